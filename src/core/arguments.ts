@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { type FieldViolation, PassthruError } from './errors.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/**
+ * A boolean as Ironic's callers give it: `true`, `"True"`, `"false"`, `"1"`, `"no"`, `1` (oslo.utils
+ * `bool_from_string`, strict).
+ */
+export function looseBoolean() {
+  return z.union([z.boolean(), z.string(), z.number()]).transform((value, context) => {
+    const text = String(value).trim().toLowerCase();
+    if (['1', 't', 'true', 'on', 'y', 'yes'].includes(text)) return true;
+    if (['0', 'f', 'false', 'off', 'n', 'no'].includes(text)) return false;
+    context.issues.push({ code: 'custom', message: 'must be a boolean: true or false', input: value });
+    return z.NEVER;
+  });
+}
+
+/**
+ * Checks a call's arguments against a method's schema. An argument that is null counts as absent, as Ironic's callers
+ * are used to.
+ *
+ * A message that begins with "must" is told with the name of its argument before it. Any other message (given by the
+ * schema itself, as zod's `error`) is told word for word, so that a method can word its errors as Ironic does.
+ * No message repeats a value whose type is wrong: it may be a secret.
+ *
+ * @throws kind `invalid_argument` with one violation for each fault
+ */
+export function parseArguments<S extends z.ZodObject>(method: string, schema: S, raw: JsonObject): z.output<S> {
+  const given: JsonObject = Object.create(null);
+  for (const [key, value] of Object.entries(raw)) {
+    if (value !== null) given[key] = value;
+  }
+  const outcome = schema.safeParse(given, { error: (issue) => describeIssue(issue, Object.keys(schema.shape)) });
+  if (outcome.success) return outcome.data;
+
+  const violations: FieldViolation[] = [];
+  const sentences: string[] = [];
+  for (const issue of outcome.error.issues) {
+    const path = issue.path.map(String).join('.');
+    violations.push({ field: path === '' ? 'arguments' : `arguments.${path}`, description: issue.message });
+    if (path === '') sentences.push(`Method ${method}: ${issue.message}`);
+    else if (issue.message.startsWith('must ')) sentences.push(`Method ${method}: argument '${path}' ${issue.message}`);
+    else sentences.push(issue.message);
+  }
+  throw new PassthruError('invalid_argument', sentences.join('; '), { violations });
+}
+
+function describeIssue(issue: z.core.$ZodRawIssue, known: string[]): string {
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const allowed = known.length === 0 ? 'it takes none' : `allowed: ${known.join(', ')}`;
+      return `Unexpected arguments: ${issue.keys.map((key) => shorten(key)).join(', ')} (${allowed})`;
+    }
+    case 'invalid_type':
+      return issue.input === undefined
+        ? 'must be given'
+        : `must be ${article(issue.expected)}, not ${article(typeOf(issue.input))}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}, not ${shorten(JSON.stringify(issue.input) ?? '')}`;
+    case 'too_small':
+      return `must be at least ${issue.minimum}${unit(issue.origin)}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${unit(issue.origin)}`;
+    case 'invalid_format':
+      return `must be a valid ${issue.format}`;
+    default:
+      return `must fit the method's schema`;
+  }
+}
+
+function article(expected: string): string {
+  return /^[aeiou]/.test(expected) ? `an ${expected}` : `a ${expected}`;
+}
+
+function unit(origin: string): string {
+  if (origin === 'string') return ' characters long';
+  return origin === 'array' ? ' items long' : '';
+}
+
+function typeOf(input: unknown): string {
+  if (input === null) return 'null';
+  return Array.isArray(input) ? 'array' : typeof input;
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+/**
+ * `value` as Python prints it, for messages that keep Ironic's wording: `None`, `True`, `['a']`, `{'a': 1}`.
+ * A string at the top stands bare, inside a list or dict it is quoted.
+ */
+export function pythonText(value: Json | undefined, nested = false): string {
+  if (value === null || value === undefined) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') {
+    if (!nested) return value;
+    const quote = value.includes("'") && !value.includes('"') ? '"' : "'";
+    const escaped = value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+    return quote + (quote === "'" ? escaped.replaceAll("'", "\\'") : escaped) + quote;
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => pythonText(item, true)).join(', ')}]`;
+  const members = Object.entries(value).map(([key, item]) => `${pythonText(key, true)}: ${pythonText(item, true)}`);
+  return `{${members.join(', ')}}`;
+}

@@ -1,0 +1,123 @@
+import type { JsonObject } from './json.ts';
+import type { Reservation } from './node.ts';
+
+/**
+ * What can go wrong. Each kind has one REST status and fault side, one gRPC code and one `ErrorReason`;
+ * the table is `ERROR_FACES` in `../faces.ts`. Nothing else in the service invents a status.
+ */
+export type ErrorKind =
+  | 'invalid_argument'
+  | 'unknown_method'
+  | 'verb_not_allowed'
+  | 'unauthenticated'
+  | 'permission_denied'
+  | 'node_not_found'
+  | 'driver_not_found'
+  | 'job_not_found'
+  | 'subscription_not_found'
+  | 'already_exists'
+  | 'subscription_exists'
+  | 'node_locked'
+  | 'too_large'
+  | 'version_not_acceptable'
+  | 'rate_limited'
+  | 'no_free_worker'
+  | 'shutting_down'
+  | 'store_unavailable'
+  | 'cancelled'
+  | 'deadline_exceeded'
+  | 'bmc_unreachable'
+  | 'bmc_timeout'
+  | 'bmc_refused'
+  | 'bmc_failed'
+  | 'outcome_unknown'
+  | 'driver_not_ready'
+  | 'worker_lost'
+  | 'internal'
+  | 'not_served'
+  | 'failed_precondition';
+
+/** One field of the caller's input and what is wrong with it. */
+export interface FieldViolation {
+  /** Path of the field, for example `arguments.Destination`. */
+  field: string;
+  /** What is wrong and what is allowed. */
+  description: string;
+}
+
+/** What a BMC answered when it refused or failed. */
+export interface BmcAnswer {
+  /** HTTP status of the answer; 0 when there was none. */
+  status: number;
+  /** The entries of `@Message.ExtendedInfo` (DSP0266, "Error responses"), as the BMC sent them. */
+  extendedInfo: JsonObject[];
+}
+
+/** What an error carries beside its kind and message. */
+export interface ErrorContext {
+  violations?: FieldViolation[];
+  /** With `node_locked`: who holds the node. */
+  lock?: Reservation;
+  /** With the `bmc_` kinds and `outcome_unknown`: the BMC's answer. */
+  bmc?: BmcAnswer;
+  cause?: unknown;
+}
+
+/**
+ * The one type of error that crosses the core's borders. `message` is written for the caller: what happened, to
+ * whom, what to do; it holds no secret and no internal text. Anything else that is thrown is a defect and reaches
+ * the caller as kind `internal` without its text.
+ */
+export class PassthruError extends Error {
+  override readonly name = 'PassthruError';
+  readonly kind: ErrorKind;
+  readonly violations: FieldViolation[];
+  readonly lock: Reservation | undefined;
+  readonly bmc: BmcAnswer | undefined;
+
+  constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.kind = kind;
+    this.violations = context.violations ?? [];
+    this.lock = context.lock;
+    this.bmc = context.bmc;
+  }
+}
+
+/** `error` as a plain value: what a job keeps, and what an idempotency key replays. */
+export interface ErrorRecord {
+  kind: ErrorKind;
+  message: string;
+  violations: FieldViolation[];
+  lock: Reservation | null;
+  bmc: BmcAnswer | null;
+}
+
+/** The message of every error that is a defect of the service itself; the log has the rest. */
+export const INTERNAL_MESSAGE = 'Internal error; the log of the service has more';
+
+/** `error` itself when it is a PassthruError; otherwise one of kind `internal`, with `error` as its cause. */
+export function toPassthruError(error: unknown): PassthruError {
+  if (error instanceof PassthruError) return error;
+  return new PassthruError('internal', INTERNAL_MESSAGE, { cause: error });
+}
+
+/** `error` as a plain value without its cause. */
+export function toErrorRecord(error: PassthruError): ErrorRecord {
+  return {
+    kind: error.kind,
+    message: error.message,
+    violations: error.violations,
+    lock: error.lock ?? null,
+    bmc: error.bmc ?? null,
+  };
+}
+
+/** The error that `record` was made from. */
+export function fromErrorRecord(record: ErrorRecord): PassthruError {
+  return new PassthruError(record.kind, record.message, {
+    violations: record.violations,
+    lock: record.lock ?? undefined,
+    bmc: record.bmc ?? undefined,
+  });
+}

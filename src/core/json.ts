@@ -1,0 +1,38 @@
+/** A JSON value. Arguments and results of methods are JSON objects and values. */
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+
+/** A JSON object. */
+export type JsonObject = { [key: string]: Json };
+
+/**
+ * The deepest nesting that arguments and results may have, counted in arrays and objects.
+ * Protobuf's own limit (100 nested messages, about two and a half per level of a Struct) is not far above.
+ */
+export const MAX_DEPTH = 30;
+
+/** Whether `value` is a JSON object: not null, not an array. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether `value` nests deeper than `limit` arrays and objects. Walks no further than `limit` levels. */
+export function nestsDeeperThan(value: unknown, limit: number = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (limit === 0) return true;
+  for (const child of Array.isArray(value) ? value : Object.values(value)) {
+    if (nestsDeeperThan(child, limit - 1)) return true;
+  }
+  return false;
+}
+
+/** `value` as JSON text with the keys of every object in order, so that equal values give equal texts. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const members = Object.keys(value)
+      .sort()
+      .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key] as Json)}`);
+    return `{${members.join(',')}}`;
+  }
+  return JSON.stringify(value);
+}

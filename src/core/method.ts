@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { parseArguments } from './arguments.ts';
+import { PassthruError } from './errors.ts';
+import type { HttpMethod, Task } from './hardware.ts';
+import { HTTP_METHODS } from './hardware.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/** Bytes as the answer of a method with `attach`. */
+export class Attachment {
+  readonly data: Uint8Array;
+  /** For example `text/csv`. */
+  readonly mediaType: string;
+  /** A name to save the bytes under; null when the method gives none. */
+  readonly fileName: string | null;
+
+  constructor(data: Uint8Array, mediaType: string, fileName: string | null = null) {
+    this.data = data;
+    this.mediaType = mediaType;
+    this.fileName = fileName;
+  }
+}
+
+/** A vendor method as its author writes it. */
+export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
+  /** Letters, digits, `_`, `-` and `.`; it becomes a path segment. */
+  name: string;
+  httpMethods: readonly [HttpMethod, ...HttpMethod[]];
+  /** What the method does and what it needs, in words. */
+  description: string;
+  /** True when a call starts a job. Default false. */
+  async?: boolean;
+  /** True when the handler answers an `Attachment`. Default false; an asynchronous method cannot attach. */
+  attach?: boolean;
+  /** True when the method runs under the node's exclusive lock. Default true; driver methods have no lock. */
+  requireExclusiveLock?: boolean;
+  /** The arguments. Unknown ones are refused whatever the object's own mode is. */
+  arguments: A;
+  /** The result, for its JSON Schema; `z.null()` for a method that answers nothing. */
+  result: z.ZodType;
+  handler(task: T, args: z.output<A>): Promise<R>;
+}
+
+/**
+ * A vendor method: what it is called, what it takes and answers, and what it does, as one value, so that the
+ * description cannot drift from the code.
+ */
+export interface Method<T extends Task = Task> {
+  readonly name: string;
+  readonly httpMethods: readonly HttpMethod[];
+  readonly description: string;
+  readonly async: boolean;
+  readonly attach: boolean;
+  readonly requireExclusiveLock: boolean;
+  /** JSON Schema (2020-12). */
+  readonly argumentsSchema: JsonObject;
+  /** JSON Schema (2020-12). */
+  readonly resultSchema: JsonObject;
+  /** Checks `raw` and answers what the handler takes. Throws kind `invalid_argument` with the violations. */
+  parse(raw: JsonObject): unknown;
+  /** Does the work. `args` is what `parse` answered. */
+  run(task: T, args: unknown): Promise<Json | undefined | Attachment>;
+}
+
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
+
+/** Makes a method of its definition, and its JSON Schemas once. Throws a TypeError when the definition is wrong. */
+export function defineMethod<T extends Task, A extends z.ZodObject, R extends Json | undefined | void | Attachment>(
+  definition: MethodDefinition<T, A, R>,
+): Method<T> {
+  const { name, httpMethods, description, async = false, attach = false, requireExclusiveLock = true } = definition;
+  if (!NAME.test(name) || name === 'methods') throw new TypeError(`"${name}" cannot be the name of a method`);
+  if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
+    throw new TypeError(`method ${name}: httpMethods must name at least one of ${HTTP_METHODS.join(', ')}`);
+  }
+  if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot answer an attachment`);
+  const strict = definition.arguments.strict();
+  return {
+    name,
+    httpMethods,
+    description,
+    async,
+    attach,
+    requireExclusiveLock,
+    argumentsSchema: jsonSchema(strict, 'input'),
+    resultSchema: attach
+      ? { description: 'An attachment: bytes with a media type' }
+      : jsonSchema(definition.result, 'output'),
+    parse: (raw) => parseArguments(name, strict, raw),
+    run: (task, args) => definition.handler(task, args as z.output<A>) as Promise<Json | undefined | Attachment>,
+  };
+}
+
+/**
+ * The verb of a call. A method with one verb needs none; one with more needs the caller to choose.
+ * @param requested the caller's verb; null when not given
+ * @throws kind `verb_not_allowed` when the method lacks the verb, `invalid_argument` when one must be chosen
+ */
+export function chooseHttpMethod(method: Method<never>, requested: string | null): HttpMethod {
+  if (requested === null) {
+    const [only, ...others] = method.httpMethods;
+    if (only !== undefined && others.length === 0) return only;
+    const description = `method ${method.name} supports ${method.httpMethods.join(', ')}; choose one`;
+    throw new PassthruError('invalid_argument', description, { violations: [{ field: 'http_method', description }] });
+  }
+  const verb = requested.toUpperCase();
+  const found = method.httpMethods.find((supported) => supported === verb);
+  if (found === undefined) {
+    // Worded as Ironic does (recorded: "create_subscription by GET").
+    throw new PassthruError('verb_not_allowed', `The method ${method.name} does not support HTTP ${verb}`);
+  }
+  return found;
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  return z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as JsonObject;
+}

@@ -1,0 +1,125 @@
+import type { JsonObject } from './json.ts';
+
+/**
+ * The exclusive lock on a node.
+ * `call`: taken by an exclusive call, gone when the call or its job ends. `held`: taken by LockNode or the nodes
+ * file, stays until UnlockNode.
+ */
+export interface Reservation {
+  /** The holder's name, which Ironic shows as the node's `reservation`. */
+  holder: string;
+  kind: 'call' | 'held';
+  /** The method that runs under it; null when held. */
+  method: string | null;
+  /** The caller on whose behalf it was taken. */
+  requestedBy: string;
+  /** The job that runs under it; null when none does. */
+  job: string | null;
+  /** When it was taken. */
+  since: Date;
+}
+
+/**
+ * A bare-metal machine as the service knows it. Plain data: a store makes it, nothing changes it in place.
+ */
+export interface Node {
+  uuid: string;
+  /** Null when the node has none. */
+  name: string | null;
+  /** The hardware type's name. */
+  driver: string;
+  vendorInterface: string;
+  /** How the driver reaches the machine; holds secrets. Show it through `maskSecrets`. */
+  driverInfo: JsonObject;
+  extra: JsonObject;
+  properties: JsonObject;
+  description: string | null;
+  maintenance: boolean;
+  maintenanceReason: string | null;
+  /** What Ironic keeps with a node and this service does not interpret (`owner`, `resource_class`, …), by Ironic's key. */
+  attributes: JsonObject;
+  /** How the newest asynchronous call failed; null when it did not. */
+  lastError: string | null;
+  /** Null when the node is free. */
+  reservation: Reservation | null;
+  createTime: Date;
+  /** Null when the node was never changed. */
+  updateTime: Date | null;
+}
+
+/** What may be given when a node is created; what is absent gets its default. */
+export interface NewNode {
+  uuid?: string;
+  name?: string | null;
+  driver: string;
+  /** The hardware type's default when absent or null. */
+  vendorInterface?: string | null;
+  driverInfo?: JsonObject;
+  extra?: JsonObject;
+  properties?: JsonObject;
+  description?: string | null;
+  maintenance?: boolean;
+  maintenanceReason?: string | null;
+  attributes?: JsonObject;
+}
+
+/** The fields of a node that may be changed. */
+export type NodeChanges = Partial<
+  Pick<
+    Node,
+    | 'name'
+    | 'driver'
+    | 'vendorInterface'
+    | 'driverInfo'
+    | 'extra'
+    | 'properties'
+    | 'description'
+    | 'maintenance'
+    | 'maintenanceReason'
+    | 'attributes'
+  >
+>;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const NAME = /^[A-Za-z0-9\-._~]{1,255}$/;
+
+/** Names that would collide with a REST route under /v1/nodes. */
+const RESERVED_NAMES = new Set([
+  'allocation',
+  'bios',
+  'detail',
+  'firmware',
+  'history',
+  'inventory',
+  'maintenance',
+  'management',
+  'methods',
+  'portgroups',
+  'ports',
+  'states',
+  'traits',
+  'validate',
+  'vendor_passthru',
+  'vifs',
+  'volume',
+  '.',
+  '..',
+]);
+
+/** Whether `text` is a UUID in its hyphenated form. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/**
+ * Whether `text` can be a node's name: the unreserved characters of a URL (RFC 3986, 2.3), as Ironic has it, no UUID
+ * and no word that is a route.
+ */
+export function isNodeName(text: string): boolean {
+  return NAME.test(text) && !isUuid(text) && !RESERVED_NAMES.has(text);
+}
+
+/** Whether `text` can identify a node: a UUID or a name. */
+export function isNodeIdent(text: string): boolean {
+  return isUuid(text) || NAME.test(text);
+}
