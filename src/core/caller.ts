@@ -1,0 +1,5 @@
+/** Who calls. */
+export interface Caller {
+  /** The name that jobs, reservations and logs show. */
+  name: string;
+}

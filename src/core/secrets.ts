@@ -1,0 +1,42 @@
+import { isJsonObject, type Json, type JsonObject } from './json.ts';
+
+/** What is shown in place of a secret, as Ironic does; refused as a value. */
+export const MASK = '******';
+
+/** The one list of names whose values are secrets: in driver_info, arguments, headers, configuration and logs. */
+const SECRET_NAME =
+  /pass(word|wd|phrase|code)?$|password|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|^authorization$|httpheaders|cookie/i;
+
+/** Whether a member called `name` holds a secret. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
+/** A copy of `value` in which every secret that is not null shows as `******`, at any depth. */
+export function maskSecrets(value: JsonObject): JsonObject {
+  const masked: JsonObject = {};
+  for (const [key, member] of Object.entries(value)) {
+    define(masked, key, isSecretName(key) && member !== null ? MASK : maskValue(member));
+  }
+  return masked;
+}
+
+/** The path (`a.b`) of the first member of `value` that is `******`; null when there is none. */
+export function findMask(value: JsonObject): string | null {
+  for (const [key, member] of Object.entries(value)) {
+    if (member === MASK) return key;
+    const inner = isJsonObject(member) ? findMask(member) : null;
+    if (inner !== null) return `${key}.${inner}`;
+  }
+  return null;
+}
+
+function maskValue(value: Json): Json {
+  if (Array.isArray(value)) return value.map(maskValue);
+  return isJsonObject(value) ? maskSecrets(value) : value;
+}
+
+/** Sets an own member whatever its name: an assignment to `__proto__` would be lost. */
+function define(target: JsonObject, key: string, value: Json): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+}
