@@ -1,0 +1,62 @@
+import { Code } from '@connectrpc/connect';
+import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import type { ErrorKind } from '../core/errors.ts';
+
+/** How an error looks from outside. */
+export interface ErrorFace {
+  /** HTTP status over REST. */
+  status: number;
+  /** Ironic's side of the fault. */
+  faultcode: 'Client' | 'Server';
+  /** Status code over gRPC, gRPC-Web and Connect. */
+  code: Code;
+  reason: ErrorReason;
+}
+
+/** Seconds that Retry-After tells a caller who got 429 or 503. */
+export const RETRY_AFTER_SECONDS = 1;
+
+/** The one table that maps an error's kind to its REST and gRPC faces. */
+export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
+  invalid_argument: client(400, Code.InvalidArgument, ErrorReason.INVALID_ARGUMENT),
+  unknown_method: client(400, Code.InvalidArgument, ErrorReason.UNKNOWN_METHOD),
+  verb_not_allowed: client(400, Code.InvalidArgument, ErrorReason.VERB_NOT_ALLOWED),
+  unauthenticated: client(401, Code.Unauthenticated, ErrorReason.UNAUTHENTICATED),
+  permission_denied: client(403, Code.PermissionDenied, ErrorReason.PERMISSION_DENIED),
+  node_not_found: client(404, Code.NotFound, ErrorReason.NODE_NOT_FOUND),
+  driver_not_found: client(404, Code.NotFound, ErrorReason.DRIVER_NOT_FOUND),
+  job_not_found: client(404, Code.NotFound, ErrorReason.JOB_NOT_FOUND),
+  subscription_not_found: client(404, Code.NotFound, ErrorReason.SUBSCRIPTION_NOT_FOUND),
+  already_exists: client(409, Code.AlreadyExists, ErrorReason.ALREADY_EXISTS),
+  // Not 409: Ironic's clients repeat a 409, which means a locked node to them.
+  subscription_exists: client(400, Code.AlreadyExists, ErrorReason.SUBSCRIPTION_EXISTS),
+  node_locked: client(409, Code.Aborted, ErrorReason.NODE_LOCKED),
+  too_large: client(413, Code.ResourceExhausted, ErrorReason.TOO_LARGE),
+  version_not_acceptable: client(406, Code.InvalidArgument, ErrorReason.VERSION_NOT_ACCEPTABLE),
+  rate_limited: client(429, Code.ResourceExhausted, ErrorReason.RATE_LIMITED),
+  no_free_worker: server(503, Code.ResourceExhausted, ErrorReason.NO_FREE_WORKER),
+  shutting_down: server(503, Code.Unavailable, ErrorReason.SHUTTING_DOWN),
+  store_unavailable: server(503, Code.Unavailable, ErrorReason.STORE_UNAVAILABLE),
+  // A REST caller who has gone sees no answer; the status is what the log shows (nginx's 499).
+  cancelled: client(499, Code.Canceled, ErrorReason.CANCELLED),
+  deadline_exceeded: server(504, Code.DeadlineExceeded, ErrorReason.DEADLINE_EXCEEDED),
+  bmc_unreachable: server(500, Code.Unavailable, ErrorReason.BMC_UNREACHABLE),
+  bmc_timeout: server(500, Code.DeadlineExceeded, ErrorReason.BMC_TIMEOUT),
+  bmc_refused: server(500, Code.FailedPrecondition, ErrorReason.BMC_REFUSED),
+  bmc_failed: server(500, Code.Internal, ErrorReason.BMC_FAILED),
+  // Not UNAVAILABLE, which clients repeat by themselves: the request may have been carried out.
+  outcome_unknown: server(500, Code.DeadlineExceeded, ErrorReason.OUTCOME_UNKNOWN),
+  driver_not_ready: server(500, Code.FailedPrecondition, ErrorReason.DRIVER_NOT_READY),
+  worker_lost: server(500, Code.Internal, ErrorReason.WORKER_LOST),
+  internal: server(500, Code.Internal, ErrorReason.INTERNAL),
+  not_served: client(400, Code.Unimplemented, ErrorReason.NOT_SERVED),
+  failed_precondition: client(409, Code.FailedPrecondition, ErrorReason.FAILED_PRECONDITION),
+};
+
+function client(status: number, code: Code, reason: ErrorReason): ErrorFace {
+  return { status, faultcode: 'Client', code, reason };
+}
+
+function server(status: number, code: Code, reason: ErrorReason): ErrorFace {
+  return { status, faultcode: 'Server', code, reason };
+}
