@@ -1,0 +1,116 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  type BmcError,
+  BmcErrorSchema,
+  type ErrorDetail,
+  ErrorDetailSchema,
+  FieldViolationSchema,
+} from '../../gen/passthru/v1/error_pb.ts';
+import type { ErrorRecord, PassthruError } from '../core/errors.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import { ERROR_FACES } from './faces.ts';
+import { reservationToMessage } from './reservation.ts';
+import { jsonToStruct } from './value.ts';
+
+/** The encoding of a status detail stays under so many bytes: longer trailers break gRPC clients. */
+export const STATUS_DETAIL_BYTES = 4096;
+
+/**
+ * The longest message, in bytes of UTF-8, that a status carries. It travels three times (grpc-message, percent-encoded;
+ * the status; its detail), and with the detail it has to fit into the 8 KiB of headers that clients allow.
+ */
+export const STATUS_MESSAGE_BYTES = 512;
+
+const SHORT_TEXT_BYTES = 256;
+
+/** `error` whole, as a job and a REST answer hold it. */
+export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
+  return create(ErrorDetailSchema, {
+    reason: ERROR_FACES[error.kind].reason,
+    message: error.message,
+    violations: error.violations,
+    lock: error.lock ? reservationToMessage(error.lock) : undefined,
+    bmc: error.bmc
+      ? { status: error.bmc.status, extendedInfo: error.bmc.extendedInfo.map((entry) => jsonToStruct(entry)) }
+      : undefined,
+  });
+}
+
+/**
+ * `error` as the detail of a gRPC or Connect status: encoded it is under 4 KiB. When the whole is not, texts are cut,
+ * and violations and ExtendedInfo entries are kept from the first on while they fit; `truncated` then says so.
+ */
+export function trimmedDetail(error: PassthruError): ErrorDetail {
+  const whole = errorDetail(error);
+  if (!isSurelyLong(error) && fits(whole) && cutText(error.message, STATUS_MESSAGE_BYTES) === error.message)
+    return whole;
+
+  const trimmed = create(ErrorDetailSchema, {
+    reason: whole.reason,
+    message: cutText(whole.message, STATUS_MESSAGE_BYTES),
+    truncated: true,
+  });
+  if (whole.lock) {
+    const { holder, method, requestedBy, job } = whole.lock;
+    trimmed.lock = {
+      ...whole.lock,
+      holder: cutText(holder, SHORT_TEXT_BYTES),
+      method: cutText(method, SHORT_TEXT_BYTES),
+      requestedBy: cutText(requestedBy, SHORT_TEXT_BYTES),
+      job: cutText(job, SHORT_TEXT_BYTES),
+    };
+  }
+  if (whole.bmc) trimmed.bmc = create(BmcErrorSchema, { status: whole.bmc.status });
+
+  for (const { field, description } of whole.violations) {
+    const violation = create(FieldViolationSchema, {
+      field: cutText(field, SHORT_TEXT_BYTES),
+      description: cutText(description, SHORT_TEXT_BYTES),
+    });
+    if (!keepWhileItFits(trimmed, trimmed.violations, violation)) break;
+  }
+  if (whole.bmc && trimmed.bmc) addExtendedInfo(trimmed, trimmed.bmc, whole.bmc);
+  return trimmed;
+}
+
+/** `text`, cut between characters so that it has at most `bytes` bytes of UTF-8, the ellipsis included. */
+export function cutText(text: string, bytes: number): string {
+  if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
+  const ellipsis = '…';
+  // stream: true drops an incomplete character at the end.
+  const kept = Buffer.from(text.slice(0, bytes)).subarray(0, bytes - Buffer.byteLength(ellipsis));
+  return new TextDecoder().decode(kept, { stream: true }) + ellipsis;
+}
+
+/** Adds entries whole while they fit, then in short: what DSP0266 wants a user to see. */
+function addExtendedInfo(trimmed: ErrorDetail, into: BmcError, from: BmcError): void {
+  for (const entry of from.extendedInfo) {
+    if (keepWhileItFits(trimmed, into.extendedInfo, entry)) continue;
+    if (!keepWhileItFits(trimmed, into.extendedInfo, shortEntry(entry as JsonObject))) return;
+  }
+}
+
+function shortEntry(entry: JsonObject): JsonObject {
+  const short: JsonObject = {};
+  for (const key of ['MessageId', 'Message', 'Severity', 'MessageSeverity', 'Resolution']) {
+    const text: Json | undefined = entry[key];
+    if (typeof text === 'string') short[key] = cutText(text, SHORT_TEXT_BYTES);
+  }
+  return short;
+}
+
+function keepWhileItFits<T>(detail: ErrorDetail, list: T[], item: T): boolean {
+  list.push(item);
+  if (fits(detail)) return true;
+  list.pop();
+  return false;
+}
+
+/** Spares encoding megabytes only to see that they are too long. */
+function isSurelyLong(error: PassthruError): boolean {
+  return error.message.length >= STATUS_DETAIL_BYTES || error.violations.length >= STATUS_DETAIL_BYTES;
+}
+
+function fits(detail: ErrorDetail): boolean {
+  return toBinary(ErrorDetailSchema, detail).byteLength < STATUS_DETAIL_BYTES;
+}

@@ -1,0 +1,40 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { type Job as JobMessage, JobSchema, JobState as JobStateEnum } from '../../gen/passthru/v1/job_pb.ts';
+import type { Job, JobState } from '../core/job.ts';
+import { errorDetail } from './errorDetail.ts';
+import { jsonToValue } from './value.ts';
+
+const STATES: Readonly<Record<JobState, JobStateEnum>> = {
+  running: JobStateEnum.RUNNING,
+  succeeded: JobStateEnum.SUCCEEDED,
+  failed: JobStateEnum.FAILED,
+  cancelled: JobStateEnum.CANCELLED,
+};
+
+/** `job` as the contract's message. */
+export function jobToMessage(job: Job): JobMessage {
+  return create(JobSchema, {
+    id: job.id,
+    nodeUuid: job.nodeUuid ?? '',
+    nodeName: job.nodeName ?? '',
+    driver: job.driver,
+    method: job.method,
+    state: STATES[job.state],
+    revision: BigInt(job.revision),
+    createTime: timestampFromDate(job.createTime),
+    endTime: job.endTime ? timestampFromDate(job.endTime) : undefined,
+    progress: job.progress
+      ? { fraction: job.progress.fraction ?? undefined, message: job.progress.message }
+      : undefined,
+    result: job.state === 'succeeded' ? jsonToValue(job.result) : undefined,
+    error: job.error ? errorDetail(job.error) : undefined,
+    requestedBy: job.requestedBy,
+  });
+}
+
+/** The state that a filter asks for: null for none, undefined when the number is no state that is known. */
+export function jobStateFromMessage(state: JobStateEnum): JobState | null | undefined {
+  if (state === JobStateEnum.UNSPECIFIED) return null;
+  return (Object.keys(STATES) as JobState[]).find((name) => STATES[name] === state);
+}
