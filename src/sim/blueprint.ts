@@ -1,0 +1,120 @@
+import type { Json, JsonObject } from '../core/json.ts';
+import { isJsonObject } from '../core/json.ts';
+import type { Documents, RedfishDocument } from './documents.ts';
+import { documentType, isInline, linkPath, memberPath } from './documents.ts';
+import { documentPath } from './path.ts';
+import type { Profile } from './profile.ts';
+
+/** The path of the service root. */
+export const ROOT = '/redfish/v1';
+
+/** An action that a document offers at some path. */
+export interface OfferedAction {
+  /** For example `VirtualMedia.EjectMedia`. */
+  name: string;
+  /** The path of the document that offers it. */
+  resource: string;
+  /** The action's entry in the document: `target`, and perhaps allowable values. */
+  entry: JsonObject;
+}
+
+/** All that the BMCs of a fleet share: the documents, and where in them the services are. */
+export interface Blueprint {
+  profile: Profile;
+  documents: Documents;
+  /** By path of the action's target. */
+  actions: ReadonlyMap<string, OfferedAction>;
+  /** The collection of sessions; null when the BMC has none (it then knows Basic only). */
+  sessions: string | null;
+  /** The event service; null when the BMC has none. */
+  eventService: string | null;
+  /** The collection of subscriptions; null when the BMC has no event service. */
+  subscriptions: string | null;
+}
+
+/**
+ * Reads off a profile's documents where the services are, and fills in what a capture often lacks: members that it
+ * gives inside their collection only, and collections of sessions and subscriptions that it links without having them.
+ * `sessionTimeout` is in milliseconds.
+ */
+export function makeBlueprint(profile: Profile, sessionTimeout: number): Blueprint {
+  const documents = new Map(profile.documents);
+  for (const document of profile.documents.values()) addInlineMembers(documents, document);
+
+  const eventService = findByType(documents, 'EventService');
+  const subscriptions =
+    eventService && (linkOf(documents, eventService, 'Subscriptions') ?? `${eventService}/Subscriptions`);
+  if (subscriptions) addEmptyCollection(documents, subscriptions, 'EventDestination', 'Event Subscriptions Collection');
+
+  const sessionService = findByType(documents, 'SessionService');
+  const sessions = sessionsLink(documents) ?? (sessionService && linkOf(documents, sessionService, 'Sessions'));
+  if (sessions) addEmptyCollection(documents, sessions, 'Session', 'Session Collection');
+  if (sessionService) {
+    const document = documents.get(sessionService);
+    documents.set(sessionService, { ...document, SessionTimeout: Math.max(1, Math.round(sessionTimeout / 1000)) });
+  }
+
+  const actions = new Map<string, OfferedAction>();
+  for (const [path, document] of documents) addActions(actions, path, document);
+  return { profile, documents, actions, sessions, eventService, subscriptions };
+}
+
+/** The paths of a collection's members; none when there is no such collection. */
+export function memberPaths(documents: Documents, collection: string | null): string[] {
+  const members = collection ? documents.get(collection)?.Members : undefined;
+  return Array.isArray(members) ? members.map(memberPath).filter((path) => path !== null) : [];
+}
+
+/** Where the service root's property `name` leads; null when it has none. */
+export function rootLink(documents: Documents, name: string): string | null {
+  return linkOf(documents, ROOT, name);
+}
+
+function addInlineMembers(documents: Map<string, RedfishDocument>, collection: RedfishDocument): void {
+  if (!Array.isArray(collection.Members)) return;
+  for (const member of collection.Members) {
+    const path = memberPath(member);
+    if (path && isInline(member) && !documents.has(path)) documents.set(path, member);
+  }
+}
+
+function addEmptyCollection(documents: Map<string, RedfishDocument>, path: string, kind: string, name: string): void {
+  if (documents.has(path)) return;
+  documents.set(path, {
+    '@odata.id': path,
+    '@odata.type': `#${kind}Collection.${kind}Collection`,
+    Name: name,
+    Members: [],
+    'Members@odata.count': 0,
+  });
+}
+
+/** A capture need not hold the document that links to a service, so services are found by their type. */
+function findByType(documents: Documents, type: string): string | null {
+  for (const [path, document] of documents) if (documentType(document) === type) return path;
+  return null;
+}
+
+function linkOf(documents: Documents, path: string, property: string): string | null {
+  return linkPath(documents.get(path)?.[property]);
+}
+
+function sessionsLink(documents: Documents): string | null {
+  const links = documents.get(ROOT)?.Links;
+  return isJsonObject(links) ? linkPath(links.Sessions) : null;
+}
+
+/** Actions stand under `Actions`, those of a vendor deeper or under `Oem` (iLO): any `#Name` with a target is one. */
+function addActions(actions: Map<string, OfferedAction>, resource: string, value: Json | RedfishDocument): void {
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isInline(item) || !('@odata.id' in item)) addActions(actions, resource, item);
+  } else if (isJsonObject(value)) {
+    for (const [key, entry] of Object.entries(value)) {
+      const target =
+        key.startsWith('#') && isJsonObject(entry) && typeof entry.target === 'string' ? entry.target : null;
+      const path = target && documentPath(target);
+      if (path) actions.set(path, { name: key.slice(1), resource, entry: entry as JsonObject });
+      else addActions(actions, resource, entry);
+    }
+  }
+}

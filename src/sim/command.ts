@@ -1,0 +1,160 @@
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { PassthruError } from '../core/errors.ts';
+import { memberPaths, rootLink } from './blueprint.ts';
+import { loadCapture } from './capture.ts';
+import type { Control } from './control.ts';
+import { startControl } from './control.ts';
+import { MAX_DELAY } from './faults.ts';
+import type { Fleet } from './fleet.ts';
+import { startFleet } from './fleet.ts';
+import type { Profile } from './profile.ts';
+import { PROFILES } from './profile.ts';
+
+interface SimOptions {
+  count: number;
+  host: string;
+  port: number;
+  profile: string;
+  capture?: string;
+  username: string;
+  password: string;
+  auth: boolean;
+  latency: number;
+  maxSessions: number;
+  sessionTimeout: number;
+  tlsKey?: string;
+  tlsCert?: string;
+  controlPort?: number;
+  listProfiles?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  passthru sim                                     one BMC at http://127.0.0.1:8000, user u, password p
+  passthru sim --count 1000 --latency 300          a thousand, each answer after 300 ms
+  passthru sim --capture ilo5.json                 one that answers what a real BMC was captured to answer
+  passthru sim --control-port 7999                 and, to make the next request to BMC 1 fail:
+    curl -d '{"kind": "status", "status": 503, "times": 1}' http://127.0.0.1:7999/bmcs/1/faults
+
+Ctrl-C stops it. Everything that it is told is forgotten then.`;
+
+/** The subcommand `sim`: simulated BMCs for trying out passthru, and for testing what uses it. */
+export function simCommand(): Command {
+  const command = new Command('sim')
+    .description('Run simulated BMCs that speak Redfish, one port each')
+    .addOption(numberOption('--count <n>', 'how many BMCs', 1, 1, 65_535))
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(
+      numberOption('--port <port>', 'port of the first BMC, the others follow; 0: any free ones', 8000, 0, 65_535),
+    )
+    .addOption(new Option('--profile <name>', 'what the BMCs are like').choices([...PROFILES.keys()]).default('plain'))
+    .addOption(new Option('--capture <file>', 'serve a capture: a JSON file of documents by path').conflicts('profile'))
+    .option('--username <name>', 'user that may log in', 'u')
+    .option('--password <password>', 'the password of that user; this is a simulator, use no real one', 'p')
+    .option('--no-auth', 'ask for no credentials')
+    .addOption(numberOption('--latency <ms>', 'milliseconds that every answer takes', 0, 0, MAX_DELAY))
+    .addOption(
+      numberOption('--max-sessions <n>', 'sessions that a BMC holds; then a log-in gets 503', 16, 0, 1_000_000),
+    )
+    .addOption(numberOption('--session-timeout <s>', 'seconds after which an unused session ends', 1800, 1, 86_400))
+    .option('--tls-key <file>', 'private key (PEM) to serve HTTPS; with --tls-cert')
+    .option('--tls-cert <file>', 'certificate (PEM) to serve HTTPS; with --tls-key')
+    .addOption(numberOption('--control-port <port>', 'port of the control API, which sets faults and latency'))
+    .option('--list-profiles', 'list the profiles and stop')
+    .addHelpText('after', EXAMPLES);
+  return command.action(async (options: SimOptions) => {
+    if (options.listProfiles) return listProfiles();
+    try {
+      await run(options);
+    } catch (error) {
+      command.error(`error: ${reason(error)}`);
+    }
+  });
+}
+
+async function run(options: SimOptions): Promise<void> {
+  const profile = options.capture === undefined ? PROFILES.get(options.profile) : await loadCapture(options.capture);
+  const fleet = await startFleet({
+    count: options.count,
+    host: options.host,
+    basePort: options.port,
+    profile,
+    accounts: { [options.username]: options.password },
+    auth: options.auth ? 'required' : 'none',
+    latency: options.latency,
+    maxSessions: options.maxSessions,
+    sessionTimeout: options.sessionTimeout * 1000,
+    tls: await readTls(options),
+    keepRequests: 100,
+  });
+  let control: Control | undefined;
+  try {
+    if (options.controlPort !== undefined) control = await startControl(fleet, options.host, options.controlPort);
+    for (const [index, bmc] of fleet.bmcs.entries()) console.log(`bmc ${index + 1} listening on ${bmc.url}`);
+    if (control) console.log(`control API on ${control.url}/bmcs`);
+    if (profile) console.log(enrolHint(fleet, profile, options));
+    await stopSignal();
+  } finally {
+    await Promise.all([control?.close(), fleet.close()]);
+  }
+}
+
+function listProfiles(): void {
+  const width = Math.max(...[...PROFILES.keys()].map((name) => name.length));
+  for (const profile of PROFILES.values()) console.log(`${profile.name.padEnd(width)}  ${profile.description}`);
+}
+
+function enrolHint(fleet: Fleet, profile: Profile, options: SimOptions): string {
+  const [system] = memberPaths(profile.documents, rootLink(profile.documents, 'Systems'));
+  const info = [
+    `redfish_address=${fleet.bmcs[0]?.url}`,
+    ...(system === undefined ? [] : [`redfish_system_id=${system}`]),
+    // A password that somebody chose is not printed.
+    ...(options.auth
+      ? [`redfish_username=${options.username}`, `redfish_password=${options.password === 'p' ? 'p' : 'PASSWORD'}`]
+      : []),
+    ...(options.tlsCert === undefined ? [] : ['redfish_verify_ca=false']),
+  ];
+  const lines = ['passthru node create --driver redfish --name bmc-1', ...info.map((item) => `--driver-info ${item}`)];
+  return `\nTo enrol the first:\n  ${lines.join(' \\\n    ')}`;
+}
+
+async function readTls(options: SimOptions): Promise<{ key: Buffer; cert: Buffer } | undefined> {
+  const { tlsKey, tlsCert } = options;
+  if (tlsKey === undefined && tlsCert === undefined) return undefined;
+  if (tlsKey === undefined || tlsCert === undefined) {
+    throw new PassthruError('invalid_argument', '--tls-key and --tls-cert go together');
+  }
+  const [key, cert] = await Promise.all([readFile(tlsKey), readFile(tlsCert)]);
+  return { key, cert };
+}
+
+/** Resolves when the process is asked to stop, by Ctrl-C or by `kill`. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      resolve();
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
+  });
+}
+
+function numberOption(flags: string, description: string, byDefault?: number, min = 0, max = 65_535): Option {
+  const option = new Option(flags, description).argParser((text: string) => {
+    const number = Number(text);
+    if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max) {
+      throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
+    }
+    return number;
+  });
+  return byDefault === undefined ? option : option.default(byDefault);
+}
+
+/** What went wrong at the start, for the one who started it. */
+function reason(error: unknown): string {
+  const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; choose another with --port`;
+  return message;
+}

@@ -1,0 +1,13 @@
+export { loadCapture } from './capture.ts';
+export type { Control } from './control.ts';
+export { startControl } from './control.ts';
+export type { AuthKind } from './credentials.ts';
+export type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
+export type { Fault, FaultKind, FaultList, RequestMatch, SetFault } from './faults.ts';
+export type { Fleet, FleetOptions } from './fleet.ts';
+export { startFleet } from './fleet.ts';
+export type { Profile } from './profile.ts';
+export { PROFILES } from './profile.ts';
+export type { RecordedRequest } from './requestLog.ts';
+export type { Session } from './sessionTable.ts';
+export type { SimulatedBmc } from './simulatedBmc.ts';

@@ -1,0 +1,91 @@
+import type { Answer, RedfishRequest } from './answer.ts';
+import { documentAnswer } from './answer.ts';
+import type { OfferedAction } from './blueprint.ts';
+import { ROOT } from './blueprint.ts';
+import type { BmcState } from './bmcState.ts';
+import { refuseStranger } from './credentials.ts';
+import type { RedfishDocument } from './documents.ts';
+import { documentType } from './documents.ts';
+import { refuse } from './messages.ts';
+import { patchDocument } from './patch.ts';
+import { parentPath } from './path.ts';
+import { resetManager, resetSystem } from './resetActions.ts';
+import { logIn, logOut } from './sessions.ts';
+import { subscribe, unsubscribe } from './subscriptions.ts';
+import { ejectMedia, insertMedia, patchDevice } from './virtualMedia.ts';
+
+type Respond = (request: RedfishRequest, bmc: BmcState) => Answer;
+type RunAction = (request: RedfishRequest, bmc: BmcState, action: OfferedAction) => Answer;
+
+/** What a path answers, by method; the methods of its `Allow` header. */
+type Resource = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Respond>>;
+
+/** The actions that are simulated, by name; HPE's own two do what the standard ones do. */
+const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
+  ['VirtualMedia.EjectMedia', ejectMedia],
+  ['VirtualMedia.InsertMedia', insertMedia],
+  ['HpeiLOVirtualMedia.EjectVirtualMedia', ejectMedia],
+  ['HpeiLOVirtualMedia.InsertVirtualMedia', insertMedia],
+  ['ComputerSystem.Reset', resetSystem],
+  ['Manager.Reset', resetManager],
+]);
+
+/** Documents of these types are as the service makes them; no client changes them. */
+const UNCHANGING = new Set(['ServiceRoot', 'SessionService', 'TaskService', 'Task', 'ActionInfo']);
+
+/** The document at `/redfish` (DSP0266, "Protocol version"). */
+const VERSIONS: RedfishDocument = { v1: `${ROOT}/` };
+
+/**
+ * What the BMC answers to `request`, changing its state as the request asks. The order: credentials (401), the
+ * resource (404), the method (405), then the request itself.
+ */
+export function answerRequest(request: RedfishRequest, bmc: BmcState): Answer {
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  const open = reads
+    ? request.path === '/redfish' || request.path === ROOT
+    : request.method === 'POST' && request.path === bmc.blueprint.sessions;
+  const stranger = open ? undefined : refuseStranger(request.headers, bmc);
+  if (stranger) return stranger;
+
+  // So that a session that has run out is gone from its collection too.
+  bmc.sessions?.sweep();
+  const resource = resourceAt(request.path, bmc);
+  if (!resource) return refuse('ResourceMissingAtURI', request.path);
+  const allow = allowed(resource);
+  const respond = resource[(reads ? 'GET' : request.method) as keyof Resource];
+  const answer = respond ? respond(request, bmc) : refuse('OperationNotAllowed');
+  return reads || !respond ? { ...answer, headers: { ...answer.headers, Allow: allow } } : answer;
+}
+
+function resourceAt(path: string, bmc: BmcState): Resource | undefined {
+  const { actions, sessions, subscriptions } = bmc.blueprint;
+  if (path === '/redfish') return { GET: () => documentAnswer(VERSIONS) };
+  const action = actions.get(path);
+  if (action) return { POST: (request) => runAction(request, bmc, action) };
+  const document = bmc.documents.get(path);
+  if (!document) return undefined;
+  if (path === sessions) return { GET: show, POST: logIn };
+  if (path === subscriptions) return { GET: show, POST: subscribe };
+  if (Array.isArray(document.Members)) return { GET: show };
+  if (parentPath(path) === sessions) return { GET: show, DELETE: logOut };
+  if (parentPath(path) === subscriptions) return { GET: show, PATCH: patchDocument, DELETE: unsubscribe };
+  const type = documentType(document);
+  if (type === 'VirtualMedia') return { GET: show, PATCH: patchDevice };
+  return type === null || UNCHANGING.has(type) ? { GET: show } : { GET: show, PATCH: patchDocument };
+}
+
+function show(request: RedfishRequest, bmc: BmcState): Answer {
+  return documentAnswer(bmc.documents.get(request.path) as RedfishDocument);
+}
+
+function runAction(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
+  const run = ACTIONS.get(action.name);
+  return run ? run(request, bmc, action) : refuse('ActionNotSupported', action.name);
+}
+
+function allowed(resource: Resource): string {
+  return Object.keys(resource)
+    .flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    .join(', ');
+}
