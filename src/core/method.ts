@@ -64,7 +64,7 @@ export interface Method<T extends Task = Task> {
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
 /** Makes a method of its definition, and its JSON Schemas once. Throws a TypeError when the definition is wrong. */
-export function defineMethod<T extends Task, A extends z.ZodObject, R extends Json | undefined | void | Attachment>(
+export function defineMethod<T extends Task, A extends z.ZodObject, R extends Json | undefined | Attachment>(
   definition: MethodDefinition<T, A, R>,
 ): Method<T> {
   const { name, httpMethods, description, async = false, attach = false, requireExclusiveLock = true } = definition;

@@ -1,0 +1,287 @@
+import type { DriverCall, NodeCall, Outcome } from './core.ts';
+import { PassthruError, toPassthruError } from './errors.ts';
+import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
+import { type Idempotency, recordJob } from './idempotency.ts';
+import type { Job } from './job.ts';
+import type { JobRunner } from './jobRunner.ts';
+import { type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import type { Lock, Locks } from './locks.ts';
+import type { Logger } from './logger.ts';
+import { Attachment, chooseHttpMethod, type Method } from './method.ts';
+import type { Node } from './node.ts';
+import type { NodeManager } from './nodeManager.ts';
+import { findMethod, type Registry } from './registry.ts';
+import type { Running } from './running.ts';
+import type { IdempotentCall, Store, StoredNode } from './store.ts';
+import { uuid7 } from './uuid7.ts';
+import type { Workers } from './workers.ts';
+
+/** The parts that a call passes through. */
+export interface DispatchParts {
+  store: Store;
+  registry: Registry;
+  nodes: NodeManager;
+  locks: Locks;
+  jobs: JobRunner;
+  workers: Workers;
+  running: Running;
+  idempotency: Idempotency;
+  /** The name that reservations show. */
+  host: string;
+  log: Logger;
+}
+
+/** A call that has passed its checks, down to the free worker. */
+interface CheckedCall {
+  call: NodeCall | DriverCall;
+  driver: string;
+  method: Method<never>;
+  httpMethod: HttpMethod;
+  /** What the call is about, for an idempotency key. */
+  target: string;
+  /** Null for a driver method. */
+  node: StoredNode | null;
+  /** Milliseconds. */
+  lockWait: number;
+}
+
+/**
+ * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, free
+ * worker, lock, arguments.
+ */
+export class Dispatch {
+  readonly #parts: DispatchParts;
+
+  constructor(parts: DispatchParts) {
+    this.#parts = parts;
+  }
+
+  async callNode(call: NodeCall): Promise<Outcome> {
+    const { nodes, registry, locks } = this.#parts;
+    checkDepth(call.arguments);
+    const node = await nodes.get(call.node);
+    const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
+    const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    const lockWait = locks.wait(call.lockWait);
+    const checked = { call, driver: node.driver, method, httpMethod, target: `node ${node.uuid}`, node, lockWait };
+    return this.#run(checked);
+  }
+
+  async callDriver(call: DriverCall): Promise<Outcome> {
+    checkDepth(call.arguments);
+    const method = findMethod(this.#parts.registry.driverMethods(call.driver), call.method);
+    const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    const checked = {
+      call,
+      driver: call.driver,
+      method,
+      httpMethod,
+      target: `driver ${call.driver}`,
+      node: null,
+      lockWait: 0,
+    };
+    return this.#run(checked);
+  }
+
+  #run(checked: CheckedCall): Promise<Outcome> {
+    const { call, method, httpMethod, target } = checked;
+    const controller = new AbortController();
+    const work =
+      call.idempotencyKey === null
+        ? this.#execute(checked, controller, null, nothing)
+        : this.#parts.idempotency.run(
+            call.caller.name,
+            call.idempotencyKey,
+            [target, method.name, httpMethod, call.arguments],
+            (idempotent, accepted) => this.#execute(checked, controller, idempotent, accepted),
+          );
+    this.#parts.running.add(work, controller);
+    return untilAborted(work, call.signal, (reason) => {
+      // The outcome of a call with a key is kept for its repeat, so that it goes on when its caller leaves.
+      if (call.idempotencyKey === null) controller.abort(reason);
+    });
+  }
+
+  /** From the free worker to the end of the call; for an asynchronous method to its acceptance. */
+  async #execute(
+    checked: CheckedCall,
+    controller: AbortController,
+    idempotent: IdempotentCall | null,
+    accepted: () => Promise<void>,
+  ): Promise<Outcome> {
+    const { call, method } = checked;
+    const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
+    let lock: Lock | null = null;
+    let handedOver = false;
+    try {
+      let { node } = checked;
+      if (node !== null && method.requireExclusiveLock) {
+        lock = await this.#lock(checked, node, controller.signal);
+        if (lock.fence !== node.fence + 1) node = await this.#readAgain(node, method);
+      }
+      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      const args = method.parse(call.arguments);
+      controller.signal.throwIfAborted();
+      if (method.async) {
+        const job = await this.#accept(checked, node, lock, idempotent);
+        handedOver = true;
+        this.#start(checked, job, node, args, lock, leaveWorker);
+        return { kind: 'job', job };
+      }
+      await accepted();
+      return await this.#answer(checked, node, args, controller.signal);
+    } finally {
+      if (!handedOver) {
+        await lock?.release();
+        leaveWorker();
+      }
+    }
+  }
+
+  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+    const purpose = {
+      holder: this.#parts.host,
+      kind: 'call' as const,
+      method: checked.method.name,
+      requestedBy: checked.call.caller.name,
+      job: null,
+    };
+    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+  }
+
+  /** The node as it is under the lock; another held it since it was read. */
+  async #readAgain(node: StoredNode, method: Method<never>): Promise<StoredNode> {
+    const now = await this.#parts.nodes.get(node.uuid);
+    const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
+    if (methods.byName.get(method.name) !== method) {
+      throw new PassthruError('unknown_method', `No handler for method ${method.name}`);
+    }
+    return now;
+  }
+
+  /** Runs a synchronous method to its end. */
+  async #answer(checked: CheckedCall, node: Node | null, args: unknown, signal: AbortSignal): Promise<Outcome> {
+    const { method } = checked;
+    const answer = await this.#handle(checked, node, args, signal, nothing);
+    if (method.attach) {
+      if (answer instanceof Attachment) return { kind: 'attachment', attachment: answer };
+      throw new TypeError(`method ${method.name} of ${checked.driver} attaches, but answered no Attachment`);
+    }
+    return { kind: 'result', result: checkResult(method.name, answer) };
+  }
+
+  /** Stores the job of an asynchronous call. From here on the call is accepted. */
+  async #accept(
+    checked: CheckedCall,
+    node: Node | null,
+    lock: Lock | null,
+    idempotent: IdempotentCall | null,
+  ): Promise<Job> {
+    const { call, driver, method } = checked;
+    const job: Job = {
+      id: uuid7(),
+      nodeUuid: node?.uuid ?? null,
+      nodeName: node?.name ?? null,
+      driver,
+      method: method.name,
+      state: 'running',
+      revision: 1,
+      createTime: new Date(),
+      endTime: null,
+      progress: null,
+      result: null,
+      error: null,
+      requestedBy: call.caller.name,
+    };
+    await this.#parts.store.acceptJob(job, lock?.fence ?? null, idempotent, recordJob(job));
+    const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
+    this.#parts.log.info(fields, 'job accepted');
+    return job;
+  }
+
+  /** Starts the work of an accepted job. It is not tied to the signal of the call that began it. */
+  #start(
+    checked: CheckedCall,
+    job: Job,
+    node: Node | null,
+    args: unknown,
+    lock: Lock | null,
+    leaveWorker: () => void,
+  ): void {
+    const controller = new AbortController();
+    const end = this.#parts.jobs
+      .run({
+        job,
+        lock,
+        controller,
+        run: async (progress) =>
+          checkResult(job.method, await this.#handle(checked, node, args, controller.signal, progress)),
+      })
+      .finally(leaveWorker);
+    this.#parts.running.add(end, controller);
+  }
+
+  #handle(
+    checked: CheckedCall,
+    node: Node | null,
+    args: unknown,
+    signal: AbortSignal,
+    progress: Task['progress'],
+  ): Promise<Json | undefined | Attachment> {
+    const { call, driver, httpMethod } = checked;
+    const task: NodeTask | DriverTask = {
+      ...(node === null ? {} : { node }),
+      driver,
+      method: checked.method.name,
+      httpMethod,
+      requestedBy: call.caller.name,
+      signal,
+      deadline: checked.method.async ? null : call.deadline,
+      progress,
+      log: this.#parts.log,
+    };
+    return (checked.method as Method).run(task, args);
+  }
+}
+
+/**
+ * `work`, or the reason of `signal` when that fires first; `aborted` is told then, and `work` goes on to its own end.
+ */
+async function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  aborted: (reason: PassthruError) => void,
+): Promise<T> {
+  const left = Promise.withResolvers<never>();
+  const leave = () => {
+    const reason = toPassthruError(signal.reason);
+    aborted(reason);
+    left.reject(reason);
+  };
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([work, left.promise]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+function checkDepth(args: JsonObject): void {
+  if (!nestsDeeperThan(args)) return;
+  const description = `arguments nest deeper than ${MAX_DEPTH} levels`;
+  throw new PassthruError('invalid_argument', description, { violations: [{ field: 'arguments', description }] });
+}
+
+function checkResult(method: string, answer: Json | undefined | Attachment): Json {
+  if (answer === undefined) return null;
+  if (answer instanceof Attachment) throw new TypeError(`method ${method} answered an Attachment, but does not attach`);
+  if (nestsDeeperThan(answer)) {
+    throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
+  }
+  return answer;
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve();
+}

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { PassthruError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { Node, Reservation } from './node.ts';
+import type { Store } from './store.ts';
+
+export interface LockSettings {
+  /** Milliseconds between two attempts when the node's holder is not in this process. */
+  retryInterval: number;
+  /** Milliseconds to wait when the caller says nothing. */
+  defaultWait: number;
+  /** The longest wait, in milliseconds, that a caller may ask for. */
+  maxWait: number;
+}
+
+/** A node that is reserved for its owner, until `release`. */
+export interface Lock {
+  readonly nodeUuid: string;
+  readonly fence: number;
+  /** Ends the reservation and wakes the next in line. */
+  release(): Promise<void>;
+  /** Wakes the next in line without touching the store: the reservation was ended there already, or shall stay. */
+  leave(): void;
+}
+
+/** The callers of this process that want one node, in the order in which they came. */
+interface Line {
+  /** Who holds the node, as far as is known. */
+  blocker: Reservation;
+  waiting: (() => void)[];
+  /** Wakes the first in line before its interval is over. */
+  nudge: (() => void) | null;
+}
+
+/** How often a reservation that the store failed to end is tried again, in milliseconds. */
+const RELEASE_RETRY = 1000;
+
+/**
+ * Reservations of nodes. One caller of this process at a time deals with the store; the others stand in line, so that
+ * the lock is handed on first come, first served, the moment it is free.
+ */
+export class Locks {
+  readonly #store: Store;
+  readonly #owner: string;
+  readonly #settings: LockSettings;
+  readonly #log: Logger;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(store: Store, owner: string, settings: LockSettings, log: Logger) {
+    this.#store = store;
+    this.#owner = owner;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /**
+   * How long to wait for a locked node, in milliseconds.
+   * @param asked null when the caller says nothing
+   * @throws kind `invalid_argument` when it is negative or over the configured maximum
+   */
+  wait(asked: number | null): number {
+    if (asked === null) return this.#settings.defaultWait;
+    if (asked >= 0 && asked <= this.#settings.maxWait) return asked;
+    const description = `lock_wait must be from 0 to ${this.#settings.maxWait / 1000} seconds, not ${asked / 1000}`;
+    throw new PassthruError('invalid_argument', description, { violations: [{ field: 'lock_wait', description }] });
+  }
+
+  /**
+   * Reserves `node`.
+   * @param wait milliseconds to wait while another holds it
+   * @throws kind `node_locked` with the holder, `node_not_found`, or the signal's reason
+   */
+  async acquire(node: Node, purpose: Omit<Reservation, 'since'>, wait: number, signal: AbortSignal): Promise<Lock> {
+    signal.throwIfAborted();
+    const end = performance.now() + wait;
+    let line = this.#lines.get(node.uuid);
+    if (line === undefined) {
+      line = { blocker: { ...purpose, since: new Date() }, waiting: [], nudge: null };
+      this.#lines.set(node.uuid, line);
+    } else {
+      await this.#standInLine(line, node, end, signal);
+    }
+    try {
+      return await this.#take(line, node, purpose, end, signal);
+    } catch (error) {
+      this.#callNext(node.uuid, line);
+      throw error;
+    }
+  }
+
+  /** Tells whoever waits for the node that it may be free now. */
+  nudge(nodeUuid: string): void {
+    this.#lines.get(nodeUuid)?.nudge?.();
+  }
+
+  async #take(
+    line: Line,
+    node: Node,
+    purpose: Omit<Reservation, 'since'>,
+    end: number,
+    signal: AbortSignal,
+  ): Promise<Lock> {
+    for (;;) {
+      signal.throwIfAborted();
+      const reservation = { ...purpose, since: new Date() };
+      const acquired = await this.#store.acquire(node.uuid, reservation, this.#owner);
+      if (acquired.outcome === 'acquired') {
+        line.blocker = reservation;
+        return this.#lock(line, node.uuid, acquired.fence);
+      }
+      if (acquired.outcome === 'missing') {
+        throw new PassthruError('node_not_found', `Node ${node.uuid} could not be found.`);
+      }
+      line.blocker = acquired.reservation;
+      const left = end - performance.now();
+      if (left <= 0) throw nodeLocked(node.uuid, acquired.reservation);
+      await this.#pause(line, Math.min(left, this.#settings.retryInterval), signal);
+    }
+  }
+
+  /** Resolves when the caller is the first in line. */
+  async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
+    const left = end - performance.now();
+    if (left <= 0) throw nodeLocked(node.uuid, line.blocker);
+    await new Promise<void>((resolve, reject) => {
+      const called = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', aborted);
+        resolve();
+      };
+      const giveUp = (error: unknown) => {
+        line.waiting.splice(line.waiting.indexOf(called), 1);
+        clearTimeout(timer);
+        signal.removeEventListener('abort', aborted);
+        reject(error);
+      };
+      const aborted = () => giveUp(signal.reason);
+      const timer = setTimeout(() => giveUp(nodeLocked(node.uuid, line.blocker)), left);
+      signal.addEventListener('abort', aborted, { once: true });
+      line.waiting.push(called);
+    });
+  }
+
+  /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
+  async #pause(line: Line, time: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        line.nudge = null;
+        resolve();
+      };
+      const timer = setTimeout(done, time);
+      signal.addEventListener('abort', done, { once: true });
+      line.nudge = done;
+    });
+    signal.throwIfAborted();
+  }
+
+  #callNext(nodeUuid: string, line: Line): void {
+    const next = line.waiting.shift();
+    if (next !== undefined) next();
+    else this.#lines.delete(nodeUuid);
+  }
+
+  #lock(line: Line, nodeUuid: string, fence: number): Lock {
+    return {
+      nodeUuid,
+      fence,
+      release: async () => {
+        try {
+          await this.#store.release(nodeUuid, fence);
+        } catch (error) {
+          // The node stays reserved, and the line closed, until the store answers again.
+          this.#log.error({ err: error, node: nodeUuid }, 'the reservation of a node could not be ended; trying again');
+          void this.#releaseLater(line, nodeUuid, fence);
+          return;
+        }
+        this.#callNext(nodeUuid, line);
+      },
+      leave: () => this.#callNext(nodeUuid, line),
+    };
+  }
+
+  async #releaseLater(line: Line, nodeUuid: string, fence: number): Promise<void> {
+    for (;;) {
+      await delay(RELEASE_RETRY, undefined, { ref: false });
+      try {
+        await this.#store.release(nodeUuid, fence);
+      } catch {
+        continue;
+      }
+      this.#callNext(nodeUuid, line);
+      return;
+    }
+  }
+}
+
+/** The error of a caller who found the node locked, worded as Ironic's NodeLocked (recorded). */
+export function nodeLocked(nodeUuid: string, lock: Reservation): PassthruError {
+  return new PassthruError(
+    'node_locked',
+    `Node ${nodeUuid} is locked by host ${lock.holder}, please retry after the current operation is completed.`,
+    { lock },
+  );
+}
