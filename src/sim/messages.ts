@@ -61,6 +61,12 @@ const MESSAGES = {
     severity: 'Critical',
     resolution: 'See the other messages.',
   },
+  HeaderInvalid: {
+    status: 412,
+    text: 'Header %1 is invalid.',
+    severity: 'Critical',
+    resolution: 'Correct the header, or leave it out.',
+  },
   InternalError: {
     status: 500,
     text: 'The request failed due to an internal service error. The service is still operational.',

@@ -7,6 +7,7 @@ import { refuseStranger } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentType } from './documents.ts';
 import { refuse } from './messages.ts';
+import { odataMetadata, odataService, schemaLink } from './odata.ts';
 import { patchDocument } from './patch.ts';
 import { parentPath } from './path.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
@@ -33,18 +34,20 @@ const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
 /** Documents of these types are as the service makes them; no client changes them. */
 const UNCHANGING = new Set(['ServiceRoot', 'SessionService', 'TaskService', 'Task', 'ActionInfo']);
 
+/** What is shown without credentials (DSP0266, "Resource and operation authentication requirements"). */
+const OPEN = new Set(['/redfish', ROOT, `${ROOT}/odata`, `${ROOT}/$metadata`]);
+
 /** The document at `/redfish` (DSP0266, "Protocol version"). */
 const VERSIONS: RedfishDocument = { v1: `${ROOT}/` };
 
 /**
  * What the BMC answers to `request`, changing its state as the request asks. The order: credentials (401), the
- * resource (404), the method (405), then the request itself.
+ * resource (404), the method (405), the version of OData (412), then the request itself.
  */
-export function answerRequest(request: RedfishRequest, bmc: BmcState): Answer {
+export function answerRequest(sent: RedfishRequest, bmc: BmcState): Answer {
+  const request = { ...sent, path: membersOwner(sent) };
   const reads = request.method === 'GET' || request.method === 'HEAD';
-  const open = reads
-    ? request.path === '/redfish' || request.path === ROOT
-    : request.method === 'POST' && request.path === bmc.blueprint.sessions;
+  const open = reads ? OPEN.has(request.path) : request.method === 'POST' && request.path === bmc.blueprint.sessions;
   const stranger = open ? undefined : refuseStranger(request.headers, bmc);
   if (stranger) return stranger;
 
@@ -52,15 +55,24 @@ export function answerRequest(request: RedfishRequest, bmc: BmcState): Answer {
   bmc.sessions?.sweep();
   const resource = resourceAt(request.path, bmc);
   if (!resource) return refuse('ResourceMissingAtURI', request.path);
-  const allow = allowed(resource);
   const respond = resource[(reads ? 'GET' : request.method) as keyof Resource];
+  const version = request.headers['odata-version'] ?? '4.0';
+  if (respond && version !== '4.0') return refuse('HeaderInvalid', `OData-Version: ${version}`);
   const answer = respond ? respond(request, bmc) : refuse('OperationNotAllowed');
-  return reads || !respond ? { ...answer, headers: { ...answer.headers, Allow: allow } } : answer;
+  if (respond && !reads) return answer;
+  return { ...answer, headers: { ...answer.headers, Allow: allowed(resource) } };
+}
+
+/** POST to a collection's `Members` is POST to the collection (DSP0266, "POST (create)"). */
+function membersOwner({ method, path }: RedfishRequest): string {
+  return method === 'POST' && path.endsWith('/Members') ? parentPath(path) : path;
 }
 
 function resourceAt(path: string, bmc: BmcState): Resource | undefined {
   const { actions, sessions, subscriptions } = bmc.blueprint;
   if (path === '/redfish') return { GET: () => documentAnswer(VERSIONS) };
+  if (path === `${ROOT}/odata`) return { GET: () => odataService(bmc.documents.get(ROOT) as RedfishDocument) };
+  if (path === `${ROOT}/$metadata`) return { GET: () => odataMetadata(bmc.blueprint.documents) };
   const action = actions.get(path);
   if (action) return { POST: (request) => runAction(request, bmc, action) };
   const document = bmc.documents.get(path);
@@ -76,7 +88,8 @@ function resourceAt(path: string, bmc: BmcState): Resource | undefined {
 }
 
 function show(request: RedfishRequest, bmc: BmcState): Answer {
-  return documentAnswer(bmc.documents.get(request.path) as RedfishDocument);
+  const document = bmc.documents.get(request.path) as RedfishDocument;
+  return documentAnswer(document, 200, schemaLink(document));
 }
 
 function runAction(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {

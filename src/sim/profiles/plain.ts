@@ -133,6 +133,8 @@ export const plainProfile: Profile = {
       DeliveryRetryIntervalSeconds: 60,
       EventTypesForSubscription: ['StatusChange', 'ResourceUpdated', 'ResourceAdded', 'ResourceRemoved', 'Alert'],
       Subscriptions: link(SUBSCRIPTIONS),
+      // None: the simulator sends no events. Sushy wants the property.
+      Actions: {},
     }),
     collection(SUBSCRIPTIONS, 'EventDestination', 'Event Subscriptions Collection', ['1', '2', '3', '4']),
     subscription('1', {
