@@ -1,0 +1,131 @@
+import type { JsonObject } from '../core/json.ts';
+import { type Answer, answerError, readAnswer } from './answer.ts';
+import type { Conversation } from './conversation.ts';
+import { RedfishError } from './errors.ts';
+import type { Exchange, RawAnswer } from './exchange.ts';
+import type { KnownPaths } from './knownPaths.ts';
+import type { Authorization } from './session.ts';
+import { deliver, type RequestLimits } from './transport.ts';
+
+export interface RequestOptions {
+  /** Fires when the caller wants no more; then its reason is thrown. */
+  signal: AbortSignal;
+  headers?: Record<string, string>;
+  /** What the request holds that must not show in an error. */
+  secrets?: readonly string[];
+}
+
+/**
+ * Asks one BMC with one account. Light: what is costly (connections, session, known paths) is its conversation's.
+ *
+ * Every request throws a RedfishError (`RedfishErrorKind` says which), or the signal's reason.
+ */
+export class RedfishClient {
+  readonly #conversation: Conversation;
+  readonly #limits: RequestLimits;
+
+  constructor(conversation: Conversation, limits: RequestLimits) {
+    this.#conversation = conversation;
+    this.#limits = limits;
+  }
+
+  /** `https://bmc.example`. */
+  get origin(): string {
+    return this.#conversation.transport.connections.origin;
+  }
+
+  /** Path of the service root, for example `/redfish/v1/`. */
+  get root(): string {
+    return this.#conversation.root;
+  }
+
+  get known(): KnownPaths {
+    return this.#conversation.known;
+  }
+
+  /** The document at `path`. An answer that holds none is an error of kind `failed`. */
+  async get(path: string, options: RequestOptions): Promise<JsonObject> {
+    return (await this.getAnswer(path, options)).document;
+  }
+
+  /** `get`, with the headers: `If-Match` needs the ETag. */
+  async getAnswer(path: string, options: RequestOptions): Promise<Answer & { document: JsonObject }> {
+    const answer = await this.#request('GET', path, null, options);
+    if (answer.document !== null) return { ...answer, document: answer.document };
+    const url = this.origin + path;
+    const type = answer.headers['content-type'] ?? 'no content type';
+    throw new RedfishError(
+      'failed',
+      `HTTP GET ${url} was answered ${answer.status} without a JSON document (${type})`,
+      {
+        status: answer.status,
+        url,
+      },
+    );
+  }
+
+  /** A GET whose answer may have any form, as a task monitor's has. */
+  getTaskAnswer(path: string, options: RequestOptions): Promise<Answer> {
+    return this.#request('GET', path, null, options);
+  }
+
+  /** @param body null sends none */
+  post(path: string, body: JsonObject | null, options: RequestOptions): Promise<Answer> {
+    return this.#request('POST', path, body, options);
+  }
+
+  patch(path: string, body: JsonObject, options: RequestOptions): Promise<Answer> {
+    return this.#request('PATCH', path, body, options);
+  }
+
+  delete(path: string, options: RequestOptions): Promise<Answer> {
+    return this.#request('DELETE', path, null, options);
+  }
+
+  async #request(
+    method: Exchange['method'],
+    path: string,
+    body: JsonObject | null,
+    options: RequestOptions,
+  ): Promise<Answer> {
+    options.signal.throwIfAborted();
+    const { session } = this.#conversation;
+    const secrets = options.secrets ?? [];
+    const url = this.origin + path;
+    const send = (authorization: Authorization) => this.#send(method, path, body, options, authorization);
+    this.#conversation.active++;
+    try {
+      let authorization = await session.authorize(this.#limits, options.signal);
+      let raw = await send(authorization);
+      if (raw.status === 401 && authorization.kind === 'session') {
+        // A session ends by the BMC's own timeout, by its restart, or by somebody's hand. 401 says that nothing was done.
+        session.expired(authorization);
+        authorization = await session.authorize(this.#limits, options.signal);
+        raw = await send(authorization);
+      }
+      if (raw.status === 401 && authorization.kind === 'basic') session.wrongPassword();
+      if (raw.status >= 400) throw answerError(method, url, raw, [...session.secrets, ...secrets]);
+      return readAnswer(raw);
+    } finally {
+      this.#conversation.active--;
+    }
+  }
+
+  #send(
+    method: Exchange['method'],
+    path: string,
+    body: JsonObject | null,
+    options: RequestOptions,
+    authorization: Authorization,
+  ): Promise<RawAnswer> {
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'odata-version': '4.0',
+      ...(body === null ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+      ...authorization.headers,
+    };
+    const text = body === null ? null : JSON.stringify(body);
+    return deliver(this.#conversation.transport, { method, path, headers, body: text }, this.#limits, options.signal);
+  }
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { RedfishClient } from './client.ts';
+import { BmcConnections, type ConnectionSettings } from './connection.ts';
+import { Conversation } from './conversation.ts';
+import type { Account } from './session.ts';
+import type { ObservedExchange, RequestLimits } from './transport.ts';
+
+/** A BMC, and how to talk to it. */
+export interface RedfishTarget {
+  /** Scheme, host and port: `https://bmc.example:8443`. */
+  origin: string;
+  /** Path of the service root, as a rule `/redfish/v1/`. */
+  root: string;
+  account: Account;
+  connection: ConnectionSettings;
+  limits: RequestLimits;
+}
+
+export interface RedfishClientsOptions {
+  /** Requests under way at one BMC at most, whatever the number of accounts. Default 4. */
+  maxConnections?: number;
+  /** Told of each request that ended, for logs and figures. */
+  observe?: (exchange: ObservedExchange) => void;
+}
+
+/** The clients of many BMCs, one conversation per BMC and account. */
+export interface RedfishClients {
+  /** A client for `target`; those of one BMC and account share connections, session and known paths. */
+  for(target: RedfishTarget): RedfishClient;
+  /** Runs `work` with a client that is not kept: its session is deleted when `work` has ended, however it ended. */
+  once<T>(target: RedfishTarget, work: (client: RedfishClient) => Promise<T>): Promise<T>;
+  /** Deletes the session with `target` and drops what is known of it. Never fails. */
+  forget(target: RedfishTarget): Promise<void>;
+  /** Deletes every session and closes every connection. Never fails. */
+  close(): Promise<void>;
+}
+
+const MAX_CONNECTIONS = 4;
+
+/** Makes the registry of clients. Nothing is connected until a client asks. */
+export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
+  const { maxConnections = MAX_CONNECTIONS, observe } = options;
+  /** With the number of conversations over each. */
+  const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
+  const conversations = new Map<string, Conversation>();
+
+  const start = (target: RedfishTarget): Conversation => {
+    const bmc = bmcs.get(target.origin) ?? { connections: new BmcConnections(target.origin, maxConnections), users: 0 };
+    bmcs.set(target.origin, bmc);
+    bmc.users++;
+    return new Conversation(bmc.connections, target.connection, target.root, target.account, observe);
+  };
+  const leave = async ({ transport: { connections } }: Conversation) => {
+    const bmc = bmcs.get(connections.origin);
+    if (bmc?.connections !== connections || --bmc.users > 0) return;
+    bmcs.delete(connections.origin);
+    await connections.dropIdle();
+  };
+
+  return {
+    for(target) {
+      const key = conversationKey(target);
+      let conversation = conversations.get(key);
+      if (conversation === undefined) {
+        conversation = start(target);
+        conversations.set(key, conversation);
+      }
+      return new RedfishClient(conversation, target.limits);
+    },
+    async once(target, work) {
+      const conversation = start(target);
+      try {
+        return await work(new RedfishClient(conversation, target.limits));
+      } finally {
+        await conversation.session.close();
+        await leave(conversation);
+      }
+    },
+    async forget(target) {
+      const key = conversationKey(target);
+      const conversation = conversations.get(key);
+      if (conversation === undefined) return;
+      conversation.known.forget();
+      // Another node's request may be under way: it logs in anew, and the session must stay known to be deleted.
+      const idle = conversation.active === 0;
+      if (idle) conversations.delete(key);
+      await conversation.session.logOut();
+      if (idle) await leave(conversation);
+    },
+    async close() {
+      const all = [...conversations.values()];
+      conversations.clear();
+      await Promise.all(all.map(({ session }) => session.close()));
+      await Promise.all([...bmcs.values()].map(({ connections }) => connections.close()));
+      bmcs.clear();
+    },
+  };
+}
+
+/** Everything that tells two conversations apart, without holding the password in the clear. */
+function conversationKey({ origin, root, account, connection }: RedfishTarget): string {
+  const password = createHash('sha256').update(account.password).digest('base64');
+  return JSON.stringify([origin, root, account.username, password, account.authType, connection]);
+}

@@ -1,0 +1,154 @@
+import { Client } from 'undici';
+import { RedfishError } from './errors.ts';
+import { type TlsConnectOptions, type TlsSettings, tlsConnectOptions } from './tls.ts';
+
+/** How connections to a BMC are made and kept. */
+export interface ConnectionSettings {
+  tls: TlsSettings;
+  /** Whether a connection is kept after an answer. Some BMCs stall on connections that live long (sushy closes each). */
+  keepAlive: boolean;
+}
+
+/** One connection, lent for one exchange. */
+export interface Lease {
+  readonly client: Client;
+  /** Gives the connection back; `healthy` when a whole answer came, so that it can be used again. */
+  release(healthy: boolean): void;
+}
+
+/** An idle connection is dropped after this long: BMCs close theirs after 5 s and more, and a request must not meet that. */
+const IDLE_MS = 3000;
+
+/** For TCP and TLS together. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Calls that may wait for a connection to one BMC; more are refused at once. */
+const MAX_WAITING = 1000;
+
+interface Waiter {
+  settings: ConnectionSettings;
+  key: string;
+  grant(lease: Lease): void;
+  fail(error: unknown): void;
+}
+
+/**
+ * The connections to one BMC. A BMC serves few requests at once, so at most `limit` are under way whatever the number
+ * of accounts and nodes behind it; the rest wait in order. HTTP/1.1 alone: there the limit on connections is one on
+ * requests. undici's own Pool opens a second connection when one request follows another closely, hence single clients.
+ */
+export class BmcConnections {
+  readonly origin: string;
+  readonly #limit: number;
+  #busy = 0;
+  #closed = false;
+  /** The newest last: the longest idle one runs into its timeout. */
+  readonly #idle: { key: string; client: Client }[] = [];
+  readonly #waiting: Waiter[] = [];
+
+  constructor(origin: string, limit: number) {
+    this.origin = origin;
+    this.#limit = limit;
+  }
+
+  /**
+   * A connection for one exchange; waits while `limit` are under way.
+   * @throws `signal.reason` when it fires first; kind `unreachable` when too many wait or the connections are closed;
+   *   kind `tls` when the TLS settings cannot be used
+   */
+  lease(settings: ConnectionSettings, signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    if (this.#closed) return Promise.reject(closedError(this.origin));
+    const key = JSON.stringify([settings.tls, settings.keepAlive]);
+    if (this.#busy < this.#limit) return this.#grant(settings, key);
+    if (this.#waiting.length >= MAX_WAITING) {
+      const message = `${MAX_WAITING} requests wait for this BMC already`;
+      return Promise.reject(new RedfishError('unreachable', message, { url: this.origin }));
+    }
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        settings,
+        key,
+        grant: (lease) => {
+          signal.removeEventListener('abort', stop);
+          resolve(lease);
+        },
+        fail: (error) => {
+          signal.removeEventListener('abort', stop);
+          reject(error);
+        },
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      this.#waiting.push(waiter);
+    });
+  }
+
+  /** Ends every idle connection and refuses new requests; a request under way may end. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#waiting.splice(0)) waiter.fail(closedError(this.origin));
+    await this.dropIdle();
+  }
+
+  /** Ends every idle connection; the next request opens one again. */
+  async dropIdle(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map(({ client }) => client.destroy()));
+  }
+
+  async #grant(settings: ConnectionSettings, key: string): Promise<Lease> {
+    this.#busy++;
+    try {
+      return this.#open(settings, key);
+    } catch (error) {
+      this.#done();
+      const message = error instanceof Error ? error.message : 'the TLS settings cannot be used';
+      throw new RedfishError('tls', message, { url: this.origin, cause: error });
+    }
+  }
+
+  #open(settings: ConnectionSettings, key: string): Lease {
+    const kept = this.#idle.findLastIndex((idle) => idle.key === key);
+    const client = kept >= 0 ? this.#idle.splice(kept, 1)[0]!.client : newClient(this.origin, settings);
+    let released = false;
+    return {
+      client,
+      release: (healthy) => {
+        if (released) return;
+        released = true;
+        if (healthy && settings.keepAlive && !this.#closed) this.#idle.push({ key, client });
+        else void client.destroy();
+        // Connections of other TLS settings count against the limit as well.
+        while (this.#idle.length > this.#limit) void this.#idle.shift()!.client.destroy();
+        this.#done();
+      },
+    };
+  }
+
+  #done(): void {
+    this.#busy--;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#grant(next.settings, next.key).then(next.grant, next.fail);
+  }
+}
+
+function newClient(origin: string, settings: ConnectionSettings): Client {
+  const tls: TlsConnectOptions | object = origin.startsWith('https:') ? tlsConnectOptions(settings.tls) : {};
+  return new Client(origin, {
+    allowH2: false,
+    pipelining: 1,
+    keepAliveTimeout: IDLE_MS,
+    keepAliveMaxTimeout: IDLE_MS,
+    // The exchange has one timer over all of it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { ...tls, timeout: CONNECT_TIMEOUT_MS },
+  });
+}
+
+function closedError(origin: string): RedfishError {
+  return new RedfishError('unreachable', 'The service is closing its connections to BMCs', { url: origin });
+}

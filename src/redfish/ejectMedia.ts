@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Answer } from './answer.ts';
+import type { RedfishClient, RequestOptions } from './client.ts';
+import { hasStatus, RedfishError } from './errors.ts';
+import { followTask, type TaskListener } from './task.ts';
+import {
+  knownMediaSlots,
+  listMediaDevices,
+  type MediaDevice,
+  type MediaSlot,
+  readMediaDevices,
+} from './virtualMedia.ts';
+
+/** What became of a device: emptied, empty from the start, or of a kind that cannot be ejected. */
+export type EjectOutcome = 'ejected' | 'empty' | 'skipped';
+
+export interface EjectedDevice {
+  slot: MediaSlot;
+  outcome: EjectOutcome;
+}
+
+export interface EjectOptions extends RequestOptions {
+  /** Only devices of one of these media types; null: all that hold an image. */
+  mediaTypes: readonly string[] | null;
+  /** Told of each step; `fraction` from 0 to 1, null when unknown. */
+  progress: (fraction: number | null, message: string) => void;
+  /** Milliseconds until a device that still reports its image counts as not emptied. Default 30 s; iDRAC is slow to tell. */
+  confirmMs?: number;
+}
+
+const CONFIRM_MS = 30_000;
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 3000;
+
+/**
+ * Ejects the virtual media of the system at `systemPath` and answers what became of each device, having read it back.
+ * @throws kind `unsupported` when there are no virtual media, or none of the wanted type, or none that can be ejected;
+ *   the first device's error, with the fate of all, when one could not be emptied
+ */
+export async function ejectMedia(
+  client: RedfishClient,
+  systemPath: string,
+  options: EjectOptions,
+): Promise<EjectedDevice[]> {
+  options.progress(null, 'Looking for virtual media');
+  const devices = await wantedDevices(client, systemPath, options);
+  const results: EjectedDevice[] = [];
+  const failures: { slot: MediaSlot; error: RedfishError }[] = [];
+  for (const [index, device] of devices.entries()) {
+    if (!device.inserted) {
+      results.push({ slot: device.slot, outcome: 'empty' });
+      continue;
+    }
+    const fraction = index / devices.length;
+    options.progress(fraction, `Ejecting ${device.slot.id}`);
+    const listener: TaskListener = (_, message) => options.progress(fraction, `Ejecting ${device.slot.id}: ${message}`);
+    try {
+      results.push({ slot: device.slot, outcome: await ejectDevice(client, device, options, listener) });
+    } catch (error) {
+      if (!(error instanceof RedfishError)) throw error;
+      failures.push({ slot: device.slot, error });
+    }
+  }
+  const [first] = failures;
+  if (first !== undefined) throw withFates(first.error, results, failures);
+  if (
+    results.length > 0 &&
+    results.some((r) => r.outcome === 'skipped') &&
+    !results.some((r) => r.outcome === 'ejected')
+  ) {
+    const ids = results.filter((r) => r.outcome === 'skipped').map(({ slot }) => slot.id);
+    throw new RedfishError('unsupported', `The BMC offers no way to eject ${ids.join(', ')}`, { url: client.origin });
+  }
+  options.progress(1, 'Done');
+  return results;
+}
+
+/**
+ * The devices to look at, read just now. Known slots are read without asking where they are; when none of them holds an
+ * image, the collections are read again, for some BMCs list a device only while it holds one.
+ */
+async function wantedDevices(client: RedfishClient, systemPath: string, options: EjectOptions): Promise<MediaDevice[]> {
+  const wanted = ({ mediaTypes }: MediaSlot) =>
+    options.mediaTypes === null || mediaTypes.some((type) => options.mediaTypes!.includes(type));
+  const slots = (knownMediaSlots(client, systemPath) ?? []).filter(wanted);
+  if (slots.length > 0) {
+    const devices = await readMediaDevices(client, slots, options);
+    const there = devices.filter((device) => device !== null);
+    if (there.length === slots.length && there.some(({ inserted }) => inserted)) return there;
+  }
+  const all = await listMediaDevices(client, systemPath, options);
+  const unsupported = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
+  if (all.length === 0)
+    throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
+  const some = all.filter(({ slot }) => wanted(slot));
+  if (some.length > 0) return some;
+  const offered = all.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
+  throw unsupported(`The BMC has no virtual media device for ${options.mediaTypes?.join(' or ')}; it has ${offered}`);
+}
+
+async function ejectDevice(
+  client: RedfishClient,
+  device: MediaDevice,
+  options: EjectOptions,
+  listener: TaskListener,
+): Promise<EjectOutcome> {
+  const { slot, ejectTarget } = device;
+  let skipped = false;
+  try {
+    const answer =
+      ejectTarget === null ? await patchEmpty(client, device, options) : await postEject(client, ejectTarget, options);
+    await followTask(client, answer, { ...options, listener });
+  } catch (error) {
+    if (!(error instanceof RedfishError)) throw error;
+    const [now] = await readMediaDevices(client, [slot], options).catch(() => [device]);
+    options.signal.throwIfAborted();
+    // Whatever went wrong, an empty device is what was wanted.
+    if (!now?.inserted) return 'ejected';
+    // Cisco C845A M8: some slots have no actions and answer 405 to the PATCH.
+    skipped = ejectTarget === null && hasStatus(error, 405, 501);
+    if (!skipped) throw error;
+  }
+  if (skipped) return 'skipped';
+  await confirmEmpty(client, slot, options);
+  return 'ejected';
+}
+
+/** The action without a body; HPE iLO wants an empty object and answers 400 or 415 else. */
+async function postEject(client: RedfishClient, target: string, options: RequestOptions): Promise<Answer> {
+  try {
+    return await client.post(target, null, options);
+  } catch (error) {
+    if (!hasStatus(error, 400, 411, 415)) throw error;
+    return client.post(target, {}, options);
+  }
+}
+
+/**
+ * Devices without the action (Lenovo XCC) are emptied by PATCH under the ETag. A 412 means that the device has changed: it
+ * is read again and tried once more; where its ETag is the same as before, without the quotes, as some BMCs compare it.
+ */
+async function patchEmpty(client: RedfishClient, device: MediaDevice, options: RequestOptions): Promise<Answer> {
+  const send = (etag: string | null) =>
+    client.patch(
+      device.slot.path,
+      { Image: null, Inserted: false },
+      { ...options, headers: etag === null ? {} : { 'if-match': etag } },
+    );
+  try {
+    return await send(device.etag);
+  } catch (error) {
+    if (!hasStatus(error, 412)) throw error;
+    const [now] = await readMediaDevices(client, [device.slot], options);
+    const etag = now?.etag ?? null;
+    return send(etag === device.etag && etag !== null ? etag.replace(/^W\//, '').replaceAll('"', '') : etag);
+  }
+}
+
+/** Reads the device until it is empty or gone. */
+async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<void> {
+  const limit = options.confirmMs ?? CONFIRM_MS;
+  const end = performance.now() + limit;
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    const [now] = await readMediaDevices(client, [slot], options);
+    if (!now?.inserted) return;
+    if (performance.now() + wait > end) {
+      const message = `The BMC accepted the eject but reports an image in ${slot.id} ${limit / 1000} s later`;
+      throw new RedfishError('outcome-unknown', message, { url: client.origin + slot.path });
+    }
+    options.progress(null, `Waiting for ${slot.id} to be empty`);
+    await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+  }
+}
+
+/** `error`, told with what became of every device when there were several. */
+function withFates(
+  error: RedfishError,
+  results: EjectedDevice[],
+  failures: { slot: MediaSlot; error: RedfishError }[],
+): RedfishError {
+  if (results.length + failures.length === 1) return error;
+  const fates = [
+    ...results.map(({ slot, outcome }) => `${slot.id}: ${outcome}`),
+    ...failures.map(({ slot, error: { message } }) => `${slot.id}: ${message}`),
+  ];
+  const { status, extendedInfo, url } = error;
+  return new RedfishError(error.kind, fates.join('; '), { status, extendedInfo, url, cause: error });
+}

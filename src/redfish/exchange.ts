@@ -1,0 +1,146 @@
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import type { Dispatcher } from 'undici';
+import type { BmcConnections, ConnectionSettings } from './connection.ts';
+import { RedfishError } from './errors.ts';
+import { describeTlsFailure } from './tls.ts';
+
+/** One HTTP request as it goes over the wire. */
+export interface Exchange {
+  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
+  /** Absolute path, encoded, with its query. */
+  path: string;
+  headers: Record<string, string>;
+  /** Null for none; then `Content-Length: 0` goes with a POST. */
+  body: string | null;
+}
+
+/** A whole answer. */
+export interface RawAnswer {
+  status: number;
+  /** Names in lower case; of a repeated header the first. */
+  headers: Record<string, string>;
+  /** Decoded of any content encoding. */
+  body: Buffer;
+}
+
+/** How far a failed exchange came. */
+export interface ExchangeFailure {
+  /** Null when the caller's signal fired. */
+  error: RedfishError | null;
+  /** Whether the request, or a part of it, may have reached the BMC. */
+  sent: boolean;
+  /** Whether the connection broke (rather than the time running out). */
+  broken: boolean;
+}
+
+export type ExchangeOutcome = { answer: RawAnswer } | { failure: ExchangeFailure };
+
+/** Larger than any document that this service asks for; a BMC that sends more is cut off. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+
+/**
+ * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged. The time that it
+ * waits for a free connection is not counted: `timeoutMs` begins with the connection.
+ * @throws `signal.reason` when it fires while the exchange waits for a connection, and what `lease` throws
+ */
+export async function exchange(
+  connections: BmcConnections,
+  settings: ConnectionSettings,
+  request: Exchange,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ExchangeOutcome> {
+  const lease = await connections.lease(settings, signal);
+  const url = connections.origin + request.path;
+  return new Promise((resolve) => {
+    let sent = false;
+    let status = 0;
+    let headers: Record<string, string> = {};
+    let size = 0;
+    const chunks: Buffer[] = [];
+
+    const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      lease.release(healthy);
+      resolve(outcome);
+    };
+    const fail = (error: RedfishError | null, broken = false) => settle({ failure: { error, sent, broken } }, false);
+    const timer = setTimeout(() => {
+      const what = sent ? 'No answer' : 'No connection';
+      fail(new RedfishError(sent ? 'timeout' : 'unreachable', `${what} within ${timeoutMs / 1000} s`, { url }));
+    }, timeoutMs);
+    const onAbort = () => fail(null);
+    signal.addEventListener('abort', onAbort, { once: true });
+
+    lease.client.dispatch({ ...request, reset: settings.keepAlive ? null : true } as Dispatcher.DispatchOptions, {
+      onRequestStart() {
+        // Called when the connection stands, right before the first byte is written.
+        sent = true;
+      },
+      onResponseStart(_controller, statusCode, responseHeaders) {
+        status = statusCode;
+        headers = flatHeaders(responseHeaders);
+      },
+      onResponseData(_controller, chunk) {
+        size += chunk.length;
+        if (size <= MAX_ANSWER_BYTES) chunks.push(chunk);
+        else fail(new RedfishError('failed', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`, { status, url }));
+      },
+      onResponseEnd() {
+        const body = decodeBody(Buffer.concat(chunks), headers['content-encoding']);
+        if (body !== null) settle({ answer: { status, headers, body } }, true);
+        else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
+      },
+      onResponseError(_controller, error) {
+        const tls = sent ? null : describeTlsFailure(error);
+        if (tls !== null) fail(new RedfishError('tls', tls, { url, cause: error }));
+        else fail(new RedfishError('unreachable', describeBreak(error), { url, cause: error }), true);
+      },
+    });
+  });
+}
+
+function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const first = Array.isArray(value) ? value[0] : value;
+    if (first !== undefined) flat[name.toLowerCase()] = first;
+  }
+  return flat;
+}
+
+/** `body` without its content encoding; null when it cannot be decoded. Some BMCs compress though asked not to. */
+function decodeBody(body: Buffer, encoding: string | undefined): Buffer | null {
+  if (encoding === undefined || encoding === 'identity' || body.length === 0) return body;
+  const limit = { maxOutputLength: MAX_ANSWER_BYTES };
+  try {
+    if (encoding === 'gzip' || encoding === 'x-gzip') return gunzipSync(body, limit);
+    if (encoding === 'deflate') return inflateSync(body, limit);
+    if (encoding === 'br') return brotliDecompressSync(body, limit);
+  } catch {
+    return null;
+  }
+  return null;
+}
+
+/** What broke a connection, in words and with the system's code. */
+function describeBreak(error: Error): string {
+  const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
+  const code = [inner, error].map((e) => (e !== undefined && 'code' in e ? String(e.code) : '')).find((c) => c !== '');
+  const words = BREAKS[code ?? ''] ?? 'the connection failed';
+  return code === undefined ? words : `${words} (${code})`;
+}
+
+const BREAKS: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+  EPIPE: 'the connection was closed',
+  ETIMEDOUT: 'the connection timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_SOCKET: 'the connection was closed',
+};

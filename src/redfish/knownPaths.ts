@@ -1,0 +1,53 @@
+import { RedfishError } from './errors.ts';
+import { withSignal } from './session.ts';
+
+/**
+ * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
+ * Kept until `forget`, which a 404 on a known path calls for.
+ */
+export class KnownPaths {
+  readonly #known = new Map<string, unknown>();
+  readonly #loading = new Map<string, Promise<unknown>>();
+
+  /**
+   * What is known under `key`, else what `load` finds out. Concurrent callers share one load and its failure; when the
+   * caller who loads leaves, the next one loads.
+   */
+  async get<T>(key: string, signal: AbortSignal, load: () => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.#known.has(key)) return this.#known.get(key) as T;
+      const loading = this.#loading.get(key);
+      if (loading === undefined) break;
+      try {
+        await withSignal(loading, signal);
+      } catch (error) {
+        if (error instanceof RedfishError) throw error;
+        signal.throwIfAborted();
+      }
+    }
+    const loading = load();
+    this.#loading.set(key, loading);
+    try {
+      const value = await loading;
+      this.#known.set(key, value);
+      return value;
+    } finally {
+      this.#loading.delete(key);
+    }
+  }
+
+  /** What is known under `key`; undefined when nothing is. */
+  peek<T>(key: string): T | undefined {
+    return this.#known.get(key) as T | undefined;
+  }
+
+  /** Replaces what is known under `key`. */
+  set(key: string, value: unknown): void {
+    this.#known.set(key, value);
+  }
+
+  /** Drops everything: paths of a BMC that moved one have moved all, as after a change of firmware. */
+  forget(): void {
+    this.#known.clear();
+  }
+}

@@ -1,0 +1,183 @@
+import { isJsonObject } from '../core/json.ts';
+import { answerError, readAnswer } from './answer.ts';
+import { RedfishError } from './errors.ts';
+import { locationPath } from './paths.ts';
+import { deliver, type RequestLimits, type Transport } from './transport.ts';
+
+/** `auto`: a session, or Basic where the BMC has none to give. */
+export type AuthType = 'auto' | 'session' | 'basic';
+
+/** Who asks. */
+export interface Account {
+  /** Null: without credentials. */
+  username: string | null;
+  password: string;
+  authType: AuthType;
+}
+
+/** What goes with one request. */
+export interface Authorization {
+  readonly kind: 'none' | 'basic' | 'session';
+  readonly headers: Record<string, string>;
+}
+
+interface OpenSession {
+  token: string;
+  /** Where to delete it; null when the BMC did not say. */
+  path: string | null;
+}
+
+/** BMCs lock an account after a few wrong passwords. */
+const WRONG_PASSWORD_MS = 5 * 60_000;
+const CLOSE_TIMEOUT_MS = 5000;
+
+/**
+ * The log-in of one account at one BMC, shared by every caller: BMCs hold few sessions, and these outlive their owner.
+ * Redfish DSP0266, "Session login authentication" and "HTTP Basic authentication".
+ */
+export class Session {
+  readonly #transport: Transport;
+  readonly #account: Account;
+  readonly #findSessions: (limits: RequestLimits) => Promise<string>;
+  #open: OpenSession | null = null;
+  #loggingIn: Promise<Authorization> | null = null;
+  /** Set once the BMC has shown that it has no session service. */
+  #basicOnly: boolean;
+  /** Until when the account's password counts as wrong; 0 when it does not. */
+  #wrongUntil = 0;
+  #closed = false;
+
+  /** @param findSessions answers the path of the session collection */
+  constructor(transport: Transport, account: Account, findSessions: (limits: RequestLimits) => Promise<string>) {
+    this.#transport = transport;
+    this.#account = account;
+    this.#findSessions = findSessions;
+    this.#basicOnly = account.authType === 'basic';
+  }
+
+  /** What must not show in an error: the BMC may quote it. */
+  get secrets(): string[] {
+    return [this.#account.password, this.#open?.token ?? ''];
+  }
+
+  /**
+   * What to send with a request; logs in when there is no session. One log-in serves all who wait for it.
+   * @throws kind `auth` when the password is wrong, or was within the last five minutes; what `deliver` throws;
+   *   `signal.reason` when it fires
+   */
+  async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
+    if (this.#account.username === null) return { kind: 'none', headers: {} };
+    if (Date.now() < this.#wrongUntil) throw this.#remembered();
+    if (this.#basicOnly) return this.#basic();
+    if (this.#open !== null) return sessionAuthorization(this.#open);
+    if (this.#closed) throw new RedfishError('unreachable', 'The conversation with this BMC was closed');
+    this.#loggingIn ??= this.#logIn(limits).finally(() => {
+      this.#loggingIn = null;
+    });
+    return withSignal(this.#loggingIn, signal);
+  }
+
+  /** Called when `authorization` was answered 401: the next `authorize` logs in anew, unless somebody has already. */
+  expired(authorization: Authorization): void {
+    if (this.#open?.token === authorization.headers['x-auth-token']) this.#open = null;
+  }
+
+  /** Called when Basic was answered 401: the password is wrong. Calls fail at once for five minutes. */
+  wrongPassword(): void {
+    this.#wrongUntil = Date.now() + WRONG_PASSWORD_MS;
+  }
+
+  /** `logOut`, for good: a later `authorize` fails. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.logOut();
+  }
+
+  /** Deletes the session at the BMC; what goes wrong with that is left to the BMC's own timeout. */
+  async logOut(): Promise<void> {
+    await this.#loggingIn?.catch(() => undefined);
+    const open = this.#open;
+    this.#open = null;
+    if (open === null || open.path === null) return;
+    const headers = { accept: 'application/json', 'odata-version': '4.0', ...sessionAuthorization(open).headers };
+    const limits = { timeoutMs: CLOSE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
+    const request = { method: 'DELETE', path: open.path, headers, body: null } as const;
+    await deliver(this.#transport, request, limits, AbortSignal.timeout(CLOSE_TIMEOUT_MS)).catch(() => undefined);
+  }
+
+  /** Runs to its end whoever waits, so that a caller who leaves takes no log-in from the others. */
+  async #logIn(limits: RequestLimits): Promise<Authorization> {
+    const signal = new AbortController().signal;
+    const path = await this.#findSessions(limits);
+    const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
+    const headers = { accept: 'application/json', 'content-type': 'application/json', 'odata-version': '4.0' };
+    const raw = await deliver(this.#transport, { method: 'POST', path, headers, body }, limits, signal).catch(
+      (error) => {
+        throw notLoggedIn(error);
+      },
+    );
+    const url = this.#transport.connections.origin + path;
+    if (raw.status === 401) {
+      this.wrongPassword();
+      const { extendedInfo } = answerError('POST', url, raw, this.secrets);
+      throw new RedfishError('auth', this.#wrongText(), { status: 401, extendedInfo, url });
+    }
+    const answer = readAnswer(raw);
+    const token = answer.headers['x-auth-token'];
+    if (raw.status < 300 && token !== undefined && token !== '') {
+      const member = isJsonObject(answer.document) ? answer.document['@odata.id'] : undefined;
+      const place = answer.headers.location ?? (typeof member === 'string' ? member : undefined);
+      this.#open = { token, path: locationPath(place) };
+      return sessionAuthorization(this.#open);
+    }
+    if (this.#account.authType === 'session') {
+      if (raw.status >= 400) throw answerError('POST', url, raw, this.secrets);
+      throw new RedfishError('failed', `HTTP POST ${url} opened a session without a token`, {
+        status: raw.status,
+        url,
+      });
+    }
+    // No session service: Basic from now on. Anything else, such as no session left (503): Basic for this once.
+    if (raw.status === 404 || raw.status === 405 || raw.status === 501) this.#basicOnly = true;
+    return this.#basic();
+  }
+
+  #basic(): Authorization {
+    const { username, password } = this.#account;
+    const credentials = Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
+    return { kind: 'basic', headers: { authorization: `Basic ${credentials}` } };
+  }
+
+  #wrongText(): string {
+    return `The BMC refuses the user name or password of account ${this.#account.username}`;
+  }
+
+  #remembered(): RedfishError {
+    const seconds = Math.ceil((this.#wrongUntil - Date.now()) / 1000);
+    const message = `${this.#wrongText()}; not tried again for ${seconds} s or until the credentials change, for BMCs lock accounts`;
+    return new RedfishError('auth', message, { status: 401, url: this.#transport.connections.origin });
+  }
+}
+
+/** The promise's outcome, or `signal.reason` when that fires first. */
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function sessionAuthorization(open: OpenSession): Authorization {
+  return { kind: 'session', headers: { 'x-auth-token': open.token } };
+}
+
+/** A log-in without an answer leaves the caller's own request unsent, so its outcome is not unknown. */
+function notLoggedIn(error: unknown): unknown {
+  if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') return error;
+  return new RedfishError('timeout', 'No answer to the log-in; the request itself was not sent', {
+    url: error.url,
+    cause: error,
+  });
+}

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { Answer } from './answer.ts';
+import type { RedfishClient, RequestOptions } from './client.ts';
+import { isNotFound, RedfishError } from './errors.ts';
+import { extendedInfoText } from './extendedInfo.ts';
+import { locationPath } from './paths.ts';
+
+/** Told how far a task is: `percent` from 0 to 100, null when the BMC does not say; `message` is the BMC's newest, or its state. */
+export type TaskListener = (percent: number | null, message: string) => void;
+
+export interface TaskOptions extends RequestOptions {
+  listener?: TaskListener;
+  /** Milliseconds until the task is given up as of unknown outcome. Default 30 minutes. */
+  limitMs?: number;
+}
+
+const LIMIT_MS = 30 * 60_000;
+const DEFAULT_WAIT_MS = 1000;
+const MAX_WAIT_MS = 30_000;
+const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled', 'Interrupted']);
+
+/**
+ * Follows an answer of 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"),
+ * honouring `Retry-After`; any other answer comes back as it is. Answers the operation's own answer, or null when the
+ * BMC no longer has it: a 202 without Location, a monitor that is gone (404) once the task is done.
+ * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end in time
+ */
+export async function followTask(client: RedfishClient, started: Answer, options: TaskOptions): Promise<Answer | null> {
+  let answer = started;
+  let monitor = locationPath(started.headers.location);
+  const end = performance.now() + (options.limitMs ?? LIMIT_MS);
+  while (answer.status === 202) {
+    if (answer.document !== null) report(answer.document, options.listener);
+    monitor = locationPath(answer.headers.location) ?? monitor;
+    if (monitor === null) return null;
+    const url = client.origin + monitor;
+    if (performance.now() > end) {
+      throw new RedfishError('outcome-unknown', 'The BMC accepted the request, but its task did not end in time', {
+        url,
+      });
+    }
+    await sleep(waitMs(answer), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    try {
+      answer = await client.getTaskAnswer(monitor, options);
+    } catch (error) {
+      if (isNotFound(error)) return null;
+      throw error;
+    }
+  }
+  if (answer !== started && answer.document !== null) failWithTask(answer.document, client.origin + monitor);
+  return answer;
+}
+
+function report(document: JsonObject, listener: TaskListener | undefined): void {
+  const percent = typeof document.PercentComplete === 'number' ? document.PercentComplete : null;
+  const newest = messages(document).at(-1)?.Message;
+  const text = typeof newest === 'string' ? newest : document.TaskState;
+  listener?.(percent, typeof text === 'string' ? text : 'Running');
+}
+
+function failWithTask(document: JsonObject, url: string): void {
+  const state = document.TaskState;
+  if (typeof state !== 'string') return;
+  if (!FAILED_STATES.has(state) && document.TaskStatus !== 'Critical') return;
+  const extendedInfo = messages(document);
+  const said = extendedInfoText(extendedInfo);
+  const message = `The BMC's task ended as ${state}${said === '' ? '' : `: ${said}`}`;
+  throw new RedfishError('failed', message, { status: 200, extendedInfo, url });
+}
+
+function messages(document: JsonObject): JsonObject[] {
+  return Array.isArray(document.Messages) ? document.Messages.filter(isJsonObject) : [];
+}
+
+/** `Retry-After` in milliseconds: seconds, or a date (RFC 9110, 10.2.3). */
+function waitMs(answer: Answer): number {
+  const text = answer.headers['retry-after'];
+  if (text === undefined) return DEFAULT_WAIT_MS;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? DEFAULT_WAIT_MS : Math.min(Math.max(ms, 0), MAX_WAIT_MS);
+}

@@ -1,0 +1,180 @@
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { RedfishClient, RequestOptions } from './client.ts';
+import { getCollection, type Member } from './collection.ts';
+import { isNotFound } from './errors.ts';
+import { managersOf } from './manager.ts';
+import { lastSegment, optionalLinkPath, samePath } from './paths.ts';
+import { getSystem, textOf } from './system.ts';
+
+/** A virtual media device as it was when it was read (DSP2046, VirtualMedia). */
+export interface MediaDevice {
+  slot: MediaSlot;
+  /** Whether it holds an image. */
+  inserted: boolean;
+  /** Null when empty. */
+  image: string | null;
+  /** Target of `#VirtualMedia.EjectMedia`; null where the device has no such action. */
+  ejectTarget: string | null;
+  etag: string | null;
+}
+
+/** Where a device is, which does not change. */
+export interface MediaSlot {
+  path: string;
+  id: string;
+  /** `CD`, `DVD`, `USBStick`, `Floppy`; a device may offer several. */
+  mediaTypes: string[];
+  collection: string;
+  /** Whether the collection holds the whole device (iDRAC 9), so that it is read there. */
+  inline: boolean;
+}
+
+/**
+ * The virtual media devices of the system at `systemPath`, under the system (newer), under its managers (older), or both,
+ * each once. Where the collections are is asked once. Empty when there are none.
+ */
+export async function listMediaDevices(
+  client: RedfishClient,
+  systemPath: string,
+  options: RequestOptions,
+): Promise<MediaDevice[]> {
+  const known = client.known.peek(collectionsKey(systemPath)) !== undefined;
+  const collections = await mediaCollections(client, systemPath, options);
+  let devices: MediaDevice[];
+  try {
+    devices = (await Promise.all(collections.map((path) => readCollection(client, path, options)))).flat();
+  } catch (error) {
+    if (!known || !isNotFound(error)) throw error;
+    client.known.forget();
+    return listMediaDevices(client, systemPath, options);
+  }
+  const distinct = withoutTwins(devices);
+  const slots = distinct.map(({ slot }) => slot);
+  if (slots.length > 0) client.known.set(slotsKey(systemPath), slots);
+  return distinct;
+}
+
+/** The slots that `listMediaDevices` found before; null when it has not been called since the BMC's paths were forgotten. */
+export function knownMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
+  return client.known.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
+}
+
+/**
+ * Reads the devices in `slots` again, with one request each, or one for all that a collection holds. A device that is gone
+ * is null.
+ */
+export async function readMediaDevices(
+  client: RedfishClient,
+  slots: MediaSlot[],
+  options: RequestOptions,
+): Promise<(MediaDevice | null)[]> {
+  const inline = new Set(slots.filter((slot) => slot.inline).map((slot) => slot.collection));
+  const documents = new Map<string, Promise<Member[]>>();
+  for (const collection of inline) {
+    documents.set(
+      collection,
+      getCollection(client, collection, options).then(({ members }) => members),
+    );
+  }
+  return Promise.all(
+    slots.map(async (slot) => {
+      try {
+        if (!slot.inline) return await readDevice(client, slot, options);
+        const member = (await documents.get(slot.collection)!).find(({ path }) => samePath(path, slot.path));
+        return member?.document ? toDevice(client, slot, member.document, null) : null;
+      } catch (error) {
+        if (isNotFound(error)) return null;
+        throw error;
+      }
+    }),
+  );
+}
+
+function collectionsKey(systemPath: string): string {
+  return `media collections of ${systemPath}`;
+}
+
+function slotsKey(systemPath: string): string {
+  return `media slots of ${systemPath}`;
+}
+
+async function mediaCollections(client: RedfishClient, systemPath: string, options: RequestOptions): Promise<string[]> {
+  return client.known.get(collectionsKey(systemPath), options.signal, async () => {
+    const system = await getSystem(client, systemPath, options);
+    const managers = await managersOf(client, system, options);
+    const linked = [system, ...managers].map(({ virtualMedia }) => virtualMedia).filter((path) => path !== null);
+    if (linked.length > 0) return distinctPaths(linked);
+    // The captured iDRAC 9 links to its virtual media from nowhere, though they are where they should be.
+    const guesses = [system, ...managers].map(({ path }) => `${path.replace(/\/+$/, '')}/VirtualMedia`);
+    const there = await Promise.all(
+      guesses.map((path) =>
+        getCollection(client, path, options).then(
+          () => true,
+          (error: unknown) => {
+            if (isNotFound(error)) return false;
+            throw error;
+          },
+        ),
+      ),
+    );
+    return guesses.filter((_, index) => there[index]);
+  });
+}
+
+async function readCollection(client: RedfishClient, path: string, options: RequestOptions): Promise<MediaDevice[]> {
+  const { members } = await getCollection(client, path, options);
+  const devices = await Promise.all(
+    members.map(async (member) => {
+      const { document } = member;
+      const slot = { path: member.path, id: lastSegment(member.path), mediaTypes: [], collection: path };
+      if (document !== null) return toDevice(client, { ...slot, inline: true }, document, null);
+      try {
+        return await readDevice(client, { ...slot, inline: false }, options);
+      } catch (error) {
+        if (isNotFound(error)) return null;
+        throw error;
+      }
+    }),
+  );
+  return devices.filter((device) => device !== null);
+}
+
+async function readDevice(client: RedfishClient, slot: MediaSlot, options: RequestOptions): Promise<MediaDevice> {
+  const { document, headers } = await client.getAnswer(slot.path, options);
+  return toDevice(client, slot, document, headers.etag ?? null);
+}
+
+function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, etag: string | null): MediaDevice {
+  const image = textOf(document, 'Image');
+  const actions = isJsonObject(document.Actions) ? document.Actions : {};
+  const eject = actions['#VirtualMedia.EjectMedia'];
+  const types = document.MediaTypes;
+  return {
+    slot: {
+      ...slot,
+      id: textOf(document, 'Id') ?? slot.id,
+      mediaTypes: Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [],
+    },
+    // Inserted came with VirtualMedia v1.0 but is not required.
+    inserted: typeof document.Inserted === 'boolean' ? document.Inserted : image !== null,
+    image,
+    ejectTarget: isJsonObject(eject) ? optionalLinkPath(eject.target, client.origin) : null,
+    etag: etag ?? textOf(document, '@odata.etag'),
+  };
+}
+
+/** Drops a device that hangs under the manager as it does under the system: same id, types and contents. */
+function withoutTwins(devices: MediaDevice[]): MediaDevice[] {
+  const seen = new Set<string>();
+  return devices.filter(({ slot, inserted, image }) => {
+    const twin = JSON.stringify([slot.id, slot.mediaTypes.toSorted(), inserted, image]);
+    const path = slot.path.replace(/\/+$/, '');
+    if (seen.has(twin) || seen.has(path)) return false;
+    seen.add(twin).add(path);
+    return true;
+  });
+}
+
+function distinctPaths(paths: string[]): string[] {
+  return paths.filter((path, index) => paths.findIndex((other) => samePath(other, path)) === index);
+}
