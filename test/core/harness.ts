@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
+import { type CoreSettings, createCore } from '../../src/core/create.ts';
+import { PassthruError } from '../../src/core/errors.ts';
+import type { DriverTask, HardwareType, NodeTask, Task } from '../../src/core/hardware.ts';
+import type { Json } from '../../src/core/json.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { Attachment, defineMethod } from '../../src/core/method.ts';
+import type { Store } from '../../src/core/store.ts';
+import { openStore } from '../../src/store/open.ts';
+
+/** A call that a test holds at its gate: it ends when the test says so. */
+export interface HeldCall {
+  task: Task;
+  args: Record<string, unknown>;
+  finish(result: Json): void;
+  fail(error: Error): void;
+}
+
+/** A hardware type whose methods wait for the test. */
+export class GatedHardware {
+  /** The calls that run, in the order in which they began. */
+  readonly calls: HeldCall[] = [];
+  #arrived: (() => void)[] = [];
+
+  readonly hardwareType: HardwareType = {
+    name: 'gated',
+    properties: {},
+    vendorInterfaces: [
+      {
+        name: 'gated',
+        validate(node) {
+          if (node.driverInfo.broken) throw new PassthruError('invalid_argument', `Node ${node.uuid} is broken`);
+        },
+        methods: [
+          this.#method('exclusive', {}),
+          this.#method('shared', { requireExclusiveLock: false }),
+          this.#method('work', { async: true }),
+          this.#method('shared_work', { async: true, requireExclusiveLock: false }),
+          this.#method('both_verbs', { httpMethods: ['GET', 'POST'] }),
+          defineMethod<NodeTask, z.ZodObject, Attachment>({
+            name: 'attachment',
+            httpMethods: ['GET'],
+            description: 'Answers bytes',
+            attach: true,
+            arguments: z.object({}),
+            result: z.any(),
+            handler: async () => new Attachment(Buffer.from('a,b\n'), 'text/csv', 'table.csv'),
+          }),
+          defineMethod({
+            name: 'defect',
+            httpMethods: ['POST'],
+            description: 'Throws what no caller should see',
+            arguments: z.object({}),
+            result: z.null(),
+            handler: async (): Promise<null> => {
+              throw new TypeError('internal text');
+            },
+          }),
+        ],
+      },
+      { name: 'no-vendor', methods: [] },
+    ],
+    driverMethods: [this.#method('survey', { async: true })],
+  };
+
+  /** The call number `index` (from 0) once it runs. */
+  async call(index: number): Promise<HeldCall> {
+    while (this.calls.length <= index) await new Promise<void>((resolve) => this.#arrived.push(resolve));
+    return this.calls[index] as HeldCall;
+  }
+
+  #method(name: string, flags: { async?: boolean; requireExclusiveLock?: boolean; httpMethods?: ['GET', 'POST'] }) {
+    return defineMethod<NodeTask & DriverTask, z.ZodObject, Json>({
+      name,
+      httpMethods: ['POST'],
+      description: `The method ${name}`,
+      arguments: z.object({ word: z.string().optional(), count: z.number().optional(), any: z.any().optional() }),
+      result: z.any(),
+      ...flags,
+      handler: (task, args) => {
+        const held = Promise.withResolvers<Json>();
+        task.signal.addEventListener('abort', () => held.reject(task.signal.reason), { once: true });
+        this.calls.push({ task, args, finish: held.resolve, fail: held.reject });
+        for (const arrived of this.#arrived.splice(0)) arrived();
+        return held.promise;
+      },
+    });
+  }
+}
+
+export interface TestCore {
+  core: Core;
+  store: Store;
+  hardware: GatedHardware;
+}
+
+/** A core on a SQLite store in memory, with nodes of the names given. */
+export async function startCore(nodes: string[] = ['n1'], settings: Partial<CoreSettings> = {}): Promise<TestCore> {
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const hardware = new GatedHardware();
+  const core = await createCore({
+    store,
+    hardwareTypes: [hardware.hardwareType],
+    host: 'host-a',
+    log: silentLogger,
+    settings: { lockedRetryAttempts: 3, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4, ...settings },
+  });
+  for (const name of nodes) await core.nodes.create({ name, driver: 'gated' }, operator);
+  return { core, store, hardware };
+}
+
+export const operator = { name: 'operator' };
+
+/** A call of `method` on node n1 with everything else at its default. */
+export function nodeCall(method: string, given: Partial<NodeCall> = {}): NodeCall {
+  return { node: 'n1', ...defaults(method), lockWait: null, ...given };
+}
+
+export function driverCall(method: string, given: Partial<DriverCall> = {}): DriverCall {
+  return { driver: 'gated', ...defaults(method), ...given };
+}
+
+function defaults(method: string) {
+  return {
+    method,
+    arguments: {},
+    httpMethod: null,
+    idempotencyKey: null,
+    caller: operator,
+    signal: new AbortController().signal,
+    deadline: null,
+  };
+}
+
+/** The job that a call came to. */
+export async function startJob(core: Core, call: NodeCall) {
+  const outcome = await core.callNodeMethod(call);
+  if (outcome.kind !== 'job') throw new Error(`${call.method} answered ${outcome.kind}`);
+  return outcome.job;
+}
+
+/** The states of a job from where it is to its end. */
+export async function watchToEnd(core: Core, id: string, afterRevision: number | null = null) {
+  const seen = [];
+  for await (const job of core.jobs.watch(id, afterRevision, new AbortController().signal)) seen.push(job);
+  return seen;
+}
