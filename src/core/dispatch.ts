@@ -1,5 +1,5 @@
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
-import { PassthruError, toPassthruError } from './errors.ts';
+import { invalidArgument, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
 import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
@@ -269,8 +269,7 @@ async function untilAborted<T>(
 
 function checkDepth(args: JsonObject): void {
   if (!nestsDeeperThan(args)) return;
-  const description = `arguments nest deeper than ${MAX_DEPTH} levels`;
-  throw new PassthruError('invalid_argument', description, { violations: [{ field: 'arguments', description }] });
+  throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
 }
 
 function checkResult(method: string, answer: Json | undefined | Attachment): Json {

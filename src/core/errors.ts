@@ -84,6 +84,11 @@ export class PassthruError extends Error {
   }
 }
 
+/** The error of input whose field `field` is wrong; `message` says how and what is allowed. */
+export function invalidArgument(field: string, message: string): PassthruError {
+  return new PassthruError('invalid_argument', message, { violations: [{ field, description: message }] });
+}
+
 /** `error` as a plain value: what a job keeps, and what an idempotency key replays. */
 export interface ErrorRecord {
   kind: ErrorKind;

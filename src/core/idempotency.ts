@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from './core.ts';
-import { type ErrorRecord, fromErrorRecord, PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
+import {
+  type ErrorRecord,
+  fromErrorRecord,
+  invalidArgument,
+  PassthruError,
+  toErrorRecord,
+  toPassthruError,
+} from './errors.ts';
 import type { Job } from './job.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
 import { Attachment } from './method.ts';
@@ -126,8 +133,7 @@ function recordOutcome(outcome: Exclude<Outcome, { kind: 'job' }>): JsonObject {
 
 function checkKey(key: string): void {
   if (key.length >= 1 && key.length <= MAX_KEY_LENGTH && /^[\x20-\x7e]+$/.test(key)) return;
-  const description = `idempotency_key must be 1 to ${MAX_KEY_LENGTH} printable ASCII characters`;
-  throw new PassthruError('invalid_argument', description, { violations: [{ field: 'idempotency_key', description }] });
+  throw invalidArgument('idempotency_key', `idempotency_key must be 1 to ${MAX_KEY_LENGTH} printable ASCII characters`);
 }
 
 function otherCall(): PassthruError {

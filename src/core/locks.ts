@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { PassthruError } from './errors.ts';
+import { invalidArgument, PassthruError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { Node, Reservation } from './node.ts';
 import type { Store } from './store.ts';
@@ -61,8 +61,8 @@ export class Locks {
   wait(asked: number | null): number {
     if (asked === null) return this.#settings.defaultWait;
     if (asked >= 0 && asked <= this.#settings.maxWait) return asked;
-    const description = `lock_wait must be from 0 to ${this.#settings.maxWait / 1000} seconds, not ${asked / 1000}`;
-    throw new PassthruError('invalid_argument', description, { violations: [{ field: 'lock_wait', description }] });
+    const allowed = `from 0 to ${this.#settings.maxWait / 1000} seconds`;
+    throw invalidArgument('lock_wait', `lock_wait must be ${allowed}, not ${asked / 1000}`);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseArguments } from './arguments.ts';
-import { PassthruError } from './errors.ts';
+import { invalidArgument, PassthruError } from './errors.ts';
 import type { HttpMethod, Task } from './hardware.ts';
 import { HTTP_METHODS } from './hardware.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -99,8 +99,7 @@ export function chooseHttpMethod(method: Method<never>, requested: string | null
   if (requested === null) {
     const [only, ...others] = method.httpMethods;
     if (only !== undefined && others.length === 0) return only;
-    const description = `method ${method.name} supports ${method.httpMethods.join(', ')}; choose one`;
-    throw new PassthruError('invalid_argument', description, { violations: [{ field: 'http_method', description }] });
+    throw invalidArgument('http_method', `method ${method.name} supports ${method.httpMethods.join(', ')}; choose one`);
   }
   const verb = requested.toUpperCase();
   const found = method.httpMethods.find((supported) => supported === verb);

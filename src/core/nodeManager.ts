@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from './caller.ts';
 import type { LockRequest, Nodes } from './core.ts';
-import { PassthruError } from './errors.ts';
+import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
@@ -31,10 +31,11 @@ export class NodeManager implements Nodes {
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
     if (given.uuid !== undefined && !isUuid(given.uuid)) {
-      throw refuse('uuid', `Expected UUID for uuid: ${given.uuid}`);
+      throw invalidArgument('uuid', `Expected UUID for uuid: ${given.uuid}`);
     }
     const name = given.name ?? null;
-    if (name !== null && !isNodeName(name)) throw refuse('name', `Cannot create node with invalid name '${name}'`);
+    if (name !== null && !isNodeName(name))
+      throw invalidArgument('name', `Cannot create node with invalid name '${name}'`);
     const node = {
       uuid: given.uuid?.toLowerCase() ?? randomUUID(),
       name,
@@ -57,7 +58,7 @@ export class NodeManager implements Nodes {
   }
 
   async get(ident: string): Promise<StoredNode> {
-    if (!isNodeIdent(ident)) throw refuse('node', `Expected UUID or name for node_ident: ${ident}`);
+    if (!isNodeIdent(ident)) throw invalidArgument('node', `Expected UUID or name for node_ident: ${ident}`);
     const node = isUuid(ident)
       ? await this.#store.getNodeByUuid(ident.toLowerCase())
       : await this.#store.getNodeByName(ident);
@@ -67,7 +68,8 @@ export class NodeManager implements Nodes {
 
   async list(query: NodeQuery): Promise<Node[]> {
     const marker = query.marker?.toLowerCase() ?? null;
-    if (marker !== null && !isUuid(marker)) throw refuse('marker', `Expected UUID for marker: ${query.marker}`);
+    if (marker !== null && !isUuid(marker))
+      throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
     const nodes = await this.#store.listNodes({ ...query, marker });
     if (nodes === null) throw nodeNotFound(marker ?? '');
     return nodes;
@@ -100,7 +102,7 @@ export class NodeManager implements Nodes {
   async lock(ident: string, request: LockRequest): Promise<Node> {
     const holder = request.holder ?? request.caller.name;
     if (holder.length < 1 || holder.length > MAX_HOLDER_LENGTH || /\p{Cc}/u.test(holder)) {
-      throw refuse('holder', `holder must be 1 to ${MAX_HOLDER_LENGTH} characters without control characters`);
+      throw invalidArgument('holder', `holder must be 1 to ${MAX_HOLDER_LENGTH} characters without control characters`);
     }
     const node = await this.get(ident);
     const purpose = { holder, kind: 'held' as const, method: null, requestedBy: request.caller.name, job: null };
@@ -163,7 +165,7 @@ export class NodeManager implements Nodes {
   #check(node: Node, changes: NodeChanges): NodeChanges {
     const { name, driver = node.driver, vendorInterface } = changes;
     if (name !== undefined && name !== null && !isNodeName(name)) {
-      throw refuse('name', `Cannot update node with invalid name '${name}'`);
+      throw invalidArgument('name', `Cannot update node with invalid name '${name}'`);
     }
     const checked = { ...changes };
     if (changes.driver !== undefined || vendorInterface !== undefined) {
@@ -179,7 +181,7 @@ export class NodeManager implements Nodes {
     if (!this.#registry.has(driver)) {
       const known = this.#registry.list().map((type) => type.name);
       // Begins as Ironic words it (recorded: "create unknown driver").
-      throw refuse(
+      throw invalidArgument(
         'driver',
         `No valid host was found. Reason: No conductor service registered which supports driver ${driver}. Known drivers: ${known.join(', ')}.`,
       );
@@ -188,7 +190,7 @@ export class NodeManager implements Nodes {
     if (wanted === null) return vendorInterfaces[0].name;
     if (vendorInterfaces.some((known) => known.name === wanted)) return wanted;
     const valid = vendorInterfaces.map((known) => known.name).join(', ');
-    throw refuse(
+    throw invalidArgument(
       'vendor_interface',
       `Driver ${driver} has no vendor interface '${wanted}'. Valid interfaces are: ${valid}.`,
     );
@@ -209,13 +211,13 @@ function checkFields(fields: NodeChanges): void {
     const value: unknown = fields[key];
     if (value === undefined) continue;
     const field = FIELD_NAMES[key];
-    if (!isJsonObject(value)) throw refuse(field, `${field} must be an object`);
-    if (nestsDeeperThan(value)) throw refuse(field, `${field} nests deeper than ${MAX_DEPTH} levels`);
+    if (!isJsonObject(value)) throw invalidArgument(field, `${field} must be an object`);
+    if (nestsDeeperThan(value)) throw invalidArgument(field, `${field} nests deeper than ${MAX_DEPTH} levels`);
   }
   for (const key of ['description', 'maintenanceReason'] as const) {
     const value = fields[key];
     if (value !== undefined && value !== null && value.length > MAX_TEXT_LENGTH) {
-      throw refuse(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be at most ${MAX_TEXT_LENGTH} characters long`);
+      throw invalidArgument(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be at most ${MAX_TEXT_LENGTH} characters long`);
     }
   }
   if (fields.driverInfo !== undefined) refuseMask(fields.driverInfo);
@@ -233,15 +235,11 @@ const FIELD_NAMES = {
 function refuseMask(driverInfo: JsonObject): void {
   const path = findMask(driverInfo);
   if (path !== null) {
-    throw refuse(
+    throw invalidArgument(
       `driver_info.${path}`,
       `driver_info.${path} is '${MASK}', which is how a secret is shown; give its value`,
     );
   }
-}
-
-function refuse(field: string, message: string): PassthruError {
-  return new PassthruError('invalid_argument', message, { violations: [{ field, description: message }] });
 }
 
 function nodeNotFound(ident: string): PassthruError {

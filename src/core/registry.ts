@@ -1,5 +1,5 @@
 import type { Drivers } from './core.ts';
-import { PassthruError } from './errors.ts';
+import { invalidArgument, PassthruError } from './errors.ts';
 import type { DriverTask, HardwareType, NodeTask, VendorInterface } from './hardware.ts';
 import type { Method } from './method.ts';
 
@@ -80,9 +80,8 @@ export class Registry implements Drivers {
 export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: string): Method<T> {
   const method = methods.byName.get(name);
   if (method !== undefined) return method;
-  if (name !== '') throw new PassthruError('unknown_method', `No handler for method ${name}`);
-  const description = 'Method not specified';
-  throw new PassthruError('invalid_argument', description, { violations: [{ field: 'method', description }] });
+  if (name === '') throw invalidArgument('method', 'Method not specified');
+  throw new PassthruError('unknown_method', `No handler for method ${name.slice(0, 255)}`);
 }
 
 function methodTable<T extends DriverTask>(owner: string, methods: readonly Method<T>[]): MethodTable<T> {

@@ -21,11 +21,11 @@ export function maskSecrets(value: JsonObject): JsonObject {
   return masked;
 }
 
-/** The path (`a.b`) of the first member of `value` that is `******`; null when there is none. */
-export function findMask(value: JsonObject): string | null {
+/** The path (`a.b`, `a.0`) of the first member or item of `value` that is `******`; null when there is none. */
+export function findMask(value: JsonObject | Json[]): string | null {
   for (const [key, member] of Object.entries(value)) {
     if (member === MASK) return key;
-    const inner = isJsonObject(member) ? findMask(member) : null;
+    const inner = typeof member === 'object' && member !== null ? findMask(member) : null;
     if (inner !== null) return `${key}.${inner}`;
   }
   return null;
