@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, isInline, linkPath, memberPath } from './documents.ts';
-import { documentPath } from './path.ts';
+import { documentPath, lastSegment, parentPath } from './path.ts';
 import type { Profile } from './profile.ts';
 
 /** The path of the service root. */
@@ -34,12 +34,13 @@ export interface Blueprint {
 
 /**
  * Reads off a profile's documents where the services are, and fills in what a capture often lacks: members that it
- * gives inside their collection only, and collections of sessions and subscriptions that it links without having them.
- * `sessionTimeout` is in milliseconds.
+ * gives inside their collection only, links to services and virtual media that it has, and collections of sessions and
+ * subscriptions that it has not. `sessionTimeout` is in milliseconds.
  */
 export function makeBlueprint(profile: Profile, sessionTimeout: number): Blueprint {
   const documents = new Map(profile.documents);
   for (const document of profile.documents.values()) addInlineMembers(documents, document);
+  for (const path of profile.documents.keys()) addLink(documents, path);
 
   const eventService = findByType(documents, 'EventService');
   const subscriptions =
@@ -76,6 +77,16 @@ function addInlineMembers(documents: Map<string, RedfishDocument>, collection: R
     const path = memberPath(member);
     if (path && isInline(member) && !documents.has(path)) documents.set(path, member);
   }
+}
+
+/** Documents that are always linked from the one above, under their own name. */
+const LINKED_BY_NAME = new Set(['EventService', 'SessionService', 'VirtualMedia']);
+
+function addLink(documents: Map<string, RedfishDocument>, path: string): void {
+  const name = lastSegment(path);
+  const above = documents.get(parentPath(path));
+  if (!LINKED_BY_NAME.has(name) || !above || name in above || Array.isArray(above.Members)) return;
+  documents.set(parentPath(path), { ...above, [name]: { '@odata.id': path } });
 }
 
 function addEmptyCollection(documents: Map<string, RedfishDocument>, path: string, kind: string, name: string): void {

@@ -155,6 +155,6 @@ function numberOption(flags: string, description: string, byDefault?: number, mi
 /** What went wrong at the start, for the one who started it. */
 function reason(error: unknown): string {
   const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; choose another with --port`;
+  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; choose another`;
   return message;
 }

@@ -101,8 +101,9 @@ async function run(request: IncomingMessage, response: ServerResponse, act: (bod
     if (value === undefined) response.writeHead(204).end();
     else send(response, 200, value);
   } catch (error) {
-    if (!(error instanceof PassthruError)) throw error;
-    send(response, 400, { error: error.message });
+    if (error instanceof PassthruError) send(response, 400, { error: error.message });
+    // The client has gone before its body was here.
+    else response.destroy();
   }
 }
 

@@ -47,7 +47,9 @@ const VERSIONS: RedfishDocument = { v1: `${ROOT}/` };
 export function answerRequest(sent: RedfishRequest, bmc: BmcState): Answer {
   const request = { ...sent, path: membersOwner(sent) };
   const reads = request.method === 'GET' || request.method === 'HEAD';
-  const open = reads ? OPEN.has(request.path) : request.method === 'POST' && request.path === bmc.blueprint.sessions;
+  // Without a session service too: a client that tries to log in learns from a 404 that there is none.
+  const logInPath = bmc.blueprint.sessions ?? `${ROOT}/SessionService/Sessions`;
+  const open = reads ? OPEN.has(request.path) : request.method === 'POST' && request.path === logInPath;
   const stranger = open ? undefined : refuseStranger(request.headers, bmc);
   if (stranger) return stranger;
 

@@ -1,0 +1,112 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterEach, expect, test } from 'vitest';
+import { selfSigned } from './selfSigned.ts';
+
+const SCRIPT = `
+  const { simCommand } = await import(${JSON.stringify(new URL('../../src/sim/command.ts', import.meta.url).href)});
+  await simCommand().parseAsync(process.argv.slice(1), { from: 'user' });`;
+
+const running: ChildProcessWithoutNullStreams[] = [];
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  }
+});
+
+function sim(...args: string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, '--', ...args]);
+  running.push(child);
+  return child;
+}
+
+/** The lines up to and with the one that matches. */
+async function linesUntil(child: ChildProcessWithoutNullStreams, last: RegExp): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    lines.push(line);
+    if (last.test(line)) return lines;
+  }
+  throw new Error(`it ended after:\n${lines.join('\n')}`);
+}
+
+async function ending(child: ChildProcessWithoutNullStreams) {
+  const [out, err, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  return { out, err, status };
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)('it names its BMCs and how to enrol one, and %s stops it', async (signal) => {
+  const child = sim('--port', '0', '--count', '2', '--control-port', '0', '--password', 'not-p');
+  const lines = await linesUntil(child, /redfish_password/);
+  const urls = lines.slice(0, 2).map((line, index) => {
+    const [, url] = new RegExp(`^bmc ${index + 1} listening on (http://127\\.0\\.0\\.1:\\d+)$`).exec(line) ?? [];
+    return url!;
+  });
+  expect(lines[2]).toMatch(/^control API on http:\/\/127\.0\.0\.1:\d+\/bmcs$/);
+  expect(lines.join('\n')).toContain(`redfish_address=${urls[0]}`);
+  expect(lines.join('\n')).toContain('redfish_system_id=/redfish/v1/Systems/437XR1138R2');
+  expect(lines.join('\n')).not.toContain('not-p');
+  const headers = { Authorization: `Basic ${btoa('u:not-p')}` };
+  expect((await fetch(`${urls[1]}/redfish/v1/Systems`, { headers })).status).toBe(200);
+
+  child.kill(signal);
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test('a capture, HTTPS and no credentials', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sim-'));
+  const { key, cert } = selfSigned();
+  const root = { '@odata.id': '/redfish/v1', Name: 'captured' };
+  await writeFile(join(folder, 'capture.json'), JSON.stringify({ '/redfish/v1': root }));
+  await writeFile(join(folder, 'key.pem'), key);
+  await writeFile(join(folder, 'cert.pem'), cert);
+  const file = (name: string) => join(folder, name);
+  const tls = ['--tls-key', file('key.pem'), '--tls-cert', file('cert.pem')];
+  const child = sim('--port', '0', '--capture', file('capture.json'), '--no-auth', ...tls);
+  const lines = await linesUntil(child, /verify_ca/);
+  await rm(folder, { recursive: true });
+  expect(lines[0]).toMatch(/^bmc 1 listening on https:/);
+  expect(lines.join('\n')).not.toMatch(/password|system_id/);
+});
+
+test('--list-profiles lists them and stops', async () => {
+  expect(await ending(sim('--list-profiles'))).toMatchObject({ out: expect.stringMatching(/^plain {2}\w/), status: 0 });
+});
+
+test('--help tells every option, with examples', async () => {
+  const { out, status } = await ending(sim('--help'));
+  expect(status).toBe(0);
+  for (const option of ['count', 'host', 'port', 'profile', 'capture', 'no-auth', 'latency', 'control-port']) {
+    expect(out).toContain(`--${option}`);
+  }
+  expect(out).toContain('Examples:');
+});
+
+test.each([
+  [['--count', '0'], 'from 1 to'],
+  [['--latency', 'soon'], 'from 0 to'],
+  [['--profile', 'toaster'], 'plain'],
+  [['--capture', '/nowhere/c.json'], '/nowhere/c.json'],
+  [['--tls-key', 'k.pem'], '--tls-cert'],
+])('%j stops it with what is allowed', async (args, reason) => {
+  const { out, err, status } = await ending(sim('--port', '0', ...args));
+  expect([out, status]).toEqual(['', 1]);
+  expect(err).toContain(reason);
+});
+
+test('a taken port stops it with the port', async () => {
+  const first = sim('--port', '0');
+  const [line] = await linesUntil(first, /listening/);
+  const port = new URL(line!.split(' ').at(-1)!).port;
+  const { err, status } = await ending(sim('--port', port));
+  expect([status, err]).toEqual([1, `error: port ${port} on 127.0.0.1 is taken; choose another\n`]);
+});
