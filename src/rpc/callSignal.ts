@@ -1,0 +1,32 @@
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { PassthruError } from '../core/errors.ts';
+
+/** When a call has to end. */
+export interface CallEnd {
+  /** Fires with a PassthruError: `deadline_exceeded`, `cancelled` or, when the service ends the call, `shutting_down`. */
+  signal: AbortSignal;
+  /** Null when the caller set none. */
+  deadline: Date | null;
+}
+
+/** The end of the call that `context` belongs to. Its signal fires after the call too, as connect's own does. */
+export function callEnd(context: HandlerContext): CallEnd {
+  const timeoutMs = context.timeoutMs();
+  const deadline = timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
+  const controller = new AbortController();
+  const { signal } = context;
+  const fire = () => controller.abort(endReason(signal.reason, deadline));
+  if (signal.aborted) fire();
+  else signal.addEventListener('abort', fire, { once: true });
+  return { signal: controller.signal, deadline };
+}
+
+function endReason(reason: unknown, deadline: Date | null): PassthruError {
+  if (reason instanceof PassthruError) return reason;
+  // A client that meets its deadline resets the stream, which may come before our own timer.
+  const timedOut = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+  if (timedOut || (deadline !== null && deadline.getTime() <= Date.now())) {
+    return new PassthruError('deadline_exceeded', 'The deadline of the call passed before it ended.');
+  }
+  return new PassthruError('cancelled', 'The caller cancelled the call or went away.');
+}

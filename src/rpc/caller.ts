@@ -1,0 +1,8 @@
+import type { Caller } from '../core/caller.ts';
+
+const ANONYMOUS: Caller = { name: 'anonymous' };
+
+/** Who makes a call over gRPC, gRPC-Web or Connect. Everyone is anonymous as long as nobody is asked who they are. */
+export function callerOf(): Caller {
+  return ANONYMOUS;
+}

@@ -1,0 +1,29 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
+import type { Core } from '../core/core.ts';
+import type { HardwareType } from '../core/hardware.ts';
+import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
+
+/** Tells which drivers there are. */
+export function driverService(core: Core): ServiceImpl<typeof DriverService> {
+  const toMessage = (type: HardwareType): MessageInitShape<typeof DriverSchema> => ({
+    name: type.name,
+    defaultVendorInterface: type.vendorInterfaces[0].name,
+    enabledVendorInterfaces: type.vendorInterfaces.map((vendorInterface) => vendorInterface.name),
+    properties: { ...type.properties },
+    hosts: [core.host],
+  });
+  return {
+    async listDrivers(request) {
+      const size = pageSize(request.pageSize);
+      const after = lastOfPageBefore('drivers', request.pageToken, (text) => text !== '');
+      const types = core.drivers.list().filter((type) => after === null || type.name > after);
+      const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);
+      return { drivers: page.map(toMessage), nextPageToken };
+    },
+    async getDriver(request) {
+      return { driver: toMessage(core.drivers.get(request.driver)) };
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { create } from '@bufbuild/protobuf';
+import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import type { Drivers } from '../core/core.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Node, NodeChanges } from '../core/node.ts';
+import { refuseField } from './errors.ts';
+import { readStruct, textOrNull } from './newNode.ts';
+
+/** The fields that hold an object, whose members a path may name: `driver_info.KEY`. KEY is what follows the first dot. */
+const OBJECTS = { driver_info: 'driverInfo', extra: 'extra', properties: 'properties' } as const;
+
+const PLAIN = ['name', 'driver', 'vendor_interface', 'description', 'maintenance', 'maintenance_reason'];
+
+const ALLOWED = [...PLAIN, ...Object.keys(OBJECTS).flatMap((field) => [field, `${field}.KEY`])].join(', ');
+
+/**
+ * What an UpdateNode asks for, as a function of the node that it changes. A path whose field `values` lacks removes it;
+ * a removed vendor_interface is the driver's default again.
+ * @throws kind `invalid_argument` when there is no path, or one that names no field that may be changed
+ */
+export function nodeChanges(
+  paths: readonly string[],
+  given: NodeMessage | undefined,
+  drivers: Drivers,
+): (node: Node) => NodeChanges {
+  if (paths.length === 0) throw refuseField('update_mask', `must name the fields to change: ${ALLOWED}`);
+  for (const path of paths) checkPath(path);
+  const values = given ?? create(NodeSchema);
+  const objects = {
+    driverInfo: readStruct('values.driver_info', values.driverInfo),
+    extra: readStruct('values.extra', values.extra),
+    properties: readStruct('values.properties', values.properties),
+  };
+
+  return (node) => {
+    const changes: NodeChanges = {};
+    for (const path of paths) {
+      const { field, key } = splitPath(path);
+      if (isObjectField(field)) {
+        const name = OBJECTS[field];
+        changes[name] = key === null ? objects[name] : withMember(changes[name] ?? node[name], objects[name], key);
+      } else {
+        setPlain(changes, path, values);
+      }
+    }
+    if (changes.vendorInterface === '') {
+      const driver = changes.driver ?? node.driver;
+      const type = drivers.list().find((known) => known.name === driver);
+      // The core refuses a driver that it does not know.
+      changes.vendorInterface = type?.vendorInterfaces[0].name;
+    }
+    return changes;
+  };
+}
+
+function checkPath(path: string): void {
+  const { field, key } = splitPath(path);
+  if (key === null ? PLAIN.includes(field) || isObjectField(field) : key !== '' && isObjectField(field)) return;
+  throw refuseField('update_mask', `must name fields that can be changed, not '${path}'; allowed: ${ALLOWED}`);
+}
+
+function setPlain(changes: NodeChanges, path: string, values: NodeMessage): void {
+  switch (path) {
+    case 'name':
+      changes.name = textOrNull(values.name);
+      break;
+    case 'driver':
+      changes.driver = values.driver;
+      break;
+    case 'vendor_interface':
+      changes.vendorInterface = values.vendorInterface;
+      break;
+    case 'description':
+      changes.description = textOrNull(values.description);
+      break;
+    case 'maintenance':
+      changes.maintenance = values.maintenance;
+      break;
+    case 'maintenance_reason':
+      changes.maintenanceReason = textOrNull(values.maintenanceReason);
+      break;
+  }
+}
+
+/** `object` with the member `key` as it is in `values`, without it when it is not there. */
+function withMember(object: JsonObject, values: JsonObject, key: string): JsonObject {
+  const members = Object.entries(object).filter(([name]) => name !== key);
+  // fromEntries makes own members of every name, __proto__ too.
+  if (Object.hasOwn(values, key)) members.push([key, values[key] ?? null]);
+  return Object.fromEntries(members);
+}
+
+function splitPath(path: string): { field: string; key: string | null } {
+  const dot = path.indexOf('.');
+  return dot === -1 ? { field: path, key: null } : { field: path.slice(0, dot), key: path.slice(dot + 1) };
+}
+
+function isObjectField(field: string): field is keyof typeof OBJECTS {
+  return Object.hasOwn(OBJECTS, field);
+}

@@ -1,0 +1,66 @@
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { nodeToMessage } from '../contract/node.ts';
+import type { Core } from '../core/core.ts';
+import { PassthruError } from '../core/errors.ts';
+import { isUuid } from '../core/node.ts';
+import { callerOf } from './caller.ts';
+import { callEnd } from './callSignal.ts';
+import { refuseField } from './errors.ts';
+import { lockWaitMs } from './lockWait.ts';
+import { newNode } from './newNode.ts';
+import { nodeChanges } from './nodeChanges.ts';
+import { cutPage, lastOfPageBefore, pageSize, refusePageToken } from './page.ts';
+
+/** Enrols and manages nodes. */
+export function nodeService(core: Core): ServiceImpl<typeof NodeService> {
+  return {
+    async createNode(request) {
+      if (request.node === undefined) throw refuseField('node', 'must be given');
+      return { node: nodeToMessage(await core.nodes.create(newNode(request.node), callerOf())) };
+    },
+    async getNode(request) {
+      return { node: nodeToMessage(await core.nodes.get(request.node)) };
+    },
+    async listNodes(request) {
+      const size = pageSize(request.pageSize);
+      const marker = lastOfPageBefore('nodes', request.pageToken, isUuid);
+      const found = await core.nodes
+        .list({
+          limit: size + 1,
+          marker,
+          sortKey: 'id',
+          sortDirection: 'asc',
+          driver: request.driver === '' ? undefined : request.driver,
+          maintenance: request.maintenance,
+        })
+        .catch((error) => {
+          // The node that the page before ended with was removed meanwhile.
+          throw error instanceof PassthruError && error.kind === 'node_not_found' ? refusePageToken() : error;
+        });
+      const [page, nextPageToken] = cutPage('nodes', found, size, (node) => node.uuid);
+      return { nodes: page.map(nodeToMessage), nextPageToken };
+    },
+    async updateNode(request, context) {
+      const change = nodeChanges(request.updateMask?.paths ?? [], request.values, core.drivers);
+      const { signal } = callEnd(context);
+      return { node: nodeToMessage(await core.nodes.update(request.node, change, callerOf(), signal)) };
+    },
+    async deleteNode(request, context) {
+      await core.nodes.delete(request.node, callerOf(), callEnd(context).signal);
+      return {};
+    },
+    async lockNode(request, context) {
+      const node = await core.nodes.lock(request.node, {
+        holder: request.holder === '' ? null : request.holder,
+        lockWait: lockWaitMs(request.lockWait),
+        caller: callerOf(),
+        signal: callEnd(context).signal,
+      });
+      return { node: nodeToMessage(node) };
+    },
+    async unlockNode(request) {
+      return { node: nodeToMessage(await core.nodes.unlock(request.node, callerOf())) };
+    },
+  };
+}

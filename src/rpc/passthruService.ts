@@ -1,0 +1,103 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type {
+  CallNodeMethodResponseSchema,
+  PassthruService,
+  VendorMethodSchema,
+} from '../../gen/passthru/v1/passthru_pb.ts';
+import { jobToMessage } from '../contract/job.ts';
+import { isFiniteJson, jsonToStruct, jsonToValue } from '../contract/value.ts';
+import type { Core, Outcome } from '../core/core.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Method } from '../core/method.ts';
+import { callerOf } from './caller.ts';
+import { callEnd } from './callSignal.ts';
+import { refuseField } from './errors.ts';
+import { lockWaitMs } from './lockWait.ts';
+
+/** Lists and calls vendor methods, and follows jobs. */
+export function passthruService(core: Core): ServiceImpl<typeof PassthruService> {
+  return {
+    async listNodeMethods(request) {
+      return { methods: describe(await core.listNodeMethods(request.node)) };
+    },
+    async callNodeMethod(request, context) {
+      const outcome = await core.callNodeMethod({
+        node: request.node,
+        method: request.method,
+        arguments: readArguments(request.arguments),
+        httpMethod: request.httpMethod === '' ? null : request.httpMethod,
+        idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
+        lockWait: lockWaitMs(request.lockWait),
+        caller: callerOf(),
+        ...callEnd(context),
+      });
+      return { outcome: outcomeToMessage(outcome) };
+    },
+    async listDriverMethods(request) {
+      return { methods: describe(core.listDriverMethods(request.driver)) };
+    },
+    async callDriverMethod(request, context) {
+      const outcome = await core.callDriverMethod({
+        driver: request.driver,
+        method: request.method,
+        arguments: readArguments(request.arguments),
+        httpMethod: request.httpMethod === '' ? null : request.httpMethod,
+        idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
+        caller: callerOf(),
+        ...callEnd(context),
+      });
+      return { outcome: outcomeToMessage(outcome) };
+    },
+    async *watchJob(request, context) {
+      const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
+      if (after !== null && after < 0) throw refuseField('after_revision', 'must not be negative');
+      for await (const job of core.jobs.watch(request.jobId, after, callEnd(context).signal)) {
+        yield { job: jobToMessage(job) };
+      }
+    },
+  };
+}
+
+/** The core checks how deep they nest; NaN and infinities come in binary alone. */
+function readArguments(given: JsonObject | undefined): JsonObject {
+  if (given === undefined) return {};
+  if (!isFiniteJson(given)) throw refuseField('arguments', 'must hold no NaN and no infinite number');
+  return given;
+}
+
+function outcomeToMessage(outcome: Outcome): MessageInitShape<typeof CallNodeMethodResponseSchema>['outcome'] {
+  switch (outcome.kind) {
+    case 'result':
+      return { case: 'result', value: jsonToValue(outcome.result) };
+    case 'attachment': {
+      const { data, mediaType, fileName } = outcome.attachment;
+      return { case: 'attachment', value: { data, mediaType, fileName: fileName ?? '' } };
+    }
+    case 'job':
+      return { case: 'job', value: jobToMessage(outcome.job) };
+  }
+}
+
+type MethodMessage = MessageInitShape<typeof VendorMethodSchema>;
+
+/** By the array of methods, which is the same object for the same interface. */
+const descriptions = new WeakMap<readonly Method<never>[], MethodMessage[]>();
+
+function describe(methods: readonly Method<never>[]): MethodMessage[] {
+  let described = descriptions.get(methods);
+  if (described === undefined) {
+    described = methods.map((method) => ({
+      name: method.name,
+      httpMethods: [...method.httpMethods],
+      async: method.async,
+      attach: method.attach,
+      description: method.description,
+      requireExclusiveLock: method.requireExclusiveLock,
+      argumentsSchema: jsonToStruct(method.argumentsSchema),
+      resultSchema: jsonToStruct(method.resultSchema),
+    }));
+    descriptions.set(methods, described);
+  }
+  return described;
+}
