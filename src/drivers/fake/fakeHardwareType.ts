@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { HardwareType, NodeTask } from '../../core/hardware.ts';
+import { defineMethod, type Method } from '../../core/method.ts';
+
+export interface FakeOptions {
+  /** How long each call works, in milliseconds; 0 for not at all. */
+  vendorDelay: number;
+}
+
+/** How many times a call that takes its time says how far it has come. */
+const STEPS = 10;
+
+/**
+ * The hardware type `fake-hardware`: its methods compare a word and touch no machine. Names, verbs, descriptions and
+ * answers are the recorded ones ("node methods of fake-hardware").
+ */
+export function createFakeHardwareType(options: FakeOptions): HardwareType {
+  const { vendorDelay } = options;
+  return {
+    name: 'fake-hardware',
+    vendorInterfaces: [
+      {
+        name: 'fake',
+        methods: [
+          comparison('second_method', 'kazoo', vendorDelay, { async: true }),
+          comparison('third_method_sync', 'meow', vendorDelay, {}),
+          comparison('fourth_method_shared_lock', 'woof', vendorDelay, { async: true, requireExclusiveLock: false }),
+        ],
+      },
+      { name: 'no-vendor', methods: [] },
+    ],
+    // Ironic's fake vendor interface lists these two and reads neither.
+    properties: { B1: 'B1 description. Required.', B2: 'B2 description. Required.' },
+  };
+}
+
+/** A method that answers, after the delay, whether `bar` is the word. */
+function comparison(
+  name: string,
+  word: string,
+  delay: number,
+  flags: { async?: boolean; requireExclusiveLock?: boolean },
+): Method<NodeTask> {
+  const missing = `Parameter 'bar' not passed to method '${name}'.`;
+  return defineMethod({
+    name,
+    httpMethods: ['POST'],
+    description: `Test if the value of bar is ${word}`,
+    ...flags,
+    arguments: z.object({
+      bar: z
+        .string({ error: (issue) => (issue.input === undefined ? missing : undefined) })
+        .min(1, { error: missing })
+        .describe(`The word to compare with ${word}`),
+    }),
+    result: z.boolean().describe(`Whether bar is ${word}`),
+    async handler(task: NodeTask, { bar }) {
+      await work(task, delay);
+      return bar === word;
+    },
+  });
+}
+
+/** Lasts `delay` milliseconds and reports each tenth of it. Throws `task.signal.reason` as soon as the signal fires. */
+async function work(task: NodeTask, delay: number): Promise<void> {
+  task.signal.throwIfAborted();
+  if (delay === 0) return;
+  for (let step = 1; step <= STEPS; step++) {
+    await sleep(delay / STEPS, undefined, { signal: task.signal }).catch(() => task.signal.throwIfAborted());
+    task.progress(step / STEPS, `step ${step} of ${STEPS}`);
+  }
+}
