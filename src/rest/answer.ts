@@ -1,0 +1,33 @@
+import type { ServerResponse } from 'node:http';
+import type { Exchange } from './exchange.ts';
+
+/** Answers with `value` as JSON. `headers` are names and values in turn. */
+export function sendJson(exchange: Exchange, status: number, value: unknown, headers: readonly string[] = []): void {
+  sendBytes(exchange, status, 'application/json', Buffer.from(JSON.stringify(value)), headers);
+}
+
+/** Answers with bytes of a media type. */
+export function sendBytes(
+  exchange: Exchange,
+  status: number,
+  mediaType: string,
+  bytes: Uint8Array,
+  headers: readonly string[] = [],
+): void {
+  const all = [...exchange.headers, 'Content-Type', mediaType, 'Content-Length', String(bytes.byteLength), ...headers];
+  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : bytes);
+}
+
+/** Answers without a body and without a content type. */
+export function sendEmpty(exchange: Exchange, status: number, headers: readonly string[] = []): void {
+  // A 204 has no Content-Length (RFC 9110, 8.6).
+  const length = status === 204 ? [] : ['Content-Length', '0'];
+  send(exchange, status, [...exchange.headers, ...length, ...headers], undefined);
+}
+
+function send(exchange: Exchange, status: number, headers: string[], body: Uint8Array | undefined): void {
+  // Both kinds of response have this part; their types cannot be called as one.
+  const response = exchange.response as ServerResponse;
+  response.writeHead(status, headers);
+  response.end(body);
+}

@@ -1,0 +1,60 @@
+import { PassthruError } from '../core/errors.ts';
+
+/** The name of the header that negotiates the version, in lower case. */
+export const VERSION_HEADER = 'x-openstack-ironic-api-version';
+
+const MIN_MINOR = 1;
+const MAX_MINOR = 82;
+
+export const MIN_VERSION = `1.${MIN_MINOR}`;
+export const MAX_VERSION = `1.${MAX_MINOR}`;
+
+/** The first version in which nodes have names. */
+export const NAMES_MINOR = 5;
+
+/** What an answer carries when no version was agreed on. */
+export const RANGE_HEADERS: readonly string[] = [
+  'X-OpenStack-Ironic-API-Minimum-Version',
+  MIN_VERSION,
+  'X-OpenStack-Ironic-API-Maximum-Version',
+  MAX_VERSION,
+];
+
+const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonly string[] => [
+  ...RANGE_HEADERS,
+  'X-OpenStack-Ironic-API-Version',
+  `1.${minor}`,
+]);
+
+/**
+ * The minor number that a request's header asks for; the lowest when it has none, as Ironic has it.
+ * Throws `version_not_acceptable`, worded as recorded ("version too high", "version 2.0", "version garbage").
+ */
+export function negotiateMinor(requested: string | undefined): number {
+  if (requested === undefined) return MIN_MINOR;
+  if (requested.trim().toLowerCase() === 'latest') return MAX_MINOR;
+  const [, major, minor] = /^\s*(\d{1,9})\.(\d{1,9})\s*$/.exec(requested) ?? [];
+  if (major === undefined || minor === undefined) {
+    throw new PassthruError('version_not_acceptable', 'Invalid value for X-OpenStack-Ironic-API-Version header');
+  }
+  const version = `${Number(major)}.${Number(minor)}`;
+  const range = `The supported version range is: [${MIN_VERSION}, ${MAX_VERSION}].`;
+  if (Number(major) !== 1) {
+    throw new PassthruError(
+      'version_not_acceptable',
+      `Mutually exclusive versions requested. Version ${version} requested but not supported by this service. ${range}`,
+    );
+  }
+  if (Number(minor) < MIN_MINOR || Number(minor) > MAX_MINOR) {
+    throw new PassthruError(
+      'version_not_acceptable',
+      `Version ${version} was requested but the minor version is not supported by this service. ${range}`,
+    );
+  }
+  return Number(minor);
+}
+
+/** The headers that every answer under /v1 carries at a negotiated version. */
+export function versionHeaders(minor: number): readonly string[] {
+  return headersByMinor[minor] ?? RANGE_HEADERS;
+}

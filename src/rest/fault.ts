@@ -1,0 +1,61 @@
+import { toJson } from '@bufbuild/protobuf';
+import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
+import { errorDetail } from '../contract/errorDetail.ts';
+import { ERROR_FACES, RETRY_AFTER_SECONDS } from '../contract/faces.ts';
+import { type PassthruError, toPassthruError } from '../core/errors.ts';
+import { sendJson } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+
+/** A REST error body: Ironic encodes the inner document twice. */
+interface ErrorBody {
+  error_message: string;
+}
+
+/**
+ * Answers with what was thrown. A defect is logged, and told without its text. When the answer has begun already, the
+ * connection (HTTP/2: the stream) is cut, so that the client does not take a part for the whole.
+ */
+export function sendFault(exchange: Exchange, thrown: unknown): void {
+  const error = toPassthruError(thrown);
+  if (error.kind === 'internal') exchange.log.error({ err: error.cause ?? error }, 'a REST request failed');
+  const { response } = exchange;
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (error.kind === 'version_not_acceptable') {
+    sendHttpError(exchange, 406, 'Not Acceptable', error.message);
+    return;
+  }
+  const { status } = ERROR_FACES[error.kind];
+  const retry = status === 503 || status === 429 ? ['Retry-After', String(RETRY_AFTER_SECONDS)] : [];
+  sendJson(exchange, status, faultBody(error), retry);
+}
+
+/** Answers as Ironic's HTTP layer does below its API: an unknown path, a wrong verb, a version that is not served. */
+export function sendHttpError(
+  exchange: Exchange,
+  code: number,
+  title: string,
+  description: string,
+  headers: readonly string[] = [],
+): void {
+  const body: ErrorBody = { error_message: JSON.stringify({ code, title, description }) };
+  sendJson(exchange, code, body, headers);
+}
+
+/**
+ * Ironic's fault. What it cannot say (which fields, who holds the lock, what the BMC answered) stands under `detail`,
+ * inside the text: openstacksdk takes every member of the outer document for a message.
+ */
+function faultBody(error: PassthruError): ErrorBody {
+  const fault: Record<string, unknown> = {
+    faultcode: ERROR_FACES[error.kind].faultcode,
+    faultstring: error.message,
+    debuginfo: null,
+  };
+  if (error.violations.length > 0 || error.lock || error.bmc) {
+    fault.detail = toJson(ErrorDetailSchema, errorDetail(error), { useProtoFieldName: true });
+  }
+  return { error_message: JSON.stringify(fault) };
+}

@@ -1,0 +1,67 @@
+import { toJson } from '@bufbuild/protobuf';
+import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
+import { jobToMessage } from '../contract/job.ts';
+import type { Job, JobState } from '../core/job.ts';
+import { isUuid } from '../core/node.ts';
+import { sendJson } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import { baseUrl, nextPage } from './links.ts';
+import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
+
+/** The most jobs of a page, and how many it has when the caller does not say. */
+const MAX_LIMIT = 1000;
+const DEFAULT_LIMIT = 100;
+
+const STATES: readonly JobState[] = ['running', 'succeeded', 'failed', 'cancelled'];
+
+/** GET /v1/jobs: newest first. */
+export async function listJobs(exchange: Exchange): Promise<void> {
+  const query = readQuery(exchange.rawQuery, 'node', 'driver', 'state', 'limit', 'marker');
+  const limit = limitParameter(query, MAX_LIMIT, DEFAULT_LIMIT);
+  const marker = query.get('marker') ?? null;
+  if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
+  const found = await exchange.core.jobs.list({
+    // One more than is shown tells whether there is a next page.
+    limit: limit + 1,
+    olderThan: marker?.toLowerCase() ?? null,
+    node: query.get('node') ?? null,
+    driver: query.get('driver') ?? null,
+    state: stateParameter(query),
+  });
+  const shown = found.slice(0, limit);
+  const document: { jobs: unknown[]; next?: string } = { jobs: shown.map(jobDocument) };
+  const last = shown.at(-1);
+  if (last !== undefined && found.length > limit) {
+    const filters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
+    const parameters: [string, string][] = [...filters, ['limit', String(limit)], ['marker', last.id]];
+    document.next = nextPage(baseUrl(exchange), '/v1/jobs', parameters);
+  }
+  sendJson(exchange, 200, document);
+}
+
+/** GET /v1/jobs/ID */
+export async function showJob(exchange: Exchange): Promise<void> {
+  readQuery(exchange.rawQuery);
+  sendJson(exchange, 200, jobDocument(await exchange.core.jobs.get(exchange.params.id ?? '')));
+}
+
+/** DELETE /v1/jobs/ID: asks the job to stop. Answers it as it is then, which `state` tells: it may run on for a while. */
+export async function cancelJob(exchange: Exchange): Promise<void> {
+  readQuery(exchange.rawQuery);
+  sendJson(exchange, 200, jobDocument(await exchange.core.jobs.cancel(exchange.params.id ?? '', exchange.caller)));
+}
+
+/** A job in proto3 JSON with the names of the proto, every plain field present. */
+export function jobDocument(job: Job) {
+  return toJson(JobSchema, jobToMessage(job), { useProtoFieldName: true, alwaysEmitImplicit: true });
+}
+
+/** The filter `state`, as the document shows it or in short: `JOB_STATE_RUNNING`, `running`. Null when absent. */
+function stateParameter(query: Query): JobState | null {
+  const text = query.get('state');
+  if (text === undefined) return null;
+  const short = text.toLowerCase().replace(/^job_state_/, '');
+  const state = STATES.find((known) => known === short);
+  if (state !== undefined) return state;
+  throw badParameter('state', `must be one of ${STATES.join(', ')}`);
+}

@@ -1,0 +1,53 @@
+import type { Http2ServerRequest } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Exchange, RestRequest } from './exchange.ts';
+
+/** A link as Ironic's documents hold it. */
+export interface Link {
+  href: string;
+  rel: 'self' | 'bookmark';
+}
+
+/** A host name, an IPv4 address or a bracketed IPv6 address, and maybe a port (RFC 3986, 3.2.2, as clients send it). */
+const AUTHORITY = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
+
+/**
+ * Scheme and authority under which the client reached the service, such as `http://127.0.0.1:6385`. A Host that is
+ * none is not repeated: the address of the connection stands in its place.
+ */
+export function baseUrl({ request }: Exchange): string {
+  const scheme = (request.socket as TLSSocket).encrypted ? 'https' : 'http';
+  const authority = requestAuthority(request);
+  return `${scheme}://${authority !== undefined && AUTHORITY.test(authority) ? authority : localAuthority(request)}`;
+}
+
+/** What the client calls the service: the Host header, or HTTP/2's `:authority`. */
+export function requestAuthority(request: RestRequest): string | undefined {
+  return (request as Http2ServerRequest).authority || request.headers.host;
+}
+
+/** The two links of the resource at `path` (no leading slash, no `v1`), in Ironic's order. */
+export function selfAndBookmark(base: string, path: string): Link[] {
+  return [
+    { href: `${base}/v1/${path}`, rel: 'self' },
+    { href: `${base}/${path}`, rel: 'bookmark' },
+  ];
+}
+
+/**
+ * The address of the next page of `path`: the filters of this one, and the marker.
+ * Commas stay as they are, which is how Ironic writes a list.
+ */
+export function nextPage(base: string, path: string, parameters: Iterable<[string, string]>): string {
+  const query = [...parameters].map(([name, value]) => `${encode(name)}=${encode(value)}`);
+  return `${base}${path}?${query.join('&')}`;
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll('%2C', ',');
+}
+
+function localAuthority({ socket }: RestRequest): string {
+  const { localAddress = '127.0.0.1', localPort } = socket;
+  return `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;
+}

@@ -1,0 +1,35 @@
+import type { Method } from '../core/method.ts';
+
+/** What `…/methods` tells of one method: the recorded keys and no others, in the recorded order. */
+interface MethodEntry {
+  http_methods: readonly string[];
+  async: boolean;
+  description: string;
+  attach: boolean;
+  require_exclusive_lock: boolean;
+}
+
+const prepared = new WeakMap<readonly Method<never>[], Buffer>();
+
+/**
+ * The JSON document of a list of methods. It is made once for each list, which the core keeps as long as the hardware
+ * type: this is the most asked document of all.
+ */
+export function methodsDocument(methods: readonly Method<never>[]): Buffer {
+  let document = prepared.get(methods);
+  if (document === undefined) {
+    document = Buffer.from(JSON.stringify(Object.fromEntries(methods.map((method) => [method.name, entryOf(method)]))));
+    prepared.set(methods, document);
+  }
+  return document;
+}
+
+function entryOf(method: Method<never>): MethodEntry {
+  return {
+    http_methods: method.httpMethods,
+    async: method.async,
+    description: method.description,
+    attach: method.attach,
+    require_exclusive_lock: method.requireExclusiveLock,
+  };
+}

@@ -1,0 +1,57 @@
+import { PassthruError } from '../core/errors.ts';
+import type { Handler } from './exchange.ts';
+import type { Route } from './router.ts';
+
+const VERBS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+const COLLECTIONS = [
+  'allocations',
+  'chassis',
+  'continue_inspection',
+  'deploy_templates',
+  'events',
+  'heartbeat',
+  'inspection_rules',
+  'lookup',
+  'portgroups',
+  'ports',
+  'runbooks',
+  'shards',
+  'volume',
+];
+
+const NODE_PARTS = [
+  'allocation',
+  'bios',
+  'children',
+  'firmware',
+  'history',
+  'inventory',
+  'management',
+  'portgroups',
+  'ports',
+  'states',
+  'traits',
+  'vifs',
+  'volume',
+];
+
+/** What Ironic has and this service has not: named, so that a client learns more than that a path is unknown. */
+export const UNSERVED_ROUTES: readonly Route[] = [
+  ...COLLECTIONS.flatMap((name) => refuse(`/v1/${name}`, name)),
+  ...NODE_PARTS.flatMap((name) => refuse(`/v1/nodes/:ident/${name}`, `${name} of a node`)),
+  ...refuse('/v1/drivers/:driver/raid', 'raid of a driver'),
+];
+
+function refuse(path: string, what: string): Route[] {
+  const handler: Handler = () => {
+    throw new PassthruError(
+      'not_served',
+      `Ironic's ${what} is not served here: this service does vendor passthru, and enrols the nodes that it needs.`,
+    );
+  };
+  return [
+    { verbs: VERBS, path, handler },
+    { verbs: VERBS, path: `${path}/*`, handler },
+  ];
+}
