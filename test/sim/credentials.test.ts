@@ -120,6 +120,14 @@ describe('sessions', () => {
     expect((await call(bmc, 'GET', '/redfish/v1/Systems', { auth: { token } })).status).toBe(401);
   });
 
+  test('a session that has run out is gone from the collection, whoever asks', async () => {
+    const short = await startFleet({ sessionTimeout: 1 });
+    const [target] = short.bmcs;
+    await logIn(target!);
+    await expect.poll(async () => (await call(target!, 'GET', SESSIONS)).json.Members).toEqual([]);
+    await short.close();
+  });
+
   test('the session service says how long a session may rest', async () => {
     const short = await startFleet({ sessionTimeout: 45_000 });
     const reply = await call(short.bmcs[0]!, 'GET', '/redfish/v1/SessionService');
