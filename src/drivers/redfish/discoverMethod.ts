@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import type { DriverTask } from '../../core/hardware.ts';
+import { defineMethod, type Method } from '../../core/method.ts';
+import {
+  getEventService,
+  getServiceRoot,
+  getSystem,
+  listMediaDevices,
+  listSystems,
+  managersOf,
+  type RedfishClient,
+  type RedfishClients,
+  RedfishError,
+  type RequestOptions,
+} from '../../redfish/index.ts';
+import { type RedfishSettings, readBmc } from './driverInfo.ts';
+import { toBmcError } from './errors.ts';
+
+const text = z.string().nullable();
+const discovered = z.object({
+  systems: z.array(
+    z.object({
+      system_id: z.string().describe('For redfish_system_id'),
+      vendor: text,
+      model: text,
+      serial_number: text,
+      firmware: text.describe('Version of the firmware of the BMC'),
+      bios: text.describe('Version of the BIOS'),
+      events: z.boolean().describe('Whether subscriptions can be made'),
+      virtual_media: z.boolean().describe('Whether there are virtual media devices'),
+    }),
+  ),
+});
+type DiscoveredSystem = z.output<typeof discovered>['systems'][number];
+
+/** The arguments and the driver_info keys whose rules they share. */
+const KEYS: Record<string, string> = {
+  redfish_address: 'address',
+  redfish_username: 'username',
+  redfish_password: 'password',
+  redfish_verify_ca: 'verify_ca',
+};
+
+/** `discover`: what is behind a BMC, before any node is enrolled for it. Its session does not outlive the call. */
+export function discoverMethod(clients: RedfishClients, settings: RedfishSettings): Method<DriverTask> {
+  return defineMethod({
+    name: 'discover',
+    httpMethods: ['POST'],
+    description:
+      "Describes the systems behind a BMC. Required argument: 'address'. " +
+      "Optional arguments: 'username', 'password', 'verify_ca' (a Boolean, or the path of a CA file or folder)",
+    requireExclusiveLock: false,
+    arguments: z.object({
+      address: z.string().min(1).describe('URL of the BMC; https is meant where the scheme is missing'),
+      username: z.string().optional(),
+      password: z.string().optional(),
+      verify_ca: z
+        .union([z.boolean(), z.string()])
+        .optional()
+        .describe('Whether the certificate is verified, or the path of a CA file or folder. Default true'),
+    }),
+    result: discovered,
+    async handler(task: DriverTask, { address, username = null, password = null, verify_ca = null }) {
+      const info = {
+        redfish_address: address,
+        redfish_username: username,
+        redfish_password: password,
+        redfish_verify_ca: verify_ca,
+        // The caller waits, and is there to try again.
+        redfish_connection_attempts: 1,
+      };
+      const { target } = readBmc(info, settings, {
+        field: (key) => `arguments.${KEYS[key] ?? key}`,
+        message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
+      });
+      try {
+        return await clients.once(target, (client) => describeSystems(client, { signal: task.signal }));
+      } catch (error) {
+        throw toBmcError(error, target.origin);
+      }
+    },
+  });
+}
+
+async function describeSystems(
+  client: RedfishClient,
+  options: RequestOptions,
+): Promise<{ systems: DiscoveredSystem[] }> {
+  const paths = await listSystems(client, options);
+  const events = await hasEvents(client, options);
+  return { systems: await Promise.all(paths.map((path) => describeSystem(client, path, events, options))) };
+}
+
+async function describeSystem(
+  client: RedfishClient,
+  path: string,
+  events: boolean,
+  options: RequestOptions,
+): Promise<DiscoveredSystem> {
+  const { vendor } = await getServiceRoot(client, options);
+  const system = await getSystem(client, path, options);
+  const managers = await managersOf(client, system, options);
+  const media = await listMediaDevices(client, path, options);
+  return {
+    system_id: path,
+    vendor: system.manufacturer ?? vendor,
+    model: system.model,
+    serial_number: system.serialNumber,
+    firmware: managers.find(({ firmwareVersion }) => firmwareVersion !== null)?.firmwareVersion ?? null,
+    bios: system.biosVersion,
+    events,
+    virtual_media: media.length > 0,
+  };
+}
+
+async function hasEvents(client: RedfishClient, options: RequestOptions): Promise<boolean> {
+  try {
+    await getEventService(client, options);
+    return true;
+  } catch (error) {
+    if (error instanceof RedfishError && error.kind === 'unsupported') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,190 @@
+import { statSync } from 'node:fs';
+import type { SecureVersion } from 'node:tls';
+import { looseBoolean } from '../../core/arguments.ts';
+import { type FieldViolation, PassthruError } from '../../core/errors.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { Node } from '../../core/node.ts';
+import { type AuthType, ciphersFault, pathFault, type RedfishTarget } from '../../redfish/index.ts';
+
+/** The service's own settings, which a node may override in its driver_info. */
+export interface RedfishSettings {
+  authType: AuthType;
+  /** How often a connection is tried in all. */
+  connectionAttempts: number;
+  /** Milliseconds between two of them. */
+  connectionRetryIntervalMs: number;
+  /** Milliseconds for one request to a BMC. */
+  requestTimeoutMs: number;
+}
+
+/** What driver_info says of a machine. */
+export interface NodeBmc {
+  target: RedfishTarget;
+  /** Path of the ComputerSystem; null to use the BMC's only one. */
+  systemPath: string | null;
+}
+
+/** What is wrong with a value, to be told after its key. */
+class Fault {
+  readonly description: string;
+  constructor(description: string) {
+    this.description = description;
+  }
+}
+
+/**
+ * Reads a node's driver_info.
+ * @throws kind `invalid_argument` that names every key that is wrong; the missing address is worded as Ironic does
+ *   (recorded: "redfish_address missing")
+ */
+export function readDriverInfo(node: Node, settings: RedfishSettings): NodeBmc {
+  const address = node.driverInfo.redfish_address;
+  if (address === undefined || address === null || address === '') {
+    const message = `Missing the following Redfish properties in node ${node.uuid} driver_info: ['redfish_address']`;
+    const violations = [{ field: 'driver_info.redfish_address', description: 'must be given' }];
+    throw new PassthruError('invalid_argument', message, { violations });
+  }
+  return readBmc(node.driverInfo, settings, {
+    field: (key) => `driver_info.${key}`,
+    message: (faults) => `Invalid Redfish properties in node ${node.uuid} driver_info: ${faults}`,
+  });
+}
+
+/**
+ * Reads Ironic's keys of `info`.
+ * @param wording how a key is named as a violation's field, and how the faults are introduced
+ * @throws kind `invalid_argument` that names every key that is wrong
+ */
+export function readBmc(
+  info: JsonObject,
+  settings: RedfishSettings,
+  wording: { field(key: string): string; message(faults: string): string },
+): NodeBmc {
+  const violations: FieldViolation[] = [];
+  const sentences: string[] = [];
+  const read = <T>(key: string, parse: (value: Json) => T | Fault, fallback: T): T => {
+    const value = info[key];
+    if (value === undefined || value === null || value === '') return fallback;
+    const parsed = parse(value);
+    if (!(parsed instanceof Fault)) return parsed;
+    violations.push({ field: wording.field(key), description: parsed.description });
+    sentences.push(`${key} ${parsed.description}`);
+    return fallback;
+  };
+
+  const { origin, root } = read('redfish_address', parseAddress, { origin: '', root: '' });
+  const bmc: NodeBmc = {
+    target: {
+      origin,
+      root,
+      account: {
+        username: read('redfish_username', parseText, null),
+        password: read('redfish_password', parseText, ''),
+        authType: read('redfish_auth_type', parseAuthType, settings.authType),
+      },
+      connection: {
+        tls: {
+          verifyCa: read<boolean | string>('redfish_verify_ca', parseVerifyCa, true),
+          minimumVersion: read<SecureVersion | null>('redfish_tls_minimum_version', parseTlsVersion, null),
+          ciphers: read<string | null>('redfish_tls_ciphers', parseCiphers, null),
+        },
+        keepAlive: read('redfish_keep_alive', parseBoolean, true),
+      },
+      limits: {
+        timeoutMs: read('redfish_request_timeout', parseSeconds, settings.requestTimeoutMs),
+        connectionAttempts: read('redfish_connection_attempts', parseAttempts, settings.connectionAttempts),
+        connectionRetryIntervalMs: settings.connectionRetryIntervalMs,
+      },
+    },
+    systemPath: read<string | null>('redfish_system_id', parseSystemId, null),
+  };
+  if (violations.length > 0) {
+    throw new PassthruError('invalid_argument', wording.message(sentences.join('; ')), { violations });
+  }
+  return bmc;
+}
+
+/** Where Redfish begins when the address has no path of its own. */
+const ROOT = '/redfish/v1/';
+
+function parseAddress(value: Json): { origin: string; root: string } | Fault {
+  if (typeof value !== 'string') return new Fault('must be a string');
+  const text = value.includes('://') ? value : `https://${value}`;
+  if (/\s/.test(value) || !URL.canParse(text)) return new Fault('must be a URL, such as https://bmc.example');
+  const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
+  if (protocol !== 'https:' && protocol !== 'http:') return new Fault('must begin with https:// or http://');
+  if (username !== '' || password !== '') {
+    return new Fault('must hold no credentials; give redfish_username and redfish_password');
+  }
+  if (search !== '' || hash !== '') return new Fault('must hold no query and no fragment');
+  return { origin, root: pathname === '/' ? ROOT : pathname };
+}
+
+/** Ironic's client reads `--driver-info redfish_password=1234` as a number. */
+function parseText(value: Json): string | Fault {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' ? String(value) : new Fault('must be a string');
+}
+
+function parseAuthType(value: Json): AuthType | Fault {
+  const type = typeof value === 'string' ? value.toLowerCase() : value;
+  return type === 'auto' || type === 'session' || type === 'basic'
+    ? type
+    : new Fault('must be one of auto, session, basic');
+}
+
+function parseBoolean(value: Json): boolean | Fault {
+  const parsed = looseBoolean().safeParse(value);
+  return parsed.success ? parsed.data : new Fault('must be a boolean: true or false');
+}
+
+function parseVerifyCa(value: Json): boolean | string | Fault {
+  const flag = parseBoolean(value);
+  if (!(flag instanceof Fault)) return flag;
+  const fault = new Fault('must be true, false, or the path of a CA file or of a folder of them that is there');
+  if (typeof value !== 'string' || value.includes('\0')) return fault;
+  const found = statSync(value, { throwIfNoEntry: false });
+  return found?.isFile() || found?.isDirectory() ? value : fault;
+}
+
+function parseTlsVersion(value: Json): SecureVersion | Fault {
+  const version = TLS_VERSIONS.get(
+    String(value)
+      .toLowerCase()
+      .replace(/^tls[ v_]*/, '')
+      .replace('_', '.'),
+  );
+  return version ?? new Fault('must be one of 1.0, 1.1, 1.2, 1.3');
+}
+
+const TLS_VERSIONS = new Map<string, SecureVersion>([
+  ['1', 'TLSv1'],
+  ['1.0', 'TLSv1'],
+  ['1.1', 'TLSv1.1'],
+  ['1.2', 'TLSv1.2'],
+  ['1.3', 'TLSv1.3'],
+]);
+
+function parseCiphers(value: Json): string | Fault {
+  if (typeof value !== 'string') return new Fault('must be a string');
+  const fault = ciphersFault(value);
+  return fault === null ? value : new Fault(`must be a list of ciphers as OpenSSL has them: ${fault}`);
+}
+
+function parseSeconds(value: Json): number | Fault {
+  const seconds = Number(value);
+  const right = typeof value !== 'boolean' && seconds >= 0.1 && seconds <= 3600;
+  return right ? Math.round(seconds * 1000) : new Fault('must be a number of seconds from 0.1 to 3600');
+}
+
+function parseAttempts(value: Json): number | Fault {
+  const attempts = Number(value);
+  const right = typeof value !== 'boolean' && Number.isInteger(attempts) && attempts >= 1 && attempts <= 100;
+  return right ? attempts : new Fault('must be a whole number from 1 to 100');
+}
+
+function parseSystemId(value: Json): string | Fault {
+  if (typeof value !== 'string') return new Fault('must be a path, such as /redfish/v1/Systems/1');
+  const fault = pathFault(value);
+  return fault === null ? value : new Fault(`must be a path, such as /redfish/v1/Systems/1: ${fault}`);
+}

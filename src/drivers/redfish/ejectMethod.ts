@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { pythonText } from '../../core/arguments.ts';
+import type { NodeTask } from '../../core/hardware.ts';
+import type { Json } from '../../core/json.ts';
+import { defineMethod, type Method } from '../../core/method.ts';
+import { ejectMedia, findOnlySystem } from '../../redfish/index.ts';
+import { toBmcError } from './errors.ts';
+import type { AccessNode } from './nodeAccess.ts';
+
+/**
+ * Redfish's media types of each boot device that Ironic has. `cd` takes in DVD drives, for some machines (Cisco UCS) have
+ * no other.
+ */
+const MEDIA_TYPES = { cd: ['CD', 'DVD'], dvd: ['DVD'], usb: ['USBStick'], floppy: ['Floppy'] } as const;
+const DEVICES = Object.keys(MEDIA_TYPES) as (keyof typeof MEDIA_TYPES)[];
+
+/** `eject_vmedia`, with the recorded verbs and description ("node methods by name"). */
+export function ejectMethod(access: AccessNode): Method<NodeTask> {
+  return defineMethod({
+    name: 'eject_vmedia',
+    httpMethods: ['POST'],
+    description:
+      'Eject a virtual media device. If no device is provided then all attached devices will be ejected. ' +
+      "Optional arguments: 'boot_device' - the boot device to eject, either 'cd', 'dvd', 'usb', or 'floppy'",
+    async: true,
+    arguments: z.object({
+      boot_device: z
+        .enum(DEVICES, {
+          error: ({ input }) =>
+            `Boot device ${pythonText(input as Json).slice(0, 80)} is not a valid value, allowed values ${DEVICES.join(', ')}`,
+        })
+        .optional()
+        .describe('The device to eject; all that hold an image when absent'),
+    }),
+    result: z.object({
+      devices: z.array(
+        z.object({
+          id: z.string(),
+          path: z.string(),
+          media_types: z.array(z.string()),
+          outcome: z
+            .enum(['ejected', 'empty', 'skipped'])
+            .describe('empty: it held no image; skipped: the BMC offers no way to eject it'),
+        }),
+      ),
+    }),
+    async handler(task: NodeTask, { boot_device: device }) {
+      const { client, systemPath, options, subject } = access(task);
+      try {
+        const system = systemPath ?? (await findOnlySystem(client, options));
+        const ejected = await ejectMedia(client, system, {
+          ...options,
+          mediaTypes: device === undefined ? null : MEDIA_TYPES[device],
+          progress: (fraction, message) => task.progress(fraction, message),
+        });
+        return {
+          devices: ejected.map(({ slot: { id, path, mediaTypes }, outcome }) => ({
+            id,
+            path,
+            media_types: mediaTypes,
+            outcome,
+          })),
+        };
+      } catch (error) {
+        throw toBmcError(error, subject, `Failed to eject virtual media on ${subject}`);
+      }
+    },
+  });
+}

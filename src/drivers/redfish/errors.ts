@@ -1,0 +1,43 @@
+import { type ErrorKind, PassthruError } from '../../core/errors.ts';
+import { RedfishError, type RedfishErrorKind } from '../../redfish/index.ts';
+
+const KINDS: Record<RedfishErrorKind, ErrorKind> = {
+  unreachable: 'bmc_unreachable',
+  tls: 'bmc_unreachable',
+  timeout: 'bmc_timeout',
+  auth: 'bmc_refused',
+  refused: 'bmc_refused',
+  'not-found': 'bmc_refused',
+  failed: 'bmc_failed',
+  'outcome-unknown': 'outcome_unknown',
+  unsupported: 'failed_precondition',
+};
+
+/**
+ * What a failed conversation with a BMC means to the caller, worded as Ironic does (recorded: "BMC unreachable",
+ * "get_subscription absent"). What is no RedfishError (an abort's reason, a PassthruError, a defect) comes back as it is.
+ *
+ * @param subject whose BMC it is: `node UUID`, or an address
+ * @param failed what failed, for example `Failed to create subscription on node UUID`; null to tell only the BMC's answer
+ * @param kind replaces the kind that follows from the error
+ */
+export function toBmcError(error: unknown, subject: string, failed: string | null = null, kind?: ErrorKind): unknown {
+  if (!(error instanceof RedfishError)) return error;
+  return new PassthruError(kind ?? KINDS[error.kind], describe(error, subject, failed), {
+    cause: error,
+    bmc: { status: error.status, extendedInfo: error.extendedInfo },
+  });
+}
+
+function describe(error: RedfishError, subject: string, failed: string | null): string {
+  const { message, url } = error;
+  switch (error.kind) {
+    case 'unreachable':
+    case 'tls':
+      return `Redfish connection failed for ${subject}: Unable to connect to ${url ?? 'the BMC'}. Error: ${message}`;
+    case 'timeout':
+      return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} did not answer. Error: ${message}`;
+    default:
+      return `Redfish exception occurred. Error: ${failed === null ? '' : `${failed}. Error: `}${message}`;
+  }
+}

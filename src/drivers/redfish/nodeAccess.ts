@@ -1,0 +1,26 @@
+import type { NodeTask } from '../../core/hardware.ts';
+import type { RedfishClient, RedfishClients } from '../../redfish/index.ts';
+import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
+
+/** What a method of a redfish vendor interface works with. */
+export interface NodeAccess {
+  client: RedfishClient;
+  /** Path of the node's ComputerSystem; null to use the BMC's only one. */
+  systemPath: string | null;
+  /** For every request to the BMC. */
+  options: { signal: AbortSignal };
+  /** `node UUID`, as Ironic's errors name it. */
+  subject: string;
+}
+
+/** Gives a method access to the BMC of its node. Throws kind `invalid_argument` when driver_info is wrong. */
+export type AccessNode = (task: NodeTask) => NodeAccess;
+
+/** Access over `clients`, where the nodes of one BMC and account share a conversation. */
+export function accessBy(clients: RedfishClients, settings: RedfishSettings): AccessNode {
+  return (task) => {
+    const { target, systemPath } = readDriverInfo(task.node, settings);
+    const { signal, node } = task;
+    return { client: clients.for(target), systemPath, options: { signal }, subject: `node ${node.uuid}` };
+  };
+}

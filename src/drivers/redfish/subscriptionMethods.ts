@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { PassthruError } from '../../core/errors.ts';
+import type { NodeTask } from '../../core/hardware.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import { defineMethod, type Method } from '../../core/method.ts';
+import {
+  createSubscription,
+  deleteSubscription,
+  getEventService,
+  getSubscription,
+  listSubscriptions,
+  RedfishError,
+} from '../../redfish/index.ts';
+import { toBmcError } from './errors.ts';
+import type { AccessNode } from './nodeAccess.ts';
+import { eventTypesFault, headerSecrets, newSubscription, subscriptionId } from './subscriptionArguments.ts';
+
+/** What Ironic shows of a subscription (recorded: "get_subscription"). HttpHeaders hold secrets and are not among it. */
+const subscriptionResult = z.looseObject({
+  Context: z.unknown().optional().describe('The text that comes back with each event'),
+  Destination: z.unknown().optional().describe('The URL to which the BMC sends its events'),
+  EventTypes: z.unknown().optional().describe('The kinds of events that it sends'),
+  Id: z.unknown().optional().describe('The id by which to get or delete it'),
+  Protocol: z.unknown().optional().describe('The protocol of the events'),
+});
+const SHOWN = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
+
+const collectionResult = z.looseObject({
+  Members: z.array(z.object({ '@odata.id': z.string() })).describe('A link to each subscription'),
+  'Members@odata.count': z.number(),
+});
+
+/** The methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name"). */
+export function subscriptionMethods(access: AccessNode): Method<NodeTask>[] {
+  return [create(access), remove(access), list(access), get(access)];
+}
+
+function create(access: AccessNode): Method<NodeTask> {
+  return defineMethod({
+    name: 'create_subscription',
+    httpMethods: ['POST'],
+    description:
+      "Creates a subscription on a node. Required argument: a dictionary of {'Destination': 'destination_url'}",
+    arguments: newSubscription,
+    result: subscriptionResult,
+    async handler(task: NodeTask, { destination, Destination = destination, ...given }): Promise<JsonObject> {
+      const { client, options, subject } = access(task);
+      const failed = `Failed to create subscription on ${subject}`;
+      try {
+        if (given.EventTypes !== undefined) {
+          const { eventTypes } = await getEventService(client, options);
+          refuseOtherTypes(given.EventTypes, eventTypes);
+        }
+        const { HttpHeaders = [], ...rest } = given;
+        const body: JsonObject = { ...rest, Destination: Destination! };
+        // Ironic leaves out an empty list as well.
+        if (HttpHeaders.length > 0) body.HttpHeaders = HttpHeaders;
+        const subscription = {
+          Destination: Destination!,
+          given: body,
+          defaults: withoutGiven({ Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] }, body),
+          secrets: headerSecrets(HttpHeaders),
+        };
+        const outcome = await createSubscription(client, subscription, options);
+        if (outcome.outcome === 'created') return pick(outcome.document, SHOWN);
+        const id = outcome.id === null ? '' : `, with the id ${outcome.id}`;
+        const exists = `${failed}: the BMC has a subscription to that destination already${id}`;
+        throw toBmcError(outcome.error, subject, exists, 'subscription_exists');
+      } catch (error) {
+        throw toBmcError(error, subject, failed);
+      }
+    },
+  });
+}
+
+function remove(access: AccessNode): Method<NodeTask> {
+  return defineMethod({
+    name: 'delete_subscription',
+    httpMethods: ['DELETE'],
+    description: "Delete a subscription on a node. Required argument: a dictionary of {'id': 'subscription_bmc_id'}",
+    arguments: subscriptionId,
+    result: z.null(),
+    async handler(task: NodeTask, { id }): Promise<undefined> {
+      const { client, options, subject } = access(task);
+      try {
+        await deleteSubscription(client, id, options);
+      } catch (error) {
+        throw subscriptionError(error, 'delete_subscription', id, subject);
+      }
+    },
+  });
+}
+
+function list(access: AccessNode): Method<NodeTask> {
+  return defineMethod({
+    name: 'get_all_subscriptions',
+    httpMethods: ['GET'],
+    description: 'Returns all subscriptions on the node.',
+    arguments: z.object({}),
+    result: collectionResult,
+    async handler(task: NodeTask): Promise<JsonObject> {
+      const { client, options, subject } = access(task);
+      try {
+        const { document, members } = await listSubscriptions(client, options);
+        return {
+          ...pick(document, ['@odata.id', '@odata.type', 'Name']),
+          // Links alone: a BMC that expands its members might show what they hold.
+          Members: members.map(({ path }) => ({ '@odata.id': path })),
+          'Members@odata.count': members.length,
+        };
+      } catch (error) {
+        throw toBmcError(error, subject, `Redfish get_subscriptions failed for ${subject}`);
+      }
+    },
+  });
+}
+
+function get(access: AccessNode): Method<NodeTask> {
+  return defineMethod({
+    name: 'get_subscription',
+    httpMethods: ['GET'],
+    description: "Get a subscription on the node. Required argument: a dictionary of {'id': 'subscription_bmc_id'}",
+    arguments: subscriptionId,
+    result: subscriptionResult,
+    async handler(task: NodeTask, { id }): Promise<JsonObject> {
+      const { client, options, subject } = access(task);
+      try {
+        return pick(await getSubscription(client, id, options), SHOWN);
+      } catch (error) {
+        throw subscriptionError(error, 'get_subscription', id, subject);
+      }
+    },
+  });
+}
+
+/** Only the BMC's own word that the subscription is not there is "not found"; Ironic says so of every failed delete. */
+function subscriptionError(error: unknown, method: string, id: string, subject: string): unknown {
+  const failed = `Redfish ${method} failed for subscription ${id} on ${subject}`;
+  const absent = error instanceof RedfishError && error.kind === 'not-found';
+  return toBmcError(error, subject, failed, absent ? 'subscription_not_found' : undefined);
+}
+
+/** @param allowed the BMC's own types; null when it does not list them */
+function refuseOtherTypes(types: string[], allowed: string[] | null): void {
+  if (allowed === null || types.every((type) => allowed.includes(type))) return;
+  const description = eventTypesFault(types, allowed);
+  throw new PassthruError('invalid_argument', description, {
+    violations: [{ field: 'arguments.EventTypes', description }],
+  });
+}
+
+function withoutGiven(defaults: JsonObject, given: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in given)));
+}
+
+function pick(document: JsonObject, keys: readonly string[]): JsonObject {
+  const picked: JsonObject = {};
+  for (const key of keys) {
+    const value: Json | undefined = document[key];
+    if (value !== undefined) picked[key] = value;
+  }
+  return picked;
+}

@@ -1,0 +1,77 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+
+/** One request as a scripted BMC got it. */
+export interface ScriptedRequest {
+  method: string;
+  path: string;
+  headers: IncomingMessage['headers'];
+  body: string;
+  /** The number of its connection, from 1. */
+  connection: number;
+  socket: Socket;
+}
+
+/** What it answers; null leaves the request without an answer. */
+export type Script = (
+  request: ScriptedRequest,
+) => { status: number; headers?: Record<string, string>; body?: unknown } | null | Promise<never>;
+
+/** A BMC that does what a test says, for what the simulator does not do. */
+export interface ScriptedBmc {
+  url: string;
+  requests: ScriptedRequest[];
+  connections(): number;
+  /** `METHOD path` of each request. */
+  lines(): string[];
+  close(): Promise<void>;
+}
+
+export async function startScriptedBmc(script: Script, tls?: TlsOptions): Promise<ScriptedBmc> {
+  const requests: ScriptedRequest[] = [];
+  const numbers = new WeakMap<Socket, number>();
+  let connections = 0;
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { socket, headers } = request;
+    if (!numbers.has(socket)) numbers.set(socket, ++connections);
+    const got: ScriptedRequest = {
+      method: request.method ?? '',
+      path: request.url ?? '',
+      headers,
+      body: Buffer.concat(chunks).toString(),
+      connection: numbers.get(socket) ?? 0,
+      socket,
+    };
+    requests.push(got);
+    const answer = await script(got);
+    if (answer === null || socket.destroyed) return;
+    const body =
+      answer.body === undefined ? '' : typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
+    response.writeHead(answer.status, {
+      ...(body === '' ? {} : { 'content-type': 'application/json' }),
+      ...answer.headers,
+      'content-length': String(Buffer.byteLength(body)),
+    });
+    response.end(body);
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse) =>
+    void serve(request, response).catch(() => {});
+  const server: Server = tls ? createTlsServer(tls, listener) : createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    requests,
+    connections: () => connections,
+    lines: () => requests.map(({ method, path }) => `${method} ${path}`),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

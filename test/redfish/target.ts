@@ -1,0 +1,16 @@
+import type { RedfishTarget } from '../../src/redfish/index.ts';
+
+/** A target for tests: one attempt, 5 s a request, account u/p, unless changed. */
+export function target(origin: string, change: Partial<RedfishTarget> = {}): RedfishTarget {
+  return {
+    origin,
+    root: '/redfish/v1/',
+    account: { username: 'u', password: 'p', authType: 'auto' },
+    connection: { tls: { verifyCa: true, minimumVersion: null, ciphers: null }, keepAlive: true },
+    limits: { timeoutMs: 5000, connectionAttempts: 1, connectionRetryIntervalMs: 10 },
+    ...change,
+  };
+}
+
+/** A signal that never fires. */
+export const forever = new AbortController().signal;
