@@ -1,0 +1,49 @@
+import { nearest } from './nearest.ts';
+import type { Setting } from './setting.ts';
+import { showValue } from './show.ts';
+
+/** What the environment sets. */
+export interface EnvironmentSettings {
+  /** Each setting that is set, with its value as the file would hold it. */
+  values: Map<Setting, unknown>;
+  /** Variables that begin with `PASSTHRU_` and are no setting. */
+  problems: string[];
+}
+
+/** Read by the client, not by the service. */
+const CLIENT_VARIABLES = new Set(['PASSTHRU_SERVER']);
+
+/** What Kubernetes sets in every container beside a Service that is called "passthru". */
+const KUBERNETES_VARIABLE = /^PASSTHRU_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/;
+
+/** Reads `settings` from the environment `variables`. An empty variable counts as not set. */
+export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly Setting[]): EnvironmentSettings {
+  const byVariable = new Map(settings.map((setting) => [setting.variable, setting]));
+  const found: EnvironmentSettings = { values: new Map(), problems: [] };
+  for (const [variable, text] of Object.entries(variables)) {
+    if (!variable.startsWith('PASSTHRU_') || text === undefined || text === '') continue;
+    if (CLIENT_VARIABLES.has(variable) || KUBERNETES_VARIABLE.test(variable)) continue;
+    const setting = byVariable.get(variable);
+    if (setting === undefined) found.problems.push(unknownVariable(variable, text, [...byVariable.keys()]));
+    else found.values.set(setting, parseText(text, setting.kind));
+  }
+  return found;
+}
+
+/** What `text` would be in the file. A text that is not of its kind stays a text, which the schema then refuses. */
+function parseText(text: string, kind: Setting['kind']): unknown {
+  if (kind === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+  if (kind !== 'list') return text;
+  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function unknownVariable(variable: string, text: string, known: readonly string[]): string {
+  const meant = nearest(variable, known);
+  const advice = meant === null ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
+  return `${variable}: ${showValue(variable, text)} is for no known key; ${advice}`;
+}

@@ -1,0 +1,99 @@
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import { isJsonObject } from '../core/json.ts';
+import { ConfigError } from './configError.ts';
+import { readEnvironment } from './environment.ts';
+import { nearest } from './nearest.ts';
+import { type Config, configSchema, resolvePaths, SETTINGS } from './schema.ts';
+import type { Setting } from './setting.ts';
+import { showValue } from './show.ts';
+import { readYamlFile } from './yamlFile.ts';
+
+/** Where the configuration comes from. */
+export interface ConfigSources {
+  /** Path of the YAML file; null for none. */
+  file: string | null;
+  /** What it sets goes before the file. */
+  environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * The configuration, checked. Relative paths in it are from the directory of the file, or the working directory when
+ * there is no file.
+ * @throws ConfigError with every fault at once
+ */
+export function loadConfig(sources: ConfigSources): Config {
+  const { file } = sources;
+  const content = file === null ? {} : (readYamlFile(file) ?? {});
+  if (!isJsonObject(content)) throw new ConfigError([`${file}: must hold keys and values`]);
+
+  const { values, problems } = readEnvironment(sources.environment, SETTINGS);
+  const merged: Record<string, unknown> = structuredClone(content);
+  for (const [setting, value] of values) set(merged, setting.path, value);
+
+  const outcome = configSchema.safeParse(merged);
+  if (outcome.success && problems.length === 0) {
+    return resolvePaths(outcome.data, file === null ? process.cwd() : dirname(resolve(file)));
+  }
+  const fromEnvironment = new Set(values.keys());
+  const issues = outcome.success ? [] : outcome.error.issues;
+  throw new ConfigError([
+    ...issues.flatMap((issue) => describeIssue(issue, merged, file ?? 'configuration', fromEnvironment)),
+    ...problems,
+  ]);
+}
+
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  content: Record<string, unknown>,
+  file: string,
+  fromEnvironment: Set<Setting>,
+): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((name) => `${file}: ${describeUnknownKey([...issue.path.map(String), name], content)}`);
+  }
+  const value = showValue(String(issue.path.at(-1)), get(content, issue.path));
+  const key = issue.path.reduce<string>(
+    (text, part) => text + (typeof part === 'number' ? `[${part}]` : text === '' ? String(part) : `.${String(part)}`),
+    '',
+  );
+  const setting = SETTINGS.find(({ path }) => path.every((part, depth) => issue.path[depth] === part));
+  if (setting === undefined)
+    return [`${file}: ${key}: ${value} is not allowed; allowed: keys and values (${keysIn(key).join(', ')})`];
+  const source = fromEnvironment.has(setting) ? setting.variable : `${file}: ${key}`;
+  const allowed = issue.code === 'custom' && issue.message !== 'Invalid input' ? issue.message : setting.allowed;
+  return [`${source}: ${value} is not allowed; allowed: ${allowed}`];
+}
+
+function describeUnknownKey(path: string[], content: Record<string, unknown>): string {
+  const group = path.slice(0, -1).join('.');
+  const name = path.at(-1)!;
+  const siblings = keysIn(group);
+  // The right name in the wrong group, or nearly the right name.
+  const elsewhere = SETTINGS.find(({ path: other }) => other.at(-1) === name);
+  const meant = elsewhere?.key ?? nearest(name, siblings);
+  const advice = meant === null ? `allowed: ${siblings.join(', ')}` : `did you mean ${meant}?`;
+  return `${path.join('.')}: is no known key (its value: ${showValue(name, get(content, path))}); ${advice}`;
+}
+
+/** The names of the keys directly in `group`; `''` is the top. */
+function keysIn(group: string): string[] {
+  const depth = group === '' ? 0 : group.split('.').length;
+  const within = SETTINGS.filter(({ path }) => path.length > depth && path.slice(0, depth).join('.') === group);
+  return [...new Set(within.map(({ path }) => path[depth]!))];
+}
+
+function get(content: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | undefined)?.[part], content);
+}
+
+function set(content: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let group = content;
+  for (const part of path.slice(0, -1)) {
+    // Anything else in the group's place is a fault of the file, which the schema then tells.
+    group[part] ??= {};
+    if (!isJsonObject(group[part])) return;
+    group = group[part];
+  }
+  group[path.at(-1)!] = value;
+}

@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import type { Caller } from '../core/caller.ts';
+import type { Core, Nodes } from '../core/core.ts';
+import { PassthruError } from '../core/errors.ts';
+import { isJsonObject } from '../core/json.ts';
+import type { Logger } from '../core/logger.ts';
+import { isNodeName, isUuid, type Node } from '../core/node.ts';
+import { ConfigError } from './configError.ts';
+import { nearest } from './nearest.ts';
+import { showValue } from './show.ts';
+import { readYamlFile } from './yamlFile.ts';
+
+/** Who enrols and reserves what the file lists, as reservations show it. */
+const CALLER: Caller = { name: 'nodes_file' };
+
+/** What each key of an entry may hold, in words. */
+const ALLOWED = {
+  uuid: 'a UUID',
+  name: 'letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
+  driver: 'the name of a hardware type; it is required',
+  vendor_interface: 'the name of a vendor interface of the driver',
+  driver_info: 'keys and values',
+  description: 'a text',
+  extra: 'keys and values',
+  reservation: 'the name of a host: 1 to 255 characters, no control characters',
+};
+
+const jsonObject = z.record(z.string(), z.json());
+
+const entrySchema = z.strictObject({
+  uuid: z
+    .string()
+    .refine(isUuid)
+    .transform((uuid) => uuid.toLowerCase())
+    .optional(),
+  name: z.string().refine(isNodeName).optional(),
+  driver: z.string().min(1),
+  vendor_interface: z.string().min(1).optional(),
+  driver_info: jsonObject.optional(),
+  description: z.string().optional(),
+  extra: jsonObject.optional(),
+  reservation: z
+    .string()
+    .regex(/^\P{Cc}{1,255}$/u)
+    .optional(),
+} satisfies Record<keyof typeof ALLOWED, z.ZodType>);
+
+/** A node as the file lists it. */
+export type NodeEntry = z.output<typeof entrySchema>;
+
+/**
+ * The entries of the nodes file at `path`.
+ * @throws ConfigError with every fault: the entry, the key, the value unless it is a secret, and what is allowed
+ */
+export function readNodesFile(path: string): NodeEntry[] {
+  const content = readYamlFile(path);
+  if (!isJsonObject(content) || !Array.isArray(content.nodes)) {
+    throw new ConfigError([`${path}: must hold "nodes:" with a list of nodes`]);
+  }
+  const problems = Object.keys(content)
+    .filter((key) => key !== 'nodes')
+    .map((key) => `${path}: ${key}: is no known key; allowed: nodes`);
+  const seen = new Map<string, number>();
+  const entries = content.nodes.flatMap((raw, index) => {
+    const place = `${path}: ${placeOf(raw, index)}`;
+    const outcome = entrySchema.safeParse(raw);
+    if (!outcome.success) {
+      problems.push(
+        ...outcome.error.issues.flatMap((issue) => describeIssue(issue, raw).map((text) => `${place}${text}`)),
+      );
+      return [];
+    }
+    problems.push(...checkIdents(outcome.data, index, seen).map((text) => `${place}${text}`));
+    return [outcome.data];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return entries;
+}
+
+/**
+ * Enrols the nodes of the file at `path` that are not there yet, and reserves those that name a reservation. A node is
+ * there when one has the entry's UUID, else when one has its name; it is then left as it is.
+ * @throws ConfigError when an entry is refused; those before it are enrolled
+ */
+export async function applyNodesFile(path: string, core: Core, log: Logger): Promise<void> {
+  const entries = readNodesFile(path);
+  const counts = { enrolled: 0, present: 0 };
+  for (const [index, entry] of entries.entries()) {
+    if (await isPresent(entry, core.nodes)) {
+      counts.present++;
+      continue;
+    }
+    try {
+      await enrol(entry, core.nodes);
+    } catch (error) {
+      if (!(error instanceof PassthruError)) throw error;
+      throw new ConfigError(describeRefusal(error).map((text) => `${path}: ${placeOf(entry, index)}${text}`));
+    }
+    counts.enrolled++;
+  }
+  log.info({ file: path, ...counts }, 'nodes file applied');
+}
+
+async function enrol(entry: NodeEntry, nodes: Nodes): Promise<void> {
+  const node = await nodes.create(
+    {
+      uuid: entry.uuid,
+      name: entry.name,
+      driver: entry.driver,
+      vendorInterface: entry.vendor_interface,
+      driverInfo: entry.driver_info,
+      description: entry.description,
+      extra: entry.extra,
+    },
+    CALLER,
+  );
+  if (entry.reservation === undefined) return;
+  const signal = new AbortController().signal;
+  await nodes.lock(node.uuid, { holder: entry.reservation, lockWait: 0, caller: CALLER, signal });
+}
+
+async function isPresent(entry: NodeEntry, nodes: Nodes): Promise<boolean> {
+  for (const ident of [entry.uuid, entry.name]) {
+    if (ident !== undefined && (await find(ident, nodes)) !== null) return true;
+  }
+  return false;
+}
+
+async function find(ident: string, nodes: Nodes): Promise<Node | null> {
+  try {
+    return await nodes.get(ident);
+  } catch (error) {
+    if (error instanceof PassthruError && error.kind === 'node_not_found') return null;
+    throw error;
+  }
+}
+
+/** Faults of an entry's names, alone and beside the entries before it. */
+function checkIdents({ uuid, name }: NodeEntry, index: number, seen: Map<string, number>): string[] {
+  if (uuid === undefined && name === undefined) {
+    return ['must have a name or a uuid, or every start would enrol it again'];
+  }
+  return Object.entries({ uuid, name }).flatMap(([key, ident]) => {
+    if (ident === undefined) return [];
+    const first = seen.get(ident);
+    seen.set(ident, first ?? index);
+    return first === undefined ? [] : [`${key}: "${ident}" stands in nodes[${first}] already`];
+  });
+}
+
+/** `nodes[3] (rf-1): `. */
+function placeOf(entry: unknown, index: number): string {
+  const { name, uuid } = isJsonObject(entry) ? entry : {};
+  const ident = typeof name === 'string' ? name : uuid;
+  return `nodes[${index}]${typeof ident === 'string' ? ` (${ident.slice(0, 255)})` : ''}: `;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
+  const known = Object.keys(ALLOWED);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const meant = nearest(key, known);
+      return `${key}: is no known key; ${meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`}`;
+    });
+  }
+  const [key] = issue.path as (keyof typeof ALLOWED)[];
+  if (key === undefined) return [`must be keys and values: ${known.join(', ')}`];
+  const value = isJsonObject(raw) ? raw[key] : undefined;
+  const given = value === undefined ? 'is missing' : `${showValue(key, value)} is not allowed`;
+  return [`${key}: ${given}; allowed: ${ALLOWED[key]}`];
+}
+
+function describeRefusal(error: PassthruError): string[] {
+  if (error.violations.length === 0) return [error.message];
+  return error.violations.map(({ field, description }) => `${field}: ${description}`);
+}

@@ -1,0 +1,145 @@
+import { hostname } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { isJsonObject } from '../core/json.ts';
+import { isLoopback, parseListenAddress } from './listenAddress.ts';
+import {
+  choiceSetting,
+  durationSetting,
+  integerSetting,
+  listSetting,
+  listSettings,
+  optionalTextSetting,
+  textSetting,
+} from './setting.ts';
+
+/**
+ * Every key of the configuration. The file, the environment, the messages and docs/configuration.md are all made of
+ * this. Keys keep Ironic's names where Ironic has the same one.
+ */
+const keys = z.strictObject({
+  listen: textSetting('127.0.0.1:6385', (text) => parseListenAddress(text) !== null, {
+    description: 'Where the service listens; gRPC, gRPC-Web, Connect and REST share the port. Port 0 takes a free one.',
+    allowed: 'HOST:PORT, with an IPv6 address in brackets',
+  }),
+  store: textSetting('sqlite:./passthru.db', (text) => /^sqlite:./.test(text), {
+    description: 'Where nodes, reservations and jobs are kept. The file is made when it is not there.',
+    allowed: 'sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+  }),
+  nodes_file: optionalTextSetting({
+    description: 'A file of nodes to enrol at the start; see "The nodes file".',
+    allowed: 'the path of a YAML file',
+  }),
+  auth: z
+    .strictObject({
+      type: choiceSetting('none', ['none'], {
+        description: 'How callers prove who they are. `none` believes everybody, so it is allowed on loopback only.',
+        allowed: 'none (http_basic, keystone and jwt are not served in this version)',
+      }),
+    })
+    .prefault({}),
+  node_locked_retry_attempts: integerSetting(
+    3,
+    0,
+    1000,
+    'How often a call that gives no wait of its own tries to lock a node before it is refused.',
+  ),
+  node_locked_retry_interval: durationSetting(
+    '1s',
+    '0s',
+    '1h',
+    'The time between two of these tries. A lock that is freed in this process is taken at once.',
+  ),
+  lock_wait_max: durationSetting(
+    '60s',
+    '0s',
+    '1d',
+    'The longest time that a call may ask to wait for a locked node (`lock_wait`, `Passthru-Lock-Wait`).',
+  ),
+  node_lock_lease: durationSetting(
+    '30s',
+    '1s',
+    '1h',
+    'How long the reservation of a process that was lost stays. For processes that share a store: on SQLite, which one process has alone, the next start frees them at once.',
+  ),
+  workers_pool_size: integerSetting(
+    100,
+    1,
+    10_000,
+    'How many asynchronous methods run at a time; one more is answered with 503 and RESOURCE_EXHAUSTED.',
+  ),
+  host: textSetting(hostname, (text) => /^[\x21-\x7e]{1,255}$/.test(text), {
+    description: "The name that reservations of this process, and Ironic's list of conductors, show.",
+    allowed: '1 to 255 visible ASCII characters',
+    defaultText: "the host's name",
+  }),
+  log_level: choiceSetting('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    description: 'What is logged to standard error, as one JSON object a line: this level and those above it.',
+  }),
+  cors_origins: listSetting(isOrigin, {
+    description: 'The origins whose pages may call the service from a browser.',
+    allowed: 'a list of origins such as https://console.example, or * for all',
+  }),
+  shutdown_grace: durationSetting(
+    '10s',
+    '0s',
+    '1h',
+    'How long a stopping service lets running calls end before it aborts them.',
+  ),
+  redfish: z
+    .strictObject({
+      auth_type: choiceSetting('auto', ['auto', 'session', 'basic'], {
+        description:
+          'How the service signs on to a BMC whose node does not say `redfish_auth_type`. `auto` is a session, or Basic where the BMC has no sessions.',
+      }),
+      connection_attempts: integerSetting(5, 1, 100, 'How often a BMC that cannot be reached is tried.'),
+      connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two of these tries.'),
+      request_timeout: durationSetting('60s', '100ms', '1h', 'How long a BMC may take to answer one request.'),
+    })
+    .prefault({}),
+  fake: z
+    .strictObject({
+      vendor_delay: durationSetting('0s', '0s', '1h', 'How long a method of the `fake-hardware` driver takes.'),
+    })
+    .prefault({}),
+  drivers: listSetting((text) => text !== '', {
+    description: 'Modules that add hardware types; see examples/.',
+    allowed: 'a list of paths or package names',
+  }),
+});
+
+/** `keys`, and what holds between them. */
+export const configSchema = keys.refine(isGuarded, {
+  path: ['listen'],
+  // Whatever else is wrong, so that every fault is told at once.
+  when: ({ value }) => isJsonObject(value),
+  error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+});
+
+/** The configuration, whole and checked. Durations are milliseconds; paths are absolute. */
+export type Config = z.output<typeof keys>;
+
+/** Every setting, in the order of the documentation. */
+export const SETTINGS = listSettings(keys);
+
+/** `config` with its relative paths made absolute from `directory`. */
+export function resolvePaths(config: Config, directory: string): Config {
+  const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
+  const database = config.store.slice('sqlite:'.length);
+  return {
+    ...config,
+    store: database.startsWith(':') ? config.store : `sqlite:${absolute(database)}`,
+    nodes_file: config.nodes_file === null ? null : absolute(config.nodes_file),
+    drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
+  };
+}
+
+/** Whether only this machine can reach a service that believes everybody. */
+function isGuarded({ listen, auth }: Config): boolean {
+  const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
+  return address === null || auth?.type !== 'none' || isLoopback(address.host);
+}
+
+function isOrigin(text: string): boolean {
+  return text === '*' || (/^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text);
+}

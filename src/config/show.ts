@@ -1,0 +1,13 @@
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { isSecretName, MASK, maskSecrets } from '../core/secrets.ts';
+
+/**
+ * `value` of the key `name` as a message shows it: JSON, at most 80 characters, with secrets as `******`, the password
+ * of a URL too.
+ */
+export function showValue(name: string, value: unknown): string {
+  if (isSecretName(name)) return MASK;
+  const shown = isJsonObject(value) ? maskSecrets(value as JsonObject) : value;
+  const text = (JSON.stringify(shown) ?? String(shown)).replace(/(:\/\/[^/@\s"]*?:)[^/@\s"]*@/g, `$1${MASK}@`);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

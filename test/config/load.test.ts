@@ -1,0 +1,246 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/config/configError.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { SETTINGS } from '../../src/config/schema.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-config-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** The problems of a configuration, without the name of its file. */
+function problemsOf(yaml: string, environment: NodeJS.ProcessEnv = {}): string[] {
+  const file = writeConfig(yaml);
+  try {
+    loadConfig({ file, environment });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map((problem) => problem.replace(`${file}: `, ''));
+    throw error;
+  }
+  return [];
+}
+
+function writeConfig(yaml: string): string {
+  const file = join(directory, 'passthru.yaml');
+  writeFileSync(file, yaml);
+  return file;
+}
+
+const DURATION = 'such as 500ms, 1s, 2m; a plain number is seconds';
+
+describe('a wrong configuration tells the key, the value and what is allowed', () => {
+  test.each<[yaml: string, problem: string]>([
+    ['listen: 6385', 'listen: 6385 is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets'],
+    [
+      'listen: 127.0.0.1:65536',
+      'listen: "127.0.0.1:65536" is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets',
+    ],
+    ['listen: "::1:6385"', 'listen: "::1:6385" is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets'],
+    [
+      'listen: 0.0.0.0:6385',
+      'listen: "0.0.0.0:6385" is not allowed; allowed: while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+    ],
+    [
+      'store: mysql://h/db',
+      'store: "mysql://h/db" is not allowed; allowed: sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+    ],
+    ['nodes_file: 3', 'nodes_file: 3 is not allowed; allowed: the path of a YAML file'],
+    ['nodes_file:', 'nodes_file: null is not allowed; allowed: the path of a YAML file'],
+    [
+      'auth: { type: keystone }',
+      'auth.type: "keystone" is not allowed; allowed: none (http_basic, keystone and jwt are not served in this version)',
+    ],
+    ['auth: none', 'auth: "none" is not allowed; allowed: keys and values (type)'],
+    [
+      'node_locked_retry_attempts: 1.5',
+      'node_locked_retry_attempts: 1.5 is not allowed; allowed: a whole number from 0 to 1000',
+    ],
+    [
+      'node_locked_retry_interval: 1 s',
+      `node_locked_retry_interval: "1 s" is not allowed; allowed: a duration from 0s to 1h, ${DURATION}`,
+    ],
+    [
+      'node_locked_retry_interval: -1',
+      `node_locked_retry_interval: -1 is not allowed; allowed: a duration from 0s to 1h, ${DURATION}`,
+    ],
+    ['lock_wait_max: 2d', `lock_wait_max: "2d" is not allowed; allowed: a duration from 0s to 1d, ${DURATION}`],
+    ['node_lock_lease: 0', `node_lock_lease: 0 is not allowed; allowed: a duration from 1s to 1h, ${DURATION}`],
+    ['workers_pool_size: 0', 'workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000'],
+    ['workers_pool_size: "7"', 'workers_pool_size: "7" is not allowed; allowed: a whole number from 1 to 10000'],
+    ['host: a b', 'host: "a b" is not allowed; allowed: 1 to 255 visible ASCII characters'],
+    ['log_level: loud', 'log_level: "loud" is not allowed; allowed: fatal, error, warn, info, debug, trace, silent'],
+    [
+      'cors_origins: [https://a.example, https://b.example/]',
+      'cors_origins[1]: "https://b.example/" is not allowed; allowed: a list of origins such as https://console.example, or * for all',
+    ],
+    [
+      'cors_origins: https://a.example',
+      'cors_origins: "https://a.example" is not allowed; allowed: a list of origins such as https://console.example, or * for all',
+    ],
+    ['shutdown_grace: [1]', `shutdown_grace: [1] is not allowed; allowed: a duration from 0s to 1h, ${DURATION}`],
+    ['redfish: { auth_type: digest }', 'redfish.auth_type: "digest" is not allowed; allowed: auto, session, basic'],
+    [
+      'redfish: { connection_attempts: 0 }',
+      'redfish.connection_attempts: 0 is not allowed; allowed: a whole number from 1 to 100',
+    ],
+    [
+      'redfish: { request_timeout: 0 }',
+      `redfish.request_timeout: 0 is not allowed; allowed: a duration from 100ms to 1h, ${DURATION}`,
+    ],
+    [
+      'fake: { vendor_delay: true }',
+      `fake.vendor_delay: true is not allowed; allowed: a duration from 0s to 1h, ${DURATION}`,
+    ],
+    ['drivers: [""]', 'drivers[0]: "" is not allowed; allowed: a list of paths or package names'],
+    ['log_levl: info', 'log_levl: is no known key (its value: "info"); did you mean log_level?'],
+    ['request_timeout: 3', 'request_timeout: is no known key (its value: 3); did you mean redfish.request_timeout?'],
+    [
+      'redfish: { request_timout: 3 }',
+      'redfish.request_timout: is no known key (its value: 3); did you mean request_timeout?',
+    ],
+    ['fake: { colour: red }', 'fake.colour: is no known key (its value: "red"); allowed: vendor_delay'],
+  ])('%s', (yaml, problem) => {
+    expect(problemsOf(yaml)).toEqual([problem]);
+  });
+
+  test('a key that is a trap of JavaScript is unknown as any other', () => {
+    expect(problemsOf('__proto__: { listen: x }')[0]).toMatch(/^__proto__: is no known key/);
+    expect(problemsOf('constructor: 1')[0]).toMatch(/^constructor: is no known key/);
+  });
+
+  test('every fault is told at once', () => {
+    const problems = problemsOf('listen: 0.0.0.0:1\nlog_level: loud\nfoo: 1\nworkers_pool_size: x', {
+      PASSTHRU_HOST: 'a b',
+    });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(
+      expect.arrayContaining(['listen', 'log_level', 'foo', 'workers_pool_size', 'PASSTHRU_HOST']),
+    );
+    expect(problems).toHaveLength(5);
+  });
+
+  test('a secret is not repeated', () => {
+    const problems = problemsOf(
+      'redfish: { password: hunter2 }\napi_token: hunter2\nstore: postgres://u:hunter2@h/db',
+    ).join('\n');
+    expect(problems).toContain('redfish.password: is no known key (its value: ******)');
+    expect(problems).toContain('postgres://u:******@h/db');
+    expect(problems).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['a: b: hunter2', 'line 1: is not well-formed YAML'],
+    ['listen: localhost:1\nlisten: localhost:2', 'line 2: the key stands twice'],
+    ['[]', 'must hold keys and values'],
+  ])('%j is told without repeating the file', (yaml, problem) => {
+    expect(problemsOf(yaml)).toEqual([problem]);
+  });
+
+  test('a file that is not there is named', () => {
+    const file = join(directory, 'absent.yaml');
+    expect(() => loadConfig({ file, environment: {} })).toThrow(`${file}: cannot be read: there is no such file`);
+  });
+});
+
+describe('the environment', () => {
+  test('sets every key, before the file', () => {
+    const examples: Record<string, [text: string, value: unknown]> = {
+      PASSTHRU_LISTEN: ['[::1]:7000', '[::1]:7000'],
+      PASSTHRU_STORE: ['sqlite::memory:', 'sqlite::memory:'],
+      PASSTHRU_NODES_FILE: ['/etc/nodes.yaml', '/etc/nodes.yaml'],
+      PASSTHRU_AUTH_TYPE: ['none', 'none'],
+      PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: ['7', 7],
+      PASSTHRU_NODE_LOCKED_RETRY_INTERVAL: ['250ms', 250],
+      PASSTHRU_LOCK_WAIT_MAX: ['5m', 300_000],
+      PASSTHRU_NODE_LOCK_LEASE: ['10', 10_000],
+      PASSTHRU_WORKERS_POOL_SIZE: ['8', 8],
+      PASSTHRU_HOST: ['replica-2', 'replica-2'],
+      PASSTHRU_LOG_LEVEL: ['debug', 'debug'],
+      PASSTHRU_CORS_ORIGINS: [
+        'https://a.example, https://b.example:8443',
+        ['https://a.example', 'https://b.example:8443'],
+      ],
+      PASSTHRU_SHUTDOWN_GRACE: ['0', 0],
+      PASSTHRU_REDFISH_AUTH_TYPE: ['basic', 'basic'],
+      PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: ['1', 1],
+      PASSTHRU_REDFISH_CONNECTION_RETRY_INTERVAL: ['1s', 1000],
+      PASSTHRU_REDFISH_REQUEST_TIMEOUT: ['1m', 60_000],
+      PASSTHRU_FAKE_VENDOR_DELAY: ['2s', 2000],
+      PASSTHRU_DRIVERS: ['["/a.js", "package"]', ['/a.js', 'package']],
+    };
+    expect(Object.keys(examples)).toEqual(SETTINGS.map(({ variable }) => variable));
+    const environment = Object.fromEntries(Object.entries(examples).map(([name, [text]]) => [name, text]));
+    const file = writeConfig('log_level: warn\nredfish: { auth_type: session }');
+    const config = loadConfig({ file, environment });
+    for (const { path, variable } of SETTINGS) {
+      const value = path.reduce<unknown>((group, part) => (group as Record<string, unknown>)[part], config);
+      expect([variable, value]).toEqual([variable, examples[variable]![1]]);
+    }
+  });
+
+  test.each([
+    [
+      'PASSTHRU_WORKERS_POOL_SIZE',
+      'many',
+      'PASSTHRU_WORKERS_POOL_SIZE: "many" is not allowed; allowed: a whole number from 1 to 10000',
+    ],
+    ['PASSTHRU_LOG_LEVL', 'info', 'PASSTHRU_LOG_LEVL: "info" is for no known key; did you mean PASSTHRU_LOG_LEVEL?'],
+    ['PASSTHRU_REDFISH_PASSWORD', 'hunter2', /^PASSTHRU_REDFISH_PASSWORD: \*{6} is for no known key; /],
+  ])('%s=%s is refused', (variable, text, problem) => {
+    expect(problemsOf('', { [variable]: text })).toEqual([
+      typeof problem === 'string' ? problem : expect.stringMatching(problem),
+    ]);
+  });
+
+  test('what the client reads, and what Kubernetes sets beside a Service called passthru, is no fault', () => {
+    const environment = {
+      PASSTHRU_SERVER: 'http://127.0.0.1:6385',
+      PASSTHRU_SERVICE_HOST: '10.0.0.1',
+      PASSTHRU_SERVICE_PORT: '6385',
+      PASSTHRU_SERVICE_PORT_GRPC: '6385',
+      PASSTHRU_PORT: 'tcp://10.0.0.1:6385',
+      PASSTHRU_PORT_6385_TCP_ADDR: '10.0.0.1',
+      PASSTHRU_LOG_LEVEL: '',
+    };
+    expect(loadConfig({ file: null, environment }).log_level).toBe('info');
+  });
+});
+
+test('without a file everything has its default', () => {
+  expect(loadConfig({ file: null, environment: {} })).toEqual({
+    listen: '127.0.0.1:6385',
+    store: `sqlite:${join(process.cwd(), 'passthru.db')}`,
+    nodes_file: null,
+    auth: { type: 'none' },
+    node_locked_retry_attempts: 3,
+    node_locked_retry_interval: 1000,
+    lock_wait_max: 60_000,
+    node_lock_lease: 30_000,
+    workers_pool_size: 100,
+    host: hostname(),
+    log_level: 'info',
+    cors_origins: [],
+    shutdown_grace: 10_000,
+    redfish: { auth_type: 'auto', connection_attempts: 5, connection_retry_interval: 4000, request_timeout: 60_000 },
+    fake: { vendor_delay: 0 },
+    drivers: [],
+  });
+});
+
+test("relative paths are from the file's directory; packages and :memory: are none", () => {
+  const file = writeConfig('store: sqlite:./data/p.db\nnodes_file: nodes.yaml\ndrivers: [./d.js, /x/d.js, pkg]');
+  expect(loadConfig({ file, environment: {} })).toMatchObject({
+    store: `sqlite:${join(directory, 'data/p.db')}`,
+    nodes_file: join(directory, 'nodes.yaml'),
+    drivers: [join(directory, 'd.js'), '/x/d.js', 'pkg'],
+  });
+  expect(loadConfig({ file: writeConfig('store: "sqlite::memory:"'), environment: {} }).store).toBe('sqlite::memory:');
+});
+
+test('an empty file is a configuration of defaults', () => {
+  expect(problemsOf('')).toEqual([]);
+  expect(problemsOf('# nothing yet\n')).toEqual([]);
+});
