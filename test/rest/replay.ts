@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { type Answer, type Sent, send } from './client.ts';
+
+/** What this product must answer to a recorded request. */
+interface Want {
+  status: number;
+  /** `json`: the recorded document, or `json` where given; `superset`: at least it; `shape`: at least its keys. */
+  body?: 'json' | 'superset' | 'shape' | 'keys' | 'empty';
+  json?: unknown;
+  fault?: string;
+  fault_contains?: string;
+  /** The keys that the document has at least. */
+  keys?: string[];
+  /** What the document holds at least. */
+  subset?: unknown;
+  /** How many nodes it lists. */
+  count?: number;
+}
+
+/** A request to a real Ironic, what it answered and what is wanted here. */
+export interface Exchange {
+  name?: string;
+  request: Sent;
+  response: { status: number; headers: Record<string, string>; json?: unknown };
+  want: Want;
+}
+
+/** The BMC behind the recordings. */
+const RECORDED_BMC = 'http://127.0.0.1:8000';
+
+export function readExchanges(file: string): Exchange[] {
+  return JSON.parse(readFileSync(new URL(`../recordings/${file}`, import.meta.url), 'utf8')) as Exchange[];
+}
+
+/**
+ * Sends a recorded request to the service at `base` and answers what is wrong with its answer; null when it is what is
+ * wanted. The BMC at `bmc` stands in for the recorded one, both ways.
+ */
+export async function replay(base: string, { request, response, want }: Exchange, bmc: string): Promise<string | null> {
+  const answer = await send(base, {
+    ...request,
+    headers: request.headers ?? {},
+    body: request.body === null ? undefined : replaceText(request.body, RECORDED_BMC, bmc),
+  });
+  if (answer.status !== want.status)
+    return `status ${answer.status}, wanted ${want.status}: ${answer.text.slice(0, 300)}`;
+  if (answer.status >= 400) return faultDifference(answer, want, bmc);
+
+  const hadVersion = Object.keys(response.headers).some((name) => name.toLowerCase() === VERSION);
+  if (hadVersion && answer.headers[VERSION] === undefined) return `no header ${VERSION}`;
+  return bodyDifference(replaceText(answer.json, bmc, RECORDED_BMC), answer.text, response.json, want);
+}
+
+const VERSION = 'x-openstack-ironic-api-version';
+
+function faultDifference({ status, headers, fault }: Answer, want: Want, bmc: string): string | null {
+  if (!String(headers['content-type']).startsWith('application/json')) return `content type ${headers['content-type']}`;
+  if (fault === undefined) return 'error_message is not a JSON text';
+  // What Ironic's HTTP layer answers has another shape, and no text that matters.
+  if (status === 406 || (want.fault === undefined && want.fault_contains === undefined)) return null;
+  const text = String(fault.faultstring).replaceAll(bmc, RECORDED_BMC);
+  const side = status >= 500 ? 'Server' : 'Client';
+  if (fault.faultcode !== side) return `faultcode ${fault.faultcode}, wanted ${side}`;
+  if (want.fault !== undefined && text !== want.fault) return `fault "${text}", wanted "${want.fault}"`;
+  return text.includes(want.fault_contains ?? '') ? null : `fault "${text}" lacks "${want.fault_contains}"`;
+}
+
+function bodyDifference(got: unknown, text: string, recorded: unknown, want: Want): string | null {
+  const shown = text.slice(0, 300);
+  const missing = (keys: string[]) => keys.filter((key) => !(isObject(got) && key in got));
+  switch (want.body) {
+    case 'empty':
+      return text === '' ? null : `a body, wanted none: ${shown}`;
+    case 'json':
+      return isDeepStrictEqual(got, 'json' in want ? want.json : recorded) ? null : `another document: ${shown}`;
+    case 'superset':
+      return covers(recorded, got) ? null : `less than the recorded document: ${shown}`;
+    case 'shape': {
+      const absent = missing(Object.keys(recorded as object)).filter((key) => !UNSERVED_KEYS.test(key));
+      return absent.length === 0 ? null : `keys missing: ${absent.join(', ')}`;
+    }
+  }
+  const absent = missing(want.keys ?? []);
+  if (absent.length > 0) return `keys missing: ${absent.join(', ')}`;
+  const nodes = isObject(got) ? got.nodes : undefined;
+  if (want.count !== undefined && (!Array.isArray(nodes) || nodes.length !== want.count)) {
+    return `not ${want.count} nodes: ${shown}`;
+  }
+  return want.subset === undefined || covers(want.subset, got)
+    ? null
+    : `lacks ${JSON.stringify(want.subset)}: ${shown}`;
+}
+
+/** Keys of interfaces and properties of Ironic that need not be shown. */
+const UNSERVED_KEYS =
+  /_interfaces?$|^(agent_|deploy_|rescue_|image_|cert_|force_|redfish_(?!address|system_id|username|password|verify_ca|auth_type))/;
+
+/** Whether `got` holds all that `want` holds. */
+function covers(want: unknown, got: unknown): boolean {
+  if (Array.isArray(want)) {
+    return Array.isArray(got) && got.length >= want.length && want.every((item, index) => covers(item, got[index]));
+  }
+  if (!isObject(want)) return want === got;
+  return isObject(got) && Object.entries(want).every(([key, member]) => key in got && covers(member, got[key]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function replaceText(value: unknown, from: string, to: string): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value).replaceAll(from, to));
+}
