@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { PassthruError } from '../../src/core/errors.ts';
+import type { JsonObject } from '../../src/core/json.ts';
 import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
@@ -40,15 +41,18 @@ describe('fake-hardware', () => {
     expect(await run(name, 'moo')).toBe(false);
   });
 
-  test.each([{}, { bar: null }, { bar: '' }])('a call with %j is told of the missing bar as Ironic tells it', (raw) => {
-    const method = methodOf(fake, 'second_method');
-    expect(() => method.parse(raw)).toThrow(
-      expect.objectContaining({
-        kind: 'invalid_argument',
-        message: "Parameter 'bar' not passed to method 'second_method'.",
-      }),
-    );
-  });
+  test.each<JsonObject>([{}, { bar: null }, { bar: '' }])(
+    'a call with %j is told of the missing bar as Ironic tells it',
+    (raw) => {
+      const method = methodOf(fake, 'second_method');
+      expect(() => method.parse(raw)).toThrow(
+        expect.objectContaining({
+          kind: 'invalid_argument',
+          message: "Parameter 'bar' not passed to method 'second_method'.",
+        }),
+      );
+    },
+  );
 
   test('a word that is no text and an argument too many are refused', () => {
     const method = methodOf(fake, 'third_method_sync');
