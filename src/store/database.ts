@@ -1,0 +1,21 @@
+import type { Kysely } from 'kysely';
+import type { PassthruError } from '../core/errors.ts';
+import type { Tables } from './schema.ts';
+
+/**
+ * A database that the store's queries run on; what differs between databases is behind this interface.
+ *
+ * A transaction of `kysely` that has ended has survived a crash of the machine as well. A statement outside one is
+ * whole and seen by every later one, but a crash of the machine (not of the process) may lose it.
+ */
+export interface Database {
+  readonly kysely: Kysely<Tables>;
+  /** The type of a column that numbers its rows. */
+  readonly rowIdType: 'integer' | 'serial';
+  /** Whether `error` says that a value which must be unique is there already. */
+  isUniqueViolation(error: unknown): boolean;
+  /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */
+  toTrouble(error: unknown): PassthruError | null;
+  /** Ends what runs, then closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,165 @@
+import { type Kysely, sql } from 'kysely';
+import type { Store } from '../core/store.ts';
+import type { Database } from './database.ts';
+import { keepOutcome } from './idempotency.ts';
+import { prepareQuery } from './prepared-query.ts';
+import { FREE } from './reservations.ts';
+import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
+import type { JobRevisionsTable, Tables } from './schema.ts';
+
+type JobStore = Pick<Store, 'acceptJob' | 'recordProgress' | 'endJob' | 'getJob' | 'listJobs' | 'listRevisions'>;
+
+/** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
+export function jobStore(database: Database): JobStore {
+  const db = database.kysely;
+  const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
+
+  // One statement, so that progress needs no transaction, which would be durable. Told twice it is kept once.
+  const insertProgress = prepareQuery((blank: Omit<JobRevisionsTable, 'state'>) =>
+    db
+      .insertInto('job_revisions')
+      .columns(['job_id', 'revision', 'state', 'fraction', 'message'])
+      .expression((from) =>
+        from
+          .selectFrom('jobs')
+          .select([
+            'jobs.id',
+            sql<number>`cast(${blank.revision} as integer)`.as('revision'),
+            'jobs.state',
+            sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
+            sql<string | null>`cast(${blank.message} as text)`.as('message'),
+          ])
+          .where('jobs.id', '=', blank.job_id)
+          .where('jobs.state', '=', 'running'),
+      )
+      .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing()),
+  );
+
+  return {
+    async acceptJob(job, fence, idempotent, outcome) {
+      await db.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('jobs')
+          .values({
+            id: job.id,
+            node_uuid: job.nodeUuid,
+            node_name: job.nodeName,
+            driver: job.driver,
+            method: job.method,
+            state: job.state,
+            create_time: job.createTime.getTime(),
+            requested_by: job.requestedBy,
+          })
+          .execute();
+        await transaction
+          .insertInto('job_revisions')
+          .values({
+            job_id: job.id,
+            revision: job.revision,
+            state: job.state,
+            ...toProgressColumns(job.progress),
+          })
+          .execute();
+        if (job.nodeUuid !== null) {
+          await transaction.updateTable('nodes').set({ last_error: null }).where('uuid', '=', job.nodeUuid).execute();
+          if (fence !== null) {
+            await transaction
+              .updateTable('reservations')
+              .set({ job: job.id })
+              .where('node_uuid', '=', job.nodeUuid)
+              .where('fence', '=', fence)
+              .where('kind', 'is not', null)
+              .execute();
+          }
+        }
+        if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
+      });
+    },
+
+    async recordProgress(id, revision, progress) {
+      await db.executeQuery(
+        insertProgress({ job_id: id, revision, fraction: progress.fraction, message: progress.message }),
+      );
+    },
+
+    async endJob(end) {
+      await db.transaction().execute(async (transaction) => {
+        const ended = await transaction
+          .updateTable('jobs')
+          .set({
+            state: end.state,
+            end_time: end.endTime.getTime(),
+            result: toJsonColumn(end.result),
+            error: toJsonColumn(end.error),
+          })
+          .where('id', '=', end.id)
+          .where('state', '=', 'running')
+          .returning('id')
+          .executeTakeFirst();
+        if (ended === undefined) return;
+        await transaction
+          .insertInto('job_revisions')
+          .values({
+            job_id: end.id,
+            revision: end.revision,
+            state: end.state,
+            ...toProgressColumns(end.progress),
+          })
+          .execute();
+        if (end.lastError !== null) {
+          const { nodeUuid, text } = end.lastError;
+          await transaction.updateTable('nodes').set({ last_error: text }).where('uuid', '=', nodeUuid).execute();
+        }
+        if (end.release !== null) {
+          await transaction
+            .updateTable('reservations')
+            .set(FREE)
+            .where('node_uuid', '=', end.release.nodeUuid)
+            .where('fence', '=', end.release.fence)
+            .execute();
+        }
+      });
+    },
+
+    async getJob(id) {
+      const { rows } = await db.executeQuery(jobById({ id }));
+      return rows[0] === undefined ? null : toJob(rows[0]);
+    },
+
+    async listJobs(query) {
+      let page = selectJobs(db).orderBy('jobs.id', 'desc').limit(query.limit);
+      if (query.olderThan !== null) page = page.where('jobs.id', '<', query.olderThan);
+      if (query.nodeUuid !== undefined) page = page.where('jobs.node_uuid', '=', query.nodeUuid);
+      if (query.driver !== undefined) page = page.where('jobs.driver', '=', query.driver);
+      if (query.state !== undefined) page = page.where('jobs.state', '=', query.state);
+      return (await page.execute()).map(toJob);
+    },
+
+    async listRevisions(id, after) {
+      const rows = await db
+        .selectFrom('jobs')
+        .innerJoin('job_revisions', 'job_revisions.job_id', 'jobs.id')
+        .select([...jobColumns])
+        .where('jobs.id', '=', id)
+        .where('job_revisions.revision', '>', after)
+        .orderBy('job_revisions.revision')
+        .execute();
+      return rows.map(toJob);
+    },
+  };
+}
+
+/** All jobs as they are now, as `JobRow`. */
+export function selectJobs(db: Kysely<Tables>) {
+  return db
+    .selectFrom('jobs')
+    .innerJoin('job_revisions', (join) =>
+      join.onRef('job_revisions.job_id', '=', 'jobs.id').on('job_revisions.revision', '=', (newest) =>
+        newest
+          .selectFrom('job_revisions as newer')
+          .select((column) => column.fn.max('newer.revision').as('revision'))
+          .whereRef('newer.job_id', '=', 'jobs.id'),
+      ),
+    )
+    .select([...jobColumns]);
+}

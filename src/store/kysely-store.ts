@@ -1,0 +1,53 @@
+import { sql } from 'kysely';
+import { PassthruError } from '../core/errors.ts';
+import type { Store } from '../core/store.ts';
+import type { Database } from './database.ts';
+import { idempotencyStore } from './idempotency.ts';
+import { jobStore } from './jobs.ts';
+import { nodeStore } from './nodes.ts';
+import { recoveryStore } from './recovery.ts';
+import { reservationStore } from './reservations.ts';
+
+type Method = (...args: never[]) => Promise<unknown>;
+
+/** The store on `database`, whose tables are up to date; closing the store closes it. */
+export function kyselyStore(database: Database): Store {
+  let closing: Promise<void> | null = null;
+
+  const steps: Omit<Store, 'close'> = {
+    ...nodeStore(database),
+    ...reservationStore(database),
+    ...jobStore(database),
+    ...idempotencyStore(database),
+    ...recoveryStore(database),
+    async ping() {
+      await sql`select 1`.execute(database.kysely);
+    },
+  };
+
+  /** `method` with the troubles of the database as errors of kind `store_unavailable`. */
+  function guard(method: Method): Method {
+    return async (...args) => {
+      if (closing !== null) throw closedError();
+      try {
+        return await method(...args);
+      } catch (error) {
+        if (closing !== null && !(error instanceof PassthruError)) throw closedError(error);
+        throw database.toTrouble(error) ?? error;
+      }
+    };
+  }
+
+  const guarded = Object.fromEntries(Object.entries(steps).map(([name, method]) => [name, guard(method)]));
+  return {
+    ...(guarded as unknown as typeof steps),
+    close() {
+      closing ??= database.close();
+      return closing;
+    },
+  };
+}
+
+function closedError(cause?: unknown): PassthruError {
+  return new PassthruError('store_unavailable', 'The store is closed', { cause });
+}

@@ -1,0 +1,138 @@
+import { type Kysely, sql } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import { PassthruError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Database } from './database.ts';
+import type { Tables } from './schema.ts';
+
+/** The migrations by name. They run in the order of their names; one that was released is never changed. */
+export type Migrations = Record<string, Migration>;
+
+/** All migrations of this program. */
+export function allMigrations(rowIdType: Database['rowIdType']): Migrations {
+  return { '0001_nodes_and_jobs': { up: (db) => createNodesAndJobs(db, rowIdType) } };
+}
+
+/**
+ * Brings the tables of a database to what this program needs, whole or not at all.
+ *
+ * @throws kind `failed_precondition` when a newer program has changed the database
+ */
+export async function migrate(
+  database: Database,
+  log: Logger,
+  migrations = allMigrations(database.rowIdType),
+): Promise<void> {
+  const db = database.kysely;
+  for (const name of await migrationsDone(db)) {
+    if (!Object.hasOwn(migrations, name)) {
+      throw new PassthruError(
+        'failed_precondition',
+        `store: the database was written by a newer passthru (it has the migration '${name.slice(0, 80)}', which this one does not know); run that version, or restore a backup`,
+      );
+    }
+  }
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+  for (const result of results ?? []) log.info({ migration: result.migrationName }, 'migrated the store');
+}
+
+async function migrationsDone(db: Kysely<Tables>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+  return rows.map((row) => row.name);
+}
+
+async function createNodesAndJobs(db: Kysely<unknown>, rowIdType: Database['rowIdType']): Promise<void> {
+  await db.schema
+    .createTable('nodes')
+    .addColumn('id', rowIdType, (column) => column.primaryKey().autoIncrement())
+    .addColumn('uuid', 'text', (column) => column.notNull().unique())
+    .addColumn('name', 'text', (column) => column.unique())
+    .addColumn('driver', 'text', (column) => column.notNull())
+    .addColumn('vendor_interface', 'text', (column) => column.notNull())
+    .addColumn('driver_info', 'text', (column) => column.notNull())
+    .addColumn('extra', 'text', (column) => column.notNull())
+    .addColumn('properties', 'text', (column) => column.notNull())
+    .addColumn('attributes', 'text', (column) => column.notNull())
+    .addColumn('description', 'text')
+    .addColumn('maintenance', 'integer', (column) => column.notNull())
+    .addColumn('maintenance_reason', 'text')
+    .addColumn('last_error', 'text')
+    .addColumn('create_time', 'bigint', (column) => column.notNull())
+    .addColumn('update_time', 'bigint')
+    .execute();
+  await db.schema.createIndex('nodes_driver').on('nodes').columns(['driver', 'id']).execute();
+
+  await db.schema
+    .createTable('node_attributes')
+    .addColumn('node_uuid', 'text', (column) => column.notNull().references('nodes.uuid').onDelete('cascade'))
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('digest', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('node_attributes_key', ['node_uuid', 'name'])
+    .execute();
+  await db.schema
+    .createIndex('node_attributes_digest')
+    .on('node_attributes')
+    .columns(['name', 'digest', 'node_uuid'])
+    .execute();
+
+  await db.schema
+    .createTable('reservations')
+    .addColumn('node_uuid', 'text', (column) =>
+      column.notNull().primaryKey().references('nodes.uuid').onDelete('cascade'),
+    )
+    .addColumn('fence', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('kind', 'text')
+    .addColumn('holder', 'text')
+    .addColumn('method', 'text')
+    .addColumn('requested_by', 'text')
+    .addColumn('job', 'text')
+    .addColumn('since', 'bigint')
+    .addColumn('owner', 'text')
+    .execute();
+
+  await db.schema
+    .createTable('jobs')
+    .addColumn('id', 'text', (column) => column.notNull().primaryKey())
+    // No reference to nodes: the jobs of a deleted node stay.
+    .addColumn('node_uuid', 'text')
+    .addColumn('node_name', 'text')
+    .addColumn('driver', 'text', (column) => column.notNull())
+    .addColumn('method', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('create_time', 'bigint', (column) => column.notNull())
+    .addColumn('end_time', 'bigint')
+    .addColumn('result', 'text')
+    .addColumn('error', 'text')
+    .addColumn('requested_by', 'text', (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex('jobs_node_uuid').on('jobs').columns(['node_uuid', 'id']).execute();
+  await db.schema.createIndex('jobs_driver').on('jobs').columns(['driver', 'id']).execute();
+  await db.schema.createIndex('jobs_state').on('jobs').columns(['state', 'id']).execute();
+
+  await db.schema
+    .createTable('job_revisions')
+    .addColumn('job_id', 'text', (column) => column.notNull().references('jobs.id').onDelete('cascade'))
+    .addColumn('revision', 'integer', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('fraction', 'double precision')
+    .addColumn('message', 'text')
+    .addPrimaryKeyConstraint('job_revisions_key', ['job_id', 'revision'])
+    .execute();
+
+  await db.schema
+    .createTable('idempotency')
+    .addColumn('caller', 'text', (column) => column.notNull())
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('fingerprint', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('owner', 'text')
+    .addColumn('outcome', 'text')
+    .addColumn('create_time', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('idempotency_key', ['caller', 'key'])
+    .execute();
+  await db.schema.createIndex('idempotency_create_time').on('idempotency').column('create_time').execute();
+}

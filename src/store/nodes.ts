@@ -1,0 +1,98 @@
+import type { Kysely } from 'kysely';
+import type { JsonObject } from '../core/json.ts';
+import type { Store, StoredNode } from '../core/store.ts';
+import type { Database } from './database.ts';
+import { listNodes } from './node-list.ts';
+import { prepareQuery } from './prepared-query.ts';
+import { attributeDigest, nodeColumns, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
+import type { Tables } from './schema.ts';
+
+type NodeStore = Pick<
+  Store,
+  'createNode' | 'getNodeByUuid' | 'getNodeByName' | 'listNodes' | 'updateNode' | 'deleteNode'
+>;
+
+/** The part of the store that keeps nodes. Every change is durable. */
+export function nodeStore(database: Database): NodeStore {
+  const db = database.kysely;
+  const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
+  const nodeByName = prepareQuery((node: { name: string }) => selectNodes(db).where('nodes.name', '=', node.name));
+
+  async function readNode(from: Kysely<Tables>, uuid: string): Promise<StoredNode | null> {
+    const { rows } = await from.executeQuery(nodeByUuid({ uuid }));
+    return rows[0] === undefined ? null : toNode(rows[0]);
+  }
+
+  return {
+    async createNode(node) {
+      return await db.transaction().execute(async (transaction) => {
+        const created = await transaction
+          .insertInto('nodes')
+          .values(toNewNodeColumns(node))
+          .onConflict((conflict) => conflict.doNothing())
+          .returning('id')
+          .executeTakeFirst();
+        if (created === undefined) {
+          const same = await readNode(transaction, node.uuid);
+          return { taken: same === null ? 'name' : 'uuid' };
+        }
+        await transaction.insertInto('reservations').values({ node_uuid: node.uuid, fence: 0 }).execute();
+        await insertAttributes(transaction, node.uuid, node.attributes);
+        return (await readNode(transaction, node.uuid)) as StoredNode;
+      });
+    },
+
+    getNodeByUuid: (uuid) => readNode(db, uuid),
+
+    async getNodeByName(name) {
+      const { rows } = await db.executeQuery(nodeByName({ name }));
+      return rows[0] === undefined ? null : toNode(rows[0]);
+    },
+
+    listNodes: (query) => listNodes(db, query),
+
+    async updateNode(uuid, changes, updateTime) {
+      try {
+        return await db.transaction().execute(async (transaction) => {
+          await transaction
+            .updateTable('nodes')
+            .set({ ...toNodeColumns(changes), update_time: updateTime.getTime() })
+            .where('uuid', '=', uuid)
+            .execute();
+          const node = await readNode(transaction, uuid);
+          if (node !== null && changes.attributes !== undefined) {
+            await transaction.deleteFrom('node_attributes').where('node_uuid', '=', uuid).execute();
+            await insertAttributes(transaction, uuid, changes.attributes);
+          }
+          return node;
+        });
+      } catch (error) {
+        // A node's UUID never changes, so only the name can be another's.
+        if (database.isUniqueViolation(error)) return { taken: 'name' };
+        throw error;
+      }
+    },
+
+    async deleteNode(uuid) {
+      return await db.transaction().execute(async (transaction) => {
+        const deleted = await transaction.deleteFrom('nodes').where('uuid', '=', uuid).returning('id').execute();
+        return deleted.length > 0;
+      });
+    },
+  };
+}
+
+/** All nodes with their reservations, as `NodeRow`. */
+export function selectNodes(db: Kysely<Tables>) {
+  return db
+    .selectFrom('nodes')
+    .innerJoin('reservations', 'reservations.node_uuid', 'nodes.uuid')
+    .select([...nodeColumns]);
+}
+
+async function insertAttributes(db: Kysely<Tables>, uuid: string, attributes: JsonObject): Promise<void> {
+  const rows = Object.entries(attributes)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => ({ node_uuid: uuid, name, digest: attributeDigest(value) }));
+  if (rows.length > 0) await db.insertInto('node_attributes').values(rows).execute();
+}

@@ -1,0 +1,71 @@
+import { realpathSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
+import { PassthruError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Database } from './database.ts';
+import { claimFile } from './file-claim.ts';
+import { nodeSqliteDialect } from './node-sqlite.ts';
+import { createPrivateFile } from './private-file.ts';
+import type { Tables } from './schema.ts';
+import { isUniqueViolation, sqliteTrouble } from './sqlite-trouble.ts';
+
+/** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
+const BUSY_TIMEOUT = 1000;
+
+/**
+ * Opens an SQLite database for this process alone, by one connection. A file that is not there is made with mode 0600,
+ * since it will hold passwords of BMCs; SQLite gives its `-wal` and `-shm` the same mode.
+ *
+ * @param path a file, or `:memory:`
+ * @throws kind `failed_precondition` when another process has it, `store_unavailable` when it cannot be opened
+ */
+export function openSqlite(path: string, log: Logger): Database {
+  if (path === ':memory:') return onConnection(connect(path), () => {});
+  const url = `sqlite:${path}`;
+  try {
+    createPrivateFile(resolve(path));
+    const file = realpathSync(path);
+    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
+      log.warn({ file: path }, 'other users may read the database; it holds passwords of BMCs: chmod 600');
+    }
+    const claim = claimFile(file, url);
+    try {
+      return onConnection(connect(file), claim.release);
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof PassthruError) throw error;
+    const reason = sqliteTrouble(error)?.message ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new PassthruError('store_unavailable', `store: ${url} cannot be opened: ${reason}`, { cause: error });
+  }
+}
+
+function connect(path: string): DatabaseSync {
+  const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true });
+  try {
+    sqlite.exec('pragma journal_mode = wal; pragma synchronous = normal');
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
+  return sqlite;
+}
+
+function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
+  const kysely = new Kysely<Tables>({ dialect: nodeSqliteDialect(sqlite) });
+  return {
+    kysely,
+    rowIdType: 'integer',
+    isUniqueViolation,
+    toTrouble: sqliteTrouble,
+    async close() {
+      // The connection comes when everything before has ended.
+      await kysely.connection().execute(async () => sqlite.close());
+      closed();
+    },
+  };
+}

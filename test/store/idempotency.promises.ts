@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import type { IdempotentCall } from '../../src/core/store.ts';
+import type { Opened } from './promises.ts';
+import { sampleJob } from './samples.ts';
+
+const NOW = new Date('2026-01-02T00:00:00Z');
+const YESTERDAY = new Date('2026-01-01T00:00:00Z');
+const CALL: IdempotentCall = { caller: 'alice', key: 'key-1', fingerprint: 'f1', createTime: NOW };
+
+export function idempotencyPromises(opened: Opened): void {
+  describe('idempotency keys', () => {
+    const begin = (given: Partial<IdempotentCall> = {}, notBefore = YESTERDAY) =>
+      opened().store.beginIdempotent({ ...CALL, ...given }, 'process-1', notBefore);
+
+    test('the second call learns how far the first has come', async () => {
+      const { store } = opened();
+      expect(await begin()).toBeNull();
+      expect(await begin({ fingerprint: 'f2' })).toEqual({ fingerprint: 'f1', state: 'waiting', outcome: null });
+      await store.acceptIdempotent('alice', 'key-1');
+      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'accepted', outcome: null });
+      await store.finishIdempotent('alice', 'key-1', { result: [1] });
+      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
+    });
+
+    test('the outcome outlives the store', async () => {
+      const { store } = opened();
+      await begin();
+      await store.acceptIdempotent('alice', 'key-1');
+      await store.finishIdempotent('alice', 'key-1', { result: null });
+      const reopened = await opened().reopen();
+      expect(await reopened.beginIdempotent(CALL, 'process-2', YESTERDAY)).toMatchObject({
+        state: 'done',
+        outcome: { result: null },
+      });
+    });
+
+    test('keys of other callers, and other keys, are other calls', async () => {
+      expect(await begin()).toBeNull();
+      expect(await begin({ caller: 'bob' })).toBeNull();
+      expect(await begin({ key: 'key-2' })).toBeNull();
+      expect(await begin({ caller: 'alicekey-', key: '1' })).toBeNull();
+      expect(await begin({ key: 'key-1\u0000' })).toBeNull();
+    });
+
+    test('of many at once one is the first', async () => {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => begin()));
+      expect(answers.filter((answer) => answer === null)).toHaveLength(1);
+    });
+
+    test('a call that was not accepted can be forgotten, one that was cannot', async () => {
+      const { store } = opened();
+      await begin();
+      await store.forgetIdempotent('alice', 'key-1');
+      expect(await begin({ fingerprint: 'f2' })).toBeNull();
+      await store.acceptIdempotent('alice', 'key-1');
+      await store.forgetIdempotent('alice', 'key-1');
+      expect(await begin()).toMatchObject({ state: 'accepted', fingerprint: 'f2' });
+    });
+
+    test('a key counts from notBefore on, itself included', async () => {
+      await begin({ createTime: YESTERDAY });
+      expect(await begin({}, YESTERDAY)).toMatchObject({ state: 'waiting' });
+      expect(await begin({ fingerprint: 'f2' }, new Date(YESTERDAY.getTime() + 1))).toBeNull();
+      expect(await begin()).toMatchObject({ fingerprint: 'f2' });
+    });
+
+    test('an accepted job is the outcome of its call, which nothing changes later', async () => {
+      const { store } = opened();
+      await begin();
+      await store.acceptIdempotent('alice', 'key-1');
+      const job = sampleJob(1);
+      await store.acceptJob(job, null, CALL, { job: job.id });
+      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { job: job.id } });
+      await store.acceptIdempotent('alice', 'key-1');
+      await store.finishIdempotent('alice', 'key-1', { other: true });
+      await store.forgetIdempotent('alice', 'key-1');
+      expect(await begin()).toMatchObject({ state: 'done', outcome: { job: job.id } });
+    });
+
+    test('a job that cannot be stored is no outcome', async () => {
+      const { store } = opened();
+      await store.acceptJob(sampleJob(1), null, null, {});
+      await begin();
+      await expect(store.acceptJob(sampleJob(1), null, CALL, { job: 'x' })).rejects.toThrow();
+      expect(await begin()).toMatchObject({ state: 'waiting', outcome: null });
+    });
+  });
+}

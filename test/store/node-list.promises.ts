@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import type { NodeQuery, NodeSortKey, Store, StoredNode } from '../../src/core/store.ts';
+import type { Opened } from './promises.ts';
+import { enrol, reserve } from './samples.ts';
+
+const SORT_KEYS: NodeSortKey[] = [
+  'id',
+  'uuid',
+  'name',
+  'driver',
+  'createTime',
+  'updateTime',
+  'maintenance',
+  'vendorInterface',
+];
+
+const FIRST_PAGE: NodeQuery = { limit: 100, marker: null, sortKey: 'id', sortDirection: 'asc' };
+
+export function nodeListPromises(opened: Opened): void {
+  describe('lists of nodes', () => {
+    test.each(SORT_KEYS.flatMap((key) => [[key, 'asc'] as const, [key, 'desc'] as const]))(
+      'pages by %s %s hold every node once, in order, nulls first when ascending',
+      async (sortKey, sortDirection) => {
+        const { store } = opened();
+        const expected = ordered(await enrolVariety(store), sortKey, sortDirection);
+        for (const limit of [1, 2, 5, 100]) {
+          const walked: StoredNode[] = [];
+          let page: StoredNode[] | null = null;
+          do {
+            const marker: string | null = walked.at(-1)?.uuid ?? null;
+            page = await store.listNodes({ limit, marker, sortKey, sortDirection });
+            expect(page!.length).toBeLessThanOrEqual(limit);
+            walked.push(...page!);
+          } while (page!.length === limit && walked.length <= expected.length);
+          expect(walked.map((node) => node.uuid)).toEqual(expected);
+        }
+      },
+    );
+
+    test('a marker that is no node is null', async () => {
+      const { store } = opened();
+      await enrol(store);
+      const marker = 'b9a3b6a8-0000-4000-8000-000000000000';
+      expect(await store.listNodes({ ...FIRST_PAGE, marker })).toBeNull();
+    });
+
+    test('a list is found by driver, vendor interface, maintenance and reservation', async () => {
+      const { store } = opened();
+      const first = await enrol(store, { driver: 'redfish', vendorInterface: 'no-vendor', maintenance: true });
+      const second = await enrol(store, { driver: 'ipmi', vendorInterface: 'ipmitool' });
+      await reserve(store, second.uuid);
+      const find = async (query: Partial<NodeQuery>) => uuids(await store.listNodes({ ...FIRST_PAGE, ...query }));
+      expect(await find({ driver: 'redfish' })).toEqual([first.uuid]);
+      expect(await find({ driver: 'Redfish' })).toEqual([]);
+      expect(await find({ vendorInterface: 'ipmitool' })).toEqual([second.uuid]);
+      expect(await find({ maintenance: true })).toEqual([first.uuid]);
+      expect(await find({ maintenance: false })).toEqual([second.uuid]);
+      expect(await find({ reserved: true })).toEqual([second.uuid]);
+      expect(await find({ reserved: false })).toEqual([first.uuid]);
+      expect(await find({ reserved: false, driver: 'ipmi' })).toEqual([]);
+      expect(await find({ marker: first.uuid, driver: 'redfish' })).toEqual([]);
+      expect(await find({ marker: first.uuid, driver: 'ipmi' })).toEqual([second.uuid]);
+    });
+
+    test('a node is found by an attribute that is equal, whatever its type', async () => {
+      const { store } = opened();
+      const none = await enrol(store);
+      const x = await enrol(store, { attributes: { owner: 'x', size: 1, info: { a: 1, b: [2] } } });
+      const y = await enrol(store, { attributes: { owner: 'y', size: '1', lessee: 'x', long: 'z'.repeat(10_000) } });
+      const find = async (attributes: NodeQuery['attributes']) =>
+        uuids(await store.listNodes({ ...FIRST_PAGE, attributes }));
+      expect(await find({ owner: 'x' })).toEqual([x.uuid]);
+      expect(await find({ owner: 'x', size: 1 })).toEqual([x.uuid]);
+      expect(await find({ owner: 'x', size: '1' })).toEqual([]);
+      expect(await find({ size: '1' })).toEqual([y.uuid]);
+      expect(await find({ info: { b: [2], a: 1 } })).toEqual([x.uuid]);
+      expect(await find({ long: 'z'.repeat(10_000) })).toEqual([y.uuid]);
+      expect(await find({ owner: "x' or '1'='1" })).toEqual([]);
+      expect(await find({ owner: null })).toEqual([none.uuid]);
+      expect(await find({})).toEqual([none.uuid, x.uuid, y.uuid]);
+    });
+
+    test('a node is found by what its attributes are after an update', async () => {
+      const { store } = opened();
+      const node = await enrol(store, { attributes: { owner: 'x', lessee: 'l' } });
+      await store.updateNode(node.uuid, { attributes: { owner: 'y' } }, new Date());
+      const find = async (attributes: NodeQuery['attributes']) =>
+        uuids(await store.listNodes({ ...FIRST_PAGE, attributes }));
+      expect(await find({ owner: 'x' })).toEqual([]);
+      expect(await find({ owner: 'y' })).toEqual([node.uuid]);
+      expect(await find({ lessee: null })).toEqual([node.uuid]);
+    });
+  });
+}
+
+/** Enrols nodes that are equal, different and null in what they can be sorted by, in the order of the result. */
+async function enrolVariety(store: Store): Promise<StoredNode[]> {
+  const nodes: StoredNode[] = [];
+  for (let index = 0; index < 12; index++) {
+    const node = await enrol(store, {
+      name: index % 3 === 0 ? null : `node-${(index * 7) % 12}`,
+      driver: `driver-${index % 2}`,
+      vendorInterface: `vendor-${index % 4}`,
+      maintenance: index % 5 === 0,
+      createTime: new Date(1_700_000_000_000 + (index % 3) * 1000),
+    });
+    const updated = index % 2 === 0 ? null : await store.updateNode(node.uuid, {}, new Date(1_800_000_000_000 - index));
+    nodes.push((updated as StoredNode | null) ?? node);
+  }
+  return nodes;
+}
+
+/** The UUIDs of `nodes`, which stand in the order of enrolment, in the order of the list asked for. */
+function ordered(nodes: StoredNode[], key: NodeSortKey, direction: 'asc' | 'desc'): string[] {
+  const value = (node: StoredNode) => (key === 'id' ? 0 : node[key]);
+  const ascending = nodes
+    .map((node, index) => ({ uuid: node.uuid, index, value: value(node) }))
+    .sort((a, b) => {
+      if (a.value === b.value || Number(a.value) === Number(b.value)) return a.index - b.index;
+      if (a.value === null) return -1;
+      if (b.value === null) return 1;
+      return a.value < b.value ? -1 : 1;
+    })
+    .map((entry) => entry.uuid);
+  return direction === 'asc' ? ascending : ascending.reverse();
+}
+
+function uuids(nodes: StoredNode[] | null): string[] {
+  return nodes!.map((node) => node.uuid);
+}

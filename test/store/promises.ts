@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, describe } from 'vitest';
+import type { Store } from '../../src/core/store.ts';
+import { idempotencyPromises } from './idempotency.promises.ts';
+import { jobPromises } from './job.promises.ts';
+import { nodePromises } from './node.promises.ts';
+import { nodeListPromises } from './node-list.promises.ts';
+import { recoveryPromises } from './recovery.promises.ts';
+import { reservationPromises } from './reservation.promises.ts';
+
+/** A store that was opened on an empty database of its own. */
+export interface OpenedStore {
+  store: Store;
+  /** Closes `store` and opens its database again. */
+  reopen(): Promise<Store>;
+  /** Closes what is open and removes the database. */
+  remove(): Promise<void>;
+}
+
+/** Gives the store of the test that runs. */
+export type Opened = () => OpenedStore;
+
+/** Every promise of the interface `Store`. A new store is done when it passes. */
+export function storePromises(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`${name} keeps the promises of a store`, () => {
+    let opened: OpenedStore;
+    beforeEach(async () => {
+      opened = await open();
+    });
+    afterEach(async () => {
+      await opened.remove();
+    });
+    const current = () => opened;
+    nodePromises(current);
+    nodeListPromises(current);
+    reservationPromises(current);
+    jobPromises(current);
+    idempotencyPromises(current);
+    recoveryPromises(current);
+  });
+}

@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Opened } from './promises.ts';
+import { enrol, reserve, sampleReservation } from './samples.ts';
+
+export function reservationPromises(opened: Opened): void {
+  describe('reservations', () => {
+    test('a free node is reserved, shows it, and is free again when it is released', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store, { name: 'node-1' });
+      const reservation = sampleReservation();
+      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({ outcome: 'acquired', fence: 1 });
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation, fence: 1 });
+      expect(await store.getNodeByName('node-1')).toMatchObject({ reservation, fence: 1 });
+      expect(await store.release(uuid, 1)).toBe(true);
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 1 });
+      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({ outcome: 'acquired', fence: 2 });
+    });
+
+    test('a second one is told who holds the node and for what', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      await reserve(store, uuid);
+      const second = await store.acquire(uuid, sampleReservation({ holder: 'host-2' }), 'process-2');
+      expect(second).toEqual({ outcome: 'locked', reservation: sampleReservation() });
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ fence: 1 });
+    });
+
+    test('an unknown node is missing', async () => {
+      const { store } = opened();
+      const uuid = 'b9a3b6a8-0000-4000-8000-000000000000';
+      expect(await store.acquire(uuid, sampleReservation(), 'process-1')).toEqual({ outcome: 'missing' });
+      expect(await store.acquire(uuid, sampleReservation({ kind: 'held' }), 'process-1')).toEqual({
+        outcome: 'missing',
+      });
+      expect(await store.release(uuid, 0)).toBe(false);
+    });
+
+    test('only the fence of the present reservation releases it', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      expect(await store.release(uuid, 0)).toBe(false);
+      const old = await reserve(store, uuid);
+      await store.release(uuid, old);
+      const present = await reserve(store, uuid);
+      expect(await store.release(uuid, old)).toBe(false);
+      expect(await store.release(uuid, present + 1)).toBe(false);
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: sampleReservation() });
+      expect(await store.release(uuid, present)).toBe(true);
+      expect(await store.release(uuid, present)).toBe(false);
+    });
+
+    test('of many who reserve a node at once one gets it, and the others are told of it', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, index) =>
+          store.acquire(uuid, sampleReservation({ holder: `host-${index}` }), 'process-1'),
+        ),
+      );
+      const winner = answers.findIndex((answer) => answer.outcome === 'acquired');
+      const told = answers.filter(
+        (answer) => answer.outcome === 'locked' && answer.reservation.holder === `host-${winner}`,
+      );
+      expect(told).toHaveLength(49);
+    });
+
+    test('the reservation of one node leaves the others free', async () => {
+      const { store } = opened();
+      const first = await enrol(store);
+      const second = await enrol(store);
+      await reserve(store, first.uuid);
+      expect(await reserve(store, second.uuid)).toBe(1);
+    });
+
+    test('a held reservation and the fence outlive the store', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      await store.release(uuid, await reserve(store, uuid));
+      await reserve(store, uuid, { kind: 'held', method: null });
+      const reopened = await opened().reopen();
+      const reservation = sampleReservation({ kind: 'held', method: null });
+      expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ reservation, fence: 2 });
+      expect(await reopened.release(uuid, 2)).toBe(true);
+      expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 2 });
+    });
+
+    test('for any sequence of attempts a node has one holder at a time and each holder a greater fence', async () => {
+      const { store } = opened();
+      const step = fc.oneof(
+        fc.record({ acquire: fc.constantFrom('call' as const, 'held' as const) }),
+        fc.record({ release: fc.integer({ min: -1, max: 1 }) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+          const { uuid } = await enrol(store);
+          const model = { fence: 0, reserved: false };
+          for (const step of steps) {
+            if ('acquire' in step) {
+              const acquired = await store.acquire(uuid, sampleReservation({ kind: step.acquire }), 'process-1');
+              expect(acquired.outcome).toBe(model.reserved ? 'locked' : 'acquired');
+              if (acquired.outcome === 'acquired') expect(acquired.fence).toBe(++model.fence);
+              model.reserved = true;
+            } else {
+              const released = await store.release(uuid, model.fence + step.release);
+              expect(released).toBe(model.reserved && step.release === 0);
+              if (released) model.reserved = false;
+            }
+            const node = await store.getNodeByUuid(uuid);
+            expect({ fence: node!.fence, reserved: node!.reservation !== null }).toEqual(model);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    });
+  });
+}

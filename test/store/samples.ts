@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import type { Job } from '../../src/core/job.ts';
+import type { Node, Reservation } from '../../src/core/node.ts';
+import type { JobEnd, Store, StoredNode } from '../../src/core/store.ts';
+
+export type CreatedNode = Parameters<Store['createNode']>[0];
+
+/** A node as `createNode` takes it, without a name, with `given` in place of the rest. */
+export function sampleNode(given: Partial<Node> = {}): CreatedNode {
+  return {
+    uuid: randomUUID(),
+    name: null,
+    driver: 'fake-hardware',
+    vendorInterface: 'fake',
+    driverInfo: {},
+    extra: {},
+    properties: {},
+    attributes: {},
+    description: null,
+    maintenance: false,
+    maintenanceReason: null,
+    createTime: new Date('2026-01-02T03:04:05.678Z'),
+    ...given,
+  };
+}
+
+/** Enrols a sample node. */
+export async function enrol(store: Store, given: Partial<Node> = {}): Promise<StoredNode> {
+  const node = await store.createNode(sampleNode(given));
+  if ('taken' in node) throw new Error(`${node.taken} taken`);
+  return node;
+}
+
+export function sampleReservation(given: Partial<Reservation> = {}): Reservation {
+  return {
+    holder: 'host-1',
+    kind: 'call',
+    method: 'eject_vmedia',
+    requestedBy: 'alice',
+    job: null,
+    since: new Date('2026-01-02T03:04:06.789Z'),
+    ...given,
+  };
+}
+
+/** Reserves a node that must be free, and gives the fence. */
+export async function reserve(store: Store, nodeUuid: string, given: Partial<Reservation> = {}): Promise<number> {
+  const acquired = await store.acquire(nodeUuid, sampleReservation(given), 'process-1');
+  if (acquired.outcome !== 'acquired') throw new Error(acquired.outcome);
+  return acquired.fence;
+}
+
+/** A running job; `number` makes its id, and greater ones are newer. */
+export function sampleJob(number: number, given: Partial<Job> = {}): Job {
+  return {
+    id: `0197c5a0-0000-7000-8000-${String(number).padStart(12, '0')}`,
+    nodeUuid: null,
+    nodeName: null,
+    driver: 'fake-hardware',
+    method: 'slow',
+    state: 'running',
+    revision: 1,
+    createTime: new Date('2026-01-02T03:04:07.890Z'),
+    endTime: null,
+    progress: null,
+    result: null,
+    error: null,
+    requestedBy: 'alice',
+    ...given,
+  };
+}
+
+/** The successful end of `job` as its second revision. */
+export function sampleEnd(job: Job, given: Partial<JobEnd> = {}): JobEnd {
+  return {
+    id: job.id,
+    revision: 2,
+    state: 'succeeded',
+    endTime: new Date('2026-01-02T03:05:00.001Z'),
+    progress: null,
+    result: null,
+    error: null,
+    lastError: null,
+    release: null,
+    ...given,
+  };
+}
+
+/** Accepts a sample job that holds no reservation. */
+export async function accept(store: Store, number: number, given: Partial<Job> = {}): Promise<Job> {
+  const job = sampleJob(number, given);
+  await store.acceptJob(job, null, null, {});
+  return job;
+}
