@@ -47,7 +47,7 @@ class NodeSqliteDriver extends SqliteDriver {
 
   /**
    * Gives the connection to one at a time, first come first served. kysely's own mutex for a single connection wakes
-   * all who wait at each release: with 1,000 waiting, each statement took ten times as long.
+   * all who wait at each release: with 1,000 waiting, each statement took five times as long.
    */
   override async acquireConnection(): Promise<DatabaseConnection> {
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -52,6 +52,38 @@ test('a database that another program writes is store_unavailable, and heals whe
   }
 });
 
+test('a transaction shuts out other writers from its beginning', async () => {
+  const file = temporaryDatabase();
+  const database = openSqlite(file.path, silentLogger);
+  const other = new DatabaseSync(file.path, { timeout: 0 });
+  try {
+    await database.kysely.transaction().execute(async () => {
+      expect(() => other.exec('begin immediate')).toThrow('locked');
+    });
+    other.exec('begin immediate; rollback');
+  } finally {
+    other.close();
+    await database.close();
+    file.remove();
+  }
+});
+
+test('when SQLite has rolled a transaction back by itself, what is thrown is its reason', async () => {
+  const database = openSqlite(':memory:', silentLogger);
+  await migrate(database, silentLogger);
+  const { kysely } = database;
+  const taken = kysely.transaction().execute(async (transaction) => {
+    await sql`create table once (x integer unique)`.execute(transaction);
+    await sql`insert into once values (1)`.execute(transaction);
+    await sql`insert or rollback into once values (1)`.execute(transaction);
+  });
+  const error = await taken.catch((refused) => refused);
+  expect(database.isUniqueViolation(error)).toBe(true);
+  const { rows } = await sql`pragma synchronous`.execute(kysely);
+  expect(rows).toEqual([{ synchronous: 1 }]);
+  await database.close();
+});
+
 test('a defect is no trouble of the database: it is thrown as it is', async () => {
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const wrong = { ...sampleNode(), driver: null as unknown as string };
