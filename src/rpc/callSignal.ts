@@ -9,6 +9,12 @@ export interface CallEnd {
   deadline: Date | null;
 }
 
+/**
+ * A caller's clock for a deadline starts before ours, by the time that the request took to come. One who leaves at most
+ * so many milliseconds before our deadline has met it.
+ */
+const CLOCK_LEAD = 50;
+
 /** The end of the call that `context` belongs to. Its signal fires after the call too, as connect's own does. */
 export function callEnd(context: HandlerContext): CallEnd {
   const timeoutMs = context.timeoutMs();
@@ -23,9 +29,8 @@ export function callEnd(context: HandlerContext): CallEnd {
 
 function endReason(reason: unknown, deadline: Date | null): PassthruError {
   if (reason instanceof PassthruError) return reason;
-  // A client that meets its deadline resets the stream, which may come before our own timer.
   const timedOut = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
-  if (timedOut || (deadline !== null && deadline.getTime() <= Date.now())) {
+  if (timedOut || (deadline !== null && deadline.getTime() - CLOCK_LEAD <= Date.now())) {
     return new PassthruError('deadline_exceeded', 'The deadline of the call passed before it ended.');
   }
   return new PassthruError('cancelled', 'The caller cancelled the call or went away.');

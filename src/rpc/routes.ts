@@ -27,6 +27,15 @@ export interface RpcRoutesOptions {
 /** What the paths of all services here begin with. */
 export const RPC_PATH_PREFIXES = ['/passthru.v1.', '/grpc.'] as const;
 
+const REQUEST_STREAMS: readonly string[] = [ServerReflection, ServerReflectionAlpha].map(
+  ({ typeName }) => `/${typeName}/ServerReflectionInfo`,
+);
+
+/** Whether the requests at `path` are a stream, which ends when the client likes. */
+export function isRequestStream(path: string | undefined): boolean {
+  return path !== undefined && REQUEST_STREAMS.includes(path);
+}
+
 /**
  * The longest deadline of a stream in milliseconds, which is what a timer of Node can count: streams are exempt from
  * the maximum that calls have.

@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
+import type { Core } from '../core/core.ts';
+import { PassthruError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { isRequestStream, RPC_PATH_PREFIXES, rpcRoutes } from '../rpc/routes.ts';
+import { sniffHttpVersion } from './firstBytes.ts';
+import { guardSession } from './http2Session.ts';
+import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
+import { createRpcCors } from './rpcCors.ts';
+
+type HttpRequest = IncomingMessage | Http2ServerRequest;
+type HttpResponse = ServerResponse | Http2ServerResponse;
+type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
+
+export interface ListenerOptions {
+  /** An address or name to listen at; an IPv6 address without brackets. */
+  host: string;
+  /** 0 for any free port. */
+  port: number;
+  core: Core;
+  log: Logger;
+  /** Answers every request that is no RPC, CORS included. */
+  rest: HttpHandler;
+  /** The origins whose pages may call over Connect and gRPC-Web; `*` allows all. */
+  corsOrigins: readonly string[];
+  /** What differs from `DEFAULT_LIMITS`. */
+  limits?: Partial<ListenerLimits>;
+}
+
+export interface Listener {
+  /** For example `http://127.0.0.1:6385`. */
+  url: string;
+  /**
+   * Takes no new connections, tells HTTP/2 peers to go away and ends all RPC streams; waits up to `graceMs`
+   * milliseconds for calls, aborts the rest with `shutting_down`, and destroys what is left. Resolves when no socket is
+   * open.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Handlers may need this long to answer what was aborted, in milliseconds. */
+const ABORT_GRACE = 250;
+
+/** Answers shorter than this many bytes are not worth compressing. */
+const COMPRESS_MIN_BYTES = 16 * 1024;
+
+/** How often TCP asks after a silent peer, in milliseconds: HTTP/1.1 has no ping of its own. */
+const TCP_KEEP_ALIVE = 30_000;
+
+/**
+ * Listens for gRPC, gRPC-Web, Connect and REST on one port, over HTTP/1.1 and HTTP/2 with prior knowledge.
+ *
+ * A quiet stream is kept alive by HTTP/2 pings. Over HTTP/1.1 (Connect and gRPC-Web) there is nothing that could be
+ * sent between two messages: a proxy there must allow quiet connections.
+ *
+ * @throws kind `failed_precondition` when the address cannot be listened at
+ */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { host, port, core, log, rest } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const endStreams = new AbortController();
+  const endCalls = new AbortController();
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+
+  const rpc = connectNodeAdapter({
+    routes: rpcRoutes({ core, log, endStreams: endStreams.signal }),
+    readMaxBytes: limits.readMaxBytes,
+    writeMaxBytes: limits.writeMaxBytes,
+    maxTimeoutMs: limits.maxTimeout,
+    shutdownSignal: endCalls.signal,
+    // Not brotli: Node's default level takes a hundred times as long.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: COMPRESS_MIN_BYTES,
+    // A misspelt field is told instead of dropped, as REST does.
+    jsonOptions: { ignoreUnknownFields: false },
+  });
+  const handle = routeRequests(rpc, rest, options.corsOrigins, log);
+
+  const server = createServer(
+    {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeout,
+      requestTimeout: limits.requestTimeout,
+      keepAliveTimeout: limits.keepAliveTimeout,
+      connectionsCheckingInterval: Math.min(limits.headersTimeout, limits.requestTimeout, 10_000) / 2,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE,
+      noDelay: true,
+    },
+    (request, response) => {
+      // A kept connection would outlive the listener.
+      if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
+      handle(request, response);
+    },
+  );
+  const http2Server = createHttp2Server(
+    { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
+    handle,
+  );
+
+  // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
+  // connections stands behind the one that tells the versions apart.
+  const serveHttp1 = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    sniffHttpVersion(socket, limits.firstBytesTimeout, {
+      http1: (ready) => {
+        for (const serve of serveHttp1) serve.call(server, ready);
+      },
+      http2: (ready) => {
+        http2Server.once('session', (session) => {
+          sessions.add(session);
+          session.once('close', () => sessions.delete(session));
+          guardSession(session, ready, limits, (path) => !isRequestStream(path));
+        });
+        http2Server.emit('connection', ready);
+      },
+    });
+  });
+
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new PassthruError(
+      'failed_precondition',
+      `Cannot listen on ${authority(host, port)}: ${listenProblem(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  server.on('error', (error) => log.error({ err: error }, 'the listener failed to take a connection'));
+
+  return {
+    url: `http://${authority(host, (server.address() as AddressInfo).port)}`,
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const reason = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
+      endStreams.abort(reason);
+      for (const session of sessions) session.close();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      // A kept HTTP/1.1 connection becomes idle with its last answer.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      if (!(await endsWithin(closed, graceMs))) {
+        endCalls.abort(reason);
+        if (!(await endsWithin(closed, ABORT_GRACE))) {
+          for (const session of sessions) session.destroy();
+          for (const socket of sockets) socket.destroy();
+        }
+      }
+      clearInterval(sweep);
+      await closed;
+    },
+  };
+}
+
+/** Tells RPC from REST by the path, once, so that REST passes through nothing else. */
+function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly string[], log: Logger): HttpHandler {
+  const cors = createRpcCors(origins);
+  return (request, response) => {
+    const path = request.url ?? '';
+    if (!RPC_PATH_PREFIXES.some((prefix) => path.startsWith(prefix))) {
+      rest(request, response);
+      return;
+    }
+    const allowed = cors(request);
+    if (allowed !== null) {
+      for (const [name, value] of Object.entries(allowed.headers)) response.setHeader(name, value);
+      if (allowed.isPreflight) {
+        response.statusCode = 204;
+        response.end();
+        return;
+      }
+    }
+    try {
+      rpc(request, response);
+    } catch (error) {
+      // The adapter makes a URL of the Host header, which may be missing or malformed.
+      log.debug({ err: error }, 'a request over RPC was malformed');
+      response.statusCode = 400;
+      response.end();
+    }
+  };
+}
+
+function authority(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function listenProblem(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another process listens there already';
+    case 'EACCES':
+      return 'this user may not listen there; ports below 1024 need a privilege';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the host name is not known';
+    default:
+      return code ?? 'the system refused it';
+  }
+}
+
+/** Whether `promise` is settled within `ms` milliseconds. */
+async function endsWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
