@@ -1,0 +1,276 @@
+import { afterEach, expect, test } from 'vitest';
+import type { JsonObject } from '../../src/core/json.ts';
+import { createRedfishClients, ejectMedia, type RedfishClient, type RedfishClients } from '../../src/redfish/index.ts';
+import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { type ScriptedRequest, startScriptedBmc } from './scriptedBmc.ts';
+import { forever, target } from './target.ts';
+
+const SIM_SYSTEM = '/redfish/v1/Systems/437XR1138R2';
+const SYSTEM = '/redfish/v1/Systems/1';
+const MANAGER = '/redfish/v1/Managers/1';
+const UNDER_SYSTEM = `${SYSTEM}/VirtualMedia`;
+const UNDER_MANAGER = `${MANAGER}/VirtualMedia`;
+let clients: RedfishClients = createRedfishClients();
+const closing: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  await clients.close();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+});
+
+const link = (path: string) => ({ '@odata.id': path });
+
+function eject(client: RedfishClient, system: string, mediaTypes: string[] | null = null, confirmMs = 2000) {
+  const progress: string[] = [];
+  return ejectMedia(client, system, {
+    signal: forever,
+    mediaTypes,
+    confirmMs,
+    progress: (_, message) => progress.push(message),
+  });
+}
+
+const outcomes = (devices: Awaited<ReturnType<typeof ejectMedia>>) =>
+  Object.fromEntries(devices.map(({ slot, outcome }) => [slot.id, outcome]));
+
+async function simulated(): Promise<{ bmc: SimulatedBmc; client: RedfishClient }> {
+  clients = createRedfishClients();
+  const fleet = await startFleet();
+  closing.push(fleet);
+  return { bmc: fleet.bmcs[0]!, client: clients.for(target(fleet.bmcs[0]!.url)) };
+}
+
+/** A BMC of the given documents; `handle` answers what it wants to, the rest follows from the documents. */
+async function scripted(
+  documents: Record<string, JsonObject>,
+  handle: (
+    request: ScriptedRequest,
+  ) => { status: number; headers?: Record<string, string>; body?: unknown } | undefined,
+) {
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc((request) => {
+    const own = handle(request);
+    if (own !== undefined) return own;
+    const body = documents[request.path.replace(/\/$/, '')];
+    if (request.method !== 'GET') return { status: 405 };
+    return body === undefined ? { status: 404 } : { status: 200, body };
+  });
+  closing.push(bmc);
+  return { bmc, client: clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } })) };
+}
+
+const base = (system: JsonObject, manager: JsonObject = {}): Record<string, JsonObject> => ({
+  '/redfish/v1': { Systems: link('/redfish/v1/Systems'), Managers: link('/redfish/v1/Managers') },
+  '/redfish/v1/Managers': { Members: [link(MANAGER)] },
+  [SYSTEM]: { '@odata.id': SYSTEM, ...system },
+  [MANAGER]: { '@odata.id': MANAGER, ...manager },
+});
+
+const withAction = (path: string, more: JsonObject = {}): JsonObject => ({
+  '@odata.id': path,
+  Id: path.split('/').at(-1)!,
+  MediaTypes: ['CD', 'DVD'],
+  Inserted: true,
+  Image: 'http://images.example/a.iso',
+  Actions: { '#VirtualMedia.EjectMedia': { target: `${path}/Actions/VirtualMedia.EjectMedia` } },
+  ...more,
+});
+
+function empty(documents: Record<string, JsonObject>, path: string): { status: number } {
+  documents[path] = { ...documents[path]!, Inserted: false, Image: null };
+  return { status: 204 };
+}
+
+test('all devices that hold an image are ejected, and read back', async () => {
+  const { bmc, client } = await simulated();
+  expect(outcomes(await eject(client, SIM_SYSTEM))).toEqual({ Floppy1: 'ejected', CD1: 'ejected' });
+  expect(bmc.documents.get(`${SIM_SYSTEM}/VirtualMedia/CD1`)).toMatchObject({ Inserted: false });
+});
+
+test('ejecting all with nothing inserted succeeds', async () => {
+  const { client } = await simulated();
+  await eject(client, SIM_SYSTEM);
+  expect(outcomes(await eject(client, SIM_SYSTEM))).toEqual({ Floppy1: 'empty', CD1: 'empty' });
+});
+
+test('only devices of the wanted type are ejected', async () => {
+  const { bmc, client } = await simulated();
+  expect(outcomes(await eject(client, SIM_SYSTEM, ['CD', 'DVD']))).toEqual({ CD1: 'ejected' });
+  expect(bmc.documents.get(`${SIM_SYSTEM}/VirtualMedia/Floppy1`)).toMatchObject({ Inserted: true });
+});
+
+test('one inserted device of a known BMC costs two reads and one eject', async () => {
+  const { bmc, client } = await simulated();
+  await eject(client, SIM_SYSTEM, ['Floppy']);
+  const before = bmc.requestCount;
+  await eject(client, SIM_SYSTEM, ['CD', 'DVD']);
+  expect(bmc.requestCount - before).toBe(3);
+});
+
+test('media under the manager are found (iLO 5), and an empty object is sent where none is refused', async () => {
+  const cd = `${UNDER_MANAGER}/2`;
+  const documents = {
+    ...base({ Links: { ManagedBy: [link(MANAGER)] } }, { VirtualMedia: link(UNDER_MANAGER) }),
+    [UNDER_MANAGER]: { Members: [link(cd)] },
+    [cd]: withAction(cd),
+  };
+  const { bmc, client } = await scripted(documents, ({ method, body }) => {
+    if (method !== 'POST') return undefined;
+    return body === '' ? { status: 400 } : empty(documents, cd);
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 2: 'ejected' });
+  expect(bmc.requests.filter(({ method }) => method === 'POST').map(({ body }) => body)).toEqual(['', '{}']);
+});
+
+test('devices that hang under the system and the manager are ejected once', async () => {
+  const [here, there] = [`${UNDER_SYSTEM}/CD`, `${UNDER_MANAGER}/CD`];
+  const documents: Record<string, JsonObject> = {
+    ...base(
+      { VirtualMedia: link(UNDER_SYSTEM), Links: { ManagedBy: [link(MANAGER)] } },
+      { VirtualMedia: link(UNDER_MANAGER) },
+    ),
+    [UNDER_SYSTEM]: { Members: [link(here)] },
+    [UNDER_MANAGER]: { Members: [link(there)] },
+    [here]: withAction(here),
+    [there]: withAction(there),
+  };
+  const { bmc, client } = await scripted(documents, ({ method }) => {
+    if (method !== 'POST') return undefined;
+    empty(documents, there);
+    return empty(documents, here);
+  });
+  expect(await eject(client, SYSTEM)).toHaveLength(1);
+  expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+});
+
+test('members that the collection holds inline, linked from nowhere, are ejected and read back there (iDRAC 9)', async () => {
+  const cd = `${UNDER_SYSTEM}/2`;
+  const documents: Record<string, JsonObject> = {
+    ...base({}, { Links: { ManagerForServers: [link(SYSTEM)] } }),
+    [UNDER_SYSTEM]: { Members: [withAction(cd)] },
+  };
+  let reads = 0;
+  const { bmc, client } = await scripted(documents, ({ method, path }) => {
+    if (method === 'POST') return { status: 204 };
+    // It keeps reporting the image for a while.
+    if (path === UNDER_SYSTEM && ++reads === 4) documents[path] = { Members: [withAction(cd, { Inserted: false })] };
+    return undefined;
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 2: 'ejected' });
+  expect(bmc.lines()).not.toContain(`GET ${cd}`);
+});
+
+test('an eject that the BMC accepts but never shows is of unknown outcome', async () => {
+  const cd = `${UNDER_SYSTEM}/1`;
+  const documents = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(cd)] },
+    [cd]: withAction(cd),
+  };
+  const { client } = await scripted(documents, ({ method }) => (method === 'POST' ? { status: 204 } : undefined));
+  await expect(eject(client, SYSTEM, null, 300)).rejects.toMatchObject({ kind: 'outcome-unknown' });
+});
+
+test('a failing eject of a device that by then is empty is a success', async () => {
+  const cd = `${UNDER_SYSTEM}/1`;
+  const documents = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(cd)] },
+    [cd]: withAction(cd),
+  };
+  const { client } = await scripted(documents, ({ method }) => {
+    if (method !== 'POST') return undefined;
+    empty(documents, cd);
+    return { status: 500 };
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'ejected' });
+});
+
+test('a failing eject is told with the fate of every device', async () => {
+  const [one, two] = [`${UNDER_SYSTEM}/1`, `${UNDER_SYSTEM}/2`];
+  const documents = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(one), link(two)] },
+    [one]: withAction(one),
+    [two]: withAction(two),
+  };
+  const { client } = await scripted(documents, ({ method, path }) => {
+    if (method !== 'POST') return undefined;
+    return path.startsWith(two) ? empty(documents, two) : { status: 503, body: { error: { message: 'Busy now.' } } };
+  });
+  await expect(eject(client, SYSTEM)).rejects.toMatchObject({
+    kind: 'failed',
+    status: 503,
+    message: expect.stringMatching(/2: ejected; 1: .*Busy now\./),
+  });
+});
+
+test('a device without the action is emptied by PATCH under its ETag, read again after a 412 (Lenovo XCC)', async () => {
+  const cd = `${UNDER_SYSTEM}/1`;
+  const documents: Record<string, JsonObject> = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(cd)] },
+    [cd]: withAction(cd, { Actions: {}, '@odata.etag': '"one"' }),
+  };
+  const { bmc, client } = await scripted(documents, ({ method, headers }) => {
+    if (method !== 'PATCH') return undefined;
+    if (headers['if-match'] === '"two"') return empty(documents, cd);
+    documents[cd] = { ...documents[cd]!, '@odata.etag': '"two"' };
+    return { status: 412 };
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'ejected' });
+  const patches = bmc.requests.filter(({ method }) => method === 'PATCH');
+  expect(patches.map(({ headers }) => headers['if-match'])).toEqual(['"one"', '"two"']);
+  expect(JSON.parse(patches[0]!.body)).toEqual({ Image: null, Inserted: false });
+});
+
+test('a BMC that compares ETags without their quotes is given one', async () => {
+  const cd = `${UNDER_SYSTEM}/1`;
+  const documents: Record<string, JsonObject> = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(cd)] },
+    [cd]: withAction(cd, { Actions: {}, '@odata.etag': 'W/"one"' }),
+  };
+  const { client } = await scripted(documents, ({ method, headers }) => {
+    if (method !== 'PATCH') return undefined;
+    return headers['if-match'] === 'one' ? empty(documents, cd) : { status: 412 };
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'ejected' });
+});
+
+test('slots without actions that answer 405 are skipped beside those that can be ejected (Cisco C845A M8)', async () => {
+  const [one, two] = [`${UNDER_SYSTEM}/1`, `${UNDER_SYSTEM}/2`];
+  const documents = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(one), link(two)] },
+    [one]: withAction(one, { Actions: {} }),
+    [two]: withAction(two),
+  };
+  const { client } = await scripted(documents, ({ method }) => (method === 'POST' ? empty(documents, two) : undefined));
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'skipped', 2: 'ejected' });
+});
+
+test('a machine without virtual media, or without a device of the type, says so', async () => {
+  const none = await scripted(base({}), () => undefined);
+  await expect(eject(none.client, SYSTEM)).rejects.toMatchObject({ kind: 'unsupported' });
+  const { client } = await simulated();
+  const tape = eject(client, SIM_SYSTEM, ['Tape']);
+  await expect(tape).rejects.toThrow(/CD1 \(CD, DVD\)/);
+});
+
+test('a fired signal ends the waiting for an empty device', async () => {
+  const cd = `${UNDER_SYSTEM}/1`;
+  const documents = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(cd)] },
+    [cd]: withAction(cd),
+  };
+  const { client } = await scripted(documents, ({ method }) => (method === 'POST' ? { status: 204 } : undefined));
+  const abort = new AbortController();
+  const reason = new Error('cancelled');
+  const progress = (_: number | null, message: string) => {
+    if (message.startsWith('Waiting')) abort.abort(reason);
+  };
+  const call = ejectMedia(client, SYSTEM, { signal: abort.signal, mediaTypes: null, progress });
+  await expect(call).rejects.toBe(reason);
+});

@@ -1,0 +1,267 @@
+import { afterEach, expect, test } from 'vitest';
+import {
+  createRedfishClients,
+  createSubscription,
+  deleteSubscription,
+  getSubscription,
+  listSubscriptions,
+  type NewSubscription,
+  type RedfishClient,
+  type RedfishClients,
+} from '../../src/redfish/index.ts';
+import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { type Script, startScriptedBmc } from './scriptedBmc.ts';
+import { forever, target } from './target.ts';
+
+const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
+const options = { signal: forever };
+let clients: RedfishClients = createRedfishClients();
+const closing: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  await clients.close();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+});
+
+async function simulated(): Promise<{ bmc: SimulatedBmc; client: RedfishClient }> {
+  clients = createRedfishClients();
+  const fleet = await startFleet();
+  closing.push(fleet);
+  const bmc = fleet.bmcs[0]!;
+  const limits = { timeoutMs: 500, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
+  return { bmc, client: clients.for(target(bmc.url, { limits })) };
+}
+
+/** A BMC whose event service is as usual, and whose subscriptions are as `script` says. */
+async function scripted(script: Script, service: object = {}) {
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc((request) => {
+    if (request.path === '/redfish/v1/') {
+      return { status: 200, body: { EventService: { '@odata.id': '/redfish/v1/EventService' } } };
+    }
+    if (request.path === '/redfish/v1/EventService') {
+      return { status: 200, body: { Subscriptions: { '@odata.id': SUBSCRIPTIONS }, ...service } };
+    }
+    return script(request);
+  });
+  closing.push(bmc);
+  const account = { username: 'u', password: 'p', authType: 'basic' as const };
+  const limits = { timeoutMs: 500, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
+  return { bmc, client: clients.for(target(bmc.url, { account, limits })) };
+}
+
+const subscription: NewSubscription = {
+  Destination: 'https://events.example/in',
+  given: { Destination: 'https://events.example/in', Context: 'mine' },
+  defaults: { Protocol: 'Redfish', EventTypes: ['Alert'] },
+  secrets: [],
+};
+const created = {
+  Id: '7',
+  Destination: 'https://events.example/in',
+  Context: 'mine',
+  '@odata.id': `${SUBSCRIPTIONS}/7`,
+};
+
+test('getting, listing, creating and deleting cost one request each once the BMC is known', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  const cost = async (work: () => Promise<unknown>) => {
+    const before = bmc.requestCount;
+    await work();
+    return bmc.requestCount - before;
+  };
+  expect(await cost(() => listSubscriptions(client, options))).toBe(1);
+  expect(await cost(() => getSubscription(client, '1', options))).toBe(1);
+  expect(await cost(() => createSubscription(client, subscription, options))).toBe(1);
+  expect(await cost(() => deleteSubscription(client, '1', options))).toBe(1);
+  expect(bmc.connections).toBe(1);
+});
+
+test('a long collection is followed page by page, on the same host', async () => {
+  const { client } = await scripted(({ path }) => {
+    const next = { 'Members@odata.nextLink': `${SUBSCRIPTIONS}?$skip=1` };
+    return path === SUBSCRIPTIONS
+      ? { status: 200, body: { Name: 'S', Members: [{ '@odata.id': `${SUBSCRIPTIONS}/1` }], ...next } }
+      : { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/2` }] } };
+  });
+  const { members } = await listSubscriptions(client, options);
+  expect(members.map(({ path }) => path)).toEqual([`${SUBSCRIPTIONS}/1`, `${SUBSCRIPTIONS}/2`]);
+});
+
+test('pages that lead in a circle, or to another host, end with an error', async () => {
+  const { bmc, client } = await scripted(() => ({
+    status: 200,
+    body: { Members: [], 'Members@odata.nextLink': SUBSCRIPTIONS },
+  }));
+  await expect(listSubscriptions(client, options)).rejects.toMatchObject({ kind: 'failed' });
+  expect(bmc.requests.length).toBeLessThan(150);
+  const foreign = await scripted(() => ({ status: 200, body: { 'Members@odata.nextLink': 'http://other.example/S' } }));
+  await expect(listSubscriptions(foreign.client, options)).rejects.toThrow('another host');
+});
+
+test('an absent subscription is not-found only because the collection is there', async () => {
+  const { client } = await simulated();
+  await listSubscriptions(client, options);
+  await expect(getSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found', status: 404 });
+  await expect(deleteSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found' });
+});
+
+test('a BMC that answers 404 to everything while it starts does not make subscriptions count as gone', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'status', status: 404 });
+  await expect(deleteSubscription(client, '1', options)).rejects.toMatchObject({ kind: 'refused', status: 404 });
+});
+
+test('known paths are dropped when the BMC no longer has them, and found anew', async () => {
+  let place = '/redfish/v1/old';
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc(({ path }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { EventService: { '@odata.id': '/redfish/v1/E' } } };
+    if (path === '/redfish/v1/E') return { status: 200, body: { Subscriptions: { '@odata.id': place } } };
+    if (path === place) return { status: 200, body: { Members: [] } };
+    return path === `${place}/1` ? { status: 200, body: { Id: '1' } } : { status: 404 };
+  });
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } }));
+  await getSubscription(client, '1', options);
+  place = '/redfish/v1/new';
+  expect(await getSubscription(client, '1', options)).toEqual({ Id: '1' });
+  place = '/redfish/v1/newer';
+  expect((await listSubscriptions(client, options)).path).toBe('/redfish/v1/newer');
+});
+
+test('an absent or disabled event service is told as such', async () => {
+  const disabled = await scripted(() => ({ status: 200 }), { ServiceEnabled: false });
+  await expect(listSubscriptions(disabled.client, options)).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('ServiceEnabled'),
+  });
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc(() => ({ status: 200, body: {} }));
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } }));
+  await expect(listSubscriptions(client, options)).rejects.toThrow('no EventService');
+});
+
+test.each([
+  [
+    '201 with Location and the document',
+    { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` }, body: created },
+    0,
+  ],
+  ['201 with Location alone', { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } }, 1],
+  [
+    '201 with a full URL of its own as Location',
+    { status: 201, headers: { location: `https://10.0.0.5${SUBSCRIPTIONS}/7` } },
+    1,
+  ],
+  ['201 with a body and no Location', { status: 201, body: created }, 0],
+  [
+    '200 with a success message and Location',
+    { status: 200, headers: { location: `${SUBSCRIPTIONS}/7` }, body: { error: {} } },
+    1,
+  ],
+  ['204 with neither', { status: 204 }, 2],
+  ['202 without Location', { status: 202 }, 2],
+])('a create that is answered %s gives the subscription', async (_, answer, more) => {
+  const { bmc, client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return answer;
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    outcome: 'created',
+    document: { Id: '7', Destination: subscription.Destination },
+  });
+  expect(bmc.lines().slice(bmc.lines().indexOf(`POST ${SUBSCRIPTIONS}`) + 1)).toHaveLength(more);
+});
+
+test('what was created but cannot be read is answered all the same', async () => {
+  const { client } = await scripted(({ method }) =>
+    method === 'POST' ? { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } } : { status: 500 },
+  );
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    document: { Id: '7', Context: 'mine' },
+  });
+});
+
+test.each([
+  ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists' }],
+  ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
+])('a second subscription to one destination is told with the id of the first (%s)', async (_, entry) => {
+  const { client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 400, body: { error: { '@Message.ExtendedInfo': [entry] } } };
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
+});
+
+test('a default of ours that the BMC does not know is left out; what the caller gave is not', async () => {
+  const unknown = (name: string) => ({
+    status: 400,
+    body: { error: { '@Message.ExtendedInfo': [{ MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: [name] }] } },
+  });
+  const { bmc, client } = await scripted(({ body }) =>
+    'EventTypes' in JSON.parse(body) ? unknown('EventTypes') : { status: 201, body: created },
+  );
+  await createSubscription(client, subscription, options);
+  expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
+
+  const given = await scripted(() => unknown('Context'));
+  await expect(createSubscription(given.client, subscription, options)).rejects.toMatchObject({ status: 400 });
+  expect(given.bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+});
+
+test('a create without an answer is looked up, and told with what was found', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'reset', match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringContaining('lists no subscription'),
+  });
+  bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringMatching(/has a subscription .* now: 5/),
+  });
+});
+
+test('a delete without an answer is done when the subscription is gone, and unknown when it is still there', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'hang', afterRead: true, match: { method: 'DELETE' }, times: 1 });
+  await deleteSubscription(client, '1', options);
+  bmc.faults.add({ kind: 'hang', match: { method: 'DELETE' }, times: 1 });
+  await expect(deleteSubscription(client, '2', options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringContaining('still there'),
+  });
+});
+
+test('a 202 is followed by its monitor to the end of the task', async () => {
+  let polls = 0;
+  const { bmc, client } = await scripted(({ method, path }) => {
+    const again = { location: '/redfish/v1/Tasks/1/Monitor', 'retry-after': '0' };
+    if (method === 'POST') return { status: 202, headers: again, body: { TaskState: 'Running' } };
+    if (path !== '/redfish/v1/Tasks/1/Monitor') return { status: 404 };
+    return ++polls < 3 ? { status: 202, headers: again } : { status: 201, body: created };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ document: { Id: '7' } });
+  expect(bmc.lines().filter((line) => line.endsWith('Monitor'))).toHaveLength(3);
+});
+
+test('a task that fails is told with its messages', async () => {
+  const { client } = await scripted(({ method }) =>
+    method === 'POST'
+      ? { status: 202, headers: { location: '/redfish/v1/Tasks/1', 'retry-after': '0' } }
+      : { status: 200, body: { TaskState: 'Exception', Messages: [{ Message: 'No room for it.' }] } },
+  );
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'failed',
+    message: expect.stringContaining('No room for it.'),
+  });
+});
