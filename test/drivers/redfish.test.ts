@@ -1,0 +1,265 @@
+import { afterEach, expect, test } from 'vitest';
+import { PassthruError } from '../../src/core/errors.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { Logger } from '../../src/core/logger.ts';
+import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
+import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import transcripts from '../recordings/transcripts.json' with { type: 'json' };
+import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
+
+const UUID = '22222222-2222-4222-8222-222222222222';
+const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
+const settings = {
+  authType: 'auto' as const,
+  connectionAttempts: 1,
+  connectionRetryIntervalMs: 5,
+  requestTimeoutMs: 5000,
+};
+const logged: string[] = [];
+const log: Logger = {
+  debug: (fields, message) => logged.push(JSON.stringify([fields, message])),
+  info: (fields, message) => logged.push(JSON.stringify([fields, message])),
+  warn: (fields, message) => logged.push(JSON.stringify([fields, message])),
+  error: (fields, message) => logged.push(JSON.stringify([fields, message])),
+};
+const redfish: HardwareType = createRedfishHardwareType({ settings, log });
+let fleet: Fleet | null = null;
+
+afterEach(async () => {
+  await redfish.close?.();
+  await fleet?.close();
+  fleet = null;
+  logged.length = 0;
+});
+
+async function startBmc(options: Parameters<typeof startFleet>[0] = {}): Promise<SimulatedBmc> {
+  fleet = await startFleet(options);
+  return fleet.bmcs[0]!;
+}
+
+const account = (bmc: SimulatedBmc): JsonObject => ({
+  redfish_address: bmc.url,
+  redfish_username: 'u',
+  redfish_password: 'p',
+});
+
+async function failure(promise: Promise<unknown>): Promise<PassthruError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PassthruError);
+  return error as PassthruError;
+}
+
+function recorded(name: string): JsonObject {
+  const exchange = transcripts.find((one) => one.name === name);
+  return exchange!.response.json as unknown as JsonObject;
+}
+
+test('the methods have the recorded names, verbs, flags and descriptions', () => {
+  const methods = redfish.vendorInterfaces[0].methods.map((method) => [
+    method.name,
+    {
+      http_methods: [...method.httpMethods],
+      async: method.async,
+      description: method.description,
+      attach: method.attach,
+      require_exclusive_lock: method.requireExclusiveLock,
+    },
+  ]);
+  expect(Object.fromEntries(methods)).toEqual(recorded('node methods by name'));
+});
+
+test('a node without vendor interface has no methods', () => {
+  expect(redfish.vendorInterfaces[1]).toMatchObject({ name: 'no-vendor', methods: [] });
+});
+
+test('every recorded property is there, and those of this service are described', () => {
+  expect(Object.keys(redfish.properties)).toEqual(expect.arrayContaining(Object.keys(recorded('driver properties'))));
+  expect(redfish.properties.redfish_tls_minimum_version).toContain('1.0');
+});
+
+const validate = (driverInfo: JsonObject) => () =>
+  redfish.vendorInterfaces[0].validate?.(nodeOf('redfish', driverInfo));
+
+test('a missing address is told in Ironic’s words', () => {
+  expect(validate({})).toThrow(
+    `Missing the following Redfish properties in node ${UUID} driver_info: ['redfish_address']`,
+  );
+});
+
+test.each([
+  ['redfish_address', 'ftp://bmc'],
+  ['redfish_address', 'https://u:secret@bmc'],
+  ['redfish_address', 'not a url'],
+  ['redfish_address', 5],
+  ['redfish_username', true],
+  ['redfish_password', ['secret']],
+  ['redfish_verify_ca', '/no/such/ca.pem'],
+  ['redfish_auth_type', 'digest'],
+  ['redfish_tls_minimum_version', '0.9'],
+  ['redfish_tls_ciphers', 'NO-SUCH-CIPHER'],
+  ['redfish_system_id', 'Systems/1'],
+  ['redfish_system_id', '/redfish/v1/../x'],
+  ['redfish_connection_attempts', 0],
+  ['redfish_request_timeout', 'soon'],
+  ['redfish_keep_alive', 'perhaps'],
+] satisfies [string, JsonObject[string]][])('a bad %s (%j) is told with its key, and no secret', (key, value) => {
+  let error: unknown;
+  try {
+    validate({ redfish_address: 'https://bmc', [key]: value })();
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toMatchObject({
+    kind: 'invalid_argument',
+    violations: [{ field: `driver_info.${key}`, description: expect.any(String) }],
+    message: expect.stringContaining(key),
+  });
+  expect(String(error)).not.toContain('secret');
+});
+
+test('all that is wrong is told at once', () => {
+  expect(validate({ redfish_address: 'https://bmc', redfish_auth_type: 'x', redfish_keep_alive: 'x' })).toThrow(
+    /redfish_auth_type.*redfish_keep_alive/,
+  );
+});
+
+test.each([
+  { redfish_address: 'bmc.example' },
+  { redfish_address: '[::1]:8443/redfish/v1', redfish_verify_ca: 'False', redfish_auth_type: 'Basic' },
+  { redfish_address: 'https://bmc', redfish_tls_minimum_version: 1.1, redfish_password: 1234, redfish_username: null },
+  {
+    redfish_address: 'http://bmc',
+    redfish_connection_attempts: '3',
+    redfish_request_timeout: '2.5',
+    deploy_kernel: 'x',
+  },
+] as JsonObject[])('driver_info %j is fine', (driverInfo) => {
+  expect(validate(driverInfo)).not.toThrow();
+});
+
+test.each(['tape', '', 'CD', 5, 'toString'])('the boot device %j is refused at the call', (device) => {
+  expect(() => methodOf(redfish, 'eject_vmedia').parse({ boot_device: device })).toThrow(
+    new RegExp(`^Boot device ${device} is not a valid value, allowed values cd, dvd, usb, floppy$`),
+  );
+});
+
+test('eject_vmedia names each device and what became of it, and reports how far it is', async () => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'eject_vmedia');
+  const { task, progress } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
+  expect(await method.run(task, method.parse({}))).toEqual({
+    devices: [
+      {
+        id: 'Floppy1',
+        path: `${SYSTEM}/VirtualMedia/Floppy1`,
+        media_types: ['Floppy', 'USBStick'],
+        outcome: 'ejected',
+      },
+      { id: 'CD1', path: `${SYSTEM}/VirtualMedia/CD1`, media_types: ['CD', 'DVD'], outcome: 'ejected' },
+    ],
+  });
+  expect(progress.map(({ message }) => message)).toEqual(
+    expect.arrayContaining(['Ejecting Floppy1', 'Ejecting CD1', 'Done']),
+  );
+});
+
+test.each([
+  ['cd', ['CD1']],
+  ['dvd', ['CD1']],
+  ['usb', ['Floppy1']],
+  ['floppy', ['Floppy1']],
+])('boot device %s ejects %j of the only system, whose id need not be given', async (device, ids) => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'eject_vmedia');
+  const result = await method.run(taskOn(nodeOf('redfish', account(bmc))).task, method.parse({ boot_device: device }));
+  expect((result as { devices: { id: string }[] }).devices.map(({ id }) => id)).toEqual(ids);
+});
+
+test('a BMC without virtual media says so', async () => {
+  const bmc = await startBmc();
+  const { VirtualMedia: _, ...system } = bmc.documents.get(SYSTEM)!;
+  bmc.documents.set(SYSTEM, system);
+  bmc.documents.removeMember(`${SYSTEM}/VirtualMedia`);
+  const method = methodOf(redfish, 'eject_vmedia');
+  const error = await failure(method.run(taskOn(nodeOf('redfish', account(bmc))).task, {}));
+  expect(error.kind).toBe('failed_precondition');
+  expect(error.message).toContain('no virtual media');
+});
+
+test('a BMC with several systems asks for redfish_system_id', async () => {
+  const bmc = await startBmc();
+  bmc.documents.addMember('/redfish/v1/Systems/2', { '@odata.id': '/redfish/v1/Systems/2', Id: '2' });
+  const method = methodOf(redfish, 'eject_vmedia');
+  const error = await failure(method.run(taskOn(nodeOf('redfish', account(bmc))).task, {}));
+  expect(error.message).toContain('redfish_system_id');
+});
+
+test('discover describes the systems behind a BMC, and leaves no session', async () => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'discover');
+  const args = method.parse({ address: bmc.url, username: 'u', password: 'p' });
+  expect(await method.run(taskOn(nodeOf('redfish')).task, args)).toEqual({
+    systems: [
+      {
+        system_id: SYSTEM,
+        vendor: 'Contoso',
+        model: '3500',
+        serial_number: '437XR1138R2',
+        firmware: '1.45.455b66-rev4',
+        bios: 'P79 v1.45 (12/06/2017)',
+        events: true,
+        virtual_media: true,
+      },
+    ],
+  });
+  expect(bmc.sessions).toHaveLength(0);
+});
+
+test('discover with a wrong password fails without showing it', async () => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'discover');
+  const args = method.parse({ address: bmc.url, username: 'u', password: 'open-sesame' });
+  const error = await failure(method.run(taskOn(nodeOf('redfish')).task, args));
+  expect(error.kind).toBe('bmc_refused');
+  expect(JSON.stringify([error.message, error.bmc])).not.toContain('open-sesame');
+});
+
+test('discover names its own arguments when one is wrong', async () => {
+  const method = methodOf(redfish, 'discover');
+  const error = await failure(method.run(taskOn(nodeOf('redfish')).task, method.parse({ address: 'ftp://x' })));
+  expect(error.violations).toEqual([expect.objectContaining({ field: 'arguments.address' })]);
+  expect(() => method.parse({})).toThrow(/address/);
+});
+
+test('a node whose driver_info goes takes its session along', async () => {
+  const bmc = await startBmc();
+  const node = nodeOf('redfish', account(bmc));
+  const hardware = createRedfishHardwareType({ settings, log });
+  const method = methodOf(hardware, 'get_all_subscriptions');
+  await method.run(taskOn(node).task, {});
+  expect(bmc.sessions).toHaveLength(1);
+  await hardware.release?.(node);
+  expect(bmc.sessions).toHaveLength(0);
+  await hardware.release?.(nodeOf('redfish'));
+});
+
+test('closing ends every session, and the log holds no secret', async () => {
+  const bmc = await startBmc({ accounts: { operator: 'open-sesame' } });
+  const hardware = createRedfishHardwareType({ settings, log });
+  const node = nodeOf('redfish', {
+    redfish_address: bmc.url,
+    redfish_username: 'operator',
+    redfish_password: 'open-sesame',
+  });
+  const method = methodOf(hardware, 'create_subscription');
+  const args = { Destination: 'https://ev.example/x', HttpHeaders: [{ Authorization: 'Bearer abc' }] };
+  await method.run(taskOn(node).task, method.parse(args));
+  await hardware.close?.();
+  expect(bmc.sessions).toHaveLength(0);
+  expect(logged.length).toBeGreaterThan(0);
+  expect(logged.join()).not.toMatch(/open-sesame|Bearer|x-auth-token/i);
+});
