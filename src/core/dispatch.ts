@@ -125,6 +125,7 @@ export class Dispatch {
       if (method.async) {
         const job = await this.#accept(checked, node, lock, idempotent);
         handedOver = true;
+        lock?.nameJob(job.id);
         this.#start(checked, job, node, args, lock, leaveWorker);
         return { kind: 'job', job };
       }

@@ -17,6 +17,8 @@ export interface LockSettings {
 export interface Lock {
   readonly nodeUuid: string;
   readonly fence: number;
+  /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
+  nameJob(job: string): void;
   /** Ends the reservation and wakes the next in line. */
   release(): Promise<void>;
   /** Wakes the next in line without touching the store: the reservation was ended there already, or shall stay. */
@@ -167,6 +169,9 @@ export class Locks {
     return {
       nodeUuid,
       fence,
+      nameJob: (job) => {
+        line.blocker = { ...line.blocker, job };
+      },
       release: async () => {
         try {
           await this.#store.release(nodeUuid, fence);

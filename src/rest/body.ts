@@ -70,7 +70,7 @@ export function parseBody(body: Buffer): Json | undefined {
 
 /** As `parseBody`, for a body that is a JSON object; an empty one counts as `{}`. */
 export function parseObjectBody(body: Buffer): JsonObject {
-  const document = parseBody(body) ?? {};
+  const document = body.length === 0 ? {} : parseBody(body);
   if (!isJsonObject(document)) throw badBody('The request body must be a JSON object');
   return document;
 }

@@ -39,15 +39,15 @@ const NODE_PARTS = [
 /** What Ironic has and this service has not: named, so that a client learns more than that a path is unknown. */
 export const UNSERVED_ROUTES: readonly Route[] = [
   ...COLLECTIONS.flatMap((name) => refuse(`/v1/${name}`, name)),
-  ...NODE_PARTS.flatMap((name) => refuse(`/v1/nodes/:ident/${name}`, `${name} of a node`)),
-  ...refuse('/v1/drivers/:driver/raid', 'raid of a driver'),
+  ...NODE_PARTS.flatMap((name) => refuse(`/v1/nodes/:ident/${name}`, `the ${name} of a node`)),
+  ...refuse('/v1/drivers/:driver/raid', 'the RAID properties of a driver'),
 ];
 
 function refuse(path: string, what: string): Route[] {
   const handler: Handler = () => {
     throw new PassthruError(
       'not_served',
-      `Ironic's ${what} is not served here: this service does vendor passthru, and enrols the nodes that it needs.`,
+      `Not served here: ${what}. Of Ironic's API this service has vendor passthru and the nodes that it needs.`,
     );
   };
   return [

@@ -1,0 +1,18 @@
+import type { CoreSettings } from '../../src/core/create.ts';
+import { GatedHardware } from '../core/harness.ts';
+import { type RestService, type RestServiceOptions, startRestService } from './service.ts';
+
+/** A service whose methods end when the test says so, with the nodes n1 and n2. */
+export interface GatedService extends RestService {
+  hardware: GatedHardware;
+}
+
+export async function startGatedService(
+  settings: Partial<CoreSettings> = {},
+  options: Partial<RestServiceOptions> = {},
+): Promise<GatedService> {
+  const hardware = new GatedHardware();
+  const service = await startRestService({ hardwareTypes: [hardware.hardwareType], settings, ...options });
+  for (const name of ['n1', 'n2']) await service.core.nodes.create({ name, driver: 'gated' }, { name: 'test' });
+  return { ...service, hardware };
+}
