@@ -1,0 +1,101 @@
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { Attachment, CallNodeMethodResponse, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import { type Connection, withConnection } from './connection.ts';
+import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
+import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
+import { readArguments } from './keyValues.ts';
+import { repeatedOption } from './options.ts';
+import { addOutputOptions, type OutputOptions, printRecord, printValue } from './output.ts';
+import { watchJob } from './watch.ts';
+
+/** What `node passthru call` and `driver passthru call` share. */
+export interface CallOptions extends Partial<OutputOptions> {
+  arg?: string[];
+  httpMethod?: string;
+  idempotencyKey?: string;
+  output?: string;
+  watch?: boolean;
+}
+
+/** A call as the contract has it, without its target. */
+interface CallMessage {
+  method: string;
+  arguments: JsonObject;
+  httpMethod?: string;
+  idempotencyKey?: string;
+}
+
+/** The two calls that reach the target. */
+interface Target {
+  list(connection: Connection): Promise<{ methods: VendorMethod[] }>;
+  call(connection: Connection, call: CallMessage): Promise<Pick<CallNodeMethodResponse, 'outcome'>>;
+}
+
+export function addCallOptions(command: Command): Command {
+  command
+    .addOption(repeatedOption('--arg <key=value>', 'an argument of the method; repeat it for more'))
+    .option('--http-method <verb>', 'the verb; only a method that has several needs it')
+    .option('--watch', 'follow the job that an asynchronous method starts to its end')
+    .option('--idempotency-key <key>', 'a call that is repeated with the same key within a day runs once')
+    .option('--output <file>', 'where to write an attachment; else to standard output');
+  return addOutputOptions(command, null);
+}
+
+/** Calls `method` of `target` and prints what it came to. */
+export async function runCall(command: Command, method: string, options: CallOptions, target: Target): Promise<void> {
+  await withConnection(command, async (connection) => {
+    const { methods } = await target.list(connection);
+    const known = methods.find(({ name }) => name === method);
+    const { httpMethod, idempotencyKey } = options;
+    const call = {
+      method,
+      arguments: readArguments(options.arg ?? [], known?.argumentsSchema),
+      httpMethod,
+      idempotencyKey,
+    };
+    checkOutput(known, options);
+
+    const { outcome } = await target.call(connection, call);
+    switch (outcome.case) {
+      case 'attachment':
+        return writeAttachment(outcome.value, options.output);
+      case 'job': {
+        if (!options.watch) return printRecord(jobRecord(outcome.value), { format: 'table', ...options });
+        const job = await watchJob(connection, outcome.value.id, outcome.value);
+        await printRecord(jobRecord(job), { format: 'table', ...options });
+        return endWithJob(job);
+      }
+      default: {
+        const result: Json = outcome.case === 'result' ? valueToJson(outcome.value) : null;
+        return printValue(result, { format: 'json', ...options });
+      }
+    }
+  });
+}
+
+/** Refuses what could not be shown, before anything is done. */
+function checkOutput(method: VendorMethod | undefined, { output }: CallOptions): void {
+  if (method === undefined) return;
+  if (output !== undefined && !method.attach) {
+    throw usageError(`--output: ${method.name} answers no attachment`);
+  }
+  if (output === undefined && method.attach && process.stdout.isTTY) {
+    throw usageError(`${method.name} answers an attachment: name a file with --output, or redirect standard output`);
+  }
+}
+
+async function writeAttachment({ data, mediaType }: Attachment, output: string | undefined): Promise<void> {
+  if (output === undefined) {
+    process.stdout.write(data);
+    return;
+  }
+  try {
+    await writeFile(output, data);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandFailure(EXIT_STATUS.failed, `the method was called, but ${output} cannot be written: ${code}`);
+  }
+  console.error(`${output}: ${data.length} bytes of ${mediaType}`);
+}

@@ -1,0 +1,95 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type ErrorDetail, ErrorDetailSchema, ErrorReason, type Reservation } from '../../gen/passthru/v1/error_pb.ts';
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+import { timeText } from './time.ts';
+
+/**
+ * `error` as the end of a command: an exit status and what to print. Anything but a failure of a call to `server` is
+ * thrown again.
+ */
+export function toCommandFailure(error: unknown, server: string): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (!(error instanceof ConnectError)) throw error;
+  const detail = findDetail(error);
+  if (detail !== null) return new CommandFailure(exitStatus(detail.reason), describeDetail(detail));
+  const cause = findCode(error);
+  if (cause !== null || error.code === Code.Unavailable) {
+    const why = cause === null ? error.rawMessage : (CONNECTION_FAULTS[cause] ?? cause);
+    const advice = 'Is the service running? --server or PASSTHRU_SERVER names another.';
+    return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${server}: ${why}. ${advice}`);
+  }
+  return new CommandFailure(EXIT_STATUS.failed, `${server} answered ${Code[error.code]}: ${error.rawMessage}`);
+}
+
+/** Whether a stream that ended with `error` may be taken up again: its connection broke, or the service restarts. */
+export function isBroken(error: unknown): boolean {
+  if (!(error instanceof ConnectError)) return false;
+  const detail = findDetail(error);
+  if (detail !== null) {
+    return detail.reason === ErrorReason.SHUTTING_DOWN || detail.reason === ErrorReason.STORE_UNAVAILABLE;
+  }
+  const broken = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown, Code.Canceled, Code.DataLoss];
+  return broken.includes(error.code);
+}
+
+/** What `detail` tells a person: the message, who holds the node, and what was wrong with each argument. */
+export function describeDetail(detail: ErrorDetail): string {
+  const lines = [detail.message];
+  if (detail.lock !== undefined) lines.push(`  ${describeLock(detail.lock)}`);
+  for (const { field, description } of detail.violations) {
+    // Most messages are made of their violations already.
+    if (!detail.message.includes(description)) lines.push(`  ${field}: ${description}`);
+  }
+  return lines.join('\n');
+}
+
+function describeLock({ holder, method, job, requestedBy, since }: Reservation): string {
+  const parts = [`held by ${holder}`];
+  if (since !== undefined) parts.push(`since ${timeText(since)}`);
+  if (method !== '') parts.push(`for ${method}${job === '' ? '' : ` (job ${job})`}`);
+  if (requestedBy !== '') parts.push(`requested by ${requestedBy}`);
+  return parts.join(', ');
+}
+
+function findDetail(error: ConnectError): ErrorDetail | null {
+  return error.findDetails(ErrorDetailSchema)[0] ?? null;
+}
+
+function exitStatus(reason: ErrorReason): number {
+  switch (reason) {
+    case ErrorReason.NODE_NOT_FOUND:
+    case ErrorReason.DRIVER_NOT_FOUND:
+    case ErrorReason.JOB_NOT_FOUND:
+    case ErrorReason.SUBSCRIPTION_NOT_FOUND:
+      return EXIT_STATUS.notFound;
+    case ErrorReason.NODE_LOCKED:
+      return EXIT_STATUS.locked;
+    case ErrorReason.SHUTTING_DOWN:
+    case ErrorReason.STORE_UNAVAILABLE:
+      return EXIT_STATUS.unreachable;
+    default:
+      return EXIT_STATUS.failed;
+  }
+}
+
+const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+  EHOSTUNREACH: 'there is no route to the host',
+  ETIMEDOUT: 'it does not answer',
+  ERR_HTTP2_ERROR: 'it does not speak HTTP/2',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted; NODE_EXTRA_CA_CERTS names a file of more authorities',
+};
+
+/** The code of the system error behind `error`; null when there is none. */
+function findCode(error: Error): string | null {
+  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (typeof code === 'string') return code;
+    if (cause instanceof AggregateError && cause.errors[0] instanceof Error)
+      return findCode(new Error('', { cause: cause.errors[0] }));
+  }
+  return null;
+}

@@ -1,0 +1,103 @@
+import { toJson } from '@bufbuild/protobuf';
+import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
+import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import { type Job, type JobProgress, JobState } from '../../gen/passthru/v1/job_pb.ts';
+import type { Json } from '../core/json.ts';
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+import { describeDetail } from './failure.ts';
+import { Cell, type Listing } from './output.ts';
+import { timeOrNull } from './time.ts';
+
+/** The states as they are typed and shown. */
+export const JOB_STATES: Readonly<Record<string, JobState>> = {
+  running: JobState.RUNNING,
+  succeeded: JobState.SUCCEEDED,
+  failed: JobState.FAILED,
+  cancelled: JobState.CANCELLED,
+};
+
+/** `jobs` as a list. */
+export function jobListing(jobs: readonly Job[]): Listing {
+  return {
+    columns: ['ID', 'Node', 'Driver', 'Method', 'State', 'Progress', 'Requested By', 'Created At', 'Ended At'],
+    rows: jobs.map((job) => [
+      job.id,
+      orNull(job.nodeName) ?? orNull(job.nodeUuid),
+      job.driver,
+      job.method,
+      stateText(job),
+      progressCell(job.progress),
+      job.requestedBy,
+      timeOrNull(job.createTime),
+      timeOrNull(job.endTime),
+    ]),
+  };
+}
+
+/** Everything about `job`. */
+export function jobRecord(job: Job): Record<string, Json | Cell> {
+  return {
+    created_at: timeOrNull(job.createTime),
+    driver: job.driver,
+    ended_at: timeOrNull(job.endTime),
+    error: job.error?.message ?? null,
+    error_reason: job.error === undefined ? null : reasonName(job.error.reason),
+    id: job.id,
+    method: job.method,
+    node_name: orNull(job.nodeName),
+    node_uuid: orNull(job.nodeUuid),
+    progress: progressCell(job.progress),
+    requested_by: job.requestedBy,
+    result: valueToJson(job.result),
+    revision: Number(job.revision),
+    state: stateText(job),
+  };
+}
+
+/**
+ * The end of a command that followed `job`.
+ * @throws CommandFailure unless the job succeeded or runs
+ */
+export function endWithJob(job: Job): void {
+  if (job.state === JobState.SUCCEEDED || job.state === JobState.RUNNING) return;
+  const why = job.error === undefined ? '' : `: ${describeDetail(job.error)}`;
+  throw new CommandFailure(EXIT_STATUS.failed, `job ${job.id} ${stateText(job)}${why}`);
+}
+
+/** Whether `job` has ended. */
+export function hasEnded(job: Job): boolean {
+  return job.state !== JobState.RUNNING;
+}
+
+/** One line about how `job` stands: `running 40% ejecting`. */
+export function jobLine(job: Job): string {
+  const progress = hasEnded(job) ? '' : ` ${progressText(job.progress)}`;
+  return `${job.method} ${stateText(job)}${progress}`.trimEnd();
+}
+
+/** A value of the contract as plain JSON; null when there is none. */
+export function valueToJson(value: Value | undefined): Json {
+  return value === undefined ? null : (toJson(ValueSchema, value) as Json);
+}
+
+function stateText({ state }: Job): string {
+  return Object.keys(JOB_STATES).find((name) => JOB_STATES[name] === state) ?? 'unknown';
+}
+
+function reasonName(reason: ErrorReason): string | null {
+  return Object.entries(ErrorReason).find(([, value]) => value === reason)?.[0] ?? null;
+}
+
+function progressCell(progress: JobProgress | undefined): Json | Cell {
+  if (progress === undefined) return null;
+  return new Cell(progressText(progress), { fraction: progress.fraction ?? null, message: progress.message });
+}
+
+function progressText(progress: JobProgress | undefined): string {
+  const fraction = progress?.fraction;
+  return [fraction === undefined ? '' : `${Math.round(fraction * 100)}%`, progress?.message ?? ''].join(' ').trim();
+}
+
+function orNull(text: string): string | null {
+  return text === '' ? null : text;
+}

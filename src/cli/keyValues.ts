@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { isSecretName } from '../core/secrets.ts';
+import { usageError } from './exitStatus.ts';
+
+/**
+ * The arguments of a call from `--arg K=V`. A value is what the method's `schema` says of its key: text stays text
+ * where the schema takes text, or says nothing; a number, a boolean, a list or an object is read as JSON. `@FILE` is
+ * the content of a file without its last line break; a text that begins with @ is written @@.
+ * @throws CommandFailure when a value is not of its type
+ */
+export function readArguments(pairs: readonly string[], schema: JsonObject | undefined): JsonObject {
+  const properties = isJsonObject(schema?.properties) ? schema.properties : {};
+  return readPairs('--arg', pairs, (key, text) => {
+    const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    return ofType(key, text, new Set(typesOf(property)));
+  });
+}
+
+/**
+ * Keys and values as Ironic's client reads them: JSON where the value is JSON, else text. A secret is always text, so
+ * that a password of digits stays one. `@FILE` and `@@` as in `readArguments`.
+ */
+export function readAttributes(option: string, pairs: readonly string[]): JsonObject {
+  return readPairs(option, pairs, (key, text) => {
+    if (isSecretName(key)) return text;
+    try {
+      return JSON.parse(text) as Json;
+    } catch {
+      return text;
+    }
+  });
+}
+
+function readPairs(option: string, pairs: readonly string[], read: (key: string, text: string) => Json): JsonObject {
+  const entries = new Map<string, Json>();
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw usageError(`${option}: it is KEY=VALUE`);
+    const key = pair.slice(0, at);
+    if (entries.has(key)) throw usageError(`${option}: ${key} is given twice`);
+    entries.set(key, read(key, readText(option, pair.slice(at + 1))));
+  }
+  return Object.fromEntries(entries);
+}
+
+function readText(option: string, text: string): string {
+  if (text.startsWith('@@')) return text.slice(1);
+  if (!text.startsWith('@')) return text;
+  const path = text.slice(1);
+  try {
+    // As the shell's $(cat FILE): a password in a file is followed by a line break.
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw usageError(`${option}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+function ofType(key: string, text: string, types: ReadonlySet<string>): Json {
+  if (types.size === 0 || types.has('string')) return text;
+  if (types.has('boolean') && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
+  let value: Json | undefined;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch {
+    // Told below.
+  }
+  if (value !== undefined && types.has(typeOf(value))) return value;
+  if (typeof value === 'number' && Number.isInteger(value) && types.has('integer')) return value;
+  throw usageError(`--arg ${key}: must be ${[...types].join(' or ')}${needsJson(types) ? ', as JSON' : ''}`);
+}
+
+/** The JSON Schema types that `schema` takes, as far as it says so. */
+function typesOf(schema: Json | undefined): string[] {
+  if (!isJsonObject(schema)) return [];
+  const { type } = schema;
+  if (typeof type === 'string') return [type];
+  if (Array.isArray(type)) return type.filter((name) => typeof name === 'string');
+  if (Array.isArray(schema.enum)) return schema.enum.map(typeOf);
+  if (schema.const !== undefined) return [typeOf(schema.const)];
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (!Array.isArray(choices)) return [];
+  const types = choices.map(typesOf);
+  // One choice that takes anything takes a text.
+  return types.some((names) => names.length === 0) ? [] : types.flat();
+}
+
+function typeOf(value: Json): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
+
+function needsJson(types: ReadonlySet<string>): boolean {
+  return types.has('array') || types.has('object');
+}

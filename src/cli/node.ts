@@ -1,0 +1,91 @@
+import { Command } from 'commander';
+import { collectPages, withConnection } from './connection.ts';
+import { forEachNode } from './eachNode.ts';
+import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
+import { nodePassthruCommand } from './nodePassthru.ts';
+import { nodeListing, nodeRecord } from './nodeRecord.ts';
+import { type DurationMessage, limitOption, lockWaitOption } from './options.ts';
+import { addOutputOptions, type OutputOptions, printListing, printRecord } from './output.ts';
+
+/** `passthru node …`. */
+export function nodeCommand(): Command {
+  return new Command('node')
+    .description('Enrol, show, change and lock nodes, and call their vendor methods')
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(createCommand())
+    .addCommand(setCommand())
+    .addCommand(unsetCommand())
+    .addCommand(deleteCommand())
+    .addCommand(maintenanceCommand())
+    .addCommand(lockCommand())
+    .addCommand(unlockCommand())
+    .addCommand(nodePassthruCommand());
+}
+
+interface ListOptions extends OutputOptions {
+  driver?: string;
+  maintenance?: boolean;
+  limit: number;
+  long?: boolean;
+}
+
+function listCommand(): Command {
+  const command = new Command('list')
+    .description('List the nodes in the order of their enrolment')
+    .option('--driver <driver>', 'only nodes with this driver')
+    .option('--maintenance', 'only nodes in maintenance')
+    .option('--no-maintenance', 'only nodes out of maintenance')
+    .addOption(limitOption('nodes'))
+    .option('--long', 'more columns');
+  return addOutputOptions(command).action(async (options: ListOptions) => {
+    const { driver, maintenance } = options;
+    const found = await withConnection(command, ({ nodes }) =>
+      collectPages(options.limit, async (pageSize, pageToken) => {
+        const page = await nodes.listNodes({ pageSize, pageToken, driver, maintenance });
+        return { items: page.nodes, nextPageToken: page.nextPageToken };
+      }),
+    );
+    await printListing(nodeListing(found, options.long ?? false), options);
+  });
+}
+
+function showCommand(): Command {
+  const command = new Command('show').description('Show a node').argument('<node>', 'UUID or name');
+  return addOutputOptions(command).action(async (node: string, options: OutputOptions) => {
+    const answer = await withConnection(command, ({ nodes }) => nodes.getNode({ node }));
+    await printRecord(nodeRecord(answer.node!), options);
+  });
+}
+
+function deleteCommand(): Command {
+  const command = new Command('delete').description('Remove nodes').argument('<node...>', 'UUIDs or names');
+  return command.action(async (idents: string[]) => {
+    await forEachNode(command, idents, async ({ nodes }, node) => {
+      await nodes.deleteNode({ node });
+      console.log(`Deleted node ${node}`);
+    });
+  });
+}
+
+function lockCommand(): Command {
+  const command = new Command('lock')
+    .description('Reserve a node until it is unlocked: calls of methods that need its lock are refused meanwhile')
+    .argument('<node>', 'UUID or name')
+    .option('--holder <name>', 'the name that the reservation shows; else the name that the service knows you by')
+    .addOption(lockWaitOption());
+  return command.action(async (node: string, options: { holder?: string; lockWait?: DurationMessage }) => {
+    const answer = await withConnection(command, ({ nodes }) => nodes.lockNode({ node, ...options }));
+    console.log(`Locked node ${node}; it is held by ${answer.node?.reservation?.holder}`);
+  });
+}
+
+function unlockCommand(): Command {
+  const command = new Command('unlock')
+    .description('End the reservation of a node that was locked')
+    .argument('<node>', 'UUID or name');
+  return command.action(async (node: string) => {
+    await withConnection(command, ({ nodes }) => nodes.unlockNode({ node }));
+    console.log(`Unlocked node ${node}`);
+  });
+}

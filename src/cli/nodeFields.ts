@@ -1,0 +1,162 @@
+import { Command } from 'commander';
+import type { JsonObject } from '../core/json.ts';
+import { withConnection } from './connection.ts';
+import { forEachNode } from './eachNode.ts';
+import { usageError } from './exitStatus.ts';
+import { readAttributes } from './keyValues.ts';
+import { nodeRecord } from './nodeRecord.ts';
+import { repeatedOption } from './options.ts';
+import { addOutputOptions, type OutputOptions, printRecord } from './output.ts';
+
+/** The options that set a node's fields. */
+interface FieldOptions {
+  name?: string;
+  driver?: string;
+  vendorInterface?: string;
+  description?: string;
+  driverInfo?: string[];
+  extra?: string[];
+  property?: string[];
+}
+
+/** `passthru node create`. */
+export function createCommand(): Command {
+  const command = addFieldOptions(
+    new Command('create')
+      .description('Enrol a node')
+      .requiredOption('--driver <driver>', 'the hardware type, such as redfish')
+      .option('--uuid <uuid>', 'the UUID; else a new one'),
+  ).addHelpText('after', CREATE_HELP);
+  return addOutputOptions(command).action(async (options: FieldOptions & OutputOptions & { uuid?: string }) => {
+    const node = { uuid: options.uuid, ...readFields(options) };
+    const answer = await withConnection(command, ({ nodes }) => nodes.createNode({ node }));
+    await printRecord(nodeRecord(answer.node!), options);
+  });
+}
+
+/** `passthru node set`. */
+export function setCommand(): Command {
+  const command = addFieldOptions(
+    new Command('set')
+      .description("Change a node's fields")
+      .argument('<node>', 'UUID or name')
+      .option('--driver <driver>', 'the hardware type'),
+  ).addHelpText('after', SET_HELP);
+  return command.action(async (node: string, options: FieldOptions) => {
+    const values = readFields(options);
+    const paths = [
+      ...(values.name === undefined ? [] : ['name']),
+      ...(values.driver === undefined ? [] : ['driver']),
+      ...(values.vendorInterface === undefined ? [] : ['vendor_interface']),
+      ...(values.description === undefined ? [] : ['description']),
+      ...memberPaths('driver_info', Object.keys(values.driverInfo)),
+      ...memberPaths('extra', Object.keys(values.extra)),
+      ...memberPaths('properties', Object.keys(values.properties)),
+    ];
+    await update(command, [node], values, paths);
+  });
+}
+
+/** `passthru node unset`. */
+export function unsetCommand(): Command {
+  const command = new Command('unset')
+    .description("Remove a node's fields")
+    .argument('<node>', 'UUID or name')
+    .option('--name', 'the name')
+    .option('--description', 'the description')
+    .option('--vendor-interface', "the vendor interface: the driver's default again")
+    .addOption(repeatedOption('--driver-info <key>', 'a key of driver_info; repeat it for more'))
+    .addOption(repeatedOption('--extra <key>', 'a key of extra; repeat it for more'))
+    .addOption(repeatedOption('--property <key>', 'a key of the properties; repeat it for more'));
+  type Options = Partial<Record<'driverInfo' | 'extra' | 'property', string[]>> &
+    Partial<Record<'name' | 'description' | 'vendorInterface', true>>;
+  return command.action(async (node: string, options: Options) => {
+    const paths = [
+      ...(options.name ? ['name'] : []),
+      ...(options.description ? ['description'] : []),
+      ...(options.vendorInterface ? ['vendor_interface'] : []),
+      ...memberPaths('driver_info', options.driverInfo),
+      ...memberPaths('extra', options.extra),
+      ...memberPaths('properties', options.property),
+    ];
+    await update(command, [node], {}, paths);
+  });
+}
+
+/** `passthru node maintenance set|unset`. */
+export function maintenanceCommand(): Command {
+  const paths = ['maintenance', 'maintenance_reason'];
+  const set = new Command('set')
+    .description('Put nodes into maintenance')
+    .argument('<node...>', 'UUIDs or names')
+    .option('--reason <text>', 'why');
+  set.action((idents: string[], { reason }: { reason?: string }) =>
+    update(set, idents, { maintenance: true, maintenanceReason: reason }, paths),
+  );
+  const unset = new Command('unset')
+    .description('Take nodes out of maintenance')
+    .argument('<node...>', 'UUIDs or names');
+  unset.action((idents: string[]) => update(unset, idents, { maintenance: false }, paths));
+  return new Command('maintenance')
+    .description('Put nodes into maintenance, or take them out of it')
+    .addCommand(set)
+    .addCommand(unset);
+}
+
+/** What UpdateNode takes as values. */
+interface NodeValues {
+  name?: string;
+  driver?: string;
+  vendorInterface?: string;
+  description?: string;
+  driverInfo?: JsonObject;
+  extra?: JsonObject;
+  properties?: JsonObject;
+  maintenance?: boolean;
+  maintenanceReason?: string;
+}
+
+async function update(command: Command, idents: string[], values: NodeValues, paths: string[]): Promise<void> {
+  if (paths.length === 0) throw usageError('nothing to change: name at least one field');
+  await forEachNode(command, idents, async ({ nodes }, node) => {
+    await nodes.updateNode({ node, values, updateMask: { paths } });
+  });
+}
+
+function addFieldOptions(command: Command): Command {
+  return command
+    .option('--name <name>', 'a unique name')
+    .option('--vendor-interface <interface>', "the vendor interface; else the driver's default")
+    .option('--description <text>', 'what the node is')
+    .addOption(repeatedOption('--driver-info <key=value>', 'how the driver reaches the machine; repeat it for more'))
+    .addOption(repeatedOption('--extra <key=value>', 'anything to keep with the node; repeat it for more'))
+    .addOption(repeatedOption('--property <key=value>', "one of the machine's properties; repeat it for more"));
+}
+
+function readFields({ driverInfo, extra, property, name, driver, vendorInterface, description }: FieldOptions) {
+  return {
+    name,
+    driver,
+    vendorInterface,
+    description,
+    driverInfo: readAttributes('--driver-info', driverInfo ?? []),
+    extra: readAttributes('--extra', extra ?? []),
+    properties: readAttributes('--property', property ?? []),
+  };
+}
+
+function memberPaths(group: string, keys: readonly string[] = []): string[] {
+  return keys.map((key) => `${group}.${key}`);
+}
+
+const CREATE_HELP = `
+A value is read as JSON where it is JSON; a secret is always text. @FILE stands for the content of a file, so that a
+password need not stand in the list of processes.
+
+Example:
+  passthru node create --driver redfish --name rf-7 --driver-info redfish_address=https://bmc-7.example \\
+    --driver-info redfish_username=operator --driver-info redfish_password=@password.txt`;
+
+const SET_HELP = `
+Example:
+  passthru node set rf-7 --driver-info redfish_verify_ca=false --description 'rack 7, unit 12'`;

@@ -1,0 +1,76 @@
+import { ReservationKind } from '../../gen/passthru/v1/error_pb.ts';
+import type { Node } from '../../gen/passthru/v1/node_pb.ts';
+import type { Json } from '../core/json.ts';
+import type { Listing } from './output.ts';
+import { timeOrNull } from './time.ts';
+
+/** Ironic's columns of `baremetal node list`. */
+const COLUMNS = ['UUID', 'Name', 'Instance UUID', 'Power State', 'Provisioning State', 'Maintenance'];
+
+/** What `--long` adds. */
+const LONG_COLUMNS = [
+  'Driver',
+  'Vendor Interface',
+  'Reservation',
+  'Description',
+  'Last Error',
+  'Created At',
+  'Updated At',
+];
+
+/** `nodes` under Ironic's columns. What is not served here shows as Ironic shows a node that was only enrolled. */
+export function nodeListing(nodes: readonly Node[], long: boolean): Listing {
+  return {
+    columns: long ? [...COLUMNS, ...LONG_COLUMNS] : COLUMNS,
+    rows: nodes.map((node) => {
+      const row: Json[] = [node.uuid, orNull(node.name), null, null, 'enroll', node.maintenance];
+      if (!long) return row;
+      const { driver, vendorInterface, reservation, description, lastError, createTime, updateTime } = node;
+      return [
+        ...row,
+        driver,
+        vendorInterface,
+        reservation?.holder ?? null,
+        orNull(description),
+        orNull(lastError),
+        timeOrNull(createTime),
+        timeOrNull(updateTime),
+      ];
+    }),
+  };
+}
+
+/** `node` by Ironic's field names. `lock` is what Ironic does not tell of a reservation; null when the node is free. */
+export function nodeRecord(node: Node): Record<string, Json> {
+  const { reservation } = node;
+  return {
+    created_at: timeOrNull(node.createTime),
+    description: orNull(node.description),
+    driver: node.driver,
+    driver_info: node.driverInfo ?? {},
+    extra: node.extra ?? {},
+    last_error: orNull(node.lastError),
+    lock:
+      reservation === undefined
+        ? null
+        : {
+            kind: reservation.kind === ReservationKind.HELD ? 'held' : 'call',
+            method: orNull(reservation.method),
+            requested_by: orNull(reservation.requestedBy),
+            job: orNull(reservation.job),
+            since: timeOrNull(reservation.since),
+          },
+    maintenance: node.maintenance,
+    maintenance_reason: orNull(node.maintenanceReason),
+    name: orNull(node.name),
+    properties: node.properties ?? {},
+    reservation: reservation?.holder ?? null,
+    updated_at: timeOrNull(node.updateTime),
+    uuid: node.uuid,
+    vendor_interface: node.vendorInterface,
+  };
+}
+
+function orNull(text: string): string | null {
+  return text === '' ? null : text;
+}

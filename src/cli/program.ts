@@ -1,0 +1,93 @@
+import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+import { visible } from './output.ts';
+
+/** The commands at the top; each is loaded only when it is asked for, so that every one of them starts quickly. */
+const GROUPS: readonly { name: string; summary: string; load(): Promise<Command> }[] = [
+  {
+    name: 'node',
+    summary: 'Enrol, show, change and lock nodes, and call their vendor methods',
+    load: async () => (await import('./node.ts')).nodeCommand(),
+  },
+  {
+    name: 'driver',
+    summary: 'Show drivers (hardware types) and call their methods',
+    load: async () => (await import('./driver.ts')).driverCommand(),
+  },
+  {
+    name: 'job',
+    summary: 'Show, watch and cancel the runs of asynchronous methods',
+    load: async () => (await import('./job.ts')).jobCommand(),
+  },
+  {
+    name: 'serve',
+    summary: 'Run the service',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'sim',
+    summary: 'Run simulated BMCs that speak Redfish, one port each',
+    load: async () => (await import('../sim/command.ts')).simCommand(),
+  },
+];
+
+const EXAMPLES = `
+Examples:
+  passthru serve --config passthru.yaml
+  passthru node list
+  passthru node passthru list rf-1
+  passthru node passthru call rf-1 eject_vmedia --watch
+  passthru job list --state failed -f json
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
+
+/** Runs the command line `args` and answers the exit status. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  // Nobody reads on: `passthru node list | head -1`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT_STATUS.failed);
+  });
+  const program = await createProgram(args);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommandFailure) {
+      console.error(`error: ${visible(error.message)}`);
+      return error.status;
+    }
+    if (error instanceof CommanderError) return commanderStatus(error);
+    throw error;
+  }
+}
+
+async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command('passthru')
+    .description('Vendor passthru for bare-metal nodes: the service, and a client for it')
+    .version(packageJson.version)
+    .addOption(
+      new Option('--server <url>', 'the service to talk to').env('PASSTHRU_SERVER').default('http://127.0.0.1:6385'),
+    )
+    .addHelpText('after', EXAMPLES);
+  const wanted = GROUPS.find(({ name }) => args.includes(name));
+  for (const group of GROUPS) {
+    const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
+    program.addCommand(command);
+  }
+  prepare(program);
+  return program;
+}
+
+/** What every command has alike. */
+function prepare(command: Command): void {
+  command.exitOverride().configureHelp({ showGlobalOptions: true }).showSuggestionAfterError();
+  for (const child of command.commands) prepare(child);
+}
+
+function commanderStatus({ code, exitCode }: CommanderError): number {
+  // A command that failed of itself, or help that was asked for. Everything else is a fault of the command line.
+  if (code === 'commander.error' || exitCode === 0) return exitCode;
+  return EXIT_STATUS.usage;
+}

@@ -1,0 +1,85 @@
+import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
+import { Command } from 'commander';
+import type { Service } from '../service.ts';
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+
+/** `passthru serve`. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Run the service. Every key of its configuration is also an environment variable PASSTHRU_…')
+    .option('--config <file>', 'the configuration, a YAML file; see docs/configuration.md')
+    .addHelpText('after', HELP)
+    .action(async ({ config }: { config?: string }) => {
+      await serve(config ?? null);
+    });
+}
+
+/** Runs the service until it is told to stop; the process then ends by itself. */
+async function serve(file: string | null): Promise<void> {
+  const { loadConfig } = await import('../config/load.ts');
+  const config = await orExplain(() => loadConfig({ file, environment: process.env }));
+  const service = await startSmall(async () => {
+    const [{ startService }, { createServiceLog }] = await Promise.all([
+      import('../service.ts'),
+      import('./serviceLog.ts'),
+    ]);
+    return orExplain(() => startService(config, { log: createServiceLog(config.log_level) }));
+  });
+  stopOnSignal(service);
+  console.log(`listening on ${service.url}`);
+  flushCompileCache();
+}
+
+/**
+ * Runs `start` with V8's young generation kept at its first size. Loading modules would make it grow to its full 16 MB
+ * three times over, which an idle service then keeps; measured, this is 25 MB less.
+ */
+async function startSmall<T>(start: () => Promise<T>): Promise<T> {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  try {
+    return await start();
+  } finally {
+    // V8's default.
+    setFlagsFromString('--semi-space-growth-factor=2');
+  }
+}
+
+/** SIGTERM or SIGINT stops the service; a second one ends the process at once. */
+function stopOnSignal(service: Service): void {
+  let asked = false;
+  const stop = async (signal: 'SIGTERM' | 'SIGINT') => {
+    if (asked) process.exit(signal === 'SIGTERM' ? 143 : EXIT_STATUS.interrupted);
+    asked = true;
+    try {
+      await service.close();
+      process.exit(0);
+    } catch (error) {
+      console.error(error);
+      process.exit(EXIT_STATUS.failed);
+    }
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+}
+
+/** Turns what the operator can mend into the end of the command; throws everything else as it is. */
+async function orExplain<T>(step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof Error && (error.name === 'ConfigError' || error.name === 'PassthruError')) {
+      const reasons = error.message.replaceAll('\n', '\n  ');
+      throw new CommandFailure(EXIT_STATUS.failed, `passthru cannot start:\n  ${reasons}`);
+    }
+    throw error;
+  }
+}
+
+const HELP = `
+It prints "listening on http://HOST:PORT" when it is ready, and logs to standard error. SIGTERM or Ctrl-C stops it:
+running calls get shutdown_grace to end; a second signal ends it at once.
+
+Examples:
+  passthru serve
+  passthru serve --config passthru.yaml
+  PASSTHRU_LISTEN=127.0.0.1:7000 PASSTHRU_STORE=sqlite::memory: passthru serve`;

@@ -1,0 +1,48 @@
+import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
+import { isSecretName, MASK } from '../core/secrets.ts';
+
+/** How deep into a logged value secrets are looked for; what lies deeper is not logged. */
+const MAX_DEPTH = 8;
+
+/**
+ * The service's log: one JSON object a line on standard error, with secrets as `******` wherever they stand.
+ * @param level the lowest level that is logged
+ * @param stream where else to write, for tests
+ */
+export function createServiceLog(level: string, stream?: DestinationStream): Logger {
+  const target = stream ?? standardError();
+  return pino(
+    {
+      level,
+      base: undefined,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => mask(fields, MAX_DEPTH) as Record<string, unknown>,
+      },
+      // An error is made plain by `mask` before pino sees it.
+      serializers: { err: (error: unknown) => error },
+    },
+    target,
+  );
+}
+
+function standardError(): DestinationStream {
+  const stream = destination({ dest: 2, sync: false });
+  // What is in the buffer at the end would be lost.
+  process.once('exit', () => stream.flushSync());
+  return stream;
+}
+
+function mask(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Date) return value;
+  if (depth === 0 || ArrayBuffer.isView(value)) return '…';
+  if (value instanceof Error) return mask({ ...stdSerializers.err(value) }, depth);
+  if (Array.isArray(value)) return value.map((item) => mask(item, depth - 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => {
+      return [name, isSecretName(name) && member !== null ? MASK : mask(member, depth - 1)];
+    }),
+  );
+}
