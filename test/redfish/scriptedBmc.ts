@@ -14,10 +14,10 @@ export interface ScriptedRequest {
   socket: Socket;
 }
 
-/** What it answers; null leaves the request without an answer. */
-export type Script = (
-  request: ScriptedRequest,
-) => { status: number; headers?: Record<string, string>; body?: unknown } | null | Promise<never>;
+/** An answer; null leaves the request without one. */
+export type ScriptedAnswer = { status: number; headers?: Record<string, string>; body?: unknown } | null;
+
+export type Script = (request: ScriptedRequest) => ScriptedAnswer | Promise<ScriptedAnswer>;
 
 /** A BMC that does what a test says, for what the simulator does not do. */
 export interface ScriptedBmc {

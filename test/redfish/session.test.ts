@@ -114,6 +114,27 @@ test('an expired session is replaced by one new log-in, and the request is sent 
   expect(logIns).toHaveLength(1);
 });
 
+test('a late 401 to an old session uses the session that another caller has opened since', async () => {
+  let logIns = 0;
+  let expired = false;
+  const late = Promise.withResolvers<void>();
+  const bmc = await startScript(async ({ path, method, headers }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: {} };
+    if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': `token-${++logIns}` } };
+    if (!expired || headers['x-auth-token'] !== 'token-1') return { status: 200, body: {} };
+    if (path === '/late') await late.promise;
+    return { status: 401 };
+  });
+  const client = clients.for(target(bmc.url));
+  await client.get('/first', options);
+  expired = true;
+  const slow = client.get('/late', options);
+  await client.get('/early', options);
+  late.resolve();
+  await slow;
+  expect(logIns).toBe(2);
+});
+
 test('a BMC that answers 401 to a new session gets no third try', async () => {
   const bmc = await startScript(({ path, method }) => {
     if (path === '/redfish/v1/') return { status: 200, body: {} };

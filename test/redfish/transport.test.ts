@@ -8,6 +8,8 @@ let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 const options = { signal: forever };
 const basic = { account: { username: 'u', password: 'p', authType: 'basic' as const } };
+/** Longer than a test may take: nothing of it may end by the timeout. */
+const slow = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 const quick = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 
 async function start(script: Parameters<typeof startScriptedBmc>[0]): Promise<ScriptedBmc> {
@@ -54,7 +56,7 @@ test('a BMC is asked at most four things at once, whatever the number of account
     most = Math.max(most, ++under);
     await new Promise((resolve) => setTimeout(resolve, 20));
     under--;
-    return { status: 200, body: {} } as never;
+    return { status: 200, body: {} };
   });
   const work = Array.from({ length: 24 }, (_, i) =>
     clients
@@ -68,12 +70,16 @@ test('a BMC is asked at most four things at once, whatever the number of account
 
 test('a caller who leaves while waiting for a connection gets the reason at once', async () => {
   const bmc = await start(() => null);
-  const client = clients.for(target(bmc.url, { ...basic, ...quick }));
-  const busy = Array.from({ length: 4 }, () => failure(client.get('/a', options)));
+  const client = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const stop = new AbortController();
+  const busy = Array.from({ length: 4 }, () => client.get('/a', { signal: stop.signal }).catch(() => undefined));
   const leaving = new AbortController();
   const waiting = client.get('/b', { signal: leaving.signal });
+  // By now it has got as far as it can.
+  await new Promise((resolve) => setTimeout(resolve, 20));
   leaving.abort(new Error('left'));
   await expect(waiting).rejects.toThrow('left');
+  stop.abort();
   await Promise.all(busy);
   expect(bmc.lines()).not.toContain('GET /b');
 });
@@ -127,7 +133,7 @@ test('a fired signal ends a request under way with its reason', async () => {
   const bmc = await start(() => null);
   const reason = new Error('cancelled');
   const abort = new AbortController();
-  const call = clients.for(target(bmc.url, basic)).post('/a', null, { signal: abort.signal });
+  const call = clients.for(target(bmc.url, { ...basic, ...slow })).post('/a', null, { signal: abort.signal });
   setTimeout(() => abort.abort(reason), 20);
   await expect(call).rejects.toBe(reason);
 });
