@@ -165,9 +165,21 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
   }
   const [key] = issue.path as (keyof typeof ALLOWED)[];
   if (key === undefined) return [`must be keys and values: ${known.join(', ')}`];
-  const value = isJsonObject(raw) ? raw[key] : undefined;
-  const given = value === undefined ? 'is missing' : `${showValue(key, value)} is not allowed`;
-  return [`${key}: ${given}; allowed: ${ALLOWED[key]}`];
+  const value = issue.path.reduce<unknown>((group, part) => (group as Record<PropertyKey, unknown>)[part], raw);
+  return [
+    `${issue.path.map(String).join('.')}: ${describeValue(issue.path, value)}; allowed: ${allowedAt(issue.path)}`,
+  ];
+}
+
+function describeValue(path: readonly PropertyKey[], value: unknown): string {
+  if (value === undefined) return 'is missing';
+  // What should have been keys and values may be a secret without a name.
+  if (path.length === 1 && path[0] === 'driver_info') return 'its value is not allowed';
+  return `${showValue(String(path.at(-1)), value)} is not allowed`;
+}
+
+function allowedAt([key, ...members]: readonly PropertyKey[]): string {
+  return members.length > 0 ? 'what JSON can hold' : ALLOWED[key as keyof typeof ALLOWED];
 }
 
 function describeRefusal(error: PassthruError): string[] {

@@ -8,6 +8,7 @@ import { isSecretName, MASK, maskSecrets } from '../core/secrets.ts';
 export function showValue(name: string, value: unknown): string {
   if (isSecretName(name)) return MASK;
   const shown = isJsonObject(value) ? maskSecrets(value as JsonObject) : value;
-  const text = (JSON.stringify(shown) ?? String(shown)).replace(/(:\/\/[^/@\s"]*?:)[^/@\s"]*@/g, `$1${MASK}@`);
+  const json = typeof shown === 'number' ? String(shown) : JSON.stringify(shown);
+  const text = (json ?? String(shown)).replace(/(:\/\/[^/@\s"]*?:)[^/@\s"]*@/g, `$1${MASK}@`);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

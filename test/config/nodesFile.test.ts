@@ -1,0 +1,197 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/config/configError.ts';
+import { applyNodesFile, readNodesFile } from '../../src/config/nodesFile.ts';
+import type { Core } from '../../src/core/core.ts';
+import { createCore } from '../../src/core/create.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Node } from '../../src/core/node.ts';
+import type { Store } from '../../src/core/store.ts';
+import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
+import { openStore } from '../../src/store/open.ts';
+
+const UUID = '22222222-2222-4222-8222-222222222222';
+
+let directory: string;
+let path: string;
+let store: Store;
+let core: Core;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-nodes-'));
+  path = join(directory, 'nodes.yaml');
+  store = await openStore('sqlite::memory:', { log: silentLogger });
+  core = await createCore({
+    store,
+    hardwareTypes: [createFakeHardwareType({ vendorDelay: 0 })],
+    host: 'test',
+    log: silentLogger,
+    settings: { lockedRetryAttempts: 1, lockedRetryInterval: 0, maxLockWait: 0, workers: 1 },
+  });
+});
+
+afterEach(async () => {
+  await core.shutdown(0);
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** Writes the file and enrols what it lists. */
+async function apply(yaml: string): Promise<void> {
+  writeFileSync(path, yaml);
+  await applyNodesFile(path, core, silentLogger);
+}
+
+async function problemsOf(yaml: string): Promise<string[]> {
+  try {
+    await apply(yaml);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map((problem) => problem.replace(`${path}: `, ''));
+    throw error;
+  }
+  return [];
+}
+
+function listNodes(): Promise<Node[]> {
+  return core.nodes.list({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc' });
+}
+
+const caller = { name: 'operator' };
+const { signal } = new AbortController();
+
+test('enrols what is listed, with everything that an entry says', async () => {
+  await apply(`
+nodes:
+  - uuid: ${UUID}
+    name: fake-1
+    driver: fake-hardware
+    vendor_interface: no-vendor
+    driver_info: { B1: one, nested: { list: [1, true, null] } }
+    description: the first
+    extra: { rack: 7 }
+    reservation: conductor-b.example
+  - { name: fake-2, driver: fake-hardware }
+`);
+  const [first, second] = await listNodes();
+  expect(first).toMatchObject({
+    uuid: UUID,
+    name: 'fake-1',
+    driver: 'fake-hardware',
+    vendorInterface: 'no-vendor',
+    driverInfo: { B1: 'one', nested: { list: [1, true, null] } },
+    description: 'the first',
+    extra: { rack: 7 },
+    reservation: { holder: 'conductor-b.example', kind: 'held', requestedBy: 'nodes_file' },
+  });
+  expect(second).toMatchObject({ name: 'fake-2', vendorInterface: 'fake', driverInfo: {}, reservation: null });
+});
+
+test('a node that is there stays as it was changed, whether the entry has its UUID or its name', async () => {
+  const yaml = `
+nodes:
+  - { uuid: ${UUID}, name: fake-1, driver: fake-hardware, description: as listed, reservation: conductor-b.example }
+  - { name: fake-2, driver: fake-hardware, description: as listed }
+`;
+  await apply(yaml);
+  await core.nodes.unlock('fake-1', caller);
+  await core.nodes.update('fake-1', () => ({ name: 'renamed', description: 'changed' }), caller, signal);
+  await core.nodes.update('fake-2', () => ({ description: 'changed' }), caller, signal);
+  await apply(yaml);
+  expect(await listNodes()).toMatchObject([
+    { uuid: UUID, name: 'renamed', description: 'changed', reservation: null },
+    { name: 'fake-2', description: 'changed' },
+  ]);
+});
+
+test('an entry whose UUID is nowhere is matched by its name', async () => {
+  const node = await core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, caller);
+  await apply(`nodes: [{ uuid: ${UUID}, name: fake-1, driver: fake-hardware }]`);
+  expect((await listNodes()).map(({ uuid }) => uuid)).toEqual([node.uuid]);
+});
+
+test('a UUID in capitals is the same UUID', async () => {
+  const uuid = 'ABCDEF22-2222-4222-8222-222222222222';
+  await apply(`nodes: [{ uuid: ${uuid}, driver: fake-hardware }]`);
+  await apply(`nodes: [{ uuid: ${uuid}, driver: fake-hardware }]`);
+  expect(await listNodes()).toMatchObject([{ uuid: uuid.toLowerCase(), name: null }]);
+});
+
+test('nodes that are not listed stay', async () => {
+  await core.nodes.create({ name: 'other', driver: 'fake-hardware' }, caller);
+  await apply('nodes: []');
+  expect(await listNodes()).toMatchObject([{ name: 'other' }]);
+});
+
+describe('a wrong file tells the entry and the key, and enrols nothing', () => {
+  test.each<[yaml: string, problem: string]>([
+    ['', 'must hold "nodes:" with a list of nodes'],
+    ['nodes: {}', 'must hold "nodes:" with a list of nodes'],
+    ['{nodes: [], node: []}', 'node: is no known key; allowed: nodes'],
+    [
+      'nodes: [7]',
+      'nodes[0]: must be keys and values: uuid, name, driver, vendor_interface, driver_info, description, extra, reservation',
+    ],
+    ['nodes: [{ name: a }]', 'nodes[0] (a): driver: is missing; allowed: the name of a hardware type; it is required'],
+    ['nodes: [{ driver: fake-hardware }]', 'nodes[0]: must have a name or a uuid, or every start would enrol it again'],
+    ['nodes: [{ uuid: 7, driver: fake-hardware }]', 'nodes[0]: uuid: 7 is not allowed; allowed: a UUID'],
+    [
+      'nodes: [{ name: "a/b", driver: fake-hardware }]',
+      'nodes[0] (a/b): name: "a/b" is not allowed; allowed: letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
+    ],
+    [
+      'nodes: [{ name: maintenance, driver: fake-hardware }]',
+      'nodes[0] (maintenance): name: "maintenance" is not allowed; allowed: letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
+    ],
+    [
+      'nodes: [{ name: a, driver: fake-hardware, driver_inf: {} }]',
+      'nodes[0] (a): driver_inf: is no known key; did you mean driver_info?',
+    ],
+    [
+      'nodes: [{ name: a, driver: fake-hardware, driver_info: [hunter2] }]',
+      'nodes[0] (a): driver_info: its value is not allowed; allowed: keys and values',
+    ],
+    [
+      'nodes: [{ name: a, driver: fake-hardware, extra: { a: .nan } }]',
+      'nodes[0] (a): extra.a: NaN is not allowed; allowed: what JSON can hold',
+    ],
+    [
+      'nodes: [{ name: a, driver: fake-hardware, reservation: "" }]',
+      'nodes[0] (a): reservation: "" is not allowed; allowed: the name of a host: 1 to 255 characters, no control characters',
+    ],
+    [
+      'nodes: [{ name: a, driver: fake-hardware }, { name: b, driver: fake-hardware }, { name: a, driver: fake-hardware }]',
+      'nodes[2] (a): name: "a" stands in nodes[0] already',
+    ],
+  ])('%s', async (yaml, problem) => {
+    expect(await problemsOf(yaml)).toEqual([problem]);
+    expect(await listNodes()).toEqual([]);
+  });
+
+  test('every fault at once', async () => {
+    expect(
+      await problemsOf('nodes: [{ name: "a b", driver: 1 }, { x: 1, name: c, driver: fake-hardware }]'),
+    ).toHaveLength(3);
+  });
+
+  test('what the service refuses is told with its entry and key', async () => {
+    const [driver] = await problemsOf('nodes: [{ name: a, driver: redfsh }]');
+    expect(driver).toMatch(/^nodes\[0\] \(a\): driver: .*redfsh.*Known drivers: fake-hardware/);
+    const [face] = await problemsOf('nodes: [{ name: a, driver: fake-hardware, vendor_interface: ilo }]');
+    expect(face).toMatch(/^nodes\[0\] \(a\): vendor_interface: .*Valid interfaces are: fake, no-vendor/);
+    const [mask] = await problemsOf(
+      'nodes: [{ name: a, driver: fake-hardware, driver_info: { redfish_password: "******" } }]',
+    );
+    expect(mask).toMatch(/^nodes\[0\] \(a\): driver_info\.redfish_password: /);
+  });
+
+  test('a password is not repeated', () => {
+    writeFileSync(path, 'nodes: [{ name: a, driver: d, driver_info: { redfish_password: { hunter2: .inf } } }]');
+    expect(() => readNodesFile(path)).toThrow('driver_info.redfish_password: ****** is not allowed');
+    expect(() => readNodesFile(path)).not.toThrow('hunter2');
+    writeFileSync(path, 'nodes:\n  - driver_info: { redfish_password: "hunter2 }');
+    expect(() => readNodesFile(path)).toThrow(ConfigError);
+    expect(() => readNodesFile(path)).not.toThrow('hunter2');
+  });
+});
