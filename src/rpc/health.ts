@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { type Health, HealthCheckResponse_ServingStatus as Status } from '../../gen/grpc/health/v1/health_pb.ts';
 import type { Core } from '../core/core.ts';
-import { callEnd } from './callSignal.ts';
+import { callEnd } from './callEnd.ts';
 
 /** How often a Watch looks whether the service still takes calls, in milliseconds. */
 const WATCH_INTERVAL = 5000;
@@ -31,7 +31,8 @@ export function healthService(core: Core, services: readonly string[]): ServiceI
       return { statuses: Object.fromEntries([...names].map((name) => [name, { status: now }])) };
     },
     async *watch(request, context) {
-      const { signal } = callEnd(context);
+      using end = callEnd(context);
+      const { signal } = end;
       let told: Status | null = null;
       while (!signal.aborted) {
         const now = names.has(request.service) ? await status() : Status.SERVICE_UNKNOWN;

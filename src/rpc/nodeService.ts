@@ -4,8 +4,8 @@ import { nodeToMessage } from '../contract/node.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import { isUuid } from '../core/node.ts';
+import { callEnd } from './callEnd.ts';
 import { callerOf } from './caller.ts';
-import { callEnd } from './callSignal.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 import { newNode } from './newNode.ts';
@@ -43,19 +43,21 @@ export function nodeService(core: Core): ServiceImpl<typeof NodeService> {
     },
     async updateNode(request, context) {
       const change = nodeChanges(request.updateMask?.paths ?? [], request.values, core.drivers);
-      const { signal } = callEnd(context);
-      return { node: nodeToMessage(await core.nodes.update(request.node, change, callerOf(), signal)) };
+      using end = callEnd(context);
+      return { node: nodeToMessage(await core.nodes.update(request.node, change, callerOf(), end.signal)) };
     },
     async deleteNode(request, context) {
-      await core.nodes.delete(request.node, callerOf(), callEnd(context).signal);
+      using end = callEnd(context);
+      await core.nodes.delete(request.node, callerOf(), end.signal);
       return {};
     },
     async lockNode(request, context) {
+      using end = callEnd(context);
       const node = await core.nodes.lock(request.node, {
         holder: request.holder === '' ? null : request.holder,
         lockWait: lockWaitMs(request.lockWait),
         caller: callerOf(),
-        signal: callEnd(context).signal,
+        signal: end.signal,
       });
       return { node: nodeToMessage(node) };
     },

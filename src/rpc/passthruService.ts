@@ -10,8 +10,8 @@ import { isFiniteJson, jsonToStruct, jsonToValue } from '../contract/value.ts';
 import type { Core, Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
+import { callEnd } from './callEnd.ts';
 import { callerOf } from './caller.ts';
-import { callEnd } from './callSignal.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 
@@ -22,6 +22,7 @@ export function passthruService(core: Core): ServiceImpl<typeof PassthruService>
       return { methods: describe(await core.listNodeMethods(request.node)) };
     },
     async callNodeMethod(request, context) {
+      using end = callEnd(context);
       const outcome = await core.callNodeMethod({
         node: request.node,
         method: request.method,
@@ -30,7 +31,8 @@ export function passthruService(core: Core): ServiceImpl<typeof PassthruService>
         idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
         lockWait: lockWaitMs(request.lockWait),
         caller: callerOf(),
-        ...callEnd(context),
+        signal: end.signal,
+        deadline: end.deadline,
       });
       return { outcome: outcomeToMessage(outcome) };
     },
@@ -38,6 +40,7 @@ export function passthruService(core: Core): ServiceImpl<typeof PassthruService>
       return { methods: describe(core.listDriverMethods(request.driver)) };
     },
     async callDriverMethod(request, context) {
+      using end = callEnd(context);
       const outcome = await core.callDriverMethod({
         driver: request.driver,
         method: request.method,
@@ -45,14 +48,16 @@ export function passthruService(core: Core): ServiceImpl<typeof PassthruService>
         httpMethod: request.httpMethod === '' ? null : request.httpMethod,
         idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
         caller: callerOf(),
-        ...callEnd(context),
+        signal: end.signal,
+        deadline: end.deadline,
       });
       return { outcome: outcomeToMessage(outcome) };
     },
     async *watchJob(request, context) {
       const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
       if (after !== null && after < 0) throw refuseField('after_revision', 'must not be negative');
-      for await (const job of core.jobs.watch(request.jobId, after, callEnd(context).signal)) {
+      using end = callEnd(context);
+      for await (const job of core.jobs.watch(request.jobId, after, end.signal)) {
         yield { job: jobToMessage(job) };
       }
     },

@@ -1,8 +1,8 @@
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
 
-/** When a call has to end. */
-export interface CallEnd {
+/** When a call has to end. Disposed of with the call, so that its signal does not fire for a call that has ended. */
+export interface CallEnd extends Disposable {
   /** Fires with a PassthruError: `deadline_exceeded`, `cancelled` or, when the service ends the call, `shutting_down`. */
   signal: AbortSignal;
   /** Null when the caller set none. */
@@ -15,7 +15,7 @@ export interface CallEnd {
  */
 const CLOCK_LEAD = 50;
 
-/** The end of the call that `context` belongs to. Its signal fires after the call too, as connect's own does. */
+/** The end of the call that `context` belongs to. */
 export function callEnd(context: HandlerContext): CallEnd {
   const timeoutMs = context.timeoutMs();
   const deadline = timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
@@ -24,7 +24,12 @@ export function callEnd(context: HandlerContext): CallEnd {
   const fire = () => controller.abort(endReason(signal.reason, deadline));
   if (signal.aborted) fire();
   else signal.addEventListener('abort', fire, { once: true });
-  return { signal: controller.signal, deadline };
+  return {
+    signal: controller.signal,
+    deadline,
+    // Connect aborts its own signal after every call: an error made for nothing each time.
+    [Symbol.dispose]: () => signal.removeEventListener('abort', fire),
+  };
 }
 
 function endReason(reason: unknown, deadline: Date | null): PassthruError {
