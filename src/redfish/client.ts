@@ -43,6 +43,11 @@ export class RedfishClient {
     return this.#conversation.known;
   }
 
+  /** Logs in when there is no session; the log-in reads the service root. */
+  async logIn(signal: AbortSignal): Promise<void> {
+    await this.#conversation.session.authorize(this.#limits, signal);
+  }
+
   /** The document at `path`. An answer that holds none is an error of kind `failed`. */
   async get(path: string, options: RequestOptions): Promise<JsonObject> {
     return (await this.getAnswer(path, options)).document;

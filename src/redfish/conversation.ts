@@ -1,8 +1,7 @@
 import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
-import { RedfishError } from './errors.ts';
 import { KnownPaths } from './knownPaths.ts';
-import { readServiceRoot, SERVICE_ROOT_KEY } from './serviceRoot.ts';
+import { readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
 import { type Account, Session } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
@@ -31,29 +30,23 @@ export class Conversation {
   ) {
     this.root = root;
     this.transport = { connections, settings, observe };
-    this.session = new Session(this.transport, account, (limits) => this.#findSessions(limits));
+    this.session = new Session(this.transport, account, (limits, signal) => this.#findSessions(limits, signal));
   }
 
-  /** The session collection by `Links.Sessions` of the service root, which is open to everyone (DSP0266, 13.3.3). */
-  async #findSessions(limits: RequestLimits): Promise<string> {
-    const signal = new AbortController().signal;
-    const root = await this.known
-      .get(SERVICE_ROOT_KEY, signal, async () => {
-        const headers = { accept: 'application/json', 'odata-version': '4.0' };
-        const request = { method: 'GET', path: this.root, headers, body: null } as const;
-        const raw = await deliver(this.transport, request, limits, signal);
-        const { document } = readAnswer(raw);
-        const url = this.transport.connections.origin + this.root;
-        // Some BMCs close even the service root to strangers; the session service may be open all the same.
-        if (raw.status >= 300 || document === null) {
-          throw new RedfishError('refused', 'no service root without credentials', { status: raw.status, url });
-        }
-        return readServiceRoot(document, this.transport.connections.origin);
-      })
-      .catch((error: unknown) => {
-        if (error instanceof RedfishError && error.status !== 0) return null;
-        throw error;
-      });
-    return root?.sessions ?? SESSIONS_PATH;
+  /**
+   * The session collection by `Links.Sessions` of the service root, which is open to everyone (DSP0266, 13.3.3). Waits for
+   * nobody who asks for the service root, for they may be waiting for this log-in.
+   */
+  async #findSessions(limits: RequestLimits, signal: AbortSignal): Promise<string> {
+    const known = this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
+    if (known !== undefined) return known.sessions ?? SESSIONS_PATH;
+    const headers = { accept: 'application/json', 'odata-version': '4.0' };
+    const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
+    const { document } = readAnswer(raw);
+    // Some BMCs close even the service root to strangers; the session service may be open all the same.
+    if (raw.status >= 300 || document === null) return SESSIONS_PATH;
+    const root = readServiceRoot(document, this.transport.connections.origin);
+    this.known.set(SERVICE_ROOT_KEY, root);
+    return root.sessions ?? SESSIONS_PATH;
   }
 }

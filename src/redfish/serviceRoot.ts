@@ -15,8 +15,9 @@ export interface ServiceRoot {
 /** Under this key a conversation knows its service root. */
 export const SERVICE_ROOT_KEY = 'service root';
 
-/** The service root; asked once. */
-export function getServiceRoot(client: RedfishClient, options: RequestOptions): Promise<ServiceRoot> {
+/** The service root; asked once, as a rule by the log-in. */
+export async function getServiceRoot(client: RedfishClient, options: RequestOptions): Promise<ServiceRoot> {
+  await client.logIn(options.signal);
   return client.known.get(SERVICE_ROOT_KEY, options.signal, async () =>
     readServiceRoot(await client.get(client.root, options), client.origin),
   );

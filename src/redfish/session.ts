@@ -21,6 +21,9 @@ export interface Authorization {
   readonly headers: Record<string, string>;
 }
 
+/** Answers the path of the session collection. */
+export type FindSessions = (limits: RequestLimits, signal: AbortSignal) => Promise<string>;
+
 interface OpenSession {
   token: string;
   /** Where to delete it; null when the BMC did not say. */
@@ -30,6 +33,7 @@ interface OpenSession {
 /** BMCs lock an account after a few wrong passwords. */
 const WRONG_PASSWORD_MS = 5 * 60_000;
 const CLOSE_TIMEOUT_MS = 5000;
+const CLOSED = 'The conversation with this BMC was closed';
 
 /**
  * The log-in of one account at one BMC, shared by every caller: BMCs hold few sessions, and these outlive their owner.
@@ -38,17 +42,18 @@ const CLOSE_TIMEOUT_MS = 5000;
 export class Session {
   readonly #transport: Transport;
   readonly #account: Account;
-  readonly #findSessions: (limits: RequestLimits) => Promise<string>;
+  readonly #findSessions: FindSessions;
   #open: OpenSession | null = null;
   #loggingIn: Promise<Authorization> | null = null;
   /** Set once the BMC has shown that it has no session service. */
   #basicOnly: boolean;
   /** Until when the account's password counts as wrong; 0 when it does not. */
   #wrongUntil = 0;
+  /** Fires when the session is closed and its log-in takes too long. */
+  readonly #stop = new AbortController();
   #closed = false;
 
-  /** @param findSessions answers the path of the session collection */
-  constructor(transport: Transport, account: Account, findSessions: (limits: RequestLimits) => Promise<string>) {
+  constructor(transport: Transport, account: Account, findSessions: FindSessions) {
     this.#transport = transport;
     this.#account = account;
     this.#findSessions = findSessions;
@@ -66,14 +71,19 @@ export class Session {
    *   `signal.reason` when it fires
    */
   async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
+    signal.throwIfAborted();
     if (this.#account.username === null) return { kind: 'none', headers: {} };
     if (Date.now() < this.#wrongUntil) throw this.#remembered();
     if (this.#basicOnly) return this.#basic();
     if (this.#open !== null) return sessionAuthorization(this.#open);
-    if (this.#closed) throw new RedfishError('unreachable', 'The conversation with this BMC was closed');
-    this.#loggingIn ??= this.#logIn(limits).finally(() => {
-      this.#loggingIn = null;
-    });
+    if (this.#closed) throw new RedfishError('unreachable', CLOSED);
+    if (this.#loggingIn === null) {
+      this.#loggingIn = this.#logIn(limits).finally(() => {
+        this.#loggingIn = null;
+      });
+      // When all who wait have left, nobody hears of its failure.
+      this.#loggingIn.catch(() => undefined);
+    }
     return withSignal(this.#loggingIn, signal);
   }
 
@@ -88,14 +98,17 @@ export class Session {
   }
 
   /** `logOut`, for good: a later `authorize` fails. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true;
-    return this.logOut();
+    await this.logOut();
+    this.#stop.abort(new RedfishError('unreachable', CLOSED));
   }
 
   /** Deletes the session at the BMC; what goes wrong with that is left to the BMC's own timeout. */
   async logOut(): Promise<void> {
-    await this.#loggingIn?.catch(() => undefined);
+    // A log-in under way makes a session too; but a BMC that hangs must not hold up a shutdown.
+    const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
+    await withSignal(loggingIn, AbortSignal.timeout(CLOSE_TIMEOUT_MS)).catch(() => undefined);
     const open = this.#open;
     this.#open = null;
     if (open === null || open.path === null) return;
@@ -107,8 +120,8 @@ export class Session {
 
   /** Runs to its end whoever waits, so that a caller who leaves takes no log-in from the others. */
   async #logIn(limits: RequestLimits): Promise<Authorization> {
-    const signal = new AbortController().signal;
-    const path = await this.#findSessions(limits);
+    const { signal } = this.#stop;
+    const path = await this.#findSessions(limits, signal);
     const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
     const headers = { accept: 'application/json', 'content-type': 'application/json', 'odata-version': '4.0' };
     const raw = await deliver(this.#transport, { method: 'POST', path, headers, body }, limits, signal).catch(

@@ -254,6 +254,7 @@ test('a create whose answer is lost says what was found', async () => {
 test('a call whose signal has fired ends with its reason', async () => {
   const method = methodOf(redfish, 'get_all_subscriptions');
   const { task, abort } = taskOn(nodeOf('redfish', info));
+  await call('get_all_subscriptions');
   bmc.faults.add({ kind: 'hang' });
   const reason = new PassthruError('cancelled', 'left');
   void bmc.nextRequest().then(() => abort.abort(reason));

@@ -78,6 +78,20 @@ test('getting, listing, creating and deleting cost one request each once the BMC
   expect(bmc.connections).toBe(1);
 });
 
+test('a BMC that is not known costs four requests: service root, log-in, event service, collection', async () => {
+  const { bmc, client } = await simulated();
+  await Promise.all(Array.from({ length: 3 }, () => listSubscriptions(client, options)));
+  expect(bmc.requestCount).toBe(3 + 3);
+});
+
+test('an expired session and forgotten paths together do not make a call wait for itself', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  client.known.forget();
+  bmc.expireSessions();
+  expect((await listSubscriptions(client, options)).members).toHaveLength(4);
+});
+
 test('a long collection is followed page by page, on the same host', async () => {
   const { client } = await scripted(({ path }) => {
     const next = { 'Members@odata.nextLink': `${SUBSCRIPTIONS}?$skip=1` };
