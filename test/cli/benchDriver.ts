@@ -1,0 +1,78 @@
+import { Attachment, type DriverTask, defineMethod, type NodeTask, z } from '../../src/driver.ts';
+
+/** The jobs of `hold` that wait, by the word that lets them go on. */
+const waiting = new Map<string, PromiseWithResolvers<void>>();
+
+function gate(word: string): PromiseWithResolvers<void> {
+  const known = waiting.get(word) ?? Promise.withResolvers<void>();
+  waiting.set(word, known);
+  return known;
+}
+
+const echo = defineMethod({
+  name: 'echo',
+  httpMethods: ['POST', 'PUT'],
+  description: 'Answers its arguments',
+  arguments: z.object({
+    text: z.string().optional(),
+    number: z.number().optional(),
+    integer: z.int().optional(),
+    flag: z.boolean().optional(),
+    list: z.array(z.string()).optional(),
+    object: z.record(z.string(), z.json()).optional(),
+    choice: z.enum(['a', 'b']).optional(),
+    either: z.union([z.boolean(), z.string()]).optional(),
+    anything: z.any().optional(),
+  }),
+  result: z.json(),
+  handler: async (_task: NodeTask, args) => ({ ...args }),
+});
+
+const report = defineMethod({
+  name: 'report',
+  httpMethods: ['GET'],
+  description: 'Answers bytes',
+  attach: true,
+  arguments: z.object({}),
+  result: z.any(),
+  handler: async (_task: NodeTask) =>
+    new Attachment(Uint8Array.of(0, 1, 254, 255), 'application/octet-stream', '../evil'),
+});
+
+const hold = defineMethod({
+  name: 'hold',
+  httpMethods: ['POST'],
+  description: 'Runs until the driver method release is called with its word',
+  async: true,
+  arguments: z.object({ word: z.string() }),
+  result: z.json(),
+  async handler(task: NodeTask, { word }) {
+    task.progress(0.5, 'half \u001b[31mway');
+    await Promise.race([
+      gate(word).promise,
+      new Promise((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason))),
+    ]);
+    if (word === 'fail') throw new Error('told to fail');
+    return { word };
+  },
+});
+
+const release = defineMethod({
+  name: 'release',
+  httpMethods: ['POST'],
+  description: 'Lets the calls of hold with this word end',
+  arguments: z.object({ word: z.string() }),
+  result: z.null(),
+  async handler(_task: DriverTask, { word }) {
+    gate(word).resolve();
+    return null;
+  },
+});
+
+/** A hardware type for tests of the command: arguments of every kind, an attachment, and jobs that end when told. */
+export default {
+  name: 'bench',
+  vendorInterfaces: [{ name: 'bench', methods: [echo, report, hold] }],
+  driverMethods: [release],
+  properties: {},
+};

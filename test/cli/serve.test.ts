@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { passthru, ROOT, serve, start, startPassthru } from './run.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const DRIVER = fileURLToPath(new URL('./benchDriver.ts', import.meta.url));
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-serve-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function file(name: string, content: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** Ironic shows names from version 1.5 on. */
+const IRONIC = { headers: { 'X-OpenStack-Ironic-API-Version': '1.78' } };
+
+/** The environment of a service that leaves nothing behind. */
+const FREE = { PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_STORE: 'sqlite::memory:' };
+
+describe('serve', () => {
+  test('answers REST and gRPC at the address that it prints, enrols the nodes file and stops on SIGTERM with 0', async () => {
+    file('nodes.yaml', 'nodes: [{ name: fake-1, driver: fake-hardware }]');
+    const config = file(
+      'passthru.yaml',
+      'listen: 127.0.0.1:0\nstore: sqlite:data.db\nnodes_file: nodes.yaml\nhost: replica-7\nlog_level: debug\n',
+    );
+    const served = await serve(['--config', config], { PASSTHRU_LISTEN: '', PASSTHRU_STORE: '' });
+    expect((await fetch(`${served.url}/healthz`)).status).toBe(200);
+    const rest = (await (await fetch(`${served.url}/v1/nodes`, IRONIC)).json()) as { nodes: { name: string }[] };
+    expect(rest.nodes.map(({ name }) => name)).toEqual(['fake-1']);
+    const hosts = await passthru(['--server', served.url, 'driver', 'list', '-f', 'value', '-c', 'Active host(s)']);
+    expect(hosts.stdout).toMatch(/^replica-7$/m);
+
+    const { status, stdout, stderr } = await served.stop();
+    expect(status).toBe(0);
+    expect(stdout).toBe(`listening on ${served.url}\n`);
+    const log = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(log).toContainEqual(expect.objectContaining({ level: 'info', msg: 'nodes file applied', enrolled: 1 }));
+    expect(log.at(-1)).toMatchObject({ level: 'info', msg: 'stopped' });
+    expect(readFileSync(join(directory, 'data.db')).subarray(0, 6).toString()).toBe('SQLite');
+  });
+
+  test('stops on SIGINT too, and lets a running call end', async () => {
+    const served = await serve([], { PASSTHRU_FAKE_VENDOR_DELAY: '1s' });
+    const at = { PASSTHRU_SERVER: served.url };
+    await passthru(['node', 'create', '--driver', 'fake-hardware', '--name', 'f'], at);
+    const job = await passthru(['node', 'passthru', 'call', 'f', 'second_method', '--arg', 'bar=kazoo'], at);
+    expect(job.status).toBe(0);
+    served.command.process.kill('SIGINT');
+    const { status, stderr } = await served.command.ended;
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/"state":"succeeded","msg":"job ended"/);
+  });
+
+  test('a second signal ends it at once with another status', async () => {
+    const served = await serve([], { PASSTHRU_DRIVERS: DRIVER, PASSTHRU_SHUTDOWN_GRACE: '1h' });
+    const at = { PASSTHRU_SERVER: served.url };
+    await passthru(['node', 'create', '--driver', 'bench', '--name', 'b'], at);
+    await passthru(['node', 'passthru', 'call', 'b', 'hold', '--arg', 'word=never'], at);
+    served.command.process.kill('SIGTERM');
+    await served.command.printed(/"msg":"shutting down"/);
+    served.command.process.kill('SIGTERM');
+    expect((await served.command.ended).status).toBe(143);
+  });
+
+  test('logs one JSON object a line, at its level and above', async () => {
+    const served = await serve([], { PASSTHRU_LOG_LEVEL: 'warn' });
+    expect((await served.stop()).stderr).toBe('');
+  });
+});
+
+describe('serve cannot start', () => {
+  test.each<[what: string, yaml: string, message: RegExp]>([
+    [
+      'with a wrong configuration',
+      'log_levl: info\nworkers_pool_size: 0',
+      /: log_levl: is no known key[^\n]*did you mean log_level\?\n/,
+    ],
+    [
+      'and tells every fault',
+      'log_levl: info\nworkers_pool_size: 0',
+      /workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000/,
+    ],
+    [
+      'open to the network without authentication',
+      'listen: 0.0.0.0:0',
+      /listen: "0\.0\.0\.0:0" is not allowed; allowed: while auth\.type is none/,
+    ],
+    [
+      'with a nodes file that is not there',
+      'nodes_file: absent.yaml',
+      /absent\.yaml: cannot be read: there is no such file/,
+    ],
+    ['with a store in a folder that is not there', 'store: sqlite:absent/p.db', /absent/],
+    ['with a driver module that is not there', 'drivers: [./absent.js]', /driver module .*absent\.js/],
+  ])('%s', async (_what, yaml, message) => {
+    const config = file('wrong.yaml', yaml);
+    const environment = { ...FREE };
+    for (const [name, key] of [
+      ['PASSTHRU_LISTEN', 'listen'],
+      ['PASSTHRU_STORE', 'store'],
+    ] as const) {
+      if (yaml.includes(`${key}:`)) environment[name] = '';
+    }
+    const { status, stdout, stderr } = await passthru(['serve', '--config', config], environment);
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^error: passthru cannot start:$/m);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  test('on a port that is taken, and leaves the store for the next start', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    const store = `sqlite:${join(directory, 'kept.db')}`;
+    const failed = await passthru(['serve'], { PASSTHRU_LISTEN: `127.0.0.1:${port}`, PASSTHRU_STORE: store });
+    expect(failed).toMatchObject({ status: 1, stdout: '' });
+    expect(failed.stderr).toMatch(new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: another process`));
+    taken.close();
+    expect((await (await serve([], { PASSTHRU_STORE: store })).stop()).status).toBe(0);
+  });
+});
+
+describe('on an older Node', () => {
+  // What such a Node says of itself, before the entry runs; the entry has no syntax that one could not read.
+  const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;
+
+  test('one line names what is needed', async () => {
+    const main = join(ROOT, 'src', 'main.ts');
+    const { status, stdout, stderr } = await start(process.execPath, ['--import', older, main, 'serve']).ended;
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/^passthru needs Node\.js 24 or newer; this is 20\.20\.2 \(.+\)\n$/);
+  });
+
+  test('the entry is JavaScript as it stands, and imports nothing before it has looked', () => {
+    const source = readFileSync(join(ROOT, 'src', 'main.ts'), 'utf8');
+    expect(stripTypeScriptTypes(source)).toBe(source);
+    expect(source).not.toMatch(/^import /m);
+  });
+});
+
+test('a reader that leaves early is no error', async () => {
+  const served = await serve();
+  const list = startPassthru(['--server', served.url, 'node', 'list', '-f', 'json']);
+  list.process.stdout!.destroy();
+  expect((await list.ended).stderr).toBe('');
+  await served.stop();
+});
