@@ -211,3 +211,14 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     await call('echo', { value: 1 });
   });
 });
+
+test('an RPC that is not there is UNIMPLEMENTED', async () => {
+  await using service = await startTestService();
+  using way = WAYS['gRPC by grpc-js']!(service.url);
+  const parent = { ...PassthruService, typeName: 'passthru.v1.NoSuchService' } as typeof PassthruService;
+  for (const change of [{ name: 'NoSuchMethod' }, { parent }]) {
+    const absent = { ...callNodeMethod, ...change } as typeof callNodeMethod;
+    const error = await way.unary(absent, { node: 'n1' }).catch((thrown) => thrown);
+    expect(ConnectError.from(error).code).toBe(Code.Unimplemented);
+  }
+});
