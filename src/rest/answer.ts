@@ -3,19 +3,20 @@ import type { Exchange } from './exchange.ts';
 
 /** Answers with `value` as JSON. `headers` are names and values in turn. */
 export function sendJson(exchange: Exchange, status: number, value: unknown, headers: readonly string[] = []): void {
-  sendBytes(exchange, status, 'application/json', Buffer.from(JSON.stringify(value)), headers);
+  sendBody(exchange, status, 'application/json', JSON.stringify(value), headers);
 }
 
-/** Answers with bytes of a media type. */
-export function sendBytes(
+/** Answers with a body of a media type; a text goes out in UTF-8. */
+export function sendBody(
   exchange: Exchange,
   status: number,
   mediaType: string,
-  bytes: Uint8Array,
+  body: string | Uint8Array,
   headers: readonly string[] = [],
 ): void {
-  const all = [...exchange.headers, 'Content-Type', mediaType, 'Content-Length', String(bytes.byteLength), ...headers];
-  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : bytes);
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+  const all = [...exchange.headers, 'Content-Type', mediaType, 'Content-Length', String(length), ...headers];
+  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : body);
 }
 
 /** Answers without a body and without a content type. */
@@ -25,7 +26,7 @@ export function sendEmpty(exchange: Exchange, status: number, headers: readonly 
   send(exchange, status, [...exchange.headers, ...length, ...headers], undefined);
 }
 
-function send(exchange: Exchange, status: number, headers: string[], body: Uint8Array | undefined): void {
+function send(exchange: Exchange, status: number, headers: string[], body: string | Uint8Array | undefined): void {
   // Both kinds of response have this part; their types cannot be called as one.
   const response = exchange.response as ServerResponse;
   response.writeHead(status, headers);

@@ -30,8 +30,7 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
   const cors = createCors(corsOrigins);
 
   return (request, response) => {
-    const started = performance.now();
-    const exchange: Exchange = {
+    const exchange = {
       request,
       response,
       core,
@@ -42,43 +41,49 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
       minor: 1,
       headers: cors.headers(request),
     };
-    serve(exchange, router, cors).then((path) => {
-      // Neither the query nor a body: they may hold a secret.
-      log.debug(
-        { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started },
-        'a REST request was answered',
-      );
-    });
+    void serve(exchange, router, cors);
   };
 }
 
-/** Answers, whatever happens. Resolves to the path of the route for the log, null when there is none. */
-async function serve(bare: Exchange, router: Router, cors: Cors): Promise<string | null> {
-  let exchange = bare;
+/** An exchange while it is still being read. One object that is filled in, for this is on every request's way. */
+type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
+
+/** Answers, whatever happens, and logs that it did. */
+async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promise<void> {
+  const started = performance.now();
+  const { request, response } = exchange;
   let path: string | null = null;
   try {
-    const target = splitTarget(bare.request.url ?? '');
-    if (target.path === '/v1' || target.path.startsWith('/v1/')) {
-      // A version that is refused is answered with the range that is not.
-      exchange = { ...bare, headers: [...RANGE_HEADERS, ...bare.headers] };
-      const minor = negotiateMinor(header(bare.request, VERSION_HEADER));
-      exchange = { ...bare, minor, headers: [...versionHeaders(minor), ...bare.headers] };
-    }
-    cors.refuseForeign(bare.request);
-    const verb = bare.request.method ?? '';
-    const found = router.find(verb, target.path);
+    const target = splitTarget(request.url ?? '');
+    if (target.path === '/v1' || target.path.startsWith('/v1/')) negotiate(exchange);
+    cors.refuseForeign(request);
+    const found = router.find(request.method ?? '', target.path);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
-    if (found === undefined) {
-      answerNoRoute(exchange, router, cors, target.path);
-      return null;
+    if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
+    else {
+      path = found.route.path;
+      exchange.rawQuery = target.query;
+      exchange.params = found.params;
+      await found.route.handler(exchange);
     }
-    path = found.route.path;
-    exchange = { ...exchange, rawQuery: target.query, params: found.params };
-    await found.route.handler(exchange);
   } catch (error) {
     sendFault(exchange, error);
   }
-  return path;
+  // The route's path: what the request had in its place, its query and its body may hold a secret.
+  const fields = { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started };
+  exchange.log.debug(fields, 'a REST request was answered');
+}
+
+/** Agrees on the version. Throws `version_not_acceptable`, which is answered with the range that is. */
+function negotiate(exchange: OpenExchange): void {
+  const own = exchange.headers;
+  exchange.headers = joined(RANGE_HEADERS, own);
+  exchange.minor = negotiateMinor(header(exchange.request, VERSION_HEADER));
+  exchange.headers = joined(versionHeaders(exchange.minor), own);
+}
+
+function joined(headers: readonly string[], more: readonly string[]): readonly string[] {
+  return more.length === 0 ? headers : [...headers, ...more];
 }
 
 /** A path that is not there, a verb that it does not take, or OPTIONS, which every path takes (recorded: "OPTIONS"). */

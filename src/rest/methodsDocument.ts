@@ -9,16 +9,16 @@ interface MethodEntry {
   require_exclusive_lock: boolean;
 }
 
-const prepared = new WeakMap<readonly Method<never>[], Buffer>();
+const prepared = new WeakMap<readonly Method<never>[], string>();
 
 /**
  * The JSON document of a list of methods. It is made once for each list, which the core keeps as long as the hardware
  * type: this is the most asked document of all.
  */
-export function methodsDocument(methods: readonly Method<never>[]): Buffer {
+export function methodsDocument(methods: readonly Method<never>[]): string {
   let document = prepared.get(methods);
   if (document === undefined) {
-    document = Buffer.from(JSON.stringify(Object.fromEntries(methods.map((method) => [method.name, entryOf(method)]))));
+    document = JSON.stringify(Object.fromEntries(methods.map((method) => [method.name, entryOf(method)])));
     prepared.set(methods, document);
   }
   return document;

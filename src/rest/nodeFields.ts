@@ -2,6 +2,7 @@ import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { isUuid, type NewNode, type Node, type NodeChanges } from '../core/node.ts';
 import { findMask } from '../core/secrets.ts';
+import { booleanWord } from './booleanWord.ts';
 
 /** A field of a node that a caller may write. */
 export interface NodeField {
@@ -88,7 +89,7 @@ export function checkField(schema: 'node' | 'patch', key: string, field: NodeFie
       if (typeof value !== 'string' || !isUuid(value)) throw badField(schema, key, 'must be a UUID or null');
       return value;
     case 'boolean': {
-      const flag = typeof value === 'string' ? looseBooleans.get(value.toLowerCase()) : value;
+      const flag = typeof value === 'string' ? booleanWord(value) : value;
       if (typeof flag !== 'boolean') throw badField(schema, key, 'must be a boolean or null');
       return flag;
     }
@@ -128,8 +129,3 @@ export function badField(schema: 'node' | 'patch', key: string, description: str
     violations: [{ field: key, description }],
   });
 }
-
-const looseBooleans = new Map<string, boolean>([
-  ...['1', 't', 'true', 'on', 'y', 'yes'].map((word) => [word, true] as const),
-  ...['0', 'f', 'false', 'off', 'n', 'no'].map((word) => [word, false] as const),
-]);

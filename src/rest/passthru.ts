@@ -1,7 +1,7 @@
 import type { Outcome } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { sendBytes, sendEmpty, sendJson } from './answer.ts';
+import { sendBody, sendEmpty, sendJson } from './answer.ts';
 import { parseObjectBody, readBody } from './body.ts';
 import { idempotencyKey, lockWait } from './callHeaders.ts';
 import { contentDisposition, safeMediaType } from './contentDisposition.ts';
@@ -14,14 +14,14 @@ import { parseQuery, readQuery, refuseOthers } from './query.ts';
 export async function listNodeMethods(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const methods = await exchange.core.listNodeMethods(nodeIdent(exchange));
-  sendBytes(exchange, 200, 'application/json', methodsDocument(methods));
+  sendBody(exchange, 200, 'application/json', methodsDocument(methods));
 }
 
 /** GET /v1/drivers/D/vendor_passthru/methods */
 export function listDriverMethods(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
   const methods = exchange.core.listDriverMethods(exchange.params.driver ?? '');
-  sendBytes(exchange, 200, 'application/json', methodsDocument(methods));
+  sendBody(exchange, 200, 'application/json', methodsDocument(methods));
 }
 
 /** Any verb on /v1/nodes/N/vendor_passthru?method=M and /v1/nodes/N/vendor_passthru/M */
@@ -82,7 +82,7 @@ function sendOutcome(exchange: Exchange, outcome: Outcome): void {
       return;
     case 'attachment': {
       const { data, mediaType, fileName } = outcome.attachment;
-      sendBytes(exchange, 200, safeMediaType(mediaType), data, [
+      sendBody(exchange, 200, safeMediaType(mediaType), data, [
         'Content-Disposition',
         contentDisposition(fileName),
         // The bytes may be a page that a BMC made; it is not to run in the service's origin.

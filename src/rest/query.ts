@@ -1,4 +1,5 @@
 import { PassthruError } from '../core/errors.ts';
+import { booleanWord } from './booleanWord.ts';
 
 /** The parameters of a query, in the order they came, percent-decoded. */
 export type Query = ReadonlyMap<string, string>;
@@ -25,7 +26,7 @@ export function parseQuery(raw: string): Query {
 /** As `parseQuery`, for a route that takes the parameters `known` and no others; the refusal is worded as recorded. */
 export function readQuery(raw: string, ...known: readonly string[]): Query {
   const query = parseQuery(raw);
-  refuseOthers([...query.keys()].filter((name) => !known.includes(name)));
+  if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !known.includes(name)));
   return query;
 }
 
@@ -40,10 +41,10 @@ export function refuseOthers(names: readonly string[]): void {
 
 /** A boolean parameter, as Ironic reads one; null when absent. Throws `invalid_argument`. */
 export function booleanParameter(query: Query, name: string): boolean | null {
-  const text = query.get(name)?.toLowerCase();
+  const text = query.get(name);
   if (text === undefined) return null;
-  if (['1', 't', 'true', 'on', 'y', 'yes'].includes(text)) return true;
-  if (['0', 'f', 'false', 'off', 'n', 'no'].includes(text)) return false;
+  const value = booleanWord(text);
+  if (value !== undefined) return value;
   throw badParameter(name, 'must be a boolean: true or false');
 }
 

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { get, type IncomingMessage } from 'node:http';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../src/core/errors.ts';
 import { type Sent, send } from './client.ts';
 import { openEvents } from './eventSource.ts';
@@ -153,6 +154,27 @@ describe('the events of a job', () => {
       expect((await ask({ path: `/v1/jobs/${id}/events?after_revision=${after}` })).status).toBe(400);
       const headers = { 'Last-Event-ID': after };
       expect((await ask({ path: `/v1/jobs/${id}/events`, headers })).status).toBe(400);
+    }
+  });
+
+  test('are kept alive by a comment after 15 seconds of quiet', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const id = await startJob();
+      const response = await new Promise<IncomingMessage>((resolve) =>
+        get(`${service.url}/v1/jobs/${id}/events`, resolve),
+      );
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      await expect.poll(() => text).toContain('JOB_STATE_RUNNING');
+      vi.advanceTimersByTime(14_999);
+      vi.advanceTimersByTime(1);
+      await expect.poll(() => text).toMatch(/\n\n: keep-alive\n\n$/);
+      response.destroy();
+    } finally {
+      vi.useRealTimers();
     }
   });
 

@@ -1,0 +1,268 @@
+import { connect, createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import { type AddressInfo, createConnection } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PassthruError } from '../../src/core/errors.ts';
+import type { Logger } from '../../src/core/logger.ts';
+import { createRestHandler } from '../../src/rest/handler.ts';
+import { type Sent, send } from './client.ts';
+import { type GatedService, startGatedService } from './gatedService.ts';
+
+let service: GatedService;
+beforeEach(async () => {
+  service = await startGatedService({}, { corsOrigins: ['https://console.example'] });
+});
+afterEach(() => service.close());
+
+const ask = (sent: Sent) => send(service.url, sent);
+const version = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+
+test('an unknown path is a 404 in the shape of Ironic', async () => {
+  for (const path of ['/v1/bogus', '/bogus', '/v1/nodes/n1/vendor_passthru/a/b', '//v1/nodes', '/V1/nodes']) {
+    const { status, fault } = await ask({ path });
+    expect(status).toBe(404);
+    expect(fault).toEqual({ code: 404, title: 'Not Found', description: '' });
+  }
+});
+
+test('a known path with another verb is a 405 that lists the verbs', async () => {
+  const answer = await ask({ method: 'PUT', path: '/v1/nodes/n1' });
+  expect(answer).toMatchObject({ status: 405, fault: { code: 405, title: 'Method Not Allowed' } });
+  expect(answer.headers.allow).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
+  expect((await ask({ method: 'POST', path: '/v1/jobs' })).headers.allow).toBe('GET, HEAD, OPTIONS');
+});
+
+test("what Ironic has and this service has not says so in Ironic's shape", async () => {
+  for (const path of ['/v1/ports', '/v1/nodes/n1/states', '/v1/nodes/n1/states/power', '/v1/chassis/x']) {
+    const { status, fault } = await ask({ path });
+    expect(status).toBe(400);
+    expect(fault).toMatchObject({ faultcode: 'Client', faultstring: expect.stringContaining('Not served here') });
+  }
+});
+
+test('HEAD answers what GET would, without a body', async () => {
+  const got = await ask({ path: '/v1/nodes/n1' });
+  const head = await ask({ method: 'HEAD', path: '/v1/nodes/n1' });
+  expect(head).toMatchObject({ status: 200, text: '' });
+  expect(head.headers['content-length']).toBe(got.headers['content-length']);
+});
+
+test('every answer under /v1 has the version headers, and none outside', async () => {
+  for (const path of ['/v1', '/v1/nodes/nope', '/v1/bogus', '/v1/jobs']) {
+    const { headers } = await ask({ path, headers: { 'X-OpenStack-Ironic-API-Version': '1.50' } });
+    expect(headers).toMatchObject({
+      'x-openstack-ironic-api-minimum-version': '1.1',
+      'x-openstack-ironic-api-maximum-version': '1.82',
+      'x-openstack-ironic-api-version': '1.50',
+    });
+  }
+  const { headers } = await ask({ path: '/' });
+  expect(headers).not.toHaveProperty('x-openstack-ironic-api-version');
+});
+
+test.each([
+  ['1.0', /minor version is not supported/],
+  ['1.83', /minor version is not supported/],
+  ['2.0', /Mutually exclusive versions/],
+  ['', /Invalid value/],
+  ['1', /Invalid value/],
+  ['1.5.1', /Invalid value/],
+  ['-1.5', /Invalid value/],
+  ['1.80, 1.81', /Invalid value/],
+])('the version %j is a 406, before everything else', async (requested, text) => {
+  const headers = { 'X-OpenStack-Ironic-API-Version': requested };
+  const { status, fault } = await ask({ method: 'POST', path: '/v1/nodes', rawBody: '{bad', headers });
+  expect(status).toBe(406);
+  expect(fault).toMatchObject({ code: 406, title: 'Not Acceptable', description: expect.stringMatching(text) });
+});
+
+describe('links', () => {
+  test('begin with the Host that the client used', async () => {
+    const { json } = await ask({ path: '/v1/nodes/n1', headers: { ...version, Host: 'ironic.example:8080' } });
+    expect(json.links[0].href).toBe(`http://ironic.example:8080/v1/nodes/${json.uuid}`);
+  });
+
+  test('do not repeat a Host that is none', async () => {
+    for (const host of ['evil"><script>', 'a/b', 'a b', 'user@host']) {
+      const { json } = await ask({ path: '/v1/nodes/n1', headers: { ...version, Host: host } });
+      expect(json.links[0].href).toBe(`${service.url}/v1/nodes/${json.uuid}`);
+    }
+  });
+});
+
+test('a target in absolute form is read as a proxy sends it; one with a fragment is refused', async () => {
+  expect((await ask({ path: `${service.url}/v1/nodes/n1` })).json.name).toBe('n1');
+  expect((await ask({ path: '/v1/nodes#n1' })).status).toBe(400);
+});
+
+test('GET /healthz is 200 while calls are taken and 503 afterwards', async () => {
+  expect(await ask({ path: '/healthz' })).toMatchObject({ status: 200, json: { status: 'ok' } });
+  await service.core.shutdown(0);
+  const answer = await ask({ path: '/healthz' });
+  expect(answer).toMatchObject({ status: 503, json: { status: 'unavailable' } });
+  expect(answer.headers['retry-after']).toBe('1');
+  const call = await ask({ method: 'POST', path: '/v1/nodes/n1/vendor_passthru/exclusive', body: {} });
+  expect(call.status).toBe(503);
+  expect(call.headers['retry-after']).toBe('1');
+});
+
+describe('a browser', () => {
+  const allowed = { ...version, Origin: 'https://console.example' };
+  const foreign = { ...version, Origin: 'https://evil.example' };
+  const path = '/v1/nodes/n1/vendor_passthru/work';
+
+  test('on an allowed page may ask, call and read what it needs', async () => {
+    const preflight = await ask({
+      method: 'OPTIONS',
+      path,
+      headers: { Origin: allowed.Origin, 'Access-Control-Request-Method': 'POST' },
+    });
+    expect(preflight).toMatchObject({ status: 200, text: '' });
+    expect(preflight.headers['access-control-allow-origin']).toBe(allowed.Origin);
+    expect(preflight.headers['access-control-allow-methods']).toContain('POST');
+    expect(preflight.headers['access-control-allow-headers']).toContain('Idempotency-Key');
+    const called = await ask({ method: 'POST', path, body: {}, headers: allowed });
+    expect(called.status).toBe(202);
+    expect(called.headers['access-control-allow-origin']).toBe(allowed.Origin);
+    expect(called.headers['access-control-expose-headers']).toContain('Passthru-Job-Id');
+  });
+
+  test('on another page is refused a call that it would send without asking', async () => {
+    const headers = { ...foreign, 'Content-Type': 'text/plain' };
+    const refused = await ask({ method: 'POST', path, rawBody: '{}', headers });
+    expect(refused).toMatchObject({ status: 403, fault: { faultcode: 'Client' } });
+    expect(refused.headers).not.toHaveProperty('access-control-allow-origin');
+    expect(service.hardware.calls).toHaveLength(0);
+    const preflight = { ...foreign, 'Access-Control-Request-Method': 'POST' };
+    expect((await ask({ method: 'OPTIONS', path, headers: preflight })).headers).not.toHaveProperty(
+      'access-control-allow-methods',
+    );
+  });
+
+  test("on the service's own page may call", async () => {
+    expect((await ask({ method: 'POST', path, body: {}, headers: { ...version, Origin: service.url } })).status).toBe(
+      202,
+    );
+  });
+});
+
+test('the log of requests has neither query nor body, and a defect is logged with its cause', async () => {
+  const lines: [string, string, object][] = [];
+  const log = Object.fromEntries(
+    ['debug', 'info', 'warn', 'error'].map((level) => [
+      level,
+      (fields: object, message: string) => lines.push([level, message, fields]),
+    ]),
+  ) as unknown as Logger;
+  const logged = await startGatedService({}, { log });
+  try {
+    const path = '/v1/nodes/n1/vendor_passthru';
+    await send(logged.url, { path: `${path}?method=both_verbs&password=hunter2` });
+    await send(logged.url, { method: 'POST', path: `${path}/exclusive`, body: { password: 'hunter2' } });
+    await send(logged.url, { method: 'POST', path: `${path}/defect`, body: {} });
+    await expect.poll(() => lines.filter(([, message]) => message === 'a REST request was answered')).toHaveLength(3);
+    expect(JSON.stringify(lines)).not.toContain('hunter2');
+    const [defect] = lines.filter(([level]) => level === 'error');
+    expect(defect?.[2]).toMatchObject({ err: expect.any(TypeError) });
+  } finally {
+    await logged.close();
+  }
+});
+
+describe('over HTTP/2', () => {
+  let server: Http2Server;
+  let url: string;
+  beforeEach(async () => {
+    server = createHttp2Server(service.handler);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterEach(() => new Promise((resolve) => server.close(resolve)));
+
+  /** Sends one request on a connection of its own. */
+  async function ask2(path: string, headers: Record<string, string> = {}, body?: string) {
+    const session = connect(url);
+    try {
+      const stream = session.request({ ':path': path, ...version, ...headers });
+      stream.end(body);
+      const got = await new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
+      const chunks: Buffer[] = [];
+      for await (const chunk of stream) chunks.push(chunk);
+      return { headers: got, text: Buffer.concat(chunks).toString() };
+    } finally {
+      session.close();
+    }
+  }
+
+  test('a node, a call, an error and an attachment are answered as over HTTP/1.1', async () => {
+    const shown = await ask2('/v1/nodes/n1');
+    expect(shown.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
+    expect(JSON.parse(shown.text).links[0].href).toContain(`${url}/v1/nodes/`);
+
+    const call = ask2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, '{"word": "x"}');
+    const { args, finish } = await service.hardware.call(0);
+    expect(args).toEqual({ word: 'x' });
+    finish({ ok: true });
+    expect((await call).text).toBe('{"ok":true}');
+
+    expect((await ask2('/v1/nodes/nope')).headers).toMatchObject({ ':status': 404 });
+    expect((await ask2('/v1/nodes/n1/vendor_passthru/attachment')).text).toBe('a,b\n');
+    const head = await ask2('/v1/nodes/n1', { ':method': 'HEAD' });
+    expect(head).toMatchObject({ headers: { ':status': 200 }, text: '' });
+    const large = `{"word":"${'x'.repeat(1024 * 1024)}"}`;
+    const refused = await ask2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, large);
+    expect(refused.headers).toMatchObject({ ':status': 413 });
+  });
+
+  test('a caller who resets the stream cancels its call', async () => {
+    const session = connect(url);
+    const path = '/v1/nodes/n1/vendor_passthru/exclusive';
+    const stream = session.request({ ':path': path, ':method': 'POST', ...version });
+    stream.on('error', () => {});
+    stream.end('{}');
+    const { task } = await service.hardware.call(0);
+    const aborted = new Promise((resolve) => task.signal.addEventListener('abort', resolve));
+    stream.close();
+    await aborted;
+    expect(task.signal.reason).toMatchObject({ kind: 'cancelled' });
+    session.close();
+  });
+
+  test("the events of a job come as they happen, and end with the job's", async () => {
+    const started = await ask2('/v1/nodes/n1/vendor_passthru/work', { ':method': 'POST' }, '{}');
+    const watching = ask2(String(started.headers.location).concat('/events'));
+    (await service.hardware.call(0)).finish('done');
+    const { headers, text } = await watching;
+    expect(headers).toMatchObject({ ':status': 200, 'content-type': 'text/event-stream' });
+    expect(text.match(/^event: job$/gm)?.length).toBeGreaterThanOrEqual(1);
+    expect(text).toContain('JOB_STATE_SUCCEEDED');
+  });
+});
+
+test('a store that cannot be reached is a 503 with Retry-After', async () => {
+  const failing = {
+    ...service.core,
+    listNodeMethods: async () => {
+      throw new PassthruError('store_unavailable', 'The store does not answer.');
+    },
+  };
+  const handler = createRestHandler({ core: failing, log: { debug() {}, info() {}, warn() {}, error() {} } });
+  const server = createHttp2Server(handler);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = session.request({ ':path': '/v1/nodes/n1/vendor_passthru/methods', ...version });
+  const headers = await new Promise((resolve) => stream.once('response', resolve));
+  expect(headers).toMatchObject({ ':status': 503, 'retry-after': '1' });
+  session.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a client that stops in the middle of its body leaves nothing behind', async () => {
+  const { port } = new URL(service.url);
+  const socket = createConnection(Number(port), '127.0.0.1');
+  socket.write('POST /v1/nodes HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{"driver":');
+  await new Promise((resolve) => setImmediate(resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.destroy();
+  await closed;
+  expect((await ask({ path: '/v1/nodes' })).json.nodes).toHaveLength(2);
+});

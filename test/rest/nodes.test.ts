@@ -1,0 +1,265 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Sent, send } from './client.ts';
+import { type GatedService, startGatedService } from './gatedService.ts';
+
+let service: GatedService;
+beforeEach(async () => {
+  service = await startGatedService();
+});
+afterEach(() => service.close());
+
+const ask = (sent: Sent) => send(service.url, sent);
+const create = (body: object) => ask({ method: 'POST', path: '/v1/nodes', body: { driver: 'gated', ...body } });
+const patch = (ident: string, ...operations: object[]) =>
+  ask({ method: 'PATCH', path: `/v1/nodes/${ident}`, body: operations });
+const names = async (query: string): Promise<string[]> => {
+  const { json } = await ask({ path: `/v1/nodes?${query}` });
+  return json.nodes.map((node: { name: string }) => node.name);
+};
+
+/** What Ironic keeps with a node and the service does not interpret. */
+const attributes = {
+  automated_clean: false,
+  chassis_uuid: 'cccccccc-1111-4111-8111-cccccccccccc',
+  conductor_group: 'g',
+  instance_info: { image: 'x' },
+  instance_uuid: 'dddddddd-1111-4111-8111-dddddddddddd',
+  lessee: 'l',
+  network_data: { links: [] },
+  owner: 'o',
+  protected: true,
+  protected_reason: 'p',
+  resource_class: 'r',
+  retired: true,
+  retired_reason: 'rr',
+};
+
+describe('creating a node', () => {
+  test('keeps what the service does not interpret and gives it back', async () => {
+    const made = await create({ name: 'n3', ...attributes });
+    expect(made.status).toBe(201);
+    expect(made.headers.location).toBe(`${service.url}/v1/nodes/${made.json.uuid}`);
+    expect(made.json).toMatchObject(attributes);
+    expect((await ask({ path: '/v1/nodes/n3' })).json).toMatchObject(attributes);
+  });
+
+  test('takes null for every field but the driver, and booleans as Ironic writes them', async () => {
+    const nothing = Object.fromEntries(Object.keys(attributes).map((key) => [key, null]));
+    const { status, json } = await create({
+      ...nothing,
+      name: null,
+      extra: null,
+      power_interface: null,
+      retired: 'True',
+    });
+    expect(status).toBe(201);
+    expect(json).toMatchObject({ name: null, extra: {}, conductor_group: '', protected: false, retired: true });
+  });
+
+  test('masks secrets wherever they are shown, and logs none', async () => {
+    const secret = 'hunter2';
+    const { json } = await create({
+      name: 'n3',
+      driver_info: { redfish_password: secret, redfish_username: 'u', nested: { api_token: secret } },
+      instance_info: { configdrive_password: secret },
+    });
+    expect(json.driver_info).toEqual({
+      redfish_password: '******',
+      redfish_username: 'u',
+      nested: { api_token: '******' },
+    });
+    const shown = [
+      await ask({ path: '/v1/nodes/n3' }),
+      await ask({ path: '/v1/nodes/detail' }),
+      await ask({ path: '/v1/nodes?fields=driver_info,instance_info' }),
+      await patch('n3', { op: 'add', path: '/extra/a', value: 1 }),
+    ];
+    for (const answer of shown) expect(answer.text).not.toContain(secret);
+  });
+
+  test('keeps a key called __proto__ in extra as a key', async () => {
+    const rawBody = '{"driver": "gated", "name": "n3", "extra": {"__proto__": {"polluted": true}}}';
+    expect((await ask({ method: 'POST', path: '/v1/nodes', rawBody })).status).toBe(201);
+    const { text } = await ask({ path: '/v1/nodes/n3?fields=extra' });
+    expect(text).toContain('"extra":{"__proto__":{"polluted":true}}');
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
+
+describe('a JSON Patch', () => {
+  test('adds, replaces and removes at any depth, in order', async () => {
+    const { status, json } = await patch(
+      'n1',
+      { op: 'add', path: '/extra', value: { list: [1, 3], a: { b: 1 } } },
+      { op: 'add', path: '/extra/list/1', value: 2 },
+      { op: 'add', path: '/extra/list/-', value: 4 },
+      { op: 'remove', path: '/extra/list/0' },
+      { op: 'replace', path: '/extra/a/b', value: { c: null } },
+      { op: 'add', path: '/properties/cpus', value: 8 },
+      { op: 'add', path: '/owner', value: 'me' },
+    );
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      extra: { list: [2, 3, 4], a: { b: { c: null } } },
+      properties: { cpus: 8 },
+      owner: 'me',
+    });
+    expect(json.reservation).toBeNull();
+  });
+
+  test('that fails in its last operation changes nothing', async () => {
+    const before = (await ask({ path: '/v1/nodes/n1' })).text;
+    const answer = await patch(
+      'n1',
+      { op: 'add', path: '/extra/a', value: 1 },
+      { op: 'remove', path: '/extra/missing' },
+    );
+    expect(answer.status).toBe(400);
+    expect(answer.fault.faultstring).toBe(
+      "Couldn't apply patch '{'op': 'remove', 'path': '/extra/missing'}'. Reason: can't remove a non-existent object 'missing'",
+    );
+    expect((await ask({ path: '/v1/nodes/n1' })).text).toBe(before);
+  });
+
+  test('that removes a field gives it its default', async () => {
+    await patch(
+      'n1',
+      { op: 'add', path: '/owner', value: 'me' },
+      { op: 'add', path: '/vendor_interface', value: 'no-vendor' },
+      { op: 'add', path: '/maintenance', value: 'true' },
+    );
+    const { json } = await patch(
+      'n1',
+      { op: 'remove', path: '/owner' },
+      { op: 'remove', path: '/vendor_interface' },
+      { op: 'remove', path: '/maintenance' },
+      { op: 'remove', path: '/name' },
+      { op: 'remove', path: '/power_interface' },
+    ).then(async (answer) => ask({ path: `/v1/nodes/${answer.json.uuid}` }));
+    expect(json).toMatchObject({ owner: null, vendor_interface: 'gated', maintenance: false, name: null });
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['test, which Ironic has not', { op: 'test', path: '/name', value: 'n1' }, /'test' is not one of/],
+    ['move', { op: 'move', path: '/extra/a', from: '/extra/b' }, /'from' was unexpected|'move' is not one of/],
+    ['no path', { op: 'remove' }, /'path' is a required property/],
+    ['no value', { op: 'add', path: '/extra/a' }, /'value' is a required property/],
+    ['a path without a slash', { op: 'add', path: 'extra', value: {} }, /is no path/],
+    ['a path with an escape', { op: 'add', path: '/extra/a~1b', value: 1 }, /is no path/],
+    ['a path with ..', { op: 'add', path: '/extra/../name', value: 'x' }, /is no path/],
+    ['the prototype', { op: 'add', path: '/__proto__/x', value: 1 }, /Cannot patch/],
+    ['what lies below a text', { op: 'add', path: '/name/x', value: 1 }, /Couldn't apply patch/],
+    ['a member of a member that is missing', { op: 'add', path: '/extra/a/b', value: 1 }, /member 'a' not found/],
+    ['the inherited members of an object', { op: 'replace', path: '/extra/toString', value: 1 }, /non-existent/],
+    ['an interface that is not served', { op: 'add', path: '/power_interface', value: 'ipmitool' }, /not served/],
+    ['a field with a value of another type', { op: 'replace', path: '/extra', value: 5 }, /'extra' must be an object/],
+    ['an unknown vendor interface', { op: 'add', path: '/vendor_interface', value: 'x' }, /no vendor interface 'x'/],
+    ['a masked secret', { op: 'add', path: '/driver_info/redfish_password', value: '******' }, /redfish_password/],
+  ])('refuses %s', async (_name, operation, text) => {
+    const answer = await patch('n1', operation);
+    expect(answer.fault.faultstring).toMatch(text);
+    expect(answer.status).toBe(400);
+  });
+
+  test('takes the name __proto__ as a plain key of extra', async () => {
+    const { text } = await patch('n1', { op: 'add', path: '/extra/__proto__', value: { polluted: true } });
+    expect(text).toContain('"extra":{"__proto__":{"polluted":true}}');
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
+
+describe('the list of nodes', () => {
+  beforeEach(async () => {
+    await create({ name: 'n3', owner: 'o1', description: 'In Rack 7', retired: true });
+    await create({ name: 'n4', lessee: 'o1', instance_uuid: attributes.instance_uuid, conductor_group: 'g' });
+    await create({ name: 'n5', vendor_interface: 'no-vendor' });
+    await ask({ method: 'PUT', path: '/v1/nodes/n5/maintenance', body: { reason: 'fan' } });
+  });
+
+  test.each<[string, string[]]>([
+    ['', ['n1', 'n2', 'n3', 'n4', 'n5']],
+    ['sort_key=name&sort_dir=desc', ['n5', 'n4', 'n3', 'n2', 'n1']],
+    ['driver=gated&maintenance=True', ['n5']],
+    ['maintenance=false', ['n1', 'n2', 'n3', 'n4']],
+    ['owner=o1', ['n3']],
+    ['project=o1', ['n3', 'n4']],
+    ['retired=true', ['n3']],
+    ['retired=false', ['n1', 'n2', 'n4', 'n5']],
+    ['conductor_group=', ['n1', 'n2', 'n3', 'n5']],
+    ['conductor_group=g', ['n4']],
+    ['associated=true', ['n4']],
+    ['associated=false', ['n1', 'n2', 'n3', 'n5']],
+    ['description_contains=rack', ['n3']],
+    ['conductor=localhost&limit=1', ['n1']],
+    ['conductor=other', []],
+    ['provision_state=active', []],
+    ['driver=nope', []],
+  ])('?%s', async (query, expected) => {
+    expect(await names(query)).toEqual(expected);
+  });
+
+  test.each(['', 'retired=false', 'associated=false&sort_key=name&sort_dir=desc', 'detail=true', 'fields=name,uuid'])(
+    'comes whole over its next links with ?%s',
+    async (query) => {
+      const whole = await names(query);
+      const seen: string[] = [];
+      let path: string | undefined = `/v1/nodes?${query}&limit=2`;
+      while (path !== undefined) {
+        const { json } = await ask({ path });
+        seen.push(...json.nodes.map((node: { name: string }) => node.name));
+        expect(json.nodes.length).toBeLessThanOrEqual(2);
+        expect(json.next ?? service.url).toContain(service.url);
+        path = json.next?.slice(service.url.length);
+      }
+      expect(seen).toEqual(whole);
+    },
+  );
+
+  test.each<[string, RegExp]>([
+    ['limit=0', /positive/],
+    ['limit=-1', /positive/],
+    ['limit=x', /integer/],
+    ['marker=n1', /Expected UUID for marker: n1/],
+    ['sort_dir=up', /sort direction/],
+    ['sort_key=toString', /invalid field for sorting/],
+    ['maintenance=perhaps', /boolean/],
+    ['associated=perhaps', /boolean/],
+    ['fields=name&detail=true', /subset of fields/],
+    ['colour=red', /Unexpected arguments: colour/],
+  ])('refuses ?%s', async (query, text) => {
+    const answer = await ask({ path: `/v1/nodes?${query}` });
+    expect(answer.status).toBe(400);
+    expect(answer.fault.faultstring).toMatch(text);
+  });
+});
+
+test('maintenance is set with a reason and unset without one', async () => {
+  const set = await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance' });
+  expect(set).toMatchObject({ status: 202, text: '' });
+  await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body: { reason: 'fan' } });
+  const path = '/v1/nodes/n1?fields=maintenance,maintenance_reason';
+  expect((await ask({ path })).json).toMatchObject({ maintenance: true, maintenance_reason: 'fan' });
+  await ask({ method: 'DELETE', path: '/v1/nodes/n1/maintenance' });
+  expect((await ask({ path })).json).toMatchObject({ maintenance: false, maintenance_reason: null });
+  for (const body of [{ reason: 5 }, { cause: 'x' }]) {
+    expect((await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body })).status).toBe(400);
+  }
+});
+
+test('validate tells whether the vendor interface can work with the node, and why not', async () => {
+  const path = '/v1/nodes/n1/validate';
+  expect((await ask({ path })).json).toEqual({ vendor: { result: true, reason: null } });
+  await patch('n1', { op: 'add', path: '/driver_info/broken', value: true });
+  expect((await ask({ path })).json.vendor).toEqual({ result: false, reason: expect.stringContaining('is broken') });
+});
+
+test('before version 1.5 nodes have no names: a name finds nothing and is not shown', async () => {
+  const old = { 'X-OpenStack-Ironic-API-Version': '1.4' };
+  const { uuid } = (await ask({ path: '/v1/nodes/n1' })).json;
+  for (const path of ['/v1/nodes/n1', '/v1/nodes/n1/validate', '/v1/nodes/n1/vendor_passthru?method=both_verbs']) {
+    expect(await ask({ path, headers: old })).toMatchObject({ status: 404 });
+  }
+  const { json } = await ask({ path: `/v1/nodes/${uuid}`, headers: old });
+  expect(json.uuid).toBe(uuid);
+  expect(json).not.toHaveProperty('name');
+});
