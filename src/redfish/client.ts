@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.ts';
 import { type Answer, answerError, readAnswer } from './answer.ts';
+import { BUSY_TRIES, busyWaitMs, meansBusy } from './busy.ts';
 import type { Conversation } from './conversation.ts';
 import { RedfishError } from './errors.ts';
 import type { Exchange, RawAnswer } from './exchange.ts';
@@ -93,27 +95,42 @@ export class RedfishClient {
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<Answer> {
-    options.signal.throwIfAborted();
     const { session } = this.#conversation;
-    const secrets = options.secrets ?? [];
     const url = this.origin + path;
-    const send = (authorization: Authorization) => this.#send(method, path, body, options, authorization);
     this.#conversation.active++;
     try {
-      let authorization = await session.authorize(this.#limits, options.signal);
-      let raw = await send(authorization);
-      if (raw.status === 401 && authorization.kind === 'session') {
-        // A session ends by the BMC's own timeout, by its restart, or by somebody's hand. 401 says that nothing was done.
-        session.expired(authorization);
-        authorization = await session.authorize(this.#limits, options.signal);
-        raw = await send(authorization);
+      for (let tries = 1; ; tries++) {
+        const raw = await this.#sendAuthorized(method, path, body, options);
+        if (raw.status < 400) return readAnswer(raw);
+        const error = answerError(method, url, raw, [...session.secrets, ...(options.secrets ?? [])]);
+        if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
+        const wait = busyWaitMs(tries, raw.headers);
+        await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
       }
-      if (raw.status === 401 && authorization.kind === 'basic') session.wrongPassword();
-      if (raw.status >= 400) throw answerError(method, url, raw, [...session.secrets, ...secrets]);
-      return readAnswer(raw);
     } finally {
       this.#conversation.active--;
     }
+  }
+
+  /** Sends with the conversation's session; a session that has ended is replaced once. */
+  async #sendAuthorized(
+    method: Exchange['method'],
+    path: string,
+    body: JsonObject | null,
+    options: RequestOptions,
+  ): Promise<RawAnswer> {
+    const { session } = this.#conversation;
+    const send = (authorization: Authorization) => this.#send(method, path, body, options, authorization);
+    let authorization = await session.authorize(this.#limits, options.signal);
+    let raw = await send(authorization);
+    if (raw.status === 401 && authorization.kind === 'session') {
+      // A session ends by the BMC's own timeout, by its restart, or by somebody's hand. 401 says that nothing was done.
+      session.expired(authorization);
+      authorization = await session.authorize(this.#limits, options.signal);
+      raw = await send(authorization);
+    }
+    if (raw.status === 401 && authorization.kind === 'basic') session.wrongPassword();
+    return raw;
   }
 
   #send(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { Answer } from './answer.ts';
+import { retryAfterMs } from './busy.ts';
 import type { RedfishClient, RequestOptions } from './client.ts';
 import { isNotFound, RedfishError } from './errors.ts';
 import { extendedInfoText } from './extendedInfo.ts';
@@ -17,7 +18,6 @@ export interface TaskOptions extends RequestOptions {
 
 const LIMIT_MS = 30 * 60_000;
 const DEFAULT_WAIT_MS = 1000;
-const MAX_WAIT_MS = 30_000;
 const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled', 'Interrupted']);
 
 /**
@@ -40,7 +40,9 @@ export async function followTask(client: RedfishClient, started: Answer, options
         url,
       });
     }
-    await sleep(waitMs(answer), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    await sleep(retryAfterMs(answer.headers) ?? DEFAULT_WAIT_MS, undefined, { signal: options.signal }).catch(() =>
+      options.signal.throwIfAborted(),
+    );
     try {
       answer = await client.getTaskAnswer(monitor, options);
     } catch (error) {
@@ -71,12 +73,4 @@ function failWithTask(document: JsonObject, url: string): void {
 
 function messages(document: JsonObject): JsonObject[] {
   return Array.isArray(document.Messages) ? document.Messages.filter(isJsonObject) : [];
-}
-
-/** `Retry-After` in milliseconds: seconds, or a date (RFC 9110, 10.2.3). */
-function waitMs(answer: Answer): number {
-  const text = answer.headers['retry-after'];
-  if (text === undefined) return DEFAULT_WAIT_MS;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isNaN(ms) ? DEFAULT_WAIT_MS : Math.min(Math.max(ms, 0), MAX_WAIT_MS);
 }

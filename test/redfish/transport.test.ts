@@ -228,6 +228,30 @@ test('a password that the BMC quotes does not show in the error', async () => {
   expect(error.message).toContain('of Password is wrong');
 });
 
+const busy = (messageId: string, status: number) => ({
+  status,
+  headers: { 'retry-after': '0' },
+  body: { error: { '@Message.ExtendedInfo': [{ MessageId: messageId, Message: 'Busy.' }] } },
+});
+
+test.each([
+  ['IDRAC.2.8.SYS518', 503],
+  ['iLO.2.14.InvalidOperationForSystemState', 400],
+])('a BMC that says it is busy (%s under %i) is asked again shortly, with any verb', async (messageId, status) => {
+  const bmc = await start(() => (bmc.requests.length < 3 ? busy(messageId, status) : { status: 204 }));
+  await clients.for(target(bmc.url, basic)).post('/a', null, options);
+  expect(bmc.requests).toHaveLength(3);
+});
+
+test('a BMC that stays busy is told as such after four tries, and another refusal at once', async () => {
+  const bmc = await start(({ path }) => busy(path === '/a' ? 'IDRAC.2.8.SYS518' : 'Base.1.8.GeneralError', 409));
+  const client = clients.for(target(bmc.url, basic));
+  expect((await failure(client.post('/a', null, options))).message).toContain('Busy.');
+  expect(bmc.requests).toHaveLength(4);
+  await failure(client.post('/b', null, options));
+  expect(bmc.requests).toHaveLength(5);
+});
+
 test('connections go on after a BMC that resets at random', async () => {
   clients = createRedfishClients();
   const fleet = await startFleet();
