@@ -80,6 +80,7 @@ function unit(origin: string): string {
 
 function typeOf(input: unknown): string {
   if (input === null) return 'null';
+  if (Number.isNaN(input)) return 'NaN';
   return Array.isArray(input) ? 'array' : typeof input;
 }
 

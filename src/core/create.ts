@@ -48,7 +48,7 @@ const WORKER_LOST: ErrorRecord = {
 
 /**
  * Makes the core and ends what an earlier process left in the store.
- * Throws a TypeError when two hardware types, interfaces or methods have the same name.
+ * Throws kind `failed_precondition` when two hardware types, interfaces or methods have the same name.
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings } = options;

@@ -22,14 +22,14 @@ export class Registry implements Drivers {
   readonly #types = new Map<string, RegisteredType>();
   readonly #list: HardwareType[];
 
-  /** Throws a TypeError when two things have the same name. */
+  /** Throws kind `failed_precondition` when two things have the same name. */
   constructor(hardwareTypes: readonly HardwareType[]) {
     for (const hardwareType of hardwareTypes) {
-      if (this.#types.has(hardwareType.name)) throw new TypeError(`two hardware types are called ${hardwareType.name}`);
+      if (this.#types.has(hardwareType.name)) throw twice(`two hardware types are called '${hardwareType.name}'`);
       const interfaces = new Map();
       for (const vendorInterface of hardwareType.vendorInterfaces) {
         const label = `vendor interface ${vendorInterface.name} of ${hardwareType.name}`;
-        if (interfaces.has(vendorInterface.name)) throw new TypeError(`there is a second ${label}`);
+        if (interfaces.has(vendorInterface.name)) throw twice(`there is a second ${label}`);
         interfaces.set(vendorInterface.name, { vendorInterface, methods: methodTable(label, vendorInterface.methods) });
       }
       const driverMethods = methodTable(`driver ${hardwareType.name}`, hardwareType.driverMethods ?? []);
@@ -84,10 +84,14 @@ export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: 
   throw new PassthruError('unknown_method', `No handler for method ${name.slice(0, 255)}`);
 }
 
+function twice(what: string): PassthruError {
+  return new PassthruError('failed_precondition', `drivers: ${what}; rename one in its module`);
+}
+
 function methodTable<T extends DriverTask>(owner: string, methods: readonly Method<T>[]): MethodTable<T> {
   const map = new Map<string, Method<T>>();
   for (const method of methods) {
-    if (map.has(method.name)) throw new TypeError(`${owner} has two methods called ${method.name}`);
+    if (map.has(method.name)) throw twice(`${owner} has two methods called '${method.name}'`);
     map.set(method.name, method);
   }
   return { list: [...methods].sort(byName), byName: map };

@@ -1,4 +1,4 @@
-import type { Caller } from '../core/caller.ts';
+import { ANONYMOUS } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -18,8 +18,6 @@ export interface RestOptions {
 }
 
 /** Nobody proves who they are while `auth.type` is none. */
-const ANONYMOUS: Caller = { name: 'anonymous' };
-
 /**
  * Ironic's REST API, `GET /v1/jobs` and `GET /healthz`, over either version of HTTP. It answers every path: one that
  * it does not know with Ironic's 404.

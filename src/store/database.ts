@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
 import type { PassthruError } from '../core/errors.ts';
 import type { Tables } from './schema.ts';
 
@@ -10,6 +10,11 @@ import type { Tables } from './schema.ts';
  */
 export interface Database {
   readonly kysely: Kysely<Tables>;
+  /**
+   * Runs one prepared query outside a transaction and answers its rows. For the statements of every call: the way through
+   * kysely's executor costs as much as SQLite itself.
+   */
+  run<O>(query: CompiledQuery<O>): Promise<O[]>;
   /** The type of a column that numbers its rows. */
   readonly rowIdType: 'integer' | 'serial';
   /** Whether `error` says that a value which must be unique is there already. */

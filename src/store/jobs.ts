@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
-import { prepareQuery } from './prepared-query.ts';
+import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { JobRevisionsTable, Tables } from './schema.ts';
@@ -77,7 +77,7 @@ export function jobStore(database: Database): JobStore {
     },
 
     async recordProgress(id, revision, progress) {
-      await db.executeQuery(
+      await database.run(
         insertProgress({ job_id: id, revision, fraction: progress.fraction, message: progress.message }),
       );
     },
@@ -122,7 +122,7 @@ export function jobStore(database: Database): JobStore {
     },
 
     async getJob(id) {
-      const { rows } = await db.executeQuery(jobById({ id }));
+      const rows = await database.run(jobById({ id }));
       return rows[0] === undefined ? null : toJob(rows[0]);
     },
 

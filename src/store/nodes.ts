@@ -2,9 +2,9 @@ import type { Kysely } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { listNodes } from './node-list.ts';
-import { prepareQuery } from './prepared-query.ts';
-import { attributeDigest, nodeColumns, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
+import { listNodes } from './nodeList.ts';
+import { prepareQuery } from './preparedQuery.ts';
+import { attributeDigest, type NodeRow, nodeColumns, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
 
 type NodeStore = Pick<
@@ -18,9 +18,9 @@ export function nodeStore(database: Database): NodeStore {
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
   const nodeByName = prepareQuery((node: { name: string }) => selectNodes(db).where('nodes.name', '=', node.name));
 
-  async function readNode(from: Kysely<Tables>, uuid: string): Promise<StoredNode | null> {
-    const { rows } = await from.executeQuery(nodeByUuid({ uuid }));
-    return rows[0] === undefined ? null : toNode(rows[0]);
+  async function readNode(transaction: Kysely<Tables>, uuid: string): Promise<StoredNode | null> {
+    const { rows } = await transaction.executeQuery(nodeByUuid({ uuid }));
+    return firstNode(rows);
   }
 
   return {
@@ -42,12 +42,9 @@ export function nodeStore(database: Database): NodeStore {
       });
     },
 
-    getNodeByUuid: (uuid) => readNode(db, uuid),
+    getNodeByUuid: async (uuid) => firstNode(await database.run(nodeByUuid({ uuid }))),
 
-    async getNodeByName(name) {
-      const { rows } = await db.executeQuery(nodeByName({ name }));
-      return rows[0] === undefined ? null : toNode(rows[0]);
-    },
+    getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name }))),
 
     listNodes: (query) => listNodes(db, query),
 
@@ -80,6 +77,10 @@ export function nodeStore(database: Database): NodeStore {
       });
     },
   };
+}
+
+function firstNode(rows: NodeRow[]): StoredNode | null {
+  return rows[0] === undefined ? null : toNode(rows[0]);
 }
 
 /** All nodes with their reservations, as `NodeRow`. */

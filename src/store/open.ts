@@ -1,7 +1,7 @@
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
-import { kyselyStore } from './kysely-store.ts';
+import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
 import { openSqlite } from './sqlite.ts';
 

@@ -1,7 +1,8 @@
+import type { CompiledQuery } from 'kysely';
 import type { Reservation } from '../core/node.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { prepareQuery } from './prepared-query.ts';
+import { prepareQuery } from './preparedQuery.ts';
 import { toReservation } from './rows.ts';
 import type { ReservationsTable } from './schema.ts';
 
@@ -51,6 +52,11 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
       .returning('fence'),
   );
 
+  async function durably<O>(query: CompiledQuery<O>): Promise<O[]> {
+    const { rows } = await db.transaction().execute((transaction) => transaction.executeQuery(query));
+    return rows;
+  }
+
   return {
     async acquire(nodeUuid, reservation, owner) {
       const query = acquireFree({
@@ -65,11 +71,8 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
       });
       // Another lap only when the holder let go between the two statements.
       for (;;) {
-        const { rows } =
-          reservation.kind === 'held'
-            ? await db.transaction().execute((transaction) => transaction.executeQuery(query))
-            : await db.executeQuery(query);
-        if (rows[0] !== undefined) return { outcome: 'acquired', fence: rows[0].fence };
+        const [taken] = reservation.kind === 'held' ? await durably(query) : await database.run(query);
+        if (taken !== undefined) return { outcome: 'acquired', fence: taken.fence };
         const row = await db
           .selectFrom('reservations')
           .selectAll()
@@ -83,12 +86,10 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
 
     async release(nodeUuid, fence) {
       const node = { node_uuid: nodeUuid, fence };
-      const call = await db.executeQuery(releaseKind({ ...node, kind: 'call' }));
-      if (call.rows.length > 0) return true;
-      const held = await db
-        .transaction()
-        .execute((transaction) => transaction.executeQuery(releaseKind({ ...node, kind: 'held' })));
-      return held.rows.length > 0;
+      const call = await database.run(releaseKind({ ...node, kind: 'call' }));
+      if (call.length > 0) return true;
+      const held = await durably(releaseKind({ ...node, kind: 'held' }));
+      return held.length > 0;
     },
   };
 }

@@ -51,15 +51,15 @@ export function toNode(row: NodeRow): StoredNode {
     name: row.name,
     driver: row.driver,
     vendorInterface: row.vendor_interface,
-    driverInfo: JSON.parse(row.driver_info),
-    extra: JSON.parse(row.extra),
-    properties: JSON.parse(row.properties),
+    driverInfo: parseObject(row.driver_info),
+    extra: parseObject(row.extra),
+    properties: parseObject(row.properties),
     description: row.description,
     maintenance: row.maintenance !== 0,
     maintenanceReason: row.maintenance_reason,
-    attributes: JSON.parse(row.attributes),
+    attributes: parseObject(row.attributes),
     lastError: row.last_error,
-    reservation: toReservation({ ...row, kind: row.reservation_kind }),
+    reservation: row.reservation_kind === null ? null : toReservation({ ...row, kind: row.reservation_kind }),
     createTime: new Date(row.create_time),
     updateTime: toDate(row.update_time),
     fence: row.fence,
@@ -178,6 +178,11 @@ export function toProgressColumns(progress: Progress | null): Pick<JobRevisionsT
 /** `value` as JSON text; null for null. */
 export function toJsonColumn(value: Json | ErrorRecord): string | null {
   return value === null ? null : JSON.stringify(value);
+}
+
+/** Most nodes leave most of their objects empty, and a node is read at every call. */
+function parseObject(text: string): JsonObject {
+  return text === '{}' ? {} : JSON.parse(text);
 }
 
 /** The JSON object in `text`; null for null. */

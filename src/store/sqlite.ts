@@ -5,11 +5,11 @@ import { Kysely } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from './database.ts';
-import { claimFile } from './file-claim.ts';
-import { nodeSqliteDialect } from './node-sqlite.ts';
-import { createPrivateFile } from './private-file.ts';
+import { claimFile } from './fileClaim.ts';
+import { nodeSqlite } from './nodeSqlite.ts';
+import { createPrivateFile } from './privateFile.ts';
 import type { Tables } from './schema.ts';
-import { isUniqueViolation, sqliteTrouble } from './sqlite-trouble.ts';
+import { isUniqueViolation, sqliteTrouble } from './sqliteTrouble.ts';
 
 /** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
@@ -55,10 +55,13 @@ function connect(path: string): DatabaseSync {
   return sqlite;
 }
 
-function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
-  const kysely = new Kysely<Tables>({ dialect: nodeSqliteDialect(sqlite) });
+/** The database on an open connection. `closed` is called when it is closed. */
+export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
+  const { dialect, runNow } = nodeSqlite(sqlite);
+  const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
+    run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
     rowIdType: 'integer',
     isUniqueViolation,
     toTrouble: sqliteTrouble,

@@ -3,7 +3,7 @@ import type { Store } from '../../src/core/store.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
 import { nodePromises } from './node.promises.ts';
-import { nodeListPromises } from './node-list.promises.ts';
+import { nodeListPromises } from './nodeList.promises.ts';
 import { recoveryPromises } from './recovery.promises.ts';
 import { reservationPromises } from './reservation.promises.ts';
 

@@ -1,7 +1,7 @@
 import { silentLogger } from '../../src/core/logger.ts';
 import { openStore } from '../../src/store/open.ts';
 import { storePromises } from './promises.ts';
-import { temporaryDatabase } from './temporary-database.ts';
+import { temporaryDatabase } from './temporaryDatabase.ts';
 
 storePromises('SQLite', async () => {
   const database = temporaryDatabase();

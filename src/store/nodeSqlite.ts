@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import {
+  type CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   SqliteAdapter,
@@ -12,14 +13,31 @@ import {
 /** So many prepared statements are kept; the store has fewer, but for the shapes of list queries. */
 const KEPT_STATEMENTS = 200;
 
-/** kysely's dialect for one connection of node:sqlite, which is closed with it. */
-export function nodeSqliteDialect(sqlite: DatabaseSync): Dialect {
-  const dialect = new SqliteDialect({ database: inBetterSqlite3Shape(sqlite) });
+/** One connection of node:sqlite as kysely uses it. */
+export interface NodeSqlite {
+  /** Closed with the connection. */
+  dialect: Dialect;
+  /**
+   * Runs a compiled query at once, and answers its rows; null while somebody has the connection: then it has to stand
+   * in line through kysely.
+   */
+  runNow<O>(query: CompiledQuery<O>): O[] | null;
+}
+
+/** Makes `sqlite` fit for kysely. */
+export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
+  const database = inBetterSqlite3Shape(sqlite);
+  const driver = new NodeSqliteDriver(sqlite, database);
+  const dialect = new SqliteDialect({ database });
   return {
-    createDriver: () => new NodeSqliteDriver(sqlite),
-    createQueryCompiler: () => dialect.createQueryCompiler(),
-    createAdapter: () => new NodeSqliteAdapter(),
-    createIntrospector: (db) => dialect.createIntrospector(db),
+    dialect: {
+      createDriver: () => driver,
+      createQueryCompiler: () => dialect.createQueryCompiler(),
+      createAdapter: () => new NodeSqliteAdapter(),
+      createIntrospector: (db) => dialect.createIntrospector(db),
+    },
+    runNow: <O>(query: CompiledQuery<O>) =>
+      driver.held ? null : (database.prepare(query.sql).all(query.parameters) as O[]),
   };
 }
 
@@ -40,9 +58,14 @@ class NodeSqliteDriver extends SqliteDriver {
   readonly #waiting: (() => void)[] = [];
   #held = false;
 
-  constructor(sqlite: DatabaseSync) {
-    super({ database: inBetterSqlite3Shape(sqlite) });
+  constructor(sqlite: DatabaseSync, database: SqliteDatabase) {
+    super({ database });
     this.#sqlite = sqlite;
+  }
+
+  /** Whether somebody has the connection. */
+  get held(): boolean {
+    return this.#held;
   }
 
   /**

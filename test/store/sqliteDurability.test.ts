@@ -1,13 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
-import { kyselyStore } from '../../src/store/kysely-store.ts';
+import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
-import { nodeSqliteDialect } from '../../src/store/node-sqlite.ts';
-import type { Tables } from '../../src/store/schema.ts';
-import { isUniqueViolation, sqliteTrouble } from '../../src/store/sqlite-trouble.ts';
+import { onConnection } from '../../src/store/sqlite.ts';
 import { accept, enrol, reserve, sampleEnd, sampleReservation } from './samples.ts';
 
 /** Values of `pragma synchronous`. */
@@ -22,14 +19,7 @@ let levels: unknown[];
 beforeEach(async () => {
   sqlite = new DatabaseSync(':memory:', { enableForeignKeyConstraints: true });
   sqlite.exec('pragma synchronous = normal');
-  const kysely = new Kysely<Tables>({ dialect: nodeSqliteDialect(sqlite) });
-  const database = {
-    kysely,
-    rowIdType: 'integer' as const,
-    isUniqueViolation,
-    toTrouble: sqliteTrouble,
-    close: async () => sqlite.close(),
-  };
+  const database = onConnection(sqlite, () => {});
   await migrate(database, silentLogger);
   store = kyselyStore(database);
 

@@ -2,12 +2,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Kysely, sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
-import { kyselyStore } from '../../src/store/kysely-store.ts';
+import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { allMigrations, type Migrations, migrate } from '../../src/store/migrations.ts';
 import { openStore } from '../../src/store/open.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { enrol } from './samples.ts';
-import { temporaryDatabase } from './temporary-database.ts';
+import { temporaryDatabase } from './temporaryDatabase.ts';
 
 let database: ReturnType<typeof temporaryDatabase>;
 

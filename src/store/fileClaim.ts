@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { PassthruError } from '../core/errors.ts';
-import { createPrivateFile } from './private-file.ts';
-import { isBusy } from './sqlite-trouble.ts';
+import { createPrivateFile } from './privateFile.ts';
+import { isBusy } from './sqliteTrouble.ts';
 
 /**
  * Keeps every other process away from the database at `path` until `release`: two processes on one database would end

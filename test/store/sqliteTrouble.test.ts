@@ -2,12 +2,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
-import { kyselyStore } from '../../src/store/kysely-store.ts';
+import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openStore } from '../../src/store/open.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { enrol, sampleNode } from './samples.ts';
-import { temporaryDatabase } from './temporary-database.ts';
+import { temporaryDatabase } from './temporaryDatabase.ts';
 
 test('a full disk is store_unavailable without SQL or secrets, changes nothing, and heals', async () => {
   const database = openSqlite(':memory:', silentLogger);

@@ -8,9 +8,9 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { enrol, sampleJob } from './samples.ts';
-import { temporaryDatabase } from './temporary-database.ts';
+import { temporaryDatabase } from './temporaryDatabase.ts';
 
-const PROCESS = fileURLToPath(new URL('./sqlite-process.ts', import.meta.url));
+const PROCESS = fileURLToPath(new URL('./sqliteProcess.ts', import.meta.url));
 
 let database: ReturnType<typeof temporaryDatabase>;
 let stores: Store[];

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { NodeQuery, Store } from '../../src/core/store.ts';
 import type { Database } from '../../src/store/database.ts';
-import { kyselyStore } from '../../src/store/kysely-store.ts';
+import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { accept, enrol, sampleEnd, sampleJob, sampleReservation } from './samples.ts';

@@ -1,0 +1,94 @@
+// What a request costs the service beside what it cannot cost less than. Ratios hold within one run; the machine's speed
+// does not matter. Run by: npm run bench
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { Pool } from 'undici';
+import { PassthruService } from '../gen/passthru/v1/passthru_pb.ts';
+import { type Comparison, compare, type Loaded } from './load.ts';
+import { type BenchServer, startServer } from './server.ts';
+
+const service = await startServer('passthruServer.ts');
+await new Promise((resolve) => setTimeout(resolve, 1000));
+const idle = await service.usage();
+console.log(`ready after start (ms, with 66 nodes enrolled)    ${service.readyAfter.toFixed(0)}`);
+console.log(`idle memory (MB)                                  ${(idle.rss / 1e6).toFixed(0)}`);
+console.log('');
+console.log(
+  '                                                  ours/s  theirs/s   ratio  server CPU us  theirs  p99 ms',
+);
+
+const methods = '/v1/nodes/rf-1/vendor_passthru/methods';
+const body = await (
+  await fetch(service.url + methods, { headers: { 'X-OpenStack-Ironic-API-Version': '1.80' } })
+).text();
+const bareMethods = await startServer('bareServer.ts', { BODY: body });
+report('GET …/methods beside a bare node:http server', await compare(get(service, methods), get(bareMethods, methods)));
+await bareMethods.stop();
+
+const bareCall = await startServer('bareServer.ts', { BODY: 'true' });
+let next = 0;
+const call = () => `/v1/nodes/fake-${100 + (next++ % 64)}/vendor_passthru?method=third_method_sync`;
+report('sync call under the lock beside bare node:http', await compare(post(service, call), post(bareCall, call)));
+await bareCall.stop();
+
+const noop = await startServer('noopServer.ts');
+report('gRPC unary call, shared connection, beside a no-op', await compare(grpc(service), grpc(noop)));
+await noop.stop();
+await service.stop();
+
+function report(name: string, { ours, theirs }: Comparison): void {
+  const cells = [
+    name.padEnd(50),
+    ours.rate.toFixed(0).padStart(6),
+    theirs.rate.toFixed(0).padStart(10),
+    (ours.rate / theirs.rate).toFixed(2).padStart(8),
+    ours.cpuPerRequest.toFixed(0).padStart(15),
+    theirs.cpuPerRequest.toFixed(0).padStart(8),
+    ours.p99.toFixed(1).padStart(8),
+  ];
+  console.log(cells.join(''));
+}
+
+function get(server: BenchServer, path: string): Loaded {
+  const pool = new Pool(server.url, { connections: 32 });
+  const headers = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+  return {
+    server,
+    async send() {
+      const answer = await pool.request({ path, method: 'GET', headers });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200 || text.length !== body.length) throw new Error(`${answer.statusCode} ${text}`);
+    },
+  };
+}
+
+function post(server: BenchServer, path: () => string): Loaded {
+  const pool = new Pool(server.url, { connections: 32 });
+  const headers = { 'X-OpenStack-Ironic-API-Version': '1.80', 'Content-Type': 'application/json' };
+  return {
+    server,
+    async send() {
+      const answer = await pool.request({ path: path(), method: 'POST', headers, body: '{"bar": "meow"}' });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200 || text !== 'true') throw new Error(`${answer.statusCode} ${text}`);
+    },
+  };
+}
+
+function grpc(server: BenchServer): Loaded {
+  const sessionManager = new Http2SessionManager(server.url);
+  const client = createClient(PassthruService, createGrpcTransport({ baseUrl: server.url, sessionManager }));
+  return {
+    server,
+    async send() {
+      const node = `fake-${100 + (next++ % 64)}`;
+      const { outcome } = await client.callNodeMethod({
+        node,
+        method: 'third_method_sync',
+        arguments: { bar: 'meow' },
+      });
+      if (outcome.case !== 'result') throw new Error(`answered ${outcome.case}`);
+    },
+  };
+}
+process.exit();
