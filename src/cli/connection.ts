@@ -1,5 +1,5 @@
 import { type Client, createClient } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import type { Command } from 'commander';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
@@ -16,14 +16,20 @@ export interface Connection {
   jobs: Client<typeof JobService>;
 }
 
+/** How long a connection with a call on it may be silent before it is asked for a sign of life, in milliseconds. */
+const PING_INTERVAL = 10_000;
+
+/** How long that sign may take, in milliseconds. */
+const PING_TIMEOUT = 10_000;
+
 /**
- * Runs `work` with the service that `command`'s `--server` names, and closes the connection afterwards.
+ * Runs `work` with the service that `command`'s `--server` names. The connection keeps no process alive when no call
+ * is on it, so that nothing need be closed.
  * @throws CommandFailure for a call that failed
  */
 export async function withConnection<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
   const baseUrl = serverUrl(command.optsWithGlobals<{ server: string }>().server);
-  const sessionManager = new Http2SessionManager(baseUrl);
-  const transport = createGrpcTransport({ baseUrl, sessionManager });
+  const transport = createGrpcTransport({ baseUrl, pingIntervalMs: PING_INTERVAL, pingTimeoutMs: PING_TIMEOUT });
   try {
     return await work({
       passthru: createClient(PassthruService, transport),
@@ -33,8 +39,6 @@ export async function withConnection<T>(command: Command, work: (connection: Con
     });
   } catch (error) {
     throw toCommandFailure(error, baseUrl);
-  } finally {
-    sessionManager.abort();
   }
 }
 

@@ -80,6 +80,7 @@ const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'there is no route to the host',
   ETIMEDOUT: 'it does not answer',
   ERR_HTTP2_ERROR: 'it does not speak HTTP/2',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; http:// may be meant',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted; NODE_EXTRA_CA_CERTS names a file of more authorities',
 };
 

@@ -78,7 +78,7 @@ class StatusLine {
       return;
     }
     // To the first column, and clear the line.
-    process.stderr.write(`\r\x1b[K${[...text].slice(0, (process.stderr.columns ?? 80) - 1).join('')}`);
+    process.stderr.write(`\r\x1b[K${[...text].slice(0, (process.stderr.columns || 80) - 1).join('')}`);
     this.#written = true;
   }
 
