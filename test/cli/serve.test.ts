@@ -145,15 +145,14 @@ describe('on an older Node', () => {
   const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;
 
   test('one line names what is needed', async () => {
-    const main = join(ROOT, 'src', 'main.ts');
+    const main = join(ROOT, 'src', 'main.js');
     const { status, stdout, stderr } = await start(process.execPath, ['--import', older, main, 'serve']).ended;
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^passthru needs Node\.js 24 or newer; this is 20\.20\.2 \(.+\)\n$/);
   });
 
-  test('the entry is JavaScript as it stands, and imports nothing before it has looked', () => {
-    const source = readFileSync(join(ROOT, 'src', 'main.ts'), 'utf8');
-    expect(stripTypeScriptTypes(source)).toBe(source);
+  test('the entry imports nothing before it has looked', () => {
+    const source = readFileSync(join(ROOT, 'src', 'main.js'), 'utf8');
     expect(source).not.toMatch(/^import /m);
   });
 });

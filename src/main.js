@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Nothing here may need a newer Node than the oldest that can be told what is missing: no types, no static imports.
+// JavaScript, and without static imports, so that an older Node gets as far as being told what is needed.
 const needed = 24;
 if (Number(process.versions.node.split('.')[0]) >= needed) {
-  if (import.meta.url.endsWith('.ts')) {
+  if (!import.meta.url.includes('/dist/')) {
     // Run from source: with what Node made of the files kept, the next start needs neither the time nor the memory (about
     // 20 MB) to make it again. Not in the system's temporary folder, where another user could have put something else.
     const [{ enableCompileCache }, { fileURLToPath }] = await Promise.all([import('node:module'), import('node:url')]);
