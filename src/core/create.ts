@@ -9,7 +9,7 @@ import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
 import { Registry } from './registry.ts';
-import { Running } from './running.ts';
+import { Running, settledWithin } from './running.ts';
 import type { Store } from './store.ts';
 import { Workers } from './workers.ts';
 
@@ -33,7 +33,7 @@ export interface CoreOptions {
   settings: CoreSettings;
 }
 
-/** How long aborted work may take to end at shutdown, in milliseconds. */
+/** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
 
 /** What a job that its process left behind is failed with. */
@@ -76,7 +76,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     jobs,
     workers: new Workers(settings.workers),
     running,
-    idempotency: new Idempotency(store, owner),
+    idempotency: new Idempotency(store, owner, log),
     host,
     log,
   });
@@ -90,10 +90,6 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   });
   for (const job of lost) log.warn({ job: job.id, node: job.nodeUuid, method: job.method }, 'job failed: worker lost');
 
-  let open = true;
-  const checkOpen = () => {
-    if (!open) throw new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
-  };
   return {
     host,
     nodes,
@@ -104,31 +100,40 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       return registry.nodeMethods(node.driver, node.vendorInterface).list;
     },
     async callNodeMethod(call) {
-      checkOpen();
+      running.checkOpen();
       return dispatch.callNode(call);
     },
     listDriverMethods: (driver) => registry.driverMethods(driver).list,
     async callDriverMethod(call) {
-      checkOpen();
+      running.checkOpen();
       return dispatch.callDriver(call);
     },
     async checkReady() {
-      checkOpen();
+      running.checkOpen();
       await store.ping();
     },
     async shutdown(grace) {
-      open = false;
+      running.close();
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
         if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end at shutdown');
       }
-      for (const hardwareType of registry.list()) {
-        try {
-          await hardwareType.close?.();
-        } catch (error) {
-          log.warn({ err: error, driver: hardwareType.name }, 'a driver could not be closed');
-        }
-      }
+      await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
     },
   };
+}
+
+/** Closes a hardware type. One that fails or hangs is logged, and holds up nothing. */
+async function closeInTime(hardwareType: HardwareType, log: Logger): Promise<void> {
+  let closed = false;
+  const close = async () => {
+    try {
+      await hardwareType.close?.();
+    } catch (error) {
+      log.warn({ err: error, driver: hardwareType.name }, 'a driver could not be closed');
+    }
+    closed = true;
+  };
+  await settledWithin([close()], ABORT_GRACE);
+  if (!closed) log.warn({ driver: hardwareType.name }, 'a driver did not close in time');
 }

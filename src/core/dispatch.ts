@@ -4,7 +4,7 @@ import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
 import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
-import { type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { Attachment, chooseHttpMethod, type Method } from './method.ts';
@@ -13,6 +13,7 @@ import type { NodeManager } from './nodeManager.ts';
 import { findMethod, type Registry } from './registry.ts';
 import type { Running } from './running.ts';
 import type { IdempotentCall, Store, StoredNode } from './store.ts';
+import { untilAborted } from './untilAborted.ts';
 import { uuid7 } from './uuid7.ts';
 import type { Workers } from './workers.ts';
 
@@ -85,7 +86,11 @@ export class Dispatch {
 
   #run(checked: CheckedCall): Promise<Outcome> {
     const { call, method, httpMethod, target } = checked;
+    // The shutdown may have begun, and the caller left, while the node was read.
+    this.#parts.running.checkOpen();
+    if (call.signal.aborted) throw toPassthruError(call.signal.reason);
     const controller = new AbortController();
+    let kept = false;
     const work =
       call.idempotencyKey === null
         ? this.#execute(checked, controller, null, nothing)
@@ -93,12 +98,18 @@ export class Dispatch {
             call.caller.name,
             call.idempotencyKey,
             [target, method.name, httpMethod, call.arguments],
-            (idempotent, accepted) => this.#execute(checked, controller, idempotent, accepted),
+            controller.signal,
+            (idempotent, accepted) =>
+              this.#execute(checked, controller, idempotent, () => {
+                kept = true;
+                return accepted();
+              }),
           );
     this.#parts.running.add(work, controller);
-    return untilAborted(work, call.signal, (reason) => {
-      // The outcome of a call with a key is kept for its repeat, so that it goes on when its caller leaves.
-      if (call.idempotencyKey === null) controller.abort(reason);
+    return untilAborted(work, call.signal, () => {
+      // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
+      // does not: nobody would expect a machine to be touched by a call that was given up long ago.
+      if (!kept) controller.abort(toPassthruError(call.signal.reason));
     });
   }
 
@@ -117,7 +128,11 @@ export class Dispatch {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
         lock = await this.#lock(checked, node, controller.signal);
-        if (lock.fence !== node.fence + 1) node = await this.#readAgain(node, method);
+        if (lock.waited || lock.fence !== node.fence + 1) {
+          node = await this.#readAgain(node, method);
+          // Another hardware type may have the very same method.
+          checked.driver = node.driver;
+        }
       }
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       const args = method.parse(call.arguments);
@@ -163,9 +178,12 @@ export class Dispatch {
   /** Runs a synchronous method to its end. */
   async #answer(checked: CheckedCall, node: Node | null, args: unknown, signal: AbortSignal): Promise<Outcome> {
     const { method } = checked;
+    signal.throwIfAborted();
     const answer = await this.#handle(checked, node, args, signal, nothing);
     if (method.attach) {
-      if (answer instanceof Attachment) return { kind: 'attachment', attachment: answer };
+      if (answer instanceof Attachment && answer.data instanceof Uint8Array) {
+        return { kind: 'attachment', attachment: answer };
+      }
       throw new TypeError(`method ${method.name} of ${checked.driver} attaches, but answered no Attachment`);
     }
     return { kind: 'result', result: checkResult(method.name, answer) };
@@ -245,41 +263,24 @@ export class Dispatch {
   }
 }
 
-/**
- * `work`, or the reason of `signal` when that fires first; `aborted` is told then, and `work` goes on to its own end.
- */
-async function untilAborted<T>(
-  work: Promise<T>,
-  signal: AbortSignal,
-  aborted: (reason: PassthruError) => void,
-): Promise<T> {
-  const left = Promise.withResolvers<never>();
-  const leave = () => {
-    const reason = toPassthruError(signal.reason);
-    aborted(reason);
-    left.reject(reason);
-  };
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
-  try {
-    return await Promise.race([work, left.promise]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
-}
-
 function checkDepth(args: JsonObject): void {
   if (!nestsDeeperThan(args)) return;
   throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
 }
 
+/** What a method answered as JSON, so that whoever asks, now or from the store, is told the same. */
 function checkResult(method: string, answer: Json | undefined | Attachment): Json {
   if (answer === undefined) return null;
   if (answer instanceof Attachment) throw new TypeError(`method ${method} answered an Attachment, but does not attach`);
-  if (nestsDeeperThan(answer)) {
-    throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
-  }
-  return answer;
+  checkResultDepth(method, answer);
+  const result = asJson(answer);
+  if (result !== answer) checkResultDepth(method, result);
+  return result;
+}
+
+function checkResultDepth(method: string, result: Json): void {
+  if (!nestsDeeperThan(result)) return;
+  throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
 }
 
 function nothing(): Promise<void> {

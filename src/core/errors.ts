@@ -5,37 +5,43 @@ import type { Reservation } from './node.ts';
  * What can go wrong. Each kind has one REST status and fault side, one gRPC code and one `ErrorReason`;
  * the table is `ERROR_FACES` in `../contract/faces.ts`. Nothing else in the service invents a status.
  */
-export type ErrorKind =
-  | 'invalid_argument'
-  | 'unknown_method'
-  | 'verb_not_allowed'
-  | 'unauthenticated'
-  | 'permission_denied'
-  | 'node_not_found'
-  | 'driver_not_found'
-  | 'job_not_found'
-  | 'subscription_not_found'
-  | 'already_exists'
-  | 'subscription_exists'
-  | 'node_locked'
-  | 'too_large'
-  | 'version_not_acceptable'
-  | 'rate_limited'
-  | 'no_free_worker'
-  | 'shutting_down'
-  | 'store_unavailable'
-  | 'cancelled'
-  | 'deadline_exceeded'
-  | 'bmc_unreachable'
-  | 'bmc_timeout'
-  | 'bmc_refused'
-  | 'bmc_failed'
-  | 'outcome_unknown'
-  | 'driver_not_ready'
-  | 'worker_lost'
-  | 'internal'
-  | 'not_served'
-  | 'failed_precondition';
+export const ERROR_KINDS = [
+  'invalid_argument',
+  'unknown_method',
+  'verb_not_allowed',
+  'unauthenticated',
+  'permission_denied',
+  'node_not_found',
+  'driver_not_found',
+  'job_not_found',
+  'subscription_not_found',
+  'already_exists',
+  'subscription_exists',
+  'node_locked',
+  'too_large',
+  'version_not_acceptable',
+  'rate_limited',
+  'no_free_worker',
+  'shutting_down',
+  'store_unavailable',
+  'cancelled',
+  'deadline_exceeded',
+  'bmc_unreachable',
+  'bmc_timeout',
+  'bmc_refused',
+  'bmc_failed',
+  'outcome_unknown',
+  'driver_not_ready',
+  'worker_lost',
+  'internal',
+  'not_served',
+  'failed_precondition',
+] as const;
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set(ERROR_KINDS);
+
+/** One of `ERROR_KINDS`. */
+export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 /** One field of the caller's input and what is wrong with it. */
 export interface FieldViolation {
@@ -77,11 +83,17 @@ export class PassthruError extends Error {
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
-    this.kind = kind;
+    // A driver in JavaScript may have misspelt it, and nobody could show a job that keeps such an error.
+    this.kind = KNOWN_KINDS.has(kind) ? kind : 'internal';
     this.violations = context.violations ?? [];
     this.lock = context.lock;
     this.bmc = context.bmc;
   }
+}
+
+/** Whether `error` says that the store does not answer: the same step may work later. */
+export function isStoreUnavailable(error: unknown): boolean {
+  return error instanceof PassthruError && error.kind === 'store_unavailable';
 }
 
 /** The error of input whose field `field` is wrong; `message` says how and what is allowed. */
@@ -122,7 +134,8 @@ export function toErrorRecord(error: PassthruError): ErrorRecord {
 export function fromErrorRecord(record: ErrorRecord): PassthruError {
   return new PassthruError(record.kind, record.message, {
     violations: record.violations,
-    lock: record.lock ?? undefined,
+    // A time is text in a record that was kept as JSON.
+    lock: record.lock === null ? undefined : { ...record.lock, since: new Date(record.lock.since) },
     bmc: record.bmc ?? undefined,
   });
 }

@@ -5,20 +5,26 @@ import {
   type ErrorRecord,
   fromErrorRecord,
   invalidArgument,
+  isStoreUnavailable,
   PassthruError,
   toErrorRecord,
   toPassthruError,
 } from './errors.ts';
 import type { Job } from './job.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
+import type { Logger } from './logger.ts';
 import { Attachment } from './method.ts';
 import type { IdempotentCall, Store } from './store.ts';
+import { untilAborted } from './untilAborted.ts';
 
 /** How long a key is kept, in milliseconds: a day. */
 const KEPT = 24 * 60 * 60 * 1000;
 
 /** How often a call that runs in another process is looked at, in milliseconds. */
 const LOOK_AGAIN = 250;
+
+/** How often the end of a call is told again to a store that does not answer, in milliseconds. */
+const STORE_RETRY = 1000;
 
 const MAX_KEY_LENGTH = 255;
 
@@ -32,6 +38,16 @@ export const INTERRUPTED: ErrorRecord = {
   bmc: null,
 };
 
+/** What a repeat is answered with when the outcome of the first call is more than the store can take. */
+const NOT_KEPT: ErrorRecord = {
+  kind: 'outcome_unknown',
+  message:
+    'The first call with this idempotency key has ended, but its outcome could not be kept; the log of the service has more. Look at the machine, then call with a new key.',
+  violations: [],
+  lock: null,
+  bmc: null,
+};
+
 /** The work of a call. It calls `accepted` right before it begins to act; a job's acceptance tells the store itself. */
 export type IdempotentWork = (call: IdempotentCall, accepted: () => Promise<void>) => Promise<Outcome>;
 
@@ -39,18 +55,22 @@ export type IdempotentWork = (call: IdempotentCall, accepted: () => Promise<void
 export class Idempotency {
   readonly #store: Store;
   readonly #owner: string;
-  readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<unknown> }>();
+  readonly #log: Logger;
+  /** The calls that run here; `end` is when the store knows how they ended. */
+  readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<void> }>();
 
-  constructor(store: Store, owner: string) {
+  constructor(store: Store, owner: string, log: Logger) {
     this.#store = store;
     this.#owner = owner;
+    this.#log = log;
   }
 
   /**
    * @param content what makes two calls the same: target, method, verb, arguments
+   * @param signal ends the wait for a first call that runs
    * @throws kind `invalid_argument` when the key was used for another call, or is not 1 to 255 printable characters
    */
-  async run(caller: string, key: string, content: Json, work: IdempotentWork): Promise<Outcome> {
+  async run(caller: string, key: string, content: Json, signal: AbortSignal, work: IdempotentWork): Promise<Outcome> {
     checkKey(key);
     const fingerprint = createHash('sha256').update(canonicalJson(content)).digest('base64url');
     const scope = JSON.stringify([caller, key]);
@@ -58,41 +78,74 @@ export class Idempotency {
       const first = this.#inFlight.get(scope);
       if (first === undefined) break;
       if (first.fingerprint !== fingerprint) throw otherCall();
-      await first.end;
+      await untilAborted(first.end, signal);
     }
     const call = { caller, key, fingerprint, createTime: new Date() };
-    const run = this.#runOnce(call, work);
-    const end = run.then(ignore, ignore);
-    this.#inFlight.set(scope, { fingerprint, end });
-    try {
-      return await run;
-    } finally {
+    const end = Promise.withResolvers<void>();
+    this.#inFlight.set(scope, { fingerprint, end: end.promise });
+    const ended = () => {
       this.#inFlight.delete(scope);
+      end.resolve();
+    };
+    try {
+      const known = await this.#begin(call, signal);
+      if (known !== null) {
+        ended();
+        return await this.#replay(known);
+      }
+    } catch (error) {
+      ended();
+      throw error;
+    }
+    return this.#runFirst(call, work, ended);
+  }
+
+  /** Begins a call. Null when it is the first; otherwise the outcome of the first, once that has one. */
+  async #begin(call: IdempotentCall, signal: AbortSignal): Promise<JsonObject | null> {
+    for (;;) {
+      const known = await this.#store.beginIdempotent(call, this.#owner, new Date(call.createTime.getTime() - KEPT));
+      if (known === null) return null;
+      if (known.fingerprint !== call.fingerprint) throw otherCall();
+      if (known.outcome !== null) return known.outcome;
+      await delay(LOOK_AGAIN);
+      signal.throwIfAborted();
     }
   }
 
-  async #runOnce(call: IdempotentCall, work: IdempotentWork): Promise<Outcome> {
-    const { caller, key, fingerprint } = call;
-    for (;;) {
-      const known = await this.#store.beginIdempotent(call, this.#owner, new Date(call.createTime.getTime() - KEPT));
-      if (known === null) break;
-      if (known.fingerprint !== fingerprint) throw otherCall();
-      if (known.outcome !== null) return await this.#replay(known.outcome);
-      await delay(LOOK_AGAIN);
-    }
+  /** @param ended called when the store knows how the call ended */
+  async #runFirst(call: IdempotentCall, work: IdempotentWork, ended: () => void): Promise<Outcome> {
     let accepted = false;
+    let outcome: Outcome;
     try {
-      const outcome = await work(call, async () => {
-        await this.#store.acceptIdempotent(caller, key);
+      outcome = await work(call, async () => {
+        await this.#store.acceptIdempotent(call.caller, call.key);
         accepted = true;
       });
-      // The acceptance of a job has kept the outcome already.
-      if (outcome.kind !== 'job') await this.#store.finishIdempotent(caller, key, recordOutcome(outcome));
-      return outcome;
     } catch (error) {
-      if (accepted) await this.#store.finishIdempotent(caller, key, recordError(toErrorRecord(toPassthruError(error))));
-      else await this.#store.forgetIdempotent(caller, key);
+      await this.#tell(call, accepted ? recordFailure(toPassthruError(error)) : null, ended);
       throw error;
+    }
+    // The acceptance of a job has kept the outcome already.
+    if (outcome.kind === 'job') ended();
+    else await this.#tell(call, recordOutcome(outcome), ended);
+    return outcome;
+  }
+
+  /**
+   * Tells the store how a call ended: `outcome`, or null when it never began to act. Resolves when that was tried once;
+   * while the store does not answer it is tried on, and repeats wait. Never rejects.
+   */
+  async #tell(call: IdempotentCall, outcome: JsonObject | null, ended: () => void): Promise<void> {
+    const { caller, key } = call;
+    try {
+      if (outcome === null) await this.#store.forgetIdempotent(caller, key);
+      else await this.#store.finishIdempotent(caller, key, outcome);
+      ended();
+    } catch (error) {
+      this.#log.error({ err: error, caller }, 'the outcome of a call with an idempotency key could not be kept');
+      // What is wrong with the outcome itself does not pass.
+      const next = outcome === null || isStoreUnavailable(error) ? outcome : recordError(NOT_KEPT);
+      void delay(STORE_RETRY, undefined, { ref: false }).then(() => this.#tell(call, next, ended));
     }
   }
 
@@ -125,6 +178,12 @@ export function recordError(error: ErrorRecord): JsonObject {
   return { error: JSON.parse(JSON.stringify(error)) as JsonObject };
 }
 
+/** The failure of a call that had begun to act. */
+function recordFailure(error: PassthruError): JsonObject {
+  // A repeat must not be told to try again shortly: that would be told it for a day.
+  return recordError(error.kind === 'shutting_down' ? INTERRUPTED : toErrorRecord(error));
+}
+
 function recordOutcome(outcome: Exclude<Outcome, { kind: 'job' }>): JsonObject {
   if (outcome.kind === 'result') return { result: outcome.result };
   const { data, mediaType, fileName } = outcome.attachment;
@@ -142,5 +201,3 @@ function otherCall(): PassthruError {
     violations: [{ field: 'idempotency_key', description }],
   });
 }
-
-function ignore(): void {}

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Caller } from './caller.ts';
 import type { Jobs, JobsQuery } from './core.ts';
-import { PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
+import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
 import { isTerminal, type Job, type Progress } from './job.ts';
 import { JobWatch } from './jobWatch.ts';
 import type { Json } from './json.ts';
@@ -18,6 +18,15 @@ const MAX_PROGRESS_LENGTH = 1000;
 
 /** How long `cancel` waits for the end, in milliseconds. */
 const CANCEL_WAIT = 5000;
+
+/** How a job fails whose end is more than the store can take. */
+const END_NOT_KEPT: ErrorRecord = {
+  kind: 'internal',
+  message: 'The method ended, but what it came to could not be stored; the log of the service has more',
+  violations: [],
+  lock: null,
+  bmc: null,
+};
 
 /** How often the end of a job is tried again when the store does not answer, in milliseconds. */
 const STORE_RETRY = 1000;
@@ -88,9 +97,13 @@ export class JobRunner implements Jobs {
     running.ended = true;
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
-    await this.#end(work, running, outcome);
+    await this.#storeEnd(work, running, outcome);
     this.#running.delete(work.job.id);
+    // Before anyone is told: who sees the end finds the node free.
     work.lock?.leave();
+    this.#watch.publish(running.job);
+    const { id, nodeUuid, method, state } = running.job;
+    this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
     ended.resolve();
   }
 
@@ -145,37 +158,35 @@ export class JobRunner implements Jobs {
     }
   }
 
-  async #end(work: JobWork, running: RunningJob, outcome: Pick<JobEnd, 'state' | 'result' | 'error'>): Promise<void> {
-    const { nodeUuid, method } = work.job;
-    const failed = outcome.state === 'failed' && nodeUuid !== null;
-    const end: JobEnd = {
-      id: work.job.id,
-      revision: running.job.revision + 1,
-      ...outcome,
-      endTime: new Date(),
-      progress: running.pending ?? running.job.progress,
-      lastError: failed ? { nodeUuid, text: lastErrorText(method, outcome.error?.message ?? '') } : null,
-      release: work.lock === null ? null : { nodeUuid: work.lock.nodeUuid, fence: work.lock.fence },
-    };
+  /** Stores the end and frees the node, however long the store takes to answer. */
+  async #storeEnd(
+    work: JobWork,
+    running: RunningJob,
+    outcome: Pick<JobEnd, 'state' | 'result' | 'error'>,
+  ): Promise<void> {
+    let end = jobEnd(work, running, outcome);
     for (;;) {
       try {
         await this.#store.endJob(end);
         break;
       } catch (error) {
         this.#log.error({ err: error, job: end.id }, 'the end of a job could not be stored; trying again');
-        await delay(STORE_RETRY, undefined, { ref: false });
+        // What is wrong with the end itself does not pass, and must not keep the node.
+        if (!isStoreUnavailable(error) && end.error !== END_NOT_KEPT) {
+          end = jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_KEPT });
+        } else await delay(STORE_RETRY, undefined, { ref: false });
       }
     }
     const { id: _, lastError: __, release: ___, ...changes } = end;
     running.job = { ...running.job, ...changes };
-    this.#watch.publish(running.job);
-    this.#log.info({ job: end.id, node: nodeUuid, method, state: end.state }, 'job ended');
   }
 
-  #report(running: RunningJob, fraction: number | null, message: string): void {
+  /** What a method reports. It may be JavaScript, and how it words its progress must not end its work. */
+  #report(running: RunningJob, fraction: unknown, message: unknown): void {
     if (running.ended) return;
-    const known = fraction === null || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
-    running.pending = { fraction: known, message: message.slice(0, MAX_PROGRESS_LENGTH) };
+    const known = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
+    const text = typeof message === 'string' ? message.slice(0, MAX_PROGRESS_LENGTH).toWellFormed() : '';
+    running.pending = { fraction: known, message: text };
     if (running.timer !== null) return;
     const wait = Math.max(0, running.storedAt + PROGRESS_INTERVAL - performance.now());
     running.timer = setTimeout(() => {
@@ -199,6 +210,20 @@ export class JobRunner implements Jobs {
     const next = running.pending as Progress | null;
     if (next !== null) this.#report(running, next.fraction, next.message);
   }
+}
+
+function jobEnd(work: JobWork, running: RunningJob, outcome: Pick<JobEnd, 'state' | 'result' | 'error'>): JobEnd {
+  const { id, nodeUuid, method } = work.job;
+  const failed = outcome.state === 'failed' && nodeUuid !== null;
+  return {
+    id,
+    revision: running.job.revision + 1,
+    ...outcome,
+    endTime: new Date(),
+    progress: running.pending ?? running.job.progress,
+    lastError: failed ? { nodeUuid, text: lastErrorText(method, outcome.error?.message ?? '') } : null,
+    release: work.lock === null ? null : { nodeUuid: work.lock.nodeUuid, fence: work.lock.fence },
+  };
 }
 
 function jobNotFound(id: string): PassthruError {

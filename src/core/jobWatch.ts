@@ -56,6 +56,7 @@ export class JobWatch {
     // Subscribed before the first read, so that no change falls between.
     const mailbox = this.#subscribe(id);
     try {
+      signal.throwIfAborted();
       let newest = await read();
       let seen = afterRevision;
       if (seen === null) {

@@ -25,6 +25,40 @@ export function nestsDeeperThan(value: unknown, limit: number = MAX_DEPTH): bool
   return false;
 }
 
+/** Whether JSON says all that `value` is: no BigInt, NaN, Date, Map, function or undefined, at any depth. */
+export function isJson(value: unknown): value is Json {
+  switch (typeof value) {
+    case 'boolean':
+    case 'string':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object': {
+      if (value === null) return true;
+      if (Array.isArray(value)) {
+        // Not `every`, which passes over holes.
+        for (const item of value) if (!isJson(item)) return false;
+        return true;
+      }
+      const prototype = Object.getPrototypeOf(value);
+      return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isJson);
+    }
+    default:
+      return false;
+  }
+}
+
+/**
+ * `value` as a reader of its JSON text sees it: a Date as its text, NaN as null, an undefined member not at all.
+ * Throws a TypeError when it has no JSON text, as a BigInt, a function or a circle.
+ */
+export function asJson(value: unknown): Json {
+  if (isJson(value)) return value;
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError(`a ${typeof value} cannot be told as JSON`);
+  return JSON.parse(text);
+}
+
 /** `value` as JSON text with the keys of every object in order, so that equal values give equal texts. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

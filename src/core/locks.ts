@@ -17,6 +17,8 @@ export interface LockSettings {
 export interface Lock {
   readonly nodeUuid: string;
   readonly fence: number;
+  /** Whether another caller had the node since this one came: what was read of the node before may be old. */
+  readonly waited: boolean;
   /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
   nameJob(job: string): void;
   /** Ends the reservation and wakes the next in line. */
@@ -30,8 +32,10 @@ interface Line {
   /** Who holds the node, as far as is known. */
   blocker: Reservation;
   waiting: (() => void)[];
-  /** Wakes the first in line before its interval is over. */
+  /** Wakes the first in line before its interval is over; null while it asks the store. */
   nudge: (() => void) | null;
+  /** Whether the node was let go since the first in line last began to ask the store. */
+  nudged: boolean;
 }
 
 /** How often a reservation that the store failed to end is tried again, in milliseconds. */
@@ -76,14 +80,16 @@ export class Locks {
     signal.throwIfAborted();
     const end = performance.now() + wait;
     let line = this.#lines.get(node.uuid);
+    const waited = line !== undefined;
     if (line === undefined) {
-      line = { blocker: { ...purpose, since: new Date() }, waiting: [], nudge: null };
+      line = { blocker: { ...purpose, since: new Date() }, waiting: [], nudge: null, nudged: false };
       this.#lines.set(node.uuid, line);
     } else {
       await this.#standInLine(line, node, end, signal);
     }
     try {
-      return await this.#take(line, node, purpose, end, signal);
+      const fence = await this.#take(line, node, purpose, end, signal);
+      return this.#lock(line, node.uuid, fence, waited);
     } catch (error) {
       this.#callNext(node.uuid, line);
       throw error;
@@ -92,23 +98,28 @@ export class Locks {
 
   /** Tells whoever waits for the node that it may be free now. */
   nudge(nodeUuid: string): void {
-    this.#lines.get(nodeUuid)?.nudge?.();
+    const line = this.#lines.get(nodeUuid);
+    if (line === undefined) return;
+    line.nudged = true;
+    line.nudge?.();
   }
 
+  /** Reserves the node for the first in line, and answers the fence. */
   async #take(
     line: Line,
     node: Node,
     purpose: Omit<Reservation, 'since'>,
     end: number,
     signal: AbortSignal,
-  ): Promise<Lock> {
+  ): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
+      line.nudged = false;
       const reservation = { ...purpose, since: new Date() };
       const acquired = await this.#store.acquire(node.uuid, reservation, this.#owner);
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
-        return this.#lock(line, node.uuid, acquired.fence);
+        return acquired.fence;
       }
       if (acquired.outcome === 'missing') {
         throw new PassthruError('node_not_found', `Node ${node.uuid} could not be found.`);
@@ -116,7 +127,7 @@ export class Locks {
       line.blocker = acquired.reservation;
       const left = end - performance.now();
       if (left <= 0) throw nodeLocked(node.uuid, acquired.reservation);
-      await this.#pause(line, Math.min(left, this.#settings.retryInterval), signal);
+      if (!line.nudged) await this.#pause(line, Math.min(left, this.#settings.retryInterval), signal);
     }
   }
 
@@ -165,10 +176,11 @@ export class Locks {
     else this.#lines.delete(nodeUuid);
   }
 
-  #lock(line: Line, nodeUuid: string, fence: number): Lock {
+  #lock(line: Line, nodeUuid: string, fence: number, waited: boolean): Lock {
     return {
       nodeUuid,
       fence,
+      waited,
       nameJob: (job) => {
         line.blocker = { ...line.blocker, job };
       },

@@ -123,9 +123,11 @@ export class NodeManager implements Nodes {
         { lock: node.reservation },
       );
     }
-    await this.#store.release(node.uuid, node.fence);
-    this.#locks.nudge(node.uuid);
-    this.#log.info({ node: node.uuid, holder: node.reservation.holder, caller: caller.name }, 'node unlocked');
+    // False when somebody else has unlocked it meanwhile.
+    if (await this.#store.release(node.uuid, node.fence)) {
+      this.#locks.nudge(node.uuid);
+      this.#log.info({ node: node.uuid, holder: node.reservation.holder, caller: caller.name }, 'node unlocked');
+    }
     return this.get(node.uuid);
   }
 
@@ -156,7 +158,8 @@ export class NodeManager implements Nodes {
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
-      return await work(lock.fence === found.fence + 1 ? found : await this.get(found.uuid));
+      const old = lock.waited || lock.fence !== found.fence + 1;
+      return await work(old ? await this.get(found.uuid) : found);
     } finally {
       await lock.release();
     }

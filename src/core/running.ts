@@ -1,10 +1,26 @@
+import { PassthruError } from './errors.ts';
+
 /** The calls and jobs that run in this process, so that a shutdown can wait for them and end them. */
 export class Running {
   readonly #work = new Map<Promise<unknown>, AbortController>();
+  #open = true;
+  /** Why everything was aborted; null before that. */
+  #aborted: Error | null = null;
 
-  /** Keeps `work` until it settles. */
+  /** Throws kind `shutting_down` once `close` was called. */
+  checkOpen(): void {
+    if (!this.#open) throw new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
+  }
+
+  /** No new calls from now on. What one that runs leads to, such as its job, may still be added. */
+  close(): void {
+    this.#open = false;
+  }
+
+  /** Keeps `work` until it settles. After `abort` it is aborted at once. */
   add(work: Promise<unknown>, controller: AbortController): void {
     this.#work.set(work, controller);
+    if (this.#aborted !== null) controller.abort(this.#aborted);
     const remove = () => this.#work.delete(work);
     work.then(remove, remove);
   }
@@ -22,11 +38,13 @@ export class Running {
 
   /** Fires the signal of everything that runs. */
   abort(reason: Error): void {
+    this.#aborted = reason;
     for (const controller of this.#work.values()) controller.abort(reason);
   }
 }
 
-async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
+/** Resolves when all of `work` is settled, or after `time` milliseconds. */
+export async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, time);
