@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
+import type { Logger } from '../core/logger.ts';
 import type { Service } from '../service.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 
@@ -24,7 +25,9 @@ async function serve(file: string | null): Promise<void> {
       import('../service.ts'),
       import('./serviceLog.ts'),
     ]);
-    return orExplain(() => startService(config, { log: createServiceLog(config.log_level) }));
+    const log = createServiceLog(config.log_level);
+    outliveStrayRejections(log);
+    return orExplain(() => startService(config, { log }));
   });
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);
@@ -43,6 +46,14 @@ async function startSmall<T>(start: () => Promise<T>): Promise<T> {
     // V8's default.
     setFlagsFromString('--semi-space-growth-factor=2');
   }
+}
+
+/**
+ * A promise that a driver made and did not wait for may fail. Node would end the process for that, and with it what runs
+ * on every other machine. (An uncaught exception still ends it: what state that leaves is not known.)
+ */
+function outliveStrayRejections(log: Logger): void {
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise failed that nobody waited for'));
 }
 
 /** SIGTERM or SIGINT stops the service; a second one ends the process at once. */

@@ -34,7 +34,16 @@ function standardError(): DestinationStream {
   return stream;
 }
 
+/** `value` without its secrets. Never throws: what a driver throws may have a getter that does. */
 function mask(value: unknown, depth: number): unknown {
+  try {
+    return masked(value, depth);
+  } catch {
+    return '…';
+  }
+}
+
+function masked(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return value;
   if (depth === 0 || ArrayBuffer.isView(value)) return '…';

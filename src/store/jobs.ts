@@ -136,10 +136,12 @@ export function jobStore(database: Database): JobStore {
     },
 
     async listRevisions(id, after) {
+      // The result once: with each of a thousand revisions a long one would fill the memory.
+      const result = sql<string | null>`case when job_revisions.state = 'running' then null else jobs.result end`;
       const rows = await db
         .selectFrom('jobs')
         .innerJoin('job_revisions', 'job_revisions.job_id', 'jobs.id')
-        .select([...jobColumns])
+        .select([...jobColumns.filter((column) => column !== 'jobs.result'), result.as('result')])
         .where('jobs.id', '=', id)
         .where('job_revisions.revision', '>', after)
         .orderBy('job_revisions.revision')

@@ -68,6 +68,26 @@ describe('serve', () => {
     expect(stderr).toMatch(/"state":"succeeded","msg":"job ended"/);
   });
 
+  test('goes on when a driver leaves a promise that fails, and logs it', async () => {
+    const driver = file(
+      'stray.mjs',
+      `import { defineMethod, z } from ${JSON.stringify(new URL('../../src/driver.ts', import.meta.url).href)};
+      const stray = defineMethod({
+        name: 'stray', httpMethods: ['POST'], description: 'Forgets a promise', arguments: z.object({}), result: z.null(),
+        handler: async () => { void Promise.reject(new Error('left alone')); return null; },
+      });
+      export default {
+        name: 'stray', vendorInterfaces: [{ name: 'stray', methods: [] }], driverMethods: [stray], properties: {},
+      };`,
+    );
+    const served = await serve([], { PASSTHRU_DRIVERS: driver });
+    const called = await fetch(`${served.url}/v1/drivers/stray/vendor_passthru/stray`, { method: 'POST', ...IRONIC });
+    expect(called.status).toBe(200);
+    await served.command.printed(/"message":"left alone".*"msg":"a promise failed that nobody waited for"/);
+    expect((await fetch(`${served.url}/healthz`)).status).toBe(200);
+    expect((await served.stop()).status).toBe(0);
+  });
+
   test('a second signal ends it at once with another status', async () => {
     const served = await serve([], { PASSTHRU_DRIVERS: DRIVER, PASSTHRU_SHUTDOWN_GRACE: '1h' });
     const at = { PASSTHRU_SERVER: served.url };

@@ -43,3 +43,14 @@ test('only its level and above is written, with the time as ISO 8601', () => {
   });
   expect(lines).toEqual([{ level: 'warn', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/), msg: 'yes' }]);
 });
+
+test('what throws when it is looked at does not stop who logs it', () => {
+  const thrown = {
+    get member() {
+      throw new Error('no');
+    },
+  };
+  expect(logged('info', (log) => log.error({ err: thrown, job: 'j' }, 'x'))).toEqual([
+    expect.objectContaining({ err: '…', job: 'j', msg: 'x' }),
+  ]);
+});
