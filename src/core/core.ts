@@ -16,8 +16,8 @@ export type Outcome =
 
 /** One call of a method, as either way in gives it. */
 interface Call {
-  /** The method's name; `''` is answered with "Method not specified". */
-  method: string;
+  /** The method's name; null when the way in was given none. */
+  method: string | null;
   arguments: JsonObject;
   /** The verb; null when the way in has none, which is enough for a method with one verb. */
   httpMethod: string | null;

@@ -44,6 +44,8 @@ interface CheckedCall {
   node: StoredNode | null;
   /** Milliseconds. */
   lockWait: number;
+  /** Whether the method may have acted. */
+  begun: boolean;
 }
 
 /**
@@ -64,15 +66,23 @@ export class Dispatch {
     const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     const lockWait = locks.wait(call.lockWait);
-    const checked = { call, driver: node.driver, method, httpMethod, target: `node ${node.uuid}`, node, lockWait };
-    return this.#run(checked);
+    return this.#run({
+      call,
+      driver: node.driver,
+      method,
+      httpMethod,
+      target: `node ${node.uuid}`,
+      node,
+      lockWait,
+      begun: false,
+    });
   }
 
   async callDriver(call: DriverCall): Promise<Outcome> {
     checkDepth(call.arguments);
     const method = findMethod(this.#parts.registry.driverMethods(call.driver), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
-    const checked = {
+    return this.#run({
       call,
       driver: call.driver,
       method,
@@ -80,11 +90,11 @@ export class Dispatch {
       target: `driver ${call.driver}`,
       node: null,
       lockWait: 0,
-    };
-    return this.#run(checked);
+      begun: false,
+    });
   }
 
-  #run(checked: CheckedCall): Promise<Outcome> {
+  async #run(checked: CheckedCall): Promise<Outcome> {
     const { call, method, httpMethod, target } = checked;
     // The shutdown may have begun, and the caller left, while the node was read.
     this.#parts.running.checkOpen();
@@ -106,11 +116,15 @@ export class Dispatch {
               }),
           );
     this.#parts.running.add(work, controller);
-    return untilAborted(work, call.signal, () => {
-      // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
-      // does not: nobody would expect a machine to be touched by a call that was given up long ago.
-      if (!kept) controller.abort(toPassthruError(call.signal.reason));
-    });
+    try {
+      return await untilAborted(work, call.signal, () => {
+        // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
+        // does not: nobody would expect a machine to be touched by a call that was given up long ago.
+        if (!kept) controller.abort(toPassthruError(call.signal.reason));
+      });
+    } catch (error) {
+      throw checked.begun && error instanceof PassthruError && error.kind === 'shutting_down' ? cutShort() : error;
+    }
   }
 
   /** From the free worker to the end of the call; for an asynchronous method to its acceptance. */
@@ -137,6 +151,7 @@ export class Dispatch {
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       const args = method.parse(call.arguments);
       controller.signal.throwIfAborted();
+      checked.begun = true;
       if (method.async) {
         const job = await this.#accept(checked, node, lock, idempotent);
         handedOver = true;
@@ -261,6 +276,14 @@ export class Dispatch {
     };
     return (checked.method as Method).run(task, args);
   }
+}
+
+/** Not `shutting_down`, which callers repeat by themselves. */
+function cutShort(): PassthruError {
+  return new PassthruError(
+    'outcome_unknown',
+    'The service was shut down while the call ran; whether it was carried out is not known. Look at the machine before you repeat it.',
+  );
 }
 
 function checkDepth(args: JsonObject): void {

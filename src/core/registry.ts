@@ -76,8 +76,10 @@ export class Registry implements Drivers {
   }
 }
 
-/** The method `name`. Throws kind `unknown_method`, worded as recorded, or `invalid_argument` when it is empty. */
-export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: string): Method<T> {
+/** The method `name`. Throws kind `unknown_method`, worded as recorded, or `invalid_argument` when it is not given. */
+export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: string | null): Method<T> {
+  // Both worded as recorded ("no method", "empty method").
+  if (name === null) throw invalidArgument('method', 'Missing mandatory parameter: method');
   const method = methods.byName.get(name);
   if (method !== undefined) return method;
   if (name === '') throw invalidArgument('method', 'Method not specified');

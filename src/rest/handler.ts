@@ -17,7 +17,6 @@ export interface RestOptions {
   corsOrigins?: readonly string[];
 }
 
-/** Nobody proves who they are while `auth.type` is none. */
 /**
  * Ironic's REST API, `GET /v1/jobs` and `GET /healthz`, over either version of HTTP. It answers every path: one that
  * it does not know with Ironic's 404.

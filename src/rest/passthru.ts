@@ -1,5 +1,4 @@
 import type { Outcome } from '../core/core.ts';
-import { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { sendBody, sendEmpty, sendJson } from './answer.ts';
 import { parseObjectBody, readBody } from './body.ts';
@@ -61,11 +60,9 @@ async function readCall(exchange: Exchange) {
 function readArguments(
   { request, rawQuery, params }: Exchange,
   body: Buffer,
-): { method: string; arguments: JsonObject } {
+): { method: string | null; arguments: JsonObject } {
   const query = parseQuery(rawQuery);
-  const method = params.method ?? query.get('method');
-  // Worded as recorded ("no method").
-  if (method === undefined) throw new PassthruError('invalid_argument', 'Missing mandatory parameter: method');
+  const method = params.method ?? query.get('method') ?? null;
   const others = params.method === undefined ? [...query].filter(([name]) => name !== 'method') : [...query];
 
   const fromBody = parseObjectBody(body);

@@ -86,7 +86,8 @@ describe('the checks of a call come in one order', () => {
       'Expected UUID or name for node_ident: bad name',
     ],
     ['an unknown node', { node: 'absent', method: 'nope' }, 'node_not_found', 'Node absent could not be found.'],
-    ['no method', { method: '', httpMethod: 'GET' }, 'invalid_argument', 'Method not specified'],
+    ['no method', { method: null, httpMethod: 'GET' }, 'invalid_argument', 'Missing mandatory parameter: method'],
+    ['an empty method', { method: '', httpMethod: 'GET' }, 'invalid_argument', 'Method not specified'],
     ['an unknown method', { method: 'nope', httpMethod: 'GET' }, 'unknown_method', 'No handler for method nope'],
     [
       'a verb that the method lacks',

@@ -289,66 +289,6 @@ describe('the node of a waiting call', () => {
   });
 });
 
-describe('shutdown', () => {
-  test('refuses a call that still reads its node', async () => {
-    const { core, store, hardware } = await startCore();
-    const read = Promise.withResolvers<void>();
-    const getNodeByName = store.getNodeByName.bind(store);
-    vi.spyOn(store, 'getNodeByName').mockImplementationOnce(async (name) => {
-      await read.promise;
-      return getNodeByName(name);
-    });
-    const call = core.callNodeMethod(nodeCall('exclusive'));
-    await core.shutdown(0);
-    read.resolve();
-    await expect(call).rejects.toMatchObject({ kind: 'shutting_down' });
-    expect(hardware.calls).toHaveLength(0);
-  });
-
-  test('ends a job too that is accepted while everything is aborted', async () => {
-    const { core, store, hardware } = await startCore();
-    const stored = Promise.withResolvers<void>();
-    const acceptJob = store.acceptJob.bind(store);
-    vi.spyOn(store, 'acceptJob').mockImplementationOnce(async (...args) => {
-      await stored.promise;
-      return acceptJob(...args);
-    });
-    const call = startJob(core, nodeCall('work'));
-    await vi.waitFor(() => expect(store.acceptJob).toHaveBeenCalled());
-    const shutdown = core.shutdown(0);
-    await turn();
-    stored.resolve();
-    const job = await call;
-    await shutdown;
-    expect(await core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'shutting_down' } });
-    expect(hardware.calls[0]?.task.signal.aborted).toBe(true);
-  });
-
-  test('is not the outcome of a call with a key, which the repeat would be told for a day', async () => {
-    const { core, store, hardware } = await startCore();
-    const kept = vi.spyOn(store, 'finishIdempotent');
-    const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
-    const told = expect(call).rejects.toMatchObject({ kind: 'shutting_down' });
-    await hardware.call(0);
-    await core.shutdown(0);
-    await told;
-    expect(kept).toHaveBeenCalledWith('operator', 'k', { error: expect.objectContaining({ kind: 'outcome_unknown' }) });
-  });
-
-  test('does not wait for a driver that never closes', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout'] });
-    try {
-      const { core, hardware } = await startCore();
-      hardware.hardwareType.close = () => new Promise(() => {});
-      const shutdown = core.shutdown(0);
-      await vi.advanceTimersByTimeAsync(10_000);
-      await shutdown;
-    } finally {
-      vi.useRealTimers();
-    }
-  });
-});
-
 describe('a watcher', () => {
   test.each([
     [-7, [1, 2]],

@@ -113,15 +113,15 @@ export async function startCore(nodes: string[] = ['n1'], settings: Partial<Core
 export const operator = { name: 'operator' };
 
 /** A call of `method` on node n1 with everything else at its default. */
-export function nodeCall(method: string, given: Partial<NodeCall> = {}): NodeCall {
+export function nodeCall(method: string | null, given: Partial<NodeCall> = {}): NodeCall {
   return { node: 'n1', ...defaults(method), lockWait: null, ...given };
 }
 
-export function driverCall(method: string, given: Partial<DriverCall> = {}): DriverCall {
+export function driverCall(method: string | null, given: Partial<DriverCall> = {}): DriverCall {
   return { driver: 'gated', ...defaults(method), ...given };
 }
 
-function defaults(method: string) {
+function defaults(method: string | null) {
   return {
     method,
     arguments: {},

@@ -1,0 +1,75 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import { nodeCall, startCore, startJob } from './harness.ts';
+
+test('shutdown refuses a call that still reads its node', async () => {
+  const { core, store, hardware } = await startCore();
+  const read = Promise.withResolvers<void>();
+  const getNodeByName = store.getNodeByName.bind(store);
+  vi.spyOn(store, 'getNodeByName').mockImplementationOnce(async (name) => {
+    await read.promise;
+    return getNodeByName(name);
+  });
+  const call = core.callNodeMethod(nodeCall('exclusive'));
+  await core.shutdown(0);
+  read.resolve();
+  await expect(call).rejects.toMatchObject({ kind: 'shutting_down' });
+  expect(hardware.calls).toHaveLength(0);
+});
+
+test('shutdown ends a job too that is accepted while everything is aborted', async () => {
+  const { core, store, hardware } = await startCore();
+  const stored = Promise.withResolvers<void>();
+  const acceptJob = store.acceptJob.bind(store);
+  vi.spyOn(store, 'acceptJob').mockImplementationOnce(async (...args) => {
+    await stored.promise;
+    return acceptJob(...args);
+  });
+  const call = startJob(core, nodeCall('work'));
+  await vi.waitFor(() => expect(store.acceptJob).toHaveBeenCalled());
+  const shutdown = core.shutdown(0);
+  await turn();
+  stored.resolve();
+  const job = await call;
+  await shutdown;
+  expect(await core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'shutting_down' } });
+  expect(hardware.calls[0]?.task.signal.aborted).toBe(true);
+});
+
+test('shutdown is not the outcome of a call with a key, which the repeat would be told for a day', async () => {
+  const { core, store, hardware } = await startCore();
+  const kept = vi.spyOn(store, 'finishIdempotent');
+  const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
+  const told = expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' });
+  await hardware.call(0);
+  await core.shutdown(0);
+  await told;
+  expect(kept).toHaveBeenCalledWith('operator', 'k', { error: expect.objectContaining({ kind: 'outcome_unknown' }) });
+});
+
+test('shutdown tells a caller whose call it cut short not to repeat it blindly, and one whose call had not begun to repeat it', async () => {
+  const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
+  const running = core.callNodeMethod(nodeCall('exclusive'));
+  await hardware.call(0);
+  const waiting = core.callNodeMethod(nodeCall('exclusive'));
+  const told = Promise.all([
+    expect(running).rejects.toMatchObject({ kind: 'outcome_unknown' }),
+    expect(waiting).rejects.toMatchObject({ kind: 'shutting_down' }),
+  ]);
+  await core.shutdown(0);
+  await told;
+  expect(hardware.calls).toHaveLength(1);
+});
+
+test('shutdown does not wait for a driver that never closes', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  try {
+    const { core, hardware } = await startCore();
+    hardware.hardwareType.close = () => new Promise(() => {});
+    const shutdown = core.shutdown(0);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await shutdown;
+  } finally {
+    vi.useRealTimers();
+  }
+});
