@@ -120,6 +120,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         for (const serve of serveHttp1) serve.call(server, ready);
       },
       http2: (ready) => {
+        // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
+        // waits for its flow control would keep the connection until a ping fails.
+        ready.allowHalfOpen = false;
         http2Server.once('session', (session) => {
           sessions.add(session);
           session.once('close', () => sessions.delete(session));
