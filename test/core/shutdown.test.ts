@@ -36,7 +36,7 @@ test('shutdown ends a job too that is accepted while everything is aborted', asy
   expect(hardware.calls[0]?.task.signal.aborted).toBe(true);
 });
 
-test('shutdown is not the outcome of a call with a key, which the repeat would be told for a day', async () => {
+test('a shutdown is not the outcome of a call with a key, which the repeat would be told for a day', async () => {
   const { core, store, hardware } = await startCore();
   const kept = vi.spyOn(store, 'finishIdempotent');
   const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
