@@ -1,4 +1,5 @@
 import { PassthruError } from '../core/errors.ts';
+import { createOriginGate } from '../server/originGate.ts';
 import type { RestRequest } from './exchange.ts';
 import { requestAuthority } from './links.ts';
 
@@ -47,6 +48,7 @@ export function createCors(origins: readonly string[]): Cors {
   const all = origins.includes('*');
   const allowed = new Set(origins);
   const isAllowed = (origin: string) => all || allowed.has(origin);
+  const mayCall = createOriginGate(origins);
   return {
     headers({ headers: { origin } }) {
       if (origin === undefined || origins.length === 0) return NONE;
@@ -72,10 +74,8 @@ export function createCors(origins: readonly string[]): Cors {
       ];
     },
     refuseForeign(request) {
-      const { origin } = request.headers;
-      if (origin === undefined || request.method === 'GET' || request.method === 'HEAD' || isAllowed(origin)) return;
-      const own = requestAuthority(request);
-      if (own !== undefined && (origin === `http://${own}` || origin === `https://${own}`)) return;
+      if (request.method === 'GET' || request.method === 'HEAD') return;
+      if (mayCall(request.headers.origin, requestAuthority(request))) return;
       throw new PassthruError(
         'permission_denied',
         'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',

@@ -15,6 +15,7 @@ import { isRequestStream, RPC_PATH_PREFIXES, rpcRoutes } from '../rpc/routes.ts'
 import { sniffHttpVersion } from './firstBytes.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
+import { createOriginGate } from './originGate.ts';
 import { createRpcCors } from './rpcCors.ts';
 
 type HttpRequest = IncomingMessage | Http2ServerRequest;
@@ -52,6 +53,12 @@ const ABORT_GRACE = 250;
 
 /** Answers shorter than this many bytes are not worth compressing. */
 const COMPRESS_MIN_BYTES = 16 * 1024;
+
+/** What a page that may not call is told, as Connect words an error. */
+const FOREIGN_PAGE = JSON.stringify({
+  code: 'permission_denied',
+  message: 'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
+});
 
 /** How often TCP asks after a silent peer, in milliseconds: HTTP/1.1 has no ping of its own. */
 const TCP_KEEP_ALIVE = 30_000;
@@ -173,6 +180,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 /** Tells RPC from REST by the path, once, so that REST passes through nothing else. */
 function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly string[], log: Logger): HttpHandler {
   const cors = createRpcCors(origins);
+  const mayCall = createOriginGate(origins);
   return (request, response) => {
     const path = request.url ?? '';
     if (!RPC_PATH_PREFIXES.some((prefix) => path.startsWith(prefix))) {
@@ -187,6 +195,13 @@ function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly st
         response.end();
         return;
       }
+    }
+    const { host, ':authority': authority = host, origin } = request.headers;
+    if (!mayCall(origin, authority as string | undefined)) {
+      response.statusCode = 403;
+      response.setHeader('Content-Type', 'application/json');
+      response.end(FOREIGN_PAGE);
+      return;
     }
     try {
       rpc(request, response);

@@ -20,9 +20,8 @@ export interface RpcCors {
 }
 
 /**
- * Which pages may call over Connect and gRPC-Web. A request whose origin is not allowed gets no CORS headers, so that
- * its browser keeps the answer from the page; it cannot do harm, because the protocols' content types make a browser
- * ask first.
+ * Which pages may read answers over Connect and gRPC-Web. A request whose origin is not allowed gets no CORS headers, so
+ * that its browser keeps the answer from the page; `createOriginGate` refuses the call itself.
  * @param origins the origins that are allowed, for example `https://console.example.com`; `*` allows all
  */
 export function createRpcCors(origins: readonly string[]): (request: CorsRequest) => RpcCors | null {

@@ -138,6 +138,17 @@ describe('a browser', () => {
     );
   });
 
+  test('on a page whose name was made to point to this machine is refused', async () => {
+    const { port } = new URL(service.url);
+    for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example']) {
+      const headers = { ...version, Host: `${name}:${port}`, Origin: `http://${name}:${port}` };
+      expect((await ask({ method: 'POST', path, body: {}, headers })).status).toBe(403);
+    }
+    expect(service.hardware.calls).toHaveLength(0);
+    const headers = { ...version, Host: `localhost:${port}`, Origin: `http://localhost:${port}` };
+    expect((await ask({ method: 'POST', path, body: {}, headers })).status).toBe(202);
+  });
+
   test("on the service's own page may call", async () => {
     expect((await ask({ method: 'POST', path, body: {}, headers: { ...version, Origin: service.url } })).status).toBe(
       202,

@@ -252,6 +252,22 @@ describe('CORS', () => {
     expect(headers.get('access-control-allow-origin')).toBeNull();
   });
 
+  test('a call of another page is refused, also when its name was made to point to this machine', async () => {
+    await service.createNode('n1');
+    const { host, port } = new URL(service.url);
+    const call = (headers: Record<string, string>) => {
+      const sent = httpRequest(service.url + CALL, { method: 'POST', headers });
+      sent.setHeader('Content-Type', 'application/json');
+      sent.end('{"node": "n1", "method": "echo", "arguments": {"value": 1}}');
+      return once(sent, 'response').then(([response]) => response.resume().statusCode);
+    };
+    expect(await call({ Origin: 'https://evil.example.com' })).toBe(403);
+    const rebound = `evil.example.com:${port}`;
+    expect(await call({ Host: rebound, Origin: `http://${rebound}` })).toBe(403);
+    expect(await call({ Host: host, Origin: `http://${host}` })).toBe(200);
+    expect(await call({ Host: rebound })).toBe(200);
+  });
+
   test('REST answers carry CORS too', async () => {
     const answer = await fetch(`${service.url}/v1/drivers`, { headers: { Origin: origin } });
     expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
