@@ -200,9 +200,10 @@ export type CallNodeMethodRequest = Message<"passthru.v1.CallNodeMethodRequest">
 
   /**
    * A repeated call with the same key by the same caller within a day runs
-   * once and is answered with the first outcome; it goes on when its caller
-   * leaves, so that the repeat gets that outcome. The same key with another
-   * call is INVALID_ARGUMENT. At most 255 printable ASCII characters.
+   * once and is answered with the first outcome; once it has begun to act, it
+   * goes on when its caller leaves, so that the repeat gets that outcome. The
+   * same key with another call is INVALID_ARGUMENT. At most 255 printable ASCII
+   * characters.
    *
    * @generated from field: string idempotency_key = 5;
    */
