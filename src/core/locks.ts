@@ -38,6 +38,9 @@ interface Line {
   nudged: boolean;
 }
 
+/** However short the configured interval is, a held node does not keep the store busy. Milliseconds. */
+const LEAST_INTERVAL = 10;
+
 /** How often a reservation that the store failed to end is tried again, in milliseconds. */
 const RELEASE_RETRY = 1000;
 
@@ -127,7 +130,8 @@ export class Locks {
       line.blocker = acquired.reservation;
       const left = end - performance.now();
       if (left <= 0) throw nodeLocked(node.uuid, acquired.reservation);
-      if (!line.nudged) await this.#pause(line, Math.min(left, this.#settings.retryInterval), signal);
+      if (!line.nudged)
+        await this.#pause(line, Math.min(left, Math.max(LEAST_INTERVAL, this.#settings.retryInterval)), signal);
     }
   }
 
