@@ -44,9 +44,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 locked, 5 service u
 
 /** Runs the command line `args` and answers the exit status. */
 export async function runCommand(args: readonly string[]): Promise<number> {
-  // Nobody reads on: `passthru node list | head -1`.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // EPIPE: nobody reads on, as in `passthru node list | head -1`.
+    if (code !== 'EPIPE') console.error(`error: standard output cannot be written: ${code}`);
     process.exit(EXIT_STATUS.failed);
   });
   const program = await createProgram(args);

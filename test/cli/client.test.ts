@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { type Ended, passthru, type Served, serve, startPassthru } from './run.ts';
+import { type Ended, passthru, ROOT, type Served, serve, start, startPassthru } from './run.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -412,6 +412,17 @@ describe('a service that is not there', () => {
       stderr: 'error: --server: "bmc-1" is no http:// or https:// URL\n',
     });
   });
+});
+
+test.skipIf(!existsSync('/dev/full'))('a standard output that is full is told in a line', async () => {
+  const { status, stderr } = await start('/bin/sh', [
+    '-c',
+    '"$0" "$@" > /dev/full',
+    process.execPath,
+    join(ROOT, 'src/main.js'),
+    '--version',
+  ]).ended;
+  expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
 });
 
 test('every command has help, and a misspelt one a suggestion', async () => {
