@@ -13,7 +13,7 @@ export function contentDisposition(fileName: string | null): string {
 /** A media type that may stand in a header; `application/octet-stream` in place of one that is none (RFC 9110, 8.3.1). */
 export function safeMediaType(mediaType: string): string {
   const isOne =
-    /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;\s*[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/.test(
+    /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+([ \t]*;[ \t]*[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/.test(
       mediaType,
     );
   return isOne ? mediaType : 'application/octet-stream';

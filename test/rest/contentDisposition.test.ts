@@ -24,6 +24,8 @@ test.each([
   ['', 'application/octet-stream'],
   ['text', 'application/octet-stream'],
   ['text/html\r\nSet-Cookie: x', 'application/octet-stream'],
+  ['text/html\r\n;a=b', 'application/octet-stream'],
+  ['text/html;\u2028a=b', 'application/octet-stream'],
 ])('the media type %j is sent as %s', (mediaType, sent) => {
   expect(safeMediaType(mediaType)).toBe(sent);
 });
