@@ -51,7 +51,9 @@ function connect(path: string): DatabaseSync {
     // takes a third more time. They count for a new file alone.
     //
     // A checkpoint waits for the disk; at SQLite's own 1,000 pages one would come every 500 calls. 8,000 are 8 MB.
-    sqlite.exec('pragma page_size = 1024; pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 8000');
+    sqlite.exec(
+      'pragma page_size = 1024; pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 8000',
+    );
   } catch (error) {
     sqlite.close();
     throw error;
