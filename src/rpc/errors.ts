@@ -14,7 +14,8 @@ export function toConnectError(error: unknown, log: Logger, method: string): Con
   const known = toPassthruError(error);
   if (known.kind === 'internal') log.error({ err: known.cause ?? known, method }, 'call failed by a defect');
   return new ConnectError(
-    cutText(known.message, STATUS_MESSAGE_BYTES),
+    // Connect percent-encodes it for gRPC, which half of a surrogate pair, such as a BMC may send, would make fail.
+    cutText(known.message, STATUS_MESSAGE_BYTES).toWellFormed(),
     ERROR_FACES[known.kind].code,
     undefined,
     [{ desc: ErrorDetailSchema, value: trimmedDetail(known) }],

@@ -159,6 +159,18 @@ function testHardware(steps: (() => void)[], onAborted: (reason: PassthruError) 
       },
     }),
     defineMethod({
+      name: 'bmc_garbles',
+      httpMethods: ['POST'],
+      description: 'Meets a BMC that refuses with half of a surrogate pair',
+      arguments: z.object({}),
+      result: z.null(),
+      async handler(): Promise<null> {
+        throw new PassthruError('bmc_refused', 'Redfish exception occurred. Error: \ud800', {
+          bmc: { status: 400, extendedInfo: [{ MessageId: 'Base.1.8.\ud800', Message: '\udfff' }] },
+        });
+      },
+    }),
+    defineMethod({
       name: 'defect',
       httpMethods: ['POST'],
       description: 'Is broken',

@@ -167,6 +167,12 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(detail.bmc?.extendedInfo[0]).toMatchObject({ MessageId: 'Base.1.8.GeneralError.0' });
   });
 
+  test('what a BMC says is told also when it is no well-formed text', async () => {
+    const { code, message, detail } = await refusal(call('bmc_garbles'));
+    expect([code, message]).toEqual([Code.FailedPrecondition, 'Redfish exception occurred. Error: \ufffd']);
+    expect(detail.bmc?.status).toBe(400);
+  });
+
   test('a defect is INTERNAL without its text', async () => {
     const { code, message, detail } = await refusal(call('defect'));
     expect([code, detail.reason]).toEqual([Code.Internal, ErrorReason.INTERNAL]);
