@@ -12,7 +12,7 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** A copy of `value` in which every secret that is not null shows as `******`, at any depth. */
+/** A copy of `value` in which every secret that is not null shows as `******`, at any depth, and so does who a URL is for. */
 export function maskSecrets(value: JsonObject): JsonObject {
   const masked: JsonObject = {};
   for (const [key, member] of Object.entries(value)) {
@@ -31,7 +31,11 @@ export function findMask(value: JsonObject | Json[]): string | null {
   return null;
 }
 
+/** The user information of a URL (RFC 3986, 3.2.1), which may hold a password. */
+const URL_USER = /(?<=^[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
+
 function maskValue(value: Json): Json {
+  if (typeof value === 'string') return value.replace(URL_USER, `${MASK}@`);
   if (Array.isArray(value)) return value.map(maskValue);
   return isJsonObject(value) ? maskSecrets(value) : value;
 }

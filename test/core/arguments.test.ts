@@ -41,7 +41,7 @@ test.each([
 
 test('secrets of driver_info show as ****** at any depth, and nothing else does', () => {
   const info = {
-    redfish_address: 'https://bmc',
+    redfish_address: 'https://u:p@bmc/a@b',
     redfish_username: 'u',
     redfish_password: 'p',
     ipmi_hex_kg_key: 'k',
@@ -50,7 +50,7 @@ test('secrets of driver_info show as ****** at any depth, and nothing else does'
     password: null,
   };
   expect(maskSecrets(info)).toEqual({
-    redfish_address: 'https://bmc',
+    redfish_address: 'https://******@bmc/a@b',
     redfish_username: 'u',
     redfish_password: '******',
     ipmi_hex_kg_key: '******',
