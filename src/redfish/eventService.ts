@@ -4,6 +4,7 @@ import { type Collection, getCollection } from './collection.ts';
 import { isNotFound, RedfishError } from './errors.ts';
 import { memberPath, optionalLinkPath } from './paths.ts';
 import { getServiceRoot } from './serviceRoot.ts';
+import { followTask } from './task.ts';
 
 /** What is used of the EventService (DSP2046). */
 export interface EventService {
@@ -70,7 +71,9 @@ export function getSubscription(client: RedfishClient, id: string, options: Requ
  */
 export async function deleteSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<void> {
   try {
-    await onSubscription(client, id, options, (path) => client.delete(path, options));
+    await onSubscription(client, id, options, async (path) =>
+      followTask(client, await client.delete(path, options), options),
+    );
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;
     let found: string;

@@ -43,7 +43,10 @@ function create(access: AccessNode): Method<NodeTask> {
       "Creates a subscription on a node. Required argument: a dictionary of {'Destination': 'destination_url'}",
     arguments: newSubscription,
     result: subscriptionResult,
-    async handler(task: NodeTask, { destination, Destination = destination, ...given }): Promise<JsonObject> {
+    async handler(
+      task: NodeTask,
+      { destination, Destination = destination, if_exists: ifExists, ...given },
+    ): Promise<JsonObject> {
       const { client, options, subject } = access(task);
       const failed = `Failed to create subscription on ${subject}`;
       try {
@@ -60,9 +63,10 @@ function create(access: AccessNode): Method<NodeTask> {
           given: body,
           defaults: withoutGiven({ Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] }, body),
           secrets: headerSecrets(HttpHeaders),
+          ifExists,
         };
         const outcome = await createSubscription(client, subscription, options);
-        if (outcome.outcome === 'created') return pick(outcome.document, SHOWN);
+        if (outcome.outcome !== 'exists') return pick(outcome.document, SHOWN);
         const id = outcome.id === null ? '' : `, with the id ${outcome.id}`;
         const exists = `${failed}: the BMC has a subscription to that destination already${id}`;
         throw toBmcError(outcome.error, subject, exists, 'subscription_exists');
