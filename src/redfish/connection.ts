@@ -73,14 +73,14 @@ export class BmcConnections {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
       };
-      const giveUp = (error: unknown) => {
+      const giveUp = (error: () => unknown) => {
         leave();
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(error);
+        reject(error());
       };
-      const onAbort = () => giveUp(signal.reason);
+      const onAbort = () => giveUp(() => signal.reason);
       const timer = setTimeout(
-        () => giveUp(this.#busyError(`its turn did not come within ${waitMs / 1000} s`)),
+        () => giveUp(() => this.#busyError(`its turn did not come within ${waitMs / 1000} s`)),
         waitMs,
       );
       const waiter: Waiter = {

@@ -69,18 +69,22 @@ export async function exchange(
   const url = connections.origin + request.path;
   return new Promise((resolve) => {
     let sent = false;
+    let settled = false;
     let status = 0;
     let headers: Record<string, string> = {};
     let size = 0;
     const chunks: Buffer[] = [];
 
     const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
+      settled = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
       resolve(outcome);
     };
     const fail = (error: RedfishError | null, broken = false) => {
+      // Giving back a connection that is not healthy ends it, which is told as another error.
+      if (settled) return;
       if (error?.kind === 'unreachable' && !sent) connections.absences++;
       pass.end(endOf(error), error?.message);
       settle({ failure: { error, sent, broken, probe: pass.probe } }, false);
@@ -91,6 +95,7 @@ export async function exchange(
     }, timeoutMs);
     const onAbort = () => fail(null);
     signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) return fail(null);
 
     lease.client.dispatch({ ...request, reset: settings.keepAlive ? null : true } as Dispatcher.DispatchOptions, {
       onRequestStart() {

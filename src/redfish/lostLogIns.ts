@@ -5,14 +5,21 @@ import { linkPaths } from './system.ts';
 /** So many log-ins without an answer are remembered, and so many of a BMC's sessions looked at. */
 const MOST_LOST = 8;
 const MOST_SESSIONS = 16;
-/** `CreatedTime` may be in whole seconds. */
-const INEXACT_MS = 1000;
+/** How inexact a `CreatedTime` is: in whole seconds, as most BMCs tell it, or finer. */
+const WHOLE_SECONDS_MS = 1000;
+const FINER_MS = 50;
 
 /** A session that can ask for the others. */
 export interface OwnSession {
   path: string;
-  /** When its log-in was answered, by the monotonic clock. */
-  openedAt: number;
+  /** When its log-in was sent and answered, by the monotonic clock. */
+  made: Span;
+}
+
+/** By the monotonic clock, in milliseconds. */
+export interface Span {
+  from: number;
+  to: number;
 }
 
 /**
@@ -23,7 +30,7 @@ export interface OwnSession {
  */
 export class LostLogIns {
   /** From when to when each was under way, by the monotonic clock. */
-  #times: { from: number; to: number }[] = [];
+  #times: Span[] = [];
 
   /** A log-in that began at `from` ended now without an answer. */
   add(from: number): void {
@@ -55,17 +62,18 @@ export class LostLogIns {
       const ours = await read(own.path);
       for (const path of others.slice(-MOST_SESSIONS)) {
         const other = await read(path);
-        if (isJsonObject(other) && this.#isLost(other, ours, own.openedAt)) await remove(path);
+        if (isJsonObject(other) && this.#isLost(other, ours, own.made)) await remove(path);
       }
     }
     this.clear();
   }
 
-  #isLost(other: JsonObject, ours: JsonObject, openedAt: number): boolean {
+  #isLost(other: JsonObject, ours: JsonObject, made: Span): boolean {
     if (other.UserName !== ours.UserName || other.ClientOriginIPAddress !== ours.ClientOriginIPAddress) return false;
+    const times = [String(ours.CreatedTime), String(other.CreatedTime)];
     // The two are told by the same clock, which need not be right.
-    const age = Date.parse(String(ours.CreatedTime)) - Date.parse(String(other.CreatedTime));
-    const made = openedAt - age;
-    return this.#times.some(({ from, to }) => made >= from - INEXACT_MS && made <= to + INEXACT_MS);
+    const age = Date.parse(times[0]!) - Date.parse(times[1]!);
+    const inexact = times.every((time) => /\d\.\d/.test(time)) ? FINER_MS : WHOLE_SECONDS_MS;
+    return this.#times.some(({ from, to }) => made.to - age >= from - inexact && made.from - age <= to + inexact);
   }
 }

@@ -1,7 +1,7 @@
 import { isJsonObject } from '../core/json.ts';
 import { answerError, readAnswer } from './answer.ts';
 import { RedfishError } from './errors.ts';
-import { LostLogIns } from './lostLogIns.ts';
+import { LostLogIns, type Span } from './lostLogIns.ts';
 import { locationPath } from './paths.ts';
 import { deliver, type RequestLimits, type Transport } from './transport.ts';
 
@@ -34,8 +34,7 @@ interface OpenSession {
   path: string | null;
   /** The collection in which it was made. */
   collection: string;
-  /** When, by the monotonic clock. */
-  openedAt: number;
+  made: Span;
 }
 
 /** BMCs lock an account after a few wrong passwords. */
@@ -173,7 +172,7 @@ export class Session {
 
   /** Ends what log-ins without an answer may have left. When that cannot be done now, it is done at the log-out. */
   async #endLost(own: OpenSession, signal: AbortSignal): Promise<void> {
-    const { path, collection, openedAt } = own;
+    const { path, collection, made } = own;
     if (path === null) return;
     const { origin } = this.#transport.connections;
     const limits = { timeoutMs: DELETE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
@@ -185,7 +184,7 @@ export class Session {
       throw answerError('GET', origin + at, raw, this.secrets);
     };
     const remove = (at: string) => this.#deleteSession(at, own, signal);
-    await this.#lostLogIns.endSessions(collection, origin, { path, openedAt }, read, remove).catch(() => undefined);
+    await this.#lostLogIns.endSessions(collection, origin, { path, made }, read, remove).catch(() => undefined);
   }
 
   /** @throws kind `outcome-unknown` when no answer came, so that there may be a session that nobody knows */
@@ -210,7 +209,7 @@ export class Session {
     if (raw.status < 300 && token !== undefined && token !== '') {
       const member = isJsonObject(answer.document) ? answer.document['@odata.id'] : undefined;
       const place = answer.headers.location ?? (typeof member === 'string' ? member : undefined);
-      this.#open = { token, path: locationPath(place), collection: path, openedAt: performance.now() };
+      this.#open = { token, path: locationPath(place), collection: path, made: { from: begun, to: performance.now() } };
       this.#lost = false;
       return sessionAuthorization(this.#open);
     }

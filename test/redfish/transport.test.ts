@@ -84,6 +84,20 @@ test('a caller who leaves while waiting for a connection gets the reason at once
   expect(bmc.lines()).not.toContain('GET /b');
 });
 
+test('a request whose turn does not come within its own time limit is not sent, and told how busy the BMC is', async () => {
+  const bmc = await start(() => null);
+  const leaving = new AbortController();
+  const patient = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
+  const error = await failure(clients.for(target(bmc.url, { ...basic, ...quick })).delete('/late', options));
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain('busy with 4 requests of this service, and 1 wait');
+  expect(error.message).toContain('not sent');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+  expect(bmc.lines()).not.toContain('DELETE /late');
+});
+
 test('a GET whose kept connection breaks is sent once more on a fresh one', async () => {
   let broken = false;
   const bmc = await start(({ path, socket }) => {
