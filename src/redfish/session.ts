@@ -1,6 +1,7 @@
 import { isJsonObject } from '../core/json.ts';
 import { answerError, readAnswer } from './answer.ts';
 import { RedfishError } from './errors.ts';
+import type { RawAnswer } from './exchange.ts';
 import { LostLogIns, type Span } from './lostLogIns.ts';
 import { locationPath } from './paths.ts';
 import { deliver, type RequestLimits, type Transport } from './transport.ts';
@@ -41,9 +42,9 @@ interface OpenSession {
 const WRONG_PASSWORD_MS = 5 * 60_000;
 /** All that closing may take, whatever the BMC does. */
 const CLOSE_TIMEOUT_MS = 5000;
-/** A request that deletes a session and is not answered by then is sent again; it can do no harm. */
-const DELETE_TIMEOUT_MS = 1500;
-const DELETE_TRIES = 3;
+/** For the requests that tidy up sessions, which nobody waits for long. */
+const ASIDE_TIMEOUT_MS = 1500;
+const ASIDE_TRIES = 3;
 const HEADERS = { accept: 'application/json', 'odata-version': '4.0' };
 const CLOSED = 'The conversation with this BMC was closed';
 
@@ -135,19 +136,28 @@ export class Session {
     await this.#deleteSession(open.path, open, signal).catch(() => undefined);
   }
 
-  /** Deletes the session at `path`; tries again while the BMC does not answer, or fails. */
-  async #deleteSession(path: string, open: OpenSession, signal: AbortSignal): Promise<void> {
-    const headers = { ...HEADERS, ...sessionAuthorization(open).headers };
-    const limits = { timeoutMs: DELETE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
+  /** Deletes the session at `path` with the help of `own`. */
+  async #deleteSession(path: string, own: OpenSession, signal: AbortSignal): Promise<void> {
+    await this.#untilAnswered('DELETE', path, own, signal);
+  }
+
+  /** Sends a request that can do no harm when it is sent twice, again while the BMC does not answer or fails. */
+  async #untilAnswered(
+    method: 'GET' | 'DELETE',
+    path: string,
+    own: OpenSession,
+    signal: AbortSignal,
+  ): Promise<RawAnswer> {
+    const headers = { ...HEADERS, ...sessionAuthorization(own).headers };
+    const limits = { timeoutMs: ASIDE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
     for (let tries = 1; ; tries++) {
       try {
-        const request = { method: 'DELETE', path, headers, body: null } as const;
-        if ((await deliver(this.#transport, request, limits, signal)).status < 500) return;
+        const raw = await deliver(this.#transport, { method, path, headers, body: null }, limits, signal);
+        if (raw.status < 500 || tries === ASIDE_TRIES) return raw;
       } catch (error) {
-        const unanswered = error instanceof RedfishError && error.kind === 'outcome-unknown';
-        if (!unanswered) throw error;
+        const again = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
+        if (!again || tries === ASIDE_TRIES) throw error;
       }
-      if (tries === DELETE_TRIES) return;
     }
   }
 
@@ -175,10 +185,8 @@ export class Session {
     const { path, collection, made } = own;
     if (path === null) return;
     const { origin } = this.#transport.connections;
-    const limits = { timeoutMs: DELETE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
-    const headers = { ...HEADERS, ...sessionAuthorization(own).headers };
     const read = async (at: string) => {
-      const raw = await deliver(this.#transport, { method: 'GET', path: at, headers, body: null }, limits, signal);
+      const raw = await this.#untilAnswered('GET', at, own, signal);
       const { document } = readAnswer(raw);
       if (raw.status < 300 && document !== null) return document;
       throw answerError('GET', origin + at, raw, this.secrets);
