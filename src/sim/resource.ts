@@ -33,7 +33,15 @@ const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
 ]);
 
 /** Documents of these types are as the service makes them; no client changes them. */
-const UNCHANGING = new Set(['ServiceRoot', 'SessionService', 'TaskService', 'Task', 'ActionInfo']);
+const UNCHANGING = new Set([
+  'ServiceRoot',
+  'SessionService',
+  'TaskService',
+  'Task',
+  'ActionInfo',
+  'Role',
+  'MessageRegistryFile',
+]);
 
 /** What is shown without credentials (DSP0266, "Resource and operation authentication requirements"). */
 const OPEN = new Set(['/redfish', ROOT, `${ROOT}/odata`, `${ROOT}/$metadata`]);

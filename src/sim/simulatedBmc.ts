@@ -299,10 +299,10 @@ function send(response: ServerResponse, answer: Answer, method: string): void {
   response.end(method === 'HEAD' ? undefined : (answer.body ?? undefined));
 }
 
-/** What Node's parser does not take: a method that is none gets 405 (DSP0266, "HTTP methods"), the rest 400. */
+/** What Node's parser does not take: a method that is none gets 501 (DSP0266, "HTTP methods"), the rest 400. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-  const status = error.code === 'HPE_INVALID_METHOD' ? '405 Method Not Allowed' : '400 Bad Request';
+  const status = error.code === 'HPE_INVALID_METHOD' ? '501 Not Implemented' : '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

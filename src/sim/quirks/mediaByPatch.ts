@@ -16,9 +16,10 @@ export const noMediaActions: Quirk = {
 
 export const ifMatchWanted: Quirk = {
   name: 'if-match-wanted',
-  description: 'a PATCH without If-Match gets 428 (Lenovo XCC)',
-  handles: (request, _bmc, next) =>
-    request.method === 'PATCH' && request.headers['if-match'] === undefined
-      ? refuse('PreconditionRequired')
-      : next(request),
+  description: 'a PATCH of a virtual media device without If-Match gets 428 (Lenovo XCC)',
+  handles: (request, bmc, next) => {
+    const device = documentType(bmc.documents.get(request.path) ?? {}) === 'VirtualMedia';
+    const bare = request.method === 'PATCH' && request.headers['if-match'] === undefined;
+    return device && bare ? refuse('PreconditionRequired') : next(request);
+  },
 };
