@@ -20,6 +20,15 @@ test('a BMC may have no sessions: no link to any, 404 at log-in, Basic works', a
   expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
 });
 
+test("sushy-tools' emulator: there are no sessions, and a log-in gets 401 all the same; Basic works", async () => {
+  await using one = await bmcWith(['no-session-service-401']);
+  expect((await call(one.bmc, 'GET', `${ROOT}/`)).text).not.toContain('Session');
+  const body = { UserName: 'u', Password: 'p' };
+  expect((await call(one.bmc, 'POST', SESSIONS, { auth: 'none', body })).status).toBe(401);
+  expect((await call(one.bmc, 'POST', SESSIONS, { body })).status).toBe(404);
+  expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
+});
+
 test('a BMC may refuse every log-in with 503; Basic works', async () => {
   await using one = await bmcWith(['sessions-refused']);
   expect((await call(one.bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } })).status).toBe(

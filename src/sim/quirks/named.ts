@@ -35,7 +35,14 @@ import { pages } from './pages.ts';
 import { redirectsFromSlash, redirectsToSlash } from './redirects.ts';
 import { refusesContext, refusesEventTypes, refusesProtocol, refusesRetryPolicy } from './refusedProperty.ts';
 import { oneOfADestinationIdrac, oneOfADestinationIlo } from './sameDestination.ts';
-import { fewSessions, noSessionService, noSessionsLink, sessionsLinkOnly, sessionsRefused } from './sessionService.ts';
+import {
+  fewSessions,
+  noSessionService,
+  noSessionService401,
+  noSessionsLink,
+  sessionsLinkOnly,
+  sessionsRefused,
+} from './sessionService.ts';
 import { successMessage } from './successMessage.ts';
 import { tasks, tasksFail, tasksFailStatus, tasksLocationTask, tasksMonitorGone, tasksNoLocation } from './tasks.ts';
 
@@ -105,6 +112,7 @@ const ALL: readonly Quirk[] = [
   pages,
   // Sessions and connections
   noSessionService,
+  noSessionService401,
   sessionsRefused,
   fewSessions,
   sessionsLinkOnly,

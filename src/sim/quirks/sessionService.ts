@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../core/json.ts';
 import { ROOT } from '../blueprint.ts';
+import { challenge } from '../credentials.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType } from '../documents.ts';
 import { refuse } from '../messages.ts';
@@ -15,6 +16,17 @@ export const noSessionService: Quirk = {
     }
     changeRoot(documents, ({ SessionService: _, Links: _links, ...root }) => root as RedfishDocument);
   },
+};
+
+/** All but the service root wants Basic, what is not there too: a log-in cannot tell this from a wrong password. */
+export const noSessionService401: Quirk = {
+  ...noSessionService,
+  name: 'no-session-service-401',
+  description: "as no-session-service; a log-in all the same gets 401 (sushy-tools' emulator)",
+  precedes: ({ method, path, headers }) =>
+    method === 'POST' && path === `${ROOT}/SessionService/Sessions` && headers.authorization === undefined
+      ? challenge(refuse('AccessDenied', path))
+      : undefined,
 };
 
 export const sessionsRefused: Quirk = {
