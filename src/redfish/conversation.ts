@@ -2,7 +2,7 @@ import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { KnownPaths } from './knownPaths.ts';
 import { isOtherRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
-import { type Account, Session } from './session.ts';
+import { type Account, Session, type SessionsPlace } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
 /** Where DSP0266 puts the sessions when the service root does not say. */
@@ -43,17 +43,22 @@ export class Conversation {
    * When a session was lost the BMC may have restarted, with other firmware even: the service root is read again, and what
    * was discovered is dropped when its UUID or ETag has changed.
    */
-  async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<string> {
+  async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<SessionsPlace> {
     const known = this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
-    if (known !== undefined && !lost) return known.sessions ?? SESSIONS_PATH;
+    if (known !== undefined && !lost) return placeOf(known);
     const headers = { accept: 'application/json', 'odata-version': '4.0' };
     const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
     const { document } = readAnswer(raw);
     // Some BMCs close even the service root to strangers; the session service may be open all the same.
-    if (raw.status >= 300 || document === null) return known?.sessions ?? SESSIONS_PATH;
+    if (raw.status >= 300 || document === null) return placeOf(known);
     const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin);
     if (known !== undefined && isOtherRoot(known, root)) this.known.forget();
     this.known.set(SERVICE_ROOT_KEY, root);
-    return root.sessions ?? SESSIONS_PATH;
+    return placeOf(root);
   }
+}
+
+/** A service root that cannot be read says nothing of sessions, so that they may well be there. */
+function placeOf(root: ServiceRoot | undefined): SessionsPlace {
+  return { path: root?.sessions ?? SESSIONS_PATH, linked: root?.hasSessions ?? true };
 }

@@ -5,6 +5,7 @@ import { getCollection } from './collection.ts';
 import { isNotFound, RedfishError } from './errors.ts';
 import { onSubscriptions } from './eventService.ts';
 import { hasMessage } from './extendedInfo.ts';
+import { lookAgain } from './lookAgain.ts';
 import { lastSegment, locationPath } from './paths.ts';
 import { textOf } from './system.ts';
 import { followTask } from './task.ts';
@@ -130,7 +131,7 @@ async function createdDocument(
       url: client.origin,
     },
   );
-  const found = await lookUp(client, subscription, options, accepted);
+  const found = await lookUp(client, subscription, options, accepted, lookAgain);
   if (found instanceof RedfishError) throw found;
   return found;
 }
@@ -144,15 +145,19 @@ function meansDuplicate(error: RedfishError, destination: string): boolean {
   );
 }
 
-/** Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding. */
+/**
+ * Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding.
+ * @param looking how often; once by default
+ */
 async function lookUp(
   client: RedfishClient,
   subscription: NewSubscription,
   options: RequestOptions,
   error: RedfishError,
+  looking: typeof lookAgain = (look) => look(),
 ): Promise<JsonObject | RedfishError> {
   try {
-    const found = await findSubscription(client, options, sameAs(subscription));
+    const found = await looking(() => findSubscription(client, options, sameAs(subscription)), options.signal);
     if (found !== null) return found;
     return told(error, 'The BMC lists no subscription with that destination and context; create it again');
   } catch {

@@ -10,6 +10,8 @@ export interface ServiceRoot {
   eventService: string | null;
   /** The session collection. */
   sessions: string | null;
+  /** Whether sessions are linked at all, directly or by a SessionService. */
+  hasSessions: boolean;
   vendor: string | null;
   uuid: string | null;
   /** Of the document that was read; null where the BMC gives none. */
@@ -39,11 +41,13 @@ export function isOtherRoot(before: ServiceRoot, now: ServiceRoot): boolean {
  */
 export function readServiceRoot(document: JsonObject, etag: string | null, origin: string): ServiceRoot {
   const links = isJsonObject(document.Links) ? document.Links : {};
+  const sessions = optionalLinkPath(links.Sessions, origin);
   return {
     systems: optionalLinkPath(document.Systems, origin),
     managers: optionalLinkPath(document.Managers, origin),
     eventService: optionalLinkPath(document.EventService, origin),
-    sessions: optionalLinkPath(links.Sessions, origin),
+    sessions,
+    hasSessions: sessions !== null || optionalLinkPath(document.SessionService, origin) !== null,
     vendor: textOf(document, 'Vendor'),
     uuid: textOf(document, 'UUID'),
     etag: etag ?? textOf(document, '@odata.etag'),

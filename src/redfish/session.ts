@@ -23,11 +23,18 @@ export interface Authorization {
   readonly headers: Record<string, string>;
 }
 
+/** Where the session collection is. */
+export interface SessionsPlace {
+  path: string;
+  /** False when the service root shows neither sessions nor a SessionService; then `path` is a guess. */
+  linked: boolean;
+}
+
 /**
- * Answers the path of the session collection.
+ * Answers where the session collection is.
  * @param lost whether a session was lost, so that the BMC may be another than before
  */
-export type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<string>;
+export type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
 
 interface OpenSession {
   token: string;
@@ -167,10 +174,10 @@ export class Session {
    */
   async #logIn(limits: RequestLimits): Promise<Authorization> {
     const { signal } = this.#stop;
-    const path = await this.#findSessions(this.#lost, limits, signal);
-    const authorization = await this.#openSession(path, limits)
+    const place = await this.#findSessions(this.#lost, limits, signal);
+    const authorization = await this.#openSession(place, limits)
       .catch((error: unknown) => {
-        if (error instanceof RedfishError && error.kind === 'outcome-unknown') return this.#openSession(path, limits);
+        if (error instanceof RedfishError && error.kind === 'outcome-unknown') return this.#openSession(place, limits);
         throw error;
       })
       .catch((error: unknown) => {
@@ -196,7 +203,7 @@ export class Session {
   }
 
   /** @throws kind `outcome-unknown` when no answer came, so that there may be a session that nobody knows */
-  async #openSession(path: string, limits: RequestLimits): Promise<Authorization> {
+  async #openSession({ path, linked }: SessionsPlace, limits: RequestLimits): Promise<Authorization> {
     const { signal } = this.#stop;
     const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
     const headers = { ...HEADERS, 'content-type': 'application/json' };
@@ -207,6 +214,11 @@ export class Session {
       throw error;
     });
     const url = this.#transport.connections.origin + path;
+    // Without sessions a 401 says nothing of the password (sushy-tools' emulator); Basic, tried once, tells.
+    if (raw.status === 401 && !linked && this.#account.authType === 'auto') {
+      this.#basicOnly = true;
+      return this.#basic();
+    }
     if (raw.status === 401) {
       this.wrongPassword();
       const { extendedInfo } = answerError('POST', url, raw, this.secrets);
