@@ -30,9 +30,9 @@ async function start(options: FleetOptions) {
   const hardwareType = createRedfishHardwareType({ settings, log: silentLogger });
   redfish = hardwareType;
   const info = { redfish_address: bmc.url, redfish_username: 'u', redfish_password: 'p' };
-  const call = async (name: string, args: JsonObject = {}) => {
+  const call = async (name: string, args: JsonObject = {}, more: JsonObject = {}) => {
     const method = methodOf(hardwareType, name);
-    return (await method.run(taskOn(nodeOf('redfish', info)).task, method.parse(args))) as JsonObject;
+    return (await method.run(taskOn(nodeOf('redfish', { ...info, ...more })).task, method.parse(args))) as JsonObject;
   };
   return { bmc, call };
 }
@@ -119,6 +119,97 @@ test.concurrent.each(quirks.filter(({ name }) => !NO_EJECT.includes(name)))(
   async (quirk) => withBmc({ quirks: [quirk] }, ejectAll),
   30_000,
 );
+
+const quirk = (name: string) => QUIRKS.get(name)!;
+
+test.each([
+  ['no-event-service', 'has no EventService'],
+  ['events-disabled', 'ServiceEnabled is false'],
+])('a BMC with %s says so', async (name, text) => {
+  const { call } = await start({ quirks: [quirk(name)] });
+  const failed = call('create_subscription', { Destination: DESTINATION });
+  await expect(failed).rejects.toMatchObject({ kind: 'failed_precondition', message: expect.stringContaining(text) });
+});
+
+test('a machine with no virtual media anywhere says so', async () => {
+  const { call } = await start({ quirks: [quirk('no-virtual-media')] });
+  await expect(call('eject_vmedia')).rejects.toMatchObject({
+    kind: 'failed_precondition',
+    message: expect.stringContaining('has no virtual media, neither under the system nor under its managers'),
+  });
+});
+
+test.each(['tasks-fail', 'tasks-fail-status'])(
+  'an eject that is a task and fails is told as that (%s)',
+  async (name) => {
+    const { bmc, call } = await start({ quirks: [quirk(name)] });
+    const before = inserted(bmc);
+    expect(await kindOf(call('eject_vmedia', { boot_device: 'cd' }))).toBe('bmc_failed');
+    expect(inserted(bmc)).toEqual(before);
+  },
+);
+
+test('cd is a DVD device where there is no other (Cisco UCS), and usb a device that is CD as well (GB300)', async () => {
+  const cisco = await start({ quirks: [quirk('dvd-only')] });
+  expect(await cisco.call('eject_vmedia', { boot_device: 'cd' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
+  await redfish?.close?.();
+  await fleet?.close();
+  const gb300 = await start({ quirks: [quirk('cd-and-usb-in-one'), quirk('several-managers')] });
+  expect(await gb300.call('eject_vmedia', { boot_device: 'usb' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
+});
+
+test('a subscription that the BMC deleted after a restart (iLO) or a failed delivery is not found', async () => {
+  const { bmc, call } = await start({
+    quirks: [quirk('subscriptions-lost-at-restart'), quirk('failed-delivery-deletes')],
+  });
+  const first = await call('create_subscription', { Destination: DESTINATION });
+  bmc.failDeliveries(String(first.Id));
+  expect(await kindOf(call('get_subscription', { id: first.Id! }))).toBe('subscription_not_found');
+  const second = await call('create_subscription', { Destination: DESTINATION });
+  await bmc.restart();
+  expect(await kindOf(call('delete_subscription', { id: second.Id! }))).toBe('subscription_not_found');
+});
+
+test('a subscription that the BMC has disabled after failed deliveries shows it (iDRAC)', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('failed-delivery-disables')] });
+  const { Id } = await call('create_subscription', { Destination: DESTINATION });
+  expect(await call('get_subscription', { id: Id! })).not.toHaveProperty('Status');
+  bmc.failDeliveries(String(Id));
+  expect(await call('get_subscription', { id: Id! })).toMatchObject({ Id, Status: { State: 'Disabled' } });
+});
+
+test.each(['etag', 'uuid'] as const)(
+  'after a restart with another %s the BMC is asked anew where things are',
+  async (serviceRoot) => {
+    const { bmc, call } = await start({});
+    await call('get_all_subscriptions');
+    const before = bmc.requestCount;
+    await call('get_all_subscriptions');
+    expect(bmc.requestCount).toBe(before + 1);
+    await bmc.restart({ serviceRoot });
+    await call('get_all_subscriptions');
+    await call('get_all_subscriptions');
+    expect(bmc.requests.slice(before).map(({ path }) => path)).toContain('/redfish/v1/EventService');
+  },
+);
+
+test('a BMC that stalls on long-lived connections is served with keeping turned off', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('stalls-long-connections')] });
+  for (let i = 0; i < 30; i++) await call('get_subscription', { id: '1' }, { redfish_keep_alive: false });
+  expect(bmc.connections).toBeGreaterThan(30);
+});
+
+test('a connection that the BMC has closed meanwhile is not noticed by a caller', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('idle-closed')] });
+  for (let i = 0; i < 5; i++) {
+    await call('get_subscription', { id: '1' });
+    const { connections } = bmc;
+    // Not known to be closed by this side until it tries: the next request may be on its way already.
+    await new Promise((resolve) => setTimeout(resolve, 190 + 5 * i));
+    await call('get_subscription', { id: '1' });
+    expect(bmc.connections - connections).toBeLessThanOrEqual(1);
+  }
+});
 
 /** As `start`, for tests that run beside others. */
 async function withBmc(options: FleetOptions, work: (bmc: SimulatedBmc, call: Call) => Promise<void>): Promise<void> {
