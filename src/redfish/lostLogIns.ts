@@ -38,6 +38,11 @@ export class LostLogIns {
     if (this.#times.length > MOST_LOST) this.#times.shift();
   }
 
+  /** Whether there are some that may have left a session. */
+  get some(): boolean {
+    return this.#times.length > 0;
+  }
+
   /** Nothing of them can be left, as after a restart of the BMC. */
   clear(): void {
     this.#times = [];
@@ -55,7 +60,7 @@ export class LostLogIns {
     read: (path: string) => Promise<JsonObject>,
     remove: (path: string) => Promise<void>,
   ): Promise<void> {
-    if (this.#times.length === 0) return;
+    if (!this.some) return;
     const { Members: members } = await read(collection);
     const others = linkPaths(members, origin).filter((path) => !samePath(path, own.path));
     if (others.length > 0) {

@@ -50,7 +50,7 @@ const WRONG_PASSWORD_MS = 5 * 60_000;
 /** All that closing may take, whatever the BMC does. */
 const CLOSE_TIMEOUT_MS = 5000;
 /** For the requests that tidy up sessions, which nobody waits for long. */
-const ASIDE_TIMEOUT_MS = 1500;
+const ASIDE_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
 const ASIDE_TRIES = 3;
 const HEADERS = { accept: 'application/json', 'odata-version': '4.0' };
 const CLOSED = 'The conversation with this BMC was closed';
@@ -75,6 +75,8 @@ export class Session {
   /** Set when the BMC no longer knew the session, until the next log-in. */
   #lost = false;
   readonly #lostLogIns = new LostLogIns();
+  /** Of the newest log-in. */
+  #place: SessionsPlace | null = null;
 
   constructor(transport: Transport, account: Account, findSessions: FindSessions) {
     this.#transport = transport;
@@ -136,6 +138,10 @@ export class Session {
     // A log-in under way makes a session too; but a BMC that hangs must not hold up a shutdown.
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await withSignal(loggingIn, signal).catch(() => undefined);
+    // Only with a session can those be found that lost log-ins have left.
+    if (this.#open === null && this.#lostLogIns.some && this.#place !== null && Date.now() >= this.#wrongUntil) {
+      await this.#openSession(this.#place, ASIDE_LIMITS).catch(() => undefined);
+    }
     const open = this.#open;
     this.#open = null;
     if (open === null || open.path === null) return;
@@ -156,10 +162,9 @@ export class Session {
     signal: AbortSignal,
   ): Promise<RawAnswer> {
     const headers = { ...HEADERS, ...sessionAuthorization(own).headers };
-    const limits = { timeoutMs: ASIDE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
     for (let tries = 1; ; tries++) {
       try {
-        const raw = await deliver(this.#transport, { method, path, headers, body: null }, limits, signal);
+        const raw = await deliver(this.#transport, { method, path, headers, body: null }, ASIDE_LIMITS, signal);
         if (raw.status < 500 || tries === ASIDE_TRIES) return raw;
       } catch (error) {
         const again = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
@@ -175,6 +180,7 @@ export class Session {
   async #logIn(limits: RequestLimits): Promise<Authorization> {
     const { signal } = this.#stop;
     const place = await this.#findSessions(this.#lost, limits, signal);
+    this.#place = place;
     const authorization = await this.#openSession(place, limits)
       .catch((error: unknown) => {
         if (error instanceof RedfishError && error.kind === 'outcome-unknown') return this.#openSession(place, limits);

@@ -269,6 +269,15 @@ test('a lost session that cannot be looked for at once is deleted at the end', a
   expect(bmc.sessions).toHaveLength(0);
 });
 
+test('a lost session that no other followed is deleted at the end', async () => {
+  const bmc = await startBmc();
+  bmc.faults.add({ kind: 'reset', afterRead: true, times: 2, match: { method: 'POST' } });
+  await failure(clients.for(target(bmc.url)).get(SYSTEMS, options));
+  expect(bmc.sessions).toHaveLength(2);
+  await clients.close();
+  expect(bmc.sessions).toHaveLength(0);
+});
+
 test.each([
   ['is reset', { kind: 'reset' }],
   ['hangs', { kind: 'hang' }],
