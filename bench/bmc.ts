@@ -14,7 +14,7 @@ const WORKERS = 200;
 await requestsPerCall();
 await manyBmcs();
 
-/** Requests of each method at a BMC that is known; Ironic 21.4's are as measured on its REST API. */
+/** Requests of each method at a BMC that is known; Ironic 21.4's are the figures that are to be beaten, not measured here. */
 async function requestsPerCall(): Promise<void> {
   const fleet = await startFleet();
   const bmc = fleet.bmcs[0]!;

@@ -24,11 +24,11 @@ type End = { result: Json } | { error: ErrorRecord };
 /** Failures that say that nothing was changed. */
 const NOT_DONE = new Set(['bmc_unreachable', 'bmc_timeout', 'bmc_refused', 'bmc_failed']);
 
-/** Sets 8 % of requests to fail; expired sessions, at 2 % of calls or more, make the rest. */
+/** Sets 9 % of requests to fail; sessions that are ended before 5 % of the calls make the rest. */
 function disturb(bmc: SimulatedBmc): void {
   bmc.faults.add({ kind: 'reset', probability: 0.02 });
   bmc.faults.add({ kind: 'reset', afterRead: true, probability: 0.015 });
-  bmc.faults.add({ kind: 'status', status: 503, probability: 0.025 });
+  bmc.faults.add({ kind: 'status', status: 503, probability: 0.035 });
   bmc.faults.add({ kind: 'hang', probability: 0.01 });
   bmc.faults.add({ kind: 'hang', afterRead: true, probability: 0.01 });
 }
