@@ -7,9 +7,10 @@ import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
 import { createFakeHardwareType } from './drivers/fake/fakeHardwareType.ts';
+import { createIdracHardwareType } from './drivers/idrac/idracHardwareType.ts';
 import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
-import { createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
+import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
 import { createRestHandler } from './rest/handler.ts';
 import { type Listener, startListener } from './server/listener.ts';
 import { openStore } from './store/open.ts';
@@ -72,16 +73,16 @@ async function makeCore(config: Config, store: Store, log: Logger): Promise<Core
 
 async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareType[]> {
   const { redfish, fake, drivers } = config;
+  const clients = createLoggedClients(log);
+  const settings = {
+    authType: redfish.auth_type,
+    connectionAttempts: redfish.connection_attempts,
+    connectionRetryIntervalMs: redfish.connection_retry_interval,
+    requestTimeoutMs: redfish.request_timeout,
+  };
   return [
-    createRedfishHardwareType({
-      settings: {
-        authType: redfish.auth_type,
-        connectionAttempts: redfish.connection_attempts,
-        connectionRetryIntervalMs: redfish.connection_retry_interval,
-        requestTimeoutMs: redfish.request_timeout,
-      },
-      log,
-    }),
+    createRedfishHardwareType({ settings, log, clients }),
+    createIdracHardwareType(clients, settings),
     createFakeHardwareType({ vendorDelay: fake.vendor_delay }),
     createIpmiHardwareType(),
     // Their paths are absolute already.

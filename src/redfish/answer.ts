@@ -35,9 +35,14 @@ export function answerError(method: string, url: string, raw: RawAnswer, secrets
 function parseObject(body: Buffer): JsonObject | null {
   if (body.length === 0) return null;
   try {
-    const value: unknown = JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
+    const value: unknown = JSON.parse(withoutMark(body.toString('utf8')));
     return isJsonObject(value) ? value : null;
   } catch {
     return null;
   }
+}
+
+/** Some BMCs begin with a byte order mark, which JSON must not have. */
+function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }

@@ -1,4 +1,5 @@
 import { Client } from 'undici';
+import { Breaker } from './breaker.ts';
 import { RedfishError } from './errors.ts';
 import { type TlsConnectOptions, type TlsSettings, tlsConnectOptions } from './tls.ts';
 
@@ -39,6 +40,10 @@ interface Waiter {
  */
 export class BmcConnections {
   readonly origin: string;
+  /** Whether the BMC is known to be down. */
+  readonly breaker: Breaker;
+  /** How often no connection could be made: a BMC that was away may have come back with other firmware. */
+  absences = 0;
   readonly #limit: number;
   #busy = 0;
   #closed = false;
@@ -48,41 +53,49 @@ export class BmcConnections {
 
   constructor(origin: string, limit: number) {
     this.origin = origin;
+    this.breaker = new Breaker(origin);
     this.#limit = limit;
   }
 
   /**
-   * A connection for one exchange; waits while `limit` are under way.
-   * @throws `signal.reason` when it fires first; kind `unreachable` when too many wait or the connections are closed;
-   *   kind `tls` when the TLS settings cannot be used
+   * A connection for one exchange; waits while `limit` are under way, at most `waitMs` milliseconds.
+   * @throws `signal.reason` when it fires first; kind `busy` when too many wait, or this one waited too long; kind
+   *   `unreachable` when the connections are closed; kind `tls` when the TLS settings cannot be used
    */
-  lease(settings: ConnectionSettings, signal: AbortSignal): Promise<Lease> {
+  lease(settings: ConnectionSettings, waitMs: number, signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) return Promise.reject(closedError(this.origin));
     const key = JSON.stringify([settings.tls, settings.keepAlive]);
     if (this.#busy < this.#limit) return this.#grant(settings, key);
-    if (this.#waiting.length >= MAX_WAITING) {
-      const message = `${MAX_WAITING} requests wait for this BMC already`;
-      return Promise.reject(new RedfishError('unreachable', message, { url: this.origin }));
-    }
+    if (this.#waiting.length >= MAX_WAITING) return Promise.reject(this.#busyError('too many requests wait for it'));
     return new Promise((resolve, reject) => {
-      const stop = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(signal.reason);
+      const leave = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
       };
+      const giveUp = (error: () => unknown) => {
+        leave();
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(error());
+      };
+      const onAbort = () => giveUp(() => signal.reason);
+      const timer = setTimeout(
+        () => giveUp(() => this.#busyError(`its turn did not come within ${waitMs / 1000} s`)),
+        waitMs,
+      );
       const waiter: Waiter = {
         settings,
         key,
         grant: (lease) => {
-          signal.removeEventListener('abort', stop);
+          leave();
           resolve(lease);
         },
         fail: (error) => {
-          signal.removeEventListener('abort', stop);
+          leave();
           reject(error);
         },
       };
-      signal.addEventListener('abort', stop, { once: true });
+      signal.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(waiter);
     });
   }
@@ -126,6 +139,13 @@ export class BmcConnections {
         this.#done();
       },
     };
+  }
+
+  #busyError(why: string): RedfishError {
+    const others = `${this.#busy} requests of this service, and ${this.#waiting.length} wait`;
+    return new RedfishError('busy', `the BMC is busy with ${others}; this one was not sent, for ${why}`, {
+      url: this.origin,
+    });
   }
 
   #done(): void {

@@ -1,8 +1,8 @@
 import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { KnownPaths } from './knownPaths.ts';
-import { readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
-import { type Account, Session } from './session.ts';
+import { isOtherRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
+import { type Account, Session, type SessionsPlace } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
 /** Where DSP0266 puts the sessions when the service root does not say. */
@@ -15,7 +15,7 @@ const SESSIONS_PATH = '/redfish/v1/SessionService/Sessions';
 export class Conversation {
   readonly transport: Transport;
   readonly session: Session;
-  readonly known = new KnownPaths();
+  readonly known: KnownPaths;
   /** Path of the service root. */
   readonly root: string;
   /** Requests under way. */
@@ -29,24 +29,36 @@ export class Conversation {
     observe?: (exchange: ObservedExchange) => void,
   ) {
     this.root = root;
+    this.known = new KnownPaths(() => connections.absences);
     this.transport = { connections, settings, observe };
-    this.session = new Session(this.transport, account, (limits, signal) => this.#findSessions(limits, signal));
+    this.session = new Session(this.transport, account, (lost, limits, signal) =>
+      this.#findSessions(lost, limits, signal),
+    );
   }
 
   /**
    * The session collection by `Links.Sessions` of the service root, which is open to everyone (DSP0266, 13.3.3). Waits for
    * nobody who asks for the service root, for they may be waiting for this log-in.
+   *
+   * When a session was lost the BMC may have restarted, with other firmware even: the service root is read again, and what
+   * was discovered is dropped when its UUID or ETag has changed.
    */
-  async #findSessions(limits: RequestLimits, signal: AbortSignal): Promise<string> {
+  async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<SessionsPlace> {
     const known = this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
-    if (known !== undefined) return known.sessions ?? SESSIONS_PATH;
+    if (known !== undefined && !lost) return placeOf(known);
     const headers = { accept: 'application/json', 'odata-version': '4.0' };
     const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
     const { document } = readAnswer(raw);
     // Some BMCs close even the service root to strangers; the session service may be open all the same.
-    if (raw.status >= 300 || document === null) return SESSIONS_PATH;
-    const root = readServiceRoot(document, this.transport.connections.origin);
+    if (raw.status >= 300 || document === null) return placeOf(known);
+    const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin);
+    if (known !== undefined && isOtherRoot(known, root)) this.known.forget();
     this.known.set(SERVICE_ROOT_KEY, root);
-    return root.sessions ?? SESSIONS_PATH;
+    return placeOf(root);
   }
+}
+
+/** A service root that cannot be read says nothing of sessions, so that they may well be there. */
+function placeOf(root: ServiceRoot | undefined): SessionsPlace {
+  return { path: root?.sessions ?? SESSIONS_PATH, linked: root?.hasSessions ?? true };
 }

@@ -5,6 +5,7 @@ import { getCollection } from './collection.ts';
 import { isNotFound, RedfishError } from './errors.ts';
 import { onSubscriptions } from './eventService.ts';
 import { hasMessage } from './extendedInfo.ts';
+import { lookAgain } from './lookAgain.ts';
 import { lastSegment, locationPath } from './paths.ts';
 import { textOf } from './system.ts';
 import { followTask } from './task.ts';
@@ -18,16 +19,21 @@ export interface NewSubscription {
   defaults: JsonObject;
   /** Values in it that must not show, such as those of HttpHeaders. */
   secrets: string[];
+  /** What to do when the BMC has one with this Destination and Context already: tell so, or answer that one. */
+  ifExists: 'refuse' | 'return';
 }
 
 export type CreateOutcome =
   | { outcome: 'created'; document: JsonObject }
+  /** With `ifExists: 'return'`: the BMC has it already, or a request of unknown outcome has made it. */
+  | { outcome: 'found'; document: JsonObject }
   /** The BMC has a subscription to that destination and takes no second. `id` is null when it cannot be found. */
   | { outcome: 'exists'; id: string | null; error: RedfishError };
 
 /**
  * Creates a subscription and answers its document, which costs one request where the BMC answers with it. Otherwise it is
- * read from `Location`, or looked for by Destination and Context.
+ * read from `Location`, or looked for by Destination and Context. With `ifExists: 'return'` the subscriptions are read
+ * first, for not every BMC refuses a second one.
  * @throws kind `outcome-unknown`, with what was found, when the BMC gave no answer
  */
 export async function createSubscription(
@@ -36,21 +42,29 @@ export async function createSubscription(
   options: RequestOptions,
 ): Promise<CreateOutcome> {
   const asking: RequestOptions = { ...options, secrets: subscription.secrets };
+  const returns = subscription.ifExists === 'return';
+  if (returns) {
+    const document = await findSubscription(client, asking, sameAs(subscription));
+    if (document !== null) return { outcome: 'found', document };
+  }
   let answer: Answer | null;
   try {
     answer = await post(client, subscription, asking);
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
-    if (error.kind === 'outcome-unknown') throw await withFinding(client, subscription, asking, error);
+    if (error.kind === 'outcome-unknown') {
+      const found = await lookUp(client, subscription, asking, error);
+      if (found instanceof RedfishError || !returns)
+        throw found instanceof RedfishError ? found : wasFound(found, error);
+      return { outcome: 'found', document: found };
+    }
     if (!meansDuplicate(error, subscription.Destination)) throw error;
-    const existing = await findSubscription(
-      client,
-      asking,
-      ({ Destination }) => Destination === subscription.Destination,
-    )
+    const sameDestination = ({ Destination }: JsonObject) => Destination === subscription.Destination;
+    const existing = await findSubscription(client, asking, sameDestination)
       // The refusal stands whether or not its cause can be named.
       .catch(() => null);
     asking.signal.throwIfAborted();
+    if (returns && existing !== null && sameAs(subscription)(existing)) return { outcome: 'found', document: existing };
     return { outcome: 'exists', id: existing && idOf(existing), error };
   }
   return { outcome: 'created', document: await createdDocument(client, answer, subscription, asking) };
@@ -96,8 +110,9 @@ async function createdDocument(
   // An error object or a lone success message has no Id.
   if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) return document;
   const place = answer?.headers.location ?? textOf(document, '@odata.id') ?? undefined;
-  // The Location of a 202 is its task's.
-  const path = answer?.status === 202 ? null : locationPath(place);
+  // Those of a 202, and of a task that has ended, are the task's.
+  const ofTask = answer?.status === 202 || textOf(document, 'TaskState') !== null;
+  const path = ofTask ? null : locationPath(place);
   if (path !== null) {
     try {
       return { Id: lastSegment(path), ...(await client.get(path, options)) };
@@ -107,13 +122,18 @@ async function createdDocument(
       return { ...subscription.defaults, ...subscription.given, Id: lastSegment(path) };
     }
   }
-  const found = await findSubscription(client, options, sameAs(subscription));
-  if (found !== null) return found;
-  throw new RedfishError(
+  const status = answer?.status ?? 202;
+  const accepted = new RedfishError(
     'outcome-unknown',
-    `The BMC answered ${answer?.status ?? 202} to the new subscription, but lists none with that destination and context`,
-    { status: answer?.status ?? 202, url: client.origin },
+    `The BMC answered ${status} without saying which is the new one`,
+    {
+      status,
+      url: client.origin,
+    },
   );
+  const found = await lookUp(client, subscription, options, accepted, lookAgain);
+  if (found instanceof RedfishError) throw found;
+  return found;
 }
 
 /** iLO says ResourceAlreadyExists; iDRAC PropertyValueModified naming the destination. */
@@ -125,25 +145,40 @@ function meansDuplicate(error: RedfishError, destination: string): boolean {
   );
 }
 
-/** `error` with what the BMC says when it is asked what became of the request. */
-async function withFinding(
+/**
+ * Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding.
+ * @param looking how often; once by default
+ */
+async function lookUp(
   client: RedfishClient,
   subscription: NewSubscription,
   options: RequestOptions,
   error: RedfishError,
-): Promise<RedfishError> {
-  let finding: string;
+  looking: typeof lookAgain = (look) => look(),
+): Promise<JsonObject | RedfishError> {
   try {
-    const found = await findSubscription(client, options, sameAs(subscription));
-    finding =
-      found === null
-        ? 'The BMC lists no subscription with that destination and context; create it again'
-        : `The BMC has a subscription with that destination and context now: ${idOf(found)}`;
+    const found = await looking(() => findSubscription(client, options, sameAs(subscription)), options.signal);
+    if (found !== null) return found;
+    return told(error, 'The BMC lists no subscription with that destination and context; create it again');
   } catch {
     options.signal.throwIfAborted();
-    finding = 'The BMC could not be asked for its subscriptions; look with get_all_subscriptions before trying again';
+    return told(
+      error,
+      'The BMC could not be asked for its subscriptions; look with get_all_subscriptions before trying again',
+    );
   }
-  return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, { url: error.url, cause: error });
+}
+
+function wasFound(document: JsonObject, error: RedfishError): RedfishError {
+  return told(error, `The BMC has a subscription with that destination and context now: ${idOf(document)}`);
+}
+
+function told(error: RedfishError, finding: string): RedfishError {
+  return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, {
+    status: error.status,
+    url: error.url,
+    cause: error,
+  });
 }
 
 function sameAs({ given, defaults }: NewSubscription): (document: JsonObject) => boolean {

@@ -105,24 +105,35 @@ async function ejectDevice(
   listener: TaskListener,
 ): Promise<EjectOutcome> {
   const { slot, ejectTarget } = device;
-  let skipped = false;
   try {
     const answer =
       ejectTarget === null ? await patchEmpty(client, device, options) : await postEject(client, ejectTarget, options);
     await followTask(client, answer, { ...options, listener });
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
-    const [now] = await readMediaDevices(client, [slot], options).catch(() => [device]);
+    const inserted = await isInserted(client, slot, options).catch(() => null);
     options.signal.throwIfAborted();
     // Whatever went wrong, an empty device is what was wanted.
-    if (!now?.inserted) return 'ejected';
-    // Cisco C845A M8: some slots have no actions and answer 405 to the PATCH.
-    skipped = ejectTarget === null && hasStatus(error, 405, 501);
-    if (!skipped) throw error;
+    if (inserted === false) return 'ejected';
+    // Cisco C845A M8: some slots have no actions, or answer 405.
+    if ([405, 501].includes(error.status)) return 'skipped';
+    if (error.kind !== 'outcome-unknown') throw error;
+    const found =
+      inserted === null
+        ? `The BMC could not be asked whether ${slot.id} is empty now; look before ejecting again`
+        : `${slot.id} still holds an image; eject it again`;
+    throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
   }
-  if (skipped) return 'skipped';
   await confirmEmpty(client, slot, options);
   return 'ejected';
+}
+
+/** Whether a device holds an image now. One that is gone does not, if its collection is there: a BMC that starts has nothing. */
+async function isInserted(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<boolean> {
+  const [now] = await readMediaDevices(client, [slot], options);
+  if (now !== null && now !== undefined) return now.inserted;
+  await client.get(slot.collection, options);
+  return false;
 }
 
 /** The action without a body; HPE iLO wants an empty object and answers 400 or 415 else. */
@@ -161,10 +172,18 @@ async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: Eje
   const limit = options.confirmMs ?? CONFIRM_MS;
   const end = performance.now() + limit;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    const [now] = await readMediaDevices(client, [slot], options);
-    if (!now?.inserted) return;
+    let seen: string;
+    try {
+      const [now] = await readMediaDevices(client, [slot], options);
+      if (!now?.inserted) return;
+      seen = `it reports an image in ${slot.id}`;
+    } catch (error) {
+      // The eject was accepted; a failing look must not pass for a failing eject.
+      if (!(error instanceof RedfishError)) throw error;
+      seen = `${slot.id} cannot be read: ${error.message}`;
+    }
     if (performance.now() + wait > end) {
-      const message = `The BMC accepted the eject but reports an image in ${slot.id} ${limit / 1000} s later`;
+      const message = `The BMC accepted the eject, but ${limit / 1000} s later ${seen}`;
       throw new RedfishError('outcome-unknown', message, { url: client.origin + slot.path });
     }
     options.progress(null, `Waiting for ${slot.id} to be empty`);

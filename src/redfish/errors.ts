@@ -4,6 +4,7 @@ import type { JsonObject } from '../core/json.ts';
  * How a request to a BMC failed.
  * - `unreachable`: no connection; the request never left, or it was safe and the connection broke on every try.
  * - `timeout`: the BMC did not answer in time, and nothing can have changed by it.
+ * - `busy`: too many requests to this BMC are under way here; this one was not sent.
  * - `tls`: the TLS handshake failed; nothing was sent.
  * - `auth`: the BMC refused the credentials.
  * - `not-found`: what was asked for is not at the BMC, as the BMC itself said.
@@ -16,6 +17,7 @@ import type { JsonObject } from '../core/json.ts';
 export type RedfishErrorKind =
   | 'unreachable'
   | 'timeout'
+  | 'busy'
   | 'tls'
   | 'auth'
   | 'not-found'

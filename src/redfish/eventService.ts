@@ -1,9 +1,12 @@
 import type { JsonObject } from '../core/json.ts';
+import type { Answer } from './answer.ts';
 import type { RedfishClient, RequestOptions } from './client.ts';
 import { type Collection, getCollection } from './collection.ts';
 import { isNotFound, RedfishError } from './errors.ts';
+import { lookAgain } from './lookAgain.ts';
 import { memberPath, optionalLinkPath } from './paths.ts';
 import { getServiceRoot } from './serviceRoot.ts';
+import { followTask } from './task.ts';
 
 /** What is used of the EventService (DSP2046). */
 export interface EventService {
@@ -69,21 +72,48 @@ export function getSubscription(client: RedfishClient, id: string, options: Requ
  * @throws kind `not-found` when the BMC says that it is not there; `outcome-unknown` with what was found
  */
 export async function deleteSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<void> {
+  let answer: Answer | null;
   try {
-    await onSubscription(client, id, options, (path) => client.delete(path, options));
+    answer = await onSubscription(client, id, options, async (path) =>
+      followTask(client, await client.delete(path, options), options),
+    );
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;
-    let found: string;
-    try {
-      await getSubscription(client, id, options);
-      found = 'The subscription is still there; delete it again';
-    } catch (lookup) {
-      options.signal.throwIfAborted();
-      if (lookup instanceof RedfishError && lookup.kind === 'not-found') return;
-      found = 'The BMC could not be asked whether the subscription is still there; look with get_subscription';
-    }
-    throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
+    return whenGone(client, id, options, error, (look) => look());
   }
+  if (answer !== null) return;
+  const { origin: url } = client;
+  const accepted = new RedfishError('outcome-unknown', 'The BMC accepted the request and told no end of it', { url });
+  await whenGone(client, id, options, accepted, lookAgain);
+}
+
+/** Resolves when the BMC says that the subscription is not there; else throws `error` with what was found. */
+async function whenGone(
+  client: RedfishClient,
+  id: string,
+  options: RequestOptions,
+  error: RedfishError,
+  looking: typeof lookAgain,
+): Promise<void> {
+  let found = 'The subscription is still there; delete it again';
+  try {
+    const gone = await looking(
+      () =>
+        getSubscription(client, id, options).then(
+          () => null,
+          (lookup: unknown) => {
+            if (lookup instanceof RedfishError && lookup.kind === 'not-found') return true;
+            throw lookup;
+          },
+        ),
+      options.signal,
+    );
+    if (gone) return;
+  } catch {
+    options.signal.throwIfAborted();
+    found = 'The BMC could not be asked whether the subscription is still there; look with get_subscription';
+  }
+  throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
 }
 
 /**

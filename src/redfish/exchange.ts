@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
+import type { Pass, TryEnd } from './breaker.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { RedfishError } from './errors.ts';
 import { describeTlsFailure } from './tls.ts';
@@ -31,6 +32,8 @@ export interface ExchangeFailure {
   sent: boolean;
   /** Whether the connection broke (rather than the time running out). */
   broken: boolean;
+  /** Whether it was the one request that tried a BMC that is down. */
+  probe: boolean;
 }
 
 export type ExchangeOutcome = { answer: RawAnswer } | { failure: ExchangeFailure };
@@ -39,9 +42,11 @@ export type ExchangeOutcome = { answer: RawAnswer } | { failure: ExchangeFailure
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
- * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged. The time that it
- * waits for a free connection is not counted: `timeoutMs` begins with the connection.
- * @throws `signal.reason` when it fires while the exchange waits for a connection, and what `lease` throws
+ * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged. It may wait for
+ * a free connection for `timeoutMs`, which then begins anew.
+ * @param begun whether this is another try of a request, so that it is made even when the BMC counts as down by now
+ * @throws `signal.reason` when it fires while the exchange waits for a connection; what `lease` throws; kind
+ *   `unreachable` at once while the BMC is known to be down
  */
 export async function exchange(
   connections: BmcConnections,
@@ -49,29 +54,48 @@ export async function exchange(
   request: Exchange,
   timeoutMs: number,
   signal: AbortSignal,
+  begun: boolean,
 ): Promise<ExchangeOutcome> {
-  const lease = await connections.lease(settings, signal);
+  if (!begun) connections.breaker.check();
+  const lease = await connections.lease(settings, timeoutMs, signal);
+  let pass: Pass;
+  try {
+    // It may have gone down while this request waited.
+    pass = connections.breaker.admit(begun);
+  } catch (error) {
+    lease.release(true);
+    throw error;
+  }
   const url = connections.origin + request.path;
   return new Promise((resolve) => {
     let sent = false;
+    let settled = false;
     let status = 0;
     let headers: Record<string, string> = {};
     let size = 0;
     const chunks: Buffer[] = [];
 
     const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
+      settled = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
       resolve(outcome);
     };
-    const fail = (error: RedfishError | null, broken = false) => settle({ failure: { error, sent, broken } }, false);
+    const fail = (error: RedfishError | null, broken = false) => {
+      // Giving back a connection that is not healthy ends it, which is told as another error.
+      if (settled) return;
+      if (error?.kind === 'unreachable' && !sent) connections.absences++;
+      pass.end(endOf(error), error?.message);
+      settle({ failure: { error, sent, broken, probe: pass.probe } }, false);
+    };
     const timer = setTimeout(() => {
       const what = sent ? 'No answer' : 'No connection';
       fail(new RedfishError(sent ? 'timeout' : 'unreachable', `${what} within ${timeoutMs / 1000} s`, { url }));
     }, timeoutMs);
     const onAbort = () => fail(null);
     signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) return fail(null);
 
     lease.client.dispatch({ ...request, reset: settings.keepAlive ? null : true } as Dispatcher.DispatchOptions, {
       onRequestStart() {
@@ -89,8 +113,10 @@ export async function exchange(
       },
       onResponseEnd() {
         const body = decodeBody(Buffer.concat(chunks), headers['content-encoding']);
-        if (body !== null) settle({ answer: { status, headers, body } }, true);
-        else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
+        if (body !== null) {
+          pass.end('answered');
+          settle({ answer: { status, headers, body } }, true);
+        } else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
       },
       onResponseError(_controller, error) {
         const tls = sent ? null : describeTlsFailure(error);
@@ -99,6 +125,12 @@ export async function exchange(
       },
     });
   });
+}
+
+/** What a failure says of the BMC. One whose TLS is not to our liking is there; so is one whose answer is too large. */
+function endOf(error: RedfishError | null): TryEnd {
+  if (error === null || error.kind === 'tls') return 'left';
+  return error.kind === 'failed' ? 'answered' : 'silent';
 }
 
 function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -4,12 +4,14 @@ const KEY = '@Message.ExtendedInfo';
 
 /**
  * The messages of an error document (DSP0266, "Error responses"), as the BMC sent them. BMCs put them in a list, in a
- * single object, or directly under the root; some give only `error.code` and `error.message`. Empty when there is none.
+ * single object, directly under the root, or under the root as `Property@Message.ExtendedInfo` (OpenBMC); some give only
+ * `error.code` and `error.message`. Empty when there is none.
  */
 export function readExtendedInfo(document: unknown): JsonObject[] {
   if (!isJsonObject(document)) return [];
   const error = isJsonObject(document.error) ? document.error : undefined;
-  for (const place of [error?.[KEY], document[KEY]]) {
+  const ofProperties = Object.keys(document).filter((key) => key.endsWith(KEY) && key !== KEY);
+  for (const place of [error?.[KEY], document[KEY], ofProperties.flatMap((key) => document[key] ?? [])]) {
     const entries = (Array.isArray(place) ? place : [place]).filter(isJsonObject);
     if (entries.length > 0) return entries;
   }

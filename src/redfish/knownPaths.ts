@@ -3,11 +3,22 @@ import { withSignal } from './session.ts';
 
 /**
  * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
- * Kept until `forget`, which a 404 on a known path calls for.
+ * Kept until `forget`, which a 404 on a known path and a changed service root call for, and until the BMC was away: it
+ * may have come back with other firmware.
  */
 export class KnownPaths {
   readonly #known = new Map<string, unknown>();
   readonly #loading = new Map<string, Promise<unknown>>();
+  readonly #absences: () => number;
+  /** As counted when `#known` was last known to hold. */
+  #seenAbsences = 0;
+  /** How often everything was dropped. */
+  #dropped = 0;
+
+  /** @param absences how often the BMC was away so far */
+  constructor(absences: () => number) {
+    this.#absences = absences;
+  }
 
   /**
    * What is known under `key`, else what `load` finds out. Concurrent callers share one load and its failure; when the
@@ -15,6 +26,7 @@ export class KnownPaths {
    */
   async get<T>(key: string, signal: AbortSignal, load: () => Promise<T>): Promise<T> {
     for (;;) {
+      this.#dropStale();
       if (this.#known.has(key)) return this.#known.get(key) as T;
       const loading = this.#loading.get(key);
       if (loading === undefined) break;
@@ -25,11 +37,14 @@ export class KnownPaths {
         signal.throwIfAborted();
       }
     }
+    const dropped = this.#dropped;
     const loading = load();
     this.#loading.set(key, loading);
     try {
       const value = await loading;
-      this.#known.set(key, value);
+      this.#dropStale();
+      // What was being found out when everything was dropped may be of before.
+      if (this.#dropped === dropped) this.#known.set(key, value);
       return value;
     } finally {
       this.#loading.delete(key);
@@ -38,16 +53,26 @@ export class KnownPaths {
 
   /** What is known under `key`; undefined when nothing is. */
   peek<T>(key: string): T | undefined {
+    this.#dropStale();
     return this.#known.get(key) as T | undefined;
   }
 
   /** Replaces what is known under `key`. */
   set(key: string, value: unknown): void {
+    this.#dropStale();
     this.#known.set(key, value);
   }
 
   /** Drops everything: paths of a BMC that moved one have moved all, as after a change of firmware. */
   forget(): void {
     this.#known.clear();
+    this.#dropped++;
+  }
+
+  #dropStale(): void {
+    const absences = this.#absences();
+    if (absences === this.#seenAbsences) return;
+    this.#seenAbsences = absences;
+    this.forget();
   }
 }

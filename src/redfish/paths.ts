@@ -96,6 +96,8 @@ export function pathFault(text: string): string | null {
 
 /** Encodes what may not stand in a path as it is, and leaves what is encoded already. */
 function encodePath(path: string): string {
+  // As nearly every path is.
+  if (/^[\w/.~-]*$/.test(path)) return path;
   return encodeURI(path.toWellFormed()).replaceAll(/%25([0-9a-f]{2})/gi, '%$1');
 }
 

@@ -1,6 +1,8 @@
 import { isJsonObject } from '../core/json.ts';
 import { answerError, readAnswer } from './answer.ts';
 import { RedfishError } from './errors.ts';
+import type { RawAnswer } from './exchange.ts';
+import { LostLogIns, type Span } from './lostLogIns.ts';
 import { locationPath } from './paths.ts';
 import { deliver, type RequestLimits, type Transport } from './transport.ts';
 
@@ -21,18 +23,36 @@ export interface Authorization {
   readonly headers: Record<string, string>;
 }
 
-/** Answers the path of the session collection. */
-export type FindSessions = (limits: RequestLimits, signal: AbortSignal) => Promise<string>;
+/** Where the session collection is. */
+export interface SessionsPlace {
+  path: string;
+  /** False when the service root shows neither sessions nor a SessionService; then `path` is a guess. */
+  linked: boolean;
+}
+
+/**
+ * Answers where the session collection is.
+ * @param lost whether a session was lost, so that the BMC may be another than before
+ */
+export type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
 
 interface OpenSession {
   token: string;
   /** Where to delete it; null when the BMC did not say. */
   path: string | null;
+  /** The collection in which it was made. */
+  collection: string;
+  made: Span;
 }
 
 /** BMCs lock an account after a few wrong passwords. */
 const WRONG_PASSWORD_MS = 5 * 60_000;
+/** All that closing may take, whatever the BMC does. */
 const CLOSE_TIMEOUT_MS = 5000;
+/** For the requests that tidy up sessions, which nobody waits for long. */
+const ASIDE_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
+const ASIDE_TRIES = 3;
+const HEADERS = { accept: 'application/json', 'odata-version': '4.0' };
 const CLOSED = 'The conversation with this BMC was closed';
 
 /**
@@ -52,6 +72,11 @@ export class Session {
   /** Fires when the session is closed and its log-in takes too long. */
   readonly #stop = new AbortController();
   #closed = false;
+  /** Set when the BMC no longer knew the session, until the next log-in. */
+  #lost = false;
+  readonly #lostLogIns = new LostLogIns();
+  /** Of the newest log-in. */
+  #place: SessionsPlace | null = null;
 
   constructor(transport: Transport, account: Account, findSessions: FindSessions) {
     this.#transport = transport;
@@ -89,7 +114,10 @@ export class Session {
 
   /** Called when `authorization` was answered 401: the next `authorize` logs in anew, unless somebody has already. */
   expired(authorization: Authorization): void {
-    if (this.#open?.token === authorization.headers['x-auth-token']) this.#open = null;
+    if (this.#open?.token !== authorization.headers['x-auth-token']) return;
+    this.#open = null;
+    this.#lost = true;
+    this.#lostLogIns.clear();
   }
 
   /** Called when Basic was answered 401: the password is wrong. Calls fail at once for five minutes. */
@@ -104,32 +132,99 @@ export class Session {
     this.#stop.abort(new RedfishError('unreachable', CLOSED));
   }
 
-  /** Deletes the session at the BMC; what goes wrong with that is left to the BMC's own timeout. */
+  /** Deletes the session at the BMC, within 5 s; what goes wrong with that is left to the BMC's own timeout. */
   async logOut(): Promise<void> {
+    const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
     // A log-in under way makes a session too; but a BMC that hangs must not hold up a shutdown.
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
-    await withSignal(loggingIn, AbortSignal.timeout(CLOSE_TIMEOUT_MS)).catch(() => undefined);
+    await withSignal(loggingIn, signal).catch(() => undefined);
+    // Only with a session can those be found that lost log-ins have left.
+    if (this.#open === null && this.#lostLogIns.some && this.#place !== null && Date.now() >= this.#wrongUntil) {
+      await this.#openSession(this.#place, ASIDE_LIMITS).catch(() => undefined);
+    }
     const open = this.#open;
     this.#open = null;
     if (open === null || open.path === null) return;
-    const headers = { accept: 'application/json', 'odata-version': '4.0', ...sessionAuthorization(open).headers };
-    const limits = { timeoutMs: CLOSE_TIMEOUT_MS, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
-    const request = { method: 'DELETE', path: open.path, headers, body: null } as const;
-    await deliver(this.#transport, request, limits, AbortSignal.timeout(CLOSE_TIMEOUT_MS)).catch(() => undefined);
+    await this.#endLost(open, signal);
+    await this.#deleteSession(open.path, open, signal).catch(() => undefined);
   }
 
-  /** Runs to its end whoever waits, so that a caller who leaves takes no log-in from the others. */
+  /** Deletes the session at `path` with the help of `own`. */
+  async #deleteSession(path: string, own: OpenSession, signal: AbortSignal): Promise<void> {
+    await this.#untilAnswered('DELETE', path, own, signal);
+  }
+
+  /** Sends a request that can do no harm when it is sent twice, again while the BMC does not answer or fails. */
+  async #untilAnswered(
+    method: 'GET' | 'DELETE',
+    path: string,
+    own: OpenSession,
+    signal: AbortSignal,
+  ): Promise<RawAnswer> {
+    const headers = { ...HEADERS, ...sessionAuthorization(own).headers };
+    for (let tries = 1; ; tries++) {
+      try {
+        const raw = await deliver(this.#transport, { method, path, headers, body: null }, ASIDE_LIMITS, signal);
+        if (raw.status < 500 || tries === ASIDE_TRIES) return raw;
+      } catch (error) {
+        const again = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
+        if (!again || tries === ASIDE_TRIES) throw error;
+      }
+    }
+  }
+
+  /**
+   * Runs to its end whoever waits, so that a caller who leaves takes no log-in from the others. A log-in whose answer is
+   * lost is tried once more.
+   */
   async #logIn(limits: RequestLimits): Promise<Authorization> {
     const { signal } = this.#stop;
-    const path = await this.#findSessions(limits, signal);
-    const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
-    const headers = { accept: 'application/json', 'content-type': 'application/json', 'odata-version': '4.0' };
-    const raw = await deliver(this.#transport, { method: 'POST', path, headers, body }, limits, signal).catch(
-      (error) => {
+    const place = await this.#findSessions(this.#lost, limits, signal);
+    this.#place = place;
+    const authorization = await this.#openSession(place, limits)
+      .catch((error: unknown) => {
+        if (error instanceof RedfishError && error.kind === 'outcome-unknown') return this.#openSession(place, limits);
+        throw error;
+      })
+      .catch((error: unknown) => {
         throw notLoggedIn(error);
-      },
-    );
+      });
+    if (this.#open !== null) await this.#endLost(this.#open, signal);
+    return authorization;
+  }
+
+  /** Ends what log-ins without an answer may have left. When that cannot be done now, it is done at the log-out. */
+  async #endLost(own: OpenSession, signal: AbortSignal): Promise<void> {
+    const { path, collection, made } = own;
+    if (path === null) return;
+    const { origin } = this.#transport.connections;
+    const read = async (at: string) => {
+      const raw = await this.#untilAnswered('GET', at, own, signal);
+      const { document } = readAnswer(raw);
+      if (raw.status < 300 && document !== null) return document;
+      throw answerError('GET', origin + at, raw, this.secrets);
+    };
+    const remove = (at: string) => this.#deleteSession(at, own, signal);
+    await this.#lostLogIns.endSessions(collection, origin, { path, made }, read, remove).catch(() => undefined);
+  }
+
+  /** @throws kind `outcome-unknown` when no answer came, so that there may be a session that nobody knows */
+  async #openSession({ path, linked }: SessionsPlace, limits: RequestLimits): Promise<Authorization> {
+    const { signal } = this.#stop;
+    const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
+    const headers = { ...HEADERS, 'content-type': 'application/json' };
+    const begun = performance.now();
+    const request = { method: 'POST', path, headers, body } as const;
+    const raw = await deliver(this.#transport, request, limits, signal).catch((error: unknown) => {
+      if (error instanceof RedfishError && error.kind === 'outcome-unknown') this.#lostLogIns.add(begun);
+      throw error;
+    });
     const url = this.#transport.connections.origin + path;
+    // Without sessions a 401 says nothing of the password (sushy-tools' emulator); Basic, tried once, tells.
+    if (raw.status === 401 && !linked && this.#account.authType === 'auto') {
+      this.#basicOnly = true;
+      return this.#basic();
+    }
     if (raw.status === 401) {
       this.wrongPassword();
       const { extendedInfo } = answerError('POST', url, raw, this.secrets);
@@ -140,7 +235,8 @@ export class Session {
     if (raw.status < 300 && token !== undefined && token !== '') {
       const member = isJsonObject(answer.document) ? answer.document['@odata.id'] : undefined;
       const place = answer.headers.location ?? (typeof member === 'string' ? member : undefined);
-      this.#open = { token, path: locationPath(place) };
+      this.#open = { token, path: locationPath(place), collection: path, made: { from: begun, to: performance.now() } };
+      this.#lost = false;
       return sessionAuthorization(this.#open);
     }
     if (this.#account.authType === 'session') {

@@ -18,19 +18,34 @@ export interface TaskOptions extends RequestOptions {
 
 const LIMIT_MS = 30 * 60_000;
 const DEFAULT_WAIT_MS = 1000;
+/** So often in a row a monitor may fail to answer. */
+const MOST_SILENCES = 5;
+const RUNNING_STATES = new Set([
+  'New',
+  'Starting',
+  'Running',
+  'Pending',
+  'Suspended',
+  'Stopping',
+  'Cancelling',
+  'Service',
+]);
 const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled', 'Interrupted']);
 
 /**
  * Follows an answer of 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"),
  * honouring `Retry-After`; any other answer comes back as it is. Answers the operation's own answer, or null when the
  * BMC no longer has it: a 202 without Location, a monitor that is gone (404) once the task is done.
- * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end in time
+ * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end in time, or the
+ *   monitor gave no answer several times in a row
  */
 export async function followTask(client: RedfishClient, started: Answer, options: TaskOptions): Promise<Answer | null> {
   let answer = started;
   let monitor = locationPath(started.headers.location);
   const end = performance.now() + (options.limitMs ?? LIMIT_MS);
-  while (answer.status === 202) {
+  let silences = 0;
+  let wait = started.headers;
+  while (answer.status === 202 || (answer !== started && isRunning(answer))) {
     if (answer.document !== null) report(answer.document, options.listener);
     monitor = locationPath(answer.headers.location) ?? monitor;
     if (monitor === null) return null;
@@ -40,18 +55,35 @@ export async function followTask(client: RedfishClient, started: Answer, options
         url,
       });
     }
-    await sleep(retryAfterMs(answer.headers) ?? DEFAULT_WAIT_MS, undefined, { signal: options.signal }).catch(() =>
+    await sleep(retryAfterMs(wait) ?? DEFAULT_WAIT_MS, undefined, { signal: options.signal }).catch(() =>
       options.signal.throwIfAborted(),
     );
     try {
       answer = await client.getTaskAnswer(monitor, options);
+      silences = 0;
+      wait = answer.headers;
     } catch (error) {
       if (isNotFound(error)) return null;
-      throw error;
+      if (!(error instanceof RedfishError)) throw error;
+      // The monitor answers as the request itself would have, so that a refusal is the end of the task.
+      if (error.kind === 'refused' || [500, 501].includes(error.status)) throw error;
+      // It was accepted: that its monitor does not answer says nothing of what becomes of it.
+      if (++silences < MOST_SILENCES && error.kind !== 'auth') continue;
+      const { status, extendedInfo, message } = error;
+      throw new RedfishError(
+        'outcome-unknown',
+        `The BMC accepted the request, but its task cannot be followed: ${message}`,
+        { status, extendedInfo, url, cause: error },
+      );
     }
   }
   if (answer !== started && answer.document !== null) failWithTask(answer.document, client.origin + monitor);
   return answer;
+}
+
+/** Some BMCs (iDRAC 9) name the task itself as the monitor, which answers 200 with its state. */
+function isRunning({ document }: Answer): boolean {
+  return typeof document?.TaskState === 'string' && RUNNING_STATES.has(document.TaskState);
 }
 
 function report(document: JsonObject, listener: TaskListener | undefined): void {

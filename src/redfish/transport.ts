@@ -41,7 +41,7 @@ const NOT_ACCEPTABLE = 406;
  * with the same verb. A request that never left is tried again as `limits` allow, and a GET whose connection broke is sent
  * once more; nothing else is repeated.
  *
- * @throws RedfishError of kind `unreachable`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent and
+ * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent and
  *   nothing came back) or `failed` (redirects that lead nowhere); `signal.reason` when the signal fires
  */
 export async function deliver(
@@ -74,9 +74,11 @@ async function repeatWhereSafe(
   const { connections, settings } = transport;
   const safe = request.method === 'GET' || request.method === 'HEAD';
   let repeated = false;
+  let begun = false;
   for (let attempt = 1; ; ) {
     const start = performance.now();
-    const outcome = await exchange(connections, settings, request, limits.timeoutMs, signal);
+    const outcome = await exchange(connections, settings, request, limits.timeoutMs, signal, begun);
+    begun = true;
     transport.observe?.({
       origin: connections.origin,
       method: request.method,
@@ -88,7 +90,8 @@ async function repeatWhereSafe(
     signal.throwIfAborted();
     const { failure } = outcome;
     if (failure.error === null) throw signal.reason;
-    if (!failure.sent && failure.error.kind === 'unreachable' && attempt < limits.connectionAttempts) {
+    const again = !failure.probe && attempt < limits.connectionAttempts;
+    if (!failure.sent && failure.error.kind === 'unreachable' && again) {
       attempt++;
       await sleep(limits.connectionRetryIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     } else if (safe && failure.sent && failure.broken && !repeated) {
@@ -101,8 +104,8 @@ async function repeatWhereSafe(
 
 /** What a failure means after a verb that may have changed something. */
 function changingFailure(method: string, error: RedfishError, { sent }: ExchangeFailure): RedfishError {
-  // `failed`: an answer came, though an unreadable one.
-  if (!sent || error.kind === 'failed') return error;
+  // `failed`: an answer came, though one without end or that cannot be decoded; its status tells.
+  if (!sent || (error.kind === 'failed' && error.status >= 400)) return error;
   const message = `${method} was sent and no answer came, so its outcome is unknown: ${error.message}`;
   return new RedfishError('outcome-unknown', message, { url: error.url, cause: error });
 }

@@ -39,10 +39,18 @@ export async function listMediaDevices(
   options: RequestOptions,
 ): Promise<MediaDevice[]> {
   const known = client.known.peek(collectionsKey(systemPath)) !== undefined;
-  const collections = await mediaCollections(client, systemPath, options);
+  const begun = new Map<string, Promise<MediaDevice[]>>();
+  const read = (path: string) => {
+    const reading = begun.get(path) ?? readCollection(client, path, options);
+    begun.set(path, reading);
+    // When the discovery fails, nobody comes for what was begun meanwhile.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  const collections = await mediaCollections(client, systemPath, read, options);
   let devices: MediaDevice[];
   try {
-    devices = (await Promise.all(collections.map((path) => readCollection(client, path, options)))).flat();
+    devices = (await Promise.all(collections.map(read))).flat();
   } catch (error) {
     if (!known || !isNotFound(error)) throw error;
     client.known.forget();
@@ -98,9 +106,16 @@ function slotsKey(systemPath: string): string {
   return `media slots of ${systemPath}`;
 }
 
-async function mediaCollections(client: RedfishClient, systemPath: string, options: RequestOptions): Promise<string[]> {
+/** @param found told of a collection as soon as it is known, so that it can be read while the others are looked for */
+async function mediaCollections(
+  client: RedfishClient,
+  systemPath: string,
+  found: (path: string) => void,
+  options: RequestOptions,
+): Promise<string[]> {
   return client.known.get(collectionsKey(systemPath), options.signal, async () => {
     const system = await getSystem(client, systemPath, options);
+    if (system.virtualMedia !== null) found(system.virtualMedia);
     const managers = await managersOf(client, system, options);
     const linked = [system, ...managers].map(({ virtualMedia }) => virtualMedia).filter((path) => path !== null);
     if (linked.length > 0) return distinctPaths(linked);

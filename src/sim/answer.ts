@@ -10,6 +10,8 @@ export interface RedfishRequest {
   method: string;
   /** As `documentPath` gives it. */
   path: string;
+  /** As sent, with query and slashes. */
+  target: string;
   headers: IncomingHttpHeaders;
   /** The body as text; empty when there was none. */
   body: string;

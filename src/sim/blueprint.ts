@@ -4,6 +4,7 @@ import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, isInline, linkPath, memberPath } from './documents.ts';
 import { documentPath, lastSegment, parentPath } from './path.ts';
 import type { Profile } from './profile.ts';
+import type { Quirk } from './quirk.ts';
 
 /** The path of the service root. */
 export const ROOT = '/redfish/v1';
@@ -21,6 +22,8 @@ export interface OfferedAction {
 /** All that the BMCs of a fleet share: the documents, and where in them the services are. */
 export interface Blueprint {
   profile: Profile;
+  /** The profile's, then those that were added. */
+  quirks: readonly Quirk[];
   documents: Documents;
   /** By path of the action's target. */
   actions: ReadonlyMap<string, OfferedAction>;
@@ -35,12 +38,15 @@ export interface Blueprint {
 /**
  * Reads off a profile's documents where the services are, and fills in what a capture often lacks: members that it
  * gives inside their collection only, links to services and virtual media that it has, and collections of sessions and
- * subscriptions that it has not. `sessionTimeout` is in milliseconds.
+ * subscriptions that it has not. Then the quirks, the profile's and `added`, change what is theirs to change.
+ * `sessionTimeout` is in milliseconds.
  */
-export function makeBlueprint(profile: Profile, sessionTimeout: number): Blueprint {
+export function makeBlueprint(profile: Profile, sessionTimeout: number, added: readonly Quirk[] = []): Blueprint {
+  const quirks = [...(profile.quirks ?? []), ...added];
   const documents = new Map(profile.documents);
   for (const document of profile.documents.values()) addInlineMembers(documents, document);
-  for (const path of profile.documents.keys()) addLink(documents, path);
+  for (const quirk of quirks) quirk.shapes?.(documents);
+  for (const path of [...documents.keys()]) addLink(documents, path);
 
   const eventService = findByType(documents, 'EventService');
   const subscriptions =
@@ -57,7 +63,7 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number): Bluepri
 
   const actions = new Map<string, OfferedAction>();
   for (const [path, document] of documents) addActions(actions, path, document);
-  return { profile, documents, actions, sessions, eventService, subscriptions };
+  return { profile, quirks, documents, actions, sessions, eventService, subscriptions };
 }
 
 /** The paths of a collection's members; none when there is no such collection. */

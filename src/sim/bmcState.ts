@@ -12,4 +12,8 @@ export interface BmcState {
   accounts: ReadonlyMap<string, string> | null;
   /** The highest Id that a subscription has had; 0 at first. Ids are not used twice. */
   lastSubscriptionId: number;
+  /** `http://HOST:PORT`, without a slash at the end. */
+  url: string;
+  /** Restarts the BMC, once the answer to the request at hand is out. */
+  restart: () => void;
 }

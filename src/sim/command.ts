@@ -10,6 +10,7 @@ import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
 import type { Profile } from './profile.ts';
 import { PROFILES } from './profile.ts';
+import { QUIRKS } from './quirks/named.ts';
 
 interface SimOptions {
   count: number;
@@ -17,6 +18,8 @@ interface SimOptions {
   port: number;
   profile: string;
   capture?: string;
+  quirk: string[];
+  bootTime: number;
   username: string;
   password: string;
   auth: boolean;
@@ -27,6 +30,7 @@ interface SimOptions {
   tlsCert?: string;
   controlPort?: number;
   listProfiles?: boolean;
+  listQuirks?: boolean;
 }
 
 const EXAMPLES = `
@@ -34,6 +38,7 @@ Examples:
   passthru sim                                     one BMC at http://127.0.0.1:8000, user u, password p
   passthru sim --count 1000 --latency 300          a thousand, each answer after 300 ms
   passthru sim --capture ilo5.json                 one that answers what a real BMC was captured to answer
+  passthru sim --profile xcc --quirk tasks         one that is like Lenovo's, and does everything as a task
   passthru sim --control-port 7999                 and, to make the next request to BMC 1 fail:
     curl -d '{"kind": "status", "status": 503, "times": 1}' http://127.0.0.1:7999/bmcs/1/faults
 
@@ -50,6 +55,11 @@ export function simCommand(): Command {
     )
     .addOption(new Option('--profile <name>', 'what the BMCs are like').choices([...PROFILES.keys()]).default('plain'))
     .addOption(new Option('--capture <file>', 'serve a capture: a JSON file of documents by path').conflicts('profile'))
+    .addOption(
+      new Option('--quirk <name>', 'what they do otherwise, besides the profile; may be given again')
+        .argParser(addQuirk)
+        .default([], 'none'),
+    )
     .option('--username <name>', 'user that may log in', 'u')
     .option('--password <password>', 'the password of that user; this is a simulator, use no real one', 'p')
     .option('--no-auth', 'ask for no credentials')
@@ -58,13 +68,16 @@ export function simCommand(): Command {
       numberOption('--max-sessions <n>', 'sessions that a BMC holds; then a log-in gets 503', 16, 0, 1_000_000),
     )
     .addOption(numberOption('--session-timeout <s>', 'seconds after which an unused session ends', 1800, 1, 86_400))
+    .addOption(numberOption('--boot-time <ms>', 'milliseconds of a restart; connections are refused', 0, 0, MAX_DELAY))
     .option('--tls-key <file>', 'private key (PEM) to serve HTTPS; with --tls-cert')
     .option('--tls-cert <file>', 'certificate (PEM) to serve HTTPS; with --tls-key')
     .addOption(numberOption('--control-port <port>', 'port of the control API, which sets faults and latency'))
     .option('--list-profiles', 'list the profiles and stop')
+    .option('--list-quirks', 'list the quirks, and which profiles have them, and stop')
     .addHelpText('after', EXAMPLES);
   return command.action(async (options: SimOptions) => {
     if (options.listProfiles) return listProfiles();
+    if (options.listQuirks) return listQuirks();
     try {
       await run(options);
     } catch (error) {
@@ -75,17 +88,25 @@ export function simCommand(): Command {
 
 async function run(options: SimOptions): Promise<void> {
   const profile = options.capture === undefined ? PROFILES.get(options.profile) : await loadCapture(options.capture);
+  const quirks = options.quirk.flatMap((name) => QUIRKS.get(name) ?? []);
+  const tls = await readTls(options);
+  const secure = [...(profile?.quirks ?? []), ...quirks].find((quirk) => quirk.tls);
+  if (secure && !tls) {
+    throw new PassthruError('invalid_argument', `--quirk ${secure.name} wants --tls-key and --tls-cert`);
+  }
   const fleet = await startFleet({
     count: options.count,
     host: options.host,
     basePort: options.port,
     profile,
+    quirks,
     accounts: { [options.username]: options.password },
     auth: options.auth ? 'required' : 'none',
     latency: options.latency,
     maxSessions: options.maxSessions,
     sessionTimeout: options.sessionTimeout * 1000,
-    tls: await readTls(options),
+    bootTime: options.bootTime,
+    tls,
     keepRequests: 100,
   });
   let control: Control | undefined;
@@ -103,6 +124,20 @@ async function run(options: SimOptions): Promise<void> {
 function listProfiles(): void {
   const width = Math.max(...[...PROFILES.keys()].map((name) => name.length));
   for (const profile of PROFILES.values()) console.log(`${profile.name.padEnd(width)}  ${profile.description}`);
+}
+
+function listQuirks(): void {
+  const width = Math.max(...[...QUIRKS.keys()].map((name) => name.length));
+  for (const quirk of QUIRKS.values()) {
+    const profiles = [...PROFILES.values()].filter((profile) => profile.quirks?.includes(quirk));
+    const of = profiles.length === 0 ? '' : ` [${profiles.map(({ name }) => name).join(', ')}]`;
+    console.log(`${quirk.name.padEnd(width)}  ${quirk.description}${of}`);
+  }
+}
+
+function addQuirk(name: string, before: string[]): string[] {
+  if (!QUIRKS.has(name)) throw new InvalidArgumentError('--list-quirks lists them.');
+  return [...before, name];
 }
 
 function enrolHint(fleet: Fleet, profile: Profile, options: SimOptions): string {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import Router from 'find-my-way';
 import { z } from 'zod';
 import { PassthruError } from '../core/errors.ts';
+import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { SimulatedBmc } from './simulatedBmc.ts';
 
@@ -37,6 +38,11 @@ const FAULT = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('garbage'), form: z.enum(['html', 'broken-json']).optional(), ...STRIKES }),
 ]);
 
+const RESTART = z.strictObject({
+  bootTime: z.number().min(0).max(MAX_DELAY).optional(),
+  serviceRoot: z.enum(['same', 'etag', 'uuid']).optional(),
+});
+const DELIVERIES = z.strictObject({ id: z.string().optional() });
 const LATENCY = z.strictObject({ ms: z.number() });
 
 /** What a route does with a BMC. A value that it returns is answered with 200, undefined with 204. */
@@ -91,6 +97,13 @@ function makeRouter(fleet: Fleet): Router.Instance<Router.HTTPVersion.V1> {
   on('POST', '/faults', (bmc, _number, body) => ({ id: bmc.faults.add(parse(FAULT, body)) }));
   on('DELETE', '/faults', (bmc) => bmc.faults.clear());
   on('POST', '/sessions/expire', (bmc) => ({ expired: bmc.expireSessions() }));
+  on('POST', '/restart', (bmc, _number, body) => {
+    // Not waited for: whoever asks wants to see it away.
+    void bmc.restart(parse(RESTART, body || '{}'));
+  });
+  on('POST', '/subscriptions/fail', (bmc, _number, body) => ({
+    failed: bmc.failDeliveries(parse(DELIVERIES, body || '{}').id),
+  }));
   on('POST', '/reset', (bmc) => bmc.reset());
   return router;
 }

@@ -1,6 +1,7 @@
 import { makeBlueprint } from './blueprint.ts';
 import type { Profile } from './profile.ts';
 import { plainProfile } from './profiles/plain.ts';
+import type { Quirk } from './quirk.ts';
 import { SimulatedBmc } from './simulatedBmc.ts';
 
 export interface FleetOptions {
@@ -12,6 +13,8 @@ export interface FleetOptions {
   basePort?: number;
   /** What the BMCs are like; the plain profile by default. See `PROFILES` and `loadCapture`. */
   profile?: Profile;
+  /** What they do otherwise, besides the quirks of the profile. See `QUIRKS`. */
+  quirks?: readonly Quirk[];
   /** Passwords by user name; `{u: 'p'}` by default. */
   accounts?: Record<string, string>;
   /** Whether the BMCs ask for credentials; `required` by default. */
@@ -20,6 +23,8 @@ export interface FleetOptions {
   sessionTimeout?: number;
   /** How many sessions a BMC holds; 16 by default. Then a log-in gets 503. */
   maxSessions?: number;
+  /** Milliseconds for which a BMC that restarts refuses connections; 0, the default, restarts it on the spot. */
+  bootTime?: number;
   /** Milliseconds that every answer takes; 0 by default. */
   latency?: number;
   /** Key and certificate (PEM) to serve HTTPS; HTTP by default. */
@@ -43,7 +48,7 @@ export interface Fleet {
  */
 export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const { count = 1, host = '127.0.0.1', basePort = 0, sessionTimeout = 30 * 60 * 1000, seed = 1 } = options;
-  const blueprint = makeBlueprint(options.profile ?? plainProfile, sessionTimeout);
+  const blueprint = makeBlueprint(options.profile ?? plainProfile, sessionTimeout, options.quirks);
   const accounts = options.auth === 'none' ? null : new Map(Object.entries(options.accounts ?? { u: 'p' }));
   const bmcs = Array.from(
     { length: count },
@@ -54,6 +59,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         maxSessions: options.maxSessions ?? 16,
         sessionTimeout,
         latency: options.latency ?? 0,
+        bootTime: options.bootTime ?? 0,
         tls: options.tls ?? null,
         keepRequests: options.keepRequests ?? 1000,
         seed: seed + index,

@@ -97,6 +97,12 @@ const MESSAGES = {
     severity: 'Critical',
     resolution: 'Send less.',
   },
+  PreconditionRequired: {
+    status: 428,
+    text: 'A precondition header or annotation is required to change this resource.',
+    severity: 'Critical',
+    resolution: 'Send the ETag of the resource in If-Match.',
+  },
   PreconditionFailed: {
     status: 412,
     text: 'The ETag supplied did not match the ETag required to change this resource.',
@@ -139,11 +145,23 @@ const MESSAGES = {
     severity: 'Warning',
     resolution: 'Correct the value of the property.',
   },
+  ResourceAlreadyExists: {
+    status: 400,
+    text: 'The requested resource of type %1 with the property %2 with the value %3 already exists.',
+    severity: 'Critical',
+    resolution: 'Do not repeat the create operation.',
+  },
   ResourceMissingAtURI: {
     status: 404,
     text: 'The resource at the URI %1 was not found.',
     severity: 'Critical',
     resolution: 'Correct the URI.',
+  },
+  ServiceDisabled: {
+    status: 503,
+    text: 'The operation failed because the service at %1 is disabled and cannot accept requests.',
+    severity: 'Critical',
+    resolution: 'Enable the service.',
   },
   ServiceTemporarilyUnavailable: {
     status: 503,
@@ -193,6 +211,51 @@ export function refuseAll(complaints: Complaint[]): Answer {
     headers: { 'Content-Type': 'application/json' },
     body: errorBody(complaints.length === 1 ? first : { name: 'GeneralError', args: [] }, complaints),
   };
+}
+
+/** A message of a vendor's own registry. */
+export interface VendorMessage {
+  /** With registry and version: `IDRAC.2.8.SYS518`. */
+  id: string;
+  /** With the arguments filled in. */
+  text: string;
+  args?: string[];
+  severity?: 'Warning' | 'Critical';
+  resolution?: string;
+  /** As the vendor writes them: `#/Context`. */
+  relatedProperties?: string[];
+}
+
+/** The answer that refuses a request with a message of a vendor's registry. */
+export function refuseAsVendor(status: number, message: VendorMessage): Answer {
+  const { id, text, args = [], severity = 'Warning', resolution = 'None.', relatedProperties } = message;
+  const entry = { MessageId: id, Message: text, MessageArgs: args, Severity: severity, Resolution: resolution };
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      error: {
+        code: `${REGISTRY}.GeneralError`,
+        message: fill({ name: 'GeneralError', args: [] }),
+        '@Message.ExtendedInfo': [relatedProperties ? { ...entry, RelatedProperties: relatedProperties } : entry],
+      },
+    }),
+  };
+}
+
+/** The body of an answer that says nothing but that all went well (DSP0266, "Success responses"). */
+export function successBody(name: 'Created' | 'Success'): string {
+  const text = name === 'Created' ? 'The resource was created successfully.' : 'The request completed successfully.';
+  const entry = {
+    MessageId: `${REGISTRY}.${name}`,
+    Message: text,
+    MessageArgs: [],
+    Severity: 'OK',
+    Resolution: 'None.',
+  };
+  return JSON.stringify({
+    error: { code: `${REGISTRY}.${name}`, message: text, '@Message.ExtendedInfo': [entry] },
+  });
 }
 
 /** The text of an error body that says `head` and carries `complaints` as its ExtendedInfo. */

@@ -1,5 +1,11 @@
 import type { Documents } from './documents.ts';
+import { idrac9Profile } from './profiles/idrac9.ts';
+import { ilo5Profile } from './profiles/ilo5.ts';
+import { openbmcProfile } from './profiles/openbmc.ts';
 import { plainProfile } from './profiles/plain.ts';
+import { supermicroProfile } from './profiles/supermicro.ts';
+import { xccProfile } from './profiles/xcc.ts';
+import type { Quirk } from './quirk.ts';
 
 /** What a simulated BMC is made from. */
 export interface Profile {
@@ -9,7 +15,14 @@ export interface Profile {
   description: string;
   /** What a BMC answers before anything has been changed, by path without a trailing slash. */
   documents: Documents;
+  /** What it does otherwise than the specification; nothing by default. */
+  quirks?: readonly Quirk[];
 }
 
 /** The profiles that come with the simulator, by name. */
-export const PROFILES: ReadonlyMap<string, Profile> = new Map([[plainProfile.name, plainProfile]]);
+export const PROFILES: ReadonlyMap<string, Profile> = new Map(
+  [plainProfile, ilo5Profile, idrac9Profile, xccProfile, supermicroProfile, openbmcProfile].map((profile) => [
+    profile.name,
+    profile,
+  ]),
+);

@@ -28,11 +28,11 @@ export function resetSystem(request: RedfishRequest, bmc: BmcState, action: Offe
   return noContent();
 }
 
-/** POST to Manager.Reset: 204. The BMC forgets its sessions, and keeps what else it has. */
+/** POST to Manager.Reset: 204, and the BMC restarts. */
 export function resetManager(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
   const read = readResetType(request, action);
   if ('refusal' in read) return read.refusal;
-  bmc.sessions?.endAll();
+  bmc.restart();
   return noContent();
 }
 

@@ -10,6 +10,7 @@ import { refuse } from './messages.ts';
 import { odataMetadata, odataService, schemaLink } from './odata.ts';
 import { patchDocument } from './patch.ts';
 import { parentPath } from './path.ts';
+import { handleWith } from './quirk.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
 import { logIn, logOut } from './sessions.ts';
 import { subscribe, unsubscribe } from './subscriptions.ts';
@@ -32,7 +33,15 @@ const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
 ]);
 
 /** Documents of these types are as the service makes them; no client changes them. */
-const UNCHANGING = new Set(['ServiceRoot', 'SessionService', 'TaskService', 'Task', 'ActionInfo']);
+const UNCHANGING = new Set([
+  'ServiceRoot',
+  'SessionService',
+  'TaskService',
+  'Task',
+  'ActionInfo',
+  'Role',
+  'MessageRegistryFile',
+]);
 
 /** What is shown without credentials (DSP0266, "Resource and operation authentication requirements"). */
 const OPEN = new Set(['/redfish', ROOT, `${ROOT}/odata`, `${ROOT}/$metadata`]);
@@ -42,17 +51,29 @@ const VERSIONS: RedfishDocument = { v1: `${ROOT}/` };
 
 /**
  * What the BMC answers to `request`, changing its state as the request asks. The order: credentials (401), the
- * resource (404), the method (405), the version of OData (412), then the request itself.
+ * resource (404), the method (405), the version of OData (412), then the request itself; quirks come in between.
  */
 export function answerRequest(sent: RedfishRequest, bmc: BmcState): Answer {
   const request = { ...sent, path: membersOwner(sent) };
+  const { quirks } = bmc.blueprint;
+  let answer: Answer | undefined;
+  for (const quirk of quirks) answer ??= quirk.precedes?.(request, bmc);
+  answer ??= refuseUnknown(request, bmc) ?? handleWith(quirks, request, bmc, (passed) => carryOut(passed, bmc));
+  for (const quirk of quirks) answer = quirk.finishes?.(answer, request, bmc) ?? answer;
+  return answer;
+}
+
+/** The refusal of a request that needs credentials and has none that are good, or undefined. */
+function refuseUnknown(request: RedfishRequest, bmc: BmcState): Answer | undefined {
   const reads = request.method === 'GET' || request.method === 'HEAD';
   // Without a session service too: a client that tries to log in learns from a 404 that there is none.
   const logInPath = bmc.blueprint.sessions ?? `${ROOT}/SessionService/Sessions`;
   const open = reads ? OPEN.has(request.path) : request.method === 'POST' && request.path === logInPath;
-  const stranger = open ? undefined : refuseStranger(request.headers, bmc);
-  if (stranger) return stranger;
+  return open ? undefined : refuseStranger(request.headers, bmc);
+}
 
+function carryOut(request: RedfishRequest, bmc: BmcState): Answer {
+  const reads = request.method === 'GET' || request.method === 'HEAD';
   // So that a session that has run out is gone from its collection too.
   bmc.sessions?.sweep();
   const resource = resourceAt(request.path, bmc);

@@ -2,11 +2,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PassthruError } from '../core/errors.ts';
-import type { Answer } from './answer.ts';
+import type { Answer, RedfishRequest } from './answer.ts';
 import type { Blueprint } from './blueprint.ts';
 import type { BmcState } from './bmcState.ts';
+import { Connections } from './connections.ts';
 import { DocumentTree } from './documents.ts';
 import { faultAnswer } from './faultAnswer.ts';
 import type { RequestMatch } from './faults.ts';
@@ -16,6 +18,8 @@ import { documentPath } from './path.ts';
 import type { RecordedRequest } from './requestLog.ts';
 import { RequestLog, recordedBody } from './requestLog.ts';
 import { answerRequest } from './resource.ts';
+import type { RestartOptions } from './restart.ts';
+import { forgetAtRestart, subscriptionPaths } from './restart.ts';
 import type { Session } from './sessionTable.ts';
 import { SessionTable } from './sessionTable.ts';
 
@@ -31,6 +35,8 @@ export interface SimulatedBmcOptions {
   sessionTimeout: number;
   /** Milliseconds that every answer takes at first. */
   latency: number;
+  /** Milliseconds for which it refuses connections when it restarts. */
+  bootTime: number;
   tls: { key: string | Buffer; cert: string | Buffer } | null;
   /** How many requests are kept to look at. */
   keepRequests: number;
@@ -47,14 +53,16 @@ export class SimulatedBmc {
   readonly #options: SimulatedBmcOptions;
   readonly #server: Server;
   readonly #log: RequestLog;
-  readonly #state: BmcState;
-  /** The number of each connection. */
-  readonly #numbers = new WeakMap<Socket, number>();
+  readonly #connections: Connections;
+  #state: BmcState;
   /** Fires at close, for what is being waited for. */
   readonly #closing = new AbortController();
-  #connections = 0;
   #latency: number;
   #url = '';
+  #host = '';
+  #port = 0;
+  /** While it boots: until it answers again. */
+  #booting: Promise<void> | null = null;
 
   /** The BMC does not listen yet: see `listen`. */
   constructor(options: SimulatedBmcOptions) {
@@ -64,23 +72,13 @@ export class SimulatedBmc {
     this.faults = new FaultList(options.seed);
     this.documents = new DocumentTree(blueprint.documents);
     this.#log = new RequestLog(options.keepRequests);
-    const sessions =
-      blueprint.sessions === null
-        ? null
-        : new SessionTable({
-            documents: this.documents,
-            collection: blueprint.sessions,
-            maxSessions: options.maxSessions,
-            timeout: options.sessionTimeout,
-            now: Date.now,
-          });
-    this.#state = { blueprint, documents: this.documents, sessions, accounts: options.accounts, lastSubscriptionId: 0 };
-    this.#server = tls ? createTlsServer(tls) : createServer();
+    this.#state = this.#freshState();
+    this.#connections = new Connections(blueprint.quirks.map((quirk) => quirk.connections));
+    const versions = blueprint.quirks.find((quirk) => quirk.tls)?.tls;
+    this.#server = tls ? createTlsServer({ ...tls, ...versions }) : createServer();
     this.#server.on('request', (request, response) => void this.#serve(request, response));
-    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-      this.#connections++;
-      this.#numbers.set(socket, this.#connections);
-    });
+    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => this.#connections.open(socket));
+    this.#server.on('clientError', refuseUnreadable);
   }
 
   /** `http://HOST:PORT`, without a slash at the end; empty until it listens. */
@@ -100,7 +98,7 @@ export class SimulatedBmc {
 
   /** How many connections have been made (with TLS: whose handshake succeeded). */
   get connections(): number {
-    return this.#connections;
+    return this.#connections.total;
   }
 
   /** The live sessions. */
@@ -131,11 +129,34 @@ export class SimulatedBmc {
     return this.#log.next(match);
   }
 
+  /**
+   * Restarts as after Manager.Reset: sessions end, quirks lose what they lose at a restart, and for the boot time
+   * connections are refused. Resolves when it answers again. A restart while it boots is that restart.
+   */
+  restart(options: RestartOptions = {}): Promise<void> {
+    this.#booting ??= this.#boot(options).finally(() => {
+      this.#booting = null;
+    });
+    return this.#booting;
+  }
+
+  /**
+   * Makes it as if the events of the subscription with this Id could not be delivered, of all without one; quirks say
+   * what comes of it. Returns how many subscriptions that were.
+   */
+  failDeliveries(id?: string): number {
+    const paths = subscriptionPaths(this.#state, id);
+    for (const path of paths) {
+      for (const quirk of this.#options.blueprint.quirks) quirk.deliveryFailed?.(path, this.#state);
+    }
+    return paths.length;
+  }
+
   /** Back to how it started: documents, sessions, latency, faults and the record of requests. */
   reset(): void {
     this.expireSessions();
     this.documents.reset();
-    this.#state.lastSubscriptionId = 0;
+    this.#state = this.#freshState();
     this.faults.clear();
     this.#latency = this.#options.latency;
     this.#log.clear();
@@ -143,6 +164,58 @@ export class SimulatedBmc {
 
   /** Begins to listen; port 0: any free one. Rejects when the port is taken or the host is not of this machine. */
   async listen(host: string, port: number): Promise<void> {
+    await this.#bind(host, port);
+    this.#port = (this.#server.address() as AddressInfo).port;
+    this.#host = host;
+    this.#url = `${this.#options.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+    this.#state.url = this.#url;
+  }
+
+  /** Stops listening and cuts every connection, answered or not. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#booting;
+    await this.#unbind();
+  }
+
+  #freshState(): BmcState {
+    const { blueprint, accounts, maxSessions, sessionTimeout: timeout } = this.#options;
+    const { documents } = this;
+    const fewer = blueprint.quirks.map((quirk) => quirk.maxSessions ?? maxSessions);
+    const most = Math.min(maxSessions, ...fewer);
+    const collection = blueprint.sessions;
+    return {
+      blueprint,
+      documents,
+      sessions:
+        collection === null
+          ? null
+          : new SessionTable({ documents, collection, maxSessions: most, timeout, now: Date.now }),
+      accounts,
+      lastSubscriptionId: 0,
+      url: this.#url,
+      restart: () => {
+        // The answer that says so goes out first.
+        if (this.#options.bootTime > 0) setImmediate(() => void this.restart());
+        else forgetAtRestart(this.#state, {});
+      },
+    };
+  }
+
+  async #boot(options: RestartOptions): Promise<void> {
+    const { bootTime = this.#options.bootTime } = options;
+    forgetAtRestart(this.#state, options);
+    if (bootTime <= 0 || this.#closing.signal.aborted) return;
+    await this.#unbind();
+    try {
+      await sleep(bootTime, undefined, { signal: this.#closing.signal });
+      await this.#bind(this.#host, this.#port);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) throw error;
+    }
+  }
+
+  async #bind(host: string, port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host, port }, () => {
@@ -150,13 +223,9 @@ export class SimulatedBmc {
         resolve();
       });
     });
-    const { port: bound } = this.#server.address() as AddressInfo;
-    this.#url = `${this.#options.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`;
   }
 
-  /** Stops listening and cuts every connection, answered or not. */
-  async close(): Promise<void> {
-    this.#closing.abort();
+  async #unbind(): Promise<void> {
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -168,8 +237,11 @@ export class SimulatedBmc {
     const method = request.method ?? 'GET';
     const target = request.url ?? '/';
     const path = documentPath(target) ?? target;
-    const connection = this.#numbers.get(request.socket) ?? 0;
+    const connection = this.#connections.numberOf(request.socket);
     const record = this.#log.open(method, target, path, request.headers, connection);
+    const admission = this.#connections.admit(request, response);
+    if (admission === 'stall') return;
+    if (admission === 'reset') return cut(request.socket);
     const { delay, instead } = this.faults.strike(method, path);
 
     const wait = this.#latency + delay;
@@ -178,7 +250,8 @@ export class SimulatedBmc {
       const body = carriedOut || instead.kind === 'status' || instead.kind === 'garbage' ? await readBody(request) : '';
       if (body !== null) record.body = recordedBody(body);
       if (wait > 0) await sleep(wait, undefined, { signal: this.#closing.signal });
-      const answer = carriedOut ? this.#carryOut(method, path, request, body) : null;
+      const busy = admission === '503' ? refuse('ServiceTemporarilyUnavailable', '1') : null;
+      const answer = carriedOut ? (busy ?? this.#carryOut({ method, path, target }, request, body)) : null;
       if (instead?.kind === 'hang') return;
       if (instead?.kind === 'reset') return cut(request.socket);
       send(response, (instead && faultAnswer(instead, path)) ?? answer ?? refuse('InternalError'), method);
@@ -189,13 +262,17 @@ export class SimulatedBmc {
     }
   }
 
-  #carryOut(method: string, path: string, request: IncomingMessage, body: string | null): Answer {
+  #carryOut(
+    line: Pick<RedfishRequest, 'method' | 'path' | 'target'>,
+    { headers }: IncomingMessage,
+    body: string | null,
+  ): Answer {
     if (body === null) return refuse('PayloadTooLarge');
     try {
-      return answerRequest({ method, path, headers: request.headers, body }, this.#state);
+      return answerRequest({ ...line, headers, body }, this.#state);
     } catch (error) {
       // A defect of the simulator, which must not pass for something that the BMC did.
-      console.error(`simulated BMC ${this.#url}: ${method} ${path}:`, error);
+      console.error(`simulated BMC ${this.#url}: ${line.method} ${line.path}:`, error);
       return refuse('InternalError');
     }
   }
@@ -220,6 +297,13 @@ function send(response: ServerResponse, answer: Answer, method: string): void {
     ...(answer.body === null ? {} : { 'Content-Length': Buffer.byteLength(answer.body) }),
   });
   response.end(method === 'HEAD' ? undefined : (answer.body ?? undefined));
+}
+
+/** What Node's parser does not take: a method that is none gets 501 (DSP0266, "HTTP methods"), the rest 400. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const status = error.code === 'HPE_INVALID_METHOD' ? '501 Not Implemented' : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Ends a connection as a BMC does that restarts: by a reset where TCP can be reached. */

@@ -202,6 +202,47 @@ test('a second subscription to one destination is refused with the id of the fir
   expect(error.bmc).toEqual({ status: 400, extendedInfo: body.error['@Message.ExtendedInfo'] });
 });
 
+test('with if_exists "return" a subscription with the same Destination and Context is answered, and none is made', async () => {
+  const args = { Destination: 'https://ev.example/x', Context: 'mine', if_exists: 'return' };
+  const made = await call('create_subscription', args);
+  const before = bmc.requestCount;
+  expect(await call('create_subscription', args)).toEqual(made);
+  expect(bmc.requests.slice(before).map(({ method }) => method)).not.toContain('POST');
+  // Another Context is another subscription.
+  expect(await call('create_subscription', { ...args, Context: 'theirs' })).toMatchObject({ Id: '6' });
+});
+
+test('with if_exists "return" a create whose answer is lost answers what it has made', async () => {
+  await call('get_all_subscriptions');
+  bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST' }, times: 1 });
+  const made = await call('create_subscription', { Destination: 'https://ev.example/x', if_exists: 'return' });
+  expect(made).toMatchObject({ Id: '5', Destination: 'https://ev.example/x' });
+});
+
+test('with if_exists "return" one to the same destination with another context is refused with its id (iLO)', async () => {
+  await call('create_subscription', { Destination: 'https://ev.example/x', Context: 'theirs' });
+  bmc.faults.add({
+    kind: 'status',
+    status: 400,
+    body: JSON.stringify({ error: { '@Message.ExtendedInfo': [{ MessageId: 'iLO.2.14.ResourceAlreadyExists' }] } }),
+    match: { method: 'POST', path: COLLECTION },
+  });
+  const args = { Destination: 'https://ev.example/x', Context: 'mine', if_exists: 'return' };
+  const error = await failure(call('create_subscription', args));
+  expect(error.kind).toBe('subscription_exists');
+  expect(error.message).toContain('with the id 5');
+});
+
+test('if_exists is described in the schema, never sent, and refused when it is another word', async () => {
+  const schema = methodOf(redfish, 'create_subscription').argumentsSchema as { properties: Record<string, JsonObject> };
+  expect(schema.properties.if_exists).toMatchObject({ enum: ['refuse', 'return'], default: 'refuse' });
+  await call('create_subscription', { Destination: 'https://ev.example/x', if_exists: 'refuse' });
+  expect(JSON.stringify(bmc.requests)).not.toContain('if_exists');
+  expect(
+    (await failure(call('create_subscription', { Destination: 'https://ev.example/y', if_exists: 'x' }))).kind,
+  ).toBe('invalid_argument');
+});
+
 test('header values that the BMC quotes in a refusal do not show', async () => {
   const entry = { MessageId: 'Base.1.8.PropertyValueError', Message: "The value 'Bearer abc' is wrong" };
   bmc.faults.add({
@@ -233,6 +274,16 @@ test('a BMC that is down is told in Ironic’s words', async () => {
   expect(error.kind).toBe('bmc_unreachable');
   expect(error.message).toMatch(
     /^Redfish connection failed for node 22222222-2222-4222-8222-222222222222: Unable to connect to http:.*ECONNREFUSED/,
+  );
+});
+
+test('a BMC that has been down for a while is told at once, since when and until when', async () => {
+  await fleet.close();
+  for (let i = 0; i < 5; i++) await failure(call('get_all_subscriptions'));
+  const error = await failure(call('delete_subscription', { id: '1' }));
+  expect(error.kind).toBe('bmc_unreachable');
+  expect(error.message).toMatch(
+    /^Redfish connection failed for node 22222222-.*not answered since \d{4}-.*tried again in \d+ s/,
   );
 });
 

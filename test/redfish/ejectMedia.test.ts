@@ -274,3 +274,96 @@ test('a fired signal ends the waiting for an empty device', async () => {
   const call = ejectMedia(client, SYSTEM, { signal: abort.signal, mediaTypes: null, progress });
   await expect(call).rejects.toBe(reason);
 });
+
+test('an eject without an answer is looked up: done when the device is empty, else told with what was found', async () => {
+  const { bmc, client } = await simulated();
+  const lost = { kind: 'reset', match: { method: 'POST', path: '*EjectMedia' }, times: 1 } as const;
+  await client.logIn(forever);
+  bmc.faults.add({ ...lost, afterRead: true });
+  expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
+
+  bmc.faults.add(lost);
+  await expect(eject(client, SIM_SYSTEM, ['Floppy'])).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringContaining('Floppy1 still holds an image'),
+  });
+
+  bmc.faults.add({ ...lost, afterRead: true });
+  const device = { method: 'GET', path: '*/Floppy1' };
+  const arrived = bmc.nextRequest({ method: 'POST' }).then(() => {
+    bmc.faults.add({ kind: 'status', status: 500, match: device, times: 1 });
+  });
+  await expect(eject(client, SIM_SYSTEM, ['Floppy'])).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringContaining('could not be asked'),
+  });
+  await arrived;
+});
+
+test('a failing look at a device whose eject was accepted does not make the eject a failure', async () => {
+  const { bmc, client } = await simulated();
+  await eject(client, SIM_SYSTEM, ['Floppy']);
+  const arrived = bmc.nextRequest({ method: 'POST' }).then(() => {
+    bmc.faults.add({ kind: 'status', status: 500, match: { method: 'GET', path: '*/CD1' }, times: 1 });
+  });
+  expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
+  await arrived;
+});
+
+test('a BMC that answers 404 to everything while it starts does not make a device count as emptied', async () => {
+  const { bmc, client } = await simulated();
+  await eject(client, SIM_SYSTEM, ['Floppy']);
+  void bmc.nextRequest({ method: 'GET', path: '*/CD1' }).then(() => {
+    bmc.faults.add({ kind: 'status', status: 404 });
+  });
+  await expect(eject(client, SIM_SYSTEM, ['CD'])).rejects.toMatchObject({ status: 404 });
+});
+
+test('a device that reports its image for a while after the eject is asked until it is empty (iDRAC)', async () => {
+  const path = `${UNDER_SYSTEM}/CD`;
+  const documents: Record<string, JsonObject> = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(path)] },
+    [path]: withAction(path),
+  };
+  let reads = 0;
+  const { client } = await scripted(documents, ({ method, path: at }) => {
+    if (method === 'POST') return { status: 204 };
+    if (at === path && ++reads === 4) documents[path] = { ...documents[path]!, Inserted: false };
+    return undefined;
+  });
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ CD: 'ejected' });
+  expect(reads).toBe(4);
+});
+
+test('a slot whose action answers 405 is skipped beside one that can be ejected (Cisco C845A M8)', async () => {
+  const [good, bad] = [`${UNDER_SYSTEM}/CD`, `${UNDER_SYSTEM}/Slot2`];
+  const documents: Record<string, JsonObject> = {
+    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
+    [UNDER_SYSTEM]: { Members: [link(good), link(bad)] },
+    [good]: withAction(good),
+    [bad]: withAction(bad),
+  };
+  const { client } = await scripted(documents, ({ method, path }) =>
+    method === 'POST' && path.startsWith(good) ? empty(documents, good) : undefined,
+  );
+  expect(outcomes(await eject(client, SYSTEM))).toEqual({ CD: 'ejected', Slot2: 'skipped' });
+});
+
+test('of several managers those without virtual media are passed over, and one device serves two types (GB300)', async () => {
+  const other = '/redfish/v1/Managers/HGX';
+  const path = `${UNDER_MANAGER}/USB0`;
+  const documents: Record<string, JsonObject> = {
+    ...base({ Links: { ManagedBy: [link(other), link(MANAGER)] } }, { VirtualMedia: link(UNDER_MANAGER) }),
+    [other]: { '@odata.id': other },
+    [UNDER_MANAGER]: { Members: [link(path)] },
+    [path]: withAction(path, { MediaTypes: ['CD', 'USBStick'] }),
+  };
+  for (const types of [['CD', 'DVD'], ['USBStick']]) {
+    documents[path] = withAction(path, { MediaTypes: ['CD', 'USBStick'] });
+    const { client } = await scripted(documents, ({ method }) =>
+      method === 'POST' ? empty(documents, path) : undefined,
+    );
+    expect(outcomes(await eject(client, SYSTEM, types))).toEqual({ USB0: 'ejected' });
+  }
+});

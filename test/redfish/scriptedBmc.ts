@@ -29,7 +29,8 @@ export interface ScriptedBmc {
   close(): Promise<void>;
 }
 
-export async function startScriptedBmc(script: Script, tls?: TlsOptions): Promise<ScriptedBmc> {
+/** Port 0: any free one. */
+export async function startScriptedBmc(script: Script, tls?: TlsOptions, onPort = 0): Promise<ScriptedBmc> {
   const requests: ScriptedRequest[] = [];
   const numbers = new WeakMap<Socket, number>();
   let connections = 0;
@@ -61,7 +62,7 @@ export async function startScriptedBmc(script: Script, tls?: TlsOptions): Promis
   const listener = (request: IncomingMessage, response: ServerResponse) =>
     void serve(request, response).catch(() => {});
   const server: Server = tls ? createTlsServer(tls, listener) : createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,

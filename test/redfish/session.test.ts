@@ -222,10 +222,98 @@ test('a caller who leaves during the log-in takes it from nobody', async () => {
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
 
-test('a log-in without an answer is told as a request that was not sent', async () => {
+test('a log-in without an answer is tried once more, and then told as a request that was not sent', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', match: { method: 'POST' } });
   const error = await failure(clients.for(target(bmc.url)).delete(`${SYSTEMS}/1`, options));
   expect(error.kind).toBe('timeout');
   expect(error.message).toContain('was not sent');
+  expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(2);
+  expect(bmc.requests.filter(({ method }) => method === 'DELETE')).toHaveLength(0);
 });
+
+const hasty = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
+
+test.each(['reset', 'hang'] as const)(
+  'the session of a log-in whose answer was lost (%s) is found and deleted, and nobody else’s',
+  async (kind) => {
+    const bmc = await startBmc();
+    const others = createRedfishClients();
+    await others.for(target(bmc.url)).get(SYSTEMS, options);
+    const [theirs] = bmc.sessions;
+    const document = bmc.documents.get(theirs!.path)!;
+    bmc.documents.set(theirs!.path, { ...document, CreatedTime: new Date(Date.now() - 60_000).toISOString() });
+
+    bmc.faults.add({ kind, afterRead: true, times: 1, match: { method: 'POST' } });
+    await clients.for(target(bmc.url, hasty)).get(SYSTEMS, options);
+    expect(bmc.sessions).toHaveLength(2);
+    expect(bmc.sessions.map(({ id }) => id)).toContain(theirs!.id);
+    await clients.close();
+    expect(bmc.sessions.map(({ id }) => id)).toEqual([theirs!.id]);
+    await others.close();
+  },
+);
+
+test('a lost session that cannot be looked for at once is deleted at the end', async () => {
+  const bmc = await startBmc();
+  bmc.faults.add({ kind: 'reset', afterRead: true, times: 1, match: { method: 'POST' } });
+  const failing = bmc.faults.add({
+    kind: 'status',
+    status: 503,
+    match: { method: 'GET', path: '/redfish/v1/Session*' },
+  });
+  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  expect(bmc.sessions).toHaveLength(2);
+  bmc.faults.remove(failing);
+  await clients.close();
+  expect(bmc.sessions).toHaveLength(0);
+});
+
+test('a lost session that no other followed is deleted at the end', async () => {
+  const bmc = await startBmc();
+  bmc.faults.add({ kind: 'reset', afterRead: true, times: 2, match: { method: 'POST' } });
+  await failure(clients.for(target(bmc.url)).get(SYSTEMS, options));
+  expect(bmc.sessions).toHaveLength(2);
+  await clients.close();
+  expect(bmc.sessions).toHaveLength(0);
+});
+
+test.each([
+  ['is reset', { kind: 'reset' }],
+  ['hangs', { kind: 'hang' }],
+  ['fails', { kind: 'status', status: 503 }],
+] as const)('a session is deleted at the end though the first request for that %s', async (_, fault) => {
+  const bmc = await startBmc();
+  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  bmc.faults.add({ ...fault, times: 1, match: { method: 'DELETE' } });
+  await clients.close();
+  expect(bmc.sessions).toHaveLength(0);
+});
+
+test('BMCs that hang do not hold up the end for more than five seconds, whatever is under way', async () => {
+  const bmc = await startBmc({ count: 3 });
+  const bmcs = fleet!.bmcs;
+  await Promise.all(bmcs.map(({ url }) => clients.for(target(url)).get(SYSTEMS, options)));
+  for (const each of bmcs) each.faults.add({ kind: 'hang' });
+  const patient = { limits: { timeoutMs: 60_000, connectionAttempts: 5, connectionRetryIntervalMs: 4000 } };
+  const left = new AbortController();
+  const held = Array.from({ length: 6 }, () =>
+    clients
+      .for(target(bmc.url, patient))
+      .get(SYSTEMS, { signal: left.signal })
+      .catch(() => {}),
+  );
+  // One whose log-in hangs.
+  const other = target(bmc.url, { ...patient, account: { username: 'v', password: 'p', authType: 'auto' } });
+  held.push(
+    clients
+      .for(other)
+      .get(SYSTEMS, { signal: left.signal })
+      .catch(() => {}),
+  );
+  const begun = performance.now();
+  await clients.close();
+  expect(performance.now() - begun).toBeLessThan(7000);
+  left.abort(new Error('left'));
+  await Promise.all(held);
+}, 15_000);

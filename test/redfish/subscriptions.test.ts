@@ -55,6 +55,7 @@ const subscription: NewSubscription = {
   given: { Destination: 'https://events.example/in', Context: 'mine' },
   defaults: { Protocol: 'Redfish', EventTypes: ['Alert'] },
   secrets: [],
+  ifExists: 'refuse' as const,
 };
 const created = {
   Id: '7',

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, type RedfishClients, RedfishError } from '../../src/redfish/index.ts';
 import { startFleet } from '../../src/sim/index.ts';
@@ -83,6 +84,41 @@ test('a caller who leaves while waiting for a connection gets the reason at once
   await Promise.all(busy);
   expect(bmc.lines()).not.toContain('GET /b');
 });
+
+test('a request whose turn does not come within its own time limit is not sent, and told how busy the BMC is', async () => {
+  const bmc = await start(() => null);
+  const leaving = new AbortController();
+  const patient = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
+  const error = await failure(clients.for(target(bmc.url, { ...basic, ...quick })).delete('/late', options));
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain('busy with 4 requests of this service, and 1 wait');
+  expect(error.message).toContain('not sent');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+  expect(bmc.lines()).not.toContain('DELETE /late');
+});
+
+test('more than a thousand requests do not wait for one BMC: the next is refused at once', async () => {
+  const bmc = await start(() => null);
+  const leaving = new AbortController();
+  const client = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const held = Array.from({ length: 1004 }, () => client.get('/a', { signal: leaving.signal }).catch(() => {}));
+  const error = await failure(client.get('/b', options));
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain('1000 wait');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+});
+
+test('an idle connection is dropped by this side after a few seconds', async () => {
+  const bmc = await start(() => ({ status: 200, body: {} }));
+  await clients.for(target(bmc.url, basic)).get('/a', options);
+  const begun = performance.now();
+  await once(bmc.requests[0]!.socket, 'close');
+  // Node's own server would close it after five seconds.
+  expect(performance.now() - begun).toBeLessThan(4800);
+}, 10_000);
 
 test('a GET whose kept connection breaks is sent once more on a fresh one', async () => {
   let broken = false;

@@ -79,13 +79,45 @@ test('a capture, HTTPS and no credentials', async () => {
 });
 
 test('--list-profiles lists them and stops', async () => {
-  expect(await ending(sim('--list-profiles'))).toMatchObject({ out: expect.stringMatching(/^plain {2}\w/), status: 0 });
+  const { out, status } = await ending(sim('--list-profiles'));
+  expect([out.split('\n').map((line) => line.split(' ')[0]), status]).toEqual([
+    ['plain', 'ilo5', 'idrac9', 'xcc', 'supermicro', 'openbmc', ''],
+    0,
+  ]);
+});
+
+test('--list-quirks lists them with the profiles that have them, and stops', async () => {
+  const { out, status } = await ending(sim('--list-quirks'));
+  expect(out).toMatch(/^if-match-wanted {2,}.*\[xcc\]$/m);
+  expect(out).toMatch(/^tasks {2,}.*Retry-After$/m);
+  expect(status).toBe(0);
+});
+
+test('--profile and --quirk, given again, decide what the BMC does', async () => {
+  const child = sim('--port', '0', '--profile', 'xcc', '--quirk', 'pages', '--quirk', 'links-with-slash');
+  const [line] = await linesUntil(child, /listening/);
+  const media = `${line!.split(' ').at(-1)}/redfish/v1/Systems/1/VirtualMedia`;
+  const headers = { Authorization: `Basic ${btoa('u:p')}` };
+  const document = (await (await fetch(media, { headers })).json()) as Record<string, unknown>;
+  expect(document).toMatchObject({ '@odata.id': '/redfish/v1/Systems/1/VirtualMedia/', 'Members@odata.count': 4 });
+  expect(document.Members).toHaveLength(2);
 });
 
 test('--help tells every option, with examples', async () => {
   const { out, status } = await ending(sim('--help'));
   expect(status).toBe(0);
-  for (const option of ['count', 'host', 'port', 'profile', 'capture', 'no-auth', 'latency', 'control-port']) {
+  for (const option of [
+    'count',
+    'host',
+    'port',
+    'profile',
+    'quirk',
+    'boot-time',
+    'capture',
+    'no-auth',
+    'latency',
+    'control-port',
+  ]) {
     expect(out).toContain(`--${option}`);
   }
   expect(out).toContain('Examples:');
@@ -95,6 +127,8 @@ test.each([
   [['--count', '0'], 'from 1 to'],
   [['--latency', 'soon'], 'from 0 to'],
   [['--profile', 'toaster'], 'plain'],
+  [['--quirk', 'toaster'], '--list-quirks'],
+  [['--quirk', 'tls-1.0'], '--tls-cert'],
   [['--capture', '/nowhere/c.json'], '/nowhere/c.json'],
   [['--tls-key', 'k.pem'], '--tls-cert'],
 ])('%j stops it with what is allowed', async (args, reason) => {

@@ -3,6 +3,7 @@ import { RedfishError, type RedfishErrorKind } from '../../redfish/index.ts';
 
 const KINDS: Record<RedfishErrorKind, ErrorKind> = {
   unreachable: 'bmc_unreachable',
+  busy: 'bmc_timeout',
   tls: 'bmc_unreachable',
   timeout: 'bmc_timeout',
   auth: 'bmc_refused',
@@ -35,6 +36,8 @@ function describe(error: RedfishError, subject: string, failed: string | null): 
     case 'unreachable':
     case 'tls':
       return `Redfish connection failed for ${subject}: Unable to connect to ${url ?? 'the BMC'}. Error: ${message}`;
+    case 'busy':
+      return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} was not asked. Error: ${message}`;
     case 'timeout':
       return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} did not answer. Error: ${message}`;
     default:

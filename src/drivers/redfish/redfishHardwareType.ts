@@ -1,6 +1,6 @@
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Logger } from '../../core/logger.ts';
-import { createRedfishClients } from '../../redfish/index.ts';
+import { createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
 import { discoverMethod } from './discoverMethod.ts';
 import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
@@ -12,26 +12,47 @@ export interface RedfishHardwareTypeOptions {
   settings: RedfishSettings;
   /** Gets each request to a BMC at level debug. */
   log: Logger;
+  /** Clients that other hardware types use too; its own by default. */
+  clients?: RedfishClients;
+}
+
+/** Clients of BMCs whose requests are logged at level debug. */
+export function createLoggedClients(log: Logger): RedfishClients {
+  return createRedfishClients({ observe: (exchange) => log.debug(exchange, 'asked a BMC') });
 }
 
 /**
  * The hardware type `redfish`: machines whose BMC speaks Redfish (DSP0266). Nodes behind one BMC with one account share
  * its connections, its session and what is known of it.
  */
-export function createRedfishHardwareType({ settings, log }: RedfishHardwareTypeOptions): HardwareType {
-  const clients = createRedfishClients({ observe: (exchange) => log.debug(exchange, 'asked a BMC') });
+export function createRedfishHardwareType(options: RedfishHardwareTypeOptions): HardwareType {
+  const { settings, log, clients = createLoggedClients(log) } = options;
+  return {
+    ...redfishMachines('redfish', clients, settings),
+    name: 'redfish',
+    driverMethods: [discoverMethod(clients, settings)],
+  };
+}
+
+/**
+ * What hardware types whose BMC speaks Redfish have in common, with Redfish's methods under the vendor interface
+ * `vendorInterface`.
+ */
+export function redfishMachines(
+  vendorInterface: string,
+  clients: RedfishClients,
+  settings: RedfishSettings,
+): Omit<HardwareType, 'name'> {
   const access = accessBy(clients, settings);
   return {
-    name: 'redfish',
     vendorInterfaces: [
       {
-        name: 'redfish',
+        name: vendorInterface,
         methods: [...subscriptionMethods(access), ejectMethod(access)],
         validate: (node) => void readDriverInfo(node, settings),
       },
       { name: 'no-vendor', methods: [] },
     ],
-    driverMethods: [discoverMethod(clients, settings)],
     properties: REDFISH_PROPERTIES,
     async release(node) {
       let target: ReturnType<typeof readDriverInfo>['target'];

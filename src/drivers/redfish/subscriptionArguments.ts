@@ -53,6 +53,12 @@ export const newSubscription = z
       })
       .optional()
       .describe('Headers that the BMC sends with each event, as a list of objects; never shown again'),
+    if_exists: z
+      .enum(['refuse', 'return'])
+      .default('refuse')
+      .describe(
+        'With "return", a subscription with the same Destination and Context that the BMC has already is answered, and none is made. With "refuse" the call fails where the BMC takes no second one',
+      ),
   })
   .superRefine(({ Destination, destination }, context) => {
     if (Destination === undefined && destination === undefined) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/hardware.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import {
   createSubscription,
@@ -22,6 +22,10 @@ const subscriptionResult = z.looseObject({
   EventTypes: z.unknown().optional().describe('The kinds of events that it sends'),
   Id: z.unknown().optional().describe('The id by which to get or delete it'),
   Protocol: z.unknown().optional().describe('The protocol of the events'),
+  Status: z
+    .unknown()
+    .optional()
+    .describe('Only when the BMC has disabled the subscription, as iDRAC does after failed deliveries'),
 });
 const SHOWN = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
 
@@ -43,7 +47,10 @@ function create(access: AccessNode): Method<NodeTask> {
       "Creates a subscription on a node. Required argument: a dictionary of {'Destination': 'destination_url'}",
     arguments: newSubscription,
     result: subscriptionResult,
-    async handler(task: NodeTask, { destination, Destination = destination, ...given }): Promise<JsonObject> {
+    async handler(
+      task: NodeTask,
+      { destination, Destination = destination, if_exists: ifExists, ...given },
+    ): Promise<JsonObject> {
       const { client, options, subject } = access(task);
       const failed = `Failed to create subscription on ${subject}`;
       try {
@@ -60,9 +67,10 @@ function create(access: AccessNode): Method<NodeTask> {
           given: body,
           defaults: withoutGiven({ Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] }, body),
           secrets: headerSecrets(HttpHeaders),
+          ifExists,
         };
         const outcome = await createSubscription(client, subscription, options);
-        if (outcome.outcome === 'created') return pick(outcome.document, SHOWN);
+        if (outcome.outcome !== 'exists') return shown(outcome.document);
         const id = outcome.id === null ? '' : `, with the id ${outcome.id}`;
         const exists = `${failed}: the BMC has a subscription to that destination already${id}`;
         throw toBmcError(outcome.error, subject, exists, 'subscription_exists');
@@ -125,7 +133,7 @@ function get(access: AccessNode): Method<NodeTask> {
     async handler(task: NodeTask, { id }): Promise<JsonObject> {
       const { client, options, subject } = access(task);
       try {
-        return pick(await getSubscription(client, id, options), SHOWN);
+        return shown(await getSubscription(client, id, options));
       } catch (error) {
         throw subscriptionError(error, 'get_subscription', id, subject);
       }
@@ -151,6 +159,13 @@ function refuseOtherTypes(types: string[], allowed: string[] | null): void {
 
 function withoutGiven(defaults: JsonObject, given: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in given)));
+}
+
+/** What Ironic shows, and the state when it is one in which no events come. */
+function shown(document: JsonObject): JsonObject {
+  const { Status: status } = document;
+  const disabled = isJsonObject(status) && status.State === 'Disabled';
+  return pick(document, disabled ? [...SHOWN, 'Status'] : SHOWN);
 }
 
 function pick(document: JsonObject, keys: readonly string[]): JsonObject {

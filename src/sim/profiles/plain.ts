@@ -1,12 +1,13 @@
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { RedfishDocument } from '../documents.ts';
 import type { Profile } from '../profile.ts';
+import type { Part } from './documentParts.ts';
+import { collection, document, ENABLED, link, services } from './documentParts.ts';
 
 const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 const MANAGER = '/redfish/v1/Managers/BMC';
 const CHASSIS = '/redfish/v1/Chassis/1U';
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
-const ENABLED: JsonObject = { State: 'Enabled', Health: 'OK' };
 
 /**
  * A BMC that does what Redfish says and no more. Its facts are those of DMTF's mockup "public-rackmount1"; what is added
@@ -174,45 +175,11 @@ export const plainProfile: Profile = {
       SyslogFilters: [{ LogFacilities: ['Kern', 'User'], LowestSeverity: 'Warning' }],
     }),
 
-    document('/redfish/v1/SessionService', 'SessionService.v1_1_8.SessionService', {
-      Id: 'SessionService',
-      Name: 'Session Service',
-      Status: ENABLED,
-      ServiceEnabled: true,
-      Sessions: link('/redfish/v1/SessionService/Sessions'),
-    }),
-    collection('/redfish/v1/SessionService/Sessions', 'Session', 'Session Collection', []),
-    document('/redfish/v1/AccountService', 'AccountService.v1_12_0.AccountService', {
-      Id: 'AccountService',
-      Name: 'Account Service',
-      Status: ENABLED,
-      ServiceEnabled: true,
-    }),
-    document('/redfish/v1/TaskService', 'TaskService.v1_2_0.TaskService', {
-      Id: 'TaskService',
-      Name: 'Tasks Service',
-      Status: ENABLED,
-      ServiceEnabled: true,
-      Tasks: link('/redfish/v1/TaskService/Tasks'),
-    }),
-    collection('/redfish/v1/TaskService/Tasks', 'Task', 'Task Collection', []),
+    ...services(),
   ]),
 };
 
-function document(path: string, type: string, properties: JsonObject): [string, RedfishDocument] {
-  return [path, { '@odata.id': path, '@odata.type': `#${type}`, ...properties }];
-}
-
-/** The keys are those of the recorded answer, and no others: it is compared as it stands. */
-function collection(path: string, kind: string, name: string, ids: string[]): [string, RedfishDocument] {
-  return document(path, `${kind}Collection.${kind}Collection`, {
-    Name: name,
-    Members: ids.map((id) => link(`${path}/${id}`)),
-    'Members@odata.count': ids.length,
-  });
-}
-
-function virtualMedia(id: string, properties: JsonObject): [string, RedfishDocument] {
+function virtualMedia(id: string, properties: JsonObject): Part {
   const path = `${SYSTEM}/VirtualMedia/${id}`;
   return document(path, 'VirtualMedia.v1_6_0.VirtualMedia', {
     Id: id,
@@ -226,10 +193,6 @@ function virtualMedia(id: string, properties: JsonObject): [string, RedfishDocum
   });
 }
 
-function subscription(id: string, properties: JsonObject): [string, RedfishDocument] {
+function subscription(id: string, properties: JsonObject): Part {
   return document(`${SUBSCRIPTIONS}/${id}`, 'EventDestination.v1_13_0.EventDestination', { Id: id, ...properties });
-}
-
-function link(path: string): Json {
-  return { '@odata.id': path };
 }

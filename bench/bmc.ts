@@ -1,0 +1,135 @@
+// What the Redfish driver asks of a BMC, and how near a fleet of slow BMCs comes to the ideal. Counts and ratios; the
+// machine's speed matters to the last alone. Run by: npm run bench:bmc
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { startFleet } from '../src/sim/index.ts';
+import { SYSTEM, startBenchCore } from './bmcCore.ts';
+import type { FleetCounts } from './bmcFleet.ts';
+
+const BMCS = 1000;
+const LATENCY_MS = 50;
+const WORKERS = 200;
+
+await requestsPerCall();
+await manyBmcs();
+
+/** Requests of each method at a BMC that is known; Ironic 21.4's are the figures that are to be beaten, not measured here. */
+async function requestsPerCall(): Promise<void> {
+  const fleet = await startFleet();
+  const bmc = fleet.bmcs[0]!;
+  const bench = await startBenchCore(WORKERS);
+  await bench.enrol('n', bmc.url);
+  const cd = `${SYSTEM}/VirtualMedia/CD1`;
+  const insert = () =>
+    bmc.documents.set(cd, { ...bmc.documents.get(cd)!, Inserted: true, Image: 'http://i.example/a' });
+  // The BMC comes to be known.
+  await bench.call('n', 'get_all_subscriptions');
+  await bench.call('n', 'eject_vmedia', { boot_device: 'floppy' });
+  const made: string[] = [];
+  const Destination = 'https://events.example/x';
+  const rows: [string, string, () => Promise<unknown>][] = [
+    ['get_subscription', '4', () => bench.call('n', 'get_subscription', { id: '1' })],
+    [
+      'create_subscription',
+      '5',
+      async () => {
+        const { Id } = (await bench.call('n', 'create_subscription', { Destination })) as { Id: string };
+        made.push(Id);
+      },
+    ],
+    ['delete_subscription', '4', () => bench.call('n', 'delete_subscription', { id: made.pop()! })],
+    ['get_all_subscriptions', '2', () => bench.call('n', 'get_all_subscriptions')],
+    ['eject_vmedia (one device, inserted)', '–', () => bench.call('n', 'eject_vmedia', { boot_device: 'cd' })],
+  ];
+  console.log('BMC requests per call, steady state        ours   Ironic 21.4');
+  for (const [name, ironic, call] of rows) {
+    insert();
+    const before = bmc.requestCount;
+    await call();
+    console.log(`${name.padEnd(40)}${String(bmc.requestCount - before).padStart(7)}${ironic.padStart(14)}`);
+  }
+
+  const [connections, logIns] = [bmc.connections, countLogIns()];
+  for (let i = 0; i < 1000; i++) await bench.call('n', 'get_subscription', { id: '1' });
+  console.log('');
+  console.log(`new connections per 100 calls (at most 1)       ${((bmc.connections - connections) / 10).toFixed(2)}`);
+  console.log(
+    `log-ins per 1,000 calls, the first among them   ${countLogIns()} (${countLogIns() - logIns} since known)`,
+  );
+  await bench.close();
+  await fleet.close();
+
+  // Every log-in makes a session, whose ids count up.
+  function countLogIns(): number {
+    return Math.max(0, ...bmc.sessions.map(({ id }) => Number(id)));
+  }
+}
+
+async function manyBmcs(): Promise<void> {
+  const fleet = spawn(process.execPath, [fileURLToPath(new URL('bmcFleet.ts', import.meta.url))], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, COUNT: String(BMCS), LATENCY: String(LATENCY_MS) },
+  });
+  const [urls] = (await once(fleet, 'message')) as [string[]];
+  const bench = await startBenchCore(WORKERS);
+  await warmUp();
+  for (const [index, url] of urls.entries()) await bench.enrol(`n-${index}`, url);
+
+  console.log('');
+  console.log(`${BMCS} BMCs with ${LATENCY_MS} ms latency, one eject each, ${WORKERS} workers`);
+  console.log('                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s');
+  await round('unknown BMCs');
+  await round('known BMCs');
+  await bench.close();
+  const { sessions } = await ask(fleet, 'count');
+  console.log(`sessions left behind: ${sessions}`);
+  fleet.kill('SIGTERM');
+  await once(fleet, 'exit');
+
+  async function round(name: string): Promise<void> {
+    const { requests } = await ask(fleet, 'insert');
+    const queue = urls.map((_, index) => `n-${index}`);
+    const cpu = process.cpuUsage();
+    const begun = performance.now();
+    await Promise.all(
+      Array.from({ length: WORKERS }, async () => {
+        for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+          await bench.call(node, 'eject_vmedia', { boot_device: 'cd' });
+        }
+      }),
+    );
+    const took = (performance.now() - begun) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const sent = (await ask(fleet, 'count')).requests - requests;
+    const ideal = (sent * LATENCY_MS) / WORKERS / 1000;
+    const cells = [
+      name.padEnd(20),
+      String(sent).padStart(11),
+      ideal.toFixed(2).padStart(10),
+      took.toFixed(2).padStart(9),
+      (took / ideal).toFixed(2).padStart(8),
+      ((user + system) / 1e6).toFixed(2).padStart(26),
+    ];
+    console.log(cells.join(''));
+  }
+}
+
+/** Lets the code be compiled: the ideal knows of no such time. */
+async function warmUp(): Promise<void> {
+  const fleet = await startFleet({ count: 20 });
+  const bench = await startBenchCore(WORKERS);
+  for (const [index, { url }] of fleet.bmcs.entries()) await bench.enrol(`w-${index}`, url);
+  for (let times = 0; times < 20; times++) {
+    await Promise.all(fleet.bmcs.map((_, index) => bench.call(`w-${index}`, 'eject_vmedia')));
+    for (const bmc of fleet.bmcs) bmc.reset();
+  }
+  await bench.close();
+  await fleet.close();
+}
+
+async function ask(fleet: ChildProcess, question: 'count' | 'insert'): Promise<FleetCounts> {
+  fleet.send(question);
+  const [counts] = (await once(fleet, 'message')) as [FleetCounts];
+  return counts;
+}

@@ -1,0 +1,63 @@
+import type { Core } from '../src/core/core.ts';
+import { createCore } from '../src/core/create.ts';
+import { fromErrorRecord } from '../src/core/errors.ts';
+import { isTerminal } from '../src/core/job.ts';
+import type { JsonObject } from '../src/core/json.ts';
+import { silentLogger } from '../src/core/logger.ts';
+import { createRedfishHardwareType } from '../src/drivers/redfish/redfishHardwareType.ts';
+import { openStore } from '../src/store/open.ts';
+
+const caller = { name: 'bench' };
+const { signal } = new AbortController();
+export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
+
+/** The core as the service makes it, on a store in memory, and how to call it. */
+export interface BenchCore {
+  core: Core;
+  enrol(name: string, url: string): Promise<void>;
+  /** Calls a method and waits for its end; throws when it fails. */
+  call(node: string, method: string, args?: JsonObject): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export async function startBenchCore(workers: number): Promise<BenchCore> {
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const settings = { authType: 'auto' as const, connectionAttempts: 5, connectionRetryIntervalMs: 4000 };
+  const core = await createCore({
+    store,
+    hardwareTypes: [
+      createRedfishHardwareType({ settings: { ...settings, requestTimeoutMs: 60_000 }, log: silentLogger }),
+    ],
+    host: 'bench',
+    log: silentLogger,
+    settings: { lockedRetryAttempts: 3, lockedRetryInterval: 1000, maxLockWait: 60_000, workers },
+  });
+  return {
+    core,
+    async enrol(name, url) {
+      const driverInfo = {
+        redfish_address: url,
+        redfish_system_id: SYSTEM,
+        redfish_username: 'u',
+        redfish_password: 'p',
+      };
+      await core.nodes.create({ name, driver: 'redfish', driverInfo }, caller);
+    },
+    async call(node, method, args = {}) {
+      const rest = { httpMethod: null, idempotencyKey: null, caller, signal, deadline: null, lockWait: null };
+      const outcome = await core.callNodeMethod({ node, method, arguments: args, ...rest });
+      if (outcome.kind === 'result') return outcome.result;
+      if (outcome.kind !== 'job') throw new Error(`${method} attaches`);
+      for await (const job of core.jobs.watch(outcome.job.id, null, signal)) {
+        if (!isTerminal(job)) continue;
+        if (job.error !== null) throw fromErrorRecord(job.error);
+        return job.result;
+      }
+      throw new Error('the watch ended before the job');
+    },
+    async close() {
+      await core.shutdown(1000);
+      await store.close();
+    },
+  };
+}

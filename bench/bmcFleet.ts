@@ -1,0 +1,33 @@
+// Simulated BMCs in a process of their own. Environment: COUNT, and LATENCY in milliseconds.
+import { startFleet } from '../src/sim/index.ts';
+import { plainProfile } from '../src/sim/profiles/plain.ts';
+
+/** What the fleet tells of itself when it is asked. */
+export interface FleetCounts {
+  requests: number;
+  connections: number;
+  sessions: number;
+}
+
+const fleet = await startFleet({
+  count: Number(process.env.COUNT),
+  latency: Number(process.env.LATENCY),
+  profile: plainProfile,
+  keepRequests: 1,
+});
+process.on('message', (message) => {
+  if (message === 'insert') {
+    for (const { documents } of fleet.bmcs) {
+      const path = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
+      documents.set(path, { ...documents.get(path)!, Inserted: true, Image: 'http://images.example/a.iso' });
+    }
+  }
+  const sum = (of: (bmc: (typeof fleet.bmcs)[number]) => number) => fleet.bmcs.reduce((all, bmc) => all + of(bmc), 0);
+  process.send?.({
+    requests: sum((bmc) => bmc.requestCount),
+    connections: sum((bmc) => bmc.connections),
+    sessions: sum((bmc) => bmc.sessions.length),
+  } satisfies FleetCounts);
+});
+process.once('SIGTERM', () => void fleet.close().then(() => process.exit()));
+process.send?.(fleet.bmcs.map(({ url }) => url));

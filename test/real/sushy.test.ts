@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Fleet } from '../../src/sim/index.ts';
+import { PROFILES, startFleet } from '../../src/sim/index.ts';
+import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+
+const run = promisify(execFile);
+const USER = 'administrator';
+const PASSWORD = 'not-a-word-of-a-message';
+const SCRIPT = new URL('./sushy_profiles.py', import.meta.url).pathname;
+const LIMIT_MS = 180_000;
+const NAMES = [...PROFILES.keys()];
+
+const environment = await pythonEnvironment();
+if ('missing' in environment) tellSkipped('clients and validators that others wrote', environment.missing);
+const { folder, python } = 'missing' in environment ? { folder: '', python: '' } : environment;
+const logs = mkdtempSync(join(tmpdir(), 'validators-'));
+afterAll(() => rmSync(logs, { recursive: true }));
+
+async function serve(name: string): Promise<{ fleet: Fleet; url: string }> {
+  const fleet = await startFleet({ profile: PROFILES.get(name)!, accounts: { [USER]: PASSWORD } });
+  return { fleet, url: fleet.bmcs[0]!.url };
+}
+
+/** A validator ends with 1 when it has found something; what, is in its report. */
+async function runValidator(program: string, args: string[]): Promise<void> {
+  await run(python, [join(folder, 'bin', program), ...args], { timeout: LIMIT_MS, maxBuffer: 1e8 }).catch((error) => {
+    if (error.code !== 1) throw error;
+  });
+}
+
+describe.skipIf('missing' in environment)('sushy, the reference client', () => {
+  test.each(NAMES)(
+    '%s: logs in, lists systems, makes and deletes a subscription, inserts and ejects media',
+    async (name) => {
+      const { fleet, url } = await serve(name);
+      try {
+        const { stdout } = await run(python, [SCRIPT, url, USER, PASSWORD], { timeout: LIMIT_MS });
+        const done = JSON.parse(stdout);
+        expect(Object.keys(done)).toEqual(['log in', 'list systems', 'subscribe', 'virtual media', 'log out']);
+        // bmcweb knows no EventTypes, which sushy's caller must know.
+        expect(done.subscribe['left out']).toBe(name === 'openbmc' ? 'EventTypes' : null);
+        expect(fleet.bmcs[0]!.sessions).toEqual([]);
+        expect(fleet.bmcs[0]!.requests.every(({ auth }) => auth !== 'basic')).toBe(true);
+      } finally {
+        await fleet.close();
+      }
+    },
+    LIMIT_MS,
+  );
+});
+
+/** The simulator serves HTTP here, which is what these find. */
+const FOUND_OVER_HTTP = ['SEC_BASIC_AUTH_OVER_HTTPS', 'SEC_SESSION_CREATE_HTTPS_ONLY'];
+
+describe.skipIf('missing' in environment)("DMTF's redfish_protocol_validator", () => {
+  test.concurrent.each(NAMES)(
+    '%s: finds nothing but that it is HTTP',
+    async (name) => {
+      const { fleet, url } = await serve(name);
+      const reports = join(logs, `protocol-${name}`);
+      try {
+        const account = ['-u', USER, '-p', PASSWORD, '-r', url];
+        await runValidator('rf_protocol_validator', [...account, '--report-type', 'tsv', '--report-dir', reports]);
+      } finally {
+        await fleet.close();
+      }
+      const report = readFileSync(join(reports, readdirSync(reports).find((file) => file.endsWith('.tsv'))!), 'utf8');
+      const rows = report.split('\n').map((line) => line.split('\t'));
+      expect(rows.filter((row) => row.includes('PASS')).length).toBeGreaterThan(200);
+      const failed = rows.filter((row) => row.includes('FAIL') && !FOUND_OVER_HTTP.includes(row[0]!));
+      expect(failed).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+/** What a profile means, though the schemas do not. */
+const MEANT: Record<string, RegExp> = {
+  // DMTF's own mockup, whose answers are recorded: its subscriptions are older than the type they name.
+  plain: /SubscriptionType.*Required Property Error/,
+};
+
+describe.skipIf('missing' in environment)("DMTF's redfish_service_validator", () => {
+  test(
+    'finds nothing in any profile that the profile does not mean',
+    async (context) => {
+      // A folder of CSDL files (DSP8010); without it the validator fetches them from DMTF.
+      const given = process.env.REDFISH_SCHEMAS;
+      const schemas = given ?? join(folder, 'schemas');
+      mkdirSync(schemas, { recursive: true });
+      for (const name of NAMES) {
+        const reports = join(logs, `service-${name}`);
+        const { fleet, url } = await serve(name);
+        try {
+          const skip = existsSync(join(schemas, 'ServiceRoot_v1.xml')) ? ['--skipschema'] : [];
+          const account = ['-u', USER, '-p', PASSWORD, '-r', url];
+          const places = ['--schema_directory', schemas, '--logdir', reports];
+          await runValidator('rf_service_validator', [...account, ...places, ...skip]);
+        } finally {
+          await fleet.close();
+        }
+        if (!existsSync(join(schemas, 'ServiceRoot_v1.xml'))) {
+          tellSkipped(
+            'redfish_service_validator',
+            "DMTF's schemas cannot be fetched; set REDFISH_SCHEMAS to their folder",
+          );
+          return context.skip();
+        }
+        const files = readdirSync(reports, { recursive: true, encoding: 'utf8' });
+        const log = readFileSync(join(reports, files.find((file) => /Debug.*\.log$/.test(file))!), 'utf8');
+        expect(log.match(/Pass: \d+/g)?.length, name).toBeGreaterThan(15);
+        const errors = log.split('\n').filter((line) => line.includes(' ERROR ') && !MEANT[name]?.test(line));
+        expect(errors, name).toEqual([]);
+      }
+    },
+    LIMIT_MS,
+  );
+});

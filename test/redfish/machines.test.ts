@@ -1,0 +1,225 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { PassthruError } from '../../src/core/errors.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
+import { isJsonObject, type JsonObject } from '../../src/core/json.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
+import { type Fleet, type FleetOptions, PROFILES, QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
+
+const DESTINATION = 'https://ev.example/x';
+const settings = {
+  authType: 'auto' as const,
+  connectionAttempts: 1,
+  connectionRetryIntervalMs: 5,
+  requestTimeoutMs: 2000,
+};
+let fleet: Fleet | null = null;
+let redfish: HardwareType | null = null;
+
+afterEach(async () => {
+  await redfish?.close?.();
+  await fleet?.close();
+  fleet = redfish = null;
+});
+
+/** A BMC, and a way to call the methods of its node. */
+async function start(options: FleetOptions) {
+  fleet = await startFleet(options);
+  const bmc = fleet.bmcs[0]!;
+  const hardwareType = createRedfishHardwareType({ settings, log: silentLogger });
+  redfish = hardwareType;
+  const info = { redfish_address: bmc.url, redfish_username: 'u', redfish_password: 'p' };
+  const call = async (name: string, args: JsonObject = {}, more: JsonObject = {}) => {
+    const method = methodOf(hardwareType, name);
+    return (await method.run(taskOn(nodeOf('redfish', { ...info, ...more })).task, method.parse(args))) as JsonObject;
+  };
+  return { bmc, call };
+}
+
+type Call = Awaited<ReturnType<typeof start>>['call'];
+
+async function kindOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  return error instanceof PassthruError ? error.kind : String(error);
+}
+
+/** Makes, finds, lists and deletes a subscription. */
+async function subscribe(call: Call, quirk = ''): Promise<void> {
+  const made = await call('create_subscription', { Destination: DESTINATION });
+  const Id = String(made.Id);
+  expect(made).toMatchObject({ Destination: DESTINATION });
+  expect(await call('get_subscription', { id: Id })).toMatchObject({ Id, Destination: DESTINATION });
+  const listed = (await call('get_all_subscriptions')).Members as { '@odata.id': string }[];
+  expect(listed.filter((member) => decodeURI(member['@odata.id']).replace(/\/$/, '').endsWith(`/${Id}`))).toHaveLength(
+    1,
+  );
+  const again = await call('create_subscription', { Destination: DESTINATION, if_exists: 'return' });
+  expect(again).toMatchObject({ Id });
+  await call('delete_subscription', { id: Id });
+  expect(await kindOf(call('get_subscription', { id: Id }))).toBe('subscription_not_found');
+  // A delete that is a task is accepted whether or not there is anything to delete.
+  if (quirk.startsWith('tasks')) return;
+  expect(await kindOf(call('delete_subscription', { id: Id }))).toBe('subscription_not_found');
+}
+
+/** Paths of the devices with their own documents that hold an image at the BMC. */
+function inserted(bmc: SimulatedBmc): string[] {
+  const places = ['/redfish/v1/Systems', '/redfish/v1/Managers'].flatMap((path) => membersOf(bmc, path));
+  const devices = places.flatMap((path) => membersOf(bmc, `${path}/VirtualMedia`));
+  return devices.filter((path) => bmc.documents.get(path)?.Inserted === true);
+}
+
+function membersOf(bmc: SimulatedBmc, path: string): string[] {
+  const members = bmc.documents.get(path)?.Members;
+  const links = Array.isArray(members) ? members.filter(isJsonObject) : [];
+  return links.map((member) => decodeURI(new URL(String(member['@odata.id']), bmc.url).pathname).replace(/\/$/, ''));
+}
+
+/** Ejects what is inserted, and finds nothing to do at a second time. */
+async function ejectAll(bmc: SimulatedBmc, call: Call): Promise<void> {
+  expect(inserted(bmc)).not.toEqual([]);
+  const { devices } = (await call('eject_vmedia')) as { devices: { outcome: string }[] };
+  expect(devices.map(({ outcome }) => outcome)).toContain('ejected');
+  const left = inserted(bmc).filter((path) => !path.endsWith('/Fixed1'));
+  expect(left).toEqual([]);
+}
+
+describe.each([...PROFILES.values()])('$name ($description)', (profile) => {
+  test('subscriptions are made once, found, listed and deleted', async () => {
+    const { call } = await start({ profile });
+    await subscribe(call);
+  });
+
+  test('all inserted virtual media are ejected', async () => {
+    const { bmc, call } = await start({ profile });
+    await ejectAll(bmc, call);
+    expect(bmc.sessions.length).toBeLessThanOrEqual(1);
+  });
+});
+
+/** Quirks with a test of their own, below or elsewhere, for they keep a method from its end. */
+const NO_SUBSCRIPTIONS = ['events-disabled', 'no-event-service', 'tasks-fail', 'tasks-fail-status'];
+const NO_EJECT = ['no-virtual-media', 'tasks-fail', 'tasks-fail-status'];
+/** They want a certificate: test/redfish/tls.test.ts. */
+const TLS = ['tls-1.0', 'tls-1.1'];
+const quirks = [...QUIRKS.values()].filter(({ name }) => !TLS.includes(name));
+
+test.concurrent.each(quirks.filter(({ name }) => !NO_SUBSCRIPTIONS.includes(name)))(
+  'subscriptions at a BMC where $description ($name)',
+  async (quirk) => withBmc({ quirks: [quirk] }, async (_, call) => subscribe(call, quirk.name)),
+  30_000,
+);
+
+test.concurrent.each(quirks.filter(({ name }) => !NO_EJECT.includes(name)))(
+  'eject at a BMC where $description ($name)',
+  async (quirk) => withBmc({ quirks: [quirk] }, ejectAll),
+  30_000,
+);
+
+const quirk = (name: string) => QUIRKS.get(name)!;
+
+test.each([
+  ['no-event-service', 'has no EventService'],
+  ['events-disabled', 'ServiceEnabled is false'],
+])('a BMC with %s says so', async (name, text) => {
+  const { call } = await start({ quirks: [quirk(name)] });
+  const failed = call('create_subscription', { Destination: DESTINATION });
+  await expect(failed).rejects.toMatchObject({ kind: 'failed_precondition', message: expect.stringContaining(text) });
+});
+
+test('a machine with no virtual media anywhere says so', async () => {
+  const { call } = await start({ quirks: [quirk('no-virtual-media')] });
+  await expect(call('eject_vmedia')).rejects.toMatchObject({
+    kind: 'failed_precondition',
+    message: expect.stringContaining('has no virtual media, neither under the system nor under its managers'),
+  });
+});
+
+test.each(['tasks-fail', 'tasks-fail-status'])(
+  'an eject that is a task and fails is told as that (%s)',
+  async (name) => {
+    const { bmc, call } = await start({ quirks: [quirk(name)] });
+    const before = inserted(bmc);
+    expect(await kindOf(call('eject_vmedia', { boot_device: 'cd' }))).toBe('bmc_failed');
+    expect(inserted(bmc)).toEqual(before);
+  },
+);
+
+test('cd is a DVD device where there is no other (Cisco UCS), and usb a device that is CD as well (GB300)', async () => {
+  const cisco = await start({ quirks: [quirk('dvd-only')] });
+  expect(await cisco.call('eject_vmedia', { boot_device: 'cd' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
+  await redfish?.close?.();
+  await fleet?.close();
+  const gb300 = await start({ quirks: [quirk('cd-and-usb-in-one'), quirk('several-managers')] });
+  expect(await gb300.call('eject_vmedia', { boot_device: 'usb' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
+});
+
+test('a subscription that the BMC deleted after a restart (iLO) or a failed delivery is not found', async () => {
+  const { bmc, call } = await start({
+    quirks: [quirk('subscriptions-lost-at-restart'), quirk('failed-delivery-deletes')],
+  });
+  const first = await call('create_subscription', { Destination: DESTINATION });
+  bmc.failDeliveries(String(first.Id));
+  expect(await kindOf(call('get_subscription', { id: first.Id! }))).toBe('subscription_not_found');
+  const second = await call('create_subscription', { Destination: DESTINATION });
+  await bmc.restart();
+  expect(await kindOf(call('delete_subscription', { id: second.Id! }))).toBe('subscription_not_found');
+});
+
+test('a subscription that the BMC has disabled after failed deliveries shows it (iDRAC)', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('failed-delivery-disables')] });
+  const { Id } = await call('create_subscription', { Destination: DESTINATION });
+  expect(await call('get_subscription', { id: Id! })).not.toHaveProperty('Status');
+  bmc.failDeliveries(String(Id));
+  expect(await call('get_subscription', { id: Id! })).toMatchObject({ Id, Status: { State: 'Disabled' } });
+});
+
+test.each(['etag', 'uuid'] as const)(
+  'after a restart with another %s the BMC is asked anew where things are',
+  async (serviceRoot) => {
+    const { bmc, call } = await start({});
+    await call('get_all_subscriptions');
+    const before = bmc.requestCount;
+    await call('get_all_subscriptions');
+    expect(bmc.requestCount).toBe(before + 1);
+    await bmc.restart({ serviceRoot });
+    await call('get_all_subscriptions');
+    await call('get_all_subscriptions');
+    expect(bmc.requests.slice(before).map(({ path }) => path)).toContain('/redfish/v1/EventService');
+  },
+);
+
+test('a BMC that stalls on long-lived connections is served with keeping turned off', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('stalls-long-connections')] });
+  for (let i = 0; i < 30; i++) await call('get_subscription', { id: '1' }, { redfish_keep_alive: false });
+  expect(bmc.connections).toBeGreaterThan(30);
+});
+
+test('a connection that the BMC has closed meanwhile is not noticed by a caller', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('idle-closed')] });
+  for (let i = 0; i < 5; i++) {
+    await call('get_subscription', { id: '1' });
+    const { connections } = bmc;
+    // Not known to be closed by this side until it tries: the next request may be on its way already.
+    await new Promise((resolve) => setTimeout(resolve, 190 + 5 * i));
+    await call('get_subscription', { id: '1' });
+    expect(bmc.connections - connections).toBeLessThanOrEqual(1);
+  }
+});
+
+/** As `start`, for tests that run beside others. */
+async function withBmc(options: FleetOptions, work: (bmc: SimulatedBmc, call: Call) => Promise<void>): Promise<void> {
+  const { bmc, call } = await start(options);
+  const own = { fleet, redfish };
+  fleet = redfish = null;
+  try {
+    await work(bmc, call);
+  } finally {
+    await own.redfish?.close?.();
+    await own.fleet?.close();
+  }
+}
