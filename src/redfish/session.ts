@@ -69,6 +69,8 @@ export class Session {
   #basicOnly: boolean;
   /** Until when the account's password counts as wrong; 0 when it does not. */
   #wrongUntil = 0;
+  /** Why it does. */
+  #refusal = '';
   /** Fires when the session is closed and its log-in takes too long. */
   readonly #stop = new AbortController();
   #closed = false;
@@ -122,7 +124,7 @@ export class Session {
 
   /** Called when Basic was answered 401: the password is wrong. Calls fail at once for five minutes. */
   wrongPassword(): void {
-    this.#wrongUntil = Date.now() + WRONG_PASSWORD_MS;
+    this.#refuse(this.#wrongText());
   }
 
   /** `logOut`, for good: a later `authorize` fails. */
@@ -226,9 +228,9 @@ export class Session {
       return this.#basic();
     }
     if (raw.status === 401) {
-      this.wrongPassword();
       const { extendedInfo } = answerError('POST', url, raw, this.secrets);
-      throw new RedfishError('auth', this.#wrongText(), { status: 401, extendedInfo, url });
+      this.#refuse(linked ? this.#wrongText() : noSessions(url));
+      throw new RedfishError('auth', this.#refusal, { status: 401, extendedInfo, url });
     }
     const answer = readAnswer(raw);
     const token = answer.headers['x-auth-token'];
@@ -251,6 +253,12 @@ export class Session {
     return this.#basic();
   }
 
+  /** The BMC has refused the account for the reason that `text` tells; it is not asked again for a while. */
+  #refuse(text: string): void {
+    this.#refusal = text;
+    this.#wrongUntil = Date.now() + WRONG_PASSWORD_MS;
+  }
+
   #basic(): Authorization {
     const { username, password } = this.#account;
     const credentials = Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
@@ -263,7 +271,7 @@ export class Session {
 
   #remembered(): RedfishError {
     const seconds = Math.ceil((this.#wrongUntil - Date.now()) / 1000);
-    const message = `${this.#wrongText()}; not tried again for ${seconds} s or until the credentials change, for BMCs lock accounts`;
+    const message = `${this.#refusal}; not tried again for ${seconds} s or until the credentials change, for BMCs lock accounts`;
     return new RedfishError('auth', message, { status: 401, url: this.#transport.connections.origin });
   }
 }
@@ -289,4 +297,8 @@ function notLoggedIn(error: unknown): unknown {
     url: error.url,
     cause: error,
   });
+}
+
+function noSessions(url: string): string {
+  return `The BMC offers no sessions: its service root names none, and a log-in at ${url} was answered 401. Use redfish_auth_type auto or basic`;
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -85,39 +85,32 @@ const MEANT: Record<string, RegExp> = {
   plain: /SubscriptionType.*Required Property Error/,
 };
 
-describe.skipIf('missing' in environment)("DMTF's redfish_service_validator", () => {
-  test(
-    'finds nothing in any profile that the profile does not mean',
-    async (context) => {
-      // A folder of CSDL files (DSP8010); without it the validator fetches them from DMTF.
-      const given = process.env.REDFISH_SCHEMAS;
-      const schemas = given ?? join(folder, 'schemas');
-      mkdirSync(schemas, { recursive: true });
-      for (const name of NAMES) {
+/** A folder of CSDL files (DSP8010). The validator would fetch them from DMTF; no package registry has them. */
+const schemas = process.env.REDFISH_SCHEMAS;
+
+if (schemas === undefined) {
+  tellSkipped('redfish_service_validator', "it needs DMTF's schemas: set REDFISH_SCHEMAS to the folder of their CSDL");
+} else {
+  describe.skipIf('missing' in environment)("DMTF's redfish_service_validator", () => {
+    test.each(NAMES)(
+      '%s: finds nothing that the profile does not mean',
+      async (name) => {
         const reports = join(logs, `service-${name}`);
         const { fleet, url } = await serve(name);
         try {
-          const skip = existsSync(join(schemas, 'ServiceRoot_v1.xml')) ? ['--skipschema'] : [];
           const account = ['-u', USER, '-p', PASSWORD, '-r', url];
-          const places = ['--schema_directory', schemas, '--logdir', reports];
-          await runValidator('rf_service_validator', [...account, ...places, ...skip]);
+          const places = ['--schema_directory', schemas, '--skipschema', '--logdir', reports];
+          await runValidator('rf_service_validator', [...account, ...places]);
         } finally {
           await fleet.close();
         }
-        if (!existsSync(join(schemas, 'ServiceRoot_v1.xml'))) {
-          tellSkipped(
-            'redfish_service_validator',
-            "DMTF's schemas cannot be fetched; set REDFISH_SCHEMAS to their folder",
-          );
-          return context.skip();
-        }
         const files = readdirSync(reports, { recursive: true, encoding: 'utf8' });
         const log = readFileSync(join(reports, files.find((file) => /Debug.*\.log$/.test(file))!), 'utf8');
-        expect(log.match(/Pass: \d+/g)?.length, name).toBeGreaterThan(15);
+        expect(log.match(/Pass: \d+/g)?.length).toBeGreaterThan(15);
         const errors = log.split('\n').filter((line) => line.includes(' ERROR ') && !MEANT[name]?.test(line));
-        expect(errors, name).toEqual([]);
-      }
-    },
-    LIMIT_MS,
-  );
-});
+        expect(errors).toEqual([]);
+      },
+      LIMIT_MS,
+    );
+  });
+}
