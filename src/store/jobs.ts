@@ -1,11 +1,12 @@
 import { type Kysely, sql } from 'kysely';
+import type { Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
-import type { JobRevisionsTable, Tables } from './schema.ts';
+import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 type JobStore = Pick<Store, 'acceptJob' | 'recordProgress' | 'endJob' | 'getJob' | 'listJobs' | 'listRevisions'>;
 
@@ -35,12 +36,60 @@ export function jobStore(database: Database): JobStore {
       .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing()),
   );
 
+  // What every job is stored with. Building these each time costs more than SQLite does.
+  const insertJob = prepareQuery((job: Omit<JobsTable, 'end_time' | 'result' | 'error'>) =>
+    db.insertInto('jobs').values({
+      id: job.id,
+      node_uuid: job.node_uuid,
+      node_name: job.node_name,
+      driver: job.driver,
+      method: job.method,
+      state: job.state,
+      create_time: job.create_time,
+      requested_by: job.requested_by,
+    }),
+  );
+  const insertRevision = prepareQuery((revision: JobRevisionsTable) =>
+    db.insertInto('job_revisions').values({
+      job_id: revision.job_id,
+      revision: revision.revision,
+      state: revision.state,
+      fraction: revision.fraction,
+      message: revision.message,
+    }),
+  );
+  const setLastError = prepareQuery((node: { uuid: string; last_error: string | null }) =>
+    db.updateTable('nodes').set({ last_error: node.last_error }).where('uuid', '=', node.uuid),
+  );
+  const nameJob = prepareQuery((reservation: { node_uuid: string; fence: number; job: string }) =>
+    db
+      .updateTable('reservations')
+      .set({ job: reservation.job })
+      .where('node_uuid', '=', reservation.node_uuid)
+      .where('fence', '=', reservation.fence)
+      .where('kind', 'is not', null),
+  );
+  const endRunning = prepareQuery((job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'>) =>
+    db
+      .updateTable('jobs')
+      .set({ state: job.state, end_time: job.end_time, result: job.result, error: job.error })
+      .where('id', '=', job.id)
+      .where('state', '=', 'running')
+      .returning('id'),
+  );
+  const freeNode = prepareQuery((reservation: { node_uuid: string; fence: number }) =>
+    db
+      .updateTable('reservations')
+      .set(FREE)
+      .where('node_uuid', '=', reservation.node_uuid)
+      .where('fence', '=', reservation.fence),
+  );
+
   return {
     async acceptJob(job, fence, idempotent, outcome) {
       await db.transaction().execute(async (transaction) => {
-        await transaction
-          .insertInto('jobs')
-          .values({
+        await transaction.executeQuery(
+          insertJob({
             id: job.id,
             node_uuid: job.nodeUuid,
             node_name: job.nodeName,
@@ -49,27 +98,13 @@ export function jobStore(database: Database): JobStore {
             state: job.state,
             create_time: job.createTime.getTime(),
             requested_by: job.requestedBy,
-          })
-          .execute();
-        await transaction
-          .insertInto('job_revisions')
-          .values({
-            job_id: job.id,
-            revision: job.revision,
-            state: job.state,
-            ...toProgressColumns(job.progress),
-          })
-          .execute();
+          }),
+        );
+        await transaction.executeQuery(insertRevision(toRevision(job)));
         if (job.nodeUuid !== null) {
-          await transaction.updateTable('nodes').set({ last_error: null }).where('uuid', '=', job.nodeUuid).execute();
+          await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, last_error: null }));
           if (fence !== null) {
-            await transaction
-              .updateTable('reservations')
-              .set({ job: job.id })
-              .where('node_uuid', '=', job.nodeUuid)
-              .where('fence', '=', fence)
-              .where('kind', 'is not', null)
-              .execute();
+            await transaction.executeQuery(nameJob({ node_uuid: job.nodeUuid, fence, job: job.id }));
           }
         }
         if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
@@ -84,39 +119,24 @@ export function jobStore(database: Database): JobStore {
 
     async endJob(end) {
       await db.transaction().execute(async (transaction) => {
-        const ended = await transaction
-          .updateTable('jobs')
-          .set({
+        const ended = await transaction.executeQuery(
+          endRunning({
+            id: end.id,
             state: end.state,
             end_time: end.endTime.getTime(),
             result: toJsonColumn(end.result),
             error: toJsonColumn(end.error),
-          })
-          .where('id', '=', end.id)
-          .where('state', '=', 'running')
-          .returning('id')
-          .executeTakeFirst();
-        if (ended === undefined) return;
-        await transaction
-          .insertInto('job_revisions')
-          .values({
-            job_id: end.id,
-            revision: end.revision,
-            state: end.state,
-            ...toProgressColumns(end.progress),
-          })
-          .execute();
+          }),
+        );
+        if (ended.rows.length === 0) return;
+        await transaction.executeQuery(insertRevision(toRevision(end)));
         if (end.lastError !== null) {
           const { nodeUuid, text } = end.lastError;
-          await transaction.updateTable('nodes').set({ last_error: text }).where('uuid', '=', nodeUuid).execute();
+          await transaction.executeQuery(setLastError({ uuid: nodeUuid, last_error: text }));
         }
         if (end.release !== null) {
-          await transaction
-            .updateTable('reservations')
-            .set(FREE)
-            .where('node_uuid', '=', end.release.nodeUuid)
-            .where('fence', '=', end.release.fence)
-            .execute();
+          const { nodeUuid, fence } = end.release;
+          await transaction.executeQuery(freeNode({ node_uuid: nodeUuid, fence }));
         }
       });
     },
@@ -149,6 +169,10 @@ export function jobStore(database: Database): JobStore {
       return rows.map(toJob);
     },
   };
+}
+
+function toRevision(job: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {
+  return { job_id: job.id, revision: job.revision, state: job.state, ...toProgressColumns(job.progress) };
 }
 
 /** All jobs as they are now, as `JobRow`. */

@@ -6,7 +6,7 @@ import type { Database } from '../../src/store/database.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
-import { accept, enrol, sampleEnd, sampleJob, sampleReservation } from './samples.ts';
+import { enrol, sampleJob, sampleReservation } from './samples.ts';
 
 let database: Database;
 let store: Store;
@@ -60,7 +60,7 @@ const page = (given: Partial<NodeQuery>) => () =>
   store.listNodes({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc', ...given });
 const jobs = (given: object) => () => store.listJobs({ limit: 10, olderThan: sampleJob(9).id, ...given });
 
-test('what is prepared once (nodes by name and UUID, reservations, job by id) searches by index', async () => {
+test("what is prepared once (nodes by name and UUID, reservations, a job's beginning, end and look-up) searches by index", async () => {
   built.length = 0;
   kyselyStore({ ...database, kysely: database.kysely.withPlugin(recorder) });
   const steps = await plans([...built]);
@@ -72,11 +72,6 @@ test('what is prepared once (nodes by name and UUID, reservations, job by id) se
 });
 
 test.each<[string, () => Promise<unknown>]>([
-  ['accept a job', () => store.acceptJob(sampleJob(1, { nodeUuid: uuid }), 1, null, {})],
-  [
-    'a job’s end',
-    async () => store.endJob(sampleEnd(await accept(store, 2), { release: { nodeUuid: uuid, fence: 1 } })),
-  ],
   ['a job’s revisions', () => store.listRevisions(sampleJob(1).id, 0)],
   ['an update of a node', () => store.updateNode(uuid, { attributes: { owner: 'x' } }, new Date())],
   [
