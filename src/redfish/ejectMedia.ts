@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './answer.ts';
 import type { RedfishClient, RequestOptions } from './client.ts';
+import { getCollection } from './collection.ts';
 import { hasStatus, RedfishError } from './errors.ts';
+import { samePath } from './paths.ts';
 import { followTask, type TaskListener } from './task.ts';
 import {
   knownMediaSlots,
@@ -128,12 +130,16 @@ async function ejectDevice(
   return 'ejected';
 }
 
-/** Whether a device holds an image now. One that is gone does not, if its collection is there: a BMC that starts has nothing. */
+/**
+ * Whether a device holds an image now. One that is gone does not, if its collection is there without it: a BMC that starts
+ * answers 404 to everything.
+ */
 async function isInserted(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<boolean> {
   const [now] = await readMediaDevices(client, [slot], options);
   if (now !== null && now !== undefined) return now.inserted;
-  await client.get(slot.collection, options);
-  return false;
+  const { members } = await getCollection(client, slot.collection, options);
+  if (!members.some(({ path }) => samePath(path, slot.path))) return false;
+  throw new RedfishError('failed', `The BMC lists ${slot.id} but does not show it`, { url: client.origin + slot.path });
 }
 
 /** The action without a body; HPE iLO wants an empty object and answers 400 or 415 else. */
@@ -167,15 +173,14 @@ async function patchEmpty(client: RedfishClient, device: MediaDevice, options: R
   }
 }
 
-/** Reads the device until it is empty or gone. */
+/** Reads the device until it is empty, or gone from a collection that is there. */
 async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<void> {
   const limit = options.confirmMs ?? CONFIRM_MS;
   const end = performance.now() + limit;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     let seen: string;
     try {
-      const [now] = await readMediaDevices(client, [slot], options);
-      if (!now?.inserted) return;
+      if (!(await isInserted(client, slot, options))) return;
       seen = `it reports an image in ${slot.id}`;
     } catch (error) {
       // The eject was accepted; a failing look must not pass for a failing eject.

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import { createRedfishClients, ejectMedia, type RedfishClient, type RedfishClients } from '../../src/redfish/index.ts';
-import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { type ScriptedRequest, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
 
@@ -317,6 +317,33 @@ test('a BMC that answers 404 to everything while it starts does not make a devic
     bmc.faults.add({ kind: 'status', status: 404 });
   });
   await expect(eject(client, SIM_SYSTEM, ['CD'])).rejects.toMatchObject({ status: 404 });
+});
+
+test('a BMC that answers 404 to everything after the eject, or to a device that it lists, does not count as emptied', async () => {
+  const { bmc, client } = await simulated();
+  const place = `${SIM_SYSTEM}/VirtualMedia/Floppy1`;
+  const floppy = bmc.documents.get(place)!;
+  for (const path of ['*', '*/Floppy1']) {
+    let fault = 0;
+    const arrived = bmc.nextRequest({ method: 'POST', path: '*EjectMedia' }).then(() => {
+      fault = bmc.faults.add({ kind: 'status', status: 404, match: { method: 'GET', path } });
+    });
+    await expect(eject(client, SIM_SYSTEM, ['Floppy'], 300)).rejects.toMatchObject({
+      kind: 'outcome-unknown',
+      message: expect.stringContaining('accepted the eject'),
+    });
+    await arrived;
+    bmc.faults.remove(fault);
+    bmc.documents.set(place, floppy);
+  }
+});
+
+test('a device that is listed only while it holds an image is emptied when its collection no longer has it', async () => {
+  clients = createRedfishClients();
+  const fleet = await startFleet({ quirks: [QUIRKS.get('media-listed-while-inserted')!] });
+  closing.push(fleet);
+  const client = clients.for(target(fleet.bmcs[0]!.url));
+  expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
 });
 
 test('a device that reports its image for a while after the eject is asked until it is empty (iDRAC)', async () => {
