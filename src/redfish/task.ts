@@ -4,7 +4,7 @@ import type { Answer } from './answer.ts';
 import { retryAfterMs } from './busy.ts';
 import type { RedfishClient, RequestOptions } from './client.ts';
 import { isNotFound, RedfishError } from './errors.ts';
-import { extendedInfoText } from './extendedInfo.ts';
+import { extendedInfoText, redact, redactText } from './extendedInfo.ts';
 import { locationPath } from './paths.ts';
 
 /** Told how far a task is: `percent` from 0 to 100, null when the BMC does not say; `message` is the BMC's newest, or its state. */
@@ -28,9 +28,11 @@ const RUNNING_STATES = new Set([
   'Suspended',
   'Stopping',
   'Cancelling',
+  // The operation is expected to restart (Task schema, "TaskState").
+  'Interrupted',
   'Service',
 ]);
-const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled', 'Interrupted']);
+const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled']);
 
 /**
  * Follows an answer of 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"),
@@ -46,7 +48,7 @@ export async function followTask(client: RedfishClient, started: Answer, options
   let silences = 0;
   let wait = started.headers;
   while (answer.status === 202 || (answer !== started && isRunning(answer))) {
-    if (answer.document !== null) report(answer.document, options.listener);
+    if (answer.document !== null) report(answer.document, options);
     monitor = locationPath(answer.headers.location) ?? monitor;
     if (monitor === null) return null;
     const url = client.origin + monitor;
@@ -77,7 +79,9 @@ export async function followTask(client: RedfishClient, started: Answer, options
       );
     }
   }
-  if (answer !== started && answer.document !== null) failWithTask(answer.document, client.origin + monitor);
+  if (answer !== started && answer.document !== null) {
+    failWithTask(answer.document, client.origin + monitor, options.secrets);
+  }
   return answer;
 }
 
@@ -86,20 +90,22 @@ function isRunning({ document }: Answer): boolean {
   return typeof document?.TaskState === 'string' && RUNNING_STATES.has(document.TaskState);
 }
 
-function report(document: JsonObject, listener: TaskListener | undefined): void {
+function report(document: JsonObject, { listener, secrets = [] }: TaskOptions): void {
   const percent = typeof document.PercentComplete === 'number' ? document.PercentComplete : null;
   const newest = messages(document).at(-1)?.Message;
   const text = typeof newest === 'string' ? newest : document.TaskState;
-  listener?.(percent, typeof text === 'string' ? text : 'Running');
+  listener?.(percent, typeof text === 'string' ? redactText(text, secrets) : 'Running');
 }
 
-function failWithTask(document: JsonObject, url: string): void {
+/** BMCs quote in a task's messages what the request held, as they do in a refusal: without the `secrets`. */
+function failWithTask(document: JsonObject, url: string, secrets: readonly string[] = []): void {
   const state = document.TaskState;
   if (typeof state !== 'string') return;
   if (!FAILED_STATES.has(state) && document.TaskStatus !== 'Critical') return;
-  const extendedInfo = messages(document);
+  const extendedInfo = redact(messages(document), secrets);
   const said = extendedInfoText(extendedInfo);
-  const message = `The BMC's task ended as ${state}${said === '' ? '' : `: ${said}`}`;
+  const end = redactText(`${state}${said === '' ? '' : `: ${said}`}`, secrets);
+  const message = `The BMC's task ended as ${end}`;
   throw new RedfishError('failed', message, { status: 200, extendedInfo, url });
 }
 

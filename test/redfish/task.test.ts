@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, deleteSubscription, ejectMedia, type RedfishClients } from '../../src/redfish/index.ts';
+import { followTask } from '../../src/redfish/task.ts';
 import { type Script, type ScriptedRequest, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
 
@@ -150,4 +151,36 @@ test('a delete that is a task ends with it', async () => {
     kind: 'failed',
     message: expect.stringContaining('Held.'),
   });
+});
+
+test('what a request holds that must not show is in no progress and no error of its task', async () => {
+  const Messages = [{ Message: "The value 'Bearer s3cr3t' is bad.", MessageArgs: ['HttpHeaders', 'Bearer s3cr3t'] }];
+  const task = await startTask((times) =>
+    times === 1
+      ? { status: 202, headers: soon, body: { TaskState: 'Running', Messages } }
+      : { status: 200, body: { TaskState: 'Exception', Messages } },
+  );
+  const told: string[] = [];
+  const started = { status: 202, headers: soon, document: null };
+  const error = await followTask(task.client, started, {
+    signal: forever,
+    secrets: ['Bearer s3cr3t'],
+    listener: (_, message) => told.push(message),
+  }).catch((thrown: unknown) => thrown);
+  expect(told).toEqual(["The value '******' is bad."]);
+  expect(error).toMatchObject({
+    kind: 'failed',
+    message: expect.stringContaining("The value '******' is bad."),
+    extendedInfo: [{ MessageArgs: ['HttpHeaders', '******'] }],
+  });
+});
+
+test('a task that is interrupted is followed on, for it is to restart', async () => {
+  const task = await startTask((times) => {
+    if (times < 3) return { status: 200, headers: { 'retry-after': '0' }, body: { TaskState: 'Interrupted' } };
+    task.done();
+    return { status: 200, body: { TaskState: 'Completed', TaskStatus: 'OK' } };
+  });
+  expect(await task.eject()).toMatchObject([{ outcome: 'ejected' }]);
+  expect(task.polls()).toBe(3);
 });
