@@ -1,10 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { PassthruError } from '../../src/core/errors.ts';
-import type { HardwareType } from '../../src/core/hardware.ts';
 import { isJsonObject, type JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
-import { type Fleet, type FleetOptions, PROFILES, QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { type FleetOptions, PROFILES, QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
 
 const DESTINATION = 'https://ev.example/x';
@@ -14,30 +13,42 @@ const settings = {
   connectionRetryIntervalMs: 5,
   requestTimeoutMs: 2000,
 };
-let fleet: Fleet | null = null;
-let redfish: HardwareType | null = null;
 
-afterEach(async () => {
-  await redfish?.close?.();
-  await fleet?.close();
-  fleet = redfish = null;
-});
-
-/** A BMC, and a way to call the methods of its node. */
-async function start(options: FleetOptions) {
-  fleet = await startFleet(options);
+/** A BMC, a way to call the methods of its node, and how to close both. */
+async function open(options: FleetOptions) {
+  const fleet = await startFleet(options);
   const bmc = fleet.bmcs[0]!;
   const hardwareType = createRedfishHardwareType({ settings, log: silentLogger });
-  redfish = hardwareType;
   const info = { redfish_address: bmc.url, redfish_username: 'u', redfish_password: 'p' };
   const call = async (name: string, args: JsonObject = {}, more: JsonObject = {}) => {
     const method = methodOf(hardwareType, name);
     return (await method.run(taskOn(nodeOf('redfish', { ...info, ...more })).task, method.parse(args))) as JsonObject;
   };
-  return { bmc, call };
+  const close = async () => {
+    await hardwareType.close?.();
+    await fleet.close();
+  };
+  return { bmc, call, close };
 }
 
-type Call = Awaited<ReturnType<typeof start>>['call'];
+type Call = Awaited<ReturnType<typeof open>>['call'];
+
+/** As `open`, closed when the test has ended. Not for tests that run beside others, as Vitest cannot tell whose it is. */
+async function start(options: FleetOptions) {
+  const opened = await open(options);
+  onTestFinished(opened.close);
+  return opened;
+}
+
+/** As `start`, for tests that run beside others. */
+async function withBmc(options: FleetOptions, work: (bmc: SimulatedBmc, call: Call) => Promise<void>): Promise<void> {
+  const { bmc, call, close } = await open(options);
+  try {
+    await work(bmc, call);
+  } finally {
+    await close();
+  }
+}
 
 async function kindOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
@@ -152,8 +163,6 @@ test.each(['tasks-fail', 'tasks-fail-status'])(
 test('cd is a DVD device where there is no other (Cisco UCS), and usb a device that is CD as well (GB300)', async () => {
   const cisco = await start({ quirks: [quirk('dvd-only')] });
   expect(await cisco.call('eject_vmedia', { boot_device: 'cd' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
-  await redfish?.close?.();
-  await fleet?.close();
   const gb300 = await start({ quirks: [quirk('cd-and-usb-in-one'), quirk('several-managers')] });
   expect(await gb300.call('eject_vmedia', { boot_device: 'usb' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
 });
@@ -210,16 +219,3 @@ test('a connection that the BMC has closed meanwhile is not noticed by a caller'
     expect(bmc.connections - connections).toBeLessThanOrEqual(1);
   }
 });
-
-/** As `start`, for tests that run beside others. */
-async function withBmc(options: FleetOptions, work: (bmc: SimulatedBmc, call: Call) => Promise<void>): Promise<void> {
-  const { bmc, call } = await start(options);
-  const own = { fleet, redfish };
-  fleet = redfish = null;
-  try {
-    await work(bmc, call);
-  } finally {
-    await own.redfish?.close?.();
-    await own.fleet?.close();
-  }
-}
