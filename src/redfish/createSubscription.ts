@@ -10,6 +10,8 @@ import { lastSegment, locationPath } from './paths.ts';
 import { textOf } from './system.ts';
 import { followTask } from './task.ts';
 
+const UNKNOWN = ['PropertyUnknown', 'PropertyNotWritableOrUnknown'];
+
 /** The body of a new subscription. */
 export interface NewSubscription {
   Destination: string;
@@ -89,10 +91,13 @@ async function post(
   }
 }
 
-/** The properties that a refusal names as unknown (`PropertyUnknown`, in MessageArgs or RelatedProperties). */
+/**
+ * The properties that a refusal names as unknown, in MessageArgs or RelatedProperties: by `PropertyUnknown`, or by the one
+ * message that iLO has for an unknown and for a read-only property.
+ */
 function unknownProperties(error: unknown): string[] {
   if (!(error instanceof RedfishError) || error.kind !== 'refused') return [];
-  const entries = error.extendedInfo.filter((entry) => hasMessage([entry], 'PropertyUnknown'));
+  const entries = error.extendedInfo.filter((entry) => hasMessage([entry], ...UNKNOWN));
   return entries.flatMap(({ MessageArgs, RelatedProperties }) =>
     [MessageArgs, RelatedProperties]
       .flatMap((names) => (Array.isArray(names) ? names : []))
@@ -136,9 +141,10 @@ async function createdDocument(
   return found;
 }
 
-/** iLO says ResourceAlreadyExists; iDRAC PropertyValueModified naming the destination. */
+/** iLO says ResourceAlreadyExists; iDRAC PropertyValueModified naming the destination. A failed Task's messages tell it too. */
 function meansDuplicate(error: RedfishError, destination: string): boolean {
-  if (error.kind !== 'refused') return false;
+  const failedTask = error.kind === 'failed' && error.status === 200;
+  if (error.kind !== 'refused' && !failedTask) return false;
   if (hasMessage(error.extendedInfo, 'ResourceAlreadyExists')) return true;
   return error.extendedInfo.some(
     (entry) => hasMessage([entry], 'PropertyValueModified') && JSON.stringify(entry).includes(destination),
@@ -146,7 +152,8 @@ function meansDuplicate(error: RedfishError, destination: string): boolean {
 }
 
 /**
- * Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding.
+ * Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding. That
+ * there is none is no proof: the BMC may be at work on the request, or on its task.
  * @param looking how often; once by default
  */
 async function lookUp(
@@ -159,7 +166,11 @@ async function lookUp(
   try {
     const found = await looking(() => findSubscription(client, options, sameAs(subscription)), options.signal);
     if (found !== null) return found;
-    return told(error, 'The BMC lists no subscription with that destination and context; create it again');
+    return told(
+      error,
+      'The BMC lists no subscription with that destination and context yet, and may still make it; ' +
+        'look again with get_all_subscriptions before repeating',
+    );
   } catch {
     options.signal.throwIfAborted();
     return told(
@@ -176,6 +187,7 @@ function wasFound(document: JsonObject, error: RedfishError): RedfishError {
 function told(error: RedfishError, finding: string): RedfishError {
   return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, {
     status: error.status,
+    extendedInfo: error.extendedInfo,
     url: error.url,
     cause: error,
   });

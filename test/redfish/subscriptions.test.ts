@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import {
   createRedfishClients,
   createSubscription,
@@ -10,15 +10,19 @@ import {
   type RedfishClients,
 } from '../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
-import { type Script, startScriptedBmc } from './scriptedBmc.ts';
+import { type Script, type ScriptedAnswer, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
 
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
+const TASK = '/redfish/v1/TaskService/Tasks/1';
+/** Asked again at once. */
+const AT_TASK = { location: TASK, 'retry-after': '0' };
 const options = { signal: forever };
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await clients.close();
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
@@ -57,6 +61,8 @@ const subscription: NewSubscription = {
   secrets: [],
   ifExists: 'refuse' as const,
 };
+/** What is said when the BMC lists none, but may be at work on it. */
+const NONE_YET: unknown = expect.stringMatching(/lists no subscription .* yet, and may still make it; look again/);
 const created = {
   Id: '7',
   Destination: 'https://events.example/in',
@@ -214,21 +220,24 @@ test.each([
   expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
 });
 
-test('a default of ours that the BMC does not know is left out; what the caller gave is not', async () => {
-  const unknown = (name: string) => ({
-    status: 400,
-    body: { error: { '@Message.ExtendedInfo': [{ MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: [name] }] } },
-  });
-  const { bmc, client } = await scripted(({ body }) =>
-    'EventTypes' in JSON.parse(body) ? unknown('EventTypes') : { status: 201, body: created },
-  );
-  await createSubscription(client, subscription, options);
-  expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
+test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])(
+  'a default of ours that the BMC does not know is left out; what the caller gave is not (%s)',
+  async (MessageId) => {
+    const unknown = (name: string) => ({
+      status: 400,
+      body: { error: { '@Message.ExtendedInfo': [{ MessageId, MessageArgs: [name] }] } },
+    });
+    const { bmc, client } = await scripted(({ body }) =>
+      'EventTypes' in JSON.parse(body) ? unknown('EventTypes') : { status: 201, body: created },
+    );
+    await createSubscription(client, subscription, options);
+    expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
 
-  const given = await scripted(() => unknown('Context'));
-  await expect(createSubscription(given.client, subscription, options)).rejects.toMatchObject({ status: 400 });
-  expect(given.bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
-});
+    const given = await scripted(() => unknown('Context'));
+    await expect(createSubscription(given.client, subscription, options)).rejects.toMatchObject({ status: 400 });
+    expect(given.bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+  },
+);
 
 test('a create without an answer is looked up, and told with what was found', async () => {
   const { bmc, client } = await simulated();
@@ -236,7 +245,7 @@ test('a create without an answer is looked up, and told with what was found', as
   bmc.faults.add({ kind: 'reset', match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
   await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
     kind: 'outcome-unknown',
-    message: expect.stringContaining('lists no subscription'),
+    message: NONE_YET,
   });
   bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
   await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
@@ -279,4 +288,63 @@ test('a task that fails is told with its messages', async () => {
     kind: 'failed',
     message: expect.stringContaining('No room for it.'),
   });
+});
+
+test.each([
+  ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists', Message: 'There already.' }],
+  ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
+])('a task that fails because there is one already is told with the id of that (%s)', async (_, entry) => {
+  const { client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 202, headers: AT_TASK };
+    if (path === TASK) return { status: 200, body: { TaskState: 'Exception', Messages: [entry] } };
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
+});
+
+test('a task at Location, which answers 200 while it runs, is followed to its end and the subscription found', async () => {
+  let polls = 0;
+  const { bmc, client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 202, headers: AT_TASK };
+    if (path === TASK) {
+      const TaskState = ++polls < 3 ? 'Running' : 'Completed';
+      return { status: 200, headers: AT_TASK, body: { '@odata.id': TASK, Id: '1', TaskState } };
+    }
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    // Nothing is there before the task has ended.
+    return { status: 200, body: { Members: polls < 3 ? [] : [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    outcome: 'created',
+    document: { Id: '7' },
+  });
+  expect(bmc.lines().filter((line) => line === `GET ${TASK}`)).toHaveLength(3);
+});
+
+const taskIs = (answer: ScriptedAnswer): Script => {
+  return ({ path }) => (path === TASK ? answer : { status: 202, headers: AT_TASK });
+};
+const still: ScriptedAnswer = { status: 200, headers: AT_TASK, body: { TaskState: 'Running' } };
+
+test.each<{ name: string; script: Script; said: string }>([
+  { name: 'a 202 without Location', script: () => ({ status: 202 }), said: 'without saying which' },
+  { name: 'a POST without an answer', script: () => null, said: 'No answer' },
+  { name: 'a task whose monitor is silent', script: taskIs({ status: 503 }), said: 'cannot be followed' },
+  { name: 'a task that takes too long', script: taskIs(still), said: 'did not end in time' },
+])('after $name nobody is told to create it again, for the BMC may still make it', async ({ script, said }) => {
+  let minutes = 0;
+  const now = performance.now.bind(performance);
+  // No one waits for the limits: time passes with each look.
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+  const { bmc, client } = await scripted(async (request) => {
+    const lists = request.method === 'GET' && request.path === SUBSCRIPTIONS;
+    const answer = lists ? { status: 200, body: { Members: [] } } : await script(request);
+    if (answer?.status === 200) minutes += 20;
+    return answer;
+  });
+  const error = await createSubscription(client, subscription, options).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ kind: 'outcome-unknown', message: NONE_YET });
+  expect(String(error)).toContain(said);
+  expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
