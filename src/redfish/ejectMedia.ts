@@ -10,6 +10,7 @@ import {
   listMediaDevices,
   type MediaDevice,
   type MediaSlot,
+  pairTwins,
   readMediaDevices,
 } from './virtualMedia.ts';
 
@@ -54,13 +55,20 @@ export async function ejectMedia(
       continue;
     }
     const fraction = index / devices.length;
+    let left: MediaDevice | null = null;
     options.progress(fraction, `Ejecting ${device.slot.id}`);
     const listener: TaskListener = (_, message) => options.progress(fraction, `Ejecting ${device.slot.id}: ${message}`);
     try {
-      results.push({ slot: device.slot, outcome: await ejectDevice(client, device, options, listener) });
+      const outcome = await ejectDevice(client, device, options, listener);
+      results.push({ slot: device.slot, outcome });
+      left = await leftTwin(client, device, outcome, options);
+      if (left !== null) {
+        const twins = await ejectDevice(client, left, options, listener);
+        if (outcome !== 'skipped' || twins !== 'skipped') results.push({ slot: left.slot, outcome: twins });
+      }
     } catch (error) {
       if (!(error instanceof RedfishError)) throw error;
-      failures.push({ slot: device.slot, error });
+      failures.push({ slot: (left ?? device).slot, error });
     }
   }
   const [first] = failures;
@@ -88,7 +96,7 @@ async function wantedDevices(client: RedfishClient, systemPath: string, options:
   if (slots.length > 0) {
     const devices = await readMediaDevices(client, slots, options);
     const there = devices.filter((device) => device !== null);
-    if (there.length === slots.length && there.some(({ inserted }) => inserted)) return there;
+    if (there.length === slots.length && there.some(({ inserted }) => inserted)) return pairTwins(there);
   }
   const all = await listMediaDevices(client, systemPath, options);
   const unsupported = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
@@ -98,6 +106,24 @@ async function wantedDevices(client: RedfishClient, systemPath: string, options:
   if (some.length > 0) return some;
   const offered = all.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
   throw unsupported(`The BMC has no virtual media device for ${options.mediaTypes?.join(' or ')}; it has ${offered}`);
+}
+
+/** The twin of a device that has been dealt with, when it holds an image yet and so is another device, or may be. */
+async function leftTwin(
+  client: RedfishClient,
+  { twin }: MediaDevice,
+  outcome: EjectOutcome,
+  options: EjectOptions,
+): Promise<MediaDevice | null> {
+  if (twin === null) return null;
+  // A twin with a way to be ejected serves where the device has none.
+  if (outcome === 'skipped') return twin;
+  const inserted = await isInserted(client, twin.slot, options).catch((error: unknown) => {
+    if (!(error instanceof RedfishError)) throw error;
+    return true;
+  });
+  options.signal.throwIfAborted();
+  return inserted ? twin : null;
 }
 
 async function ejectDevice(

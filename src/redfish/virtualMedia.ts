@@ -16,6 +16,16 @@ export interface MediaDevice {
   /** Target of `#VirtualMedia.EjectMedia`; null where the device has no such action. */
   ejectTarget: string | null;
   etag: string | null;
+  /** What seems to be this device, seen under the manager while this one is seen under its system; null for most. */
+  twin: MediaDevice | null;
+}
+
+/** What a collection of virtual media hangs under. */
+export type MediaOwner = 'system' | 'manager';
+
+interface MediaPlace {
+  path: string;
+  owner: MediaOwner;
 }
 
 /** Where a device is, which does not change. */
@@ -25,6 +35,7 @@ export interface MediaSlot {
   /** `CD`, `DVD`, `USBStick`, `Floppy`; a device may offer several. */
   mediaTypes: string[];
   collection: string;
+  owner: MediaOwner;
   /** Whether the collection holds the whole device (iDRAC 9), so that it is read there. */
   inline: boolean;
 }
@@ -40,9 +51,9 @@ export async function listMediaDevices(
 ): Promise<MediaDevice[]> {
   const known = client.known.peek(collectionsKey(systemPath)) !== undefined;
   const begun = new Map<string, Promise<MediaDevice[]>>();
-  const read = (path: string) => {
-    const reading = begun.get(path) ?? readCollection(client, path, options);
-    begun.set(path, reading);
+  const read = (place: MediaPlace) => {
+    const reading = begun.get(place.path) ?? readCollection(client, place, options);
+    begun.set(place.path, reading);
     // When the discovery fails, nobody comes for what was begun meanwhile.
     reading.catch(() => undefined);
     return reading;
@@ -56,13 +67,13 @@ export async function listMediaDevices(
     client.known.forget();
     return listMediaDevices(client, systemPath, options);
   }
-  const distinct = withoutTwins(devices);
+  const distinct = distinctPlaces(devices, ({ slot }) => slot.path);
   const slots = distinct.map(({ slot }) => slot);
   if (slots.length > 0) client.known.set(slotsKey(systemPath), slots);
-  return distinct;
+  return pairTwins(distinct);
 }
 
-/** The slots that `listMediaDevices` found before; null when it has not been called since the BMC's paths were forgotten. */
+/** The slots that `listMediaDevices` found before, twins too; null when it has not been called since the BMC's paths were forgotten. */
 export function knownMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
   return client.known.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
 }
@@ -110,19 +121,24 @@ function slotsKey(systemPath: string): string {
 async function mediaCollections(
   client: RedfishClient,
   systemPath: string,
-  found: (path: string) => void,
+  found: (place: MediaPlace) => void,
   options: RequestOptions,
-): Promise<string[]> {
+): Promise<MediaPlace[]> {
   return client.known.get(collectionsKey(systemPath), options.signal, async () => {
     const system = await getSystem(client, systemPath, options);
-    if (system.virtualMedia !== null) found(system.virtualMedia);
-    const managers = await managersOf(client, system, options);
-    const linked = [system, ...managers].map(({ virtualMedia }) => virtualMedia).filter((path) => path !== null);
-    if (linked.length > 0) return distinctPaths(linked);
+    if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
+    const owners = [
+      { owner: 'system' as const, path: system.path, virtualMedia: system.virtualMedia },
+      ...(await managersOf(client, system, options)).map((manager) => ({ ...manager, owner: 'manager' as const })),
+    ];
+    const linked = owners.flatMap(({ owner, virtualMedia }) =>
+      virtualMedia === null ? [] : [{ owner, path: virtualMedia }],
+    );
+    if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
     // The captured iDRAC 9 links to its virtual media from nowhere, though they are where they should be.
-    const guesses = [system, ...managers].map(({ path }) => `${path.replace(/\/+$/, '')}/VirtualMedia`);
+    const guesses = owners.map(({ owner, path }) => ({ owner, path: `${path.replace(/\/+$/, '')}/VirtualMedia` }));
     const there = await Promise.all(
-      guesses.map((path) =>
+      guesses.map(({ path }) =>
         getCollection(client, path, options).then(
           () => true,
           (error: unknown) => {
@@ -136,12 +152,16 @@ async function mediaCollections(
   });
 }
 
-async function readCollection(client: RedfishClient, path: string, options: RequestOptions): Promise<MediaDevice[]> {
+async function readCollection(
+  client: RedfishClient,
+  { path, owner }: MediaPlace,
+  options: RequestOptions,
+): Promise<MediaDevice[]> {
   const { members } = await getCollection(client, path, options);
   const devices = await Promise.all(
     members.map(async (member) => {
       const { document } = member;
-      const slot = { path: member.path, id: lastSegment(member.path), mediaTypes: [], collection: path };
+      const slot = { path: member.path, id: lastSegment(member.path), mediaTypes: [], collection: path, owner };
       if (document !== null) return toDevice(client, { ...slot, inline: true }, document, null);
       try {
         return await readDevice(client, { ...slot, inline: false }, options);
@@ -175,21 +195,31 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
     image,
     ejectTarget: isJsonObject(eject) ? optionalLinkPath(eject.target, client.origin) : null,
     etag: etag ?? textOf(document, '@odata.etag'),
+    twin: null,
   };
 }
 
-/** Drops a device that hangs under the manager as it does under the system: same id, types and contents. */
-function withoutTwins(devices: MediaDevice[]): MediaDevice[] {
-  const seen = new Set<string>();
-  return devices.filter(({ slot, inserted, image }) => {
-    const twin = JSON.stringify([slot.id, slot.mediaTypes.toSorted(), inserted, image]);
-    const path = slot.path.replace(/\/+$/, '');
-    if (seen.has(twin) || seen.has(path)) return false;
-    seen.add(twin).add(path);
-    return true;
-  });
+/**
+ * Joins what is one device seen under the system and under its manager: same id, types and contents. Two managers with
+ * such devices have one each, and so a device has one twin at most. Nothing tells for certain; who ejects one looks at its
+ * twin afterwards.
+ */
+export function pairTwins(devices: MediaDevice[]): MediaDevice[] {
+  const paired: MediaDevice[] = [];
+  for (const device of devices) {
+    const first = paired.findIndex((other) => other.twin === null && seemsTwin(other, device));
+    if (first === -1) paired.push(device);
+    else paired[first] = { ...paired[first]!, twin: device };
+  }
+  return paired;
 }
 
-function distinctPaths(paths: string[]): string[] {
-  return paths.filter((path, index) => paths.findIndex((other) => samePath(other, path)) === index);
+function seemsTwin(first: MediaDevice, second: MediaDevice): boolean {
+  const marks = ({ slot, inserted, image }: MediaDevice) =>
+    JSON.stringify([slot.id, slot.mediaTypes.toSorted(), inserted, image]);
+  return first.slot.owner !== second.slot.owner && marks(first) === marks(second);
+}
+
+function distinctPlaces<Place>(places: Place[], pathOf: (place: Place) => string): Place[] {
+  return places.filter((place, index) => places.findIndex((other) => samePath(pathOf(other), pathOf(place))) === index);
 }
