@@ -179,24 +179,39 @@ async function postEject(client: RedfishClient, target: string, options: Request
 }
 
 /**
- * Devices without the action (Lenovo XCC) are emptied by PATCH under the ETag. A 412 means that the device has changed: it
- * is read again and tried once more; where its ETag is the same as before, without the quotes, as some BMCs compare it.
+ * Devices without the action (Lenovo XCC) are emptied by PATCH under the ETag. After a 412 the device is read again: where
+ * its ETag has changed, that one is tried in the same form, once; where not, the form is one that the BMC does not compare.
+ * So a device gets six requests at most, and none once it is found empty.
  */
 async function patchEmpty(client: RedfishClient, device: MediaDevice, options: RequestOptions): Promise<Answer> {
-  const send = (etag: string | null) =>
-    client.patch(
-      device.slot.path,
-      { Image: null, Inserted: false },
-      { ...options, headers: etag === null ? {} : { 'if-match': etag } },
-    );
-  try {
-    return await send(device.etag);
-  } catch (error) {
-    if (!hasStatus(error, 412)) throw error;
-    const [now] = await readMediaDevices(client, [device.slot], options);
-    const etag = now?.etag ?? null;
-    return send(etag === device.etag && etag !== null ? etag.replace(/^W\//, '').replaceAll('"', '') : etag);
+  let { etag } = device;
+  let triedAgain = false;
+  for (let form = 0; ; ) {
+    const match = etagForms(etag)[form] ?? null;
+    try {
+      return await client.patch(
+        device.slot.path,
+        { Image: null, Inserted: false },
+        { ...options, headers: match === null ? {} : { 'if-match': match } },
+      );
+    } catch (error) {
+      if (!hasStatus(error, 412)) throw error;
+      const [now] = await readMediaDevices(client, [device.slot], options);
+      if (!now?.inserted) throw error;
+      const changed: boolean = now.etag !== etag && !triedAgain;
+      triedAgain = changed;
+      if (!changed) form++;
+      if (form >= etagForms(now.etag).length) throw error;
+      etag = now.etag;
+    }
   }
+}
+
+/** How BMCs want an ETag back: as it is, the strong form of a weak one (sushy tries it second), without quotes (some XCC). */
+function etagForms(etag: string | null): (string | null)[] {
+  if (etag === null) return [null];
+  const strong = etag.replace(/^W\//, '');
+  return [...new Set([etag, strong, strong.replaceAll('"', '')])];
 }
 
 /** Reads the device until it is empty, or gone from a collection that is there. */
