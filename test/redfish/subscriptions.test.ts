@@ -9,7 +9,8 @@ import {
   type RedfishClient,
   type RedfishClients,
 } from '../../src/redfish/index.ts';
-import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { QUIRKS, type Quirk, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { withTasks } from '../../src/sim/quirks/tasks.ts';
 import { type Script, type ScriptedAnswer, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
 
@@ -27,9 +28,9 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
-async function simulated(): Promise<{ bmc: SimulatedBmc; client: RedfishClient }> {
+async function simulated(...quirks: Quirk[]): Promise<{ bmc: SimulatedBmc; client: RedfishClient }> {
   clients = createRedfishClients();
-  const fleet = await startFleet();
+  const fleet = await startFleet({ quirks });
   closing.push(fleet);
   const bmc = fleet.bmcs[0]!;
   const limits = { timeoutMs: 500, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
@@ -348,3 +349,16 @@ test.each<{ name: string; script: Script; said: string }>([
   expect(String(error)).toContain(said);
   expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
+
+test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
+  'where Location is the Task itself, a create is followed by it, and a second one is told as such (%s)',
+  async (name) => {
+    const tasks = withTasks('tasks', '', { polls: 1, retryAfter: 0, location: 'task' });
+    const { client } = await simulated(tasks, QUIRKS.get(name)!);
+    expect(await createSubscription(client, subscription, options)).toMatchObject({
+      outcome: 'created',
+      document: { Id: '5', Destination: subscription.Destination },
+    });
+    expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '5' });
+  },
+);

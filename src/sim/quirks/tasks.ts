@@ -1,4 +1,5 @@
-import type { JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import { isJsonObject } from '../../core/json.ts';
 import type { Answer, RedfishRequest } from '../answer.ts';
 import { documentAnswer } from '../answer.ts';
 import { ROOT } from '../blueprint.ts';
@@ -118,8 +119,9 @@ function advance(task: Task, bmc: BmcState, habits: TaskHabits): void {
     task.end = habits.outcome === 'failed-task' ? documentAnswer(taskDocument(task, bmc)) : refuse('InternalError');
   } else {
     task.end = task.carryOut();
-    const state = task.end.status < 400 ? ended('Completed', 'OK') : ended('Exception', 'Critical');
-    change(task, bmc, { ...state, Messages: [message('TaskCompletedOK')] });
+    const done = task.end.status < 400;
+    const state = done ? ended('Completed', 'OK') : ended('Exception', 'Critical');
+    change(task, bmc, { ...state, Messages: done ? [message('TaskCompletedOK')] : messagesOf(task.end) });
   }
   if (habits.monitorGone) task.end = refuse('ResourceMissingAtURI', monitorPath(task.id));
 }
@@ -134,6 +136,12 @@ function change(task: Task, bmc: BmcState, properties: JsonObject): void {
 
 function taskDocument(task: Task, bmc: BmcState): JsonObject {
   return (bmc.documents.get(taskPath(task.id)) ?? {}) as JsonObject;
+}
+
+/** Why the work was refused: whoever reads the Task alone learns it from its Messages. */
+function messagesOf({ body }: Answer): Json {
+  const { error } = JSON.parse(body ?? '{}') as JsonObject;
+  return (isJsonObject(error) && error['@Message.ExtendedInfo']) || [];
 }
 
 function taskPath(id: string): string {
