@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { RedfishClient } from './client.ts';
 import { BmcConnections, type ConnectionSettings } from './connection.ts';
 import { Conversation } from './conversation.ts';
-import type { Account } from './session.ts';
+import { type Account, type AccountLogIns, type Refusal, withSignal } from './session.ts';
 import type { ObservedExchange, RequestLimits } from './transport.ts';
 
 /** A BMC, and how to talk to it. */
@@ -43,12 +43,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   /** With the number of conversations over each. */
   const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
   const conversations = new Map<string, Conversation>();
+  const logIns = new LogIns();
 
   const start = (target: RedfishTarget): Conversation => {
     const bmc = bmcs.get(target.origin) ?? { connections: new BmcConnections(target.origin, maxConnections), users: 0 };
     bmcs.set(target.origin, bmc);
     bmc.users++;
-    return new Conversation(bmc.connections, target.connection, target.root, target.account, observe);
+    const { connection, account, origin } = target;
+    const shared = logIns.of(origin, account);
+    return new Conversation(bmc.connections, connection, rootOf(target), account, shared, observe);
   };
   const leave = async ({ transport: { connections } }: Conversation) => {
     const bmc = bmcs.get(connections.origin);
@@ -97,8 +100,52 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   };
 }
 
+/**
+ * What is remembered of the log-ins at each BMC with each user name and password, whatever else their conversations
+ * differ in and however short they were. Holds no password in the clear.
+ */
+class LogIns {
+  readonly #refusals = new Map<string, Refusal>();
+  /** The end of the newest log-in of those under way. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  of(origin: string, account: Account): AccountLogIns {
+    const key = JSON.stringify([origin, account.username, digest(account.password)]);
+    return {
+      refusal: () => {
+        const refusal = this.#refusals.get(key);
+        return refusal !== undefined && Date.now() < refusal.until ? refusal : null;
+      },
+      remember: (refusal) => {
+        for (const [old, { until }] of this.#refusals) if (until <= Date.now()) this.#refusals.delete(old);
+        this.#refusals.set(key, refusal);
+      },
+      inTurn: (logIn, signal) => {
+        const before = this.#turns.get(key) ?? Promise.resolve();
+        const turn = withSignal(before, signal).then(logIn);
+        // One that left while it waited does not end the log-in that it waited for.
+        const end = Promise.allSettled([before, turn]).then(() => {
+          if (this.#turns.get(key) === end) this.#turns.delete(key);
+        });
+        this.#turns.set(key, end);
+        return turn;
+      },
+    };
+  }
+}
+
 /** Everything that tells two conversations apart, without holding the password in the clear. */
-function conversationKey({ origin, root, account, connection }: RedfishTarget): string {
-  const password = createHash('sha256').update(account.password).digest('base64');
-  return JSON.stringify([origin, root, account.username, password, account.authType, connection]);
+function conversationKey(target: RedfishTarget): string {
+  const { origin, account, connection } = target;
+  const { username, password, authType } = account;
+  return JSON.stringify([origin, rootOf(target), username, digest(password), authType, connection]);
+}
+
+/** DSP0266 writes the service root with a slash at its end, and lets clients leave it out. */
+function rootOf({ root }: RedfishTarget): string {
+  return root.endsWith('/') ? root : `${root}/`;
+}
+
+function digest(password: string): string {
+  return createHash('sha256').update(password).digest('base64');
 }

@@ -2,7 +2,7 @@ import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { KnownPaths } from './knownPaths.ts';
 import { isOtherRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
-import { type Account, Session, type SessionsPlace } from './session.ts';
+import { type Account, type AccountLogIns, Session, type SessionsPlace } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
 /** Where DSP0266 puts the sessions when the service root does not say. */
@@ -26,12 +26,13 @@ export class Conversation {
     settings: ConnectionSettings,
     root: string,
     account: Account,
+    logIns: AccountLogIns,
     observe?: (exchange: ObservedExchange) => void,
   ) {
     this.root = root;
     this.known = new KnownPaths(() => connections.absences);
     this.transport = { connections, settings, observe };
-    this.session = new Session(this.transport, account, (lost, limits, signal) =>
+    this.session = new Session(this.transport, account, logIns, (lost, limits, signal) =>
       this.#findSessions(lost, limits, signal),
     );
   }

@@ -36,6 +36,25 @@ export interface SessionsPlace {
  */
 export type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
 
+/** A BMC's no to an account. */
+export interface Refusal {
+  why: string;
+  /** Until when the account is not tried again; milliseconds since 1970. */
+  until: number;
+}
+
+/** What all log-ins with one user name and password at one BMC share, for the BMC counts them together. */
+export interface AccountLogIns {
+  /** Null when the password does not count as wrong. */
+  refusal(): Refusal | null;
+  remember(refusal: Refusal): void;
+  /**
+   * Runs `logIn` when those before it have ended, so that it can know of their refusal.
+   * @throws what `logIn` throws; `signal.reason` when it fires before
+   */
+  inTurn<T>(logIn: () => Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
 interface OpenSession {
   token: string;
   /** Where to delete it; null when the BMC did not say. */
@@ -62,15 +81,14 @@ const CLOSED = 'The conversation with this BMC was closed';
 export class Session {
   readonly #transport: Transport;
   readonly #account: Account;
+  readonly #logIns: AccountLogIns;
   readonly #findSessions: FindSessions;
   #open: OpenSession | null = null;
   #loggingIn: Promise<Authorization> | null = null;
   /** Set once the BMC has shown that it has no session service. */
   #basicOnly: boolean;
-  /** Until when the account's password counts as wrong; 0 when it does not. */
-  #wrongUntil = 0;
-  /** Why it does. */
-  #refusal = '';
+  /** Set when the BMC offers no sessions, which says nothing of the password and so does not keep others from Basic. */
+  #noSessions: Refusal | null = null;
   /** Fires when the session is closed and its log-in takes too long. */
   readonly #stop = new AbortController();
   #closed = false;
@@ -80,9 +98,10 @@ export class Session {
   /** Of the newest log-in. */
   #place: SessionsPlace | null = null;
 
-  constructor(transport: Transport, account: Account, findSessions: FindSessions) {
+  constructor(transport: Transport, account: Account, logIns: AccountLogIns, findSessions: FindSessions) {
     this.#transport = transport;
     this.#account = account;
+    this.#logIns = logIns;
     this.#findSessions = findSessions;
     this.#basicOnly = account.authType === 'basic';
   }
@@ -94,15 +113,16 @@ export class Session {
 
   /**
    * What to send with a request; logs in when there is no session. One log-in serves all who wait for it.
-   * @throws kind `auth` when the password is wrong, or was within the last five minutes; what `deliver` throws;
+   * @throws kind `auth` when the password is wrong, or was for anyone within the last five minutes; what `deliver` throws;
    *   `signal.reason` when it fires
    */
   async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
     signal.throwIfAborted();
     if (this.#account.username === null) return { kind: 'none', headers: {} };
-    if (Date.now() < this.#wrongUntil) throw this.#remembered();
-    if (this.#basicOnly) return this.#basic();
+    // An open session needs no password.
     if (this.#open !== null) return sessionAuthorization(this.#open);
+    this.#throwIfRefused();
+    if (this.#basicOnly) return this.#basic();
     if (this.#closed) throw new RedfishError('unreachable', CLOSED);
     if (this.#loggingIn === null) {
       this.#loggingIn = this.#logIn(limits).finally(() => {
@@ -124,7 +144,7 @@ export class Session {
 
   /** Called when Basic was answered 401: the password is wrong. Calls fail at once for five minutes. */
   wrongPassword(): void {
-    this.#refuse(this.#wrongText());
+    this.#logIns.remember(refusalNow(this.#wrongText()));
   }
 
   /** `logOut`, for good: a later `authorize` fails. */
@@ -141,7 +161,7 @@ export class Session {
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await withSignal(loggingIn, signal).catch(() => undefined);
     // Only with a session can those be found that lost log-ins have left.
-    if (this.#open === null && this.#lostLogIns.some && this.#place !== null && Date.now() >= this.#wrongUntil) {
+    if (this.#open === null && this.#lostLogIns.some && this.#place !== null && this.#refusal() === null) {
       await this.#openSession(this.#place, ASIDE_LIMITS).catch(() => undefined);
     }
     const open = this.#open;
@@ -183,14 +203,16 @@ export class Session {
     const { signal } = this.#stop;
     const place = await this.#findSessions(this.#lost, limits, signal);
     this.#place = place;
-    const authorization = await this.#openSession(place, limits)
-      .catch((error: unknown) => {
+    const logIn = async () => {
+      this.#throwIfRefused();
+      return this.#openSession(place, limits).catch((error: unknown) => {
         if (error instanceof RedfishError && error.kind === 'outcome-unknown') return this.#openSession(place, limits);
         throw error;
-      })
-      .catch((error: unknown) => {
-        throw notLoggedIn(error);
       });
+    };
+    const authorization = await this.#logIns.inTurn(logIn, signal).catch((error: unknown) => {
+      throw notLoggedIn(error);
+    });
     if (this.#open !== null) await this.#endLost(this.#open, signal);
     return authorization;
   }
@@ -229,8 +251,10 @@ export class Session {
     }
     if (raw.status === 401) {
       const { extendedInfo } = answerError('POST', url, raw, this.secrets);
-      this.#refuse(linked ? this.#wrongText() : noSessions(url));
-      throw new RedfishError('auth', this.#refusal, { status: 401, extendedInfo, url });
+      const refusal = refusalNow(linked ? this.#wrongText() : noSessions(url));
+      if (linked) this.#logIns.remember(refusal);
+      else this.#noSessions = refusal;
+      throw new RedfishError('auth', refusal.why, { status: 401, extendedInfo, url });
     }
     const answer = readAnswer(raw);
     const token = answer.headers['x-auth-token'];
@@ -253,10 +277,10 @@ export class Session {
     return this.#basic();
   }
 
-  /** The BMC has refused the account for the reason that `text` tells; it is not asked again for a while. */
-  #refuse(text: string): void {
-    this.#refusal = text;
-    this.#wrongUntil = Date.now() + WRONG_PASSWORD_MS;
+  /** Null when the account may be tried. */
+  #refusal(): Refusal | null {
+    const own = this.#noSessions;
+    return own !== null && Date.now() < own.until ? own : this.#logIns.refusal();
   }
 
   #basic(): Authorization {
@@ -269,10 +293,12 @@ export class Session {
     return `The BMC refuses the user name or password of account ${this.#account.username}`;
   }
 
-  #remembered(): RedfishError {
-    const seconds = Math.ceil((this.#wrongUntil - Date.now()) / 1000);
-    const message = `${this.#refusal}; not tried again for ${seconds} s or until the credentials change, for BMCs lock accounts`;
-    return new RedfishError('auth', message, { status: 401, url: this.#transport.connections.origin });
+  #throwIfRefused(): void {
+    const refusal = this.#refusal();
+    if (refusal === null) return;
+    const seconds = Math.ceil((refusal.until - Date.now()) / 1000);
+    const message = `${refusal.why}; not tried again for ${seconds} s or until the credentials change, for BMCs lock accounts`;
+    throw new RedfishError('auth', message, { status: 401, url: this.#transport.connections.origin });
   }
 }
 
@@ -284,6 +310,10 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
     signal.addEventListener('abort', stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
+}
+
+function refusalNow(why: string): Refusal {
+  return { why, until: Date.now() + WRONG_PASSWORD_MS };
 }
 
 function sessionAuthorization(open: OpenSession): Authorization {
