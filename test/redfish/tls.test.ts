@@ -88,6 +88,24 @@ test('a BMC that speaks only TLS 1.1 is refused with the key to set, and served 
   expect(await ask(tls10.url, { verifyCa: false, minimumVersion: 'TLSv1' })).toEqual({});
 });
 
+test('a BMC with a cipher that is off by default is refused with the key to set, and served when it is set', async () => {
+  // Its security level is below OpenSSL's default.
+  const ciphers = 'ECDHE-ECDSA-AES128-CCM8@SECLEVEL=0';
+  const old = await startScriptedBmc(() => ({ status: 200, body: {} }), {
+    ...pair,
+    maxVersion: 'TLSv1.2',
+    ciphers,
+  });
+  try {
+    const error = await ask(old.url, { verifyCa: false });
+    expect(error).toMatchObject({ kind: 'tls' });
+    expect(String(error)).toContain('redfish_tls_ciphers');
+    expect(await ask(old.url, { verifyCa: false, ciphers })).toEqual({});
+  } finally {
+    await old.close();
+  }
+});
+
 test('no common cipher is told with the key of the ciphers', async () => {
   const error = await ask(tls10.url, {
     verifyCa: false,
