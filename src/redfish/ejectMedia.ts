@@ -54,10 +54,9 @@ export async function ejectMedia(
       results.push({ slot: device.slot, outcome: 'empty' });
       continue;
     }
-    const fraction = index / devices.length;
     let left: MediaDevice | null = null;
-    options.progress(fraction, `Ejecting ${device.slot.id}`);
-    const listener: TaskListener = (_, message) => options.progress(fraction, `Ejecting ${device.slot.id}: ${message}`);
+    options.progress(index / devices.length, `Ejecting ${device.slot.id}`);
+    const listener = shareOf(index, devices, options);
     try {
       const outcome = await ejectDevice(client, device, options, listener);
       results.push({ slot: device.slot, outcome });
@@ -83,6 +82,15 @@ export async function ejectMedia(
   }
   options.progress(1, 'Done');
   return results;
+}
+
+/** Tells how far the task is that ejects the device at `index`, as a part of all; never less than was told before. */
+function shareOf(index: number, devices: MediaDevice[], { progress }: EjectOptions): TaskListener {
+  let done = 0;
+  return (percent, message) => {
+    done = Math.max(done, Math.min((percent ?? 0) / 100, 1));
+    progress((index + done) / devices.length, `Ejecting ${devices[index]!.slot.id}: ${message}`);
+  };
 }
 
 /**

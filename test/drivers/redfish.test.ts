@@ -5,6 +5,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { withTasks } from '../../src/sim/quirks/tasks.ts';
 import transcripts from '../recordings/transcripts.json' with { type: 'json' };
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
@@ -165,6 +166,19 @@ test('eject_vmedia names each device and what became of it, and reports how far 
   expect(progress.map(({ message }) => message)).toEqual(
     expect.arrayContaining(['Ejecting Floppy1', 'Ejecting CD1', 'Done']),
   );
+});
+
+test('eject_vmedia reports how far the BMC’s task is as a fraction of all devices', async () => {
+  const habits = { polls: 3, retryAfter: 0 };
+  const bmc = await startBmc({ quirks: [withTasks('quick-tasks', 'every change is a task of four steps', habits)] });
+  const method = methodOf(redfish, 'eject_vmedia');
+  const { task, progress } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_auth_type: 'basic' }));
+  await method.run(task, method.parse({}));
+  const told = (id: string) =>
+    progress.filter(({ message }) => message.startsWith(`Ejecting ${id}`)).map(({ fraction }) => fraction);
+  expect(told('Floppy1')).toEqual([0, 0, 0.125, 0.25, 0.375]);
+  expect(told('CD1')).toEqual([0.5, 0.5, 0.625, 0.75, 0.875]);
+  expect(progress.at(-1)).toEqual({ fraction: 1, message: 'Done' });
 });
 
 test.each([
