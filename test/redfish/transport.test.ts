@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
-import { createRedfishClients, type RedfishClients, RedfishError } from '../../src/redfish/index.ts';
+import { createRedfishClients, listSubscriptions, type RedfishClients, RedfishError } from '../../src/redfish/index.ts';
 import { startFleet } from '../../src/sim/index.ts';
 import { type ScriptedBmc, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
@@ -302,4 +302,21 @@ test('connections go on after a BMC that resets at random', async () => {
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'unreachable' });
   }
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(30);
+});
+
+test('under Basic, where no session is lost, a changed service root is noticed by the first path that is gone', async () => {
+  let place = '/before';
+  const bmc = await start(({ path }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { UUID: place, EventService: { '@odata.id': place } } };
+    if (path === place) return { status: 200, body: { Subscriptions: { '@odata.id': `${place}/list` } } };
+    return path === `${place}/list` ? { status: 200, body: { Members: [] } } : { status: 404 };
+  });
+  const client = clients.for(target(bmc.url, basic));
+  await listSubscriptions(client, options);
+  place = '/after';
+  bmc.requests.length = 0;
+  await listSubscriptions(client, options);
+  expect(bmc.lines()).toEqual(['GET /before/list', 'GET /redfish/v1/', 'GET /after', 'GET /after/list']);
+  await listSubscriptions(client, options);
+  expect(bmc.lines().slice(4)).toEqual(['GET /after/list']);
 });
