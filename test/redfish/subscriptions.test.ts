@@ -362,3 +362,15 @@ test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
     expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '5' });
   },
 );
+
+test('an unknown default is seen in the message on the property beside an error of general words', async () => {
+  const { bmc, client } = await scripted(({ body }) => {
+    if (!('EventTypes' in JSON.parse(body))) return { status: 201, body: created };
+    const entry = { MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: ['EventTypes'] };
+    const general = { MessageId: 'Base.1.8.GeneralError', Message: 'A general error.' };
+    const info = '@Message.ExtendedInfo';
+    return { status: 400, body: { error: { [info]: [general] }, [`EventTypes${info}`]: [entry] } };
+  });
+  await createSubscription(client, subscription, options);
+  expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
+});
