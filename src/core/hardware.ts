@@ -1,3 +1,4 @@
+import type { Logger } from './logger.ts';
 import type { Method } from './method.ts';
 import type { Node } from './node.ts';
 
@@ -29,7 +30,7 @@ export interface Task {
   readonly deadline: Date | null;
   /** Reports how far the work has come; `fraction` from 0 to 1, null when unknown. Ignored by a synchronous call. */
   progress(fraction: number | null, message: string): void;
-  readonly log: import('./logger.ts').Logger;
+  readonly log: Logger;
 }
 
 /** The verbs of a vendor method. */

@@ -1,12 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import {
-  createRedfishClients,
-  type RedfishClient,
-  type RedfishClients,
-  RedfishError,
-} from '../../src/redfish/index.ts';
+import { createRedfishClients, type RedfishClient, type RedfishClients } from '../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
-import { forever, target } from './target.ts';
+import { failure, forever, target } from './target.ts';
 
 const ROOT = '/redfish/v1/';
 const options = { signal: forever };
@@ -27,15 +22,6 @@ afterEach(async () => {
   await clients.close();
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
-
-async function failure(promise: Promise<unknown>): Promise<RedfishError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(RedfishError);
-  return error as RedfishError;
-}
 
 async function start(count = 1) {
   clients = createRedfishClients();

@@ -1,13 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import {
-  createRedfishClients,
-  type RedfishClients,
-  RedfishError,
-  type RedfishTarget,
-} from '../../src/redfish/index.ts';
+import { createRedfishClients, type RedfishClients, type RedfishTarget } from '../../src/redfish/index.ts';
 import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { type ScriptedBmc, startScriptedBmc } from './scriptedBmc.ts';
-import { forever, target } from './target.ts';
+import { failure, forever, target } from './target.ts';
 
 let clients: RedfishClients = createRedfishClients();
 let fleet: Fleet | null = null;
@@ -25,16 +20,6 @@ async function startScript(script: Parameters<typeof startScriptedBmc>[0]) {
   clients = createRedfishClients();
   scripted = await startScriptedBmc(script);
   return scripted;
-}
-
-/** What `promise` fails with. */
-async function failure(promise: Promise<unknown>): Promise<RedfishError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(RedfishError);
-  return error as RedfishError;
 }
 
 afterEach(async () => {

@@ -1,4 +1,5 @@
-import type { RedfishTarget } from '../../src/redfish/index.ts';
+import { expect } from 'vitest';
+import { RedfishError, type RedfishTarget } from '../../src/redfish/index.ts';
 
 /** A target for tests: one attempt, 5 s a request, account u/p, unless changed. */
 export function target(origin: string, change: Partial<RedfishTarget> = {}): RedfishTarget {
@@ -14,3 +15,13 @@ export function target(origin: string, change: Partial<RedfishTarget> = {}): Red
 
 /** A signal that never fires. */
 export const forever = new AbortController().signal;
+
+/** What `promise` fails with: a RedfishError, or the test fails. */
+export async function failure(promise: Promise<unknown>): Promise<RedfishError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(RedfishError);
+  return error as RedfishError;
+}

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
-import { createRedfishClients, listSubscriptions, type RedfishClients, RedfishError } from '../../src/redfish/index.ts';
+import { createRedfishClients, listSubscriptions, type RedfishClients } from '../../src/redfish/index.ts';
 import { startFleet } from '../../src/sim/index.ts';
 import { type ScriptedBmc, startScriptedBmc } from './scriptedBmc.ts';
-import { forever, target } from './target.ts';
+import { failure, forever, target } from './target.ts';
 
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
@@ -18,15 +18,6 @@ async function start(script: Parameters<typeof startScriptedBmc>[0]): Promise<Sc
   const bmc = await startScriptedBmc(script);
   closing.push(bmc);
   return bmc;
-}
-
-async function failure(promise: Promise<unknown>): Promise<RedfishError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(RedfishError);
-  return error as RedfishError;
 }
 
 afterEach(async () => {
