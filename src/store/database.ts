@@ -1,5 +1,6 @@
-import type { CompiledQuery, Kysely } from 'kysely';
+import type { CompiledQuery, Kysely, RawBuilder } from 'kysely';
 import type { PassthruError } from '../core/errors.ts';
+import type { Change } from '../core/store.ts';
 import type { Tables } from './schema.ts';
 
 /**
@@ -10,6 +11,10 @@ import type { Tables } from './schema.ts';
  */
 export interface Database {
   readonly kysely: Kysely<Tables>;
+  /** Whether other processes may use it at the same time. */
+  readonly shared: boolean;
+  /** The time by the database's own clock at this moment, in milliseconds since 1970. */
+  readonly now: RawBuilder<number>;
   /**
    * Runs one prepared query outside a transaction and answers its rows. For the statements of every call: the way through
    * kysely's executor costs as much as SQLite itself.
@@ -21,6 +26,10 @@ export interface Database {
   isUniqueViolation(error: unknown): boolean;
   /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */
   toTrouble(error: unknown): PassthruError | null;
+  /** Tells the other processes of a change that is there already. It may get lost; never fails, and does not wait. */
+  announce(change: Change): void;
+  /** Calls `listener` with what other processes announce. */
+  onChange(listener: (change: Change) => void): void;
   /** Ends what runs, then closes. */
   close(): Promise<void>;
 }

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
 import { idempotencyStore } from './idempotency.ts';
 import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
-import { recoveryStore } from './recovery.ts';
 import { reservationStore } from './reservations.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
@@ -14,12 +14,12 @@ type Method = (...args: never[]) => Promise<unknown>;
 export function kyselyStore(database: Database): Store {
   let closing: Promise<void> | null = null;
 
-  const steps: Omit<Store, 'close'> = {
+  const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
     ...nodeStore(database),
     ...reservationStore(database),
     ...jobStore(database),
     ...idempotencyStore(database),
-    ...recoveryStore(database),
+    ...conductorStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);
     },
@@ -41,6 +41,8 @@ export function kyselyStore(database: Database): Store {
   const guarded = Object.fromEntries(Object.entries(steps).map(([name, method]) => [name, guard(method)]));
   return {
     ...(guarded as unknown as typeof steps),
+    shared: database.shared,
+    onChange: (listener) => database.onChange(listener),
     close() {
       closing ??= database.close();
       return closing;

@@ -10,7 +10,10 @@ export type Migrations = Record<string, Migration>;
 
 /** All migrations of this program. */
 export function allMigrations(rowIdType: Database['rowIdType']): Migrations {
-  return { '0001_nodes_and_jobs': { up: (db) => createNodesAndJobs(db, rowIdType) } };
+  return {
+    '0001_nodes_and_jobs': { up: (db) => createNodesAndJobs(db, rowIdType) },
+    '0002_conductors': { up: addConductors },
+  };
 }
 
 /**
@@ -135,4 +138,29 @@ async function createNodesAndJobs(db: Kysely<unknown>, rowIdType: Database['rowI
     .addPrimaryKeyConstraint('idempotency_key', ['caller', 'key'])
     .execute();
   await db.schema.createIndex('idempotency_create_time').on('idempotency').column('create_time').execute();
+}
+
+async function addConductors(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('conductors')
+    .addColumn('id', 'text', (column) => column.notNull().primaryKey())
+    .addColumn('host', 'text', (column) => column.notNull())
+    .addColumn('lease', 'bigint')
+    .addColumn('grace', 'bigint', (column) => column.notNull())
+    .addColumn('expires_at', 'bigint', (column) => column.notNull())
+    .execute();
+  await db.schema
+    .alterTable('reservations')
+    .addColumn('wanted', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
+  await db.schema
+    .alterTable('jobs')
+    .addColumn('owner', 'text', (column) => column.notNull().defaultTo(''))
+    .execute();
+  await db.schema.alterTable('jobs').addColumn('cancel_requested_by', 'text').execute();
+  await db.schema.createIndex('jobs_end_time').on('jobs').columns(['end_time', 'id']).execute();
+  // What an earlier version has left belongs to a process that is gone.
+  await sql`insert into conductors (id, host, lease, grace, expires_at) values ('', '', 0, 0, 0)`.execute(db);
+  await sql`update reservations set owner = '' where kind = 'call'`.execute(db);
+  await sql`update idempotency set owner = '' where state <> 'done'`.execute(db);
 }

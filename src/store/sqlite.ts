@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from './database.ts';
@@ -67,10 +67,15 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
+    shared: false,
+    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
     rowIdType: 'integer',
     isUniqueViolation,
     toTrouble: sqliteTrouble,
+    // There is nobody to tell, or to be told by.
+    announce: () => {},
+    onChange: () => {},
     async close() {
       // The connection comes when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());
