@@ -39,7 +39,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin({ caller: 'bob' })).toBeNull();
       expect(await begin({ key: 'key-2' })).toBeNull();
       expect(await begin({ caller: 'alicekey-', key: '1' })).toBeNull();
-      expect(await begin({ key: 'key-1\u0000' })).toBeNull();
+      expect(await begin({ key: 'key-1 ' })).toBeNull();
     });
 
     test('of many at once one is the first', async () => {
