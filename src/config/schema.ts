@@ -22,9 +22,10 @@ const keys = z.strictObject({
     description: 'Where the service listens; gRPC, gRPC-Web, Connect and REST share the port. Port 0 takes a free one.',
     allowed: 'HOST:PORT, with an IPv6 address in brackets',
   }),
-  store: textSetting('sqlite:./passthru.db', (text) => /^sqlite:./.test(text), {
-    description: 'Where nodes, reservations and jobs are kept. The file is made when it is not there.',
-    allowed: 'sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+  store: textSetting('sqlite:./passthru.db', isStore, {
+    description:
+      'Where nodes, reservations and jobs are kept: a file, which is made when it is not there, or a PostgreSQL database; see "PostgreSQL".',
+    allowed: 'sqlite:PATH, "sqlite::memory:" to keep nothing, or postgres://USER@HOST/DATABASE',
   }),
   nodes_file: optionalTextSetting({
     description: 'A file of nodes to enrol at the start; see "The nodes file".',
@@ -125,10 +126,10 @@ export const SETTINGS = listSettings(keys);
 /** `config` with its relative paths made absolute from `directory`. */
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
-  const database = config.store.slice('sqlite:'.length);
+  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   return {
     ...config,
-    store: database.startsWith(':') ? config.store : `sqlite:${absolute(database)}`,
+    store: file === undefined ? config.store : `sqlite:${absolute(file)}`,
     nodes_file: config.nodes_file === null ? null : absolute(config.nodes_file),
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
@@ -138,6 +139,10 @@ export function resolvePaths(config: Config, directory: string): Config {
 function isGuarded({ listen, auth }: Config): boolean {
   const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
   return address === null || auth?.type !== 'none' || isLoopback(address.host);
+}
+
+function isStore(text: string): boolean {
+  return /^sqlite:./.test(text) || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text));
 }
 
 function isOrigin(text: string): boolean {

@@ -69,10 +69,12 @@ export function jobStore(database: Database): JobStore {
               sql<string | null>`cast(${blank.message} as text)`.as('message'),
             ])
             .where('jobs.id', '=', blank.job_id)
-            .where(held(blank)),
+            .where(held(blank))
+            // Else it could come after an end that is being written at the same time.
+            .modifyEnd(database.holdingRows),
         )
         .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
-        .returning('revision'),
+        .returning(['revision', database.mayBeLost.as('lost')]),
   );
 
   // What every job is stored with. Building these each time costs more than SQLite does.

@@ -10,9 +10,10 @@ import { reservationStore } from './reservations.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
-/** The store on `database`, whose tables are up to date; closing the store closes it. */
+/** The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it. */
 export function kyselyStore(database: Database): Store {
   let closing: Promise<void> | null = null;
+  const running = new Set<Promise<unknown>>();
 
   const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
     ...nodeStore(database),
@@ -29,11 +30,14 @@ export function kyselyStore(database: Database): Store {
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();
+      const step = method(...args);
+      running.add(step);
       try {
-        return await method(...args);
+        return await step;
       } catch (error) {
-        if (closing !== null && !(error instanceof PassthruError)) throw closedError(error);
         throw database.toTrouble(error) ?? error;
+      } finally {
+        running.delete(step);
       }
     };
   }
@@ -44,12 +48,12 @@ export function kyselyStore(database: Database): Store {
     shared: database.shared,
     onChange: (listener) => database.onChange(listener),
     close() {
-      closing ??= database.close();
+      closing ??= Promise.allSettled(running).then(() => database.close());
       return closing;
     },
   };
 }
 
-function closedError(cause?: unknown): PassthruError {
-  return new PassthruError('store_unavailable', 'The store is closed', { cause });
+function closedError(): PassthruError {
+  return new PassthruError('store_unavailable', 'The store is closed');
 }

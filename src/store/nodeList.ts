@@ -17,6 +17,9 @@ const SORT_COLUMNS = {
   vendorInterface: 'vendor_interface',
 } as const satisfies Record<NodeSortKey, keyof NodeRow>;
 
+/** Those that can be null; databases differ in where nulls come by themselves. */
+const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
+
 /** As `Store.listNodes`. An attribute that is asked to be null matches where it is absent too. */
 export async function listNodes(db: Kysely<Tables>, query: NodeQuery): Promise<StoredNode[] | null> {
   let page = filter(selectNodes(db), query);
@@ -74,9 +77,11 @@ function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {
   const sorted =
     query.sortKey === 'id'
       ? nodes
-      : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) =>
-          // Databases differ in where nulls come by themselves.
-          ascending ? order.asc().nullsFirst() : order.desc().nullsLast(),
-        );
+      : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) => {
+          const ordered = ascending ? order.asc() : order.desc();
+          // PostgreSQL takes an index only where it is told to keep nulls as the order does, even if there are none.
+          if (!NULLABLE.includes(query.sortKey)) return ordered;
+          return ascending ? ordered.nullsFirst() : ordered.nullsLast();
+        });
   return sorted.orderBy('nodes.id', query.sortDirection);
 }

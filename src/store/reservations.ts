@@ -26,6 +26,9 @@ export const FREE = {
 export function reservationStore(database: Database): ReservationStore {
   const db = database.kysely;
 
+  const living = (conductor: string) =>
+    db.selectFrom('conductors').where('conductors.id', '=', conductor).where('expires_at', '>', database.now);
+
   const acquireFree = prepareQuery((blank: Omit<ReservationsTable, 'fence' | 'wanted'>) => {
     const acquire = db
       .updateTable('reservations')
@@ -48,9 +51,6 @@ export function reservationStore(database: Database): ReservationStore {
       ? acquire.where(({ exists }) => exists(living(blank.owner as string).select(sql`1`.as('one'))))
       : acquire;
   });
-
-  const living = (conductor: string) =>
-    db.selectFrom('conductors').where('conductors.id', '=', conductor).where('expires_at', '>', database.now);
 
   const releaseKind = prepareQuery((blank: { node_uuid: string; fence: number; kind: Reservation['kind'] }) =>
     db

@@ -68,9 +68,15 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
   return {
     kysely,
     shared: false,
-    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
+    alone: (work) => work(kysely),
+    schema: null,
     rowIdType: 'integer',
+    textType: 'text',
+    nullsLast: false,
+    now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
+    mayBeLost: sql`null`,
+    holdingRows: sql``,
     isUniqueViolation,
     toTrouble: sqliteTrouble,
     // There is nobody to tell, or to be told by.

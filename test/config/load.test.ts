@@ -46,7 +46,7 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ],
     [
       'store: mysql://h/db',
-      'store: "mysql://h/db" is not allowed; allowed: sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+      'store: "mysql://h/db" is not allowed; allowed: sqlite:PATH, "sqlite::memory:" to keep nothing, or postgres://USER@HOST/DATABASE',
     ],
     ['nodes_file: 3', 'nodes_file: 3 is not allowed; allowed: the path of a YAML file'],
     ['nodes_file:', 'nodes_file: null is not allowed; allowed: the path of a YAML file'],
@@ -124,10 +124,10 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
 
   test('a secret is not repeated', () => {
     const problems = problemsOf(
-      'redfish: { password: hunter2 }\napi_token: hunter2\nstore: postgres://u:hunter2@h/db',
+      'redfish: { password: hunter2 }\napi_token: hunter2\nstore: postgres://u:p/hunter2@?@h/db?password=hunter2&a=b',
     ).join('\n');
     expect(problems).toContain('redfish.password: is no known key (its value: ******)');
-    expect(problems).toContain('postgres://u:******@h/db');
+    expect(problems).toContain('postgres://u:******@h/db?password=******&a=b');
     expect(problems).not.toContain('hunter2');
   });
 
