@@ -12,6 +12,11 @@ import { deliver, type RequestLimits } from './transport.ts';
 export interface RequestOptions {
   /** Fires when the caller wants no more; then its reason is thrown. */
   signal: AbortSignal;
+  /**
+   * Called in the very tick in which a request is written, of each request and each try of it anew. When it throws, nothing
+   * is sent, and the caller gets what it threw. A log-in, which is everybody's, does not call it.
+   */
+  beforeSend?: () => void;
   headers?: Record<string, string>;
   /** What the request holds that must not show in an error. */
   secrets?: readonly string[];
@@ -148,6 +153,8 @@ export class RedfishClient {
       ...authorization.headers,
     };
     const text = body === null ? null : JSON.stringify(body);
-    return deliver(this.#conversation.transport, { method, path, headers, body: text }, this.#limits, options.signal);
+    const { signal, beforeSend } = options;
+    const request = { method, path, headers, body: text };
+    return deliver(this.#conversation.transport, request, this.#limits, signal, beforeSend);
   }
 }
