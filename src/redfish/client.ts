@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.ts';
+import type { Authorization } from './account.ts';
 import { type Answer, answerError, readAnswer } from './answer.ts';
 import { BUSY_TRIES, busyWaitMs, meansBusy } from './busy.ts';
 import type { Conversation } from './conversation.ts';
 import { RedfishError } from './errors.ts';
 import type { Exchange, RawAnswer } from './exchange.ts';
 import type { KnownPaths } from './knownPaths.ts';
-import type { Authorization } from './session.ts';
+
+import { samePath } from './paths.ts';
 import { deliver, type RequestLimits } from './transport.ts';
 
 export interface RequestOptions {
@@ -117,25 +119,22 @@ export class RedfishClient {
     }
   }
 
-  /** Sends with the conversation's session; a session that has ended is replaced once. */
-  async #sendAuthorized(
+  /** Sends with the conversation's session. */
+  #sendAuthorized(
     method: Exchange['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<RawAnswer> {
-    const { session } = this.#conversation;
-    const send = (authorization: Authorization) => this.#send(method, path, body, options, authorization);
-    let authorization = await session.authorize(this.#limits, options.signal);
-    let raw = await send(authorization);
-    if (raw.status === 401 && authorization.kind === 'session') {
-      // A session ends by the BMC's own timeout, by its restart, or by somebody's hand. 401 says that nothing was done.
-      session.expired(authorization);
-      authorization = await session.authorize(this.#limits, options.signal);
-      raw = await send(authorization);
-    }
-    if (raw.status === 401 && authorization.kind === 'basic') session.wrongPassword();
-    return raw;
+    const { session, root } = this.#conversation;
+    const send = (authorization: Authorization, check?: () => void) => {
+      const beforeSend = () => {
+        check?.();
+        options.beforeSend?.();
+      };
+      return this.#send(method, path, body, { ...options, beforeSend }, authorization);
+    };
+    return session.send(samePath(path, root), send, this.#limits, options.signal);
   }
 
   #send(

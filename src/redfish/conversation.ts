@@ -1,8 +1,10 @@
+import type { Account } from './account.ts';
 import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { KnownPaths } from './knownPaths.ts';
+import type { AccountLogIns } from './logIns.ts';
 import { isOtherRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
-import { type Account, type AccountLogIns, Session, type SessionsPlace } from './session.ts';
+import { Session, type SessionsPlace } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
 /** Where DSP0266 puts the sessions when the service root does not say. */

@@ -18,7 +18,7 @@ export interface Exchange {
 /** A whole answer. */
 export interface RawAnswer {
   status: number;
-  /** Names in lower case; of a repeated header the first. */
+  /** Names in lower case; of a repeated header the first, of `www-authenticate` all, joined. */
   headers: Record<string, string>;
   /** Decoded of any content encoding. */
   body: Buffer;
@@ -158,8 +158,10 @@ function endOf(error: RedfishError | null): TryEnd {
 function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    const first = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined) flat[name.toLowerCase()] = first;
+    const key = name.toLowerCase();
+    // Of the challenges every one counts; of what else a BMC repeats, the first.
+    const one = Array.isArray(value) ? (key === 'www-authenticate' ? value.join(', ') : value[0]) : value;
+    if (one !== undefined) flat[key] = one;
   }
   return flat;
 }

@@ -1,5 +1,5 @@
+import { untilAborted } from '../core/untilAborted.ts';
 import { RedfishError } from './errors.ts';
-import { withSignal } from './session.ts';
 
 /**
  * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
@@ -31,7 +31,7 @@ export class KnownPaths {
       const loading = this.#loading.get(key);
       if (loading === undefined) break;
       try {
-        await withSignal(loading, signal);
+        await untilAborted(loading, signal);
       } catch (error) {
         if (error instanceof RedfishError) throw error;
         signal.throwIfAborted();
