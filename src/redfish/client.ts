@@ -20,6 +20,8 @@ export interface RequestOptions {
    */
   beforeSend?: () => void;
   headers?: Record<string, string>;
+  /** Whether it is sent without credentials. Default false. */
+  asStranger?: boolean;
   /** What the request holds that must not show in an error. */
   secrets?: readonly string[];
 }
@@ -46,6 +48,11 @@ export class RedfishClient {
   /** Path of the service root, for example `/redfish/v1/`. */
   get root(): string {
     return this.#conversation.root;
+  }
+
+  /** What must not show in an error or a progress: the account's password and the session's token. */
+  get secrets(): readonly string[] {
+    return this.#conversation.session.secrets;
   }
 
   get known(): KnownPaths {
@@ -102,14 +109,13 @@ export class RedfishClient {
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<Answer> {
-    const { session } = this.#conversation;
     const url = this.origin + path;
     this.#conversation.active++;
     try {
       for (let tries = 1; ; tries++) {
         const raw = await this.#sendAuthorized(method, path, body, options);
         if (raw.status < 400) return readAnswer(raw);
-        const error = answerError(method, url, raw, [...session.secrets, ...(options.secrets ?? [])]);
+        const error = answerError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
         if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
         const wait = busyWaitMs(tries, raw.headers);
         await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
@@ -119,7 +125,7 @@ export class RedfishClient {
     }
   }
 
-  /** Sends with the conversation's session. */
+  /** Sends with the conversation's session, unless as a stranger. */
   #sendAuthorized(
     method: Exchange['method'],
     path: string,
@@ -127,6 +133,7 @@ export class RedfishClient {
     options: RequestOptions,
   ): Promise<RawAnswer> {
     const { session, root } = this.#conversation;
+    if (options.asStranger) return this.#send(method, path, body, options, { kind: 'none', headers: {} });
     const send = (authorization: Authorization, check?: () => void) => {
       const beforeSend = () => {
         check?.();
