@@ -134,7 +134,8 @@ export async function exchange(
         else fail(new RedfishError('failed', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`, { status, url }));
       },
       onResponseEnd() {
-        const body = decodeBody(Buffer.concat(chunks), headers['content-encoding']);
+        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+        const body = decodeBody(whole, headers['content-encoding']);
         if (body !== null) {
           pass.end('answered');
           settle({ answer: { status, headers, body } }, true);
