@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { startFleet } from '../src/sim/index.ts';
+import { runChaos } from './bmcChaos.ts';
 import { SYSTEM, startBenchCore } from './bmcCore.ts';
 import type { FleetCounts } from './bmcFleet.ts';
 
@@ -13,6 +14,7 @@ const WORKERS = 200;
 
 await requestsPerCall();
 await manyBmcs();
+await failingBmcs();
 
 /** Requests of each method at a BMC that is known; Ironic 21.4's are the figures that are to be beaten, not measured here. */
 async function requestsPerCall(): Promise<void> {
@@ -113,6 +115,26 @@ async function manyBmcs(): Promise<void> {
     ];
     console.log(cells.join(''));
   }
+}
+
+/** CHAOS_SEED tries another course of events. */
+async function failingBmcs(): Promise<void> {
+  const report = await runChaos(Number(process.env.CHAOS_SEED ?? 7));
+  const { unknown, notDone } = report;
+  const row = (name: string, value: string | number) => console.log(`${name.padEnd(56)}${value}`);
+  const share = ((100 * report.failedRequests) / report.requests).toFixed(1);
+  console.log('');
+  console.log(`${report.calls} calls on 50 BMCs, ${share} % of whose ${report.requests} requests failed`);
+  row('done', report.done);
+  row('unknown, and found to be done', unknown.done);
+  row('unknown, and found not to be done', unknown.undone);
+  row('unknown, and the BMC could not be asked', unknown['not told']);
+  for (const [kind, count] of Object.entries(notDone)) row(`not done: ${kind}`, count);
+  row('ended with an untrue account (none)', report.untrue.length);
+  row(`longest call, s (deadline ${report.deadlineMs / 1000})`, (report.longestMs / 1000).toFixed(1));
+  row('subscriptions created twice (none)', report.createdTwice);
+  row('sessions left behind (none)', report.sessionsLeft);
+  row('nodes left locked (none)', report.nodesLocked);
 }
 
 /** Lets the code be compiled: the ideal knows of no such time. */

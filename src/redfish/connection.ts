@@ -65,7 +65,7 @@ export class BmcConnections {
   lease(settings: ConnectionSettings, waitMs: number, signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) return Promise.reject(closedError(this.origin));
-    const key = JSON.stringify([settings.tls, settings.keepAlive]);
+    const key = settingsKey(settings);
     if (this.#busy < this.#limit) return this.#grant(settings, key);
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(this.#busyError('too many requests wait for it'));
     return new Promise((resolve, reject) => {
@@ -153,6 +153,19 @@ export class BmcConnections {
     const next = this.#waiting.shift();
     if (next !== undefined) this.#grant(next.settings, next.key).then(next.grant, next.fail);
   }
+}
+
+/** By the settings' object, which each conversation keeps: so it is made once, not with every request. */
+const keys = new WeakMap<ConnectionSettings, string>();
+
+/** Equal for settings whose connections may serve for each other. */
+function settingsKey(settings: ConnectionSettings): string {
+  let key = keys.get(settings);
+  if (key === undefined) {
+    key = JSON.stringify([settings.tls, settings.keepAlive]);
+    keys.set(settings, key);
+  }
+  return key;
 }
 
 function newClient(origin: string, settings: ConnectionSettings): Client {

@@ -4,6 +4,7 @@ import type { RedfishClient, RequestOptions } from './client.ts';
 import { getCollection } from './collection.ts';
 import { hasStatus, RedfishError } from './errors.ts';
 import { samePath } from './paths.ts';
+import { confirmKnown } from './serviceRoot.ts';
 import { followTask, type TaskListener } from './task.ts';
 import {
   knownMediaSlots,
@@ -46,6 +47,7 @@ export async function ejectMedia(
   options: EjectOptions,
 ): Promise<EjectedDevice[]> {
   options.progress(null, 'Looking for virtual media');
+  await confirmKnown(client, options);
   const devices = await wantedDevices(client, systemPath, options);
   const results: EjectedDevice[] = [];
   const failures: { slot: MediaSlot; error: RedfishError }[] = [];

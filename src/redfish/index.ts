@@ -1,3 +1,4 @@
+export type { AuthType } from './account.ts';
 export type { RedfishClient, RequestOptions } from './client.ts';
 export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './clients.ts';
 export { createRedfishClients } from './clients.ts';
@@ -20,7 +21,6 @@ export { managersOf } from './manager.ts';
 export { pathFault, segmentFault } from './paths.ts';
 export type { ServiceRoot } from './serviceRoot.ts';
 export { getServiceRoot } from './serviceRoot.ts';
-export type { AuthType } from './session.ts';
 export type { ComputerSystem } from './system.ts';
 export { findOnlySystem, getSystem, listSystems } from './system.ts';
 export type { TlsSettings } from './tls.ts';

@@ -42,17 +42,20 @@ const NOT_ACCEPTABLE = 406;
  * once more; nothing else is repeated.
  *
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent and
- *   nothing came back) or `failed` (redirects that lead nowhere); `signal.reason` when the signal fires
+ *   nothing came back) or `failed` (redirects that lead nowhere); `signal.reason` when the signal fires; what `beforeSend`
+ *   throws, as it is
+ * @param beforeSend called in the very tick in which a request is written, of each try anew; when it throws, nothing is sent
  */
 export async function deliver(
   transport: Transport,
   request: Exchange,
   limits: RequestLimits,
   signal: AbortSignal,
+  beforeSend?: () => void,
 ): Promise<RawAnswer> {
   let current: Exchange = { ...request, headers: { 'accept-encoding': 'identity', ...request.headers } };
   for (let redirects = 0; ; ) {
-    const answer = await repeatWhereSafe(transport, current, limits, signal);
+    const answer = await repeatWhereSafe(transport, current, limits, signal, beforeSend);
     if (answer.status === NOT_ACCEPTABLE && 'accept-encoding' in current.headers) {
       const { 'accept-encoding': _, ...headers } = current.headers;
       current = { ...current, headers };
@@ -70,6 +73,7 @@ async function repeatWhereSafe(
   request: Exchange,
   limits: RequestLimits,
   signal: AbortSignal,
+  beforeSend: (() => void) | undefined,
 ): Promise<RawAnswer> {
   const { connections, settings } = transport;
   const safe = request.method === 'GET' || request.method === 'HEAD';
@@ -77,7 +81,8 @@ async function repeatWhereSafe(
   let begun = false;
   for (let attempt = 1; ; ) {
     const start = performance.now();
-    const outcome = await exchange(connections, settings, request, limits.timeoutMs, signal, begun);
+    const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
+    const outcome = await exchange(connections, settings, request, options);
     begun = true;
     transport.observe?.({
       origin: connections.origin,
