@@ -61,7 +61,14 @@ const keys = z.strictObject({
     '30s',
     '1s',
     '1h',
-    'How long the reservation of a process that was lost stays. For processes that share a store: on SQLite, which one process has alone, the next start frees them at once.',
+    'How long a process that shares its store with others may be out of touch before what it runs counts as lost: its jobs fail then, and its nodes are free after `redfish.request_timeout` more. On SQLite, which one process has alone, the next start frees them at once.',
+  ),
+  job_retention_time: durationSetting('30d', '1d', '3650d', 'How long an ended job is kept.'),
+  job_retention_count: integerSetting(
+    100_000,
+    0,
+    10_000_000,
+    'How many ended jobs are kept at most; the oldest go first. A repeat of a call whose job is gone, with its idempotency key, is answered with 404.',
   ),
   workers_pool_size: integerSetting(
     100,
@@ -96,6 +103,10 @@ const keys = z.strictObject({
       connection_attempts: integerSetting(5, 1, 100, 'How often a BMC that cannot be reached is tried.'),
       connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two of these tries.'),
       request_timeout: durationSetting('60s', '100ms', '1h', 'How long a BMC may take to answer one request.'),
+      fence_header: choiceSetting('off', ['off', 'on'], {
+        description:
+          'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence`, the number of the reservation that they are sent under. For tests with simulated BMCs.',
+      }),
     })
     .prefault({}),
   fake: z

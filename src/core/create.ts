@@ -147,6 +147,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       running.checkOpen();
       return dispatch.callDriver(call);
     },
+    hosts: () => store.listHosts(),
     async checkReady() {
       running.checkOpen();
       await store.ping();

@@ -202,7 +202,7 @@ async function patchEmpty(client: RedfishClient, device: MediaDevice, options: R
       return await client.patch(
         device.slot.path,
         { Image: null, Inserted: false },
-        { ...options, headers: match === null ? {} : { 'if-match': match } },
+        { ...options, headers: { ...options.headers, ...(match === null ? {} : { 'if-match': match }) } },
       );
     } catch (error) {
       if (!hasStatus(error, 412)) throw error;

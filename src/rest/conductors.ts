@@ -4,30 +4,30 @@ import type { Exchange } from './exchange.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { booleanParameter, readQuery } from './query.ts';
 
-/** GET /v1/conductors: the process that answers, which is the only one. */
-export function listConductors(exchange: Exchange): void {
+/** GET /v1/conductors: the processes that serve the same store. */
+export async function listConductors(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, 'detail', 'limit', 'marker', 'sort_key', 'sort_dir');
   const detail = booleanParameter(query, 'detail') ?? false;
-  sendJson(exchange, 200, { conductors: [conductorDocument(exchange, detail)] });
+  const hosts = await exchange.core.hosts();
+  sendJson(exchange, 200, { conductors: hosts.map((host) => conductorDocument(exchange, host, detail)) });
 }
 
 /** GET /v1/conductors/HOST */
-export function showConductor(exchange: Exchange): void {
+export async function showConductor(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  const { host } = exchange.params;
-  if (host !== exchange.core.host) {
+  const { host = '' } = exchange.params;
+  if (!(await exchange.core.hosts()).includes(host)) {
     throw new PassthruError('node_not_found', `Conductor ${host} could not be found.`);
   }
-  sendJson(exchange, 200, conductorDocument(exchange, true));
+  sendJson(exchange, 200, conductorDocument(exchange, host, true));
 }
 
-function conductorDocument(exchange: Exchange, detail: boolean) {
-  const { host, drivers } = exchange.core;
+function conductorDocument(exchange: Exchange, host: string, detail: boolean) {
   return {
     hostname: host,
     conductor_group: '',
     links: selfAndBookmark(baseUrl(exchange), `conductors/${encodeURIComponent(host)}`),
     alive: true,
-    ...(detail ? { drivers: drivers.list().map(({ name }) => name) } : {}),
+    ...(detail ? { drivers: exchange.core.drivers.list().map(({ name }) => name) } : {}),
   };
 }

@@ -40,7 +40,7 @@ const UNREAD_PROPERTIES = Object.fromEntries(
 );
 
 /** GET /v1/drivers */
-export function listDrivers(exchange: Exchange): void {
+export async function listDrivers(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, 'type', 'detail');
   const type = query.get('type') ?? 'dynamic';
   if (type !== 'dynamic' && type !== 'classic') {
@@ -48,11 +48,12 @@ export function listDrivers(exchange: Exchange): void {
   }
   const detail = booleanParameter(query, 'detail') ?? false;
   const drivers = type === 'dynamic' ? exchange.core.drivers.list() : [];
-  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, detail)) });
+  const hosts = await exchange.core.hosts();
+  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, hosts, detail)) });
 }
 
 /** GET /v1/drivers/D */
-export function showDriver(exchange: Exchange): void {
+export async function showDriver(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { driver = '' } = exchange.params;
   const found = exchange.core.drivers.list().find(({ name }) => name === driver);
@@ -61,7 +62,7 @@ export function showDriver(exchange: Exchange): void {
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
-  sendJson(exchange, 200, driverDocument(exchange, found, true));
+  sendJson(exchange, 200, driverDocument(exchange, found, await exchange.core.hosts(), true));
 }
 
 /** GET /v1/drivers/D/properties */
@@ -71,12 +72,17 @@ export function showDriverProperties(exchange: Exchange): void {
   sendJson(exchange, 200, { ...properties, ...UNREAD_PROPERTIES, ...properties });
 }
 
-function driverDocument(exchange: Exchange, { name, vendorInterfaces }: HardwareType, detail: boolean) {
+function driverDocument(
+  exchange: Exchange,
+  { name, vendorInterfaces }: HardwareType,
+  hosts: string[],
+  detail: boolean,
+) {
   const base = baseUrl(exchange);
   const path = `drivers/${encodeURIComponent(name)}`;
   const document: Record<string, unknown> = {
     name,
-    hosts: [exchange.core.host],
+    hosts,
     links: selfAndBookmark(base, path),
     properties: selfAndBookmark(base, `${path}/properties`),
     type: 'dynamic',

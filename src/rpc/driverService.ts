@@ -7,12 +7,12 @@ import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Tells which drivers there are. */
 export function driverService(core: Core): ServiceImpl<typeof DriverService> {
-  const toMessage = (type: HardwareType): MessageInitShape<typeof DriverSchema> => ({
+  const toMessage = (type: HardwareType, hosts: string[]): MessageInitShape<typeof DriverSchema> => ({
     name: type.name,
     defaultVendorInterface: type.vendorInterfaces[0].name,
     enabledVendorInterfaces: type.vendorInterfaces.map((vendorInterface) => vendorInterface.name),
     properties: { ...type.properties },
-    hosts: [core.host],
+    hosts,
   });
   return {
     async listDrivers(request) {
@@ -20,10 +20,11 @@ export function driverService(core: Core): ServiceImpl<typeof DriverService> {
       const after = lastOfPageBefore('drivers', request.pageToken, (text) => text !== '');
       const types = core.drivers.list().filter((type) => after === null || type.name > after);
       const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);
-      return { drivers: page.map(toMessage), nextPageToken };
+      const hosts = await core.hosts();
+      return { drivers: page.map((type) => toMessage(type, hosts)), nextPageToken };
     },
     async getDriver(request) {
-      return { driver: toMessage(core.drivers.get(request.driver)) };
+      return { driver: toMessage(core.drivers.get(request.driver), await core.hosts()) };
     },
   };
 }
