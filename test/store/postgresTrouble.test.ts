@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -131,7 +135,14 @@ describe('while it runs', () => {
 
   test('a connection that is lost while nobody uses it does no harm', async () => {
     const warnings: string[] = [];
-    const log = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) };
+    const log = {
+      ...silentLogger,
+      warn(fields: object, message: string) {
+        expect(inspect(fields, { depth: 9 })).not.toContain('hunter2');
+        expect(Object.keys((fields as { err: object }).err)).not.toContain('client');
+        warnings.push(message);
+      },
+    };
     const database = await server.createDatabase();
     const store = await openStore(server.url(database), { log });
     stores.push(store);
@@ -144,8 +155,10 @@ describe('while it runs', () => {
 
   test('a defect is no trouble of the database: it is thrown as it is', async () => {
     const store = await openNew();
-    const wrong = { ...sampleNode(), driver: null as unknown as string };
-    await expect(store.createNode(wrong)).rejects.not.toMatchObject({ name: 'PassthruError' });
+    const wrong = { ...sampleNode({ driverInfo: { redfish_password: 'hunter2' } }), driver: null as unknown as string };
+    const error = await store.createNode(wrong).catch((refused) => refused);
+    expect(error).toMatchObject({ code: '23502' });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hunter2');
     await store.ping();
   });
 
@@ -225,6 +238,22 @@ describe('at the start', () => {
       await (await open(url.href)).ping();
     } finally {
       delete process.env.PGPASSWORD;
+    }
+  });
+
+  test('a password from a password file will do', async () => {
+    const url = new URL(server.url(await server.createDatabase()));
+    const directory = mkdtempSync(join(tmpdir(), 'passthru-passfile-'));
+    const file = join(directory, 'passfile');
+    const password = decodeURIComponent(url.password).replaceAll(':', '\\:');
+    writeFileSync(file, `127.0.0.1:${url.port}:*:postgres:${password}\n`, { mode: 0o600 });
+    process.env.PGPASSFILE = file;
+    url.password = '';
+    try {
+      await (await open(url.href)).ping();
+    } finally {
+      delete process.env.PGPASSFILE;
+      rmSync(directory, { recursive: true });
     }
   });
 });
