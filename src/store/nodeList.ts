@@ -59,7 +59,10 @@ function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | 
   const ascending = query.sortDirection === 'asc';
   const beyond = ascending ? '>' : '<';
   if (query.sortKey === 'id') return nodes.where('nodes.id', beyond, id);
-  return nodes.where((where) => {
+  // PostgreSQL reads the two tables side by side then, and would read all reservations before this one too.
+  const joined =
+    query.sortKey === 'uuid' ? nodes.where('reservations.node_uuid', ascending ? '>=' : '<=', value as string) : nodes;
+  return joined.where((where) => {
     const laterId = where('nodes.id', beyond, id);
     if (value === null) {
       const equal = where.and([where(column, 'is', null), laterId]);

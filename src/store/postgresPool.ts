@@ -84,7 +84,11 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
   };
   const pool = new pg.Pool(options);
   // A connection that broke while nobody used it. It is gone from the pool; the next one who needs one makes it.
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the database was lost'));
+  pool.on('error', (error: Error & { client?: unknown }) => {
+    // The connection itself, with what it knows of the server; an error is logged with all that it has.
+    delete error.client;
+    log.warn({ err: error }, 'an idle connection to the database was lost');
+  });
 
   async function connect(): Promise<Connection> {
     try {
@@ -131,7 +135,8 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
       return await this.#client.query({ text: sql, values: parameters as unknown[], name: statementName(sql) });
     } catch (error) {
       if (endsConnection(error)) this.#lost = true;
-      if (!this.#lost || error instanceof pg.DatabaseError) throw error;
+      if (error instanceof pg.DatabaseError) throw withoutValues(error);
+      if (!this.#lost) throw error;
       throw new ConnectionLost('the connection was lost', { cause: error });
     } finally {
       clearTimeout(timer);
@@ -147,6 +152,13 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
     // While a statement runs this cuts the connection, so that the statement fails at once, and the rollback after it.
     (this.#client as unknown as pg.Client).end().catch(() => {});
   }
+}
+
+/** `error` without the row that it may tell of, since a node's has passwords. */
+function withoutValues(error: pg.DatabaseError): pg.DatabaseError {
+  delete error.detail;
+  delete error.where;
+  return error;
 }
 
 const names = new Map<string, string>();

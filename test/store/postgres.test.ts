@@ -12,7 +12,7 @@ beforeAll(async () => {
   server = await startPostgres();
   template = await server.createDatabase();
   await (await openStore(server.url(template), { log: silentLogger })).close();
-});
+}, 60_000);
 
 afterAll(async () => {
   await server.remove();
