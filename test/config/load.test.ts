@@ -156,6 +156,8 @@ describe('the environment', () => {
       PASSTHRU_NODE_LOCKED_RETRY_INTERVAL: ['250ms', 250],
       PASSTHRU_LOCK_WAIT_MAX: ['5m', 300_000],
       PASSTHRU_NODE_LOCK_LEASE: ['10', 10_000],
+      PASSTHRU_JOB_RETENTION_TIME: ['7d', 604_800_000],
+      PASSTHRU_JOB_RETENTION_COUNT: ['5', 5],
       PASSTHRU_WORKERS_POOL_SIZE: ['8', 8],
       PASSTHRU_HOST: ['replica-2', 'replica-2'],
       PASSTHRU_LOG_LEVEL: ['debug', 'debug'],
@@ -168,6 +170,7 @@ describe('the environment', () => {
       PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: ['1', 1],
       PASSTHRU_REDFISH_CONNECTION_RETRY_INTERVAL: ['1s', 1000],
       PASSTHRU_REDFISH_REQUEST_TIMEOUT: ['1m', 60_000],
+      PASSTHRU_REDFISH_FENCE_HEADER: ['on', 'on'],
       PASSTHRU_FAKE_VENDOR_DELAY: ['2s', 2000],
       PASSTHRU_DRIVERS: ['["/a.js", "package"]', ['/a.js', 'package']],
     };
