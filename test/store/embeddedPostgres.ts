@@ -9,8 +9,8 @@ export interface PostgresServer {
   port: number;
   /** The URL of `database` for the server's superuser, password included. */
   url(database: string): string;
-  /** Makes a database, as a copy of `template` when one is given, and answers its name. */
-  createDatabase(template?: string): Promise<string>;
+  /** Makes an empty database and answers its name. */
+  createDatabase(): Promise<string>;
   /** Runs `sql` as the superuser on a connection of its own and answers the rows of its last statement. */
   query<R extends object>(sql: string, database?: string): Promise<R[]>;
   /** Starts it again on the same port, with the same data. */
@@ -73,9 +73,9 @@ export async function startPostgres(): Promise<PostgresServer> {
     port,
     url,
     query,
-    async createDatabase(template = 'template0') {
+    async createDatabase() {
       const name = `test_${++databases}`;
-      await query(`create database ${name} template ${template}`);
+      await query(`create database ${name} template template0`);
       return name;
     },
     async start() {
