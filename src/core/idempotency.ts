@@ -122,7 +122,12 @@ export class Idempotency {
     let outcome: Outcome;
     try {
       outcome = await work(call, async () => {
-        await this.#store.acceptIdempotent(call.caller, call.key);
+        if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) {
+          throw new PassthruError(
+            'store_unavailable',
+            'The lease of this process ran out before the call began; nothing was done.',
+          );
+        }
         accepted = true;
       });
     } catch (error) {

@@ -133,6 +133,8 @@ export class JobRunner implements Jobs {
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
     if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    if (driver !== null && storableText(driver) !== driver) return [];
     if (driver !== null) filter.driver = driver;
     if (state !== null) filter.state = state;
     return this.#store.listJobs(filter);

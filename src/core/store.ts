@@ -241,8 +241,8 @@ export interface Store {
    * otherwise what is known of the first.
    */
   beginIdempotent(call: IdempotentCall, conductor: string, notBefore: Date): Promise<KnownCall | null>;
-  /** The call is about to run. */
-  acceptIdempotent(caller: string, key: string): Promise<void>;
+  /** The call of `conductor` is about to run. False when it is not known any more: the conductor counts as lost. */
+  acceptIdempotent(caller: string, key: string, conductor: string): Promise<boolean>;
   /** Keeps the outcome of an accepted call. */
   finishIdempotent(caller: string, key: string, outcome: JsonObject): Promise<void>;
   /** Forgets a call of `conductor` that did not begin to act, however far it is known to have come. */

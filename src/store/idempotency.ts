@@ -50,15 +50,18 @@ export function idempotencyStore(database: Database): IdempotencyStore {
       }
     },
 
-    async acceptIdempotent(caller, key) {
-      await db.transaction().execute(async (transaction) => {
-        await transaction
+    async acceptIdempotent(caller, key, conductor) {
+      return await db.transaction().execute(async (transaction) => {
+        const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })
           .where('caller', '=', caller)
           .where('key', '=', key)
+          .where('owner', '=', conductor)
           .where('state', '=', 'waiting')
+          .returning('key')
           .execute();
+        return accepted.length > 0;
       });
     },
 

@@ -11,18 +11,15 @@ const LEASE = 2000;
 const GRACE = 500;
 
 let server: PostgresServer;
-let template: string;
 let url: string;
 let replicas: TestCore[];
 
 beforeAll(async () => {
   server = await startPostgres();
-  template = await server.createDatabase();
-  await (await openStore(server.url(template), { log: silentLogger })).close();
 });
 afterAll(() => server.remove());
 beforeEach(async () => {
-  url = server.url(await server.createDatabase(template));
+  url = server.url(await server.createDatabase());
   replicas = [];
 });
 afterEach(async () => {

@@ -76,7 +76,7 @@ export function conductorPromises(opened: Opened): void {
       const longAgo = new Date(0);
       for (const key of ['waiting', 'accepted', 'done']) {
         await store.beginIdempotent(call(key), 'process-1', longAgo);
-        if (key !== 'waiting') await store.acceptIdempotent('alice', key);
+        if (key !== 'waiting') await store.acceptIdempotent('alice', key, 'process-1');
       }
       await store.finishIdempotent('alice', 'done', { result: 1 });
 

@@ -10,7 +10,7 @@ import type { Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
-import { enrol, reserve, sampleJob, sampleNode, sampleReservation } from './samples.ts';
+import { enrol, hold, reserve, sampleConductor, sampleJob, sampleNode, sampleReservation } from './samples.ts';
 
 let server: PostgresServer;
 let stores: Store[] = [];
@@ -30,6 +30,7 @@ afterAll(async () => {
 
 async function open(url: string): Promise<Store> {
   const store = await openStore(url, { log: silentLogger });
+  await store.addConductor(sampleConductor());
   stores.push(store);
   return store;
 }
@@ -65,7 +66,7 @@ describe('while it runs', () => {
     await kysely.transaction().execute(async (transaction) => {
       // Holds the row, so that the statement of the store waits.
       await sql`update reservations set fence = fence`.execute(transaction);
-      const waiting = expect(store.acquire(uuid, sampleReservation(), 'p')).rejects.toMatchObject(unavailable());
+      const waiting = expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(unavailable());
       await until(async () => (await terminateWaiting(database)) > 0);
       await waiting;
     });
@@ -79,7 +80,7 @@ describe('while it runs', () => {
     const { kysely, close } = await openPostgres(server.url(await currentDatabase()), silentLogger);
     await kysely.transaction().execute(async (transaction) => {
       await sql`update reservations set fence = fence`.execute(transaction);
-      await expect(store.acquire(uuid, sampleReservation(), 'p')).rejects.toMatchObject(
+      await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
         unavailable('The store is not available: the database took too long'),
       );
     });
@@ -126,7 +127,7 @@ describe('while it runs', () => {
     await server.query(`alter database ${database} set default_transaction_read_only = on`);
     await server.query(terminateAll(database));
     await until(async () => (await store.ping().catch(() => 'down')) !== 'down');
-    await expect(store.acquire(uuid, sampleReservation(), 'p')).rejects.toMatchObject(
+    await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
       unavailable('The store is not available: the database can only be read'),
     );
     await server.query(`alter database ${database} set default_transaction_read_only = off`);
@@ -164,7 +165,7 @@ describe('while it runs', () => {
 
   test('closing ends what runs first', async () => {
     const store = await openNew();
-    const running = Array.from({ length: 40 }, (_, number) => store.acceptJob(sampleJob(number), null, null, {}));
+    const running = Array.from({ length: 40 }, (_, number) => store.acceptJob(sampleJob(number), hold(), null, {}));
     await store.close();
     await Promise.all(running);
   });
