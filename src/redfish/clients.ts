@@ -78,6 +78,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
         return await work(new RedfishClient(conversation, target.limits));
       } finally {
         await conversation.session.close();
+        logIns.leave(target.origin, target.account);
         await leave(conversation);
       }
     },
