@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { CLIENTS, LANGUAGES, type Language, pluginFolder } from './plugins.ts';
+import { CLIENTS, installPlugins, LANGUAGES, type Language, pluginFolder } from './plugins.ts';
 
 const run = promisify(execFile);
 const ROOT = join(CLIENTS, '..');
@@ -45,8 +45,7 @@ export async function findStaleClients(languages: readonly Language[]): Promise<
 async function withGenerated<T>(languages: readonly Language[], use: (folder: string) => T): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-clients-'));
   try {
-    const programs: string[] = [];
-    for (const language of languages) programs.push(await pluginFolder(language));
+    for (const language of languages) await installPlugins(language);
     const template = parse(readFileSync(join(CLIENTS, 'buf.gen.yaml'), 'utf8'));
     template.plugins = template.plugins.filter(({ out }: { out: string }) =>
       languages.some((language) => out.startsWith(`clients/${language}/`) || out === `clients/${language}`),
@@ -54,7 +53,7 @@ async function withGenerated<T>(languages: readonly Language[], use: (folder: st
     const buf = join(ROOT, 'node_modules/@bufbuild/buf/bin/buf');
     await run(process.execPath, [buf, 'generate', '--template', JSON.stringify(template), '--output', folder], {
       cwd: ROOT,
-      env: { ...process.env, PATH: [...programs, process.env.PATH].join(delimiter) },
+      env: { ...process.env, PATH: [...languages.map(pluginFolder), process.env.PATH].join(delimiter) },
     });
     return use(folder);
   } finally {

@@ -70,25 +70,35 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'passthru', 'clients');
 }
 
-/**
- * The folder with the plugins that generate `language`, installed there on first use and again when their pins change.
- * Not to be called twice at once for one language.
- * @throws when the language's own tools are missing or a registry cannot be reached
- */
-export async function pluginFolder(language: Language): Promise<string> {
+/** The folder of the plugins that generate `language`; what `installPlugins` makes. */
+export function pluginFolder(language: Language): string {
   // npm ci has brought it.
   if (language === 'typescript') return join(CLIENTS, '..', 'node_modules', '.bin');
-  const { pins, install } = PLUGINS[language];
-  const version = createHash('sha256').update(pins.join('\n')).digest('hex').slice(0, 12);
-  const folder = join(cacheFolder(), `${language}-plugins-${version}`);
-  const ready = join(folder, 'ready');
-  if (!existsSync(ready)) {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(join(folder, 'bin'), { recursive: true });
-    await install(folder);
-    writeFileSync(ready, '');
-  }
-  return join(folder, 'bin');
+  const version = createHash('sha256').update(PLUGINS[language].pins.join('\n')).digest('hex').slice(0, 12);
+  return join(cacheFolder(), `${language}-plugins-${version}`, 'bin');
+}
+
+/**
+ * Installs the plugins that generate `language`, unless they are there with the pins of now. Not to be called twice at
+ * once for one language.
+ * @throws when the language's own tools are missing or a registry cannot be reached
+ */
+export async function installPlugins(language: Language): Promise<void> {
+  if (language === 'typescript') return;
+  const bin = pluginFolder(language);
+  const ready = join(bin, '..', 'ready');
+  if (existsSync(ready)) return;
+  rmSync(dirname(bin), { recursive: true, force: true });
+  mkdirSync(bin, { recursive: true });
+  await PLUGINS[language].install(dirname(bin));
+  writeFileSync(ready, '');
+}
+
+/** Installs the command of a Go module, `MODULE@VERSION`, for the tests; answers its folder. */
+export async function installGoCommand(module: string): Promise<string> {
+  const folder = join(cacheFolder(), 'go-commands');
+  await run('go', ['install', module], { env: { ...process.env, GOBIN: folder } });
+  return folder;
 }
 
 function pinned(file: string): string {

@@ -4,6 +4,7 @@ python example.py [HOST:PORT [NODE]]
 """
 
 import sys
+import time
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -15,6 +16,11 @@ from passthru.v1.error_pb2 import ErrorReason
 from passthru.v1.job_pb2 import JobState
 from passthru.v1.passthru_pb2 import CallNodeMethodRequest, ListNodeMethodsRequest, WatchJobRequest
 from passthru.v1.passthru_pb2_grpc import PassthruServiceStub
+
+
+# How often a broken stream is taken up again, and the pause before, in seconds.
+TRIES = 10
+PAUSE = 0.2
 
 
 def run(address: str, node: str) -> None:
@@ -53,7 +59,7 @@ def watch(client: PassthruServiceStub, job_id: str) -> None:
     """Follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show that,
     the first one is broken after its first message."""
     request = WatchJobRequest(job_id=job_id)
-    while True:
+    for _ in range(TRIES):
         stream = client.WatchJob(request)
         try:
             for response in stream:
@@ -69,9 +75,12 @@ def watch(client: PassthruServiceStub, job_id: str) -> None:
                     print(f"the job, resumed, with every revision once: {state}, {value(job.result)}")
             return
         except grpc.RpcError as error:
-            if error.code() not in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE):
+            if error_detail(error) is not None:
                 raise
+            # Not the service's word: the connection broke.
             print("the stream broke")
+            time.sleep(PAUSE)
+    raise RuntimeError("the service cannot be reached")
 
 
 def call(node: str, method: str, bar: str) -> CallNodeMethodRequest:

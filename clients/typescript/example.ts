@@ -3,7 +3,7 @@
 //   node example.ts [URL [NODE [connect|grpc|grpc-web|browser]]]
 import { enumToJson, toJson } from '@bufbuild/protobuf';
 import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
-import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { type Client, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { createConnectTransport as createBrowserTransport } from '@connectrpc/connect-web';
 import { ErrorReasonSchema, errorDetail, JobStateSchema, PassthruService } from 'passthru-client';
@@ -15,6 +15,10 @@ const TRANSPORTS: Record<string, (baseUrl: string) => Transport> = {
   'grpc-web': (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1' }),
   browser: (baseUrl) => createBrowserTransport({ baseUrl }),
 };
+
+/** How often a broken stream is taken up again, and the pause before, in milliseconds. */
+const TRIES = 10;
+const PAUSE = 200;
 
 const [url = 'http://127.0.0.1:6385', node = 'fake-1', transport = 'connect'] = process.argv.slice(2);
 const client = createClient(PassthruService, TRANSPORTS[transport]!(url));
@@ -51,7 +55,7 @@ await watch(client, job.id);
  */
 async function watch(client: Client<typeof PassthruService>, jobId: string): Promise<void> {
   let afterRevision: bigint | undefined;
-  for (;;) {
+  for (let left = TRIES; left > 0; left--) {
     const broken = new AbortController();
     try {
       for await (const { job } of client.watchJob({ jobId, afterRevision }, { signal: broken.signal })) {
@@ -70,11 +74,13 @@ async function watch(client: Client<typeof PassthruService>, jobId: string): Pro
       }
       return;
     } catch (error) {
-      const { code } = ConnectError.from(error);
-      if (code !== Code.Canceled && code !== Code.Unavailable) throw error;
+      if (!(error instanceof ConnectError) || errorDetail(error) !== undefined) throw error;
+      // Not the service's word: the connection broke.
       console.log('the stream broke');
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
+  throw new Error('the service cannot be reached');
 }
 
 function json(value: Value): string {

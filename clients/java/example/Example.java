@@ -6,7 +6,6 @@ import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
-import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.Iterator;
 import passthru.Errors;
@@ -26,6 +25,11 @@ import passthru.v1.WatchJobResponse;
  * <pre>java -cp 'target/passthru-client-0.1.0.jar:target/dependency/*' example/Example.java [HOST:PORT [NODE]]</pre>
  */
 class Example {
+  /** How often a broken stream is taken up again, and the pause before, in milliseconds. */
+  static final int TRIES = 10;
+
+  static final long PAUSE = 200;
+
   public static void main(String[] words) throws Exception {
     String address = words.length > 0 ? words[0] : "127.0.0.1:6385";
     String node = words.length > 1 ? words[1] : "fake-1";
@@ -70,7 +74,7 @@ class Example {
    */
   static void watch(PassthruServiceBlockingStub client, String jobId) throws Exception {
     var request = WatchJobRequest.newBuilder().setJobId(jobId);
-    while (true) {
+    for (int left = TRIES; left > 0; left--) {
       try (Context.CancellableContext stream = Context.current().withCancellation()) {
         Iterator<WatchJobResponse> messages = stream.call(() -> client.watchJob(request.build()));
         while (messages.hasNext()) {
@@ -89,11 +93,13 @@ class Example {
         }
         return;
       } catch (StatusRuntimeException error) {
-        Status.Code code = error.getStatus().getCode();
-        if (code != Status.Code.CANCELLED && code != Status.Code.UNAVAILABLE) throw error;
+        if (Errors.detail(error).isPresent()) throw error;
+        // Not the service's word: the connection broke.
         System.out.println("the stream broke");
+        Thread.sleep(PAUSE);
       }
     }
+    throw new IllegalStateException("the service cannot be reached");
   }
 
   static CallNodeMethodRequest.Builder call(String node, String method, String bar) {

@@ -13,6 +13,9 @@ pub mod v1 {
 /// reached.
 pub fn error_detail(status: &tonic::Status) -> Option<v1::ErrorDetail> {
     let packed = tonic_types::Status::decode(status.details()).ok()?;
-    let detail = packed.details.iter().find(|detail| detail.type_url.ends_with("/passthru.v1.ErrorDetail"))?;
+    let detail = packed
+        .details
+        .iter()
+        .find(|detail| detail.type_url.ends_with("/passthru.v1.ErrorDetail"))?;
     v1::ErrorDetail::decode(&*detail.value).ok()
 }

@@ -5,10 +5,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,6 +19,12 @@ import (
 	passthru "passthru.example/clients/go"
 	passthruv1 "passthru.example/clients/go/passthru/v1"
 	"passthru.example/clients/go/passthru/v1/passthruv1connect"
+)
+
+// How often a broken stream is taken up again, and the pause before.
+const (
+	tries = 10
+	pause = 200 * time.Millisecond
 )
 
 func main() {
@@ -80,7 +88,7 @@ func run(ctx context.Context, url, node string) error {
 // that, the first one is broken after its first message.
 func watch(ctx context.Context, client passthruv1connect.PassthruServiceClient, id string) error {
 	request := &passthruv1.WatchJobRequest{JobId: id}
-	for {
+	for range tries {
 		streaming, breakStream := context.WithCancel(ctx)
 		defer breakStream()
 		stream, err := client.WatchJob(streaming, connect.NewRequest(request))
@@ -104,11 +112,14 @@ func watch(ctx context.Context, client passthruv1connect.PassthruServiceClient, 
 		if err == nil {
 			return nil
 		}
-		if code := connect.CodeOf(err); code != connect.CodeCanceled && code != connect.CodeUnavailable {
+		if passthru.ErrorDetail(err) != nil {
 			return err
 		}
+		// Not the service's word: the connection broke.
 		fmt.Println("the stream broke")
+		time.Sleep(pause)
 	}
+	return errors.New("the service cannot be reached")
 }
 
 func call(node, method, bar string) *connect.Request[passthruv1.CallNodeMethodRequest] {

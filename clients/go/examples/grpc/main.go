@@ -10,16 +10,21 @@ import (
 	"io"
 	"log"
 	"os"
+	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	passthru "passthru.example/clients/go"
 	passthruv1 "passthru.example/clients/go/passthru/v1"
+)
+
+// How often a broken stream is taken up again, and the pause before.
+const (
+	tries = 10
+	pause = 200 * time.Millisecond
 )
 
 func main() {
@@ -88,7 +93,7 @@ func run(ctx context.Context, address, node string) error {
 // that, the first one is broken after its first message.
 func watch(ctx context.Context, client passthruv1.PassthruServiceClient, id string) error {
 	request := &passthruv1.WatchJobRequest{JobId: id}
-	for {
+	for range tries {
 		streaming, breakStream := context.WithCancel(ctx)
 		defer breakStream()
 		stream, err := client.WatchJob(streaming, request)
@@ -100,7 +105,8 @@ func watch(ctx context.Context, client passthruv1.PassthruServiceClient, id stri
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			if code := status.Code(err); code == codes.Canceled || code == codes.Unavailable {
+			if err != nil && passthru.ErrorDetail(err) == nil {
+				// Not the service's word: the connection broke.
 				fmt.Println("the stream broke")
 				break
 			}
@@ -119,7 +125,9 @@ func watch(ctx context.Context, client passthruv1.PassthruServiceClient, id stri
 				fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
 			}
 		}
+		time.Sleep(pause)
 	}
+	return errors.New("the service cannot be reached")
 }
 
 func call(node, method, bar string) *passthruv1.CallNodeMethodRequest {
