@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -7,19 +7,20 @@ import { LANGUAGES, type Language } from '../../clients/plugins.ts';
 import { type Served, serve, start } from '../cli/run.ts';
 import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
-import { BUILDS, cleanUp, hasToolchain, PROGRAMS } from './programs.ts';
+import { BUILDS, cleanUp, NPM_PACKAGE, PROGRAMS, whyNot } from './programs.ts';
 
 const BUILD_MS = 20 * 60_000;
 // What a first build of Rust's and Java's clients takes is too long for every `npm test`.
 const SLOW: readonly Language[] = ['java', 'rust'];
 const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
 
-const tested = LANGUAGES.filter((language) => {
-  if (!hasToolchain(language)) tellSkipped(`the ${language} client`, 'its toolchain is not here');
-  else if (SLOW.includes(language) && !everything) tellSkipped(`the ${language} client`, 'its build is long; PASSTHRU_TEST_CLIENTS=all runs it');
-  else return true;
-  return false;
-});
+const tested: Language[] = [];
+for (const language of LANGUAGES) {
+  const long = SLOW.includes(language) && !everything;
+  const why = long ? 'its build is long; PASSTHRU_TEST_CLIENTS=all runs it' : await whyNot(language);
+  if (why === null) tested.push(language);
+  else tellSkipped(`the ${language} client`, why);
+}
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -71,6 +72,23 @@ describe.each(LANGUAGES)('the %s client', (language) => {
         },
         BUILD_MS,
       );
+    }
+
+    if (language === 'typescript') {
+      test('loads nothing that a browser lacks', () => {
+        const files = readdirSync(NPM_PACKAGE, { recursive: true, encoding: 'utf8' }).filter((name) =>
+          name.endsWith('.js'),
+        );
+        const imported = files.flatMap((name) => {
+          const code = readFileSync(join(NPM_PACKAGE, name), 'utf8');
+          return [...code.matchAll(/(?:from|import) ["']([^."'][^"']*)/g)].map(([, module]) => module);
+        });
+        expect([...new Set(imported)].sort()).toEqual([
+          '@bufbuild/protobuf/codegenv2',
+          '@bufbuild/protobuf/wkt',
+          '@connectrpc/connect',
+        ]);
+      });
     }
 
     describe.concurrent('shows lists, calls, the holder of a lock and a watch', () => {

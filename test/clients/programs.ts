@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,26 +17,39 @@ export interface Program {
   command(address: string, node: string): string[];
 }
 
-/** What must be on the machine for a language's client, as a command that succeeds. */
-export const TOOLCHAINS: Record<Language, readonly string[]> = {
-  go: ['go', 'version'],
-  python: ['python3', '-m', 'venv', '--help'],
-  java: ['mvn', '--version'],
-  rust: ['cargo', '--version'],
-  typescript: [process.execPath, '--version'],
-};
-
-/** Whether this machine can build the client of `language`. */
-export function hasToolchain(language: Language): boolean {
-  const [program, ...words] = TOOLCHAINS[language];
-  return spawnSync(program!, words).status === 0;
+/**
+ * Why the client of `language` cannot be built here: its toolchain is missing or too old, or its packages cannot be
+ * fetched. Null when it can be.
+ */
+export async function whyNot(language: Language): Promise<string | null> {
+  try {
+    await TOOLCHAINS[language]();
+    return null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'its toolchain is not here' : message.trim();
+  }
 }
+
+/** What fails when the client of a language cannot be built here. */
+const TOOLCHAINS: Record<Language, () => Promise<unknown>> = {
+  // A Go that is older than go.mod asks for says so, and fetches none by itself.
+  go: () => run('go', ['mod', 'download'], { cwd: join(CLIENTS, 'go'), env: { ...process.env, GOTOOLCHAIN: 'local' } }),
+  python: async () => {
+    await run('python3', ['-c', 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10), sys.version']);
+    await installPlugins('python');
+  },
+  java: () => run('mvn', ['--version']),
+  rust: () => run('cargo', ['--version']),
+  typescript: async () => {},
+};
 
 const out = join(ROOT, 'node_modules', '.cache', 'clients');
 const rustTarget = join(cacheFolder(), 'rust-target');
 const python = join(pluginFolder('python'), 'python');
-// Not under node_modules: there Node strips no types.
-const npmFolder = mkdtempSync(join(tmpdir(), 'passthru-npm-'));
+/** What packages are installed into. Not under node_modules: there Node strips no types. */
+const installed = mkdtempSync(join(tmpdir(), 'passthru-installed-'));
+export const NPM_PACKAGE = join(installed, 'node_modules', 'passthru-client');
 
 export const PROGRAMS: readonly Program[] = [
   {
@@ -52,7 +65,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     name: 'grpcio',
     language: 'python',
-    command: (address, node) => [python, join(CLIENTS, 'python', 'example.py'), address, node],
+    command: (address, node) => [python, join(installed, 'example.py'), address, node],
   },
   {
     name: 'grpc-java',
@@ -74,7 +87,7 @@ export const PROGRAMS: readonly Program[] = [
       language: 'typescript',
       command: (address, node) => [
         process.execPath,
-        join(npmFolder, 'example.ts'),
+        join(installed, 'example.ts'),
         `http://${address}`,
         node,
         transport,
@@ -90,9 +103,14 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
     await run('go', ['vet', './...'], { cwd: join(CLIENTS, 'go') });
     await run('go', ['build', '-o', `${out}/`, './examples/...'], { cwd: join(CLIENTS, 'go') });
   },
+  // The package as pip installs it, and the program beside it.
   async python() {
-    await installPlugins('python');
-    await run(python, ['-m', 'mypy'], { cwd: join(CLIENTS, 'python') });
+    const source = join(CLIENTS, 'python');
+    const here = ['--no-deps', '--no-build-isolation', '--no-index', '--target', installed];
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...here, source]);
+    copyFileSync(join(source, 'example.py'), join(installed, 'example.py'));
+    // With the stubs that the package brings.
+    await run(python, ['-m', 'mypy', '--strict', 'example.py', 'passthru/__init__.py'], { cwd: installed });
   },
   async java() {
     await generate(['java']);
@@ -105,27 +123,25 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
     mkdirSync(out, { recursive: true });
     copyFileSync(join(rustTarget, 'debug', 'examples', 'example'), join(out, 'tonic'));
   },
-  // The package as npm would install it, beside its peers, and the program in a folder of its own.
+  // The package as npm installs it, beside its peers, and the program beside it.
   async typescript() {
     const source = join(CLIENTS, 'typescript');
-    const modules = join(npmFolder, 'node_modules');
-    mkdirSync(join(modules, 'passthru-client'), { recursive: true });
-    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', npmFolder], { cwd: source });
+    mkdirSync(NPM_PACKAGE, { recursive: true });
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', installed], { cwd: source });
     const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
-    const into = ['--strip-components=1', '-C', join(modules, 'passthru-client')];
-    await run('tar', ['-xzf', join(npmFolder, filename), ...into]);
+    await run('tar', ['-xzf', join(installed, filename), '--strip-components=1', '-C', NPM_PACKAGE]);
     for (const scope of ['@bufbuild', '@connectrpc', '@types']) {
-      symlinkSync(join(ROOT, 'node_modules', scope), join(modules, scope));
+      symlinkSync(join(ROOT, 'node_modules', scope), join(installed, 'node_modules', scope));
     }
-    copyFileSync(join(source, 'example.ts'), join(npmFolder, 'example.ts'));
-    writeFileSync(join(npmFolder, 'package.json'), '{"type": "module"}');
+    copyFileSync(join(source, 'example.ts'), join(installed, 'example.ts'));
+    writeFileSync(join(installed, 'package.json'), '{"type": "module"}');
     const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', types: ['node'], skipLibCheck: true };
-    writeFileSync(join(npmFolder, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-    await run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', npmFolder]);
+    writeFileSync(join(installed, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['example.ts'] }));
+    await run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', installed]);
   },
 };
 
 /** Removes what the builds left outside the caches. */
 export function cleanUp(): void {
-  rmSync(npmFolder, { recursive: true });
+  rmSync(installed, { recursive: true });
 }
