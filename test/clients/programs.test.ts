@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findStaleClients } from '../../clients/generate.ts';
-import { LANGUAGES, type Language } from '../../clients/plugins.ts';
+import { CLIENTS, LANGUAGES, type Language } from '../../clients/plugins.ts';
 import { type Served, serve, start } from '../cli/run.ts';
 import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   service = await serve([], {
     PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
     // Long enough for a program to be refused and to be cut off while its job runs.
-    PASSTHRU_FAKE_VENDOR_DELAY: '3s',
+    PASSTHRU_FAKE_VENDOR_DELAY: '4s',
     PASSTHRU_HOST: 'replica-a',
   });
 });
@@ -59,7 +59,14 @@ the stream broke
 the job, resumed, with every revision once: JOB_STATE_SUCCEEDED, true
 `;
 
+/** What a program prints when its connection is not cut besides. */
+const SHOWN_UNCUT = SHOWN.replace('the stream broke\n', '');
+
 describe.each(LANGUAGES)('the %s client', (language) => {
+  test('has a README that shows what its program prints', () => {
+    expect(readFileSync(join(CLIENTS, language, 'README.md'), 'utf8')).toContain(SHOWN_UNCUT);
+  });
+
   describe.skipIf(!tested.includes(language))('with its toolchain', () => {
     beforeAll(() => BUILDS[language](), BUILD_MS);
 
@@ -94,10 +101,14 @@ describe.each(LANGUAGES)('the %s client', (language) => {
     describe.concurrent('shows lists, calls, the holder of a lock and a watch', () => {
       for (const [index, program] of PROGRAMS.entries()) {
         if (program.language !== language) continue;
-        test(`${program.name}: through a stream that it breaks and a connection that is cut`, async () => {
+        test(`${program.name}: through a stream that it breaks and a connection that is cut`, async ({
+          onTestFinished,
+        }) => {
           const proxy = await startCuttingProxy(service.url);
+          onTestFinished(proxy.close);
           const [path, ...words] = program.command(proxy.address, `fake-${index}`);
           const command = start(path!, words);
+          onTestFinished(() => void command.process.kill());
           // What comes first after it may be of the connection alone; the third piece is of the resumed stream.
           command.printed(/the stream broke/).then(
             () => proxy.cutAfter(3),
@@ -105,7 +116,6 @@ describe.each(LANGUAGES)('the %s client', (language) => {
           );
           expect(await command.ended).toEqual({ status: 0, stdout: SHOWN, stderr: '' });
           expect(proxy.cuts()).toBeGreaterThan(0);
-          await proxy.close();
         });
       }
     });

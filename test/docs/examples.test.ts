@@ -8,7 +8,7 @@ import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { readTranscripts, Uuids } from './transcript.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 10 * 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4';
 /** Where the documents say that the demo listens. */
@@ -18,10 +18,11 @@ const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md'].map((name) => {
   return { name, transcripts: readTranscripts(readFileSync(join(ROOT, name), 'utf8')) };
 });
 
-const has = (program: string, ...words: string[]) => spawnSync(program, words).status === 0;
-const hasGo = has('go', 'version');
-const hasCurl = has('curl', '--version');
-if (!hasGo) tellSkipped('the grpcurl examples in docs/', 'there is no Go here to install it with');
+const grpcurl = await installGoCommand(GRPCURL).catch((error: Error) => {
+  tellSkipped('the grpcurl examples in docs/', `Go cannot install it: ${error.message}`);
+  return null;
+});
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
 if (!hasCurl) tellSkipped('the curl examples in docs/', 'there is no curl here');
 
 let demo: Command;
@@ -29,8 +30,7 @@ let address: string;
 let path: string;
 
 beforeAll(async () => {
-  const grpcurl = hasGo ? await installGoCommand(GRPCURL) : '';
-  path = [grpcurl, join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  path = [...(grpcurl === null ? [] : [grpcurl]), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
   demo = start(process.execPath, [join(ROOT, 'src', 'demo', 'demo.ts')], {
     PASSTHRU_LISTEN: '127.0.0.1:0',
     PASSTHRU_FAKE_VENDOR_DELAY: '1s',
@@ -50,7 +50,7 @@ describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts })
 
   for (const { line, steps } of transcripts) {
     const runs = steps.every(({ command }) => {
-      if (command.startsWith('grpcurl')) return hasGo;
+      if (command.startsWith('grpcurl')) return grpcurl !== null;
       return command.startsWith('curl') ? hasCurl : true;
     });
     test.runIf(runs)(`line ${line}: the commands print what stands below them`, async () => {
