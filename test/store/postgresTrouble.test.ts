@@ -66,7 +66,9 @@ describe('while it runs', () => {
     await kysely.transaction().execute(async (transaction) => {
       // Holds the row, so that the statement of the store waits.
       await sql`update reservations set fence = fence`.execute(transaction);
-      const waiting = expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(unavailable());
+      const waiting = expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
+        unavailable(),
+      );
       await until(async () => (await terminateWaiting(database)) > 0);
       await waiting;
     });
