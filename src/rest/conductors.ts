@@ -1,6 +1,7 @@
+import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, enter } from './exchange.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { booleanParameter, readQuery } from './query.ts';
 
@@ -8,21 +9,22 @@ import { booleanParameter, readQuery } from './query.ts';
 export function listConductors(exchange: Exchange): void {
   const query = readQuery(exchange.rawQuery, 'detail', 'limit', 'marker', 'sort_key', 'sort_dir');
   const detail = booleanParameter(query, 'detail') ?? false;
-  sendJson(exchange, 200, { conductors: [conductorDocument(exchange, detail)] });
+  const core = enter(exchange);
+  sendJson(exchange, 200, { conductors: [conductorDocument(exchange, core, detail)] });
 }
 
 /** GET /v1/conductors/HOST */
 export function showConductor(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
   const { host } = exchange.params;
-  if (host !== exchange.core.host) {
+  const core = enter(exchange);
+  if (host !== core.host) {
     throw new PassthruError('node_not_found', `Conductor ${host} could not be found.`);
   }
-  sendJson(exchange, 200, conductorDocument(exchange, true));
+  sendJson(exchange, 200, conductorDocument(exchange, core, true));
 }
 
-function conductorDocument(exchange: Exchange, detail: boolean) {
-  const { host, drivers } = exchange.core;
+function conductorDocument(exchange: Exchange, { host, drivers }: Core, detail: boolean) {
   return {
     hostname: host,
     conductor_group: '',

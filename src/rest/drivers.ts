@@ -1,7 +1,8 @@
+import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
 import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, enter } from './exchange.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { badParameter, booleanParameter, readQuery } from './query.ts';
 
@@ -47,36 +48,38 @@ export function listDrivers(exchange: Exchange): void {
     throw badParameter('type', "must be 'classic' or 'dynamic'", `Invalid driver type: ${type}`);
   }
   const detail = booleanParameter(query, 'detail') ?? false;
-  const drivers = type === 'dynamic' ? exchange.core.drivers.list() : [];
-  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, detail)) });
+  const core = enter(exchange);
+  const drivers = type === 'dynamic' ? core.drivers.list() : [];
+  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, core, driver, detail)) });
 }
 
 /** GET /v1/drivers/D */
 export function showDriver(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
   const { driver = '' } = exchange.params;
-  const found = exchange.core.drivers.list().find(({ name }) => name === driver);
+  const core = enter(exchange);
+  const found = core.drivers.list().find(({ name }) => name === driver);
   if (found === undefined) {
     // Worded as recorded ("driver show unknown"); the other routes have another text.
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
-  sendJson(exchange, 200, driverDocument(exchange, found, true));
+  sendJson(exchange, 200, driverDocument(exchange, core, found, true));
 }
 
 /** GET /v1/drivers/D/properties */
 export function showDriverProperties(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
-  const { properties } = exchange.core.drivers.get(exchange.params.driver ?? '');
+  const { properties } = enter(exchange).drivers.get(exchange.params.driver ?? '');
   sendJson(exchange, 200, { ...properties, ...UNREAD_PROPERTIES, ...properties });
 }
 
-function driverDocument(exchange: Exchange, { name, vendorInterfaces }: HardwareType, detail: boolean) {
+function driverDocument(exchange: Exchange, { host }: Core, { name, vendorInterfaces }: HardwareType, detail: boolean) {
   const base = baseUrl(exchange);
   const path = `drivers/${encodeURIComponent(name)}`;
   const document: Record<string, unknown> = {
     name,
-    hosts: [exchange.core.host],
+    hosts: [host],
     links: selfAndBookmark(base, path),
     properties: selfAndBookmark(base, `${path}/properties`),
     type: 'dynamic',

@@ -3,27 +3,30 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import type { Core } from '../core/core.ts';
 import type { HardwareType } from '../core/hardware.ts';
+import type { Enter } from './entry.ts';
 import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Tells which drivers there are. */
-export function driverService(core: Core): ServiceImpl<typeof DriverService> {
-  const toMessage = (type: HardwareType): MessageInitShape<typeof DriverSchema> => ({
+export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
+  const toMessage = ({ host }: Core, type: HardwareType): MessageInitShape<typeof DriverSchema> => ({
     name: type.name,
     defaultVendorInterface: type.vendorInterfaces[0].name,
     enabledVendorInterfaces: type.vendorInterfaces.map((vendorInterface) => vendorInterface.name),
     properties: { ...type.properties },
-    hosts: [core.host],
+    hosts: [host],
   });
   return {
-    async listDrivers(request) {
+    async listDrivers(request, context) {
       const size = pageSize(request.pageSize);
       const after = lastOfPageBefore('drivers', request.pageToken, (text) => text !== '');
+      const { core } = enter(context);
       const types = core.drivers.list().filter((type) => after === null || type.name > after);
       const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);
-      return { drivers: page.map(toMessage), nextPageToken };
+      return { drivers: page.map((type) => toMessage(core, type)), nextPageToken };
     },
-    async getDriver(request) {
-      return { driver: toMessage(core.drivers.get(request.driver)) };
+    async getDriver(request, context) {
+      const { core } = enter(context);
+      return { driver: toMessage(core, core.drivers.get(request.driver)) };
     },
   };
 }

@@ -16,7 +16,7 @@ const CALLS_PER_NODE = 10;
 const DEADLINE = 30_000;
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 const CD = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
-const caller = { name: 'chaos' };
+const caller = { name: 'chaos', role: 'admin' } as const;
 
 /** How a call ended. */
 type End = { result: Json } | { error: ErrorRecord };

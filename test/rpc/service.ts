@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
 import type { Core } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -10,6 +11,7 @@ import type { Node } from '../../src/core/node.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
 import type { ListenerLimits } from '../../src/server/limits.ts';
 import { type Listener, startListener } from '../../src/server/listener.ts';
+import type { ListenerTls } from '../../src/server/tls.ts';
 import { openStore } from '../../src/store/open.ts';
 
 /** A service on a free port of loopback, with the real core and an in-memory store. */
@@ -33,9 +35,16 @@ export const LONG_EXTENDED_INFO = Array.from({ length: 60 }, (_, index) => ({
 }));
 
 export async function startTestService(
-  options: { limits?: Partial<ListenerLimits>; corsOrigins?: string[]; log?: Logger } = {},
+  options: {
+    limits?: Partial<ListenerLimits>;
+    corsOrigins?: string[];
+    log?: Logger;
+    /** Who may come in; everybody when not given. */
+    access?: Access;
+    tls?: ListenerTls;
+  } = {},
 ): Promise<TestService> {
-  const { log = silentLogger, corsOrigins = [] } = options;
+  const { log = silentLogger, corsOrigins = [], access = OPEN_ACCESS } = options;
   const steps: (() => void)[] = [];
   const aborted = Promise.withResolvers<PassthruError>();
   const store = await openStore('sqlite::memory:', { log });
@@ -50,10 +59,12 @@ export async function startTestService(
     host: '127.0.0.1',
     port: 0,
     core,
+    access,
     log,
-    rest: createRestHandler({ core, log, corsOrigins }),
+    rest: createRestHandler({ core, access, log, corsOrigins }),
     corsOrigins,
     limits: options.limits,
+    tls: options.tls,
   });
   return {
     url: listener.url,
@@ -61,7 +72,7 @@ export async function startTestService(
     listener,
     nextStep: () => steps.shift()?.(),
     aborted: aborted.promise,
-    createNode: (name) => core.nodes.create({ name, driver: 'test' }, { name: 'tester' }),
+    createNode: (name) => core.nodes.create({ name, driver: 'test' }, { name: 'tester', role: 'admin' }),
     async [Symbol.asyncDispose]() {
       await Promise.all([listener.close(0), core.shutdown(0)]);
       await store.close();
