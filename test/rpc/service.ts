@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
+import { applyCallRules, type CallRule } from '../../src/core/callRules.ts';
 import type { Core } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -42,6 +43,8 @@ export async function startTestService(
     /** Who may come in; everybody when not given. */
     access?: Access;
     tls?: ListenerTls;
+    /** As `auth.rules`. */
+    rules?: readonly CallRule[];
   } = {},
 ): Promise<TestService> {
   const { log = silentLogger, corsOrigins = [], access = OPEN_ACCESS } = options;
@@ -50,7 +53,7 @@ export async function startTestService(
   const store = await openStore('sqlite::memory:', { log });
   const core = await createCore({
     store,
-    hardwareTypes: [testHardware(steps, aborted.resolve)],
+    hardwareTypes: applyCallRules([testHardware(steps, aborted.resolve)], options.rules ?? []),
     host: 'test-host',
     log,
     settings: { lockedRetryAttempts: 1, lockedRetryInterval: 10, maxLockWait: 60_000, workers: 10 },
