@@ -17,8 +17,9 @@ import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
 import { isRequestStream } from '../rpc/routes.ts';
 
-/** An RPC's envelope has so many bytes before the message (gRPC over HTTP/2, Length-Prefixed-Message). */
+/** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
+const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
 
 export interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;
@@ -50,7 +51,8 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     const values = createContextValues().set(identityKey, identity);
     let universal = universalRequestFromNodeRequest(request, response, undefined, values);
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
-      const whole = isRequestStream(path) ? 0 : readMaxBytes + ENVELOPE_BYTES;
+      const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
+      const whole = isRequestStream(path) ? 0 : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
     handler(universal)
