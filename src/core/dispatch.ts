@@ -1,3 +1,5 @@
+import { checkRole } from './caller.ts';
+import { CALL_ROLE } from './callRules.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
@@ -51,8 +53,8 @@ interface CheckedCall {
 }
 
 /**
- * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, free
- * worker, lock, arguments.
+ * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, the
+ * rule for the method, free worker, lock, arguments.
  */
 export class Dispatch {
   readonly #parts: DispatchParts;
@@ -67,6 +69,7 @@ export class Dispatch {
     const node = await nodes.get(call.node);
     const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    checkRule(call, node.driver, method);
     const lockWait = locks.wait(call.lockWait);
     return this.#run({
       call,
@@ -84,6 +87,7 @@ export class Dispatch {
     checkDepth(call.arguments);
     const method = findMethod(this.#parts.registry.driverMethods(call.driver), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    checkRule(call, call.driver, method);
     return this.#run({
       call,
       driver: call.driver,
@@ -323,6 +327,11 @@ const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
   shutting_down: 'The service was shut down',
   worker_lost: 'The process that ran the call could not renew its lease on the node',
 };
+
+/** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
+function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {
+  checkRole(caller, method.role ?? CALL_ROLE, `call ${method.name} of ${driver}`);
+}
 
 function checkDepth(args: JsonObject): void {
   if (!nestsDeeperThan(args)) return;

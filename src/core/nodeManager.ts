@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Caller } from './caller.ts';
+import { type Caller, checkOwner } from './caller.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
-import { isNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
+import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
@@ -58,7 +58,7 @@ export class NodeManager implements Nodes {
   }
 
   async get(ident: string): Promise<StoredNode> {
-    if (!isNodeIdent(ident)) throw invalidArgument('node', `Expected UUID or name for node_ident: ${ident}`);
+    checkNodeIdent(ident);
     const node = isUuid(ident)
       ? await this.#store.getNodeByUuid(ident.toLowerCase())
       : await this.#store.getNodeByName(ident);
@@ -126,6 +126,8 @@ export class NodeManager implements Nodes {
         { lock: node.reservation },
       );
     }
+    const { holder, requestedBy } = node.reservation;
+    checkOwner(caller, requestedBy, `unlock node ${node.uuid}, which is held for ${holder},`);
     // False when somebody else has unlocked it meanwhile.
     if (await this.#store.release(node.uuid, node.fence)) {
       this.#locks.nudge(node.uuid);

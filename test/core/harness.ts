@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Caller } from '../../src/core/caller.ts';
 import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
 import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -115,7 +116,7 @@ export async function startCoreOn(store: Store, host: string, settings: Partial<
   return { core, store, hardware };
 }
 
-export const operator = { name: 'operator' };
+export const operator: Caller = { name: 'operator', role: 'admin' };
 
 /** A call of `method` on node n1 with everything else at its default. */
 export function nodeCall(method: string | null, given: Partial<NodeCall> = {}): NodeCall {

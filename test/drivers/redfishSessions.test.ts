@@ -8,7 +8,7 @@ import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHard
 import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { openStore } from '../../src/store/open.ts';
 
-const caller = { name: 'test' };
+const caller = { name: 'test', role: 'admin' } as const;
 const { signal } = new AbortController();
 let fleet: Fleet;
 let bmc: SimulatedBmc;
