@@ -1,3 +1,4 @@
+import type { AuditSink } from './audit/auditRecord.ts';
 import type { Access } from './auth/access.ts';
 import { createAccess } from './auth/create.ts';
 import { isLoopback, parseListenAddress } from './config/listenAddress.ts';
@@ -14,6 +15,8 @@ import { createIdracHardwareType } from './drivers/idrac/idracHardwareType.ts';
 import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
 import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
+import { createObservation, type Observation, type Observed } from './observation.ts';
+import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
 import { type Listener, startListener } from './server/listener.ts';
 import { openStore } from './store/open.ts';
@@ -22,6 +25,8 @@ import { openStore } from './store/open.ts';
 export interface Service {
   /** Where it listens: `http://127.0.0.1:6385`. */
   url: string;
+  /** Where its figures are when they have an address of their own (`metrics.listen`); otherwise null. */
+  metricsUrl: string | null;
   core: Core;
   /**
    * Stops it: new calls are refused, running ones get the configured grace to end, then connections, drivers and the
@@ -30,29 +35,43 @@ export interface Service {
   close(): Promise<void>;
 }
 
+export interface ServiceOptions {
+  log: Logger;
+  /** Where the records of the audit go. Default: nowhere. */
+  audit?: AuditSink | null;
+}
+
 /**
  * Starts the service that `config` describes. What a failed start had begun is ended again.
  * @throws ConfigError for a nodes file that is wrong; a PassthruError whose message is for the operator when the store,
  *   a driver module or the address cannot be used
  */
-export async function startService(config: Config, { log }: { log: Logger }): Promise<Service> {
-  const access = createAccess(config.auth, log);
+export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
+  const observation = await createObservation(config, audit, log);
   try {
-    return await startWith(access, config, log);
+    const access = createAccess(config.auth, log, (refusal) => observation.refused(refusal));
+    try {
+      return await startWith(access, observation, config, log);
+    } catch (error) {
+      await access.close();
+      throw error;
+    }
   } catch (error) {
-    await access.close();
+    await observation.close();
     throw error;
   }
 }
 
-async function startWith(access: Access, config: Config, log: Logger): Promise<Service> {
-  const store = await openStore(config.store, { log });
+async function startWith(access: Access, observation: Observation, config: Config, log: Logger): Promise<Service> {
+  const store = await openStore(config.store, { log, onTrouble: () => observation.storeTrouble() });
   try {
-    const core = await makeCore(config, store, log);
+    const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
+    const core = await makeCore(config, store, clients, observation, log);
     try {
       if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
-      const listener = await listen(config, core, access, log);
-      return makeService(config, store, core, access, listener, log);
+      const observed = await observation.begin(core, clients);
+      const listener = await listen(config, observed, access, log);
+      return makeService(config, store, core, access, observation, observed, listener, log);
     } catch (error) {
       await core.shutdown(0);
       throw error;
@@ -63,14 +82,21 @@ async function startWith(access: Access, config: Config, log: Logger): Promise<S
   }
 }
 
-async function makeCore(config: Config, store: Store, log: Logger): Promise<Core> {
-  const hardwareTypes = await makeHardwareTypes(config, log);
+async function makeCore(
+  config: Config,
+  store: Store,
+  clients: RedfishClients,
+  { observer }: Observation,
+  log: Logger,
+): Promise<Core> {
+  const hardwareTypes = await makeHardwareTypes(config, clients, log);
   try {
     return await createCore({
       store,
       hardwareTypes: applyCallRules(hardwareTypes, config.auth.rules),
       host: config.host,
       log,
+      observer,
       settings: {
         lockedRetryAttempts: config.node_locked_retry_attempts,
         lockedRetryInterval: config.node_locked_retry_interval,
@@ -88,9 +114,8 @@ async function makeCore(config: Config, store: Store, log: Logger): Promise<Core
   }
 }
 
-async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareType[]> {
+async function makeHardwareTypes(config: Config, clients: RedfishClients, log: Logger): Promise<HardwareType[]> {
   const { redfish, fake, drivers } = config;
-  const clients = createLoggedClients(log);
   const settings = {
     authType: redfish.auth_type,
     connectionAttempts: redfish.connection_attempts,
@@ -108,10 +133,10 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
   ];
 }
 
-async function listen(config: Config, core: Core, access: Access, log: Logger): Promise<Listener> {
+async function listen(config: Config, { core, metrics }: Observed, access: Access, log: Logger): Promise<Listener> {
   const { cors_origins: corsOrigins, auth } = config;
   const { host, port } = parseListenAddress(config.listen)!;
-  const rest = createRestHandler({ core, access, log, corsOrigins });
+  const rest = createRestHandler({ core, access, log, corsOrigins, metrics });
   const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
   const requireClientCertificate = auth.type !== 'client_certificate';
   const tls =
@@ -130,6 +155,8 @@ function makeService(
   store: Store,
   core: Core,
   access: Access,
+  observation: Observation,
+  { metricsUrl }: Observed,
   listener: Listener,
   log: Logger,
 ): Service {
@@ -138,11 +165,12 @@ function makeService(
     log.info({ grace: config.shutdown_grace }, 'shutting down');
     // Together: the one ends calls and jobs, the other streams and connections.
     await Promise.all([core.shutdown(config.shutdown_grace), listener.close(config.shutdown_grace)]);
-    await Promise.all([store.close(), access.close()]);
+    await Promise.all([store.close(), access.close(), observation.close()]);
     log.info({}, 'stopped');
   };
   return {
     url: listener.url,
+    metricsUrl,
     core,
     close() {
       closing ??= close();

@@ -1,23 +1,53 @@
 import { type Caller, checkRole, type Role } from '../core/caller.ts';
-import { PassthruError } from '../core/errors.ts';
+import { PassthruError, toPassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action } from './actions.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
 import { noAuthenticator } from './none.ts';
+
+/** Somebody who was not let in. */
+export interface Refusal {
+  /** What they wanted; undefined for what has no entry in the table. */
+  action: Action | undefined;
+  /** Null when it is not known who it was. */
+  caller: Caller | null;
+  error: PassthruError;
+}
 
 /** Who may come in, and what they may do: what every way in asks. */
 export class Access {
   readonly #authenticator: Authenticator;
   readonly #callRole: Role;
+  readonly #refused: (refusal: Refusal) => void;
 
-  /** @param callRole the least role that some method can be called with; the method itself says whether it will do */
-  constructor(authenticator: Authenticator, callRole: Role = ACTIONS['call a method']) {
+  /**
+   * @param callRole the least role that some method can be called with; the method itself says whether it will do
+   * @param refused told of each who is not let in
+   */
+  constructor(
+    authenticator: Authenticator,
+    callRole: Role = ACTIONS['call a method'],
+    refused: (refusal: Refusal) => void = () => {},
+  ) {
     this.#authenticator = authenticator;
     this.#callRole = callRole;
+    this.#refused = refused;
   }
 
-  /** Who brings `credentials`; throws, or rejects, as `Authenticator.authenticate`. */
-  identify(credentials: Credentials): Caller | Promise<Caller> {
-    return this.#authenticator.authenticate(credentials);
+  /**
+   * Who brings `credentials`; throws, or rejects, as `Authenticator.authenticate`.
+   * @param action what they are for
+   */
+  identify(credentials: Credentials, action?: Action): Caller | Promise<Caller> {
+    const refuse = (thrown: unknown): never => {
+      this.#refused({ action, caller: null, error: toPassthruError(thrown) });
+      throw thrown;
+    };
+    try {
+      const identity = this.#authenticator.authenticate(credentials);
+      return identity instanceof Promise ? identity.catch(refuse) : identity;
+    } catch (thrown) {
+      return refuse(thrown);
+    }
   }
 
   /** As `Authenticator.challenge`. */
@@ -35,9 +65,14 @@ export class Access {
    * @param action undefined for what has no entry in the table: nobody may do it
    */
   check(caller: Caller, action: Action | undefined): void {
-    const needed = action === undefined || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
-    if (needed === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
-    if (needed !== 'open') checkRole(caller, action === 'call a method' ? this.#callRole : needed, action as Action);
+    try {
+      const needed = action === undefined || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
+      if (needed === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
+      if (needed !== 'open') checkRole(caller, action === 'call a method' ? this.#callRole : needed, action as Action);
+    } catch (thrown) {
+      this.#refused({ action, caller, error: toPassthruError(thrown) });
+      throw thrown;
+    }
   }
 
   close(): Promise<void> {

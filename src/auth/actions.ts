@@ -10,6 +10,7 @@ export const ACTIONS = {
   'read the root documents': 'open',
 
   'read the descriptions of the services': 'reader',
+  'read the figures': 'reader',
   'list nodes': 'reader',
   'show a node': 'reader',
   'validate a node': 'reader',

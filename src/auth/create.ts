@@ -1,7 +1,7 @@
 import type { AuthConfig } from '../config/authSettings.ts';
 import { leastCallRole } from '../core/callRules.ts';
 import type { Logger } from '../core/logger.ts';
-import { Access } from './access.ts';
+import { Access, type Refusal } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
 import { createClientCertificateAuthenticator } from './clientCertificate.ts';
 import { createHttpBasicAuthenticator } from './httpBasic.ts';
@@ -12,10 +12,11 @@ import { noAuthenticator } from './none.ts';
 /**
  * What the group `auth` describes.
  * @param auth checked: what its type needs is there
+ * @param refused told of each who is not let in
  * @throws kind `failed_precondition`, with the key and the reason, when a file cannot be used
  */
-export function createAccess(auth: AuthConfig, log: Logger): Access {
-  return new Access(createAuthenticator(auth, log), leastCallRole(auth.rules));
+export function createAccess(auth: AuthConfig, log: Logger, refused?: (refusal: Refusal) => void): Access {
+  return new Access(createAuthenticator(auth, log), leastCallRole(auth.rules), refused);
 }
 
 function createAuthenticator({ type, roles, keystone, jwt, ...auth }: AuthConfig, log: Logger): Authenticator {

@@ -21,13 +21,14 @@ async function serve(file: string | null): Promise<void> {
   const { loadConfig } = await import('../config/load.ts');
   const config = await orExplain(() => loadConfig({ file, environment: process.env }));
   const service = await startSmall(async () => {
-    const [{ startService }, { createServiceLog }] = await Promise.all([
+    const [{ startService }, { createServiceLog, createAuditLog }] = await Promise.all([
       import('../service.ts'),
       import('./serviceLog.ts'),
     ]);
     const log = createServiceLog(config.log_level);
     outliveStrayRejections(log);
-    return orExplain(() => startService(config, { log }));
+    const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
+    return orExplain(() => startService(config, { log, audit }));
   });
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);

@@ -5,6 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
+import { auditLogKey, metricsKeys, tracingKeys } from './observabilitySettings.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -80,6 +81,9 @@ const keys = z.strictObject({
   log_level: choiceSetting('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'What is logged to standard error, as one JSON object a line: this level and those above it.',
   }),
+  audit_log: auditLogKey,
+  metrics: metricsKeys.prefault({}),
+  tracing: tracingKeys.prefault({}),
   cors_origins: listSetting(isOrigin, {
     description: 'The origins whose pages may call the service from a browser.',
     allowed: 'a list of origins such as https://console.example, or * for all',
@@ -126,6 +130,11 @@ export const configSchema = keys
     when,
     error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
   })
+  .refine(({ metrics, auth }) => areFiguresGuarded(metrics?.listen, auth?.type), {
+    path: ['metrics', 'listen'],
+    when,
+    error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:9385',
+  })
   .superRefine(
     (value, context) => {
       for (const { path, message } of authFaults(value)) context.addIssue({ code: 'custom', path, message });
@@ -166,6 +175,12 @@ export function resolvePaths(config: Config, directory: string): Config {
 function isGuarded({ listen, auth }: Config): boolean {
   const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
   return address === null || auth?.type !== 'none' || isLoopback(address.host);
+}
+
+/** As `isGuarded`, of the figures' own address. */
+function areFiguresGuarded(listen: unknown, type: unknown): boolean {
+  const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
+  return address === null || type !== 'none' || isLoopback(address.host);
 }
 
 function isStore(text: string): boolean {

@@ -27,10 +27,11 @@ export function textSetting(initial: string | (() => string), isAllowed: (text: 
 }
 
 /** A text that may be absent; then null. */
-export function optionalTextSetting(about: About) {
+export function optionalTextSetting(about: About, isAllowed: (text: string) => boolean = () => true) {
   const schema = z
     .string()
     .min(1)
+    .refine(isAllowed)
     .optional()
     .transform((text) => text ?? null);
   return describe(schema, { kind: 'text', ...about });

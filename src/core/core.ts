@@ -104,7 +104,10 @@ export interface Jobs {
   get(id: string): Promise<Job>;
   /** Newest first. */
   list(query: JobsQuery): Promise<Job[]>;
-  /** Asks a job to stop and waits up to 5 s for its end; answers the job as it is then. */
+  /**
+   * Asks a job to stop and waits up to 5 s for its end; answers the job as it is then.
+   * Throws `permission_denied` on another's job unless the caller is an admin.
+   */
   cancel(id: string, caller: Caller): Promise<Job>;
   /**
    * Follows a job to its end. With `afterRevision` null the present state comes at once, then every change; else every
@@ -112,6 +115,16 @@ export interface Jobs {
    * Throws `signal.reason` when the signal fires. Costs nothing while nothing changes.
    */
   watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void>;
+}
+
+/** What is under way in this process. */
+export interface Load {
+  busyWorkers: number;
+  /** How many there are. */
+  workers: number;
+  runningJobs: number;
+  /** How many follow a job. */
+  watches: number;
 }
 
 /** The service without its ways in: what REST, RPC and tests call. */
@@ -129,6 +142,7 @@ export interface Core {
   readonly host: string;
   /** The names of all processes that serve the same store, this one among them, in order. */
   hosts(): Promise<string[]>;
+  load(): Load;
   /** Throws `shutting_down` or `store_unavailable` when the service cannot take calls. */
   checkReady(): Promise<void>;
   /**

@@ -8,6 +8,7 @@ import { Lease } from './lease.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
+import { NO_OBSERVER, type Observer } from './observer.ts';
 import { periodically } from './periodic.ts';
 import { reap } from './reaper.ts';
 import { Registry } from './registry.ts';
@@ -40,6 +41,8 @@ export interface CoreOptions {
   host: string;
   log: Logger;
   settings: CoreSettings;
+  /** Told of what the core does. Default: nobody is. */
+  observer?: Observer;
 }
 
 /** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
@@ -56,10 +59,10 @@ const LOOK_INTERVAL = 5000;
  * Throws kind `failed_precondition` when two hardware types, interfaces or methods have the same name.
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
-  const { store, host, log, settings } = options;
+  const { store, host, log, settings, observer = NO_OBSERVER } = options;
   const { lease: leaseTime = 30_000, grace = 60_000, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes);
-  const lease = new Lease(store, { host, lease: leaseTime, grace }, log);
+  const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
   const locks = new Locks(
     store,
     lease,
@@ -70,10 +73,12 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       maxWait: settings.maxLockWait,
     },
     log,
+    observer,
   );
   const nodes = new NodeManager(store, registry, locks, host, log);
-  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident));
+  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const running = new Running();
+  const workers = new Workers(settings.workers);
   const dispatch = new Dispatch({
     store,
     registry,
@@ -81,11 +86,12 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     lease,
     locks,
     jobs,
-    workers: new Workers(settings.workers),
+    workers,
     running,
     idempotency: new Idempotency(store, lease, log),
     host,
     log,
+    observer,
   });
 
   // What is left in a store that this process has to itself is nobody's.
@@ -138,16 +144,16 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       const node = await nodes.get(ident);
       return registry.nodeMethods(node.driver, node.vendorInterface).list;
     },
-    async callNodeMethod(call) {
-      running.checkOpen();
-      return dispatch.callNode(call);
-    },
+    callNodeMethod: (call) => dispatch.callNode(call),
     listDriverMethods: (driver) => registry.driverMethods(driver).list,
-    async callDriverMethod(call) {
-      running.checkOpen();
-      return dispatch.callDriver(call);
-    },
+    callDriverMethod: (call) => dispatch.callDriver(call),
     hosts: () => store.listHosts(),
+    load: () => ({
+      busyWorkers: workers.busy,
+      workers: workers.size,
+      runningJobs: jobs.running,
+      watches: jobs.watches,
+    }),
     async checkReady() {
       running.checkOpen();
       await store.ping();

@@ -6,14 +6,16 @@ import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
 import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
-import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import { type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
 import type { Lease, Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { Attachment, chooseHttpMethod, type Method } from './method.ts';
 import type { Node } from './node.ts';
 import type { NodeManager } from './nodeManager.ts';
+import { type CallReport, type Observer, reportCall } from './observer.ts';
 import { findMethod, type Registry } from './registry.ts';
+import { checkResult } from './result.ts';
 import type { Running } from './running.ts';
 import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
@@ -34,6 +36,7 @@ export interface DispatchParts {
   /** The name that reservations show. */
   host: string;
   log: Logger;
+  observer: Observer;
 }
 
 /** A call that has passed its checks, down to the free worker. */
@@ -50,6 +53,7 @@ interface CheckedCall {
   lockWait: number;
   /** Whether the method may have acted. */
   begun: boolean;
+  report: CallReport;
 }
 
 /**
@@ -63,12 +67,26 @@ export class Dispatch {
     this.#parts = parts;
   }
 
-  async callNode(call: NodeCall): Promise<Outcome> {
-    const { nodes, registry, locks } = this.#parts;
+  callNode(call: NodeCall): Promise<Outcome> {
+    return reportCall(this.#parts.observer, call, (report) => this.#callNode(call, report));
+  }
+
+  callDriver(call: DriverCall): Promise<Outcome> {
+    return reportCall(this.#parts.observer, call, (report) => this.#callDriver(call, report));
+  }
+
+  async #callNode(call: NodeCall, report: CallReport): Promise<Outcome> {
+    const { nodes, registry, locks, running } = this.#parts;
+    running.checkOpen();
     checkDepth(call.arguments);
     const node = await nodes.get(call.node);
-    const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
+    report.node = node;
+    const methods = registry.nodeMethods(node.driver, node.vendorInterface);
+    report.driver = node.driver;
+    const method = findMethod(methods, call.method);
+    report.method = method.name;
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    report.httpMethod = httpMethod;
     checkRule(call, node.driver, method);
     const lockWait = locks.wait(call.lockWait);
     return this.#run({
@@ -80,13 +98,19 @@ export class Dispatch {
       node,
       lockWait,
       begun: false,
+      report,
     });
   }
 
-  async callDriver(call: DriverCall): Promise<Outcome> {
+  async #callDriver(call: DriverCall, report: CallReport): Promise<Outcome> {
+    this.#parts.running.checkOpen();
     checkDepth(call.arguments);
-    const method = findMethod(this.#parts.registry.driverMethods(call.driver), call.method);
+    const methods = this.#parts.registry.driverMethods(call.driver);
+    report.driver = call.driver;
+    const method = findMethod(methods, call.method);
+    report.method = method.name;
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    report.httpMethod = httpMethod;
     checkRule(call, call.driver, method);
     return this.#run({
       call,
@@ -97,6 +121,7 @@ export class Dispatch {
       node: null,
       lockWait: 0,
       begun: false,
+      report,
     });
   }
 
@@ -140,7 +165,7 @@ export class Dispatch {
     idempotent: IdempotentCall | null,
     accepted: () => Promise<void>,
   ): Promise<Outcome> {
-    const { call, method } = checked;
+    const { method } = checked;
     const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
     let lock: Lock | null = null;
     let unguard = () => {};
@@ -154,10 +179,10 @@ export class Dispatch {
           node = await this.#readAgain(node, method);
           // Another hardware type may have the very same method.
           checked.driver = node.driver;
+          checked.report.driver = node.driver;
         }
       }
-      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
-      const args = method.parse(call.arguments);
+      const args = this.#validate(checked, node);
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {
@@ -179,7 +204,18 @@ export class Dispatch {
     }
   }
 
-  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  /** Checks the node, then the arguments, and answers what the handler takes. */
+  #validate({ method, call, report }: CheckedCall, node: Node | null): unknown {
+    const from = performance.now();
+    try {
+      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      return method.parse(call.arguments);
+    } finally {
+      report.validation = { from, to: performance.now() };
+    }
+  }
+
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -187,7 +223,12 @@ export class Dispatch {
       requestedBy: checked.call.caller.name,
       job: null,
     };
-    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    const from = performance.now();
+    try {
+      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    } finally {
+      checked.report.lock = { from, to: performance.now() };
+    }
   }
 
   /** The node as it is under the lock; another held it since it was read. */
@@ -336,21 +377,6 @@ function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Me
 function checkDepth(args: JsonObject): void {
   if (!nestsDeeperThan(args)) return;
   throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
-}
-
-/** What a method answered as JSON, so that whoever asks, now or from the store, is told the same. */
-function checkResult(method: string, answer: Json | undefined | Attachment): Json {
-  if (answer === undefined) return null;
-  if (answer instanceof Attachment) throw new TypeError(`method ${method} answered an Attachment, but does not attach`);
-  checkResultDepth(method, answer);
-  const result = asJson(answer);
-  if (result !== answer) checkResultDepth(method, result);
-  return result;
-}
-
-function checkResultDepth(method: string, result: Json): void {
-  if (!nestsDeeperThan(result)) return;
-  throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
 }
 
 function nothing(): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Caller } from './caller.ts';
+import { type Caller, checkOwner } from './caller.ts';
 import type { Jobs, JobsQuery } from './core.ts';
 import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
 import { isTerminal, type Job, type Progress } from './job.ts';
@@ -9,6 +9,7 @@ import type { Lease, Tenure } from './lease.ts';
 import type { Lock } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { isUuid } from './node.ts';
+import { NO_OBSERVER, type Observer } from './observer.ts';
 import type { JobEnd, JobHold, JobQuery, Store } from './store.ts';
 
 /** The least time between two stored changes of progress, in milliseconds: five a second. */
@@ -83,14 +84,32 @@ export class JobRunner implements Jobs {
   readonly #log: Logger;
   readonly #watch: JobWatch;
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
+  readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
 
-  constructor(store: Store, lease: Lease, log: Logger, resolveNode: (ident: string) => Promise<{ uuid: string }>) {
+  constructor(
+    store: Store,
+    lease: Lease,
+    log: Logger,
+    resolveNode: (ident: string) => Promise<{ uuid: string }>,
+    observer = NO_OBSERVER,
+  ) {
     this.#store = store;
     this.#lease = lease;
     this.#log = log;
     this.#watch = new JobWatch(store, log);
     this.#resolveNode = resolveNode;
+    this.#observer = observer;
+  }
+
+  /** How many jobs run in this process. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** How many follow a job by way of this process. */
+  get watches(): number {
+    return this.#watch.count;
   }
 
   /** Runs an accepted job; resolves when its end is stored and its node free. Never rejects. */
@@ -106,6 +125,7 @@ export class JobRunner implements Jobs {
       ended: false,
     };
     this.#running.set(work.job.id, running);
+    this.#observer.jobBegan(work.job);
     const unguard = work.tenure.guard(work.controller);
     const outcome = await this.#settle(work, running);
     unguard();
@@ -118,6 +138,7 @@ export class JobRunner implements Jobs {
     if (free) work.lock?.leave();
     else await work.lock?.release();
     this.#watch.publish(running.job);
+    this.#observer.jobEnded(running.job);
     const { id, nodeUuid, method, state } = running.job;
     this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
   }
@@ -142,6 +163,7 @@ export class JobRunner implements Jobs {
 
   async cancel(id: string, caller: Caller): Promise<Job> {
     const job = await this.get(id);
+    checkOwner(caller, job.requestedBy, `cancel job ${id}`);
     if (isTerminal(job)) return job;
     const running = this.#running.get(job.id);
     if (running !== undefined) stop(running, caller.name);

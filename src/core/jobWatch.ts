@@ -58,6 +58,13 @@ export class JobWatch {
     this.#log = log;
   }
 
+  /** How many watch. */
+  get count(): number {
+    let count = 0;
+    for (const { mailboxes } of this.#watched.values()) count += mailboxes.size;
+    return count;
+  }
+
   /** Tells everyone who watches `job` of its state, which is stored already. */
   publish(job: Job): void {
     this.#told(job.id, job.revision);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PassthruError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { NO_OBSERVER, type Observer } from './observer.ts';
 import { type Periodic, periodically } from './periodic.ts';
 import type { Store } from './store.ts';
 
@@ -85,15 +86,17 @@ export class Lease {
   readonly #store: Store;
   readonly #settings: LeaseSettings;
   readonly #log: Logger;
+  readonly #observer: Observer;
   #tenure: Tenure | null = null;
   #renewal: Periodic | null = null;
   #expiry: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(store: Store, settings: LeaseSettings, log: Logger) {
+  constructor(store: Store, settings: LeaseSettings, log: Logger, observer = NO_OBSERVER) {
     this.#store = store;
     this.#settings = settings;
     this.#log = log;
+    this.#observer = observer;
   }
 
   /** Begins the first lease. Throws kind `store_unavailable`. */
@@ -119,6 +122,7 @@ export class Lease {
   lost(tenure: Tenure): void {
     if (tenure !== this.#tenure) return;
     const aborted = tenure.lose();
+    this.#observer.leaseLost();
     this.#tenure = null;
     clearTimeout(this.#expiry);
     this.#log.error(

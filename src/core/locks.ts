@@ -3,6 +3,7 @@ import { invalidArgument, PassthruError } from './errors.ts';
 import type { Lease, Tenure } from './lease.ts';
 import type { Logger } from './logger.ts';
 import type { Node, Reservation } from './node.ts';
+import { NO_OBSERVER, type Observer } from './observer.ts';
 import type { Store } from './store.ts';
 
 export interface LockSettings {
@@ -56,13 +57,15 @@ export class Locks {
   readonly #lease: Lease;
   readonly #settings: LockSettings;
   readonly #log: Logger;
+  readonly #observer: Observer;
   readonly #lines = new Map<string, Line>();
 
-  constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger) {
+  constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger, observer = NO_OBSERVER) {
     this.#store = store;
     this.#lease = lease;
     this.#settings = settings;
     this.#log = log;
+    this.#observer = observer;
   }
 
   /**
@@ -84,7 +87,8 @@ export class Locks {
    */
   async acquire(node: Node, purpose: Omit<Reservation, 'since'>, wait: number, signal: AbortSignal): Promise<Lock> {
     signal.throwIfAborted();
-    const end = performance.now() + wait;
+    const asked = performance.now();
+    const end = asked + wait;
     let line = this.#lines.get(node.uuid);
     const waited = line !== undefined;
     if (line === undefined) {
@@ -94,7 +98,9 @@ export class Locks {
       await this.#standInLine(line, node, end, signal);
     }
     try {
-      return await this.#take(line, node, purpose, end, signal, waited);
+      const lock = await this.#take(line, node, purpose, end, signal, waited);
+      this.#observer.lockTaken(performance.now() - asked);
+      return lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
         void this.#repeatUntilDone(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.conductor));
@@ -149,7 +155,7 @@ export class Locks {
       }
       line.blocker = acquired.reservation;
       const left = end - performance.now();
-      if (left <= 0) throw nodeLocked(node.uuid, acquired.reservation);
+      if (left <= 0) throw this.#refuse(node.uuid, acquired.reservation);
       if (this.#store.shared && !(await this.#store.want(node.uuid, acquired.fence))) continue;
       if (!line.nudged)
         await this.#pause(line, Math.min(left, Math.max(LEAST_INTERVAL, this.#settings.retryInterval)), signal);
@@ -159,7 +165,7 @@ export class Locks {
   /** Resolves when the caller is the first in line. */
   async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
     const left = end - performance.now();
-    if (left <= 0) throw nodeLocked(node.uuid, line.blocker);
+    if (left <= 0) throw this.#refuse(node.uuid, line.blocker);
     await new Promise<void>((resolve, reject) => {
       const called = () => {
         clearTimeout(timer);
@@ -173,7 +179,7 @@ export class Locks {
         reject(error);
       };
       const aborted = () => giveUp(signal.reason);
-      const timer = setTimeout(() => giveUp(nodeLocked(node.uuid, line.blocker)), left);
+      const timer = setTimeout(() => giveUp(this.#refuse(node.uuid, line.blocker)), left);
       signal.addEventListener('abort', aborted, { once: true });
       line.waiting.push(called);
     });
@@ -193,6 +199,11 @@ export class Locks {
       line.nudge = done;
     });
     signal.throwIfAborted();
+  }
+
+  #refuse(nodeUuid: string, blocker: Reservation): PassthruError {
+    this.#observer.lockRefused();
+    return nodeLocked(nodeUuid, blocker);
   }
 
   #callNext(nodeUuid: string, line: Line): void {

@@ -42,6 +42,11 @@ export class Breaker {
     this.#origin = origin;
   }
 
+  /** Whether the BMC counts as down. */
+  get isDown(): boolean {
+    return this.#down !== null;
+  }
+
   /** @throws kind `unreachable`, since when and until when, while the BMC counts as down and it is not yet time to try */
   check(): void {
     if (this.#down === null) return;

@@ -1,9 +1,9 @@
 import type { Account } from './account.ts';
 import { RedfishClient } from './client.ts';
 import { BmcConnections, type ConnectionSettings } from './connection.ts';
-import { Conversation } from './conversation.ts';
+import { type BmcExchange, Conversation } from './conversation.ts';
 import { LogIns, passwordDigest } from './logIns.ts';
-import type { ObservedExchange, RequestLimits } from './transport.ts';
+import type { RequestLimits } from './transport.ts';
 
 /** A BMC, and how to talk to it. */
 export interface RedfishTarget {
@@ -20,7 +20,7 @@ export interface RedfishClientsOptions {
   /** Requests under way at one BMC at most, whatever the number of accounts. Default 4. */
   maxConnections?: number;
   /** Told of each request that ended, for logs and figures. */
-  observe?: (exchange: ObservedExchange) => void;
+  observe?: (exchange: BmcExchange) => void;
 }
 
 /** The clients of many BMCs, one conversation per BMC and account. */
@@ -33,6 +33,8 @@ export interface RedfishClients {
    * Deletes the session with `target` and drops what is known of it, and that its password counts as wrong. Never fails.
    */
   forget(target: RedfishTarget): Promise<void>;
+  /** The vendor of each BMC that is down (`Breaker`), as far as it is known. */
+  down(): (string | null)[];
   /** Deletes every session and closes every connection. Never fails. */
   close(): Promise<void>;
 }
@@ -93,6 +95,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
       if (idle) conversations.delete(key);
       await conversation.session.logOut();
       if (idle) await leave(conversation);
+    },
+    down() {
+      const vendors = new Map<BmcConnections, string | null>();
+      for (const { transport, vendor } of conversations.values()) {
+        if (transport.connections.breaker.isDown) {
+          vendors.set(transport.connections, vendor ?? vendors.get(transport.connections) ?? null);
+        }
+      }
+      return [...vendors.values()];
     },
     async close() {
       const all = [...conversations.values()];

@@ -10,6 +10,12 @@ import { deliver, type ObservedExchange, type RequestLimits, type Transport } fr
 /** Where DSP0266 puts the sessions when the service root does not say. */
 const SESSIONS_PATH = '/redfish/v1/SessionService/Sessions';
 
+/** A request, with what is known of the BMC. */
+export interface BmcExchange extends ObservedExchange {
+  /** As `Conversation.vendor`. */
+  vendor: string | null;
+}
+
 /**
  * All that is shared by those who talk to one BMC with one account: the connections (shared with its other accounts),
  * the session, and what was discovered.
@@ -29,18 +35,23 @@ export class Conversation {
     root: string,
     account: Account,
     logIns: AccountLogIns,
-    observe?: (exchange: ObservedExchange) => void,
+    observe?: (exchange: BmcExchange) => void,
   ) {
     this.root = root;
     this.known = new KnownPaths(() => connections.absences);
     const noteSilence = (exchange: ObservedExchange) => {
       if (exchange.status === null) this.known.doubt();
-      observe?.(exchange);
+      observe?.({ ...exchange, vendor: this.vendor });
     };
     this.transport = { connections, settings, observe: noteSilence };
     this.session = new Session(this.transport, account, logIns, (lost, limits, signal) =>
       this.#findSessions(lost, limits, signal),
     );
+  }
+
+  /** Who made the BMC, in its own word; null while that is not known. */
+  get vendor(): string | null {
+    return this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY)?.vendor ?? null;
   }
 
   /**

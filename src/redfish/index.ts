@@ -2,6 +2,7 @@ export type { AuthType } from './account.ts';
 export type { RedfishClient, RequestOptions } from './client.ts';
 export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './clients.ts';
 export { createRedfishClients } from './clients.ts';
+export type { BmcExchange } from './conversation.ts';
 export type { CreateOutcome, NewSubscription } from './createSubscription.ts';
 export { createSubscription } from './createSubscription.ts';
 export type { EjectOutcome } from './ejectDevice.ts';

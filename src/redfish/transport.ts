@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readAnswer } from './answer.ts';
 import { retryAfterMs } from './busy.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
-import { RedfishError } from './errors.ts';
+import { RedfishError, type RedfishErrorKind } from './errors.ts';
 import { type Exchange, type ExchangeFailure, exchange, type RawAnswer } from './exchange.ts';
 import { hasMessage, readExtendedInfo } from './extendedInfo.ts';
 
@@ -31,6 +31,8 @@ export interface ObservedExchange {
   path: string;
   /** Null when there was no answer. */
   status: number | null;
+  /** How it failed; null when there was an answer, whatever its status, or the caller left. */
+  error: RedfishErrorKind | null;
   durationMs: number;
 }
 
@@ -95,6 +97,7 @@ async function repeatWhereSafe(
       method: request.method,
       path: request.path,
       status: 'answer' in outcome ? outcome.answer.status : null,
+      error: 'answer' in outcome ? null : (outcome.failure.error?.kind ?? null),
       durationMs: performance.now() - start,
     });
     if ('answer' in outcome) {

@@ -11,12 +11,16 @@ const ALLOWED_HEADERS = [
   'Passthru-Lock-Wait',
   'X-Auth-Token',
   'X-OpenStack-Ironic-API-Version',
+  'X-OpenStack-Request-ID',
+  'traceparent',
+  'tracestate',
 ].join(', ');
 
 const EXPOSED_HEADERS = [
   'Allow',
   'Content-Disposition',
   'Location',
+  'OpenStack-Request-Id',
   'Passthru-Job-Id',
   'Retry-After',
   'WWW-Authenticate',

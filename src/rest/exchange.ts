@@ -12,6 +12,12 @@ export type RestRequest = IncomingMessage | Http2ServerRequest;
 /** A response as either version of HTTP takes it. */
 export type RestResponse = ServerResponse | Http2ServerResponse;
 
+/** The figures of the service as a text for Prometheus. */
+export interface MetricsPage {
+  readonly mediaType: string;
+  render(): Promise<string>;
+}
+
 /** One request and all that is needed to answer it. */
 export interface Exchange {
   readonly request: RestRequest;
@@ -20,6 +26,8 @@ export interface Exchange {
   readonly guardedCore: Core;
   readonly access: Access;
   readonly log: Logger;
+  /** Null when there is none here. */
+  readonly metrics: MetricsPage | null;
   /** Who calls; on a route that is open, anonymous. */
   readonly caller: Caller;
   /** What the route does; undefined on one that does not say, which nobody may. */

@@ -4,11 +4,13 @@ import { ANONYMOUS } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { requestScope } from '../core/requestScope.ts';
+import { openScope, REQUEST_ID_HEADER } from '../server/requestId.ts';
 import { sendEmpty } from './answer.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
 import { readBody } from './body.ts';
 import { type Cors, createCors } from './cors.ts';
-import { type Exchange, header, type RestRequest, type RestResponse } from './exchange.ts';
+import { type Exchange, header, type MetricsPage, type RestRequest, type RestResponse } from './exchange.ts';
 import { sendFault, sendHttpError } from './fault.ts';
 import { createRouter, type Router } from './router.ts';
 import { ROUTES } from './routes.ts';
@@ -19,6 +21,8 @@ export interface RestOptions {
   log: Logger;
   /** The origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
+  /** What GET /metrics answers. Default: it is not there. */
+  metrics?: MetricsPage | null;
 }
 
 /**
@@ -26,26 +30,28 @@ export interface RestOptions {
  * it does not know with Ironic's 404.
  */
 export function createRestHandler(options: RestOptions): (request: RestRequest, response: RestResponse) => void {
-  const { core, access, log, corsOrigins = [] } = options;
+  const { core, access, log, corsOrigins = [], metrics = null } = options;
   const router = createRouter(ROUTES);
   const cors = createCors(corsOrigins);
 
   return (request, response) => {
+    const scope = openScope(request.headers, 'rest');
     const exchange = {
       request,
       response,
       guardedCore: core,
       access,
       log,
+      metrics,
       caller: ANONYMOUS,
       action: undefined,
       body: NO_BODY,
       rawQuery: '',
       params: {},
       minor: 1,
-      headers: cors.headers(request),
+      headers: [REQUEST_ID_HEADER, scope.id, ...cors.headers(request)],
     };
-    void serve(exchange, router, cors);
+    void requestScope.run(scope, serve, exchange, router, cors);
   };
 }
 
@@ -65,15 +71,15 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
     cors.refuseForeign(request);
     const found = router.find(request.method ?? '', target.path);
     const route = typeof found === 'object' ? found.route : null;
+    exchange.action = route?.action;
     // A browser asks by OPTIONS before it sends credentials.
-    if (!exchange.access.isOpen(route?.action) && request.method !== 'OPTIONS') await admit(exchange);
+    if (!exchange.access.isOpen(exchange.action) && request.method !== 'OPTIONS') await admit(exchange);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
     else {
       path = found.route.path;
       exchange.rawQuery = target.query;
       exchange.params = found.params;
-      exchange.action = found.route.action;
       await found.route.handler(exchange);
     }
   } catch (error) {
@@ -86,11 +92,11 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
 
 /** Reads the body and learns who calls, in this order: a body that is too large is told whoever sends it. */
 async function admit(exchange: OpenExchange): Promise<void> {
-  const { request, access } = exchange;
+  const { request, access, action } = exchange;
   // Before its connection can be gone.
   const credentials = credentialsOf(request);
   exchange.body = await readBody(request);
-  const identity = access.identify(credentials);
+  const identity = access.identify(credentials, action);
   exchange.caller = identity instanceof Promise ? await identity : identity;
 }
 

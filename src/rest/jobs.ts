@@ -1,7 +1,6 @@
 import { toJson } from '@bufbuild/protobuf';
 import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
-import { cancelOwnJob } from '../core/cancelOwnJob.ts';
 import type { Job, JobState } from '../core/job.ts';
 import { isUuid } from '../core/node.ts';
 import { sendJson } from './answer.ts';
@@ -51,7 +50,7 @@ export async function showJob(exchange: Exchange): Promise<void> {
 export async function cancelJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { caller, params } = exchange;
-  sendJson(exchange, 200, jobDocument(await cancelOwnJob(enter(exchange), params.id ?? '', caller)));
+  sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.cancel(params.id ?? '', caller)));
 }
 
 /** A job in proto3 JSON with the names of the proto, every plain field present. */

@@ -3,6 +3,7 @@ import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
 import { showHealth } from './health.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob } from './jobs.ts';
+import { showMetrics } from './metrics.ts';
 import { listNodes, listNodesInDetail } from './nodeList.ts';
 import {
   createNode,
@@ -26,6 +27,7 @@ const CALL: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 export const ROUTES: readonly Route[] = [
   { verbs: READ, path: '/', action: 'read the root documents', handler: showRoot },
   { verbs: READ, path: '/healthz', action: 'check the health', handler: showHealth },
+  { verbs: READ, path: '/metrics', action: 'read the figures', handler: showMetrics },
   { verbs: READ, path: '/v1', action: 'read the root documents', handler: showV1 },
 
   { verbs: READ, path: '/v1/nodes', action: 'list nodes', handler: listNodes },

@@ -1,7 +1,6 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
-import { cancelOwnJob } from '../core/cancelOwnJob.ts';
 import { isUuid } from '../core/node.ts';
 import type { Enter } from './entry.ts';
 import { refuseField } from './errors.ts';
@@ -31,7 +30,7 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
     },
     async cancelJob(request, context) {
       const { core, caller } = enter(context);
-      return { job: jobToMessage(await cancelOwnJob(core, request.jobId, caller)) };
+      return { job: jobToMessage(await core.jobs.cancel(request.jobId, caller)) };
     },
   };
 }

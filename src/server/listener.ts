@@ -13,11 +13,13 @@ import type { Access } from '../auth/access.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { requestScope } from '../core/requestScope.ts';
 import { isRequestStream, RPC_PATH_PREFIXES, rpcRoutes } from '../rpc/routes.ts';
 import { sniffHttpVersion } from './firstBytes.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
 import { createOriginGate } from './originGate.ts';
+import { openScope, REQUEST_ID_HEADER, rpcWay } from './requestId.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
 import { type ListenerTls, readTlsContext, renewTlsContext } from './tls.ts';
@@ -219,6 +221,8 @@ function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly st
       rest(request, response);
       return;
     }
+    const scope = openScope(request.headers, rpcWay(request.headers));
+    response.setHeader(REQUEST_ID_HEADER, scope.id);
     const allowed = cors(request);
     if (allowed !== null) {
       for (const [name, value] of Object.entries(allowed.headers)) response.setHeader(name, value);
@@ -236,7 +240,7 @@ function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly st
       return;
     }
     try {
-      rpc(request, response);
+      requestScope.run(scope, rpc, request, response);
     } catch (error) {
       // The adapter makes a URL of the Host header, which may be missing or malformed.
       log.debug({ err: error }, 'a request over RPC was malformed');

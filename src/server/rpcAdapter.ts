@@ -69,7 +69,8 @@ function identify(
   log: Logger,
   method: string,
 ): Caller | Promise<Caller> | null {
-  if (access.isOpen(rpcAction(method.slice(1)))) return null;
+  const action = rpcAction(method.slice(1));
+  if (access.isOpen(action)) return null;
   const refuse = (thrown: unknown) => {
     const error = toConnectError(thrown, log, method);
     if (error.code === Code.Unauthenticated && access.challenge !== null) {
@@ -78,7 +79,7 @@ function identify(
     throw error;
   };
   try {
-    const identity = access.identify(credentialsOf(request));
+    const identity = access.identify(credentialsOf(request), action);
     if (!(identity instanceof Promise)) return identity;
     return handled(identity.catch(refuse));
   } catch (error) {

@@ -3,10 +3,17 @@ import { cors } from '@connectrpc/connect';
 
 const ALLOWED_METHODS = cors.allowedMethods.join(', ');
 
-/** What a page may send: what the protocols need, and credentials. */
-const ALLOWED_HEADERS = [...cors.allowedHeaders, 'Authorization', 'X-Auth-Token'].join(', ');
+/** What a page may send: what the protocols need, credentials, and what it calls its request and its trace. */
+const ALLOWED_HEADERS = [
+  ...cors.allowedHeaders,
+  'Authorization',
+  'X-Auth-Token',
+  'X-OpenStack-Request-ID',
+  'traceparent',
+  'tracestate',
+].join(', ');
 
-const EXPOSED_HEADERS = cors.exposedHeaders.join(', ');
+const EXPOSED_HEADERS = [...cors.exposedHeaders, 'OpenStack-Request-Id'].join(', ');
 
 /** How long a browser may keep the answer to a preflight, in seconds: the most that Chromium keeps one. */
 const MAX_AGE = '7200';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { PassthruError } from '../core/errors.ts';
+import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
@@ -10,8 +10,11 @@ import { reservationStore } from './reservations.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
-/** The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it. */
-export function kyselyStore(database: Database): Store {
+/**
+ * The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it.
+ * @param onTrouble told of each step that failed with `store_unavailable`
+ */
+export function kyselyStore(database: Database, onTrouble: () => void = () => {}): Store {
   let closing: Promise<void> | null = null;
   const running = new Set<Promise<unknown>>();
 
@@ -35,7 +38,9 @@ export function kyselyStore(database: Database): Store {
       try {
         return await step;
       } catch (error) {
-        throw database.toTrouble(error) ?? error;
+        const trouble = isStoreUnavailable(error) ? error : database.toTrouble(error);
+        if (trouble !== null) onTrouble();
+        throw trouble ?? error;
       } finally {
         running.delete(step);
       }

@@ -8,6 +8,12 @@ import { openPostgres } from './postgres.ts';
 import { isPostgresUrl } from './postgresUrl.ts';
 import { openSqlite } from './sqlite.ts';
 
+export interface StoreOptions {
+  log: Logger;
+  /** Told of each step that failed because the database cannot be used. */
+  onTrouble?: () => void;
+}
+
 /**
  * Opens the store that the configuration's key `store` names, and brings its tables up to date.
  *
@@ -16,8 +22,8 @@ import { openSqlite } from './sqlite.ts';
  *   another process uses the SQLite file, PostgreSQL refuses the user, a newer program has changed the tables;
  *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
-export async function openStore(url: string, options: { log: Logger }): Promise<Store> {
-  const { log } = options;
+export async function openStore(url: string, options: StoreOptions): Promise<Store> {
+  const { log, onTrouble } = options;
   const database = await openDatabase(url, log);
   try {
     await migrate(database, log);
@@ -25,7 +31,7 @@ export async function openStore(url: string, options: { log: Logger }): Promise<
     await database.close();
     throw database.toTrouble(error) ?? error;
   }
-  return kyselyStore(database);
+  return kyselyStore(database, onTrouble);
 }
 
 async function openDatabase(url: string, log: Logger): Promise<Database> {

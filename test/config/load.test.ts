@@ -41,6 +41,22 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ],
     ['listen: "::1:6385"', 'listen: "::1:6385" is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets'],
     [
+      'metrics: { listen: 9385 }',
+      'metrics.listen: 9385 is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets',
+    ],
+    [
+      'metrics: { listen: "0.0.0.0:9385" }',
+      'metrics.listen: "0.0.0.0:9385" is not allowed; allowed: while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:9385',
+    ],
+    [
+      'tracing: { otlp_endpoint: "grpc://collector:4317" }',
+      'tracing.otlp_endpoint: "grpc://collector:4317" is not allowed; allowed: an http:// or https:// URL without a user, such as http://127.0.0.1:4318',
+    ],
+    [
+      'tracing: { otlp_endpoint: "https://me:hunter2@collector" }',
+      'tracing.otlp_endpoint: "https://******@collector" is not allowed; allowed: an http:// or https:// URL without a user, such as http://127.0.0.1:4318',
+    ],
+    [
       'listen: 0.0.0.0:6385',
       'listen: "0.0.0.0:6385" is not allowed; allowed: while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
     ],
@@ -186,6 +202,10 @@ describe('the environment', () => {
       PASSTHRU_WORKERS_POOL_SIZE: ['8', 8],
       PASSTHRU_HOST: ['replica-2', 'replica-2'],
       PASSTHRU_LOG_LEVEL: ['debug', 'debug'],
+      PASSTHRU_AUDIT_LOG: ['off', 'off'],
+      PASSTHRU_METRICS_LISTEN: ['[::1]:9385', '[::1]:9385'],
+      PASSTHRU_TRACING_OTLP_ENDPOINT: ['http://127.0.0.1:4318', 'http://127.0.0.1:4318'],
+      PASSTHRU_TRACING_SAMPLE_PERCENT: ['5', 5],
       PASSTHRU_CORS_ORIGINS: [
         'https://a.example, https://b.example:8443',
         ['https://a.example', 'https://b.example:8443'],
@@ -279,6 +299,9 @@ test('without a file everything has its default', () => {
     workers_pool_size: 100,
     host: hostname(),
     log_level: 'info',
+    audit_log: 'on',
+    metrics: { listen: null },
+    tracing: { otlp_endpoint: null, sample_percent: 100 },
     cors_origins: [],
     shutdown_grace: 10_000,
     redfish: {

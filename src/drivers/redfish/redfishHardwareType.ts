@@ -1,6 +1,6 @@
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Logger } from '../../core/logger.ts';
-import { createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
+import { type BmcExchange, createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
 import { discoverMethod } from './discoverMethod.ts';
 import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
@@ -16,9 +16,17 @@ export interface RedfishHardwareTypeOptions {
   clients?: RedfishClients;
 }
 
-/** Clients of BMCs whose requests are logged at level debug. */
-export function createLoggedClients(log: Logger): RedfishClients {
-  return createRedfishClients({ observe: (exchange) => log.debug(exchange, 'asked a BMC') });
+/**
+ * Clients of BMCs whose requests are logged at level debug.
+ * @param observe told of each as well
+ */
+export function createLoggedClients(log: Logger, observe: (exchange: BmcExchange) => void = () => {}): RedfishClients {
+  return createRedfishClients({
+    observe(exchange) {
+      log.debug(exchange, 'asked a BMC');
+      observe(exchange);
+    },
+  });
 }
 
 /**

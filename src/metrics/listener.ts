@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PassthruError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { MetricsPage } from '../rest/exchange.ts';
+
+export interface MetricsListener {
+  /** For example `http://127.0.0.1:9385/metrics`. */
+  url: string;
+  /** Resolves when no connection is left. */
+  close(): Promise<void>;
+}
+
+/** Scrapers are few, and what listens beside the service has none of its limits. */
+const MAX_CONNECTIONS = 50;
+
+/** Milliseconds for a request to arrive. */
+const REQUEST_TIMEOUT = 10_000;
+
+/**
+ * Answers `GET /metrics` at an address of its own, to everybody who can reach it, and nothing else.
+ * @param host an IPv6 address without brackets
+ * @throws kind `failed_precondition` when the address cannot be listened at
+ */
+export async function startMetricsListener(
+  { host, port }: { host: string; port: number },
+  page: MetricsPage,
+  log: Logger,
+): Promise<MetricsListener> {
+  const timeouts = { headersTimeout: REQUEST_TIMEOUT, requestTimeout: REQUEST_TIMEOUT };
+  const server = createServer(timeouts, async (request, response) => {
+    if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();
+    else if (request.method !== 'GET') response.writeHead(405, { Allow: 'GET' }).end();
+    else {
+      try {
+        const text = await page.render();
+        response.writeHead(200, { 'Content-Type': page.mediaType }).end(text);
+      } catch (error) {
+        log.error({ err: error }, 'the figures could not be read');
+        response.writeHead(500).end();
+      }
+    }
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new PassthruError('failed_precondition', `metrics.listen: cannot listen on ${host}, port ${port}: ${code}`, {
+      cause: error,
+    });
+  }
+  const address = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `http://${address}:${(server.address() as AddressInfo).port}/metrics`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
