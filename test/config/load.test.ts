@@ -54,7 +54,7 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ],
     [
       'tracing: { otlp_endpoint: "https://me:hunter2@collector" }',
-      'tracing.otlp_endpoint: "https://******@collector" is not allowed; allowed: an http:// or https:// URL without a user, such as http://127.0.0.1:4318',
+      'tracing.otlp_endpoint: "https://me:******@collector" is not allowed; allowed: an http:// or https:// URL without a user, such as http://127.0.0.1:4318',
     ],
     [
       'listen: 0.0.0.0:6385',

@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
+import { vendorLabel } from '../../src/metrics/vendorLabel.ts';
+import { openStore } from '../../src/store/open.ts';
+import { nodeCall, operator, startCoreOn, startJob } from '../core/harness.ts';
+import { type ObservedService, startObserved } from './observedService.ts';
+
+const CALL = '/v1/nodes/fake-1/vendor_passthru/';
+
+let observed: ObservedService;
+beforeAll(async () => {
+  observed = await startObserved();
+});
+afterAll(() => observed[Symbol.asyncDispose]());
+
+test('calls are counted by driver, method and outcome, and timed', async () => {
+  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
+  await observed.ask('POST', `${CALL}third_method_sync`, {});
+  await observed.ask('POST', `${CALL}third_method_sync`, {});
+  const labels = 'driver="fake-hardware",method="third_method_sync"';
+  expect(await observed.figure(`passthru_calls_total{${labels},outcome="result"}`)).toBe(1);
+  expect(await observed.figure(`passthru_calls_total{${labels},outcome="invalid_argument"}`)).toBe(2);
+  expect(await observed.figure(`passthru_call_duration_seconds_count{${labels}}`)).toBe(3);
+  expect(await observed.figure('passthru_errors_total{kind="invalid_argument"}')).toBe(2);
+});
+
+test('whatever callers name, no label is made of it', async () => {
+  for (let index = 0; index < 20; index++) {
+    await observed.ask('POST', `${CALL}made_up_${index}`, {});
+    await observed.ask('POST', `/v1/drivers/made_up_${index}/vendor_passthru/x`, {});
+    await observed.ask('POST', `/v1/nodes/made-up-${index}/vendor_passthru/x`, {});
+  }
+  const text = await (await observed.ask('GET', '/metrics')).text();
+  expect(text).not.toMatch(/made.up/);
+  expect(
+    await observed.figure('passthru_calls_total{driver="fake-hardware",method="unknown",outcome="unknown_method"}'),
+  ).toBe(20);
+  expect(
+    await observed.figure('passthru_calls_total{driver="unknown",method="unknown",outcome="driver_not_found"}'),
+  ).toBe(20);
+  expect(
+    await observed.figure('passthru_calls_total{driver="unknown",method="unknown",outcome="node_not_found"}'),
+  ).toBe(20);
+  expect(text).not.toContain((await observed.service.core.nodes.get('fake-1')).uuid);
+});
+
+test('jobs are counted when they are accepted and when they end', async () => {
+  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' });
+  expect(answer.status).toBe(202);
+  const labels = 'driver="fake-hardware",method="second_method"';
+  expect(await observed.figure(`passthru_jobs_accepted_total{${labels}}`)).toBe(1);
+  await vi.waitUntil(
+    async () => (await observed.figure(`passthru_jobs_ended_total{${labels},state="succeeded"}`)) === 1,
+  );
+  expect(await observed.figure(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
+});
+
+test('locks: each wait, and each that was refused', async () => {
+  const before = (await observed.figure('passthru_lock_wait_seconds_count'))!;
+  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
+  expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(before + 1);
+  const { core } = observed.service;
+  await core.nodes.lock('fake-1', {
+    holder: null,
+    lockWait: 0,
+    caller: operator,
+    signal: new AbortController().signal,
+  });
+  expect((await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' })).status).toBe(409);
+  expect(await observed.figure('passthru_lock_conflicts_total')).toBe(1);
+  await core.nodes.unlock('fake-1', operator);
+});
+
+test('requests to BMCs are counted by vendor, verb and class of status, and BMCs that are down', async () => {
+  const list = () => observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
+  expect((await list()).status).toBe(200);
+  // The simulated BMC is Contoso's; the first request is made before it has said so.
+  expect(await observed.figure('passthru_bmc_requests_total{vendor="unknown",method="GET",status="2xx"}')).toBe(1);
+  expect(
+    await observed.figure('passthru_bmc_requests_total{vendor="other",method="GET",status="2xx"}'),
+  ).toBeGreaterThan(0);
+  expect(
+    await observed.figure('passthru_bmc_request_duration_seconds_count{vendor="other",method="GET"}'),
+  ).toBeGreaterThan(0);
+  expect(await observed.figure('passthru_bmcs_down{vendor="other"}')).toBeUndefined();
+
+  await using away = await startObserved();
+  const askAway = () => away.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
+  await away.fleet.close();
+  for (let attempt = 0; attempt < 5; attempt++) await askAway();
+  expect(await away.figure('passthru_bmcs_down{vendor="unknown"}')).toBe(1);
+  expect(await away.figure('passthru_bmc_errors_total{vendor="unknown",kind="unreachable"}')).toBeGreaterThanOrEqual(5);
+  expect(
+    await away.figure('passthru_bmc_requests_total{vendor="unknown",method="GET",status="none"}'),
+  ).toBeGreaterThanOrEqual(5);
+  expect(await away.figure('passthru_errors_total{kind="bmc_unreachable"}')).toBe(5);
+});
+
+test('what is under way: jobs, workers, and those who follow a job', async () => {
+  const metrics = createMetrics();
+  const store = await openStore('sqlite::memory:', { log: silentLogger, onTrouble: () => metrics.storeTrouble() });
+  const { core, hardware } = await startCoreOn(store, 'host-a');
+  metrics.read({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
+  await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
+  const job = await startJob(core, nodeCall('work'));
+  const follow = core.jobs.watch(job.id, null, new AbortController().signal);
+  await follow.next();
+  expect(lines(await metrics.render())).toMatchObject({
+    passthru_jobs_running: '1',
+    passthru_workers_busy: '1',
+    passthru_workers_limit: '4',
+    passthru_watch_streams: '1',
+    'passthru_bmcs_down{vendor="dell"}': '2',
+    'passthru_bmcs_down{vendor="unknown"}': '1',
+    passthru_store_errors_total: '0',
+  });
+  (await hardware.call(0)).finish(null);
+  for await (const _ of follow);
+  expect(lines(await metrics.render())).toMatchObject({
+    passthru_jobs_running: '0',
+    passthru_workers_busy: '0',
+    passthru_watch_streams: '0',
+  });
+  await core.shutdown(0);
+  await store.close();
+});
+
+test('names and types are as Prometheus wants them: base units, _total on counters alone, a help for each', async () => {
+  const text = await createMetrics().render();
+  const types = [...text.matchAll(/^# TYPE (passthru_\S+) (\S+)$/gm)].map(([, name = '', type]) => ({ name, type }));
+  expect(types.length).toBeGreaterThan(15);
+  for (const { name, type } of types) {
+    expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+    if (type === 'histogram') expect(name).toMatch(/_seconds$/);
+    expect(text).toMatch(new RegExp(`^# HELP ${name} \\S`, 'm'));
+  }
+  expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+  expect(text).toMatch(/^nodejs_eventloop_lag_seconds /m);
+});
+
+test.each([
+  ['Dell', 'dell'],
+  ['HPE', 'hpe'],
+  ['Hewlett Packard Enterprise', 'hpe'],
+  ['Supermicro', 'supermicro'],
+  ['Super Micro Computer, Inc.', 'supermicro'],
+  ['Lenovo', 'lenovo'],
+  ['', 'other'],
+  ['Contoso', 'other'],
+  [null, 'unknown'],
+])('the vendor %j has the label %s', (vendor, label) => expect(vendorLabel(vendor)).toBe(label));
+
+describe('metrics.listen', () => {
+  test('takes the figures from the main port to an address that asks for no credentials', async () => {
+    await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0' });
+    expect((await apart.ask('GET', '/metrics')).status).toBe(404);
+    const url = apart.service.metricsUrl!;
+    expect(new URL(url).port).not.toBe(new URL(apart.service.url).port);
+    const answer = await fetch(url);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await answer.text()).toContain('passthru_workers_limit 100');
+    expect((await fetch(url, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(new URL('/v1/nodes', url))).status).toBe(404);
+  });
+
+  test('stops the start where it cannot be listened at, and leaves nothing behind', async () => {
+    const { host } = new URL(observed.service.url);
+    await expect(startObserved({ PASSTHRU_METRICS_LISTEN: host })).rejects.toThrow(
+      /metrics\.listen: cannot listen on 127\.0\.0\.1/,
+    );
+  });
+});
+
+function lines(text: string): Record<string, string> {
+  const pairs = text.split('\n').map((line) => /^([^#\s]+(?:\{.*\})?) (\S+)$/.exec(line));
+  return Object.fromEntries(pairs.filter((pair) => pair !== null).map(([, name, value]) => [name, value]));
+}
