@@ -7,6 +7,7 @@ import type { DriverTask, HardwareType, NodeTask, Task } from '../../src/core/ha
 import type { Json } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
+import type { Observer } from '../../src/core/observer.ts';
 import type { Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
 
@@ -104,7 +105,12 @@ export async function startCore(nodes: string[] = ['n1'], settings: Partial<Core
 }
 
 /** A core on `store`, whose reservations show `host`. */
-export async function startCoreOn(store: Store, host: string, settings: Partial<CoreSettings> = {}): Promise<TestCore> {
+export async function startCoreOn(
+  store: Store,
+  host: string,
+  settings: Partial<CoreSettings> = {},
+  observer?: Observer,
+): Promise<TestCore> {
   const hardware = new GatedHardware();
   const core = await createCore({
     store,
@@ -112,6 +118,7 @@ export async function startCoreOn(store: Store, host: string, settings: Partial<
     host,
     log: silentLogger,
     settings: { lockedRetryAttempts: 3, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4, ...settings },
+    observer,
   });
   return { core, store, hardware };
 }
