@@ -99,7 +99,7 @@ export class Locks {
     }
     try {
       const lock = await this.#take(line, node, purpose, end, signal, waited);
-      this.#observer.lockTaken(performance.now() - asked);
+      if (lock.waited) this.#observer.lockTaken(performance.now() - asked);
       return lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
@@ -157,6 +157,7 @@ export class Locks {
       const left = end - performance.now();
       if (left <= 0) throw this.#refuse(node.uuid, acquired.reservation);
       if (this.#store.shared && !(await this.#store.want(node.uuid, acquired.fence))) continue;
+      waited = true;
       if (!line.nudged)
         await this.#pause(line, Math.min(left, Math.max(LEAST_INTERVAL, this.#settings.retryInterval)), signal);
     }

@@ -37,7 +37,7 @@ export interface Observer {
   jobBegan(job: Job): void;
   /** The end of a job that ran here is stored. */
   jobEnded(job: Job): void;
-  /** A node was reserved after so many milliseconds. */
+  /** A node that another had was reserved after so many milliseconds. */
   lockTaken(waited: number): void;
   /** Somebody else held the node for as long as the caller would wait. */
   lockRefused(): void;

@@ -73,7 +73,11 @@ export function createMetrics(): Metrics {
   );
   const errors = counter('passthru_errors_total', 'Calls and jobs that failed, by the kind of the error.', 'kind');
   const refused = counter('passthru_refused_total', 'Requests of callers who were not let in.', 'kind');
-  const lockWait = histogram('passthru_lock_wait_seconds', 'How long it took to reserve a node.', DURATIONS);
+  const lockWait = histogram(
+    'passthru_lock_wait_seconds',
+    'How long calls waited for a node that another had, and got it.',
+    DURATIONS,
+  );
   const lockConflicts = counter('passthru_lock_conflicts_total', 'Attempts to reserve a node that another kept.');
   const jobsAccepted = counter('passthru_jobs_accepted_total', 'Jobs that were accepted.', 'driver', 'method');
   const jobsEnded = counter('passthru_jobs_ended_total', 'Jobs that ended, by state.', 'driver', 'method', 'state');

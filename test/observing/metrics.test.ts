@@ -56,10 +56,9 @@ test('jobs are counted when they are accepted and when they end', async () => {
   expect(await observed.figure(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
 });
 
-test('locks: each wait, and each that was refused', async () => {
-  const before = (await observed.figure('passthru_lock_wait_seconds_count'))!;
+test('locks: none that was free counts as a wait, and each that was refused is told', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
-  expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(before + 1);
+  expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(0);
   const { core } = observed.service;
   await core.nodes.lock('fake-1', {
     holder: null,
@@ -70,6 +69,29 @@ test('locks: each wait, and each that was refused', async () => {
   expect((await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' })).status).toBe(409);
   expect(await observed.figure('passthru_lock_conflicts_total')).toBe(1);
   await core.nodes.unlock('fake-1', operator);
+});
+
+test('locks: each wait that came to the node', async () => {
+  const metrics = createMetrics();
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const { core, hardware } = await startCoreOn(store, 'host-a', {}, metrics.observer);
+  await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
+  const first = core.callNodeMethod(nodeCall('exclusive'));
+  const held = await hardware.call(0);
+  const second = core.callNodeMethod(nodeCall('exclusive', { lockWait: 20_000 }));
+  // One that does not wait finds the line, so the second stands in it.
+  await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+    kind: 'node_locked',
+  });
+  held.finish(null);
+  (await hardware.call(1)).finish(null);
+  await Promise.all([first, second]);
+  expect(lines(await metrics.render())).toMatchObject({
+    passthru_lock_wait_seconds_count: '1',
+    passthru_lock_conflicts_total: '1',
+  });
+  await core.shutdown(0);
+  await store.close();
 });
 
 test('requests to BMCs are counted by vendor, verb and class of status, and BMCs that are down', async () => {
