@@ -1,8 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Load } from '../core/core.ts';
 import type { ErrorKind } from '../core/errors.ts';
-import { type CallReport, NO_OBSERVER, type Observer } from '../core/observer.ts';
+import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { BmcExchange } from '../redfish/index.ts';
+import { CallFigures } from './callFigures.ts';
+import { DURATIONS } from './durations.ts';
 import { vendorLabel } from './vendorLabel.ts';
 
 /** Where the figures come from that are asked for when they are read. */
@@ -27,9 +29,6 @@ export interface Metrics {
   /** All of it in Prometheus' text format. */
   render(): Promise<string>;
 }
-
-/** From a call of the fake driver to a BMC that takes its whole time. Seconds. */
-const DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Jobs may take hours. Seconds. */
 const JOB_DURATIONS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600, 14_400];
@@ -57,20 +56,7 @@ export function createMetrics(): Metrics {
       },
     });
 
-  const calls = counter(
-    'passthru_calls_total',
-    'Calls of vendor methods by what they came to: result, attachment, job (accepted), or the kind of the error.',
-    'driver',
-    'method',
-    'outcome',
-  );
-  const callDuration = histogram(
-    'passthru_call_duration_seconds',
-    'How long calls took; of an asynchronous method, until it was accepted.',
-    DURATIONS,
-    'driver',
-    'method',
-  );
+  const calls = new CallFigures(registry);
   const errors = counter('passthru_errors_total', 'Calls and jobs that failed, by the kind of the error.', 'kind');
   const refused = counter('passthru_refused_total', 'Requests of callers who were not let in.', 'kind');
   const lockWait = histogram(
@@ -124,9 +110,14 @@ export function createMetrics(): Metrics {
     observer: {
       ...NO_OBSERVER,
       callEnded(report, { outcome, error }) {
-        const labels = labelsOf(report);
-        calls.inc({ ...labels, outcome: outcome?.kind ?? error?.kind });
-        callDuration.observe(labels, (performance.now() - report.began) / 1000);
+        const seconds = (performance.now() - report.began) / 1000;
+        // What a caller named and is not there has no label of its own.
+        calls.count(
+          report.driver ?? 'unknown',
+          report.method ?? 'unknown',
+          outcome === null ? error.kind : outcome.kind,
+          seconds,
+        );
         if (error !== null) errors.inc({ kind: error.kind });
       },
       jobBegan({ driver, method }) {
@@ -156,9 +147,4 @@ export function createMetrics(): Metrics {
     },
     render: () => registry.metrics(),
   };
-}
-
-/** What a caller named and is not there has no label of its own. */
-function labelsOf({ driver, method }: CallReport): { driver: string; method: string } {
-  return { driver: driver ?? 'unknown', method: method ?? 'unknown' };
 }
