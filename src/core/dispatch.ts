@@ -173,7 +173,12 @@ export class Dispatch {
     try {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
-        lock = await this.#lock(checked, node, controller.signal);
+        const from = performance.now();
+        try {
+          lock = await this.#lock(checked, node, controller.signal);
+        } finally {
+          checked.report.lock = { from, to: performance.now() };
+        }
         unguard = lock.tenure.guard(controller);
         if (lock.waited || lock.fence !== node.fence + 1) {
           node = await this.#readAgain(node, method);
@@ -215,7 +220,7 @@ export class Dispatch {
     }
   }
 
-  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -223,12 +228,7 @@ export class Dispatch {
       requestedBy: checked.call.caller.name,
       job: null,
     };
-    const from = performance.now();
-    try {
-      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
-    } finally {
-      checked.report.lock = { from, to: performance.now() };
-    }
+    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
   }
 
   /** The node as it is under the lock; another held it since it was read. */
