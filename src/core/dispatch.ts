@@ -7,6 +7,7 @@ import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
 import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import type { KnownNode } from './knownNodes.ts';
 import type { Lease, Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
@@ -46,6 +47,10 @@ interface CheckedCall {
   target: string;
   /** Null for a driver method. */
   node: StoredNode | null;
+  /** The fence under which the node was as it says. */
+  fence: number;
+  /** Whether the node was not read for this call. */
+  remembered: boolean;
   /** Milliseconds. */
   lockWait: number;
   /** Whether the method may have acted. */
@@ -64,9 +69,25 @@ export class Dispatch {
   }
 
   async callNode(call: NodeCall): Promise<Outcome> {
-    const { nodes, registry, locks } = this.#parts;
+    const { nodes } = this.#parts;
     checkDepth(call.arguments);
+    const known = nodes.known.get(call.node);
+    if (known !== null) {
+      try {
+        return await this.#callNode(call, known, true);
+      } catch (error) {
+        if (!(error instanceof NodeChanged)) throw error;
+        nodes.known.forget(known.node.uuid);
+      }
+    }
     const node = await nodes.get(call.node);
+    return this.#callNode(call, { node, fence: node.fence }, false);
+  }
+
+  /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
+  async #callNode(call: NodeCall, { node, fence }: KnownNode, remembered: boolean): Promise<Outcome> {
+    if (remembered && !this.#mayCall(call, node)) throw new NodeChanged();
+    const { registry, locks } = this.#parts;
     const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     checkRule(call, node.driver, method);
@@ -78,6 +99,8 @@ export class Dispatch {
       httpMethod,
       target: `node ${node.uuid}`,
       node,
+      fence,
+      remembered,
       lockWait,
       begun: false,
     });
@@ -95,6 +118,8 @@ export class Dispatch {
       httpMethod,
       target: `driver ${call.driver}`,
       node: null,
+      fence: 0,
+      remembered: false,
       lockWait: 0,
       begun: false,
     });
@@ -150,11 +175,12 @@ export class Dispatch {
       if (node !== null && method.requireExclusiveLock) {
         lock = await this.#lock(checked, node, controller.signal);
         unguard = lock.tenure.guard(controller);
-        if (lock.waited || lock.fence !== node.fence + 1) {
-          node = await this.#readAgain(node, method);
+        if (lock.waited || lock.fence !== checked.fence + 1) {
+          node = await this.#readAgain(checked, node);
           // Another hardware type may have the very same method.
           checked.driver = node.driver;
         }
+        this.#parts.nodes.known.keep(node, lock.fence);
       }
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       const args = method.parse(call.arguments);
@@ -179,7 +205,13 @@ export class Dispatch {
     }
   }
 
-  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
+  #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
+    const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
+    return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  }
+
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -187,17 +219,20 @@ export class Dispatch {
       requestedBy: checked.call.caller.name,
       job: null,
     };
-    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    try {
+      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    } catch (error) {
+      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
+      throw gone && checked.remembered ? new NodeChanged() : error;
+    }
   }
 
   /** The node as it is under the lock; another held it since it was read. */
-  async #readAgain(node: StoredNode, method: Method<never>): Promise<StoredNode> {
+  async #readAgain({ method, remembered }: CheckedCall, node: StoredNode): Promise<StoredNode> {
     const now = await this.#parts.nodes.get(node.uuid);
     const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
-    if (methods.byName.get(method.name) !== method) {
-      throw new PassthruError('unknown_method', `No handler for method ${method.name}`);
-    }
-    return now;
+    if (methods.byName.get(method.name) === method) return now;
+    throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
   }
 
   /** Runs a synchronous method to its end. */
@@ -310,6 +345,9 @@ export class Dispatch {
     return (checked.method as Method).run(task, args);
   }
 }
+
+/** The node of a call is not what was remembered of it. */
+class NodeChanged extends Error {}
 
 /** What a synchronous call that had begun to act is told where its process ended it. */
 function ifCutShort(error: unknown): unknown {

@@ -63,7 +63,7 @@ interface RunningJob {
   /** What is reported and not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
-  /** When the last change was stored, by the monotonic clock. */
+  /** When the last change was stored, by the monotonic clock; at first the acceptance. */
   storedAt: number;
   /** The write that is under way. */
   write: Promise<void>;
@@ -101,7 +101,7 @@ export class JobRunner implements Jobs {
       controller: work.controller,
       pending: null,
       timer: null,
-      storedAt: Number.NEGATIVE_INFINITY,
+      storedAt: performance.now(),
       write: Promise.resolve(),
       ended: false,
     };

@@ -3,6 +3,7 @@ import { type Caller, checkOwner } from './caller.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import { KnownNodes } from './knownNodes.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
@@ -20,6 +21,8 @@ export class NodeManager implements Nodes {
   readonly #locks: Locks;
   readonly #host: string;
   readonly #log: Logger;
+  /** For the calls of their methods. */
+  readonly known: KnownNodes;
 
   constructor(store: Store, registry: Registry, locks: Locks, host: string, log: Logger) {
     this.#store = store;
@@ -27,6 +30,7 @@ export class NodeManager implements Nodes {
     this.#locks = locks;
     this.#host = host;
     this.#log = log;
+    this.known = new KnownNodes(!store.shared);
   }
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
@@ -163,6 +167,7 @@ export class NodeManager implements Nodes {
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
+      this.known.forget(found.uuid);
       const old = lock.waited || lock.fence !== found.fence + 1;
       return await work(old ? await this.get(found.uuid) : found, lock.fence);
     } finally {
