@@ -80,7 +80,7 @@ function counts({ system, project }: JsonObject, projects: ReadonlySet<string>):
 function uniqueName(user: Json | undefined): string {
   if (!isJsonObject(user) || typeof user.name !== 'string' || !isJsonObject(user.domain)) throw invalidToken();
   if (user.domain.id === 'default' && !user.name.includes('@')) return user.name;
-  return `${user.name}@${String(user.domain.name).replaceAll('@', '%40')}`;
+  return `${user.name}@${String(user.domain.name).replaceAll('%', '%25').replaceAll('@', '%40')}`;
 }
 
 function invalidToken(): PassthruError {
