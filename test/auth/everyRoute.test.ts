@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ACTIONS } from '../../src/auth/actions.ts';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
+import { ACTIONS, type Action } from '../../src/auth/actions.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { RPC_ACTIONS } from '../../src/rpc/actions.ts';
 import { makeAuthority } from './certificates.ts';
@@ -19,6 +21,13 @@ describe('the table', () => {
         .map(({ name }) => name)
         .sort(),
     );
+  });
+
+  test('lets nobody do what has no entry', () => {
+    for (const action of [undefined, 'fly', 'toString'] as (Action | undefined)[]) {
+      expect(OPEN_ACCESS.isOpen(action)).toBe(false);
+      expect(() => OPEN_ACCESS.check(ANONYMOUS, action)).toThrow('No role may do this.');
+    }
   });
 
   test('leaves open the health and the root documents alone', () => {
