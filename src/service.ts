@@ -36,7 +36,7 @@ export interface Service {
  *   a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log }: { log: Logger }): Promise<Service> {
-  const access = createAccess(config.auth, log);
+  const access = await createAccess(config.auth, log);
   try {
     return await startWith(access, config, log);
   } catch (error) {

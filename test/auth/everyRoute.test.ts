@@ -50,6 +50,12 @@ function guarded(type: string, start: () => Promise<{ service: ConfiguredService
   });
 }
 
+guarded('none', async () => {
+  const service = await startConfiguredService('auth: { type: none }');
+  const callers = { wrong: basic('anna', 'x'), reader: {}, operator: {}, admin: {} };
+  return { service, guarded: { url: service.url, callers } };
+});
+
 guarded('http_basic', async () => {
   const service = await startConfiguredService(
     'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader, otto: operator } }',
