@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { startFleet } from '../src/sim/index.ts';
+import { connectBare, ejectBare } from './bmcBare.ts';
+import { runChaos } from './bmcChaos.ts';
 import { SYSTEM, startBenchCore } from './bmcCore.ts';
 import type { FleetCounts } from './bmcFleet.ts';
 
@@ -13,6 +15,7 @@ const WORKERS = 200;
 
 await requestsPerCall();
 await manyBmcs();
+await failingBmcs();
 
 /** Requests of each method at a BMC that is known; Ironic 21.4's are the figures that are to be beaten, not measured here. */
 async function requestsPerCall(): Promise<void> {
@@ -78,30 +81,33 @@ async function manyBmcs(): Promise<void> {
 
   console.log('');
   console.log(`${BMCS} BMCs with ${LATENCY_MS} ms latency, one eject each, ${WORKERS} workers`);
-  console.log('                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s');
-  await round('unknown BMCs');
-  await round('known BMCs');
+  console.log("                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s   BMCs' CPU s");
+  const eject = (index: number) => bench.call(`n-${index}`, 'eject_vmedia', { boot_device: 'cd' });
+  await round('unknown BMCs', eject);
+  await round('known BMCs', eject);
   await bench.close();
   const { sessions } = await ask(fleet, 'count');
+  const bare = await Promise.all(urls.map((url) => connectBare(url, `${SYSTEM}/VirtualMedia/CD1`)));
+  await round('bare undici', (index) => ejectBare(bare[index]!));
   console.log(`sessions left behind: ${sessions}`);
+  await Promise.all(bare.map(({ client }) => client.close()));
   fleet.kill('SIGTERM');
   await once(fleet, 'exit');
 
-  async function round(name: string): Promise<void> {
-    const { requests } = await ask(fleet, 'insert');
-    const queue = urls.map((_, index) => `n-${index}`);
+  async function round(name: string, work: (index: number) => Promise<unknown>): Promise<void> {
+    const before = await ask(fleet, 'insert');
+    const queue = [...urls.keys()];
     const cpu = process.cpuUsage();
     const begun = performance.now();
     await Promise.all(
       Array.from({ length: WORKERS }, async () => {
-        for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-          await bench.call(node, 'eject_vmedia', { boot_device: 'cd' });
-        }
+        for (let index = queue.pop(); index !== undefined; index = queue.pop()) await work(index);
       }),
     );
     const took = (performance.now() - begun) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    const sent = (await ask(fleet, 'count')).requests - requests;
+    const after = await ask(fleet, 'count');
+    const sent = after.requests - before.requests;
     const ideal = (sent * LATENCY_MS) / WORKERS / 1000;
     const cells = [
       name.padEnd(20),
@@ -110,9 +116,30 @@ async function manyBmcs(): Promise<void> {
       took.toFixed(2).padStart(9),
       (took / ideal).toFixed(2).padStart(8),
       ((user + system) / 1e6).toFixed(2).padStart(26),
+      (after.cpu - before.cpu).toFixed(2).padStart(14),
     ];
     console.log(cells.join(''));
   }
+}
+
+/** CHAOS_SEED tries another course of events. */
+async function failingBmcs(): Promise<void> {
+  const report = await runChaos(Number(process.env.CHAOS_SEED ?? 7));
+  const { unknown, notDone } = report;
+  const row = (name: string, value: string | number) => console.log(`${name.padEnd(56)}${value}`);
+  const share = ((100 * report.failedRequests) / report.requests).toFixed(1);
+  console.log('');
+  console.log(`${report.calls} calls on 50 BMCs, ${share} % of whose ${report.requests} requests failed`);
+  row('done', report.done);
+  row('unknown, and found to be done', unknown.done);
+  row('unknown, and found not to be done', unknown.undone);
+  row('unknown, and the BMC could not be asked', unknown['not told']);
+  for (const [kind, count] of Object.entries(notDone)) row(`not done: ${kind}`, count);
+  row('ended with an untrue account (none)', report.untrue.length);
+  row(`longest call, s (deadline ${report.deadlineMs / 1000})`, (report.longestMs / 1000).toFixed(1));
+  row('subscriptions created twice (none)', report.createdTwice);
+  row('sessions left behind (none)', report.sessionsLeft);
+  row('nodes left locked (none)', report.nodesLocked);
 }
 
 /** Lets the code be compiled: the ideal knows of no such time. */

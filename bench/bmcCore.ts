@@ -8,26 +8,33 @@ import { createRedfishHardwareType } from '../src/drivers/redfish/redfishHardwar
 import { openStore } from '../src/store/open.ts';
 
 const caller = { name: 'bench', role: 'admin' } as const;
-const { signal } = new AbortController();
+const { signal: forever } = new AbortController();
 export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 
 /** The core as the service makes it, on a store in memory, and how to call it. */
 export interface BenchCore {
   core: Core;
   enrol(name: string, url: string): Promise<void>;
-  /** Calls a method and waits for its end; throws when it fails. */
-  call(node: string, method: string, args?: JsonObject): Promise<unknown>;
+  /** Calls a method and waits for its end; throws when it fails, and `signal.reason` when that fires. */
+  call(node: string, method: string, args?: JsonObject, signal?: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
 }
 
-export async function startBenchCore(workers: number): Promise<BenchCore> {
+/** What a driver takes of the service's configuration. */
+interface DriverSettings {
+  connectionAttempts: number;
+  connectionRetryIntervalMs: number;
+  requestTimeoutMs: number;
+}
+
+/** As the service has them. */
+const SETTINGS: DriverSettings = { connectionAttempts: 5, connectionRetryIntervalMs: 4000, requestTimeoutMs: 60_000 };
+
+export async function startBenchCore(workers: number, settings: DriverSettings = SETTINGS): Promise<BenchCore> {
   const store = await openStore('sqlite::memory:', { log: silentLogger });
-  const settings = { authType: 'auto' as const, connectionAttempts: 5, connectionRetryIntervalMs: 4000 };
   const core = await createCore({
     store,
-    hardwareTypes: [
-      createRedfishHardwareType({ settings: { ...settings, requestTimeoutMs: 60_000 }, log: silentLogger }),
-    ],
+    hardwareTypes: [createRedfishHardwareType({ settings: { ...settings, authType: 'auto' }, log: silentLogger })],
     host: 'bench',
     log: silentLogger,
     settings: { lockedRetryAttempts: 3, lockedRetryInterval: 1000, maxLockWait: 60_000, workers },
@@ -43,7 +50,7 @@ export async function startBenchCore(workers: number): Promise<BenchCore> {
       };
       await core.nodes.create({ name, driver: 'redfish', driverInfo }, caller);
     },
-    async call(node, method, args = {}) {
+    async call(node, method, args = {}, signal = forever) {
       const rest = { httpMethod: null, idempotencyKey: null, caller, signal, deadline: null, lockWait: null };
       const outcome = await core.callNodeMethod({ node, method, arguments: args, ...rest });
       if (outcome.kind === 'result') return outcome.result;

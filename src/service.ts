@@ -76,6 +76,10 @@ async function makeCore(config: Config, store: Store, log: Logger): Promise<Core
         lockedRetryInterval: config.node_locked_retry_interval,
         maxLockWait: config.lock_wait_max,
         workers: config.workers_pool_size,
+        lease: config.node_lock_lease,
+        // A request that was sent in time may be under way for so long.
+        grace: config.redfish.request_timeout,
+        retention: { time: config.job_retention_time, count: config.job_retention_count },
       },
     });
   } catch (error) {
@@ -92,6 +96,7 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
     connectionAttempts: redfish.connection_attempts,
     connectionRetryIntervalMs: redfish.connection_retry_interval,
     requestTimeoutMs: redfish.request_timeout,
+    fenceHeader: redfish.fence_header === 'on',
   };
   return [
     createRedfishHardwareType({ settings, log, clients }),

@@ -24,9 +24,10 @@ const keys = z.strictObject({
     description: 'Where the service listens; gRPC, gRPC-Web, Connect and REST share the port. Port 0 takes a free one.',
     allowed: 'HOST:PORT, with an IPv6 address in brackets',
   }),
-  store: textSetting('sqlite:./passthru.db', (text) => /^sqlite:./.test(text), {
-    description: 'Where nodes, reservations and jobs are kept. The file is made when it is not there.',
-    allowed: 'sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+  store: textSetting('sqlite:./passthru.db', isStore, {
+    description:
+      'Where nodes, reservations and jobs are kept: a file, which is made when it is not there, or a PostgreSQL database; see "PostgreSQL".',
+    allowed: 'sqlite:PATH, "sqlite::memory:" to keep nothing, or postgres://USER@HOST/DATABASE',
   }),
   nodes_file: optionalTextSetting({
     description: 'A file of nodes to enrol at the start; see "The nodes file".',
@@ -56,7 +57,14 @@ const keys = z.strictObject({
     '30s',
     '1s',
     '1h',
-    'How long the reservation of a process that was lost stays. For processes that share a store: on SQLite, which one process has alone, the next start frees them at once.',
+    'How long a process that shares its store with others may be out of touch before what it runs counts as lost: its jobs fail then, and its nodes are free after `redfish.request_timeout` more. On SQLite, which one process has alone, the next start frees them at once.',
+  ),
+  job_retention_time: durationSetting('30d', '1d', '3650d', 'How long an ended job is kept.'),
+  job_retention_count: integerSetting(
+    100_000,
+    0,
+    10_000_000,
+    'How many ended jobs are kept at most; the oldest go first. A repeat of a call whose job is gone, with its idempotency key, is answered with 404.',
   ),
   workers_pool_size: integerSetting(
     100,
@@ -91,6 +99,10 @@ const keys = z.strictObject({
       connection_attempts: integerSetting(5, 1, 100, 'How often a BMC that cannot be reached is tried.'),
       connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two of these tries.'),
       request_timeout: durationSetting('60s', '100ms', '1h', 'How long a BMC may take to answer one request.'),
+      fence_header: choiceSetting('off', ['off', 'on'], {
+        description:
+          'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence`, the number of the reservation that they are sent under. For tests with simulated BMCs.',
+      }),
     })
     .prefault({}),
   fake: z
@@ -131,10 +143,10 @@ export const SETTINGS = listSettings(keys);
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
   const optional = (path: string | null) => (path === null ? null : absolute(path));
-  const database = config.store.slice('sqlite:'.length);
+  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   return {
     ...config,
-    store: database.startsWith(':') ? config.store : `sqlite:${absolute(database)}`,
+    store: file === undefined ? config.store : `sqlite:${absolute(file)}`,
     nodes_file: optional(config.nodes_file),
     auth: {
       ...config.auth,
@@ -154,6 +166,10 @@ export function resolvePaths(config: Config, directory: string): Config {
 function isGuarded({ listen, auth }: Config): boolean {
   const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
   return address === null || auth?.type !== 'none' || isLoopback(address.host);
+}
+
+function isStore(text: string): boolean {
+  return /^sqlite:./.test(text) || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text));
 }
 
 function isOrigin(text: string): boolean {

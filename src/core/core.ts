@@ -125,8 +125,10 @@ export interface Core {
   readonly nodes: Nodes;
   readonly drivers: Drivers;
   readonly jobs: Jobs;
-  /** The name that reservations of this process show, and `/v1/conductors`. */
+  /** The name that reservations of this process show. */
   readonly host: string;
+  /** The names of all processes that serve the same store, this one among them, in order. */
+  hosts(): Promise<string[]>;
   /** Throws `shutting_down` or `store_unavailable` when the service cannot take calls. */
   checkReady(): Promise<void>;
   /**

@@ -1,14 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import type { Core } from './core.ts';
 import { Dispatch } from './dispatch.ts';
-import { type ErrorRecord, PassthruError } from './errors.ts';
+import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
-import { Idempotency, INTERRUPTED, recordError } from './idempotency.ts';
-import { JobRunner, lastErrorText } from './jobRunner.ts';
+import { Idempotency } from './idempotency.ts';
+import { JobRunner } from './jobRunner.ts';
+import { Lease } from './lease.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
+import { periodically } from './periodic.ts';
+import { reap } from './reaper.ts';
 import { Registry } from './registry.ts';
+import { type RetentionSettings, removeOld } from './retention.ts';
 import { Running, settledWithin } from './running.ts';
 import type { Store } from './store.ts';
 import { Workers } from './workers.ts';
@@ -22,6 +25,12 @@ export interface CoreSettings {
   maxLockWait: number;
   /** How many jobs may run at once. */
   workers: number;
+  /** Milliseconds, see `Conductor.lease`; for a store that others use too. Default 30 s. */
+  lease?: number;
+  /** Milliseconds, see `Conductor.grace`. Default 60 s. */
+  grace?: number;
+  /** Which ended jobs are kept. Default all. */
+  retention?: RetentionSettings;
 }
 
 export interface CoreOptions {
@@ -36,15 +45,11 @@ export interface CoreOptions {
 /** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
 
-/** What a job that its process left behind is failed with. */
-const WORKER_LOST: ErrorRecord = {
-  kind: 'worker_lost',
-  message:
-    'worker lost: the process that ran the job ended before it did; look at the machine before you repeat the call',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+/** How often old jobs and idempotency keys are looked for, in milliseconds. */
+const RETENTION_INTERVAL = 60_000;
+
+/** How often a store that others use too is asked for changes that nobody told of, in milliseconds. */
+const LOOK_INTERVAL = 5000;
 
 /**
  * Makes the core and ends what an earlier process left in the store.
@@ -52,11 +57,12 @@ const WORKER_LOST: ErrorRecord = {
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings } = options;
-  const owner = randomUUID();
+  const { lease: leaseTime = 30_000, grace = 60_000, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes);
+  const lease = new Lease(store, { host, lease: leaseTime, grace }, log);
   const locks = new Locks(
     store,
-    owner,
+    lease,
     {
       retryInterval: settings.lockedRetryInterval,
       // Attempts stand an interval apart: three of them take two intervals.
@@ -66,29 +72,62 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     log,
   );
   const nodes = new NodeManager(store, registry, locks, host, log);
-  const jobs = new JobRunner(store, log, (ident) => nodes.get(ident));
+  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident));
   const running = new Running();
   const dispatch = new Dispatch({
     store,
     registry,
     nodes,
+    lease,
     locks,
     jobs,
     workers: new Workers(settings.workers),
     running,
-    idempotency: new Idempotency(store, owner, log),
+    idempotency: new Idempotency(store, lease, log),
     host,
     log,
   });
 
-  const lost = await store.recover({
-    owner,
-    now: new Date(),
-    error: WORKER_LOST,
-    lastError: (job) => lastErrorText(job.method, WORKER_LOST.message),
-    unknown: recordError(INTERRUPTED),
-  });
-  for (const job of lost) log.warn({ job: job.id, node: job.nodeUuid, method: job.method }, 'job failed: worker lost');
+  // What is left in a store that this process has to itself is nobody's.
+  if (!store.shared) await reap(store, log, true);
+  await lease.start();
+  const stopping = new AbortController();
+  const chores = [
+    periodically(RETENTION_INTERVAL, () => removeOld(store, retention, stopping.signal), {
+      log,
+      failure: 'old jobs could not be removed; trying again',
+    }),
+  ];
+  if (store.shared) {
+    store.onChange((change) => {
+      if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
+      else if (change.kind === 'job_changed') jobs.changed(change.id, change.revision);
+      else if (change.kind === 'cancel_requested') void lookAtJobs();
+      else {
+        locks.nudgeAll();
+        void lookAtJobs();
+      }
+    });
+    const lookAtJobs = async () => {
+      try {
+        await Promise.all([jobs.stopRequested(), jobs.lookAgain()]);
+      } catch (error) {
+        log.warn({ err: error }, 'the jobs of other processes could not be looked at; trying again');
+      }
+    };
+    chores.push(
+      periodically(LOOK_INTERVAL, lookAtJobs, { log, failure: '' }),
+      periodically(
+        Math.min(LOOK_INTERVAL, leaseTime / 3),
+        async () => {
+          const { failed, freed } = await reap(store, log, false);
+          for (const { id, revision } of failed) jobs.changed(id, revision);
+          for (const nodeUuid of freed) locks.nudge(nodeUuid);
+        },
+        { log, failure: 'what lost processes left could not be ended; trying again' },
+      ),
+    );
+  }
 
   return {
     host,
@@ -108,17 +147,22 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       running.checkOpen();
       return dispatch.callDriver(call);
     },
+    hosts: () => store.listHosts(),
     async checkReady() {
       running.checkOpen();
       await store.ping();
     },
     async shutdown(grace) {
       running.close();
+      stopping.abort();
+      await Promise.all(chores.map((chore) => chore.stop()));
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
         if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end at shutdown');
       }
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
+      // Work that did not end is ended by others when the lease has run out.
+      if (running.idle) await lease.stop();
     },
   };
 }

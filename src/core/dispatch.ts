@@ -1,12 +1,13 @@
 import { checkRole } from './caller.ts';
 import { CALL_ROLE } from './callRules.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
-import { invalidArgument, PassthruError, toPassthruError } from './errors.ts';
+import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
 import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
 import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import type { Lease, Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { Attachment, chooseHttpMethod, type Method } from './method.ts';
@@ -14,7 +15,7 @@ import type { Node } from './node.ts';
 import type { NodeManager } from './nodeManager.ts';
 import { findMethod, type Registry } from './registry.ts';
 import type { Running } from './running.ts';
-import type { IdempotentCall, Store, StoredNode } from './store.ts';
+import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
 import { uuid7 } from './uuid7.ts';
 import type { Workers } from './workers.ts';
@@ -24,6 +25,7 @@ export interface DispatchParts {
   store: Store;
   registry: Registry;
   nodes: NodeManager;
+  lease: Lease;
   locks: Locks;
   jobs: JobRunner;
   workers: Workers;
@@ -127,7 +129,7 @@ export class Dispatch {
         if (!kept) controller.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {
-      throw checked.begun && error instanceof PassthruError && error.kind === 'shutting_down' ? cutShort() : error;
+      throw checked.begun ? ifCutShort(error) : error;
     }
   }
 
@@ -141,11 +143,13 @@ export class Dispatch {
     const { call, method } = checked;
     const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
     let lock: Lock | null = null;
+    let unguard = () => {};
     let handedOver = false;
     try {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
         lock = await this.#lock(checked, node, controller.signal);
+        unguard = lock.tenure.guard(controller);
         if (lock.waited || lock.fence !== node.fence + 1) {
           node = await this.#readAgain(node, method);
           // Another hardware type may have the very same method.
@@ -157,15 +161,17 @@ export class Dispatch {
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {
-        const job = await this.#accept(checked, node, lock, idempotent);
+        const tenure = lock?.tenure ?? this.#parts.lease.current();
+        const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.fence ?? null }, idempotent);
         handedOver = true;
         lock?.nameJob(job.id);
-        this.#start(checked, job, node, args, lock, leaveWorker);
+        this.#start(checked, job, node, args, tenure, lock, leaveWorker);
         return { kind: 'job', job };
       }
       await accepted();
-      return await this.#answer(checked, node, args, controller.signal);
+      return await this.#answer(checked, node, args, lock, controller.signal);
     } finally {
+      unguard();
       if (!handedOver) {
         await lock?.release();
         leaveWorker();
@@ -195,10 +201,16 @@ export class Dispatch {
   }
 
   /** Runs a synchronous method to its end. */
-  async #answer(checked: CheckedCall, node: Node | null, args: unknown, signal: AbortSignal): Promise<Outcome> {
+  async #answer(
+    checked: CheckedCall,
+    node: Node | null,
+    args: unknown,
+    lock: Lock | null,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const { method } = checked;
     signal.throwIfAborted();
-    const answer = await this.#handle(checked, node, args, signal, nothing);
+    const answer = await this.#handle(checked, node, args, lock, signal, nothing);
     if (method.attach) {
       if (answer instanceof Attachment && answer.data instanceof Uint8Array) {
         return { kind: 'attachment', attachment: answer };
@@ -212,7 +224,7 @@ export class Dispatch {
   async #accept(
     checked: CheckedCall,
     node: Node | null,
-    lock: Lock | null,
+    hold: JobHold,
     idempotent: IdempotentCall | null,
   ): Promise<Job> {
     const { call, driver, method } = checked;
@@ -231,7 +243,19 @@ export class Dispatch {
       error: null,
       requestedBy: call.caller.name,
     };
-    await this.#parts.store.acceptJob(job, lock?.fence ?? null, idempotent, recordJob(job));
+    const accepted = await this.#parts.store
+      .acceptJob(job, hold, idempotent, recordJob(job))
+      .catch((error: unknown) => {
+        // It may be stored all the same, where the answer was lost; nobody runs it.
+        if (isStoreUnavailable(error)) void this.#parts.jobs.abandon(job, hold.owner);
+        throw error;
+      });
+    if (!accepted) {
+      throw new PassthruError(
+        'store_unavailable',
+        'The lease of this process ran out before the call was accepted; nothing was done.',
+      );
+    }
     const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
     this.#parts.log.info(fields, 'job accepted');
     return job;
@@ -243,6 +267,7 @@ export class Dispatch {
     job: Job,
     node: Node | null,
     args: unknown,
+    tenure: Tenure,
     lock: Lock | null,
     leaveWorker: () => void,
   ): void {
@@ -250,10 +275,11 @@ export class Dispatch {
     const end = this.#parts.jobs
       .run({
         job,
+        tenure,
         lock,
         controller,
         run: async (progress) =>
-          checkResult(job.method, await this.#handle(checked, node, args, controller.signal, progress)),
+          checkResult(job.method, await this.#handle(checked, node, args, lock, controller.signal, progress)),
       })
       .finally(leaveWorker);
     this.#parts.running.add(end, controller);
@@ -263,6 +289,7 @@ export class Dispatch {
     checked: CheckedCall,
     node: Node | null,
     args: unknown,
+    lock: Lock | null,
     signal: AbortSignal,
     progress: Task['progress'],
   ): Promise<Json | undefined | Attachment> {
@@ -275,6 +302,8 @@ export class Dispatch {
       requestedBy: call.caller.name,
       signal,
       deadline: checked.method.async ? null : call.deadline,
+      fence: lock?.fence ?? null,
+      beforeSend: lock === null ? nothing : () => lock.tenure.check(),
       progress,
       log: this.#parts.log,
     };
@@ -282,13 +311,22 @@ export class Dispatch {
   }
 }
 
-/** Not `shutting_down`, which callers repeat by themselves. */
-function cutShort(): PassthruError {
+/** What a synchronous call that had begun to act is told where its process ended it. */
+function ifCutShort(error: unknown): unknown {
+  if (!(error instanceof PassthruError)) return error;
+  const why = CUT_SHORT[error.kind];
+  if (why === undefined) return error;
+  // Not `shutting_down`, which callers repeat by themselves.
   return new PassthruError(
     'outcome_unknown',
-    'The service was shut down while the call ran; whether it was carried out is not known. Look at the machine before you repeat it.',
+    `${why} while the call ran; whether it was carried out is not known. Look at the machine before you repeat it.`,
   );
 }
+
+const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
+  shutting_down: 'The service was shut down',
+  worker_lost: 'The process that ran the call could not renew its lease on the node',
+};
 
 /** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
 function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {

@@ -28,6 +28,13 @@ export interface Task {
   readonly signal: AbortSignal;
   /** The caller's deadline; null when there is none. */
   readonly deadline: Date | null;
+  /** The number of the reservation that the task runs under, which grows with each; null for a method that needs none. */
+  readonly fence: number | null;
+  /**
+   * Call it in the tick in which a request goes to the machine. Throws, and nothing must be sent, when the lease of the
+   * reservation has run out, because the process was stopped or the store out of reach: another may have the node.
+   */
+  beforeSend(): void;
   /** Reports how far the work has come; `fraction` from 0 to 1, null when unknown. Ignored by a synchronous call. */
   progress(fraction: number | null, message: string): void;
   readonly log: Logger;

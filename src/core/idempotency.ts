@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from './core.ts';
 import {
+  type ErrorKind,
   type ErrorRecord,
   fromErrorRecord,
   invalidArgument,
@@ -12,13 +13,14 @@ import {
 } from './errors.ts';
 import type { Job } from './job.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
+import type { Lease } from './lease.ts';
 import type { Logger } from './logger.ts';
 import { Attachment } from './method.ts';
 import type { IdempotentCall, Store } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
 
 /** How long a key is kept, in milliseconds: a day. */
-const KEPT = 24 * 60 * 60 * 1000;
+export const KEPT = 24 * 60 * 60 * 1000;
 
 /** How often a call that runs in another process is looked at, in milliseconds. */
 const LOOK_AGAIN = 250;
@@ -54,14 +56,14 @@ export type IdempotentWork = (call: IdempotentCall, accepted: () => Promise<void
 /** Runs calls that carry an idempotency key once, and answers repeats with the first outcome. */
 export class Idempotency {
   readonly #store: Store;
-  readonly #owner: string;
+  readonly #lease: Lease;
   readonly #log: Logger;
   /** The calls that run here; `end` is when the store knows how they ended. */
   readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<void> }>();
 
-  constructor(store: Store, owner: string, log: Logger) {
+  constructor(store: Store, lease: Lease, log: Logger) {
     this.#store = store;
-    this.#owner = owner;
+    this.#lease = lease;
     this.#log = log;
   }
 
@@ -81,29 +83,31 @@ export class Idempotency {
       await untilAborted(first.end, signal);
     }
     const call = { caller, key, fingerprint, createTime: new Date() };
+    const conductor = this.#lease.current().id;
     const end = Promise.withResolvers<void>();
     this.#inFlight.set(scope, { fingerprint, end: end.promise });
     const ended = () => {
       this.#inFlight.delete(scope);
       end.resolve();
     };
+    let known: JsonObject | null;
     try {
-      const known = await this.#begin(call, signal);
-      if (known !== null) {
-        ended();
-        return await this.#replay(known);
-      }
+      known = await this.#begin(call, conductor, signal);
     } catch (error) {
-      ended();
+      // It may be known as begun all the same, where the answer was lost.
+      if (isStoreUnavailable(error)) void this.#tell(call, conductor, null, ended);
+      else ended();
       throw error;
     }
-    return this.#runFirst(call, work, ended);
+    if (known === null) return this.#runFirst(call, conductor, work, ended);
+    ended();
+    return this.#replay(known);
   }
 
   /** Begins a call. Null when it is the first; otherwise the outcome of the first, once that has one. */
-  async #begin(call: IdempotentCall, signal: AbortSignal): Promise<JsonObject | null> {
+  async #begin(call: IdempotentCall, conductor: string, signal: AbortSignal): Promise<JsonObject | null> {
     for (;;) {
-      const known = await this.#store.beginIdempotent(call, this.#owner, new Date(call.createTime.getTime() - KEPT));
+      const known = await this.#store.beginIdempotent(call, conductor, new Date(call.createTime.getTime() - KEPT));
       if (known === null) return null;
       if (known.fingerprint !== call.fingerprint) throw otherCall();
       if (known.outcome !== null) return known.outcome;
@@ -113,21 +117,26 @@ export class Idempotency {
   }
 
   /** @param ended called when the store knows how the call ended */
-  async #runFirst(call: IdempotentCall, work: IdempotentWork, ended: () => void): Promise<Outcome> {
+  async #runFirst(call: IdempotentCall, conductor: string, work: IdempotentWork, ended: () => void): Promise<Outcome> {
     let accepted = false;
     let outcome: Outcome;
     try {
       outcome = await work(call, async () => {
-        await this.#store.acceptIdempotent(call.caller, call.key);
+        if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) {
+          throw new PassthruError(
+            'store_unavailable',
+            'The lease of this process ran out before the call began; nothing was done.',
+          );
+        }
         accepted = true;
       });
     } catch (error) {
-      await this.#tell(call, accepted ? recordFailure(toPassthruError(error)) : null, ended);
+      await this.#tell(call, conductor, accepted ? recordFailure(toPassthruError(error)) : null, ended);
       throw error;
     }
     // The acceptance of a job has kept the outcome already.
     if (outcome.kind === 'job') ended();
-    else await this.#tell(call, recordOutcome(outcome), ended);
+    else await this.#tell(call, conductor, recordOutcome(outcome), ended);
     return outcome;
   }
 
@@ -135,17 +144,17 @@ export class Idempotency {
    * Tells the store how a call ended: `outcome`, or null when it never began to act. Resolves when that was tried once;
    * while the store does not answer it is tried on, and repeats wait. Never rejects.
    */
-  async #tell(call: IdempotentCall, outcome: JsonObject | null, ended: () => void): Promise<void> {
+  async #tell(call: IdempotentCall, conductor: string, outcome: JsonObject | null, ended: () => void): Promise<void> {
     const { caller, key } = call;
     try {
-      if (outcome === null) await this.#store.forgetIdempotent(caller, key);
+      if (outcome === null) await this.#store.forgetIdempotent(caller, key, conductor);
       else await this.#store.finishIdempotent(caller, key, outcome);
       ended();
     } catch (error) {
       this.#log.error({ err: error, caller }, 'the outcome of a call with an idempotency key could not be kept');
       // What is wrong with the outcome itself does not pass.
       const next = outcome === null || isStoreUnavailable(error) ? outcome : recordError(NOT_KEPT);
-      void delay(STORE_RETRY, undefined, { ref: false }).then(() => this.#tell(call, next, ended));
+      void delay(STORE_RETRY, undefined, { ref: false }).then(() => this.#tell(call, conductor, next, ended));
     }
   }
 
@@ -178,10 +187,13 @@ export function recordError(error: ErrorRecord): JsonObject {
   return { error: JSON.parse(JSON.stringify(error)) as JsonObject };
 }
 
+/** How a call fails that its process ended. */
+const PROCESS_ENDED: ReadonlySet<ErrorKind> = new Set(['shutting_down', 'worker_lost']);
+
 /** The failure of a call that had begun to act. */
 function recordFailure(error: PassthruError): JsonObject {
   // A repeat must not be told to try again shortly: that would be told it for a day.
-  return recordError(error.kind === 'shutting_down' ? INTERRUPTED : toErrorRecord(error));
+  return recordError(PROCESS_ENDED.has(error.kind) ? INTERRUPTED : toErrorRecord(error));
 }
 
 function recordOutcome(outcome: Exclude<Outcome, { kind: 'job' }>): JsonObject {

@@ -4,11 +4,12 @@ import type { Jobs, JobsQuery } from './core.ts';
 import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
 import { isTerminal, type Job, type Progress } from './job.ts';
 import { JobWatch } from './jobWatch.ts';
-import type { Json } from './json.ts';
+import { type Json, storableText } from './json.ts';
+import type { Lease, Tenure } from './lease.ts';
 import type { Lock } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { isUuid } from './node.ts';
-import type { JobEnd, JobQuery, Store } from './store.ts';
+import type { JobEnd, JobHold, JobQuery, Store } from './store.ts';
 
 /** The least time between two stored changes of progress, in milliseconds: five a second. */
 const PROGRESS_INTERVAL = 200;
@@ -28,6 +29,15 @@ const END_NOT_KEPT: ErrorRecord = {
   bmc: null,
 };
 
+/** How a job fails that was stored, but whose acceptance could not be told. */
+const NOT_RUN: ErrorRecord = {
+  kind: 'store_unavailable',
+  message: 'The store failed while it accepted the job; the method was not run',
+  violations: [],
+  lock: null,
+  bmc: null,
+};
+
 /** How often the end of a job is tried again when the store does not answer, in milliseconds. */
 const STORE_RETRY = 1000;
 
@@ -35,6 +45,8 @@ const STORE_RETRY = 1000;
 export interface JobWork {
   /** Revision 1, stored already. */
   job: Job;
+  /** The lease that it runs under. */
+  tenure: Tenure;
   /** Null for a method that needs no exclusive lock. */
   lock: Lock | null;
   /** Ends the work; its reason tells why. */
@@ -46,6 +58,7 @@ export interface JobWork {
 interface RunningJob {
   /** As it is stored. */
   job: Job;
+  hold: JobHold;
   controller: AbortController;
   /** What is reported and not stored yet. */
   pending: Progress | null;
@@ -56,55 +69,57 @@ interface RunningJob {
   write: Promise<void>;
   /** Whether the work has ended; what it reports afterwards is dropped. */
   ended: boolean;
-  end: Promise<void>;
 }
 
 /** How Ironic words the failure of an asynchronous call in the node's `last_error`. */
 export function lastErrorText(method: string, message: string): string {
-  return `Async execution of ${method} failed with error: ${message}`;
+  return storableText(`Async execution of ${method} failed with error: ${message}`);
 }
 
 /** Runs the work of accepted jobs, stores what becomes of them, and tells their watchers. */
 export class JobRunner implements Jobs {
   readonly #store: Store;
+  readonly #lease: Lease;
   readonly #log: Logger;
   readonly #watch: JobWatch;
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
   readonly #running = new Map<string, RunningJob>();
 
-  constructor(store: Store, log: Logger, resolveNode: (ident: string) => Promise<{ uuid: string }>) {
+  constructor(store: Store, lease: Lease, log: Logger, resolveNode: (ident: string) => Promise<{ uuid: string }>) {
     this.#store = store;
+    this.#lease = lease;
     this.#log = log;
-    this.#watch = new JobWatch(store);
+    this.#watch = new JobWatch(store, log);
     this.#resolveNode = resolveNode;
   }
 
   /** Runs an accepted job; resolves when its end is stored and its node free. Never rejects. */
   async run(work: JobWork): Promise<void> {
-    const ended = Promise.withResolvers<void>();
     const running: RunningJob = {
       job: work.job,
+      hold: { owner: work.tenure.id, fence: work.lock?.fence ?? null },
       controller: work.controller,
       pending: null,
       timer: null,
       storedAt: Number.NEGATIVE_INFINITY,
       write: Promise.resolve(),
       ended: false,
-      end: ended.promise,
     };
     this.#running.set(work.job.id, running);
+    const unguard = work.tenure.guard(work.controller);
     const outcome = await this.#settle(work, running);
+    unguard();
     running.ended = true;
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
-    await this.#storeEnd(work, running, outcome);
+    const free = await this.#storeEnd(work, running, outcome);
     this.#running.delete(work.job.id);
     // Before anyone is told: who sees the end finds the node free.
-    work.lock?.leave();
+    if (free) work.lock?.leave();
+    else await work.lock?.release();
     this.#watch.publish(running.job);
     const { id, nodeUuid, method, state } = running.job;
     this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
-    ended.resolve();
   }
 
   async get(id: string): Promise<Job> {
@@ -118,6 +133,8 @@ export class JobRunner implements Jobs {
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
     if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    if (driver !== null && storableText(driver) !== driver) return [];
     if (driver !== null) filter.driver = driver;
     if (state !== null) filter.state = state;
     return this.#store.listJobs(filter);
@@ -125,14 +142,31 @@ export class JobRunner implements Jobs {
 
   async cancel(id: string, caller: Caller): Promise<Job> {
     const job = await this.get(id);
+    if (isTerminal(job)) return job;
     const running = this.#running.get(job.id);
-    if (running !== undefined && !isTerminal(job)) {
-      running.controller.abort(new PassthruError('cancelled', `Job ${job.id} was cancelled by ${caller.name}`));
-      const timer = new AbortController();
-      await Promise.race([running.end, delay(CANCEL_WAIT, undefined, { signal: timer.signal }).catch(() => {})]);
-      timer.abort();
-    }
+    if (running !== undefined) stop(running, caller.name);
+    else await this.#store.requestCancel(job.id, caller.name);
+    await this.#ended(job.id);
     return this.get(id);
+  }
+
+  /** Stops the jobs of this process that were asked to stop by way of another. */
+  async stopRequested(): Promise<void> {
+    if (this.#running.size === 0) return;
+    for (const { id, requestedBy } of await this.#store.listCancelRequests(this.#lease.current().id)) {
+      const running = this.#running.get(id);
+      if (running !== undefined) stop(running, requestedBy);
+    }
+  }
+
+  /** The job has this revision, by another process. */
+  changed(id: string, revision: number): void {
+    this.#watch.changed(id, revision);
+  }
+
+  /** Looks whether jobs that are watched here were changed by another process. */
+  lookAgain(): Promise<void> {
+    return this.#watch.lookAgain();
   }
 
   watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
@@ -158,34 +192,77 @@ export class JobRunner implements Jobs {
     }
   }
 
-  /** Stores the end and frees the node, however long the store takes to answer. */
+  /** Ends a job of `owner` that may have been stored and is not run; its node is let go of elsewhere. Never rejects. */
+  async abandon(job: Job, owner: string): Promise<void> {
+    const lastError = job.nodeUuid === null ? null : lastErrorText(job.method, NOT_RUN.message);
+    const end = { id: job.id, state: 'failed' as const, endTime: new Date(), progress: null, result: null };
+    await this.#repeatEnd({ ...end, error: NOT_RUN, lastError }, { owner, fence: null });
+  }
+
+  /** Stores the end of a job that was run; whether that freed the node too. */
   async #storeEnd(
     work: JobWork,
     running: RunningJob,
     outcome: Pick<JobEnd, 'state' | 'result' | 'error'>,
-  ): Promise<void> {
-    let end = jobEnd(work, running, outcome);
+  ): Promise<boolean> {
+    const { end, revision } = await this.#repeatEnd(jobEnd(work, running, outcome), running.hold, () =>
+      jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_KEPT }),
+    );
+    const { id, lastError: _, ...changes } = end;
+    // Null when it has ended already: by another process that took this one for lost, or here, where the answer was lost.
+    running.job = revision === null ? await this.#repeatGet(running.job) : { ...running.job, ...changes, revision };
+    if (revision === null) this.#log.warn({ job: id, state: running.job.state }, 'a job had been ended before its end');
+    return revision !== null;
+  }
+
+  /**
+   * Stores `end`, however long the store takes to answer; `revision` is as `Store.endJob` answers it.
+   * @param substitute gives what is stored in its place when that can never be
+   */
+  async #repeatEnd(
+    end: JobEnd,
+    hold: JobHold,
+    substitute: () => JobEnd = () => end,
+  ): Promise<{ end: JobEnd; revision: number | null }> {
+    let told = end;
     for (;;) {
       try {
-        await this.#store.endJob(end);
-        break;
+        return { end: told, revision: await this.#store.endJob(told, hold) };
       } catch (error) {
         this.#log.error({ err: error, job: end.id }, 'the end of a job could not be stored; trying again');
         // What is wrong with the end itself does not pass, and must not keep the node.
-        if (!isStoreUnavailable(error) && end.error !== END_NOT_KEPT) {
-          end = jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_KEPT });
-        } else await delay(STORE_RETRY, undefined, { ref: false });
+        if (!isStoreUnavailable(error) && told === end) told = substitute();
+        else await delay(STORE_RETRY, undefined, { ref: false });
       }
     }
-    const { id: _, lastError: __, release: ___, ...changes } = end;
-    running.job = { ...running.job, ...changes };
+  }
+
+  /** The job as it is stored, however long the store takes to answer. */
+  async #repeatGet(job: Job): Promise<Job> {
+    for (;;) {
+      try {
+        return (await this.#store.getJob(job.id)) ?? job;
+      } catch {
+        await delay(STORE_RETRY, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** Resolves when the job has ended, or after a while. */
+  async #ended(id: string): Promise<void> {
+    const signal = AbortSignal.timeout(CANCEL_WAIT);
+    try {
+      for await (const job of this.watch(id, null, signal)) if (isTerminal(job)) return;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   /** What a method reports. It may be JavaScript, and how it words its progress must not end its work. */
   #report(running: RunningJob, fraction: unknown, message: unknown): void {
     if (running.ended) return;
     const known = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
-    const text = typeof message === 'string' ? message.slice(0, MAX_PROGRESS_LENGTH).toWellFormed() : '';
+    const text = typeof message === 'string' ? storableText(message.slice(0, MAX_PROGRESS_LENGTH)) : '';
     running.pending = { fraction: known, message: text };
     if (running.timer !== null) return;
     const wait = Math.max(0, running.storedAt + PROGRESS_INTERVAL - performance.now());
@@ -196,13 +273,14 @@ export class JobRunner implements Jobs {
 
   async #storeProgress(running: RunningJob): Promise<void> {
     const progress = running.pending as Progress;
-    const revision = running.job.revision + 1;
     running.pending = null;
     running.storedAt = performance.now();
     try {
-      await this.#store.recordProgress(running.job.id, revision, progress);
-      running.job = { ...running.job, revision, progress };
-      this.#watch.publish(running.job);
+      const revision = await this.#store.recordProgress(running.job.id, running.hold, progress);
+      if (revision !== null) {
+        running.job = { ...running.job, revision, progress };
+        this.#watch.publish(running.job);
+      }
     } catch (error) {
       this.#log.warn({ err: error, job: running.job.id }, 'the progress of a job could not be stored');
     }
@@ -212,17 +290,19 @@ export class JobRunner implements Jobs {
   }
 }
 
+function stop(running: RunningJob, requestedBy: string): void {
+  running.controller.abort(new PassthruError('cancelled', `Job ${running.job.id} was cancelled by ${requestedBy}`));
+}
+
 function jobEnd(work: JobWork, running: RunningJob, outcome: Pick<JobEnd, 'state' | 'result' | 'error'>): JobEnd {
   const { id, nodeUuid, method } = work.job;
   const failed = outcome.state === 'failed' && nodeUuid !== null;
   return {
     id,
-    revision: running.job.revision + 1,
     ...outcome,
     endTime: new Date(),
     progress: running.pending ?? running.job.progress,
-    lastError: failed ? { nodeUuid, text: lastErrorText(method, outcome.error?.message ?? '') } : null,
-    release: work.lock === null ? null : { nodeUuid: work.lock.nodeUuid, fence: work.lock.fence },
+    lastError: failed ? lastErrorText(method, outcome.error?.message ?? '') : null,
   };
 }
 

@@ -70,3 +70,8 @@ export function canonicalJson(value: Json): string {
   }
   return JSON.stringify(value);
 }
+
+/** `text` as every store can keep it: well-formed Unicode without NUL, which PostgreSQL's text cannot hold. */
+export function storableText(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
+}

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument, PassthruError } from './errors.ts';
+import type { Lease, Tenure } from './lease.ts';
 import type { Logger } from './logger.ts';
 import type { Node, Reservation } from './node.ts';
 import type { Store } from './store.ts';
@@ -17,6 +18,8 @@ export interface LockSettings {
 export interface Lock {
   readonly nodeUuid: string;
   readonly fence: number;
+  /** What a reservation of kind `call` hangs on. */
+  readonly tenure: Tenure;
   /** Whether another caller had the node since this one came: what was read of the node before may be old. */
   readonly waited: boolean;
   /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
@@ -50,14 +53,14 @@ const RELEASE_RETRY = 1000;
  */
 export class Locks {
   readonly #store: Store;
-  readonly #owner: string;
+  readonly #lease: Lease;
   readonly #settings: LockSettings;
   readonly #log: Logger;
   readonly #lines = new Map<string, Line>();
 
-  constructor(store: Store, owner: string, settings: LockSettings, log: Logger) {
+  constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger) {
     this.#store = store;
-    this.#owner = owner;
+    this.#lease = lease;
     this.#settings = settings;
     this.#log = log;
   }
@@ -77,7 +80,7 @@ export class Locks {
   /**
    * Reserves `node`.
    * @param wait milliseconds to wait while another holds it
-   * @throws kind `node_locked` with the holder, `node_not_found`, or the signal's reason
+   * @throws kind `node_locked` with the holder, `node_not_found`, `store_unavailable`, or the signal's reason
    */
   async acquire(node: Node, purpose: Omit<Reservation, 'since'>, wait: number, signal: AbortSignal): Promise<Lock> {
     signal.throwIfAborted();
@@ -91,9 +94,12 @@ export class Locks {
       await this.#standInLine(line, node, end, signal);
     }
     try {
-      const fence = await this.#take(line, node, purpose, end, signal);
-      return this.#lock(line, node.uuid, fence, waited);
+      return await this.#take(line, node, purpose, end, signal, waited);
     } catch (error) {
+      if (error instanceof UnknownReservation) {
+        void this.#repeatUntilDone(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.conductor));
+        throw error.cause;
+      }
       this.#callNext(node.uuid, line);
       throw error;
     }
@@ -107,22 +113,36 @@ export class Locks {
     line.nudge?.();
   }
 
-  /** Reserves the node for the first in line, and answers the fence. */
+  /** As `nudge`, for every node. */
+  nudgeAll(): void {
+    for (const nodeUuid of this.#lines.keys()) this.nudge(nodeUuid);
+  }
+
+  /** Reserves the node for the first in line. */
   async #take(
     line: Line,
     node: Node,
     purpose: Omit<Reservation, 'since'>,
     end: number,
     signal: AbortSignal,
-  ): Promise<number> {
+    waited: boolean,
+  ): Promise<Lock> {
     for (;;) {
       signal.throwIfAborted();
       line.nudged = false;
       const reservation = { ...purpose, since: new Date() };
-      const acquired = await this.#store.acquire(node.uuid, reservation, this.#owner);
+      const tenure = this.#lease.current();
+      const acquired = await this.#store.acquire(node.uuid, reservation, tenure.id).catch((error: unknown) => {
+        // It may have been carried out all the same, where the answer was lost.
+        throw purpose.kind === 'call' ? new UnknownReservation(tenure.id, error) : error;
+      });
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
-        return acquired.fence;
+        return this.#lock(line, node.uuid, acquired.fence, tenure, waited);
+      }
+      if (acquired.outcome === 'expired') {
+        this.#lease.lost(tenure);
+        continue;
       }
       if (acquired.outcome === 'missing') {
         throw new PassthruError('node_not_found', `Node ${node.uuid} could not be found.`);
@@ -130,6 +150,7 @@ export class Locks {
       line.blocker = acquired.reservation;
       const left = end - performance.now();
       if (left <= 0) throw nodeLocked(node.uuid, acquired.reservation);
+      if (this.#store.shared && !(await this.#store.want(node.uuid, acquired.fence))) continue;
       if (!line.nudged)
         await this.#pause(line, Math.min(left, Math.max(LEAST_INTERVAL, this.#settings.retryInterval)), signal);
     }
@@ -180,10 +201,11 @@ export class Locks {
     else this.#lines.delete(nodeUuid);
   }
 
-  #lock(line: Line, nodeUuid: string, fence: number, waited: boolean): Lock {
+  #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure, waited: boolean): Lock {
     return {
       nodeUuid,
       fence,
+      tenure,
       waited,
       nameJob: (job) => {
         line.blocker = { ...line.blocker, job };
@@ -194,7 +216,7 @@ export class Locks {
         } catch (error) {
           // The node stays reserved, and the line closed, until the store answers again.
           this.#log.error({ err: error, node: nodeUuid }, 'the reservation of a node could not be ended; trying again');
-          void this.#releaseLater(line, nodeUuid, fence);
+          void this.#repeatUntilDone(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
           return;
         }
         this.#callNext(nodeUuid, line);
@@ -203,17 +225,27 @@ export class Locks {
     };
   }
 
-  async #releaseLater(line: Line, nodeUuid: string, fence: number): Promise<void> {
+  /** Keeps the line closed until the store has done `step`. */
+  async #repeatUntilDone(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
     for (;;) {
-      await delay(RELEASE_RETRY, undefined, { ref: false });
       try {
-        await this.#store.release(nodeUuid, fence);
+        await step();
+        break;
       } catch {
-        continue;
+        await delay(RELEASE_RETRY, undefined, { ref: false });
       }
-      this.#callNext(nodeUuid, line);
-      return;
     }
+    this.#callNext(nodeUuid, line);
+  }
+}
+
+/** The store failed while it reserved a node for `conductor`: whether it is reserved is not known. */
+class UnknownReservation extends Error {
+  readonly conductor: string;
+
+  constructor(conductor: string, cause: unknown) {
+    super('whether the node is reserved is not known', { cause });
+    this.conductor = conductor;
   }
 }
 

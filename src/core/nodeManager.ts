@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
-import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
@@ -70,16 +70,19 @@ export class NodeManager implements Nodes {
     const marker = query.marker?.toLowerCase() ?? null;
     if (marker !== null && !isUuid(marker))
       throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    const { driver = '', vendorInterface = '' } = query;
+    if (storableText(driver + vendorInterface) !== driver + vendorInterface) return [];
     const nodes = await this.#store.listNodes({ ...query, marker });
     if (nodes === null) throw nodeNotFound(marker ?? '');
     return nodes;
   }
 
   async update(ident: string, change: (node: Node) => NodeChanges, caller: Caller, signal: AbortSignal): Promise<Node> {
-    const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node) => {
+    const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node, fence) => {
       const changes = this.#check(node, change(node));
-      const changed = await this.#store.updateNode(node.uuid, changes, new Date());
-      if (changed === null) throw nodeNotFound(ident);
+      const changed = await this.#store.updateNode(node.uuid, fence, changes, new Date());
+      if (changed === null) throw await this.#notHeld(node.uuid);
       if ('taken' in changed) throw taken(changed, node.uuid, changes.name ?? null);
       return { before: node, after: changed };
     });
@@ -91,8 +94,8 @@ export class NodeManager implements Nodes {
   }
 
   async delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void> {
-    const deleted = await this.#exclusively(ident, 'delete', caller, signal, async (node) => {
-      await this.#store.deleteNode(node.uuid);
+    const deleted = await this.#exclusively(ident, 'delete', caller, signal, async (node, fence) => {
+      if (!(await this.#store.deleteNode(node.uuid, fence))) throw await this.#notHeld(node.uuid);
       return node;
     });
     await this.#forget(deleted);
@@ -101,7 +104,7 @@ export class NodeManager implements Nodes {
 
   async lock(ident: string, request: LockRequest): Promise<Node> {
     const holder = request.holder ?? request.caller.name;
-    if (holder.length < 1 || holder.length > MAX_HOLDER_LENGTH || /\p{Cc}/u.test(holder)) {
+    if (holder.length < 1 || holder.length > MAX_HOLDER_LENGTH || /\p{Cc}/u.test(holder) || !holder.isWellFormed()) {
       throw invalidArgument('holder', `holder must be 1 to ${MAX_HOLDER_LENGTH} characters without control characters`);
     }
     const node = await this.get(ident);
@@ -154,17 +157,26 @@ export class NodeManager implements Nodes {
     method: string,
     caller: Caller,
     signal: AbortSignal,
-    work: (node: StoredNode) => Promise<T>,
+    work: (node: StoredNode, fence: number) => Promise<T>,
   ): Promise<T> {
     const found = await this.get(ident);
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
       const old = lock.waited || lock.fence !== found.fence + 1;
-      return await work(old ? await this.get(found.uuid) : found);
+      return await work(old ? await this.get(found.uuid) : found, lock.fence);
     } finally {
       await lock.release();
     }
+  }
+
+  /** Why a step under a reservation was refused. */
+  async #notHeld(uuid: string): Promise<PassthruError> {
+    if ((await this.#store.getNodeByUuid(uuid)) === null) return nodeNotFound(uuid);
+    return new PassthruError(
+      'store_unavailable',
+      'The lease of this process ran out before the node was changed; nothing was done.',
+    );
   }
 
   #check(node: Node, changes: NodeChanges): NodeChanges {
@@ -223,6 +235,9 @@ function checkFields(fields: NodeChanges): void {
     const value = fields[key];
     if (value !== undefined && value !== null && value.length > MAX_TEXT_LENGTH) {
       throw invalidArgument(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be at most ${MAX_TEXT_LENGTH} characters long`);
+    }
+    if (typeof value === 'string' && value !== storableText(value)) {
+      throw invalidArgument(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be well-formed text without NUL`);
     }
   }
   if (fields.driverInfo !== undefined) refuseMask(fields.driverInfo);

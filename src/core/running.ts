@@ -25,6 +25,11 @@ export class Running {
     work.then(remove, remove);
   }
 
+  /** Whether nothing runs. */
+  get idle(): boolean {
+    return this.#work.size === 0;
+  }
+
   /** Waits until nothing runs, at most `time` milliseconds; whether nothing runs then. */
   async drain(time: number): Promise<boolean> {
     const end = performance.now() + time;

@@ -56,25 +56,68 @@ export interface JobQuery {
 /** What became of an attempt to reserve a node. */
 export type Acquired =
   | { outcome: 'acquired'; fence: number }
-  /** Another holds the node. */
-  | { outcome: 'locked'; reservation: Reservation }
+  /** Another holds the node, under this fence. */
+  | { outcome: 'locked'; reservation: Reservation; fence: number }
   /** There is no such node (any more). */
-  | { outcome: 'missing' };
+  | { outcome: 'missing' }
+  /** The conductor that asks has no lease (any more): it must hold nothing. */
+  | { outcome: 'expired' };
+
+/**
+ * A process that holds nodes and runs jobs, as a store knows it. Ironic calls it a conductor. Its lease is renewed while
+ * the process lives and can reach the store; all that it holds hangs on that one lease.
+ */
+export interface Conductor {
+  /** Another for each lease: one that ran out is never renewed. */
+  id: string;
+  /** The name that its reservations show. */
+  host: string;
+  /** Milliseconds for which the lease is good after each renewal, by the store's clock; null: until it is ended. */
+  lease: number | null;
+  /**
+   * Milliseconds after the end of the lease during which the nodes it held stay reserved: a request that was sent in time
+   * may still be under way to a machine.
+   */
+  grace: number;
+}
+
+/** What was ended for conductors whose lease has run out. */
+export interface Reaped {
+  /** Their jobs, failed. */
+  failed: Job[];
+  /** The UUIDs of the nodes that are free again. */
+  freed: string[];
+}
+
+/** What another process that uses the store changed. */
+export type Change =
+  /** A node that somebody waits for (`Store.want`) is free. */
+  | { kind: 'node_freed'; nodeUuid: string }
+  /** The job has this revision. */
+  | { kind: 'job_changed'; id: string; revision: number }
+  /** Somebody wants the job to stop. */
+  | { kind: 'cancel_requested'; id: string }
+  /** Changes may have been missed: anything may be different. */
+  | { kind: 'missed' };
+
+/** The right to write about a job: of its conductor, while the reservation it runs under is the node's. */
+export interface JobHold {
+  /** The conductor that accepted the job. */
+  owner: string;
+  /** The fence of the reservation; null for a job that needs none. */
+  fence: number | null;
+}
 
 /** How a job ended. */
 export interface JobEnd {
   id: string;
-  /** The revision that the end becomes: one more than the job's last. */
-  revision: number;
   state: Exclude<JobState, 'running'>;
   endTime: Date;
   progress: Progress | null;
   result: Json;
   error: ErrorRecord | null;
-  /** The node whose `last_error` is set to the text; null to leave it. */
-  lastError: { nodeUuid: string; text: string } | null;
-  /** The reservation to release in the same step; null when the job holds none. */
-  release: { nodeUuid: string; fence: number } | null;
+  /** What the node's `last_error` is set to; null to leave it. */
+  lastError: string | null;
 }
 
 /** A call that carries an idempotency key. */
@@ -95,12 +138,25 @@ export interface KnownCall {
   outcome: JsonObject | null;
 }
 
+/** Which ended jobs are removed. */
+export interface Retention {
+  /** Those that ended before; null: none for their age. */
+  endedBefore: Date | null;
+  /** All but so many that ended last; null: none for their number. */
+  keep: number | null;
+  /** At most so many in one step. */
+  limit: number;
+}
+
 /**
  * Where nodes, reservations, jobs and idempotency keys live. Each method is one step: it happens whole or not at all,
  * and is seen by every later one. A store that cannot be reached throws a PassthruError of kind `store_unavailable`.
  * What a method returns is the caller's own.
  */
 export interface Store {
+  /** Whether other processes may use the store at the same time. */
+  readonly shared: boolean;
+
   /** Enrols `node`, free and never changed. The caller has checked every field. */
   createNode(node: Omit<Node, 'reservation' | 'lastError' | 'updateTime'>): Promise<StoredNode | NodeConflict>;
   /** Null when there is none. */
@@ -108,58 +164,94 @@ export interface Store {
   getNodeByName(name: string): Promise<StoredNode | null>;
   /** Null when the marker is not there. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
-  /** Null when the node is not there. */
-  updateNode(uuid: string, changes: NodeChanges, updateTime: Date): Promise<StoredNode | NodeConflict | null>;
-  /** Removes a node and its reservation; its jobs stay. False when it was not there. */
-  deleteNode(uuid: string): Promise<boolean>;
+  /** Null, and nothing is changed, when the node's reservation has not (any more) this fence, or the node is not there. */
+  updateNode(
+    uuid: string,
+    fence: number,
+    changes: NodeChanges,
+    updateTime: Date,
+  ): Promise<StoredNode | NodeConflict | null>;
+  /** Removes a node and its reservation, which must have this fence; its jobs stay. False when nothing was removed. */
+  deleteNode(uuid: string, fence: number): Promise<boolean>;
 
-  /** Reserves a node when it is free. `owner` is the process that holds a `call`, see `recover`. */
-  acquire(nodeUuid: string, reservation: Reservation, owner: string): Promise<Acquired>;
+  /** Begins the lease of a conductor with a new id. */
+  addConductor(conductor: Conductor): Promise<void>;
+  /** Renews a lease from now on. False when it has run out, by the store's clock: then it never comes back. */
+  renewConductor(id: string): Promise<boolean>;
+  /** Ends a lease whose conductor holds nothing any more. */
+  removeConductor(id: string): Promise<void>;
+  /** The hosts of the conductors whose lease is good, each once, by name. */
+  listHosts(): Promise<string[]>;
+  /**
+   * Ends what conductors whose lease has run out have left: their running jobs fail with `error` (their nodes' `last_error`
+   * too, as `lastError(job)` words it); of their idempotent calls those that were accepted get `unknown` as their
+   * outcome, the others are forgotten; and once their grace is over as well, their nodes are free.
+   *
+   * @param reaping.all whether every conductor counts as lost and its grace as over, as for the one process that has
+   *   just opened a store that is not shared
+   */
+  reap(reaping: {
+    all: boolean;
+    now: Date;
+    error: ErrorRecord;
+    lastError(job: Job): string;
+    unknown: JsonObject;
+  }): Promise<Reaped>;
+
+  /** Reserves a node when it is free; the fence grows by one. A `call` hangs on the lease of `conductor`. */
+  acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired>;
+  /** Asks for a `node_freed` when the reservation with this fence ends; false when it is not the node's any more. */
+  want(nodeUuid: string, fence: number): Promise<boolean>;
   /** Ends the reservation with this fence; false when it is no longer the node's. */
   release(nodeUuid: string, fence: number): Promise<boolean>;
+  /** Ends whatever `call` the conductor has on the node, for one that was not told whether it got the node. */
+  releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
 
   /**
    * Stores an accepted job (revision 1) so that it survives a crash of the machine, names it in the node's
-   * reservation when `fence` is given, clears the node's `last_error`, and keeps it as the outcome of the idempotent
-   * call when there is one.
+   * reservation when `hold.fence` is given, clears the node's `last_error`, and keeps it as the outcome of the idempotent
+   * call when there is one. False, and nothing is stored, when the hold is lost: the conductor's lease has run out, or
+   * the reservation is no longer the node's.
    */
-  acceptJob(job: Job, fence: number | null, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<void>;
-  /** Stores a revision of a running job. */
-  recordProgress(id: string, revision: number, progress: Progress): Promise<void>;
-  /** Stores the last revision of a job, durably. Does nothing when the job has ended already. */
-  endJob(end: JobEnd): Promise<void>;
+  acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
+  /** Stores one more revision of a running job and answers its number; null when the job has ended or the hold is lost. */
+  recordProgress(id: string, hold: JobHold, progress: Progress): Promise<number | null>;
+  /**
+   * Stores the last revision of a job, durably, ends the reservation of the hold in the same step, and answers the
+   * revision's number; null, and nothing is changed, when the job has ended or the hold is lost.
+   */
+  endJob(end: JobEnd, hold: JobHold): Promise<number | null>;
+  /** Asks the conductor of a running job to stop it. */
+  requestCancel(id: string, requestedBy: string): Promise<void>;
+  /** The running jobs of a conductor that are asked to stop, and by whom. */
+  listCancelRequests(conductor: string): Promise<{ id: string; requestedBy: string }[]>;
   /** Null when there is none. */
   getJob(id: string): Promise<Job | null>;
   /** Newest first. */
   listJobs(query: JobQuery): Promise<Job[]>;
   /** The job as it was at each stored revision above `after`, in order. Empty when there is none. */
   listRevisions(id: string, after: number): Promise<Job[]>;
+  /** The newest revision of each of these jobs that is there. */
+  newestRevisions(ids: readonly string[]): Promise<Map<string, number>>;
+  /** Removes ended jobs, the oldest first; answers how many. */
+  removeEndedJobs(retention: Retention): Promise<number>;
 
   /**
-   * Begins an idempotent call. Null when it is the first with its caller and key since `notBefore`; otherwise what is
-   * known of the first.
+   * Begins an idempotent call of `conductor`. Null when it is the first with its caller and key since `notBefore`;
+   * otherwise what is known of the first.
    */
-  beginIdempotent(call: IdempotentCall, owner: string, notBefore: Date): Promise<KnownCall | null>;
-  /** The call is about to run. */
-  acceptIdempotent(caller: string, key: string): Promise<void>;
+  beginIdempotent(call: IdempotentCall, conductor: string, notBefore: Date): Promise<KnownCall | null>;
+  /** The call of `conductor` is about to run. False when it is not known any more: the conductor counts as lost. */
+  acceptIdempotent(caller: string, key: string, conductor: string): Promise<boolean>;
   /** Keeps the outcome of an accepted call. */
   finishIdempotent(caller: string, key: string, outcome: JsonObject): Promise<void>;
-  /** Forgets a call that was not accepted. */
-  forgetIdempotent(caller: string, key: string): Promise<void>;
+  /** Forgets a call of `conductor` that did not begin to act, however far it is known to have come. */
+  forgetIdempotent(caller: string, key: string, conductor: string): Promise<void>;
+  /** Removes what is older than `notBefore`, at most `limit`; answers how many. */
+  removeIdempotent(notBefore: Date, limit: number): Promise<number>;
 
-  /**
-   * Called once before anything else by the process `owner`, on a store that one process uses alone: ends what an
-   * earlier process left. Every running job fails with `error` (its node's `last_error` too, as `lastError(job)`
-   * words it), every reservation of kind `call` is released, an idempotent call that was accepted gets `unknown` as its
-   * outcome, one that was not is forgotten. Answers the jobs that were failed.
-   */
-  recover(recovery: {
-    owner: string;
-    now: Date;
-    error: ErrorRecord;
-    lastError(job: Job): string;
-    unknown: JsonObject;
-  }): Promise<Job[]>;
+  /** Calls `listener` at each change that another process made, as far as somebody may wait for it. */
+  onChange(listener: (change: Change) => void): void;
   /** Whether the store answers. Throws when it does not. */
   ping(): Promise<void>;
   close(): Promise<void>;

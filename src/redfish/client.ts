@@ -1,18 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.ts';
+import type { Authorization } from './account.ts';
 import { type Answer, answerError, readAnswer } from './answer.ts';
 import { BUSY_TRIES, busyWaitMs, meansBusy } from './busy.ts';
 import type { Conversation } from './conversation.ts';
 import { RedfishError } from './errors.ts';
 import type { Exchange, RawAnswer } from './exchange.ts';
 import type { KnownPaths } from './knownPaths.ts';
-import type { Authorization } from './session.ts';
+
 import { deliver, type RequestLimits } from './transport.ts';
 
 export interface RequestOptions {
   /** Fires when the caller wants no more; then its reason is thrown. */
   signal: AbortSignal;
+  /**
+   * Called in the very tick in which a request is written, of each request and each try of it anew. When it throws, nothing
+   * is sent, and the caller gets what it threw. A log-in, which is everybody's, does not call it.
+   */
+  beforeSend?: () => void;
   headers?: Record<string, string>;
+  /** Whether it is sent without credentials. Default false. */
+  asStranger?: boolean;
   /** What the request holds that must not show in an error. */
   secrets?: readonly string[];
 }
@@ -39,6 +47,11 @@ export class RedfishClient {
   /** Path of the service root, for example `/redfish/v1/`. */
   get root(): string {
     return this.#conversation.root;
+  }
+
+  /** What must not show in an error or a progress: the account's password and the session's token. */
+  get secrets(): readonly string[] {
+    return this.#conversation.session.secrets;
   }
 
   get known(): KnownPaths {
@@ -95,14 +108,13 @@ export class RedfishClient {
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<Answer> {
-    const { session } = this.#conversation;
     const url = this.origin + path;
     this.#conversation.active++;
     try {
       for (let tries = 1; ; tries++) {
         const raw = await this.#sendAuthorized(method, path, body, options);
         if (raw.status < 400) return readAnswer(raw);
-        const error = answerError(method, url, raw, [...session.secrets, ...(options.secrets ?? [])]);
+        const error = answerError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
         if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
         const wait = busyWaitMs(tries, raw.headers);
         await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
@@ -112,25 +124,25 @@ export class RedfishClient {
     }
   }
 
-  /** Sends with the conversation's session; a session that has ended is replaced once. */
-  async #sendAuthorized(
+  /** Sends with the conversation's session, unless as a stranger. */
+  #sendAuthorized(
     method: Exchange['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<RawAnswer> {
-    const { session } = this.#conversation;
-    const send = (authorization: Authorization) => this.#send(method, path, body, options, authorization);
-    let authorization = await session.authorize(this.#limits, options.signal);
-    let raw = await send(authorization);
-    if (raw.status === 401 && authorization.kind === 'session') {
-      // A session ends by the BMC's own timeout, by its restart, or by somebody's hand. 401 says that nothing was done.
-      session.expired(authorization);
-      authorization = await session.authorize(this.#limits, options.signal);
-      raw = await send(authorization);
-    }
-    if (raw.status === 401 && authorization.kind === 'basic') session.wrongPassword();
-    return raw;
+    const { session, root } = this.#conversation;
+    if (options.asStranger) return this.#send(method, path, body, options, { kind: 'none', headers: {} });
+    const send = (authorization: Authorization, check?: () => void) => {
+      if (check === undefined) return this.#send(method, path, body, options, authorization);
+      const beforeSend = () => {
+        check();
+        options.beforeSend?.();
+      };
+      return this.#send(method, path, body, { ...options, beforeSend }, authorization);
+    };
+    // The service root is open to everyone (DSP0266, 13.3.3).
+    return session.send(path === root, send, this.#limits, options.signal);
   }
 
   #send(
@@ -148,6 +160,8 @@ export class RedfishClient {
       ...authorization.headers,
     };
     const text = body === null ? null : JSON.stringify(body);
-    return deliver(this.#conversation.transport, { method, path, headers, body: text }, this.#limits, options.signal);
+    const { signal, beforeSend } = options;
+    const request = { method, path, headers, body: text };
+    return deliver(this.#conversation.transport, request, this.#limits, signal, beforeSend);
   }
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import type { Account } from './account.ts';
 import { RedfishClient } from './client.ts';
 import { BmcConnections, type ConnectionSettings } from './connection.ts';
 import { Conversation } from './conversation.ts';
-import { type Account, type AccountLogIns, type Refusal, withSignal } from './session.ts';
+import { LogIns, passwordDigest } from './logIns.ts';
 import type { ObservedExchange, RequestLimits } from './transport.ts';
 
 /** A BMC, and how to talk to it. */
@@ -29,7 +29,9 @@ export interface RedfishClients {
   for(target: RedfishTarget): RedfishClient;
   /** Runs `work` with a client that is not kept: its session is deleted when `work` has ended, however it ended. */
   once<T>(target: RedfishTarget, work: (client: RedfishClient) => Promise<T>): Promise<T>;
-  /** Deletes the session with `target` and drops what is known of it. Never fails. */
+  /**
+   * Deletes the session with `target` and drops what is known of it, and that its password counts as wrong. Never fails.
+   */
   forget(target: RedfishTarget): Promise<void>;
   /** Deletes every session and closes every connection. Never fails. */
   close(): Promise<void>;
@@ -76,12 +78,14 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
         return await work(new RedfishClient(conversation, target.limits));
       } finally {
         await conversation.session.close();
+        logIns.leave(target.origin, target.account);
         await leave(conversation);
       }
     },
     async forget(target) {
       const key = conversationKey(target);
       const conversation = conversations.get(key);
+      logIns.forget(target.origin, target.account);
       if (conversation === undefined) return;
       conversation.known.forget();
       // Another node's request may be under way: it logs in anew, and the session must stay known to be deleted.
@@ -100,52 +104,14 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   };
 }
 
-/**
- * What is remembered of the log-ins at each BMC with each user name and password, whatever else their conversations
- * differ in and however short they were. Holds no password in the clear.
- */
-class LogIns {
-  readonly #refusals = new Map<string, Refusal>();
-  /** The end of the newest log-in of those under way. */
-  readonly #turns = new Map<string, Promise<unknown>>();
-
-  of(origin: string, account: Account): AccountLogIns {
-    const key = JSON.stringify([origin, account.username, digest(account.password)]);
-    return {
-      refusal: () => {
-        const refusal = this.#refusals.get(key);
-        return refusal !== undefined && Date.now() < refusal.until ? refusal : null;
-      },
-      remember: (refusal) => {
-        for (const [old, { until }] of this.#refusals) if (until <= Date.now()) this.#refusals.delete(old);
-        this.#refusals.set(key, refusal);
-      },
-      inTurn: (logIn, signal) => {
-        const before = this.#turns.get(key) ?? Promise.resolve();
-        const turn = withSignal(before, signal).then(logIn);
-        // One that left while it waited does not end the log-in that it waited for.
-        const end = Promise.allSettled([before, turn]).then(() => {
-          if (this.#turns.get(key) === end) this.#turns.delete(key);
-        });
-        this.#turns.set(key, end);
-        return turn;
-      },
-    };
-  }
-}
-
 /** Everything that tells two conversations apart, without holding the password in the clear. */
 function conversationKey(target: RedfishTarget): string {
   const { origin, account, connection } = target;
   const { username, password, authType } = account;
-  return JSON.stringify([origin, rootOf(target), username, digest(password), authType, connection]);
+  return JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);
 }
 
 /** DSP0266 writes the service root with a slash at its end, and lets clients leave it out. */
 function rootOf({ root }: RedfishTarget): string {
   return root.endsWith('/') ? root : `${root}/`;
-}
-
-function digest(password: string): string {
-  return createHash('sha256').update(password).digest('base64');
 }

@@ -1,8 +1,10 @@
+import type { Account } from './account.ts';
 import { readAnswer } from './answer.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { KnownPaths } from './knownPaths.ts';
-import { isOtherRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
-import { type Account, type AccountLogIns, Session, type SessionsPlace } from './session.ts';
+import type { AccountLogIns } from './logIns.ts';
+import { noteServiceRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './serviceRoot.ts';
+import { Session, type SessionsPlace } from './session.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './transport.ts';
 
 /** Where DSP0266 puts the sessions when the service root does not say. */
@@ -31,7 +33,11 @@ export class Conversation {
   ) {
     this.root = root;
     this.known = new KnownPaths(() => connections.absences);
-    this.transport = { connections, settings, observe };
+    const noteSilence = (exchange: ObservedExchange) => {
+      if (exchange.status === null) this.known.doubt();
+      observe?.(exchange);
+    };
+    this.transport = { connections, settings, observe: noteSilence };
     this.session = new Session(this.transport, account, logIns, (lost, limits, signal) =>
       this.#findSessions(lost, limits, signal),
     );
@@ -47,14 +53,15 @@ export class Conversation {
   async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<SessionsPlace> {
     const known = this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
     if (known !== undefined && !lost) return placeOf(known);
+    // Some BMCs close even the service root to strangers: then it is read with the session, by the next who uses a path.
+    if (lost) this.known.doubt();
     const headers = { accept: 'application/json', 'odata-version': '4.0' };
     const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
     const { document } = readAnswer(raw);
-    // Some BMCs close even the service root to strangers; the session service may be open all the same.
+    // Where the service root is closed or fails, the session service may be open all the same.
     if (raw.status >= 300 || document === null) return placeOf(known);
-    const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin);
-    if (known !== undefined && isOtherRoot(known, root)) this.known.forget();
-    this.known.set(SERVICE_ROOT_KEY, root);
+    const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin, true);
+    noteServiceRoot(this.known, root);
     return placeOf(root);
   }
 }

@@ -77,17 +77,19 @@ async function post(
   { given, defaults }: NewSubscription,
   options: RequestOptions,
 ): Promise<Answer | null> {
-  const send = (body: JsonObject) =>
-    onSubscriptions(client, options, async (path) =>
-      followTask(client, await client.post(path, body, options), options),
-    );
-  try {
-    return await send({ ...defaults, ...given });
-  } catch (error) {
-    const unknown = unknownProperties(error);
-    const kept = Object.entries(defaults).filter(([key]) => !unknown.includes(key));
-    if (kept.length === Object.keys(defaults).length || unknown.some((key) => key in given)) throw error;
-    return send({ ...Object.fromEntries(kept), ...given });
+  let kept = defaults;
+  for (;;) {
+    try {
+      return await onSubscriptions(client, options, async (path) =>
+        followTask(client, await client.post(path, { ...kept, ...given }, options), options),
+      );
+    } catch (error) {
+      // Some name all that they do not know, some one at a time; each try leaves out one at least, so that they end.
+      const unknown = unknownProperties(error);
+      const left = Object.entries(kept).filter(([key]) => !unknown.includes(key));
+      if (left.length === Object.keys(kept).length || unknown.some((key) => key in given)) throw error;
+      kept = Object.fromEntries(left);
+    }
   }
 }
 

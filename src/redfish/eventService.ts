@@ -5,7 +5,7 @@ import { type Collection, getCollection } from './collection.ts';
 import { isNotFound, RedfishError } from './errors.ts';
 import { lookAgain } from './lookAgain.ts';
 import { memberPath, optionalLinkPath } from './paths.ts';
-import { getServiceRoot } from './serviceRoot.ts';
+import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
 import { followTask } from './task.ts';
 
 /** What is used of the EventService (DSP2046). */
@@ -33,7 +33,8 @@ const KEY = 'event service';
  * The event service; asked once.
  * @throws kind `unsupported` when the BMC has none, or it is switched off
  */
-export function getEventService(client: RedfishClient, options: RequestOptions): Promise<EventService> {
+export async function getEventService(client: RedfishClient, options: RequestOptions): Promise<EventService> {
+  await confirmKnown(client, options);
   return client.known.get(KEY, options.signal, async () => {
     const root = await getServiceRoot(client, options);
     const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });

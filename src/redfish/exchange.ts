@@ -18,10 +18,12 @@ export interface Exchange {
 /** A whole answer. */
 export interface RawAnswer {
   status: number;
-  /** Names in lower case; of a repeated header the first. */
+  /** Names in lower case; of a repeated header the first, of `www-authenticate` all, joined. */
   headers: Record<string, string>;
   /** Decoded of any content encoding. */
   body: Buffer;
+  /** Whether it is a 503 to a request that was under way beside others of this service. */
+  crowded: boolean;
 }
 
 /** How far a failed exchange came. */
@@ -36,25 +38,35 @@ export interface ExchangeFailure {
   probe: boolean;
 }
 
+/** How one exchange is made. */
+export interface ExchangeOptions {
+  /** Milliseconds for connection, request and whole answer; before that, as many to wait for a free connection. */
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** Whether this is another try of a request, so that it is made even when the BMC counts as down by now. */
+  begun: boolean;
+  /**
+   * Called in the very tick in which the first byte is written, when the connection stands. When it throws, nothing is
+   * sent, and the connection can still be used.
+   */
+  beforeSend?: (() => void) | undefined;
+}
+
 export type ExchangeOutcome = { answer: RawAnswer } | { failure: ExchangeFailure };
 
 /** Larger than any document that this service asks for; a BMC that sends more is cut off. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
- * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged. It may wait for
- * a free connection for `timeoutMs`, which then begins anew.
- * @param begun whether this is another try of a request, so that it is made even when the BMC counts as down by now
- * @throws `signal.reason` when it fires while the exchange waits for a connection; what `lease` throws; kind
- *   `unreachable` at once while the BMC is known to be down
+ * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged.
+ * @throws `signal.reason` when it fires while the exchange waits for a connection; what `lease` and `beforeSend` throw,
+ *   as it is; kind `unreachable` at once while the BMC is known to be down
  */
 export async function exchange(
   connections: BmcConnections,
   settings: ConnectionSettings,
   request: Exchange,
-  timeoutMs: number,
-  signal: AbortSignal,
-  begun: boolean,
+  { timeoutMs, signal, begun, beforeSend }: ExchangeOptions,
 ): Promise<ExchangeOutcome> {
   if (!begun) connections.breaker.check();
   const lease = await connections.lease(settings, timeoutMs, signal);
@@ -67,7 +79,7 @@ export async function exchange(
     throw error;
   }
   const url = connections.origin + request.path;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let sent = false;
     let settled = false;
     let status = 0;
@@ -75,11 +87,14 @@ export async function exchange(
     let size = 0;
     const chunks: Buffer[] = [];
 
-    const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
+    const leave = (healthy: boolean) => {
       settled = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
+    };
+    const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
+      leave(healthy);
       resolve(outcome);
     };
     const fail = (error: RedfishError | null, broken = false) => {
@@ -100,6 +115,15 @@ export async function exchange(
     lease.client.dispatch({ ...request, reset: settings.keepAlive ? null : true } as Dispatcher.DispatchOptions, {
       onRequestStart() {
         // Called when the connection stands, right before the first byte is written.
+        try {
+          beforeSend?.();
+        } catch (error) {
+          pass.end('left');
+          leave(true);
+          reject(error);
+          // undici then takes the request off the connection, which it leaves as it is.
+          throw error;
+        }
         sent = true;
       },
       onResponseStart(_controller, statusCode, responseHeaders) {
@@ -112,10 +136,12 @@ export async function exchange(
         else fail(new RedfishError('failed', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`, { status, url }));
       },
       onResponseEnd() {
-        const body = decodeBody(Buffer.concat(chunks), headers['content-encoding']);
+        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+        const body = decodeBody(whole, headers['content-encoding']);
         if (body !== null) {
           pass.end('answered');
-          settle({ answer: { status, headers, body } }, true);
+          const crowded = status === 503 && lease.turnedAway();
+          settle({ answer: { status, headers, body, crowded } }, true);
         } else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
       },
       onResponseError(_controller, error) {
@@ -136,8 +162,10 @@ function endOf(error: RedfishError | null): TryEnd {
 function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    const first = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined) flat[name.toLowerCase()] = first;
+    const key = name.toLowerCase();
+    // Of the challenges every one counts; of what else a BMC repeats, the first.
+    const one = Array.isArray(value) ? (key === 'www-authenticate' ? value.join(', ') : value[0]) : value;
+    if (one !== undefined) flat[key] = one;
   }
   return flat;
 }

@@ -1,10 +1,20 @@
+import { untilAborted } from '../core/untilAborted.ts';
 import { RedfishError } from './errors.ts';
-import { withSignal } from './session.ts';
+
+/**
+ * So long what is known is taken to hold, in milliseconds. Under a session a restart of the BMC shows by the session's end;
+ * under Basic, and where a BMC has changed without a restart, its service root alone shows it. One look in so long a time
+ * leaves a call that comes every few seconds at one request.
+ */
+const HOLDS_MS = 5 * 60_000;
+/** A BMC that gave no answer because it restarts is not back sooner, in milliseconds; before that a look shows nothing. */
+const AWAY_MS = 5000;
 
 /**
  * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
  * Kept until `forget`, which a 404 on a known path and a changed service root call for, and until the BMC was away: it
- * may have come back with other firmware.
+ * may have come back with other firmware. After a while, and when a request got no answer, it is in doubt: then the
+ * service root is looked at (`confirm`).
  */
 export class KnownPaths {
   readonly #known = new Map<string, unknown>();
@@ -14,6 +24,10 @@ export class KnownPaths {
   #seenAbsences = 0;
   /** How often everything was dropped. */
   #dropped = 0;
+  /** When it is to be seen whether it still holds, by the monotonic clock. */
+  #lookAt = 0;
+  /** The look at the service root that is under way. */
+  #looking: Promise<void> | null = null;
 
   /** @param absences how often the BMC was away so far */
   constructor(absences: () => number) {
@@ -31,7 +45,7 @@ export class KnownPaths {
       const loading = this.#loading.get(key);
       if (loading === undefined) break;
       try {
-        await withSignal(loading, signal);
+        await untilAborted(loading, signal);
       } catch (error) {
         if (error instanceof RedfishError) throw error;
         signal.throwIfAborted();
@@ -61,6 +75,42 @@ export class KnownPaths {
   set(key: string, value: unknown): void {
     this.#dropStale();
     this.#known.set(key, value);
+  }
+
+  /** The service root was read, and what is known is of the BMC that it shows. */
+  holds(): void {
+    this.#lookAt = performance.now() + HOLDS_MS;
+  }
+
+  /** A request got no answer, or a session was lost: the BMC may be restarting. */
+  doubt(): void {
+    this.#lookAt = Math.min(this.#lookAt, performance.now() + AWAY_MS);
+  }
+
+  /**
+   * Has `look` see whether what is known still holds, when that has been in doubt for a while or was last seen five minutes
+   * ago. Concurrent
+   * callers share one look and its failure; when the caller who looks leaves, the next one looks.
+   * @throws what `look` throws
+   */
+  async confirm(signal: AbortSignal, look: () => Promise<void>): Promise<void> {
+    for (;;) {
+      this.#dropStale();
+      if (this.#known.size === 0 || performance.now() < this.#lookAt) return;
+      if (this.#looking === null) break;
+      try {
+        return await untilAborted(this.#looking, signal);
+      } catch (error) {
+        if (error instanceof RedfishError) throw error;
+        signal.throwIfAborted();
+      }
+    }
+    this.#looking = look();
+    try {
+      await this.#looking;
+    } finally {
+      this.#looking = null;
+    }
   }
 
   /** Drops everything: paths of a BMC that moved one have moved all, as after a change of firmware. */

@@ -3,7 +3,7 @@ import type { RedfishClient, RequestOptions } from './client.ts';
 import { getCollection } from './collection.ts';
 import { RedfishError } from './errors.ts';
 import { linkPath, optionalLinkPath } from './paths.ts';
-import { getServiceRoot } from './serviceRoot.ts';
+import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
 
 /** What is used of a ComputerSystem (DSP2046). A text or path is null where the BMC gives none. */
 export interface ComputerSystem {
@@ -30,7 +30,8 @@ export async function listSystems(client: RedfishClient, options: RequestOptions
  * The path of the only system behind the BMC; asked once.
  * @throws kind `unsupported` when there is none, or several to choose from
  */
-export function findOnlySystem(client: RedfishClient, options: RequestOptions): Promise<string> {
+export async function findOnlySystem(client: RedfishClient, options: RequestOptions): Promise<string> {
+  await confirmKnown(client, options);
   return client.known.get('only system', options.signal, async () => {
     const [only, ...others] = await listSystems(client, options);
     if (only === undefined) throw new RedfishError('unsupported', 'The BMC has no system', { url: client.origin });

@@ -42,13 +42,14 @@ const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled']);
  *   monitor gave no answer several times in a row
  */
 export async function followTask(client: RedfishClient, started: Answer, options: TaskOptions): Promise<Answer | null> {
+  const secrets = [...client.secrets, ...(options.secrets ?? [])];
   let answer = started;
   let monitor = locationPath(started.headers.location);
   const end = performance.now() + (options.limitMs ?? LIMIT_MS);
   let silences = 0;
   let wait = started.headers;
   while (answer.status === 202 || (answer !== started && isRunning(answer))) {
-    if (answer.document !== null) report(answer.document, options);
+    if (answer.document !== null) report(answer.document, options.listener, secrets);
     monitor = locationPath(answer.headers.location) ?? monitor;
     if (monitor === null) return null;
     const url = client.origin + monitor;
@@ -80,7 +81,7 @@ export async function followTask(client: RedfishClient, started: Answer, options
     }
   }
   if (answer !== started && answer.document !== null) {
-    failWithTask(answer.document, client.origin + monitor, options.secrets);
+    failWithTask(answer.document, client.origin + monitor, secrets);
   }
   return answer;
 }
@@ -90,7 +91,7 @@ function isRunning({ document }: Answer): boolean {
   return typeof document?.TaskState === 'string' && RUNNING_STATES.has(document.TaskState);
 }
 
-function report(document: JsonObject, { listener, secrets = [] }: TaskOptions): void {
+function report(document: JsonObject, listener: TaskListener | undefined, secrets: readonly string[]): void {
   const percent = typeof document.PercentComplete === 'number' ? document.PercentComplete : null;
   const newest = messages(document).at(-1)?.Message;
   const text = typeof newest === 'string' ? newest : document.TaskState;
@@ -98,7 +99,7 @@ function report(document: JsonObject, { listener, secrets = [] }: TaskOptions): 
 }
 
 /** BMCs quote in a task's messages what the request held, as they do in a refusal: without the `secrets`. */
-function failWithTask(document: JsonObject, url: string, secrets: readonly string[] = []): void {
+function failWithTask(document: JsonObject, url: string, secrets: readonly string[]): void {
   const state = document.TaskState;
   if (typeof state !== 'string') return;
   if (!FAILED_STATES.has(state) && document.TaskStatus !== 'Critical') return;

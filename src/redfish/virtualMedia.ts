@@ -4,6 +4,7 @@ import { getCollection, type Member } from './collection.ts';
 import { isNotFound } from './errors.ts';
 import { managersOf } from './manager.ts';
 import { lastSegment, optionalLinkPath, samePath } from './paths.ts';
+import { getServiceRoot } from './serviceRoot.ts';
 import { getSystem, textOf } from './system.ts';
 
 /** A virtual media device as it was when it was read (DSP2046, VirtualMedia). */
@@ -125,7 +126,8 @@ async function mediaCollections(
   options: RequestOptions,
 ): Promise<MediaPlace[]> {
   return client.known.get(collectionsKey(systemPath), options.signal, async () => {
-    const system = await getSystem(client, systemPath, options);
+    // By the service root it is seen later whether this BMC is still the same.
+    const [system] = await Promise.all([getSystem(client, systemPath, options), getServiceRoot(client, options)]);
     if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
     const owners = [
       { owner: 'system' as const, path: system.path, virtualMedia: system.virtualMedia },

@@ -5,26 +5,27 @@ import { type Exchange, enter } from './exchange.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { booleanParameter, readQuery } from './query.ts';
 
-/** GET /v1/conductors: the process that answers, which is the only one. */
-export function listConductors(exchange: Exchange): void {
+/** GET /v1/conductors: the processes that serve the same store. */
+export async function listConductors(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, 'detail', 'limit', 'marker', 'sort_key', 'sort_dir');
   const detail = booleanParameter(query, 'detail') ?? false;
   const core = enter(exchange);
-  sendJson(exchange, 200, { conductors: [conductorDocument(exchange, core, detail)] });
+  const hosts = await core.hosts();
+  sendJson(exchange, 200, { conductors: hosts.map((host) => conductorDocument(exchange, core, host, detail)) });
 }
 
 /** GET /v1/conductors/HOST */
-export function showConductor(exchange: Exchange): void {
+export async function showConductor(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  const { host } = exchange.params;
+  const { host = '' } = exchange.params;
   const core = enter(exchange);
-  if (host !== core.host) {
+  if (!(await core.hosts()).includes(host)) {
     throw new PassthruError('node_not_found', `Conductor ${host} could not be found.`);
   }
-  sendJson(exchange, 200, conductorDocument(exchange, core, true));
+  sendJson(exchange, 200, conductorDocument(exchange, core, host, true));
 }
 
-function conductorDocument(exchange: Exchange, { host, drivers }: Core, detail: boolean) {
+function conductorDocument(exchange: Exchange, { drivers }: Core, host: string, detail: boolean) {
   return {
     hostname: host,
     conductor_group: '',

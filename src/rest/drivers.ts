@@ -41,7 +41,7 @@ const UNREAD_PROPERTIES = Object.fromEntries(
 );
 
 /** GET /v1/drivers */
-export function listDrivers(exchange: Exchange): void {
+export async function listDrivers(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, 'type', 'detail');
   const type = query.get('type') ?? 'dynamic';
   if (type !== 'dynamic' && type !== 'classic') {
@@ -50,11 +50,12 @@ export function listDrivers(exchange: Exchange): void {
   const detail = booleanParameter(query, 'detail') ?? false;
   const core = enter(exchange);
   const drivers = type === 'dynamic' ? core.drivers.list() : [];
-  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, core, driver, detail)) });
+  const hosts = await core.hosts();
+  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, hosts, detail)) });
 }
 
 /** GET /v1/drivers/D */
-export function showDriver(exchange: Exchange): void {
+export async function showDriver(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { driver = '' } = exchange.params;
   const core = enter(exchange);
@@ -64,7 +65,7 @@ export function showDriver(exchange: Exchange): void {
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
-  sendJson(exchange, 200, driverDocument(exchange, core, found, true));
+  sendJson(exchange, 200, driverDocument(exchange, found, await core.hosts(), true));
 }
 
 /** GET /v1/drivers/D/properties */
@@ -74,12 +75,17 @@ export function showDriverProperties(exchange: Exchange): void {
   sendJson(exchange, 200, { ...properties, ...UNREAD_PROPERTIES, ...properties });
 }
 
-function driverDocument(exchange: Exchange, { host }: Core, { name, vendorInterfaces }: HardwareType, detail: boolean) {
+function driverDocument(
+  exchange: Exchange,
+  { name, vendorInterfaces }: HardwareType,
+  hosts: string[],
+  detail: boolean,
+) {
   const base = baseUrl(exchange);
   const path = `drivers/${encodeURIComponent(name)}`;
   const document: Record<string, unknown> = {
     name,
-    hosts: [host],
+    hosts,
     links: selfAndBookmark(base, path),
     properties: selfAndBookmark(base, `${path}/properties`),
     type: 'dynamic',

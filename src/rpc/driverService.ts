@@ -8,12 +8,12 @@ import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Tells which drivers there are. */
 export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
-  const toMessage = ({ host }: Core, type: HardwareType): MessageInitShape<typeof DriverSchema> => ({
+  const toMessage = (type: HardwareType, hosts: string[]): MessageInitShape<typeof DriverSchema> => ({
     name: type.name,
     defaultVendorInterface: type.vendorInterfaces[0].name,
     enabledVendorInterfaces: type.vendorInterfaces.map((vendorInterface) => vendorInterface.name),
     properties: { ...type.properties },
-    hosts: [host],
+    hosts,
   });
   return {
     async listDrivers(request, context) {
@@ -22,11 +22,12 @@ export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
       const { core } = enter(context);
       const types = core.drivers.list().filter((type) => after === null || type.name > after);
       const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);
-      return { drivers: page.map((type) => toMessage(core, type)), nextPageToken };
+      const hosts = await core.hosts();
+      return { drivers: page.map((type) => toMessage(type, hosts)), nextPageToken };
     },
     async getDriver(request, context) {
       const { core } = enter(context);
-      return { driver: toMessage(core, core.drivers.get(request.driver)) };
+      return { driver: toMessage(core.drivers.get(request.driver), await core.hosts()) };
     },
   };
 }

@@ -1,26 +1,61 @@
-import type { CompiledQuery, Kysely } from 'kysely';
+import type { CompiledQuery, Kysely, RawBuilder } from 'kysely';
 import type { PassthruError } from '../core/errors.ts';
+import type { Change } from '../core/store.ts';
 import type { Tables } from './schema.ts';
 
 /**
  * A database that the store's queries run on; what differs between databases is behind this interface.
  *
  * A transaction of `kysely` that has ended has survived a crash of the machine as well. A statement outside one is
- * whole and seen by every later one, but a crash of the machine (not of the process) may lose it.
+ * whole and seen by every later one. On SQLite a crash of the machine (not of the process) may lose it; on PostgreSQL,
+ * whose crash the service outlives, only when it has `mayBeLost` in what it returns.
  */
-export interface Database {
+export interface Database extends ColumnTypes {
   readonly kysely: Kysely<Tables>;
+  /** Whether other processes may use it at the same time. */
+  readonly shared: boolean;
   /**
    * Runs one prepared query outside a transaction and answers its rows. For the statements of every call: the way through
    * kysely's executor costs as much as SQLite itself.
    */
   run<O>(query: CompiledQuery<O>): Promise<O[]>;
-  /** The type of a column that numbers its rows. */
-  readonly rowIdType: 'integer' | 'serial';
+  /**
+   * Runs `work`, which looks at and changes the tables themselves, while no other process that shares the database does
+   * so. It may take as long as it takes.
+   */
+  alone<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /** The schema that a table's name without one is in; null where there are no schemas. */
+  readonly schema: string | null;
+  /** Milliseconds since 1970 by the clock that all processes share which share the database. */
+  readonly now: RawBuilder<number>;
+  /**
+   * In what a statement outside a transaction returns for its rows: lets a crash of the database lose what the statement
+   * did, so that it need not wait for the disk. Its value means nothing.
+   */
+  readonly mayBeLost: RawBuilder<unknown>;
+  /**
+   * At the end of a select whose rows decide what the statement writes: waits for those who change the rows, and keeps
+   * others from it until the transaction ends. Nothing where there is one writer at a time anyway.
+   */
+  readonly holdingRows: RawBuilder<unknown>;
   /** Whether `error` says that a value which must be unique is there already. */
   isUniqueViolation(error: unknown): boolean;
   /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */
   toTrouble(error: unknown): PassthruError | null;
+  /** Tells the other processes of a change that is there already. It may get lost; never fails, and does not wait. */
+  announce(change: Change): void;
+  /** Calls `listener` with what other processes announce. */
+  onChange(listener: (change: Change) => void): void;
   /** Ends what runs, then closes. */
   close(): Promise<void>;
+}
+
+/** How a database words the columns and indexes that not every database words alike. */
+export interface ColumnTypes {
+  /** The type of a column that numbers its rows. */
+  readonly rowIdType: 'integer' | 'bigserial';
+  /** The type of a text; texts are in the order of their code points. */
+  readonly textType: 'text' | RawBuilder<unknown>;
+  /** Whether an index has nulls behind all else unless it is told otherwise. */
+  readonly nullsLast: boolean;
 }

@@ -5,7 +5,10 @@ import type { Database } from './database.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
 
-type IdempotencyStore = Pick<Store, 'beginIdempotent' | 'acceptIdempotent' | 'finishIdempotent' | 'forgetIdempotent'>;
+type IdempotencyStore = Pick<
+  Store,
+  'beginIdempotent' | 'acceptIdempotent' | 'finishIdempotent' | 'forgetIdempotent' | 'removeIdempotent'
+>;
 
 /**
  * The part of the store that keeps idempotency keys. Only the acceptance is durable: after a crash of the machine a call
@@ -14,22 +17,26 @@ type IdempotencyStore = Pick<Store, 'beginIdempotent' | 'acceptIdempotent' | 'fi
 export function idempotencyStore(database: Database): IdempotencyStore {
   const db = database.kysely;
   return {
-    async beginIdempotent(call, owner, notBefore) {
-      // What is older counts no more, for any caller; so the table holds no more than what does count.
-      await db.deleteFrom('idempotency').where('create_time', '<', notBefore.getTime()).execute();
+    async beginIdempotent(call, conductor, notBefore) {
+      const first = {
+        fingerprint: call.fingerprint,
+        state: 'waiting' as const,
+        owner: conductor,
+        outcome: null,
+        create_time: call.createTime.getTime(),
+      };
       // Another lap only when the other call was forgotten between the two statements.
       for (;;) {
         const begun = await db
           .insertInto('idempotency')
-          .values({
-            caller: call.caller,
-            key: call.key,
-            fingerprint: call.fingerprint,
-            state: 'waiting',
-            owner,
-            create_time: call.createTime.getTime(),
-          })
-          .onConflict((conflict) => conflict.columns(['caller', 'key']).doNothing())
+          .values({ caller: call.caller, key: call.key, ...first })
+          .onConflict((conflict) =>
+            conflict
+              .columns(['caller', 'key'])
+              .doUpdateSet(first)
+              // What is older counts no more.
+              .where('idempotency.create_time', '<', notBefore.getTime()),
+          )
           .returning('key')
           .executeTakeFirst();
         if (begun !== undefined) return null;
@@ -43,15 +50,18 @@ export function idempotencyStore(database: Database): IdempotencyStore {
       }
     },
 
-    async acceptIdempotent(caller, key) {
-      await db.transaction().execute(async (transaction) => {
-        await transaction
+    async acceptIdempotent(caller, key, conductor) {
+      return await db.transaction().execute(async (transaction) => {
+        const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })
           .where('caller', '=', caller)
           .where('key', '=', key)
+          .where('owner', '=', conductor)
           .where('state', '=', 'waiting')
+          .returning('key')
           .execute();
+        return accepted.length > 0;
       });
     },
 
@@ -65,13 +75,35 @@ export function idempotencyStore(database: Database): IdempotencyStore {
         .execute();
     },
 
-    async forgetIdempotent(caller, key) {
+    async forgetIdempotent(caller, key, conductor) {
       await db
         .deleteFrom('idempotency')
         .where('caller', '=', caller)
         .where('key', '=', key)
-        .where('state', '=', 'waiting')
+        .where('owner', '=', conductor)
+        .where('state', '<>', 'done')
         .execute();
+    },
+
+    async removeIdempotent(notBefore, limit) {
+      const removed = await db
+        .deleteFrom('idempotency')
+        .where((row) =>
+          row(
+            row.refTuple('caller', 'key'),
+            'in',
+            row
+              .selectFrom('idempotency as old')
+              .select(['old.caller', 'old.key'])
+              .where('old.create_time', '<', notBefore.getTime())
+              .orderBy('old.create_time')
+              .limit(limit)
+              .$asTuple('caller', 'key'),
+          ),
+        )
+        .returning('key')
+        .execute();
+      return removed.length;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
 import type { Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
@@ -8,36 +8,77 @@ import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
-type JobStore = Pick<Store, 'acceptJob' | 'recordProgress' | 'endJob' | 'getJob' | 'listJobs' | 'listRevisions'>;
+type JobStore = Pick<
+  Store,
+  | 'acceptJob'
+  | 'recordProgress'
+  | 'endJob'
+  | 'requestCancel'
+  | 'listCancelRequests'
+  | 'getJob'
+  | 'listJobs'
+  | 'listRevisions'
+  | 'newestRevisions'
+  | 'removeEndedJobs'
+>;
+
+/** Ids that one query asks for at most; databases limit the number of parameters. */
+const IDS_PER_QUERY = 1000;
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database): JobStore {
   const db = database.kysely;
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
-  // One statement, so that progress needs no transaction, which would be durable. Told twice it is kept once.
-  const insertProgress = prepareQuery((blank: Omit<JobRevisionsTable, 'state'>) =>
-    db
-      .insertInto('job_revisions')
-      .columns(['job_id', 'revision', 'state', 'fraction', 'message'])
-      .expression((from) =>
-        from
-          .selectFrom('jobs')
-          .select([
-            'jobs.id',
-            sql<number>`cast(${blank.revision} as integer)`.as('revision'),
-            'jobs.state',
-            sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
-            sql<string | null>`cast(${blank.message} as text)`.as('message'),
-          ])
-          .where('jobs.id', '=', blank.job_id)
-          .where('jobs.state', '=', 'running'),
-      )
-      .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing()),
+  /** The job while it runs and the hold is not lost. */
+  const held = (hold: { owner: string; fence: number }) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
+    where.and([
+      where('jobs.state', '=', 'running'),
+      where('jobs.owner', '=', hold.owner),
+      // A job without a reservation gives 0, which no reservation has.
+      where.or([
+        where(sql<number>`cast(${hold.fence} as bigint)`, '=', 0),
+        where.exists(
+          where
+            .selectFrom('reservations')
+            .select('reservations.fence')
+            .whereRef('reservations.node_uuid', '=', 'jobs.node_uuid')
+            .where('reservations.fence', '=', hold.fence)
+            .where('reservations.kind', '=', 'call'),
+        ),
+      ]),
+    ]);
+
+  /** The number of the revision that comes next. */
+  const nextRevision = sql<number>`(select max(newer.revision) + 1 from job_revisions as newer where newer.job_id = jobs.id)`;
+
+  // One statement, so that progress needs no transaction, which would be durable.
+  const insertProgress = prepareQuery(
+    (blank: Pick<JobRevisionsTable, 'job_id' | 'fraction' | 'message'> & { owner: string; fence: number }) =>
+      db
+        .insertInto('job_revisions')
+        .columns(['job_id', 'revision', 'state', 'fraction', 'message'])
+        .expression((from) =>
+          from
+            .selectFrom('jobs')
+            .select([
+              'jobs.id',
+              nextRevision.as('revision'),
+              'jobs.state',
+              sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
+              sql<string | null>`cast(${blank.message} as text)`.as('message'),
+            ])
+            .where('jobs.id', '=', blank.job_id)
+            .where(held(blank))
+            // Else it could come after an end that is being written at the same time.
+            .modifyEnd(database.holdingRows),
+        )
+        .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
+        .returning(['revision', database.mayBeLost.as('lost')]),
   );
 
   // What every job is stored with. Building these each time costs more than SQLite does.
-  const insertJob = prepareQuery((job: Omit<JobsTable, 'end_time' | 'result' | 'error'>) =>
+  const insertJob = prepareQuery((job: Omit<JobsTable, 'end_time' | 'result' | 'error' | 'cancel_requested_by'>) =>
     db.insertInto('jobs').values({
       id: job.id,
       node_uuid: job.node_uuid,
@@ -47,6 +88,7 @@ export function jobStore(database: Database): JobStore {
       state: job.state,
       create_time: job.create_time,
       requested_by: job.requested_by,
+      owner: job.owner,
     }),
   );
   const insertRevision = prepareQuery((revision: JobRevisionsTable) =>
@@ -67,78 +109,133 @@ export function jobStore(database: Database): JobStore {
       .set({ job: reservation.job })
       .where('node_uuid', '=', reservation.node_uuid)
       .where('fence', '=', reservation.fence)
-      .where('kind', 'is not', null),
+      .where('kind', '=', 'call')
+      .returning('fence'),
   );
-  const endRunning = prepareQuery((job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'>) =>
-    db
-      .updateTable('jobs')
-      .set({ state: job.state, end_time: job.end_time, result: job.result, error: job.error })
-      .where('id', '=', job.id)
-      .where('state', '=', 'running')
-      .returning('id'),
+  const livingConductor = prepareQuery((conductor: { id: string }) =>
+    db.selectFrom('conductors').select('id').where('id', '=', conductor.id).where('expires_at', '>', database.now),
+  );
+  const endRunning = prepareQuery(
+    (job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'> & { owner: string; fence: number }) =>
+      db
+        .updateTable('jobs')
+        .set({ state: job.state, end_time: job.end_time, result: job.result, error: job.error })
+        .where('id', '=', job.id)
+        .where(held(job))
+        .returning(['node_uuid', nextRevision.as('revision')]),
   );
   const freeNode = prepareQuery((reservation: { node_uuid: string; fence: number }) =>
     db
       .updateTable('reservations')
       .set(FREE)
       .where('node_uuid', '=', reservation.node_uuid)
-      .where('fence', '=', reservation.fence),
+      .where('fence', '=', reservation.fence)
+      .returning('wanted'),
   );
 
   return {
-    async acceptJob(job, fence, idempotent, outcome) {
-      await db.transaction().execute(async (transaction) => {
-        await transaction.executeQuery(
-          insertJob({
-            id: job.id,
-            node_uuid: job.nodeUuid,
-            node_name: job.nodeName,
-            driver: job.driver,
-            method: job.method,
-            state: job.state,
-            create_time: job.createTime.getTime(),
-            requested_by: job.requestedBy,
-          }),
-        );
-        await transaction.executeQuery(insertRevision(toRevision(job)));
-        if (job.nodeUuid !== null) {
-          await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, last_error: null }));
-          if (fence !== null) {
-            await transaction.executeQuery(nameJob({ node_uuid: job.nodeUuid, fence, job: job.id }));
+    async acceptJob(job, hold, idempotent, outcome) {
+      try {
+        await db.transaction().execute(async (transaction) => {
+          if (database.shared) {
+            const living = await transaction.executeQuery(livingConductor({ id: hold.owner }));
+            if (living.rows.length === 0) throw new HoldLost();
           }
-        }
-        if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
-      });
+          await transaction.executeQuery(
+            insertJob({
+              id: job.id,
+              node_uuid: job.nodeUuid,
+              node_name: job.nodeName,
+              driver: job.driver,
+              method: job.method,
+              state: job.state,
+              create_time: job.createTime.getTime(),
+              requested_by: job.requestedBy,
+              owner: hold.owner,
+            }),
+          );
+          await transaction.executeQuery(insertRevision(toRevision(job)));
+          if (job.nodeUuid !== null) {
+            await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, last_error: null }));
+            if (hold.fence !== null) {
+              const reservation = { node_uuid: job.nodeUuid, fence: hold.fence, job: job.id };
+              const named = await transaction.executeQuery(nameJob(reservation));
+              if (named.rows.length === 0) throw new HoldLost();
+            }
+          }
+          if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
+        });
+        return true;
+      } catch (error) {
+        if (error instanceof HoldLost) return false;
+        throw error;
+      }
     },
 
-    async recordProgress(id, revision, progress) {
-      await database.run(
-        insertProgress({ job_id: id, revision, fraction: progress.fraction, message: progress.message }),
+    async recordProgress(id, hold, progress) {
+      const [stored] = await database.run(
+        insertProgress({
+          job_id: id,
+          fraction: progress.fraction,
+          message: progress.message,
+          owner: hold.owner,
+          fence: hold.fence ?? 0,
+        }),
       );
+      if (stored === undefined) return null;
+      database.announce({ kind: 'job_changed', id, revision: stored.revision });
+      return stored.revision;
     },
 
-    async endJob(end) {
-      await db.transaction().execute(async (transaction) => {
-        const ended = await transaction.executeQuery(
+    async endJob(end, hold) {
+      const ended = await db.transaction().execute(async (transaction) => {
+        const { rows } = await transaction.executeQuery(
           endRunning({
             id: end.id,
             state: end.state,
             end_time: end.endTime.getTime(),
             result: toJsonColumn(end.result),
             error: toJsonColumn(end.error),
+            owner: hold.owner,
+            fence: hold.fence ?? 0,
           }),
         );
-        if (ended.rows.length === 0) return;
-        await transaction.executeQuery(insertRevision(toRevision(end)));
+        if (rows[0] === undefined) return null;
+        const { node_uuid, revision } = rows[0];
+        await transaction.executeQuery(insertRevision(toRevision({ ...end, revision })));
+        if (node_uuid === null) return { revision, freed: null };
         if (end.lastError !== null) {
-          const { nodeUuid, text } = end.lastError;
-          await transaction.executeQuery(setLastError({ uuid: nodeUuid, last_error: text }));
+          await transaction.executeQuery(setLastError({ uuid: node_uuid, last_error: end.lastError }));
         }
-        if (end.release !== null) {
-          const { nodeUuid, fence } = end.release;
-          await transaction.executeQuery(freeNode({ node_uuid: nodeUuid, fence }));
-        }
+        if (hold.fence === null) return { revision, freed: null };
+        const freed = await transaction.executeQuery(freeNode({ node_uuid, fence: hold.fence }));
+        return { revision, freed: freed.rows[0]?.wanted === 1 ? node_uuid : null };
       });
+      if (ended === null) return null;
+      database.announce({ kind: 'job_changed', id: end.id, revision: ended.revision });
+      if (ended.freed !== null) database.announce({ kind: 'node_freed', nodeUuid: ended.freed });
+      return ended.revision;
+    },
+
+    async requestCancel(id, requestedBy) {
+      await db
+        .updateTable('jobs')
+        .set({ cancel_requested_by: requestedBy })
+        .where('id', '=', id)
+        .where('state', '=', 'running')
+        .execute();
+      database.announce({ kind: 'cancel_requested', id });
+    },
+
+    async listCancelRequests(conductor) {
+      const rows = await db
+        .selectFrom('jobs')
+        .select(['id', 'cancel_requested_by'])
+        .where('state', '=', 'running')
+        .where('owner', '=', conductor)
+        .where('cancel_requested_by', 'is not', null)
+        .execute();
+      return rows.map((row) => ({ id: row.id, requestedBy: row.cancel_requested_by ?? '' }));
     },
 
     async getJob(id) {
@@ -168,8 +265,68 @@ export function jobStore(database: Database): JobStore {
         .execute();
       return rows.map(toJob);
     },
+
+    async newestRevisions(ids) {
+      const newest = new Map<string, number>();
+      for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
+        const rows = await db
+          .selectFrom('job_revisions')
+          .select(['job_id', ({ fn }) => fn.max('revision').as('revision')])
+          .where('job_id', 'in', ids.slice(from, from + IDS_PER_QUERY))
+          .groupBy('job_id')
+          .execute();
+        for (const row of rows) newest.set(row.job_id, row.revision);
+      }
+      return newest;
+    },
+
+    async removeEndedJobs({ endedBefore, keep, limit }) {
+      const last = keep === null ? undefined : await lastKept(db, keep);
+      if (endedBefore === null && last === undefined) return 0;
+      const removed = await db
+        .deleteFrom('jobs')
+        .where('id', 'in', (from) =>
+          from
+            .selectFrom('jobs as old')
+            .select('old.id')
+            .where('old.end_time', 'is not', null)
+            .where((where) =>
+              where.or([
+                ...(endedBefore === null ? [] : [where('old.end_time', '<', endedBefore.getTime())]),
+                ...(last === undefined
+                  ? []
+                  : [
+                      where('old.end_time', '<', last.end_time),
+                      where.and([where('old.end_time', '=', last.end_time), where('old.id', '<=', last.id)]),
+                    ]),
+              ]),
+            )
+            .orderBy('old.end_time')
+            .orderBy('old.id')
+            .limit(limit),
+        )
+        .returning('id')
+        .execute();
+      return removed.length;
+    },
   };
 }
+
+/** The newest of the ended jobs that come after the `keep` that ended last; undefined when there is none. */
+async function lastKept(db: Kysely<Tables>, keep: number) {
+  return await db
+    .selectFrom('jobs')
+    .select(['id', 'end_time'])
+    .where('end_time', 'is not', null)
+    .orderBy('end_time', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .offset(keep)
+    .executeTakeFirst();
+}
+
+/** Ends a transaction whose writer has lost the right to it. */
+class HoldLost extends Error {}
 
 function toRevision(job: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {
   return { job_id: job.id, revision: job.revision, state: job.state, ...toProgressColumns(job.progress) };

@@ -1,25 +1,26 @@
 import { sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
 import { idempotencyStore } from './idempotency.ts';
 import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
-import { recoveryStore } from './recovery.ts';
 import { reservationStore } from './reservations.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
-/** The store on `database`, whose tables are up to date; closing the store closes it. */
+/** The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it. */
 export function kyselyStore(database: Database): Store {
   let closing: Promise<void> | null = null;
+  const running = new Set<Promise<unknown>>();
 
-  const steps: Omit<Store, 'close'> = {
+  const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
     ...nodeStore(database),
     ...reservationStore(database),
     ...jobStore(database),
     ...idempotencyStore(database),
-    ...recoveryStore(database),
+    ...conductorStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);
     },
@@ -29,11 +30,14 @@ export function kyselyStore(database: Database): Store {
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();
+      const step = method(...args);
+      running.add(step);
       try {
-        return await method(...args);
+        return await step;
       } catch (error) {
-        if (closing !== null && !(error instanceof PassthruError)) throw closedError(error);
         throw database.toTrouble(error) ?? error;
+      } finally {
+        running.delete(step);
       }
     };
   }
@@ -41,13 +45,15 @@ export function kyselyStore(database: Database): Store {
   const guarded = Object.fromEntries(Object.entries(steps).map(([name, method]) => [name, guard(method)]));
   return {
     ...(guarded as unknown as typeof steps),
+    shared: database.shared,
+    onChange: (listener) => database.onChange(listener),
     close() {
-      closing ??= database.close();
+      closing ??= Promise.allSettled(running).then(() => database.close());
       return closing;
     },
   };
 }
 
-function closedError(cause?: unknown): PassthruError {
-  return new PassthruError('store_unavailable', 'The store is closed', { cause });
+function closedError(): PassthruError {
+  return new PassthruError('store_unavailable', 'The store is closed');
 }

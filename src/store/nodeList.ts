@@ -17,6 +17,9 @@ const SORT_COLUMNS = {
   vendorInterface: 'vendor_interface',
 } as const satisfies Record<NodeSortKey, keyof NodeRow>;
 
+/** Those that can be null; databases differ in where nulls come by themselves. */
+const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
+
 /** As `Store.listNodes`. An attribute that is asked to be null matches where it is absent too. */
 export async function listNodes(db: Kysely<Tables>, query: NodeQuery): Promise<StoredNode[] | null> {
   let page = filter(selectNodes(db), query);
@@ -56,7 +59,10 @@ function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | 
   const ascending = query.sortDirection === 'asc';
   const beyond = ascending ? '>' : '<';
   if (query.sortKey === 'id') return nodes.where('nodes.id', beyond, id);
-  return nodes.where((where) => {
+  // PostgreSQL reads the two tables side by side then, and would read all reservations before this one too.
+  const joined =
+    query.sortKey === 'uuid' ? nodes.where('reservations.node_uuid', ascending ? '>=' : '<=', value as string) : nodes;
+  return joined.where((where) => {
     const laterId = where('nodes.id', beyond, id);
     if (value === null) {
       const equal = where.and([where(column, 'is', null), laterId]);
@@ -74,9 +80,11 @@ function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {
   const sorted =
     query.sortKey === 'id'
       ? nodes
-      : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) =>
-          // Databases differ in where nulls come by themselves.
-          ascending ? order.asc().nullsFirst() : order.desc().nullsLast(),
-        );
+      : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) => {
+          const ordered = ascending ? order.asc() : order.desc();
+          // PostgreSQL takes an index only where it is told to keep nulls as the order does, even if there are none.
+          if (!NULLABLE.includes(query.sortKey)) return ordered;
+          return ascending ? ordered.nullsFirst() : ordered.nullsLast();
+        });
   return sorted.orderBy('nodes.id', query.sortDirection);
 }

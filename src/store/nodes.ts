@@ -36,7 +36,7 @@ export function nodeStore(database: Database): NodeStore {
           const same = await readNode(transaction, node.uuid);
           return { taken: same === null ? 'name' : 'uuid' };
         }
-        await transaction.insertInto('reservations').values({ node_uuid: node.uuid, fence: 0 }).execute();
+        await transaction.insertInto('reservations').values({ node_uuid: node.uuid, fence: 0, wanted: 0 }).execute();
         await insertAttributes(transaction, node.uuid, node.attributes);
         return (await readNode(transaction, node.uuid)) as StoredNode;
       });
@@ -48,16 +48,19 @@ export function nodeStore(database: Database): NodeStore {
 
     listNodes: (query) => listNodes(db, query),
 
-    async updateNode(uuid, changes, updateTime) {
+    async updateNode(uuid, fence, changes, updateTime) {
       try {
         return await db.transaction().execute(async (transaction) => {
-          await transaction
+          const updated = await transaction
             .updateTable('nodes')
             .set({ ...toNodeColumns(changes), update_time: updateTime.getTime() })
             .where('uuid', '=', uuid)
+            .where('uuid', 'in', reservedUnder(transaction, uuid, fence))
+            .returning('uuid')
             .execute();
+          if (updated.length === 0) return null;
           const node = await readNode(transaction, uuid);
-          if (node !== null && changes.attributes !== undefined) {
+          if (changes.attributes !== undefined) {
             await transaction.deleteFrom('node_attributes').where('node_uuid', '=', uuid).execute();
             await insertAttributes(transaction, uuid, changes.attributes);
           }
@@ -70,9 +73,14 @@ export function nodeStore(database: Database): NodeStore {
       }
     },
 
-    async deleteNode(uuid) {
+    async deleteNode(uuid, fence) {
       return await db.transaction().execute(async (transaction) => {
-        const deleted = await transaction.deleteFrom('nodes').where('uuid', '=', uuid).returning('id').execute();
+        const deleted = await transaction
+          .deleteFrom('nodes')
+          .where('uuid', '=', uuid)
+          .where('uuid', 'in', reservedUnder(transaction, uuid, fence))
+          .returning('id')
+          .execute();
         return deleted.length > 0;
       });
     },
@@ -89,6 +97,16 @@ export function selectNodes(db: Kysely<Tables>) {
     .selectFrom('nodes')
     .innerJoin('reservations', 'reservations.node_uuid', 'nodes.uuid')
     .select([...nodeColumns]);
+}
+
+/** The UUID of the node while its reservation has this fence. */
+function reservedUnder(db: Kysely<Tables>, uuid: string, fence: number) {
+  return db
+    .selectFrom('reservations')
+    .select('node_uuid')
+    .where('node_uuid', '=', uuid)
+    .where('fence', '=', fence)
+    .where('kind', 'is not', null);
 }
 
 async function insertAttributes(db: Kysely<Tables>, uuid: string, attributes: JsonObject): Promise<void> {

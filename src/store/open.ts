@@ -1,21 +1,24 @@
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
+import type { Database } from './database.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
+import { openPostgres } from './postgres.ts';
+import { isPostgresUrl } from './postgresUrl.ts';
 import { openSqlite } from './sqlite.ts';
 
 /**
  * Opens the store that the configuration's key `store` names, and brings its tables up to date.
  *
- * @param url `sqlite:PATH` (from the working directory when relative) or `sqlite::memory:`
- * @throws kind `invalid_argument` when `url` names no store, `not_served` for `postgres:`, `failed_precondition` when
- *   another process uses the database or a newer program has changed it, `store_unavailable` when it cannot be opened.
- *   The message is for the operator and holds no password.
+ * @param url `sqlite:PATH` (from the working directory when relative), `sqlite::memory:` or `postgres://USER@HOST/DATABASE`
+ * @throws kind `invalid_argument` when `url` names no store, `failed_precondition` when the database is not for us as it is:
+ *   another process uses the SQLite file, PostgreSQL refuses the user, a newer program has changed the tables;
+ *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
 export async function openStore(url: string, options: { log: Logger }): Promise<Store> {
   const { log } = options;
-  const database = openSqlite(sqlitePath(url), log);
+  const database = await openDatabase(url, log);
   try {
     await migrate(database, log);
   } catch (error) {
@@ -25,13 +28,17 @@ export async function openStore(url: string, options: { log: Logger }): Promise<
   return kyselyStore(database);
 }
 
+async function openDatabase(url: string, log: Logger): Promise<Database> {
+  return isPostgresUrl(url) ? openPostgres(url, log) : openSqlite(sqlitePath(url), log);
+}
+
 function sqlitePath(url: string): string {
-  if (/^postgres(ql)?:/.test(url)) {
-    throw new PassthruError('not_served', 'store: PostgreSQL is not served yet; use sqlite:PATH');
-  }
   const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
   if (path === '' || path.includes('\0')) {
-    throw new PassthruError('invalid_argument', 'store: must be sqlite:PATH, for example sqlite:./passthru.db');
+    throw new PassthruError(
+      'invalid_argument',
+      'store: must be sqlite:PATH, for example sqlite:./passthru.db, or postgres://USER@HOST/DATABASE',
+    );
   }
   return path;
 }

@@ -3,6 +3,14 @@ import type { Compilable, CompiledQuery } from 'kysely';
 /** A query that was compiled once; gives it with `values` in its blanks. */
 export type PreparedQuery<V extends object, O> = (values: V) => CompiledQuery<O>;
 
+/** The SQL texts of all prepared queries, so few and fixed that a database may keep their plans. */
+const texts = new Set<string>();
+
+/** Whether `sql` is the text of a prepared query. */
+export function isPrepared(sql: string): boolean {
+  return texts.has(sql);
+}
+
 /**
  * Compiles a query once for many runs: building and compiling costs kysely several times what SQLite needs to run it.
  *
@@ -12,6 +20,7 @@ export type PreparedQuery<V extends object, O> = (values: V) => CompiledQuery<O>
 export function prepareQuery<V extends object, O>(build: (blanks: V) => Compilable<O>): PreparedQuery<V, O> {
   const blanks = new Proxy({}, { get: (_, name) => new Blank(name as keyof V) });
   const { parameters, ...compiled } = build(blanks as V).compile();
+  texts.add(compiled.sql);
   return (values) => ({
     ...compiled,
     parameters: parameters.map((parameter) =>

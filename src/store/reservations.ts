@@ -1,4 +1,4 @@
-import type { CompiledQuery } from 'kysely';
+import { type CompiledQuery, sql } from 'kysely';
 import type { Reservation } from '../core/node.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
@@ -6,7 +6,9 @@ import { prepareQuery } from './preparedQuery.ts';
 import { toReservation } from './rows.ts';
 import type { ReservationsTable } from './schema.ts';
 
-/** The columns of a node that nobody holds; the fence stays. */
+type ReservationStore = Pick<Store, 'acquire' | 'want' | 'release' | 'releaseOwn'>;
+
+/** The columns of a node that nobody holds. The fence stays; so does `wanted`, which whoever frees the node reads. */
 export const FREE = {
   kind: null,
   holder: null,
@@ -18,14 +20,17 @@ export const FREE = {
 } satisfies Partial<ReservationsTable>;
 
 /**
- * The part of the store that reserves nodes. A `held` reservation comes and goes durably; one of kind `call` need not,
- * since it would not outlive the process anyway.
+ * The part of the store that reserves nodes. A `held` reservation comes and goes durably; one of kind `call` need not
+ * where it would not outlive the process anyway.
  */
-export function reservationStore(database: Database): Pick<Store, 'acquire' | 'release'> {
+export function reservationStore(database: Database): ReservationStore {
   const db = database.kysely;
 
-  const acquireFree = prepareQuery((blank: Omit<ReservationsTable, 'fence'>) =>
-    db
+  const living = (conductor: string) =>
+    db.selectFrom('conductors').where('conductors.id', '=', conductor).where('expires_at', '>', database.now);
+
+  const acquireFree = prepareQuery((blank: Omit<ReservationsTable, 'fence' | 'wanted'>) => {
+    const acquire = db
       .updateTable('reservations')
       .set((column) => ({
         fence: column('fence', '+', 1),
@@ -36,11 +41,16 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
         job: blank.job,
         since: blank.since,
         owner: blank.owner,
+        wanted: 0,
       }))
       .where('node_uuid', '=', blank.node_uuid)
       .where('kind', 'is', null)
-      .returning('fence'),
-  );
+      .returning('fence');
+    // One whose lease has run out is never seen again by those who free what lost ones have left.
+    return database.shared
+      ? acquire.where(({ exists }) => exists(living(blank.owner as string).select(sql`1`.as('one'))))
+      : acquire;
+  });
 
   const releaseKind = prepareQuery((blank: { node_uuid: string; fence: number; kind: Reservation['kind'] }) =>
     db
@@ -49,7 +59,7 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
       .where('node_uuid', '=', blank.node_uuid)
       .where('fence', '=', blank.fence)
       .where('kind', '=', blank.kind)
-      .returning('fence'),
+      .returning('wanted'),
   );
 
   async function durably<O>(query: CompiledQuery<O>): Promise<O[]> {
@@ -57,8 +67,13 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
     return rows;
   }
 
+  function freed(nodeUuid: string, rows: { wanted: number }[]): boolean {
+    if (rows[0]?.wanted === 1) database.announce({ kind: 'node_freed', nodeUuid });
+    return rows.length > 0;
+  }
+
   return {
-    async acquire(nodeUuid, reservation, owner) {
+    async acquire(nodeUuid, reservation, conductor) {
       const query = acquireFree({
         node_uuid: nodeUuid,
         kind: reservation.kind,
@@ -67,7 +82,7 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
         requested_by: reservation.requestedBy,
         job: reservation.job,
         since: reservation.since.getTime(),
-        owner,
+        owner: conductor,
       });
       // Another lap only when the holder let go between the two statements.
       for (;;) {
@@ -80,16 +95,41 @@ export function reservationStore(database: Database): Pick<Store, 'acquire' | 'r
           .executeTakeFirst();
         if (row === undefined) return { outcome: 'missing' };
         const held = toReservation(row);
-        if (held !== null) return { outcome: 'locked', reservation: held };
+        if (held !== null) return { outcome: 'locked', reservation: held, fence: row.fence };
+        if (database.shared && (await living(conductor).select('id').execute()).length === 0) {
+          return { outcome: 'expired' };
+        }
       }
+    },
+
+    async want(nodeUuid, fence) {
+      const wanted = await db
+        .updateTable('reservations')
+        .set({ wanted: 1 })
+        .where('node_uuid', '=', nodeUuid)
+        .where('fence', '=', fence)
+        .where('kind', 'is not', null)
+        .returning('fence')
+        .execute();
+      return wanted.length > 0;
     },
 
     async release(nodeUuid, fence) {
       const node = { node_uuid: nodeUuid, fence };
-      const call = await database.run(releaseKind({ ...node, kind: 'call' }));
-      if (call.length > 0) return true;
-      const held = await durably(releaseKind({ ...node, kind: 'held' }));
-      return held.length > 0;
+      if (freed(nodeUuid, await database.run(releaseKind({ ...node, kind: 'call' })))) return true;
+      return freed(nodeUuid, await durably(releaseKind({ ...node, kind: 'held' })));
+    },
+
+    async releaseOwn(nodeUuid, conductor) {
+      const rows = await db
+        .updateTable('reservations')
+        .set(FREE)
+        .where('node_uuid', '=', nodeUuid)
+        .where('owner', '=', conductor)
+        .where('kind', '=', 'call')
+        .returning('wanted')
+        .execute();
+      freed(nodeUuid, rows);
     },
   };
 }

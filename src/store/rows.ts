@@ -67,7 +67,9 @@ export function toNode(row: NodeRow): StoredNode {
 }
 
 /** The reservation in `row`; null when the node is free. */
-export function toReservation(row: Omit<ReservationsTable, 'node_uuid' | 'fence' | 'owner'>): Reservation | null {
+export function toReservation(
+  row: Omit<ReservationsTable, 'node_uuid' | 'fence' | 'owner' | 'wanted'>,
+): Reservation | null {
   if (row.kind === null) return null;
   return {
     holder: row.holder ?? '',
@@ -129,7 +131,9 @@ export function attributeDigest(value: Json): string {
 }
 
 /** A job with one of its revisions, as `jobColumns` selects it. */
-export interface JobRow extends Omit<Selectable<JobsTable>, 'state'>, Omit<Selectable<JobRevisionsTable>, 'job_id'> {}
+export interface JobRow
+  extends Omit<Selectable<JobsTable>, 'state' | 'owner' | 'cancel_requested_by'>,
+    Omit<Selectable<JobRevisionsTable>, 'job_id'> {}
 
 /** What `JobRow` is made of, for a select from `jobs` joined with `job_revisions`. */
 export const jobColumns = [

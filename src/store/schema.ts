@@ -43,7 +43,21 @@ export interface ReservationsTable {
   requested_by: string | null;
   job: string | null;
   since: number | null;
+  /** The conductor on whose lease a `call` hangs. */
   owner: string | null;
+  /** 1 when somebody in another process waits for the node. */
+  wanted: number;
+}
+
+/** One row for each lease of a process that may hold nodes, see `Conductor`. */
+export interface ConductorsTable {
+  id: string;
+  host: string;
+  /** Milliseconds; null when it is never renewed. */
+  lease: number | null;
+  grace: number;
+  /** When the lease runs out, by the database's clock. */
+  expires_at: number;
 }
 
 /** What of a job stays the same, and its end. How far it has come is the newest of its revisions. */
@@ -59,6 +73,10 @@ export interface JobsTable {
   result: string | null;
   error: string | null;
   requested_by: string;
+  /** The conductor that runs it. */
+  owner: string;
+  /** Who has asked for its end; null when nobody has. */
+  cancel_requested_by: string | null;
 }
 
 export interface JobRevisionsTable {
@@ -75,7 +93,7 @@ export interface IdempotencyTable {
   key: string;
   fingerprint: string;
   state: 'waiting' | 'accepted' | 'done';
-  /** The process that runs the call. */
+  /** The conductor that runs the call. */
   owner: string | null;
   outcome: string | null;
   create_time: number;
@@ -85,6 +103,7 @@ export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
   reservations: ReservationsTable;
+  conductors: ConductorsTable;
   jobs: JobsTable;
   job_revisions: JobRevisionsTable;
   idempotency: IdempotencyTable;

@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from './database.ts';
@@ -67,10 +67,21 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
+    shared: false,
     run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
+    alone: (work) => work(kysely),
+    schema: null,
     rowIdType: 'integer',
+    textType: 'text',
+    nullsLast: false,
+    now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
+    mayBeLost: sql`null`,
+    holdingRows: sql``,
     isUniqueViolation,
     toTrouble: sqliteTrouble,
+    // There is nobody to tell, or to be told by.
+    announce: () => {},
+    onChange: () => {},
     async close() {
       // The connection comes when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());

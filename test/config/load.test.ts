@@ -46,7 +46,7 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ],
     [
       'store: mysql://h/db',
-      'store: "mysql://h/db" is not allowed; allowed: sqlite:PATH, or "sqlite::memory:" to keep nothing (PostgreSQL is not served in this version)',
+      'store: "mysql://h/db" is not allowed; allowed: sqlite:PATH, "sqlite::memory:" to keep nothing, or postgres://USER@HOST/DATABASE',
     ],
     ['nodes_file: 3', 'nodes_file: 3 is not allowed; allowed: the path of a YAML file'],
     ['nodes_file:', 'nodes_file: null is not allowed; allowed: the path of a YAML file'],
@@ -123,10 +123,10 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
 
   test('a secret is not repeated', () => {
     const problems = problemsOf(
-      'redfish: { password: hunter2 }\napi_token: hunter2\nstore: postgres://u:hunter2@h/db',
+      'redfish: { password: hunter2 }\napi_token: hunter2\nstore: postgres://u:p/hunter2@?@h/db?password=hunter2&a=b',
     ).join('\n');
     expect(problems).toContain('redfish.password: is no known key (its value: ******)');
-    expect(problems).toContain('postgres://u:******@h/db');
+    expect(problems).toContain('postgres://u:******@h/db?password=******&a=b');
     expect(problems).not.toContain('hunter2');
   });
 
@@ -181,6 +181,8 @@ describe('the environment', () => {
       PASSTHRU_NODE_LOCKED_RETRY_INTERVAL: ['250ms', 250],
       PASSTHRU_LOCK_WAIT_MAX: ['5m', 300_000],
       PASSTHRU_NODE_LOCK_LEASE: ['10', 10_000],
+      PASSTHRU_JOB_RETENTION_TIME: ['7d', 604_800_000],
+      PASSTHRU_JOB_RETENTION_COUNT: ['5', 5],
       PASSTHRU_WORKERS_POOL_SIZE: ['8', 8],
       PASSTHRU_HOST: ['replica-2', 'replica-2'],
       PASSTHRU_LOG_LEVEL: ['debug', 'debug'],
@@ -193,6 +195,7 @@ describe('the environment', () => {
       PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: ['1', 1],
       PASSTHRU_REDFISH_CONNECTION_RETRY_INTERVAL: ['1s', 1000],
       PASSTHRU_REDFISH_REQUEST_TIMEOUT: ['1m', 60_000],
+      PASSTHRU_REDFISH_FENCE_HEADER: ['on', 'on'],
       PASSTHRU_FAKE_VENDOR_DELAY: ['2s', 2000],
       PASSTHRU_DRIVERS: ['["/a.js", "package"]', ['/a.js', 'package']],
     };
@@ -271,12 +274,20 @@ test('without a file everything has its default', () => {
     node_locked_retry_interval: 1000,
     lock_wait_max: 60_000,
     node_lock_lease: 30_000,
+    job_retention_time: 30 * 86_400_000,
+    job_retention_count: 100_000,
     workers_pool_size: 100,
     host: hostname(),
     log_level: 'info',
     cors_origins: [],
     shutdown_grace: 10_000,
-    redfish: { auth_type: 'auto', connection_attempts: 5, connection_retry_interval: 4000, request_timeout: 60_000 },
+    redfish: {
+      auth_type: 'auto',
+      connection_attempts: 5,
+      connection_retry_interval: 4000,
+      request_timeout: 60_000,
+      fence_header: 'off',
+    },
     fake: { vendor_delay: 0 },
     drivers: [],
   });

@@ -15,8 +15,11 @@ function failWith(call: HeldCall, thrown: unknown): void {
   call.fail(thrown as Error);
 }
 
+/** What is asked of a store. */
+type StoreStep = Exclude<keyof Store, 'shared' | 'onChange'>;
+
 /** Lets the next call of `step` fail as a store that cannot be reached. */
-function loseOnce<K extends keyof Store>(store: Store, step: K) {
+function loseOnce<K extends StoreStep>(store: Store, step: K) {
   const gone = () => Promise.reject(new PassthruError('store_unavailable', 'The store is not available'));
   return vi.spyOn(store, step).mockImplementationOnce(gone as never);
 }
@@ -261,8 +264,8 @@ describe('the node of a waiting call', () => {
     const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
     const { uuid } = await core.nodes.get('n1');
     const remove = store.deleteNode.bind(store);
-    vi.spyOn(store, 'deleteNode').mockImplementationOnce(async (id) => {
-      const removed = await remove(id);
+    vi.spyOn(store, 'deleteNode').mockImplementationOnce(async (id, fence) => {
+      const removed = await remove(id, fence);
       await core.nodes.create({ uuid, name: 'n1', driver: 'gated', driverInfo: { address: 'new' } }, operator);
       return removed;
     });

@@ -43,6 +43,8 @@ export function taskOn(node: Node, onProgress: () => void = () => {}): RecordedT
     requestedBy: 'test',
     signal: abort.signal,
     deadline: null,
+    fence: 1,
+    beforeSend() {},
     progress(fraction: number | null, message: string) {
       progress.push({ fraction, message });
       onProgress();

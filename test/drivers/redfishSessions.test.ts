@@ -85,6 +85,18 @@ test('a password that is put right is tried at once, though the wrong one is not
   await list();
 });
 
+test('a wrong password that was changed, and changed back when the BMC knows it, is tried at once', async () => {
+  const wrong = info({ redfish_password: 'wrong' });
+  const logIns = () => bmc.requests.filter(({ method }) => method === 'POST').length;
+  await core.nodes.update('n', () => ({ driverInfo: wrong }), caller, signal);
+  await expect(list()).rejects.toMatchObject({ kind: 'bmc_refused' });
+  await core.nodes.update('n', () => ({ driverInfo: info() }), caller, signal);
+  await core.nodes.update('n', () => ({ driverInfo: wrong }), caller, signal);
+  const before = logIns();
+  await expect(list()).rejects.not.toThrow('not tried again');
+  expect(logIns()).toBe(before + 1);
+});
+
 test('two nodes behind one BMC share its session; one that goes leaves the other able to work', async () => {
   await core.nodes.create({ name: 'm', driver: 'redfish', driverInfo: info() }, caller);
   await Promise.all([list('n'), list('m')]);

@@ -37,6 +37,7 @@ async function start(
       return { status: 204 };
     }
     if (method !== 'GET') return { status: 405 };
+    if (path === '/redfish/v1/') return { status: 200, body: { Systems: link('/redfish/v1/Systems') } };
     if (path === SYSTEM) {
       return { status: 200, body: { ...link(path), ...media(path), Links: { ManagedBy: MANAGERS.map(link) } } };
     }

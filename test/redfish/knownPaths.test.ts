@@ -1,5 +1,5 @@
-import { afterEach, expect, test } from 'vitest';
-import { createRedfishClients, listSubscriptions, type RedfishClients } from '../../src/redfish/index.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createRedfishClients, ejectMedia, listSubscriptions, type RedfishClients } from '../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
@@ -7,24 +7,30 @@ import { forever, target } from './target.ts';
 const ROOT = '/redfish/v1';
 const EVENT_SERVICE = '/redfish/v1/EventService';
 const options = { signal: forever };
+const FIVE_MINUTES = 5 * 60_000;
+const basic = { account: { username: 'u', password: 'p', authType: 'basic' as const } };
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+});
 afterEach(async () => {
+  vi.useRealTimers();
   await clients.close();
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
 /** A BMC whose event service is known to the client. */
-async function known() {
+async function known(change: Parameters<typeof target>[1] = {}) {
   clients = createRedfishClients();
   const fleet = await startFleet();
   closing.push(fleet);
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url));
+  const client = clients.for(target(bmc.url, change));
   const list = async () => void (await listSubscriptions(client, options));
   await list();
-  return { bmc, list, asked: asks(bmc) };
+  return { bmc, client, list, asked: asks(bmc) };
 }
 
 /** Tells the paths that were asked for since it was last called. */
@@ -69,8 +75,7 @@ test('a BMC that could not be connected to and is back is asked anew where thing
     return { status: 200, body: { Members: [] } };
   };
   const before = await startScriptedBmc(script);
-  const account = { username: 'u', password: 'p', authType: 'basic' as const };
-  const client = clients.for(target(before.url, { account }));
+  const client = clients.for(target(before.url, basic));
   await listSubscriptions(client, options);
   await before.close();
   await expect(listSubscriptions(client, options)).rejects.toMatchObject({ kind: 'unreachable' });
@@ -80,4 +85,124 @@ test('a BMC that could not be connected to and is back is asked anew where thing
   expect(after.lines()).toContain(`GET ${EVENT_SERVICE}`);
   await listSubscriptions(client, options);
   expect(after.lines().filter((line) => line === `GET ${EVENT_SERVICE}`)).toHaveLength(1);
+});
+
+const logIns: [string, Parameters<typeof target>[1]][] = [
+  ['Basic', basic],
+  ['a session', {}],
+];
+
+test.each(logIns)(
+  'the service root is looked at every five minutes, and what is known stays (%s)',
+  async (_, change) => {
+    const { list, asked } = await known(change);
+    for (const wait of [0, FIVE_MINUTES - 1]) {
+      vi.advanceTimersByTime(wait);
+      asked();
+      await list();
+      expect(asked()).toHaveLength(1);
+    }
+    vi.advanceTimersByTime(2);
+    await Promise.all([list(), list(), list()]);
+    const paths = asked();
+    expect(paths.filter((path) => path === ROOT)).toHaveLength(1);
+    expect(paths).not.toContain(EVENT_SERVICE);
+    await list();
+    expect(asked()).toHaveLength(1);
+  },
+);
+
+test.each(
+  logIns.flatMap(([name, change]) => [
+    [name, 'UUID', change, { UUID: '11111111-1111-4111-8111-111111111111' }] as const,
+    [name, 'ETag', change, { Name: 'Changed, and so its ETag' }] as const,
+  ]),
+)(
+  'under %s a service root whose %s has changed is noticed, though no request failed',
+  async (_, _key, change, root) => {
+    const { bmc, list, asked } = await known(change);
+    bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...root });
+    vi.advanceTimersByTime(FIVE_MINUTES);
+    await list();
+    expect(asked()).toContain(EVENT_SERVICE);
+    await list();
+    expect(asked()).toHaveLength(1);
+  },
+);
+
+test('a while after a request without an answer the service root is looked at, for the BMC may have restarted (Basic)', async () => {
+  const { bmc, client, list, asked } = await known(basic);
+  bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
+  await expect(client.post('/redfish/v1/Anything', null, options)).rejects.toMatchObject({ kind: 'outcome-unknown' });
+  asked();
+  // No BMC is back so soon, and who looks what became of his request needs no other answer first.
+  await list();
+  expect(asked()).toHaveLength(1);
+  vi.advanceTimersByTime(5001);
+  await list();
+  expect(asked()).toContain(ROOT);
+  await list();
+  expect(asked()).toHaveLength(1);
+});
+
+test('a lost session puts what is known in doubt also where the service root is closed to strangers', async () => {
+  clients = createRedfishClients();
+  let token = 'token-1';
+  let uuid = 'before';
+  const bmc = await startScriptedBmc(({ method, path, headers }) => {
+    if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': token } };
+    if (headers['x-auth-token'] !== token) return { status: 401 };
+    if (path === '/redfish/v1/')
+      return { status: 200, body: { UUID: uuid, EventService: { '@odata.id': EVENT_SERVICE } } };
+    if (path === EVENT_SERVICE) return { status: 200, body: { Subscriptions: { '@odata.id': '/subscriptions' } } };
+    return { status: 200, body: { Members: [] } };
+  });
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url));
+  await listSubscriptions(client, options);
+  token = 'token-2';
+  uuid = 'after';
+  await listSubscriptions(client, options);
+  vi.advanceTimersByTime(5001);
+  bmc.requests.length = 0;
+  await listSubscriptions(client, options);
+  expect(bmc.lines()).toEqual(['GET /redfish/v1/', `GET ${EVENT_SERVICE}`, 'GET /subscriptions']);
+});
+
+test('a restart under Basic that no request met drops the known devices as well', async () => {
+  const { bmc, client, asked } = await known(basic);
+  const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
+  const eject = () => ejectMedia(client, SYSTEM, { ...options, mediaTypes: null, progress: () => undefined });
+  await eject();
+  bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, UUID: '11111111-1111-4111-8111-111111111111' });
+  vi.advanceTimersByTime(FIVE_MINUTES);
+  asked();
+  await eject();
+  expect(asked()).toContain(SYSTEM);
+});
+
+test('a service root that cannot be shown says nothing: what is known is used, and the root looked at again', async () => {
+  const { bmc, list, asked } = await known(basic);
+  vi.advanceTimersByTime(FIVE_MINUTES);
+  const failing = bmc.faults.add({ kind: 'status', status: 503, match: { path: '/redfish/v1/' } });
+  await list();
+  expect(asked()).not.toContain(EVENT_SERVICE);
+  bmc.faults.remove(failing);
+  await list();
+  expect(asked()).toContain(ROOT);
+  await list();
+  expect(asked()).toHaveLength(1);
+});
+
+test('a caller who leaves while the service root is looked at leaves the look to the next', async () => {
+  const { bmc, client } = await known(basic);
+  vi.advanceTimersByTime(FIVE_MINUTES);
+  bmc.faults.add({ kind: 'hang', times: 1, match: { path: '/redfish/v1/' } });
+  const leaving = new AbortController();
+  const gone = listSubscriptions(client, { signal: leaving.signal });
+  const staying = listSubscriptions(client, options);
+  await bmc.nextRequest({ path: '/redfish/v1/' });
+  leaving.abort(new Error('left'));
+  await expect(gone).rejects.toThrow('left');
+  await staying;
 });

@@ -11,7 +11,7 @@ import {
 } from '../../src/redfish/index.ts';
 import { QUIRKS, type Quirk, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { withTasks } from '../../src/sim/quirks/tasks.ts';
-import { type Script, type ScriptedAnswer, startScriptedBmc } from './scriptedBmc.ts';
+import { type Script, type ScriptedAnswer, type ScriptedBmc, startScriptedBmc } from './scriptedBmc.ts';
 import { forever, target } from './target.ts';
 
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
@@ -239,6 +239,25 @@ test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])
     expect(given.bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
   },
 );
+
+test('defaults that the BMC refuses one at a time are left out one after another, and no more is tried then', async () => {
+  const refusing = (names: string[]) =>
+    scripted(({ body }) => {
+      const name = names.find((one) => one in JSON.parse(body));
+      if (name === undefined) return { status: 201, body: created };
+      const entry = { MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: [name] };
+      return { status: 400, body: { error: { '@Message.ExtendedInfo': [entry] } } };
+    });
+  const posts = (bmc: ScriptedBmc) => bmc.requests.filter(({ method }) => method === 'POST');
+  const one = await refusing(['Protocol', 'EventTypes']);
+  expect(await createSubscription(one.client, subscription, options)).toMatchObject({ outcome: 'created' });
+  expect(posts(one.bmc)).toHaveLength(3);
+  expect(JSON.parse(posts(one.bmc).at(-1)!.body)).toEqual(subscription.given);
+
+  const all = await refusing(['Protocol', 'EventTypes', 'Destination']);
+  await expect(createSubscription(all.client, subscription, options)).rejects.toMatchObject({ status: 400 });
+  expect(posts(all.bmc)).toHaveLength(3);
+});
 
 test('a create without an answer is looked up, and told with what was found', async () => {
   const { bmc, client } = await simulated();

@@ -175,6 +175,28 @@ test('what a request holds that must not show is in no progress and no error of 
   });
 });
 
+test('a task’s messages show neither the password nor the session’s token', async () => {
+  clients = createRedfishClients();
+  const Messages = [{ Message: "Account 'u' with 'pass-word' and token token-1 failed.", MessageArgs: ['token-1'] }];
+  const bmc = await startScriptedBmc(({ method, path }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: {} };
+    if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
+    return { status: 200, body: { TaskState: 'Exception', Messages } };
+  });
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'pass-word', authType: 'auto' } }));
+  const started = { status: 202, headers: soon, document: { TaskState: 'Running', Messages } };
+  const told: string[] = [];
+  const options = { signal: forever, listener: (_: number | null, message: string) => told.push(message) };
+  await client.logIn(forever);
+  await expect(followTask(client, started, options)).rejects.toMatchObject({
+    kind: 'failed',
+    message: expect.stringContaining("with '******' and token ****** failed"),
+    extendedInfo: [{ MessageArgs: ['******'] }],
+  });
+  expect(told).toEqual(["Account 'u' with '******' and token ****** failed."]);
+});
+
 test('a task that is interrupted is followed on, for it is to restart', async () => {
   const task = await startTask((times) => {
     if (times < 3) return { status: 200, headers: { 'retry-after': '0' }, body: { TaskState: 'Interrupted' } };

@@ -9,6 +9,8 @@ let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 const options = { signal: forever };
 const basic = { account: { username: 'u', password: 'p', authType: 'basic' as const } };
+/** Without credentials, whose first request nobody waits for. */
+const nobody = { account: { username: null, password: '', authType: 'auto' as const } };
 /** Longer than a test may take: nothing of it may end by the timeout. */
 const slow = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 const quick = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
@@ -62,7 +64,7 @@ test('a BMC is asked at most four things at once, whatever the number of account
 
 test('a caller who leaves while waiting for a connection gets the reason at once', async () => {
   const bmc = await start(() => null);
-  const client = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
   const stop = new AbortController();
   const busy = Array.from({ length: 4 }, () => client.get('/a', { signal: stop.signal }).catch(() => undefined));
   const leaving = new AbortController();
@@ -79,9 +81,9 @@ test('a caller who leaves while waiting for a connection gets the reason at once
 test('a request whose turn does not come within its own time limit is not sent, and told how busy the BMC is', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const patient = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const patient = clients.for(target(bmc.url, { ...nobody, ...slow }));
   const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
-  const error = await failure(clients.for(target(bmc.url, { ...basic, ...quick })).delete('/late', options));
+  const error = await failure(clients.for(target(bmc.url, { ...nobody, ...quick })).delete('/late', options));
   expect(error.kind).toBe('busy');
   expect(error.message).toContain('busy with 4 requests of this service, and 1 wait');
   expect(error.message).toContain('not sent');
@@ -93,7 +95,7 @@ test('a request whose turn does not come within its own time limit is not sent, 
 test('more than a thousand requests do not wait for one BMC: the next is refused at once', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const client = clients.for(target(bmc.url, { ...basic, ...slow }));
+  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
   const held = Array.from({ length: 1004 }, () => client.get('/a', { signal: leaving.signal }).catch(() => {}));
   const error = await failure(client.get('/b', options));
   expect(error.kind).toBe('busy');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { IdempotentCall } from '../../src/core/store.ts';
 import type { Opened } from './promises.ts';
-import { sampleJob } from './samples.ts';
+import { hold, sampleJob } from './samples.ts';
 
 const NOW = new Date('2026-01-02T00:00:00Z');
 const YESTERDAY = new Date('2026-01-01T00:00:00Z');
@@ -16,7 +16,7 @@ export function idempotencyPromises(opened: Opened): void {
       const { store } = opened();
       expect(await begin()).toBeNull();
       expect(await begin({ fingerprint: 'f2' })).toEqual({ fingerprint: 'f1', state: 'waiting', outcome: null });
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'accepted', outcome: null });
       await store.finishIdempotent('alice', 'key-1', { result: [1] });
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
@@ -25,7 +25,7 @@ export function idempotencyPromises(opened: Opened): void {
     test('the outcome outlives the store', async () => {
       const { store } = opened();
       await begin();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', { result: null });
       const reopened = await opened().reopen();
       expect(await reopened.beginIdempotent(CALL, 'process-2', YESTERDAY)).toMatchObject({
@@ -39,7 +39,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin({ caller: 'bob' })).toBeNull();
       expect(await begin({ key: 'key-2' })).toBeNull();
       expect(await begin({ caller: 'alicekey-', key: '1' })).toBeNull();
-      expect(await begin({ key: 'key-1\u0000' })).toBeNull();
+      expect(await begin({ key: 'key-1 ' })).toBeNull();
     });
 
     test('of many at once one is the first', async () => {
@@ -47,14 +47,31 @@ export function idempotencyPromises(opened: Opened): void {
       expect(answers.filter((answer) => answer === null)).toHaveLength(1);
     });
 
-    test('a call that was not accepted can be forgotten, one that was cannot', async () => {
+    test('a call that has no outcome can be forgotten by its conductor, one that has cannot', async () => {
       const { store } = opened();
       await begin();
-      await store.forgetIdempotent('alice', 'key-1');
+      await store.forgetIdempotent('alice', 'key-1', 'process-2');
+      expect(await begin()).toMatchObject({ state: 'waiting' });
+      await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin({ fingerprint: 'f2' })).toBeNull();
-      await store.acceptIdempotent('alice', 'key-1');
-      await store.forgetIdempotent('alice', 'key-1');
-      expect(await begin()).toMatchObject({ state: 'accepted', fingerprint: 'f2' });
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
+      await store.forgetIdempotent('alice', 'key-1', 'process-1');
+      expect(await begin({ fingerprint: 'f3' })).toBeNull();
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
+      await store.finishIdempotent('alice', 'key-1', {});
+      await store.forgetIdempotent('alice', 'key-1', 'process-1');
+      expect(await begin()).toMatchObject({ state: 'done', fingerprint: 'f3' });
+    });
+
+    test('old ones are removed, the oldest first, so many at a time', async () => {
+      const { store } = opened();
+      const time = (day: number) => new Date(Date.UTC(2026, 0, day));
+      for (const day of [3, 1, 2, 4]) await begin({ key: `k${day}`, createTime: time(day) }, time(1));
+      expect(await store.removeIdempotent(time(4), 2)).toBe(2);
+      expect(await begin({ key: 'k3', fingerprint: 'x' }, time(1))).toMatchObject({ fingerprint: 'f1' });
+      expect(await store.removeIdempotent(time(4), 2)).toBe(1);
+      expect(await store.removeIdempotent(time(4), 2)).toBe(0);
+      expect(await begin({ key: 'k4', fingerprint: 'x' }, time(1))).toMatchObject({ fingerprint: 'f1' });
     });
 
     test('a key counts from notBefore on, itself included', async () => {
@@ -67,21 +84,21 @@ export function idempotencyPromises(opened: Opened): void {
     test('an accepted job is the outcome of its call, which nothing changes later', async () => {
       const { store } = opened();
       await begin();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       const job = sampleJob(1);
-      await store.acceptJob(job, null, CALL, { job: job.id });
+      await store.acceptJob(job, hold(), CALL, { job: job.id });
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { job: job.id } });
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', { other: true });
-      await store.forgetIdempotent('alice', 'key-1');
+      await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin()).toMatchObject({ state: 'done', outcome: { job: job.id } });
     });
 
     test('a job that cannot be stored is no outcome', async () => {
       const { store } = opened();
-      await store.acceptJob(sampleJob(1), null, null, {});
+      await store.acceptJob(sampleJob(1), hold(), null, {});
       await begin();
-      await expect(store.acceptJob(sampleJob(1), null, CALL, { job: 'x' })).rejects.toThrow();
+      await expect(store.acceptJob(sampleJob(1), hold(), CALL, { job: 'x' })).rejects.toThrow();
       expect(await begin()).toMatchObject({ state: 'waiting', outcome: null });
     });
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ErrorRecord } from '../../src/core/errors.ts';
 import type { Job } from '../../src/core/job.ts';
 import type { Opened } from './promises.ts';
-import { accept, enrol, reserve, sampleEnd, sampleJob, sampleReservation } from './samples.ts';
+import { accept, enrol, hold, reserve, sampleEnd, sampleJob, sampleReservation } from './samples.ts';
 
 const ERROR: ErrorRecord = {
   kind: 'bmc_refused',
@@ -31,34 +31,113 @@ export function jobPromises(opened: Opened): void {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const failing = await accept(store, 1, { nodeUuid: uuid });
-      await store.endJob(sampleEnd(failing, { state: 'failed', lastError: { nodeUuid: uuid, text: 'no' } }));
+      await store.endJob(sampleEnd(failing, { state: 'failed', lastError: 'no' }), hold());
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: 'no' });
       const fence = await reserve(store, uuid);
       const job = sampleJob(2, { nodeUuid: uuid });
-      await store.acceptJob(job, fence, null, {});
+      await store.acceptJob(job, hold(fence), null, {});
       const reservation = sampleReservation({ job: job.id });
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: null, reservation, fence });
     });
 
-    test('a job whose fence is no longer the node’s is not named in the reservation', async () => {
+    test('a job whose fence is no longer the node’s is not accepted, and changes nothing', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
+      const failing = await accept(store, 1, { nodeUuid: uuid });
+      await store.endJob(sampleEnd(failing, { state: 'failed', lastError: 'no' }), hold());
       const old = await reserve(store, uuid);
       await store.release(uuid, old);
-      await store.acceptJob(sampleJob(1, { nodeUuid: uuid }), old, null, {});
-      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null });
+      const late = sampleJob(2, { nodeUuid: uuid });
+      const key = { caller: 'alice', key: 'k', fingerprint: 'f', createTime: new Date() };
+      expect(await store.acceptJob(late, hold(old), key, { job: late.id })).toBe(false);
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, lastError: 'no' });
       await reserve(store, uuid);
-      await store.acceptJob(sampleJob(2, { nodeUuid: uuid }), old, null, {});
-      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: sampleReservation() });
+      expect(await store.acceptJob(late, hold(old), null, {})).toBe(false);
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: sampleReservation(), lastError: 'no' });
+      expect(await store.getJob(late.id)).toBeNull();
+      expect(await store.beginIdempotent(key, 'process-1', new Date(0))).toBeNull();
+    });
+
+    test('only its conductor, and only under its fence, writes about a job', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      const fence = await reserve(store, uuid);
+      const job = sampleJob(1, { nodeUuid: uuid });
+      expect(await store.acceptJob(job, hold(fence), null, {})).toBe(true);
+      const half = { fraction: 0.5, message: 'half' };
+      for (const other of [hold(fence, 'process-2'), hold(fence + 1), hold(fence - 1)]) {
+        if (other.fence === 0) continue;
+        expect(await store.recordProgress(job.id, other, half)).toBeNull();
+        expect(await store.endJob(sampleEnd(job, { lastError: 'late' }), other)).toBeNull();
+      }
+      expect(await store.getJob(job.id)).toEqual(job);
+      await store.release(uuid, fence);
+      await reserve(store, uuid, { holder: 'host-2' });
+      expect(await store.recordProgress(job.id, hold(fence), half)).toBeNull();
+      expect(await store.endJob(sampleEnd(job, { lastError: 'late' }), hold(fence))).toBeNull();
+      expect(await store.getJob(job.id)).toEqual(job);
+      const reservation = sampleReservation({ holder: 'host-2' });
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation, lastError: null });
+    });
+
+    test('a job whose end is asked for is told to its conductor alone, until it has ended', async () => {
+      const { store } = opened();
+      const job = await accept(store, 1);
+      await accept(store, 2);
+      expect(await store.listCancelRequests('process-1')).toEqual([]);
+      await store.requestCancel(job.id, 'bob');
+      expect(await store.listCancelRequests('process-1')).toEqual([{ id: job.id, requestedBy: 'bob' }]);
+      expect(await store.listCancelRequests('process-2')).toEqual([]);
+      await store.endJob(sampleEnd(job), hold());
+      expect(await store.listCancelRequests('process-1')).toEqual([]);
+      await store.requestCancel(job.id, 'bob');
+      expect(await store.listCancelRequests('process-1')).toEqual([]);
+    });
+
+    test('the newest revisions of many jobs are told at once; of unknown ones nothing', async () => {
+      const { store } = opened();
+      for (const number of [1, 2, 3]) await accept(store, number);
+      const { id } = sampleJob(2);
+      await store.recordProgress(id, hold(), { fraction: null, message: 'x' });
+      const ids = Array.from({ length: 2500 }, (_, index) => sampleJob(index + 2).id);
+      expect(await store.newestRevisions(ids)).toEqual(
+        new Map([
+          [id, 2],
+          [sampleJob(3).id, 1],
+        ]),
+      );
+      expect(await store.newestRevisions([])).toEqual(new Map());
+    });
+
+    test('ended jobs are removed by their age or their number, the oldest first, with their revisions', async () => {
+      const { store } = opened();
+      const time = (second: number) => new Date(1_800_000_000_000 + second * 1000);
+      for (const number of [1, 2, 3, 4, 5, 6]) {
+        const job = await accept(store, number);
+        if (number > 1) await store.endJob(sampleEnd(job, { endTime: time(number) }), hold());
+      }
+      const left = async () =>
+        (await store.listJobs({ limit: 10, olderThan: null })).map((job) => Number(job.id.slice(-12)));
+      expect(await store.removeEndedJobs({ endedBefore: null, keep: null, limit: 9 })).toBe(0);
+      expect(await store.removeEndedJobs({ endedBefore: time(2), keep: 5, limit: 9 })).toBe(0);
+      expect(await store.removeEndedJobs({ endedBefore: time(4), keep: null, limit: 1 })).toBe(1);
+      expect(await left()).toEqual([6, 5, 4, 3, 1]);
+      expect(await store.removeEndedJobs({ endedBefore: time(4), keep: null, limit: 9 })).toBe(1);
+      expect(await left()).toEqual([6, 5, 4, 1]);
+      expect(await store.removeEndedJobs({ endedBefore: null, keep: 1, limit: 9 })).toBe(2);
+      expect(await left()).toEqual([6, 1]);
+      expect(await store.listRevisions(sampleJob(5).id, 0)).toEqual([]);
+      expect(await store.removeEndedJobs({ endedBefore: time(99), keep: 0, limit: 9 })).toBe(1);
+      expect(await left()).toEqual([1]);
     });
 
     test('a job that cannot be stored changes nothing', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const failed = await accept(store, 1, { nodeUuid: uuid });
-      await store.endJob(sampleEnd(failed, { state: 'failed', lastError: { nodeUuid: uuid, text: 'no' } }));
+      await store.endJob(sampleEnd(failed, { state: 'failed', lastError: 'no' }), hold());
       const fence = await reserve(store, uuid);
-      await expect(store.acceptJob(sampleJob(1, { nodeUuid: uuid }), fence, null, {})).rejects.toThrow();
+      await expect(store.acceptJob(sampleJob(1, { nodeUuid: uuid }), hold(fence), null, {})).rejects.toThrow();
       const reservation = sampleReservation();
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: 'no', reservation });
       expect(await store.getJob(failed.id)).toMatchObject({ state: 'failed', revision: 2 });
@@ -67,25 +146,27 @@ export function jobPromises(opened: Opened): void {
     test('progress is what the job shows, until it ends', async () => {
       const { store } = opened();
       const job = await accept(store, 1);
-      await store.recordProgress(job.id, 2, { fraction: 0.25, message: 'a quarter' });
-      await store.recordProgress(job.id, 3, { fraction: null, message: '' });
+      await store.recordProgress(job.id, hold(), { fraction: 0.25, message: 'a quarter' });
+      await store.recordProgress(job.id, hold(), { fraction: null, message: '' });
       expect(await store.getJob(job.id)).toEqual({ ...job, revision: 3, progress: { fraction: null, message: '' } });
-      await store.recordProgress(job.id, 4, { fraction: 1 / 3, message: 'a third' });
+      await store.recordProgress(job.id, hold(), { fraction: 1 / 3, message: 'a third' });
       const third = { ...job, revision: 4, progress: { fraction: 1 / 3, message: 'a third' } };
       expect(await store.getJob(job.id)).toEqual(third);
       expect(await store.listJobs({ limit: 9, olderThan: null })).toEqual([third]);
-      await store.endJob(sampleEnd(job, { revision: 5 }));
-      await store.recordProgress(job.id, 6, { fraction: 1, message: 'late' });
+      await store.endJob(sampleEnd(job), hold());
+      await store.recordProgress(job.id, hold(), { fraction: 1, message: 'late' });
       expect(await store.getJob(job.id)).toMatchObject({ state: 'succeeded', revision: 5, progress: null });
     });
 
-    test('progress of an unknown job is nothing, and progress told twice is one revision', async () => {
+    test('progress is numbered by the store; of an unknown job it is nothing', async () => {
       const { store } = opened();
-      await store.recordProgress(sampleJob(1).id, 2, { fraction: 0.5, message: 'half' });
+      const half = { fraction: 0.5, message: 'half' };
+      expect(await store.recordProgress(sampleJob(1).id, hold(), half)).toBeNull();
       const job = await accept(store, 1);
-      await store.recordProgress(job.id, 2, { fraction: 0.5, message: 'half' });
-      await store.recordProgress(job.id, 2, { fraction: 0.5, message: 'half' });
-      expect((await store.listRevisions(job.id, 0)).map((at) => at.revision)).toEqual([1, 2]);
+      expect(await store.recordProgress(job.id, hold(), half)).toBe(2);
+      expect(await store.recordProgress(job.id, hold(), half)).toBe(3);
+      expect(await store.endJob(sampleEnd(job), hold())).toBe(4);
+      expect((await store.listRevisions(job.id, 0)).map((at) => at.revision)).toEqual([1, 2, 3, 4]);
     });
 
     test.each([
@@ -98,7 +179,7 @@ export function jobPromises(opened: Opened): void {
       const { store } = opened();
       const job = await accept(store, 1);
       const end = sampleEnd(job, { progress: { fraction: 1, message: 'done' }, ...structuredClone(how) } as object);
-      await store.endJob(end);
+      await store.endJob(end, hold());
       const ended: Job = {
         ...job,
         state: end.state,
@@ -117,46 +198,20 @@ export function jobPromises(opened: Opened): void {
       const { uuid } = await enrol(store);
       const fence = await reserve(store, uuid);
       const job = sampleJob(1, { nodeUuid: uuid });
-      await store.acceptJob(job, fence, null, {});
-      await store.endJob(
-        sampleEnd(job, {
-          state: 'failed',
-          lastError: { nodeUuid: uuid, text: 'it broke' },
-          release: { nodeUuid: uuid, fence },
-        }),
-      );
+      await store.acceptJob(job, hold(fence), null, {});
+      await store.endJob(sampleEnd(job, { state: 'failed', lastError: 'it broke' }), hold(fence));
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: 'it broke', reservation: null, fence });
-    });
-
-    test('the end of a job leaves a reservation that is no longer its own', async () => {
-      const { store } = opened();
-      const { uuid } = await enrol(store);
-      const old = await reserve(store, uuid);
-      const job = sampleJob(1, { nodeUuid: uuid });
-      await store.acceptJob(job, old, null, {});
-      await store.release(uuid, old);
-      await reserve(store, uuid, { holder: 'host-2' });
-      await store.endJob(sampleEnd(job, { release: { nodeUuid: uuid, fence: old } }));
-      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { holder: 'host-2' } });
-      expect(await store.getJob(job.id)).toMatchObject({ state: 'succeeded' });
     });
 
     test('a job that has ended stays as it ended', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const job = await accept(store, 1, { nodeUuid: uuid });
-      await store.endJob(sampleEnd(job, { result: 'first' }));
+      await store.endJob(sampleEnd(job, { result: 'first' }), hold());
       const before = await store.getJob(job.id);
       const fence = await reserve(store, uuid);
-      await store.endJob(
-        sampleEnd(job, {
-          revision: 3,
-          state: 'failed',
-          error: ERROR,
-          lastError: { nodeUuid: uuid, text: 'late' },
-          release: { nodeUuid: uuid, fence },
-        }),
-      );
+      const late = sampleEnd(job, { state: 'failed', error: ERROR, lastError: 'late' });
+      for (const holder of [hold(), hold(fence)]) expect(await store.endJob(late, holder)).toBeNull();
       expect(await store.getJob(job.id)).toEqual(before);
       expect(await store.listRevisions(job.id, 2)).toEqual([]);
       const reservation = sampleReservation();
@@ -167,10 +222,12 @@ export function jobPromises(opened: Opened): void {
       const { store } = opened();
       const job = await accept(store, 1);
       await Promise.all([
-        store.endJob(sampleEnd(job, { result: 'first' })),
-        store.endJob(sampleEnd(job, { state: 'cancelled' })),
+        store.endJob(sampleEnd(job, { result: 'first' }), hold()),
+        store.endJob(sampleEnd(job, { state: 'cancelled' }), hold()),
       ]);
-      expect(await store.listRevisions(job.id, 1)).toMatchObject([{ state: 'succeeded', result: 'first' }]);
+      // Which is first is the database's to say.
+      expect(await store.listRevisions(job.id, 1)).toHaveLength(1);
+      expect(await store.listRevisions(job.id, 1)).toEqual([await store.getJob(job.id)]);
     });
 
     test('every revision shows the job as it was then', async () => {
@@ -178,8 +235,8 @@ export function jobPromises(opened: Opened): void {
       const { uuid } = await enrol(store);
       const job = await accept(store, 1, { nodeUuid: uuid, nodeName: 'node-1' });
       await accept(store, 2);
-      await store.recordProgress(job.id, 2, { fraction: 0.5, message: 'half' });
-      await store.endJob(sampleEnd(job, { revision: 3, result: { ok: true }, progress: null }));
+      await store.recordProgress(job.id, hold(), { fraction: 0.5, message: 'half' });
+      await store.endJob(sampleEnd(job, { result: { ok: true }, progress: null }), hold());
       const revisions: Job[] = [
         job,
         { ...job, revision: 2, progress: { fraction: 0.5, message: 'half' } },
@@ -199,7 +256,7 @@ export function jobPromises(opened: Opened): void {
           nodeUuid: number % 2 === 0 ? uuid : null,
           driver: number < 3 ? 'ipmi' : 'redfish',
         });
-        if (number > 3) await store.endJob(sampleEnd(job, { state: number === 4 ? 'failed' : 'cancelled' }));
+        if (number > 3) await store.endJob(sampleEnd(job, { state: number === 4 ? 'failed' : 'cancelled' }), hold());
       }
       const id = (number: number) => sampleJob(number).id;
       const list = async (query: object) =>

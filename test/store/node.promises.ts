@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Opened } from './promises.ts';
-import { accept, enrol, reserve, sampleNode, sampleReservation } from './samples.ts';
+import { accept, enrol, reserve, sampleNode, sampleReservation, update } from './samples.ts';
 
 const CHANGED = new Date('2026-02-03T04:05:06.007Z');
 
@@ -90,8 +90,14 @@ export function nodePromises(opened: Opened): void {
     test('an update changes what it gives and nothing else', async () => {
       const { store } = opened();
       const node = await enrol(store, { name: 'node-1', extra: { a: 1 }, attributes: { owner: 'x' } });
-      const renamed = await store.updateNode(node.uuid, { name: 'node-2', extra: undefined }, CHANGED);
-      expect(renamed).toEqual({ ...node, name: 'node-2', updateTime: CHANGED });
+      const renamed = await update(store, node.uuid, { name: 'node-2', extra: undefined }, CHANGED);
+      expect(renamed).toEqual({
+        ...node,
+        name: 'node-2',
+        updateTime: CHANGED,
+        fence: 1,
+        reservation: sampleReservation(),
+      });
       const all = {
         name: null,
         driver: 'ipmi',
@@ -105,8 +111,8 @@ export function nodePromises(opened: Opened): void {
         attributes: { lessee: 'f' },
       };
       const later = new Date(CHANGED.getTime() + 1);
-      const expected = { ...node, ...all, updateTime: later };
-      expect(await store.updateNode(node.uuid, all, later)).toEqual(expected);
+      const expected = { ...node, ...all, updateTime: later, fence: 2 };
+      expect(await update(store, node.uuid, all, later)).toEqual({ ...expected, reservation: sampleReservation() });
       expect(await store.getNodeByUuid(node.uuid)).toEqual(expected);
       expect(await store.getNodeByName('node-1')).toBeNull();
     });
@@ -115,7 +121,7 @@ export function nodePromises(opened: Opened): void {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const fence = await reserve(store, uuid);
-      const updated = await store.updateNode(uuid, { description: 'new' }, CHANGED);
+      const updated = await store.updateNode(uuid, fence, { description: 'new' }, CHANGED);
       expect(updated).toMatchObject({ fence, reservation: sampleReservation() });
     });
 
@@ -123,30 +129,42 @@ export function nodePromises(opened: Opened): void {
       const { store } = opened();
       await enrol(store, { name: 'node-1' });
       const node = await enrol(store, { name: 'node-2', attributes: { owner: 'x' } });
-      const answer = await store.updateNode(node.uuid, { name: 'node-1', attributes: { owner: 'y' } }, CHANGED);
+      const answer = await update(store, node.uuid, { name: 'node-1', attributes: { owner: 'y' } }, CHANGED);
       expect(answer).toEqual({ taken: 'name' });
-      expect(await store.getNodeByUuid(node.uuid)).toEqual(node);
+      expect(await store.getNodeByUuid(node.uuid)).toEqual({ ...node, fence: 1 });
     });
 
     test('a node may be renamed to its own name', async () => {
       const { store } = opened();
       const node = await enrol(store, { name: 'node-1' });
-      expect(await store.updateNode(node.uuid, { name: 'node-1' }, CHANGED)).toMatchObject({ name: 'node-1' });
+      expect(await update(store, node.uuid, { name: 'node-1' }, CHANGED)).toMatchObject({ name: 'node-1' });
     });
 
-    test('an update of an unknown node is null', async () => {
+    test('an update or removal under a fence that is not the node’s, or of an unknown node, changes nothing', async () => {
       const { store } = opened();
-      const uuid = 'b9a3b6a8-0000-4000-8000-000000000000';
-      expect(await store.updateNode(uuid, { attributes: { owner: 'x' } }, CHANGED)).toBeNull();
+      const unknown = 'b9a3b6a8-0000-4000-8000-000000000000';
+      const changes = { name: 'late', attributes: { owner: 'x' } };
+      expect(await store.updateNode(unknown, 0, changes, CHANGED)).toBeNull();
+      expect(await store.deleteNode(unknown, 0)).toBe(false);
+      const node = await enrol(store);
+      const fence = await reserve(store, node.uuid);
+      for (const other of [fence - 1, fence + 1]) {
+        expect(await store.updateNode(node.uuid, other, changes, CHANGED)).toBeNull();
+        expect(await store.deleteNode(node.uuid, other)).toBe(false);
+      }
+      await store.release(node.uuid, fence);
+      expect(await store.updateNode(node.uuid, fence, changes, CHANGED)).toBeNull();
+      expect(await store.deleteNode(node.uuid, fence)).toBe(false);
+      expect(await store.getNodeByUuid(node.uuid)).toEqual({ ...node, fence });
     });
 
     test('a deleted node is gone with its reservation, and its jobs stay', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store, { name: 'node-1', attributes: { owner: 'x' } });
-      await reserve(store, uuid);
+      const fence = await reserve(store, uuid);
       const job = await accept(store, 1, { nodeUuid: uuid, nodeName: 'node-1' });
-      expect(await store.deleteNode(uuid)).toBe(true);
-      expect(await store.deleteNode(uuid)).toBe(false);
+      expect(await store.deleteNode(uuid, fence)).toBe(true);
+      expect(await store.deleteNode(uuid, fence)).toBe(false);
       expect(await store.getNodeByName('node-1')).toBeNull();
       expect(await store.acquire(uuid, sampleReservation(), 'process-1')).toEqual({ outcome: 'missing' });
       expect(await store.getJob(job.id)).toEqual(job);

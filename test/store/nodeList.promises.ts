@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeQuery, NodeSortKey, Store, StoredNode } from '../../src/core/store.ts';
 import type { Opened } from './promises.ts';
-import { enrol, reserve } from './samples.ts';
+import { enrol, reserve, update } from './samples.ts';
 
 const SORT_KEYS: NodeSortKey[] = [
   'id',
@@ -36,6 +36,17 @@ export function nodeListPromises(opened: Opened): void {
         }
       },
     );
+
+    test('texts are in the order of their code points, whatever the language of the database', async () => {
+      const { store } = opened();
+      const names = ['B', 'Node-1', '_x', 'a', 'a-b', 'a.b', 'aB', 'a_b', 'b', 'node-1', 'node-10', 'node-2', '~'];
+      for (const name of names.toReversed()) await enrol(store, { name });
+      const list = async (marker: string | null) =>
+        (await store.listNodes({ limit: 100, marker, sortKey: 'name', sortDirection: 'asc' }))!;
+      const all = await list(null);
+      expect(all.map((node) => node.name)).toEqual(names);
+      expect((await list(all[4]!.uuid)).map((node) => node.name)).toEqual(names.slice(5));
+    });
 
     test('a marker that is no node is null', async () => {
       const { store } = opened();
@@ -83,7 +94,7 @@ export function nodeListPromises(opened: Opened): void {
     test('a node is found by what its attributes are after an update', async () => {
       const { store } = opened();
       const node = await enrol(store, { attributes: { owner: 'x', lessee: 'l' } });
-      await store.updateNode(node.uuid, { attributes: { owner: 'y' } }, new Date());
+      await update(store, node.uuid, { attributes: { owner: 'y' } }, new Date());
       const find = async (attributes: NodeQuery['attributes']) =>
         uuids(await store.listNodes({ ...FIRST_PAGE, attributes }));
       expect(await find({ owner: 'x' })).toEqual([]);
@@ -104,7 +115,7 @@ async function enrolVariety(store: Store): Promise<StoredNode[]> {
       maintenance: index % 5 === 0,
       createTime: new Date(1_700_000_000_000 + (index % 3) * 1000),
     });
-    const updated = index % 2 === 0 ? null : await store.updateNode(node.uuid, {}, new Date(1_800_000_000_000 - index));
+    const updated = index % 2 === 0 ? null : await update(store, node.uuid, {}, new Date(1_800_000_000_000 - index));
     nodes.push((updated as StoredNode | null) ?? node);
   }
   return nodes;

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/core/store.ts';
+import { conductorPromises } from './conductor.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
 import { nodePromises } from './node.promises.ts';
 import { nodeListPromises } from './nodeList.promises.ts';
-import { recoveryPromises } from './recovery.promises.ts';
 import { reservationPromises } from './reservation.promises.ts';
+import { sampleConductor } from './samples.ts';
 
 /** A store that was opened on an empty database of its own. */
 export interface OpenedStore {
@@ -25,6 +26,8 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     let opened: OpenedStore;
     beforeEach(async () => {
       opened = await open();
+      await opened.store.addConductor(sampleConductor());
+      await opened.store.addConductor(sampleConductor({ id: 'process-2', host: 'host-2' }));
     });
     afterEach(async () => {
       await opened.remove();
@@ -35,6 +38,6 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     reservationPromises(current);
     jobPromises(current);
     idempotencyPromises(current);
-    recoveryPromises(current);
+    conductorPromises(current);
   });
 }

@@ -22,7 +22,7 @@ export function reservationPromises(opened: Opened): void {
       const { uuid } = await enrol(store);
       await reserve(store, uuid);
       const second = await store.acquire(uuid, sampleReservation({ holder: 'host-2' }), 'process-2');
-      expect(second).toEqual({ outcome: 'locked', reservation: sampleReservation() });
+      expect(second).toEqual({ outcome: 'locked', reservation: sampleReservation(), fence: 1 });
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ fence: 1 });
     });
 
@@ -63,6 +63,32 @@ export function reservationPromises(opened: Opened): void {
         (answer) => answer.outcome === 'locked' && answer.reservation.holder === `host-${winner}`,
       );
       expect(told).toHaveLength(49);
+    });
+
+    test('one who waits is told by want whether the reservation is still the node’s', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      expect(await store.want(uuid, 0)).toBe(false);
+      const fence = await reserve(store, uuid);
+      expect(await store.want(uuid, fence)).toBe(true);
+      expect(await store.want(uuid, fence)).toBe(true);
+      expect(await store.want(uuid, fence + 1)).toBe(false);
+      await store.release(uuid, fence);
+      expect(await store.want(uuid, fence)).toBe(false);
+    });
+
+    test('a conductor that was not told whether it got the node lets go of it, and of nobody else’s', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      await store.releaseOwn(uuid, 'process-1');
+      await reserve(store, uuid);
+      await store.releaseOwn(uuid, 'process-2');
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: sampleReservation() });
+      await store.releaseOwn(uuid, 'process-1');
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 1 });
+      await reserve(store, uuid, { kind: 'held', method: null });
+      await store.releaseOwn(uuid, 'process-1');
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { kind: 'held' } });
     });
 
     test('the reservation of one node leaves the others free', async () => {

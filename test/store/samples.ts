@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from '../../src/core/job.ts';
 import type { Node, Reservation } from '../../src/core/node.ts';
-import type { JobEnd, Store, StoredNode } from '../../src/core/store.ts';
+import type { Conductor, JobEnd, JobHold, Store, StoredNode } from '../../src/core/store.ts';
 
 export type CreatedNode = Parameters<Store['createNode']>[0];
 
@@ -50,6 +50,30 @@ export async function reserve(store: Store, nodeUuid: string, given: Partial<Res
   return acquired.fence;
 }
 
+/** A process that holds nodes; its lease is so long that no test sees its end. */
+export function sampleConductor(given: Partial<Conductor> = {}): Conductor {
+  return { id: 'process-1', host: 'host-1', lease: 3_600_000, grace: 60_000, ...given };
+}
+
+/** The hold of a job of process-1, under a reservation when `fence` is given. */
+export function hold(fence: number | null = null, owner = 'process-1'): JobHold {
+  return { owner, fence };
+}
+
+/** Changes a node under a reservation of its own. */
+export async function update(
+  store: Store,
+  uuid: string,
+  ...[changes, time]: [Parameters<Store['updateNode']>[2], Date]
+): ReturnType<Store['updateNode']> {
+  const fence = await reserve(store, uuid);
+  try {
+    return await store.updateNode(uuid, fence, changes, time);
+  } finally {
+    await store.release(uuid, fence);
+  }
+}
+
 /** A running job; `number` makes its id, and greater ones are newer. */
 export function sampleJob(number: number, given: Partial<Job> = {}): Job {
   return {
@@ -74,14 +98,12 @@ export function sampleJob(number: number, given: Partial<Job> = {}): Job {
 export function sampleEnd(job: Job, given: Partial<JobEnd> = {}): JobEnd {
   return {
     id: job.id,
-    revision: 2,
     state: 'succeeded',
     endTime: new Date('2026-01-02T03:05:00.001Z'),
     progress: null,
     result: null,
     error: null,
     lastError: null,
-    release: null,
     ...given,
   };
 }
@@ -89,6 +111,6 @@ export function sampleEnd(job: Job, given: Partial<JobEnd> = {}): JobEnd {
 /** Accepts a sample job that holds no reservation. */
 export async function accept(store: Store, number: number, given: Partial<Job> = {}): Promise<Job> {
   const job = sampleJob(number, given);
-  await store.acceptJob(job, null, null, {});
+  await store.acceptJob(job, hold(), null, {});
   return job;
 }

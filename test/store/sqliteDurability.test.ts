@@ -5,7 +5,7 @@ import type { Store } from '../../src/core/store.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { onConnection } from '../../src/store/sqlite.ts';
-import { accept, enrol, reserve, sampleEnd, sampleReservation } from './samples.ts';
+import { accept, enrol, hold, reserve, sampleEnd, sampleReservation } from './samples.ts';
 
 /** Values of `pragma synchronous`. */
 const NORMAL = 1;
@@ -58,18 +58,19 @@ test('what must survive a crash of the machine is written with synchronous=FULL,
   };
   const release = () => store.release(uuid, fence);
   expect(await levelsOf(() => enrol(store, { name: 'x' }))).toEqual([FULL]);
-  expect(await levelsOf(() => store.updateNode(uuid, { name: 'y' }, new Date()))).toEqual([FULL]);
   expect(await levelsOf(reserveAs('call'))).toEqual([NORMAL]);
+  expect(await levelsOf(() => store.updateNode(uuid, fence, { name: 'y' }, new Date()))).toEqual([FULL]);
   expect(await levelsOf(release)).toEqual([NORMAL]);
   expect(await levelsOf(reserveAs('held'))).toEqual([FULL]);
   expect(await levelsOf(release)).toEqual([FULL]);
   expect(await levelsOf(() => store.beginIdempotent(call, 'process-1', new Date(0)))).toEqual([NORMAL]);
-  expect(await levelsOf(() => store.acceptIdempotent('alice', 'key'))).toEqual([FULL]);
+  expect(await levelsOf(() => store.acceptIdempotent('alice', 'key', 'process-1'))).toEqual([FULL]);
   expect(await levelsOf(() => accept(store, 1))).toEqual([FULL]);
   const job = await accept(store, 2, { nodeUuid: uuid });
-  expect(await levelsOf(() => store.recordProgress(job.id, 2, { fraction: 1, message: '' }))).toEqual([NORMAL]);
-  expect(await levelsOf(() => store.endJob(sampleEnd(job, { revision: 3 })))).toEqual([FULL]);
-  expect(await levelsOf(() => store.deleteNode(uuid))).toEqual([FULL]);
+  expect(await levelsOf(() => store.recordProgress(job.id, hold(), { fraction: 1, message: '' }))).toEqual([NORMAL]);
+  expect(await levelsOf(() => store.endJob(sampleEnd(job), hold()))).toEqual([FULL]);
+  await reserveAs('call')();
+  expect(await levelsOf(() => store.deleteNode(uuid, fence))).toEqual([FULL]);
 });
 
 test('the level is right for each write when many of both kinds run at once', async () => {
@@ -79,7 +80,7 @@ test('the level is right for each write when many of both kinds run at once', as
     nodes.flatMap(({ uuid }, index) => [
       store.acquire(uuid, sampleReservation(), 'process-1'),
       accept(store, index),
-      store.updateNode(uuid, {}, new Date()),
+      store.updateNode(uuid, 1, {}, new Date()),
     ]),
   );
   expect(outcomes).toHaveLength(90);

@@ -124,8 +124,6 @@ describe('the key store', () => {
     ['sqlite:', 'invalid_argument'],
     ['sqlite:a\0b', 'invalid_argument'],
     ['mysql://user:hunter2@host/db', 'invalid_argument'],
-    ['postgres://user:hunter2@host/db', 'not_served'],
-    ['postgresql://user:hunter2@host/db', 'not_served'],
   ])('%j is refused with the key and without the password', async (url, kind) => {
     const error = await open(url).catch((refused) => refused);
     expect(error).toMatchObject({ kind, message: expect.stringMatching(/^store: /) });

@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { allMigrations, type Migrations, migrate } from '../../src/store/migrations.ts';
 import { openStore } from '../../src/store/open.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { onConnection, openSqlite } from '../../src/store/sqlite.ts';
 import { enrol } from './samples.ts';
 import { temporaryDatabase } from './temporaryDatabase.ts';
 
@@ -25,7 +25,7 @@ async function migrateWith(later: Migrations): Promise<string[]> {
   const ran: string[] = [];
   const log = { ...silentLogger, info: (fields: object) => ran.push(String(Object.values(fields)[0])) };
   try {
-    await migrate(sqlite, log, { ...allMigrations('integer'), ...later });
+    await migrate(sqlite, log, { ...allMigrations(sqlite), ...later });
   } finally {
     await sqlite.close();
   }
@@ -37,7 +37,7 @@ const addColumn = {
 };
 
 test('each migration runs once, and what is stored stays', async () => {
-  expect(await migrateWith({})).toEqual(Object.keys(allMigrations('integer')));
+  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors']);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
   await store.close();
@@ -79,4 +79,35 @@ test('the tables are those of the newest migration whether the file is new or ol
   expect(names.map((row) => row.name)).toEqual(
     expect.arrayContaining(['idempotency', 'job_revisions', 'jobs', 'node_attributes', 'nodes', 'reservations']),
   );
+});
+
+test('what a version without conductors has left is ended by the next start', async () => {
+  const old = new DatabaseSync(database.path);
+  const sqlite = onConnection(old, () => {});
+  await migrate(sqlite, silentLogger, { '0001_nodes_and_jobs': allMigrations(sqlite)['0001_nodes_and_jobs']! });
+  old.exec(`
+    insert into nodes (uuid, driver, vendor_interface, driver_info, extra, properties, attributes, maintenance, create_time)
+      values ('u', 'd', 'v', '{}', '{}', '{}', '{}', 0, 0);
+    insert into reservations (node_uuid, fence, kind, holder, owner) values ('u', 7, 'call', 'h', 'process-1');
+    insert into jobs (id, node_uuid, driver, method, state, create_time, requested_by)
+      values ('j', 'u', 'd', 'm', 'running', 0, 'alice');
+    insert into job_revisions (job_id, revision, state) values ('j', 1, 'running');
+    insert into idempotency (caller, key, fingerprint, state, owner, create_time)
+      values ('alice', 'k', 'f', 'accepted', 'process-1', 0);`);
+  await sqlite.close();
+
+  const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
+  const error = { kind: 'worker_lost' as const, message: 'lost', violations: [], lock: null, bmc: null };
+  const { failed, freed } = await store.reap({
+    all: true,
+    now: new Date(),
+    error,
+    lastError: () => 'lost',
+    unknown: { unknown: true },
+  });
+  expect([failed.map(({ id }) => id), freed]).toEqual([['j'], ['u']]);
+  expect(await store.getNodeByUuid('u')).toMatchObject({ reservation: null, fence: 7, lastError: 'lost' });
+  const call = { caller: 'alice', key: 'k', fingerprint: 'f', createTime: new Date() };
+  expect(await store.beginIdempotent(call, 'p', new Date(0))).toMatchObject({ outcome: { unknown: true } });
+  await store.close();
 });

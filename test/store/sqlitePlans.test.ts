@@ -6,7 +6,7 @@ import type { Database } from '../../src/store/database.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
-import { enrol, sampleJob, sampleReservation } from './samples.ts';
+import { enrol, sampleJob, sampleReservation, update } from './samples.ts';
 
 let database: Database;
 let store: Store;
@@ -73,7 +73,7 @@ test("what is prepared once (nodes by name and UUID, reservations, a job's begin
 
 test.each<[string, () => Promise<unknown>]>([
   ['a job’s revisions', () => store.listRevisions(sampleJob(1).id, 0)],
-  ['an update of a node', () => store.updateNode(uuid, { attributes: { owner: 'x' } }, new Date())],
+  ['an update of a node', () => update(store, uuid, { attributes: { owner: 'x' } }, new Date())],
   [
     'a locked node',
     () => store.acquire(uuid, sampleReservation(), 'p').then(() => store.acquire(uuid, sampleReservation(), 'p')),
@@ -82,6 +82,10 @@ test.each<[string, () => Promise<unknown>]>([
     'an idempotent call',
     () => store.beginIdempotent({ caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() }, 'p', new Date(0)),
   ],
+  ['the removal of old idempotent calls', () => store.removeIdempotent(new Date(), 10)],
+  ['the removal of old jobs', () => store.removeEndedJobs({ endedBefore: new Date(), keep: null, limit: 10 })],
+  ['the newest revisions of jobs', () => store.newestRevisions([sampleJob(1).id, sampleJob(2).id])],
+  ['requests to stop jobs', () => store.listCancelRequests('process-1')],
   ['the end of an idempotent call', () => store.finishIdempotent('a', 'k', {})],
   ['jobs of a node', jobs({ nodeUuid: 'x' })],
   ['jobs of a driver', jobs({ driver: 'x' })],

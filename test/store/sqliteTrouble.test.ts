@@ -42,7 +42,7 @@ test('a database that another program writes is store_unavailable, and heals whe
       message: 'The store is not available: the database is locked by another program',
     };
     await expect(store.createNode(sampleNode())).rejects.toMatchObject(locked);
-    await expect(store.forgetIdempotent('alice', 'key')).rejects.toMatchObject(locked);
+    await expect(store.forgetIdempotent('alice', 'key', 'process-1')).rejects.toMatchObject(locked);
     other.exec('rollback');
     await enrol(store);
   } finally {

@@ -39,6 +39,7 @@ export async function runIpmitool(
   task.signal.throwIfAborted();
   // -v: without it ipmitool does not say whether the password was wrong or nobody answered.
   const parameters = ['-v', ...connection.options, ...command.arguments];
+  task.beforeSend();
   const ended = await execute(program, parameters, connection.secrets, timeout, task.signal);
   task.signal.throwIfAborted();
   if (ended.how === 'status' && ended.status === 0) return ended.stdout;

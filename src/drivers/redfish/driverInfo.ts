@@ -15,6 +15,8 @@ export interface RedfishSettings {
   connectionRetryIntervalMs: number;
   /** Milliseconds for one request to a BMC. */
   requestTimeoutMs: number;
+  /** Whether requests say under which reservation they are sent, for the simulated BMCs of a test. Default false. */
+  fenceHeader?: boolean;
 }
 
 /** What driver_info says of a machine. */

@@ -1,5 +1,5 @@
 import type { NodeTask } from '../../core/hardware.ts';
-import type { RedfishClient, RedfishClients } from '../../redfish/index.ts';
+import type { RedfishClient, RedfishClients, RequestOptions } from '../../redfish/index.ts';
 import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
 
 /** What a method of a redfish vendor interface works with. */
@@ -8,7 +8,7 @@ export interface NodeAccess {
   /** Path of the node's ComputerSystem; null to use the BMC's only one. */
   systemPath: string | null;
   /** For every request to the BMC. */
-  options: { signal: AbortSignal };
+  options: Pick<RequestOptions, 'signal' | 'beforeSend' | 'headers'>;
   /** `node UUID`, as Ironic's errors name it. */
   subject: string;
 }
@@ -20,7 +20,17 @@ export type AccessNode = (task: NodeTask) => NodeAccess;
 export function accessBy(clients: RedfishClients, settings: RedfishSettings): AccessNode {
   return (task) => {
     const { target, systemPath } = readDriverInfo(task.node, settings);
-    const { signal, node } = task;
-    return { client: clients.for(target), systemPath, options: { signal }, subject: `node ${node.uuid}` };
+    const { signal, node, fence } = task;
+    const options = {
+      signal,
+      beforeSend: () => task.beforeSend(),
+      headers: settings.fenceHeader && fence !== null ? fenceHeaders(node.uuid, fence) : {},
+    };
+    return { client: clients.for(target), systemPath, options, subject: `node ${node.uuid}` };
   };
+}
+
+/** Under which reservation a request is sent, for the simulated BMCs of a test. */
+function fenceHeaders(node: string, fence: number): Record<string, string> {
+  return { 'x-passthru-node': node, 'x-passthru-fence': String(fence) };
 }

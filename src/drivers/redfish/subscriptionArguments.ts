@@ -41,12 +41,10 @@ export const newSubscription = z
       .describe('The protocol of the events. Default Redfish'),
     EventTypes: z
       .array(z.string(), { error: ({ input }) => eventTypesFault(input as Json, EVENT_TYPES) })
-      .superRefine((types, context) => {
-        if (types.every((type) => EVENT_TYPES.some((known) => known === type))) return;
-        context.addIssue({ code: 'custom', message: eventTypesFault(types, EVENT_TYPES) });
-      })
       .optional()
-      .describe('The kinds of events to send. Default ["Alert"]'),
+      .describe(
+        'The kinds of events to send, of those that the BMC lists; where it lists none, of those of the Redfish schema. Default ["Alert"]',
+      ),
     HttpHeaders: z
       .array(z.record(z.string(), z.string(), { error: HEADER }), {
         error: ({ input }) => `HttpHeaders ${shown(input)} is not a list of headers`,

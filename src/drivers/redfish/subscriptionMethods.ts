@@ -6,6 +6,7 @@ import { defineMethod, type Method } from '../../core/method.ts';
 import {
   createSubscription,
   deleteSubscription,
+  EVENT_TYPES,
   getEventService,
   getSubscription,
   listSubscriptions,
@@ -56,7 +57,7 @@ function create(access: AccessNode): Method<NodeTask> {
       try {
         if (given.EventTypes !== undefined) {
           const { eventTypes } = await getEventService(client, options);
-          refuseOtherTypes(given.EventTypes, eventTypes);
+          refuseOtherTypes(given.EventTypes, eventTypes ?? EVENT_TYPES);
         }
         const { HttpHeaders = [], ...rest } = given;
         const body: JsonObject = { ...rest, Destination: Destination! };
@@ -148,9 +149,9 @@ function subscriptionError(error: unknown, method: string, id: string, subject: 
   return toBmcError(error, subject, failed, absent ? 'subscription_not_found' : undefined);
 }
 
-/** @param allowed the BMC's own types; null when it does not list them */
-function refuseOtherTypes(types: string[], allowed: string[] | null): void {
-  if (allowed === null || types.every((type) => allowed.includes(type))) return;
+/** @param allowed the BMC's own types, whatever the schema has; the schema's where the BMC lists none */
+function refuseOtherTypes(types: string[], allowed: readonly string[]): void {
+  if (types.every((type) => allowed.includes(type))) return;
   const description = eventTypesFault(types, allowed);
   throw new PassthruError('invalid_argument', description, {
     violations: [{ field: 'arguments.EventTypes', description }],

@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { PassthruError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import { type Periodic, periodically } from './periodic.ts';
+import type { Store } from './store.ts';
+
+export interface LeaseSettings {
+  /** The name that the conductor's reservations show. */
+  host: string;
+  /** Milliseconds, see `Conductor.lease`. */
+  lease: number;
+  /** Milliseconds, see `Conductor.grace`. */
+  grace: number;
+}
+
+/** How often a lease is renewed within its time, so that a few that fail lose nothing. */
+const RENEWALS = 5;
+
+/** How often a lost conductor tries to come back, in milliseconds. */
+const REJOIN_INTERVAL = 1000;
+
+/**
+ * One lease of this process: what is held and run under it. It is good until a time by the monotonic clock that lies
+ * before its end by the store's clock, since it is counted from before each renewal was asked for, and a tenth is left
+ * out.
+ */
+export class Tenure {
+  /** The conductor's id in the store. */
+  readonly id: string;
+  readonly #now: () => number;
+  readonly #work = new Set<AbortController>();
+  /** By the monotonic clock, in milliseconds. */
+  #goodUntil: number;
+  #lost = false;
+
+  /** @param now the monotonic clock, in milliseconds */
+  constructor(id: string, goodUntil: number, now: () => number = () => performance.now()) {
+    this.id = id;
+    this.#goodUntil = goodUntil;
+    this.#now = now;
+  }
+
+  /** Whether what is held under it is this process's own at this moment. */
+  get good(): boolean {
+    return !this.#lost && this.#now() < this.#goodUntil;
+  }
+
+  /** Milliseconds until it ends by itself. */
+  get left(): number {
+    return this.#goodUntil - this.#now();
+  }
+
+  /** Throws kind `worker_lost` when another may have what is held under it. Ask in the tick in which you act. */
+  check(): void {
+    if (!this.good) throw leaseLost();
+  }
+
+  /** The lease was renewed by the store: it is good until then. */
+  renewed(goodUntil: number): void {
+    this.#goodUntil = goodUntil;
+  }
+
+  /** Aborts `controller` when the lease is lost; the answer undoes that. */
+  guard(controller: AbortController): () => void {
+    if (this.#lost) controller.abort(leaseLost());
+    this.#work.add(controller);
+    return () => this.#work.delete(controller);
+  }
+
+  /** Ends it: everything that runs under it is aborted. Answers how much that was. */
+  lose(): number {
+    this.#lost = true;
+    const reason = leaseLost();
+    for (const controller of this.#work) controller.abort(reason);
+    return this.#work.size;
+  }
+}
+
+/**
+ * Keeps the lease of this process. While the store cannot be reached the lease runs on; shortly before its end all that
+ * hangs on it is aborted, and the process begins anew as another conductor when the store answers again.
+ */
+export class Lease {
+  readonly #store: Store;
+  readonly #settings: LeaseSettings;
+  readonly #log: Logger;
+  #tenure: Tenure | null = null;
+  #renewal: Periodic | null = null;
+  #expiry: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(store: Store, settings: LeaseSettings, log: Logger) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /** Begins the first lease. Throws kind `store_unavailable`. */
+  async start(): Promise<void> {
+    await this.#join();
+    if (!this.#store.shared) return;
+    this.#renewal = periodically(this.#settings.lease / RENEWALS, () => this.#renew(), {
+      log: this.#log,
+      failure: 'the lease of this process could not be renewed; trying again',
+    });
+  }
+
+  /** The present lease. Throws kind `store_unavailable` while there is none that is good. */
+  current(): Tenure {
+    if (this.#tenure?.good) return this.#tenure;
+    throw new PassthruError(
+      'store_unavailable',
+      'The store was out of reach for longer than the lease of this process; it takes calls again when the store answers.',
+    );
+  }
+
+  /** The store says that `tenure` is over. */
+  lost(tenure: Tenure): void {
+    if (tenure !== this.#tenure) return;
+    const aborted = tenure.lose();
+    this.#tenure = null;
+    clearTimeout(this.#expiry);
+    this.#log.error(
+      { conductor: tenure.id, aborted },
+      'the lease of this process is lost; what ran under it is aborted',
+    );
+    void this.#rejoin();
+  }
+
+  /** Ends the lease; nothing may hang on it any more. Never fails. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#expiry);
+    await this.#renewal?.stop();
+    const tenure = this.#tenure;
+    this.#tenure = null;
+    if (tenure === null) return;
+    try {
+      await this.#store.removeConductor(tenure.id);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the lease of this process could not be ended; it runs out by itself');
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { host, lease, grace } = this.#settings;
+    const id = randomUUID();
+    const asked = performance.now();
+    await this.#store.addConductor({ id, host, lease: this.#store.shared ? lease : null, grace });
+    const tenure = new Tenure(id, this.#goodUntil(asked));
+    this.#tenure = tenure;
+    this.#watchExpiry(tenure);
+  }
+
+  async #renew(): Promise<void> {
+    const tenure = this.#tenure;
+    if (tenure === null) return;
+    const asked = performance.now();
+    if (await this.#store.renewConductor(tenure.id)) {
+      // It may have been lost meanwhile.
+      if (tenure !== this.#tenure) return;
+      tenure.renewed(this.#goodUntil(asked));
+      this.#watchExpiry(tenure);
+    } else this.lost(tenure);
+  }
+
+  /** @param asked when the store was asked, by the monotonic clock: its own time began later */
+  #goodUntil(asked: number): number {
+    return this.#store.shared ? asked + this.#settings.lease * 0.9 : Number.POSITIVE_INFINITY;
+  }
+
+  #watchExpiry(tenure: Tenure): void {
+    clearTimeout(this.#expiry);
+    if (this.#stopped || !this.#store.shared) return;
+    this.#expiry = setTimeout(
+      () => {
+        if (tenure.good) this.#watchExpiry(tenure);
+        else this.lost(tenure);
+      },
+      Math.max(0, tenure.left),
+    ).unref();
+  }
+
+  async #rejoin(): Promise<void> {
+    while (!this.#stopped && this.#tenure === null) {
+      try {
+        await this.#join();
+        this.#log.info({}, 'this process has a lease again');
+      } catch (error) {
+        this.#log.warn({ err: error }, 'this process cannot get a lease; trying again');
+        await delay(REJOIN_INTERVAL, undefined, { ref: false });
+      }
+    }
+  }
+}
+
+/** The error of work whose lease is lost. */
+export function leaseLost(): PassthruError {
+  return new PassthruError(
+    'worker_lost',
+    'worker lost: the process could not renew its lease in time, and another may take the node; look at the machine before you repeat the call',
+  );
+}

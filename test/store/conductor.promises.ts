@@ -1,0 +1,161 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { ErrorRecord } from '../../src/core/errors.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Opened } from './promises.ts';
+import { accept, enrol, hold, reserve, sampleConductor, sampleEnd, sampleJob, sampleReservation } from './samples.ts';
+
+const NOW = new Date('2026-03-04T05:06:07.008Z');
+const LOST: ErrorRecord = { kind: 'worker_lost', message: 'worker lost', violations: [], lock: null, bmc: null };
+
+export function conductorPromises(opened: Opened): void {
+  describe('conductors', () => {
+    test('a running job fails with its progress, its node’s last error says so, and the node is free', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      const fence = await reserve(store, uuid);
+      const job = sampleJob(1, { nodeUuid: uuid });
+      await store.acceptJob(job, hold(fence), null, {});
+      await store.recordProgress(job.id, hold(fence), { fraction: 0.5, message: 'half' });
+
+      const reopened = await opened().reopen();
+      const failed = {
+        ...job,
+        revision: 3,
+        state: 'failed',
+        endTime: NOW,
+        progress: { fraction: 0.5, message: 'half' },
+        error: LOST,
+      };
+      expect(await reapAll(reopened)).toEqual({ failed: [failed], freed: [uuid] });
+      expect(await reopened.getJob(job.id)).toEqual(failed);
+      expect((await reopened.listRevisions(job.id, 0)).map((at) => [at.revision, at.state])).toEqual([
+        [1, 'running'],
+        [2, 'running'],
+        [3, 'failed'],
+      ]);
+      const lastError = `lost ${job.id} failed`;
+      expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ lastError, reservation: null, fence });
+      expect(await reapAll(reopened)).toEqual(NOTHING);
+      await reopened.addConductor(sampleConductor());
+      expect(await reserve(reopened, uuid)).toBe(fence + 1);
+    });
+
+    test('jobs that have ended, held reservations and free nodes stay as they are', async () => {
+      const { store } = opened();
+      const held = await enrol(store);
+      await reserve(store, held.uuid, { kind: 'held', method: null });
+      const free = await enrol(store);
+      const job = await accept(store, 1, { nodeUuid: free.uuid });
+      await store.endJob(sampleEnd(job, { state: 'failed', lastError: 'before' }), hold());
+      const read = async (from: Store) => [
+        await from.getNodeByUuid(held.uuid),
+        await from.getNodeByUuid(free.uuid),
+        await from.getJob(job.id),
+      ];
+      const before = await read(store);
+      const reopened = await opened().reopen();
+      expect(await reapAll(reopened)).toEqual(NOTHING);
+      expect(await read(reopened)).toEqual(before);
+    });
+
+    test('of several lost jobs of a node the newest leaves its last error; a job without a node fails too', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      await accept(store, 2, { nodeUuid: uuid });
+      await accept(store, 3, { nodeUuid: null });
+      await accept(store, 1, { nodeUuid: uuid });
+      const reopened = await opened().reopen();
+      const { failed } = await reapAll(reopened);
+      expect(failed.map((job) => job.id)).toEqual([1, 2, 3].map((number) => sampleJob(number).id));
+      expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ lastError: `lost ${sampleJob(2).id} failed` });
+    });
+
+    test('an idempotent call that was accepted has an unknown outcome, one that was not is forgotten', async () => {
+      const { store } = opened();
+      const call = (key: string) => ({ caller: 'alice', key, fingerprint: 'f', createTime: NOW });
+      const longAgo = new Date(0);
+      for (const key of ['waiting', 'accepted', 'done']) {
+        await store.beginIdempotent(call(key), 'process-1', longAgo);
+        if (key !== 'waiting') await store.acceptIdempotent('alice', key, 'process-1');
+      }
+      await store.finishIdempotent('alice', 'done', { result: 1 });
+
+      const reopened = await opened().reopen();
+      await reapAll(reopened);
+      const known = (key: string) => reopened.beginIdempotent(call(key), 'process-2', longAgo);
+      expect(await known('waiting')).toBeNull();
+      expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
+      expect(await known('done')).toMatchObject({ state: 'done', outcome: { result: 1 } });
+    });
+
+    test('a lease that has run out, and no other, is ended: its jobs fail at once, its nodes are free after its grace', async () => {
+      const { store } = opened();
+      await store.addConductor(sampleConductor({ id: 'short', host: 'host-3', lease: 300, grace: 600 }));
+      const { uuid } = await enrol(store);
+      const other = await enrol(store);
+      const free = await enrol(store);
+      const otherFence = await reserve(store, other.uuid);
+      const acquired = await store.acquire(uuid, sampleReservation(), 'short');
+      const fence = acquired.outcome === 'acquired' ? acquired.fence : 0;
+      const lost = sampleJob(1, { nodeUuid: uuid });
+      expect(await store.acceptJob(lost, hold(fence, 'short'), null, {})).toBe(true);
+      const living = sampleJob(2, { nodeUuid: other.uuid });
+      await store.acceptJob(living, hold(otherFence), null, {});
+
+      expect(await reap(store)).toEqual(NOTHING);
+      expect(await store.renewConductor('short')).toBe(true);
+      expect(await store.listHosts()).toEqual(['host-1', 'host-2', 'host-3']);
+      await vi.waitUntil(async () => !(await store.listHosts()).includes('host-3'), { interval: 20 });
+      expect(await store.renewConductor('short')).toBe(false);
+      expect(await reap(store)).toMatchObject({ failed: [{ id: lost.id, state: 'failed' }], freed: [] });
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({
+        lastError: `lost ${lost.id} failed`,
+        reservation: sampleReservation({ job: lost.id }),
+      });
+      // What a process does that was stopped, and goes on now.
+      expect(await store.recordProgress(lost.id, hold(fence, 'short'), { fraction: 1, message: '' })).toBeNull();
+      expect(await store.endJob(sampleEnd(lost), hold(fence, 'short'))).toBeNull();
+      if (store.shared) {
+        expect(await store.acquire(free.uuid, sampleReservation(), 'short')).toEqual({ outcome: 'expired' });
+        expect(await store.acceptJob(sampleJob(3), hold(null, 'short'), null, {})).toBe(false);
+      }
+
+      const { freed } = await vi.waitUntil(
+        async () => {
+          const reaped = await reap(store);
+          return reaped.freed.length > 0 && reaped;
+        },
+        { interval: 20 },
+      );
+      expect(freed).toEqual([uuid]);
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence });
+      expect(await reap(store)).toEqual(NOTHING);
+      expect(await store.getJob(living.id)).toEqual(living);
+      expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { job: living.id } });
+    });
+
+    test('a lease that was ended is not there any more', async () => {
+      const { store } = opened();
+      await store.removeConductor('process-1');
+      expect(await store.renewConductor('process-1')).toBe(false);
+      expect(await store.listHosts()).toEqual(['host-2']);
+    });
+  });
+}
+
+const NOTHING = { failed: [], freed: [] };
+
+/** As the one process that has just opened a store that is not shared. */
+function reapAll(store: Store) {
+  return reap(store, true);
+}
+
+function reap(store: Store, all = false) {
+  return store.reap({
+    all,
+    now: NOW,
+    error: LOST,
+    lastError: (job) => `lost ${job.id} ${job.state}`,
+    unknown: { unknown: true },
+  });
+}
