@@ -36,7 +36,7 @@ export interface Service {
  *   a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log }: { log: Logger }): Promise<Service> {
-  const access = createAccess(config.auth, log);
+  const access = await createAccess(config.auth, log);
   try {
     return await startWith(access, config, log);
   } catch (error) {
@@ -118,9 +118,6 @@ async function listen(config: Config, core: Core, access: Access, log: Logger): 
     certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, requireClientCertificate };
   if (tls === null && !isLoopback(host)) {
     log.warn({ listen: config.listen }, 'credentials come in the clear: set tls.cert_file, or let a proxy speak TLS');
-  }
-  if (auth.type === 'keystone' && auth.keystone.projects.length === 0) {
-    log.warn({}, 'the roles of every Keystone project count: auth.keystone.projects names those that are to');
   }
   return startListener({ host, port, core, access, log, rest, corsOrigins, tls });
 }

@@ -90,7 +90,7 @@ export const authKeys = z.strictObject({
       ),
       projects: oneOrMoreSetting([], (text) => text !== '', {
         description:
-          'The projects whose roles count here; when empty those of every project do, so that a member of any is an operator.',
+          'The projects whose roles count here, beside those on the system. When empty, the admin of any project is one here, and who is less there has no role.',
         allowed: 'a list of project ids or NAME@DOMAIN',
       }),
     })

@@ -142,8 +142,8 @@ export const SETTINGS = listSettings(keys);
 /** `config` with its relative paths made absolute from `directory`. */
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
-  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   const optional = (path: string | null) => (path === null ? null : absolute(path));
+  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   return {
     ...config,
     store: file === undefined ? config.store : `sqlite:${absolute(file)}`,

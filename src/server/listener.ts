@@ -6,7 +6,6 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
-import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
@@ -20,7 +19,7 @@ import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
 import { createOriginGate } from './originGate.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
-import { type ListenerTls, readTlsContext, renewTlsContext } from './tls.ts';
+import type { ListenerTls } from './tls.ts';
 
 type HttpRequest = IncomingMessage | Http2ServerRequest;
 type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -119,18 +118,14 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
     handle(request, response);
   };
+  // Loaded when it is wanted, as most of what is configured is.
   const secure =
     tls === null
       ? null
-      : createHttpsServer(
-          {
-            ...http1Options,
-            ...readTlsContext(tls),
-            ALPNProtocols: ['h2', 'http/1.1'],
-            handshakeTimeout: limits.firstBytesTimeout,
-            requestCert: tls.clientCaFile !== null,
-            rejectUnauthorized: tls.requireClientCertificate,
-          },
+      : (await import('./tls.ts')).createTlsServer(
+          tls,
+          { ...http1Options, handshakeTimeout: limits.firstBytesTimeout },
+          log,
           handleHttp1,
         );
   const server = secure ?? createServer(http1Options, handleHttp1);
@@ -181,14 +176,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   }
   server.on('error', (error) => log.error({ err: error }, 'the listener failed to take a connection'));
 
-  const stopRenewing = secure === null || tls === null ? () => {} : renewTlsContext(secure, tls, log);
-  // What does not get as far as HTTP is nobody's call: scanners, and clients that do not trust the certificate.
-  secure?.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
-
   return {
     url: `${secure === null ? 'http' : 'https'}://${authority(host, (server.address() as AddressInfo).port)}`,
     async close(graceMs) {
-      stopRenewing();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const reason = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
       endStreams.abort(reason);
