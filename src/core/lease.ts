@@ -209,6 +209,14 @@ export function goodUntil(asked: number, lease: number): number {
   return asked + lease * 0.9;
 }
 
+/** The error of a call whose lease was lost before it began to act. */
+export function lostBeforeAcceptance(): PassthruError {
+  return new PassthruError(
+    'store_unavailable',
+    'The lease of this process ran out before the call was accepted; nothing was done.',
+  );
+}
+
 /** The error of work whose lease is lost. */
 export function leaseLost(): PassthruError {
   return new PassthruError(

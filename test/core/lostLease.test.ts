@@ -34,6 +34,25 @@ test('a process that has lost its lease leaves its nodes reserved until the grac
   await core.shutdown(0);
 });
 
+test('a call with a key whose process was lost before it began to act is not carried out, for a repeat may be', async () => {
+  const { core, store, hardware } = await startSharing({ lease: 250, grace: 0 });
+  const first = core.callNodeMethod(nodeCall('exclusive'));
+  await hardware.call(0);
+  const begun = vi.spyOn(store, 'beginIdempotent');
+  const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'key', lockWait: 30_000 }));
+  await vi.waitUntil(() => begun.mock.settledResults[0]?.type === 'fulfilled', { timeout: 5000 });
+  vi.spyOn(store, 'renewConductor').mockRejectedValue(new PassthruError('store_unavailable', 'gone'));
+  await expect(first).rejects.toMatchObject({ kind: 'outcome_unknown' });
+  vi.mocked(store.renewConductor).mockRestore();
+  await expect(call).rejects.toMatchObject({ kind: 'store_unavailable' });
+  expect(hardware.calls).toHaveLength(1);
+
+  const repeat = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'key', lockWait: 30_000 }));
+  (await hardware.call(1)).finish('done');
+  expect(await repeat).toEqual({ kind: 'result', result: 'done' });
+  await core.shutdown(0);
+});
+
 /** A core on a store that others may use too. */
 async function startSharing(settings: { lease: number; grace: number }) {
   const database = {

@@ -16,7 +16,7 @@ export function idempotencyPromises(opened: Opened): void {
       const { store } = opened();
       expect(await begin()).toBeNull();
       expect(await begin({ fingerprint: 'f2' })).toEqual({ fingerprint: 'f1', state: 'waiting', outcome: null });
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'accepted', outcome: null });
       await store.finishIdempotent('alice', 'key-1', { result: [1] });
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
@@ -25,7 +25,7 @@ export function idempotencyPromises(opened: Opened): void {
     test('the outcome outlives the store', async () => {
       const { store } = opened();
       await begin();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', { result: null });
       const reopened = await opened().reopen();
       expect(await reopened.beginIdempotent(CALL, 'process-2', YESTERDAY)).toMatchObject({
@@ -54,10 +54,10 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin()).toMatchObject({ state: 'waiting' });
       await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin({ fingerprint: 'f2' })).toBeNull();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin({ fingerprint: 'f3' })).toBeNull();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', {});
       await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin()).toMatchObject({ state: 'done', fingerprint: 'f3' });
@@ -84,14 +84,25 @@ export function idempotencyPromises(opened: Opened): void {
     test('an accepted job is the outcome of its call, which nothing changes later', async () => {
       const { store } = opened();
       await begin();
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       const job = sampleJob(1);
       await store.acceptJob(job, hold(), CALL, { job: job.id });
       expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { job: job.id } });
-      await store.acceptIdempotent('alice', 'key-1');
+      await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', { other: true });
       await store.forgetIdempotent('alice', 'key-1', 'process-1');
       expect(await begin()).toMatchObject({ state: 'done', outcome: { job: job.id } });
+    });
+
+    test('only the conductor that began a call can accept it, or have a job as its outcome', async () => {
+      const { store } = opened();
+      await begin();
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-2')).toBe(false);
+      expect(await store.acceptJob(sampleJob(1), hold(null, 'process-2'), CALL, { job: 'x' })).toBe(false);
+      expect(await store.getJob(sampleJob(1).id)).toBeNull();
+      expect(await begin()).toMatchObject({ state: 'waiting', outcome: null });
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-1')).toBe(true);
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-1')).toBe(false);
     });
 
     test('a job that cannot be stored is no outcome', async () => {

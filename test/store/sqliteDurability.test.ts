@@ -64,7 +64,7 @@ test('what must survive a crash of the machine is written with synchronous=FULL,
   expect(await levelsOf(reserveAs('held'))).toEqual([FULL]);
   expect(await levelsOf(release)).toEqual([FULL]);
   expect(await levelsOf(() => store.beginIdempotent(call, 'process-1', new Date(0)))).toEqual([NORMAL]);
-  expect(await levelsOf(() => store.acceptIdempotent('alice', 'key'))).toEqual([FULL]);
+  expect(await levelsOf(() => store.acceptIdempotent('alice', 'key', 'process-1'))).toEqual([FULL]);
   expect(await levelsOf(() => accept(store, 1))).toEqual([FULL]);
   const job = await accept(store, 2, { nodeUuid: uuid });
   expect(await levelsOf(() => store.recordProgress(job.id, hold(), { fraction: 1, message: '' }))).toEqual([NORMAL]);
