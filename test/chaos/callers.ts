@@ -133,24 +133,26 @@ export class Callers {
       .catch(() => count(this.#world, 'cancels that failed'));
   }
 
-  /** Locks a node for a moment. What is not unlocked here is at the end. */
+  /** Locks a node for a moment, as far as is known: a lock whose answer was lost may come later. */
   async #lock(node: ChaosNode, random: Random): Promise<void> {
-    const { history, locked } = this.#world;
+    const { history } = this.#world;
     const replica = anyReplica(this.#world, random);
-    if (replica === null || locked.has(node)) return;
-    locked.add(node);
+    if (replica === null) return;
     count(this.#world, 'locks');
     try {
       await lockNode(replica.url, node.uuid);
       history.note(node.uuid, `locked at ${replica.name}`);
       await sleep(random.below(300));
-      const other = anyReplica(this.#world, random);
-      if (other === null) return;
-      await unlockNode(other.url, node.uuid);
-      history.note(node.uuid, `unlocked at ${other.name}`);
-      locked.delete(node);
     } catch (error) {
-      history.note(node.uuid, `lock or unlock failed: ${error}`);
+      history.note(node.uuid, `lock failed: ${error}`);
+    }
+    while (!this.#ending.aborted) {
+      const other = anyReplica(this.#world, random);
+      if (other !== null && (await unlockNode(other.url, node.uuid))) {
+        history.note(node.uuid, `not locked any more, says ${other.name}`);
+        return;
+      }
+      await sleep(RETRY, undefined, { signal: this.#ending }).catch(() => {});
     }
   }
 }

@@ -1,4 +1,4 @@
-import { ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
@@ -75,9 +75,15 @@ export async function lockNode(url: string, node: string): Promise<void> {
   await createClient(NodeService, transport(url)).lockNode({ node, holder: 'operator' }, { timeoutMs: PATIENCE });
 }
 
-/** Releases a node that `lockNode` has reserved. Throws when it is not done. */
-export async function unlockNode(url: string, node: string): Promise<void> {
-  await createClient(NodeService, transport(url)).unlockNode({ node }, { timeoutMs: PATIENCE });
+/** Releases a node that `lockNode` has reserved; whether it is not reserved so any more. */
+export async function unlockNode(url: string, node: string): Promise<boolean> {
+  try {
+    await createClient(NodeService, transport(url)).unlockNode({ node }, { timeoutMs: PATIENCE });
+    return true;
+  } catch (error) {
+    // Only a call has it.
+    return ConnectError.from(error).code === Code.FailedPrecondition;
+  }
 }
 
 /** Enrols a node of the hardware type `chaos` and answers its UUID. */

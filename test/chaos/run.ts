@@ -70,7 +70,6 @@ export async function runChaos({ duration, seed, pauses }: ChaosOptions): Promis
       creations: [],
       jobs: new Map(),
       watchers: [],
-      locked: new Set(),
       counts: new Map(),
     };
     await play(world, duration, pauses);
@@ -93,8 +92,7 @@ async function play(world: ChaosWorld, duration: number, pauses: boolean): Promi
   world.history.note(null, 'all heals');
   const late = setTimeout(() => ending.abort(), HEALING);
   try {
-    await callers.stop();
-    for (const node of world.locked) await unlock(world, node);
+    await Promise.all([callers.stop().finally(() => ending.abort()), unlockAll(world, ending.signal)]);
     await quiet(world);
   } finally {
     clearTimeout(late);
@@ -102,9 +100,16 @@ async function play(world: ChaosWorld, duration: number, pauses: boolean): Promi
   }
 }
 
-async function unlock(world: ChaosWorld, node: ChaosNode): Promise<void> {
-  // It may not be locked at all, where the answer to the lock was lost; or by a call.
-  await unlockNode(world.replicas[0]?.url as string, node.uuid).catch(() => {});
+/** Releases what locks hold that came late, so that callers do not wait for them for ever. */
+async function unlockAll({ postgres, database, replicas }: ChaosWorld, ending: AbortSignal): Promise<void> {
+  do {
+    await sleep(500);
+    const held = await postgres.query<{ node_uuid: string }>(
+      "select node_uuid from reservations where kind = 'held'",
+      database,
+    );
+    for (const { node_uuid: node } of held) await unlockNode(replicas[0]?.url as string, node);
+  } while (!ending.aborted);
 }
 
 /** Waits until nothing is under way in the store, but not for ever. */

@@ -38,8 +38,6 @@ export interface ChaosWorld {
   /** Each accepted job that a caller was told of, with its node. */
   readonly jobs: Map<string, ChaosNode>;
   readonly watchers: Watcher[];
-  /** Nodes that are, or may be, locked by `lockNode`. */
-  readonly locked: Set<ChaosNode>;
   /** How often each thing happened. */
   readonly counts: Map<string, number>;
 }
