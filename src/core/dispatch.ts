@@ -8,7 +8,7 @@ import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
 import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
 import type { KnownNode } from './knownNodes.ts';
-import type { Lease, Tenure } from './lease.ts';
+import { type Lease, lostBeforeAcceptance, type Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { Attachment, chooseHttpMethod, type Method } from './method.ts';
@@ -285,12 +285,7 @@ export class Dispatch {
         if (isStoreUnavailable(error)) void this.#parts.jobs.abandon(job, hold.owner);
         throw error;
       });
-    if (!accepted) {
-      throw new PassthruError(
-        'store_unavailable',
-        'The lease of this process ran out before the call was accepted; nothing was done.',
-      );
-    }
+    if (!accepted) throw lostBeforeAcceptance();
     const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
     this.#parts.log.info(fields, 'job accepted');
     return job;

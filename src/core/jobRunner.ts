@@ -93,7 +93,10 @@ export class JobRunner implements Jobs {
     this.#resolveNode = resolveNode;
   }
 
-  /** Runs an accepted job; resolves when its end is stored and its node free. Never rejects. */
+  /**
+   * Runs an accepted job; resolves when its end is stored and its node free, or when both are left to others because the
+   * lease was lost. Never rejects.
+   */
   async run(work: JobWork): Promise<void> {
     const running: RunningJob = {
       job: work.job,
@@ -112,6 +115,13 @@ export class JobRunner implements Jobs {
     running.ended = true;
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
+    if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
+      // The end of the job would free the node, and a request may be on its way to the machine. So both are left to those
+      // who end what lost processes have left.
+      this.#running.delete(work.job.id);
+      await work.lock.release();
+      return;
+    }
     const free = await this.#storeEnd(work, running, outcome);
     this.#running.delete(work.job.id);
     // Before anyone is told: who sees the end finds the node free.

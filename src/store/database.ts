@@ -38,6 +38,10 @@ export interface Database extends ColumnTypes {
    * others from it until the transaction ends. Nothing where there is one writer at a time anyway.
    */
   readonly holdingRows: RawBuilder<unknown>;
+  /** At the end of a select: keeps its rows from being removed, though not from being changed, until the transaction ends. */
+  readonly keepingRows: RawBuilder<unknown>;
+  /** At the end of a select: leaves out rows that others keep or change, and keeps others from both. */
+  readonly untouchedRows: RawBuilder<unknown>;
   /** Whether `error` says that a value which must be unique is there already. */
   isUniqueViolation(error: unknown): boolean;
   /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */

@@ -1,7 +1,8 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { IdempotentCall, Store } from '../core/store.ts';
 import type { Database } from './database.ts';
+import { livingConductor } from './livingConductor.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
 
@@ -16,6 +17,7 @@ type IdempotencyStore = Pick<
  */
 export function idempotencyStore(database: Database): IdempotencyStore {
   const db = database.kysely;
+  const lives = livingConductor(database);
   return {
     async beginIdempotent(call, conductor, notBefore) {
       const first = {
@@ -25,11 +27,29 @@ export function idempotencyStore(database: Database): IdempotencyStore {
         outcome: null,
         create_time: call.createTime.getTime(),
       };
+      const living = db.selectFrom('conductors').where('id', '=', conductor).where('expires_at', '>', database.now);
+      const whole = { caller: call.caller, key: call.key, ...first };
       // Another lap only when the other call was forgotten between the two statements.
       for (;;) {
         const begun = await db
           .insertInto('idempotency')
-          .values({ caller: call.caller, key: call.key, ...first })
+          .$call((insert) =>
+            // What a lost conductor began is never seen again by those who end what lost ones have left.
+            database.shared
+              ? insert
+                  .columns(['caller', 'key', 'fingerprint', 'state', 'owner', 'create_time'])
+                  .expression(
+                    living.select([
+                      sql<string>`cast(${whole.caller} as text)`.as('caller'),
+                      sql<string>`cast(${whole.key} as text)`.as('key'),
+                      sql<string>`cast(${whole.fingerprint} as text)`.as('fingerprint'),
+                      sql<'waiting'>`cast(${whole.state} as text)`.as('state'),
+                      'id as owner',
+                      sql<number>`cast(${whole.create_time} as bigint)`.as('create_time'),
+                    ]),
+                  )
+              : insert.values(whole),
+          )
           .onConflict((conflict) =>
             conflict
               .columns(['caller', 'key'])
@@ -47,11 +67,13 @@ export function idempotencyStore(database: Database): IdempotencyStore {
           .where('key', '=', call.key)
           .executeTakeFirst();
         if (known !== undefined) return { ...known, outcome: parseJsonObject(known.outcome) };
+        if (database.shared && (await living.select('id').execute()).length === 0) return 'expired';
       }
     },
 
     async acceptIdempotent(caller, key, conductor) {
-      return await db.transaction().execute(async (transaction) => {
+      return db.transaction().execute(async (transaction) => {
+        if (!(await lives(transaction, conductor))) return false;
         const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })
@@ -108,18 +130,21 @@ export function idempotencyStore(database: Database): IdempotencyStore {
   };
 }
 
-/** Keeps the outcome of `call`, whether or not its beginning is still known. */
-export async function keepOutcome(db: Kysely<Tables>, call: IdempotentCall, outcome: JsonObject): Promise<void> {
-  const done = { state: 'done', outcome: JSON.stringify(outcome) } as const;
-  await db
-    .insertInto('idempotency')
-    .values({
-      caller: call.caller,
-      key: call.key,
-      fingerprint: call.fingerprint,
-      create_time: call.createTime.getTime(),
-      ...done,
-    })
-    .onConflict((conflict) => conflict.columns(['caller', 'key']).doUpdateSet(done))
+/** Keeps the outcome of a call that `owner` began; false when it is that conductor's no more. */
+export async function keepOutcome(
+  db: Kysely<Tables>,
+  { caller, key }: IdempotentCall,
+  owner: string,
+  outcome: JsonObject,
+): Promise<boolean> {
+  const kept = await db
+    .updateTable('idempotency')
+    .set({ state: 'done', outcome: JSON.stringify(outcome) })
+    .where('caller', '=', caller)
+    .where('key', '=', key)
+    .where('owner', '=', owner)
+    .where('state', '<>', 'done')
+    .returning('key')
     .execute();
+  return kept.length > 0;
 }

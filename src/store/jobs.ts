@@ -3,6 +3,7 @@ import type { Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
+import { livingConductor } from './livingConductor.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
@@ -28,6 +29,7 @@ const IDS_PER_QUERY = 1000;
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database): JobStore {
   const db = database.kysely;
+  const lives = livingConductor(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
   /** The job while it runs and the hold is not lost. */
@@ -112,9 +114,6 @@ export function jobStore(database: Database): JobStore {
       .where('kind', '=', 'call')
       .returning('fence'),
   );
-  const livingConductor = prepareQuery((conductor: { id: string }) =>
-    db.selectFrom('conductors').select('id').where('id', '=', conductor.id).where('expires_at', '>', database.now),
-  );
   const endRunning = prepareQuery(
     (job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'> & { owner: string; fence: number }) =>
       db
@@ -137,10 +136,7 @@ export function jobStore(database: Database): JobStore {
     async acceptJob(job, hold, idempotent, outcome) {
       try {
         await db.transaction().execute(async (transaction) => {
-          if (database.shared) {
-            const living = await transaction.executeQuery(livingConductor({ id: hold.owner }));
-            if (living.rows.length === 0) throw new HoldLost();
-          }
+          if (!(await lives(transaction, hold.owner))) throw new HoldLost();
           await transaction.executeQuery(
             insertJob({
               id: job.id,
@@ -163,7 +159,9 @@ export function jobStore(database: Database): JobStore {
               if (named.rows.length === 0) throw new HoldLost();
             }
           }
-          if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
+          if (idempotent === null) return;
+          // Another may have been the first since, where this process was lost meanwhile.
+          if (!(await keepOutcome(transaction, idempotent, hold.owner, outcome))) throw new HoldLost();
         });
         return true;
       } catch (error) {

@@ -73,6 +73,8 @@ function onConnections(
     // Holds until the end of the transaction, which the statement outside one is itself, and so for its commit.
     mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
     holdingRows: sql`for share`,
+    keepingRows: sql`for key share`,
+    untouchedRows: sql`for update skip locked`,
     isUniqueViolation,
     toTrouble: postgresTrouble,
     announce: (change) => changes.announce(change),

@@ -77,6 +77,8 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
     mayBeLost: sql`null`,
     holdingRows: sql``,
+    keepingRows: sql``,
+    untouchedRows: sql``,
     isUniqueViolation,
     toTrouble: sqliteTrouble,
     // There is nobody to tell, or to be told by.
