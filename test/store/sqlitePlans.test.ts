@@ -119,5 +119,5 @@ test.each([
   [{ driver: 'x' }, 'jobs_driver'],
   [{ state: 'running' }, 'jobs_state'],
 ])('a page of jobs by %j uses the index %s', async (query, index) => {
-  expect(await planOf(jobs(query))).toContain(`SEARCH jobs USING INDEX ${index}`);
+  expect(await planOf(jobs(query))).toContain(`SEARCH listed USING COVERING INDEX ${index}`);
 });
