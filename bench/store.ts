@@ -8,9 +8,11 @@ import { openPostgres } from '../src/store/postgres.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
 import { type PostgresServer, startPostgres } from '../test/store/embeddedPostgres.ts';
 import { type GrowingCost, growingCosts, SIZES } from './storeGrowth.ts';
+import { idleCosts } from './storeIdleWatchers.ts';
 import { postgresReservations, type ReservationCost, sqliteReservations } from './storeReservations.ts';
+import { lateness } from './storeWatchers.ts';
 
-const PARTS = ['reservations', 'growth'];
+const PARTS = ['reservations', 'growth', 'watchers', 'idle'];
 const parts = process.argv.length > 2 ? process.argv.slice(2) : PARTS;
 const unknown = parts.find((part) => !PARTS.includes(part));
 if (unknown !== undefined) throw new Error(`no part '${unknown}'; there are ${PARTS.join(', ')}`);
@@ -20,6 +22,8 @@ try {
   if (parts.includes('reservations')) await withPostgres('on', reservations);
   // What the disk adds is the same however much there is, and differs from one moment to the next.
   if (parts.includes('growth')) await withPostgres('off', growth);
+  if (parts.includes('watchers')) await withPostgres('on', watchers);
+  if (parts.includes('idle')) await withPostgres('off', idle);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -55,6 +59,25 @@ async function growth(postgres: PostgresServer): Promise<void> {
   console.log(`time of a step as nodes and jobs grow   SQLite:${sizes}   PostgreSQL:${sizes}`);
   for (const [index, { step, times }] of sqlite.entries()) {
     console.log(`  ${step.padEnd(45)}${growing(times)}              ${growing((other[index] as GrowingCost).times)}`);
+  }
+}
+
+async function watchers(postgres: PostgresServer): Promise<void> {
+  const { jobs, watchers, rate, p50, p99, worst } = await lateness(
+    postgres.url(await postgres.createDatabase()),
+    folder,
+  );
+  console.log(`end of a job until its watcher at another replica has it (ms)         p50       p99     worst`);
+  const name = `  ${jobs} jobs, ${rate.toFixed(0)} a second, ${watchers} watchers`;
+  console.log(name.padEnd(62) + [p50, p99, worst].map((time) => time.toFixed(0).padStart(10)).join(''));
+}
+
+async function idle(postgres: PostgresServer): Promise<void> {
+  const costs = await idleCosts(postgres.url(await postgres.createDatabase()));
+  console.log('memory of an idle watcher (kB)                                  live  with what the process keeps');
+  for (const { way, watchers, live, rss } of costs) {
+    const name = `  ${way}, ${watchers} watchers`;
+    console.log(`${name.padEnd(58)}${(live / 1e3).toFixed(0).padStart(10)}${(rss / 1e3).toFixed(0).padStart(30)}`);
   }
 }
 
