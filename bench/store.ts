@@ -63,12 +63,12 @@ async function growth(postgres: PostgresServer): Promise<void> {
 }
 
 async function watchers(postgres: PostgresServer): Promise<void> {
-  const { jobs, watchers, rate, p50, p99, worst } = await lateness(
+  const { jobs, watchers, rate, repeated, p50, p99, worst } = await lateness(
     postgres.url(await postgres.createDatabase()),
     folder,
   );
   console.log(`end of a job until its watcher at another replica has it (ms)         p50       p99     worst`);
-  const name = `  ${jobs} jobs, ${rate.toFixed(0)} a second, ${watchers} watchers`;
+  const name = `  ${jobs} jobs, ${rate.toFixed(0)} a second, ${watchers} watchers, ${repeated} repeats`;
   console.log(name.padEnd(62) + [p50, p99, worst].map((time) => time.toFixed(0).padStart(10)).join(''));
 }
 

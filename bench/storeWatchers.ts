@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { createClient } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { type Job, JobState } from '../gen/passthru/v1/job_pb.ts';
-import { PassthruService } from '../gen/passthru/v1/passthru_pb.ts';
+import { PassthruService, type WatchJobResponse } from '../gen/passthru/v1/passthru_pb.ts';
 import { startReplica } from './replica.ts';
 
 /** How late watchers learn of the end of a job that another replica runs, in milliseconds. */
@@ -14,10 +14,14 @@ export interface Lateness {
   watchers: number;
   /** Jobs that ended in a second. */
   rate: number;
+  /** Calls and watches that were repeated, because the store did not answer in time. */
+  repeated: number;
   p50: number;
   p99: number;
   worst: number;
 }
+
+let repeated = 0;
 
 const JOBS = 10_000;
 const WATCHERS = 1_000;
@@ -54,10 +58,10 @@ export async function lateness(url: string, folder: string): Promise<Lateness> {
       await delay((index / WATCHERS) * DURATION * 1000);
       for (let job = 0; job < JOBS / WATCHERS; job++) {
         const call = { node: name, method: 'second_method', arguments: { bar: 'x' } };
-        const { outcome } = await client(callers, index).callNodeMethod(call);
+        const { outcome } = await again(() => client(callers, index).callNodeMethod(call));
         if (outcome.case !== 'job') throw new Error(`answered ${outcome.case}`);
-        let last: Job | undefined;
-        for await (const event of client(watchers, index).watchJob({ jobId: outcome.value.id })) last = event.job;
+        const { id } = outcome.value;
+        const last = await again(() => lastEvent(client(watchers, index).watchJob({ jobId: id })));
         const now = performance.timeOrigin + performance.now();
         if (last?.state !== JobState.SUCCEEDED || last.endTime === undefined)
           throw new Error('the job did not end well');
@@ -74,10 +78,33 @@ export async function lateness(url: string, folder: string): Promise<Lateness> {
     jobs: late.length,
     watchers: WATCHERS,
     rate: late.length / seconds,
+    repeated,
     p50: at(0.5),
     p99: at(0.99),
     worst: at(1),
   };
+}
+
+/** Repeats `step` while the store is out of reach, as callers do. */
+async function again<T>(step: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!AGAIN.includes(ConnectError.from(error).code)) throw error;
+      repeated++;
+      await delay(100);
+    }
+  }
+}
+
+/** `Aborted`: a call that was not told of its acceptance still has the node. */
+const AGAIN = [Code.Unavailable, Code.Aborted];
+
+async function lastEvent(events: AsyncIterable<WatchJobResponse>): Promise<Job | undefined> {
+  let last: Job | undefined;
+  for await (const { job } of events) last = job;
+  return last;
 }
 
 function clients(url: string) {
