@@ -138,14 +138,11 @@ export interface KnownCall {
   outcome: JsonObject | null;
 }
 
-/** Which ended jobs are removed. */
-export interface Retention {
-  /** Those that ended before; null: none for their age. */
-  endedBefore: Date | null;
-  /** All but so many that ended last; null: none for their number. */
-  keep: number | null;
-  /** At most so many in one step. */
-  limit: number;
+/** A place in the order in which jobs ended: by the time, and of equal times by the id. */
+export interface EndPlace {
+  endTime: Date;
+  /** Of a job that need not exist; '' stands before all. */
+  id: string;
 }
 
 /**
@@ -233,8 +230,10 @@ export interface Store {
   listRevisions(id: string, after: number): Promise<Job[]>;
   /** The newest revision of each of these jobs that is there. */
   newestRevisions(ids: readonly string[]): Promise<Map<string, number>>;
-  /** Removes ended jobs, the oldest first; answers how many. */
-  removeEndedJobs(retention: Retention): Promise<number>;
+  /** Where the newest of the ended jobs stands that comes after the `count` which ended last; null when there is none. */
+  placeAfterNewest(count: number): Promise<EndPlace | null>;
+  /** Removes at most `limit` jobs that ended at `place` or before, the oldest first; answers how many. */
+  removeEndedJobs(place: EndPlace, limit: number): Promise<number>;
 
   /**
    * Begins an idempotent call of `conductor`. Null when it is the first with its caller and key since `notBefore`;

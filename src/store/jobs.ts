@@ -20,6 +20,7 @@ type JobStore = Pick<
   | 'listJobs'
   | 'listRevisions'
   | 'newestRevisions'
+  | 'placeAfterNewest'
   | 'removeEndedJobs'
 >;
 
@@ -281,27 +282,30 @@ export function jobStore(database: Database): JobStore {
       return newest;
     },
 
-    async removeEndedJobs({ endedBefore, keep, limit }) {
-      const last = keep === null ? undefined : await lastKept(db, keep);
-      if (endedBefore === null && last === undefined) return 0;
+    async placeAfterNewest(count) {
+      const row = await db
+        .selectFrom('jobs')
+        .select(['id', 'end_time'])
+        .where('end_time', 'is not', null)
+        .orderBy('end_time', 'desc')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .offset(count)
+        .executeTakeFirst();
+      return row === undefined ? null : { endTime: new Date(row.end_time as number), id: row.id };
+    },
+
+    async removeEndedJobs(place, limit) {
+      const time = place.endTime.getTime();
       const removed = await db
         .deleteFrom('jobs')
         .where('id', 'in', (from) =>
           from
             .selectFrom('jobs as old')
             .select('old.id')
-            .where('old.end_time', 'is not', null)
-            .where((where) =>
-              where.or([
-                ...(endedBefore === null ? [] : [where('old.end_time', '<', endedBefore.getTime())]),
-                ...(last === undefined
-                  ? []
-                  : [
-                      where('old.end_time', '<', last.end_time),
-                      where.and([where('old.end_time', '=', last.end_time), where('old.id', '<=', last.id)]),
-                    ]),
-              ]),
-            )
+            // Follows from the next, and is what lets the index end there.
+            .where('old.end_time', '<=', time)
+            .where((where) => where.or([where('old.end_time', '<', time), where('old.id', '<=', place.id)]))
             .orderBy('old.end_time')
             .orderBy('old.id')
             .limit(limit),
@@ -311,19 +315,6 @@ export function jobStore(database: Database): JobStore {
       return removed.length;
     },
   };
-}
-
-/** The newest of the ended jobs that come after the `keep` that ended last; undefined when there is none. */
-async function lastKept(db: Kysely<Tables>, keep: number) {
-  return await db
-    .selectFrom('jobs')
-    .select(['id', 'end_time'])
-    .where('end_time', 'is not', null)
-    .orderBy('end_time', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .offset(keep)
-    .executeTakeFirst();
 }
 
 /** Ends a transaction whose writer has lost the right to it. */
