@@ -5,6 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
+import { secretsFaults, secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -35,6 +36,7 @@ const keys = z.strictObject({
   }),
   auth: authKeys.prefault({}),
   tls: tlsKeys.prefault({}),
+  secrets: secretsKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,
@@ -128,7 +130,8 @@ export const configSchema = keys
   })
   .superRefine(
     (value, context) => {
-      for (const { path, message } of authFaults(value)) context.addIssue({ code: 'custom', path, message });
+      for (const { path, message } of [...authFaults(value), ...secretsFaults(value)])
+        context.addIssue({ code: 'custom', path, message });
     },
     { when },
   );
@@ -158,6 +161,7 @@ export function resolvePaths(config: Config, directory: string): Config {
       key_file: optional(config.tls.key_file),
       client_ca_file: optional(config.tls.client_ca_file),
     },
+    secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
 }

@@ -5,7 +5,7 @@ export const MASK = '******';
 
 /** The one list of names whose values are secrets: in driver_info, arguments, headers, configuration and logs. */
 const SECRET_NAME =
-  /pass(word|wd|phrase|code)?$|password|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|^authorization$|httpheaders|cookie/i;
+  /pass(word|wd|phrase|code)?$|password|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|encryption_?keys?|^authorization$|httpheaders|cookie/i;
 
 /** Whether a member called `name` holds a secret. */
 export function isSecretName(name: string): boolean {
