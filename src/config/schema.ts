@@ -5,7 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
-import { secretsFaults, secretsKeys } from './secretsSettings.ts';
+import { secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -130,8 +130,7 @@ export const configSchema = keys
   })
   .superRefine(
     (value, context) => {
-      for (const { path, message } of [...authFaults(value), ...secretsFaults(value)])
-        context.addIssue({ code: 'custom', path, message });
+      for (const { path, message } of authFaults(value)) context.addIssue({ code: 'custom', path, message });
     },
     { when },
   );

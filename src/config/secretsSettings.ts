@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { readFault } from '../auth/watchedFile.ts';
-import { isJsonObject } from '../core/json.ts';
 import { createSecretsCipher, KEY_BYTES, PLAIN, type SecretsCipher } from '../store/secretsCipher.ts';
 import { ConfigError } from './configError.ts';
 import { optionalTextSetting } from './setting.ts';
@@ -13,27 +12,17 @@ export const secretsKeys = z.strictObject({
       'The keys that secrets of nodes are encrypted with in the store, one a line; the first encrypts, the others read what is not rotated yet. Without keys they are kept in the clear. See docs/security.md.',
     allowed: 'the path of a file of lines as `passthru generate-key` prints them',
   }),
-  encryption_keys: optionalTextSetting({
-    description: 'Such keys themselves, parted by commas, for the environment. They go before those of the file.',
-    allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, parted by commas`,
-  }),
+  encryption_keys: optionalTextSetting(
+    {
+      description: 'Such keys themselves, parted by commas, for the environment. They go before those of the file.',
+      allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, parted by commas`,
+    },
+    areKeys,
+  ),
 });
 
 /** The group `secrets`, checked. */
 export type SecretsConfig = z.output<typeof secretsKeys>;
-
-/** What is wrong with the group `secrets` as a whole; its members may be missing or of a wrong type. */
-export function secretsFaults(content: Record<string, unknown>): { path: string[]; message: string }[] {
-  const group = isJsonObject(content.secrets) ? content.secrets : {};
-  const { key_file: file, encryption_keys: text } = group;
-  if (typeof text !== 'string') return [];
-  const path = ['secrets', 'encryption_keys'];
-  if (typeof file === 'string') return [{ path, message: 'nothing beside secrets.key_file; one of the two' }];
-  const { faults } = parseKeys(text.split(','));
-  return faults.length === 0
-    ? []
-    : [{ path, message: `keys of ${KEY_BYTES} bytes in base64 or hex, parted by commas` }];
-}
 
 /**
  * What encrypts the secrets of nodes by the configuration.
@@ -46,6 +35,12 @@ export function readSecretsCipher({ key_file: file, encryption_keys: text }: Sec
   if (faults.length === 0 && keys.length === 0) faults.push('holds no key; "passthru generate-key" makes one');
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `secrets.key_file: ${file}: ${fault}`));
   return createSecretsCipher([...given, ...keys]);
+}
+
+/** Whether `text` is at least one key, and nothing else. */
+function areKeys(text: string): boolean {
+  const { keys, faults } = parseKeys(text.split(','));
+  return keys.length > 0 && faults.length === 0;
 }
 
 function readLines(file: string): string[] {
