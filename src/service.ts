@@ -7,6 +7,7 @@ import { readSecretsCipher } from './config/secretsSettings.ts';
 import { applyCallRules } from './core/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
+import { createDestinations } from './core/destinations.ts';
 import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
@@ -101,6 +102,7 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
     connectionAttempts: redfish.connection_attempts,
     connectionRetryIntervalMs: redfish.connection_retry_interval,
     requestTimeoutMs: redfish.request_timeout,
+    destinations: createDestinations(config.destinations),
     fenceHeader: redfish.fence_header === 'on',
   };
   return [

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
+import { destinationKeys } from './destinationSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
@@ -37,6 +38,7 @@ const keys = z.strictObject({
   auth: authKeys.prefault({}),
   tls: tlsKeys.prefault({}),
   secrets: secretsKeys.prefault({}),
+  destinations: destinationKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,

@@ -48,7 +48,7 @@ export function redfishMachines(
     vendorInterfaces: [
       {
         name: vendorInterface,
-        methods: [...subscriptionMethods(access), ejectMethod(access)],
+        methods: [...subscriptionMethods(access, settings.destinations), ejectMethod(access)],
         validate: (node) => void readDriverInfo(node, settings),
       },
       { name: 'no-vendor', methods: [] },
