@@ -1,5 +1,6 @@
 import { checkRole } from './caller.ts';
 import { CALL_ROLE } from './callRules.ts';
+import { CallSecrets } from './callSecrets.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
@@ -15,6 +16,7 @@ import type { Node } from './node.ts';
 import type { NodeManager } from './nodeManager.ts';
 import { findMethod, type Registry } from './registry.ts';
 import type { Running } from './running.ts';
+import { SHORT_SECRET } from './secrets.ts';
 import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
 import { uuid7 } from './uuid7.ts';
@@ -140,7 +142,7 @@ export class Dispatch {
     idempotent: IdempotentCall | null,
     accepted: () => Promise<void>,
   ): Promise<Outcome> {
-    const { call, method } = checked;
+    const { method } = checked;
     const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
     let lock: Lock | null = null;
     let unguard = () => {};
@@ -156,8 +158,7 @@ export class Dispatch {
           checked.driver = node.driver;
         }
       }
-      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
-      const args = method.parse(call.arguments);
+      const args = this.#check(checked, node);
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {
@@ -176,6 +177,17 @@ export class Dispatch {
         await lock?.release();
         leaveWorker();
       }
+    }
+  }
+
+  /** The checked arguments of a call on a node that has what the method needs. */
+  #check({ call, method }: CheckedCall, node: StoredNode | null): unknown {
+    try {
+      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      return method.parse(call.arguments);
+    } catch (error) {
+      // Ironic quotes arguments to who sent them (recorded: "create_subscription bad headers").
+      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
     }
   }
 
@@ -285,7 +297,7 @@ export class Dispatch {
     this.#parts.running.add(end, controller);
   }
 
-  #handle(
+  async #handle(
     checked: CheckedCall,
     node: Node | null,
     args: unknown,
@@ -294,6 +306,7 @@ export class Dispatch {
     progress: Task['progress'],
   ): Promise<Json | undefined | Attachment> {
     const { call, driver, httpMethod } = checked;
+    const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
     const task: NodeTask | DriverTask = {
       ...(node === null ? {} : { node }),
       driver,
@@ -304,10 +317,16 @@ export class Dispatch {
       deadline: checked.method.async ? null : call.deadline,
       fence: lock?.fence ?? null,
       beforeSend: lock === null ? nothing : () => lock.tenure.check(),
-      progress,
-      log: this.#parts.log,
+      progress: (fraction, message) =>
+        progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
+      log: secrets.log(this.#parts.log),
     };
-    return (checked.method as Method).run(task, args);
+    try {
+      return await (checked.method as Method).run(task, args);
+    } catch (error) {
+      // The reason of the signal is the core's own, and known by its identity.
+      throw error === signal.reason ? error : secrets.error(error);
+    }
   }
 }
 
