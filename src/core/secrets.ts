@@ -5,7 +5,7 @@ export const MASK = '******';
 
 /** The one list of names whose values are secrets: in driver_info, arguments, headers, configuration, logs and traces. */
 const NAMES =
-  'pass(?:word|wd|phrase|code)?$|password|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|encryption_?keys?|^authorization$|httpheaders|cookie';
+  'pass(?:phrase|code)?$|passw|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|encryption_?keys?|^authorization$|httpheaders|cookie';
 const SECRET_NAME = new RegExp(NAMES, 'i');
 
 /** Whether a member called `name` holds a secret. */
@@ -47,7 +47,7 @@ function define(target: JsonObject, key: string, value: Json): void {
 }
 
 /** A secret in running text: who a URL is for, credentials of HTTP (RFC 9110, 11.4), `name=value` and `"name": "value"`. */
-const URL_USER_WITHIN = /(?<=\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi;
+const URL_USER_WITHIN = /(?<=\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi;
 const CREDENTIALS = /\b(Basic|Bearer|Digest|Negotiate) +[\w.~+/=-]{4,}/gi;
 const ASSIGNED = /(["']?)([\w.-]+)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"')}\]]+)/g;
 
