@@ -4,6 +4,7 @@ import type { IdempotentCall, Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type IdempotencyStore = Pick<
   Store,
@@ -13,13 +14,15 @@ type IdempotencyStore = Pick<
 /**
  * The part of the store that keeps idempotency keys. Only the acceptance is durable: after a crash of the machine a call
  * that began its work must be known, so that it is not run again; a lost outcome shows as unknown.
+ *
+ * A fingerprint is encrypted: it is a digest of the arguments, by which a password among them could be guessed.
  */
-export function idempotencyStore(database: Database): IdempotencyStore {
+export function idempotencyStore(database: Database, cipher: SecretsCipher): IdempotencyStore {
   const db = database.kysely;
   return {
     async beginIdempotent(call, conductor, notBefore) {
       const first = {
-        fingerprint: call.fingerprint,
+        fingerprint: cipher.seal(call.fingerprint, fingerprintPlace(call)),
         state: 'waiting' as const,
         owner: conductor,
         outcome: null,
@@ -46,7 +49,9 @@ export function idempotencyStore(database: Database): IdempotencyStore {
           .where('caller', '=', call.caller)
           .where('key', '=', call.key)
           .executeTakeFirst();
-        if (known !== undefined) return { ...known, outcome: parseJsonObject(known.outcome) };
+        if (known === undefined) continue;
+        const fingerprint = cipher.open(known.fingerprint, fingerprintPlace(call));
+        return { ...known, fingerprint, outcome: parseJsonObject(known.outcome) };
       }
     },
 
@@ -109,17 +114,27 @@ export function idempotencyStore(database: Database): IdempotencyStore {
 }
 
 /** Keeps the outcome of `call`, whether or not its beginning is still known. */
-export async function keepOutcome(db: Kysely<Tables>, call: IdempotentCall, outcome: JsonObject): Promise<void> {
+export async function keepOutcome(
+  db: Kysely<Tables>,
+  call: IdempotentCall,
+  outcome: JsonObject,
+  cipher: SecretsCipher,
+): Promise<void> {
   const done = { state: 'done', outcome: JSON.stringify(outcome) } as const;
   await db
     .insertInto('idempotency')
     .values({
       caller: call.caller,
       key: call.key,
-      fingerprint: call.fingerprint,
+      fingerprint: cipher.seal(call.fingerprint, fingerprintPlace(call)),
       create_time: call.createTime.getTime(),
       ...done,
     })
     .onConflict((conflict) => conflict.columns(['caller', 'key']).doUpdateSet(done))
     .execute();
+}
+
+/** Where the ciphertext of a fingerprint stands, for `SecretsCipher`. */
+function fingerprintPlace({ caller, key }: IdempotentCall): string {
+  return `call ${JSON.stringify([caller, key])}`;
 }

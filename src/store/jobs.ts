@@ -7,6 +7,7 @@ import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type JobStore = Pick<
   Store,
@@ -26,7 +27,7 @@ type JobStore = Pick<
 const IDS_PER_QUERY = 1000;
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
-export function jobStore(database: Database): JobStore {
+export function jobStore(database: Database, cipher: SecretsCipher): JobStore {
   const db = database.kysely;
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
@@ -163,7 +164,7 @@ export function jobStore(database: Database): JobStore {
               if (named.rows.length === 0) throw new HoldLost();
             }
           }
-          if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
+          if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome, cipher);
         });
         return true;
       } catch (error) {

@@ -19,8 +19,8 @@ export function kyselyStore(database: Database, cipher: SecretsCipher = PLAIN): 
   const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
     ...nodeStore(database, cipher),
     ...reservationStore(database),
-    ...jobStore(database),
-    ...idempotencyStore(database),
+    ...jobStore(database, cipher),
+    ...idempotencyStore(database, cipher),
     ...conductorStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);

@@ -6,13 +6,14 @@ export const KEY_BYTES = 32;
 
 const ALGORITHM = 'aes-256-gcm';
 const ID_LENGTH = 16;
+const SEALED = /^[0-9a-f]{16}:/;
 /** What NIST SP 800-38D, 8.2.2, has for random ones; good for 2^32 values under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts what a store keeps in a column that holds a JSON object, some of which are secrets. Encrypted it reads
- * `KEYID:BASE64` (nonce, ciphertext, tag), so that it cannot be taken for plain JSON, which begins with a brace.
+ * Encrypts what a store keeps in a column: a JSON object with secrets in it, or a digest of secrets. Encrypted it reads
+ * `KEYID:BASE64` (nonce, ciphertext, tag), which neither of the two does.
  */
 export interface SecretsCipher {
   /** The key that values are encrypted with; null when there is none, and they are kept plain. */
@@ -20,10 +21,10 @@ export interface SecretsCipher {
   /** Every key that can be read with. */
   readonly keyIds: readonly string[];
   /**
-   * @param json the text of a JSON object; an empty one stays as it is
+   * @param text an empty JSON object stays as it is
    * @param place where it stands; the ciphertext reads nowhere else, so that nobody can move it to another node
    */
-  seal(json: string, place: string): string;
+  seal(text: string, place: string): string;
   /**
    * The text that was sealed; a plain one as it is.
    * @throws kind `store_unavailable` when this process does not have the key; `internal` when the value was changed or
@@ -44,11 +45,11 @@ export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
   return {
     keyId,
     keyIds,
-    seal(json, place) {
-      if (first === undefined || json === '{}') return json;
+    seal(text, place) {
+      if (first === undefined || text === '{}') return text;
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(ALGORITHM, first, nonce).setAAD(Buffer.from(place));
-      const ciphertext = Buffer.concat([cipher.update(json, 'utf8'), cipher.final()]);
+      const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
       return `${keyId}:${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64')}`;
     },
     open(sealed, place) {
@@ -86,5 +87,5 @@ export function keyIdOf(key: Buffer): string {
 
 /** The id of the key that `text` of a column is encrypted with; null when it is plain. */
 export function sealedWith(text: string): string | null {
-  return text.startsWith('{') ? null : text.slice(0, ID_LENGTH);
+  return SEALED.test(text) ? text.slice(0, ID_LENGTH) : null;
 }

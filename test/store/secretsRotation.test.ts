@@ -173,6 +173,22 @@ test('on SQLite no byte of a secret is left in any file, also of what was plain 
   place.remove();
 });
 
+test('the digest of the arguments of a call with an idempotency key cannot be read without the key', async () => {
+  const place = PLACES.SQLite();
+  const fingerprint = 'digest-of-arguments-4711';
+  const call = { caller: 'alice', key: 'k', fingerprint, createTime: new Date() };
+  const opened = () => openStore(place.url, { log, cipher: createSecretsCipher([FIRST]) });
+  let store = await opened();
+  await store.addConductor(sampleConductor());
+  expect(await store.beginIdempotent(call, 'process-1', new Date(0))).toBeNull();
+  await store.close();
+  expect(readFileSync(place.path).includes(fingerprint)).toBe(false);
+  store = await opened();
+  expect(await store.beginIdempotent(call, 'process-1', new Date(0))).toMatchObject({ fingerprint });
+  await store.close();
+  place.remove();
+});
+
 describe('beside replicas', () => {
   test('what they change at the same time is kept, held nodes are encrypted too, and all ends under the new key', async () => {
     const url = server.url(await server.createDatabase());
