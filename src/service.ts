@@ -3,9 +3,11 @@ import { createAccess } from './auth/create.ts';
 import { isLoopback, parseListenAddress } from './config/listenAddress.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
+import { readSecretsCipher } from './config/secretsSettings.ts';
 import { applyCallRules } from './core/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
+import { createDestinations } from './core/destinations.ts';
 import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
@@ -32,7 +34,7 @@ export interface Service {
 
 /**
  * Starts the service that `config` describes. What a failed start had begun is ended again.
- * @throws ConfigError for a nodes file that is wrong; a PassthruError whose message is for the operator when the store,
+ * @throws ConfigError for a nodes file or a file of keys that is wrong; a PassthruError whose message is for the operator when the store,
  *   a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log }: { log: Logger }): Promise<Service> {
@@ -46,7 +48,11 @@ export async function startService(config: Config, { log }: { log: Logger }): Pr
 }
 
 async function startWith(access: Access, config: Config, log: Logger): Promise<Service> {
-  const store = await openStore(config.store, { log });
+  const cipher = readSecretsCipher(config.secrets);
+  if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
+    log.warn({}, 'passwords of BMCs are kept in the clear: set secrets.key_file; see docs/security.md');
+  }
+  const store = await openStore(config.store, { log, cipher });
   try {
     const core = await makeCore(config, store, log);
     try {
@@ -96,6 +102,7 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
     connectionAttempts: redfish.connection_attempts,
     connectionRetryIntervalMs: redfish.connection_retry_interval,
     requestTimeoutMs: redfish.request_timeout,
+    destinations: createDestinations(config.destinations),
     fenceHeader: redfish.fence_header === 'on',
   };
   return [

@@ -27,6 +27,16 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
     load: async () => (await import('./serve.ts')).serveCommand(),
   },
   {
+    name: 'generate-key',
+    summary: 'Print a new key for secrets.key_file',
+    load: async () => (await import('./generateKey.ts')).generateKeyCommand(),
+  },
+  {
+    name: 'rotate-key',
+    summary: 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
+    load: async () => (await import('./rotateKey.ts')).rotateKeyCommand(),
+  },
+  {
     name: 'sim',
     summary: 'Run simulated BMCs that speak Redfish, one port each',
     load: async () => (await import('../sim/command.ts')).simCommand(),

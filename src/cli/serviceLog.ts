@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
-import { isSecretName, MASK } from '../core/secrets.ts';
+import { isSecretName, MASK, maskText } from '../core/secrets.ts';
 
 /** How deep into a logged value secrets are looked for; what lies deeper is not logged. */
 const MAX_DEPTH = 8;
@@ -44,6 +44,7 @@ function mask(value: unknown, depth: number): unknown {
 }
 
 function masked(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return maskText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return value;
   if (depth === 0 || ArrayBuffer.isView(value)) return '…';

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
+import { destinationKeys } from './destinationSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
+import { secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -35,6 +37,8 @@ const keys = z.strictObject({
   }),
   auth: authKeys.prefault({}),
   tls: tlsKeys.prefault({}),
+  secrets: secretsKeys.prefault({}),
+  destinations: destinationKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,
@@ -158,6 +162,7 @@ export function resolvePaths(config: Config, directory: string): Config {
       key_file: optional(config.tls.key_file),
       client_ca_file: optional(config.tls.client_ca_file),
     },
+    secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
 }

@@ -26,11 +26,12 @@ export function textSetting(initial: string | (() => string), isAllowed: (text: 
   );
 }
 
-/** A text that may be absent; then null. */
-export function optionalTextSetting(about: About) {
+/** A text that may be absent; then null. One that is there must not be empty, and be allowed by `isAllowed`. */
+export function optionalTextSetting(about: About, isAllowed: (text: string) => boolean = () => true) {
   const schema = z
     .string()
     .min(1)
+    .refine(isAllowed)
     .optional()
     .transform((text) => text ?? null);
   return describe(schema, { kind: 'text', ...about });

@@ -1,5 +1,6 @@
 import { checkRole } from './caller.ts';
 import { CALL_ROLE } from './callRules.ts';
+import { CallSecrets } from './callSecrets.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
@@ -16,6 +17,7 @@ import type { Node } from './node.ts';
 import type { NodeManager } from './nodeManager.ts';
 import { findMethod, type Registry } from './registry.ts';
 import type { Running } from './running.ts';
+import { SHORT_SECRET } from './secrets.ts';
 import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
 import { uuid7 } from './uuid7.ts';
@@ -165,7 +167,7 @@ export class Dispatch {
     idempotent: IdempotentCall | null,
     accepted: () => Promise<void>,
   ): Promise<Outcome> {
-    const { call, method } = checked;
+    const { method } = checked;
     const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
     let lock: Lock | null = null;
     let unguard = () => {};
@@ -182,8 +184,7 @@ export class Dispatch {
         }
         this.#parts.nodes.known.keep(node, lock.fence);
       }
-      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
-      const args = method.parse(call.arguments);
+      const args = this.#check(checked, node);
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {
@@ -209,6 +210,17 @@ export class Dispatch {
   #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
     const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
     return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  }
+
+  /** The checked arguments of a call on a node that has what the method needs. */
+  #check({ call, method }: CheckedCall, node: StoredNode | null): unknown {
+    try {
+      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      return method.parse(call.arguments);
+    } catch (error) {
+      // Ironic quotes arguments to who sent them (recorded: "create_subscription bad headers").
+      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
+    }
   }
 
   async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
@@ -315,7 +327,7 @@ export class Dispatch {
     this.#parts.running.add(end, controller);
   }
 
-  #handle(
+  async #handle(
     checked: CheckedCall,
     node: Node | null,
     args: unknown,
@@ -324,6 +336,7 @@ export class Dispatch {
     progress: Task['progress'],
   ): Promise<Json | undefined | Attachment> {
     const { call, driver, httpMethod } = checked;
+    const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
     const task: NodeTask | DriverTask = {
       ...(node === null ? {} : { node }),
       driver,
@@ -334,10 +347,16 @@ export class Dispatch {
       deadline: checked.method.async ? null : call.deadline,
       fence: lock?.fence ?? null,
       beforeSend: lock === null ? nothing : () => lock.tenure.check(),
-      progress,
-      log: this.#parts.log,
+      progress: (fraction, message) =>
+        progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
+      log: secrets.log(this.#parts.log),
     };
-    return (checked.method as Method).run(task, args);
+    try {
+      return await (checked.method as Method).run(task, args);
+    } catch (error) {
+      // The reason of the signal is the core's own, and known by its identity.
+      throw error === signal.reason ? error : secrets.error(error);
+    }
   }
 }
 

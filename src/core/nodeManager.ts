@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
+import { CallSecrets } from './callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
@@ -150,7 +151,7 @@ export class NodeManager implements Nodes {
       vendorInterface.validate?.(node);
       return null;
     } catch (error) {
-      if (error instanceof PassthruError) return error.message;
+      if (error instanceof PassthruError) return new CallSecrets([node.driverInfo]).text(error.message);
       throw error;
     }
   }
@@ -223,7 +224,8 @@ export class NodeManager implements Nodes {
     try {
       if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
     } catch (error) {
-      this.#log.warn({ err: error, node: node.uuid }, 'the driver could not release what it kept for a node');
+      const err = new CallSecrets([node.driverInfo]).error(error);
+      this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
     }
   }
 }

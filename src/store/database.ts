@@ -50,6 +50,11 @@ export interface Database extends ColumnTypes {
   announce(change: Change): void;
   /** Calls `listener` with what other processes announce. */
   onChange(listener: (change: Change) => void): void;
+  /**
+   * Leaves nothing in the files of what was overwritten or removed, as far as the database lets a program do that while
+   * others use it: on PostgreSQL it is the server's to do, in its own time. Takes as long as copying the database.
+   */
+  eraseRemoved(): Promise<void>;
   /** Ends what runs, then closes. */
   close(): Promise<void>;
 }

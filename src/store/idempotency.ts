@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import { livingConductor } from './livingConductor.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type IdempotencyStore = Pick<
   Store,
@@ -14,14 +15,16 @@ type IdempotencyStore = Pick<
 /**
  * The part of the store that keeps idempotency keys. Only the acceptance is durable: after a crash of the machine a call
  * that began its work must be known, so that it is not run again; a lost outcome shows as unknown.
+ *
+ * A fingerprint is encrypted: it is a digest of the arguments, by which a password among them could be guessed.
  */
-export function idempotencyStore(database: Database): IdempotencyStore {
+export function idempotencyStore(database: Database, cipher: SecretsCipher): IdempotencyStore {
   const db = database.kysely;
   const lives = livingConductor(database);
   return {
     async beginIdempotent(call, conductor, notBefore) {
       const first = {
-        fingerprint: call.fingerprint,
+        fingerprint: cipher.seal(call.fingerprint, fingerprintPlace(call)),
         state: 'waiting' as const,
         owner: conductor,
         outcome: null,
@@ -66,7 +69,10 @@ export function idempotencyStore(database: Database): IdempotencyStore {
           .where('caller', '=', call.caller)
           .where('key', '=', call.key)
           .executeTakeFirst();
-        if (known !== undefined) return { ...known, outcome: parseJsonObject(known.outcome) };
+        if (known !== undefined) {
+          const fingerprint = cipher.open(known.fingerprint, fingerprintPlace(call));
+          return { ...known, fingerprint, outcome: parseJsonObject(known.outcome) };
+        }
         if (database.shared && (await living.select('id').execute()).length === 0) return 'expired';
       }
     },
@@ -147,4 +153,9 @@ export async function keepOutcome(
     .returning('key')
     .execute();
   return kept.length > 0;
+}
+
+/** Where the ciphertext of a fingerprint stands, for `SecretsCipher`. */
+function fingerprintPlace({ caller, key }: IdempotentCall): string {
+  return `call ${JSON.stringify([caller, key])}`;
 }

@@ -7,21 +7,22 @@ import { idempotencyStore } from './idempotency.ts';
 import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
 import { reservationStore } from './reservations.ts';
+import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
-/** The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it. */
-export function kyselyStore(database: Database): Store {
+/** The store on `database`, whose tables are up to date, with secrets as `cipher` has them; closing the store ends what runs, then closes it. */
+export function kyselyStore(database: Database, cipher: SecretsCipher = PLAIN): Store {
   let closing: Promise<void> | null = null;
   /** How many steps run; a set of their promises would cost every call more. */
   let running = 0;
   const idle = Promise.withResolvers<void>();
 
   const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
-    ...nodeStore(database),
+    ...nodeStore(database, cipher),
     ...reservationStore(database),
     ...jobStore(database),
-    ...idempotencyStore(database),
+    ...idempotencyStore(database, cipher),
     ...conductorStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);

@@ -79,6 +79,8 @@ function onConnections(
     toTrouble: postgresTrouble,
     announce: (change) => changes.announce(change),
     onChange: (listener) => changes.listen(listener),
+    // Its autovacuum does. What would do it at once locks everybody out.
+    eraseRemoved: async () => {},
     async close() {
       await changes.close();
       await connections.end();

@@ -88,6 +88,10 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     // There is nobody to tell, or to be told by.
     announce: () => {},
     onChange: () => {},
+    async eraseRemoved() {
+      // The first writes the database anew, into the log; the second takes that over and empties the log.
+      await kysely.connection().execute(async () => sqlite.exec('vacuum; pragma wal_checkpoint(truncate)'));
+    },
     async close() {
       // The connection comes when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());

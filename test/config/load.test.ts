@@ -70,6 +70,12 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ['node_lock_lease: 0', `node_lock_lease: 0 is not allowed; allowed: a duration from 1s to 1h, ${DURATION}`],
     ['workers_pool_size: 0', 'workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000'],
     ['workers_pool_size: "7"', 'workers_pool_size: "7" is not allowed; allowed: a whole number from 1 to 10000'],
+    ...['10.0.0.0/33', '10.0.0/8', 'bmc.example', 'fe80::1%eth0', '10.0.0.0/', '::/129'].map(
+      (network): [string, string] => [
+        `destinations: { deny: [10.0.0.0/8, "${network}"] }`,
+        `destinations.deny[1]: "${network}" is not allowed; allowed: a list of networks such as 10.0.0.0/8 or fd00::/8, or single addresses`,
+      ],
+    ),
     ['host: a b', 'host: "a b" is not allowed; allowed: 1 to 255 visible ASCII characters'],
     ['log_level: loud', 'log_level: "loud" is not allowed; allowed: fatal, error, warn, info, debug, trace, silent'],
     [
@@ -177,6 +183,10 @@ describe('the environment', () => {
       PASSTHRU_TLS_CERT_FILE: ['/etc/cert.pem', '/etc/cert.pem'],
       PASSTHRU_TLS_KEY_FILE: ['/etc/key.pem', '/etc/key.pem'],
       PASSTHRU_TLS_CLIENT_CA_FILE: ['/etc/ca.pem', '/etc/ca.pem'],
+      PASSTHRU_SECRETS_KEY_FILE: ['/etc/secrets.key', '/etc/secrets.key'],
+      PASSTHRU_SECRETS_ENCRYPTION_KEYS: ['0123456789abcdef'.repeat(4), '0123456789abcdef'.repeat(4)],
+      PASSTHRU_DESTINATIONS_ALLOW: ['10.1.0.0/16, fd00::1', ['10.1.0.0/16', 'fd00::1']],
+      PASSTHRU_DESTINATIONS_DENY: ['["0.0.0.0/0", "::/0"]', ['0.0.0.0/0', '::/0']],
       PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: ['7', 7],
       PASSTHRU_NODE_LOCKED_RETRY_INTERVAL: ['250ms', 250],
       PASSTHRU_LOCK_WAIT_MAX: ['5m', 300_000],
@@ -270,6 +280,8 @@ test('without a file everything has its default', () => {
       },
     },
     tls: { cert_file: null, key_file: null, client_ca_file: null },
+    secrets: { key_file: null, encryption_keys: null },
+    destinations: { allow: [], deny: [] },
     node_locked_retry_attempts: 3,
     node_locked_retry_interval: 1000,
     lock_wait_max: 60_000,

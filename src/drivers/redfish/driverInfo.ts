@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { SecureVersion } from 'node:tls';
 import { looseBoolean } from '../../core/arguments.ts';
+import type { Destinations } from '../../core/destinations.ts';
 import { type FieldViolation, PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
@@ -17,6 +18,8 @@ export interface RedfishSettings {
   requestTimeoutMs: number;
   /** Whether requests say under which reservation they are sent, for the simulated BMCs of a test. Default false. */
   fenceHeader?: boolean;
+  /** Where a subscription and `discover` may lead. Default anywhere. */
+  destinations?: Destinations;
 }
 
 /** What driver_info says of a machine. */

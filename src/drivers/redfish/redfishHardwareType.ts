@@ -49,7 +49,7 @@ export function redfishMachines(
     vendorInterfaces: [
       {
         name: vendorInterface,
-        methods: [...subscriptionMethods(access), ejectMethod(access)],
+        methods: [...subscriptionMethods(access, settings.destinations), ejectMethod(access)],
         validate: (node) => void read(node),
       },
       { name: 'no-vendor', methods: [] },
