@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { startFleet } from '../src/sim/index.ts';
+import { connectBare, ejectBare } from './bmcBare.ts';
 import { runChaos } from './bmcChaos.ts';
 import { SYSTEM, startBenchCore } from './bmcCore.ts';
 import type { FleetCounts } from './bmcFleet.ts';
@@ -80,30 +81,33 @@ async function manyBmcs(): Promise<void> {
 
   console.log('');
   console.log(`${BMCS} BMCs with ${LATENCY_MS} ms latency, one eject each, ${WORKERS} workers`);
-  console.log('                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s');
-  await round('unknown BMCs');
-  await round('known BMCs');
+  console.log("                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s   BMCs' CPU s");
+  const eject = (index: number) => bench.call(`n-${index}`, 'eject_vmedia', { boot_device: 'cd' });
+  await round('unknown BMCs', eject);
+  await round('known BMCs', eject);
   await bench.close();
   const { sessions } = await ask(fleet, 'count');
+  const bare = await Promise.all(urls.map((url) => connectBare(url, `${SYSTEM}/VirtualMedia/CD1`)));
+  await round('bare undici', (index) => ejectBare(bare[index]!));
   console.log(`sessions left behind: ${sessions}`);
+  await Promise.all(bare.map(({ client }) => client.close()));
   fleet.kill('SIGTERM');
   await once(fleet, 'exit');
 
-  async function round(name: string): Promise<void> {
-    const { requests } = await ask(fleet, 'insert');
-    const queue = urls.map((_, index) => `n-${index}`);
+  async function round(name: string, work: (index: number) => Promise<unknown>): Promise<void> {
+    const before = await ask(fleet, 'insert');
+    const queue = [...urls.keys()];
     const cpu = process.cpuUsage();
     const begun = performance.now();
     await Promise.all(
       Array.from({ length: WORKERS }, async () => {
-        for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-          await bench.call(node, 'eject_vmedia', { boot_device: 'cd' });
-        }
+        for (let index = queue.pop(); index !== undefined; index = queue.pop()) await work(index);
       }),
     );
     const took = (performance.now() - begun) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    const sent = (await ask(fleet, 'count')).requests - requests;
+    const after = await ask(fleet, 'count');
+    const sent = after.requests - before.requests;
     const ideal = (sent * LATENCY_MS) / WORKERS / 1000;
     const cells = [
       name.padEnd(20),
@@ -112,6 +116,7 @@ async function manyBmcs(): Promise<void> {
       took.toFixed(2).padStart(9),
       (took / ideal).toFixed(2).padStart(8),
       ((user + system) / 1e6).toFixed(2).padStart(26),
+      (after.cpu - before.cpu).toFixed(2).padStart(14),
     ];
     console.log(cells.join(''));
   }

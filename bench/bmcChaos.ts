@@ -39,7 +39,7 @@ const SETTINGS = { connectionAttempts: 2, connectionRetryIntervalMs: 10, request
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 const CD = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
 const FLOPPY = CD.replace('CD1', 'Floppy1');
-const caller = { name: 'chaos' };
+const caller = { name: 'chaos', role: 'admin' } as const;
 
 /** Failures that say that nothing was changed. */
 const NOT_DONE: ReadonlySet<string> = new Set(['bmc_unreachable', 'bmc_timeout', 'bmc_refused', 'bmc_failed']);

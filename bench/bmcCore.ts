@@ -7,7 +7,7 @@ import { silentLogger } from '../src/core/logger.ts';
 import { createRedfishHardwareType } from '../src/drivers/redfish/redfishHardwareType.ts';
 import { openStore } from '../src/store/open.ts';
 
-const caller = { name: 'bench' };
+const caller = { name: 'bench', role: 'admin' } as const;
 const { signal: forever } = new AbortController();
 export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 

@@ -7,6 +7,8 @@ export interface FleetCounts {
   requests: number;
   connections: number;
   sessions: number;
+  /** Seconds of processor time that the process has taken so far. */
+  cpu: number;
 }
 
 const fleet = await startFleet({
@@ -27,7 +29,13 @@ process.on('message', (message) => {
     requests: sum((bmc) => bmc.requestCount),
     connections: sum((bmc) => bmc.connections),
     sessions: sum((bmc) => bmc.sessions.length),
+    cpu: cpuSeconds(),
   } satisfies FleetCounts);
 });
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
 process.once('SIGTERM', () => void fleet.close().then(() => process.exit()));
 process.send?.(fleet.bmcs.map(({ url }) => url));

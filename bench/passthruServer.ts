@@ -10,10 +10,13 @@ import { tellParent } from './server.ts';
 const folder = mkdtempSync(join(tmpdir(), 'passthru-bench-'));
 const environment = { PASSTHRU_STORE: `sqlite:${join(folder, 'bench.db')}`, PASSTHRU_LISTEN: '127.0.0.1:0' };
 const service = await startService(loadConfig({ file: null, environment }), { log: silentLogger });
-await service.core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, { name: 'bench' });
-await service.core.nodes.create({ name: 'rf-1', driver: 'redfish' }, { name: 'bench' });
+await service.core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, { name: 'bench', role: 'admin' });
+await service.core.nodes.create({ name: 'rf-1', driver: 'redfish' }, { name: 'bench', role: 'admin' });
 for (let index = 0; index < 64; index++) {
-  await service.core.nodes.create({ name: `fake-${100 + index}`, driver: 'fake-hardware' }, { name: 'bench' });
+  await service.core.nodes.create(
+    { name: `fake-${100 + index}`, driver: 'fake-hardware' },
+    { name: 'bench', role: 'admin' },
+  );
 }
 process.once('SIGTERM', async () => {
   await service.close();

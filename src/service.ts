@@ -1,6 +1,9 @@
-import { parseListenAddress } from './config/listenAddress.ts';
+import type { Access } from './auth/access.ts';
+import { createAccess } from './auth/create.ts';
+import { isLoopback, parseListenAddress } from './config/listenAddress.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
+import { applyCallRules } from './core/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
 import type { HardwareType } from './core/hardware.ts';
@@ -33,13 +36,23 @@ export interface Service {
  *   a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log }: { log: Logger }): Promise<Service> {
+  const access = await createAccess(config.auth, log);
+  try {
+    return await startWith(access, config, log);
+  } catch (error) {
+    await access.close();
+    throw error;
+  }
+}
+
+async function startWith(access: Access, config: Config, log: Logger): Promise<Service> {
   const store = await openStore(config.store, { log });
   try {
     const core = await makeCore(config, store, log);
     try {
       if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
-      const listener = await listen(config, core, log);
-      return makeService(config, store, core, listener, log);
+      const listener = await listen(config, core, access, log);
+      return makeService(config, store, core, access, listener, log);
     } catch (error) {
       await core.shutdown(0);
       throw error;
@@ -55,7 +68,7 @@ async function makeCore(config: Config, store: Store, log: Logger): Promise<Core
   try {
     return await createCore({
       store,
-      hardwareTypes,
+      hardwareTypes: applyCallRules(hardwareTypes, config.auth.rules),
       host: config.host,
       log,
       settings: {
@@ -95,19 +108,34 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
   ];
 }
 
-async function listen(config: Config, core: Core, log: Logger): Promise<Listener> {
+async function listen(config: Config, core: Core, access: Access, log: Logger): Promise<Listener> {
+  const { cors_origins: corsOrigins, auth } = config;
   const { host, port } = parseListenAddress(config.listen)!;
-  const rest = createRestHandler({ core, log, corsOrigins: config.cors_origins });
-  return startListener({ host, port, core, log, rest, corsOrigins: config.cors_origins });
+  const rest = createRestHandler({ core, access, log, corsOrigins });
+  const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
+  const requireClientCertificate = auth.type !== 'client_certificate';
+  const tls =
+    certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, requireClientCertificate };
+  if (tls === null && !isLoopback(host)) {
+    log.warn({ listen: config.listen }, 'credentials come in the clear: set tls.cert_file, or let a proxy speak TLS');
+  }
+  return startListener({ host, port, core, access, log, rest, corsOrigins, tls });
 }
 
-function makeService(config: Config, store: Store, core: Core, listener: Listener, log: Logger): Service {
+function makeService(
+  config: Config,
+  store: Store,
+  core: Core,
+  access: Access,
+  listener: Listener,
+  log: Logger,
+): Service {
   let closing: Promise<void> | undefined;
   const close = async () => {
     log.info({ grace: config.shutdown_grace }, 'shutting down');
     // Together: the one ends calls and jobs, the other streams and connections.
     await Promise.all([core.shutdown(config.shutdown_grace), listener.close(config.shutdown_grace)]);
-    await store.close();
+    await Promise.all([store.close(), access.close()]);
     log.info({}, 'stopped');
   };
   return {

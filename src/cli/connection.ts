@@ -7,6 +7,7 @@ import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { usageError } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
+import { readProof } from './proof.ts';
 
 /** A service over gRPC. */
 export interface Connection {
@@ -25,11 +26,18 @@ const PING_TIMEOUT = 10_000;
 /**
  * Runs `work` with the service that `command`'s `--server` names. The connection keeps no process alive when no call
  * is on it, so that nothing need be closed.
- * @throws CommandFailure for a call that failed
+ * @throws CommandFailure for a call that failed, and for credentials that cannot be used
  */
 export async function withConnection<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
   const baseUrl = serverUrl(command.optsWithGlobals<{ server: string }>().server);
-  const transport = createGrpcTransport({ baseUrl, pingIntervalMs: PING_INTERVAL, pingTimeoutMs: PING_TIMEOUT });
+  const { interceptor, tls } = readProof(command);
+  const transport = createGrpcTransport({
+    baseUrl,
+    pingIntervalMs: PING_INTERVAL,
+    pingTimeoutMs: PING_TIMEOUT,
+    interceptors: [interceptor],
+    nodeOptions: tls,
+  });
   try {
     return await work({
       passthru: createClient(PassthruService, transport),

@@ -26,11 +26,18 @@ export function isBroken(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
   const detail = findDetail(error);
   if (detail !== null) {
-    return detail.reason === ErrorReason.SHUTTING_DOWN || detail.reason === ErrorReason.STORE_UNAVAILABLE;
+    return NOT_NOW.has(detail.reason);
   }
   const broken = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown, Code.Canceled, Code.DataLoss];
   return broken.includes(error.code);
 }
+
+/** The service, or what it depends on, is not there now. */
+const NOT_NOW: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.SHUTTING_DOWN,
+  ErrorReason.STORE_UNAVAILABLE,
+  ErrorReason.IDENTITY_UNAVAILABLE,
+]);
 
 /** What `detail` tells a person: the message, who holds the node, and what was wrong with each argument. */
 export function describeDetail(detail: ErrorDetail): string {
@@ -66,6 +73,7 @@ function exitStatus(reason: ErrorReason): number {
       return EXIT_STATUS.locked;
     case ErrorReason.SHUTTING_DOWN:
     case ErrorReason.STORE_UNAVAILABLE:
+    case ErrorReason.IDENTITY_UNAVAILABLE:
       return EXIT_STATUS.unreachable;
     default:
       return EXIT_STATUS.failed;

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './output.ts';
+import { addProofOptions } from './proof.ts';
 
 /** The commands at the top; each is loaded only when it is asked for, so that every one of them starts quickly. */
 const GROUPS: readonly { name: string; summary: string; load(): Promise<Command> }[] = [
@@ -64,7 +65,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 }
 
 async function createProgram(args: readonly string[]): Promise<Command> {
-  const program = new Command('passthru')
+  const program = addProofOptions(new Command('passthru'))
     .description('Vendor passthru for bare-metal nodes: the service, and a client for it')
     .version(packageJson.version)
     .addOption(

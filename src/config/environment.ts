@@ -11,7 +11,7 @@ export interface EnvironmentSettings {
 }
 
 /** Read by the client, not by the service. */
-const CLIENT_VARIABLES = new Set(['PASSTHRU_SERVER']);
+const CLIENT_VARIABLES = new Set(['PASSTHRU_SERVER', 'PASSTHRU_TOKEN', 'PASSTHRU_USER', 'PASSTHRU_PASSWORD']);
 
 /** What Kubernetes sets in every container beside a Service that is called "passthru". */
 const KUBERNETES_VARIABLE = /^PASSTHRU_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/;
@@ -33,13 +33,20 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly
 /** What `text` would be in the file. A text that is not of its kind stays a text, which the schema then refuses. */
 function parseText(text: string, kind: Setting['kind']): unknown {
   if (kind === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
-  if (kind !== 'list') return text;
-  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
+  if (kind === 'list' && !text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
+  if (kind === 'map' && !text.trimStart().startsWith('{')) return parsePairs(text);
+  if (kind === 'text' || kind === 'duration') return text;
   try {
     return JSON.parse(text);
   } catch {
     return text;
   }
+}
+
+/** `alice=reader,bob=admin` as an object. A name may hold an `=`, as those of certificates do. */
+function parsePairs(text: string): unknown {
+  const pairs = text.split(',').map((pair) => /^\s*(.+)=([^=]*?)\s*$/.exec(pair));
+  return pairs.includes(null) ? text : Object.fromEntries(pairs.map((pair) => [pair![1], pair![2]]));
 }
 
 function unknownVariable(variable: string, text: string, known: readonly string[]): string {

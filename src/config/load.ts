@@ -61,7 +61,9 @@ function describeIssue(
   if (setting === undefined)
     return [`${file}: ${key}: ${value} is not allowed; allowed: keys and values (${keysIn(key).join(', ')})`];
   const source = fromEnvironment.has(setting) ? setting.variable : `${file}: ${key}`;
-  const allowed = issue.code === 'custom' && issue.message !== 'Invalid input' ? issue.message : setting.allowed;
+  const own = issue.code === 'custom' && issue.message !== 'Invalid input';
+  if (own && get(content, issue.path) === undefined) return [`${source}: is missing; ${issue.message}`];
+  const allowed = own ? issue.message : setting.allowed;
   return [`${source}: ${value} is not allowed; allowed: ${allowed}`];
 }
 

@@ -11,7 +11,7 @@ import { showValue } from './show.ts';
 import { readYamlFile } from './yamlFile.ts';
 
 /** Who enrols and reserves what the file lists, as reservations show it. */
-const CALLER: Caller = { name: 'nodes_file' };
+const CALLER: Caller = { name: 'nodes_file', role: 'admin' };
 
 /** What each key of an entry may hold, in words. */
 const ALLOWED = {

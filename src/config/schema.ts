@@ -2,6 +2,8 @@ import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
+import { authFaults } from './authFaults.ts';
+import { authKeys, tlsKeys } from './authSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import {
   choiceSetting,
@@ -31,14 +33,8 @@ const keys = z.strictObject({
     description: 'A file of nodes to enrol at the start; see "The nodes file".',
     allowed: 'the path of a YAML file',
   }),
-  auth: z
-    .strictObject({
-      type: choiceSetting('none', ['none'], {
-        description: 'How callers prove who they are. `none` believes everybody, so it is allowed on loopback only.',
-        allowed: 'none (http_basic, keystone and jwt are not served in this version)',
-      }),
-    })
-    .prefault({}),
+  auth: authKeys.prefault({}),
+  tls: tlsKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,
@@ -120,13 +116,22 @@ const keys = z.strictObject({
   }),
 });
 
+/** Whatever else is wrong, so that every fault is told at once. */
+const when = ({ value }: { value: unknown }) => isJsonObject(value);
+
 /** `keys`, and what holds between them. */
-export const configSchema = keys.refine(isGuarded, {
-  path: ['listen'],
-  // Whatever else is wrong, so that every fault is told at once.
-  when: ({ value }) => isJsonObject(value),
-  error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
-});
+export const configSchema = keys
+  .refine(isGuarded, {
+    path: ['listen'],
+    when,
+    error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+  })
+  .superRefine(
+    (value, context) => {
+      for (const { path, message } of authFaults(value)) context.addIssue({ code: 'custom', path, message });
+    },
+    { when },
+  );
 
 /** The configuration, whole and checked. Durations are milliseconds; paths are absolute. */
 export type Config = z.output<typeof keys>;
@@ -137,11 +142,22 @@ export const SETTINGS = listSettings(keys);
 /** `config` with its relative paths made absolute from `directory`. */
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
+  const optional = (path: string | null) => (path === null ? null : absolute(path));
   const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   return {
     ...config,
     store: file === undefined ? config.store : `sqlite:${absolute(file)}`,
-    nodes_file: config.nodes_file === null ? null : absolute(config.nodes_file),
+    nodes_file: optional(config.nodes_file),
+    auth: {
+      ...config.auth,
+      http_basic_auth_user_file: optional(config.auth.http_basic_auth_user_file),
+      jwt: { ...config.auth.jwt, jwks_file: optional(config.auth.jwt.jwks_file) },
+    },
+    tls: {
+      cert_file: optional(config.tls.cert_file),
+      key_file: optional(config.tls.key_file),
+      client_ca_file: optional(config.tls.client_ca_file),
+    },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
 }

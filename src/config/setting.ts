@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts';
 /** What the documentation, the environment and the messages need to know of a setting beside its type. */
 export interface SettingMeta {
   /** How a text from the environment becomes the value. */
-  kind: 'text' | 'integer' | 'duration' | 'list';
+  kind: 'text' | 'integer' | 'duration' | 'list' | 'map' | 'json';
   /** What the setting does. */
   description: string;
   /** The values that are allowed, in words. */
@@ -71,6 +71,30 @@ export function durationSetting(initial: string, least: string, most: string, de
 /** A list of texts of which `isAllowed` says whether each will do; empty by default. */
 export function listSetting(isAllowed: (text: string) => boolean, about: About) {
   return describe(z.array(z.string().refine(isAllowed)).prefault([]), { kind: 'list', ...about });
+}
+
+/** As `listSetting`, where one text alone stands for a list of one. Each item and the default are checked. */
+export function oneOrMoreSetting(initial: readonly string[], isAllowed: (text: string) => boolean, about: About) {
+  const item = z.string().refine(isAllowed);
+  const schema = z.union([item.transform((text) => [text]), z.array(item)]).prefault([...initial]);
+  return describe(schema, { kind: 'list', ...about });
+}
+
+/** Names, each with one of a few words; empty by default. */
+export function mapSetting<const T extends readonly [string, ...string[]]>(words: T, about: About) {
+  return describe(z.record(z.string().min(1), z.enum(words)).prefault({}), { kind: 'map', ...about });
+}
+
+/** A list of what `item` describes; empty by default. A variable holds it as JSON. */
+export function objectListSetting<S extends z.ZodType>(item: S, about: About) {
+  // Whole or not at all: one fault an item, told as `about.allowed`.
+  const checked = z.unknown().transform((input, context): z.output<S> => {
+    const outcome = item.safeParse(input);
+    if (outcome.success) return outcome.data;
+    context.issues.push({ code: 'custom', input });
+    return z.NEVER;
+  });
+  return describe(z.array(checked).prefault([]), { kind: 'json', ...about });
 }
 
 /** One setting and where it stands. */

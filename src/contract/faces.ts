@@ -37,6 +37,7 @@ export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   no_free_worker: server(503, Code.ResourceExhausted, ErrorReason.NO_FREE_WORKER),
   shutting_down: server(503, Code.Unavailable, ErrorReason.SHUTTING_DOWN),
   store_unavailable: server(503, Code.Unavailable, ErrorReason.STORE_UNAVAILABLE),
+  identity_unavailable: server(503, Code.Unavailable, ErrorReason.IDENTITY_UNAVAILABLE),
   // A REST caller who has gone sees no answer; the status is what the log shows (nginx's 499).
   cancelled: client(499, Code.Canceled, ErrorReason.CANCELLED),
   deadline_exceeded: server(504, Code.DeadlineExceeded, ErrorReason.DEADLINE_EXCEEDED),

@@ -72,7 +72,10 @@ export interface Nodes {
   delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void>;
   /** Reserves a node until it is unlocked. Throws `node_locked`. */
   lock(ident: string, request: LockRequest): Promise<Node>;
-  /** Ends a `held` reservation; does nothing on a free node. Throws `failed_precondition` on a running call's. */
+  /**
+   * Ends a `held` reservation; does nothing on a free node. Throws `failed_precondition` on a running call's, and
+   * `permission_denied` on another's unless the caller is an admin.
+   */
   unlock(ident: string, caller: Caller): Promise<Node>;
   /** Null when the vendor interface can work with the node; otherwise why not. */
   validate(ident: string): Promise<string | null>;

@@ -1,3 +1,5 @@
+import { checkRole } from './caller.ts';
+import { CALL_ROLE } from './callRules.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
@@ -5,6 +7,7 @@ import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
 import { asJson, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import type { KnownNode } from './knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
@@ -44,6 +47,10 @@ interface CheckedCall {
   target: string;
   /** Null for a driver method. */
   node: StoredNode | null;
+  /** The fence under which the node was as it says. */
+  fence: number;
+  /** Whether the node was not read for this call. */
+  remembered: boolean;
   /** Milliseconds. */
   lockWait: number;
   /** Whether the method may have acted. */
@@ -51,8 +58,8 @@ interface CheckedCall {
 }
 
 /**
- * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, free
- * worker, lock, arguments.
+ * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, the
+ * rule for the method, free worker, lock, arguments.
  */
 export class Dispatch {
   readonly #parts: DispatchParts;
@@ -62,11 +69,28 @@ export class Dispatch {
   }
 
   async callNode(call: NodeCall): Promise<Outcome> {
-    const { nodes, registry, locks } = this.#parts;
+    const { nodes } = this.#parts;
     checkDepth(call.arguments);
+    const known = nodes.known.get(call.node);
+    if (known !== null) {
+      try {
+        return await this.#callNode(call, known, true);
+      } catch (error) {
+        if (!(error instanceof NodeChanged)) throw error;
+        nodes.known.forget(known.node.uuid);
+      }
+    }
     const node = await nodes.get(call.node);
+    return this.#callNode(call, { node, fence: node.fence }, false);
+  }
+
+  /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
+  async #callNode(call: NodeCall, { node, fence }: KnownNode, remembered: boolean): Promise<Outcome> {
+    if (remembered && !this.#mayCall(call, node)) throw new NodeChanged();
+    const { registry, locks } = this.#parts;
     const method = findMethod(registry.nodeMethods(node.driver, node.vendorInterface), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    checkRule(call, node.driver, method);
     const lockWait = locks.wait(call.lockWait);
     return this.#run({
       call,
@@ -75,6 +99,8 @@ export class Dispatch {
       httpMethod,
       target: `node ${node.uuid}`,
       node,
+      fence,
+      remembered,
       lockWait,
       begun: false,
     });
@@ -84,6 +110,7 @@ export class Dispatch {
     checkDepth(call.arguments);
     const method = findMethod(this.#parts.registry.driverMethods(call.driver), call.method);
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    checkRule(call, call.driver, method);
     return this.#run({
       call,
       driver: call.driver,
@@ -91,6 +118,8 @@ export class Dispatch {
       httpMethod,
       target: `driver ${call.driver}`,
       node: null,
+      fence: 0,
+      remembered: false,
       lockWait: 0,
       begun: false,
     });
@@ -146,11 +175,12 @@ export class Dispatch {
       if (node !== null && method.requireExclusiveLock) {
         lock = await this.#lock(checked, node, controller.signal);
         unguard = lock.tenure.guard(controller);
-        if (lock.waited || lock.fence !== node.fence + 1) {
-          node = await this.#readAgain(node, method);
+        if (lock.waited || lock.fence !== checked.fence + 1) {
+          node = await this.#readAgain(checked, node);
           // Another hardware type may have the very same method.
           checked.driver = node.driver;
         }
+        this.#parts.nodes.known.keep(node, lock.fence);
       }
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       const args = method.parse(call.arguments);
@@ -175,7 +205,13 @@ export class Dispatch {
     }
   }
 
-  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
+  #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
+    const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
+    return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  }
+
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -183,17 +219,20 @@ export class Dispatch {
       requestedBy: checked.call.caller.name,
       job: null,
     };
-    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    try {
+      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    } catch (error) {
+      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
+      throw gone && checked.remembered ? new NodeChanged() : error;
+    }
   }
 
   /** The node as it is under the lock; another held it since it was read. */
-  async #readAgain(node: StoredNode, method: Method<never>): Promise<StoredNode> {
+  async #readAgain({ method, remembered }: CheckedCall, node: StoredNode): Promise<StoredNode> {
     const now = await this.#parts.nodes.get(node.uuid);
     const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
-    if (methods.byName.get(method.name) !== method) {
-      throw new PassthruError('unknown_method', `No handler for method ${method.name}`);
-    }
-    return now;
+    if (methods.byName.get(method.name) === method) return now;
+    throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
   }
 
   /** Runs a synchronous method to its end. */
@@ -302,6 +341,9 @@ export class Dispatch {
   }
 }
 
+/** The node of a call is not what was remembered of it. */
+class NodeChanged extends Error {}
+
 /** What a synchronous call that had begun to act is told where its process ended it. */
 function ifCutShort(error: unknown): unknown {
   if (!(error instanceof PassthruError)) return error;
@@ -318,6 +360,11 @@ const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
   shutting_down: 'The service was shut down',
   worker_lost: 'The process that ran the call could not renew its lease on the node',
 };
+
+/** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
+function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {
+  checkRole(caller, method.role ?? CALL_ROLE, `call ${method.name} of ${driver}`);
+}
 
 function checkDepth(args: JsonObject): void {
   if (!nestsDeeperThan(args)) return;

@@ -24,6 +24,7 @@ export const ERROR_KINDS = [
   'no_free_worker',
   'shutting_down',
   'store_unavailable',
+  'identity_unavailable',
   'cancelled',
   'deadline_exceeded',
   'bmc_unreachable',

@@ -63,7 +63,7 @@ interface RunningJob {
   /** What is reported and not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
-  /** When the last change was stored, by the monotonic clock. */
+  /** When the last change was stored, by the monotonic clock; at first the acceptance. */
   storedAt: number;
   /** The write that is under way. */
   write: Promise<void>;
@@ -104,7 +104,7 @@ export class JobRunner implements Jobs {
       controller: work.controller,
       pending: null,
       timer: null,
-      storedAt: Number.NEGATIVE_INFINITY,
+      storedAt: performance.now(),
       write: Promise.resolve(),
       ended: false,
     };
@@ -143,6 +143,8 @@ export class JobRunner implements Jobs {
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
     if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    if (driver !== null && storableText(driver) !== driver) return [];
     if (driver !== null) filter.driver = driver;
     if (state !== null) filter.state = state;
     return this.#store.listJobs(filter);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseArguments } from './arguments.ts';
+import type { Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { HttpMethod, Task } from './hardware.ts';
 import { HTTP_METHODS } from './hardware.ts';
@@ -51,6 +52,8 @@ export interface Method<T extends Task = Task> {
   readonly async: boolean;
   readonly attach: boolean;
   readonly requireExclusiveLock: boolean;
+  /** What a caller needs to call it, where a rule of the configuration says so; else `CALL_ROLE`. */
+  readonly role?: Role;
   /** JSON Schema (2020-12). */
   readonly argumentsSchema: JsonObject;
   /** JSON Schema (2020-12). */

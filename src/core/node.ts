@@ -1,3 +1,4 @@
+import { invalidArgument } from './errors.ts';
 import type { JsonObject } from './json.ts';
 
 /**
@@ -122,4 +123,10 @@ export function isNodeName(text: string): boolean {
 /** Whether `text` can identify a node: a UUID or a name. */
 export function isNodeIdent(text: string): boolean {
   return isUuid(text) || NAME.test(text);
+}
+
+/** Throws kind `invalid_argument` when `text` can be neither a node's UUID nor its name. */
+export function checkNodeIdent(text: string): void {
+  // Worded as Ironic does.
+  if (!isNodeIdent(text)) throw invalidArgument('node', `Expected UUID or name for node_ident: ${text}`);
 }

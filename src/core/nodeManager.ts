@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Caller } from './caller.ts';
+import { type Caller, checkOwner } from './caller.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import { KnownNodes } from './knownNodes.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
-import { isNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
+import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
@@ -20,6 +21,8 @@ export class NodeManager implements Nodes {
   readonly #locks: Locks;
   readonly #host: string;
   readonly #log: Logger;
+  /** For the calls of their methods. */
+  readonly known: KnownNodes;
 
   constructor(store: Store, registry: Registry, locks: Locks, host: string, log: Logger) {
     this.#store = store;
@@ -27,6 +30,7 @@ export class NodeManager implements Nodes {
     this.#locks = locks;
     this.#host = host;
     this.#log = log;
+    this.known = new KnownNodes(!store.shared);
   }
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
@@ -58,7 +62,7 @@ export class NodeManager implements Nodes {
   }
 
   async get(ident: string): Promise<StoredNode> {
-    if (!isNodeIdent(ident)) throw invalidArgument('node', `Expected UUID or name for node_ident: ${ident}`);
+    checkNodeIdent(ident);
     const node = isUuid(ident)
       ? await this.#store.getNodeByUuid(ident.toLowerCase())
       : await this.#store.getNodeByName(ident);
@@ -70,6 +74,9 @@ export class NodeManager implements Nodes {
     const marker = query.marker?.toLowerCase() ?? null;
     if (marker !== null && !isUuid(marker))
       throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    const { driver = '', vendorInterface = '' } = query;
+    if (storableText(driver + vendorInterface) !== driver + vendorInterface) return [];
     const nodes = await this.#store.listNodes({ ...query, marker });
     if (nodes === null) throw nodeNotFound(marker ?? '');
     return nodes;
@@ -123,6 +130,8 @@ export class NodeManager implements Nodes {
         { lock: node.reservation },
       );
     }
+    const { holder, requestedBy } = node.reservation;
+    checkOwner(caller, requestedBy, `unlock node ${node.uuid}, which is held for ${holder},`);
     // False when somebody else has unlocked it meanwhile.
     if (await this.#store.release(node.uuid, node.fence)) {
       this.#locks.nudge(node.uuid);
@@ -158,6 +167,7 @@ export class NodeManager implements Nodes {
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
+      this.known.forget(found.uuid);
       const old = lock.waited || lock.fence !== found.fence + 1;
       return await work(old ? await this.get(found.uuid) : found, lock.fence);
     } finally {

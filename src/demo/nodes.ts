@@ -2,7 +2,7 @@ import type { Core } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Fleet } from '../sim/index.ts';
 
-const CALLER = { name: 'demo' };
+const CALLER = { name: 'demo', role: 'admin' } as const;
 
 /** A node of the demo. */
 export interface DemoNode {

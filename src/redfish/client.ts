@@ -8,7 +8,6 @@ import { RedfishError } from './errors.ts';
 import type { Exchange, RawAnswer } from './exchange.ts';
 import type { KnownPaths } from './knownPaths.ts';
 
-import { samePath } from './paths.ts';
 import { deliver, type RequestLimits } from './transport.ts';
 
 export interface RequestOptions {
@@ -135,13 +134,15 @@ export class RedfishClient {
     const { session, root } = this.#conversation;
     if (options.asStranger) return this.#send(method, path, body, options, { kind: 'none', headers: {} });
     const send = (authorization: Authorization, check?: () => void) => {
+      if (check === undefined) return this.#send(method, path, body, options, authorization);
       const beforeSend = () => {
-        check?.();
+        check();
         options.beforeSend?.();
       };
       return this.#send(method, path, body, { ...options, beforeSend }, authorization);
     };
-    return session.send(samePath(path, root), send, this.#limits, options.signal);
+    // The service root is open to everyone (DSP0266, 13.3.3).
+    return session.send(path === root, send, this.#limits, options.signal);
   }
 
   #send(

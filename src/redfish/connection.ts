@@ -1,6 +1,7 @@
 import { Client } from 'undici';
 import { Breaker } from './breaker.ts';
 import { RedfishError } from './errors.ts';
+import { RequestsAtOnce } from './requestsAtOnce.ts';
 import { type TlsConnectOptions, type TlsSettings, tlsConnectOptions } from './tls.ts';
 
 /** How connections to a BMC are made and kept. */
@@ -15,6 +16,11 @@ export interface Lease {
   readonly client: Client;
   /** Gives the connection back; `healthy` when a whole answer came, so that it can be used again. */
   release(healthy: boolean): void;
+  /**
+   * To be called before `release` when the BMC answered 503: whether other requests of this service were under way beside
+   * this one. Then the BMC may serve fewer at once, and is sent fewer for a while.
+   */
+  turnedAway(): boolean;
 }
 
 /** An idle connection is dropped after this long: BMCs close theirs after 5 s and more, and a request must not meet that. */
@@ -44,8 +50,10 @@ export class BmcConnections {
   readonly breaker: Breaker;
   /** How often no connection could be made: a BMC that was away may have come back with other firmware. */
   absences = 0;
-  readonly #limit: number;
+  readonly #atOnce: RequestsAtOnce;
   #busy = 0;
+  /** Of each request under way, whether another was at any time of it. */
+  readonly #underWay = new Set<{ crowded: boolean }>();
   #closed = false;
   /** The newest last: the longest idle one runs into its timeout. */
   readonly #idle: { key: string; client: Client }[] = [];
@@ -54,7 +62,7 @@ export class BmcConnections {
   constructor(origin: string, limit: number) {
     this.origin = origin;
     this.breaker = new Breaker(origin);
-    this.#limit = limit;
+    this.#atOnce = new RequestsAtOnce(limit);
   }
 
   /**
@@ -66,7 +74,7 @@ export class BmcConnections {
     signal.throwIfAborted();
     if (this.#closed) return Promise.reject(closedError(this.origin));
     const key = settingsKey(settings);
-    if (this.#busy < this.#limit) return this.#grant(settings, key);
+    if (this.#busy < this.#atOnce.limit) return this.#grant(settings, key);
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(this.#busyError('too many requests wait for it'));
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -126,16 +134,24 @@ export class BmcConnections {
   #open(settings: ConnectionSettings, key: string): Lease {
     const kept = this.#idle.findLastIndex((idle) => idle.key === key);
     const client = kept >= 0 ? this.#idle.splice(kept, 1)[0]!.client : newClient(this.origin, settings);
+    const request = { crowded: this.#busy > 1 };
+    this.#underWay.add(request);
+    if (request.crowded) for (const other of this.#underWay) other.crowded = true;
     let released = false;
     return {
       client,
+      turnedAway: () => {
+        if (request.crowded) this.#atOnce.narrow();
+        return request.crowded;
+      },
       release: (healthy) => {
         if (released) return;
         released = true;
+        this.#underWay.delete(request);
         if (healthy && settings.keepAlive && !this.#closed) this.#idle.push({ key, client });
         else void client.destroy();
         // Connections of other TLS settings count against the limit as well.
-        while (this.#idle.length > this.#limit) void this.#idle.shift()!.client.destroy();
+        while (this.#idle.length > this.#atOnce.limit) void this.#idle.shift()!.client.destroy();
         this.#done();
       },
     };
@@ -150,8 +166,11 @@ export class BmcConnections {
 
   #done(): void {
     this.#busy--;
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#grant(next.settings, next.key).then(next.grant, next.fail);
+    while (this.#busy < this.#atOnce.limit) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#grant(next.settings, next.key).then(next.grant, next.fail);
+    }
   }
 }
 

@@ -53,10 +53,12 @@ export class Conversation {
   async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<SessionsPlace> {
     const known = this.known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
     if (known !== undefined && !lost) return placeOf(known);
+    // Some BMCs close even the service root to strangers: then it is read with the session, by the next who uses a path.
+    if (lost) this.known.doubt();
     const headers = { accept: 'application/json', 'odata-version': '4.0' };
     const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
     const { document } = readAnswer(raw);
-    // Some BMCs close even the service root to strangers; the session service may be open all the same.
+    // Where the service root is closed or fails, the session service may be open all the same.
     if (raw.status >= 300 || document === null) return placeOf(known);
     const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin, true);
     noteServiceRoot(this.known, root);

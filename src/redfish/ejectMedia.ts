@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Answer } from './answer.ts';
-import type { RedfishClient, RequestOptions } from './client.ts';
-import { getCollection } from './collection.ts';
-import { hasStatus, RedfishError } from './errors.ts';
-import { samePath } from './paths.ts';
+import type { RedfishClient } from './client.ts';
+import { type EjectDeviceOptions, type EjectOutcome, ejectDevice, isInserted } from './ejectDevice.ts';
+import { RedfishError } from './errors.ts';
 import { confirmKnown } from './serviceRoot.ts';
-import { followTask, type TaskListener } from './task.ts';
+import { findOnlySystem } from './system.ts';
+import type { TaskListener } from './task.ts';
 import {
   knownMediaSlots,
   listMediaDevices,
@@ -15,42 +13,71 @@ import {
   readMediaDevices,
 } from './virtualMedia.ts';
 
-/** What became of a device: emptied, empty from the start, or of a kind that cannot be ejected. */
-export type EjectOutcome = 'ejected' | 'empty' | 'skipped';
-
 export interface EjectedDevice {
   slot: MediaSlot;
-  outcome: EjectOutcome;
+  /** `empty`: it was from the start. */
+  outcome: EjectOutcome | 'empty';
 }
 
-export interface EjectOptions extends RequestOptions {
+export interface EjectOptions extends EjectDeviceOptions {
   /** Only devices of one of these media types; null: all that hold an image. */
   mediaTypes: readonly string[] | null;
-  /** Told of each step; `fraction` from 0 to 1, null when unknown. */
-  progress: (fraction: number | null, message: string) => void;
-  /** Milliseconds until a device that still reports its image counts as not emptied. Default 30 s; iDRAC is slow to tell. */
-  confirmMs?: number;
 }
 
-const CONFIRM_MS = 30_000;
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 3000;
-
 /**
- * Ejects the virtual media of the system at `systemPath` and answers what became of each device, having read it back.
+ * Ejects the virtual media of the system at `systemPath`, of the BMC's only one when that is null, and answers what became of each device, having read it back.
  * @throws kind `unsupported` when there are no virtual media, or none of the wanted type, or none that can be ejected;
- *   the first device's error, with the fate of all, when one could not be emptied
+ *   the first device's error, with the fate of all, when one could not be emptied; `stopped`, with what had been sent and
+ *   what was found then, when the signal fires
  */
 export async function ejectMedia(
   client: RedfishClient,
-  systemPath: string,
+  systemPath: string | null,
   options: EjectOptions,
 ): Promise<EjectedDevice[]> {
+  const results: EjectedDevice[] = [];
+  const failures: EjectFailure[] = [];
+  try {
+    await ejectEach(client, systemPath, options, results, failures);
+  } catch (error) {
+    const stopped = error instanceof RedfishError && error.kind === 'stopped';
+    if (!stopped && (!options.signal.aborted || error !== options.signal.reason)) throw error;
+    const some = failures.length > 0 || results.some(({ outcome }) => outcome !== 'empty');
+    const last = stopped ? error.message : `no ${some ? 'other ' : ''}eject was sent`;
+    const told = [...fatesOf(results, failures), last].join('; ');
+    throw new RedfishError('stopped', told, { url: client.origin, cause: options.signal.reason });
+  }
+  const [first] = failures;
+  if (first !== undefined) throw withFates(first.error, results, failures);
+  if (
+    results.length > 0 &&
+    results.some((r) => r.outcome === 'skipped') &&
+    !results.some((r) => r.outcome === 'ejected')
+  ) {
+    const ids = results.filter((r) => r.outcome === 'skipped').map(({ slot }) => slot.id);
+    throw new RedfishError('unsupported', `The BMC offers no way to eject ${ids.join(', ')}`, { url: client.origin });
+  }
+  options.progress(1, 'Done');
+  return results;
+}
+
+interface EjectFailure {
+  slot: MediaSlot;
+  error: RedfishError;
+}
+
+/** Ejects one device after another, and adds what became of each to `results` or `failures`. */
+async function ejectEach(
+  client: RedfishClient,
+  systemPath: string | null,
+  options: EjectOptions,
+  results: EjectedDevice[],
+  failures: EjectFailure[],
+): Promise<void> {
   options.progress(null, 'Looking for virtual media');
   await confirmKnown(client, options);
-  const devices = await wantedDevices(client, systemPath, options);
-  const results: EjectedDevice[] = [];
-  const failures: { slot: MediaSlot; error: RedfishError }[] = [];
+  const system = systemPath ?? (await findOnlySystem(client, options));
+  const devices = await wantedDevices(client, system, options);
   for (const [index, device] of devices.entries()) {
     if (!device.inserted) {
       results.push({ slot: device.slot, outcome: 'empty' });
@@ -68,22 +95,10 @@ export async function ejectMedia(
         if (outcome !== 'skipped' || twins !== 'skipped') results.push({ slot: left.slot, outcome: twins });
       }
     } catch (error) {
-      if (!(error instanceof RedfishError)) throw error;
+      if (!(error instanceof RedfishError) || error.kind === 'stopped') throw error;
       failures.push({ slot: (left ?? device).slot, error });
     }
   }
-  const [first] = failures;
-  if (first !== undefined) throw withFates(first.error, results, failures);
-  if (
-    results.length > 0 &&
-    results.some((r) => r.outcome === 'skipped') &&
-    !results.some((r) => r.outcome === 'ejected')
-  ) {
-    const ids = results.filter((r) => r.outcome === 'skipped').map(({ slot }) => slot.id);
-    throw new RedfishError('unsupported', `The BMC offers no way to eject ${ids.join(', ')}`, { url: client.origin });
-  }
-  options.progress(1, 'Done');
-  return results;
 }
 
 /** Tells how far the task is that ejects the device at `index`, as a part of all; never less than was told before. */
@@ -136,128 +151,17 @@ async function leftTwin(
   return inserted ? twin : null;
 }
 
-async function ejectDevice(
-  client: RedfishClient,
-  device: MediaDevice,
-  options: EjectOptions,
-  listener: TaskListener,
-): Promise<EjectOutcome> {
-  const { slot, ejectTarget } = device;
-  try {
-    const answer =
-      ejectTarget === null ? await patchEmpty(client, device, options) : await postEject(client, ejectTarget, options);
-    await followTask(client, answer, { ...options, listener });
-  } catch (error) {
-    if (!(error instanceof RedfishError)) throw error;
-    const inserted = await isInserted(client, slot, options).catch(() => null);
-    options.signal.throwIfAborted();
-    // Whatever went wrong, an empty device is what was wanted.
-    if (inserted === false) return 'ejected';
-    // Cisco C845A M8: some slots have no actions, or answer 405.
-    if ([405, 501].includes(error.status)) return 'skipped';
-    if (error.kind !== 'outcome-unknown') throw error;
-    const found =
-      inserted === null
-        ? `The BMC could not be asked whether ${slot.id} is empty now; look before ejecting again`
-        : `${slot.id} still holds an image; eject it again`;
-    throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
-  }
-  await confirmEmpty(client, slot, options);
-  return 'ejected';
-}
-
-/**
- * Whether a device holds an image now. One that is gone does not, if its collection is there without it: a BMC that starts
- * answers 404 to everything.
- */
-async function isInserted(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<boolean> {
-  const [now] = await readMediaDevices(client, [slot], options);
-  if (now !== null && now !== undefined) return now.inserted;
-  const { members } = await getCollection(client, slot.collection, options);
-  if (!members.some(({ path }) => samePath(path, slot.path))) return false;
-  throw new RedfishError('failed', `The BMC lists ${slot.id} but does not show it`, { url: client.origin + slot.path });
-}
-
-/** The action without a body; HPE iLO wants an empty object and answers 400 or 415 else. */
-async function postEject(client: RedfishClient, target: string, options: RequestOptions): Promise<Answer> {
-  try {
-    return await client.post(target, null, options);
-  } catch (error) {
-    if (!hasStatus(error, 400, 411, 415)) throw error;
-    return client.post(target, {}, options);
-  }
-}
-
-/**
- * Devices without the action (Lenovo XCC) are emptied by PATCH under the ETag. After a 412 the device is read again: where
- * its ETag has changed, that one is tried in the same form, once; where not, the form is one that the BMC does not compare.
- * So a device gets six requests at most, and none once it is found empty.
- */
-async function patchEmpty(client: RedfishClient, device: MediaDevice, options: RequestOptions): Promise<Answer> {
-  let { etag } = device;
-  let triedAgain = false;
-  for (let form = 0; ; ) {
-    const match = etagForms(etag)[form] ?? null;
-    try {
-      return await client.patch(
-        device.slot.path,
-        { Image: null, Inserted: false },
-        { ...options, headers: { ...options.headers, ...(match === null ? {} : { 'if-match': match }) } },
-      );
-    } catch (error) {
-      if (!hasStatus(error, 412)) throw error;
-      const [now] = await readMediaDevices(client, [device.slot], options);
-      if (!now?.inserted) throw error;
-      const changed: boolean = now.etag !== etag && !triedAgain;
-      triedAgain = changed;
-      if (!changed) form++;
-      if (form >= etagForms(now.etag).length) throw error;
-      etag = now.etag;
-    }
-  }
-}
-
-/** How BMCs want an ETag back: as it is, the strong form of a weak one (sushy tries it second), without quotes (some XCC). */
-function etagForms(etag: string | null): (string | null)[] {
-  if (etag === null) return [null];
-  const strong = etag.replace(/^W\//, '');
-  return [...new Set([etag, strong, strong.replaceAll('"', '')])];
-}
-
-/** Reads the device until it is empty, or gone from a collection that is there. */
-async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: EjectOptions): Promise<void> {
-  const limit = options.confirmMs ?? CONFIRM_MS;
-  const end = performance.now() + limit;
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    let seen: string;
-    try {
-      if (!(await isInserted(client, slot, options))) return;
-      seen = `it reports an image in ${slot.id}`;
-    } catch (error) {
-      // The eject was accepted; a failing look must not pass for a failing eject.
-      if (!(error instanceof RedfishError)) throw error;
-      seen = `${slot.id} cannot be read: ${error.message}`;
-    }
-    if (performance.now() + wait > end) {
-      const message = `The BMC accepted the eject, but ${limit / 1000} s later ${seen}`;
-      throw new RedfishError('outcome-unknown', message, { url: client.origin + slot.path });
-    }
-    options.progress(null, `Waiting for ${slot.id} to be empty`);
-    await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
-  }
-}
-
 /** `error`, told with what became of every device when there were several. */
-function withFates(
-  error: RedfishError,
-  results: EjectedDevice[],
-  failures: { slot: MediaSlot; error: RedfishError }[],
-): RedfishError {
+function withFates(error: RedfishError, results: EjectedDevice[], failures: EjectFailure[]): RedfishError {
   if (results.length + failures.length === 1) return error;
-  const fates = [
+  const fates = fatesOf(results, failures);
+  const { status, extendedInfo, url } = error;
+  return new RedfishError(error.kind, fates.join('; '), { status, extendedInfo, url, cause: error });
+}
+
+function fatesOf(results: EjectedDevice[], failures: EjectFailure[]): string[] {
+  return [
     ...results.map(({ slot, outcome }) => `${slot.id}: ${outcome}`),
     ...failures.map(({ slot, error: { message } }) => `${slot.id}: ${message}`),
   ];
-  const { status, extendedInfo, url } = error;
-  return new RedfishError(error.kind, fates.join('; '), { status, extendedInfo, url, cause: error });
 }

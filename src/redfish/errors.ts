@@ -12,7 +12,8 @@ import type { JsonObject } from '../core/json.ts';
  * - `refused`: the BMC answered 4xx.
  * - `failed`: the BMC answered 5xx, or what is not Redfish.
  * - `outcome-unknown`: a request that may change something was sent and got no answer.
- * When the caller's signal fires, its `reason` is thrown instead of a RedfishError.
+ * - `stopped`: the caller's signal fired, and the message tells how far the work had come; `cause` is the signal's reason.
+ * When the caller's signal fires, its `reason` is thrown instead of a RedfishError, where there is nothing more to tell.
  */
 export type RedfishErrorKind =
   | 'unreachable'
@@ -24,7 +25,8 @@ export type RedfishErrorKind =
   | 'unsupported'
   | 'refused'
   | 'failed'
-  | 'outcome-unknown';
+  | 'outcome-unknown'
+  | 'stopped';
 
 /** What is known of the failed request beside its kind. */
 export interface RedfishErrorContext {

@@ -22,6 +22,8 @@ export interface RawAnswer {
   headers: Record<string, string>;
   /** Decoded of any content encoding. */
   body: Buffer;
+  /** Whether it is a 503 to a request that was under way beside others of this service. */
+  crowded: boolean;
 }
 
 /** How far a failed exchange came. */
@@ -138,7 +140,8 @@ export async function exchange(
         const body = decodeBody(whole, headers['content-encoding']);
         if (body !== null) {
           pass.end('answered');
-          settle({ answer: { status, headers, body } }, true);
+          const crowded = status === 503 && lease.turnedAway();
+          settle({ answer: { status, headers, body, crowded } }, true);
         } else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
       },
       onResponseError(_controller, error) {

@@ -4,7 +4,8 @@ export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './cli
 export { createRedfishClients } from './clients.ts';
 export type { CreateOutcome, NewSubscription } from './createSubscription.ts';
 export { createSubscription } from './createSubscription.ts';
-export type { EjectedDevice, EjectOptions, EjectOutcome } from './ejectMedia.ts';
+export type { EjectOutcome } from './ejectDevice.ts';
+export type { EjectedDevice, EjectOptions } from './ejectMedia.ts';
 export { ejectMedia } from './ejectMedia.ts';
 export type { RedfishErrorKind } from './errors.ts';
 export { hasStatus, isNotFound, RedfishError } from './errors.ts';
@@ -22,7 +23,7 @@ export { pathFault, segmentFault } from './paths.ts';
 export type { ServiceRoot } from './serviceRoot.ts';
 export { getServiceRoot } from './serviceRoot.ts';
 export type { ComputerSystem } from './system.ts';
-export { findOnlySystem, getSystem, listSystems } from './system.ts';
+export { getSystem, listSystems } from './system.ts';
 export type { TlsSettings } from './tls.ts';
 export { ciphersFault } from './tls.ts';
 export type { ObservedExchange, RequestLimits } from './transport.ts';

@@ -7,6 +7,8 @@ import { RedfishError } from './errors.ts';
  * leaves a call that comes every few seconds at one request.
  */
 const HOLDS_MS = 5 * 60_000;
+/** A BMC that gave no answer because it restarts is not back sooner, in milliseconds; before that a look shows nothing. */
+const AWAY_MS = 5000;
 
 /**
  * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
@@ -22,8 +24,8 @@ export class KnownPaths {
   #seenAbsences = 0;
   /** How often everything was dropped. */
   #dropped = 0;
-  /** When it was last seen to hold, by the monotonic clock; null when it is in doubt. */
-  #heldAt: number | null = null;
+  /** When it is to be seen whether it still holds, by the monotonic clock. */
+  #lookAt = 0;
   /** The look at the service root that is under way. */
   #looking: Promise<void> | null = null;
 
@@ -77,23 +79,24 @@ export class KnownPaths {
 
   /** The service root was read, and what is known is of the BMC that it shows. */
   holds(): void {
-    this.#heldAt = performance.now();
+    this.#lookAt = performance.now() + HOLDS_MS;
   }
 
-  /** A request got no answer: the BMC may be restarting. */
+  /** A request got no answer, or a session was lost: the BMC may be restarting. */
   doubt(): void {
-    this.#heldAt = null;
+    this.#lookAt = Math.min(this.#lookAt, performance.now() + AWAY_MS);
   }
 
   /**
-   * Has `look` see whether what is known still holds, when that is in doubt or was last seen five minutes ago. Concurrent
+   * Has `look` see whether what is known still holds, when that has been in doubt for a while or was last seen five minutes
+   * ago. Concurrent
    * callers share one look and its failure; when the caller who looks leaves, the next one looks.
    * @throws what `look` throws
    */
   async confirm(signal: AbortSignal, look: () => Promise<void>): Promise<void> {
     for (;;) {
       this.#dropStale();
-      if (this.#known.size === 0 || (this.#heldAt !== null && performance.now() - this.#heldAt < HOLDS_MS)) return;
+      if (this.#known.size === 0 || performance.now() < this.#lookAt) return;
       if (this.#looking === null) break;
       try {
         return await untilAborted(this.#looking, signal);

@@ -76,15 +76,20 @@ export class LogIns {
     const key = keyOf(origin, account);
     const known = () => this.#remembered.get(key);
     const change = (part: Partial<Remembered>) => {
-      this.#dropOld();
       const before = known() ?? { refusal: null, basicRefusal: null, basicProven: false };
       this.#remembered.set(key, { ...before, ...part });
     };
     return {
       refusal: () => inForce(known()?.refusal ?? null),
-      remember: (refusal) => change({ refusal, basicProven: false }),
+      remember: (refusal) => {
+        this.#dropOld();
+        change({ refusal, basicProven: false });
+      },
       basicRefusal: () => inForce(known()?.basicRefusal ?? null),
-      rememberBasic: (basicRefusal) => change({ basicRefusal, basicProven: false }),
+      rememberBasic: (basicRefusal) => {
+        this.#dropOld();
+        change({ basicRefusal, basicProven: false });
+      },
       get basicProven() {
         return known()?.basicProven ?? false;
       },
@@ -98,6 +103,13 @@ export class LogIns {
   /** Drops what is remembered of an account, as when the credentials of its nodes have changed. */
   forget(origin: string, account: Account): void {
     this.#remembered.delete(keyOf(origin, account));
+  }
+
+  /** A conversation that is not kept has ended: only a refusal is worth remembering. */
+  leave(origin: string, account: Account): void {
+    const remembered = this.#remembered.get(keyOf(origin, account));
+    if (remembered !== undefined) remembered.basicProven = false;
+    this.#dropOld();
   }
 
   async #inTurn<T>(

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readAnswer } from './answer.ts';
+import { retryAfterMs } from './busy.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { RedfishError } from './errors.ts';
 import { type Exchange, type ExchangeFailure, exchange, type RawAnswer } from './exchange.ts';
+import { hasMessage, readExtendedInfo } from './extendedInfo.ts';
 
 /** How long and how often a request is tried. */
 export interface RequestLimits {
@@ -31,6 +34,8 @@ export interface ObservedExchange {
   durationMs: number;
 }
 
+/** So often a request is sent again that the BMC turned away because it was at work on others. */
+const MOST_TURNED_AWAY = 4;
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** 406 to `Accept-Encoding: identity` (HPE Gen10 Plus, on registries): ask again without it. */
@@ -39,7 +44,7 @@ const NOT_ACCEPTABLE = 406;
 /**
  * Sends `request` and answers what the BMC said in the end, whatever its status; redirects on the same host are followed
  * with the same verb. A request that never left is tried again as `limits` allow, and a GET whose connection broke is sent
- * once more; nothing else is repeated.
+ * once more, and so is what the BMC turned away unhandled; nothing else is repeated.
  *
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent and
  *   nothing came back) or `failed` (redirects that lead nowhere); `signal.reason` when the signal fires; what `beforeSend`
@@ -79,6 +84,7 @@ async function repeatWhereSafe(
   const safe = request.method === 'GET' || request.method === 'HEAD';
   let repeated = false;
   let begun = false;
+  let turnedAway = 0;
   for (let attempt = 1; ; ) {
     const start = performance.now();
     const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
@@ -91,7 +97,13 @@ async function repeatWhereSafe(
       status: 'answer' in outcome ? outcome.answer.status : null,
       durationMs: performance.now() - start,
     });
-    if ('answer' in outcome) return outcome.answer;
+    if ('answer' in outcome) {
+      const { answer } = outcome;
+      if (!meansOverload(answer) || ++turnedAway > MOST_TURNED_AWAY) return answer;
+      // Its turn comes when fewer are under way.
+      await sleep(retryAfterMs(answer.headers) ?? 0, undefined, { signal }).catch(() => signal.throwIfAborted());
+      continue;
+    }
     signal.throwIfAborted();
     const { failure } = outcome;
     if (failure.error === null) throw signal.reason;
@@ -105,6 +117,16 @@ async function repeatWhereSafe(
       throw safe ? failure.error : changingFailure(request.method, failure.error, failure);
     }
   }
+}
+
+/**
+ * Whether the BMC turned the request away because it serves few at once: 503 while it was at work on others, and no other
+ * cause told. 503 is that the request was not handled (RFC 9110, 15.6.4), so that any verb may be sent again.
+ */
+function meansOverload(answer: RawAnswer): boolean {
+  if (!answer.crowded) return false;
+  const extendedInfo = readExtendedInfo(readAnswer(answer).document);
+  return extendedInfo.length === 0 || hasMessage(extendedInfo, 'ServiceTemporarilyUnavailable');
 }
 
 /** What a failure means after a verb that may have changed something. */

@@ -19,6 +19,7 @@ const EXPOSED_HEADERS = [
   'Location',
   'Passthru-Job-Id',
   'Retry-After',
+  'WWW-Authenticate',
   'X-OpenStack-Ironic-API-Maximum-Version',
   'X-OpenStack-Ironic-API-Minimum-Version',
   'X-OpenStack-Ironic-API-Version',

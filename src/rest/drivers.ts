@@ -1,7 +1,7 @@
 import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
 import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, enter } from './exchange.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { badParameter, booleanParameter, readQuery } from './query.ts';
 
@@ -47,8 +47,9 @@ export async function listDrivers(exchange: Exchange): Promise<void> {
     throw badParameter('type', "must be 'classic' or 'dynamic'", `Invalid driver type: ${type}`);
   }
   const detail = booleanParameter(query, 'detail') ?? false;
-  const drivers = type === 'dynamic' ? exchange.core.drivers.list() : [];
-  const hosts = await exchange.core.hosts();
+  const core = enter(exchange);
+  const drivers = type === 'dynamic' ? core.drivers.list() : [];
+  const hosts = await core.hosts();
   sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, hosts, detail)) });
 }
 
@@ -56,19 +57,20 @@ export async function listDrivers(exchange: Exchange): Promise<void> {
 export async function showDriver(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { driver = '' } = exchange.params;
-  const found = exchange.core.drivers.list().find(({ name }) => name === driver);
+  const core = enter(exchange);
+  const found = core.drivers.list().find(({ name }) => name === driver);
   if (found === undefined) {
     // Worded as recorded ("driver show unknown"); the other routes have another text.
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
-  sendJson(exchange, 200, driverDocument(exchange, found, await exchange.core.hosts(), true));
+  sendJson(exchange, 200, driverDocument(exchange, found, await core.hosts(), true));
 }
 
 /** GET /v1/drivers/D/properties */
 export function showDriverProperties(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
-  const { properties } = exchange.core.drivers.get(exchange.params.driver ?? '');
+  const { properties } = enter(exchange).drivers.get(exchange.params.driver ?? '');
   sendJson(exchange, 200, { ...properties, ...UNREAD_PROPERTIES, ...properties });
 }
 

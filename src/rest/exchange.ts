@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Access } from '../auth/access.ts';
+import type { Action } from '../auth/actions.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
@@ -14,9 +16,16 @@ export type RestResponse = ServerResponse | Http2ServerResponse;
 export interface Exchange {
   readonly request: RestRequest;
   readonly response: RestResponse;
-  readonly core: Core;
+  /** Not for handlers, which get it from `enter` once the caller's role will do. */
+  readonly guardedCore: Core;
+  readonly access: Access;
   readonly log: Logger;
+  /** Who calls; on a route that is open, anonymous. */
   readonly caller: Caller;
+  /** What the route does; undefined on one that does not say, which nobody may. */
+  readonly action: Action | undefined;
+  /** Read whole; empty on a route that is open. */
+  readonly body: Buffer;
   /** The query as it was sent, without its `?`. */
   readonly rawQuery: string;
   /** What the path's parameters matched, percent-decoded. */
@@ -30,12 +39,24 @@ export interface Exchange {
 /** Answers one exchange, or throws what `sendFault` tells the caller. */
 export type Handler = (exchange: Exchange) => Promise<void> | void;
 
-/** A signal that fires, with kind `cancelled`, when the client leaves before it got its answer. */
+/**
+ * The core, for a caller whose role allows what the route does. Handlers call it when what they were given is
+ * well-formed: that is the order of the checks.
+ * @throws kind `permission_denied`
+ */
+export function enter({ access, caller, action, guardedCore }: Exchange): Core {
+  access.check(caller, action);
+  return guardedCore;
+}
+
+/** A signal that fires, with kind `cancelled`, when the client leaves before it got its answer, or has left. */
 export function clientSignal({ response }: Exchange): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => {
+  const leave = () => {
     if (!response.writableEnded) controller.abort(new PassthruError('cancelled', 'The caller went away'));
-  });
+  };
+  if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) leave();
+  else response.once('close', leave);
   return controller.signal;
 }
 

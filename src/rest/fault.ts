@@ -29,6 +29,13 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
   }
   const { status } = ERROR_FACES[error.kind];
   const retry = status === 503 || status === 429 ? ['Retry-After', String(RETRY_AFTER_SECONDS)] : [];
+  if (error.kind === 'unauthenticated') {
+    const { challenge } = exchange.access;
+    // Ironic's own HTTP Basic and keystonemiddleware answer `error` alone, below the API; its clients read the fault.
+    const body = { ...faultBody(error), error: { code: status, title: 'Unauthorized', message: error.message } };
+    sendJson(exchange, status, body, challenge === null ? [] : ['WWW-Authenticate', challenge]);
+    return;
+  }
   sendJson(exchange, status, faultBody(error), retry);
 }
 

@@ -1,9 +1,12 @@
+import type { Access } from '../auth/access.ts';
+import { credentialsOf } from '../auth/credentials.ts';
 import { ANONYMOUS } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { sendEmpty } from './answer.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
+import { readBody } from './body.ts';
 import { type Cors, createCors } from './cors.ts';
 import { type Exchange, header, type RestRequest, type RestResponse } from './exchange.ts';
 import { sendFault, sendHttpError } from './fault.ts';
@@ -12,6 +15,7 @@ import { ROUTES } from './routes.ts';
 
 export interface RestOptions {
   core: Core;
+  access: Access;
   log: Logger;
   /** The origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
@@ -22,7 +26,7 @@ export interface RestOptions {
  * it does not know with Ironic's 404.
  */
 export function createRestHandler(options: RestOptions): (request: RestRequest, response: RestResponse) => void {
-  const { core, log, corsOrigins = [] } = options;
+  const { core, access, log, corsOrigins = [] } = options;
   const router = createRouter(ROUTES);
   const cors = createCors(corsOrigins);
 
@@ -30,9 +34,12 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
     const exchange = {
       request,
       response,
-      core,
+      guardedCore: core,
+      access,
       log,
       caller: ANONYMOUS,
+      action: undefined,
+      body: NO_BODY,
       rawQuery: '',
       params: {},
       minor: 1,
@@ -41,6 +48,8 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
     void serve(exchange, router, cors);
   };
 }
+
+const NO_BODY = Buffer.alloc(0);
 
 /** An exchange while it is still being read. One object that is filled in, for this is on every request's way. */
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
@@ -55,12 +64,16 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
     if (target.path === '/v1' || target.path.startsWith('/v1/')) negotiate(exchange);
     cors.refuseForeign(request);
     const found = router.find(request.method ?? '', target.path);
+    const route = typeof found === 'object' ? found.route : null;
+    // A browser asks by OPTIONS before it sends credentials.
+    if (!exchange.access.isOpen(route?.action) && request.method !== 'OPTIONS') await admit(exchange);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
     else {
       path = found.route.path;
       exchange.rawQuery = target.query;
       exchange.params = found.params;
+      exchange.action = found.route.action;
       await found.route.handler(exchange);
     }
   } catch (error) {
@@ -69,6 +82,16 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
   // The route's path: what the request had in its place, its query and its body may hold a secret.
   const fields = { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started };
   exchange.log.debug(fields, 'a REST request was answered');
+}
+
+/** Reads the body and learns who calls, in this order: a body that is too large is told whoever sends it. */
+async function admit(exchange: OpenExchange): Promise<void> {
+  const { request, access } = exchange;
+  // Before its connection can be gone.
+  const credentials = credentialsOf(request);
+  exchange.body = await readBody(request);
+  const identity = access.identify(credentials);
+  exchange.caller = identity instanceof Promise ? await identity : identity;
 }
 
 /** Agrees on the version. Throws `version_not_acceptable`, which is answered with the range that is. */

@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts';
 /** GET /healthz: 200 when the service takes calls, else 503 with the reason. */
 export async function showHealth(exchange: Exchange): Promise<void> {
   try {
-    await exchange.core.checkReady();
+    await exchange.guardedCore.checkReady();
   } catch (thrown) {
     const { message } = toPassthruError(thrown);
     const retry = ['Retry-After', String(RETRY_AFTER_SECONDS)];

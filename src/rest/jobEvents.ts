@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { isTerminal, type Job } from '../core/job.ts';
 import { sendEmpty } from './answer.ts';
-import { clientSignal, type Exchange, header } from './exchange.ts';
+import { clientSignal, type Exchange, enter, header } from './exchange.ts';
 import { jobDocument } from './jobs.ts';
 import { badParameter, readQuery } from './query.ts';
 
@@ -25,13 +25,14 @@ const HEADERS = [
  * names, and ends after the terminal state. A browser then asks for more by itself: 204 tells it to stop.
  */
 export async function streamJobEvents(exchange: Exchange): Promise<void> {
-  const { core, request } = exchange;
+  const { request } = exchange;
   const query = readQuery(exchange.rawQuery, 'after_revision');
   const resumed = header(request, 'last-event-id');
   const afterRevision =
     revision('Last-Event-ID', resumed === '' ? undefined : resumed) ??
     revision('after_revision', query.get('after_revision'));
 
+  const core = enter(exchange);
   const signal = clientSignal(exchange);
   const job = await core.jobs.get(exchange.params.id ?? '');
   if (isTerminal(job) && afterRevision !== null && afterRevision >= job.revision) {

@@ -1,10 +1,11 @@
 import { toJson } from '@bufbuild/protobuf';
 import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
+import { cancelOwnJob } from '../core/cancelOwnJob.ts';
 import type { Job, JobState } from '../core/job.ts';
 import { isUuid } from '../core/node.ts';
 import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, enter } from './exchange.ts';
 import { baseUrl, nextPage } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
 
@@ -20,13 +21,14 @@ export async function listJobs(exchange: Exchange): Promise<void> {
   const limit = limitParameter(query, MAX_LIMIT, DEFAULT_LIMIT);
   const marker = query.get('marker') ?? null;
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
-  const found = await exchange.core.jobs.list({
+  const state = stateParameter(query);
+  const found = await enter(exchange).jobs.list({
     // One more than is shown tells whether there is a next page.
     limit: limit + 1,
     olderThan: marker?.toLowerCase() ?? null,
     node: query.get('node') ?? null,
     driver: query.get('driver') ?? null,
-    state: stateParameter(query),
+    state,
   });
   const shown = found.slice(0, limit);
   const document: { jobs: unknown[]; next?: string } = { jobs: shown.map(jobDocument) };
@@ -42,13 +44,14 @@ export async function listJobs(exchange: Exchange): Promise<void> {
 /** GET /v1/jobs/ID */
 export async function showJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  sendJson(exchange, 200, jobDocument(await exchange.core.jobs.get(exchange.params.id ?? '')));
+  sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.get(exchange.params.id ?? '')));
 }
 
 /** DELETE /v1/jobs/ID: asks the job to stop. Answers it as it is then, which `state` tells: it may run on for a while. */
 export async function cancelJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  sendJson(exchange, 200, jobDocument(await exchange.core.jobs.cancel(exchange.params.id ?? '', exchange.caller)));
+  const { caller, params } = exchange;
+  sendJson(exchange, 200, jobDocument(await cancelOwnJob(enter(exchange), params.id ?? '', caller)));
 }
 
 /** A job in proto3 JSON with the names of the proto, every plain field present. */

@@ -3,7 +3,7 @@ import type { Json } from '../core/json.ts';
 import { isUuid, type Node } from '../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../core/store.ts';
 import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, enter } from './exchange.ts';
 import { nextPage } from './links.ts';
 import { checkNodeFields, nodeDocument, SUMMARY_FIELDS } from './nodeDocument.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
@@ -72,9 +72,11 @@ async function answerList(exchange: Exchange, query: Query, path: string, fields
   const limit = limitParameter(query, MAX_LIMIT);
   // One more than is shown tells whether there is a next page.
   const wanted = { ...readNodeQuery(query), limit: limit + 1 };
-  const found = await collect(exchange.core.nodes, wanted, nodeFilter(query, exchange.core.host));
+  const accept = nodeFilter(query);
+  const core = enter(exchange);
+  const found = await collect(core.nodes, wanted, accept && ((node) => accept(node, core.host)));
   const shown = found.slice(0, limit);
-  const site = documentSite(exchange);
+  const site = documentSite(exchange, core);
   const document: { nodes: unknown[]; next?: string } = {
     nodes: shown.map((node) => nodeDocument(node, site, fields)),
   };
@@ -134,8 +136,8 @@ function readNodeQuery(query: Query): Omit<NodeQuery, 'limit'> {
 }
 
 /** Null when the query asks for none of NODE_FILTERS. */
-function nodeFilter(query: Query, host: string): ((node: Node) => boolean) | null {
+function nodeFilter(query: Query): ((node: Node, host: string) => boolean) | null {
   const tests = Object.entries(NODE_FILTERS).filter(([name]) => query.has(name));
   booleanParameter(query, 'associated');
-  return tests.length === 0 ? null : (node) => tests.every(([, test]) => test(query, node, host));
+  return tests.length === 0 ? null : (node, host) => tests.every(([, test]) => test(query, node, host));
 }

@@ -1,5 +1,5 @@
 import { PassthruError } from '../core/errors.ts';
-import type { Handler } from './exchange.ts';
+import { enter, type Handler } from './exchange.ts';
 import type { Route } from './router.ts';
 
 const VERBS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -44,14 +44,16 @@ export const UNSERVED_ROUTES: readonly Route[] = [
 ];
 
 function refuse(path: string, what: string): Route[] {
-  const handler: Handler = () => {
+  const action = 'ask for what is not served';
+  const handler: Handler = (exchange) => {
+    enter(exchange);
     throw new PassthruError(
       'not_served',
       `Not served here: ${what}. Of Ironic's API this service has vendor passthru and the nodes that it needs.`,
     );
   };
   return [
-    { verbs: VERBS, path, handler },
-    { verbs: VERBS, path: `${path}/*`, handler },
+    { verbs: VERBS, path, action, handler },
+    { verbs: VERBS, path: `${path}/*`, action, handler },
   ];
 }

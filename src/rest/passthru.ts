@@ -1,54 +1,53 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import { sendBody, sendEmpty, sendJson } from './answer.ts';
-import { parseObjectBody, readBody } from './body.ts';
+import { parseObjectBody } from './body.ts';
 import { idempotencyKey, lockWait } from './callHeaders.ts';
 import { contentDisposition, safeMediaType } from './contentDisposition.ts';
-import { clientSignal, type Exchange } from './exchange.ts';
-import { nodeIdent } from './ident.ts';
+import { clientSignal, type Exchange, enter } from './exchange.ts';
+import { enterNode } from './ident.ts';
 import { methodsDocument } from './methodsDocument.ts';
 import { parseQuery, readQuery, refuseOthers } from './query.ts';
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
 export async function listNodeMethods(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  const methods = await exchange.core.listNodeMethods(nodeIdent(exchange));
+  const { core, ident } = enterNode(exchange);
+  const methods = await core.listNodeMethods(ident);
   sendBody(exchange, 200, 'application/json', methodsDocument(methods));
 }
 
 /** GET /v1/drivers/D/vendor_passthru/methods */
 export function listDriverMethods(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
-  const methods = exchange.core.listDriverMethods(exchange.params.driver ?? '');
+  const methods = enter(exchange).listDriverMethods(exchange.params.driver ?? '');
   sendBody(exchange, 200, 'application/json', methodsDocument(methods));
 }
 
 /** Any verb on /v1/nodes/N/vendor_passthru?method=M and /v1/nodes/N/vendor_passthru/M */
 export async function callNodeMethod(exchange: Exchange): Promise<void> {
-  const { core, request } = exchange;
-  const call = await readCall(exchange);
-  const wait = lockWait(request);
-  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: nodeIdent(exchange), lockWait: wait }));
+  const call = readCall(exchange);
+  const wait = lockWait(exchange.request);
+  const { core, ident } = enterNode(exchange);
+  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait: wait }));
 }
 
 /** Any verb on /v1/drivers/D/vendor_passthru?method=M and /v1/drivers/D/vendor_passthru/M */
 export async function callDriverMethod(exchange: Exchange): Promise<void> {
-  const { core, params } = exchange;
-  const call = await readCall(exchange);
-  sendOutcome(exchange, await core.callDriverMethod({ ...call, driver: params.driver ?? '' }));
+  const call = readCall(exchange);
+  const driver = exchange.params.driver ?? '';
+  sendOutcome(exchange, await enter(exchange).callDriverMethod({ ...call, driver }));
 }
 
 /** What a call of a node's and of a driver's method have in common. */
-async function readCall(exchange: Exchange) {
+function readCall(exchange: Exchange) {
   const { request, caller } = exchange;
-  const signal = clientSignal(exchange);
-  const body = await readBody(request);
   return {
-    ...readArguments(exchange, body),
+    ...readArguments(exchange),
     httpMethod: request.method ?? null,
     idempotencyKey: idempotencyKey(request),
     caller,
-    signal,
+    signal: clientSignal(exchange),
     deadline: null,
   };
 }
@@ -57,10 +56,10 @@ async function readCall(exchange: Exchange) {
  * The method's name, from the path or the query, and its arguments: the body, or for a GET or DELETE without one what
  * else the query holds. In the path's form the whole query is arguments.
  */
-function readArguments(
-  { request, rawQuery, params }: Exchange,
-  body: Buffer,
-): { method: string | null; arguments: JsonObject } {
+function readArguments({ request, rawQuery, params, body }: Exchange): {
+  method: string | null;
+  arguments: JsonObject;
+} {
   const query = parseQuery(rawQuery);
   const method = params.method ?? query.get('method') ?? null;
   const others = params.method === undefined ? [...query].filter(([name]) => name !== 'method') : [...query];

@@ -1,10 +1,13 @@
 import findMyWay, { type HTTPMethod } from 'find-my-way';
+import type { Action } from '../auth/actions.ts';
 import type { Handler } from './exchange.ts';
 
-/** One way to ask: verbs, a path with `:parameters`, and what answers. */
+/** One way to ask: verbs, a path with `:parameters`, what it does and what answers. */
 export interface Route {
   verbs: readonly Verb[];
   path: string;
+  /** Which role it takes is the table's to say (`ACTIONS`). */
+  action: Action;
   handler: Handler;
 }
 

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
-import type { Core } from '../core/core.ts';
 import type { HardwareType } from '../core/hardware.ts';
+import type { Enter } from './entry.ts';
 import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Tells which drivers there are. */
-export function driverService(core: Core): ServiceImpl<typeof DriverService> {
+export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
   const toMessage = (type: HardwareType, hosts: string[]): MessageInitShape<typeof DriverSchema> => ({
     name: type.name,
     defaultVendorInterface: type.vendorInterfaces[0].name,
@@ -15,15 +15,17 @@ export function driverService(core: Core): ServiceImpl<typeof DriverService> {
     hosts,
   });
   return {
-    async listDrivers(request) {
+    async listDrivers(request, context) {
       const size = pageSize(request.pageSize);
       const after = lastOfPageBefore('drivers', request.pageToken, (text) => text !== '');
+      const { core } = enter(context);
       const types = core.drivers.list().filter((type) => after === null || type.name > after);
       const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);
       const hosts = await core.hosts();
       return { drivers: page.map((type) => toMessage(type, hosts)), nextPageToken };
     },
-    async getDriver(request) {
+    async getDriver(request, context) {
+      const { core } = enter(context);
       return { driver: toMessage(core.drivers.get(request.driver), await core.hosts()) };
     },
   };

@@ -1,25 +1,27 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
-import type { Core } from '../core/core.ts';
+import { cancelOwnJob } from '../core/cancelOwnJob.ts';
 import { isUuid } from '../core/node.ts';
-import { callerOf } from './caller.ts';
+import type { Enter } from './entry.ts';
 import { refuseField } from './errors.ts';
 import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Looks up and cancels jobs. */
-export function jobService(core: Core): ServiceImpl<typeof JobService> {
+export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
   return {
-    async getJob(request) {
+    async getJob(request, context) {
+      const { core } = enter(context);
       return { job: jobToMessage(await core.jobs.get(request.jobId)) };
     },
-    async listJobs(request) {
+    async listJobs(request, context) {
       const size = pageSize(request.pageSize);
       const state = jobStateFromMessage(request.state);
       if (state === undefined) throw refuseField('state', `must be a JobState, not ${request.state}`);
-      const found = await core.jobs.list({
+      const olderThan = lastOfPageBefore('jobs', request.pageToken, isUuid);
+      const found = await enter(context).core.jobs.list({
         limit: size + 1,
-        olderThan: lastOfPageBefore('jobs', request.pageToken, isUuid),
+        olderThan,
         node: request.node === '' ? null : request.node,
         driver: request.driver === '' ? null : request.driver,
         state,
@@ -27,8 +29,9 @@ export function jobService(core: Core): ServiceImpl<typeof JobService> {
       const [page, nextPageToken] = cutPage('jobs', found, size, (job) => job.id);
       return { jobs: page.map(jobToMessage), nextPageToken };
     },
-    async cancelJob(request) {
-      return { job: jobToMessage(await core.jobs.cancel(request.jobId, callerOf())) };
+    async cancelJob(request, context) {
+      const { core, caller } = enter(context);
+      return { job: jobToMessage(await cancelOwnJob(core, request.jobId, caller)) };
     },
   };
 }

@@ -1,11 +1,10 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { nodeToMessage } from '../contract/node.ts';
-import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
-import { isUuid } from '../core/node.ts';
+import { checkNodeIdent, isUuid } from '../core/node.ts';
 import { callEnd } from './callEnd.ts';
-import { callerOf } from './caller.ts';
+import type { Enter } from './entry.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 import { newNode } from './newNode.ts';
@@ -13,18 +12,23 @@ import { nodeChanges } from './nodeChanges.ts';
 import { cutPage, lastOfPageBefore, pageSize, refusePageToken } from './page.ts';
 
 /** Enrols and manages nodes. */
-export function nodeService(core: Core): ServiceImpl<typeof NodeService> {
+export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
   return {
-    async createNode(request) {
+    async createNode(request, context) {
       if (request.node === undefined) throw refuseField('node', 'must be given');
-      return { node: nodeToMessage(await core.nodes.create(newNode(request.node), callerOf())) };
+      const node = newNode(request.node);
+      const { core, caller } = enter(context);
+      return { node: nodeToMessage(await core.nodes.create(node, caller)) };
     },
-    async getNode(request) {
+    async getNode(request, context) {
+      checkNodeIdent(request.node);
+      const { core } = enter(context);
       return { node: nodeToMessage(await core.nodes.get(request.node)) };
     },
-    async listNodes(request) {
+    async listNodes(request, context) {
       const size = pageSize(request.pageSize);
       const marker = lastOfPageBefore('nodes', request.pageToken, isUuid);
+      const { core } = enter(context);
       const found = await core.nodes
         .list({
           limit: size + 1,
@@ -42,27 +46,36 @@ export function nodeService(core: Core): ServiceImpl<typeof NodeService> {
       return { nodes: page.map(nodeToMessage), nextPageToken };
     },
     async updateNode(request, context) {
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
       const change = nodeChanges(request.updateMask?.paths ?? [], request.values, core.drivers);
       using end = callEnd(context);
-      return { node: nodeToMessage(await core.nodes.update(request.node, change, callerOf(), end.signal)) };
+      return { node: nodeToMessage(await core.nodes.update(request.node, change, caller, end.signal)) };
     },
     async deleteNode(request, context) {
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
       using end = callEnd(context);
-      await core.nodes.delete(request.node, callerOf(), end.signal);
+      await core.nodes.delete(request.node, caller, end.signal);
       return {};
     },
     async lockNode(request, context) {
+      const lockWait = lockWaitMs(request.lockWait);
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
       using end = callEnd(context);
       const node = await core.nodes.lock(request.node, {
         holder: request.holder === '' ? null : request.holder,
-        lockWait: lockWaitMs(request.lockWait),
-        caller: callerOf(),
+        lockWait,
+        caller,
         signal: end.signal,
       });
       return { node: nodeToMessage(node) };
     },
-    async unlockNode(request) {
-      return { node: nodeToMessage(await core.nodes.unlock(request.node, callerOf())) };
+    async unlockNode(request, context) {
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
+      return { node: nodeToMessage(await core.nodes.unlock(request.node, caller)) };
     },
   };
 }

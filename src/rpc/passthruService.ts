@@ -7,47 +7,57 @@ import type {
 } from '../../gen/passthru/v1/passthru_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
 import { isFiniteJson, jsonToStruct, jsonToValue } from '../contract/value.ts';
-import type { Core, Outcome } from '../core/core.ts';
+import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
+import { checkNodeIdent } from '../core/node.ts';
 import { callEnd } from './callEnd.ts';
-import { callerOf } from './caller.ts';
+import type { Enter } from './entry.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 
 /** Lists and calls vendor methods, and follows jobs. */
-export function passthruService(core: Core): ServiceImpl<typeof PassthruService> {
+export function passthruService(enter: Enter): ServiceImpl<typeof PassthruService> {
   return {
-    async listNodeMethods(request) {
+    async listNodeMethods(request, context) {
+      checkNodeIdent(request.node);
+      const { core } = enter(context);
       return { methods: describe(await core.listNodeMethods(request.node)) };
     },
     async callNodeMethod(request, context) {
+      const args = readArguments(request.arguments);
+      const lockWait = lockWaitMs(request.lockWait);
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
       using end = callEnd(context);
       const outcome = await core.callNodeMethod({
         node: request.node,
         method: request.method,
-        arguments: readArguments(request.arguments),
+        arguments: args,
         httpMethod: request.httpMethod === '' ? null : request.httpMethod,
         idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
-        lockWait: lockWaitMs(request.lockWait),
-        caller: callerOf(),
+        lockWait,
+        caller,
         signal: end.signal,
         deadline: end.deadline,
       });
       return { outcome: outcomeToMessage(outcome) };
     },
-    async listDriverMethods(request) {
+    async listDriverMethods(request, context) {
+      const { core } = enter(context);
       return { methods: describe(core.listDriverMethods(request.driver)) };
     },
     async callDriverMethod(request, context) {
+      const args = readArguments(request.arguments);
+      const { core, caller } = enter(context);
       using end = callEnd(context);
       const outcome = await core.callDriverMethod({
         driver: request.driver,
         method: request.method,
-        arguments: readArguments(request.arguments),
+        arguments: args,
         httpMethod: request.httpMethod === '' ? null : request.httpMethod,
         idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
-        caller: callerOf(),
+        caller,
         signal: end.signal,
         deadline: end.deadline,
       });
@@ -56,6 +66,7 @@ export function passthruService(core: Core): ServiceImpl<typeof PassthruService>
     async *watchJob(request, context) {
       const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
       if (after !== null && after < 0) throw refuseField('after_revision', 'must not be negative');
+      const { core } = enter(context);
       using end = callEnd(context);
       for await (const job of core.jobs.watch(request.jobId, after, end.signal)) {
         yield { job: jobToMessage(job) };

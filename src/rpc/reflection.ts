@@ -7,9 +7,10 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { Code } from '@connectrpc/connect';
+import { Code, type HandlerContext } from '@connectrpc/connect';
 import type * as v1 from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import type * as v1alpha from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
+import type { Enter } from './entry.ts';
 
 /** An answer in plain values, which fit the messages of both versions. */
 type Answer =
@@ -22,12 +23,14 @@ type Answer =
  * The gRPC server reflection protocol (grpc/doc/server-reflection.md) for `services`; its two versions differ in the
  * names of their messages alone.
  */
-export function reflectionService(services: readonly DescService[]) {
+export function reflectionService(enter: Enter, services: readonly DescService[]) {
   const index = new DescriptorIndex(services);
   return {
     async *serverReflectionInfo<R extends v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest>(
       requests: AsyncIterable<R>,
+      context: HandlerContext,
     ) {
+      enter(context);
       for await (const request of requests) {
         yield { validHost: request.host, originalRequest: request, messageResponse: answer(index, request) };
       }

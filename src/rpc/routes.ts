@@ -7,9 +7,12 @@ import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import type { Access } from '../auth/access.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
+import { rpcAction } from './actions.ts';
 import { driverService } from './driverService.ts';
+import { admit, createEnter } from './entry.ts';
 import { toConnectError } from './errors.ts';
 import { healthService } from './health.ts';
 import { jobService } from './jobService.ts';
@@ -19,6 +22,7 @@ import { reflectionService } from './reflection.ts';
 
 export interface RpcRoutesOptions {
   core: Core;
+  access: Access;
   log: Logger;
   /** Ends every stream when it fires, with its reason. Default: none does. */
   endStreams?: AbortSignal;
@@ -44,28 +48,30 @@ const MAX_STREAM_TIMEOUT = 2 ** 31 - 1;
 
 const SERVICES = [PassthruService, NodeService, DriverService, JobService];
 
-/** The services of the contract, gRPC health and server reflection, for `connectNodeAdapter`. */
-export function rpcRoutes({ core, log, endStreams }: RpcRoutesOptions): (router: ConnectRouter) => void {
+/** The services of the contract, gRPC health and server reflection, for a ConnectRouter. */
+export function rpcRoutes({ core, access, log, endStreams }: RpcRoutesOptions): (router: ConnectRouter) => void {
+  const enter = createEnter(core, access);
   return (router) => {
     const serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => {
       for (const method of service.methods) {
         const work = implementation[method.localName as keyof ServiceImpl<S>] as Work;
         const name = `${service.typeName}/${method.name}`;
+        const isOpen = access.isOpen(rpcAction(name));
         if (method.methodKind === 'unary') {
-          router.rpc(method, unary(work, log, name) as never);
+          router.rpc(method, unary(work, isOpen, log, name) as never);
         } else {
           const options = { maxTimeoutMs: MAX_STREAM_TIMEOUT, shutdownSignal: endStreams };
-          router.rpc(method, streaming(work, log, name) as never, options);
+          router.rpc(method, streaming(work, isOpen, log, name) as never, options);
         }
       }
     };
-    serve(PassthruService, passthruService(core));
-    serve(NodeService, nodeService(core));
-    serve(DriverService, driverService(core));
-    serve(JobService, jobService(core));
+    serve(PassthruService, passthruService(enter));
+    serve(NodeService, nodeService(enter));
+    serve(DriverService, driverService(enter));
+    serve(JobService, jobService(enter));
     const names = SERVICES.map((service) => service.typeName);
     serve(Health, healthService(core, names));
-    const reflection = reflectionService([...SERVICES, Health, ServerReflection, ServerReflectionAlpha]);
+    const reflection = reflectionService(enter, [...SERVICES, Health, ServerReflection, ServerReflectionAlpha]);
     serve(ServerReflection, reflection);
     serve(ServerReflectionAlpha, reflection);
   };
@@ -74,10 +80,11 @@ export function rpcRoutes({ core, log, endStreams }: RpcRoutesOptions): (router:
 /** An implementation of a method whatever its messages are; `serve` has checked their types. */
 type Work = (request: unknown, context: HandlerContext) => unknown;
 
-/** `work` with its errors as statuses. */
-function unary(work: Work, log: Logger, name: string): Work {
+/** `work` for callers who are known, or for everybody when it `isOpen`, with its errors as statuses. */
+function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async (request, context) => {
     try {
+      if (!isOpen) await admit(context);
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);
@@ -85,9 +92,10 @@ function unary(work: Work, log: Logger, name: string): Work {
   };
 }
 
-function streaming(work: Work, log: Logger, name: string): Work {
+function streaming(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async function* (request, context) {
     try {
+      if (!isOpen) await admit(context);
       yield* work(request, context) as AsyncIterable<unknown>;
     } catch (error) {
       throw toConnectError(error, log, name);

@@ -7,7 +7,8 @@ import {
   type ServerHttp2Session,
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
+import { compressionGzip } from '@connectrpc/connect-node';
+import type { Access } from '../auth/access.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -16,7 +17,9 @@ import { sniffHttpVersion } from './firstBytes.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
 import { createOriginGate } from './originGate.ts';
+import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
+import type { ListenerTls } from './tls.ts';
 
 type HttpRequest = IncomingMessage | Http2ServerRequest;
 type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -28,11 +31,15 @@ export interface ListenerOptions {
   /** 0 for any free port. */
   port: number;
   core: Core;
+  /** Who may call over RPC; over REST `rest` asks by itself. */
+  access: Access;
   log: Logger;
   /** Answers every request that is no RPC, CORS included. */
   rest: HttpHandler;
   /** The origins whose pages may call over Connect and gRPC-Web; `*` allows all. */
   corsOrigins: readonly string[];
+  /** With it the port speaks TLS alone, with HTTP/2 and HTTP/1.1 by ALPN. Default: it speaks none. */
+  tls?: ListenerTls | null;
   /** What differs from `DEFAULT_LIMITS`. */
   limits?: Partial<ListenerLimits>;
 }
@@ -64,23 +71,26 @@ const FOREIGN_PAGE = JSON.stringify({
 const TCP_KEEP_ALIVE = 30_000;
 
 /**
- * Listens for gRPC, gRPC-Web, Connect and REST on one port, over HTTP/1.1 and HTTP/2 with prior knowledge.
+ * Listens for gRPC, gRPC-Web, Connect and REST on one port, over HTTP/1.1 and HTTP/2 with prior knowledge or, under TLS,
+ * by ALPN.
  *
  * A quiet stream is kept alive by HTTP/2 pings. Over HTTP/1.1 (Connect and gRPC-Web) there is nothing that could be
  * sent between two messages: a proxy there must allow quiet connections.
  *
- * @throws kind `failed_precondition` when the address cannot be listened at
+ * @throws kind `failed_precondition` when the address cannot be listened at, or TLS not spoken with those files
  */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { host, port, core, log, rest } = options;
+  const { host, port, core, access, log, rest, tls = null } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const endStreams = new AbortController();
   const endCalls = new AbortController();
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
 
-  const rpc = connectNodeAdapter({
-    routes: rpcRoutes({ core, log, endStreams: endStreams.signal }),
+  const rpc = createRpcAdapter({
+    routes: rpcRoutes({ core, access, log, endStreams: endStreams.signal }),
+    access,
+    log,
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
     maxTimeoutMs: limits.maxTimeout,
@@ -93,23 +103,32 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
   const handle = routeRequests(rpc, rest, options.corsOrigins, log);
 
-  const server = createServer(
-    {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersTimeout,
-      requestTimeout: limits.requestTimeout,
-      keepAliveTimeout: limits.keepAliveTimeout,
-      connectionsCheckingInterval: Math.min(limits.headersTimeout, limits.requestTimeout, 10_000) / 2,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE,
-      noDelay: true,
-    },
-    (request, response) => {
-      // A kept connection would outlive the listener.
-      if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
-      handle(request, response);
-    },
-  );
+  const http1Options = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    connectionsCheckingInterval: Math.min(limits.headersTimeout, limits.requestTimeout, 10_000) / 2,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE,
+    noDelay: true,
+  };
+  const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
+    // A kept connection would outlive the listener.
+    if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
+    handle(request, response);
+  };
+  // Loaded when it is wanted, as most of what is configured is.
+  const secure =
+    tls === null
+      ? null
+      : (await import('./tls.ts')).createTlsServer(
+          tls,
+          { ...http1Options, handshakeTimeout: limits.firstBytesTimeout },
+          log,
+          handleHttp1,
+        );
+  const server = secure ?? createServer(http1Options, handleHttp1);
   const http2Server = createHttp2Server(
     { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
     handle,
@@ -117,25 +136,28 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
   // connections stands behind the one that tells the versions apart.
-  const serveHttp1 = server.listeners('connection') as ((socket: Socket) => void)[];
-  server.removeAllListeners('connection');
-  server.on('connection', (socket) => {
+  const ready = secure === null ? 'connection' : 'secureConnection';
+  const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
+  server.removeAllListeners(ready);
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+  });
+  server.on(ready, (socket: Socket) => {
     sniffHttpVersion(socket, limits.firstBytesTimeout, {
-      http1: (ready) => {
-        for (const serve of serveHttp1) serve.call(server, ready);
+      http1: (socket) => {
+        for (const serve of serveHttp1) serve.call(server, socket);
       },
-      http2: (ready) => {
+      http2: (socket) => {
         // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
         // waits for its flow control would keep the connection until a ping fails.
-        ready.allowHalfOpen = false;
+        socket.allowHalfOpen = false;
         http2Server.once('session', (session) => {
           sessions.add(session);
           session.once('close', () => sessions.delete(session));
-          guardSession(session, ready, limits, (path) => !isRequestStream(path));
+          guardSession(session, socket, limits, (path) => !isRequestStream(path));
         });
-        http2Server.emit('connection', ready);
+        http2Server.emit('connection', socket);
       },
     });
   });
@@ -155,7 +177,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.on('error', (error) => log.error({ err: error }, 'the listener failed to take a connection'));
 
   return {
-    url: `http://${authority(host, (server.address() as AddressInfo).port)}`,
+    url: `${secure === null ? 'http' : 'https'}://${authority(host, (server.address() as AddressInfo).port)}`,
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const reason = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');

@@ -242,12 +242,15 @@ export function jobStore(database: Database): JobStore {
     },
 
     async listJobs(query) {
-      let page = selectJobs(db).orderBy('jobs.id', 'desc').limit(query.limit);
-      if (query.olderThan !== null) page = page.where('jobs.id', '<', query.olderThan);
-      if (query.nodeUuid !== undefined) page = page.where('jobs.node_uuid', '=', query.nodeUuid);
-      if (query.driver !== undefined) page = page.where('jobs.driver', '=', query.driver);
-      if (query.state !== undefined) page = page.where('jobs.state', '=', query.state);
-      return (await page.execute()).map(toJob);
+      let page = db.selectFrom('jobs as listed').select('listed.id').orderBy('listed.id', 'desc').limit(query.limit);
+      if (query.olderThan !== null) page = page.where('listed.id', '<', query.olderThan);
+      if (query.nodeUuid !== undefined) page = page.where('listed.node_uuid', '=', query.nodeUuid);
+      if (query.driver !== undefined) page = page.where('listed.driver', '=', query.driver);
+      if (query.state !== undefined) page = page.where('listed.state', '=', query.state);
+      // The page first: PostgreSQL takes it that few jobs have a newest revision, and with a limit on the whole it would
+      // join all of some thousand jobs for it.
+      const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
+      return rows.map(toJob);
     },
 
     async listRevisions(id, after) {

@@ -13,7 +13,9 @@ type Method = (...args: never[]) => Promise<unknown>;
 /** The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it. */
 export function kyselyStore(database: Database): Store {
   let closing: Promise<void> | null = null;
-  const running = new Set<Promise<unknown>>();
+  /** How many steps run; a set of their promises would cost every call more. */
+  let running = 0;
+  const idle = Promise.withResolvers<void>();
 
   const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
     ...nodeStore(database),
@@ -30,14 +32,14 @@ export function kyselyStore(database: Database): Store {
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();
-      const step = method(...args);
-      running.add(step);
+      running++;
       try {
-        return await step;
+        return await method(...args);
       } catch (error) {
         throw database.toTrouble(error) ?? error;
       } finally {
-        running.delete(step);
+        running--;
+        if (running === 0 && closing !== null) idle.resolve();
       }
     };
   }
@@ -48,7 +50,8 @@ export function kyselyStore(database: Database): Store {
     shared: database.shared,
     onChange: (listener) => database.onChange(listener),
     close() {
-      closing ??= Promise.allSettled(running).then(() => database.close());
+      if (running === 0) idle.resolve();
+      closing ??= idle.promise.then(() => database.close());
       return closing;
     },
   };

@@ -4,9 +4,7 @@ import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
-import { openPostgres } from './postgres.ts';
 import { isPostgresUrl } from './postgresUrl.ts';
-import { openSqlite } from './sqlite.ts';
 
 /**
  * Opens the store that the configuration's key `store` names, and brings its tables up to date.
@@ -28,8 +26,11 @@ export async function openStore(url: string, options: { log: Logger }): Promise<
   return kyselyStore(database);
 }
 
+/** Loads the one that is used: the other would stay in memory for nothing. */
 async function openDatabase(url: string, log: Logger): Promise<Database> {
-  return isPostgresUrl(url) ? openPostgres(url, log) : openSqlite(sqlitePath(url), log);
+  if (isPostgresUrl(url)) return (await import('./postgres.ts')).openPostgres(url, log);
+  const path = sqlitePath(url);
+  return (await import('./sqlite.ts')).openSqlite(path, log);
 }
 
 function sqlitePath(url: string): string {

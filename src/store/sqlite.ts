@@ -45,7 +45,11 @@ export function openSqlite(path: string, log: Logger): Database {
 }
 
 function connect(path: string): DatabaseSync {
-  const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true });
+  return setUp(new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true }));
+}
+
+/** Sets the journal and its durability; closes the connection when that fails. */
+export function setUp(sqlite: DatabaseSync): DatabaseSync {
   try {
     // Small pages, because every call writes one when it takes its node and one when it leaves it: at 4,096 bytes the pair
     // takes a third more time. They count for a new file alone.

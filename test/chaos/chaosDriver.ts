@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { HardwareType, NodeTask } from '../../src/core/hardware.ts';
 import { defineMethod } from '../../src/core/method.ts';
 import type { DriverContext } from '../../src/drivers/load.ts';
+import { driverInfoReader } from '../../src/drivers/redfish/driverInfo.ts';
 import { toBmcError } from '../../src/drivers/redfish/errors.ts';
 import { accessBy } from '../../src/drivers/redfish/nodeAccess.ts';
 import { createLoggedClients, redfishMachines } from '../../src/drivers/redfish/redfishHardwareType.ts';
@@ -22,7 +23,7 @@ const SETTINGS = {
 /** The hardware type `chaos`: `redfish` with an asynchronous method that leaves its mark at the BMC. */
 export default ({ log }: DriverContext): HardwareType => {
   const clients = createLoggedClients(log);
-  const access = accessBy(clients, SETTINGS);
+  const access = accessBy(clients, SETTINGS, driverInfoReader(SETTINGS));
   const machines = redfishMachines('chaos', clients, SETTINGS);
   const [own] = machines.vendorInterfaces;
   const subscribeInSteps = defineMethod({

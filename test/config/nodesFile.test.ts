@@ -58,7 +58,7 @@ function listNodes(): Promise<Node[]> {
   return core.nodes.list({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc' });
 }
 
-const caller = { name: 'operator' };
+const caller = { name: 'operator', role: 'admin' } as const;
 const { signal } = new AbortController();
 
 test('enrols what is listed, with everything that an entry says', async () => {

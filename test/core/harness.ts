@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Caller } from '../../src/core/caller.ts';
 import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
 import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -97,20 +98,25 @@ export interface TestCore {
 
 /** A core on a SQLite store in memory, with nodes of the names given. */
 export async function startCore(nodes: string[] = ['n1'], settings: Partial<CoreSettings> = {}): Promise<TestCore> {
-  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const started = await startCoreOn(await openStore('sqlite::memory:', { log: silentLogger }), 'host-a', settings);
+  for (const name of nodes) await started.core.nodes.create({ name, driver: 'gated' }, operator);
+  return started;
+}
+
+/** A core on `store`, whose reservations show `host`. */
+export async function startCoreOn(store: Store, host: string, settings: Partial<CoreSettings> = {}): Promise<TestCore> {
   const hardware = new GatedHardware();
   const core = await createCore({
     store,
     hardwareTypes: [hardware.hardwareType],
-    host: 'host-a',
+    host,
     log: silentLogger,
     settings: { lockedRetryAttempts: 3, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4, ...settings },
   });
-  for (const name of nodes) await core.nodes.create({ name, driver: 'gated' }, operator);
   return { core, store, hardware };
 }
 
-export const operator = { name: 'operator' };
+export const operator: Caller = { name: 'operator', role: 'admin' };
 
 /** A call of `method` on node n1 with everything else at its default. */
 export function nodeCall(method: string | null, given: Partial<NodeCall> = {}): NodeCall {

@@ -93,7 +93,7 @@ test.each([
 test('the same key of another caller is another call', async () => {
   const { core, hardware } = await startCore();
   const first = core.callNodeMethod(nodeCall('shared', key));
-  const second = core.callNodeMethod(nodeCall('shared', { ...key, caller: { name: 'other' } }));
+  const second = core.callNodeMethod(nodeCall('shared', { ...key, caller: { name: 'other', role: 'operator' } }));
   (await hardware.call(1)).finish(2);
   (await hardware.call(0)).finish(1);
   expect([await first, await second]).toEqual([

@@ -159,7 +159,7 @@ describe('cancelling', () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     await hardware.call(0);
-    const cancelled = await core.jobs.cancel(job.id, { name: 'bob' });
+    const cancelled = await core.jobs.cancel(job.id, { name: 'bob', role: 'admin' });
     expect(cancelled).toMatchObject({
       state: 'cancelled',
       error: { kind: 'cancelled', message: `Job ${job.id} was cancelled by bob` },

@@ -6,7 +6,7 @@ const signal = () => AbortSignal.timeout(30_000);
 
 test('a second caller gets the name of the holder, the method and the job once its wait is over', async () => {
   const { core, hardware } = await startCore();
-  const job = await startJob(core, nodeCall('work', { caller: { name: 'alice' } }));
+  const job = await startJob(core, nodeCall('work', { caller: { name: 'alice', role: 'operator' } }));
   await hardware.call(0);
   const error = await core.callNodeMethod(nodeCall('exclusive')).catch((thrown) => thrown);
   expect(error).toMatchObject({

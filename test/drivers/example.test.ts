@@ -18,7 +18,7 @@ import { loadDriverModules } from '../../src/drivers/load.ts';
 import { openStore } from '../../src/store/open.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
-const caller = { name: 'operator' };
+const caller = { name: 'operator', role: 'admin' } as const;
 
 describe('the example', () => {
   let core: Core;

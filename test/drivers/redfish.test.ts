@@ -193,6 +193,23 @@ test.each([
   expect((result as { devices: { id: string }[] }).devices.map(({ id }) => id)).toEqual(ids);
 });
 
+test('a cancelled eject_vmedia stays cancelled, and tells whether the eject had been sent and what was found', async () => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'eject_vmedia');
+  const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
+  const eject = { method: 'POST', path: '*EjectMedia' };
+  bmc.faults.add({ kind: 'hang', times: 1, match: eject });
+  const running = failure(method.run(task, method.parse({ boot_device: 'cd' })));
+  await bmc.nextRequest(eject);
+  abort.abort(new PassthruError('cancelled', 'Job 7 was cancelled by someone'));
+  const error = await running;
+  expect(error.kind).toBe('cancelled');
+  expect(error.message).toBe(
+    'Job 7 was cancelled by someone: CD1: its eject was sent and had no answer yet, so its outcome is unknown; ' +
+      'it still holds an image',
+  );
+});
+
 test('a BMC without virtual media says so', async () => {
   const bmc = await startBmc();
   const { VirtualMedia: _, ...system } = bmc.documents.get(SYSTEM)!;

@@ -8,7 +8,7 @@ import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHard
 import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { openStore } from '../../src/store/open.ts';
 
-const caller = { name: 'test' };
+const caller = { name: 'test', role: 'admin' } as const;
 const { signal } = new AbortController();
 let fleet: Fleet;
 let bmc: SimulatedBmc;
@@ -83,6 +83,18 @@ test('a password that is put right is tried at once, though the wrong one is not
   await expect(list()).rejects.toThrow('not tried again');
   await core.nodes.update('n', () => ({ driverInfo: info() }), caller, signal);
   await list();
+});
+
+test('a wrong password that was changed, and changed back when the BMC knows it, is tried at once', async () => {
+  const wrong = info({ redfish_password: 'wrong' });
+  const logIns = () => bmc.requests.filter(({ method }) => method === 'POST').length;
+  await core.nodes.update('n', () => ({ driverInfo: wrong }), caller, signal);
+  await expect(list()).rejects.toMatchObject({ kind: 'bmc_refused' });
+  await core.nodes.update('n', () => ({ driverInfo: info() }), caller, signal);
+  await core.nodes.update('n', () => ({ driverInfo: wrong }), caller, signal);
+  const before = logIns();
+  await expect(list()).rejects.not.toThrow('not tried again');
+  expect(logIns()).toBe(before + 1);
 });
 
 test('two nodes behind one BMC share its session; one that goes leaves the other able to work', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { createRedfishClients, type RedfishClients } from '../../src/redfish/index.ts';
+import { createRedfishClients, listSubscriptions, type RedfishClients } from '../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { startScriptedBmc } from './scriptedBmc.ts';
 import { failure, forever, target } from './target.ts';
@@ -128,4 +128,23 @@ test('a request that may try again a BMC that is down leaves the try to the next
   const client = clients.for(target(bmc.url, anonymous));
   await expect(client.get(ROOT, refuse)).rejects.toBe(lost);
   await client.get(ROOT, options);
+});
+
+test('under Basic, where one request tries a password first, one that is refused leave lets the next go', async () => {
+  const bmc = await start('required');
+  const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }));
+  const first = client.get(`${ROOT}Systems`, refuse);
+  const next = client.get(`${ROOT}Systems`, options);
+  await expect(first).rejects.toBe(lost);
+  await next;
+  expect(bmc.requestCount).toBe(1);
+});
+
+test('a look-up that others wait for as well is made anew for them when the caller who makes it is refused leave', async () => {
+  const bmc = await start();
+  const client = clients.for(target(bmc.url, anonymous));
+  const refused = listSubscriptions(client, refuse);
+  const waiting = listSubscriptions(client, options);
+  await expect(refused).rejects.toBe(lost);
+  expect((await waiting).path).toBe(`${ROOT}EventService/Subscriptions`);
 });

@@ -258,23 +258,6 @@ test('a machine without virtual media, or without a device of the type, says so'
   await expect(tape).rejects.toThrow(/CD1 \(CD, DVD\)/);
 });
 
-test('a fired signal ends the waiting for an empty device', async () => {
-  const cd = `${UNDER_SYSTEM}/1`;
-  const documents = {
-    ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
-    [UNDER_SYSTEM]: { Members: [link(cd)] },
-    [cd]: withAction(cd),
-  };
-  const { client } = await scripted(documents, ({ method }) => (method === 'POST' ? { status: 204 } : undefined));
-  const abort = new AbortController();
-  const reason = new Error('cancelled');
-  const progress = (_: number | null, message: string) => {
-    if (message.startsWith('Waiting')) abort.abort(reason);
-  };
-  const call = ejectMedia(client, SYSTEM, { signal: abort.signal, mediaTypes: null, progress });
-  await expect(call).rejects.toBe(reason);
-});
-
 test('an eject without an answer is looked up: done when the device is empty, else told with what was found', async () => {
   const { bmc, client } = await simulated();
   const lost = { kind: 'reset', match: { method: 'POST', path: '*EjectMedia' }, times: 1 } as const;

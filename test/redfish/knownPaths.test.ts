@@ -130,15 +130,43 @@ test.each(
   },
 );
 
-test('after a request without an answer the service root is looked at, for the BMC may have restarted (Basic)', async () => {
+test('a while after a request without an answer the service root is looked at, for the BMC may have restarted (Basic)', async () => {
   const { bmc, client, list, asked } = await known(basic);
   bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
   await expect(client.post('/redfish/v1/Anything', null, options)).rejects.toMatchObject({ kind: 'outcome-unknown' });
   asked();
+  // No BMC is back so soon, and who looks what became of his request needs no other answer first.
+  await list();
+  expect(asked()).toHaveLength(1);
+  vi.advanceTimersByTime(5001);
   await list();
   expect(asked()).toContain(ROOT);
   await list();
   expect(asked()).toHaveLength(1);
+});
+
+test('a lost session puts what is known in doubt also where the service root is closed to strangers', async () => {
+  clients = createRedfishClients();
+  let token = 'token-1';
+  let uuid = 'before';
+  const bmc = await startScriptedBmc(({ method, path, headers }) => {
+    if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': token } };
+    if (headers['x-auth-token'] !== token) return { status: 401 };
+    if (path === '/redfish/v1/')
+      return { status: 200, body: { UUID: uuid, EventService: { '@odata.id': EVENT_SERVICE } } };
+    if (path === EVENT_SERVICE) return { status: 200, body: { Subscriptions: { '@odata.id': '/subscriptions' } } };
+    return { status: 200, body: { Members: [] } };
+  });
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url));
+  await listSubscriptions(client, options);
+  token = 'token-2';
+  uuid = 'after';
+  await listSubscriptions(client, options);
+  vi.advanceTimersByTime(5001);
+  bmc.requests.length = 0;
+  await listSubscriptions(client, options);
+  expect(bmc.lines()).toEqual(['GET /redfish/v1/', `GET ${EVENT_SERVICE}`, 'GET /subscriptions']);
 });
 
 test('a restart under Basic that no request met drops the known devices as well', async () => {

@@ -187,6 +187,36 @@ test('a subscription that the BMC has disabled after failed deliveries shows it 
   expect(await call('get_subscription', { id: Id! })).toMatchObject({ Id, Status: { State: 'Disabled' } });
 });
 
+test('defaults of ours that the BMC refuses one at a time are left out one after another', async () => {
+  const names = ['refuses-context', 'refuses-event-types', 'refuses-protocol'];
+  const { bmc, call } = await start({ quirks: names.map(quirk) });
+  expect(await call('create_subscription', { Destination: DESTINATION })).toMatchObject({ Destination: DESTINATION });
+  const sent = bmc.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/Subscriptions'));
+  expect(sent.map(({ body }) => Object.keys(body as JsonObject).length)).toEqual([4, 3, 2, 1]);
+  // What the caller gave stays.
+  const failed = call('create_subscription', { Destination: DESTINATION, Context: 'mine' });
+  await expect(failed).rejects.toMatchObject({ kind: 'bmc_refused', bmc: { status: 400 } });
+});
+
+test('a BMC out of sessions whose Basic is turned off is told as that, and blocks nobody when it has one again', async () => {
+  const { bmc, call } = await start({ quirks: [quirk('sessions-refused'), quirk('basic-off')] });
+  const error = await call('get_all_subscriptions').catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ kind: 'bmc_refused', message: expect.stringContaining('opened no session') });
+  expect(String(error)).toContain('Basic authentication is turned off there');
+  await call('get_all_subscriptions').catch(() => undefined);
+  expect(bmc.requests.filter(({ auth }) => auth === 'basic')).toHaveLength(1);
+
+  const again = await start({ quirks: [quirk('basic-off')], maxSessions: 1 });
+  const body = JSON.stringify({ UserName: 'u', Password: 'p' });
+  const headers = { 'content-type': 'application/json' };
+  const sessions = `${again.bmc.url}/redfish/v1/SessionService/Sessions`;
+  const others = await fetch(sessions, { method: 'POST', headers, body });
+  expect(await kindOf(again.call('get_all_subscriptions'))).toBe('bmc_refused');
+  again.bmc.expireSessions();
+  await others.body?.cancel();
+  expect(await again.call('get_all_subscriptions')).toHaveProperty('Members');
+});
+
 test.each(['etag', 'uuid'] as const)(
   'after a restart with another %s the BMC is asked anew where things are',
   async (serviceRoot) => {

@@ -13,6 +13,7 @@ export async function startGatedService(
 ): Promise<GatedService> {
   const hardware = new GatedHardware();
   const service = await startRestService({ hardwareTypes: [hardware.hardwareType], settings, ...options });
-  for (const name of ['n1', 'n2']) await service.core.nodes.create({ name, driver: 'gated' }, { name: 'test' });
+  for (const name of ['n1', 'n2'])
+    await service.core.nodes.create({ name, driver: 'gated' }, { name: 'test', role: 'admin' });
   return { ...service, hardware };
 }

@@ -1,6 +1,7 @@
 import { connect, createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import { type AddressInfo, createConnection } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
@@ -256,7 +257,11 @@ test('a store that cannot be reached is a 503 with Retry-After', async () => {
       throw new PassthruError('store_unavailable', 'The store does not answer.');
     },
   };
-  const handler = createRestHandler({ core: failing, log: { debug() {}, info() {}, warn() {}, error() {} } });
+  const handler = createRestHandler({
+    core: failing,
+    access: OPEN_ACCESS,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+  });
   const server = createHttp2Server(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);

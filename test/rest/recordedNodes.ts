@@ -12,7 +12,7 @@ export interface RecordedService extends RestService {
   bmc: string;
 }
 
-const caller = { name: 'test' };
+const caller = { name: 'test', role: 'admin' } as const;
 const signal = new AbortController().signal;
 
 export async function startRecordedService(): Promise<RecordedService> {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
 import type { Core } from '../../src/core/core.ts';
 import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import type { HardwareType } from '../../src/core/hardware.ts';
@@ -25,10 +26,12 @@ export interface RestServiceOptions {
   settings?: Partial<CoreSettings>;
   log?: Logger;
   corsOrigins?: readonly string[];
+  /** Who may come in; everybody when not given. */
+  access?: Access;
 }
 
 export async function startRestService(options: RestServiceOptions): Promise<RestService> {
-  const { log = silentLogger, corsOrigins } = options;
+  const { log = silentLogger, corsOrigins, access = OPEN_ACCESS } = options;
   const store = await openStore('sqlite::memory:', { log });
   const core = await createCore({
     store,
@@ -43,7 +46,7 @@ export async function startRestService(options: RestServiceOptions): Promise<Res
       ...options.settings,
     },
   });
-  const handler = createRestHandler({ core, log, corsOrigins });
+  const handler = createRestHandler({ core, access, log, corsOrigins });
   const server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

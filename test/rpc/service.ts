@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
+import { applyCallRules, type CallRule } from '../../src/core/callRules.ts';
 import type { Core } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -10,6 +12,7 @@ import type { Node } from '../../src/core/node.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
 import type { ListenerLimits } from '../../src/server/limits.ts';
 import { type Listener, startListener } from '../../src/server/listener.ts';
+import type { ListenerTls } from '../../src/server/tls.ts';
 import { openStore } from '../../src/store/open.ts';
 
 /** A service on a free port of loopback, with the real core and an in-memory store. */
@@ -33,15 +36,24 @@ export const LONG_EXTENDED_INFO = Array.from({ length: 60 }, (_, index) => ({
 }));
 
 export async function startTestService(
-  options: { limits?: Partial<ListenerLimits>; corsOrigins?: string[]; log?: Logger } = {},
+  options: {
+    limits?: Partial<ListenerLimits>;
+    corsOrigins?: string[];
+    log?: Logger;
+    /** Who may come in; everybody when not given. */
+    access?: Access;
+    tls?: ListenerTls;
+    /** As `auth.rules`. */
+    rules?: readonly CallRule[];
+  } = {},
 ): Promise<TestService> {
-  const { log = silentLogger, corsOrigins = [] } = options;
+  const { log = silentLogger, corsOrigins = [], access = OPEN_ACCESS } = options;
   const steps: (() => void)[] = [];
   const aborted = Promise.withResolvers<PassthruError>();
   const store = await openStore('sqlite::memory:', { log });
   const core = await createCore({
     store,
-    hardwareTypes: [testHardware(steps, aborted.resolve)],
+    hardwareTypes: applyCallRules([testHardware(steps, aborted.resolve)], options.rules ?? []),
     host: 'test-host',
     log,
     settings: { lockedRetryAttempts: 1, lockedRetryInterval: 10, maxLockWait: 60_000, workers: 10 },
@@ -50,10 +62,12 @@ export async function startTestService(
     host: '127.0.0.1',
     port: 0,
     core,
+    access,
     log,
-    rest: createRestHandler({ core, log, corsOrigins }),
+    rest: createRestHandler({ core, access, log, corsOrigins }),
     corsOrigins,
     limits: options.limits,
+    tls: options.tls,
   });
   return {
     url: listener.url,
@@ -61,7 +75,7 @@ export async function startTestService(
     listener,
     nextStep: () => steps.shift()?.(),
     aborted: aborted.promise,
-    createNode: (name) => core.nodes.create({ name, driver: 'test' }, { name: 'tester' }),
+    createNode: (name) => core.nodes.create({ name, driver: 'test' }, { name: 'tester', role: 'admin' }),
     async [Symbol.asyncDispose]() {
       await Promise.all([listener.close(0), core.shutdown(0)]);
       await store.close();

@@ -7,6 +7,7 @@ import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { startListener } from '../../src/server/listener.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
@@ -330,6 +331,7 @@ describe('the address', () => {
       host,
       port,
       core: service.core,
+      access: OPEN_ACCESS,
       log: silentLogger,
       rest: (_request, response) => response.end('ok'),
       corsOrigins: [],

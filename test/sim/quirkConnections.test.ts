@@ -37,6 +37,15 @@ test('a BMC may refuse every log-in with 503; Basic works', async () => {
   expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
 });
 
+test('Basic may be turned off: 401 that does not offer it, whatever the password; a session works', async () => {
+  await using one = await bmcWith(['basic-off']);
+  const refused = await call(one.bmc, 'GET', SYSTEM);
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('WWW-Authenticate')).not.toContain('Basic');
+  const { token } = await logIn(one.bmc);
+  expect((await call(one.bmc, 'GET', SYSTEM, { auth: { token } })).status).toBe(200);
+});
+
 test('a BMC may hold two sessions, and has room again when one ends', async () => {
   await using one = await bmcWith(['few-sessions']);
   const [first] = [await logIn(one.bmc), await logIn(one.bmc)];

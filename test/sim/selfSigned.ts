@@ -21,22 +21,25 @@ export function selfSigned(): { key: string; cert: string } {
   );
   const signature = sign('sha256', body, privateKey);
   const certificate = sequence(body, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature])));
-  const lines = certificate.toString('base64').replace(/.{64}/g, '$&\n');
+  const lines = certificate.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
   };
 }
 
-function sequence(...parts: Buffer[]): Buffer {
+/** A SEQUENCE in DER (X.690). */
+export function sequence(...parts: Buffer[]): Buffer {
   return der(0x30, Buffer.concat(parts));
 }
 
-function oid(bytes: number[]): Buffer {
+/** An OBJECT IDENTIFIER, of its encoded content. */
+export function oid(bytes: number[]): Buffer {
   return der(0x06, Buffer.from(bytes));
 }
 
-function der(tag: number, content: Buffer): Buffer {
+/** A value of any tag. */
+export function der(tag: number, content: Buffer): Buffer {
   const { length } = content;
   const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from([tag, ...size]), content]);

@@ -37,6 +37,17 @@ export function nodeListPromises(opened: Opened): void {
       },
     );
 
+    test('texts are in the order of their code points, whatever the language of the database', async () => {
+      const { store } = opened();
+      const names = ['B', 'Node-1', '_x', 'a', 'a-b', 'a.b', 'aB', 'a_b', 'b', 'node-1', 'node-10', 'node-2', '~'];
+      for (const name of names.toReversed()) await enrol(store, { name });
+      const list = async (marker: string | null) =>
+        (await store.listNodes({ limit: 100, marker, sortKey: 'name', sortDirection: 'asc' }))!;
+      const all = await list(null);
+      expect(all.map((node) => node.name)).toEqual(names);
+      expect((await list(all[4]!.uuid)).map((node) => node.name)).toEqual(names.slice(5));
+    });
+
     test('a marker that is no node is null', async () => {
       const { store } = opened();
       await enrol(store);

@@ -8,7 +8,7 @@ import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
-import { accept, enrol, reserve, sampleEnd } from './samples.ts';
+import { accept, enrol, hold, reserve, sampleConductor, sampleEnd } from './samples.ts';
 
 let server: PostgresServer;
 let name: string;
@@ -24,6 +24,7 @@ beforeEach(async () => {
   database = await openPostgres(server.url(name), silentLogger);
   await migrate(database, silentLogger);
   store = kyselyStore(database);
+  await store.addConductor(sampleConductor());
 });
 
 afterEach(async () => {
@@ -62,19 +63,22 @@ async function someCommitWaits(): Promise<boolean> {
 
 test.each<[string, (uuid: string, fence: number) => Promise<unknown>]>([
   ['a reservation', (uuid) => reserve(store, uuid)],
+  ['the end of a reservation', (uuid, fence) => store.release(uuid, fence)],
   ['an accepted job', () => accept(store, 2)],
-  ['the end of a job', async () => store.endJob(sampleEnd(JOB, { revision: 9 }))],
-  ['a change of a node', (uuid) => store.updateNode(uuid, { description: 'x' }, new Date())],
+  ['the end of a job', async () => store.endJob(sampleEnd(JOB), hold())],
+  ['a change of a node', (uuid, fence) => store.updateNode(uuid, fence, { description: 'x' }, new Date())],
   [
     'an idempotency key',
     () => store.beginIdempotent({ caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() }, 'p', new Date(0)),
   ],
-])('%s is answered only when it is durable', async (_, step) => {
+])('%s is answered only when it is durable', async (what, step) => {
   const { uuid } = await enrol(store);
+  const other = await enrol(store);
+  const fence = await reserve(store, other.uuid);
   await accept(store, 1);
   await commitsWait();
   let answered = false;
-  const answer = step(uuid, 0).then(() => {
+  const answer = step(what === 'a reservation' ? uuid : other.uuid, fence).then(() => {
     answered = true;
   });
   await until(someCommitWaits);
@@ -87,7 +91,7 @@ test('the progress of a job does not wait, and the statement after it does', asy
   const job = await accept(store, 1);
   const { uuid } = await enrol(store);
   await commitsWait();
-  await store.recordProgress(job.id, 2, { fraction: 0.5, message: 'half' });
+  await store.recordProgress(job.id, hold(), { fraction: 0.5, message: 'half' });
   expect(await store.getJob(job.id)).toMatchObject({ revision: 2, progress: { message: 'half' } });
   const reserved = reserve(store, uuid);
   await until(someCommitWaits);
@@ -112,10 +116,10 @@ test('a server or role that commits without waiting is not taken over, one that 
 
 test('progress that comes while the end is being written is not kept after it', async () => {
   const job = await accept(store, 1);
-  let progress: Promise<void> = Promise.resolve();
+  let progress: Promise<unknown> = Promise.resolve();
   await database.kysely.transaction().execute(async (transaction) => {
     await transaction.updateTable('jobs').set({ state: 'succeeded' }).where('id', '=', job.id).execute();
-    progress = store.recordProgress(job.id, 2, { fraction: 0.5, message: 'half' });
+    progress = store.recordProgress(job.id, hold(), { fraction: 0.5, message: 'half' });
     await until(async () => {
       const waiting = await server.query(
         `select 1 from pg_stat_activity where datname = '${name}' and wait_event_type = 'Lock'`,

@@ -53,6 +53,21 @@ export function readDriverInfo(node: Node, settings: RedfishSettings): NodeBmc {
 }
 
 /**
+ * `readDriverInfo` for calls: what was read of a driver_info is read once, as long as the core gives the same object for it.
+ */
+export function driverInfoReader(settings: RedfishSettings): (node: Node) => NodeBmc {
+  const read = new WeakMap<JsonObject, NodeBmc>();
+  return (node) => {
+    let bmc = read.get(node.driverInfo);
+    if (bmc === undefined) {
+      bmc = readDriverInfo(node, settings);
+      read.set(node.driverInfo, bmc);
+    }
+    return bmc;
+  };
+}
+
+/**
  * Reads Ironic's keys of `info`.
  * @param wording how a key is named as a violation's field, and how the faults are introduced
  * @throws kind `invalid_argument` that names every key that is wrong

@@ -3,7 +3,7 @@ import { pythonText } from '../../core/arguments.ts';
 import type { NodeTask } from '../../core/hardware.ts';
 import type { Json } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
-import { ejectMedia, findOnlySystem } from '../../redfish/index.ts';
+import { ejectMedia } from '../../redfish/index.ts';
 import { toBmcError } from './errors.ts';
 import type { AccessNode } from './nodeAccess.ts';
 
@@ -47,8 +47,7 @@ export function ejectMethod(access: AccessNode): Method<NodeTask> {
     async handler(task: NodeTask, { boot_device: device }) {
       const { client, systemPath, options, subject } = access(task);
       try {
-        const system = systemPath ?? (await findOnlySystem(client, options));
-        const ejected = await ejectMedia(client, system, {
+        const ejected = await ejectMedia(client, systemPath, {
           ...options,
           mediaTypes: device === undefined ? null : MEDIA_TYPES[device],
           progress: (fraction, message) => task.progress(fraction, message),

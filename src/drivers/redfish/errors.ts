@@ -11,6 +11,7 @@ const KINDS: Record<RedfishErrorKind, ErrorKind> = {
   'not-found': 'bmc_refused',
   failed: 'bmc_failed',
   'outcome-unknown': 'outcome_unknown',
+  stopped: 'cancelled',
   unsupported: 'failed_precondition',
 };
 
@@ -24,6 +25,10 @@ const KINDS: Record<RedfishErrorKind, ErrorKind> = {
  */
 export function toBmcError(error: unknown, subject: string, failed: string | null = null, kind?: ErrorKind): unknown {
   if (!(error instanceof RedfishError)) return error;
+  if (error.kind === 'stopped' && error.cause instanceof PassthruError) {
+    // Why it was stopped stays what it is: a cancel, a deadline, a shutdown.
+    return new PassthruError(error.cause.kind, `${error.cause.message}: ${error.message}`, { cause: error });
+  }
   return new PassthruError(kind ?? KINDS[error.kind], describe(error, subject, failed), {
     cause: error,
     bmc: { status: error.status, extendedInfo: error.extendedInfo },

@@ -20,6 +20,11 @@ export const fewRequests503 = habit('few-requests-503', 'four requests at once; 
   overload: '503',
 });
 
+export const oneRequest503 = habit('one-request-503', 'one request at once; more get 503', {
+  maxRequests: 1,
+  overload: '503',
+});
+
 export const fewRequestsReset = habit('few-requests-reset', 'four requests at once; the connection of more is reset', {
   maxRequests: 4,
   overload: 'reset',

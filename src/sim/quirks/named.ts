@@ -1,6 +1,12 @@
 import type { Quirk } from '../quirk.ts';
 import { busyQuirks } from './busy.ts';
-import { fewRequests503, fewRequestsReset, idleClosed, stallsLongConnections } from './connectionHabits.ts';
+import {
+  fewRequests503,
+  fewRequestsReset,
+  idleClosed,
+  oneRequest503,
+  stallsLongConnections,
+} from './connectionHabits.ts';
 import { registriesNotIdentity } from './contentCoding.ts';
 import {
   createBodyOnly,
@@ -36,6 +42,7 @@ import { redirectsFromSlash, redirectsToSlash } from './redirects.ts';
 import { refusesContext, refusesEventTypes, refusesProtocol, refusesRetryPolicy } from './refusedProperty.ts';
 import { oneOfADestinationIdrac, oneOfADestinationIlo } from './sameDestination.ts';
 import {
+  basicOff,
   fewSessions,
   noSessionService,
   noSessionService401,
@@ -114,6 +121,7 @@ const ALL: readonly Quirk[] = [
   noSessionService,
   noSessionService401,
   sessionsRefused,
+  basicOff,
   fewSessions,
   sessionsLinkOnly,
   noSessionsLink,
@@ -123,6 +131,7 @@ const ALL: readonly Quirk[] = [
   idleClosed,
   stallsLongConnections,
   fewRequests503,
+  oneRequest503,
   fewRequestsReset,
   tls10,
   tls11,

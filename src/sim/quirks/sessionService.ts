@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../core/json.ts';
 import { ROOT } from '../blueprint.ts';
-import { challenge } from '../credentials.ts';
+import { authKind, challenge } from '../credentials.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType } from '../documents.ts';
 import { refuse } from '../messages.ts';
@@ -34,6 +34,17 @@ export const sessionsRefused: Quirk = {
   description: 'every log-in is refused with 503, as if all sessions were taken; Basic works',
   precedes: (request, bmc) =>
     request.method === 'POST' && request.path === bmc.blueprint.sessions ? refuse('SessionLimitExceeded') : undefined,
+};
+
+/** The 401 does not offer Basic; by that a client can tell it from a wrong password. */
+export const basicOff: Quirk = {
+  name: 'basic-off',
+  description: 'Basic authentication is turned off: 401 that offers none, whatever the password',
+  precedes: ({ path, headers }) => {
+    if (authKind(headers) !== 'basic') return undefined;
+    const answer = refuse('AccessDenied', path);
+    return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': 'Session realm="simulated BMC"' } };
+  },
 };
 
 export const fewSessions: Quirk = {

@@ -1,0 +1,112 @@
+import com.google.protobuf.Duration;
+import com.google.protobuf.Struct;
+import com.google.protobuf.Value;
+import com.google.protobuf.util.JsonFormat;
+import io.grpc.Context;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import java.util.Iterator;
+import passthru.Errors;
+import passthru.v1.CallNodeMethodRequest;
+import passthru.v1.ErrorDetail;
+import passthru.v1.Job;
+import passthru.v1.ListNodeMethodsRequest;
+import passthru.v1.PassthruServiceGrpc;
+import passthru.v1.PassthruServiceGrpc.PassthruServiceBlockingStub;
+import passthru.v1.VendorMethod;
+import passthru.v1.WatchJobRequest;
+import passthru.v1.WatchJobResponse;
+
+/**
+ * Lists a node's methods, calls two of them and follows a job through a broken stream.
+ *
+ * <pre>java -cp 'target/passthru-client-0.1.0.jar:target/dependency/*' example/Example.java [HOST:PORT [NODE]]</pre>
+ */
+class Example {
+  /** How often a broken stream is taken up again, and the pause before, in milliseconds. */
+  static final int TRIES = 10;
+
+  static final long PAUSE = 200;
+
+  public static void main(String[] words) throws Exception {
+    String address = words.length > 0 ? words[0] : "127.0.0.1:6385";
+    String node = words.length > 1 ? words[1] : "fake-1";
+    ManagedChannel channel = Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).build();
+    try {
+      run(PassthruServiceGrpc.newBlockingStub(channel), node);
+    } finally {
+      channel.shutdownNow();
+    }
+  }
+
+  static void run(PassthruServiceBlockingStub client, String node) throws Exception {
+    System.out.println("methods:");
+    var listed = client.listNodeMethods(ListNodeMethodsRequest.newBuilder().setNode(node).build());
+    for (VendorMethod method : listed.getMethodsList()) {
+      System.out.printf("  %s, %s%n", method.getName(), method.getAsync() ? "asynchronous" : "synchronous");
+    }
+
+    var answered = client.callNodeMethod(call(node, "third_method_sync", "meow").build());
+    System.out.printf("third_method_sync answered %s%n", JsonFormat.printer().print(answered.getResult()));
+
+    Job job = client.callNodeMethod(call(node, "second_method", "kazoo").build()).getJob();
+    System.out.printf("%s started a job%n", job.getMethod());
+
+    // The job holds the node: a second call is refused at once when it does not wait for the lock.
+    var refused = call(node, "third_method_sync", "meow").setLockWait(Duration.getDefaultInstance());
+    try {
+      client.callNodeMethod(refused.build());
+    } catch (StatusRuntimeException error) {
+      ErrorDetail detail = Errors.detail(error).orElseThrow(() -> error);
+      System.out.printf(
+          "third_method_sync was refused: %s, %s holds the node for %s%n",
+          detail.getReason(), detail.getLock().getHolder(), detail.getLock().getMethod());
+    }
+
+    watch(client, job.getId());
+  }
+
+  /**
+   * Follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show that, the
+   * first one is broken after its first message.
+   */
+  static void watch(PassthruServiceBlockingStub client, String jobId) throws Exception {
+    var request = WatchJobRequest.newBuilder().setJobId(jobId);
+    for (int left = TRIES; left > 0; left--) {
+      try (Context.CancellableContext stream = Context.current().withCancellation()) {
+        Iterator<WatchJobResponse> messages = stream.call(() -> client.watchJob(request.build()));
+        while (messages.hasNext()) {
+          Job job = messages.next().getJob();
+          if (!request.hasAfterRevision()) {
+            System.out.printf("the job: %s%n", job.getState());
+            stream.cancel(null);
+          } else if (job.getRevision() != request.getAfterRevision() + 1) {
+            throw new IllegalStateException(job.getRevision() + " came after " + request.getAfterRevision());
+          }
+          request.setAfterRevision(job.getRevision());
+          if (job.hasEndTime()) {
+            String result = JsonFormat.printer().print(job.getResult());
+            System.out.printf("the job, resumed, with every revision once: %s, %s%n", job.getState(), result);
+          }
+        }
+        return;
+      } catch (StatusRuntimeException error) {
+        if (Errors.detail(error).isPresent()) throw error;
+        // Not the service's word: the connection broke.
+        System.out.println("the stream broke");
+        Thread.sleep(PAUSE);
+      }
+    }
+    throw new IllegalStateException("the service cannot be reached");
+  }
+
+  static CallNodeMethodRequest.Builder call(String node, String method, String bar) {
+    Value value = Value.newBuilder().setStringValue(bar).build();
+    return CallNodeMethodRequest.newBuilder()
+        .setNode(node)
+        .setMethod(method)
+        .setArguments(Struct.newBuilder().putFields("bar", value));
+  }
+}

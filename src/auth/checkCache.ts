@@ -1,0 +1,97 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Caller } from '../core/caller.ts';
+import { PassthruError } from '../core/errors.ts';
+
+/** What a check came to. */
+export interface Checked {
+  caller: Caller;
+  /** When the credentials end by themselves, in milliseconds since the epoch; null when they do not. */
+  expires: number | null;
+}
+
+/** Times are in milliseconds. */
+export interface CheckCacheOptions {
+  /** How long credentials that were found right are believed without another look. */
+  keep: number;
+  /** How long those that were found wrong are refused without another look. */
+  keepWrong: number;
+  /** The most credentials that are remembered of each kind; the oldest are forgotten first. */
+  size?: number;
+}
+
+interface Remembered {
+  until: number;
+  outcome: Caller | PassthruError;
+}
+
+const SIZE = 10_000;
+
+/**
+ * Remembers for a while whom credentials prove, and that some prove nobody, for checks that cost more than a call may.
+ * The same credentials that come again while they are checked wait for that check. Credentials are kept as a digest
+ * under a key of this process alone, so that its memory gives none away and comparing takes no time that depends on them.
+ */
+export class CheckCache {
+  readonly #key = randomBytes(32);
+  readonly #options: Required<CheckCacheOptions>;
+  #right = new Map<string, Remembered>();
+  /** Apart, so that a flood of wrong ones does not drive the right ones out. */
+  #wrong = new Map<string, Remembered>();
+  #running = new Map<string, Promise<Caller>>();
+
+  constructor(options: CheckCacheOptions) {
+    this.#options = { size: SIZE, ...options };
+  }
+
+  /**
+   * Whom `parts` prove: as `verify` said when it was last asked, or asked now. Of its errors those of kind
+   * `unauthenticated` are remembered.
+   */
+  check(parts: readonly string[], verify: () => Promise<Checked>): Caller | Promise<Caller> {
+    const digest = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
+    const known = this.#right.get(digest) ?? this.#wrong.get(digest);
+    if (known !== undefined && Date.now() < known.until) {
+      if (known.outcome instanceof PassthruError) throw known.outcome;
+      return known.outcome;
+    }
+    const joined = this.#running.get(digest);
+    if (joined !== undefined) return joined;
+    const checking = this.#verify(digest, verify, this.#running);
+    this.#running.set(digest, checking);
+    return checking;
+  }
+
+  /** Forgets everything, and what the checks that still run will say. */
+  clear(): void {
+    this.#right = new Map();
+    this.#wrong = new Map();
+    this.#running = new Map();
+  }
+
+  async #verify(digest: string, verify: () => Promise<Checked>, running: Map<string, Promise<Caller>>) {
+    const { keep, keepWrong } = this.#options;
+    const [right, wrong] = [this.#right, this.#wrong];
+    try {
+      const { caller, expires } = await verify();
+      right.delete(digest);
+      this.#remember(right, digest, { until: Math.min(Date.now() + keep, expires ?? Infinity), outcome: caller });
+      return caller;
+    } catch (error) {
+      right.delete(digest);
+      if (error instanceof PassthruError && error.kind === 'unauthenticated') {
+        wrong.delete(digest);
+        this.#remember(wrong, digest, { until: Date.now() + keepWrong, outcome: error });
+      }
+      throw error;
+    } finally {
+      running.delete(digest);
+    }
+  }
+
+  #remember(map: Map<string, Remembered>, digest: string, remembered: Remembered): void {
+    map.set(digest, remembered);
+    if (map.size <= this.#options.size) return;
+    const [oldest] = map.keys();
+    map.delete(oldest as string);
+  }
+}

@@ -1,0 +1,37 @@
+import type { Action } from '../auth/actions.ts';
+
+/** What each RPC does, by service and method. One that is not here is refused to everybody. */
+export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
+  'passthru.v1.PassthruService/ListNodeMethods': 'list methods',
+  'passthru.v1.PassthruService/CallNodeMethod': 'call a method',
+  'passthru.v1.PassthruService/ListDriverMethods': 'list methods',
+  'passthru.v1.PassthruService/CallDriverMethod': 'call a method',
+  'passthru.v1.PassthruService/WatchJob': 'watch a job',
+
+  'passthru.v1.NodeService/CreateNode': 'enrol a node',
+  'passthru.v1.NodeService/GetNode': 'show a node',
+  'passthru.v1.NodeService/ListNodes': 'list nodes',
+  'passthru.v1.NodeService/UpdateNode': 'change a node',
+  'passthru.v1.NodeService/DeleteNode': 'remove a node',
+  'passthru.v1.NodeService/LockNode': 'lock a node',
+  'passthru.v1.NodeService/UnlockNode': 'unlock a node',
+
+  'passthru.v1.DriverService/ListDrivers': 'list drivers',
+  'passthru.v1.DriverService/GetDriver': 'list drivers',
+
+  'passthru.v1.JobService/GetJob': 'show a job',
+  'passthru.v1.JobService/ListJobs': 'list jobs',
+  'passthru.v1.JobService/CancelJob': 'cancel a job',
+
+  'grpc.health.v1.Health/Check': 'check the health',
+  'grpc.health.v1.Health/List': 'check the health',
+  'grpc.health.v1.Health/Watch': 'check the health',
+
+  'grpc.reflection.v1.ServerReflection/ServerReflectionInfo': 'read the descriptions of the services',
+  'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': 'read the descriptions of the services',
+};
+
+/** What the method called `name`, such as `passthru.v1.NodeService/GetNode`, does; undefined when nothing says so. */
+export function rpcAction(name: string): Action | undefined {
+  return Object.hasOwn(RPC_ACTIONS, name) ? RPC_ACTIONS[name] : undefined;
+}

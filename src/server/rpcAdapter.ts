@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import {
+  Code,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+  createContextValues,
+} from '@connectrpc/connect';
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import type { Access } from '../auth/access.ts';
+import { credentialsOf } from '../auth/credentials.ts';
+import type { Caller } from '../core/caller.ts';
+import type { Logger } from '../core/logger.ts';
+import { rpcAction } from '../rpc/actions.ts';
+import { identityKey } from '../rpc/entry.ts';
+import { toConnectError } from '../rpc/errors.ts';
+import { isRequestStream } from '../rpc/routes.ts';
+
+/** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
+const ENVELOPE_BYTES = 5;
+const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
+
+export interface RpcAdapterOptions extends ConnectRouterOptions {
+  routes: (router: ConnectRouter) => void;
+  access: Access;
+  log: Logger;
+  /** The largest message, in bytes. */
+  readMaxBytes: number;
+}
+
+/**
+ * As `connectNodeAdapter`, with the caller known before the request is decoded: who calls is told after a message that is
+ * too large and before one that is malformed, as over REST.
+ */
+export function createRpcAdapter(options: RpcAdapterOptions) {
+  const { routes, access, log, readMaxBytes } = options;
+  const router = createConnectRouter(options);
+  routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const handler = handlers.get(path);
+    if (handler === undefined) {
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    const identity = identify(request, access, log, path);
+    const values = createContextValues().set(identityKey, identity);
+    let universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
+      const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
+      const whole = isRequestStream(path) ? 0 : readMaxBytes + envelope;
+      universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
+    }
+    handler(universal)
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      // The caller has gone: every error of the call itself is an answer.
+      .catch((error) => log.debug({ err: error, method: path }, 'an answer over RPC was not sent'));
+  };
+}
+
+/** Who makes `request`; what speaks against it is told in the call's own protocol. */
+function identify(
+  request: IncomingMessage | Http2ServerRequest,
+  access: Access,
+  log: Logger,
+  method: string,
+): Caller | Promise<Caller> | null {
+  if (access.isOpen(rpcAction(method.slice(1)))) return null;
+  const refuse = (thrown: unknown) => {
+    const error = toConnectError(thrown, log, method);
+    if (error.code === Code.Unauthenticated && access.challenge !== null) {
+      error.metadata.set('WWW-Authenticate', access.challenge);
+    }
+    throw error;
+  };
+  try {
+    const identity = access.identify(credentialsOf(request));
+    if (!(identity instanceof Promise)) return identity;
+    return handled(identity.catch(refuse));
+  } catch (error) {
+    return handled(Promise.reject(error).catch(refuse));
+  }
+}
+
+/** `promise`, of which the one who waits for it may come late, or never. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
+ * `body`, given on once it is known who sends it; fails when nobody may. A larger one than `whole` bytes is given on
+ * unseen: its reader refuses it for its size.
+ */
+async function* afterIdentity(
+  body: AsyncIterable<Uint8Array>,
+  identity: Promise<unknown>,
+  whole: number,
+): AsyncGenerator<Uint8Array> {
+  const held: Uint8Array[] = [];
+  let length = 0;
+  let known = false;
+  for await (const chunk of body) {
+    if (known) {
+      yield chunk;
+      continue;
+    }
+    held.push(chunk);
+    length += chunk.length;
+    if (length <= whole) continue;
+    if (whole === 0) await identity;
+    known = true;
+    yield* held.splice(0);
+  }
+  if (!known) await identity;
+  yield* held;
+}

@@ -1,0 +1,75 @@
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { der, oid, sequence } from '../sim/selfSigned.ts';
+
+/** Whom a certificate is for. */
+export interface Subject {
+  commonName?: string;
+  dns?: readonly string[];
+  email?: readonly string[];
+  uri?: readonly string[];
+  /** True for 127.0.0.1, which a server needs. */
+  loopback?: boolean;
+}
+
+/** PEM. */
+export interface Identity {
+  key: string;
+  cert: string;
+}
+
+/** An authority that signs certificates, made in the test. */
+export interface Authority {
+  /** Its own certificate, PEM. */
+  cert: string;
+  issue(subject: Subject): Identity;
+}
+
+const ECDSA_SHA256 = sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
+const SUBJECT_ALT_NAME = oid([0x55, 0x1d, 0x11]);
+const BASIC_CONSTRAINTS = oid([0x55, 0x1d, 0x13]);
+
+export function makeAuthority(name: string): Authority {
+  const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const constraints = sequence(der(0x01, Buffer.from([0xff])));
+  const isAuthority = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.from([0xff])), der(0x04, constraints));
+  return {
+    cert: certificate(distinguished(name), distinguished(name), own.publicKey, own.privateKey, isAuthority),
+    issue({ commonName, dns = [], email = [], uri = [], loopback = false }) {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const names = [
+        ...dns.map((text) => der(0x82, Buffer.from(text))),
+        ...email.map((text) => der(0x81, Buffer.from(text))),
+        ...uri.map((text) => der(0x86, Buffer.from(text))),
+        ...(loopback ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []),
+      ];
+      const extension = names.length === 0 ? null : sequence(SUBJECT_ALT_NAME, der(0x04, sequence(...names)));
+      return {
+        key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        cert: certificate(distinguished(commonName), distinguished(name), publicKey, own.privateKey, extension),
+      };
+    },
+  };
+}
+
+function distinguished(commonName: string | undefined): Buffer {
+  if (commonName === undefined) return sequence();
+  return sequence(der(0x31, sequence(oid([0x55, 0x04, 0x03]), der(0x0c, Buffer.from(commonName)))));
+}
+
+function certificate(subject: Buffer, issuer: Buffer, key: KeyObject, signer: KeyObject, extension: Buffer | null) {
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, Buffer.concat([Buffer.from([0x01]), randomBytes(8)])),
+    ECDSA_SHA256,
+    issuer,
+    sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z'))),
+    subject,
+    key.export({ type: 'spki', format: 'der' }),
+    ...(extension === null ? [] : [der(0xa3, sequence(extension))]),
+  );
+  const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign('sha256', body, signer)]));
+  const lines = sequence(body, ECDSA_SHA256, signature)
+    .toString('base64')
+    .replace(/.{64}(?=.)/g, '$&\n');
+  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+}

@@ -1,0 +1,106 @@
+import { create, type DescMethod, type DescService, toBinary } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
+import { describe, expect, test } from 'vitest';
+import { ACTIONS, type Action } from '../../src/auth/actions.ts';
+import { ROLES, type Role } from '../../src/core/caller.ts';
+import type { Route } from '../../src/rest/router.ts';
+import { ROUTES } from '../../src/rest/routes.ts';
+import { rpcAction } from '../../src/rpc/actions.ts';
+import { rpcRoutes } from '../../src/rpc/routes.ts';
+import { PROTOCOLS, type Proof, Requests } from './requests.ts';
+
+/** The callers of the table. */
+export interface Callers extends Record<Role, Proof> {
+  wrong: Proof;
+}
+
+/** A service of one authentication type, ready to be asked. */
+export interface GuardedService {
+  url: string;
+  /** What its certificate is trusted by, when it speaks TLS. */
+  ca?: string;
+  callers: Callers;
+}
+
+export interface Rpc {
+  name: string;
+  isStream: boolean;
+  /** A well-formed request that names nothing that is there. */
+  message: Buffer;
+}
+
+/** What is not there, so that whoever may ask changes nothing. */
+const NOTHING = '99999999-9999-4999-8999-999999999999';
+
+/** Every RPC, as the service itself tells its router. */
+export function everyRpc(): Rpc[] {
+  const found: Rpc[] = [];
+  const router = {
+    rpc(method: DescMethod & { parent: DescService }) {
+      const name = `${method.parent.typeName}/${method.name}`;
+      found.push({ name, isStream: method.methodKind !== 'unary', message: sampleMessage(method) });
+    },
+  };
+  rpcRoutes({ core: {}, access: { isOpen: () => false }, log: {} } as never)(router as never);
+  return found;
+}
+
+function sampleMessage({ input }: DescMethod): Buffer {
+  const node = input.field.node;
+  if (node === undefined) return Buffer.from(toBinary(input, create(input)));
+  const value = node.fieldKind === 'message' ? { driver: 'none' } : NOTHING;
+  return Buffer.from(toBinary(input, create(input, { node: value } as never)));
+}
+
+function samplePath({ path }: Route): string {
+  return path.replaceAll(/:\w+/g, NOTHING).replaceAll('*', 'x');
+}
+
+function sampleBody({ action }: Route, verb: string): unknown {
+  return action === 'change a node' && verb === 'PATCH' ? [{ op: 'add', path: '/extra/a', value: 1 }] : undefined;
+}
+
+type Who = 'nobody' | keyof Callers;
+const WHO: readonly Who[] = ['nobody', 'wrong', ...ROLES];
+
+/** What becomes of `who` on what does `action`. */
+function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'let in' {
+  const needed = action === undefined ? undefined : ACTIONS[action];
+  if (needed === 'open' || (type === 'none' && needed !== undefined)) return 'let in';
+  if (who === 'nobody' || who === 'wrong') return 'refused';
+  return needed !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(needed) ? 'let in' : 'forbidden';
+}
+
+function seenOverRest(status: number) {
+  return status === 401 ? 'refused' : status === 403 ? 'forbidden' : 'let in';
+}
+
+function seenOverRpc(code: Code | null) {
+  return code === Code.Unauthenticated ? 'refused' : code === Code.PermissionDenied ? 'forbidden' : 'let in';
+}
+
+/** Declares the tests that ask every route and every RPC for everybody. */
+export function testEveryRoute(type: string, service: () => GuardedService): void {
+  describe(`${type}: every route and every RPC lets in whom the table says`, () => {
+    test.each(WHO)('%s', async (who) => {
+      const { url, ca, callers } = service();
+      using requests = new Requests(url, who === 'nobody' ? {} : callers[who], ca);
+      const [seen, wanted]: [Record<string, string>, Record<string, string>] = [{}, {}];
+      for (const route of ROUTES) {
+        for (const verb of route.verbs) {
+          const name = `${verb} ${route.path}`;
+          const { status } = await requests.rest(verb, samplePath(route), sampleBody(route, verb));
+          seen[name] = seenOverRest(status);
+          wanted[name] = expected(type, who, route.action);
+        }
+      }
+      for (const { name, isStream, message } of everyRpc()) {
+        for (const protocol of PROTOCOLS) {
+          seen[`${name} over ${protocol}`] = seenOverRpc(await requests.rpc(protocol, name, isStream, message));
+          wanted[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
+        }
+      }
+      expect(seen).toEqual(wanted);
+    });
+  });
+}

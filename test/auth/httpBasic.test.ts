@@ -1,0 +1,171 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Access } from '../../src/auth/access.ts';
+import type { Authenticator } from '../../src/auth/authenticator.ts';
+import { BcryptPool } from '../../src/auth/bcryptPool.ts';
+import { createHttpBasicAuthenticator } from '../../src/auth/httpBasic.ts';
+import { PassthruError } from '../../src/core/errors.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
+import { Requests } from './requests.ts';
+import { basic, htpasswd, passwordOf } from './users.ts';
+
+let service: ConfiguredService;
+beforeAll(async () => {
+  service = await startConfiguredService(
+    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader } }',
+    { users: htpasswd('rita', 'anna', 'änne') },
+  );
+});
+afterAll(() => service[Symbol.asyncDispose]());
+afterEach(() => vi.restoreAllMocks());
+
+/** An authenticator over the service's file, with nothing remembered. */
+function authenticator(): Authenticator {
+  return createHttpBasicAuthenticator({ userFile: join(service.folder, 'users'), roles: {}, log: silentLogger });
+}
+
+function credentials(authorization: string | null) {
+  return { authorization, authToken: null, certificate: null };
+}
+
+function authorizationOf(user: string, password?: string): string {
+  return basic(user, password).headers?.authorization as string;
+}
+
+describe('over REST', () => {
+  test("nobody gets Ironic's 401: its challenge, its message, and the error as its clients and as HTTP Basic's have it", async () => {
+    using requests = new Requests(service.url);
+    const { status, headers, text } = await requests.rest('GET', '/v1/nodes');
+    expect([status, headers['www-authenticate']]).toEqual([401, 'Basic realm="Baremetal API"']);
+    const { error_message, error } = JSON.parse(text);
+    expect(JSON.parse(error_message)).toMatchObject({
+      faultcode: 'Client',
+      faultstring: expect.stringMatching(/^Authorization required/),
+    });
+    expect(error).toMatchObject({ code: 401, title: 'Unauthorized' });
+  });
+
+  test('a wrong password and an unknown user get the same 401', async () => {
+    const answers = [];
+    for (const proof of [basic('anna', 'wrong'), basic('nobody')]) {
+      using requests = new Requests(service.url, proof);
+      const { status, text } = await requests.rest('GET', '/v1/nodes');
+      answers.push([status, text]);
+    }
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]).toEqual([401, expect.stringContaining('Incorrect username or password')]);
+  });
+
+  test('a user without an entry in auth.roles is an admin, with one what it says', async () => {
+    const statuses = [];
+    for (const user of ['anna', 'änne', 'rita']) {
+      using requests = new Requests(service.url, basic(user));
+      statuses.push((await requests.rest('POST', '/v1/nodes', {})).status);
+    }
+    expect(statuses).toEqual([400, 400, 403]);
+  });
+});
+
+describe('what is no good', () => {
+  test.each([
+    ['another scheme', `Bearer ${Buffer.from('anna:anna').toString('base64')}`],
+    ['no value', 'Basic'],
+    ['no base64', 'Basic a!b'],
+    ['no colon', `Basic ${Buffer.from('anna').toString('base64')}`],
+    ['no UTF-8', `Basic ${Buffer.from([0xff, 0x3a, 0xff]).toString('base64')}`],
+    ['an empty password', authorizationOf('anna', '')],
+    ['the password and more', authorizationOf('anna', `${passwordOf('anna')}x`)],
+    ["a user of JavaScript's", authorizationOf('__proto__', '')],
+  ])('%s is refused', async (_name, authorization) => {
+    const access = new Access(authenticator());
+    const outcome = await new Promise((resolve) => resolve(access.identify(credentials(authorization)))).catch(
+      (e) => e,
+    );
+    expect(outcome).toMatchObject({ kind: 'unauthenticated' });
+    await access.close();
+  });
+});
+
+describe('what a call costs', () => {
+  test('many calls of one user at once, and all later ones, cost one hash', async () => {
+    const compare = vi.spyOn(BcryptPool.prototype, 'compare');
+    const basicAuth = authenticator();
+    const ask = () => basicAuth.authenticate(credentials(authorizationOf('anna')));
+    const callers = await Promise.all(Array.from({ length: 50 }, ask));
+    expect(callers).toEqual(Array(50).fill({ name: 'anna', role: 'admin' }));
+    expect(ask()).toEqual({ name: 'anna', role: 'admin' });
+    expect(compare).toHaveBeenCalledTimes(1);
+    await basicAuth.close();
+  });
+
+  test('an unknown user costs a hash of the same cost as a wrong password', async () => {
+    const compare = vi.spyOn(BcryptPool.prototype, 'compare');
+    const basicAuth = authenticator();
+    for (const user of ['anna', 'nobody']) {
+      await expect(basicAuth.authenticate(credentials(authorizationOf(user, 'wrong')))).rejects.toThrow('Incorrect');
+    }
+    const [known, unknown] = compare.mock.calls.map(([, hash]) => hash);
+    expect(unknown).toHaveLength(60);
+    // The users' own hashes are cheaper than any that a tool makes, whose least cost the decoy has.
+    expect(Number(unknown!.slice(4, 6))).toBeGreaterThanOrEqual(Number(known!.slice(4, 6)));
+    await basicAuth.close();
+  });
+
+  test('the service answers others while passwords are hashed', async () => {
+    const { hashSync } = await import('bcryptjs');
+    writeFileSync(join(service.folder, 'slow'), `slow:${hashSync('a', 12)}\n`);
+    const slow = createHttpBasicAuthenticator({ userFile: join(service.folder, 'slow'), roles: {}, log: silentLogger });
+    let turns = 0;
+    const hashing = Promise.allSettled(
+      ['b', 'c', 'd'].map(async (word) => slow.authenticate(credentials(authorizationOf('slow', word)))),
+    );
+    let done = false;
+    void hashing.then(() => {
+      done = true;
+    });
+    for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+    // On the main thread it would be one turn a hash.
+    expect(turns).toBeGreaterThan(50);
+    await slow.close();
+  });
+
+  test('a flood of different wrong passwords is told to come later, and the end of the service ends what waits', async () => {
+    const basicAuth = authenticator();
+    const outcomes = Promise.allSettled(
+      Array.from({ length: 400 }, async (_, index) =>
+        basicAuth.authenticate(credentials(authorizationOf('anna', `wrong-${index}`))),
+      ),
+    );
+    await basicAuth.close();
+    const kinds = (await outcomes).map((outcome) => {
+      return outcome.status === 'rejected' && outcome.reason instanceof PassthruError ? outcome.reason.kind : outcome;
+    });
+    expect(kinds.filter((kind) => kind === 'rate_limited').length).toBeGreaterThan(100);
+    expect(new Set(kinds)).toEqual(new Set(['rate_limited', 'shutting_down']));
+  });
+});
+
+test('a change of the file counts at once: a new user comes in, a removed one and an old password do not', async () => {
+  const file = join(service.folder, 'changing');
+  writeFileSync(file, htpasswd('anna', 'otto'));
+  const reread = Promise.withResolvers<object>();
+  const log = { ...silentLogger, info: (fields: object) => reread.resolve(fields) };
+  const basicAuth = createHttpBasicAuthenticator({ userFile: file, roles: {}, log });
+  const come = async (user: string, password?: string) =>
+    new Promise((resolve) => resolve(basicAuth.authenticate(credentials(authorizationOf(user, password)))))
+      .then(() => 'in')
+      .catch(({ kind }) => kind);
+  expect([await come('anna'), await come('otto'), await come('rita')]).toEqual(['in', 'in', 'unauthenticated']);
+  // One line makes no sense: the others count.
+  writeFileSync(file, `${htpasswd('rita', 'anna').replace('rita', 'anna')}rita:not-bcrypt\n${htpasswd('rita')}`);
+  expect(await reread.promise).toMatchObject({ users: 2, faults: [expect.stringMatching(/^line 3: only bcrypt/)] });
+  expect([await come('anna'), await come('anna', 'atir'), await come('otto'), await come('rita')]).toEqual([
+    'unauthenticated',
+    'in',
+    'unauthenticated',
+    'in',
+  ]);
+  await basicAuth.close();
+}, 15_000);

@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { SignJWT, UnsecuredJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createJwtAuthenticator, type JwtOptions } from '../../src/auth/jwt.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
+import { Requests } from './requests.ts';
+import { AUDIENCE, bearer, ISSUER, type Issuer, makeIssuer } from './tokens.ts';
+
+let issuer: Issuer;
+let keys: Server;
+/** What the issuer publishes; null when it fails. */
+let published: object | null;
+let url: string;
+beforeAll(async () => {
+  issuer = await makeIssuer();
+  keys = createServer((_request, response) => {
+    response.statusCode = published === null ? 500 : 200;
+    response.end(JSON.stringify(published));
+  }).listen(0, '127.0.0.1');
+  await once(keys, 'listening');
+  url = `http://127.0.0.1:${(keys.address() as AddressInfo).port}/keys`;
+  published = issuer.keySet;
+});
+afterAll(() => keys.close());
+
+function options(given: Partial<JwtOptions> = {}): JwtOptions {
+  return {
+    jwks_url: url,
+    jwks_file: null,
+    issuer: ISSUER,
+    audience: [AUDIENCE, 'another'],
+    algorithms: ['ES256', 'RS256'],
+    clock_tolerance: 0,
+    name_claim: 'sub',
+    role_claim: 'roles',
+    log: silentLogger,
+    ...given,
+  };
+}
+
+async function whoHas(token: string, given: Partial<JwtOptions> = {}) {
+  const authenticator = createJwtAuthenticator(options(given));
+  try {
+    return await authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
+  } finally {
+    await authenticator.close();
+  }
+}
+
+const seconds = (after: number) => Math.floor(Date.now() / 1000) + after;
+
+describe('a token is refused', () => {
+  test.each<[string, () => Promise<string> | string]>([
+    ['that has expired', () => issuer.token({ exp: seconds(-1) })],
+    ['that does not count yet', () => issuer.token({ nbf: seconds(60) })],
+    ['without an end', () => issuer.token({ exp: null })],
+    ['of another issuer', () => issuer.token({ iss: 'https://evil.example' })],
+    ['for another service', () => issuer.token({ aud: 'wiki' })],
+    ['for nobody', () => issuer.token({ aud: null })],
+    ['without a name', () => issuer.token({ sub: null })],
+    ['whose name holds a line break', () => issuer.token({ sub: 'a\nb' })],
+    ['signed by another key of the same name', async () => (await makeIssuer()).token({})],
+    ['signed by a key that nobody published', async () => (await makeIssuer('key-9')).token({})],
+    ['with a good claim of another algorithm', async () => (await makeIssuer('key-1', 'ES384')).token({})],
+    ['that is not signed', () => new UnsecuredJWT({ sub: 'a' }).setIssuer(ISSUER).setAudience(AUDIENCE).encode()],
+    [
+      'signed with what is public, as a shared secret',
+      () =>
+        new SignJWT({ sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: seconds(60) })
+          .setProtectedHeader({ alg: 'HS256', kid: 'key-1' })
+          .sign(Buffer.from(JSON.stringify(issuer.keySet.keys[0]))),
+    ],
+    ['that is changed', async () => (await issuer.token({})).replace(/\.[^.]*\./, `.${btoa('{"sub":"root"}')}.`)],
+    ['that is none', () => 'a.b.c'],
+  ])('%s', async (_name, make) => {
+    await expect(whoHas(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
+  });
+});
+
+describe('who has a token', () => {
+  test.each<[claims: object, given: Partial<JwtOptions>, caller: object]>([
+    [{ sub: 'ann', roles: ['reader', 'admin'] }, {}, { name: 'ann', role: 'admin' }],
+    [{ sub: 'ann', roles: 'offline_access operator' }, {}, { name: 'ann', role: 'operator' }],
+    [{ sub: 'ann' }, {}, { name: 'ann', role: null }],
+    [{ sub: 'ann', roles: ['Admin', 'administrator', 'toString'] }, {}, { name: 'ann', role: null }],
+    [{ sub: 'ann', aud: ['wiki', 'another'], roles: ['reader'] }, {}, { name: 'ann', role: 'reader' }],
+    [
+      { email: 'ann@x', realm_access: { roles: ['operator'] } },
+      { name_claim: 'email', role_claim: 'realm_access.roles' },
+      { name: 'ann@x', role: 'operator' },
+    ],
+    [
+      { 'https://x.example/roles': ['reader'] },
+      { role_claim: 'https://x.example/roles' },
+      { name: 'somebody', role: 'reader' },
+    ],
+    [{ exp: seconds(-5), roles: ['reader'] }, { clock_tolerance: 30_000 }, { name: 'somebody', role: 'reader' }],
+  ])('%j', async (claims, given, caller) => {
+    expect(await whoHas(await issuer.token({ ...claims }), given)).toEqual(caller);
+  });
+});
+
+describe('the keys', () => {
+  test('a file of them is read again when it changes', async () => {
+    const service: ConfiguredService = await startConfiguredService(
+      `auth: { type: jwt, jwt: { jwks_file: keys.json, issuer: "${ISSUER}", audience: ${AUDIENCE} } }`,
+      { 'keys.json': JSON.stringify(issuer.keySet) },
+    );
+    const reread = Promise.withResolvers<void>();
+    const file = join(service.folder, 'keys.json');
+    const authenticator = createJwtAuthenticator(
+      options({ jwks_url: null, jwks_file: file, log: { ...silentLogger, info: () => reread.resolve() } }),
+    );
+    const next = await makeIssuer('key-2');
+    const ask = async (token: string) =>
+      authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
+    await expect(ask(await next.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
+    writeFileSync(file, JSON.stringify(next.keySet));
+    await reread.promise;
+    await expect(ask(await next.token({}))).resolves.toMatchObject({ name: 'somebody' });
+    await expect(ask(await issuer.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await authenticator.close();
+    await service[Symbol.asyncDispose]();
+  }, 15_000);
+
+  test.each([
+    ['fail to come', () => null],
+    ['are no key set', () => ({ key: 1 })],
+  ])('when they %s, who calls cannot be told: 503, and not 401', async (_name, publish) => {
+    published = publish();
+    try {
+      await expect(whoHas(await issuer.token({}))).rejects.toMatchObject({ kind: 'identity_unavailable' });
+    } finally {
+      published = issuer.keySet;
+    }
+  });
+
+  test('where nobody listens, REST answers 503 with Retry-After', async () => {
+    await using service = await startConfiguredService(
+      `auth: { type: jwt, jwt: { jwks_url: "http://127.0.0.1:9/", issuer: "${ISSUER}", audience: ${AUDIENCE} } }`,
+    );
+    using requests = new Requests(service.url, bearer(await issuer.token({})));
+    const { status, headers } = await requests.rest('GET', '/v1/nodes');
+    expect([status, headers['retry-after']]).toEqual([503, '1']);
+  });
+});

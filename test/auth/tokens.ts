@@ -1,0 +1,31 @@
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import type { Proof } from './requests.ts';
+
+export const ISSUER = 'https://issuer.example';
+export const AUDIENCE = 'passthru';
+
+/** An issuer of tokens with a key of its own. */
+export interface Issuer {
+  /** Its JSON Web Key Set. */
+  keySet: { keys: object[] };
+  /** A token for `claims`, with whatever makes it good unless they say otherwise; null leaves a claim out. */
+  token(claims: Record<string, unknown>): Promise<string>;
+}
+
+export async function makeIssuer(kid = 'key-1', alg = 'ES256'): Promise<Issuer> {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  const jwk = await exportJWK(publicKey);
+  return {
+    keySet: { keys: [{ ...jwk, kid, alg, use: 'sig' }] },
+    token(claims) {
+      const now = Math.floor(Date.now() / 1000);
+      const all = { iss: ISSUER, aud: AUDIENCE, iat: now, exp: now + 3600, sub: 'somebody', ...claims };
+      const payload = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as JWTPayload;
+      return new SignJWT(payload).setProtectedHeader({ alg, kid }).sign(privateKey);
+    },
+  };
+}
+
+export function bearer(token: string): Proof {
+  return { headers: { authorization: `Bearer ${token}` } };
+}

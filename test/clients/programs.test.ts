@@ -1,0 +1,123 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { findStaleClients } from '../../clients/generate.ts';
+import { CLIENTS, LANGUAGES, type Language } from '../../clients/plugins.ts';
+import { type Served, serve, start } from '../cli/run.ts';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { startCuttingProxy } from './cuttingProxy.ts';
+import { BUILDS, cleanUp, NPM_PACKAGE, PROGRAMS, whyNot } from './programs.ts';
+
+const BUILD_MS = 20 * 60_000;
+// What a first build of Rust's and Java's clients takes is too long for every `npm test`.
+const SLOW: readonly Language[] = ['java', 'rust'];
+const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
+
+const tested: Language[] = [];
+for (const language of LANGUAGES) {
+  const long = SLOW.includes(language) && !everything;
+  const why = long ? 'its build is long; PASSTHRU_TEST_CLIENTS=all runs it' : await whyNot(language);
+  if (why === null) tested.push(language);
+  else tellSkipped(`the ${language} client`, why);
+}
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let folder: string;
+let service: Served;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'passthru-clients-'));
+  const nodes = PROGRAMS.map((_, index) => ({ name: `fake-${index}`, driver: 'fake-hardware' }));
+  // JSON is YAML.
+  writeFileSync(join(folder, 'nodes.yaml'), JSON.stringify({ nodes }));
+  service = await serve([], {
+    PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
+    // Long enough for a program to be refused and to be cut off while its job runs.
+    PASSTHRU_FAKE_VENDOR_DELAY: '4s',
+    PASSTHRU_HOST: 'replica-a',
+  });
+});
+
+afterAll(async () => {
+  await service.stop();
+  cleanUp();
+  rmSync(folder, { recursive: true });
+});
+
+const SHOWN = `methods:
+  fourth_method_shared_lock, asynchronous
+  second_method, asynchronous
+  third_method_sync, synchronous
+third_method_sync answered true
+second_method started a job
+third_method_sync was refused: ERROR_REASON_NODE_LOCKED, replica-a holds the node for second_method
+the job: JOB_STATE_RUNNING
+the stream broke
+the stream broke
+the job, resumed, with every revision once: JOB_STATE_SUCCEEDED, true
+`;
+
+/** What a program prints when its connection is not cut besides. */
+const SHOWN_UNCUT = SHOWN.replace('the stream broke\n', '');
+
+describe.each(LANGUAGES)('the %s client', (language) => {
+  test('has a README that shows what its program prints', () => {
+    expect(readFileSync(join(CLIENTS, language, 'README.md'), 'utf8')).toContain(SHOWN_UNCUT);
+  });
+
+  describe.skipIf(!tested.includes(language))('with its toolchain', () => {
+    beforeAll(() => BUILDS[language](), BUILD_MS);
+
+    // Java's is generated when the client is built.
+    if (language !== 'java') {
+      test(
+        'holds what proto/ generates now',
+        async () => {
+          expect(await findStaleClients([language])).toEqual([]);
+        },
+        BUILD_MS,
+      );
+    }
+
+    if (language === 'typescript') {
+      test('loads nothing that a browser lacks', () => {
+        const files = readdirSync(NPM_PACKAGE, { recursive: true, encoding: 'utf8' }).filter((name) =>
+          name.endsWith('.js'),
+        );
+        const imported = files.flatMap((name) => {
+          const code = readFileSync(join(NPM_PACKAGE, name), 'utf8');
+          return [...code.matchAll(/(?:from|import) ["']([^."'][^"']*)/g)].map(([, module]) => module);
+        });
+        expect([...new Set(imported)].sort()).toEqual([
+          '@bufbuild/protobuf/codegenv2',
+          '@bufbuild/protobuf/wkt',
+          '@connectrpc/connect',
+        ]);
+      });
+    }
+
+    describe.concurrent('shows lists, calls, the holder of a lock and a watch', () => {
+      for (const [index, program] of PROGRAMS.entries()) {
+        if (program.language !== language) continue;
+        test(`${program.name}: through a stream that it breaks and a connection that is cut`, async ({
+          onTestFinished,
+        }) => {
+          const proxy = await startCuttingProxy(service.url);
+          onTestFinished(proxy.close);
+          const [path, ...words] = program.command(proxy.address, `fake-${index}`);
+          const command = start(path!, words);
+          onTestFinished(() => void command.process.kill());
+          // What comes first after it may be of the connection alone; the third piece is of the resumed stream.
+          command.printed(/the stream broke/).then(
+            () => proxy.cutAfter(3),
+            () => {},
+          );
+          expect(await command.ended).toEqual({ status: 0, stdout: SHOWN, stderr: '' });
+          expect(proxy.cuts()).toBeGreaterThan(0);
+        });
+      }
+    });
+  });
+});

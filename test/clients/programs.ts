@@ -1,0 +1,147 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { generate } from '../../clients/generate.ts';
+import { CLIENTS, cacheFolder, installPlugins, type Language, pluginFolder } from '../../clients/plugins.ts';
+import { ROOT } from '../cli/run.ts';
+
+const run = promisify(execFile);
+
+/** A program that shows a client. */
+export interface Program {
+  name: string;
+  language: Language;
+  /** What starts it for the service at `address` (`HOST:PORT`) and a node there. */
+  command(address: string, node: string): string[];
+}
+
+/**
+ * Why the client of `language` cannot be built here: its toolchain is missing or too old, or its packages cannot be
+ * fetched. Null when it can be.
+ */
+export async function whyNot(language: Language): Promise<string | null> {
+  try {
+    await TOOLCHAINS[language]();
+    return null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'its toolchain is not here' : message.trim();
+  }
+}
+
+/** What fails when the client of a language cannot be built here. */
+const TOOLCHAINS: Record<Language, () => Promise<unknown>> = {
+  // A Go that is older than go.mod asks for says so, and fetches none by itself.
+  go: () => run('go', ['mod', 'download'], { cwd: join(CLIENTS, 'go'), env: { ...process.env, GOTOOLCHAIN: 'local' } }),
+  python: async () => {
+    await run('python3', ['-c', 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10), sys.version']);
+    await installPlugins('python');
+  },
+  java: () => run('mvn', ['--version']),
+  rust: () => run('cargo', ['--version']),
+  typescript: async () => {},
+};
+
+const out = join(ROOT, 'node_modules', '.cache', 'clients');
+const rustTarget = join(cacheFolder(), 'rust-target');
+const python = join(pluginFolder('python'), 'python');
+/** What packages are installed into. Not under node_modules: there Node strips no types. */
+const installed = mkdtempSync(join(tmpdir(), 'passthru-installed-'));
+export const NPM_PACKAGE = join(installed, 'node_modules', 'passthru-client');
+
+export const PROGRAMS: readonly Program[] = [
+  {
+    name: 'grpc-go',
+    language: 'go',
+    command: (address, node) => [join(out, 'grpc'), address, node],
+  },
+  {
+    name: 'connect-go',
+    language: 'go',
+    command: (address, node) => [join(out, 'connect'), `http://${address}`, node],
+  },
+  {
+    name: 'grpcio',
+    language: 'python',
+    command: (address, node) => [python, join(installed, 'example.py'), address, node],
+  },
+  {
+    name: 'grpc-java',
+    language: 'java',
+    command: (address, node) => {
+      const target = join(CLIENTS, 'java', 'target');
+      const classes = `${target}/passthru-client-0.1.0.jar:${target}/dependency/*`;
+      return ['java', '-cp', classes, join(CLIENTS, 'java', 'example', 'Example.java'), address, node];
+    },
+  },
+  {
+    name: 'tonic',
+    language: 'rust',
+    command: (address, node) => [join(out, 'tonic'), `http://${address}`, node],
+  },
+  ...['connect', 'grpc', 'grpc-web', 'browser'].map(
+    (transport): Program => ({
+      name: `connect-es, ${transport}`,
+      language: 'typescript',
+      command: (address, node) => [
+        process.execPath,
+        join(installed, 'example.ts'),
+        `http://${address}`,
+        node,
+        transport,
+      ],
+    }),
+  ),
+];
+
+/** Builds the client of each language, as its README tells, and its programs. */
+export const BUILDS: Record<Language, () => Promise<void>> = {
+  async go() {
+    mkdirSync(out, { recursive: true });
+    await run('go', ['vet', './...'], { cwd: join(CLIENTS, 'go') });
+    await run('go', ['build', '-o', `${out}/`, './examples/...'], { cwd: join(CLIENTS, 'go') });
+  },
+  // The package as pip installs it, and the program beside it.
+  async python() {
+    const source = join(CLIENTS, 'python');
+    const here = ['--no-deps', '--no-build-isolation', '--no-index', '--target', installed];
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...here, source]);
+    copyFileSync(join(source, 'example.py'), join(installed, 'example.py'));
+    // With the stubs that the package brings.
+    await run(python, ['-m', 'mypy', '--strict', 'example.py', 'passthru/__init__.py'], { cwd: installed });
+  },
+  async java() {
+    await generate(['java']);
+    const goals = ['package', 'dependency:copy-dependencies', '-DincludeScope=runtime'];
+    await run('mvn', ['-B', '-q', '-f', join(CLIENTS, 'java'), ...goals]);
+  },
+  async rust() {
+    const words = ['build', '--quiet', '--locked', '--example', 'example'];
+    await run('cargo', words, { cwd: join(CLIENTS, 'rust'), env: { ...process.env, CARGO_TARGET_DIR: rustTarget } });
+    mkdirSync(out, { recursive: true });
+    copyFileSync(join(rustTarget, 'debug', 'examples', 'example'), join(out, 'tonic'));
+  },
+  // The package as npm installs it, beside its peers, and the program beside it.
+  async typescript() {
+    const source = join(CLIENTS, 'typescript');
+    mkdirSync(NPM_PACKAGE, { recursive: true });
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', installed], { cwd: source });
+    const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
+    await run('tar', ['-xzf', join(installed, filename), '--strip-components=1', '-C', NPM_PACKAGE]);
+    for (const scope of ['@bufbuild', '@connectrpc', '@types']) {
+      symlinkSync(join(ROOT, 'node_modules', scope), join(installed, 'node_modules', scope));
+    }
+    copyFileSync(join(source, 'example.ts'), join(installed, 'example.ts'));
+    writeFileSync(join(installed, 'package.json'), '{"type": "module"}');
+    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', types: ['node'], skipLibCheck: true };
+    writeFileSync(join(installed, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['example.ts'] }));
+    await run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', installed]);
+  },
+};
+
+/** Removes what the builds left outside the caches. */
+export function cleanUp(): void {
+  rmSync(installed, { recursive: true });
+}

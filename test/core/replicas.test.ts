@@ -1,0 +1,269 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { CoreSettings } from '../../src/core/create.ts';
+import { isTerminal, type Job } from '../../src/core/job.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { openStore } from '../../src/store/open.ts';
+import { type PostgresServer, startPostgres } from '../store/embeddedPostgres.ts';
+import { nodeCall, operator, startCoreOn, startJob, type TestCore, watchToEnd } from './harness.ts';
+
+/** Milliseconds. */
+const LEASE = 2000;
+const GRACE = 500;
+
+let server: PostgresServer;
+let url: string;
+let replicas: TestCore[];
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.remove());
+beforeEach(async () => {
+  url = server.url(await server.createDatabase());
+  replicas = [];
+});
+afterEach(async () => {
+  for (const { hardware } of replicas) for (const call of hardware.calls) call.finish(null);
+  await Promise.all(replicas.map(({ core }) => core.shutdown(1000)));
+  await Promise.all(replicas.map(({ store }) => store.close()));
+});
+
+/** One more process on the database, with nodes n1 and n2 there. Its tries to lock a node stand a minute apart. */
+async function replica(host: string, settings: Partial<CoreSettings> = {}): Promise<TestCore> {
+  const store = await openStore(url, { log: silentLogger });
+  const started = await startCoreOn(store, host, {
+    lockedRetryInterval: 60_000,
+    lease: LEASE,
+    grace: GRACE,
+    ...settings,
+  });
+  if (replicas.length === 0) {
+    for (const name of ['n1', 'n2']) await started.core.nodes.create({ name, driver: 'gated' }, operator);
+  }
+  replicas.push(started);
+  return started;
+}
+
+const two = async () => [await replica('host-a'), await replica('host-b')] as const;
+
+/** Makes `replica` one that has ended without a word: it neither renews its lease nor writes anything any more. */
+async function die(replica: TestCore): Promise<void> {
+  await replica.store.close();
+}
+
+/** Ends the connections on which replicas hear of each other. */
+const deafen = () => {
+  const backends = "select pid from pg_stat_activity where application_name = 'passthru listener'";
+  return server.query(`select pg_terminate_backend(pid) from (${backends}) as listeners`);
+};
+
+describe('replicas on one database', () => {
+  test('a node that one holds is locked for the other, which says by whom, for what and since when', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    const refused = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }));
+    await expect(refused).rejects.toMatchObject({
+      kind: 'node_locked',
+      lock: { holder: 'host-a', method: 'work', requestedBy: 'operator', job: job.id, since: expect.any(Date) },
+    });
+  });
+
+  test('one who waits for a node is woken when the other replica lets it go', async () => {
+    const [a, b] = await two();
+    const first = a.core.callNodeMethod(nodeCall('exclusive'));
+    const held = await a.hardware.call(0);
+    const waiting = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 30_000 }));
+    const want = vi.spyOn(b.store, 'want');
+    await vi.waitFor(() => expect(want).toHaveBeenCalled());
+    await want.mock.results[0]!.value;
+    held.finish('first');
+    await first;
+    (await b.hardware.call(0)).finish('second');
+    expect(await waiting).toMatchObject({ result: 'second' });
+  });
+
+  test('so is one who waits for a held node that is unlocked elsewhere, and for one whose job ends', async () => {
+    const [a, b] = await two();
+    await a.core.nodes.lock('n1', {
+      holder: 'me',
+      lockWait: 0,
+      caller: operator,
+      signal: new AbortController().signal,
+    });
+    const job = await startJob(a.core, nodeCall('work', { node: 'n2' }));
+    const waiting = ['n1', 'n2'].map((node) =>
+      b.core.callNodeMethod(nodeCall('exclusive', { node, lockWait: 30_000 })),
+    );
+    const want = vi.spyOn(b.store, 'want');
+    await vi.waitFor(() => expect(new Set(want.mock.calls.map(([uuid]) => uuid)).size).toBe(2));
+    await Promise.all(want.mock.results.map(({ value }) => value));
+    await a.core.nodes.unlock('n1', operator);
+    (await b.hardware.call(0)).finish(1);
+    (await a.hardware.call(0)).finish(null);
+    (await b.hardware.call(1)).finish(2);
+    expect((await Promise.all(waiting)).length).toBe(2);
+    expect(await b.core.jobs.get(job.id)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('a job is watched through another replica, every revision in order', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    const watched = watchToEnd(b.core, job.id, 0);
+    const { task, finish } = await a.hardware.call(0);
+    for (const percent of [1, 2, 3]) {
+      task.progress(percent / 100, `${percent} %`);
+      await vi.waitFor(async () => expect((await b.core.jobs.get(job.id)).progress?.message).toBe(`${percent} %`));
+    }
+    finish({ done: true });
+    const seen = await watched;
+    expect(seen.map(({ revision }) => revision)).toEqual([1, 2, 3, 4, 5]);
+    expect(seen.at(-1)).toMatchObject({ state: 'succeeded', result: { done: true } });
+  });
+
+  test('a watcher hears of what came while the connection for that was broken', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    expect((await watching.next()).value).toMatchObject({ revision: 1 });
+    const announce = vi.spyOn(b.store, 'getJob');
+    await deafen();
+    (await a.hardware.call(0)).finish('over');
+    expect((await watching.next()).value).toMatchObject({ revision: 2, state: 'succeeded', result: 'over' });
+    expect(announce).toHaveBeenCalled();
+  });
+
+  test('a watcher hears of what nobody told it', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    const watched = watchToEnd(b.core, job.id, 0);
+    await vi.waitFor(() => expect(a.hardware.calls).toHaveLength(1));
+    const hold = { owner: await ownerOf(job), fence: 1 };
+    // As if what the other process announced were lost: this write is announced by nobody but the store itself.
+    await server.query(
+      `update jobs set state = 'failed', end_time = 1 where id = '${job.id}' and owner = '${hold.owner}';
+       insert into job_revisions (job_id, revision, state) values ('${job.id}', 2, 'failed')`,
+      database(),
+    );
+    expect((await watched).map(({ revision }) => revision)).toEqual([1, 2]);
+  }, 15_000);
+
+  test('a job is cancelled through any replica', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    await a.hardware.call(0);
+    expect(await b.core.jobs.cancel(job.id, { ...operator, name: 'bob' })).toMatchObject({
+      state: 'cancelled',
+      error: { message: `Job ${job.id} was cancelled by bob` },
+    });
+  });
+
+  test('a call with an idempotency key runs once, and both replicas give its outcome', async () => {
+    const [a, b] = await two();
+    const call = () => nodeCall('exclusive', { idempotencyKey: 'once' });
+    const first = a.core.callNodeMethod(call());
+    const { finish } = await a.hardware.call(0);
+    const second = b.core.callNodeMethod(call());
+    finish('outcome');
+    expect(await Promise.all([first, second])).toMatchObject([{ result: 'outcome' }, { result: 'outcome' }]);
+    expect(b.hardware.calls).toEqual([]);
+    const [job, again] = await Promise.all(
+      [a, b].map(({ core }) => startJob(core, nodeCall('work', { idempotencyKey: 'j' }))),
+    );
+    expect(job!.id).toBe(again!.id);
+    expect([...a.hardware.calls, ...b.hardware.calls]).toHaveLength(2);
+  });
+
+  test('all replicas are told as the hosts, and one that was shut down is not', async () => {
+    const [a, b] = await two();
+    expect(await b.core.hosts()).toEqual(['host-a', 'host-b']);
+    await a.core.shutdown(0);
+    expect(await b.core.hosts()).toEqual(['host-b']);
+  });
+});
+
+describe('a replica that is lost', () => {
+  test('its job fails within two leases, which its watchers elsewhere see, and its node is free after the grace', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    await a.hardware.call(0);
+    const watched = watchToEnd(b.core, job.id);
+    const begun = performance.now();
+    await die(a);
+    expect((await watched).at(-1)).toMatchObject({ state: 'failed', error: { kind: 'worker_lost' } });
+    expect(performance.now() - begun).toBeLessThan(2 * LEASE);
+    const node = await b.core.nodes.get('n1');
+    expect(node.lastError).toMatch(/^Async execution of work failed with error: worker lost/);
+    expect(node.reservation).toMatchObject({ holder: 'host-a' });
+    const next = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 }));
+    (await b.hardware.call(0)).finish('free');
+    expect(await next).toMatchObject({ result: 'free' });
+  });
+
+  test('its call with a key has an unknown outcome, and is not run again', async () => {
+    const [a, b] = await two();
+    void a.core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' })).catch(() => {});
+    await a.hardware.call(0);
+    await die(a);
+    const repeat = b.core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
+    await expect(repeat).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    expect(b.hardware.calls).toEqual([]);
+  });
+});
+
+describe('a database that is out of reach', () => {
+  test('for a while: calls are refused quickly, what runs goes on, and all heals by itself', async () => {
+    const a = await replica('host-a', { lease: 30_000 });
+    const b = await replica('host-b', { lease: 30_000 });
+    const job = await startJob(a.core, nodeCall('work'));
+    const { finish } = await a.hardware.call(0);
+    const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    await watching.next();
+    await server.stop();
+    const begun = performance.now();
+    for (const { core } of [a, b]) {
+      await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toMatchObject({ kind: 'store_unavailable' });
+      await expect(core.checkReady()).rejects.toMatchObject({ kind: 'store_unavailable' });
+    }
+    expect(performance.now() - begun).toBeLessThan(5000);
+    finish('went on');
+    await server.start();
+    expect((await watching.next()).value).toMatchObject({ revision: 2, state: 'succeeded', result: 'went on' });
+    const next = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 }));
+    (await b.hardware.call(0)).finish('again');
+    expect(await next).toMatchObject({ result: 'again' });
+  }, 30_000);
+
+  test('for longer than the lease: what runs is aborted before another may have its node, and all heals by itself', async () => {
+    const [a] = await two();
+    const sync = a.core.callNodeMethod(nodeCall('exclusive', { node: 'n2' }));
+    const told = expect(sync).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    const job = await startJob(a.core, nodeCall('work'));
+    const { task } = await a.hardware.call(1);
+    const aborted = new Promise((resolve) => task.signal.addEventListener('abort', resolve));
+    task.beforeSend();
+    const begun = performance.now();
+    await server.stop();
+    await aborted;
+    expect(performance.now() - begun).toBeLessThan(LEASE);
+    expect(() => task.beforeSend()).toThrow(/worker lost/);
+    await told;
+    await server.start();
+    await vi.waitFor(async () => expect(isTerminal(await a.core.jobs.get(job.id))).toBe(true), { timeout: 10_000 });
+    expect(await a.core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'worker_lost' } });
+    const next = vi.waitUntil(
+      () => a.core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 })).catch(() => null),
+      { timeout: 15_000, interval: 100 },
+    );
+    (await a.hardware.call(2)).finish('again');
+    expect(await next).toMatchObject({ result: 'again' });
+  }, 30_000);
+});
+
+function database(): string {
+  return new URL(url).pathname.slice(1);
+}
+
+async function ownerOf(job: Job): Promise<string> {
+  const [row] = await server.query<{ owner: string }>(`select owner from jobs where id = '${job.id}'`, database());
+  return row!.owner;
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { installGoCommand } from '../../clients/plugins.ts';
+import { type Command, ROOT, start } from '../cli/run.ts';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { readTranscripts, Uuids } from './transcript.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4';
+/** Where the documents say that the demo listens. */
+const DEFAULT_ADDRESS = '127.0.0.1:6385';
+
+const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md'].map((name) => {
+  return { name, transcripts: readTranscripts(readFileSync(join(ROOT, name), 'utf8')) };
+});
+
+const grpcurl = await installGoCommand(GRPCURL).catch((error: Error) => {
+  tellSkipped('the grpcurl examples in docs/', `Go cannot install it: ${error.message}`);
+  return null;
+});
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
+if (!hasCurl) tellSkipped('the curl examples in docs/', 'there is no curl here');
+
+let demo: Command;
+let address: string;
+let path: string;
+
+beforeAll(async () => {
+  path = [...(grpcurl === null ? [] : [grpcurl]), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  demo = start(process.execPath, [join(ROOT, 'src', 'demo', 'demo.ts')], {
+    PASSTHRU_LISTEN: '127.0.0.1:0',
+    PASSTHRU_FAKE_VENDOR_DELAY: '1s',
+  });
+  [, address] = (await demo.printed(/^listening on http:\/\/(\S+)$/m)) as unknown as [string, string];
+});
+
+afterAll(async () => {
+  demo.process.kill('SIGINT');
+  await demo.ended;
+});
+
+describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts }) => {
+  test('shows commands', () => {
+    expect(transcripts.length).toBeGreaterThan(0);
+  });
+
+  for (const { line, steps } of transcripts) {
+    const runs = steps.every(({ command }) => {
+      if (command.startsWith('grpcurl')) return grpcurl !== null;
+      return command.startsWith('curl') ? hasCurl : true;
+    });
+    test.runIf(runs)(`line ${line}: the commands print what stands below them`, async () => {
+      const uuids = new Uuids();
+      for (const { command, output } of steps) {
+        const here = (text: string) => text.replaceAll(DEFAULT_ADDRESS, address);
+        const { status, stdout, stderr } = await start('sh', ['-c', here(uuids.inCommand(command))], { PATH: path })
+          .ended;
+        // A terminal shows no carriage returns, and a command that succeeds says nothing more that matters.
+        const printed = (status === 0 ? stdout : stdout + stderr).replaceAll('\r', '').trimEnd();
+        const shown = here(output).trimEnd();
+        if (!uuids.learn(shown, printed)) {
+          // Fails, with the difference.
+          expect(printed, `${name}: ${command}`).toBe(shown);
+        }
+      }
+    });
+  }
+});

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import type { JsonObject } from '../../src/core/json.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
+import { startFleet } from '../../src/sim/index.ts';
+import { habit } from '../../src/sim/quirks/connectionHabits.ts';
+import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
+
+const settings = {
+  authType: 'auto' as const,
+  connectionAttempts: 1,
+  connectionRetryIntervalMs: 5,
+  requestTimeoutMs: 10_000,
+};
+const ACCOUNTS = { u: 'p', v: 'p' };
+
+/** A BMC that serves `maxRequests` at once and answers 503 to more, and eight nodes behind it with two accounts. */
+async function start(maxRequests: number) {
+  const quirk = habit('few', 'serves few requests at once', { maxRequests, overload: '503' });
+  const fleet = await startFleet({ quirks: [quirk], accounts: ACCOUNTS, latency: 5 });
+  const bmc = fleet.bmcs[0]!;
+  const redfish = createRedfishHardwareType({ settings, log: silentLogger });
+  const nodes = Array.from({ length: 8 }, (_, i) => ({
+    redfish_address: bmc.url,
+    redfish_username: i % 2 === 0 ? 'u' : 'v',
+    redfish_password: 'p',
+  }));
+  const call = (info: JsonObject, name: string, args: JsonObject) => {
+    const method = methodOf(redfish, name);
+    return method.run(taskOn(nodeOf('redfish', info)).task, method.parse(args));
+  };
+  return {
+    bmc,
+    /** Calls `name` on every node at the same time. */
+    onAll: (name: string, args: (index: number) => JsonObject = () => ({})) =>
+      Promise.all(nodes.map((info, index) => call(info, name, args(index)))) as Promise<JsonObject[]>,
+    turnedAway: () => bmc.requests.filter(({ status }) => status === 503).length,
+    async [Symbol.asyncDispose]() {
+      await redfish.close?.();
+      await fleet.close();
+    },
+  };
+}
+
+test.each([1, 2, 3])(
+  'a BMC that serves %i at once, and answers 503 to more, serves all of eight nodes',
+  async (few) => {
+    await using machine = await start(few);
+    const { bmc, onAll, turnedAway } = machine;
+    const before = (await onAll('get_all_subscriptions'))[0]!['Members@odata.count'] as number;
+    const made = await onAll('create_subscription', (index) => ({ Destination: `https://ev.example/${index}` }));
+    expect(new Set(made.map(({ Id }) => Id)).size).toBe(8);
+    for (const list of await onAll('get_all_subscriptions')) expect(list['Members@odata.count']).toBe(before + 8);
+    await onAll('delete_subscription', (index) => ({ id: String(made[index]!.Id) }));
+    expect((await onAll('get_all_subscriptions'))[0]!['Members@odata.count']).toBe(before);
+    // Found once, it is kept in mind: the limit goes down by one with each that is turned away.
+    expect(turnedAway()).toBeGreaterThan(0);
+    expect(turnedAway()).toBeLessThanOrEqual(12);
+    expect(bmc.requests.filter(({ auth }) => auth === 'basic')).toEqual([]);
+    expect(bmc.sessions).toHaveLength(2);
+  },
+);
+
+test('images are ejected at a BMC that serves one request at once', async () => {
+  await using machine = await start(1);
+  const [first] = (await machine.onAll('eject_vmedia')) as { devices: { outcome: string }[] }[];
+  expect(first!.devices.map(({ outcome }) => outcome)).toContain('ejected');
+});
+
+test('a 503 to a request that is alone is the BMC’s own, and is told at once', async () => {
+  await using machine = await start(1);
+  const { bmc } = machine;
+  await machine.onAll('get_all_subscriptions');
+  bmc.faults.add({ kind: 'status', status: 503, match: { path: '*/Subscriptions' } });
+  const asked = bmc.requestCount;
+  await expect(machine.onAll('get_all_subscriptions')).rejects.toMatchObject({ bmc: { status: 503 } });
+  await expect.poll(() => bmc.requestCount - asked).toBe(8);
+});

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Callers, testEveryRoute } from '../auth/everyRoute.ts';
+import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
+import { Requests } from '../auth/requests.ts';
+import { Keystone, PASSWORD, SHORT_LIFE } from './keystone.ts';
+import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+
+const environment = await pythonEnvironment();
+if ('missing' in environment) tellSkipped('Keystone', environment.missing);
+
+describe.skipIf('missing' in environment)('a service behind a real Keystone', () => {
+  let keystone: Keystone;
+  let infra: string;
+  const services: ConfiguredService[] = [];
+
+  /** A service that asks Keystone with an account on the project `service`, or on the system. */
+  async function startService(more: string, account = 'project_name: service'): Promise<ConfiguredService> {
+    const service = await startConfiguredService(
+      `auth: { type: keystone, keystone: { auth_url: "${keystone.url}", username: passthru, password: ${PASSWORD}, ${account}${more} } }`,
+    );
+    services.push(service);
+    return service;
+  }
+
+  async function ask(service: ConfiguredService, token: string, verb = 'GET', path = '/v1/nodes') {
+    using requests = new Requests(service.url, { headers: { 'x-auth-token': token } });
+    return await requests.rest(verb, path);
+  }
+
+  let kept: ConfiguredService;
+  let asking: ConfiguredService;
+
+  beforeAll(async () => {
+    if ('missing' in environment) return;
+    keystone = await Keystone.start(environment);
+    const own = await keystone.createProject('service');
+    infra = await keystone.createProject('infra');
+    await keystone.createUser('passthru', 'service', { project: own });
+    await keystone.createUser('rita', 'reader', { project: infra });
+    await keystone.createUser('otto', 'member', { project: infra });
+    await keystone.createUser('anna', 'admin', { project: infra });
+    await keystone.createUser('sys-reader', 'reader');
+    await keystone.createUser('nobody', null);
+    kept = await startService(', projects: [infra@Default]');
+    asking = await startService(', token_cache_time: 0s, projects: [infra@Default]');
+  }, 120_000);
+  afterAll(async () => {
+    for (const service of services) await service[Symbol.asyncDispose]();
+    await keystone?.close();
+  });
+
+  // Filled in below: the tests are declared before Keystone runs.
+  const callers = { wrong: { headers: { 'x-auth-token': 'nonsense' } } } as unknown as Callers;
+  beforeAll(async () => {
+    if ('missing' in environment) return;
+    for (const [role, user] of [
+      ['reader', 'rita'],
+      ['operator', 'otto'],
+      ['admin', 'anna'],
+    ] as const) {
+      callers[role] = { headers: { 'x-auth-token': await keystone.token(user, { project: 'infra' }) } };
+    }
+  });
+  testEveryRoute('keystone', () => ({ url: kept.url, callers }));
+
+  test('a token of the system has its role too', async () => {
+    const service = kept;
+    const reader = await keystone.token('sys-reader', 'system');
+    expect((await ask(service, reader)).status).toBe(200);
+    expect((await ask(service, reader, 'POST')).status).toBe(403);
+    expect((await ask(service, await keystone.token('admin', 'system'), 'POST')).status).toBe(400);
+  });
+
+  test('a token without a role is known, and may do nothing', async () => {
+    const { status, text } = await ask(kept, await keystone.token('nobody', 'none'));
+    expect(status).toBe(403);
+    expect(text).toContain('nobody has no role');
+  });
+
+  test('with projects named, a role on another counts for nothing', async () => {
+    const token = await keystone.token('anna', { project: 'infra' });
+    const byName = await startService(', projects: [infra@Default]');
+    const byId = await startService(`, projects: [${infra}]`);
+    const other = await startService(', projects: [service@Default]');
+    const none = await startService('');
+    const member = await keystone.token('otto', { project: 'infra' });
+    expect((await ask(byName, token)).status).toBe(200);
+    expect((await ask(byId, token)).status).toBe(200);
+    expect((await ask(other, token)).status).toBe(403);
+    expect((await ask(none, token)).status).toBe(200);
+    expect((await ask(none, member)).status).toBe(403);
+    expect((await ask(byName, member)).status).toBe(200);
+  });
+
+  test('nobody without a good token is told where to get one, as keystonemiddleware does', async () => {
+    using requests = new Requests(kept.url);
+    const { status, headers } = await requests.rest('GET', '/v1/nodes');
+    expect([status, headers['www-authenticate']]).toEqual([401, `Keystone uri="${keystone.url}"`]);
+  });
+
+  test('a revoked token is refused as soon as Keystone is asked again', async () => {
+    const token = await keystone.token('anna', { project: 'infra' });
+    expect((await ask(kept, token)).status).toBe(200);
+    expect((await ask(asking, token)).status).toBe(200);
+    await keystone.revoke(token);
+    expect((await ask(asking, token)).status).toBe(401);
+    expect((await ask(kept, token)).status).toBe(200);
+  });
+
+  test('an expired token is refused, though it was believed for longer than it lived', async () => {
+    const token = await keystone.token('anna', { project: 'infra' }, keystone.shortLivedUrl);
+    expect((await ask(kept, token)).status).toBe(200);
+    await sleep(SHORT_LIFE * 1000 + 500);
+    expect((await ask(kept, token)).status).toBe(401);
+    expect((await ask(asking, token)).status).toBe(401);
+  }, 30_000);
+
+  test('a service whose account Keystone refuses answers 503, and so does one whose Keystone is gone', async () => {
+    const wrong = await startConfiguredService(
+      `auth: { type: keystone, keystone: { auth_url: "${keystone.url}/v3/", username: passthru, password: wrong } }`,
+    );
+    const gone = await startConfiguredService(
+      'auth: { type: keystone, keystone: { auth_url: "http://127.0.0.1:9", username: passthru, password: p } }',
+    );
+    services.push(wrong, gone);
+    const token = await keystone.token('anna', { project: 'infra' });
+    for (const service of [wrong, gone]) {
+      const { status, headers, text } = await ask(service, token);
+      expect([status, headers['retry-after']]).toEqual([503, '1']);
+      expect(text).not.toContain(token);
+    }
+  });
+});
