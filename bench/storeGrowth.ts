@@ -120,7 +120,7 @@ function steps(store: Store, size: number): [step: string, run: (number: number)
       async (number) => {
         const call = { caller: 'bench', key: `${size}-${number}-${randomUUID()}`, fingerprint: 'f' };
         await store.beginIdempotent({ ...call, createTime: new Date() }, CONDUCTOR, new Date(0));
-        await store.acceptIdempotent(call.caller, call.key);
+        await store.acceptIdempotent(call.caller, call.key, CONDUCTOR);
         await store.finishIdempotent(call.caller, call.key, {});
       },
     ],
