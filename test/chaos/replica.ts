@@ -32,10 +32,6 @@ export class Replica {
     return this.#url;
   }
 
-  get paused(): boolean {
-    return this.#stopped;
-  }
-
   /** Resolves when it listens. Rejects when it ends before, as it does while the database is down. */
   async start(): Promise<void> {
     const command = startPassthru(['serve'], {

@@ -58,7 +58,6 @@ export async function runChaos({ duration, seed, pauses }: ChaosOptions): Promis
       nodes.push({ uuid: await enrolNode(replicas[0]?.url as string, `node-${index}`, driver, bmc.url), index });
     }
     const world: ChaosWorld = {
-      seed,
       replicas,
       nodes,
       fleet,

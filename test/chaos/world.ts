@@ -25,7 +25,6 @@ export interface Creation {
 
 /** A run under way: what there is, and what is known of it. */
 export interface ChaosWorld {
-  readonly seed: number;
   readonly replicas: readonly Replica[];
   readonly nodes: readonly ChaosNode[];
   readonly fleet: Fleet;
