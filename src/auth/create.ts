@@ -15,7 +15,7 @@ import { noAuthenticator } from './none.ts';
  * @throws kind `failed_precondition`, with the key and the reason, when a file cannot be used
  */
 export function createAccess(auth: AuthConfig, log: Logger): Access {
-  return new Access(createAuthenticator(auth, log), leastCallRole(auth.rules));
+  return new Access(createAuthenticator(auth, log), leastCallRole(auth.rules), auth.type);
 }
 
 function createAuthenticator({ type, roles, keystone, jwt, ...auth }: AuthConfig, log: Logger): Authenticator {
