@@ -1,12 +1,18 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { serve, start } from '../cli/run.ts';
+import { serve } from '../cli/run.ts';
 import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 
-/** How long schemathesis may look for faults, in seconds. */
-const SECONDS = Number(process.env.PASSTHRU_TEST_SCHEMATHESIS_SECONDS ?? 25);
+const run = promisify(execFile);
+
+/** How long schemathesis is to look for faults, in seconds; where none is said it asks the same each time. */
+const wanted = process.env.PASSTHRU_TEST_SCHEMATHESIS_SECONDS;
+const SECONDS = Number(wanted ?? 25);
+const SEED = wanted === undefined ? ['--seed', '1'] : [];
 const LIMIT_MS = (SECONDS + 60) * 1000;
 
 const NODE = '11111111-1111-4111-8111-111111111111';
@@ -54,22 +60,22 @@ describe.skipIf('missing' in environment)('schemathesis, by /openapi.json', () =
       try {
         const words = ['--config-file', configuration, 'run', `${service.url}/openapi.json`];
         const bounds = ['--max-time', String(SECONDS), '--request-timeout', '20', '--continue-on-failure'];
-        const told = ['--no-color', '--report', 'har', '--report-har-path', report];
+        const told = [...SEED, '--no-color', '--report', 'har', '--report-har-path', report];
         const program = join(environment.folder, 'bin', 'schemathesis');
-        const { status, stdout, stderr } = await start(program, [
-          ...words,
-          ...['--checks', CHECKS.join(','), '--exclude-operation-id', CONNECTS],
-          ...bounds,
-          ...told,
-        ]).ended;
-        expect(status, stdout + stderr).toBe(0);
+        const choice = ['--checks', CHECKS.join(','), '--exclude-operation-id', CONNECTS];
+        // In a folder of its own: it leaves there what it would replay.
+        const found = await run(program, [...words, ...choice, ...bounds, ...told], { cwd: folder }).then(
+          () => null,
+          ({ stdout, stderr }) => `${stdout}${stderr}`,
+        );
+        expect(found).toBeNull();
       } finally {
         await service.stop();
       }
       // It has come past the refusals.
       const { log } = JSON.parse(readFileSync(report, 'utf8'));
       const statuses = new Set(log.entries.map(({ response }: { response: { status: number } }) => response.status));
-      expect([...statuses]).toEqual(expect.arrayContaining([200, 201, 202, 204, 400, 404, 406]));
+      expect([...statuses]).toEqual(expect.arrayContaining([200, 202, 400, 404]));
     },
     LIMIT_MS,
   );
