@@ -1,3 +1,4 @@
+import type { AuthType } from '../config/authSettings.ts';
 import { type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action } from './actions.ts';
@@ -8,9 +9,12 @@ import { noAuthenticator } from './none.ts';
 export class Access {
   readonly #authenticator: Authenticator;
   readonly #callRole: Role;
+  /** `auth.type`. */
+  readonly type: AuthType;
 
   /** @param callRole the least role that some method can be called with; the method itself says whether it will do */
-  constructor(authenticator: Authenticator, callRole: Role = ACTIONS['call a method']) {
+  constructor(authenticator: Authenticator, callRole: Role = ACTIONS['call a method'], type: AuthType = 'none') {
+    this.type = type;
     this.#authenticator = authenticator;
     this.#callRole = callRole;
   }

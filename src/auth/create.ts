@@ -11,7 +11,7 @@ import { noAuthenticator } from './none.ts';
  * @throws kind `failed_precondition`, with the key and the reason, when a file cannot be used
  */
 export async function createAccess(auth: AuthConfig, log: Logger): Promise<Access> {
-  return new Access(await createAuthenticator(auth, log), leastCallRole(auth.rules));
+  return new Access(await createAuthenticator(auth, log), leastCallRole(auth.rules), auth.type);
 }
 
 async function createAuthenticator(

@@ -12,6 +12,7 @@ import {
 
 /** The ways in which callers may prove who they are. */
 export const AUTH_TYPES = ['none', 'http_basic', 'keystone', 'jwt', 'client_certificate'] as const;
+export type AuthType = (typeof AUTH_TYPES)[number];
 
 /** Signatures that need a private key: with the others whoever can check a token can make one. */
 const ALGORITHMS = [

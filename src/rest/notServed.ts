@@ -53,7 +53,7 @@ function refuse(path: string, what: string): Route[] {
     );
   };
   return [
-    { verbs: VERBS, path, action, handler },
-    { verbs: VERBS, path: `${path}/*`, action, handler },
+    { verbs: VERBS, path, action, handler, description: null },
+    { verbs: VERBS, path: `${path}/*`, action, handler, description: null },
   ];
 }

@@ -14,6 +14,8 @@ import {
   validateNode,
 } from './nodes.ts';
 import { UNSERVED_ROUTES } from './notServed.ts';
+import * as describe from './openapi/descriptions.ts';
+import { showOpenApi } from './openapi/show.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
 import { showRoot, showV1 } from './rootDocuments.ts';
 import type { Route, Verb } from './router.ts';
@@ -24,47 +26,152 @@ const CALL: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** Every route of the service. The router and the tests are made of it. */
 export const ROUTES: readonly Route[] = [
-  { verbs: READ, path: '/', action: 'read the root documents', handler: showRoot },
-  { verbs: READ, path: '/healthz', action: 'check the health', handler: showHealth },
-  { verbs: READ, path: '/v1', action: 'read the root documents', handler: showV1 },
+  { verbs: READ, path: '/', action: 'read the root documents', handler: showRoot, description: describe.root },
+  { verbs: READ, path: '/healthz', action: 'check the health', handler: showHealth, description: describe.health },
+  {
+    verbs: READ,
+    path: '/openapi.json',
+    action: 'read the descriptions of the services',
+    handler: showOpenApi(() => ROUTES),
+    description: describe.openApi,
+  },
+  { verbs: READ, path: '/v1', action: 'read the root documents', handler: showV1, description: describe.v1 },
 
-  { verbs: READ, path: '/v1/nodes', action: 'list nodes', handler: listNodes },
-  { verbs: ['POST'], path: '/v1/nodes', action: 'enrol a node', handler: createNode },
-  { verbs: READ, path: '/v1/nodes/detail', action: 'list nodes', handler: listNodesInDetail },
-  { verbs: READ, path: '/v1/nodes/:ident', action: 'show a node', handler: showNode },
-  { verbs: ['PATCH'], path: '/v1/nodes/:ident', action: 'change a node', handler: patchNode },
-  { verbs: ['DELETE'], path: '/v1/nodes/:ident', action: 'remove a node', handler: deleteNode },
-  { verbs: ['PUT'], path: '/v1/nodes/:ident/maintenance', action: 'change a node', handler: setMaintenance },
-  { verbs: ['DELETE'], path: '/v1/nodes/:ident/maintenance', action: 'change a node', handler: unsetMaintenance },
-  { verbs: READ, path: '/v1/nodes/:ident/validate', action: 'validate a node', handler: validateNode },
-  { verbs: READ, path: '/v1/nodes/:ident/vendor_passthru/methods', action: 'list methods', handler: listNodeMethods },
-  { verbs: CALL, path: '/v1/nodes/:ident/vendor_passthru', action: 'call a method', handler: callNodeMethod },
-  { verbs: CALL, path: '/v1/nodes/:ident/vendor_passthru/:method', action: 'call a method', handler: callNodeMethod },
+  { verbs: READ, path: '/v1/nodes', action: 'list nodes', handler: listNodes, description: describe.nodes },
+  { verbs: ['POST'], path: '/v1/nodes', action: 'enrol a node', handler: createNode, description: describe.newNode },
+  {
+    verbs: READ,
+    path: '/v1/nodes/detail',
+    action: 'list nodes',
+    handler: listNodesInDetail,
+    description: describe.nodesInDetail,
+  },
+  { verbs: READ, path: '/v1/nodes/:ident', action: 'show a node', handler: showNode, description: describe.node },
+  {
+    verbs: ['PATCH'],
+    path: '/v1/nodes/:ident',
+    action: 'change a node',
+    handler: patchNode,
+    description: describe.nodePatch,
+  },
+  {
+    verbs: ['DELETE'],
+    path: '/v1/nodes/:ident',
+    action: 'remove a node',
+    handler: deleteNode,
+    description: describe.nodeRemoval,
+  },
+  {
+    verbs: ['PUT'],
+    path: '/v1/nodes/:ident/maintenance',
+    action: 'change a node',
+    handler: setMaintenance,
+    description: describe.maintenance,
+  },
+  {
+    verbs: ['DELETE'],
+    path: '/v1/nodes/:ident/maintenance',
+    action: 'change a node',
+    handler: unsetMaintenance,
+    description: describe.noMaintenance,
+  },
+  {
+    verbs: READ,
+    path: '/v1/nodes/:ident/validate',
+    action: 'validate a node',
+    handler: validateNode,
+    description: describe.validation,
+  },
+  {
+    verbs: READ,
+    path: '/v1/nodes/:ident/vendor_passthru/methods',
+    action: 'list methods',
+    handler: listNodeMethods,
+    description: describe.nodeMethods,
+  },
+  {
+    verbs: CALL,
+    path: '/v1/nodes/:ident/vendor_passthru',
+    action: 'call a method',
+    handler: callNodeMethod,
+    description: describe.nodeCall,
+  },
+  {
+    verbs: CALL,
+    path: '/v1/nodes/:ident/vendor_passthru/:method',
+    action: 'call a method',
+    handler: callNodeMethod,
+    description: describe.nodeCallByPath,
+  },
 
-  { verbs: READ, path: '/v1/drivers', action: 'list drivers', handler: listDrivers },
-  { verbs: READ, path: '/v1/drivers/:driver', action: 'list drivers', handler: showDriver },
-  { verbs: READ, path: '/v1/drivers/:driver/properties', action: 'list drivers', handler: showDriverProperties },
+  { verbs: READ, path: '/v1/drivers', action: 'list drivers', handler: listDrivers, description: describe.drivers },
+  {
+    verbs: READ,
+    path: '/v1/drivers/:driver',
+    action: 'list drivers',
+    handler: showDriver,
+    description: describe.driver,
+  },
+  {
+    verbs: READ,
+    path: '/v1/drivers/:driver/properties',
+    action: 'list drivers',
+    handler: showDriverProperties,
+    description: describe.driverProperties,
+  },
   {
     verbs: READ,
     path: '/v1/drivers/:driver/vendor_passthru/methods',
     action: 'list methods',
     handler: listDriverMethods,
+    description: describe.driverMethods,
   },
-  { verbs: CALL, path: '/v1/drivers/:driver/vendor_passthru', action: 'call a method', handler: callDriverMethod },
+  {
+    verbs: CALL,
+    path: '/v1/drivers/:driver/vendor_passthru',
+    action: 'call a method',
+    handler: callDriverMethod,
+    description: describe.driverCall,
+  },
   {
     verbs: CALL,
     path: '/v1/drivers/:driver/vendor_passthru/:method',
     action: 'call a method',
     handler: callDriverMethod,
+    description: describe.driverCallByPath,
   },
 
-  { verbs: READ, path: '/v1/conductors', action: 'list conductors', handler: listConductors },
-  { verbs: READ, path: '/v1/conductors/:host', action: 'list conductors', handler: showConductor },
+  {
+    verbs: READ,
+    path: '/v1/conductors',
+    action: 'list conductors',
+    handler: listConductors,
+    description: describe.conductors,
+  },
+  {
+    verbs: READ,
+    path: '/v1/conductors/:host',
+    action: 'list conductors',
+    handler: showConductor,
+    description: describe.conductor,
+  },
 
-  { verbs: READ, path: '/v1/jobs', action: 'list jobs', handler: listJobs },
-  { verbs: READ, path: '/v1/jobs/:id', action: 'show a job', handler: showJob },
-  { verbs: ['DELETE'], path: '/v1/jobs/:id', action: 'cancel a job', handler: cancelJob },
-  { verbs: ['GET'], path: '/v1/jobs/:id/events', action: 'watch a job', handler: streamJobEvents },
+  { verbs: READ, path: '/v1/jobs', action: 'list jobs', handler: listJobs, description: describe.jobs },
+  { verbs: READ, path: '/v1/jobs/:id', action: 'show a job', handler: showJob, description: describe.job },
+  {
+    verbs: ['DELETE'],
+    path: '/v1/jobs/:id',
+    action: 'cancel a job',
+    handler: cancelJob,
+    description: describe.jobCancel,
+  },
+  {
+    verbs: ['GET'],
+    path: '/v1/jobs/:id/events',
+    action: 'watch a job',
+    handler: streamJobEvents,
+    description: describe.jobEvents,
+  },
 
   ...UNSERVED_ROUTES,
 ];

@@ -12,7 +12,7 @@ import type { Access } from '../auth/access.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { isRequestStream, RPC_PATH_PREFIXES, rpcRoutes } from '../rpc/routes.ts';
+import { isRequestStream, type RpcServices, rpcRoutes, SERVICES } from '../rpc/routes.ts';
 import { sniffHttpVersion } from './firstBytes.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
@@ -34,6 +34,8 @@ export interface ListenerOptions {
   /** Who may call over RPC; over REST `rest` asks by itself. */
   access: Access;
   log: Logger;
+  /** What is served over RPC. Default: what the service serves; the conformance suite has services of its own. */
+  services?: RpcServices;
   /** Answers every request that is no RPC, CORS included. */
   rest: HttpHandler;
   /** The origins whose pages may call over Connect and gRPC-Web; `*` allows all. */
@@ -80,7 +82,7 @@ const TCP_KEEP_ALIVE = 30_000;
  * @throws kind `failed_precondition` when the address cannot be listened at, or TLS not spoken with those files
  */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { host, port, core, access, log, rest, tls = null } = options;
+  const { host, port, core, access, log, services = SERVICES, rest, tls = null } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const endStreams = new AbortController();
   const endCalls = new AbortController();
@@ -88,7 +90,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const sessions = new Set<ServerHttp2Session>();
 
   const rpc = createRpcAdapter({
-    routes: rpcRoutes({ core, access, log, endStreams: endStreams.signal }),
+    routes: rpcRoutes({ services, core, access, log, endStreams: endStreams.signal }),
     access,
     log,
     readMaxBytes: limits.readMaxBytes,
@@ -99,9 +101,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     acceptCompression: [compressionGzip],
     compressMinBytes: COMPRESS_MIN_BYTES,
     // A misspelt field is told instead of dropped, as REST does.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: { ignoreUnknownFields: false, registry: services.registry },
   });
-  const handle = routeRequests(rpc, rest, options.corsOrigins, log);
+  const handle = routeRequests(services.pathPrefixes, rpc, rest, options.corsOrigins, log);
 
   const http1Options = {
     maxHeaderSize: limits.maxHeaderBytes,
@@ -200,12 +202,18 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 /** Tells RPC from REST by the path, once, so that REST passes through nothing else. */
-function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly string[], log: Logger): HttpHandler {
+function routeRequests(
+  rpcPrefixes: readonly string[],
+  rpc: HttpHandler,
+  rest: HttpHandler,
+  origins: readonly string[],
+  log: Logger,
+): HttpHandler {
   const cors = createRpcCors(origins);
   const mayCall = createOriginGate(origins);
   return (request, response) => {
     const path = request.url ?? '';
-    if (!RPC_PATH_PREFIXES.some((prefix) => path.startsWith(prefix))) {
+    if (!rpcPrefixes.some((prefix) => path.startsWith(prefix))) {
       rest(request, response);
       return;
     }

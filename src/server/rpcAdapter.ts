@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
   type ConnectRouter,
@@ -15,11 +16,13 @@ import type { Logger } from '../core/logger.ts';
 import { rpcAction } from '../rpc/actions.ts';
 import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
-import { isRequestStream } from '../rpc/routes.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
+
+/** As over REST, in bytes. */
+const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 
 export interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;
@@ -50,9 +53,13 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     const identity = identify(request, access, log, path);
     const values = createContextValues().set(identityKey, identity);
     let universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    // Connect's own reader ends the request when it has seen enough, and Node reads no more of it from the connection.
+    universal = { ...universal, body: request.iterator({ destroyOnReturn: false }) };
+    const answered = 'stream' in request ? request.stream : response;
+    answered.once('finish', () => dropRest(request));
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
-      const whole = isRequestStream(path) ? 0 : readMaxBytes + envelope;
+      const whole = takesStream(handler.method) ? 0 : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
     handler(universal)
@@ -60,6 +67,26 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
       // The caller has gone: every error of the call itself is an answer.
       .catch((error) => log.debug({ err: error, method: path }, 'an answer over RPC was not sent'));
   };
+}
+
+/**
+ * Reads and drops what a client still sends of a request that is answered, such as one that is too large: over HTTP/1.1
+ * its next request comes behind it, and over HTTP/2 it may wait for flow control before it looks at the answer. Whoever
+ * sends more than is reasonable is cut off.
+ */
+function dropRest(request: IncomingMessage | Http2ServerRequest): void {
+  if (request.readableEnded || request.destroyed) return;
+  let dropped = 0;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > MAX_DROPPED_BYTES) request.destroy();
+  });
+  request.resume();
+}
+
+/** Whether the requests of a call are a stream, which ends when the client likes. */
+function takesStream({ methodKind }: DescMethod): boolean {
+  return methodKind === 'client_streaming' || methodKind === 'bidi_streaming';
 }
 
 /** Who makes `request`; what speaks against it is told in the call's own protocol. */

@@ -6,7 +6,7 @@ import { ROLES, type Role } from '../../src/core/caller.ts';
 import type { Route } from '../../src/rest/router.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { rpcAction } from '../../src/rpc/actions.ts';
-import { rpcRoutes } from '../../src/rpc/routes.ts';
+import { rpcRoutes, SERVICES } from '../../src/rpc/routes.ts';
 import { PROTOCOLS, type Proof, Requests } from './requests.ts';
 
 /** The callers of the table. */
@@ -41,7 +41,7 @@ export function everyRpc(): Rpc[] {
       found.push({ name, isStream: method.methodKind !== 'unary', message: sampleMessage(method) });
     },
   };
-  rpcRoutes({ core: {}, access: { isOpen: () => false }, log: {} } as never)(router as never);
+  rpcRoutes({ services: SERVICES, core: {}, access: { isOpen: () => false }, log: {} } as never)(router as never);
   return found;
 }
 

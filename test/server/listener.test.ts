@@ -51,6 +51,17 @@ async function closing(socket: Socket): Promise<string> {
   return received;
 }
 
+test('a kept HTTP/1.1 connection takes the next request after a message that was too large', async () => {
+  service = await startTestService({ limits: { readMaxBytes: 1000 } });
+  const socket = openSocket();
+  const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;
+  const head = `POST ${CALL} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json`;
+  socket.write(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`);
+  socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const received = await closing(socket);
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 429', 'HTTP/1.1 200']);
+});
+
 describe('a connection that does not go on is ended', () => {
   beforeEach(async () => {
     service = await startTestService({ limits: SHORT_LIMITS });
