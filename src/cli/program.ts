@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { COMPLETE } from './completeWord.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './output.ts';
 
@@ -21,6 +22,21 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
     load: async () => (await import('./job.ts')).jobCommand(),
   },
   {
+    name: 'context',
+    summary: 'Name services and what proves who you are, and choose between them',
+    load: async () => (await import('./context.ts')).contextCommand(),
+  },
+  {
+    name: 'import',
+    summary: 'Enrol the nodes of a running Ironic',
+    load: async () => (await import('./importNodes.ts')).importCommand(),
+  },
+  {
+    name: 'completion',
+    summary: "Print a shell's completion script",
+    load: async () => (await import('./completion.ts')).completionCommand(),
+  },
+  {
     name: 'serve',
     summary: 'Run the service',
     load: async () => (await import('./serve.ts')).serveCommand(),
@@ -39,6 +55,7 @@ Examples:
   passthru node passthru list rf-1
   passthru node passthru call rf-1 eject_vmedia --watch
   passthru job list --state failed -f json
+  passthru context set lab --server https://passthru.lab.example --token @token.txt
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
 
@@ -49,6 +66,11 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     if (code !== 'EPIPE') console.error(`error: standard output cannot be written: ${code}`);
     process.exit(EXIT_STATUS.failed);
   });
+  const [first, ...words] = args;
+  if (first === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    return complete(await createProgram(words), words);
+  }
   const program = await createProgram(args);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -70,14 +92,26 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(
       new Option('--server <url>', 'the service to talk to').env('PASSTHRU_SERVER').default('http://127.0.0.1:6385'),
     )
+    .addOption(new Option('--context <context>', 'the context to take the service from').env('PASSTHRU_CONTEXT'))
+    .addOption(new Option('--token <token>', 'a token that proves who you are, or @FILE').env('PASSTHRU_TOKEN'))
+    .addOption(
+      new Option('--user <name>', 'your name for HTTP Basic; PASSTHRU_PASSWORD is your password').env('PASSTHRU_USER'),
+    )
     .addHelpText('after', EXAMPLES);
-  const wanted = GROUPS.find(({ name }) => args.includes(name));
+  const wanted = wantedGroup(program, args);
   for (const group of GROUPS) {
     const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
     program.addCommand(command);
   }
   prepare(program);
   return program;
+}
+
+/** The group that the first word names which is neither an option of the program's own nor its value. */
+function wantedGroup(program: Command, args: readonly string[]) {
+  const takesValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
+  const word = args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
+  return GROUPS.find(({ name }) => name === word);
 }
 
 /** What every command has alike. */

@@ -402,7 +402,7 @@ describe('a service that is not there', () => {
       status: 5,
       stdout: '',
       stderr:
-        'error: cannot reach http://127.0.0.1:1: the connection was refused. Is the service running? --server or PASSTHRU_SERVER names another.\n',
+        'error: cannot reach http://127.0.0.1:1: the connection was refused. Is the service running? --server, PASSTHRU_SERVER or a context names another.\n',
     });
   });
 

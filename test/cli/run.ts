@@ -68,7 +68,8 @@ export function start(program: string, args: readonly string[], environment: Nod
 
 /** Starts `passthru ARGS`. */
 export function startPassthru(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Command {
-  return start(process.execPath, [MAIN, ...args], environment);
+  // Without whatever contexts whoever runs the tests has.
+  return start(process.execPath, [MAIN, ...args], { XDG_CONFIG_HOME: '/nonexistent', ...environment });
 }
 
 /** Runs `passthru ARGS` to its end. */

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type Context, contextPath, readContexts } from './contextFile.ts';
+import { usageError } from './exitStatus.ts';
+import { readText } from './keyValues.ts';
+
+/** The service that a command talks to, and what it proves who asks with. */
+export interface Server {
+  /** Scheme and authority, without a slash at the end. */
+  url: string;
+  /** The headers of every request, names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** PEM texts; what is absent is Node's default. */
+  tls: { ca?: string[]; cert?: string; key?: string };
+}
+
+/** What the program's own options and their environment variables say. */
+export interface ServerOptions {
+  server: string;
+  context?: string;
+  token?: string;
+  user?: string;
+}
+
+/**
+ * The server of `command`: `--server`, else `--context`, else PASSTHRU_SERVER, else PASSTHRU_CONTEXT, else the current
+ * context, else this machine's. Without a context none of its credentials are sent: they are for its own server.
+ * @throws CommandFailure when the command line or the client's configuration is wrong
+ */
+export async function serverOf(command: Command): Promise<Server> {
+  const options = command.optsWithGlobals<ServerOptions>();
+  const context = await chooseContext(command, options);
+  return {
+    url: serverUrl(context?.server ?? options.server),
+    headers: credentials(options, context),
+    tls: {
+      ...(context?.ca_file === undefined ? {} : { ca: [readPem('ca_file', context.ca_file)] }),
+      ...(context?.cert_file === undefined ? {} : { cert: readPem('cert_file', context.cert_file) }),
+      ...(context?.key_file === undefined ? {} : { key: readPem('key_file', context.key_file) }),
+    },
+  };
+}
+
+/** A URL of a server, checked, without slashes at its end. `option` is what gave it. */
+export function serverUrl(server: string, option = '--server'): string {
+  if (/^https?:\/\//.test(server) && URL.canParse(server)) return server.replace(/\/+$/, '');
+  throw usageError(`${option}: "${server}" is no http:// or https:// URL`);
+}
+
+/** The header of HTTP Basic (RFC 7617). */
+export function basicCredentials(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+async function chooseContext(command: Command, { context: named }: ServerOptions): Promise<Context | null> {
+  const source = (option: string) => command.getOptionValueSourceWithGlobals(option);
+  if (source('server') === 'cli') {
+    if (source('context') === 'cli') throw usageError('--server and --context: give one of them');
+    return null;
+  }
+  if (source('server') === 'env' && source('context') !== 'cli') return null;
+  const { current, contexts } = await readContexts();
+  const name = named ?? current;
+  if (name === undefined) return null;
+  if (Object.hasOwn(contexts, name)) return contexts[name]!;
+  const known = Object.keys(contexts).sort().join(', ') || 'none';
+  throw usageError(`there is no context ${name} in ${contextPath()}; contexts: ${known}`);
+}
+
+function credentials({ token, user }: ServerOptions, context: Context | null): Record<string, string> {
+  if (token !== undefined) return tokenHeaders('--token', token);
+  if (user !== undefined) return basicHeaders(user, process.env.PASSTHRU_PASSWORD, 'PASSTHRU_PASSWORD');
+  if (context?.token !== undefined) return tokenHeaders('token', context.token);
+  if (context?.user !== undefined) return basicHeaders(context.user, context.password, 'password');
+  return {};
+}
+
+/** A service with `jwt` reads the one header, one with `keystone` the other. */
+function tokenHeaders(option: string, text: string): Record<string, string> {
+  const token = readText(option, text);
+  if (!/^[\x21-\x7e]+$/.test(token)) throw usageError(`${option}: it is no token: it has blanks, or more than ASCII`);
+  return { authorization: `Bearer ${token}`, 'x-auth-token': token };
+}
+
+function basicHeaders(user: string, password: string | undefined, where: string): Record<string, string> {
+  if (password === undefined || password === '') throw usageError(`there is no password for ${user}: set ${where}`);
+  return { authorization: basicCredentials(user, readText(where, password)) };
+}
+
+function readPem(key: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw usageError(`${key}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
