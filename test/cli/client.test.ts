@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { type Ended, passthru, ROOT, type Served, serve, start, startPassthru } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -116,6 +118,22 @@ describe('lists and records', () => {
       reservation: 'conductor-b.example',
       lock: { kind: 'held', method: null, requested_by: 'nodes_file', job: null },
     });
+  });
+});
+
+describe('node validate', () => {
+  test("tells under Ironic's columns whether the interface can work with the node; 1 when it cannot", async () => {
+    expect(JSON.parse(await output('node', 'validate', 'bench-1', '-f', 'json'))).toEqual([
+      { Interface: 'vendor', Result: true, Reason: null },
+    ]);
+    await output('node', 'create', '--driver', 'redfish', '--name', 'no-address');
+    const { status, stdout, stderr } = await run('node', 'validate', 'no-address', '-f', 'json');
+    expect([status, stderr]).toEqual([1, 'error: node no-address is not valid\n']);
+    expect(JSON.parse(stdout)).toEqual([
+      { Interface: 'vendor', Result: false, Reason: expect.stringContaining('redfish_address') },
+    ]);
+    await output('node', 'delete', 'no-address');
+    expect(await run('node', 'validate', 'nope')).toMatchObject({ status: 3 });
   });
 });
 
@@ -338,6 +356,19 @@ describe('a job', () => {
     // What a driver or a BMC says cannot colour the terminal.
     expect(stderr).toContain('half \\x1b[31mway');
     expect(stderr).not.toContain('\u001b');
+  });
+
+  if (!hasTerminal) tellSkipped('a watch on a terminal', 'there is no python3 here');
+  test.skipIf(!hasTerminal)('on a terminal a bar shows how far it is, in one line that is written anew', async () => {
+    const { status, shown } = await onTerminal(
+      ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=bar', '--watch', '-f', 'value', '-c', 'state'],
+      { PASSTHRU_SERVER: served.url },
+      [[/50% half/, () => void release('bar')]],
+    );
+    expect(status).toBe(0);
+    const lines = shown.split('\r\u001b[K');
+    expect(lines).toContain('[##########----------] hold running 50% half \\x1b[31mway');
+    expect(lines.at(-1)).toBe('hold succeeded\r\nsucceeded\r\n');
   });
 
   test('one that fails ends its watch with 1 and the reason', async () => {

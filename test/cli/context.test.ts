@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
+import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
 
@@ -93,6 +94,37 @@ test('--user with PASSTHRU_PASSWORD signs on; the password is in no message', as
   const refused = await run(list, { ...at, PASSTHRU_PASSWORD: 'wrong-word' });
   expect([refused.status, refused.stderr]).toEqual([1, expect.not.stringContaining('wrong-word')]);
   expect(await run(list, at)).toMatchObject({ status: 2, stderr: expect.stringContaining('PASSTHRU_PASSWORD') });
+});
+
+test('--token, PASSTHRU_TOKEN, @FILE and a context prove who asks, over gRPC and over REST', async () => {
+  const issuer = await makeIssuer();
+  const token = await issuer.token({ sub: 'anna', roles: ['admin'] });
+  writeFileSync(join(directory, 'keys.json'), JSON.stringify(issuer.keySet));
+  writeFileSync(join(directory, 'token.txt'), `${token}\n`);
+  const service = await serve([], {
+    PASSTHRU_AUTH_TYPE: 'jwt',
+    PASSTHRU_AUTH_JWT_JWKS_FILE: join(directory, 'keys.json'),
+    PASSTHRU_AUTH_JWT_ISSUER: ISSUER,
+    PASSTHRU_AUTH_JWT_AUDIENCE: AUDIENCE,
+  });
+  const at = { PASSTHRU_SERVER: service.url };
+  const list = ['node', 'list', '-f', 'json'];
+  expect(await run(list, at)).toMatchObject({ status: 1, stdout: '' });
+  for (const [args, environment] of [
+    [['--token', token], at],
+    [['--token', `@${join(directory, 'token.txt')}`], at],
+    [[], { ...at, PASSTHRU_TOKEN: token }],
+  ] as const) {
+    expect(await run([...list, ...args], environment)).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  }
+  await run(['context', 'set', 'signed', '--server', service.url, '--token', `@${join(directory, 'token.txt')}`]);
+  await run(['node', 'create', '--driver', 'fake-hardware', '--name', 'n']);
+  expect(await run(['node', 'validate', 'n', '-f', 'value'])).toEqual({
+    status: 0,
+    stdout: 'vendor True None\n',
+    stderr: '',
+  });
+  await service.stop();
 });
 
 test.each([
