@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { COMPLETE } from './completeWord.ts';
+import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './output.ts';
 
@@ -48,7 +49,7 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
   },
 ];
 
-const EXAMPLES = `
+const HELP = `
 Examples:
   passthru serve --config passthru.yaml
   passthru node list
@@ -97,7 +98,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(
       new Option('--user <name>', 'your name for HTTP Basic; PASSTHRU_PASSWORD is your password').env('PASSTHRU_USER'),
     )
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', HELP);
   const wanted = wantedGroup(program, args);
   for (const group of GROUPS) {
     const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
@@ -114,10 +115,15 @@ function wantedGroup(program: Command, args: readonly string[]) {
   return GROUPS.find(({ name }) => name === word);
 }
 
-/** What every command has alike. */
-function prepare(command: Command): void {
+/** What every command has alike. `path` is the words that call it, without the program's. */
+function prepare(command: Command, path: readonly string[] = []): void {
   command.exitOverride().configureHelp({ showGlobalOptions: true }).showSuggestionAfterError();
-  for (const child of command.commands) prepare(child);
+  const examples = EXAMPLES[path.join(' ')];
+  if (examples !== undefined) {
+    const lines = examples.map((words) => `\n  passthru ${words}`).join('');
+    command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:${lines}`);
+  }
+  for (const child of command.commands) prepare(child, [...path, child.name()]);
 }
 
 function commanderStatus({ code, exitCode }: CommanderError): number {

@@ -456,6 +456,16 @@ test.skipIf(!existsSync('/dev/full'))('a standard output that is full is told in
   expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
 });
 
+test('the help of every command has examples', async () => {
+  const words = [...readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8').matchAll(/^\| `([a-z ]+?)(?= [^a-z`]|`)/gm)];
+  const commands = new Set(words.map(([, path]) => path!));
+  expect(commands.size).toBeGreaterThan(15);
+  for (const path of commands) {
+    const { status, stdout } = await passthru([...path.split(' '), '--help']);
+    expect([path, status, stdout]).toEqual([path, 0, expect.stringMatching(/\nExamples?:\n {2}|start-up file:/)]);
+  }
+});
+
 test('every command has help, and a misspelt one a suggestion', async () => {
   const help = await passthru(['node', 'passthru', 'call', '--help']);
   expect(help).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('Examples:') });

@@ -61,9 +61,15 @@ async function withService(
   }
 }
 
+/** What `works` came to, when all have ended: one that fails leaves no other running. */
+async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
 /** Runs `work` by either authentication at once; it must come to the same, which is answered. */
 async function byEither(work: (service: IronicService, authType: AuthType) => Promise<Row[]>) {
-  const [open, guarded] = await Promise.all(
+  const [open, guarded] = await allEnded(
     AUTH_TYPES.map((authType) => withService(authType, (service) => work(service, authType))),
   );
   expect(guarded).toEqual(open);
@@ -84,8 +90,12 @@ describe.skipIf(noPython !== null)('the baremetal command line', () => {
     const lines = commands.map((line) => [...options, ...line.replace('BMC', service.bmc).split(' ')]);
     const ended = (await python([file('ironicclient_commands.py')], lines)) as {
       status: number;
+      stdout: string;
       stderr: string;
     }[];
+    for (const [line, printed] of Object.entries(baremetal.PRINTED)) {
+      expect([line, ended[commands.indexOf(line)]?.stdout]).toEqual([line, expect.stringMatching(printed)]);
+    }
     const said = ended.map(({ status, stderr }) => (status === 0 ? WORKS : stderr.trim().split('\n').at(-1)!));
     return results(commands, said, service);
   }
@@ -96,18 +106,18 @@ describe.skipIf(noPython !== null)('the baremetal command line', () => {
     expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
 
     const tried = everything ? commands : baremetal.SERVED;
-    const [open, guarded] = await Promise.all([
+    const [open, guarded] = await allEnded([
       withService('none', (service) => run(tried, service, 'none')),
       // What is refused is refused to everybody: it is tried once.
       withService('http_basic', (service) => run(baremetal.SERVED, service, 'http_basic')),
     ]);
     // It asks for its newest version first, and then for what the refusal names.
-    expect(open.versions).toEqual(['1.115', '1.82']);
-    for (const { call, result } of open.rows.slice(baremetal.SERVED.length)) {
+    expect(open!.versions).toEqual(['1.115', '1.82']);
+    for (const { call, result } of open!.rows.slice(baremetal.SERVED.length)) {
       expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
     }
-    expect(guarded.rows).toEqual(open.rows.slice(0, baremetal.SERVED.length));
-    expectTable('baremetal', '`baremetal …`', open.rows, everything);
+    expect(guarded!.rows).toEqual(open!.rows.slice(0, baremetal.SERVED.length));
+    expectTable('baremetal', '`baremetal …`', open!.rows, everything);
   });
 });
 
@@ -122,6 +132,9 @@ describe.skipIf(noPython !== null)('openstacksdk', () => {
       const [user, password] = authType === 'none' ? [null, null] : [USER, PASSWORD];
       const asked = { url: service.url, user, password, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
       const outcomes = (await python([file('openstacksdk_calls.py')], asked)) as { value?: unknown; error?: string }[];
+      for (const [call, answered] of Object.entries(sdk.ANSWERED)) {
+        expect([call, outcomes[calls.indexOf(call)]?.value]).toEqual([call, answered]);
+      }
       const said = outcomes.map(({ value, error }) => {
         if (error !== undefined) return error.replace(/(Client|Server) Error for url: \S+, /, '');
         return value === false ? 'answers False' : WORKS;
@@ -147,7 +160,7 @@ describe.skipIf(noGo !== null)("Go's gophercloud", () => {
     let served = 0;
     const { rows } = await byEither(async (service, authType) => {
       const access = authType === 'none' ? [] : [USER, PASSWORD];
-      const { status, stdout, stderr } = await start(program, [service.url, ...access]).ended;
+      const { status, stdout, stderr } = await start(program, [service.url, service.bmc, ...access]).ended;
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const outcomes = JSON.parse(stdout) as {
         call: string;
@@ -159,8 +172,10 @@ describe.skipIf(noGo !== null)("Go's gophercloud", () => {
       served = outcomes.filter((outcome) => outcome.served).length;
       const said = outcomes.map(({ error, status, answer }) => {
         if (error === undefined) return WORKS;
-        // What Ironic's errors are: a JSON text in a JSON object.
-        return answer === undefined ? error : `${status}: ${JSON.parse(JSON.parse(answer).error_message).faultstring}`;
+        if (answer === undefined) return error;
+        // What Ironic's errors are: a JSON text in a JSON object. That of a version that is not served is of another shape.
+        const fault = JSON.parse(JSON.parse(answer).error_message);
+        return `${status}: ${fault.faultstring ?? fault.description}`;
       });
       return results(
         outcomes.map(({ call }) => call),

@@ -51,6 +51,19 @@ export const SERVED: readonly string[] = [
   'node delete locked-1',
 ];
 
+/** What some of them print at least. */
+export const PRINTED: Readonly<Record<string, RegExp>> = {
+  'node list': /locked-1/,
+  'node list --limit 1 --sort name:desc': /rf-1/,
+  'node show n-1': /'redfish_password': '\*{6}'/,
+  'node validate n-1b': /vendor +\| True +\| None/,
+  'node passthru list rf-1': /eject_vmedia +\| POST +\| True/,
+  'node passthru call rf-1 get_subscription?id=1 --http-method GET': /'Id': '1'/,
+  'driver list': /redfish +\| replica-1/,
+  'driver passthru list redfish': /discover +\| POST/,
+  'conductor list': /replica-1/,
+};
+
 /** Commands of what Ironic does and this service does not. */
 export const NOT_SERVED: readonly string[] = [
   'node power on rf-1',

@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+
 const NODE = 'aaaaaaaa-2222-4111-8111-aaaaaaaaaaaa';
 const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 
@@ -40,6 +42,28 @@ export const SERVED: readonly string[] = [
   `baremetal.get_node('${ABSENT}')`,
   "baremetal.delete_node('n-3')",
 ];
+
+/** What the SDK makes of some of the answers. */
+export const ANSWERED: Readonly<Record<string, unknown>> = {
+  "baremetal.nodes(driver='redfish', fields=['uuid', 'name'])": [
+    expect.objectContaining({ name: 'rf-1' }),
+    expect.objectContaining({ name: 'n-3', uuid: NODE }),
+  ],
+  "baremetal.update_node('n-3', description='spare', extra={'rack': 7})": expect.objectContaining({
+    description: 'spare',
+    extra: { rack: 7 },
+  }),
+  "baremetal.call_node_vendor_passthru('rf-1', 'GET', 'get_subscription', {'id': '1'})": {
+    status: 200,
+    json: expect.objectContaining({ Id: '1' }),
+  },
+  "baremetal.call_node_vendor_passthru('rf-1', 'POST', 'eject_vmedia', {})": { status: 202, json: null },
+  "baremetal.call_node_vendor_passthru('fake-1', 'POST', 'third_method_sync', {'bar': 'meow'})": {
+    status: 200,
+    json: true,
+  },
+  "baremetal.list_driver_vendor_passthru('redfish')": { discover: expect.objectContaining({ http_methods: ['POST'] }) },
+};
 
 /** Calls of what Ironic does and this service does not. */
 export const NOT_SERVED: readonly string[] = [

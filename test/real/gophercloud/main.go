@@ -1,6 +1,6 @@
 // Makes calls of gophercloud's bare-metal packages and writes a JSON list of what each came to.
 //
-// Usage: gophercloud URL [USER PASSWORD]
+// Usage: gophercloud URL BMC [USER PASSWORD]
 package main
 
 import (
@@ -43,14 +43,14 @@ type call struct {
 }
 
 func main() {
-	client, err := connect(os.Args[1:])
+	client, err := connect(os.Args[1], os.Args[3:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	client.Microversion = version
 	var outcomes []outcome
-	for _, call := range served(client) {
+	for _, call := range served(client, os.Args[2]) {
 		outcomes = append(outcomes, made(call, true))
 	}
 	for _, call := range notServed(client) {
@@ -61,13 +61,13 @@ func main() {
 	}
 }
 
-func connect(arguments []string) (*gophercloud.ServiceClient, error) {
-	endpoint := arguments[0] + "/v1"
-	if len(arguments) == 1 {
+func connect(url string, user []string) (*gophercloud.ServiceClient, error) {
+	endpoint := url + "/v1"
+	if len(user) == 0 {
 		return noauth.NewBareMetalNoAuth(noauth.EndpointOpts{IronicEndpoint: endpoint})
 	}
 	return httpbasic.NewBareMetalHTTPBasic(httpbasic.EndpointOpts{
-		IronicEndpoint: endpoint, IronicUser: arguments[1], IronicUserPassword: arguments[2],
+		IronicEndpoint: endpoint, IronicUser: user[0], IronicUserPassword: user[1],
 	})
 }
 
@@ -85,7 +85,7 @@ func made(call call, served bool) outcome {
 }
 
 // served are calls of what is served here, in the order of a node's life. They build on one another.
-func served(client *gophercloud.ServiceClient) []call {
+func served(client *gophercloud.ServiceClient, bmc string) []call {
 	ctx := context.Background()
 	method := func(name string) nodes.CallVendorPassthruOpts { return nodes.CallVendorPassthruOpts{Method: name} }
 	// The subscription that CreateSubscription made.
@@ -223,7 +223,7 @@ func served(client *gophercloud.ServiceClient) []call {
 		}},
 		{"drivers.CallVendorPassthru", func() error {
 			return drivers.CallVendorPassthru(ctx, client, "redfish", "POST",
-				drivers.VendorPassthruCallOpts{Method: "discover", Body: map[string]any{"address": "http://127.0.0.1:9"}}).Err
+				drivers.VendorPassthruCallOpts{Method: "discover", Body: map[string]any{"address": bmc}}).Err
 		}},
 		{"conductors.List", func() error {
 			pages, err := conductors.List(client, conductors.ListOpts{Detail: true}).AllPages(ctx)
@@ -236,6 +236,11 @@ func served(client *gophercloud.ServiceClient) []call {
 		{"conductors.Get", func() error {
 			conductor, err := conductors.Get(ctx, client, "replica-1").Extract()
 			return want(err, func() any { return conductor.Alive }, true)
+		}},
+		{"nodes.Get with Microversion 1.93", func() error {
+			newer := *client
+			newer.Microversion = "1.93"
+			return nodes.Get(ctx, &newer, "rf-1").Err
 		}},
 		{"nodes.Get of an unknown node", func() error { return nodes.Get(ctx, client, absent).Err }},
 		{"nodes.Delete", func() error { return nodes.Delete(ctx, client, nodeUUID).ExtractErr() }},
