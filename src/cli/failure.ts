@@ -83,6 +83,9 @@ function exitStatus(reason: ErrorReason): number {
 
 const SIGN_ON = '--token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`) says who you are.';
 
+const UNTRUSTED =
+  'its certificate is not trusted; --ca-file of a context, or NODE_EXTRA_CA_CERTS, names more authorities';
+
 const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut',
@@ -92,7 +95,10 @@ const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it does not answer',
   ERR_HTTP2_ERROR: 'it does not speak HTTP/2',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; http:// may be meant',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted; NODE_EXTRA_CA_CERTS names a file of more authorities',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
 function describeCode(code: string): string {

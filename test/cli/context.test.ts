@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
+import { makeAuthority } from '../auth/certificates.ts';
 import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
@@ -123,6 +124,33 @@ test('--token, PASSTHRU_TOKEN, @FILE and a context prove who asks, over gRPC and
     status: 0,
     stdout: 'vendor True None\n',
     stderr: '',
+  });
+  await service.stop();
+});
+
+test("a context's certificate and authorities are used, over gRPC and over REST", async () => {
+  const authority = makeAuthority('authority');
+  const own = authority.issue({ loopback: true });
+  const anna = authority.issue({ commonName: 'anna' });
+  const files = { 'ca.pem': authority.cert, 'own.pem': own.cert, 'own.key': own.key, 'anna.pem': anna.cert };
+  for (const [name, text] of Object.entries({ ...files, 'anna.key': anna.key })) {
+    writeFileSync(join(directory, name), text);
+  }
+  const service = await serve([], {
+    PASSTHRU_TLS_CERT_FILE: join(directory, 'own.pem'),
+    PASSTHRU_TLS_KEY_FILE: join(directory, 'own.key'),
+    PASSTHRU_TLS_CLIENT_CA_FILE: join(directory, 'ca.pem'),
+    PASSTHRU_AUTH_TYPE: 'client_certificate',
+    PASSTHRU_AUTH_ROLES: 'anna=admin',
+  });
+  const certificate = ['--cert-file', join(directory, 'anna.pem'), '--key-file', join(directory, 'anna.key')];
+  await run(['context', 'set', 'tls', '--server', service.url, ...certificate]);
+  expect(await run(['node', 'list'])).toMatchObject({ status: 5, stderr: expect.stringContaining('certificate') });
+  await run(['context', 'set', 'tls', '--ca-file', join(directory, 'ca.pem')]);
+  expect(await run(['node', 'create', '--driver', 'fake-hardware', '--name', 'n'])).toMatchObject({ status: 0 });
+  expect(await run(['node', 'validate', 'n', '-f', 'value'])).toMatchObject({
+    status: 0,
+    stdout: 'vendor True None\n',
   });
   await service.stop();
 });

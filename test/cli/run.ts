@@ -92,7 +92,7 @@ export async function serve(args: readonly string[] = [], environment: NodeJS.Pr
     PASSTHRU_STORE: 'sqlite::memory:',
     ...environment,
   });
-  const [, url] = await command.printed(/^listening on (http:\/\/\S+)$/m);
+  const [, url] = await command.printed(/^listening on (https?:\/\/\S+)$/m);
   return {
     url: url!,
     command,
