@@ -32,6 +32,7 @@ const NODE_PARTS = [
   'ports',
   'states',
   'traits',
+  'vmedia',
   'vifs',
   'volume',
 ];

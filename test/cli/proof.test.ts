@@ -36,7 +36,9 @@ describe('the client proves who calls', () => {
     const environment = { ...at, PASSTHRU_USER: 'anna', PASSTHRU_PASSWORD: passwordOf('anna') };
     expect(await passthru(list, environment)).toEqual(done);
     const wrong = await passthru(list, { ...environment, PASSTHRU_PASSWORD: 'marker-word' });
-    expect(wrong).toEqual({ status: 1, stdout: '', stderr: 'error: Incorrect username or password\n' });
+    expect(wrong).toMatchObject({ status: 1, stdout: '' });
+    expect(wrong.stderr).toMatch(/^error: Incorrect username or password\n/);
+    expect(wrong.stderr).not.toContain('marker-word');
   });
 
   test('by a token', async () => {
@@ -72,7 +74,7 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
   });
 
   test.each([
-    [['--user', 'anna'], '--user: its password is in --password-file or PASSTHRU_PASSWORD'],
+    [['--user', 'anna'], 'there is no password for anna: set --password-file or PASSTHRU_PASSWORD'],
     [['--user', 'anna', '--token', 't'], '--token and --user: one of them says who calls'],
     [['--cert-file', 'a'], '--cert-file and --key-file: neither does without the other'],
     [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: ENOENT'],

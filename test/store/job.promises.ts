@@ -118,13 +118,13 @@ export function jobPromises(opened: Opened): void {
       }
       const left = async () =>
         (await store.listJobs({ limit: 10, olderThan: null })).map((job) => Number(job.id.slice(-12)));
-      const before = (second: number) => ({ endTime: time(second), id: '' });
-      expect(await store.removeEndedJobs(before(2), 9)).toBe(0);
+      const until = (second: number) => ({ endTime: time(second), id: '' });
+      expect(await store.removeEndedJobs(until(2), 9)).toBe(0);
       expect(await store.placeAfterNewest(5)).toBeNull();
       expect(await store.placeAfterNewest(4)).toEqual({ endTime: time(2), id: sampleJob(2).id });
-      expect(await store.removeEndedJobs(before(4), 1)).toBe(1);
+      expect(await store.removeEndedJobs(until(4), 1)).toBe(1);
       expect(await left()).toEqual([6, 5, 4, 3, 1]);
-      expect(await store.removeEndedJobs(before(4), 9)).toBe(1);
+      expect(await store.removeEndedJobs(until(4), 9)).toBe(1);
       expect(await left()).toEqual([6, 5, 4, 1]);
       expect(await store.removeEndedJobs((await store.placeAfterNewest(1))!, 9)).toBe(2);
       expect(await left()).toEqual([6, 1]);
