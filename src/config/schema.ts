@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
+import { limitKeys } from './limitSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import {
   choiceSetting,
@@ -35,6 +36,7 @@ const keys = z.strictObject({
   }),
   auth: authKeys.prefault({}),
   tls: tlsKeys.prefault({}),
+  limits: limitKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,
