@@ -3,6 +3,9 @@ import type { Socket } from 'node:net';
 import type { Connection } from './connections.ts';
 import type { ListenerLimits } from './limits.ts';
 
+/** How many streams of one turn of the event loop may be reset in it. */
+const RAPID_RESETS = 50;
+
 /**
  * Owns the timers of an HTTP/2 session, of which Node arms none: it pings the peer, which also keeps quiet streams
  * alive through proxies, and destroys the connection of one that does not answer; it closes a session that is idle or
@@ -46,7 +49,9 @@ export function guardSession(
     });
   }, limits.pingInterval);
 
+  const isRapidReset = rapidResetGauge();
   session.on('stream', (stream: ServerHttp2Stream, headers) => {
+    if (isRapidReset(stream)) endAbuse(session);
     openStreams += 1;
     connection?.begin();
     const timer =
@@ -65,13 +70,30 @@ export function guardSession(
 
   const flooded = floodGauge(limits.maxControlFrames);
   const count = () => {
-    if (session.destroyed || !flooded()) return;
-    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    session.destroy();
+    if (flooded()) endAbuse(session);
   };
   session.on('ping', count);
   session.on('remoteSettings', count);
   socket.once('close', () => clearInterval(check));
+}
+
+function endAbuse(session: ServerHttp2Session): void {
+  if (session.destroyed) return;
+  session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  session.destroy();
+}
+
+/**
+ * Answers, at each new stream, whether so many before it were begun and reset within one turn of the event loop
+ * (CVE-2023-44487) as nobody does who wants an answer. nghttp2 lets a thousand resets pass, which clients may need whose
+ * calls meet one deadline together; here those take the processor that nobody waited for.
+ */
+function rapidResetGauge(): (stream: ServerHttp2Stream) => boolean {
+  const begun: ServerHttp2Stream[] = [];
+  return (stream) => {
+    if (begun.push(stream) === 1) setImmediate(() => begun.splice(0));
+    return begun.length % RAPID_RESETS === 0 && begun.filter(({ closed }) => closed).length >= RAPID_RESETS - 1;
+  };
 }
 
 /** Answers, at each event, whether there were more than `rate` a second and `2 * rate` at once. */

@@ -123,6 +123,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
   const route = routeRequests(rpc, rest, options, log);
   const handle: HttpHandler = (request, response) => {
+    // Its client has taken it back before it was even looked at.
+    if ((request as Partial<Http2ServerRequest>).stream?.closed) return;
     endStalledAnswer(response, limits.stallTimeout);
     route(request, response);
   };

@@ -101,6 +101,17 @@ test('one peer may have so many connections, and another is served whatever that
   expect(await health('127.0.0.2')).toBe(200);
 });
 
+test('1,100 slow connections, more than one peer may have, keep nobody of that peer from an answer', async () => {
+  service = await startTestService();
+  const slow = await Promise.all(Array.from({ length: 1100 }, () => silent()));
+  for (const socket of slow) socket.write('GET / HTTP/1.1\r\nX-Slow: ');
+  expect(await health()).toBe(200);
+  const session = connectHttp2(service.url);
+  const [headers] = await once(session.request({ ':path': '/healthz' }).resume(), 'response');
+  expect(headers[':status']).toBe(200);
+  session.destroy();
+});
+
 test('connections that are opened and dropped leave their room', async () => {
   service = await startTestService({ limits: { maxConnections: 20, maxConnectionsPerPeer: 20 } });
   for (let round = 0; round < 20; round++) {

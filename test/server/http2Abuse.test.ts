@@ -100,6 +100,16 @@ describe('a client that abuses HTTP/2 is cut off, and another is served on its o
   });
 });
 
+test('a stream that its client takes back at once is not even looked at', async () => {
+  const seen: object[] = [];
+  const note = { debug: (fields: object) => void seen.push(fields), info() {}, warn() {}, error() {} };
+  await start({ log: note });
+  abuser.write(Buffer.concat([HELLO, ...Array.from({ length: 20 }, (_, index) => rapidReset(index))]));
+  expect(await health(friend)).toBe(200);
+  await expect.poll(() => seen.length).toBeGreaterThan(0);
+  expect(seen).toEqual([expect.objectContaining({ path: '/healthz' })]);
+});
+
 test.each([
   ['pings', frame(FRAME.ping, 0, 0, Buffer.alloc(8))],
   ['settings', frame(FRAME.settings, 0, 0)],
