@@ -19,6 +19,7 @@ import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
 import { isRequestStream } from '../rpc/routes.ts';
 import type { CallsInFlight } from './callsInFlight.ts';
+import { cutLongDeadline } from './longDeadline.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
@@ -56,6 +57,7 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     const identity = identify(request, access, begin, log, path);
     const values = createContextValues().set(identityKey, identity);
     let universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    cutLongDeadline(universal.header);
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
       const whole = isRequestStream(path) ? 0 : readMaxBytes + envelope;
