@@ -18,7 +18,7 @@ export interface Told {
 const PATIENCE = 15_000;
 
 /** How long what is still open is listened to once it has begun to answer, in milliseconds: it may be a stream. */
-const STREAM_TIME = 30;
+const STREAM_TIME = 5;
 
 /** Sends inputs over connections that are kept. */
 export class FuzzClient {

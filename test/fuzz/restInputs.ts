@@ -128,4 +128,4 @@ export const rawHttp1: fc.Arbitrary<Uint8Array> = mutated(
   fc
     .tuple(line, fc.array(line, { maxLength: 8 }))
     .map(([first, others]) => Buffer.from([first, ...others, '', ''].join('\r\n'))),
-);
+).filter((bytes) => bytes.length > 0);
