@@ -1,9 +1,14 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
+import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { peerOf } from '../../src/server/peer.ts';
+import { makeAuthority } from '../auth/certificates.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
 let service: TestService;
@@ -99,6 +104,42 @@ test('one peer may have so many connections, and another is served whatever that
   await staying();
   expect(await health()).toBe(503);
   expect(await health('127.0.0.2')).toBe(200);
+});
+
+test('under TLS as well a connection with a call under way stays, whichever version of HTTP it speaks', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'passthru-connections-'));
+  const authority = makeAuthority('an authority');
+  const own = authority.issue({ loopback: true });
+  const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+  writeFileSync(certFile, own.cert);
+  writeFileSync(keyFile, own.key);
+  service = await startTestService({
+    limits: { maxConnections: 2 },
+    tls: { certFile, keyFile, clientCaFile: null, requireClientCertificate: false },
+  });
+  for (const name of ['n1', 'n2']) await service.createNode(name);
+  const headers = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+  const path = (node: string) => `/v1/nodes/${node}/vendor_passthru?method=until_aborted`;
+  const options = { ca: authority.cert, agent: false, method: 'POST', headers };
+  const first = httpsRequest(service.url + path('n1'), options).on('error', () => {});
+  first.end();
+  const session = connectHttp2(service.url, { ca: authority.cert });
+  session.request({ ':method': 'POST', ':path': path('n2'), ...headers }).on('error', () => {}).end();
+  const busy = async () =>
+    (await Promise.all(['n1', 'n2'].map((name) => service.core.nodes.get(name)))).filter(
+      ({ reservation }) => reservation !== null,
+    ).length;
+  await expect.poll(busy).toBe(2);
+  const third = await silent();
+  if (!third.destroyed) await closing(third);
+  expect(await busy()).toBe(2);
+  session.destroy();
+  await expect.poll(busy).toBe(1);
+  await silent();
+  await silent();
+  expect(await busy()).toBe(1);
+  first.destroy();
+  rmSync(folder, { recursive: true });
 });
 
 test('1,100 slow connections, more than one peer may have, keep nobody of that peer from an answer', async () => {
