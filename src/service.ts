@@ -17,6 +17,7 @@ import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
 import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
 import { createRestHandler } from './rest/handler.ts';
+import { CallsInFlight } from './server/callsInFlight.ts';
 import { type Listener, startListener } from './server/listener.ts';
 import { openStore } from './store/open.ts';
 
@@ -118,7 +119,12 @@ async function makeHardwareTypes(config: Config, log: Logger): Promise<HardwareT
 async function listen(config: Config, core: Core, access: Access, log: Logger): Promise<Listener> {
   const { cors_origins: corsOrigins, auth } = config;
   const { host, port } = parseListenAddress(config.listen)!;
-  const rest = createRestHandler({ core, access, log, corsOrigins });
+  const { limits } = config;
+  const calls = new CallsInFlight({
+    callsPerCaller: limits.calls_per_caller,
+    watchesPerCaller: limits.watches_per_caller,
+  });
+  const rest = createRestHandler({ core, access, calls, log, corsOrigins });
   const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
   const requireClientCertificate = auth.type !== 'client_certificate';
   const tls =
@@ -126,7 +132,24 @@ async function listen(config: Config, core: Core, access: Access, log: Logger): 
   if (tls === null && !isLoopback(host)) {
     log.warn({ listen: config.listen }, 'credentials come in the clear: set tls.cert_file, or let a proxy speak TLS');
   }
-  return startListener({ host, port, core, access, log, rest, corsOrigins, tls });
+  return startListener({
+    host,
+    port,
+    core,
+    access,
+    calls,
+    log,
+    rest,
+    corsOrigins,
+    tls,
+    localNamesOnly: auth.type === 'none',
+    limits: {
+      maxConnections: limits.connections,
+      maxConnectionsPerPeer: limits.connections_per_peer,
+      requestTimeout: limits.receive_timeout,
+      sessionMaxAge: limits.connection_max_age,
+    },
+  });
 }
 
 function makeService(

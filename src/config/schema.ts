@@ -5,6 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { destinationKeys } from './destinationSettings.ts';
+import { limitKeys } from './limitSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
@@ -39,6 +40,7 @@ const keys = z.strictObject({
   tls: tlsKeys.prefault({}),
   secrets: secretsKeys.prefault({}),
   destinations: destinationKeys.prefault({}),
+  limits: limitKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,

@@ -4,6 +4,7 @@ import { ANONYMOUS } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { CallsInFlight } from '../server/callsInFlight.ts';
 import { sendEmpty } from './answer.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
 import { readBody } from './body.ts';
@@ -16,6 +17,8 @@ import { ROUTES } from './routes.ts';
 export interface RestOptions {
   core: Core;
   access: Access;
+  /** Counts the calls of each caller, with those of the other ways in. Default: those over REST alone. */
+  calls?: CallsInFlight;
   log: Logger;
   /** The origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
@@ -26,7 +29,7 @@ export interface RestOptions {
  * it does not know with Ironic's 404.
  */
 export function createRestHandler(options: RestOptions): (request: RestRequest, response: RestResponse) => void {
-  const { core, access, log, corsOrigins = [] } = options;
+  const { core, access, calls = new CallsInFlight(), log, corsOrigins = [] } = options;
   const router = createRouter(ROUTES);
   const cors = createCors(corsOrigins);
 
@@ -45,7 +48,7 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
       minor: 1,
       headers: cors.headers(request),
     };
-    void serve(exchange, router, cors);
+    void serve(exchange, router, cors, calls);
   };
 }
 
@@ -55,7 +58,7 @@ const NO_BODY = Buffer.alloc(0);
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
 /** Answers, whatever happens, and logs that it did. */
-async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promise<void> {
+async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: CallsInFlight): Promise<void> {
   const started = performance.now();
   const { request, response } = exchange;
   let path: string | null = null;
@@ -66,7 +69,10 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
     const found = router.find(request.method ?? '', target.path);
     const route = typeof found === 'object' ? found.route : null;
     // A browser asks by OPTIONS before it sends credentials.
-    if (!exchange.access.isOpen(route?.action) && request.method !== 'OPTIONS') await admit(exchange);
+    const isOpen = exchange.access.isOpen(route?.action) || request.method === 'OPTIONS';
+    if (!isOpen) await admit(exchange);
+    const isWatch = route?.action === 'watch a job';
+    calls.begin({ caller: isOpen ? null : exchange.caller, isWatch, request, response });
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
     else {

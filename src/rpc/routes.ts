@@ -103,7 +103,7 @@ type Work = (request: unknown, context: HandlerContext) => unknown;
 function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async (request, context) => {
     try {
-      if (!isOpen) await admit(context);
+      await admit(context, isOpen);
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);
@@ -114,7 +114,7 @@ function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
 function streaming(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async function* (request, context) {
     try {
-      if (!isOpen) await admit(context);
+      await admit(context, isOpen);
       yield* work(request, context) as AsyncIterable<unknown>;
     } catch (error) {
       throw toConnectError(error, log, name);

@@ -9,16 +9,21 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
+import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { isRequestStream, type RpcServices, rpcRoutes, SERVICES } from '../rpc/routes.ts';
+import { CallsInFlight } from './callsInFlight.ts';
+import { Connections } from './connections.ts';
 import { sniffHttpVersion } from './firstBytes.ts';
+import { isLocalAuthority } from './hostGate.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
 import { createOriginGate } from './originGate.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
+import { endStalledAnswer } from './stalledAnswer.ts';
 import type { ListenerTls } from './tls.ts';
 
 type HttpRequest = IncomingMessage | Http2ServerRequest;
@@ -42,6 +47,10 @@ export interface ListenerOptions {
   corsOrigins: readonly string[];
   /** With it the port speaks TLS alone, with HTTP/2 and HTTP/1.1 by ALPN. Default: it speaks none. */
   tls?: ListenerTls | null;
+  /** Whether requests are refused that call the service by another name than one of this machine; see `isLocalAuthority`. */
+  localNamesOnly?: boolean;
+  /** Counts the calls of each caller; over REST `rest` does so by itself. Default: those over RPC alone. */
+  calls?: CallsInFlight;
   /** What differs from `DEFAULT_LIMITS`. */
   limits?: Partial<ListenerLimits>;
 }
@@ -69,6 +78,14 @@ const FOREIGN_PAGE = JSON.stringify({
   message: 'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
 });
 
+/** What a request by another name is told: as Connect words an error, and as Ironic does. */
+const FOREIGN_NAME = foreignName(
+  'While the service believes everybody (auth.type: none) it is to be called localhost, 127.0.0.1 or [::1]',
+);
+
+/** What a client for whom there is no room is told. */
+const NO_ROOM = `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${RETRY_AFTER_SECONDS}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+
 /** How often TCP asks after a silent peer, in milliseconds: HTTP/1.1 has no ping of its own. */
 const TCP_KEEP_ALIVE = 30_000;
 
@@ -87,11 +104,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const endStreams = new AbortController();
   const endCalls = new AbortController();
   const sockets = new Set<Socket>();
+  const connections = new Connections(limits);
   const sessions = new Set<ServerHttp2Session>();
 
   const rpc = createRpcAdapter({
     routes: rpcRoutes({ services, core, access, log, endStreams: endStreams.signal }),
     access,
+    calls: options.calls ?? new CallsInFlight(),
     log,
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
@@ -103,7 +122,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     // A misspelt field is told instead of dropped, as REST does.
     jsonOptions: { ignoreUnknownFields: false, registry: services.registry },
   });
-  const handle = routeRequests(services.pathPrefixes, rpc, rest, options.corsOrigins, log);
+  const route = routeRequests(services.pathPrefixes, rpc, rest, options, log);
+  const handle: HttpHandler = (request, response) => {
+    // Its client has taken it back before it was even looked at.
+    if ((request as Partial<Http2ServerRequest>).stream?.closed) return;
+    endStalledAnswer(response, limits.stallTimeout);
+    route(request, response);
+  };
 
   const http1Options = {
     maxHeaderSize: limits.maxHeaderBytes,
@@ -118,6 +143,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
     // A kept connection would outlive the listener.
     if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
+    const connection = connections.of(request.socket);
+    if (connection !== undefined) {
+      connection.begin();
+      response.once('close', () => connection.end());
+    }
     handle(request, response);
   };
   // Loaded when it is wanted, as most of what is configured is.
@@ -132,7 +162,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         );
   const server = secure ?? createServer(http1Options, handleHttp1);
   const http2Server = createHttp2Server(
-    { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
+    {
+      settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
+      maxSessionMemory: limits.maxSessionMemory,
+    },
     handle,
   );
 
@@ -142,10 +175,15 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
   server.removeAllListeners(ready);
   server.on('connection', (socket: Socket) => {
+    if (!connections.admit(socket)) {
+      turnAway(socket, secure === null);
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   server.on(ready, (socket: Socket) => {
+    if (socket.destroyed || socket.writableEnded) return;
     sniffHttpVersion(socket, limits.firstBytesTimeout, {
       http1: (socket) => {
         for (const serve of serveHttp1) serve.call(server, socket);
@@ -157,7 +195,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         http2Server.once('session', (session) => {
           sessions.add(session);
           session.once('close', () => sessions.delete(session));
-          guardSession(session, socket, limits, (path) => !isRequestStream(path));
+          guardSession(session, socket, connections.of(socket), limits, (path) => !isRequestStream(path));
         });
         http2Server.emit('connection', socket);
       },
@@ -206,13 +244,18 @@ function routeRequests(
   rpcPrefixes: readonly string[],
   rpc: HttpHandler,
   rest: HttpHandler,
-  origins: readonly string[],
+  { corsOrigins: origins, localNamesOnly = false }: Pick<ListenerOptions, 'corsOrigins' | 'localNamesOnly'>,
   log: Logger,
 ): HttpHandler {
   const cors = createRpcCors(origins);
   const mayCall = createOriginGate(origins);
   return (request, response) => {
     const path = request.url ?? '';
+    const { host, ':authority': authority = host, origin } = request.headers;
+    if (localNamesOnly && !isLocalAuthority(authority as string | undefined)) {
+      refuse(response, FOREIGN_NAME);
+      return;
+    }
     if (!rpcPrefixes.some((prefix) => path.startsWith(prefix))) {
       rest(request, response);
       return;
@@ -226,11 +269,8 @@ function routeRequests(
         return;
       }
     }
-    const { host, ':authority': authority = host, origin } = request.headers;
     if (!mayCall(origin, authority as string | undefined)) {
-      response.statusCode = 403;
-      response.setHeader('Content-Type', 'application/json');
-      response.end(FOREIGN_PAGE);
+      refuse(response, FOREIGN_PAGE);
       return;
     }
     try {
@@ -242,6 +282,24 @@ function routeRequests(
       response.end();
     }
   };
+}
+
+function foreignName(message: string): string {
+  const fault = { faultcode: 'Client', faultstring: message, debuginfo: null };
+  return JSON.stringify({ code: 'permission_denied', message, error_message: JSON.stringify(fault) });
+}
+
+function refuse(response: HttpResponse, body: string): void {
+  response.statusCode = 403;
+  response.setHeader('Content-Type', 'application/json');
+  response.end(body);
+}
+
+/** Tells a client for whom there is no room, in HTTP/1.1: what it speaks it has not said yet. Under TLS nothing can be told. */
+function turnAway(socket: Socket, isPlain: boolean): void {
+  socket.on('error', () => {});
+  if (isPlain) socket.end(NO_ROOM, () => socket.destroy());
+  else socket.destroy();
 }
 
 function authority(host: string, port: number): string {

@@ -11,11 +11,16 @@ import {
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
+import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
 import type { Caller } from '../core/caller.ts';
+import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { rpcAction } from '../rpc/actions.ts';
 import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
+
+import type { CallsInFlight } from './callsInFlight.ts';
+import { cutLongDeadline } from './longDeadline.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
@@ -27,6 +32,7 @@ const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 export interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;
   access: Access;
+  calls: CallsInFlight;
   log: Logger;
   /** The largest message, in bytes. */
   readMaxBytes: number;
@@ -37,7 +43,7 @@ export interface RpcAdapterOptions extends ConnectRouterOptions {
  * too large and before one that is malformed, as over REST.
  */
 export function createRpcAdapter(options: RpcAdapterOptions) {
-  const { routes, access, log, readMaxBytes } = options;
+  const { routes, access, calls, log, readMaxBytes } = options;
   const router = createConnectRouter(options);
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -50,13 +56,16 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
       response.end();
       return;
     }
-    const identity = identify(request, access, log, path);
+    const isWatch = handler.method.methodKind !== 'unary';
+    const begin = (caller: Caller | null) => calls.begin({ caller, isWatch, request, response });
+    const identity = identify(request, access, begin, log, path);
     const values = createContextValues().set(identityKey, identity);
     let universal = universalRequestFromNodeRequest(request, response, undefined, values);
     // Connect's own reader ends the request when it has seen enough, and Node reads no more of it from the connection.
     universal = { ...universal, body: request.iterator({ destroyOnReturn: false }) };
     const answered = 'stream' in request ? request.stream : response;
     answered.once('finish', () => dropRest(request));
+    cutLongDeadline(universal.header);
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
       const whole = takesStream(handler.method) ? 0 : readMaxBytes + envelope;
@@ -89,25 +98,39 @@ function takesStream({ methodKind }: DescMethod): boolean {
   return methodKind === 'client_streaming' || methodKind === 'bidi_streaming';
 }
 
-/** Who makes `request`; what speaks against it is told in the call's own protocol. */
+/**
+ * Who makes `request`, null when nobody needs to know; what speaks against it is told in the call's own protocol.
+ * @param begin lets the call of who it is begin, or throws
+ */
 function identify(
   request: IncomingMessage | Http2ServerRequest,
   access: Access,
+  begin: (caller: Caller | null) => void,
   log: Logger,
   method: string,
 ): Caller | Promise<Caller> | null {
-  if (access.isOpen(rpcAction(method.slice(1)))) return null;
   const refuse = (thrown: unknown) => {
     const error = toConnectError(thrown, log, method);
     if (error.code === Code.Unauthenticated && access.challenge !== null) {
       error.metadata.set('WWW-Authenticate', access.challenge);
     }
+    if (error.cause instanceof PassthruError && error.cause.kind === 'rate_limited') {
+      error.metadata.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    }
     throw error;
   };
+  const begun = (caller: Caller) => {
+    begin(caller);
+    return caller;
+  };
   try {
+    if (access.isOpen(rpcAction(method.slice(1)))) {
+      begin(null);
+      return null;
+    }
     const identity = access.identify(credentialsOf(request));
-    if (!(identity instanceof Promise)) return identity;
-    return handled(identity.catch(refuse));
+    if (!(identity instanceof Promise)) return begun(identity);
+    return handled(identity.then(begun).catch(refuse));
   } catch (error) {
     return handled(Promise.reject(error).catch(refuse));
   }

@@ -182,6 +182,30 @@ describe('limits', () => {
     expect(await watch.text()).toContain('"not_found"');
   });
 
+  test.each([
+    ['Grpc-Timeout', '99999999H', 'application/grpc+json', '{}'],
+    ['Connect-Timeout-Ms', '9999999999', 'application/json', '{}'],
+  ])(
+    'a deadline that no timer can count (%s: %s) is refused, and nothing warns of it',
+    async (name, value, type, body) => {
+      const warnings: Error[] = [];
+      const note = (warning: Error) => void warnings.push(warning);
+      process.on('warning', note);
+      const session = connectHttp2(service.url);
+      const headers = { ':method': 'POST', ':path': CALL, 'content-type': type, te: 'trailers', [name]: value };
+      const stream = session.request(headers).on('error', () => {});
+      const told: Record<string, unknown> = {};
+      stream.on('response', (fields) => Object.assign(told, fields));
+      stream.on('trailers', (fields) => Object.assign(told, fields));
+      stream.resume().end(body);
+      await new Promise((resolve) => stream.once('close', resolve));
+      expect(told).toMatchObject(type === 'application/json' ? { ':status': 400 } : { 'grpc-status': '3' });
+      session.destroy();
+      process.off('warning', note);
+      expect(warnings.filter(({ name }) => name === 'TimeoutOverflowWarning')).toEqual([]);
+    },
+  );
+
   test('a deadline that passes is answered with its detail', async () => {
     const body = JSON.stringify({ node: 'n1', method: 'until_aborted' });
     const answer = await post(body, { 'Connect-Timeout-Ms': '50' });
