@@ -124,7 +124,10 @@ test('under TLS as well a connection with a call under way stays, whichever vers
   const first = httpsRequest(service.url + path('n1'), options).on('error', () => {});
   first.end();
   const session = connectHttp2(service.url, { ca: authority.cert });
-  session.request({ ':method': 'POST', ':path': path('n2'), ...headers }).on('error', () => {}).end();
+  session
+    .request({ ':method': 'POST', ':path': path('n2'), ...headers })
+    .on('error', () => {})
+    .end();
   const busy = async () =>
     (await Promise.all(['n1', 'n2'].map((name) => service.core.nodes.get(name)))).filter(
       ({ reservation }) => reservation !== null,
