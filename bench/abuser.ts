@@ -1,4 +1,5 @@
 // One who abuses the service at the URL that comes first, in the way that comes second; ends when that is done.
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { HELLO, rapidReset } from '../test/server/http2Frames.ts';
@@ -63,6 +64,8 @@ async function rapidResets(): Promise<string> {
     const socket = open().resume();
     connections += 1;
     socket.write(HELLO);
+    // With the first bytes, and once the service has answered them.
+    if (connections % 2 === 0) await new Promise<void>((resolve) => socket.once('data', () => resolve()));
     // As many as Node lets pass, on one connection after another.
     for (let index = 0; index < RESETS_A_CONNECTION; sent += RESETS_A_WRITE) {
       const frames = Array.from({ length: RESETS_A_WRITE }, () => rapidReset(index++));
@@ -79,5 +82,8 @@ const WAYS: Record<string, () => Promise<string>> = {
   'dropped connections': droppedConnections,
   'rapid reset': rapidResets,
 };
+// The start of the process is not what is measured.
+process.send?.('ready');
+await once(process, 'message');
 process.send?.(await WAYS[way]?.());
 process.disconnect();

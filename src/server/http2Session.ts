@@ -4,7 +4,7 @@ import type { Connection } from './connections.ts';
 import type { ListenerLimits } from './limits.ts';
 
 /** How many streams of one turn of the event loop may be reset in it. */
-const RAPID_RESETS = 50;
+export const RAPID_RESETS = 50;
 
 /**
  * Owns the timers of an HTTP/2 session, of which Node arms none: it pings the peer, which also keeps quiet streams

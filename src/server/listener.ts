@@ -20,6 +20,7 @@ import { sniffHttpVersion } from './firstBytes.ts';
 import { isLocalAuthority } from './hostGate.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
+import { oneATurn } from './oneATurn.ts';
 import { createOriginGate } from './originGate.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
@@ -171,6 +172,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
   // connections stands behind the one that tells the versions apart.
+  const beginSession = oneATurn();
   const ready = secure === null ? 'connection' : 'secureConnection';
   const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
   server.removeAllListeners(ready);
@@ -188,17 +190,20 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       http1: (socket) => {
         for (const serve of serveHttp1) serve.call(server, socket);
       },
-      http2: (socket) => {
-        // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
-        // waits for its flow control would keep the connection until a ping fails.
-        socket.allowHalfOpen = false;
-        http2Server.once('session', (session) => {
-          sessions.add(session);
-          session.once('close', () => sessions.delete(session));
-          guardSession(session, socket, connections.of(socket), limits, (path) => !isRequestStream(path));
-        });
-        http2Server.emit('connection', socket);
-      },
+      // What a session has sent before it is one is worked off at once: up to 64 KiB, thousands of streams.
+      http2: (socket) =>
+        beginSession(() => {
+          if (socket.destroyed) return;
+          // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
+          // waits for its flow control would keep the connection until a ping fails.
+          socket.allowHalfOpen = false;
+          http2Server.once('session', (session) => {
+            sessions.add(session);
+            session.once('close', () => sessions.delete(session));
+            guardSession(session, socket, connections.of(socket), limits, (path) => !isRequestStream(path));
+          });
+          http2Server.emit('connection', socket);
+        }),
     });
   });
 
