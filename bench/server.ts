@@ -12,6 +12,9 @@ export interface BenchServer {
 export interface Usage {
   /** Processor time that the process has used, in microseconds. */
   cpu: number;
+  /** What it holds of memory, and what of that is live (with buffers), in bytes; after a garbage collection where it can. */
+  rss: number;
+  live: number;
 }
 
 /** Starts `script` of this folder, which calls `tellParent` when it listens. */
@@ -23,10 +26,7 @@ export async function startServer(script: string, environment: Record<string, st
   const url = await answer<string>(child);
   return {
     url,
-    usage() {
-      child.send('usage');
-      return answer<Usage>(child);
-    },
+    usage: () => usageOf(child),
     async stop() {
       child.kill('SIGTERM');
       await once(child, 'exit');
@@ -34,12 +34,25 @@ export async function startServer(script: string, environment: Record<string, st
   };
 }
 
+/** Asks a server that was started with `tellUsage` in it. */
+export function usageOf(child: ChildProcess): Promise<Usage> {
+  child.send('usage');
+  return answer<Usage>(child);
+}
+
 /** In the server's process: tells its address, then its usage whenever it is asked. */
 export function tellParent(url: string): void {
   process.send?.(url);
+  tellUsage();
+}
+
+/** In the server's process: tells its usage whenever it is asked. */
+export function tellUsage(): void {
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
-    process.send?.({ cpu: user + system } satisfies Usage);
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    const { rss, heapUsed, external } = process.memoryUsage();
+    process.send?.({ cpu: user + system, rss, live: heapUsed + external } satisfies Usage);
   });
 }
 

@@ -4,9 +4,11 @@ import { createAccess } from './auth/create.ts';
 import { isLoopback, parseListenAddress } from './config/listenAddress.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
+import { readSecretsCipher } from './config/secretsSettings.ts';
 import { applyCallRules } from './core/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
+import { createDestinations } from './core/destinations.ts';
 import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
@@ -18,6 +20,7 @@ import { createLoggedClients, createRedfishHardwareType } from './drivers/redfis
 import { createObservation, type Observation, type Observed } from './observation.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
+import { CallsInFlight } from './server/callsInFlight.ts';
 import { type Listener, startListener } from './server/listener.ts';
 import { openStore } from './store/open.ts';
 
@@ -43,13 +46,13 @@ export interface ServiceOptions {
 
 /**
  * Starts the service that `config` describes. What a failed start had begun is ended again.
- * @throws ConfigError for a nodes file that is wrong; a PassthruError whose message is for the operator when the store,
+ * @throws ConfigError for a nodes file or a file of keys that is wrong; a PassthruError whose message is for the operator when the store,
  *   a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
   const observation = await createObservation(config, audit, log);
   try {
-    const access = createAccess(config.auth, log, (refusal) => observation.refused(refusal));
+    const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
     try {
       return await startWith(access, observation, config, log);
     } catch (error) {
@@ -63,7 +66,11 @@ export async function startService(config: Config, { log, audit = null }: Servic
 }
 
 async function startWith(access: Access, observation: Observation, config: Config, log: Logger): Promise<Service> {
-  const store = await openStore(config.store, { log, onTrouble: () => observation.storeTrouble() });
+  const cipher = readSecretsCipher(config.secrets);
+  if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
+    log.warn({}, 'passwords of BMCs are kept in the clear: set secrets.key_file; see docs/security.md');
+  }
+  const store = await openStore(config.store, { log, cipher, onTrouble: () => observation.storeTrouble() });
   try {
     const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
     const core = await makeCore(config, store, clients, observation, log);
@@ -121,6 +128,7 @@ async function makeHardwareTypes(config: Config, clients: RedfishClients, log: L
     connectionAttempts: redfish.connection_attempts,
     connectionRetryIntervalMs: redfish.connection_retry_interval,
     requestTimeoutMs: redfish.request_timeout,
+    destinations: createDestinations(config.destinations),
     fenceHeader: redfish.fence_header === 'on',
   };
   return [
@@ -136,7 +144,12 @@ async function makeHardwareTypes(config: Config, clients: RedfishClients, log: L
 async function listen(config: Config, { core, metrics }: Observed, access: Access, log: Logger): Promise<Listener> {
   const { cors_origins: corsOrigins, auth } = config;
   const { host, port } = parseListenAddress(config.listen)!;
-  const rest = createRestHandler({ core, access, log, corsOrigins, metrics });
+  const { limits } = config;
+  const calls = new CallsInFlight({
+    callsPerCaller: limits.calls_per_caller,
+    watchesPerCaller: limits.watches_per_caller,
+  });
+  const rest = createRestHandler({ core, access, calls, log, corsOrigins, metrics });
   const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
   const requireClientCertificate = auth.type !== 'client_certificate';
   const tls =
@@ -144,10 +157,24 @@ async function listen(config: Config, { core, metrics }: Observed, access: Acces
   if (tls === null && !isLoopback(host)) {
     log.warn({ listen: config.listen }, 'credentials come in the clear: set tls.cert_file, or let a proxy speak TLS');
   }
-  if (auth.type === 'keystone' && auth.keystone.projects.length === 0) {
-    log.warn({}, 'the roles of every Keystone project count: auth.keystone.projects names those that are to');
-  }
-  return startListener({ host, port, core, access, log, rest, corsOrigins, tls });
+  return startListener({
+    host,
+    port,
+    core,
+    access,
+    calls,
+    log,
+    rest,
+    corsOrigins,
+    tls,
+    localNamesOnly: auth.type === 'none',
+    limits: {
+      maxConnections: limits.connections,
+      maxConnectionsPerPeer: limits.connections_per_peer,
+      requestTimeout: limits.receive_timeout,
+      sessionMaxAge: limits.connection_max_age,
+    },
+  });
 }
 
 function makeService(

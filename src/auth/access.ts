@@ -1,3 +1,4 @@
+import type { AuthType } from '../config/authSettings.ts';
 import { type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action } from './actions.ts';
@@ -17,6 +18,8 @@ export interface Refusal {
 export class Access {
   readonly #authenticator: Authenticator;
   readonly #callRole: Role;
+  /** `auth.type`. */
+  readonly type: AuthType;
   readonly #refused: (refusal: Refusal) => void;
 
   /**
@@ -26,8 +29,10 @@ export class Access {
   constructor(
     authenticator: Authenticator,
     callRole: Role = ACTIONS['call a method'],
+    type: AuthType = 'none',
     refused: (refusal: Refusal) => void = () => {},
   ) {
+    this.type = type;
     this.#authenticator = authenticator;
     this.#callRole = callRole;
     this.#refused = refused;

@@ -11,7 +11,7 @@ export interface KeystoneOptions extends KeystoneAccount {
   www_authenticate_uri: string;
   /** How long a token is believed before it is looked up again, in milliseconds: a revocation takes as long to tell. */
   token_cache_time: number;
-  /** The projects, by id or as `NAME@DOMAIN`, whose roles count; none: those of every project. */
+  /** The projects, by id or as `NAME@DOMAIN`, whose roles count as those on the system do; of others admin alone does, when none is named. */
   projects: readonly string[];
   log: Logger;
 }
@@ -31,7 +31,9 @@ const TOKEN = /^[\x21-\x7e]{1,16384}$/;
 
 /**
  * `X-Auth-Token` against Keystone, as keystonemiddleware's auth_token. A token has the highest role that it gives on the
- * system or on a project; one without scope, of a domain, or of a project that does not count has none.
+ * system or on a project that is named; one without scope or of a domain has none. Where no project is named, the admin of
+ * any is one here, as OpenStack's policies have always had it, and who is less there is nobody here: a tenant of the cloud
+ * has no business at its machines.
  */
 export function createKeystoneAuthenticator(options: KeystoneOptions): Authenticator {
   const client = new KeystoneClient(options);
@@ -59,17 +61,16 @@ export function createKeystoneAuthenticator(options: KeystoneOptions): Authentic
 }
 
 function callerOf(token: JsonObject, projects: ReadonlySet<string>): Caller {
-  const roles = Array.isArray(token.roles) && counts(token, projects) ? token.roles : [];
-  return {
-    name: uniqueName(token.user),
-    role: highestRole(roles.map((role) => ROLE_OF.get(isJsonObject(role) ? role.name : undefined))),
-  };
+  const roles = Array.isArray(token.roles) ? token.roles : [];
+  const role = highestRole(roles.map((given) => ROLE_OF.get(isJsonObject(given) ? given.name : undefined)));
+  return { name: uniqueName(token.user), role: role !== null && counts(role, token, projects) ? role : null };
 }
 
-function counts({ system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
+function counts(role: Role, { system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
   if (isJsonObject(system)) return system.all === true;
   if (!isJsonObject(project)) return false;
-  if (projects.size === 0 || projects.has(String(project.id))) return true;
+  if (projects.size === 0) return role === 'admin';
+  if (projects.has(String(project.id))) return true;
   return isJsonObject(project.domain) && projects.has(`${project.name}@${project.domain.name}`);
 }
 
@@ -80,7 +81,7 @@ function counts({ system, project }: JsonObject, projects: ReadonlySet<string>):
 function uniqueName(user: Json | undefined): string {
   if (!isJsonObject(user) || typeof user.name !== 'string' || !isJsonObject(user.domain)) throw invalidToken();
   if (user.domain.id === 'default' && !user.name.includes('@')) return user.name;
-  return `${user.name}@${String(user.domain.name).replaceAll('@', '%40')}`;
+  return `${user.name}@${String(user.domain.name).replaceAll('%', '%25').replaceAll('@', '%40')}`;
 }
 
 function invalidToken(): PassthruError {

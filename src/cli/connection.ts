@@ -1,12 +1,12 @@
-import { type Client, createClient } from '@connectrpc/connect';
+import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import type { Command } from 'commander';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import { usageError } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
+import { type Server, serverOf } from './server.ts';
 
 /** A service over gRPC. */
 export interface Connection {
@@ -23,22 +23,37 @@ const PING_INTERVAL = 10_000;
 const PING_TIMEOUT = 10_000;
 
 /**
- * Runs `work` with the service that `command`'s `--server` names. The connection keeps no process alive when no call
- * is on it, so that nothing need be closed.
+ * Runs `work` with the service that `command` names (`serverOf`). The connection keeps no process alive when no call is on
+ * it, so that nothing need be closed.
+ * @param timeout how long a call may take, in milliseconds; as long as it likes when not given
  * @throws CommandFailure for a call that failed
  */
-export async function withConnection<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const baseUrl = serverUrl(command.optsWithGlobals<{ server: string }>().server);
-  const transport = createGrpcTransport({ baseUrl, pingIntervalMs: PING_INTERVAL, pingTimeoutMs: PING_TIMEOUT });
+export async function withConnection<T>(
+  command: Command,
+  work: (connection: Connection, server: Server) => Promise<T>,
+  timeout?: number,
+): Promise<T> {
+  const server = await serverOf(command);
+  const transport = createGrpcTransport({
+    baseUrl: server.url,
+    pingIntervalMs: PING_INTERVAL,
+    pingTimeoutMs: PING_TIMEOUT,
+    defaultTimeoutMs: timeout,
+    nodeOptions: server.tls,
+    interceptors: [addHeaders(server.headers)],
+  });
   try {
-    return await work({
-      passthru: createClient(PassthruService, transport),
-      nodes: createClient(NodeService, transport),
-      drivers: createClient(DriverService, transport),
-      jobs: createClient(JobService, transport),
-    });
+    return await work(
+      {
+        passthru: createClient(PassthruService, transport),
+        nodes: createClient(NodeService, transport),
+        drivers: createClient(DriverService, transport),
+        jobs: createClient(JobService, transport),
+      },
+      server,
+    );
   } catch (error) {
-    throw toCommandFailure(error, baseUrl);
+    throw toCommandFailure(error, server.url);
   }
 }
 
@@ -57,7 +72,9 @@ export async function collectPages<T>(
   return items;
 }
 
-function serverUrl(server: string): string {
-  if (/^https?:\/\//.test(server) && URL.canParse(server)) return server.replace(/\/+$/, '');
-  throw usageError(`--server: "${server}" is no http:// or https:// URL`);
+function addHeaders(headers: Server['headers']): Interceptor {
+  return (next) => (request) => {
+    for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
+    return next(request);
+  };
 }

@@ -12,14 +12,13 @@ export async function forEachNode(
   idents: readonly string[],
   work: (connection: Connection, node: string) => Promise<void>,
 ): Promise<void> {
-  const { server } = command.optsWithGlobals<{ server: string }>();
   const failures: CommandFailure[] = [];
-  await withConnection(command, async (connection) => {
+  await withConnection(command, async (connection, { url }) => {
     for (const node of idents) {
       try {
         await work(connection, node);
       } catch (error) {
-        failures.push(toCommandFailure(error, server));
+        failures.push(toCommandFailure(error, url));
       }
     }
   });

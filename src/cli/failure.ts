@@ -11,11 +11,14 @@ export function toCommandFailure(error: unknown, server: string): CommandFailure
   if (error instanceof CommandFailure) return error;
   if (!(error instanceof ConnectError)) throw error;
   const detail = findDetail(error);
-  if (detail !== null) return new CommandFailure(exitStatus(detail.reason), describeDetail(detail));
+  if (detail !== null) {
+    const advice = detail.reason === ErrorReason.UNAUTHENTICATED ? `\n  ${SIGN_ON}` : '';
+    return new CommandFailure(exitStatus(detail.reason), describeDetail(detail) + advice);
+  }
   const cause = findCode(error);
   if (cause !== null || error.code === Code.Unavailable) {
-    const why = cause === null ? error.rawMessage : (CONNECTION_FAULTS[cause] ?? cause);
-    const advice = 'Is the service running? --server or PASSTHRU_SERVER names another.';
+    const why = cause === null ? error.rawMessage : describeCode(cause);
+    const advice = 'Is the service running? --server, PASSTHRU_SERVER or a context names another.';
     return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${server}: ${why}. ${advice}`);
   }
   return new CommandFailure(EXIT_STATUS.failed, `${server} answered ${Code[error.code]}: ${error.rawMessage}`);
@@ -26,10 +29,22 @@ export function isBroken(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
   const detail = findDetail(error);
   if (detail !== null) {
-    return detail.reason === ErrorReason.SHUTTING_DOWN || detail.reason === ErrorReason.STORE_UNAVAILABLE;
+    return NOT_NOW.has(detail.reason);
   }
   const broken = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown, Code.Canceled, Code.DataLoss];
   return broken.includes(error.code);
+}
+
+/** The service, or what it depends on, is not there now. */
+const NOT_NOW: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.SHUTTING_DOWN,
+  ErrorReason.STORE_UNAVAILABLE,
+  ErrorReason.IDENTITY_UNAVAILABLE,
+]);
+/** Why a connection failed with `error`, in words. */
+export function describeFault(error: Error): string {
+  const code = findCode(new Error('', { cause: error }));
+  return code === null ? error.message : describeCode(code);
 }
 
 /** What `detail` tells a person: the message, who holds the node, and what was wrong with each argument. */
@@ -66,11 +81,17 @@ function exitStatus(reason: ErrorReason): number {
       return EXIT_STATUS.locked;
     case ErrorReason.SHUTTING_DOWN:
     case ErrorReason.STORE_UNAVAILABLE:
+    case ErrorReason.IDENTITY_UNAVAILABLE:
       return EXIT_STATUS.unreachable;
     default:
       return EXIT_STATUS.failed;
   }
 }
+
+const SIGN_ON = '--token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`) says who you are.';
+
+const UNTRUSTED =
+  'its certificate is not trusted; --ca-file of a context, or NODE_EXTRA_CA_CERTS, names more authorities';
 
 const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
@@ -81,8 +102,15 @@ const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it does not answer',
   ERR_HTTP2_ERROR: 'it does not speak HTTP/2',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; http:// may be meant',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted; NODE_EXTRA_CA_CERTS names a file of more authorities',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
+
+function describeCode(code: string): string {
+  return CONNECTION_FAULTS[code] ?? code;
+}
 
 /** The code of the system error behind `error`; null when there is none. */
 function findCode(error: Error): string | null {

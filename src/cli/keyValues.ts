@@ -44,7 +44,12 @@ function readPairs(option: string, pairs: readonly string[], read: (key: string,
   return Object.fromEntries(entries);
 }
 
-function readText(option: string, text: string): string {
+/**
+ * What `text` stands for: with `@FILE` the content of the file without its last line break, with `@@…` itself from the
+ * second @ on.
+ * @throws CommandFailure that names `option` when the file cannot be read
+ */
+export function readText(option: string, text: string): string {
   if (text.startsWith('@@')) return text.slice(1);
   if (!text.startsWith('@')) return text;
   const path = text.slice(1);

@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { COMPLETE } from './completeWord.ts';
+import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './output.ts';
 
@@ -21,9 +23,34 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
     load: async () => (await import('./job.ts')).jobCommand(),
   },
   {
+    name: 'context',
+    summary: 'Name services and what proves who you are, and choose between them',
+    load: async () => (await import('./context.ts')).contextCommand(),
+  },
+  {
+    name: 'import',
+    summary: 'Enrol the nodes of a running Ironic',
+    load: async () => (await import('./importNodes.ts')).importCommand(),
+  },
+  {
+    name: 'completion',
+    summary: "Print a shell's completion script",
+    load: async () => (await import('./completion.ts')).completionCommand(),
+  },
+  {
     name: 'serve',
     summary: 'Run the service',
     load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'generate-key',
+    summary: 'Print a new key for secrets.key_file',
+    load: async () => (await import('./generateKey.ts')).generateKeyCommand(),
+  },
+  {
+    name: 'rotate-key',
+    summary: 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
+    load: async () => (await import('./rotateKey.ts')).rotateKeyCommand(),
   },
   {
     name: 'sim',
@@ -32,13 +59,14 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
   },
 ];
 
-const EXAMPLES = `
+const HELP = `
 Examples:
   passthru serve --config passthru.yaml
   passthru node list
   passthru node passthru list rf-1
   passthru node passthru call rf-1 eject_vmedia --watch
   passthru job list --state failed -f json
+  passthru context set lab --server https://passthru.lab.example --token @token.txt
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
 
@@ -49,6 +77,11 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     if (code !== 'EPIPE') console.error(`error: standard output cannot be written: ${code}`);
     process.exit(EXIT_STATUS.failed);
   });
+  const [first, ...words] = args;
+  if (first === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    return complete(await createProgram(words), words);
+  }
   const program = await createProgram(args);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -70,8 +103,16 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(
       new Option('--server <url>', 'the service to talk to').env('PASSTHRU_SERVER').default('http://127.0.0.1:6385'),
     )
-    .addHelpText('after', EXAMPLES);
-  const wanted = GROUPS.find(({ name }) => args.includes(name));
+    .addOption(new Option('--context <context>', 'the context to take the service from').env('PASSTHRU_CONTEXT'))
+    .addOption(new Option('--token <token>', 'a token that proves who you are, or @FILE').env('PASSTHRU_TOKEN'))
+    .addOption(
+      new Option('--user <name>', 'your name for HTTP Basic; PASSTHRU_PASSWORD is your password').env('PASSTHRU_USER'),
+    )
+    .addOption(new Option('--password-file <file>', 'a file with that password'))
+    .addOption(new Option('--cert-file <file>', 'a client certificate, PEM'))
+    .addOption(new Option('--key-file <file>', 'its private key, PEM'))
+    .addHelpText('after', HELP);
+  const wanted = wantedGroup(program, args);
   for (const group of GROUPS) {
     const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
     program.addCommand(command);
@@ -80,10 +121,22 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** What every command has alike. */
-function prepare(command: Command): void {
+/** The group that the first word names which is neither an option of the program's own nor its value. */
+function wantedGroup(program: Command, args: readonly string[]) {
+  const takesValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
+  const word = args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
+  return GROUPS.find(({ name }) => name === word);
+}
+
+/** What every command has alike. `path` is the words that call it, without the program's. */
+function prepare(command: Command, path: readonly string[] = []): void {
   command.exitOverride().configureHelp({ showGlobalOptions: true }).showSuggestionAfterError();
-  for (const child of command.commands) prepare(child);
+  const examples = EXAMPLES[path.join(' ')];
+  if (examples !== undefined) {
+    const lines = examples.map((words) => `\n  passthru ${words}`).join('');
+    command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:${lines}`);
+  }
+  for (const child of command.commands) prepare(child, [...path, child.name()]);
 }
 
 function commanderStatus({ code, exitCode }: CommanderError): number {

@@ -27,6 +27,7 @@ async function serve(file: string | null): Promise<void> {
     ]);
     const log = createServiceLog(config.log_level);
     outliveStrayRejections(log);
+    logLastException(log);
     const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
     return orExplain(() => startService(config, { log, audit }));
   });
@@ -55,6 +56,14 @@ async function startSmall<T>(start: () => Promise<T>): Promise<T> {
  */
 function outliveStrayRejections(log: Logger): void {
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise failed that nobody waited for'));
+}
+
+/** What nobody caught ends the process, as it would without this, but is told as the log tells errors: Node masks nothing. */
+function logLastException(log: Logger): void {
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'an exception that nobody caught ends the process');
+    process.exit(EXIT_STATUS.failed);
+  });
 }
 
 /** SIGTERM or SIGINT stops the service; a second one ends the process at once. */

@@ -1,7 +1,7 @@
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
 import type { AuditSink } from '../audit/auditRecord.ts';
 import { requestScope } from '../core/requestScope.ts';
-import { isSecretName, MASK } from '../core/secrets.ts';
+import { isSecretName, MASK, maskText } from '../core/secrets.ts';
 import { terminalLine } from './terminalLine.ts';
 
 /** How deep into a logged value secrets are looked for; what lies deeper is not logged. */
@@ -62,6 +62,7 @@ function mask(value: unknown, depth: number): unknown {
 }
 
 function masked(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return maskText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return value;
   if (depth === 0 || ArrayBuffer.isView(value)) return '…';

@@ -67,6 +67,9 @@ function interrupted(id: string): CommandFailure {
   );
 }
 
+/** Characters between the brackets. */
+const BAR_WIDTH = 20;
+
 /** Where a job's changes are told. */
 class StatusLine {
   #written = false;
@@ -77,12 +80,19 @@ class StatusLine {
       process.stderr.write(`${new Date().toISOString()} ${text}\n`);
       return;
     }
+    const line = hasEnded(job) ? text : `${progressBar(job.progress?.fraction)} ${text}`;
     // To the first column, and clear the line.
-    process.stderr.write(`\r\x1b[K${[...text].slice(0, (process.stderr.columns || 80) - 1).join('')}`);
+    process.stderr.write(`\r\x1b[K${[...line].slice(0, (process.stderr.columns || 80) - 1).join('')}`);
     this.#written = true;
   }
 
   end(): void {
     if (this.#written) process.stderr.write('\n');
   }
+}
+
+/** `[#####---------------]`; an empty one when nobody knows how far the job is. */
+function progressBar(fraction = 0): string {
+  const done = Math.round(Math.min(1, Math.max(0, fraction)) * BAR_WIDTH);
+  return `[${'#'.repeat(done)}${'-'.repeat(BAR_WIDTH - done)}]`;
 }

@@ -12,6 +12,7 @@ import {
 
 /** The ways in which callers may prove who they are. */
 export const AUTH_TYPES = ['none', 'http_basic', 'keystone', 'jwt', 'client_certificate'] as const;
+export type AuthType = (typeof AUTH_TYPES)[number];
 
 /** Signatures that need a private key: with the others whoever can check a token can make one. */
 const ALGORITHMS = [
@@ -90,7 +91,7 @@ export const authKeys = z.strictObject({
       ),
       projects: oneOrMoreSetting([], (text) => text !== '', {
         description:
-          'The projects whose roles count here; when empty those of every project do, so that a member of any is an operator.',
+          'The projects whose roles count here, beside those on the system. When empty, the admin of any project is one here, and who is less there has no role.',
         allowed: 'a list of project ids or NAME@DOMAIN',
       }),
     })

@@ -11,7 +11,13 @@ export interface EnvironmentSettings {
 }
 
 /** Read by the client, not by the service. */
-const CLIENT_VARIABLES = new Set(['PASSTHRU_SERVER', 'PASSTHRU_TOKEN', 'PASSTHRU_USER', 'PASSTHRU_PASSWORD']);
+const CLIENT_VARIABLES = new Set([
+  'PASSTHRU_SERVER',
+  'PASSTHRU_CONTEXT',
+  'PASSTHRU_TOKEN',
+  'PASSTHRU_USER',
+  'PASSTHRU_PASSWORD',
+]);
 
 /** What Kubernetes sets in every container beside a Service that is called "passthru". */
 const KUBERNETES_VARIABLE = /^PASSTHRU_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/;

@@ -4,8 +4,11 @@ import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
+import { destinationKeys } from './destinationSettings.ts';
+import { limitKeys } from './limitSettings.ts';
 import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import { auditLogKey, metricsKeys, tracingKeys } from './observabilitySettings.ts';
+import { secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -36,6 +39,9 @@ const keys = z.strictObject({
   }),
   auth: authKeys.prefault({}),
   tls: tlsKeys.prefault({}),
+  secrets: secretsKeys.prefault({}),
+  destinations: destinationKeys.prefault({}),
+  limits: limitKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
     3,
     0,
@@ -151,8 +157,8 @@ export const SETTINGS = listSettings(keys);
 /** `config` with its relative paths made absolute from `directory`. */
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
-  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   const optional = (path: string | null) => (path === null ? null : absolute(path));
+  const file = /^sqlite:([^:].*)$/s.exec(config.store)?.[1];
   return {
     ...config,
     store: file === undefined ? config.store : `sqlite:${absolute(file)}`,
@@ -167,6 +173,7 @@ export function resolvePaths(config: Config, directory: string): Config {
       key_file: optional(config.tls.key_file),
       client_ca_file: optional(config.tls.client_ca_file),
     },
+    secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
 }

@@ -26,7 +26,7 @@ export function textSetting(initial: string | (() => string), isAllowed: (text: 
   );
 }
 
-/** A text that may be absent; then null. */
+/** A text that may be absent; then null. One that is there must not be empty, and be allowed by `isAllowed`. */
 export function optionalTextSetting(about: About, isAllowed: (text: string) => boolean = () => true) {
   const schema = z
     .string()

@@ -1,5 +1,6 @@
 import { checkRole } from './caller.ts';
 import { CALL_ROLE } from './callRules.ts';
+import { CallSecrets } from './callSecrets.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
@@ -7,7 +8,8 @@ import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
 import { type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
-import type { Lease, Tenure } from './lease.ts';
+import type { KnownNode } from './knownNodes.ts';
+import { type Lease, lostBeforeAcceptance, type Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { Attachment, chooseHttpMethod, type Method } from './method.ts';
@@ -17,6 +19,7 @@ import { type CallReport, type Observer, reportCall } from './observer.ts';
 import { findMethod, type Registry } from './registry.ts';
 import { checkResult } from './result.ts';
 import type { Running } from './running.ts';
+import { SHORT_SECRET } from './secrets.ts';
 import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
 import { untilAborted } from './untilAborted.ts';
 import { uuid7 } from './uuid7.ts';
@@ -49,6 +52,10 @@ interface CheckedCall {
   target: string;
   /** Null for a driver method. */
   node: StoredNode | null;
+  /** The fence under which the node was as it says. */
+  fence: number;
+  /** Whether the node was not read for this call. */
+  remembered: boolean;
   /** Milliseconds. */
   lockWait: number;
   /** Whether the method may have acted. */
@@ -76,10 +83,31 @@ export class Dispatch {
   }
 
   async #callNode(call: NodeCall, report: CallReport): Promise<Outcome> {
-    const { nodes, registry, locks, running } = this.#parts;
+    const { nodes, running } = this.#parts;
     running.checkOpen();
     checkDepth(call.arguments);
+    const known = nodes.known.get(call.node);
+    if (known !== null) {
+      try {
+        return await this.#callKnown(call, known, true, report);
+      } catch (error) {
+        if (!(error instanceof NodeChanged)) throw error;
+        nodes.known.forget(known.node.uuid);
+      }
+    }
     const node = await nodes.get(call.node);
+    return this.#callKnown(call, { node, fence: node.fence }, false, report);
+  }
+
+  /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
+  async #callKnown(
+    call: NodeCall,
+    { node, fence }: KnownNode,
+    remembered: boolean,
+    report: CallReport,
+  ): Promise<Outcome> {
+    if (remembered && !this.#mayCall(call, node)) throw new NodeChanged();
+    const { registry, locks } = this.#parts;
     report.node = node;
     const methods = registry.nodeMethods(node.driver, node.vendorInterface);
     report.driver = node.driver;
@@ -96,6 +124,8 @@ export class Dispatch {
       httpMethod,
       target: `node ${node.uuid}`,
       node,
+      fence,
+      remembered,
       lockWait,
       begun: false,
       report,
@@ -119,6 +149,8 @@ export class Dispatch {
       httpMethod,
       target: `driver ${call.driver}`,
       node: null,
+      fence: 0,
+      remembered: false,
       lockWait: 0,
       begun: false,
       report,
@@ -180,12 +212,13 @@ export class Dispatch {
           checked.report.lock = { from, to: performance.now() };
         }
         unguard = lock.tenure.guard(controller);
-        if (lock.waited || lock.fence !== node.fence + 1) {
-          node = await this.#readAgain(node, method);
+        if (lock.waited || lock.fence !== checked.fence + 1) {
+          node = await this.#readAgain(checked, node);
           // Another hardware type may have the very same method.
           checked.driver = node.driver;
           checked.report.driver = node.driver;
         }
+        this.#parts.nodes.known.keep(node, lock.fence);
       }
       const args = this.#validate(checked, node);
       controller.signal.throwIfAborted();
@@ -209,18 +242,27 @@ export class Dispatch {
     }
   }
 
+  /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
+  #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
+    const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
+    return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  }
+
   /** Checks the node, then the arguments, and answers what the handler takes. */
   #validate({ method, call, report }: CheckedCall, node: Node | null): unknown {
     const from = performance.now();
     try {
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       return method.parse(call.arguments);
+    } catch (error) {
+      // Ironic quotes arguments to who sent them (recorded: "create_subscription bad headers").
+      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
     } finally {
       report.validation = { from, to: performance.now() };
     }
   }
 
-  #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -228,17 +270,20 @@ export class Dispatch {
       requestedBy: checked.call.caller.name,
       job: null,
     };
-    return this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    try {
+      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    } catch (error) {
+      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
+      throw gone && checked.remembered ? new NodeChanged() : error;
+    }
   }
 
   /** The node as it is under the lock; another held it since it was read. */
-  async #readAgain(node: StoredNode, method: Method<never>): Promise<StoredNode> {
+  async #readAgain({ method, remembered }: CheckedCall, node: StoredNode): Promise<StoredNode> {
     const now = await this.#parts.nodes.get(node.uuid);
     const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
-    if (methods.byName.get(method.name) !== method) {
-      throw new PassthruError('unknown_method', `No handler for method ${method.name}`);
-    }
-    return now;
+    if (methods.byName.get(method.name) === method) return now;
+    throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
   }
 
   /** Runs a synchronous method to its end. */
@@ -291,12 +336,7 @@ export class Dispatch {
         if (isStoreUnavailable(error)) void this.#parts.jobs.abandon(job, hold.owner);
         throw error;
       });
-    if (!accepted) {
-      throw new PassthruError(
-        'store_unavailable',
-        'The lease of this process ran out before the call was accepted; nothing was done.',
-      );
-    }
+    if (!accepted) throw lostBeforeAcceptance();
     const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
     this.#parts.log.info(fields, 'job accepted');
     return job;
@@ -326,7 +366,7 @@ export class Dispatch {
     this.#parts.running.add(end, controller);
   }
 
-  #handle(
+  async #handle(
     checked: CheckedCall,
     node: Node | null,
     args: unknown,
@@ -335,6 +375,7 @@ export class Dispatch {
     progress: Task['progress'],
   ): Promise<Json | undefined | Attachment> {
     const { call, driver, httpMethod } = checked;
+    const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
     const task: NodeTask | DriverTask = {
       ...(node === null ? {} : { node }),
       driver,
@@ -345,12 +386,21 @@ export class Dispatch {
       deadline: checked.method.async ? null : call.deadline,
       fence: lock?.fence ?? null,
       beforeSend: lock === null ? nothing : () => lock.tenure.check(),
-      progress,
-      log: this.#parts.log,
+      progress: (fraction, message) =>
+        progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
+      log: secrets.log(this.#parts.log),
     };
-    return (checked.method as Method).run(task, args);
+    try {
+      return await (checked.method as Method).run(task, args);
+    } catch (error) {
+      // The reason of the signal is the core's own, and known by its identity.
+      throw error === signal.reason ? error : secrets.error(error);
+    }
   }
 }
+
+/** The node of a call is not what was remembered of it. */
+class NodeChanged extends Error {}
 
 /** What a synchronous call that had begun to act is told where its process ended it. */
 function ifCutShort(error: unknown): unknown {

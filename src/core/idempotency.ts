@@ -13,7 +13,7 @@ import {
 } from './errors.ts';
 import type { Job } from './job.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
-import type { Lease } from './lease.ts';
+import { type Lease, lostBeforeAcceptance, type Tenure } from './lease.ts';
 import type { Logger } from './logger.ts';
 import { Attachment } from './method.ts';
 import type { IdempotentCall, Store } from './store.ts';
@@ -83,7 +83,8 @@ export class Idempotency {
       await untilAborted(first.end, signal);
     }
     const call = { caller, key, fingerprint, createTime: new Date() };
-    const conductor = this.#lease.current().id;
+    const tenure = this.#lease.current();
+    const conductor = tenure.id;
     const end = Promise.withResolvers<void>();
     this.#inFlight.set(scope, { fingerprint, end: end.promise });
     const ended = () => {
@@ -92,7 +93,7 @@ export class Idempotency {
     };
     let known: JsonObject | null;
     try {
-      known = await this.#begin(call, conductor, signal);
+      known = await this.#begin(call, tenure, signal);
     } catch (error) {
       // It may be known as begun all the same, where the answer was lost.
       if (isStoreUnavailable(error)) void this.#tell(call, conductor, null, ended);
@@ -105,10 +106,14 @@ export class Idempotency {
   }
 
   /** Begins a call. Null when it is the first; otherwise the outcome of the first, once that has one. */
-  async #begin(call: IdempotentCall, conductor: string, signal: AbortSignal): Promise<JsonObject | null> {
+  async #begin(call: IdempotentCall, tenure: Tenure, signal: AbortSignal): Promise<JsonObject | null> {
     for (;;) {
-      const known = await this.#store.beginIdempotent(call, conductor, new Date(call.createTime.getTime() - KEPT));
+      const known = await this.#store.beginIdempotent(call, tenure.id, new Date(call.createTime.getTime() - KEPT));
       if (known === null) return null;
+      if (known === 'expired') {
+        this.#lease.lost(tenure);
+        throw lostBeforeAcceptance();
+      }
       if (known.fingerprint !== call.fingerprint) throw otherCall();
       if (known.outcome !== null) return known.outcome;
       await delay(LOOK_AGAIN);
@@ -122,12 +127,8 @@ export class Idempotency {
     let outcome: Outcome;
     try {
       outcome = await work(call, async () => {
-        if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) {
-          throw new PassthruError(
-            'store_unavailable',
-            'The lease of this process ran out before the call began; nothing was done.',
-          );
-        }
+        // While this process was lost a repeat elsewhere may have become the first.
+        if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) throw lostBeforeAcceptance();
         accepted = true;
       });
     } catch (error) {

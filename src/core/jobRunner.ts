@@ -64,7 +64,7 @@ interface RunningJob {
   /** What is reported and not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
-  /** When the last change was stored, by the monotonic clock. */
+  /** When the last change was stored, by the monotonic clock; at first the acceptance. */
   storedAt: number;
   /** The write that is under way. */
   write: Promise<void>;
@@ -112,7 +112,10 @@ export class JobRunner implements Jobs {
     return this.#watch.count;
   }
 
-  /** Runs an accepted job; resolves when its end is stored and its node free. Never rejects. */
+  /**
+   * Runs an accepted job; resolves when its end is stored and its node free, or when both are left to others because the
+   * lease was lost. Never rejects.
+   */
   async run(work: JobWork): Promise<void> {
     const running: RunningJob = {
       job: work.job,
@@ -120,7 +123,7 @@ export class JobRunner implements Jobs {
       controller: work.controller,
       pending: null,
       timer: null,
-      storedAt: Number.NEGATIVE_INFINITY,
+      storedAt: performance.now(),
       write: Promise.resolve(),
       ended: false,
     };
@@ -132,6 +135,13 @@ export class JobRunner implements Jobs {
     running.ended = true;
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
+    if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
+      // The end of the job would free the node, and a request may be on its way to the machine. So both are left to those
+      // who end what lost processes have left.
+      this.#running.delete(work.job.id);
+      await work.lock.release();
+      return;
+    }
     const free = await this.#storeEnd(work, running, outcome);
     this.#running.delete(work.job.id);
     // Before anyone is told: who sees the end finds the node free.

@@ -47,6 +47,11 @@ export class Tenure {
     return !this.#lost && this.#now() < this.#goodUntil;
   }
 
+  /** Whether it was ended; it is never good again, and nobody renews it. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
   /** Milliseconds until it ends by itself. */
   get left(): number {
     return this.#goodUntil - this.#now();
@@ -169,9 +174,8 @@ export class Lease {
     } else this.lost(tenure);
   }
 
-  /** @param asked when the store was asked, by the monotonic clock: its own time began later */
   #goodUntil(asked: number): number {
-    return this.#store.shared ? asked + this.#settings.lease * 0.9 : Number.POSITIVE_INFINITY;
+    return this.#store.shared ? goodUntil(asked, this.#settings.lease) : Number.POSITIVE_INFINITY;
   }
 
   #watchExpiry(tenure: Tenure): void {
@@ -197,6 +201,24 @@ export class Lease {
       }
     }
   }
+}
+
+/**
+ * Until when a lease that the store gave is acted on, by the monotonic clock. A tenth is left out, for clocks that run
+ * slower than the store's.
+ *
+ * @param asked when the store was asked: its own time began later. Milliseconds, as `lease`.
+ */
+export function goodUntil(asked: number, lease: number): number {
+  return asked + lease * 0.9;
+}
+
+/** The error of a call whose lease was lost before it began to act. */
+export function lostBeforeAcceptance(): PassthruError {
+  return new PassthruError(
+    'store_unavailable',
+    'The lease of this process ran out before the call was accepted; nothing was done.',
+  );
 }
 
 /** The error of work whose lease is lost. */

@@ -25,7 +25,7 @@ export interface Lock {
   readonly waited: boolean;
   /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
   nameJob(job: string): void;
-  /** Ends the reservation and wakes the next in line. */
+  /** Ends the reservation, unless the tenure is lost, and wakes the next in line. */
   release(): Promise<void>;
   /** Wakes the next in line without touching the store: the reservation was ended there already, or shall stay. */
   leave(): void;
@@ -223,6 +223,8 @@ export class Locks {
         line.blocker = { ...line.blocker, job };
       },
       release: async () => {
+        // A request may be on its way to the machine: others free the node when the grace of the lost lease is over.
+        if (tenure.lost) return this.#callNext(nodeUuid, line);
         try {
           await this.#store.release(nodeUuid, fence);
         } catch (error) {

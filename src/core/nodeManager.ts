@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
+import { CallSecrets } from './callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import { KnownNodes } from './knownNodes.ts';
 import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
@@ -20,6 +22,8 @@ export class NodeManager implements Nodes {
   readonly #locks: Locks;
   readonly #host: string;
   readonly #log: Logger;
+  /** For the calls of their methods. */
+  readonly known: KnownNodes;
 
   constructor(store: Store, registry: Registry, locks: Locks, host: string, log: Logger) {
     this.#store = store;
@@ -27,6 +31,7 @@ export class NodeManager implements Nodes {
     this.#locks = locks;
     this.#host = host;
     this.#log = log;
+    this.known = new KnownNodes(!store.shared);
   }
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
@@ -146,7 +151,7 @@ export class NodeManager implements Nodes {
       vendorInterface.validate?.(node);
       return null;
     } catch (error) {
-      if (error instanceof PassthruError) return error.message;
+      if (error instanceof PassthruError) return new CallSecrets([node.driverInfo]).text(error.message);
       throw error;
     }
   }
@@ -163,6 +168,7 @@ export class NodeManager implements Nodes {
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
+      this.known.forget(found.uuid);
       const old = lock.waited || lock.fence !== found.fence + 1;
       return await work(old ? await this.get(found.uuid) : found, lock.fence);
     } finally {
@@ -218,7 +224,8 @@ export class NodeManager implements Nodes {
     try {
       if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
     } catch (error) {
-      this.#log.warn({ err: error, node: node.uuid }, 'the driver could not release what it kept for a node');
+      const err = new CallSecrets([node.driverInfo]).error(error);
+      this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
     }
   }
 }

@@ -12,16 +12,16 @@ export interface RetentionSettings {
 const BATCH = 200;
 
 /** Removes ended jobs and idempotency keys that are kept no longer, in small batches; between two, others have their turn. */
-export async function removeOld(store: Store, settings: RetentionSettings, signal: AbortSignal): Promise<void> {
+export async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
   const now = Date.now();
-  const endedBefore = settings.time === null ? null : new Date(now - settings.time);
-  const jobs = () => store.removeEndedJobs({ endedBefore, keep: settings.count, limit: BATCH });
-  const keys = () => store.removeIdempotent(new Date(now - KEPT), BATCH);
-  for (const remove of [jobs, keys]) {
-    let removed = BATCH;
-    while (removed === BATCH && !signal.aborted) {
-      removed = await remove();
-      await new Promise(setImmediate);
-    }
+  const old = time === null ? null : { endTime: new Date(now - time), id: '' };
+  const surplus = count === null ? null : await store.placeAfterNewest(count);
+  for (const place of [old, surplus]) {
+    if (place !== null) await inBatches(() => store.removeEndedJobs(place, BATCH), signal);
   }
+  await inBatches(() => store.removeIdempotent(new Date(now - KEPT), BATCH), signal);
+}
+
+async function inBatches(remove: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await remove()) === BATCH) await new Promise(setImmediate);
 }

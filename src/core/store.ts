@@ -138,14 +138,11 @@ export interface KnownCall {
   outcome: JsonObject | null;
 }
 
-/** Which ended jobs are removed. */
-export interface Retention {
-  /** Those that ended before; null: none for their age. */
-  endedBefore: Date | null;
-  /** All but so many that ended last; null: none for their number. */
-  keep: number | null;
-  /** At most so many in one step. */
-  limit: number;
+/** A place in the order in which jobs ended: by the time, and of equal times by the id. */
+export interface EndPlace {
+  endTime: Date;
+  /** Of a job that need not exist; '' stands before all. */
+  id: string;
 }
 
 /**
@@ -210,8 +207,8 @@ export interface Store {
   /**
    * Stores an accepted job (revision 1) so that it survives a crash of the machine, names it in the node's
    * reservation when `hold.fence` is given, clears the node's `last_error`, and keeps it as the outcome of the idempotent
-   * call when there is one. False, and nothing is stored, when the hold is lost: the conductor's lease has run out, or
-   * the reservation is no longer the node's.
+   * call when there is one. False, and nothing is stored, when the hold is lost: the conductor's lease has run out, the
+   * reservation is no longer the node's, or the idempotent call no longer the conductor's.
    */
   acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
   /** Stores one more revision of a running job and answers its number; null when the job has ended or the hold is lost. */
@@ -233,15 +230,20 @@ export interface Store {
   listRevisions(id: string, after: number): Promise<Job[]>;
   /** The newest revision of each of these jobs that is there. */
   newestRevisions(ids: readonly string[]): Promise<Map<string, number>>;
-  /** Removes ended jobs, the oldest first; answers how many. */
-  removeEndedJobs(retention: Retention): Promise<number>;
+  /** Where the newest of the ended jobs stands that comes after the `count` which ended last; null when there is none. */
+  placeAfterNewest(count: number): Promise<EndPlace | null>;
+  /** Removes at most `limit` jobs that ended at `place` or before, the oldest first; answers how many. */
+  removeEndedJobs(place: EndPlace, limit: number): Promise<number>;
 
   /**
    * Begins an idempotent call of `conductor`. Null when it is the first with its caller and key since `notBefore`;
-   * otherwise what is known of the first.
+   * otherwise what is known of the first, or that the conductor has no lease (any more) and the call was not begun.
    */
-  beginIdempotent(call: IdempotentCall, conductor: string, notBefore: Date): Promise<KnownCall | null>;
-  /** The call of `conductor` is about to run. False when it is not known any more: the conductor counts as lost. */
+  beginIdempotent(call: IdempotentCall, conductor: string, notBefore: Date): Promise<KnownCall | null | 'expired'>;
+  /**
+   * The call that `conductor` began is about to run. False when it must not: the conductor's lease has run out, and the
+   * call may be another's since.
+   */
   acceptIdempotent(caller: string, key: string, conductor: string): Promise<boolean>;
   /** Keeps the outcome of an accepted call. */
   finishIdempotent(caller: string, key: string, outcome: JsonObject): Promise<void>;

@@ -17,6 +17,8 @@ const SETTINGS = {
   PASSTHRU_LOG_LEVEL: 'warn',
   // Long enough to watch a job.
   PASSTHRU_FAKE_VENDOR_DELAY: '3s',
+  // Its BMCs are on loopback, and so is who may listen for their events.
+  PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8,::1',
   // The node whose BMC is not there says so at once.
   PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: '1',
 };

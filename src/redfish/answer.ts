@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { redact, redactText } from '../core/secrets.ts';
 import { RedfishError } from './errors.ts';
 import type { RawAnswer } from './exchange.ts';
-import { extendedInfoText, readExtendedInfo, redact, redactText } from './extendedInfo.ts';
+import { extendedInfoText, readExtendedInfo } from './extendedInfo.ts';
 
 /** What a BMC answered with success. */
 export interface Answer {

@@ -115,8 +115,20 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   };
 }
 
+/** The key of each target that is in use: the digest in it takes longer than all else that a client needs. */
+const keys = new WeakMap<RedfishTarget, string>();
+
 /** Everything that tells two conversations apart, without holding the password in the clear. */
 function conversationKey(target: RedfishTarget): string {
+  let key = keys.get(target);
+  if (key === undefined) {
+    key = makeConversationKey(target);
+    keys.set(target, key);
+  }
+  return key;
+}
+
+function makeConversationKey(target: RedfishTarget): string {
   const { origin, account, connection } = target;
   const { username, password, authType } = account;
   return JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);

@@ -1,3 +1,5 @@
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { Client } from 'undici';
 import { Breaker } from './breaker.ts';
 import { RedfishError } from './errors.ts';
@@ -9,6 +11,8 @@ export interface ConnectionSettings {
   tls: TlsSettings;
   /** Whether a connection is kept after an answer. Some BMCs stall on connections that live long (sushy closes each). */
   keepAlive: boolean;
+  /** Addresses of the host, to connect to and to no other; looked up with each connection when not given. */
+  addresses?: readonly LookupAddress[];
 }
 
 /** One connection, lent for one exchange. */
@@ -181,7 +185,7 @@ const keys = new WeakMap<ConnectionSettings, string>();
 function settingsKey(settings: ConnectionSettings): string {
   let key = keys.get(settings);
   if (key === undefined) {
-    key = JSON.stringify([settings.tls, settings.keepAlive]);
+    key = JSON.stringify([settings.tls, settings.keepAlive, settings.addresses]);
     keys.set(settings, key);
   }
   return key;
@@ -197,8 +201,20 @@ function newClient(origin: string, settings: ConnectionSettings): Client {
     // The exchange has one timer over all of it.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { ...tls, timeout: CONNECT_TIMEOUT_MS },
+    connect: { ...tls, ...lookupOf(settings), timeout: CONNECT_TIMEOUT_MS },
   });
+}
+
+/** What has `net.connect` take the addresses that are given. */
+function lookupOf({ addresses }: ConnectionSettings): { lookup?: LookupFunction } {
+  if (addresses === undefined) return {};
+  return {
+    lookup: (_host, { all }, done) => {
+      const [first] = addresses;
+      if (all) done(null, [...addresses]);
+      else done(null, first!.address, first!.family);
+    },
+  };
 }
 
 function closedError(origin: string): RedfishError {

@@ -45,28 +45,3 @@ export function hasMessage(extendedInfo: JsonObject[], ...names: string[]): bool
     return names.includes(id.slice(id.lastIndexOf('.') + 1));
   });
 }
-
-/** A secret this short is taken out only where it stands alone or quoted, for it is a part of many words. */
-const SHORT = 4;
-const MASK = '******';
-
-/** `text` without the `secrets`: BMCs quote the values that they refuse, passwords and HTTP headers included. */
-export function redactText(text: string, secrets: readonly string[]): string {
-  let clean = text;
-  for (const secret of secrets) {
-    if (secret === '') continue;
-    if (secret.length >= SHORT) clean = clean.replaceAll(secret, MASK);
-    else if (clean === secret) clean = MASK;
-    else for (const quote of ["'", '"']) clean = clean.replaceAll(quote + secret + quote, quote + MASK + quote);
-  }
-  return clean;
-}
-
-/** `value` with the `secrets` taken out of every text in it. */
-export function redact<T extends Json>(value: T, secrets: readonly string[]): T;
-export function redact(value: Json, secrets: readonly string[]): Json {
-  if (typeof value === 'string') return redactText(value, secrets);
-  if (Array.isArray(value)) return value.map((item) => redact(item, secrets));
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redact(item, secrets)]));
-}

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { redact, redactText } from '../core/secrets.ts';
 import type { Answer } from './answer.ts';
 import { retryAfterMs } from './busy.ts';
 import type { RedfishClient, RequestOptions } from './client.ts';
 import { isNotFound, RedfishError } from './errors.ts';
-import { extendedInfoText, redact, redactText } from './extendedInfo.ts';
+import { extendedInfoText } from './extendedInfo.ts';
 import { locationPath } from './paths.ts';
 
 /** Told how far a task is: `percent` from 0 to 100, null when the BMC does not say; `message` is the BMC's newest, or its state. */

@@ -6,7 +6,7 @@ import { baseUrl, selfAndBookmark } from './links.ts';
 import { badParameter, booleanParameter, readQuery } from './query.ts';
 
 /** The interfaces of Ironic's hardware types, in the order that its documents list them; one of them is served. */
-const INTERFACES = [
+export const INTERFACES = [
   'network',
   'management',
   'power',

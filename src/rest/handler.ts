@@ -5,6 +5,7 @@ import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { requestScope } from '../core/requestScope.ts';
+import { CallsInFlight } from '../server/callsInFlight.ts';
 import { openScope, REQUEST_ID_HEADER } from '../server/requestId.ts';
 import { sendEmpty } from './answer.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
@@ -18,6 +19,8 @@ import { ROUTES } from './routes.ts';
 export interface RestOptions {
   core: Core;
   access: Access;
+  /** Counts the calls of each caller, with those of the other ways in. Default: those over REST alone. */
+  calls?: CallsInFlight;
   log: Logger;
   /** The origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
@@ -30,7 +33,7 @@ export interface RestOptions {
  * it does not know with Ironic's 404.
  */
 export function createRestHandler(options: RestOptions): (request: RestRequest, response: RestResponse) => void {
-  const { core, access, log, corsOrigins = [], metrics = null } = options;
+  const { core, access, calls = new CallsInFlight(), log, corsOrigins = [], metrics = null } = options;
   const router = createRouter(ROUTES);
   const cors = createCors(corsOrigins);
 
@@ -51,7 +54,7 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
       minor: 1,
       headers: [REQUEST_ID_HEADER, scope.id, ...cors.headers(request)],
     };
-    void requestScope.run(scope, serve, exchange, router, cors);
+    void requestScope.run(scope, serve, exchange, router, cors, calls);
   };
 }
 
@@ -61,7 +64,7 @@ const NO_BODY = Buffer.alloc(0);
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
 /** Answers, whatever happens, and logs that it did. */
-async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promise<void> {
+async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: CallsInFlight): Promise<void> {
   const started = performance.now();
   const { request, response } = exchange;
   let path: string | null = null;
@@ -73,7 +76,10 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors): Promis
     const route = typeof found === 'object' ? found.route : null;
     exchange.action = route?.action;
     // A browser asks by OPTIONS before it sends credentials.
-    if (!exchange.access.isOpen(exchange.action) && request.method !== 'OPTIONS') await admit(exchange);
+    const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
+    if (!isOpen) await admit(exchange);
+    const isWatch = exchange.action === 'watch a job';
+    calls.begin({ caller: isOpen ? null : exchange.caller, isWatch, request, response });
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
     else {

@@ -1,10 +1,12 @@
 import { sendBody } from './answer.ts';
 import { type Exchange, enter } from './exchange.ts';
 import { sendHttpError } from './fault.ts';
+import { readQuery } from './query.ts';
 
 /** GET /metrics: the figures for Prometheus, unless they have a listener of their own. */
 export async function showMetrics(exchange: Exchange): Promise<void> {
   enter(exchange);
+  readQuery(exchange.rawQuery);
   const { metrics } = exchange;
   if (metrics === null) sendHttpError(exchange, 404, 'Not Found', '');
   else sendBody(exchange, 200, metrics.mediaType, await metrics.render());

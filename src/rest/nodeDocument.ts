@@ -105,6 +105,9 @@ const MEMBERS: ReadonlyMap<string, Member> = new Map<string, Member>([
   ['volume', below('volume')],
 ]);
 
+/** The keys of a node's document. */
+export const NODE_KEYS: readonly string[] = [...MEMBERS.keys()];
+
 /** The first version whose documents have the key. */
 const FIRST_MINOR: Readonly<Record<string, number>> = { name: NAMES_MINOR, shard: 82 };
 

@@ -13,7 +13,8 @@ import { badParameter, booleanParameter, limitParameter, listParameter, type Que
 /** The most nodes of a page, as in Ironic (`[api]max_limit`). */
 const MAX_LIMIT = 1000;
 
-const SORT_KEYS: Readonly<Record<string, NodeSortKey>> = {
+/** What a list can be sorted by, and what the store calls it. */
+export const SORT_KEYS: Readonly<Record<string, NodeSortKey>> = {
   id: 'id',
   uuid: 'uuid',
   name: 'name',
@@ -49,8 +50,10 @@ const NODE_FILTERS: Readonly<Record<string, (query: Query, node: Node, host: str
   provision_state: (query) => query.get('provision_state') === 'enroll',
 };
 
-const FILTERS = ['driver', 'maintenance', ...ATTRIBUTE_FILTERS, ...Object.keys(NODE_FILTERS)];
-const PAGING = ['limit', 'marker', 'sort_key', 'sort_dir'];
+/** The parameters that choose among nodes. */
+export const FILTERS = ['driver', 'maintenance', ...ATTRIBUTE_FILTERS, ...Object.keys(NODE_FILTERS)];
+/** The parameters of pages. */
+export const PAGING = ['limit', 'marker', 'sort_key', 'sort_dir'];
 
 /** GET /v1/nodes */
 export async function listNodes(exchange: Exchange): Promise<void> {

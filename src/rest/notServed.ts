@@ -32,6 +32,7 @@ const NODE_PARTS = [
   'ports',
   'states',
   'traits',
+  'vmedia',
   'vifs',
   'volume',
 ];
@@ -53,7 +54,7 @@ function refuse(path: string, what: string): Route[] {
     );
   };
   return [
-    { verbs: VERBS, path, action, handler },
-    { verbs: VERBS, path: `${path}/*`, action, handler },
+    { verbs: VERBS, path, action, handler, description: null },
+    { verbs: VERBS, path: `${path}/*`, action, handler, description: null },
   ];
 }

@@ -1,6 +1,7 @@
 import findMyWay, { type HTTPMethod } from 'find-my-way';
 import type { Action } from '../auth/actions.ts';
 import type { Handler } from './exchange.ts';
+import type { RouteDescription } from './openapi/description.ts';
 
 /** One way to ask: verbs, a path with `:parameters`, what it does and what answers. */
 export interface Route {
@@ -9,6 +10,8 @@ export interface Route {
   /** Which role it takes is the table's to say (`ACTIONS`). */
   action: Action;
   handler: Handler;
+  /** For the OpenAPI document; null where nothing is served. */
+  description: RouteDescription | null;
 }
 
 export type Verb = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

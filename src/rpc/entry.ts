@@ -18,11 +18,13 @@ const callerKey = createContextKey<Caller | null>(null);
 export type Enter = (context: HandlerContext) => { core: Core; caller: Caller };
 
 /**
- * Waits until it is known who calls.
- * @throws kind `unauthenticated`, also when the listener has asked nobody
+ * Waits until it is known who calls, and whether the call may begin.
+ * @param isOpen whether the method takes no credentials
+ * @throws kind `unauthenticated`, also when the listener has asked nobody; `rate_limited`
  */
-export async function admit(context: HandlerContext): Promise<void> {
+export async function admit(context: HandlerContext, isOpen: boolean): Promise<void> {
   const caller = await context.values.get(identityKey);
+  if (isOpen) return;
   if (caller === null) throw new PassthruError('unauthenticated', 'Authorization required');
   context.values.set(callerKey, caller);
 }

@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescService, Registry } from '@bufbuild/protobuf';
 import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts';
@@ -12,7 +12,7 @@ import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
 import { rpcAction } from './actions.ts';
 import { driverService } from './driverService.ts';
-import { admit, createEnter } from './entry.ts';
+import { admit, createEnter, type Enter } from './entry.ts';
 import { toConnectError } from './errors.ts';
 import { healthService } from './health.ts';
 import { jobService } from './jobService.ts';
@@ -20,16 +20,26 @@ import { nodeService } from './nodeService.ts';
 import { passthruService } from './passthruService.ts';
 import { reflectionService } from './reflection.ts';
 
+/** Adds one service to a router, for callers who are known and with its errors as statuses. */
+export type Serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => void;
+
+/** What a listener serves over RPC. */
+export interface RpcServices {
+  /** What the paths of all of them begin with. */
+  pathPrefixes: readonly string[];
+  /** What is packed into a `google.protobuf.Any` of theirs; absent where they have none. */
+  registry?: Registry;
+  add(serve: Serve, core: Core, enter: Enter): void;
+}
+
 export interface RpcRoutesOptions {
+  services: RpcServices;
   core: Core;
   access: Access;
   log: Logger;
   /** Ends every stream when it fires, with its reason. Default: none does. */
   endStreams?: AbortSignal;
 }
-
-/** What the paths of all services here begin with. */
-export const RPC_PATH_PREFIXES = ['/passthru.v1.', '/grpc.'] as const;
 
 const REQUEST_STREAMS: readonly string[] = [ServerReflection, ServerReflectionAlpha].map(
   ({ typeName }) => `/${typeName}/ServerReflectionInfo`,
@@ -46,34 +56,43 @@ export function isRequestStream(path: string | undefined): boolean {
  */
 const MAX_STREAM_TIMEOUT = 2 ** 31 - 1;
 
-const SERVICES = [PassthruService, NodeService, DriverService, JobService];
+const CONTRACT = [PassthruService, NodeService, DriverService, JobService];
 
-/** The services of the contract, gRPC health and server reflection, for a ConnectRouter. */
-export function rpcRoutes({ core, access, log, endStreams }: RpcRoutesOptions): (router: ConnectRouter) => void {
-  const enter = createEnter(core, access);
-  return (router) => {
-    const serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => {
-      for (const method of service.methods) {
-        const work = implementation[method.localName as keyof ServiceImpl<S>] as Work;
-        const name = `${service.typeName}/${method.name}`;
-        const isOpen = access.isOpen(rpcAction(name));
-        if (method.methodKind === 'unary') {
-          router.rpc(method, unary(work, isOpen, log, name) as never);
-        } else {
-          const options = { maxTimeoutMs: MAX_STREAM_TIMEOUT, shutdownSignal: endStreams };
-          router.rpc(method, streaming(work, isOpen, log, name) as never, options);
-        }
-      }
-    };
+/** The services of the contract, gRPC health and server reflection. */
+export const SERVICES: RpcServices = {
+  pathPrefixes: ['/passthru.v1.', '/grpc.'],
+  add(serve, core, enter) {
     serve(PassthruService, passthruService(enter));
     serve(NodeService, nodeService(enter));
     serve(DriverService, driverService(enter));
     serve(JobService, jobService(enter));
-    const names = SERVICES.map((service) => service.typeName);
+    const names = CONTRACT.map((service) => service.typeName);
     serve(Health, healthService(core, names));
-    const reflection = reflectionService(enter, [...SERVICES, Health, ServerReflection, ServerReflectionAlpha]);
+    const reflection = reflectionService(enter, [...CONTRACT, Health, ServerReflection, ServerReflectionAlpha]);
     serve(ServerReflection, reflection);
     serve(ServerReflectionAlpha, reflection);
+  },
+};
+
+/** `services`, for a ConnectRouter. */
+export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) => void {
+  const { services, core, access, log, endStreams } = options;
+  return (router) => {
+    services.add(
+      (service, implementation) => {
+        for (const method of service.methods) {
+          const work = implementation[method.localName as keyof typeof implementation] as Work;
+          const name = `${service.typeName}/${method.name}`;
+          const isOpen = access.isOpen(rpcAction(name));
+          const answersOnce = method.methodKind === 'unary' || method.methodKind === 'client_streaming';
+          const guarded = (answersOnce ? unary : streaming)(work, isOpen, log, name) as never;
+          if (method.methodKind === 'unary') router.rpc(method, guarded);
+          else router.rpc(method, guarded, { maxTimeoutMs: MAX_STREAM_TIMEOUT, shutdownSignal: endStreams });
+        }
+      },
+      core,
+      createEnter(core, access),
+    );
   };
 }
 
@@ -84,7 +103,7 @@ type Work = (request: unknown, context: HandlerContext) => unknown;
 function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async (request, context) => {
     try {
-      if (!isOpen) await admit(context);
+      await admit(context, isOpen);
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);
@@ -95,7 +114,7 @@ function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
 function streaming(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   return async function* (request, context) {
     try {
-      if (!isOpen) await admit(context);
+      await admit(context, isOpen);
       yield* work(request, context) as AsyncIterable<unknown>;
     } catch (error) {
       throw toConnectError(error, log, name);

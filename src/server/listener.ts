@@ -6,23 +6,28 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
-import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
+import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { requestScope } from '../core/requestScope.ts';
-import { isRequestStream, RPC_PATH_PREFIXES, rpcRoutes } from '../rpc/routes.ts';
+import { isRequestStream, type RpcServices, rpcRoutes, SERVICES } from '../rpc/routes.ts';
+import { CallsInFlight } from './callsInFlight.ts';
+import { Connections } from './connections.ts';
 import { sniffHttpVersion } from './firstBytes.ts';
+import { isLocalAuthority } from './hostGate.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
+import { oneATurn } from './oneATurn.ts';
 import { createOriginGate } from './originGate.ts';
 import { openScope, REQUEST_ID_HEADER, rpcWay } from './requestId.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
-import { type ListenerTls, readTlsContext, renewTlsContext } from './tls.ts';
+import { endStalledAnswer } from './stalledAnswer.ts';
+import type { ListenerTls } from './tls.ts';
 
 type HttpRequest = IncomingMessage | Http2ServerRequest;
 type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -37,12 +42,18 @@ export interface ListenerOptions {
   /** Who may call over RPC; over REST `rest` asks by itself. */
   access: Access;
   log: Logger;
+  /** What is served over RPC. Default: what the service serves; the conformance suite has services of its own. */
+  services?: RpcServices;
   /** Answers every request that is no RPC, CORS included. */
   rest: HttpHandler;
   /** The origins whose pages may call over Connect and gRPC-Web; `*` allows all. */
   corsOrigins: readonly string[];
   /** With it the port speaks TLS alone, with HTTP/2 and HTTP/1.1 by ALPN. Default: it speaks none. */
   tls?: ListenerTls | null;
+  /** Whether requests are refused that call the service by another name than one of this machine; see `isLocalAuthority`. */
+  localNamesOnly?: boolean;
+  /** Counts the calls of each caller; over REST `rest` does so by itself. Default: those over RPC alone. */
+  calls?: CallsInFlight;
   /** What differs from `DEFAULT_LIMITS`. */
   limits?: Partial<ListenerLimits>;
 }
@@ -70,6 +81,14 @@ const FOREIGN_PAGE = JSON.stringify({
   message: 'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
 });
 
+/** What a request by another name is told: as Connect words an error, and as Ironic does. */
+const FOREIGN_NAME = foreignName(
+  'While the service believes everybody (auth.type: none) it is to be called localhost, 127.0.0.1 or [::1]',
+);
+
+/** What a client for whom there is no room is told. */
+const NO_ROOM = `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${RETRY_AFTER_SECONDS}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+
 /** How often TCP asks after a silent peer, in milliseconds: HTTP/1.1 has no ping of its own. */
 const TCP_KEEP_ALIVE = 30_000;
 
@@ -83,16 +102,18 @@ const TCP_KEEP_ALIVE = 30_000;
  * @throws kind `failed_precondition` when the address cannot be listened at, or TLS not spoken with those files
  */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { host, port, core, access, log, rest, tls = null } = options;
+  const { host, port, core, access, log, services = SERVICES, rest, tls = null } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const endStreams = new AbortController();
   const endCalls = new AbortController();
   const sockets = new Set<Socket>();
+  const connections = new Connections(limits);
   const sessions = new Set<ServerHttp2Session>();
 
   const rpc = createRpcAdapter({
-    routes: rpcRoutes({ core, access, log, endStreams: endStreams.signal }),
+    routes: rpcRoutes({ services, core, access, log, endStreams: endStreams.signal }),
     access,
+    calls: options.calls ?? new CallsInFlight(),
     log,
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
@@ -102,9 +123,15 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     acceptCompression: [compressionGzip],
     compressMinBytes: COMPRESS_MIN_BYTES,
     // A misspelt field is told instead of dropped, as REST does.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: { ignoreUnknownFields: false, registry: services.registry },
   });
-  const handle = routeRequests(rpc, rest, options.corsOrigins, log);
+  const route = routeRequests(services.pathPrefixes, rpc, rest, options, log);
+  const handle: HttpHandler = (request, response) => {
+    // Its client has taken it back before it was even looked at.
+    if ((request as Partial<Http2ServerRequest>).stream?.closed) return;
+    endStalledAnswer(response, limits.stallTimeout);
+    route(request, response);
+  };
 
   const http1Options = {
     maxHeaderSize: limits.maxHeaderBytes,
@@ -119,53 +146,66 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse) => {
     // A kept connection would outlive the listener.
     if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
+    const connection = connections.of(request.socket);
+    if (connection !== undefined) {
+      connection.begin();
+      response.once('close', () => connection.end());
+    }
     handle(request, response);
   };
+  // Loaded when it is wanted, as most of what is configured is.
   const secure =
     tls === null
       ? null
-      : createHttpsServer(
-          {
-            ...http1Options,
-            ...readTlsContext(tls),
-            ALPNProtocols: ['h2', 'http/1.1'],
-            handshakeTimeout: limits.firstBytesTimeout,
-            requestCert: tls.clientCaFile !== null,
-            rejectUnauthorized: tls.requireClientCertificate,
-          },
+      : (await import('./tls.ts')).createTlsServer(
+          tls,
+          { ...http1Options, handshakeTimeout: limits.firstBytesTimeout },
+          log,
           handleHttp1,
         );
   const server = secure ?? createServer(http1Options, handleHttp1);
   const http2Server = createHttp2Server(
-    { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
+    {
+      settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
+      maxSessionMemory: limits.maxSessionMemory,
+    },
     handle,
   );
 
   // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
   // connections stands behind the one that tells the versions apart.
+  const beginSession = oneATurn();
   const ready = secure === null ? 'connection' : 'secureConnection';
   const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
   server.removeAllListeners(ready);
   server.on('connection', (socket: Socket) => {
+    if (!connections.admit(socket)) {
+      turnAway(socket, secure === null);
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   server.on(ready, (socket: Socket) => {
+    if (socket.destroyed || socket.writableEnded) return;
     sniffHttpVersion(socket, limits.firstBytesTimeout, {
       http1: (socket) => {
         for (const serve of serveHttp1) serve.call(server, socket);
       },
-      http2: (socket) => {
-        // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
-        // waits for its flow control would keep the connection until a ping fails.
-        socket.allowHalfOpen = false;
-        http2Server.once('session', (session) => {
-          sessions.add(session);
-          session.once('close', () => sessions.delete(session));
-          guardSession(session, socket, limits, (path) => !isRequestStream(path));
-        });
-        http2Server.emit('connection', socket);
-      },
+      // What a session has sent before it is one is worked off at once: up to 64 KiB, thousands of streams.
+      http2: (socket) =>
+        beginSession(() => {
+          if (socket.destroyed) return;
+          // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
+          // waits for its flow control would keep the connection until a ping fails.
+          socket.allowHalfOpen = false;
+          http2Server.once('session', (session) => {
+            sessions.add(session);
+            session.once('close', () => sessions.delete(session));
+            guardSession(session, socket, connections.of(socket), limits, (path) => !isRequestStream(path));
+          });
+          http2Server.emit('connection', socket);
+        }),
     });
   });
 
@@ -183,14 +223,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   }
   server.on('error', (error) => log.error({ err: error }, 'the listener failed to take a connection'));
 
-  const stopRenewing = secure === null || tls === null ? () => {} : renewTlsContext(secure, tls, log);
-  // What does not get as far as HTTP is nobody's call: scanners, and clients that do not trust the certificate.
-  secure?.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
-
   return {
     url: `${secure === null ? 'http' : 'https'}://${authority(host, (server.address() as AddressInfo).port)}`,
     async close(graceMs) {
-      stopRenewing();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const reason = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
       endStreams.abort(reason);
@@ -212,12 +247,23 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 /** Tells RPC from REST by the path, once, so that REST passes through nothing else. */
-function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly string[], log: Logger): HttpHandler {
+function routeRequests(
+  rpcPrefixes: readonly string[],
+  rpc: HttpHandler,
+  rest: HttpHandler,
+  { corsOrigins: origins, localNamesOnly = false }: Pick<ListenerOptions, 'corsOrigins' | 'localNamesOnly'>,
+  log: Logger,
+): HttpHandler {
   const cors = createRpcCors(origins);
   const mayCall = createOriginGate(origins);
   return (request, response) => {
     const path = request.url ?? '';
-    if (!RPC_PATH_PREFIXES.some((prefix) => path.startsWith(prefix))) {
+    const { host, ':authority': authority = host, origin } = request.headers;
+    if (localNamesOnly && !isLocalAuthority(authority as string | undefined)) {
+      refuse(response, FOREIGN_NAME);
+      return;
+    }
+    if (!rpcPrefixes.some((prefix) => path.startsWith(prefix))) {
       rest(request, response);
       return;
     }
@@ -232,11 +278,8 @@ function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly st
         return;
       }
     }
-    const { host, ':authority': authority = host, origin } = request.headers;
     if (!mayCall(origin, authority as string | undefined)) {
-      response.statusCode = 403;
-      response.setHeader('Content-Type', 'application/json');
-      response.end(FOREIGN_PAGE);
+      refuse(response, FOREIGN_PAGE);
       return;
     }
     try {
@@ -248,6 +291,24 @@ function routeRequests(rpc: HttpHandler, rest: HttpHandler, origins: readonly st
       response.end();
     }
   };
+}
+
+function foreignName(message: string): string {
+  const fault = { faultcode: 'Client', faultstring: message, debuginfo: null };
+  return JSON.stringify({ code: 'permission_denied', message, error_message: JSON.stringify(fault) });
+}
+
+function refuse(response: HttpResponse, body: string): void {
+  response.statusCode = 403;
+  response.setHeader('Content-Type', 'application/json');
+  response.end(body);
+}
+
+/** Tells a client for whom there is no room, in HTTP/1.1: what it speaks it has not said yet. Under TLS nothing can be told. */
+function turnAway(socket: Socket, isPlain: boolean): void {
+  socket.on('error', () => {});
+  if (isPlain) socket.end(NO_ROOM, () => socket.destroy());
+  else socket.destroy();
 }
 
 function authority(host: string, port: number): string {

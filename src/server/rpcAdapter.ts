@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
   type ConnectRouter,
@@ -10,20 +11,28 @@ import {
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
+import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
 import type { Caller } from '../core/caller.ts';
+import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { rpcAction } from '../rpc/actions.ts';
 import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
-import { isRequestStream } from '../rpc/routes.ts';
+
+import type { CallsInFlight } from './callsInFlight.ts';
+import { cutLongDeadline } from './longDeadline.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
 
+/** As over REST, in bytes. */
+const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
+
 export interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;
   access: Access;
+  calls: CallsInFlight;
   log: Logger;
   /** The largest message, in bytes. */
   readMaxBytes: number;
@@ -34,7 +43,7 @@ export interface RpcAdapterOptions extends ConnectRouterOptions {
  * too large and before one that is malformed, as over REST.
  */
 export function createRpcAdapter(options: RpcAdapterOptions) {
-  const { routes, access, log, readMaxBytes } = options;
+  const { routes, access, calls, log, readMaxBytes } = options;
   const router = createConnectRouter(options);
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -47,12 +56,19 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
       response.end();
       return;
     }
-    const identity = identify(request, access, log, path);
+    const isWatch = handler.method.methodKind !== 'unary';
+    const begin = (caller: Caller | null) => calls.begin({ caller, isWatch, request, response });
+    const identity = identify(request, access, begin, log, path);
     const values = createContextValues().set(identityKey, identity);
     let universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    // Connect's own reader ends the request when it has seen enough, and Node reads no more of it from the connection.
+    universal = { ...universal, body: request.iterator({ destroyOnReturn: false }) };
+    const answered = 'stream' in request ? request.stream : response;
+    answered.once('finish', () => dropRest(request));
+    cutLongDeadline(universal.header);
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
-      const whole = isRequestStream(path) ? 0 : readMaxBytes + envelope;
+      const whole = takesStream(handler.method) ? 0 : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
     handler(universal)
@@ -62,26 +78,60 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
   };
 }
 
-/** Who makes `request`; what speaks against it is told in the call's own protocol. */
+/**
+ * Reads and drops what a client still sends of a request that is answered, such as one that is too large: over HTTP/1.1
+ * its next request comes behind it, and over HTTP/2 it may wait for flow control before it looks at the answer. Whoever
+ * sends more than is reasonable is cut off.
+ */
+function dropRest(request: IncomingMessage | Http2ServerRequest): void {
+  if (request.readableEnded || request.destroyed) return;
+  let dropped = 0;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > MAX_DROPPED_BYTES) request.destroy();
+  });
+  request.resume();
+}
+
+/** Whether the requests of a call are a stream, which ends when the client likes. */
+function takesStream({ methodKind }: DescMethod): boolean {
+  return methodKind === 'client_streaming' || methodKind === 'bidi_streaming';
+}
+
+/**
+ * Who makes `request`, null when nobody needs to know; what speaks against it is told in the call's own protocol.
+ * @param begin lets the call of who it is begin, or throws
+ */
 function identify(
   request: IncomingMessage | Http2ServerRequest,
   access: Access,
+  begin: (caller: Caller | null) => void,
   log: Logger,
   method: string,
 ): Caller | Promise<Caller> | null {
   const action = rpcAction(method.slice(1));
-  if (access.isOpen(action)) return null;
   const refuse = (thrown: unknown) => {
     const error = toConnectError(thrown, log, method);
     if (error.code === Code.Unauthenticated && access.challenge !== null) {
       error.metadata.set('WWW-Authenticate', access.challenge);
     }
+    if (error.cause instanceof PassthruError && error.cause.kind === 'rate_limited') {
+      error.metadata.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    }
     throw error;
   };
+  const begun = (caller: Caller) => {
+    begin(caller);
+    return caller;
+  };
   try {
+    if (access.isOpen(action)) {
+      begin(null);
+      return null;
+    }
     const identity = access.identify(credentialsOf(request), action);
-    if (!(identity instanceof Promise)) return identity;
-    return handled(identity.catch(refuse));
+    if (!(identity instanceof Promise)) return begun(identity);
+    return handled(identity.then(begun).catch(refuse));
   } catch (error) {
     return handled(Promise.reject(error).catch(refuse));
   }

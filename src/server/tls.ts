@@ -1,5 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { SecureContextOptions, Server } from 'node:tls';
 import { readFault, watchFiles } from '../auth/watchedFile.ts';
 import { PassthruError } from '../core/errors.ts';
@@ -23,7 +25,7 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
  * The context of new connections, made of the files as they are now: TLS 1.2 and up.
  * @throws kind `failed_precondition` with the key of the configuration and the reason
  */
-export function readTlsContext({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
+function readTlsContext({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
   const cert = read('tls.cert_file', certFile);
   const [own] = certificates('tls.cert_file', certFile, cert);
   const key = read('tls.key_file', keyFile);
@@ -38,11 +40,38 @@ export function readTlsContext({ certFile, keyFile, clientCaFile }: ListenerTls)
 }
 
 /**
+ * An HTTP server that speaks TLS, and HTTP/2 or HTTP/1.1 by ALPN, with the files of `tls`, which are read again when they
+ * change while it listens. Its event `secureConnection` is what `connection` is to a server in the clear.
+ * @throws kind `failed_precondition` with the key of the configuration and the reason
+ */
+export function createTlsServer(
+  tls: ListenerTls,
+  options: ServerOptions,
+  log: Logger,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): HttpsServer {
+  const server = createServer(
+    {
+      ...options,
+      ...readTlsContext(tls),
+      ALPNProtocols: ['h2', 'http/1.1'],
+      requestCert: tls.clientCaFile !== null,
+      rejectUnauthorized: tls.requireClientCertificate,
+    },
+    handle,
+  );
+  // What does not get as far as HTTP is nobody's call: scanners, and clients that do not trust the certificate.
+  server.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
+  server.once('listening', () => server.once('close', renewTlsContext(server, tls, log)));
+  return server;
+}
+
+/**
  * Gives `server` a new context when a file has changed. While the files do not fit together, as in the middle of being
  * changed, the one before stays. Connections that are open keep theirs.
  * @returns ends the watch
  */
-export function renewTlsContext(server: Server, tls: ListenerTls, log: Logger): () => void {
+function renewTlsContext(server: Server, tls: ListenerTls, log: Logger): () => void {
   const files = [tls.certFile, tls.keyFile, tls.clientCaFile].filter((file) => file !== null);
   return watchFiles(files, () => {
     try {

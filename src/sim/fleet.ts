@@ -2,6 +2,7 @@ import { makeBlueprint } from './blueprint.ts';
 import type { Profile } from './profile.ts';
 import { plainProfile } from './profiles/plain.ts';
 import type { Quirk } from './quirk.ts';
+import type { RecordedRequest } from './requestLog.ts';
 import { SimulatedBmc } from './simulatedBmc.ts';
 
 export interface FleetOptions {
@@ -31,6 +32,8 @@ export interface FleetOptions {
   tls?: { key: string | Buffer; cert: string | Buffer };
   /** How many requests each BMC keeps to look at; 1,000 by default. */
   keepRequests?: number;
+  /** Called with each request as soon as its headers have come, in the order in which they come. */
+  onRequest?: (request: RecordedRequest, bmc: SimulatedBmc) => void;
   /** Decides which requests a fault with a probability strikes; 1 by default. */
   seed?: number;
 }
@@ -62,6 +65,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         bootTime: options.bootTime ?? 0,
         tls: options.tls ?? null,
         keepRequests: options.keepRequests ?? 1000,
+        onRequest: options.onRequest ?? null,
         seed: seed + index,
       }),
   );

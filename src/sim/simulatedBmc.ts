@@ -40,6 +40,8 @@ export interface SimulatedBmcOptions {
   tls: { key: string | Buffer; cert: string | Buffer } | null;
   /** How many requests are kept to look at. */
   keepRequests: number;
+  /** Called with each request whose headers have come; null for nobody. */
+  onRequest: ((request: RecordedRequest, bmc: SimulatedBmc) => void) | null;
   /** Decides which requests faults with a probability strike. */
   seed: number;
 }
@@ -239,6 +241,7 @@ export class SimulatedBmc {
     const path = documentPath(target) ?? target;
     const connection = this.#connections.numberOf(request.socket);
     const record = this.#log.open(method, target, path, request.headers, connection);
+    this.#options.onRequest?.(record, this);
     const admission = this.#connections.admit(request, response);
     if (admission === 'stall') return;
     if (admission === 'reset') return cut(request.socket);

@@ -62,6 +62,9 @@ export function conductorStore(database: Database): ConductorStore {
           .select(['id', sql<number>`case when expires_at + grace <= ${now} then 1 else 0 end`.as('over')])
           .where('expires_at', '<=', now)
           .orderBy('id')
+          // Not those in whose name a transaction is still open, such as that of a process that was stopped in the middle
+          // of it: what it leaves would never be seen. They come when it has ended.
+          .modifyEnd(database.untouchedRows)
           .execute();
         if (lost.length === 0) return { failed: [], freed: [] };
         const owners = lost.map(({ id }) => id);

@@ -38,6 +38,10 @@ export interface Database extends ColumnTypes {
    * others from it until the transaction ends. Nothing where there is one writer at a time anyway.
    */
   readonly holdingRows: RawBuilder<unknown>;
+  /** At the end of a select: keeps its rows from being removed, though not from being changed, until the transaction ends. */
+  readonly keepingRows: RawBuilder<unknown>;
+  /** At the end of a select: leaves out rows that others keep or change, and keeps others from both. */
+  readonly untouchedRows: RawBuilder<unknown>;
   /** Whether `error` says that a value which must be unique is there already. */
   isUniqueViolation(error: unknown): boolean;
   /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */
@@ -46,6 +50,11 @@ export interface Database extends ColumnTypes {
   announce(change: Change): void;
   /** Calls `listener` with what other processes announce. */
   onChange(listener: (change: Change) => void): void;
+  /**
+   * Leaves nothing in the files of what was overwritten or removed, as far as the database lets a program do that while
+   * others use it: on PostgreSQL it is the server's to do, in its own time. Takes as long as copying the database.
+   */
+  eraseRemoved(): Promise<void>;
   /** Ends what runs, then closes. */
   close(): Promise<void>;
 }

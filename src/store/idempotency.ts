@@ -1,9 +1,11 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { IdempotentCall, Store } from '../core/store.ts';
 import type { Database } from './database.ts';
+import { livingConductor } from './livingConductor.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type IdempotencyStore = Pick<
   Store,
@@ -13,23 +15,44 @@ type IdempotencyStore = Pick<
 /**
  * The part of the store that keeps idempotency keys. Only the acceptance is durable: after a crash of the machine a call
  * that began its work must be known, so that it is not run again; a lost outcome shows as unknown.
+ *
+ * A fingerprint is encrypted: it is a digest of the arguments, by which a password among them could be guessed.
  */
-export function idempotencyStore(database: Database): IdempotencyStore {
+export function idempotencyStore(database: Database, cipher: SecretsCipher): IdempotencyStore {
   const db = database.kysely;
+  const lives = livingConductor(database);
   return {
     async beginIdempotent(call, conductor, notBefore) {
       const first = {
-        fingerprint: call.fingerprint,
+        fingerprint: cipher.seal(call.fingerprint, fingerprintPlace(call)),
         state: 'waiting' as const,
         owner: conductor,
         outcome: null,
         create_time: call.createTime.getTime(),
       };
+      const living = db.selectFrom('conductors').where('id', '=', conductor).where('expires_at', '>', database.now);
+      const whole = { caller: call.caller, key: call.key, ...first };
       // Another lap only when the other call was forgotten between the two statements.
       for (;;) {
         const begun = await db
           .insertInto('idempotency')
-          .values({ caller: call.caller, key: call.key, ...first })
+          .$call((insert) =>
+            // What a lost conductor began is never seen again by those who end what lost ones have left.
+            database.shared
+              ? insert
+                  .columns(['caller', 'key', 'fingerprint', 'state', 'owner', 'create_time'])
+                  .expression(
+                    living.select([
+                      sql<string>`cast(${whole.caller} as text)`.as('caller'),
+                      sql<string>`cast(${whole.key} as text)`.as('key'),
+                      sql<string>`cast(${whole.fingerprint} as text)`.as('fingerprint'),
+                      sql<'waiting'>`cast(${whole.state} as text)`.as('state'),
+                      'id as owner',
+                      sql<number>`cast(${whole.create_time} as bigint)`.as('create_time'),
+                    ]),
+                  )
+              : insert.values(whole),
+          )
           .onConflict((conflict) =>
             conflict
               .columns(['caller', 'key'])
@@ -46,12 +69,17 @@ export function idempotencyStore(database: Database): IdempotencyStore {
           .where('caller', '=', call.caller)
           .where('key', '=', call.key)
           .executeTakeFirst();
-        if (known !== undefined) return { ...known, outcome: parseJsonObject(known.outcome) };
+        if (known !== undefined) {
+          const fingerprint = cipher.open(known.fingerprint, fingerprintPlace(call));
+          return { ...known, fingerprint, outcome: parseJsonObject(known.outcome) };
+        }
+        if (database.shared && (await living.select('id').execute()).length === 0) return 'expired';
       }
     },
 
     async acceptIdempotent(caller, key, conductor) {
-      return await db.transaction().execute(async (transaction) => {
+      return db.transaction().execute(async (transaction) => {
+        if (!(await lives(transaction, conductor))) return false;
         const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })
@@ -108,18 +136,26 @@ export function idempotencyStore(database: Database): IdempotencyStore {
   };
 }
 
-/** Keeps the outcome of `call`, whether or not its beginning is still known. */
-export async function keepOutcome(db: Kysely<Tables>, call: IdempotentCall, outcome: JsonObject): Promise<void> {
-  const done = { state: 'done', outcome: JSON.stringify(outcome) } as const;
-  await db
-    .insertInto('idempotency')
-    .values({
-      caller: call.caller,
-      key: call.key,
-      fingerprint: call.fingerprint,
-      create_time: call.createTime.getTime(),
-      ...done,
-    })
-    .onConflict((conflict) => conflict.columns(['caller', 'key']).doUpdateSet(done))
+/** Keeps the outcome of a call that `owner` began; false when it is that conductor's no more. */
+export async function keepOutcome(
+  db: Kysely<Tables>,
+  { caller, key }: IdempotentCall,
+  owner: string,
+  outcome: JsonObject,
+): Promise<boolean> {
+  const kept = await db
+    .updateTable('idempotency')
+    .set({ state: 'done', outcome: JSON.stringify(outcome) })
+    .where('caller', '=', caller)
+    .where('key', '=', key)
+    .where('owner', '=', owner)
+    .where('state', '<>', 'done')
+    .returning('key')
     .execute();
+  return kept.length > 0;
+}
+
+/** Where the ciphertext of a fingerprint stands, for `SecretsCipher`. */
+function fingerprintPlace({ caller, key }: IdempotentCall): string {
+  return `call ${JSON.stringify([caller, key])}`;
 }

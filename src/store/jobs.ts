@@ -3,6 +3,7 @@ import type { Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
+import { livingConductor } from './livingConductor.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
@@ -19,6 +20,7 @@ type JobStore = Pick<
   | 'listJobs'
   | 'listRevisions'
   | 'newestRevisions'
+  | 'placeAfterNewest'
   | 'removeEndedJobs'
 >;
 
@@ -28,6 +30,7 @@ const IDS_PER_QUERY = 1000;
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database): JobStore {
   const db = database.kysely;
+  const lives = livingConductor(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
   /** The job while it runs and the hold is not lost. */
@@ -112,9 +115,6 @@ export function jobStore(database: Database): JobStore {
       .where('kind', '=', 'call')
       .returning('fence'),
   );
-  const livingConductor = prepareQuery((conductor: { id: string }) =>
-    db.selectFrom('conductors').select('id').where('id', '=', conductor.id).where('expires_at', '>', database.now),
-  );
   const endRunning = prepareQuery(
     (job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'> & { owner: string; fence: number }) =>
       db
@@ -137,10 +137,7 @@ export function jobStore(database: Database): JobStore {
     async acceptJob(job, hold, idempotent, outcome) {
       try {
         await db.transaction().execute(async (transaction) => {
-          if (database.shared) {
-            const living = await transaction.executeQuery(livingConductor({ id: hold.owner }));
-            if (living.rows.length === 0) throw new HoldLost();
-          }
+          if (!(await lives(transaction, hold.owner))) throw new HoldLost();
           await transaction.executeQuery(
             insertJob({
               id: job.id,
@@ -163,7 +160,9 @@ export function jobStore(database: Database): JobStore {
               if (named.rows.length === 0) throw new HoldLost();
             }
           }
-          if (idempotent !== null) await keepOutcome(transaction, idempotent, outcome);
+          if (idempotent === null) return;
+          // Another may have been the first since, where this process was lost meanwhile.
+          if (!(await keepOutcome(transaction, idempotent, hold.owner, outcome))) throw new HoldLost();
         });
         return true;
       } catch (error) {
@@ -244,12 +243,15 @@ export function jobStore(database: Database): JobStore {
     },
 
     async listJobs(query) {
-      let page = selectJobs(db).orderBy('jobs.id', 'desc').limit(query.limit);
-      if (query.olderThan !== null) page = page.where('jobs.id', '<', query.olderThan);
-      if (query.nodeUuid !== undefined) page = page.where('jobs.node_uuid', '=', query.nodeUuid);
-      if (query.driver !== undefined) page = page.where('jobs.driver', '=', query.driver);
-      if (query.state !== undefined) page = page.where('jobs.state', '=', query.state);
-      return (await page.execute()).map(toJob);
+      let page = db.selectFrom('jobs as listed').select('listed.id').orderBy('listed.id', 'desc').limit(query.limit);
+      if (query.olderThan !== null) page = page.where('listed.id', '<', query.olderThan);
+      if (query.nodeUuid !== undefined) page = page.where('listed.node_uuid', '=', query.nodeUuid);
+      if (query.driver !== undefined) page = page.where('listed.driver', '=', query.driver);
+      if (query.state !== undefined) page = page.where('listed.state', '=', query.state);
+      // The page first: PostgreSQL takes it that few jobs have a newest revision, and with a limit on the whole it would
+      // join all of some thousand jobs for it.
+      const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
+      return rows.map(toJob);
     },
 
     async listRevisions(id, after) {
@@ -280,27 +282,30 @@ export function jobStore(database: Database): JobStore {
       return newest;
     },
 
-    async removeEndedJobs({ endedBefore, keep, limit }) {
-      const last = keep === null ? undefined : await lastKept(db, keep);
-      if (endedBefore === null && last === undefined) return 0;
+    async placeAfterNewest(count) {
+      const row = await db
+        .selectFrom('jobs')
+        .select(['id', 'end_time'])
+        .where('end_time', 'is not', null)
+        .orderBy('end_time', 'desc')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .offset(count)
+        .executeTakeFirst();
+      return row === undefined ? null : { endTime: new Date(row.end_time as number), id: row.id };
+    },
+
+    async removeEndedJobs(place, limit) {
+      const time = place.endTime.getTime();
       const removed = await db
         .deleteFrom('jobs')
         .where('id', 'in', (from) =>
           from
             .selectFrom('jobs as old')
             .select('old.id')
-            .where('old.end_time', 'is not', null)
-            .where((where) =>
-              where.or([
-                ...(endedBefore === null ? [] : [where('old.end_time', '<', endedBefore.getTime())]),
-                ...(last === undefined
-                  ? []
-                  : [
-                      where('old.end_time', '<', last.end_time),
-                      where.and([where('old.end_time', '=', last.end_time), where('old.id', '<=', last.id)]),
-                    ]),
-              ]),
-            )
+            // Follows from the next, and is what lets the index end there.
+            .where('old.end_time', '<=', time)
+            .where((where) => where.or([where('old.end_time', '<', time), where('old.id', '<=', place.id)]))
             .orderBy('old.end_time')
             .orderBy('old.id')
             .limit(limit),
@@ -310,19 +315,6 @@ export function jobStore(database: Database): JobStore {
       return removed.length;
     },
   };
-}
-
-/** The newest of the ended jobs that come after the `keep` that ended last; undefined when there is none. */
-async function lastKept(db: Kysely<Tables>, keep: number) {
-  return await db
-    .selectFrom('jobs')
-    .select(['id', 'end_time'])
-    .where('end_time', 'is not', null)
-    .orderBy('end_time', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .offset(keep)
-    .executeTakeFirst();
 }
 
 /** Ends a transaction whose writer has lost the right to it. */

@@ -7,22 +7,30 @@ import { idempotencyStore } from './idempotency.ts';
 import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
 import { reservationStore } from './reservations.ts';
+import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
 /**
- * The store on `database`, whose tables are up to date; closing the store ends what runs, then closes it.
+ * The store on `database`, whose tables are up to date, with secrets as `cipher` has them; closing the store ends what
+ * runs, then closes it.
  * @param onTrouble told of each step that failed with `store_unavailable`
  */
-export function kyselyStore(database: Database, onTrouble: () => void = () => {}): Store {
+export function kyselyStore(
+  database: Database,
+  cipher: SecretsCipher = PLAIN,
+  onTrouble: () => void = () => {},
+): Store {
   let closing: Promise<void> | null = null;
-  const running = new Set<Promise<unknown>>();
+  /** How many steps run; a set of their promises would cost every call more. */
+  let running = 0;
+  const idle = Promise.withResolvers<void>();
 
   const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
-    ...nodeStore(database),
+    ...nodeStore(database, cipher),
     ...reservationStore(database),
     ...jobStore(database),
-    ...idempotencyStore(database),
+    ...idempotencyStore(database, cipher),
     ...conductorStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);
@@ -33,16 +41,16 @@ export function kyselyStore(database: Database, onTrouble: () => void = () => {}
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();
-      const step = method(...args);
-      running.add(step);
+      running++;
       try {
-        return await step;
+        return await method(...args);
       } catch (error) {
         const trouble = isStoreUnavailable(error) ? error : database.toTrouble(error);
         if (trouble !== null) onTrouble();
         throw trouble ?? error;
       } finally {
-        running.delete(step);
+        running--;
+        if (running === 0 && closing !== null) idle.resolve();
       }
     };
   }
@@ -53,7 +61,8 @@ export function kyselyStore(database: Database, onTrouble: () => void = () => {}
     shared: database.shared,
     onChange: (listener) => database.onChange(listener),
     close() {
-      closing ??= Promise.allSettled(running).then(() => database.close());
+      if (running === 0) idle.resolve();
+      closing ??= idle.promise.then(() => database.close());
       return closing;
     },
   };

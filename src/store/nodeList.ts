@@ -3,6 +3,7 @@ import type { NodeQuery, NodeSortKey, StoredNode } from '../core/store.ts';
 import { selectNodes } from './nodes.ts';
 import { attributeDigest, type NodeRow, toBit, toNode } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type NodesQuery = ReturnType<typeof selectNodes>;
 
@@ -21,7 +22,11 @@ const SORT_COLUMNS = {
 const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
 
 /** As `Store.listNodes`. An attribute that is asked to be null matches where it is absent too. */
-export async function listNodes(db: Kysely<Tables>, query: NodeQuery): Promise<StoredNode[] | null> {
+export async function listNodes(
+  db: Kysely<Tables>,
+  query: NodeQuery,
+  cipher: SecretsCipher,
+): Promise<StoredNode[] | null> {
   let page = filter(selectNodes(db), query);
   if (query.marker !== null) {
     const marker = await db.selectFrom('nodes').selectAll().where('uuid', '=', query.marker).executeTakeFirst();
@@ -29,7 +34,7 @@ export async function listNodes(db: Kysely<Tables>, query: NodeQuery): Promise<S
     page = after(page, query, marker.id, marker[SORT_COLUMNS[query.sortKey]]);
   }
   const rows = await sort(page, query).limit(query.limit).execute();
-  return rows.map(toNode);
+  return rows.map((row) => toNode(row, cipher));
 }
 
 function filter(nodes: NodesQuery, query: NodeQuery): NodesQuery {

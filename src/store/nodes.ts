@@ -6,21 +6,22 @@ import { listNodes } from './nodeList.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { attributeDigest, type NodeRow, nodeColumns, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 type NodeStore = Pick<
   Store,
   'createNode' | 'getNodeByUuid' | 'getNodeByName' | 'listNodes' | 'updateNode' | 'deleteNode'
 >;
 
-/** The part of the store that keeps nodes. Every change is durable. */
-export function nodeStore(database: Database): NodeStore {
+/** The part of the store that keeps nodes, their secrets as `cipher` has them. Every change is durable. */
+export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore {
   const db = database.kysely;
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
   const nodeByName = prepareQuery((node: { name: string }) => selectNodes(db).where('nodes.name', '=', node.name));
 
   async function readNode(transaction: Kysely<Tables>, uuid: string): Promise<StoredNode | null> {
     const { rows } = await transaction.executeQuery(nodeByUuid({ uuid }));
-    return firstNode(rows);
+    return firstNode(rows, cipher);
   }
 
   return {
@@ -28,7 +29,7 @@ export function nodeStore(database: Database): NodeStore {
       return await db.transaction().execute(async (transaction) => {
         const created = await transaction
           .insertInto('nodes')
-          .values(toNewNodeColumns(node))
+          .values(toNewNodeColumns(node, cipher))
           .onConflict((conflict) => conflict.doNothing())
           .returning('id')
           .executeTakeFirst();
@@ -42,18 +43,18 @@ export function nodeStore(database: Database): NodeStore {
       });
     },
 
-    getNodeByUuid: async (uuid) => firstNode(await database.run(nodeByUuid({ uuid }))),
+    getNodeByUuid: async (uuid) => firstNode(await database.run(nodeByUuid({ uuid })), cipher),
 
-    getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name }))),
+    getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
-    listNodes: (query) => listNodes(db, query),
+    listNodes: (query) => listNodes(db, query, cipher),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {
         return await db.transaction().execute(async (transaction) => {
           const updated = await transaction
             .updateTable('nodes')
-            .set({ ...toNodeColumns(changes), update_time: updateTime.getTime() })
+            .set({ ...toNodeColumns(uuid, changes, cipher), update_time: updateTime.getTime() })
             .where('uuid', '=', uuid)
             .where('uuid', 'in', reservedUnder(transaction, uuid, fence))
             .returning('uuid')
@@ -87,8 +88,8 @@ export function nodeStore(database: Database): NodeStore {
   };
 }
 
-function firstNode(rows: NodeRow[]): StoredNode | null {
-  return rows[0] === undefined ? null : toNode(rows[0]);
+function firstNode(rows: NodeRow[], cipher: SecretsCipher): StoredNode | null {
+  return rows[0] === undefined ? null : toNode(rows[0], cipher);
 }
 
 /** All nodes with their reservations, as `NodeRow`. */

@@ -4,12 +4,14 @@ import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
-import { openPostgres } from './postgres.ts';
 import { isPostgresUrl } from './postgresUrl.ts';
-import { openSqlite } from './sqlite.ts';
+import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
+import { checkSecretsKeys, countSecretsKeys } from './secretsKeys.ts';
 
 export interface StoreOptions {
   log: Logger;
+  /** Encrypts the secrets of nodes; without it they are kept plain. */
+  cipher?: SecretsCipher;
   /** Told of each step that failed because the database cannot be used. */
   onTrouble?: () => void;
 }
@@ -19,23 +21,36 @@ export interface StoreOptions {
  *
  * @param url `sqlite:PATH` (from the working directory when relative), `sqlite::memory:` or `postgres://USER@HOST/DATABASE`
  * @throws kind `invalid_argument` when `url` names no store, `failed_precondition` when the database is not for us as it is:
- *   another process uses the SQLite file, PostgreSQL refuses the user, a newer program has changed the tables;
+ *   another process uses the SQLite file, PostgreSQL refuses the user, a newer program has changed the tables, secrets are
+ *   encrypted with a key that `cipher` does not have;
  *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
-  const { log, onTrouble } = options;
+  const { log, cipher = PLAIN, onTrouble } = options;
+  const database = await openMigrated(url, log, cipher);
+  const plain = cipher.keyId === null ? 0 : ((await countSecretsKeys(database)).get(null) ?? 0);
+  if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are in the clear: run passthru rotate-key');
+  return kyselyStore(database, cipher, onTrouble);
+}
+
+/** As `openStore`, as far as the database. */
+export async function openMigrated(url: string, log: Logger, cipher: SecretsCipher): Promise<Database> {
   const database = await openDatabase(url, log);
   try {
     await migrate(database, log);
+    await checkSecretsKeys(database, cipher);
+    return database;
   } catch (error) {
     await database.close();
     throw database.toTrouble(error) ?? error;
   }
-  return kyselyStore(database, onTrouble);
 }
 
+/** Loads the one that is used: the other would stay in memory for nothing. */
 async function openDatabase(url: string, log: Logger): Promise<Database> {
-  return isPostgresUrl(url) ? openPostgres(url, log) : openSqlite(sqlitePath(url), log);
+  if (isPostgresUrl(url)) return (await import('./postgres.ts')).openPostgres(url, log);
+  const path = sqlitePath(url);
+  return (await import('./sqlite.ts')).openSqlite(path, log);
 }
 
 function sqlitePath(url: string): string {

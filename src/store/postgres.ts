@@ -73,10 +73,14 @@ function onConnections(
     // Holds until the end of the transaction, which the statement outside one is itself, and so for its commit.
     mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
     holdingRows: sql`for share`,
+    keepingRows: sql`for key share`,
+    untouchedRows: sql`for update skip locked`,
     isUniqueViolation,
     toTrouble: postgresTrouble,
     announce: (change) => changes.announce(change),
     onChange: (listener) => changes.listen(listener),
+    // Its autovacuum does. What would do it at once locks everybody out.
+    eraseRemoved: async () => {},
     async close() {
       await changes.close();
       await connections.end();

@@ -23,6 +23,9 @@ const ANSWER_TIMEOUT = 5000;
  */
 const STANDSTILL_TIMEOUT = 10_000;
 
+/** Milliseconds after a connection that could not be had in which no other is tried: whoever calls is told at once. */
+const REST = 1000;
+
 /** Milliseconds of silence after which the system asks whether the other side is still there. */
 const KEEPALIVE_DELAY = 10_000;
 
@@ -90,11 +93,18 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
     log.warn({ err: error }, 'an idle connection to the database was lost');
   });
 
+  /** Until when, by the monotonic clock, nobody is let wait for what has just failed. */
+  let resting = 0;
   async function connect(): Promise<Connection> {
+    const begun = performance.now();
+    if (begun < resting) throw new ConnectionLost('no connection was to be had a moment ago');
     try {
       return connections.get(await pool.connect()) as Connection;
     } catch (error) {
-      throw error instanceof pg.DatabaseError ? error : new ConnectionLost('no connection', { cause: error });
+      if (error instanceof pg.DatabaseError) throw error;
+      // What is refused at once needs no rest.
+      if (hasty && performance.now() - begun > CONNECT_TIMEOUT / 2) resting = performance.now() + REST;
+      throw new ConnectionLost('no connection', { cause: error });
     }
   }
 

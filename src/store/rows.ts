@@ -6,6 +6,7 @@ import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
 import type { Node, NodeChanges, Reservation } from '../core/node.ts';
 import type { StoredNode } from '../core/store.ts';
 import type { JobRevisionsTable, JobsTable, NodesTable, ReservationsTable } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 /** A node with its reservation, as `nodeColumns` selects it. */
 export interface NodeRow extends Selectable<NodesTable> {
@@ -44,20 +45,28 @@ export const nodeColumns = [
   'reservations.since',
 ] as const;
 
-/** The node in `row`. */
-export function toNode(row: NodeRow): StoredNode {
+/** The columns of a node that hold secrets, and are encrypted where there is a key. `attributes` has `instance_info`. */
+export const SECRET_COLUMNS = ['driver_info', 'attributes'] as const;
+
+/** Where a ciphertext stands, for `SecretsCipher`. */
+export function secretsPlace(uuid: string, column: (typeof SECRET_COLUMNS)[number]): string {
+  return `node ${uuid}, ${column}`;
+}
+
+/** The node in `row`, whose secrets `cipher` decrypts. */
+export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
   return {
     uuid: row.uuid,
     name: row.name,
     driver: row.driver,
     vendorInterface: row.vendor_interface,
-    driverInfo: parseObject(row.driver_info),
+    driverInfo: parseObject(cipher.open(row.driver_info, secretsPlace(row.uuid, 'driver_info'))),
     extra: parseObject(row.extra),
     properties: parseObject(row.properties),
     description: row.description,
     maintenance: row.maintenance !== 0,
     maintenanceReason: row.maintenance_reason,
-    attributes: parseObject(row.attributes),
+    attributes: parseObject(cipher.open(row.attributes, secretsPlace(row.uuid, 'attributes'))),
     lastError: row.last_error,
     reservation: row.reservation_kind === null ? null : toReservation({ ...row, kind: row.reservation_kind }),
     createTime: new Date(row.create_time),
@@ -81,33 +90,41 @@ export function toReservation(
   };
 }
 
-/** The columns of a node that `changes` sets; what is undefined is left. */
-export function toNodeColumns(changes: NodeChanges): Partial<Omit<NodesTable, 'id'>> {
+/** The columns of the node `uuid` that `changes` sets; what is undefined is left. */
+export function toNodeColumns(
+  uuid: string,
+  changes: NodeChanges,
+  cipher: SecretsCipher,
+): Partial<Omit<NodesTable, 'id'>> {
+  const { driverInfo, attributes } = changes;
   return {
     ...(changes.name !== undefined && { name: changes.name }),
     ...(changes.driver !== undefined && { driver: changes.driver }),
     ...(changes.vendorInterface !== undefined && { vendor_interface: changes.vendorInterface }),
-    ...(changes.driverInfo !== undefined && { driver_info: JSON.stringify(changes.driverInfo) }),
+    ...(driverInfo !== undefined && { driver_info: seal(uuid, 'driver_info', driverInfo, cipher) }),
     ...(changes.extra !== undefined && { extra: JSON.stringify(changes.extra) }),
     ...(changes.properties !== undefined && { properties: JSON.stringify(changes.properties) }),
     ...(changes.description !== undefined && { description: changes.description }),
     ...(changes.maintenance !== undefined && { maintenance: toBit(changes.maintenance) }),
     ...(changes.maintenanceReason !== undefined && { maintenance_reason: changes.maintenanceReason }),
-    ...(changes.attributes !== undefined && { attributes: JSON.stringify(changes.attributes) }),
+    ...(attributes !== undefined && { attributes: seal(uuid, 'attributes', attributes, cipher) }),
   };
 }
 
 /** The columns of a new node. */
-export function toNewNodeColumns(node: Omit<Node, 'reservation' | 'lastError' | 'updateTime'>): Omit<NodesTable, 'id'> {
+export function toNewNodeColumns(
+  node: Omit<Node, 'reservation' | 'lastError' | 'updateTime'>,
+  cipher: SecretsCipher,
+): Omit<NodesTable, 'id'> {
   return {
     uuid: node.uuid,
     name: node.name,
     driver: node.driver,
     vendor_interface: node.vendorInterface,
-    driver_info: JSON.stringify(node.driverInfo),
+    driver_info: seal(node.uuid, 'driver_info', node.driverInfo, cipher),
     extra: JSON.stringify(node.extra),
     properties: JSON.stringify(node.properties),
-    attributes: JSON.stringify(node.attributes),
+    attributes: seal(node.uuid, 'attributes', node.attributes, cipher),
     description: node.description,
     maintenance: toBit(node.maintenance),
     maintenance_reason: node.maintenanceReason,
@@ -182,6 +199,10 @@ export function toProgressColumns(progress: Progress | null): Pick<JobRevisionsT
 /** `value` as JSON text; null for null. */
 export function toJsonColumn(value: Json | ErrorRecord): string | null {
   return value === null ? null : JSON.stringify(value);
+}
+
+function seal(uuid: string, column: (typeof SECRET_COLUMNS)[number], value: JsonObject, cipher: SecretsCipher): string {
+  return cipher.seal(JSON.stringify(value), secretsPlace(uuid, column));
 }
 
 /** Most nodes leave most of their objects empty, and a node is read at every call. */

@@ -45,7 +45,11 @@ export function openSqlite(path: string, log: Logger): Database {
 }
 
 function connect(path: string): DatabaseSync {
-  const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true });
+  return setUp(new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true }));
+}
+
+/** Sets the journal and its durability; closes the connection when that fails. */
+export function setUp(sqlite: DatabaseSync): DatabaseSync {
   try {
     // Small pages, because every call writes one when it takes its node and one when it leaves it: at 4,096 bytes the pair
     // takes a third more time. They count for a new file alone.
@@ -77,11 +81,17 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
     mayBeLost: sql`null`,
     holdingRows: sql``,
+    keepingRows: sql``,
+    untouchedRows: sql``,
     isUniqueViolation,
     toTrouble: sqliteTrouble,
     // There is nobody to tell, or to be told by.
     announce: () => {},
     onChange: () => {},
+    async eraseRemoved() {
+      // The first writes the database anew, into the log; the second takes that over and empties the log.
+      await kysely.connection().execute(async () => sqlite.exec('vacuum; pragma wal_checkpoint(truncate)'));
+    },
     async close() {
       // The connection comes when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ACTIONS } from '../../src/auth/actions.ts';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
+import { ACTIONS, type Action } from '../../src/auth/actions.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { RPC_ACTIONS } from '../../src/rpc/actions.ts';
 import { makeAuthority } from './certificates.ts';
@@ -21,6 +23,13 @@ describe('the table', () => {
     );
   });
 
+  test('lets nobody do what has no entry', () => {
+    for (const action of [undefined, 'fly', 'toString'] as (Action | undefined)[]) {
+      expect(OPEN_ACCESS.isOpen(action)).toBe(false);
+      expect(() => OPEN_ACCESS.check(ANONYMOUS, action)).toThrow('No role may do this.');
+    }
+  });
+
   test('leaves open the health and the root documents alone', () => {
     const open = (action: keyof typeof ACTIONS | undefined) => action !== undefined && ACTIONS[action] === 'open';
     expect(ROUTES.filter(({ action }) => open(action)).map(({ path }) => path)).toEqual(['/', '/healthz', '/v1']);
@@ -40,6 +49,12 @@ function guarded(type: string, start: () => Promise<{ service: ConfiguredService
     testEveryRoute(type, () => running.guarded);
   });
 }
+
+guarded('none', async () => {
+  const service = await startConfiguredService('auth: { type: none }');
+  const callers = { wrong: basic('anna', 'x'), reader: {}, operator: {}, admin: {} };
+  return { service, guarded: { url: service.url, callers } };
+});
 
 guarded('http_basic', async () => {
   const service = await startConfiguredService(

@@ -28,7 +28,7 @@ export async function startConfiguredService(
   const file = join(folder, 'passthru.yaml');
   writeFileSync(file, config);
   const { auth, tls } = loadConfig({ file, environment: {} });
-  const access = createAccess(auth, log);
+  const access = await createAccess(auth, log);
   const service = await startTestService({
     log,
     access,

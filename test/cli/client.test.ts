@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { type Ended, passthru, ROOT, type Served, serve, start, startPassthru } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -116,6 +118,22 @@ describe('lists and records', () => {
       reservation: 'conductor-b.example',
       lock: { kind: 'held', method: null, requested_by: 'nodes_file', job: null },
     });
+  });
+});
+
+describe('node validate', () => {
+  test("tells under Ironic's columns whether the interface can work with the node; 1 when it cannot", async () => {
+    expect(JSON.parse(await output('node', 'validate', 'bench-1', '-f', 'json'))).toEqual([
+      { Interface: 'vendor', Result: true, Reason: null },
+    ]);
+    await output('node', 'create', '--driver', 'redfish', '--name', 'no-address');
+    const { status, stdout, stderr } = await run('node', 'validate', 'no-address', '-f', 'json');
+    expect([status, stderr]).toEqual([1, 'error: node no-address is not valid\n']);
+    expect(JSON.parse(stdout)).toEqual([
+      { Interface: 'vendor', Result: false, Reason: expect.stringContaining('redfish_address') },
+    ]);
+    await output('node', 'delete', 'no-address');
+    expect(await run('node', 'validate', 'nope')).toMatchObject({ status: 3 });
   });
 });
 
@@ -340,6 +358,19 @@ describe('a job', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
+  if (!hasTerminal) tellSkipped('a watch on a terminal', 'there is no python3 here');
+  test.skipIf(!hasTerminal)('on a terminal a bar shows how far it is, in one line that is written anew', async () => {
+    const { status, shown } = await onTerminal(
+      ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=bar', '--watch', '-f', 'value', '-c', 'state'],
+      { PASSTHRU_SERVER: served.url },
+      [[/50% half/, () => void release('bar')]],
+    );
+    expect(status).toBe(0);
+    const lines = shown.split('\r\u001b[K');
+    expect(lines).toContain('[##########----------] hold running 50% half \\x1b[31mway');
+    expect(lines.at(-1)).toBe('hold succeeded\r\nsucceeded\r\n');
+  });
+
   test('one that fails ends its watch with 1 and the reason', async () => {
     const id = await startHold('fail');
     const watch = startPassthru(['job', 'watch', id, '-f', 'value', '-c', 'state'], { PASSTHRU_SERVER: served.url });
@@ -402,7 +433,7 @@ describe('a service that is not there', () => {
       status: 5,
       stdout: '',
       stderr:
-        'error: cannot reach http://127.0.0.1:1: the connection was refused. Is the service running? --server or PASSTHRU_SERVER names another.\n',
+        'error: cannot reach http://127.0.0.1:1: the connection was refused. Is the service running? --server, PASSTHRU_SERVER or a context names another.\n',
     });
   });
 
@@ -423,6 +454,16 @@ test.skipIf(!existsSync('/dev/full'))('a standard output that is full is told in
     '--version',
   ]).ended;
   expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
+});
+
+test('the help of every command has examples', async () => {
+  const words = [...readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8').matchAll(/^\| `([a-z ]+?)(?= [^a-z`]|`)/gm)];
+  const commands = new Set(words.map(([, path]) => path!));
+  expect(commands.size).toBeGreaterThan(15);
+  for (const path of commands) {
+    const { status, stdout } = await passthru([...path.split(' '), '--help']);
+    expect([path, status, stdout]).toEqual([path, 0, expect.stringMatching(/\nExamples?:\n {2}|start-up file:/)]);
+  }
 });
 
 test('every command has help, and a misspelt one a suggestion', async () => {

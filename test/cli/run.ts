@@ -68,7 +68,8 @@ export function start(program: string, args: readonly string[], environment: Nod
 
 /** Starts `passthru ARGS`. */
 export function startPassthru(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Command {
-  return start(process.execPath, [MAIN, ...args], environment);
+  // Without whatever contexts whoever runs the tests has.
+  return start(process.execPath, [MAIN, ...args], { XDG_CONFIG_HOME: '/nonexistent', ...environment });
 }
 
 /** Runs `passthru ARGS` to its end. */
@@ -91,7 +92,7 @@ export async function serve(args: readonly string[] = [], environment: NodeJS.Pr
     PASSTHRU_STORE: 'sqlite::memory:',
     ...environment,
   });
-  const [, url] = await command.printed(/^listening on (http:\/\/\S+)$/m);
+  const [, url] = await command.printed(/^listening on (https?:\/\/\S+)$/m);
   return {
     url: url!,
     command,

@@ -30,6 +30,15 @@ test('a secret shows as ****** wherever it stands', () => {
   expect(line!.err).toHaveProperty('stack');
 });
 
+test('a secret in a text shows as ****** where the form of the text tells it', () => {
+  const err = new Error('postgres://u:hunter2@h/db said {"token":"hunter2"}', { cause: new Error('Bearer hunter2') });
+  const [line] = logged('info', (log) =>
+    log.info({ err, url: 'https://u:hunter2@bmc/', list: ['password=hunter2'] }, 'x'),
+  );
+  expect(line).toMatchObject({ url: 'https://******@bmc/', list: ['password=******'] });
+  expect(JSON.stringify(line)).not.toContain('hunter2');
+});
+
 test('what goes round in circles is cut, not followed', () => {
   const circle: Record<string, unknown> = {};
   circle.self = circle;

@@ -42,8 +42,8 @@ describe.skipIf('missing' in environment)('a service behind a real Keystone', ()
     await keystone.createUser('anna', 'admin', { project: infra });
     await keystone.createUser('sys-reader', 'reader');
     await keystone.createUser('nobody', null);
-    kept = await startService('');
-    asking = await startService(', token_cache_time: 0s');
+    kept = await startService(', projects: [infra@Default]');
+    asking = await startService(', token_cache_time: 0s, projects: [infra@Default]');
   }, 120_000);
   afterAll(async () => {
     for (const service of services) await service[Symbol.asyncDispose]();
@@ -83,9 +83,14 @@ describe.skipIf('missing' in environment)('a service behind a real Keystone', ()
     const byName = await startService(', projects: [infra@Default]');
     const byId = await startService(`, projects: [${infra}]`);
     const other = await startService(', projects: [service@Default]');
+    const none = await startService('');
+    const member = await keystone.token('otto', { project: 'infra' });
     expect((await ask(byName, token)).status).toBe(200);
     expect((await ask(byId, token)).status).toBe(200);
     expect((await ask(other, token)).status).toBe(403);
+    expect((await ask(none, token)).status).toBe(200);
+    expect((await ask(none, member)).status).toBe(403);
+    expect((await ask(byName, member)).status).toBe(200);
   });
 
   test('nobody without a good token is told where to get one, as keystonemiddleware does', async () => {

@@ -127,7 +127,7 @@ export class Keystone {
 }
 
 /** Seconds. */
-export const SHORT_LIFE = 4;
+export const SHORT_LIFE = 6;
 
 async function serve(python: string, config: string): Promise<{ url: string; process: ChildProcess }> {
   const child = spawn(python, [SERVER, config], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -10,6 +10,7 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
+import { type CallLimits, CallsInFlight, DEFAULT_CALL_LIMITS } from '../../src/server/callsInFlight.ts';
 import type { ListenerLimits } from '../../src/server/limits.ts';
 import { type Listener, startListener } from '../../src/server/listener.ts';
 import type { ListenerTls } from '../../src/server/tls.ts';
@@ -38,6 +39,8 @@ export const LONG_EXTENDED_INFO = Array.from({ length: 60 }, (_, index) => ({
 export async function startTestService(
   options: {
     limits?: Partial<ListenerLimits>;
+    callLimits?: Partial<CallLimits>;
+    localNamesOnly?: boolean;
     corsOrigins?: string[];
     log?: Logger;
     /** Who may come in; everybody when not given. */
@@ -58,16 +61,19 @@ export async function startTestService(
     log,
     settings: { lockedRetryAttempts: 1, lockedRetryInterval: 10, maxLockWait: 60_000, workers: 10 },
   });
+  const calls = new CallsInFlight({ ...DEFAULT_CALL_LIMITS, ...options.callLimits });
   const listener = await startListener({
     host: '127.0.0.1',
     port: 0,
     core,
     access,
+    calls,
     log,
-    rest: createRestHandler({ core, access, log, corsOrigins }),
+    rest: createRestHandler({ core, access, calls, log, corsOrigins }),
     corsOrigins,
     limits: options.limits,
     tls: options.tls,
+    localNamesOnly: options.localNamesOnly,
   });
   return {
     url: listener.url,

@@ -51,6 +51,17 @@ async function closing(socket: Socket): Promise<string> {
   return received;
 }
 
+test('a kept HTTP/1.1 connection takes the next request after a message that was too large', async () => {
+  service = await startTestService({ limits: { readMaxBytes: 1000 } });
+  const socket = openSocket();
+  const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;
+  const head = `POST ${CALL} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json`;
+  socket.write(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`);
+  socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const received = await closing(socket);
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 429', 'HTTP/1.1 200']);
+});
+
 describe('a connection that does not go on is ended', () => {
   beforeEach(async () => {
     service = await startTestService({ limits: SHORT_LIMITS });
@@ -170,6 +181,30 @@ describe('limits', () => {
     });
     expect(await watch.text()).toContain('"not_found"');
   });
+
+  test.each([
+    ['Grpc-Timeout', '99999999H', 'application/grpc+json', '{}'],
+    ['Connect-Timeout-Ms', '9999999999', 'application/json', '{}'],
+  ])(
+    'a deadline that no timer can count (%s: %s) is refused, and nothing warns of it',
+    async (name, value, type, body) => {
+      const warnings: Error[] = [];
+      const note = (warning: Error) => void warnings.push(warning);
+      process.on('warning', note);
+      const session = connectHttp2(service.url);
+      const headers = { ':method': 'POST', ':path': CALL, 'content-type': type, te: 'trailers', [name]: value };
+      const stream = session.request(headers).on('error', () => {});
+      const told: Record<string, unknown> = {};
+      stream.on('response', (fields) => Object.assign(told, fields));
+      stream.on('trailers', (fields) => Object.assign(told, fields));
+      stream.resume().end(body);
+      await new Promise((resolve) => stream.once('close', resolve));
+      expect(told).toMatchObject(type === 'application/json' ? { ':status': 400 } : { 'grpc-status': '3' });
+      session.destroy();
+      process.off('warning', note);
+      expect(warnings.filter(({ name }) => name === 'TimeoutOverflowWarning')).toEqual([]);
+    },
+  );
 
   test('a deadline that passes is answered with its detail', async () => {
     const body = JSON.stringify({ node: 'n1', method: 'until_aborted' });

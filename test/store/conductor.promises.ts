@@ -82,6 +82,7 @@ export function conductorPromises(opened: Opened): void {
 
       const reopened = await opened().reopen();
       await reapAll(reopened);
+      await reopened.addConductor(sampleConductor({ id: 'process-2', host: 'host-2' }));
       const known = (key: string) => reopened.beginIdempotent(call(key), 'process-2', longAgo);
       expect(await known('waiting')).toBeNull();
       expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
@@ -102,6 +103,8 @@ export function conductorPromises(opened: Opened): void {
       const living = sampleJob(2, { nodeUuid: other.uuid });
       await store.acceptJob(living, hold(otherFence), null, {});
 
+      const call = { caller: 'alice', key: 'key', fingerprint: 'f', createTime: NOW };
+      expect(await store.beginIdempotent(call, 'short', new Date(0))).toBeNull();
       expect(await reap(store)).toEqual(NOTHING);
       expect(await store.renewConductor('short')).toBe(true);
       expect(await store.listHosts()).toEqual(['host-1', 'host-2', 'host-3']);
@@ -118,6 +121,8 @@ export function conductorPromises(opened: Opened): void {
       if (store.shared) {
         expect(await store.acquire(free.uuid, sampleReservation(), 'short')).toEqual({ outcome: 'expired' });
         expect(await store.acceptJob(sampleJob(3), hold(null, 'short'), null, {})).toBe(false);
+        expect(await store.acceptIdempotent('alice', 'key', 'short')).toBe(false);
+        expect(await store.beginIdempotent(call, 'short', new Date(0))).toBe('expired');
       }
 
       const { freed } = await vi.waitUntil(

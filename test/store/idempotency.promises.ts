@@ -94,6 +94,17 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin()).toMatchObject({ state: 'done', outcome: { job: job.id } });
     });
 
+    test('only the conductor that began a call can accept it, or have a job as its outcome', async () => {
+      const { store } = opened();
+      await begin();
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-2')).toBe(false);
+      expect(await store.acceptJob(sampleJob(1), hold(null, 'process-2'), CALL, { job: 'x' })).toBe(false);
+      expect(await store.getJob(sampleJob(1).id)).toBeNull();
+      expect(await begin()).toMatchObject({ state: 'waiting', outcome: null });
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-1')).toBe(true);
+      expect(await store.acceptIdempotent('alice', 'key-1', 'process-1')).toBe(false);
+    });
+
     test('a job that cannot be stored is no outcome', async () => {
       const { store } = opened();
       await store.acceptJob(sampleJob(1), hold(), null, {});

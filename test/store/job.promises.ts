@@ -118,16 +118,18 @@ export function jobPromises(opened: Opened): void {
       }
       const left = async () =>
         (await store.listJobs({ limit: 10, olderThan: null })).map((job) => Number(job.id.slice(-12)));
-      expect(await store.removeEndedJobs({ endedBefore: null, keep: null, limit: 9 })).toBe(0);
-      expect(await store.removeEndedJobs({ endedBefore: time(2), keep: 5, limit: 9 })).toBe(0);
-      expect(await store.removeEndedJobs({ endedBefore: time(4), keep: null, limit: 1 })).toBe(1);
+      const until = (second: number) => ({ endTime: time(second), id: '' });
+      expect(await store.removeEndedJobs(until(2), 9)).toBe(0);
+      expect(await store.placeAfterNewest(5)).toBeNull();
+      expect(await store.placeAfterNewest(4)).toEqual({ endTime: time(2), id: sampleJob(2).id });
+      expect(await store.removeEndedJobs(until(4), 1)).toBe(1);
       expect(await left()).toEqual([6, 5, 4, 3, 1]);
-      expect(await store.removeEndedJobs({ endedBefore: time(4), keep: null, limit: 9 })).toBe(1);
+      expect(await store.removeEndedJobs(until(4), 9)).toBe(1);
       expect(await left()).toEqual([6, 5, 4, 1]);
-      expect(await store.removeEndedJobs({ endedBefore: null, keep: 1, limit: 9 })).toBe(2);
+      expect(await store.removeEndedJobs((await store.placeAfterNewest(1))!, 9)).toBe(2);
       expect(await left()).toEqual([6, 1]);
       expect(await store.listRevisions(sampleJob(5).id, 0)).toEqual([]);
-      expect(await store.removeEndedJobs({ endedBefore: time(99), keep: 0, limit: 9 })).toBe(1);
+      expect(await store.removeEndedJobs((await store.placeAfterNewest(0))!, 9)).toBe(1);
       expect(await left()).toEqual([1]);
     });
 

@@ -69,7 +69,12 @@ test.each<[string, (uuid: string, fence: number) => Promise<unknown>]>([
   ['a change of a node', (uuid, fence) => store.updateNode(uuid, fence, { description: 'x' }, new Date())],
   [
     'an idempotency key',
-    () => store.beginIdempotent({ caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() }, 'p', new Date(0)),
+    () =>
+      store.beginIdempotent(
+        { caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() },
+        'process-1',
+        new Date(0),
+      ),
   ],
 ])('%s is answered only when it is durable', async (what, step) => {
   const { uuid } = await enrol(store);

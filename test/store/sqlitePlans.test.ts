@@ -1,12 +1,13 @@
 import { CompiledQuery, createQueryId, type KyselyPlugin, type RootOperationNode } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
+import { reap } from '../../src/core/reaper.ts';
 import type { NodeQuery, Store } from '../../src/core/store.ts';
 import type { Database } from '../../src/store/database.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
-import { enrol, sampleJob, sampleReservation, update } from './samples.ts';
+import { accept, enrol, hold, sampleConductor, sampleEnd, sampleJob, sampleReservation, update } from './samples.ts';
 
 let database: Database;
 let store: Store;
@@ -26,6 +27,8 @@ beforeAll(async () => {
   database = openSqlite(':memory:', silentLogger);
   await migrate(database, silentLogger);
   store = kyselyStore({ ...database, kysely: database.kysely.withPlugin(recorder) });
+  // Who has migrated counts as lost.
+  await reap(store, silentLogger, false);
   ({ uuid } = await enrol(store, { name: 'node-1', attributes: { owner: 'x' } }));
 });
 
@@ -56,6 +59,13 @@ async function planOf(step: () => Promise<unknown>): Promise<string> {
   return (await plans(queries)).join('\n');
 }
 
+async function endJobs(count: number): Promise<void> {
+  for (let number = 1; number <= count; number++) {
+    const end = sampleEnd(await accept(store, number), { endTime: new Date(number) });
+    await store.endJob(end, hold());
+  }
+}
+
 const page = (given: Partial<NodeQuery>) => () =>
   store.listNodes({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc', ...given });
 const jobs = (given: object) => () => store.listJobs({ limit: 10, olderThan: sampleJob(9).id, ...given });
@@ -83,7 +93,11 @@ test.each<[string, () => Promise<unknown>]>([
     () => store.beginIdempotent({ caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() }, 'p', new Date(0)),
   ],
   ['the removal of old idempotent calls', () => store.removeIdempotent(new Date(), 10)],
-  ['the removal of old jobs', () => store.removeEndedJobs({ endedBefore: new Date(), keep: null, limit: 10 })],
+  ['the removal of old jobs', () => store.removeEndedJobs({ endTime: new Date(), id: 'x' }, 10)],
+  ['the wish for a node', () => store.want(uuid, 1)],
+  ['the release of a node whose acquisition is not known', () => store.releaseOwn(uuid, 'process-1')],
+  ['the request to stop a job', () => store.requestCancel(sampleJob(1).id, 'alice')],
+  ['the renewal of a lease', () => store.renewConductor('process-1')],
   ['the newest revisions of jobs', () => store.newestRevisions([sampleJob(1).id, sampleJob(2).id])],
   ['requests to stop jobs', () => store.listCancelRequests('process-1')],
   ['the end of an idempotent call', () => store.finishIdempotent('a', 'k', {})],
@@ -110,6 +124,24 @@ test.each<[string, () => Promise<unknown>]>([
   expect(await planOf(step)).not.toMatch(/TEMP B-TREE/);
 });
 
+test('jobs that are too many: the oldest kept is found by walking the index alone', async () => {
+  await endJobs(3);
+  const plan = await planOf(() => store.placeAfterNewest(2));
+  expect(plan).toContain('SEARCH jobs USING COVERING INDEX jobs_end_time');
+  expect(plan).not.toMatch(/SCAN (?!CONSTANT)|TEMP B-TREE/);
+});
+
+test('the look for lost conductors reads nothing but the few conductors', async () => {
+  expect(await planOf(() => reap(store, silentLogger, false))).toBe('SCAN conductors');
+});
+
+test('the jobs of lost conductors are found among those that run', async () => {
+  await store.addConductor(sampleConductor({ id: 'process-lost', lease: -1, grace: 3_600_000 }));
+  const plan = await planOf(() => reap(store, silentLogger, false));
+  expect(plan).toContain('SEARCH jobs USING INDEX jobs_state (state=?)');
+  expect(plan).not.toMatch(/SCAN (jobs|job_revisions|nodes|reservations)|TEMP B-TREE/);
+});
+
 test('nodes of an owner: are found by index, so that only they are sorted', async () => {
   expect(await planOf(page({ attributes: { owner: 'x' } }))).not.toMatch(/SCAN (?!CONSTANT)/);
 });
@@ -119,5 +151,5 @@ test.each([
   [{ driver: 'x' }, 'jobs_driver'],
   [{ state: 'running' }, 'jobs_state'],
 ])('a page of jobs by %j uses the index %s', async (query, index) => {
-  expect(await planOf(jobs(query))).toContain(`SEARCH jobs USING INDEX ${index}`);
+  expect(await planOf(jobs(query))).toContain(`SEARCH listed USING COVERING INDEX ${index}`);
 });

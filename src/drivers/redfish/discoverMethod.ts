@@ -11,6 +11,7 @@ import {
   type RedfishClient,
   type RedfishClients,
   RedfishError,
+  type RedfishTarget,
   type RequestOptions,
 } from '../../redfish/index.ts';
 import { type RedfishSettings, readBmc } from './driverInfo.ts';
@@ -74,12 +75,22 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
       });
       try {
-        return await clients.once(target, (client) => describeSystems(client, { signal: task.signal }));
+        const pinned = await pin(target, settings);
+        return await clients.once(pinned, (client) => describeSystems(client, { signal: task.signal }));
       } catch (error) {
         throw toBmcError(error, target.origin);
       }
     },
   });
+}
+
+/** `target` with the addresses that its name has now, which are allowed; a connection that follows asks no resolver again. */
+async function pin(target: RedfishTarget, { destinations }: RedfishSettings): Promise<RedfishTarget> {
+  if (destinations === undefined) return target;
+  const host = new URL(target.origin).hostname.replace(/^\[|\]$/g, '');
+  const addresses = await destinations.resolve('address', host);
+  if (addresses !== null) return { ...target, connection: { ...target.connection, addresses } };
+  throw new RedfishError('unreachable', 'the host name is unknown', { url: target.origin });
 }
 
 async function describeSystems(

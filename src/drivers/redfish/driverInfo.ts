@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { SecureVersion } from 'node:tls';
 import { looseBoolean } from '../../core/arguments.ts';
+import type { Destinations } from '../../core/destinations.ts';
 import { type FieldViolation, PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
@@ -17,6 +18,8 @@ export interface RedfishSettings {
   requestTimeoutMs: number;
   /** Whether requests say under which reservation they are sent, for the simulated BMCs of a test. Default false. */
   fenceHeader?: boolean;
+  /** Where a subscription and `discover` may lead. Default anywhere. */
+  destinations?: Destinations;
 }
 
 /** What driver_info says of a machine. */
@@ -50,6 +53,21 @@ export function readDriverInfo(node: Node, settings: RedfishSettings): NodeBmc {
     field: (key) => `driver_info.${key}`,
     message: (faults) => `Invalid Redfish properties in node ${node.uuid} driver_info: ${faults}`,
   });
+}
+
+/**
+ * `readDriverInfo` for calls: what was read of a driver_info is read once, as long as the core gives the same object for it.
+ */
+export function driverInfoReader(settings: RedfishSettings): (node: Node) => NodeBmc {
+  const read = new WeakMap<JsonObject, NodeBmc>();
+  return (node) => {
+    let bmc = read.get(node.driverInfo);
+    if (bmc === undefined) {
+      bmc = readDriverInfo(node, settings);
+      read.set(node.driverInfo, bmc);
+    }
+    return bmc;
+  };
 }
 
 /**

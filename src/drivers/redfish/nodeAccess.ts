@@ -1,6 +1,7 @@
 import type { NodeTask } from '../../core/hardware.ts';
+import type { Node } from '../../core/node.ts';
 import type { RedfishClient, RedfishClients, RequestOptions } from '../../redfish/index.ts';
-import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
+import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 
 /** What a method of a redfish vendor interface works with. */
 export interface NodeAccess {
@@ -16,15 +17,22 @@ export interface NodeAccess {
 /** Gives a method access to the BMC of its node. Throws kind `invalid_argument` when driver_info is wrong. */
 export type AccessNode = (task: NodeTask) => NodeAccess;
 
-/** Access over `clients`, where the nodes of one BMC and account share a conversation. */
-export function accessBy(clients: RedfishClients, settings: RedfishSettings): AccessNode {
+/**
+ * Access over `clients`, where the nodes of one BMC and account share a conversation.
+ * @param read as `readDriverInfo`
+ */
+export function accessBy(
+  clients: RedfishClients,
+  { fenceHeader }: RedfishSettings,
+  read: (node: Node) => NodeBmc,
+): AccessNode {
   return (task) => {
-    const { target, systemPath } = readDriverInfo(task.node, settings);
+    const { target, systemPath } = read(task.node);
     const { signal, node, fence } = task;
     const options = {
       signal,
       beforeSend: () => task.beforeSend(),
-      headers: settings.fenceHeader && fence !== null ? fenceHeaders(node.uuid, fence) : {},
+      headers: fenceHeader && fence !== null ? fenceHeaders(node.uuid, fence) : {},
     };
     return { client: clients.for(target), systemPath, options, subject: `node ${node.uuid}` };
   };

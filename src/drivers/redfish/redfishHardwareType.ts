@@ -2,7 +2,7 @@ import type { HardwareType } from '../../core/hardware.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type BmcExchange, createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
 import { discoverMethod } from './discoverMethod.ts';
-import { type RedfishSettings, readDriverInfo } from './driverInfo.ts';
+import { driverInfoReader, type RedfishSettings, readDriverInfo } from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
 import { accessBy } from './nodeAccess.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
@@ -51,13 +51,14 @@ export function redfishMachines(
   clients: RedfishClients,
   settings: RedfishSettings,
 ): Omit<HardwareType, 'name'> {
-  const access = accessBy(clients, settings);
+  const read = driverInfoReader(settings);
+  const access = accessBy(clients, settings, read);
   return {
     vendorInterfaces: [
       {
         name: vendorInterface,
-        methods: [...subscriptionMethods(access), ejectMethod(access)],
-        validate: (node) => void readDriverInfo(node, settings),
+        methods: [...subscriptionMethods(access, settings.destinations), ejectMethod(access)],
+        validate: (node) => void read(node),
       },
       { name: 'no-vendor', methods: [] },
     ],

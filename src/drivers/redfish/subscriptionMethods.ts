@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Destinations } from '../../core/destinations.ts';
 import { PassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/hardware.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
@@ -35,12 +36,15 @@ const collectionResult = z.looseObject({
   'Members@odata.count': z.number(),
 });
 
-/** The methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name"). */
-export function subscriptionMethods(access: AccessNode): Method<NodeTask>[] {
-  return [create(access), remove(access), list(access), get(access)];
+/**
+ * The methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name").
+ * @param destinations where a subscription may point; anywhere when not given
+ */
+export function subscriptionMethods(access: AccessNode, destinations?: Destinations): Method<NodeTask>[] {
+  return [create(access, destinations), remove(access), list(access), get(access)];
 }
 
-function create(access: AccessNode): Method<NodeTask> {
+function create(access: AccessNode, destinations: Destinations | undefined): Method<NodeTask> {
   return defineMethod({
     name: 'create_subscription',
     httpMethods: ['POST'],
@@ -52,6 +56,7 @@ function create(access: AccessNode): Method<NodeTask> {
       task: NodeTask,
       { destination, Destination = destination, if_exists: ifExists, ...given },
     ): Promise<JsonObject> {
+      await destinations?.checkUrl('Destination', Destination!);
       const { client, options, subject } = access(task);
       const failed = `Failed to create subscription on ${subject}`;
       try {

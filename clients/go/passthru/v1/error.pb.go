@@ -142,6 +142,8 @@ const (
 	ErrorReason_ERROR_REASON_NOT_SERVED ErrorReason = 29
 	// What was asked for does not fit the state that the node or job is in.
 	ErrorReason_ERROR_REASON_FAILED_PRECONDITION ErrorReason = 30
+	// What tells who callers are (Keystone, a key set) cannot be reached.
+	ErrorReason_ERROR_REASON_IDENTITY_UNAVAILABLE ErrorReason = 31
 )
 
 // Enum value maps for ErrorReason.
@@ -178,6 +180,7 @@ var (
 		28: "ERROR_REASON_INTERNAL",
 		29: "ERROR_REASON_NOT_SERVED",
 		30: "ERROR_REASON_FAILED_PRECONDITION",
+		31: "ERROR_REASON_IDENTITY_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -211,6 +214,7 @@ var (
 		"ERROR_REASON_INTERNAL":               28,
 		"ERROR_REASON_NOT_SERVED":             29,
 		"ERROR_REASON_FAILED_PRECONDITION":    30,
+		"ERROR_REASON_IDENTITY_UNAVAILABLE":   31,
 	}
 )
 
@@ -571,7 +575,7 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x0fReservationKind\x12 \n" +
 	"\x1cRESERVATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESERVATION_KIND_CALL\x10\x01\x12\x19\n" +
-	"\x15RESERVATION_KIND_HELD\x10\x02*\x8f\b\n" +
+	"\x15RESERVATION_KIND_HELD\x10\x02*\xb6\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1f\n" +
@@ -604,7 +608,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x18ERROR_REASON_WORKER_LOST\x10\x1b\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x1c\x12\x1b\n" +
 	"\x17ERROR_REASON_NOT_SERVED\x10\x1d\x12$\n" +
-	" ERROR_REASON_FAILED_PRECONDITION\x10\x1eB\x8d\x01B\n" +
+	" ERROR_REASON_FAILED_PRECONDITION\x10\x1e\x12%\n" +
+	"!ERROR_REASON_IDENTITY_UNAVAILABLE\x10\x1fB\x8d\x01B\n" +
 	"ErrorProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (

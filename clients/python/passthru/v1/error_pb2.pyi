@@ -113,6 +113,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What was asked for exists in Ironic but is not served here."""
     ERROR_REASON_FAILED_PRECONDITION: _ErrorReason.ValueType  # 30
     """What was asked for does not fit the state that the node or job is in."""
+    ERROR_REASON_IDENTITY_UNAVAILABLE: _ErrorReason.ValueType  # 31
+    """What tells who callers are (Keystone, a key set) cannot be reached."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason tells what happened, finer than a status code can."""
@@ -179,6 +181,8 @@ ERROR_REASON_NOT_SERVED: ErrorReason.ValueType  # 29
 """What was asked for exists in Ironic but is not served here."""
 ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 30
 """What was asked for does not fit the state that the node or job is in."""
+ERROR_REASON_IDENTITY_UNAVAILABLE: ErrorReason.ValueType  # 31
+"""What tells who callers are (Keystone, a key set) cannot be reached."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

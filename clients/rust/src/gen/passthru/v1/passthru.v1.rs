@@ -224,6 +224,8 @@ pub enum ErrorReason {
     NotServed = 29,
     /// What was asked for does not fit the state that the node or job is in.
     FailedPrecondition = 30,
+    /// What tells who callers are (Keystone, a key set) cannot be reached.
+    IdentityUnavailable = 31,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -263,6 +265,7 @@ impl ErrorReason {
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::NotServed => "ERROR_REASON_NOT_SERVED",
             Self::FailedPrecondition => "ERROR_REASON_FAILED_PRECONDITION",
+            Self::IdentityUnavailable => "ERROR_REASON_IDENTITY_UNAVAILABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -299,6 +302,7 @@ impl ErrorReason {
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_NOT_SERVED" => Some(Self::NotServed),
             "ERROR_REASON_FAILED_PRECONDITION" => Some(Self::FailedPrecondition),
+            "ERROR_REASON_IDENTITY_UNAVAILABLE" => Some(Self::IdentityUnavailable),
             _ => None,
         }
     }

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { type BenchServer, type Usage, usageOf } from './server.ts';
+
+const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
+const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
+
+/** Starts `passthru serve` on any free port, as a user would but for the probe that tells its usage. */
+export async function startReplica(environment: Record<string, string>): Promise<BenchServer> {
+  const child = spawn(process.execPath, ['--expose-gc', '--import', PROBE, MAIN, 'serve'], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_LOG_LEVEL: 'error', ...environment },
+  });
+  let printed = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    printed += chunk;
+    child.emit('printed');
+  });
+  let url: string | undefined;
+  while (url === undefined) {
+    const exit = once(child, 'exit').then(([status]) => Promise.reject(new Error(`serve ended with ${status}`)));
+    await Promise.race([once(child, 'printed'), exit]);
+    url = /^listening on (http:\/\/\S+)$/m.exec(printed)?.[1];
+  }
+  return {
+    url,
+    usage: (): Promise<Usage> => usageOf(child),
+    async stop() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { type Client, createClient } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { PassthruService } from '../gen/passthru/v1/passthru_pb.ts';
+import { startReplica } from './replica.ts';
+
+/** What one watcher costs a replica while nothing happens, in bytes. */
+export interface IdleCost {
+  way: 'gRPC' | 'Server-Sent Events';
+  watchers: number;
+  /** Of the process, which keeps what was freed for a while. */
+  rss: number;
+  /** Of what is live, buffers included. */
+  live: number;
+}
+
+const COUNTS = [1_000, 5_000];
+
+/** Streams that one HTTP/2 connection carries; each event stream has a connection of its own. */
+const STREAMS = 500;
+
+/** Jobs that are accepted at once. */
+const AT_ONCE = 32;
+
+/**
+ * A replica on the database at `url` runs jobs that do not end, another one has their watchers: each job one, by gRPC and
+ * then, in a replica that is started anew, by Server-Sent Events.
+ */
+export async function idleCosts(url: string): Promise<IdleCost[]> {
+  const environment = {
+    PASSTHRU_STORE: url,
+    PASSTHRU_WORKERS_POOL_SIZE: '10000',
+    PASSTHRU_FAKE_VENDOR_DELAY: '1h',
+    PASSTHRU_SHUTDOWN_GRACE: '0s',
+  };
+  const runs = await startReplica(environment);
+  const jobs = await startJobs(runs.url, COUNTS.at(-1)!);
+  const costs: IdleCost[] = [];
+  for (const way of ['gRPC', 'Server-Sent Events'] as const) {
+    const watches = await startReplica(environment);
+    const watch = way === 'gRPC' ? grpcWatchers(watches.url) : eventStreams(watches.url);
+    // What the first ones bring about is not the price of one.
+    for (const id of jobs.slice(0, 50)) await watch(id);
+    const before = await watches.usage();
+    let watchers = 0;
+    for (const count of COUNTS) {
+      while (watchers < count) {
+        const some = jobs.slice(watchers, Math.min(count, watchers + AT_ONCE));
+        await Promise.all(some.map(watch));
+        watchers += some.length;
+      }
+      const { rss, live } = await watches.usage();
+      costs.push({ way, watchers, rss: (rss - before.rss) / watchers, live: (live - before.live) / watchers });
+    }
+    await watches.stop();
+  }
+  await runs.stop();
+  return costs;
+}
+
+/** Starts `count` jobs that do not lock their node, and answers their ids. */
+async function startJobs(url: string, count: number): Promise<string[]> {
+  const headers = { 'X-OpenStack-Ironic-API-Version': '1.80', 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ name: 'watched', driver: 'fake-hardware' });
+  const created = await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body });
+  if (created.status !== 201) throw new Error(`the node was answered with ${created.status}`);
+  const client = grpcClient(url);
+  const jobs: string[] = [];
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async (_, caller) => {
+      for (let job = caller; job < count; job += AT_ONCE) {
+        const call = { node: 'watched', method: 'fourth_method_shared_lock', arguments: { bar: 'x' } };
+        const { outcome } = await client.callNodeMethod(call);
+        if (outcome.case !== 'job') throw new Error(`answered ${outcome.case}`);
+        jobs.push(outcome.value.id);
+      }
+    }),
+  );
+  return jobs;
+}
+
+type Watch = (id: string) => Promise<void>;
+
+/** Each resolves when the watcher has the present state. */
+function grpcWatchers(url: string): Watch {
+  let client = grpcClient(url);
+  let streams = 0;
+  return async (jobId) => {
+    if (++streams % STREAMS === 0) client = grpcClient(url);
+    const events = client.watchJob({ jobId })[Symbol.asyncIterator]();
+    await events.next();
+    // It ends with the replica.
+    events.next().catch(() => {});
+  };
+}
+
+function eventStreams(url: string): Watch {
+  const { hostname, port } = new URL(url);
+  return async (id) => {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    socket.write(`GET /v1/jobs/${id}/events HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    for (let answer = ''; !answer.includes('event: job'); ) answer += (await once(socket, 'data'))[0];
+  };
+}
+
+function grpcClient(baseUrl: string): Client<typeof PassthruService> {
+  const sessionManager = new Http2SessionManager(baseUrl);
+  return createClient(PassthruService, createGrpcTransport({ baseUrl, sessionManager }));
+}

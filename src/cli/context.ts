@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { type Context, contextPath, readContexts, writeContexts } from './contextFile.ts';
+import { usageError } from './exitStatus.ts';
+import { addOutputOptions, type OutputOptions, printListing } from './output.ts';
+import { type ServerOptions, serverUrl } from './server.ts';
+
+/** `passthru context …`. */
+export function contextCommand(): Command {
+  return new Command('context')
+    .description('Name services and what proves who you are, and choose the one that commands talk to')
+    .addCommand(listCommand())
+    .addCommand(useCommand())
+    .addCommand(setCommand())
+    .addCommand(deleteCommand());
+}
+
+function listCommand(): Command {
+  const command = new Command('list').description('List the contexts; secrets are not shown');
+  return addOutputOptions(command).action(async (options: OutputOptions) => {
+    const { current, contexts } = await readContexts();
+    const rows = Object.entries(contexts)
+      .sort(([first], [second]) => (first < second ? -1 : 1))
+      .map(([name, context]) => [name, name === current, context.server, proof(context)]);
+    await printListing({ columns: ['Name', 'Current', 'Server', 'Signs On By'], rows }, options);
+  });
+}
+
+function useCommand(): Command {
+  return new Command('use')
+    .description('Make a context the one of commands that name none')
+    .argument('<context>', 'its name')
+    .action(async (name: string) => {
+      const file = await readContexts();
+      if (!Object.hasOwn(file.contexts, name)) throw unknownContext(name);
+      await writeContexts({ ...file, current: name });
+      console.log(`Commands use context ${name}`);
+    });
+}
+
+interface SetOptions {
+  password?: string;
+  caFile?: string;
+}
+
+function setCommand(): Command {
+  const command = new Command('set')
+    .description(
+      'Make or change a context: --server, and --token, --user or --cert-file. The first one becomes the current one',
+    )
+    .argument('<context>', 'its name')
+    .option('--password <text>', "the user's password; @FILE is read anew by each command")
+    .option('--ca-file <file>', "the authorities of the service's certificate, in PEM")
+    .addHelpText('after', SET_HELP);
+  return command.action(async (name: string, options: SetOptions) => {
+    const file = await readContexts();
+    const before: Partial<Context> = Object.hasOwn(file.contexts, name) ? file.contexts[name]! : {};
+    const { server, token, user, certFile, keyFile, passwordFile } = given(command);
+    const context = {
+      ...before,
+      ...(server === undefined ? {} : { server: serverUrl(server) }),
+      // One proof takes the place of the other.
+      ...(token === undefined ? {} : { token: absolute(token), user: undefined, password: undefined }),
+      ...(user === undefined ? {} : { user, token: undefined }),
+      ...(passwordFile === undefined ? {} : { password: absolute(`@${passwordFile}`) }),
+      ...(options.password === undefined ? {} : { password: absolute(options.password) }),
+      ...(options.caFile === undefined ? {} : { ca_file: resolve(options.caFile) }),
+      ...(certFile === undefined ? {} : { cert_file: resolve(certFile) }),
+      ...(keyFile === undefined ? {} : { key_file: resolve(keyFile) }),
+    };
+    if (context.server === undefined) throw usageError(`--server: a new context needs it`);
+    const contexts = { ...file.contexts, [name]: { ...context, server: context.server } };
+    await writeContexts({ current: file.current ?? name, contexts });
+    console.log(`Set context ${name} in ${contextPath()}`);
+  });
+}
+
+function deleteCommand(): Command {
+  return new Command('delete')
+    .description('Forget a context')
+    .argument('<context>', 'its name')
+    .action(async (name: string) => {
+      const { current, contexts } = await readContexts();
+      if (!Object.hasOwn(contexts, name)) throw unknownContext(name);
+      const { [name]: _, ...others } = contexts;
+      await writeContexts({ ...(current === name ? {} : { current }), contexts: others });
+      console.log(`Deleted context ${name}`);
+    });
+}
+
+/** The program's own options as the command line gives them: what the environment says is not for keeping. */
+function given(command: Command): Partial<ServerOptions> {
+  const options = Object.entries(command.optsWithGlobals<Partial<ServerOptions>>());
+  return Object.fromEntries(options.filter(([name]) => command.getOptionValueSourceWithGlobals(name) === 'cli'));
+}
+
+/** `@FILE` with a path that holds wherever it is read from. */
+function absolute(text: string): string {
+  return text.startsWith('@') && !text.startsWith('@@') ? `@${resolve(text.slice(1))}` : text;
+}
+
+function proof({ token, user, cert_file }: Context): string {
+  if (token !== undefined) return 'token';
+  if (user !== undefined) return `user ${user}`;
+  return cert_file === undefined ? 'nothing' : 'certificate';
+}
+
+function unknownContext(name: string) {
+  return usageError(`there is no context ${name} in ${contextPath()}`);
+}
+
+const SET_HELP = `
+Examples:
+  passthru context set lab --server https://passthru.lab.example:6385 --token @token.txt
+  passthru context set site --server https://passthru.example --user anna --password @password.txt
+  passthru context use site`;

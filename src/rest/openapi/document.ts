@@ -1,0 +1,162 @@
+import type { Access } from '../../auth/access.ts';
+import { ACTIONS } from '../../auth/actions.ts';
+import { ERROR_FACES } from '../../contract/faces.ts';
+import type { ErrorKind } from '../../core/errors.ts';
+import type { HardwareType } from '../../core/hardware.ts';
+import { MAX_VERSION, RANGE_HEADERS } from '../apiVersion.ts';
+import type { Route, Verb } from '../router.ts';
+import {
+  ANSWER_HEADERS,
+  type AnswerDescription,
+  type AnswerHeader,
+  REQUEST_HEADERS,
+  type RouteDescription,
+  type Schema,
+} from './description.ts';
+import { methodOperations } from './methodOperations.ts';
+import { ref, SCHEMAS } from './schemas.ts';
+import { SECURITY_SCHEMES } from './securitySchemes.ts';
+
+type Operation = Record<string, unknown>;
+
+/** What can be wrong with every request; `cancelled` is not among it, for nobody is there to be told. */
+const EVERYWHERE: readonly ErrorKind[] = ['invalid_argument', 'internal'];
+/** Besides, where a role is needed. */
+const GUARDED: readonly ErrorKind[] = ['too_large', 'permission_denied', 'shutting_down', 'store_unavailable'];
+/** Besides, where callers have to prove who they are. */
+const IDENTIFIED: readonly ErrorKind[] = ['unauthenticated', 'identity_unavailable', 'rate_limited'];
+
+const PARAMETERS: Readonly<Record<string, Schema>> = {
+  ident: {
+    description: 'The UUID of a node, or its name from version 1.5 on.',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254}$' },
+  },
+  driver: { description: 'The name of a driver.', schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' } },
+  method: {
+    description: 'The name of a method.',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$' },
+  },
+  host: { description: 'The name of a process.', schema: { type: 'string', pattern: '^[A-Za-z0-9-]{1,255}$' } },
+  id: { description: 'The id of a job.', schema: { type: 'string', format: 'uuid' } },
+};
+
+/**
+ * The OpenAPI 3.1 document of `routes`, with a path for each method of `hardwareTypes`. A route without a description
+ * is not in it: nothing is served there. Every path that takes GET takes HEAD as well.
+ */
+export function openApiDocument(routes: readonly Route[], hardwareTypes: readonly HardwareType[], access: Access) {
+  const paths: Record<string, Record<string, Operation>> = {};
+  for (const route of routes) {
+    const { description } = route;
+    if (description === null) continue;
+    const verbs = route.verbs.filter((verb) => verb !== 'HEAD');
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    for (const verb of verbs) at(paths, path)[verb.toLowerCase()] = operation(route, verb, description, path, access);
+    for (const method of methodOperations(route, hardwareTypes)) {
+      const { verb, path: template, description: own, id } = method;
+      const methodPath = template.replaceAll(/:(\w+)/g, '{$1}');
+      at(paths, methodPath)[verb.toLowerCase()] = operation(route, verb, own, methodPath, access, id);
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'passthru',
+      version: MAX_VERSION,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      description:
+        "Vendor passthru for bare-metal nodes, at the URLs of OpenStack Ironic. What Ironic has beside this answers 400 in Ironic's error shape.",
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      schemas: SCHEMAS,
+      headers: ANSWER_HEADERS,
+      ...(access.type === 'none' ? {} : { securitySchemes: SECURITY_SCHEMES[access.type] }),
+    },
+  };
+}
+
+function at(paths: Record<string, Record<string, Operation>>, path: string): Record<string, Operation> {
+  paths[path] ??= {};
+  return paths[path];
+}
+
+function operation(
+  { action }: Route,
+  verb: Verb,
+  description: RouteDescription,
+  path: string,
+  access: Access,
+  id = `${verb.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+/g, '_')}`,
+): Operation {
+  const isOpen = ACTIONS[action] === 'open';
+  const { summary, query = {}, headers = [], body } = description;
+  const isVersioned = path.startsWith('/v1');
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const parameters = [
+    ...names.map((name) => ({ name, in: 'path', required: true, ...PARAMETERS[name] })),
+    ...Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema })),
+    ...headers.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
+    ...(isVersioned ? [VERSION_PARAMETER] : []),
+  ];
+  const takesBody = body !== undefined && verb !== 'GET';
+  return {
+    operationId: id,
+    summary,
+    parameters,
+    ...(takesBody
+      ? { requestBody: { required: isNeeded(body), content: { 'application/json': { schema: body } } } }
+      : {}),
+    responses: responses(description, isVersioned, isOpen, access),
+    ...(isOpen || access.type === 'none'
+      ? {}
+      : { security: Object.keys(SECURITY_SCHEMES[access.type]).map((scheme) => ({ [scheme]: [] })) }),
+  };
+}
+
+const VERSION_PARAMETER = {
+  name: 'X-OpenStack-Ironic-API-Version',
+  in: 'header',
+  description: 'The API version to speak, or `latest`; 1.1 when absent.',
+  schema: { type: 'string', pattern: '^(latest|1\\.[0-9]{1,2})$', default: 'latest' },
+};
+
+/** An empty body counts as `{}`. */
+function isNeeded(body: Schema): boolean {
+  return body.$ref !== undefined || (Array.isArray(body.required) && body.required.length > 0);
+}
+
+function responses(description: RouteDescription, isVersioned: boolean, isOpen: boolean, access: Access): Operation {
+  const answers: Operation = {};
+  const versions = isVersioned ? VERSION_HEADERS : [];
+  for (const [status, answer] of Object.entries(description.answers)) answers[status] = response(answer, versions);
+  const kinds: ErrorKind[] = [
+    ...EVERYWHERE,
+    ...(isVersioned ? (['version_not_acceptable'] as const) : []),
+    ...(isOpen ? [] : GUARDED),
+    ...(isOpen || access.type === 'none' ? [] : IDENTIFIED),
+    ...(description.errors ?? []),
+  ];
+  for (const [status, of] of Map.groupBy(kinds, (kind) => ERROR_FACES[kind].status)) {
+    const headers: AnswerHeader[] = status === 406 ? versions.slice(0, 2) : [...versions];
+    if (status === 429 || status === 503) headers.push('Retry-After');
+    if (status === 401 && access.challenge !== null) headers.push('WWW-Authenticate');
+    answers[status] ??= response({ description: [...of].sort().join(', '), schema: ref('Error') }, headers);
+  }
+  return answers;
+}
+
+const VERSION_HEADERS = [
+  ...RANGE_HEADERS.filter((_, index) => index % 2 === 0),
+  'X-OpenStack-Ironic-API-Version',
+] as AnswerHeader[];
+
+function response(answer: AnswerDescription, more: readonly AnswerHeader[]): Operation {
+  const { description, schema, mediaType = 'application/json', headers = [] } = answer;
+  return {
+    description,
+    headers: Object.fromEntries([...headers, ...more].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    ...(schema === undefined ? {} : { content: { [mediaType]: { schema } } }),
+  };
+}

@@ -1,0 +1,181 @@
+import { ErrorDetailSchema } from '../../../gen/passthru/v1/error_pb.ts';
+import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
+import { HTTP_METHODS } from '../../core/hardware.ts';
+import { INTERFACES } from '../drivers.ts';
+import { NODE_KEYS } from '../nodeDocument.ts';
+import { NODE_FIELDS, type NodeField, UNSERVED_INTERFACES } from '../nodeFields.ts';
+import type { Schema } from './description.ts';
+import { messageSchema } from './messageSchema.ts';
+
+const text = { type: 'string' };
+const textOrNull = { type: ['string', 'null'] };
+const nothing = { type: 'null' };
+const object = { type: 'object' };
+const links = { type: 'array', items: ref('Link') };
+const strings = { type: 'array', items: text };
+
+/** Refers to one of `SCHEMAS`. */
+export function ref(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** An object that has all of `properties` and no others. */
+export function record(properties: Readonly<Record<string, Schema>>): Schema {
+  return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
+}
+
+/** A page of a list, whose entries are under `name`. */
+export function page(name: string, entry: Schema): Schema {
+  const properties = { [name]: { type: 'array', items: entry }, next: { type: 'string', format: 'uri' } };
+  return { type: 'object', properties, required: [name], additionalProperties: false };
+}
+
+const WRITTEN: Readonly<Record<NodeField['kind'], Schema>> = {
+  text: textOrNull,
+  uuid: { type: ['string', 'null'], format: 'uuid' },
+  boolean: {
+    description: 'A boolean, or one in words: "true", "False", "1", "no"',
+    type: ['boolean', 'string', 'null'],
+  },
+  object: { type: ['object', 'null'] },
+};
+
+/** What a node shows that nobody writes, where it is not always null. */
+const SHOWN: Readonly<Record<string, Schema>> = {
+  uuid: { type: 'string', format: 'uuid' },
+  created_at: { type: 'string', format: 'date-time' },
+  updated_at: { type: ['string', 'null'], format: 'date-time' },
+  clean_step: object,
+  console_enabled: { type: 'boolean' },
+  deploy_step: object,
+  driver_internal_info: object,
+  last_error: textOrNull,
+  maintenance_reason: textOrNull,
+  provision_state: text,
+  raid_config: object,
+  reservation: { description: 'Who holds the node', ...textOrNull },
+  target_raid_config: object,
+  traits: strings,
+  conductor: text,
+  links,
+  ports: links,
+  states: links,
+  portgroups: links,
+  volume: links,
+};
+
+function shownField({ kind, default: fallback }: NodeField): Schema {
+  switch (kind) {
+    case 'boolean':
+      return { type: fallback === null ? ['boolean', 'null'] : 'boolean' };
+    case 'object':
+      return object;
+    default:
+      return WRITTEN[kind];
+  }
+}
+
+function nodeSchema(): Schema {
+  const shown = NODE_KEYS.map((key) => {
+    const field = NODE_FIELDS.get(key);
+    return [key, SHOWN[key] ?? (field === undefined ? nothing : shownField(field))];
+  });
+  return { type: 'object', properties: Object.fromEntries(shown), required: ['links'], additionalProperties: false };
+}
+
+function newNodeSchema(): Schema {
+  const written = [...NODE_FIELDS].map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
+  const unserved = UNSERVED_INTERFACES.map((key) => [key, nothing]);
+  return {
+    type: 'object',
+    properties: {
+      uuid: { type: ['string', 'null'], format: 'uuid' },
+      ...Object.fromEntries([...written, ...unserved]),
+      driver: { ...text, maxLength: NODE_FIELDS.get('driver')?.maxLength },
+    },
+    required: ['driver'],
+    additionalProperties: false,
+  };
+}
+
+function driverSchema(): Schema {
+  const interfaces = INTERFACES.flatMap((kind) => [
+    [`default_${kind}_interface`, textOrNull],
+    [`enabled_${kind}_interfaces`, strings],
+  ]);
+  const summary = { name: text, hosts: strings, links, properties: links, type: { const: 'dynamic' } };
+  return {
+    ...record(summary),
+    properties: { ...summary, ...Object.fromEntries(interfaces) },
+  };
+}
+
+/** The shapes that answers and bodies have in common. */
+export const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Error: {
+    description: "Ironic's error: what is wrong stands in error_message as a JSON text (schema Fault), encoded twice.",
+    type: 'object',
+    properties: {
+      error_message: { ...text, contentMediaType: 'application/json', contentSchema: ref('Fault') },
+      error: {
+        description: 'With 401, as keystonemiddleware answers it.',
+        ...record({ code: { const: 401 }, title: text, message: text }),
+      },
+    },
+    required: ['error_message'],
+    additionalProperties: false,
+  },
+  Fault: {
+    description: 'Unknown paths, verbs and versions have code, title and description instead.',
+    type: 'object',
+    properties: {
+      faultcode: { enum: ['Client', 'Server'] },
+      faultstring: { description: 'What is wrong and what to do, in words.', ...text },
+      debuginfo: nothing,
+      detail: messageSchema(ErrorDetailSchema),
+      code: { type: 'integer' },
+      title: text,
+      description: text,
+    },
+  },
+  Link: {
+    type: 'object',
+    properties: { href: text, rel: text, type: text },
+    required: ['href', 'rel'],
+    additionalProperties: false,
+  },
+  Version: record({ id: text, links, status: text, min_version: text, version: text }),
+  Node: nodeSchema(),
+  NewNode: newNodeSchema(),
+  Patch: {
+    description: 'A JSON Patch (RFC 6902) of three operations.',
+    type: 'array',
+    items: {
+      type: 'object',
+      properties: {
+        op: { enum: ['add', 'replace', 'remove'] },
+        path: { description: 'Such as /extra/key', type: 'string', pattern: '^(/[\\w-]+)+$' },
+        value: {},
+      },
+      required: ['op', 'path'],
+      additionalProperties: false,
+    },
+  },
+  Driver: driverSchema(),
+  Conductor: {
+    ...record({ hostname: text, conductor_group: text, links, alive: { type: 'boolean' } }),
+    properties: { hostname: text, conductor_group: text, links, alive: { type: 'boolean' }, drivers: strings },
+  },
+  Methods: {
+    description: 'The methods by name.',
+    type: 'object',
+    additionalProperties: record({
+      http_methods: { type: 'array', items: { enum: HTTP_METHODS } },
+      async: { description: 'Whether a call starts a job.', type: 'boolean' },
+      description: text,
+      attach: { description: 'Whether the answer is an attachment.', type: 'boolean' },
+      require_exclusive_lock: { type: 'boolean' },
+    }),
+  },
+  Job: messageSchema(JobSchema),
+};

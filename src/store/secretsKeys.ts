@@ -1,0 +1,127 @@
+import { type Kysely, sql } from 'kysely';
+import { PassthruError } from '../core/errors.ts';
+import type { Database } from './database.ts';
+import { SECRET_COLUMNS, secretsPlace } from './rows.ts';
+import type { Tables } from './schema.ts';
+import { type SecretsCipher, sealedWith } from './secretsCipher.ts';
+
+/** Nodes that are looked at in one step. Each is a small transaction of its own. */
+const BATCH = 100;
+
+/** So often all nodes are gone through for those that others write meanwhile. */
+const PASSES = 3;
+
+/** How many nodes have secrets that are encrypted with each key; under null those that have some in the clear. */
+export async function countSecretsKeys(database: Database): Promise<Map<string | null, number>> {
+  const counts = new Map<string | null, number>();
+  for (const column of SECRET_COLUMNS) {
+    const found = await database.kysely
+      .selectFrom('nodes')
+      .select((select) => [keyColumn(column).as('key'), select.fn.countAll().as('nodes')])
+      .where(column, '<>', '{}')
+      .groupBy(keyColumn(column))
+      .execute();
+    for (const { key, nodes } of found) {
+      const id = key === '' ? null : key;
+      counts.set(id, Math.max(counts.get(id) ?? 0, Number(nodes)));
+    }
+  }
+  return counts;
+}
+
+/** @throws kind `failed_precondition` when there are secrets that `cipher` cannot read, so that no node is half readable */
+export async function checkSecretsKeys(database: Database, cipher: SecretsCipher): Promise<void> {
+  const counts = await countSecretsKeys(database);
+  for (const [id, nodes] of counts) {
+    if (id === null || cipher.keyIds.includes(id)) continue;
+    const given = cipher.keyIds.length === 0 ? 'no key is given' : `the keys given are ${cipher.keyIds.join(', ')}`;
+    throw new PassthruError(
+      'failed_precondition',
+      `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${given}; add that key, on any line but the first unless it is to encrypt`,
+    );
+  }
+}
+
+/** What `rotateSecrets` did. */
+export interface Rotated {
+  /** Nodes whose secrets were encrypted with another key, or with none. */
+  changed: number;
+  /** Nodes that still have such secrets, since others write them. */
+  left: number;
+}
+
+/**
+ * Encrypts with the first key of `cipher` what is not, node by node, each whole or not at all: it may be interrupted and
+ * begun again at any time, and others may use the store meanwhile. A node that another changes at that moment is that
+ * other's, and looked at once more.
+ *
+ * @param progress told how many were changed so far
+ */
+export async function rotateSecrets(
+  database: Database,
+  cipher: SecretsCipher,
+  progress: (changed: number) => void = () => {},
+): Promise<Rotated> {
+  let changed = 0;
+  for (let pass = 0; pass < PASSES; pass++) {
+    let found = 0;
+    for (let after = ''; ; ) {
+      const rows = await database.kysely
+        .selectFrom('nodes')
+        .select(['uuid', ...SECRET_COLUMNS])
+        .where('uuid', '>', after)
+        .where((where) => where.or(SECRET_COLUMNS.map((column) => isOld(column, cipher))))
+        .orderBy('uuid')
+        .limit(BATCH)
+        .execute();
+      found += rows.length;
+      for (const row of rows) if (await resealNode(database.kysely, row, cipher)) changed++;
+      progress(changed);
+      if (rows.length < BATCH) break;
+      after = rows.at(-1)!.uuid;
+    }
+    if (found === 0) break;
+  }
+  // What was overwritten is still in the file.
+  if (changed > 0) await database.eraseRemoved();
+  const counts = await countSecretsKeys(database);
+  let left = 0;
+  for (const [id, nodes] of counts) if (id !== cipher.keyId) left += nodes;
+  return { changed, left };
+}
+
+type SecretColumn = (typeof SECRET_COLUMNS)[number];
+
+/** The id of the key of a column, `''` where it is plain; what `sealedWith` says, in SQL. */
+function keyColumn(column: SecretColumn) {
+  return sql<string>`case when ${sql.ref(`nodes.${column}`)} like '{%' then '' else substr(${sql.ref(`nodes.${column}`)}, 1, 16) end`;
+}
+
+function isOld(column: SecretColumn, cipher: SecretsCipher) {
+  return sql<boolean>`(${sql.ref(`nodes.${column}`)} <> '{}' and ${keyColumn(column)} <> ${cipher.keyId ?? ''})`;
+}
+
+/** Whether the node is still as in `row`, and now has its secrets under the first key. It does not count as changed. */
+async function resealNode(
+  db: Kysely<Tables>,
+  row: { uuid: string } & Record<SecretColumn, string>,
+  cipher: SecretsCipher,
+): Promise<boolean> {
+  const reseal = (column: SecretColumn) => {
+    const text = row[column];
+    const place = secretsPlace(row.uuid, column);
+    return sealedWith(text) === cipher.keyId ? text : cipher.seal(cipher.open(text, place), place);
+  };
+  // In a transaction, which is durable.
+  const updated = await db.transaction().execute((transaction) =>
+    transaction
+      .updateTable('nodes')
+      .set({ driver_info: reseal('driver_info'), attributes: reseal('attributes') })
+      .where('uuid', '=', row.uuid)
+      .where('driver_info', '=', row.driver_info)
+      .where('attributes', '=', row.attributes)
+      .returning('uuid')
+      .execute(),
+  );
+  return updated.length > 0;
+}

@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Authenticator } from '../../src/auth/authenticator.ts';
+import { createKeystoneAuthenticator, type KeystoneOptions } from '../../src/auth/keystone.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+
+// What a real Keystone cannot be made to do at will: to fail, to lose the service's token, to be asked exactly once.
+// test/real/keystone.test.ts asks a real one.
+
+let server: Server;
+let requests: string[];
+/** The service's own tokens that are good. */
+let own: Set<string>;
+/** How long they last, in seconds. */
+let life: number;
+let token: object;
+let answerCheck: (request: IncomingMessage, response: ServerResponse) => void;
+
+beforeEach(async () => {
+  requests = [];
+  own = new Set();
+  life = 3600;
+  token = {
+    user: { name: 'ann', domain: { id: 'default', name: 'Default' } },
+    roles: [{ name: 'admin' }],
+    system: { all: true },
+  };
+  answerCheck = (request, response) => {
+    const good = request.headers['x-subject-token'] === 'good';
+    response
+      .writeHead(good ? 200 : 404)
+      .end(JSON.stringify(good ? { token: { expires_at: later(3600), ...token } } : {}));
+  };
+  server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    if (request.method === 'POST') {
+      const issued = `own-${requests.length}`;
+      own.add(issued);
+      response
+        .writeHead(201, { 'x-subject-token': issued })
+        .end(JSON.stringify({ token: { expires_at: later(life) } }));
+    } else if (!own.has(String(request.headers['x-auth-token']))) response.writeHead(401).end('{}');
+    else answerCheck(request, response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const later = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+const SIGN_ON = 'POST /v3/auth/tokens?nocatalog';
+const CHECK = 'GET /v3/auth/tokens?nocatalog';
+
+function authenticator(given: Partial<KeystoneOptions> = {}): Authenticator {
+  return createKeystoneAuthenticator({
+    auth_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    www_authenticate_uri: 'https://keystone.example',
+    username: 'passthru',
+    password: 'p',
+    user_domain_name: 'Default',
+    project_name: null,
+    project_domain_name: 'Default',
+    token_cache_time: 60_000,
+    projects: [],
+    log: silentLogger,
+    ...given,
+  });
+}
+
+async function ask(keystone: Authenticator, authToken: string | null = 'good') {
+  return keystone.authenticate({ authorization: null, authToken, certificate: null });
+}
+
+describe('how often Keystone is asked', () => {
+  test('many calls with one token at once, and all later ones, ask once', async () => {
+    const keystone = authenticator();
+    await Promise.all(Array.from({ length: 20 }, () => ask(keystone)));
+    await ask(keystone);
+    expect(requests).toEqual([SIGN_ON, CHECK]);
+  });
+
+  test('a token that is none is asked for once in a while, and what can be none not at all', async () => {
+    const keystone = authenticator();
+    for (const bad of ['bad', 'bad', '', null, 'a b', 'ä', 'x'.repeat(20_000)]) {
+      await expect(ask(keystone, bad)).rejects.toMatchObject({ kind: 'unauthenticated' });
+    }
+    expect(requests).toEqual([SIGN_ON, CHECK]);
+  });
+
+  test('the service signs on again before its own token ends, and when that was revoked', async () => {
+    const keystone = authenticator({ token_cache_time: 0 });
+    life = 30;
+    await ask(keystone);
+    life = 3600;
+    await ask(keystone);
+    expect(requests.splice(0)).toEqual([SIGN_ON, CHECK, SIGN_ON, CHECK]);
+    own.clear();
+    await ask(keystone);
+    expect(requests).toEqual([CHECK, SIGN_ON, CHECK]);
+  });
+});
+
+describe('a Keystone that', () => {
+  test.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
+    ['fails', (_, response) => response.writeHead(500).end()],
+    ['refuses the account', (_, response) => response.writeHead(403).end()],
+    ['always refuses its tokens', (_, response) => response.writeHead(401).end()],
+    ['sends no JSON', (_, response) => response.writeHead(200).end('<html>')],
+    ['sends no token', (_, response) => response.writeHead(200).end('{}')],
+    ['sends a token without an end', (_, response) => response.writeHead(200).end('{"token": {}}')],
+    ['sends elsewhere', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
+    ['hangs up', (request) => request.socket.destroy()],
+  ])('%s leaves it untold who calls, and is asked again at the next call', async (_name, answer) => {
+    const keystone = authenticator();
+    const good = answerCheck;
+    answerCheck = answer;
+    await expect(ask(keystone)).rejects.toMatchObject({ kind: 'identity_unavailable' });
+    answerCheck = good;
+    await expect(ask(keystone)).resolves.toMatchObject({ name: 'ann' });
+  });
+});
+
+describe('who has a token', () => {
+  const domain = (name: string) => ({ user: { name: 'ann', domain: { id: name.toLowerCase(), name } } });
+  const project = { id: 'p1', name: 'infra', domain: { name: 'Default' } };
+
+  test.each<[what: string, token: object, given: Partial<KeystoneOptions>, caller: object]>([
+    ['of the system', {}, {}, { name: 'ann', role: 'admin' }],
+    [
+      'of a member of a project that is not named',
+      { system: undefined, project, roles: [{ name: 'member' }, { name: 'reader' }] },
+      {},
+      { role: null },
+    ],
+    [
+      'of a member of a project that is named',
+      { system: undefined, project, roles: [{ name: 'member' }, { name: 'reader' }] },
+      { projects: ['p1'] },
+      { role: 'operator' },
+    ],
+    ['of the admin of a project, with none named', { system: undefined, project }, {}, { role: 'admin' }],
+    ['of a listed project', { system: undefined, project }, { projects: ['infra@Default'] }, { role: 'admin' }],
+    ['of a project that is not listed', { system: undefined, project }, { projects: ['infra@Other'] }, { role: null }],
+    ['of the system, with projects listed', {}, { projects: ['p2'] }, { role: 'admin' }],
+    ['of a domain', { system: undefined, domain: { id: 'd' } }, {}, { role: null }],
+    ['of nothing', { system: undefined, roles: undefined }, {}, { role: null }],
+    ['with other roles alone', { roles: [{ name: 'service' }, { name: 'Admin' }, 1] }, {}, { role: null }],
+    ['of a user of another domain', domain('Partners'), {}, { name: 'ann@Partners' }],
+    ['of a user of a domain with an @', domain('a@b'), {}, { name: 'ann@a%40b' }],
+    [
+      'of a user whose name holds an @',
+      { user: { name: 'ann@Partners', domain: { id: 'default', name: 'Default' } } },
+      {},
+      { name: 'ann@Partners@Default' },
+    ],
+  ])('%s', async (_what, given, options, caller) => {
+    token = { ...token, ...given };
+    expect(await ask(authenticator(options))).toMatchObject(caller);
+  });
+
+  test('one that has ended by our clock is refused, whatever Keystone says', async () => {
+    token = { ...token, expires_at: later(-1) };
+    await expect(ask(authenticator())).rejects.toMatchObject({ kind: 'unauthenticated' });
+  });
+});

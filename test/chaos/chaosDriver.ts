@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { HardwareType, NodeTask } from '../../src/core/hardware.ts';
+import { defineMethod } from '../../src/core/method.ts';
+import type { DriverContext } from '../../src/drivers/load.ts';
+import { driverInfoReader } from '../../src/drivers/redfish/driverInfo.ts';
+import { toBmcError } from '../../src/drivers/redfish/errors.ts';
+import { accessBy } from '../../src/drivers/redfish/nodeAccess.ts';
+import { createLoggedClients, redfishMachines } from '../../src/drivers/redfish/redfishHardwareType.ts';
+import { createSubscription, listSubscriptions } from '../../src/redfish/index.ts';
+
+/** Milliseconds. */
+export const REQUEST_TIMEOUT = 1000;
+
+const SETTINGS = {
+  authType: 'basic' as const,
+  connectionAttempts: 2,
+  connectionRetryIntervalMs: 100,
+  requestTimeoutMs: REQUEST_TIMEOUT,
+  fenceHeader: true,
+};
+
+/** The hardware type `chaos`: `redfish` with an asynchronous method that leaves its mark at the BMC. */
+export default ({ log }: DriverContext): HardwareType => {
+  const clients = createLoggedClients(log);
+  const access = accessBy(clients, SETTINGS, driverInfoReader(SETTINGS));
+  const machines = redfishMachines('chaos', clients, SETTINGS);
+  const [own] = machines.vendorInterfaces;
+  const subscribeInSteps = defineMethod({
+    name: 'subscribe_in_steps',
+    httpMethods: ['POST'],
+    description: 'Makes a subscription after a few requests, and reports each',
+    async: true,
+    arguments: z.object({ destination: z.string(), steps: z.number() }),
+    result: z.json(),
+    async handler(task: NodeTask, { destination, steps }) {
+      const { client, options, subject } = access(task);
+      try {
+        for (let step = 1; step <= steps; step++) {
+          await listSubscriptions(client, options);
+          task.progress(step / (steps + 1), `step ${step}`);
+          await sleep(50, undefined, { signal: task.signal }).catch(() => task.signal.throwIfAborted());
+        }
+        const given = { Destination: destination };
+        const made = await createSubscription(
+          client,
+          { Destination: destination, given, defaults: { Protocol: 'Redfish' }, secrets: [], ifExists: 'refuse' },
+          options,
+        );
+        if (made.outcome === 'exists') throw made.error;
+        return { Id: made.document.Id ?? null };
+      } catch (error) {
+        throw toBmcError(error, subject, `Failed to subscribe in steps on ${subject}`);
+      }
+    },
+  });
+  return {
+    ...machines,
+    name: 'chaos',
+    vendorInterfaces: [{ ...own, methods: [...own.methods, subscribeInSteps] }],
+  };
+};

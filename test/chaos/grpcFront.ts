@@ -1,0 +1,95 @@
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
+import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { type Front, PATIENCE, type SeenJob, type Told } from './front.ts';
+
+/** The reasons that say that nothing was done. */
+const REFUSED: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.NODE_LOCKED,
+  ErrorReason.NO_FREE_WORKER,
+  ErrorReason.SHUTTING_DOWN,
+  ErrorReason.STORE_UNAVAILABLE,
+  ErrorReason.NODE_NOT_FOUND,
+  ErrorReason.INVALID_ARGUMENT,
+]);
+
+const STATES: ReadonlyMap<JobState, string> = new Map([
+  [JobState.RUNNING, 'running'],
+  [JobState.SUCCEEDED, 'succeeded'],
+  [JobState.FAILED, 'failed'],
+  [JobState.CANCELLED, 'cancelled'],
+]);
+
+const transports = new Map<string, Transport>();
+
+function transport(url: string): Transport {
+  let known = transports.get(url);
+  if (known === undefined) {
+    known = createGrpcTransport({ baseUrl: url, idleConnectionTimeoutMs: 5000 });
+    transports.set(url, known);
+  }
+  return known;
+}
+
+/** Over gRPC. */
+export const grpcFront: Front = {
+  name: 'gRPC',
+
+  async call(url, { node, method, args, key }): Promise<Told> {
+    const request = { node, method, arguments: args, idempotencyKey: key ?? '' };
+    try {
+      const { outcome } = await createClient(PassthruService, transport(url)).callNodeMethod(request, {
+        timeoutMs: PATIENCE,
+      });
+      if (outcome.case === 'job') return { kind: 'job', id: outcome.value.id };
+      const fields = outcome.case === 'result' && outcome.value.kind.case === 'structValue' ? outcome.value.kind : null;
+      const id = fields?.value.fields.Id?.kind;
+      return { kind: 'result', id: id?.case === 'stringValue' ? id.value : null };
+    } catch (thrown) {
+      const error = ConnectError.from(thrown);
+      const [detail] = error.findDetails(ErrorDetailSchema);
+      if (detail === undefined) return { kind: 'unanswered', why: error.message };
+      const why = `reason ${detail.reason}: ${detail.message}`;
+      return { kind: REFUSED.has(detail.reason) ? 'refused' : 'failed', why };
+    }
+  },
+
+  async *watch(url, job, after, signal): AsyncGenerator<SeenJob> {
+    const request = { jobId: job, ...(after === null ? {} : { afterRevision: BigInt(after) }) };
+    for await (const { job: seen } of createClient(PassthruService, transport(url)).watchJob(request, { signal })) {
+      if (seen === undefined) throw new Error('no job in the answer');
+      yield { revision: Number(seen.revision), state: STATES.get(seen.state) ?? 'unknown' };
+    }
+  },
+
+  async cancel(url, job) {
+    await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: PATIENCE });
+  },
+};
+
+/** Reserves a node until it is released. Throws when it is not done. */
+export async function lockNode(url: string, node: string): Promise<void> {
+  await createClient(NodeService, transport(url)).lockNode({ node, holder: 'operator' }, { timeoutMs: PATIENCE });
+}
+
+/** Releases a node that `lockNode` has reserved; whether it is not reserved so any more. */
+export async function unlockNode(url: string, node: string): Promise<boolean> {
+  try {
+    await createClient(NodeService, transport(url)).unlockNode({ node }, { timeoutMs: PATIENCE });
+    return true;
+  } catch (error) {
+    // Only a call has it.
+    return ConnectError.from(error).code === Code.FailedPrecondition;
+  }
+}
+
+/** Enrols a node of the hardware type `chaos` and answers its UUID. */
+export async function enrolNode(url: string, name: string, driver: string, address: string): Promise<string> {
+  const driverInfo = { redfish_address: address, redfish_username: 'u', redfish_password: 'p' };
+  const { node } = await createClient(NodeService, transport(url)).createNode({ node: { name, driver, driverInfo } });
+  if (node === undefined) throw new Error('no node in the answer');
+  return node.uuid;
+}

@@ -1,0 +1,56 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { type ChaosCall, type Front, PATIENCE, type SeenJob, type Told } from './front.ts';
+
+const VERSION = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+
+/** Over Ironic's REST, with jobs as Server-Sent Events. */
+export const restFront: Front = {
+  name: 'REST',
+
+  async call(url, { node, method, httpMethod, args, key }: ChaosCall): Promise<Told> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${url}/v1/nodes/${node}/vendor_passthru/${method}`, {
+        method: httpMethod,
+        headers: { ...VERSION, ...(key === null ? {} : { 'Idempotency-Key': key }) },
+        ...(httpMethod === 'GET' ? {} : { body: JSON.stringify(args) }),
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      text = await response.text();
+    } catch (error) {
+      return { kind: 'unanswered', why: String((error as Error).cause ?? error) };
+    }
+    const job = response.headers.get('passthru-job-id');
+    if (job !== null) return { kind: 'job', id: job };
+    if (response.status === 200) return { kind: 'result', id: JSON.parse(text)?.Id ?? null };
+    const why = `${response.status} ${text.slice(0, 300)}`;
+    return { kind: response.status === 500 ? 'failed' : 'refused', why };
+  },
+
+  async *watch(url, job, after, signal): AsyncGenerator<SeenJob> {
+    const response = await fetch(`${url}/v1/jobs/${job}/events`, {
+      headers: { ...VERSION, ...(after === null ? {} : { 'Last-Event-ID': String(after) }) },
+      signal,
+    });
+    if (response.status === 204) return;
+    if (response.status !== 200 || response.body === null) throw new Error(`${response.status}`);
+    for await (const line of createInterface({ input: Readable.fromWeb(response.body as ReadableStream) })) {
+      if (!line.startsWith('data: ')) continue;
+      const { revision, state } = JSON.parse(line.slice('data: '.length));
+      yield { revision: Number(revision), state: String(state).replace('JOB_STATE_', '').toLowerCase() };
+    }
+  },
+
+  async cancel(url, job) {
+    const response = await fetch(`${url}/v1/jobs/${job}`, {
+      method: 'DELETE',
+      headers: VERSION,
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    await response.text();
+    if (!response.ok) throw new Error(`${response.status}`);
+  },
+};

@@ -1,0 +1,176 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { makeAuthority } from '../auth/certificates.ts';
+import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
+import { htpasswd, passwordOf } from '../auth/users.ts';
+import { type Ended, passthru, type Served, serve } from './run.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const directory = mkdtempSync(join(tmpdir(), 'passthru-context-'));
+const password = join(directory, 'password.txt');
+const config = join(directory, 'passthru', 'config.yaml');
+let guarded: Served;
+let open: Served;
+
+beforeAll(async () => {
+  writeFileSync(join(directory, 'users'), htpasswd('anna'));
+  writeFileSync(password, `${passwordOf('anna')}\n`);
+  guarded = await serve([], {
+    PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(directory, 'users'),
+  });
+  open = await serve();
+});
+afterAll(async () => {
+  await guarded.stop();
+  await open.stop();
+  rmSync(directory, { recursive: true });
+});
+beforeEach(() => rmSync(join(directory, 'passthru'), { recursive: true, force: true }));
+
+function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return passthru(args, { XDG_CONFIG_HOME: directory, ...environment });
+}
+
+async function setGuarded(): Promise<void> {
+  const args = ['--server', guarded.url, '--user', 'anna', '--password', `@${password}`];
+  expect(await run(['context', 'set', 'site', ...args])).toMatchObject({ status: 0, stderr: '' });
+}
+
+test('the first context that is set is the one of commands that name none; its password is read from its file', async () => {
+  await setGuarded();
+  expect(await run(['node', 'list', '-f', 'json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  expect(parse(readFileSync(config, 'utf8'))).toEqual({
+    current: 'site',
+    contexts: { site: { server: guarded.url, user: 'anna', password: `@${password}` } },
+  });
+});
+
+test('the file is for its owner alone', async () => {
+  await setGuarded();
+  expect(statSync(config).mode & 0o777).toBe(0o600);
+});
+
+test('use, --context and PASSTHRU_CONTEXT choose another; list shows them without secrets', async () => {
+  await setGuarded();
+  await run(['context', 'set', 'lab', '--server', open.url, '--token', 'a-token-of-mine']);
+  const { stdout } = await run(['context', 'list', '-f', 'json']);
+  expect(JSON.parse(stdout)).toEqual([
+    { Name: 'lab', Current: false, Server: open.url, 'Signs On By': 'token' },
+    { Name: 'site', Current: true, Server: guarded.url, 'Signs On By': 'user anna' },
+  ]);
+  await run(['--context', 'lab', 'node', 'create', '--driver', 'fake-hardware', '--name', 'of-lab']);
+  const names = ['node', 'list', '-f', 'value', '-c', 'name'];
+  expect((await run(names)).stdout).toBe('');
+  expect((await run(names, { PASSTHRU_CONTEXT: 'lab' })).stdout).toBe('of-lab\n');
+  expect(await run(['context', 'use', 'lab'])).toMatchObject({ status: 0 });
+  expect((await run(names)).stdout).toBe('of-lab\n');
+  await run(['context', 'delete', 'lab']);
+  expect((await run(['context', 'list', '-f', 'value', '-c', 'Name'])).stdout).toBe('site\n');
+});
+
+test("a context's credentials are not sent to a server that --server or PASSTHRU_SERVER names", async () => {
+  await setGuarded();
+  for (const [args, environment] of [
+    [['--server', guarded.url], {}],
+    [[], { PASSTHRU_SERVER: guarded.url }],
+  ] as const) {
+    const { status, stderr } = await run([...args, 'node', 'list'], environment);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/Authorization required[\s\S]*--token, --user/)]);
+  }
+});
+
+test('--user with PASSTHRU_PASSWORD signs on; the password is in no message', async () => {
+  const at = { PASSTHRU_SERVER: guarded.url };
+  const list = ['node', 'list', '--user', 'anna', '-f', 'json'];
+  expect(await run(list, { ...at, PASSTHRU_PASSWORD: passwordOf('anna') })).toMatchObject({
+    status: 0,
+    stdout: '[]\n',
+  });
+  const refused = await run(list, { ...at, PASSTHRU_PASSWORD: 'wrong-word' });
+  expect([refused.status, refused.stderr]).toEqual([1, expect.not.stringContaining('wrong-word')]);
+  expect(await run(list, at)).toMatchObject({ status: 2, stderr: expect.stringContaining('PASSTHRU_PASSWORD') });
+});
+
+test('--token, PASSTHRU_TOKEN, @FILE and a context prove who asks, over gRPC and over REST', async () => {
+  const issuer = await makeIssuer();
+  const token = await issuer.token({ sub: 'anna', roles: ['admin'] });
+  writeFileSync(join(directory, 'keys.json'), JSON.stringify(issuer.keySet));
+  writeFileSync(join(directory, 'token.txt'), `${token}\n`);
+  const service = await serve([], {
+    PASSTHRU_AUTH_TYPE: 'jwt',
+    PASSTHRU_AUTH_JWT_JWKS_FILE: join(directory, 'keys.json'),
+    PASSTHRU_AUTH_JWT_ISSUER: ISSUER,
+    PASSTHRU_AUTH_JWT_AUDIENCE: AUDIENCE,
+  });
+  const at = { PASSTHRU_SERVER: service.url };
+  const list = ['node', 'list', '-f', 'json'];
+  expect(await run(list, at)).toMatchObject({ status: 1, stdout: '' });
+  for (const [args, environment] of [
+    [['--token', token], at],
+    [['--token', `@${join(directory, 'token.txt')}`], at],
+    [[], { ...at, PASSTHRU_TOKEN: token }],
+  ] as const) {
+    expect(await run([...list, ...args], environment)).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  }
+  await run(['context', 'set', 'signed', '--server', service.url, '--token', `@${join(directory, 'token.txt')}`]);
+  await run(['node', 'create', '--driver', 'fake-hardware', '--name', 'n']);
+  expect(await run(['node', 'validate', 'n', '-f', 'value'])).toEqual({
+    status: 0,
+    stdout: 'vendor True None\n',
+    stderr: '',
+  });
+  await service.stop();
+});
+
+test("a context's certificate and authorities are used, over gRPC and over REST", async () => {
+  const authority = makeAuthority('authority');
+  const own = authority.issue({ loopback: true });
+  const anna = authority.issue({ commonName: 'anna' });
+  const files = { 'ca.pem': authority.cert, 'own.pem': own.cert, 'own.key': own.key, 'anna.pem': anna.cert };
+  for (const [name, text] of Object.entries({ ...files, 'anna.key': anna.key })) {
+    writeFileSync(join(directory, name), text);
+  }
+  const service = await serve([], {
+    PASSTHRU_TLS_CERT_FILE: join(directory, 'own.pem'),
+    PASSTHRU_TLS_KEY_FILE: join(directory, 'own.key'),
+    PASSTHRU_TLS_CLIENT_CA_FILE: join(directory, 'ca.pem'),
+    PASSTHRU_AUTH_TYPE: 'client_certificate',
+    PASSTHRU_AUTH_ROLES: 'anna=admin',
+  });
+  const certificate = ['--cert-file', join(directory, 'anna.pem'), '--key-file', join(directory, 'anna.key')];
+  await run(['context', 'set', 'tls', '--server', service.url, ...certificate]);
+  expect(await run(['node', 'list'])).toMatchObject({ status: 5, stderr: expect.stringContaining('certificate') });
+  await run(['context', 'set', 'tls', '--ca-file', join(directory, 'ca.pem')]);
+  expect(await run(['node', 'create', '--driver', 'fake-hardware', '--name', 'n'])).toMatchObject({ status: 0 });
+  expect(await run(['node', 'validate', 'n', '-f', 'value'])).toMatchObject({
+    status: 0,
+    stdout: 'vendor True None\n',
+  });
+  await service.stop();
+});
+
+test.each([
+  [['context', 'use', 'nope'], 'there is no context nope'],
+  [['--context', 'nope', 'node', 'list'], 'there is no context nope'],
+  [['context', 'set', 'new'], '--server: a new context needs it'],
+  [['context', 'set', 'new', '--server', 'bmc'], '"bmc" is no http:// or https:// URL'],
+  [['--server', 'http://127.0.0.1:1', '--context', 'site', 'node', 'list'], 'give one of them'],
+  [['--token', 'two words', 'node', 'list'], '--token: it is no token'],
+  [['--token', '@/does/not/exist', 'node', 'list'], '/does/not/exist cannot be read: ENOENT'],
+])('%j is wrong usage', async (args, message) => {
+  expect(await run(args)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
+});
+
+test('a file that is no configuration is told by its keys, not by what they hold', async () => {
+  await setGuarded();
+  writeFileSync(config, 'contexts: { site: { server: 7, tokn: my-secret } }\n');
+  const { status, stderr } = await run(['node', 'list']);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/config\.yaml: .*contexts\.site/)]);
+  expect(stderr).not.toContain('my-secret');
+});

@@ -1,0 +1,255 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { htpasswd, passwordOf } from '../auth/users.ts';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { type Ended, passthru, type Served, serve } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+/** What a real Ironic answered when `baremetal node list --long` asked for its nodes. */
+const RECORDED = (
+  JSON.parse(readFileSync(new URL('../recordings/cli-transcripts.json', import.meta.url), 'utf8')) as {
+    request: { path: string };
+    response: { body: { nodes: Record<string, unknown>[] } };
+  }[]
+).find(({ request }) => request.path === '/v1/nodes/detail')!.response.body.nodes;
+
+const RF_1 = '11111111-1111-4111-8111-111111111111';
+const directory = mkdtempSync(join(tmpdir(), 'passthru-import-'));
+const secrets = join(directory, 'secrets.yaml');
+writeFileSync(secrets, '{ rf-1: { redfish_password: for-rf-1 }, "*": { redfish_password: "0123" } }');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** An Ironic that has `nodes`, and what it was asked. */
+async function startIronic(nodes: readonly Record<string, unknown>[]) {
+  const asked: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request);
+    const url = new URL(request.url!, 'http://ironic');
+    response.setHeader('content-type', 'application/json');
+    if (url.pathname !== '/v1/nodes/detail') {
+      response.statusCode = 404;
+      return response.end('{}');
+    }
+    const from = nodes.findIndex(({ uuid }) => uuid === url.searchParams.get('marker')) + 1;
+    const page = nodes.slice(from, from + Math.min(5, Number(url.searchParams.get('limit'))));
+    const next = from + page.length < nodes.length ? { next: 'http://elsewhere.example/v1/nodes/detail?marker=x' } : {};
+    return response.end(JSON.stringify({ nodes: page, ...next }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
+}
+
+let ironic: Awaited<ReturnType<typeof startIronic>>;
+let target: Served;
+beforeAll(async () => {
+  ironic = await startIronic([
+    ...RECORDED.map((node) => ({
+      ...node,
+      ...(node.name === 'fake-1' ? { maintenance: true, maintenance_reason: 'fan', owner: 'lab' } : {}),
+    })),
+    { ...RECORDED[0], uuid: 'eeeeeeee-1111-4111-8111-eeeeeeeeeeee', name: 'ilo-1', driver: 'ilo' },
+    { ...RECORDED[0], uuid: 'ffffffff-1111-4111-8111-ffffffffffff', name: 'odd-1', vendor_interface: 'of-a-vendor' },
+  ]);
+});
+afterAll(() => ironic.close());
+beforeEach(async () => {
+  ironic.asked.length = 0;
+  target = await serve();
+});
+afterEach(() => target.stop());
+
+function run(...args: string[]): Promise<Ended> {
+  return passthru(args, { PASSTHRU_SERVER: target.url });
+}
+
+/** What `import` says of each node, by name. */
+async function runImport(...args: string[]) {
+  const { status, stdout, stderr } = await run('import', '--from', ironic.url, '-f', 'json', ...args);
+  const rows = JSON.parse(stdout || '[]') as Record<string, string>[];
+  const byName = Object.fromEntries(rows.map(({ Name, Action, Details }) => [Name, [Action, Details]]));
+  return { status, stderr, stdout, rows: byName as Record<string, [action: string, details: string]> };
+}
+
+async function show(node: string) {
+  return JSON.parse((await run('node', 'show', node, '-f', 'json')).stdout) as Record<string, unknown>;
+}
+
+async function rest(path: string): Promise<Record<string, unknown>> {
+  const answer = await fetch(target.url + path, { headers: { 'x-openstack-ironic-api-version': '1.82' } });
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+describe('from the answers of a recorded Ironic', () => {
+  test('every page is read; what is served here is enrolled as it was, and what is not is told', async () => {
+    const { status, stderr, rows } = await runImport('--secrets', secrets);
+    expect(status).toBe(1);
+    expect(stderr).toBe('error: 2 of 11 nodes are not enrolled as in Ironic\n');
+    expect(rows).toMatchObject({
+      'rf-1': ['enrolled', ''],
+      'ipmi-1': ['enrolled', ''],
+      'locked-1': ['enrolled', 'held by conductor-b.example until "passthru node unlock"'],
+      'ilo-1': ['left', 'the driver ilo is not served here'],
+      'odd-1': ['left', 'the vendor interface of-a-vendor of redfish is not served here'],
+    });
+
+    expect(await rest(`/v1/nodes/${RF_1}`)).toMatchObject({
+      name: 'rf-1',
+      driver: 'redfish',
+      vendor_interface: 'redfish',
+      driver_info: { redfish_address: 'http://127.0.0.1:8000', redfish_username: 'u', redfish_password: '******' },
+      reservation: null,
+    });
+    expect(await rest('/v1/nodes/fake-1')).toMatchObject({
+      maintenance: true,
+      maintenance_reason: 'fan',
+      owner: 'lab',
+    });
+    expect(await show('locked-1')).toMatchObject({ reservation: 'conductor-b.example', lock: { kind: 'held' } });
+    expect(await show('novendor-1')).toMatchObject({ vendor_interface: 'no-vendor' });
+  });
+
+  test('nodes that are here already, by UUID or by name, are told and left', async () => {
+    const here = ['node', 'create', '--driver', 'fake-hardware', '--description', 'mine'];
+    await run(...here, '--uuid', RF_1, '--name', 'renamed');
+    const other = JSON.parse((await run(...here, '--name', 'fake-1', '-f', 'json')).stdout).uuid;
+    const { rows } = await runImport('--secrets', secrets);
+    expect(rows['rf-1']).toEqual(['left', 'is here already']);
+    expect(rows['fake-1']).toEqual(['left', `its name is that of ${other} here`]);
+    expect(await show('renamed')).toMatchObject({ driver: 'fake-hardware', description: 'mine' });
+    expect(await show('fake-1')).toMatchObject({ uuid: other });
+    // And again: nothing is enrolled twice.
+    const again = await runImport('--secrets', secrets);
+    expect(new Set(Object.values(again.rows).map(([action]) => action))).toEqual(new Set(['left']));
+  });
+
+  test('--dry-run shows what would be enrolled, and what would be asked for, and changes nothing', async () => {
+    const { rows, stdout } = await runImport('--dry-run');
+    expect(rows).toMatchObject({
+      'rf-1': [
+        'enrol',
+        expect.stringMatching(
+          /^with driver_info\.redfish_address, .*driver_info\.redfish_password, vendor_interface.*; asks for redfish_password$/,
+        ),
+      ],
+      'fake-1': ['enrol', expect.stringMatching(/owner, maintenance$/)],
+      'locked-1': ['enrol', expect.stringContaining('held by conductor-b.example')],
+      'ilo-1': ['left', 'the driver ilo is not served here'],
+    });
+    expect(stdout).not.toContain('******');
+    const withSecrets = await runImport('--dry-run', '--secrets', secrets);
+    expect(withSecrets.stdout).not.toMatch(/asks for|for-rf-1|0123/);
+    expect((await run('node', 'list', '-f', 'value')).stdout).toBe('');
+  });
+
+  test('without its secret, and without a terminal to ask at, a node is left and the secret named', async () => {
+    const { status, rows } = await runImport();
+    expect(status).toBe(1);
+    expect(rows['rf-1']).toEqual(['left', 'redfish_password is wanted: --secrets names a file']);
+    expect(rows['noaddr-1']).toEqual(['enrolled', '']);
+    expect(await run('node', 'show', 'rf-1')).toMatchObject({ status: 3 });
+  });
+
+  test('a token, or a user and password, go to Ironic and not where its answers point; ours do not go to it', async () => {
+    const token = join(directory, 'token.txt');
+    writeFileSync(token, 'a-token\n');
+    await passthru(['import', '--from', `${ironic.url}/v1`, '--os-token', `@${token}`, '--dry-run'], {
+      PASSTHRU_SERVER: target.url,
+      PASSTHRU_TOKEN: 'for-passthru-alone',
+    });
+    expect(ironic.asked.length).toBe(3);
+    for (const { headers } of ironic.asked) expect(headers).toMatchObject({ 'x-auth-token': 'a-token' });
+    expect(JSON.stringify(ironic.asked.map(({ headers }) => headers))).not.toContain('for-passthru-alone');
+    ironic.asked.length = 0;
+    await runImport('--os-username', 'ironic', '--os-password', 'pass', '--dry-run');
+    expect(ironic.asked[0]!.headers.authorization).toBe(`Basic ${btoa('ironic:pass')}`);
+  });
+
+  if (!hasTerminal) tellSkipped('asking for secrets on a terminal', 'there is no python3 here');
+  test.skipIf(!hasTerminal)('on a terminal what Ironic masks is asked for, and not shown as it is typed', async () => {
+    const asked = ['rf-1', 'down-1', 'locked-1', 'novendor-1', 'cli-1'].map((name): [RegExp, string] => [
+      new RegExp(`redfish_password of ${name}: $`),
+      name === 'cli-1' ? '\r' : 'typed-word\r',
+    ]);
+    const { status, shown } = await onTerminal(
+      ['import', '--from', ironic.url],
+      { PASSTHRU_SERVER: target.url },
+      asked,
+    );
+    expect(status).toBe(1);
+    expect(shown).toMatch(/\| rf-1 +\| redfish +\| enrolled/);
+    expect(shown).toMatch(/\| cli-1 +\| redfish +\| left +\| redfish_password is wanted/);
+    expect(shown).not.toContain('typed-word');
+  });
+});
+
+describe('what goes wrong', () => {
+  test.each([
+    ['{ rf-1: { redfish_password: 0123 } }', 'rf-1: redfish_password: it is no text; put it in quotes'],
+    ['[a]', 'it is a map of nodes'],
+    ['{ rf-1: secret-word }', 'rf-1: it is a map of keys and texts'],
+  ])('a secrets file of %j is wrong usage, and is not repeated', async (text, message) => {
+    const file = join(directory, 'bad.yaml');
+    writeFileSync(file, text);
+    const { status, stderr } = await run('import', '--from', ironic.url, '--secrets', file);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect(stderr).not.toContain('secret-word');
+  });
+
+  test('an Ironic that is not there is 5, one that is none is told', async () => {
+    expect(await run('import', '--from', 'http://127.0.0.1:1')).toMatchObject({
+      status: 5,
+      stderr: 'error: cannot reach http://127.0.0.1:1: the connection was refused\n',
+    });
+    expect(await run('import', '--from', `${ironic.url}/elsewhere`)).toMatchObject({ status: 3 });
+    const none = await startIronic([{ name: 'no uuid' }]);
+    expect(await run('import', '--from', none.url)).toMatchObject({
+      status: 1,
+      stderr: `error: ${none.url} does not list nodes as Ironic does\n`,
+    });
+    await none.close();
+  });
+
+  test('a caller who may not enrol gets the reason for each node', async () => {
+    writeFileSync(join(directory, 'users'), htpasswd('otto'));
+    const guarded = await serve([], {
+      PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(directory, 'users'),
+      PASSTHRU_AUTH_ROLES: 'otto=operator',
+    });
+    const { status, stdout } = await passthru(['import', '--from', ironic.url, '--secrets', secrets, '-f', 'value'], {
+      PASSTHRU_SERVER: guarded.url,
+      PASSTHRU_USER: 'otto',
+      PASSTHRU_PASSWORD: passwordOf('otto'),
+    });
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/rf-1 redfish failed .* answered 403: .*admin/)]);
+    await guarded.stop();
+  });
+});
+
+test('from another service of this kind, over REST: the copy is enrolled as the original', async () => {
+  const source = await serve();
+  const at = { PASSTHRU_SERVER: source.url };
+  const create = ['node', 'create', '--driver', 'redfish', '--name', 'n-1', '--extra', 'rack=7'];
+  await passthru([...create, '--driver-info', 'redfish_address=https://u:p@bmc', '--driver-info', 'port=1'], at);
+  await passthru(['node', 'lock', 'n-1', '--holder', 'me'], at);
+  const original = JSON.parse((await passthru(['node', 'show', 'n-1', '-f', 'json'], at)).stdout);
+
+  const file = join(directory, 'address.yaml');
+  writeFileSync(file, '{ n-1: { redfish_address: "https://u:p@bmc" } }');
+  const ended = await run('import', '--from', source.url, '--secrets', file);
+  expect(ended).toMatchObject({ status: 0, stderr: '' });
+  const { created_at: _c, updated_at: _u, lock: _l, ...kept } = original;
+  expect(await show('n-1')).toMatchObject(kept);
+  await source.stop();
+});

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { makeAuthority } from '../auth/certificates.ts';
+import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
+import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
+import { htpasswd, passwordOf } from '../auth/users.ts';
+import { passthru } from './run.ts';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let folder: string;
+let users: ConfiguredService;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'passthru-proof-'));
+  writeFileSync(join(folder, 'password'), `${passwordOf('anna')}\n`);
+  users = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
+    users: htpasswd('anna'),
+  });
+});
+afterAll(async () => {
+  await users[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+const list = ['driver', 'list', '-f', 'value', '-c', 'Active host(s)'];
+const done = { status: 0, stdout: 'test-host\n', stderr: '' };
+
+describe('the client proves who calls', () => {
+  test('by a user and a password in a file or the environment', async () => {
+    const at = { PASSTHRU_SERVER: users.url };
+    const byFile = ['--user', 'anna', '--password-file', join(folder, 'password')];
+    expect(await passthru([...byFile, ...list], at)).toEqual(done);
+    const environment = { ...at, PASSTHRU_USER: 'anna', PASSTHRU_PASSWORD: passwordOf('anna') };
+    expect(await passthru(list, environment)).toEqual(done);
+    const wrong = await passthru(list, { ...environment, PASSTHRU_PASSWORD: 'marker-word' });
+    expect(wrong).toMatchObject({ status: 1, stdout: '' });
+    expect(wrong.stderr).toMatch(/^error: Incorrect username or password\n/);
+    expect(wrong.stderr).not.toContain('marker-word');
+  });
+
+  test('by a token', async () => {
+    const issuer = await makeIssuer();
+    await using service = await startConfiguredService(
+      `auth: { type: jwt, jwt: { jwks_file: keys.json, issuer: "${ISSUER}", audience: ${AUDIENCE} } }`,
+      { 'keys.json': JSON.stringify(issuer.keySet) },
+    );
+    const environment = {
+      PASSTHRU_SERVER: service.url,
+      PASSTHRU_TOKEN: await issuer.token({ sub: 'rita', roles: ['reader'] }),
+    };
+    expect(await passthru(list, environment)).toEqual(done);
+    const denied = await passthru(['node', 'create', '--driver', 'test'], environment);
+    expect(denied.stderr).toBe('error: To enrol a node takes the role admin; rita has the role reader.\n');
+  });
+
+  test('by a certificate', async () => {
+    const authority = makeAuthority('Authority');
+    const [server, client] = [authority.issue({ loopback: true }), authority.issue({ commonName: 'rita' })];
+    for (const [name, text] of Object.entries({ ca: authority.cert, cert: client.cert, key: client.key })) {
+      writeFileSync(join(folder, name), text);
+    }
+    await using service = await startConfiguredService(
+      `auth: { type: client_certificate, roles: { rita: reader } }
+tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
+      { 'cert.pem': server.cert, 'key.pem': server.key, 'ca.pem': authority.cert },
+    );
+    const environment = { PASSTHRU_SERVER: service.url, NODE_EXTRA_CA_CERTS: join(folder, 'ca') };
+    const proof = ['--cert-file', join(folder, 'cert'), '--key-file', join(folder, 'key')];
+    expect(await passthru([...proof, ...list], environment)).toEqual(done);
+    expect((await passthru(list, environment)).stderr).toMatch(/^error: Authorization required/);
+  });
+
+  test.each([
+    [['--user', 'anna'], 'there is no password for anna: set --password-file or PASSTHRU_PASSWORD'],
+    [['--user', 'anna', '--token', 't'], '--token and --user: one of them says who calls'],
+    [['--cert-file', 'a'], '--cert-file and --key-file: neither does without the other'],
+    [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: ENOENT'],
+  ])('%j is wrong usage', async (options, message) => {
+    expect(await passthru([...options, ...list])).toEqual({ status: 2, stdout: '', stderr: `error: ${message}\n` });
+  });
+});

@@ -1,0 +1,99 @@
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { passthru, serve } from './run.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
+
+const SECRET = 'marker-4711-hunter2';
+
+let directory: string;
+let keyFile: string;
+let environment: NodeJS.ProcessEnv;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-rotate-'));
+  keyFile = join(directory, 'secrets.key');
+  environment = {
+    PASSTHRU_STORE: `sqlite:${join(directory, 'passthru.db')}`,
+    PASSTHRU_SECRETS_KEY_FILE: keyFile,
+    PASSTHRU_LOG_LEVEL: 'warn',
+  };
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Whether the files of the store have the secret. */
+function isInFiles(): boolean {
+  const files = readdirSync(directory).filter((name) => name.startsWith('passthru.db'));
+  return files.some((name) => readFileSync(join(directory, name)).includes(SECRET));
+}
+
+/** Starts the service, works with it and stops it; answers what it wrote to standard error. */
+async function withService(settings: NodeJS.ProcessEnv, work: (url: string) => Promise<void>): Promise<string> {
+  const service = await serve([], settings);
+  await work(service.url);
+  return (await service.stop()).stderr;
+}
+
+async function generateKey(): Promise<string> {
+  const { status, stdout, stderr } = await passthru(['generate-key']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^# [0-9a-f]{16}, made \d{4}-\d\d-\d\d\n[A-Za-z0-9+/]{43}=\n$/);
+  return stdout;
+}
+
+test('a store is encrypted, its key rotated and the old one dropped, as docs/security.md says', async () => {
+  const { PASSTHRU_SECRETS_KEY_FILE: _, ...plain } = environment;
+  const warned = await withService(plain, async (url) => {
+    const driver_info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };
+    const body = JSON.stringify({ name: 'n1', driver: 'redfish', driver_info });
+    const headers = { 'Content-Type': 'application/json', 'X-OpenStack-Ironic-API-Version': '1.82' };
+    expect((await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body })).status).toBe(201);
+  });
+  expect(warned).toMatch(/passwords of BMCs are kept in the clear: set secrets.key_file/);
+  expect(isInFiles()).toBe(true);
+  expect(await passthru(['rotate-key'], plain)).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('secrets.key_file is not set'),
+  });
+
+  const first = await generateKey();
+  const id = (key: string) => key.slice(2, 18);
+  writeFileSync(keyFile, first);
+  expect(await passthru(['rotate-key'], environment)).toEqual({
+    status: 0,
+    stdout: `Nodes encrypted anew: 1. All secrets are encrypted with the key ${id(first)}.\n`,
+    stderr: '',
+  });
+  expect(isInFiles()).toBe(false);
+
+  const second = await generateKey();
+  appendFileSync(keyFile, second);
+  expect(await passthru(['rotate-key'], environment)).toMatchObject({ stdout: expect.stringMatching(/anew: 0\./) });
+  writeFileSync(keyFile, second + first);
+  expect(await passthru(['rotate-key'], environment)).toMatchObject({
+    status: 0,
+    stdout: `Nodes encrypted anew: 1. All secrets are encrypted with the key ${id(second)}. The others (${id(first)}) encrypt nothing any more.\n`,
+  });
+  writeFileSync(keyFile, second);
+  const quiet = await withService(environment, async (url) => {
+    const answer = await fetch(`${url}/v1/nodes/n1`, { headers: { 'X-OpenStack-Ironic-API-Version': '1.82' } });
+    expect(await answer.json()).toMatchObject({
+      driver_info: { redfish_address: 'https://bmc.example', redfish_password: '******' },
+    });
+  });
+  expect(quiet).toBe('');
+  expect(isInFiles()).toBe(false);
+
+  writeFileSync(keyFile, first);
+  for (const command of ['serve', 'rotate-key']) {
+    expect(await passthru([command], { ...environment, PASSTHRU_LISTEN: '127.0.0.1:0' })).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining(
+        `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with the key ${id(second)}, and the keys given are ${id(first)}; add that key`,
+      ),
+    });
+  }
+});

@@ -1,0 +1,37 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** Runs a program on a terminal of its own, and hands on what is typed and shown. */
+const PTY = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+
+/** Whether a program can be given a terminal here. */
+export const hasTerminal = spawnSync('python3', ['-c', 'import pty']).status === 0;
+
+/**
+ * Runs `passthru ARGS` on a terminal.
+ * @param typed what is typed when a pattern has been shown, each in turn
+ */
+export async function onTerminal(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  typed: readonly [shown: RegExp, text: string | (() => void)][] = [],
+): Promise<{ status: number | null; shown: string }> {
+  const child = spawn('python3', ['-c', PTY, process.execPath, MAIN, ...args], {
+    env: { ...process.env, XDG_CONFIG_HOME: '/nonexistent', ...environment },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let shown = '';
+  const waiting = [...typed];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+    while (waiting[0]?.[0].test(shown)) {
+      const [, next] = waiting.shift()!;
+      if (typeof next === 'string') child.stdin.write(next);
+      else next();
+    }
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { status, shown };
+}

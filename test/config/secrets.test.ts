@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ConfigError } from '../../src/config/configError.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { readSecretsCipher } from '../../src/config/secretsSettings.ts';
+import { keyIdOf } from '../../src/store/secretsCipher.ts';
+
+const [KEY, OTHER] = [randomBytes(32), randomBytes(32)];
+const KEYS = 'keys of 32 bytes in base64 or hex, parted by commas';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-secrets-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** The ids of the keys of a configuration with this group `secrets`, and of a file `keys` with this content. */
+function keyIdsOf(secrets: string, content = '', environment: NodeJS.ProcessEnv = {}): readonly string[] {
+  const file = join(directory, 'passthru.yaml');
+  writeFileSync(file, `secrets: ${secrets}\n`);
+  writeFileSync(join(directory, 'keys'), content);
+  return readSecretsCipher(loadConfig({ file, environment }).secrets).keyIds;
+}
+
+function problemsOf(...given: Parameters<typeof keyIdsOf>): string[] {
+  try {
+    keyIdsOf(...given);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return error.problems.map((text) => text.replaceAll(`${directory}/`, '').replace('passthru.yaml: ', ''));
+    }
+    throw error;
+  }
+  return [];
+}
+
+test('keys come from a file beside the configuration, in base64, base64url or hex, the first first', () => {
+  const content = `# made today\n${KEY.toString('base64')}\n\n  ${OTHER.toString('hex')}  \n`;
+  expect(keyIdsOf('{ key_file: keys }', content)).toEqual([keyIdOf(KEY), keyIdOf(OTHER)]);
+  expect(keyIdsOf('{ key_file: keys }', KEY.toString('base64url'))).toEqual([keyIdOf(KEY)]);
+});
+
+test('keys come from the environment', () => {
+  const environment = { PASSTHRU_SECRETS_ENCRYPTION_KEYS: `${KEY.toString('base64')},${OTHER.toString('hex')}` };
+  expect(keyIdsOf('{}', '', environment)).toEqual([keyIdOf(KEY), keyIdOf(OTHER)]);
+});
+
+test('those of the environment go before those of the file', () => {
+  const environment = { PASSTHRU_SECRETS_ENCRYPTION_KEYS: OTHER.toString('hex') };
+  const ids = keyIdsOf('{ key_file: keys }', KEY.toString('hex'), environment);
+  expect(ids).toEqual([keyIdOf(OTHER), keyIdOf(KEY)]);
+});
+
+test('without either there is no key', () => {
+  expect(keyIdsOf('{}')).toEqual([]);
+});
+
+const LINE = 'is no key of 32 bytes in base64 or hex; "passthru generate-key" makes one';
+test.each<[what: string, problem: string, ...Parameters<typeof keyIdsOf>]>([
+  ['no file', 'secrets.key_file: nope cannot be read: there is no such file', '{ key_file: nope }'],
+  ['a folder', 'secrets.key_file: . cannot be read: it is a directory', '{ key_file: . }'],
+  [
+    'an empty file',
+    'secrets.key_file: keys: holds no key; "passthru generate-key" makes one',
+    '{ key_file: keys }',
+    '# none\n',
+  ],
+  ['a short key', `secrets.key_file: keys: line 2: ${LINE}`, '{ key_file: keys }', '\nMARKER\n'],
+  ['a blank', `secrets.key_file: keys: line 1: ${LINE}`, '{ key_file: keys }', '0'.repeat(64)],
+  [
+    'a key in the configuration that is none',
+    `secrets.encryption_keys: ****** is not allowed; allowed: ${KEYS}`,
+    '{ encryption_keys: MARKER }',
+  ],
+  [
+    'a misspelt key',
+    'secrets.encryption_key: is no known key (its value: ******); did you mean encryption_keys?',
+    '{ encryption_key: MARKER }',
+  ],
+])('%s stops the start, and shows nothing of a key', (_what, problem, ...given) => {
+  expect(problemsOf(...given).map((text) => text.replace(directory, '.'))).toEqual([problem]);
+});

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { conformanceSuite } from './suite.ts';
+
+const run = promisify(execFile);
+const CONFIGURATION = fileURLToPath(new URL('./conformance.yaml', import.meta.url));
+const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
+const LIMIT_MS = 5 * 60_000;
+
+const suite = await conformanceSuite();
+if ('missing' in suite) tellSkipped("Connect's conformance suite", suite.missing);
+
+describe.skipIf('missing' in suite)("Connect's conformance suite", () => {
+  test.each(['early', 'late'])(
+    'finds nothing wrong with the listener where it is known %s who calls',
+    async (identity) => {
+      if ('missing' in suite) return;
+      const words = ['--mode', 'server', '--conf', CONFIGURATION, '--max-servers', '2', '--'];
+      const server = [process.execPath, SERVER, suite.descriptors, identity];
+      const { stdout } = await run(suite.program, [...words, ...server], { timeout: LIMIT_MS, maxBuffer: 1e8 });
+      const [, passed, failed] = /(\d+) passed, (\d+) failed/.exec(stdout) ?? [];
+      expect(Number(failed)).toBe(0);
+      // As many as the configuration asks for: fewer would mean that it is not read.
+      expect(Number(passed)).toBeGreaterThan(3000);
+    },
+    LIMIT_MS,
+  );
+});

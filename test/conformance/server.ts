@@ -1,0 +1,83 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { Access, OPEN_ACCESS } from '../../src/auth/access.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
+import type { Core } from '../../src/core/core.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { startListener } from '../../src/server/listener.ts';
+import type { ListenerTls } from '../../src/server/tls.ts';
+import { conformanceServices } from './conformanceService.ts';
+
+// The server under test, which Connect's conformance suite starts: it reads a ServerCompatRequest, listens as that asks,
+// and answers where. The first word is the file of the suite's descriptors; the second, `late`, lets it be known who
+// calls only after the call has begun, as with HTTP Basic or Keystone.
+
+/** What stands before a message: its length. */
+const LENGTH_BYTES = 4;
+
+interface ServerCompatRequest {
+  useTls: boolean;
+  clientTlsCert: Uint8Array;
+  messageReceiveLimit: number;
+  serverCreds?: { cert: Uint8Array; key: Uint8Array };
+}
+
+const [descriptorFile = '', identity] = process.argv.slice(2);
+const descriptors = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(descriptorFile)));
+const message = (name: string) => descriptors.getMessage(`connectrpc.conformance.v1.${name}`) as DescMessage;
+const asked = fromBinary(message('ServerCompatRequest'), readFileSync(0).subarray(LENGTH_BYTES)) as unknown;
+const { useTls, clientTlsCert, messageReceiveLimit, serverCreds } = asked as ServerCompatRequest;
+
+const late = new Access({
+  challenge: null,
+  authenticate: () => new Promise((resolve) => setImmediate(resolve, ANONYMOUS)),
+  close: async () => {},
+});
+const { url } = await startListener({
+  host: '127.0.0.1',
+  port: 0,
+  // The suite's service has none.
+  core: {} as Core,
+  services: conformanceServices(descriptors),
+  access: identity === 'late' ? late : OPEN_ACCESS,
+  log: silentLogger,
+  rest: (_request, response) => {
+    response.statusCode = 404;
+    response.end();
+  },
+  corsOrigins: [],
+  tls: useTls && serverCreds !== undefined ? writeTls(serverCreds, clientTlsCert) : null,
+  limits: messageReceiveLimit > 0 ? { readMaxBytes: messageReceiveLimit } : {},
+});
+
+const { hostname, port } = new URL(url);
+const where = { host: hostname, port: Number(port), pemCert: useTls ? serverCreds?.cert : undefined };
+const answer = toBinary(
+  message('ServerCompatResponse'),
+  create(message('ServerCompatResponse'), where as Record<string, unknown>),
+);
+const length = Buffer.alloc(LENGTH_BYTES);
+length.writeUInt32BE(answer.length);
+process.stdout.write(Buffer.concat([length, answer]));
+// The suite ends it when it has seen enough.
+process.on('SIGTERM', () => process.exit());
+
+/** The listener takes its certificates from files. */
+function writeTls({ cert, key }: { cert: Uint8Array; key: Uint8Array }, clientCa: Uint8Array): ListenerTls {
+  const folder = mkdtempSync(join(tmpdir(), 'passthru-conformance-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
+  const written = (name: string, content: Uint8Array) => {
+    const file = join(folder, name);
+    writeFileSync(file, content, { mode: 0o600 });
+    return file;
+  };
+  return {
+    certFile: written('cert.pem', cert),
+    keyFile: written('key.pem', key),
+    clientCaFile: clientCa.length === 0 ? null : written('client-ca.pem', clientCa),
+    requireClientCertificate: clientCa.length > 0,
+  };
+}

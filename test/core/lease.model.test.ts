@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Fortune, LEASE, LeaseProcess, REQUEST_TIMEOUT, RULES, type Rules } from './leaseProcess.ts';
+import { LeaseWorld } from './leaseWorld.ts';
+
+const NODES = 2;
+/** Milliseconds during which things go wrong, and after which all work has come to its end. */
+const TROUBLED = 12_000;
+const QUIET = TROUBLED + 4 * (LEASE + REQUEST_TIMEOUT);
+
+/** Times at which something begins, and how long it takes: at most well over a lease and a request. */
+const stretches = fc.array(
+  fc.record({ at: fc.integer({ min: 0, max: TROUBLED - 1 }), length: fc.integer({ min: 1, max: 5000 }) }),
+  { maxLength: 3 },
+);
+
+const fortune: fc.Arbitrary<Fortune> = fc.record({
+  drift: fc.integer({ min: -50, max: 50 }).map((thousandths) => thousandths / 1000),
+  pauses: stretches,
+  cutOff: stretches,
+  crashes: fc.array(fc.integer({ min: 0, max: TROUBLED - 1 }), { maxLength: 2 }),
+});
+
+const course = fc.record({
+  seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  fortunes: fc.array(fortune, { minLength: 3, maxLength: 3 }),
+});
+type Course = typeof course extends fc.Arbitrary<infer T> ? T : never;
+
+test('however processes are stopped, cut off or killed, two never act on one node, and no request comes after one of a later holder', async () => {
+  let arrivals = 0;
+  await fc.assert(
+    fc.asyncProperty(course, async (one) => {
+      const world = await play(one, RULES);
+      arrivals += world.arrivals;
+      expect(world.violations, world.history.slice(-60).join('\n')).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+  // That nothing went wrong says something only where much was done.
+  expect(arrivals).toBeGreaterThan(300 * 10);
+}, 240_000);
+
+const steady = { drift: 0, pauses: [], cutOff: [], crashes: [] };
+
+/** One whose clock is slow is cut off from the store. */
+const slowClock = fc.record({
+  seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  fortunes: fc
+    .array(fc.integer({ min: 1000, max: TROUBLED - 6000 }), { minLength: 2, maxLength: 2 })
+    .map((times): Fortune[] => [
+      ...times.map((at) => ({ ...steady, drift: -0.05, cutOff: [{ at, length: 6000 }] })),
+      steady,
+    ]),
+});
+
+/** Two are stopped again and again for about a lease. */
+const stops = fc.record({
+  seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  fortunes: fc
+    .array(fc.array(fc.integer({ min: 1500, max: 3000 }), { minLength: 5, maxLength: 5 }), {
+      minLength: 2,
+      maxLength: 2,
+    })
+    .map((lengths): Fortune[] => [
+      ...lengths.map((each) => ({ ...steady, pauses: each.map((length, n) => ({ at: 500 + n * 2400, length })) })),
+      steady,
+    ]),
+});
+
+/** What is taken away, when that matters, and what must come of it. */
+const MUTATIONS: Record<string, { rules: Partial<Rules>; course?: fc.Arbitrary<Course>; seen: RegExp }> = {
+  'a pause that falls between the check of the lease and the sending': {
+    rules: { atomicSend: false },
+    seen: /acts on node|after \d/,
+  },
+  'a clock that runs slower than the database’s, and no margin for it': {
+    rules: { goodUntil: (asked, lease) => asked + lease },
+    course: slowClock,
+    seen: /after \d/,
+  },
+  'a lease that is counted from the answer of the store': {
+    rules: { goodUntil: (asked, lease) => asked + lease * 0.9 + 600 },
+    seen: /acts on node|after \d/,
+  },
+  'no grace for requests that are on their way': { rules: { grace: 0 }, seen: /after \d/ },
+  'a process that has lost its lease and frees its node while its request is on its way': {
+    rules: { leavesWhenLost: false },
+    seen: /after \d/,
+  },
+  'the renewal of a lease that has run out': {
+    course: stops,
+    rules: {
+      store: (world) => ({
+        ...world.store,
+        renewConductor: async (id) => {
+          world.execute('update conductors set expires_at = simulated_now() + lease where id = ?', id);
+          return true;
+        },
+      }),
+    },
+    seen: /acts on node|after \d/,
+  },
+  'a write about a job by one who holds its node no more': {
+    rules: {
+      store: (world) => ({
+        ...world.store,
+        endJob: async ({ id }) => {
+          world.execute("update jobs set state = 'succeeded' where id = ?", id);
+          return 2;
+        },
+      }),
+    },
+    seen: /writes under the old fence/,
+  },
+};
+
+test.each(Object.entries(MUTATIONS))(
+  'the model sees %s',
+  async (_, { rules, course: when = course, seen }) => {
+    const found = await fc.check(
+      fc.asyncProperty(when, async (one) => {
+        const { violations } = await play(one, { ...RULES, ...rules });
+        return !violations.some((violation) => seen.test(violation));
+      }),
+      { numRuns: 1000, seed: 1, endOnFailure: true },
+    );
+    expect(found.failed).toBe(true);
+  },
+  120_000,
+);
+
+/** Lets three processes work in a world of their own until all is quiet. */
+async function play({ seed, fortunes }: Course, rules: Rules): Promise<LeaseWorld> {
+  const world = await LeaseWorld.open(NODES, seed);
+  for (const [index, fortune] of fortunes.entries()) {
+    let generation = 0;
+    const start = () => {
+      const process = new LeaseProcess(world, `${'abc'[index]}${++generation}`, fortune, rules);
+      process.start(TROUBLED);
+      return process;
+    };
+    let process = start();
+    for (const at of fortune.crashes) {
+      world.at(at, () => {
+        process.crash();
+        process = start();
+      });
+    }
+  }
+  await world.run(QUIET);
+  world.checkQuiet();
+  await world.close();
+  return world;
+}

@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { CallSecrets } from '../../src/core/callSecrets.ts';
+import { PassthruError } from '../../src/core/errors.ts';
+import { isSecretName, maskText, redactText, secretValues } from '../../src/core/secrets.ts';
+
+test.each([
+  'redfish_password',
+  'ipmi_password',
+  'passwort',
+  'snmp_community',
+  'snmp_auth_key',
+  'snmp_priv_key',
+  'ipmi_hex_kg_key',
+  'irmc_snmp_security_token',
+  'api_key',
+  'apiKey',
+  'Authorization',
+  'X-Auth-Token',
+  'set-cookie',
+  'HttpHeaders',
+  'encryption_keys',
+  'private_key',
+])('%s is the name of a secret', (name) => expect(isSecretName(name)).toBe(true));
+
+test.each(['redfish_address', 'redfish_username', 'key', 'node', 'method', 'passthru', 'caller'])('%s is not', (name) =>
+  expect(isSecretName(name)).toBe(false),
+);
+
+test.each([
+  ['GET https://u:p%40ss@bmc/x failed', 'GET https://******@bmc/x failed'],
+  ['postgres://u:a"b@h/db and redis://:x@h', 'postgres://******@h/db and redis://******@h'],
+  ['Authorization: Basic dTpwYXNz', 'Authorization: ****** ******'],
+  ['sent Bearer eyJhbGciOi.x.y to', 'sent Bearer ****** to'],
+  ['{"redfish_password":"a\\"b","x":1}', '{"redfish_password":******,"x":1}'],
+  ["{ password: 'hunter2', name: 'x' }", "{ password: ******, name: 'x' }"],
+  ['?token=abc&x=1', '?token=******&x=1'],
+  ['https://bmc.example/redfish/v1 answered 401', 'https://bmc.example/redfish/v1 answered 401'],
+  ['mailto someone@example.com', 'mailto someone@example.com'],
+])('%s', (text, masked) => expect(maskText(text)).toBe(masked));
+
+test('the secrets of an object are the texts under secret names, at any depth, and passwords of URLs; the longest first', () => {
+  const values = secretValues({
+    redfish_password: 'hunter2',
+    redfish_username: 'admin',
+    pin_code: 'no',
+    list: [{ token: 12345 }, { HttpHeaders: [{ 'X-Any': 'header value' }] }],
+    address: 'https://u:p%40ss@bmc',
+    empty_password: '',
+    none_password: null,
+    masked_password: '******',
+  });
+  expect(values).toEqual(['header value', 'hunter2', '12345', 'p@ss']);
+});
+
+test('a secret is taken out of a text as it is, as JSON has it, and as a URL has it; a short one where it stands alone', () => {
+  const secret = 'a"b c';
+  expect(redactText(`${secret} ${JSON.stringify({ secret })} ${encodeURIComponent(secret)}`, [secret])).toBe(
+    '****** {"secret":"******"} ******',
+  );
+  expect(redactText('p', ['p'])).toBe('******');
+  expect(redactText("password 'p' is wrong", ['p'])).toBe("password '******' is wrong");
+});
+
+describe('the secrets of a call', () => {
+  const secrets = new CallSecrets([{ redfish_password: 'hunter2' }, { api_key: 'open-sesame' }]);
+
+  test('are not in an error, in what hangs on it, or in its stack; the original stays as it is', () => {
+    const error = Object.assign(new TypeError('hunter2 is wrong', { cause: new Error('open-sesame') }), {
+      code: 'E1',
+      request: { headers: ['hunter2'] },
+    });
+    const clean = secrets.error(error) as typeof error;
+    expect(clean).toMatchObject({
+      name: 'TypeError',
+      message: '****** is wrong',
+      code: 'E1',
+      request: { headers: ['******'] },
+      cause: { message: '******' },
+    });
+    expect(clean.stack).not.toMatch(/hunter2|open-sesame/);
+    expect(error.message).toBe('hunter2 is wrong');
+  });
+
+  test('are not in a PassthruError, which stays one of its kind', () => {
+    const error = new PassthruError('bmc_refused', 'hunter2', {
+      violations: [{ field: 'x', description: 'not hunter2' }],
+      bmc: { status: 400, extendedInfo: [{ Message: 'open-sesame', MessageArgs: ['hunter2'] }] },
+      cause: 'hunter2',
+    });
+    const clean = secrets.error(error) as PassthruError;
+    expect(clean).toBeInstanceOf(PassthruError);
+    expect(clean).toMatchObject({
+      kind: 'bmc_refused',
+      message: '******',
+      violations: [{ field: 'x', description: 'not ******' }],
+      bmc: { status: 400, extendedInfo: [{ Message: '******', MessageArgs: ['******'] }] },
+      cause: '******',
+    });
+  });
+
+  test('a call without secrets leaves an error as it is', () => {
+    const error = new Error('x');
+    expect(new CallSecrets([{ redfish_address: 'x' }, {}]).error(error)).toBe(error);
+  });
+
+  test('an error that cannot be read, or goes round in circles, does no harm', () => {
+    const broken = Object.defineProperty(new Error('x'), 'code', {
+      enumerable: true,
+      get() {
+        throw new Error('hunter2');
+      },
+    });
+    expect(secrets.error(broken)).toMatchObject({ message: 'what was thrown cannot be read' });
+    const circle: Error & { self?: unknown } = new Error('hunter2');
+    circle.self = circle;
+    expect(secrets.error(circle)).toMatchObject({ message: '******' });
+  });
+});

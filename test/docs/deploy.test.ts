@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { loadConfig } from '../../src/config/load.ts';
+import { SETTINGS } from '../../src/config/schema.ts';
+
+/*
+ * There is no container engine here: what the files say is checked against the service's own configuration instead.
+ */
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const page = read('docs/operating.md');
+
+/** The longest time from SIGTERM to the end, in seconds: the grace, and twice the time for what is aborted. */
+const LONGEST_STOP = 10 + 15;
+
+/** Fails when a variable is no key, or has a value that the service does not take. */
+function expectConfiguration(environment: Record<string, string>) {
+  const variables = SETTINGS.map(({ variable }) => variable);
+  const own = Object.keys(environment).filter((name) => name.startsWith('PASSTHRU_'));
+  expect(variables).toEqual(expect.arrayContaining(own));
+  return loadConfig({ file: null, environment });
+}
+
+describe('examples/deploy/compose.yaml', () => {
+  const compose = parse(read('examples/deploy/compose.yaml'), { merge: true });
+
+  test('its replicas take their configuration, differ in their name alone, and share a PostgreSQL', () => {
+    const replicas = [1, 2, 3].map((number) => compose.services[`passthru-${number}`]);
+    for (const [index, replica] of replicas.entries()) {
+      expect(replica).toEqual({ ...replicas[0], hostname: `passthru-${index + 1}` });
+      const config = expectConfiguration(replica.environment);
+      expect(config.store).toMatch(/^postgres:\/\/passthru@db\/passthru$/);
+      expect(config.auth.type).toBe('http_basic');
+      for (const name of replica.secrets) expect(compose.secrets).toHaveProperty(name);
+      expect(Number.parseInt(replica.stop_grace_period, 10)).toBeGreaterThanOrEqual(LONGEST_STOP);
+    }
+    expect(compose.services.db.environment).toMatchObject({ POSTGRES_USER: 'passthru', POSTGRES_DB: 'passthru' });
+  });
+
+  test('its proxy sends to every replica on the port that they listen on', () => {
+    for (const number of [1, 2, 3]) expect(compose.configs.nginx.content).toContain(`server passthru-${number}:6385 `);
+    expect(compose.services.proxy.depends_on).toEqual(['passthru-1', 'passthru-2', 'passthru-3']);
+  });
+});
+
+describe('examples/deploy/kubernetes.yaml', () => {
+  const documents = parseAllDocuments(read('examples/deploy/kubernetes.yaml')).map((document) => document.toJS());
+  const deployment = documents.find(({ kind }) => kind === 'Deployment');
+  const pod = deployment.spec.template.spec;
+  const [container] = pod.containers;
+
+  test('its replicas take their configuration and are told apart by their pod', () => {
+    const values = { metadata: 'passthru-7d9c', secret: 'postgres://passthru:x@db.example/passthru' };
+    const environment = Object.fromEntries(
+      container.env.map((entry: { name: string; value?: string; valueFrom?: { fieldRef?: object } }) => [
+        entry.name,
+        entry.value ?? (entry.valueFrom?.fieldRef === undefined ? values.secret : values.metadata),
+      ]),
+    );
+    expect(expectConfiguration(environment)).toMatchObject({ host: 'passthru-7d9c', listen: '0.0.0.0:6385' });
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(LONGEST_STOP);
+  });
+
+  test('it is asked whether it is ready, and is not restarted for a database that is out of reach', () => {
+    expect(container.readinessProbe.httpGet).toEqual({ path: '/healthz', port: 'api' });
+    // Longer than a database that hangs holds up the answer.
+    expect(container.readinessProbe.timeoutSeconds).toBeGreaterThan(5);
+    expect(container.livenessProbe).not.toHaveProperty('httpGet');
+    const service = documents.find(({ kind }) => kind === 'Service');
+    expect(service.spec.selector).toEqual(deployment.spec.template.metadata.labels);
+  });
+});
+
+test('the page names both files, and every key that it names is one', () => {
+  for (const file of ['compose.yaml', 'kubernetes.yaml']) expect(page).toContain(`examples/deploy/${file}`);
+  const keys = new Set(SETTINGS.map(({ key }) => key));
+  const named = [...page.matchAll(/`((?:redfish\.|node_|job_|workers_|shutdown_)[a-z_]+)[`:]/g)].map(([, key]) => key!);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((key) => !keys.has(key))).toEqual([]);
+});

@@ -1,0 +1,118 @@
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { Pool } from 'undici';
+import type { HttpInput } from './restInputs.ts';
+import type { GrpcInput } from './rpcInputs.ts';
+
+/** What an input was answered. */
+export interface Told {
+  /** The HTTP status; null when the connection or the stream was ended instead. */
+  status: number | null;
+  /** The status of gRPC; null when there is none. */
+  grpcStatus: string | null;
+  /** Everything that was said: headers and body. */
+  text: string;
+}
+
+/** How long an answer may take before it counts as never coming, in milliseconds. */
+const PATIENCE = 15_000;
+
+/** How long what is still open is listened to once it has begun to answer, in milliseconds: it may be a stream. */
+const STREAM_TIME = 5;
+
+/** Sends inputs over connections that are kept. */
+export class FuzzClient {
+  readonly #url: URL;
+  readonly #pool: Pool;
+  #session: ClientHttp2Session | undefined;
+
+  constructor(url: string) {
+    this.#url = new URL(url);
+    this.#pool = new Pool(url, { connections: 8, headersTimeout: PATIENCE, bodyTimeout: PATIENCE });
+  }
+
+  async close(): Promise<void> {
+    this.#session?.destroy();
+    await this.#pool.destroy();
+  }
+
+  /** @throws when no answer came */
+  async http({ verb, path, headers, body }: HttpInput): Promise<Told> {
+    const end = new AbortController();
+    const {
+      statusCode,
+      headers: told,
+      body: answer,
+    } = await this.#pool.request({
+      method: verb as 'GET',
+      path,
+      headers,
+      body,
+      signal: end.signal,
+    });
+    let text = JSON.stringify(told);
+    const timer = setTimeout(() => end.abort(), isStream(path) ? STREAM_TIME : PATIENCE);
+    try {
+      for await (const chunk of answer) text += chunk;
+    } catch (error) {
+      if (!isStream(path)) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    return { status: statusCode, grpcStatus: null, text };
+  }
+
+  async grpc({ path, headers, body }: GrpcInput): Promise<Told> {
+    if (this.#session === undefined || this.#session.closed || this.#session.destroyed) {
+      this.#session = connectHttp2(this.#url).on('error', () => {});
+    }
+    const stream = this.#session.request({ ':method': 'POST', ':path': path, ...headers });
+    const told: Told = { status: null, grpcStatus: null, text: '' };
+    const note = (fields: Record<string, unknown>) => {
+      told.status ??= Number(fields[':status']);
+      told.grpcStatus ??= (fields['grpc-status'] as string | undefined) ?? null;
+      told.text += JSON.stringify(fields);
+    };
+    stream.on('response', note).on('trailers', (fields) => note({ ':status': told.status, ...fields }));
+    stream.on('data', (chunk) => {
+      told.text += chunk;
+      if (isStream(path)) setTimeout(() => stream.close(), STREAM_TIME);
+    });
+    stream.on('error', () => {});
+    stream.end(body);
+    await settled(new Promise((resolve) => stream.once('close', resolve)), () => stream.destroy());
+    return told;
+  }
+
+  /** Sends `bytes` over a connection of their own, and says no more. */
+  async raw(bytes: Uint8Array): Promise<Told> {
+    const socket = connect(Number(this.#url.port), this.#url.hostname);
+    let text = '';
+    socket
+      .on('error', () => {})
+      .on('data', (chunk) => {
+        text += chunk.toString('latin1');
+      });
+    socket.end(bytes);
+    await settled(new Promise((resolve) => socket.once('close', resolve)), () => socket.destroy());
+    const status = /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1];
+    return { status: status === undefined ? null : Number(status), grpcStatus: null, text };
+  }
+}
+
+function isStream(path: string): boolean {
+  return /Watch|ServerReflectionInfo|\/events/.test(path);
+}
+
+async function settled(end: Promise<unknown>, giveUp: () => void): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no end after ${PATIENCE} ms`)), PATIENCE);
+  try {
+    await Promise.race([end, late.promise]);
+  } catch (error) {
+    giveUp();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,167 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
+import type { Core } from '../../src/core/core.ts';
+import { createCore } from '../../src/core/create.ts';
+import { INTERNAL_MESSAGE } from '../../src/core/errors.ts';
+import { isTerminal } from '../../src/core/job.ts';
+import type { Logger } from '../../src/core/logger.ts';
+import type { Store } from '../../src/core/store.ts';
+import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
+import { createRestHandler } from '../../src/rest/handler.ts';
+import { type Listener, startListener } from '../../src/server/listener.ts';
+import { openStore } from '../../src/store/open.ts';
+import { FuzzClient, type Told } from './client.ts';
+import { rawHttp1, restInput } from './restInputs.ts';
+import { connectInput, grpcInput, rawHttp2 } from './rpcInputs.ts';
+import { NODES } from './words.ts';
+
+/** How many inputs are sent; CI sends 100,000. */
+const RUNS = Number(process.env.FUZZ_RUNS ?? 5000);
+/** How many of them are under way at once. */
+const AT_ONCE = 50;
+/** How many pass between two times that what they made is removed. */
+const ROUND = 2000;
+/** The same inputs again: FUZZ_SEED. */
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
+
+/** What only those who run the service may read. */
+const INTERNALS =
+  /\bat .{1,80}[:(]\d+:\d+|\.[jt]s:\d|node:(?:internal|http)|node_modules|(?:Type|Range|Reference|Syntax)Error|Cannot read prop|is not (?:a function|iterable)|SQLITE_|sqlite/;
+
+let store: Store;
+let core: Core;
+let listener: Listener;
+let client: FuzzClient;
+/** What was logged as a defect. */
+const defects: object[] = [];
+const log: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (fields, message) => void defects.push({ message, ...fields }),
+};
+
+beforeAll(async () => {
+  store = await openStore('sqlite::memory:', { log });
+  core = await createCore({
+    store,
+    hardwareTypes: [createFakeHardwareType({ vendorDelay: 0 })],
+    host: 'fuzz-host',
+    log,
+    settings: { lockedRetryAttempts: 1, lockedRetryInterval: 5, maxLockWait: 20, workers: 100 },
+  });
+  const rest = createRestHandler({ core, access: OPEN_ACCESS, log });
+  const shared = { host: '127.0.0.1', port: 0, access: OPEN_ACCESS, corsOrigins: [] };
+  listener = await startListener({ ...shared, core, log, rest, limits: { firstBytesTimeout: 10_000 } });
+  client = new FuzzClient(listener.url);
+  await tidy();
+});
+
+afterAll(async () => {
+  await client.close();
+  await Promise.all([listener.close(0), core.shutdown(0)]);
+  await store.close();
+});
+
+/** Removes what the inputs have made, and puts the nodes back that they aim at. */
+async function tidy(): Promise<void> {
+  const signal = new AbortController().signal;
+  const page = { limit: 1000, marker: null, sortKey: 'uuid', sortDirection: 'asc' } as const;
+  for (let nodes = await core.nodes.list(page); nodes.length > 0; nodes = await core.nodes.list(page)) {
+    for (const { uuid } of nodes) {
+      await core.nodes.unlock(uuid, ANONYMOUS);
+      await core.nodes.delete(uuid, ANONYMOUS, signal);
+    }
+  }
+  await store.removeEndedJobs({ endTime: new Date(), id: '~' }, 100_000);
+  for (const name of NODES) await core.nodes.create({ name, driver: 'fake-hardware' }, ANONYMOUS);
+  await core.nodes.lock('held-1', { holder: 'somebody', lockWait: 0, caller: ANONYMOUS, signal });
+}
+
+/** Inputs of every kind, each as what sends it. */
+const input = fc.oneof(
+  { weight: 40, arbitrary: restInput.map((input) => ({ kind: 'REST', input, send: () => client.http(input) })) },
+  { weight: 30, arbitrary: connectInput.map((input) => ({ kind: 'Connect', input, send: () => client.http(input) })) },
+  { weight: 25, arbitrary: grpcInput.map((input) => ({ kind: 'gRPC', input, send: () => client.grpc(input) })) },
+  { weight: 3, arbitrary: rawHttp2.map((input) => ({ kind: 'HTTP/2', input, send: () => client.raw(input) })) },
+  { weight: 2, arbitrary: rawHttp1.map((input) => ({ kind: 'HTTP/1.1', input, send: () => client.raw(input) })) },
+);
+
+/** What is wrong with an answer; null when nothing is. */
+function fault({ status, grpcStatus, text }: Told): string | null {
+  if (INTERNALS.test(text)) return 'it shows internals';
+  if (text.includes(INTERNAL_MESSAGE)) return 'it is a defect';
+  if (status !== null && status >= 500 && status !== 501 && status !== 503 && status !== 504 && status !== 505) {
+    // Connect's statuses of a message that cannot be decoded in binary.
+    if (!text.includes('"internal"')) return 'its status is that of a defect';
+  }
+  // 2 is UNKNOWN. What cannot be decoded may be 13, INTERNAL.
+  return grpcStatus === '2' ? 'its status is UNKNOWN' : null;
+}
+
+async function fuzz(runs: number, seed: number): Promise<void> {
+  const property = fc.asyncProperty(fc.array(input, { minLength: AT_ONCE, maxLength: AT_ONCE }), async (inputs) => {
+    await Promise.all(
+      inputs.map(async ({ kind, input, send }) => {
+        const told = await send();
+        const wrong = fault(told);
+        if (wrong !== null) throw new Error(`${kind}: ${wrong}: ${inspect(input)}\n${JSON.stringify(told)}`);
+      }),
+    );
+    expect(defects.splice(0)).toEqual([]);
+  });
+  await fc.assert(property, { numRuns: Math.ceil(runs / AT_ONCE), seed, endOnFailure: true });
+}
+
+function inspect(input: object): string {
+  return JSON.stringify(input, (_key, value) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
+  );
+}
+
+/** Jobs that run, and reservations that no `LockNode` made. */
+async function leftovers(): Promise<object[]> {
+  const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null });
+  const nodes = await core.nodes.list({
+    limit: 1000,
+    marker: null,
+    sortKey: 'uuid',
+    sortDirection: 'asc',
+    reserved: true,
+  });
+  return [
+    ...jobs.filter((job) => !isTerminal(job)),
+    ...nodes.filter(({ reservation }) => reservation?.kind === 'call'),
+  ];
+}
+
+function heapAfterCollection(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+test(`${RUNS} inputs: no answer is a defect or shows internals, and no lock, job or memory is left (seed ${SEED})`, async () => {
+  const heaps: number[] = [];
+  for (let sent = 0; sent < RUNS; sent += ROUND) {
+    await fuzz(Math.min(ROUND, RUNS - sent), SEED + sent);
+    await expect.poll(leftovers, { timeout: 5000 }).toEqual([]);
+    await tidy();
+    heaps.push(heapAfterCollection());
+  }
+  expect((await fetch(`${listener.url}/healthz`)).status).toBe(200);
+  // The first third warms up: caches, compiled code. Medians, since a collection now and then leaves something.
+  const third = Math.max(1, Math.floor(heaps.length / 3));
+  const growth = median(heaps.slice(-third)) - median(heaps.slice(third, 2 * third));
+  if (heaps.length >= 9) expect(growth).toBeLessThan(4 * 1024 * 1024);
+}, 300_000);
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}

@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { start } from '../cli/run.ts';
+import { whyNot } from '../clients/programs.ts';
+import { expectTable, type Row, steadyText, WORKS } from './compatibilityPage.ts';
+import * as baremetal from './ironicclientCommands.ts';
+import { AUTH_TYPES, type AuthType, type IronicService, PASSWORD, startIronicService, USER } from './ironicService.ts';
+import * as sdk from './openstacksdkCalls.ts';
+import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+
+// More than a hundred commands, and Python takes its time over the options of each.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 60_000 });
+
+const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
+const file = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
+
+const environment = await pythonEnvironment();
+const noPython = 'missing' in environment ? environment.missing : null;
+if (noPython !== null) tellSkipped("Ironic's clients in Python", noPython);
+const noGo = await whyNot('go');
+if (noGo !== null) tellSkipped('gophercloud', noGo);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'passthru-ironic-clients-'));
+  writeFileSync(join(folder, 'nodes.json'), JSON.stringify(baremetal.NODES_JSON));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What a client says when it asks for what is not served: the service's words, or its own. */
+const NOT_SERVED =
+  /not served here|API version 1\.\d+ is required|microversion is not supported|^answers False$|^ResourceTimeout/i;
+
+function python(args: readonly string[], input: unknown): Promise<unknown> {
+  if ('missing' in environment) throw new Error(environment.missing);
+  const child = spawn(environment.python, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(JSON.stringify(input));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.on('error', reject).on('close', (status) => {
+      if (status === 0) resolve(JSON.parse(Buffer.concat(chunks).toString()));
+      else reject(new Error(`it ended with ${status}`));
+    });
+  });
+}
+
+/** What `work` comes to with a service of its own, and the API versions that it asked for. */
+async function withService(
+  authType: AuthType,
+  work: (service: IronicService) => Promise<Row[]>,
+): Promise<{ rows: Row[]; versions: string[] }> {
+  const service = await startIronicService(authType);
+  try {
+    return { rows: await work(service), versions: [...service.versions].sort() };
+  } finally {
+    await service.stop();
+  }
+}
+
+/** What `works` came to, when all have ended: one that fails leaves no other running. */
+async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
+/** Runs `work` by either authentication at once; it must come to the same, which is answered. */
+async function byEither(work: (service: IronicService, authType: AuthType) => Promise<Row[]>) {
+  const [open, guarded] = await allEnded(
+    AUTH_TYPES.map((authType) => withService(authType, (service) => work(service, authType))),
+  );
+  expect(guarded).toEqual(open);
+  return open!;
+}
+
+function results(calls: readonly string[], said: readonly string[], { url, bmc }: IronicService): Row[] {
+  return calls.map((call, index) => ({ call, result: steadyText(said[index]!, { [url]: 'URL', [bmc]: 'BMC' }) }));
+}
+
+describe.skipIf(noPython !== null)('the baremetal command line', () => {
+  async function run(commands: readonly string[], service: IronicService, authType: AuthType): Promise<Row[]> {
+    const access =
+      authType === 'none'
+        ? ['--os-auth-type', 'none']
+        : ['--os-auth-type', 'http_basic', '--os-username', USER, '--os-password', PASSWORD];
+    const options = [...access, '--os-endpoint', service.url, '--max-retries', '0'];
+    const lines = commands.map((line) => [...options, ...line.replace('BMC', service.bmc).split(' ')]);
+    const ended = (await python([file('ironicclient_commands.py')], lines)) as {
+      status: number;
+      stdout: string;
+      stderr: string;
+    }[];
+    for (const [line, printed] of Object.entries(baremetal.PRINTED)) {
+      expect([line, ended[commands.indexOf(line)]?.stdout]).toEqual([line, expect.stringMatching(printed)]);
+    }
+    const said = ended.map(({ status, stderr }) => (status === 0 ? WORKS : stderr.trim().split('\n').at(-1)!));
+    return results(commands, said, service);
+  }
+
+  test('every command of the newest client does what the table says, by either authentication', async () => {
+    const names = (await python([file('ironicclient_commands.py'), '--commands'], null)) as string[];
+    const commands = [...baremetal.SERVED, ...baremetal.NOT_SERVED];
+    expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
+
+    const tried = everything ? commands : baremetal.SERVED;
+    const [open, guarded] = await allEnded([
+      withService('none', (service) => run(tried, service, 'none')),
+      // What is refused is refused to everybody: it is tried once.
+      withService('http_basic', (service) => run(baremetal.SERVED, service, 'http_basic')),
+    ]);
+    // It asks for its newest version first, and then for what the refusal names.
+    expect(open!.versions).toEqual(['1.115', '1.82']);
+    for (const { call, result } of open!.rows.slice(baremetal.SERVED.length)) {
+      expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
+    }
+    expect(guarded!.rows).toEqual(open!.rows.slice(0, baremetal.SERVED.length));
+    expectTable('baremetal', '`baremetal …`', open!.rows, everything);
+  });
+});
+
+describe.skipIf(noPython !== null)('openstacksdk', () => {
+  test('every method of the baremetal proxy does what the table says, by either authentication', async () => {
+    const names = (await python([file('openstacksdk_calls.py'), '--methods'], null)) as string[];
+    const calls = [...sdk.SERVED, ...sdk.NOT_SERVED];
+    const tried = (name: string) => calls.some((call) => call.startsWith(`baremetal.${name}(`));
+    expect(names.filter((name) => !tried(name))).toEqual(sdk.WITHOUT_REQUEST);
+
+    const { rows, versions } = await byEither(async (service, authType) => {
+      const [user, password] = authType === 'none' ? [null, null] : [USER, PASSWORD];
+      const asked = { url: service.url, user, password, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
+      const outcomes = (await python([file('openstacksdk_calls.py')], asked)) as { value?: unknown; error?: string }[];
+      for (const [call, answered] of Object.entries(sdk.ANSWERED)) {
+        expect([call, outcomes[calls.indexOf(call)]?.value]).toEqual([call, answered]);
+      }
+      const said = outcomes.map(({ value, error }) => {
+        if (error !== undefined) return error.replace(/(Client|Server) Error for url: \S+, /, '');
+        return value === false ? 'answers False' : WORKS;
+      });
+      return results(calls, said, service);
+    });
+    // None while it finds out what there is; then the newest that both know of what it asks for.
+    expect(versions).toContain('1.82');
+    expect(versions.filter((version) => version !== '' && Number(version.split('.')[1]) > 82)).toEqual([]);
+    for (const { call, result } of rows.slice(sdk.SERVED.length)) {
+      expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
+    }
+    expectTable('openstacksdk', 'Call', rows);
+  });
+});
+
+describe.skipIf(noGo !== null)("Go's gophercloud", () => {
+  test('its calls do what the table says, by either authentication, and read what was answered', async () => {
+    const program = join(folder, 'gophercloud');
+    const built = await start('go', ['build', '-C', file('gophercloud'), '-o', program, '.']).ended;
+    expect(built).toMatchObject({ status: 0 });
+
+    let served = 0;
+    const { rows } = await byEither(async (service, authType) => {
+      const access = authType === 'none' ? [] : [USER, PASSWORD];
+      const { status, stdout, stderr } = await start(program, [service.url, service.bmc, ...access]).ended;
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const outcomes = JSON.parse(stdout) as {
+        call: string;
+        served: boolean;
+        error?: string;
+        status?: number;
+        answer?: string;
+      }[];
+      served = outcomes.filter((outcome) => outcome.served).length;
+      const said = outcomes.map(({ error, status, answer }) => {
+        if (error === undefined) return WORKS;
+        if (answer === undefined) return error;
+        // What Ironic's errors are: a JSON text in a JSON object. That of a version that is not served is of another shape.
+        const fault = JSON.parse(JSON.parse(answer).error_message);
+        return `${status}: ${fault.faultstring ?? fault.description}`;
+      });
+      return results(
+        outcomes.map(({ call }) => call),
+        said,
+        service,
+      );
+    });
+    for (const { call, result } of rows.slice(served)) {
+      expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
+    }
+    expectTable('gophercloud', 'Call', rows);
+  });
+});

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
+import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { Access } from '../../src/auth/access.ts';
+import { startTestService, type TestService } from '../rpc/service.ts';
+import { detailOf, WAYS } from '../rpc/ways.ts';
+
+/** Believes the name that a caller gives; one who gives none is greedy. */
+const access = new Access({
+  challenge: null,
+  async authenticate({ authToken }) {
+    return { name: authToken ?? 'greedy', role: 'admin' };
+  },
+  close: async () => {},
+});
+const ironic = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+
+let service: TestService;
+beforeEach(async () => {
+  service = await startTestService({ access, callLimits: { callsPerCaller: 2, watchesPerCaller: 1 } });
+  for (const name of ['n1', 'n2']) await service.createNode(name);
+});
+afterEach(() => service[Symbol.asyncDispose]());
+
+function show(token: string): Promise<Response> {
+  return fetch(`${service.url}/v1/nodes`, { headers: { ...ironic, 'X-Auth-Token': token } });
+}
+
+/** Begins a call on `node` that stays until it is left. */
+async function staying(node: string, token: string): Promise<AbortController> {
+  const controller = new AbortController();
+  const url = `${service.url}/v1/nodes/${node}/vendor_passthru?method=until_aborted`;
+  const headers = { ...ironic, 'X-Auth-Token': token };
+  fetch(url, { method: 'POST', headers, signal: controller.signal }).catch(() => {});
+  await expect.poll(async () => (await service.core.nodes.get(node)).reservation).not.toBeNull();
+  return controller;
+}
+
+describe('a caller with as many calls under way as one may have', () => {
+  let calls: AbortController[];
+  beforeEach(async () => {
+    calls = [await staying('n1', 'greedy'), await staying('n2', 'greedy')];
+  });
+  afterEach(() => {
+    for (const call of calls) call.abort();
+  });
+
+  test('gets 429 with Retry-After over REST, while another caller is served', async () => {
+    const answer = await show('greedy');
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await answer.text()).toContain('There are 2 calls under way of this caller');
+    expect((await show('modest')).status).toBe(200);
+  });
+
+  test.each(Object.keys(WAYS))('gets RESOURCE_EXHAUSTED over %s', async (way) => {
+    using client = WAYS[way]!(service.url);
+    const error = ConnectError.from(
+      await client.unary(PassthruService.method.listNodeMethods, { node: 'n1' }).catch((thrown: unknown) => thrown),
+    );
+    expect(error.code).toBe(Code.ResourceExhausted);
+    expect(detailOf(error).reason).toBe(ErrorReason.RATE_LIMITED);
+  });
+
+  test('may call again when one of them has ended, or was left', async () => {
+    calls[0]!.abort();
+    await service.aborted;
+    await expect.poll(async () => (await show('greedy')).status).toBe(200);
+  });
+});
+
+test('streams are counted by themselves', async () => {
+  const call = { node: 'n1', method: 'job_of_two_steps', lockWait: null, idempotencyKey: null };
+  const outcome = await service.core.callNodeMethod({
+    ...call,
+    arguments: {},
+    httpMethod: null,
+    caller: { name: 'greedy', role: 'admin' },
+    signal: new AbortController().signal,
+    deadline: null,
+  });
+  const id = outcome.kind === 'job' ? outcome.job.id : '';
+  const left = new AbortController();
+  const watch = (signal?: AbortSignal) =>
+    fetch(`${service.url}/v1/jobs/${id}/events`, { headers: { ...ironic, 'X-Auth-Token': 'greedy' }, signal });
+  expect((await watch(left.signal)).status).toBe(200);
+  expect((await watch()).status).toBe(429);
+  expect((await show('greedy')).status).toBe(200);
+  left.abort();
+  await expect.poll(async () => (await watch(AbortSignal.timeout(5000))).status).toBe(200);
+});
+
+describe('what takes no credentials is counted by the peer', () => {
+  let session: ClientHttp2Session;
+  beforeEach(() => {
+    session = connectHttp2(service.url);
+  });
+  afterEach(() => session.destroy());
+
+  test('a second stream of the health is refused', async () => {
+    const watch = () => {
+      const headers = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
+      const stream = session.request({ ...headers, ':path': `/${Health.typeName}/Watch` });
+      stream.end(Buffer.alloc(5));
+      return stream;
+    };
+    const first = watch();
+    await once(first, 'data');
+    const [trailers] = await once(watch().resume(), 'trailers');
+    expect(trailers['grpc-status']).toBe(String(Code.ResourceExhausted));
+    const closed = once(first, 'close');
+    first.close();
+    await closed;
+    const told = () => {
+      const stream = watch();
+      return Promise.race([once(stream, 'data').then(() => 'served'), once(stream, 'trailers').then(() => 'refused')]);
+    };
+    await expect.poll(told).toBe('served');
+  });
+});
