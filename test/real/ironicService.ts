@@ -33,6 +33,8 @@ export async function startIronicService(authType: AuthType): Promise<IronicServ
   const service = await serve([], {
     PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
     PASSTHRU_HOST: 'replica-1',
+    // The simulated BMCs are there.
+    PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8',
     PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: '1',
     PASSTHRU_AUTH_TYPE: authType,
     ...(authType === 'http_basic' ? { PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users') } : {}),
