@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
@@ -73,9 +73,28 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     }
     handler(universal)
       .then((answer) => universalResponseToNodeResponse(answer, response))
-      // The caller has gone: every error of the call itself is an answer.
-      .catch((error) => log.debug({ err: error, method: path }, 'an answer over RPC was not sent'));
+      // As a rule the caller has gone: every error of the call itself is an answer. But Connect cannot write an error whose
+      // text ends within a surrogate pair, as V8 cuts what it quotes of malformed JSON.
+      .catch((error) => {
+        log.debug({ err: error, method: path }, 'an answer over RPC was not sent');
+        endUnwritten(request, response);
+      });
   };
+}
+
+/** Ends an answer that could not be written, so that its caller does not wait for it. */
+function endUnwritten(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) {
+  if (response.writableEnded || response.destroyed) return;
+  if (response.headersSent || !('stream' in request)) {
+    if ('stream' in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else response.destroy();
+    return;
+  }
+  // gRPC's answer of trailers alone (gRPC over HTTP/2, Responses).
+  response.setHeader('Content-Type', request.headers['content-type'] ?? 'application/grpc');
+  response.setHeader('Grpc-Status', String(Code.Internal));
+  response.setHeader('Grpc-Message', 'the answer could not be written');
+  response.end();
 }
 
 /**
