@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PassthruError } from './errors.ts';
+import { leaseClock } from './leaseClock.ts';
 import type { Logger } from './logger.ts';
 import { NO_OBSERVER, type Observer } from './observer.ts';
 import { type Periodic, periodically } from './periodic.ts';
@@ -22,21 +23,21 @@ const RENEWALS = 5;
 const REJOIN_INTERVAL = 1000;
 
 /**
- * One lease of this process: what is held and run under it. It is good until a time by the monotonic clock that lies
- * before its end by the store's clock, since it is counted from before each renewal was asked for, and a tenth is left
- * out.
+ * One lease of this process: what is held and run under it. It is good until a time by this machine's `leaseClock` that
+ * lies before its end by the store's clock, since it is counted from before each renewal was asked for, and a tenth is
+ * left out.
  */
 export class Tenure {
   /** The conductor's id in the store. */
   readonly id: string;
   readonly #now: () => number;
   readonly #work = new Set<AbortController>();
-  /** By the monotonic clock, in milliseconds. */
+  /** By that clock, in milliseconds. */
   #goodUntil: number;
   #lost = false;
 
-  /** @param now the monotonic clock, in milliseconds */
-  constructor(id: string, goodUntil: number, now: () => number = () => performance.now()) {
+  /** @param now the `leaseClock` by which `goodUntil` is counted, in milliseconds */
+  constructor(id: string, goodUntil: number, now: () => number) {
     this.id = id;
     this.#goodUntil = goodUntil;
     this.#now = now;
@@ -92,6 +93,7 @@ export class Lease {
   readonly #settings: LeaseSettings;
   readonly #log: Logger;
   readonly #observer: Observer;
+  readonly #now = leaseClock();
   #tenure: Tenure | null = null;
   #renewal: Periodic | null = null;
   #expiry: NodeJS.Timeout | undefined;
@@ -155,9 +157,9 @@ export class Lease {
   async #join(): Promise<void> {
     const { host, lease, grace } = this.#settings;
     const id = randomUUID();
-    const asked = performance.now();
+    const asked = this.#now();
     await this.#store.addConductor({ id, host, lease: this.#store.shared ? lease : null, grace });
-    const tenure = new Tenure(id, this.#goodUntil(asked));
+    const tenure = new Tenure(id, this.#goodUntil(asked), this.#now);
     this.#tenure = tenure;
     this.#watchExpiry(tenure);
   }
@@ -165,7 +167,7 @@ export class Lease {
   async #renew(): Promise<void> {
     const tenure = this.#tenure;
     if (tenure === null) return;
-    const asked = performance.now();
+    const asked = this.#now();
     if (await this.#store.renewConductor(tenure.id)) {
       // It may have been lost meanwhile.
       if (tenure !== this.#tenure) return;
@@ -204,7 +206,7 @@ export class Lease {
 }
 
 /**
- * Until when a lease that the store gave is acted on, by the monotonic clock. A tenth is left out, for clocks that run
+ * Until when a lease that the store gave is acted on, by the clock of `asked`. A tenth is left out, for clocks that run
  * slower than the store's.
  *
  * @param asked when the store was asked: its own time began later. Milliseconds, as `lease`.
