@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { SignJWT, UnsecuredJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createJwtAuthenticator, type JwtOptions } from '../../src/auth/jwt.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -52,6 +52,14 @@ async function whoHas(token: string, given: Partial<JwtOptions> = {}) {
   }
 }
 
+/** A token of a stranger's key, which it tells in its header. */
+async function signedByOwnKey(header: (jwk: JWK) => object): Promise<string> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return await new SignJWT({ sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: seconds(60) })
+    .setProtectedHeader({ alg: 'ES256', kid: 'key-1', ...header(await exportJWK(publicKey)) })
+    .sign(privateKey);
+}
+
 const seconds = (after: number) => Math.floor(Date.now() / 1000) + after;
 
 describe('a token is refused', () => {
@@ -77,6 +85,9 @@ describe('a token is refused', () => {
     ],
     ['that is changed', async () => (await issuer.token({})).replace(/\.[^.]*\./, `.${btoa('{"sub":"root"}')}.`)],
     ['that is none', () => 'a.b.c'],
+    ['whose key is named like a path', async () => (await makeIssuer('../../etc/passwd')).token({})],
+    ['that brings its own key along', () => signedByOwnKey((jwk) => ({ jwk }))],
+    ['that says where its key is', () => signedByOwnKey(() => ({ jku: 'https://evil.example/keys' }))],
   ])('%s', async (_name, make) => {
     await expect(whoHas(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
