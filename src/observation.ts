@@ -70,6 +70,7 @@ export async function createObservation(config: Config, audit: AuditSink | null,
       };
     },
     async close() {
+      records?.close();
       await Promise.all([listener?.close(), tracing?.close()]);
     },
   };

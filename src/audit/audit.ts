@@ -6,6 +6,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { NewNode, NodeChanges } from '../core/node.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import { type AuditFacts, type AuditSink, auditRecord } from './auditRecord.ts';
+import { limitRefusals } from './refusalLimit.ts';
 
 /** Writes the audit: one record for each call, each change of a node, each cancel, and each who was not let in. */
 export interface Audit {
@@ -15,10 +16,13 @@ export interface Audit {
   refused(refusal: Refusal): void;
   /** `core`, with what else changes something recorded; its calls are the observer's. */
   wrap(core: Core): Core;
+  /** Records what it has held back. */
+  close(): void;
 }
 
 /** The audit that writes to `sink`. */
 export function createAudit(sink: AuditSink): Audit {
+  const refusals = limitRefusals(sink);
   return {
     observer: {
       ...NO_OBSERVER,
@@ -42,9 +46,10 @@ export function createAudit(sink: AuditSink): Audit {
       },
     },
     refused({ action = null, caller, error }) {
-      sink(auditRecord({ action, caller, outcome: error.kind }));
+      refusals.record(auditRecord({ action, caller, outcome: error.kind }));
     },
     wrap: (core) => ({ ...core, nodes: auditedNodes(core.nodes, sink), jobs: auditedJobs(core.jobs, sink) }),
+    close: () => refusals.close(),
   };
 }
 

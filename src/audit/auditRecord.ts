@@ -32,6 +32,8 @@ export interface AuditRecord {
   /** What a call came to (`result`, `attachment`, `job`), `done` for all else, or the kind of the error. */
   outcome: 'result' | 'attachment' | 'job' | 'done' | ErrorKind;
   duration_ms: number;
+  /** Of those who were not let in: so many more of the same caller, action and outcome have no record of their own. */
+  more: number | null;
 }
 
 /** Takes records. It never throws. */
@@ -74,12 +76,13 @@ export function auditRecord(facts: AuditFacts): AuditRecord {
     method: cut(facts.method),
     http_method: cut(facts.httpMethod),
     node: cut(facts.node),
-    node_name: facts.nodeName ?? null,
+    node_name: cut(facts.nodeName),
     driver: cut(facts.driver),
     job: cut(facts.job),
     arguments: facts.arguments == null || isTooMuch(facts.arguments) ? null : maskSecrets(facts.arguments),
     outcome: facts.outcome,
     duration_ms: Math.round((now - (facts.began ?? now)) * 1000) / 1000,
+    more: null,
   };
 }
 

@@ -55,6 +55,14 @@ export class Access {
     }
   }
 
+  /**
+   * Records one who is refused before it is asked who they are, such as a page that may not call.
+   * @param error what they are told
+   */
+  refuse(action: Action | undefined, error: unknown): void {
+    this.#refused({ action, caller: null, error: toPassthruError(error) });
+  }
+
   /** As `Authenticator.challenge`. */
   get challenge(): string | null {
     return this.#authenticator.challenge;

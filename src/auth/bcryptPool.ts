@@ -6,9 +6,6 @@ import type { BcryptTask } from './bcryptWorker.ts';
 /** So many threads at most: a hash takes a core for a tenth of a second, and calls need the others. */
 const THREADS = Math.min(2, Math.max(1, availableParallelism() - 1));
 
-/** So many may wait: who guesses passwords must not make everyone wait for long. */
-const MAX_WAITING = 256;
-
 /** The file of the thread's code, which is a .js where this one is. */
 const WORKER = new URL(import.meta.url.replace(/bcryptPool(\.[cm]?[jt]s)[^/]*$/, 'bcryptWorker$1'));
 
@@ -24,13 +21,16 @@ export class BcryptPool {
   readonly #workers = new Map<Worker, Waiting | null>();
   #closed = false;
 
-  /** Whether `password` is the one of `hash`. Throws kind `rate_limited` when too many wait already. */
-  compare(password: string, hash: string): Promise<boolean> {
-    if (this.#waiting.length >= MAX_WAITING || this.#closed) {
-      throw new PassthruError('rate_limited', 'Too many passwords wait to be checked; try again shortly.');
-    }
+  /**
+   * Whether `password` is the one of `hash`. Rejects with kind `shutting_down` when the pool is closed before that is known.
+   * @param first goes before all that wait; how many may is for the caller to bound
+   */
+  async compare(password: string, hash: string, first: boolean): Promise<boolean> {
+    if (this.#closed) throw shutDown();
     const settle = Promise.withResolvers<boolean>();
-    this.#waiting.push({ task: { password, hash }, settle });
+    const waiting = { task: { password, hash }, settle };
+    if (first) this.#waiting.unshift(waiting);
+    else this.#waiting.push(waiting);
     this.#next();
     return settle.promise;
   }

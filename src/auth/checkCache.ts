@@ -26,6 +26,11 @@ interface Remembered {
 
 const SIZE = 10_000;
 
+/** So many different credentials may be checked at a time: each check keeps a thread or another server busy. */
+const MAX_RUNNING = 256;
+/** So many requests may wait for these checks in all: each takes memory, and nobody knows yet whose it is. */
+const MAX_WAITING = 4096;
+
 /**
  * Remembers for a while whom credentials prove, and that some prove nobody, for checks that cost more than a call may.
  * The same credentials that come again while they are checked wait for that check. Credentials are kept as a digest
@@ -38,6 +43,7 @@ export class CheckCache {
   /** Apart, so that a flood of wrong ones does not drive the right ones out. */
   #wrong = new Map<string, Remembered>();
   #running = new Map<string, Promise<Caller>>();
+  #waiting = 0;
 
   constructor(options: CheckCacheOptions) {
     this.#options = { size: SIZE, ...options };
@@ -45,20 +51,28 @@ export class CheckCache {
 
   /**
    * Whom `parts` prove: as `verify` said when it was last asked, or asked now. Of its errors those of kind
-   * `unauthenticated` are remembered.
+   * `unauthenticated` are remembered. Credentials that were right when they were last looked at are checked whoever waits,
+   * so that a flood of wrong ones keeps nobody out who is in.
+   * @param verify is told whether the credentials were right
+   * @throws kind `rate_limited` when too many wait already
    */
-  check(parts: readonly string[], verify: () => Promise<Checked>): Caller | Promise<Caller> {
+  check(parts: readonly string[], verify: (wereRight: boolean) => Promise<Checked>): Caller | Promise<Caller> {
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
+    const wereRight = this.#right.has(digest);
     const known = this.#right.get(digest) ?? this.#wrong.get(digest);
     if (known !== undefined && Date.now() < known.until) {
       if (known.outcome instanceof PassthruError) throw known.outcome;
       return known.outcome;
     }
     const joined = this.#running.get(digest);
-    if (joined !== undefined) return joined;
-    const checking = this.#verify(digest, verify, this.#running);
+    const isFull = this.#waiting >= MAX_WAITING || (joined === undefined && this.#running.size >= MAX_RUNNING);
+    if (isFull && !wereRight) {
+      throw new PassthruError('rate_limited', 'Too many credentials wait to be checked; try again shortly.');
+    }
+    if (joined !== undefined) return this.#counted(joined);
+    const checking = this.#verify(digest, () => verify(wereRight), this.#running);
     this.#running.set(digest, checking);
-    return checking;
+    return this.#counted(checking);
   }
 
   /** Forgets everything, and what the checks that still run will say. */
@@ -66,6 +80,15 @@ export class CheckCache {
     this.#right = new Map();
     this.#wrong = new Map();
     this.#running = new Map();
+  }
+
+  async #counted(check: Promise<Caller>): Promise<Caller> {
+    this.#waiting += 1;
+    try {
+      return await check;
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   async #verify(digest: string, verify: () => Promise<Checked>, running: Map<string, Promise<Caller>>) {
@@ -77,8 +100,9 @@ export class CheckCache {
       this.#remember(right, digest, { until: Math.min(Date.now() + keep, expires ?? Infinity), outcome: caller });
       return caller;
     } catch (error) {
-      right.delete(digest);
+      // While it cannot be told they stay what they were, though not believed.
       if (error instanceof PassthruError && error.kind === 'unauthenticated') {
+        right.delete(digest);
         wrong.delete(digest);
         this.#remember(wrong, digest, { until: Date.now() + keepWrong, outcome: error });
       }

@@ -3,15 +3,27 @@ import type { Http2ServerRequest } from 'node:http2';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { ClientCertificate, Credentials } from './authenticator.ts';
 
-/** What `request` brings along. */
+const AUTHORIZATION = 'authorization';
+
+/** What `request` brings along; an Authorization header that is there twice counts as none. */
 export function credentialsOf(request: IncomingMessage | Http2ServerRequest): Credentials {
   const { headers, socket } = request;
   const { authorization = null, 'x-auth-token': token = null } = headers;
   return {
-    authorization,
+    authorization: authorization !== null && isGivenTwice(request.rawHeaders) ? null : authorization,
     authToken: Array.isArray(token) ? token.join(', ') : token,
     certificate: (socket as TLSSocket).encrypted ? clientCertificate(socket as TLSSocket) : null,
   };
+}
+
+/** Whether Authorization is there more than once. Node takes the first; a proxy that checks may have taken another. */
+function isGivenTwice(rawHeaders: readonly string[]): boolean {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) count += 1;
+  }
+  return count > 1;
 }
 
 function clientCertificate(socket: TLSSocket): ClientCertificate | null {

@@ -56,10 +56,10 @@ export function createHttpBasicAuthenticator({ userFile, roles, log }: HttpBasic
       const { user, password } = readBasic(
         schemeCredentials(authorization, 'Basic', 'HTTP Basic, a user and a password'),
       );
-      return cache.check([user, password], async () => {
+      return cache.check([user, password], async (wereRight) => {
         const hash = users.hashes.get(user);
         // An unknown user takes as long as a wrong password, so that names cannot be found out.
-        const matches = await pool.compare(password, hash ?? users.decoy);
+        const matches = await pool.compare(password, hash ?? users.decoy, wereRight);
         if (hash === undefined || !matches) throw wrongUser();
         const role = Object.hasOwn(roles, user) ? roles[user] : undefined;
         return { caller: { name: user, role: role ?? 'admin' }, expires: null };

@@ -4,6 +4,7 @@ import { type Caller, highestRole, ROLES } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
+import { createTroubleLog } from './troubleLog.ts';
 import { readFault, watchFiles } from './watchedFile.ts';
 
 export interface JwtOptions {
@@ -27,6 +28,10 @@ export interface JwtOptions {
 
 /** How long the issuer may take to answer with its keys, in milliseconds. */
 const FETCH_TIMEOUT = 5000;
+/** How long after they could not be had its keys are asked for again, in milliseconds. */
+const FETCH_AGAIN = 1000;
+/** So many requests may wait to be checked, which they do while the keys are fetched. */
+const MAX_WAITING = 4096;
 /** The longest name of a caller, in characters. */
 const MAX_NAME = 255;
 
@@ -45,6 +50,8 @@ const KEY_FAULTS: ReadonlySet<string> = new Set([
 export function createJwtAuthenticator(options: JwtOptions): Authenticator {
   const { issuer, clock_tolerance, name_claim, role_claim, log } = options;
   const source = keySource(options);
+  const tellTrouble = createTroubleLog(log);
+  let waiting = 0;
   const checks = {
     issuer,
     audience: [...options.audience],
@@ -57,15 +64,21 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
     challenge: 'Bearer realm="passthru"',
     async authenticate({ authorization }) {
       const token = schemeCredentials(authorization, 'Bearer', 'a Bearer token, a signed JWT');
+      if (waiting >= MAX_WAITING) {
+        throw new PassthruError('rate_limited', 'Too many tokens wait to be checked; try again shortly.');
+      }
+      waiting += 1;
       try {
         const { payload } = await jwtVerify(token, source.keys(), checks);
         return { name: nameOf(payload, name_claim), role: roleOf(payload, role_claim) };
       } catch (error) {
         if (error instanceof PassthruError) throw error;
-        if (error instanceof errors.JOSEError && !KEY_FAULTS.has(error.code)) throw invalidToken(error);
-        log.warn({ err: error }, 'the key set of the issuer cannot be used');
+        if (error instanceof errors.JOSEError && !isKeyFault(error)) throw invalidToken(error);
+        tellTrouble({ err: error }, 'the key set of the issuer cannot be used');
         const message = 'The keys of the issuer of tokens cannot be had; who calls cannot be told now.';
         throw new PassthruError('identity_unavailable', message, { cause: error });
+      } finally {
+        waiting -= 1;
       }
     },
     async close() {
@@ -76,7 +89,7 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
 
 function keySource({ jwks_url, jwks_file, log }: JwtOptions): { keys(): JWTVerifyGetKey; close(): void } {
   if (jwks_file === null) {
-    const keys = createRemoteJWKSet(new URL(jwks_url as string), { timeoutDuration: FETCH_TIMEOUT });
+    const keys = fetchedKeys(new URL(jwks_url as string));
     return { keys: () => keys, close() {} };
   }
   let keys = readKeySet(jwks_file);
@@ -89,6 +102,33 @@ function keySource({ jwks_url, jwks_file, log }: JwtOptions): { keys(): JWTVerif
     }
   });
   return { keys: () => keys, close };
+}
+
+/**
+ * The keys at `url`. While they cannot be had they are asked for once a second, however many tokens come, and those that are
+ * known and not too old count on.
+ */
+function fetchedKeys(url: URL): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(url, { timeoutDuration: FETCH_TIMEOUT });
+  let failure: { error: unknown; until: number } | null = null;
+  return async (header, token) => {
+    if (failure !== null && Date.now() < failure.until) {
+      const known = keys.fresh ? keys.jwks() : undefined;
+      if (known === undefined) throw failure.error;
+      return await createLocalJWKSet(known)(header, token);
+    }
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (isKeyFault(error)) failure = { error, until: Date.now() + FETCH_AGAIN };
+      throw error;
+    }
+  };
+}
+
+/** Whether the keys are at fault, not the token. */
+function isKeyFault(error: unknown): boolean {
+  return !(error instanceof errors.JOSEError) || KEY_FAULTS.has(error.code);
 }
 
 function readKeySet(file: string): JWTVerifyGetKey {

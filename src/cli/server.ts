@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { maskText } from '../core/secrets.ts';
 import { type Context, contextPath, readContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
 import { readText } from './keyValues.ts';
@@ -45,8 +46,13 @@ export async function serverOf(command: Command): Promise<Server> {
 
 /** A URL of a server, checked, without slashes at its end. `option` is what gave it. */
 export function serverUrl(server: string, option = '--server'): string {
-  if (/^https?:\/\//.test(server) && URL.canParse(server)) return server.replace(/\/+$/, '');
-  throw usageError(`${option}: "${server}" is no http:// or https:// URL`);
+  if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
+    throw usageError(`${option}: "${maskText(server)}" is no http:// or https:// URL`);
+  }
+  const { username, password } = new URL(server);
+  // It would be sent to nobody, and stand in every message.
+  if (username !== '' || password !== '') throw usageError(`${option}: the URL of a server has no user in it`);
+  return server.replace(/\/+$/, '');
 }
 
 /** The header of HTTP Basic (RFC 7617). */

@@ -62,8 +62,8 @@ export const authKeys = z.strictObject({
   keystone: z
     .strictObject({
       auth_url: optionalTextSetting({
-        description: 'Where the service asks Keystone.',
-        allowed: 'an https:// or http:// URL, such as https://keystone.example:5000',
+        description: 'Where the service asks Keystone, such as https://keystone.example:5000.',
+        allowed: 'an https:// or http:// URL',
       }),
       www_authenticate_uri: optionalTextSetting({
         description: 'Where callers are told to get their token; `auth_url` when not set.',

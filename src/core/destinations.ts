@@ -80,8 +80,11 @@ export function createDestinations(
 function hostOf(argument: string, url: string): string {
   const raw = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? '';
   const host = URL.parse(`http://${raw}/`)?.hostname;
-  if (raw === '' || url.includes('\\') || host === undefined || host === '') {
-    throw invalidArgument(`arguments.${argument}`, `${argument} must be a URL with a host, without backslashes`);
+  // What stands before one @ is a user; before two, the host to some.
+  const isDoubtful = url.includes('\\') || /^[^/?#]*:\/\/[^/?#]*@[^/?#]*@/.test(url);
+  if (raw === '' || isDoubtful || host === undefined || host === '') {
+    const message = `${argument} must be a URL with a host, without backslashes and with one @ before it at most`;
+    throw invalidArgument(`arguments.${argument}`, message);
   }
   if (isIPv4(host) && host !== raw) {
     throw invalidArgument(`arguments.${argument}`, `${argument} must write its IPv4 address as ${host}`);

@@ -40,8 +40,11 @@ export interface NodeQuery {
   vendorInterface?: string;
   /** Only nodes that are reserved (true) or free (false). */
   reserved?: boolean;
-  /** Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`. */
-  attributes?: Record<string, Json>;
+  /**
+   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for none. By objects and lists,
+   * which may hold secrets, nodes cannot be found.
+   */
+  attributes?: Record<string, string | number | boolean | null>;
 }
 
 export interface JobQuery {

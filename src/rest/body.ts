@@ -19,6 +19,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * Throws `too_large` over 1 MiB, `cancelled` when the client leaves.
  */
 export function readBody(request: RestRequest): Promise<Buffer> {
+  return receive(request, true);
+}
+
+/** As `readBody`, of a body that nobody wants: nothing of it is kept. */
+export async function dropBody(request: RestRequest): Promise<void> {
+  await receive(request, false);
+}
+
+function receive(request: RestRequest, keep: boolean): Promise<Buffer> {
   // RFC 9112, 6.3: an HTTP/1.1 request without both has no body. HTTP/2 says by itself that there is none.
   if (
     request.httpVersionMajor === 1 &&
@@ -30,22 +39,24 @@ export function readBody(request: RestRequest): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const gone = () => {
+      // Every request closes in the end; an error made for nothing would cost as much as reading the body.
+      if (!request.readableEnded) reject(new PassthruError('cancelled', 'The caller went away'));
+    };
+    // While it was asked who calls.
+    if (request.destroyed) return gone();
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= MAX_BODY_BYTES) chunks.push(chunk);
-      else if (length > MAX_DROPPED_BYTES) {
+      if (length > MAX_DROPPED_BYTES) {
         reject(tooLarge());
         request.destroy();
-      } else chunks.length = 0;
+      } else if (length > MAX_BODY_BYTES) chunks.length = 0;
+      else if (keep) chunks.push(chunk);
     });
     request.on('end', () => {
       if (length > MAX_BODY_BYTES) reject(tooLarge());
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     });
-    const gone = () => {
-      // Every request closes in the end; an error made for nothing would cost as much as reading the body.
-      if (!request.readableEnded) reject(new PassthruError('cancelled', 'The caller went away'));
-    };
     request.on('error', gone);
     request.on('close', gone);
   });

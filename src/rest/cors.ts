@@ -1,3 +1,4 @@
+import type { Action } from '../auth/actions.ts';
 import { PassthruError } from '../core/errors.ts';
 import { createOriginGate } from '../server/originGate.ts';
 import type { RestRequest } from './exchange.ts';
@@ -43,9 +44,10 @@ export interface Cors {
   /**
    * Throws `permission_denied` for a request that a page of another origin makes a browser send. A browser sends a
    * plain POST before it asks, and a body is read as JSON whatever its type, so that a page anywhere could otherwise
-   * drive a service on this machine.
+   * drive a service on this machine. Reading by GET is the browser's to guard; a call by GET, of which a link or an image
+   * is enough and with which the browser sends the user's password, is not let in from another site (Fetch Metadata, 2.1).
    */
-  refuseForeign(request: RestRequest): void;
+  refuseForeign(request: RestRequest, action: Action | undefined): void;
 }
 
 /** @param origins the origins that are allowed; `*` allows all */
@@ -78,9 +80,11 @@ export function createCors(origins: readonly string[]): Cors {
         MAX_AGE,
       ];
     },
-    refuseForeign(request) {
-      if (request.method === 'GET' || request.method === 'HEAD') return;
-      if (mayCall(request.headers.origin, requestAuthority(request))) return;
+    refuseForeign(request, action) {
+      const { origin, 'sec-fetch-site': site } = request.headers;
+      if ((request.method === 'GET' || request.method === 'HEAD') && action !== 'call a method') return;
+      const isForeign = origin === undefined && (site === 'cross-site' || site === 'same-site');
+      if (!isForeign && mayCall(origin, requestAuthority(request))) return;
       throw new PassthruError(
         'permission_denied',
         'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',

@@ -1,6 +1,6 @@
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
-import { ANONYMOUS } from '../core/caller.ts';
+import { ANONYMOUS, type Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -9,7 +9,7 @@ import { CallsInFlight } from '../server/callsInFlight.ts';
 import { openScope, REQUEST_ID_HEADER } from '../server/requestId.ts';
 import { sendEmpty } from './answer.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
-import { readBody } from './body.ts';
+import { dropBody, readBody } from './body.ts';
 import { type Cors, createCors } from './cors.ts';
 import { type Exchange, header, type MetricsPage, type RestRequest, type RestResponse } from './exchange.ts';
 import { sendFault, sendHttpError } from './fault.ts';
@@ -71,15 +71,16 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
   try {
     const target = splitTarget(request.url ?? '');
     if (target.path === '/v1' || target.path.startsWith('/v1/')) negotiate(exchange);
-    cors.refuseForeign(request);
     const found = router.find(request.method ?? '', target.path);
     const route = typeof found === 'object' ? found.route : null;
     exchange.action = route?.action;
+    refuseForeign(exchange, cors);
     // A browser asks by OPTIONS before it sends credentials.
     const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
-    if (!isOpen) await admit(exchange);
-    const isWatch = exchange.action === 'watch a job';
-    calls.begin({ caller: isOpen ? null : exchange.caller, isWatch, request, response });
+    const begin = (caller: Caller | null) =>
+      calls.begin({ caller, isWatch: exchange.action === 'watch a job', request, response });
+    if (isOpen) begin(null);
+    else await admit(exchange, begin);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
     else {
@@ -96,14 +97,32 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
   exchange.log.debug(fields, 'a REST request was answered');
 }
 
-/** Reads the body and learns who calls, in this order: a body that is too large is told whoever sends it. */
-async function admit(exchange: OpenExchange): Promise<void> {
+/**
+ * Learns who calls, and then reads the body: that of somebody unknown is not kept. A body that is too large is told whoever
+ * sends it.
+ * @param begin lets the call of who it is begin, or throws
+ */
+async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): Promise<void> {
   const { request, access, action } = exchange;
-  // Before its connection can be gone.
-  const credentials = credentialsOf(request);
+  try {
+    const identity = access.identify(credentialsOf(request), action);
+    exchange.caller = identity instanceof Promise ? await identity : identity;
+    begin(exchange.caller);
+  } catch (refusal) {
+    await dropBody(request);
+    throw refusal;
+  }
   exchange.body = await readBody(request);
-  const identity = access.identify(credentials, action);
-  exchange.caller = identity instanceof Promise ? await identity : identity;
+}
+
+/** As `Cors.refuseForeign`, on record. */
+function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): void {
+  try {
+    cors.refuseForeign(request, action);
+  } catch (error) {
+    access.refuse(action, error);
+    throw error;
+  }
 }
 
 /** Agrees on the version. Throws `version_not_acceptable`, which is answered with the range that is. */

@@ -1,5 +1,4 @@
 import type { Nodes } from '../core/core.ts';
-import type { Json } from '../core/json.ts';
 import { isUuid, type Node } from '../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../core/store.ts';
 import { sendJson } from './answer.ts';
@@ -121,7 +120,7 @@ function readNodeQuery(query: Query): Omit<NodeQuery, 'limit'> {
     const message = `Invalid sort direction: ${sortDirection}. Acceptable values are 'asc' or 'desc'`;
     throw badParameter('sort_dir', "must be 'asc' or 'desc'", message);
   }
-  const attributes: Record<string, Json> = {};
+  const attributes: NonNullable<NodeQuery['attributes']> = {};
   for (const name of ATTRIBUTE_FILTERS) {
     if (!query.has(name)) continue;
     const value = NODE_FIELDS.get(name)?.kind === 'boolean' ? booleanParameter(query, name) : query.get(name);

@@ -24,6 +24,11 @@ export class Connection {
     peer.idle.add(this);
   }
 
+  /** How many of its requests have begun and are not answered. */
+  get underWay(): number {
+    return this.#requests;
+  }
+
   /** A request has begun. One that still sends its header has not: that is how slow connections take a server. */
   begin(): void {
     if (this.#requests++ === 0) this.peer.idle.delete(this);

@@ -37,7 +37,10 @@ export interface ListenerLimits {
    * replicas anew; its calls and streams end in peace.
    */
   sessionMaxAge: number;
-  /** How many calls and streams one HTTP/2 connection may have open. */
+  /**
+   * How many calls and streams one HTTP/2 connection may have open. One of HTTP/1.1 that sends so many requests before the
+   * answer to the first is ended.
+   */
   maxConcurrentStreams: number;
   /**
    * How much an HTTP/2 connection may hold of answers that wait for its client before a new call on it is refused, in

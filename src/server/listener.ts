@@ -14,6 +14,7 @@ import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { requestScope } from '../core/requestScope.ts';
+import { rpcAction } from '../rpc/actions.ts';
 import { isRequestStream, type RpcServices, rpcRoutes, SERVICES } from '../rpc/routes.ts';
 import { CallsInFlight } from './callsInFlight.ts';
 import { Connections } from './connections.ts';
@@ -75,14 +76,16 @@ const ABORT_GRACE = 250;
 /** Answers shorter than this many bytes are not worth compressing. */
 const COMPRESS_MIN_BYTES = 16 * 1024;
 
-/** What a page that may not call is told, as Connect words an error. */
-const FOREIGN_PAGE = JSON.stringify({
-  code: 'permission_denied',
-  message: 'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
-});
+/** What a request is told that is not even asked who makes it: as Connect words an error, and as Ironic does. */
+interface Refused {
+  error: PassthruError;
+  body: string;
+}
 
-/** What a request by another name is told: as Connect words an error, and as Ironic does. */
-const FOREIGN_NAME = foreignName(
+const FOREIGN_PAGE = refused(
+  'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
+);
+const FOREIGN_NAME = refused(
   'While the service believes everybody (auth.type: none) it is to be called localhost, 127.0.0.1 or [::1]',
 );
 
@@ -148,6 +151,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     if (endStreams.signal.aborted) response.setHeader('Connection', 'close');
     const connection = connections.of(request.socket);
     if (connection !== undefined) {
+      if (connection.underWay >= limits.maxConcurrentStreams) {
+        // One behind another (RFC 9112, 9.3.2), each would wait in memory for those before it.
+        connection.destroy();
+        return;
+      }
       connection.begin();
       response.once('close', () => connection.end());
     }
@@ -246,12 +254,14 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
 }
 
+type RoutingOptions = Pick<ListenerOptions, 'corsOrigins' | 'localNamesOnly' | 'access'>;
+
 /** Tells RPC from REST by the path, once, so that REST passes through nothing else. */
 function routeRequests(
   rpcPrefixes: readonly string[],
   rpc: HttpHandler,
   rest: HttpHandler,
-  { corsOrigins: origins, localNamesOnly = false }: Pick<ListenerOptions, 'corsOrigins' | 'localNamesOnly'>,
+  { corsOrigins: origins, localNamesOnly = false, access }: RoutingOptions,
   log: Logger,
 ): HttpHandler {
   const cors = createRpcCors(origins);
@@ -259,15 +269,24 @@ function routeRequests(
   return (request, response) => {
     const path = request.url ?? '';
     const { host, ':authority': authority = host, origin } = request.headers;
-    if (localNamesOnly && !isLocalAuthority(authority as string | undefined)) {
-      refuse(response, FOREIGN_NAME);
-      return;
-    }
-    if (!rpcPrefixes.some((prefix) => path.startsWith(prefix))) {
+    const isRpc = rpcPrefixes.some((prefix) => path.startsWith(prefix));
+    const isForeignName = localNamesOnly && !isLocalAuthority(authority as string | undefined);
+    if (!isRpc && !isForeignName) {
       rest(request, response);
       return;
     }
-    const scope = openScope(request.headers, rpcWay(request.headers));
+    const scope = openScope(request.headers, isRpc ? rpcWay(request.headers) : 'rest');
+    const refuse = ({ error, body }: Refused) => {
+      const action = isRpc ? rpcAction(path.slice(1).split('?', 1)[0] ?? '') : undefined;
+      requestScope.run(scope, () => access.refuse(action, error));
+      response.statusCode = 403;
+      response.setHeader('Content-Type', 'application/json');
+      response.end(body);
+    };
+    if (isForeignName) {
+      refuse(FOREIGN_NAME);
+      return;
+    }
     response.setHeader(REQUEST_ID_HEADER, scope.id);
     const allowed = cors(request);
     if (allowed !== null) {
@@ -279,7 +298,7 @@ function routeRequests(
       }
     }
     if (!mayCall(origin, authority as string | undefined)) {
-      refuse(response, FOREIGN_PAGE);
+      refuse(FOREIGN_PAGE);
       return;
     }
     try {
@@ -293,15 +312,10 @@ function routeRequests(
   };
 }
 
-function foreignName(message: string): string {
+function refused(message: string): Refused {
   const fault = { faultcode: 'Client', faultstring: message, debuginfo: null };
-  return JSON.stringify({ code: 'permission_denied', message, error_message: JSON.stringify(fault) });
-}
-
-function refuse(response: HttpResponse, body: string): void {
-  response.statusCode = 403;
-  response.setHeader('Content-Type', 'application/json');
-  response.end(body);
+  const body = JSON.stringify({ code: 'permission_denied', message, error_message: JSON.stringify(fault) });
+  return { error: new PassthruError('permission_denied', message), body };
 }
 
 /** Tells a client for whom there is no room, in HTTP/1.1: what it speaks it has not said yet. Under TLS nothing can be told. */

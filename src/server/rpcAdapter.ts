@@ -3,6 +3,7 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'no
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
+  ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
   createConnectRouter,
@@ -68,7 +69,7 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     cutLongDeadline(universal.header);
     if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
-      const whole = takesStream(handler.method) ? 0 : readMaxBytes + envelope;
+      const whole = takesStream(handler.method) ? null : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
     handler(universal)
@@ -163,29 +164,28 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * `body`, given on once it is known who sends it; fails when nobody may. A larger one than `whole` bytes is given on
- * unseen: its reader refuses it for its size.
+ * `body`, which is read once it is known who sends it; fails when nobody may. Of those nothing is kept, and it is read only
+ * to tell them that it is too large.
+ * @param whole the most that it may hold, in bytes; null for a stream, which has no bound
  */
 async function* afterIdentity(
   body: AsyncIterable<Uint8Array>,
   identity: Promise<unknown>,
-  whole: number,
+  whole: number | null,
 ): AsyncGenerator<Uint8Array> {
-  const held: Uint8Array[] = [];
-  let length = 0;
-  let known = false;
-  for await (const chunk of body) {
-    if (known) {
-      yield chunk;
-      continue;
-    }
-    held.push(chunk);
-    length += chunk.length;
-    if (length <= whole) continue;
-    if (whole === 0) await identity;
-    known = true;
-    yield* held.splice(0);
+  try {
+    await identity;
+  } catch (refusal) {
+    if (whole !== null) await refuseLarge(body, whole);
+    throw refusal;
   }
-  if (!known) await identity;
-  yield* held;
+  yield* body;
+}
+
+async function refuseLarge(body: AsyncIterable<Uint8Array>, whole: number): Promise<void> {
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > whole) throw new ConnectError(`The message is larger than ${whole} bytes`, Code.ResourceExhausted);
+  }
 }

@@ -110,9 +110,10 @@ function reservedUnder(db: Kysely<Tables>, uuid: string, fence: number) {
     .where('kind', 'is not', null);
 }
 
+/** Objects are not looked for, and may hold secrets (`instance_info`): by a digest one could be guessed. */
 async function insertAttributes(db: Kysely<Tables>, uuid: string, attributes: JsonObject): Promise<void> {
   const rows = Object.entries(attributes)
-    .filter(([, value]) => value !== null)
+    .filter(([, value]) => value !== null && typeof value !== 'object')
     .map(([name, value]) => ({ node_uuid: uuid, name, digest: attributeDigest(value) }));
   if (rows.length > 0) await db.insertInto('node_attributes').values(rows).execute();
 }

@@ -25,7 +25,7 @@ export interface NodesTable {
   update_time: number | null;
 }
 
-/** One row for each attribute of a node that is not null, so that nodes can be found by it. */
+/** One row for each attribute of a node that is a text, a number or a boolean, so that nodes can be found by it. */
 export interface NodeAttributesTable {
   node_uuid: string;
   name: string;

@@ -9,6 +9,10 @@ export interface Subject {
   uri?: readonly string[];
   /** True for 127.0.0.1, which a server needs. */
   loopback?: boolean;
+  /** From when it counts and to when, as UTCTime (RFC 5280, 4.1.2.5.1); from 2020 to 2049 when left out. */
+  validity?: readonly [from: string, to: string];
+  /** What it may be used for (RFC 5280, 4.2.1.12); everything when left out. */
+  usage?: 'server';
 }
 
 /** PEM. */
@@ -26,6 +30,9 @@ export interface Authority {
 
 const ECDSA_SHA256 = sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
 const SUBJECT_ALT_NAME = oid([0x55, 0x1d, 0x11]);
+const EXTENDED_KEY_USAGE = oid([0x55, 0x1d, 0x25]);
+const SERVER_AUTH = oid([0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01]);
+const VALIDITY = ['200101000000Z', '491231235959Z'] as const;
 const BASIC_CONSTRAINTS = oid([0x55, 0x1d, 0x13]);
 
 export function makeAuthority(name: string): Authority {
@@ -33,8 +40,8 @@ export function makeAuthority(name: string): Authority {
   const constraints = sequence(der(0x01, Buffer.from([0xff])));
   const isAuthority = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.from([0xff])), der(0x04, constraints));
   return {
-    cert: certificate(distinguished(name), distinguished(name), own.publicKey, own.privateKey, isAuthority),
-    issue({ commonName, dns = [], email = [], uri = [], loopback = false }) {
+    cert: certificate(distinguished(name), distinguished(name), own.publicKey, own.privateKey, [isAuthority]),
+    issue({ commonName, dns = [], email = [], uri = [], loopback = false, validity, usage }) {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const names = [
         ...dns.map((text) => der(0x82, Buffer.from(text))),
@@ -42,10 +49,20 @@ export function makeAuthority(name: string): Authority {
         ...uri.map((text) => der(0x86, Buffer.from(text))),
         ...(loopback ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []),
       ];
-      const extension = names.length === 0 ? null : sequence(SUBJECT_ALT_NAME, der(0x04, sequence(...names)));
+      const extensions = [
+        ...(names.length === 0 ? [] : [sequence(SUBJECT_ALT_NAME, der(0x04, sequence(...names)))]),
+        ...(usage === undefined ? [] : [sequence(EXTENDED_KEY_USAGE, der(0x04, sequence(SERVER_AUTH)))]),
+      ];
       return {
         key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-        cert: certificate(distinguished(commonName), distinguished(name), publicKey, own.privateKey, extension),
+        cert: certificate(
+          distinguished(commonName),
+          distinguished(name),
+          publicKey,
+          own.privateKey,
+          extensions,
+          validity,
+        ),
       };
     },
   };
@@ -56,16 +73,23 @@ function distinguished(commonName: string | undefined): Buffer {
   return sequence(der(0x31, sequence(oid([0x55, 0x04, 0x03]), der(0x0c, Buffer.from(commonName)))));
 }
 
-function certificate(subject: Buffer, issuer: Buffer, key: KeyObject, signer: KeyObject, extension: Buffer | null) {
+function certificate(
+  subject: Buffer,
+  issuer: Buffer,
+  key: KeyObject,
+  signer: KeyObject,
+  extensions: readonly Buffer[],
+  validity: readonly [string, string] = VALIDITY,
+) {
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([0x01]), randomBytes(8)])),
     ECDSA_SHA256,
     issuer,
-    sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z'))),
+    sequence(...validity.map((time) => der(0x17, Buffer.from(time)))),
     subject,
     key.export({ type: 'spki', format: 'der' }),
-    ...(extension === null ? [] : [der(0xa3, sequence(extension))]),
+    ...(extensions.length === 0 ? [] : [der(0xa3, sequence(...extensions))]),
   );
   const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign('sha256', body, signer)]));
   const lines = sequence(body, ECDSA_SHA256, signature)

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/auth/access.ts';
@@ -86,6 +87,17 @@ describe('what is no good', () => {
     expect(outcome).toMatchObject({ kind: 'unauthenticated' });
     await access.close();
   });
+});
+
+test('two Authorization headers prove nobody, whichever is right', async () => {
+  const twice = [authorizationOf('anna'), authorizationOf('anna', 'wrong')];
+  for (const authorization of [twice, twice.toReversed(), twice.slice(0, 1)]) {
+    const status = await new Promise((resolve, reject) => {
+      const asked = get(`${service.url}/v1/nodes`, { headers: { authorization: authorization as never } });
+      asked.on('response', (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+    });
+    expect(status).toBe(authorization.length === 1 ? 200 : 401);
+  }
 });
 
 describe('what a call costs', () => {

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { SignJWT, UnsecuredJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createJwtAuthenticator, type JwtOptions } from '../../src/auth/jwt.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
@@ -52,6 +52,14 @@ async function whoHas(token: string, given: Partial<JwtOptions> = {}) {
   }
 }
 
+/** A token of a stranger's key, which it tells in its header. */
+async function signedByOwnKey(header: (jwk: JWK) => object): Promise<string> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return await new SignJWT({ sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: seconds(60) })
+    .setProtectedHeader({ alg: 'ES256', kid: 'key-1', ...header(await exportJWK(publicKey)) })
+    .sign(privateKey);
+}
+
 const seconds = (after: number) => Math.floor(Date.now() / 1000) + after;
 
 describe('a token is refused', () => {
@@ -77,6 +85,9 @@ describe('a token is refused', () => {
     ],
     ['that is changed', async () => (await issuer.token({})).replace(/\.[^.]*\./, `.${btoa('{"sub":"root"}')}.`)],
     ['that is none', () => 'a.b.c'],
+    ['whose key is named like a path', async () => (await makeIssuer('../../etc/passwd')).token({})],
+    ['that brings its own key along', () => signedByOwnKey((jwk) => ({ jwk }))],
+    ['that says where its key is', () => signedByOwnKey(() => ({ jku: 'https://evil.example/keys' }))],
   ])('%s', async (_name, make) => {
     await expect(whoHas(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
@@ -147,5 +158,56 @@ describe('the keys', () => {
     using requests = new Requests(service.url, bearer(await issuer.token({})));
     const { status, headers } = await requests.rest('GET', '/v1/nodes');
     expect([status, headers['retry-after']]).toEqual([503, '1']);
+  });
+});
+
+describe('an issuer that is away', () => {
+  test('is asked for its keys once a second, and the log told once, however many tokens come', async () => {
+    let asked = 0;
+    const away = createServer((_request, response) => {
+      asked += 1;
+      response.writeHead(500).end();
+    }).listen(0, '127.0.0.1');
+    await once(away, 'listening');
+    const told: object[] = [];
+    const authenticator = createJwtAuthenticator(
+      options({
+        jwks_url: `http://127.0.0.1:${(away.address() as AddressInfo).port}/`,
+        log: { ...silentLogger, warn: (fields) => void told.push(fields) },
+      }),
+    );
+    const authorization = `Bearer ${await issuer.token({})}`;
+    const ask = async () => authenticator.authenticate({ authorization, authToken: null, certificate: null });
+    const began = Date.now();
+    for (let count = 0; count < 100; count++) {
+      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+    }
+    expect(asked).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / 1000));
+    expect(told.length).toBeLessThanOrEqual(1 + Math.floor((Date.now() - began) / 10_000));
+    expect(told.length).toBeGreaterThan(0);
+    away.close();
+    await authenticator.close();
+  });
+
+  test('shuts out nobody whose key is known, while others bring tokens of keys that are not', async () => {
+    published = issuer.keySet;
+    const authenticator = createJwtAuthenticator(options());
+    const ask = async (token: string) =>
+      authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
+    try {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      await ask(await issuer.token({}));
+      // A key that is not known is asked for again only after half a minute.
+      vi.setSystemTime(Date.now() + 40_000);
+      published = null;
+      const stranger = await (await makeIssuer('key-9')).token({});
+      await expect(ask(stranger)).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(ask(stranger)).rejects.toMatchObject({ kind: 'unauthenticated' });
+      await expect(ask(await issuer.token({}))).resolves.toMatchObject({ name: 'somebody' });
+    } finally {
+      vi.useRealTimers();
+      published = issuer.keySet;
+      await authenticator.close();
+    }
   });
 });

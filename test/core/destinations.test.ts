@@ -77,14 +77,18 @@ test.each([
   });
 });
 
-test.each(['https://listener.example\\@127.0.0.1/', 'https:///x', 'https://[::1', 'https://a b/', 'https://user@/x'])(
-  '%s is no URL whose host is plain',
-  async (url) => {
-    await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
-      message: 'Destination must be a URL with a host, without backslashes',
-    });
-  },
-);
+test.each([
+  'https://listener.example\\@127.0.0.1/',
+  'https://user@127.0.0.1:80@listener.example/',
+  'https:///x',
+  'https://[::1',
+  'https://a b/',
+  'https://user@/x',
+])('%s is no URL whose host is plain', async (url) => {
+  await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
+    message: 'Destination must be a URL with a host, without backslashes and with one @ before it at most',
+  });
+});
 
 test('where everything is denied but some networks, those are told, and an unknown name is refused', async () => {
   const { checkUrl } = destinations({ deny: ['0.0.0.0/0', '::/0'], allow: ['10.0.0.0/8', 'fd00::/8'] });

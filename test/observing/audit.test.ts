@@ -1,16 +1,27 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { hashSync } from 'bcryptjs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { type AuditRecord, auditRecord } from '../../src/audit/auditRecord.ts';
+import { limitRefusals, MOST, PERIOD } from '../../src/audit/refusalLimit.ts';
 import { MAX_ARGUMENTS_LENGTH, type ObservedService, startObserved } from './observedService.ts';
 
 const SECRET = 'marker-hunter2';
 const CALL = '/v1/nodes/fake-1/vendor_passthru/';
+
+const SETTINGS = () => ({
+  PASSTHRU_AUTH_TYPE: 'http_basic',
+  PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
+  PASSTHRU_AUTH_ROLES: 'olaf=operator, rita=reader',
+  PASSTHRU_AUTH_RULES: '[{"driver": "fake-hardware", "method": "fourth_method_shared_lock", "role": "admin"}]',
+  PASSTHRU_FAKE_VENDOR_DELAY: '20ms',
+});
 
 let folder: string;
 let observed: ObservedService;
@@ -18,13 +29,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'passthru-audit-'));
   const users = join(folder, 'users');
   writeFileSync(users, ['ann', 'olaf', 'rita'].map((name) => `${name}:${hashSync(SECRET, 4)}\n`).join(''));
-  observed = await startObserved({
-    PASSTHRU_AUTH_TYPE: 'http_basic',
-    PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: users,
-    PASSTHRU_AUTH_ROLES: 'olaf=operator, rita=reader',
-    PASSTHRU_AUTH_RULES: '[{"driver": "fake-hardware", "method": "fourth_method_shared_lock", "role": "admin"}]',
-    PASSTHRU_FAKE_VENDOR_DELAY: '20ms',
-  });
+  observed = await startObserved(SETTINGS());
 });
 afterAll(async () => {
   await observed[Symbol.asyncDispose]();
@@ -56,6 +61,7 @@ function record(given: Record<string, unknown>) {
     job: null,
     arguments: null,
     duration_ms: expect.any(Number),
+    more: null,
     ...given,
   };
 }
@@ -94,6 +100,7 @@ test('a call is one record: who, what, on which node, with which arguments, and 
     'arguments',
     'outcome',
     'duration_ms',
+    'more',
   ]);
   expect(observed.records[0]!.duration_ms).toBeGreaterThanOrEqual(15);
 });
@@ -156,6 +163,94 @@ test('one who does not prove who they are is recorded, over REST and RPC', async
     record({ action: 'enrol a node', outcome: 'unauthenticated' }),
     record({ action: 'show a node', outcome: 'unauthenticated', way: 'grpc' }),
   ]);
+});
+
+test.each<[string, string, Record<string, string>, string, string]>([
+  ['POST', '/v1/nodes', {}, 'rest', 'enrol a node'],
+  ['GET', `${CALL}third_method_sync`, {}, 'rest', 'call a method'],
+  ['POST', '/passthru.v1.NodeService/GetNode', { 'Content-Type': 'application/json' }, 'connect', 'show a node'],
+])('a page of another origin that is refused is recorded: %s %s', async (verb, path, headers, way, action) => {
+  const origin = { Origin: 'https://evil.example', ...headers };
+  const answer = await observed.ask(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
+  expect(answer.status).toBe(403);
+  expect(observed.records).toEqual([
+    record({ request_id: answer.headers.get('OpenStack-Request-Id'), way, action, outcome: 'permission_denied' }),
+  ]);
+});
+
+test('a call by a name that anybody can point here is recorded', async () => {
+  await using open = await startObserved();
+  for (const path of ['/v1/nodes', '/passthru.v1.NodeService/GetNode']) {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { Host: 'evil.example' };
+      const asked = request(open.service.url + path, { method: 'POST', headers }, (answer) => {
+        resolve(answer.resume().statusCode);
+      });
+      asked.on('error', reject).end();
+    });
+    expect(status).toBe(403);
+  }
+  expect(open.records.filter(({ outcome }) => outcome === 'permission_denied')).toMatchObject([
+    { way: 'rest', caller: null, action: null },
+    { way: 'connect', caller: null, action: 'show a node' },
+  ]);
+});
+
+describe('a flood of those who are not let in', () => {
+  test('is ten records and one that counts the others, at the end of the service at the latest', async () => {
+    let records: AuditRecord[];
+    {
+      await using flooded = await startObserved(SETTINGS());
+      records = flooded.records;
+      records.length = 0;
+      for (let count = 0; count < 60; count++) {
+        await flooded.ask('GET', '/v1/nodes');
+        await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('rita'));
+      }
+      await flooded.ask('GET', '/v1/drivers');
+      // Whoever else is refused is seen beside it.
+      await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
+      expect(records).toHaveLength(22);
+      expect(records.every(({ more }) => more === null)).toBe(true);
+    }
+    expect(records.slice(22)).toEqual([
+      record({ request_id: null, way: null, action: 'list nodes', outcome: 'unauthenticated', more: 50 }),
+      record({
+        request_id: null,
+        way: null,
+        caller: 'rita',
+        role: 'reader',
+        action: 'remove a node',
+        outcome: 'permission_denied',
+        more: 50,
+      }),
+    ]);
+  });
+
+  test('is counted each minute', () => {
+    vi.useFakeTimers();
+    try {
+      const seen: AuditRecord[] = [];
+      const refusals = limitRefusals((record) => void seen.push(record));
+      const refused = auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' });
+      for (let count = 0; count < MOST + 3; count++) refusals.record(refused);
+      vi.advanceTimersByTime(PERIOD);
+      expect(seen.map(({ more }) => more)).toEqual([...Array(MOST).fill(null), 3]);
+      refusals.record(refused);
+      vi.advanceTimersByTime(PERIOD);
+      refusals.close();
+      expect(seen).toHaveLength(MOST + 2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+test("an admin's name for a node that is too long does not make a long line", async () => {
+  const client = createClient(NodeService, rpc());
+  const node = { driver: 'fake-hardware', name: 'x'.repeat(100_000) };
+  await expect(client.createNode({ node }, { headers: as('ann') })).rejects.toThrow();
+  expect(JSON.stringify(observed.records).length).toBeLessThan(2000);
 });
 
 test('what changes a node is recorded, with the secrets of driver_info masked', async () => {

@@ -139,6 +139,19 @@ describe('a browser', () => {
     );
   });
 
+  test.each<[string, Record<string, string>, number]>([
+    ['an image or a link on another site', { 'Sec-Fetch-Site': 'cross-site' }, 403],
+    ['one of a neighbouring name', { 'Sec-Fetch-Site': 'same-site' }, 403],
+    ['a script of another origin', { Origin: foreign.Origin, 'Sec-Fetch-Site': 'cross-site' }, 403],
+    // As far as the method, which has another verb.
+    ['a script of an allowed one', { Origin: allowed.Origin, 'Sec-Fetch-Site': 'cross-site' }, 400],
+    ["the service's own page", { 'Sec-Fetch-Site': 'same-origin' }, 400],
+    ['the line of addresses', { 'Sec-Fetch-Site': 'none' }, 400],
+  ])('that asks by GET for %s calls as it may, and reads anyway', async (_what, headers, status) => {
+    expect((await ask({ path, headers: { ...version, ...headers } })).status).toBe(status);
+    expect((await ask({ path: '/v1/nodes/n1', headers: { ...version, ...headers } })).status).toBe(200);
+  });
+
   test('on a page whose name was made to point to this machine is refused', async () => {
     const { port } = new URL(service.url);
     for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example']) {

@@ -178,6 +178,10 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
     expect(await ask({ uri: ['a, DNS:root.example'] })).toBe(403);
     expect(await ask({ commonName: 'unlisted' })).toBe(403);
     expect(await ask({})).toBe(401);
+    expect(await ask({ commonName: 'root.example', validity: ['200101000000Z', '210101000000Z'] })).toBe(401);
+    expect(await ask({ commonName: 'root.example', validity: ['480101000000Z', '490101000000Z'] })).toBe(401);
+    expect(await ask({ commonName: 'root.example', usage: 'server' })).toBe(401);
+    expect(await ask({ commonName: 'root.example\n' })).toBe(401);
     expect(await getHttp1(service, '/v1/nodes', authority.issue({ commonName: 'root.example' }))).toBe(200);
     expect(await getHttp1(service, '/v1/nodes')).toBe(401);
     expect(await getHttp1(service, '/healthz')).toBe(200);

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { createConnection } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
+import { basic, htpasswd } from './users.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+let service: ConfiguredService;
+beforeAll(async () => {
+  service = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
+    users: htpasswd('anna'),
+  });
+  await service.createNode('n1');
+});
+afterAll(() => service[Symbol.asyncDispose]());
+
+/** What buffers take, in MiB. */
+function held(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers / 1024 / 1024;
+}
+
+describe('what somebody unknown sends is not kept', () => {
+  test.each([
+    ['REST', '/v1/nodes/n1/vendor_passthru/echo', 'application/json'],
+    ['Connect', '/passthru.v1.PassthruService/CallNodeMethod', 'application/json'],
+    ['gRPC', '/passthru.v1.PassthruService/CallNodeMethod', 'application/grpc+proto'],
+  ])('over %s', async (_way, path, type) => {
+    const body = Buffer.alloc(1024 * 1024 - 100);
+    // The length of a message, as gRPC has it; elsewhere it is what a body begins with.
+    body.writeUInt32BE(body.length, 1);
+    const before = held();
+    const session = connect(service.url);
+    const headers = { ':method': 'POST', ':path': path, 'content-type': type, te: 'trailers' };
+    const streams = Array.from({ length: 64 }, () =>
+      session.request({ ...headers, ...basic('anna', 'wrong').headers }, { endStream: false }),
+    );
+    for (const stream of streams) stream.on('error', () => {});
+    // Flow control: what was written was read, but for the last 64 KiB of all.
+    await Promise.all(
+      streams.map((stream) => new Promise((resolve) => stream.write(body.subarray(0, body.length - 1), resolve))),
+    );
+    expect(held() - before).toBeLessThan(16);
+    session.destroy();
+    await once(session, 'close');
+  });
+});
+
+test('one connection cannot pile up requests behind one that waits', async () => {
+  const { hostname, port } = new URL(service.url);
+  const socket = createConnection(Number(port), hostname).on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const { authorization } = basic('anna', 'piled').headers as { authorization: string };
+  const one = `GET /v1/nodes HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n\r\n`;
+  socket.resume().write(one.repeat(5000));
+  await closed;
+});

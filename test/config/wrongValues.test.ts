@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/config/configError.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { SETTINGS } from '../../src/config/schema.ts';
+import { isSecretName } from '../../src/core/secrets.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'passthru-wrong-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** What the start is refused with. */
+function problemsOf(content: object, environment: NodeJS.ProcessEnv = {}): string[] {
+  const file = join(directory, 'passthru.yaml');
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(content));
+  try {
+    loadConfig({ file, environment });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map((problem) => problem.replace(`${file}: `, ''));
+    throw error;
+  }
+}
+
+/** Any text but an empty one will do: a variable that is empty counts as not set, and a text is all that it can hold. */
+const ANY_TEXT = null;
+
+/** Of every setting a value that is not allowed in the file, and a text that is none in its variable. */
+const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_TEXT]>> = {
+  listen: ['example', '6385'],
+  store: ['mysql://h/db', 'passthru.db'],
+  nodes_file: ['', ANY_TEXT],
+  'auth.type': ['digest', 'basic'],
+  'auth.http_basic_auth_user_file': [true, ANY_TEXT],
+  'auth.roles': [['ann'], 'ann'],
+  'auth.rules': [{ role: 'admin' }, 'redfish=admin'],
+  'auth.keystone.auth_url': ['k.example:5000', 'k.example'],
+  'auth.keystone.www_authenticate_uri': ['ftp://k.example', 'k.example'],
+  'auth.keystone.username': [7, ANY_TEXT],
+  'auth.keystone.password': ['', ANY_TEXT],
+  'auth.keystone.user_domain_name': ['', ANY_TEXT],
+  'auth.keystone.project_name': ['', ANY_TEXT],
+  'auth.keystone.project_domain_name': ['', ANY_TEXT],
+  'auth.keystone.token_cache_time': ['2h', 'long'],
+  'auth.keystone.projects': [3, '["a", 1]'],
+  'auth.jwt.jwks_url': ['http://i.example/keys', 'i.example'],
+  'auth.jwt.jwks_file': ['', ANY_TEXT],
+  'auth.jwt.issuer': ['', ANY_TEXT],
+  'auth.jwt.audience': [{ a: 1 }, '["a", 1]'],
+  'auth.jwt.algorithms': ['HS256', 'none'],
+  'auth.jwt.clock_tolerance': ['11m', '-1'],
+  'auth.jwt.name_claim': ['', ANY_TEXT],
+  'auth.jwt.role_claim': [1, ANY_TEXT],
+  'tls.cert_file': ['', ANY_TEXT],
+  'tls.key_file': ['', ANY_TEXT],
+  'tls.client_ca_file': ['', ANY_TEXT],
+  'secrets.key_file': ['', ANY_TEXT],
+  'secrets.encryption_keys': ['short', 'short'],
+  'destinations.allow': ['10.0.0.0/8', '10.0.0/8'],
+  'destinations.deny': [3, 'bmc.example'],
+  'limits.connections': [0, 'many'],
+  'limits.connections_per_peer': [0, '1.5'],
+  'limits.calls_per_caller': [0, '-1'],
+  'limits.watches_per_caller': ['1', 'x'],
+  'limits.receive_timeout': ['0s', 'soon'],
+  'limits.connection_max_age': ['1s', 'old'],
+  node_locked_retry_attempts: [1.5, '1001'],
+  node_locked_retry_interval: ['1 s', '2h'],
+  lock_wait_max: ['2d', 'x'],
+  node_lock_lease: [0, '2h'],
+  job_retention_time: ['1h', '1y'],
+  job_retention_count: [-1, 'all'],
+  workers_pool_size: ['7', '0'],
+  host: ['a b', 'ä'],
+  log_level: ['loud', 'INFO'],
+  audit_log: [true, 'yes'],
+  'metrics.listen': ['9385', 'metrics'],
+  'tracing.otlp_endpoint': ['grpc://collector:4317', 'collector'],
+  'tracing.sample_percent': [101, '-1'],
+  cors_origins: ['https://a.example', 'a.example'],
+  shutdown_grace: [[1], 'x'],
+  'redfish.auth_type': ['digest', 'none'],
+  'redfish.connection_attempts': [0, '101'],
+  'redfish.connection_retry_interval': [-1, 'x'],
+  'redfish.request_timeout': ['1ms', 'x'],
+  'redfish.fence_header': [true, 'yes'],
+  'fake.vendor_delay': [true, 'x'],
+  drivers: ['./driver.js', '[""]'],
+};
+
+test('every setting is in the table', () => {
+  expect(Object.keys(WRONG)).toEqual(SETTINGS.map(({ key }) => key));
+});
+
+describe('the start is refused with the key, the value and what is allowed:', () => {
+  test.each(SETTINGS.map((setting) => [setting.key, setting] as const))('%s', (key, { path, variable, allowed }) => {
+    const [value, text] = WRONG[key]!;
+    const content = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), value) as object;
+    const shown = isSecretName(path.at(-1)!) ? '******' : JSON.stringify(value);
+    expect(problemsOf(content)).toContainEqual(told(key, shown, allowed));
+    if (text === ANY_TEXT) {
+      expect(problemsOf({}, { [variable]: 'any text' }).filter((problem) => problem.startsWith(variable))).toEqual([]);
+    } else {
+      expect(problemsOf({}, { [variable]: text })).toContainEqual(told(variable, '.*', allowed));
+    }
+  });
+});
+
+/** The whole message; `shown` may be any where it is `.*`, and one item of a list may be what is wrong. */
+function told(name: string, shown: string, allowed: string) {
+  const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const value = shown === '.*' ? shown : literal(shown);
+  return expect.stringMatching(
+    new RegExp(`^${literal(name)}(?:\\[\\d+\\])?: ${value} is not allowed; allowed: ${literal(allowed)}$`),
+  );
+}

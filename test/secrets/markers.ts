@@ -1,0 +1,45 @@
+import { passwordOf } from '../auth/users.ts';
+
+/** The user's name; its password is the name backwards. */
+export const USER = 'cisab-401-rekram';
+
+/** What is planted; each tells in a failure where it came from. */
+export const MARKERS = {
+  basic: passwordOf(USER),
+  wrongBasic: 'marker-102-wrong-basic',
+  redfish: 'marker-103-redfish',
+  leaky: 'marker-104-leaky\'"<&',
+  header: 'marker-105-http-header',
+  bearer: 'marker-106-bearer',
+  discover: 'marker-107-discover',
+  query: 'marker-108-query',
+  body: 'marker-109-body',
+  metadata: 'marker-110-metadata',
+  argument: 'marker-111-argument',
+  keystone: 'marker-112-keystone',
+  postgres: 'marker-113-postgres',
+  keyFile: 'marker-114-key-file',
+  instance: 'marker-115-instance-info',
+  cookie: 'marker-116-cookie',
+  wrongRedfish: 'marker-117-wrong-redfish',
+  idempotency: 'marker-118-idempotency',
+} as const;
+const { idempotency: _, ...SECRETS } = MARKERS;
+
+/** Which secrets, in which form, are in `bytes`. */
+export function found(bytes: string | Buffer): string[] {
+  const hay = Buffer.from(bytes);
+  return Object.entries(SECRETS).flatMap(([name, secret]) => {
+    const forms = {
+      plain: secret,
+      json: JSON.stringify(secret).slice(1, -1),
+      url: encodeURIComponent(secret),
+      base64: Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+      hex: Buffer.from(secret).toString('hex'),
+    };
+    return Object.entries(forms).flatMap(([form, text]) => {
+      const at = hay.indexOf(text);
+      return at < 0 ? [] : [`${name} (${form}): …${hay.subarray(Math.max(0, at - 200), at + text.length + 40)}…`];
+    });
+  });
+}

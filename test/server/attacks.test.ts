@@ -1,0 +1,155 @@
+import { createConnection } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
+import { Requests } from '../auth/requests.ts';
+import { basic, htpasswd } from '../auth/users.ts';
+
+const NODE = 'a-node-that-nobody-may-see';
+const GOOD = `Authorization: ${basic('anna').headers?.authorization}`;
+const MEDIA = 'X-OpenStack-Ironic-API-Version: 1.80';
+
+let service: ConfiguredService;
+beforeAll(async () => {
+  service = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
+    users: htpasswd('anna'),
+  });
+  await service.createNode(NODE);
+});
+afterAll(() => service[Symbol.asyncDispose]());
+
+/** All that is answered to `lines`, sent as they are over HTTP/1.1, until the service ends the connection. */
+async function answerTo(...lines: string[]): Promise<string> {
+  const { hostname, port } = new URL(service.url);
+  const socket = createConnection(Number(port), hostname).on('error', () => {});
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  // Whoever closes their side has gone, and is given what is ready.
+  if (!lines.includes('Connection: close')) socket.end();
+  await closed;
+  return answer;
+}
+
+const statusesOf = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+
+test.each([
+  '//v1/nodes',
+  '/V1/nodes',
+  '/%761/nodes',
+  '/v1/%6eodes',
+  '/v1//nodes',
+  '/v1/./nodes',
+  '/v1/../v1/nodes',
+  '/healthz/../v1/nodes',
+  '/healthz%2f..%2fv1/nodes',
+  '/healthz/',
+  '/v1/nodes;x=1',
+  '/v1/nodes/',
+  '/v1/nodes/..%2f..%2fhealthz',
+  '/v1/nodes?x=/healthz',
+  'http://127.0.0.1/v1/nodes',
+  'http://127.0.0.1/passthru.v1.NodeService/ListNodes',
+  '//passthru.v1.NodeService/ListNodes',
+  '/PASSTHRU.v1.NodeService/ListNodes',
+  '/passthru.v1.NodeService%2fListNodes',
+  '/passthru.v1.NodeService/ListNodes/',
+  '/passthru.v1.NodeService/ListNodes?x=/grpc.health.v1.Health/Check',
+  '/grpc.health.v1.Health/../passthru.v1.NodeService/ListNodes',
+  '/openapi.json',
+  '/metrics',
+])('nobody sees anything at %s', async (target) => {
+  for (const verb of ['GET', 'HEAD', 'POST', 'QUERY', 'TRACE']) {
+    const answer = await answerTo(
+      `${verb} ${target} HTTP/1.1`,
+      'Host: a',
+      MEDIA,
+      'Content-Length: 0',
+      'Connection: close',
+    );
+    expect([verb, statusesOf(answer)]).toEqual([
+      verb,
+      [expect.toBeOneOf(target === '/healthz/' ? [200, 401] : [401, 404, 405, 415])],
+    ]);
+    expect(answer).not.toContain(NODE);
+  }
+});
+
+describe('a request that two programs read as two different ones', () => {
+  const post = ['POST /v1/nodes HTTP/1.1', 'Host: a', MEDIA];
+  test.each<[string, string[]]>([
+    ['a length and chunks', [...post, 'Content-Length: 5', 'Transfer-Encoding: chunked', '', '0']],
+    ['chunks that are not last', [...post, 'Transfer-Encoding: chunked, identity', '', '0']],
+    ['a blank before the colon', [...post, 'Transfer-Encoding : chunked', '', '0']],
+    ['two lengths', [...post, 'Content-Length: 0', 'Content-Length: 5', '', 'abcde']],
+    ['a length with a sign', [...post, 'Content-Length: +5', '', 'abcde']],
+    ['a folded header', [...post, 'X-Any: a', ` ${GOOD}`]],
+    ['a bare line feed', [...post, `X-Any: a\n${GOOD}\nX: b`]],
+    ['a null in a header', [...post, 'X-Any: a\0b']],
+  ])('is refused: %s', async (_what, lines) => {
+    const answer = await answerTo(...lines);
+    expect(statusesOf(answer)).toEqual([400]);
+    expect(answer).not.toContain(NODE);
+  });
+});
+
+test('credentials count for the request that they came with: not in trailers, not for the next on the connection', async () => {
+  const trailers = await answerTo(
+    ...['POST /v1/nodes HTTP/1.1', 'Host: a', MEDIA, 'Transfer-Encoding: chunked', 'Trailer: Authorization'],
+    ...['Connection: close', '', '2', '{}', '0', GOOD],
+  );
+  expect(statusesOf(trailers)).toEqual([401]);
+  const next = await answerTo(
+    ...['GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, GOOD, ''],
+    ...['GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, 'Connection: close'],
+  );
+  expect(statusesOf(next)).toEqual([200, 401]);
+});
+
+test.each([
+  ['X-HTTP-Method-Override: DELETE'],
+  ['X-Forwarded-User: anna', 'X-Remote-User: anna', 'REMOTE_USER: anna', 'X-Auth-Token: anna'],
+  ['X-Forwarded-For: 127.0.0.1', 'Forwarded: for=127.0.0.1;host=localhost;proto=https'],
+  ['Cookie: session=anna'],
+  ['X-Original-URL: /healthz', 'X-Rewrite-URL: /healthz'],
+  ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
+  ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'],
+])('what a proxy might believe is believed of nobody: %s', async (...headers) => {
+  const answer = await answerTo('GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, ...headers);
+  expect(statusesOf(answer)).toEqual([401]);
+});
+
+test('no connection is made for a client', async () => {
+  expect(await answerTo('CONNECT 169.254.169.254:80 HTTP/1.1', 'Host: a', GOOD)).toBe('');
+});
+
+test('what is open shows the version and where the collections would be, and nothing of what is there', async () => {
+  using nobody = new Requests(service.url);
+  const links = { href: `${service.url}/v1/`, rel: 'self' };
+  const version = { id: 'v1', links: [links], status: 'CURRENT', min_version: '1.1', version: '1.82' };
+  expect(JSON.parse((await nobody.rest('GET', '/')).text)).toEqual({
+    name: 'OpenStack Ironic API',
+    description: expect.any(String),
+    default_version: version,
+    versions: [version],
+  });
+  const names =
+    'chassis nodes ports drivers portgroups volume lookup heartbeat conductors allocations events deploy_templates';
+  const collections = names.split(' ').map((name) => [
+    name,
+    [
+      { href: `${service.url}/v1/${name}/`, rel: 'self' },
+      { href: `${service.url}/${name}/`, rel: 'bookmark' },
+    ],
+  ]);
+  expect(JSON.parse((await nobody.rest('GET', '/v1')).text)).toEqual({
+    id: 'v1',
+    links: [links, expect.objectContaining({ rel: 'describedby' })],
+    media_types: { base: 'application/json', type: 'application/vnd.openstack.ironic.v1+json' },
+    version,
+    ...Object.fromEntries(collections),
+  });
+  expect((await nobody.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
+});

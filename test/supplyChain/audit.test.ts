@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { start } from '../cli/run.ts';
+
+const SCRIPT = fileURLToPath(new URL('../../.ci/audit.mjs', import.meta.url));
+const lock = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'));
+const { version } = lock.packages['node_modules/undici'];
+
+const advisory = (severity: string) => ({
+  undici: [{ id: 1, url: 'https://advisories.example/1', title: 'It leaks', severity, vulnerable_versions: '*' }],
+});
+
+let registry: Server;
+let cache: string;
+beforeEach(() => {
+  // npm remembers what it made of an advisory.
+  cache = mkdtempSync(join(tmpdir(), 'passthru-audit-'));
+});
+afterEach(() => {
+  registry.close();
+  rmSync(cache, { recursive: true });
+});
+
+/** What `npm run audit` comes to with a registry that gives these advisories; null for one that gives none out. */
+async function audit(advisories: object | null) {
+  registry = createServer((request, response) => {
+    if (request.method === 'POST' && advisories === null) response.writeHead(405).end();
+    else if (request.method === 'POST') response.end(JSON.stringify(advisories));
+    // npm looks at the versions that there are of a package with an advisory.
+    else response.end(JSON.stringify({ name: 'undici', versions: { [version]: { name: 'undici', version } } }));
+  }).listen(0, '127.0.0.1');
+  await once(registry, 'listening');
+  const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`;
+  return await start(process.execPath, [SCRIPT], {
+    npm_config_registry: url,
+    npm_config_fetch_retries: '0',
+    npm_config_cache: cache,
+  }).ended;
+}
+
+test.each([{}, advisory('low')])(
+  'the audit passes when there is no advisory, or one that is low: %j',
+  async (advisories) => {
+    const { status, stdout, stderr } = await audit(advisories);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('no advisory of the level moderate or above');
+  },
+  60_000,
+);
+
+test.each(['moderate', 'critical'])(
+  'the audit fails for an advisory that is %s, and names it',
+  async (severity) => {
+    const { status, stderr } = await audit(advisory(severity));
+    expect(status).toBe(1);
+    expect(stderr).toContain(`audit: undici * (${severity}): It leaks https://advisories.example/1`);
+  },
+  60_000,
+);
+
+test('the audit says that it was not made when the registry cannot be asked', async () => {
+  const { status, stderr } = await audit(null);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(
+    /^audit: NOT CHECKED, for the registry cannot be asked for advisories: 405 Method Not Allowed/,
+  );
+}, 60_000);

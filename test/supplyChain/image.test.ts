@@ -1,0 +1,122 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeAuthority } from '../auth/certificates.ts';
+import { Requests } from '../auth/requests.ts';
+import { basic, htpasswd } from '../auth/users.ts';
+import { type Command, start } from '../cli/run.ts';
+import { type OtlpReceiver, startOtlpReceiver } from '../observing/otlpReceiver.ts';
+import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
+
+/**
+ * There is no engine everywhere. This does what one would: the steps of the Dockerfile, then its program with the options
+ * that docs/container.md gives (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a folder that is
+ * mounted read-only), by the kernel's own means, which takes root on Linux. The packages are fetched twice.
+ */
+const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.PASSTHRU_TEST_CLIENTS === 'all';
+
+/** Mounts as an engine does, in a namespace of its own, and becomes the program. Its arguments: root, volume, data, etc. */
+const CONTAIN = `set -e
+root=$1 volume=$2 data=$3 etc=$4 workdir=$5
+shift 5
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount --bind /proc "$root/proc"
+mount --bind "$etc" "$root/etc/passthru"
+mount -o remount,bind,ro "$root/etc/passthru"
+mount --bind "$data" "$root$volume"
+mount -o remount,bind,ro "$root"
+exec setpriv --no-new-privs unshare --root "$root" --wd "$workdir" --setgid ${NONROOT} --setuid ${NONROOT} "$@"`;
+
+const where = canRun ? '' : ' (is tried as root on Linux, with PASSTHRU_TEST_CLIENTS=all)';
+
+describe.skipIf(!canRun)(`the image of the Dockerfile${where}`, () => {
+  const folder = imageFolder();
+  const authority = makeAuthority('Test authority');
+  let image: Image;
+  let collector: OtlpReceiver;
+  let program: Command;
+  let url: string;
+
+  beforeAll(async () => {
+    collector = await startOtlpReceiver();
+    image = makeImage(folder.path);
+    const [data, etc] = ['data', 'etc'].map((name) => join(folder.path, name)) as [string, string];
+    // A named volume begins as what it covers.
+    const { uid, gid } = statSync(join(image.root, image.volume));
+    mkdirSync(data);
+    chownSync(data, uid, gid);
+    mkdirSync(etc);
+    const server = authority.issue({ commonName: 'service', loopback: true });
+    // The page's own, but for the port, which others may have.
+    const page = readFileSync(new URL('../../docs/container.md', import.meta.url), 'utf8');
+    const config = /```yaml\n([\s\S]*?)```/.exec(page)![1]!.replace('0.0.0.0:6385', '0.0.0.0:0');
+    for (const [name, content] of Object.entries({
+      'passthru.yaml': config,
+      htpasswd: htpasswd('anna'),
+      'tls.crt': server.cert,
+      'tls.key': server.key,
+    })) {
+      writeFileSync(join(etc, name), content);
+    }
+    const environment = { ...image.environment, PASSTHRU_TRACING_OTLP_ENDPOINT: collector.url };
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const contained = [image.root, image.volume, data, etc, image.workdir];
+    program = start('env', [
+      '-i',
+      'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+      ...variables,
+      ...['unshare', '--mount', 'sh', '-c', CONTAIN, 'sh', ...contained, ...image.command],
+    ]);
+    const [, port] = await program.printed(/^listening on https:\/\/0\.0\.0\.0:(\d+)$/m);
+    url = `https://127.0.0.1:${port}`;
+  }, 600_000);
+  afterAll(async () => {
+    program?.process.kill('SIGKILL');
+    await program?.ended;
+    await collector[Symbol.asyncDispose]();
+    folder.remove();
+  }, 60_000);
+
+  test('runs as nobody in particular, without a capability, and can get none', () => {
+    const status = readFileSync(`/proc/${program.process.pid}/status`, 'utf8');
+    expect(/^Uid:\s+(.*)$/m.exec(status)![1]!.split('\t')).toEqual(Array(4).fill(String(NONROOT)));
+    expect(/^Gid:\s+(.*)$/m.exec(status)![1]!.split('\t')).toEqual(Array(4).fill(String(NONROOT)));
+    expect(status).toMatch(/^CapEff:\t0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+  });
+
+  test('has a root that nobody can write to, no shell, no npm, and no package for development', () => {
+    const mounts = readFileSync(`/proc/${program.process.pid}/mountinfo`, 'utf8').split('\n');
+    const optionsAt = (place: string) => mounts.findLast((line) => line.split(' ')[4] === place)?.split(' ')[5];
+    expect(optionsAt('/')).toMatch(/^ro\b/);
+    expect(optionsAt('/etc/passthru')).toMatch(/^ro\b/);
+    expect(optionsAt(image.volume)).toMatch(/^rw\b/);
+    expect(readdirSync(image.root).sort()).toEqual(expect.arrayContaining(['app', 'data', 'nodejs']));
+    for (const path of ['bin/sh', 'usr/bin/npm', 'app/src', 'app/node_modules/typescript', 'app/node_modules/vitest']) {
+      expect(existsSync(join(image.root, path)), path).toBe(false);
+    }
+  });
+
+  test('answers over TLS: health to everybody, and who has a password enrols a node and calls it', async () => {
+    using stranger = new Requests(url, {}, authority.cert);
+    expect((await stranger.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
+    expect((await stranger.rest('GET', '/v1/nodes')).status).toBe(401);
+    using anna = new Requests(url, basic('anna'), authority.cert);
+    expect((await anna.rest('POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' })).status).toBe(201);
+    const call = '/v1/nodes/n1/vendor_passthru/third_method_sync';
+    expect((await anna.rest('POST', call, { bar: 'meow' })).status).toBe(200);
+    expect(await anna.rpc('gRPC', 'passthru.v1.NodeService/ListNodes', false)).toBe(null);
+  });
+
+  test('writes to its volume alone, and ends in peace with its traces sent', async () => {
+    program.process.kill('SIGTERM');
+    const { status, stderr } = await program.ended;
+    expect([status, stderr]).toEqual([0, expect.stringContaining('"msg":"stopped"')]);
+    expect(stderr).not.toMatch(/"level":"(?:error|fatal)"/);
+    expect(readdirSync(join(folder.path, 'data'))).toContain('passthru.db');
+    expect(statSync(join(folder.path, 'data', 'passthru.db')).uid).toBe(NONROOT);
+    expect(readdirSync(join(image.root, image.volume))).toEqual([]);
+    expect(collector.spans.map(({ name }) => name)).toContain('call fake-hardware.third_method_sync');
+  });
+});
