@@ -203,6 +203,8 @@ export interface Store {
   release(nodeUuid: string, fence: number): Promise<boolean>;
   /** Ends whatever `call` the conductor has on the node, for one that was not told whether it got the node. */
   releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
+  /** Every `call` that hangs on the lease of the conductor: the node and the reservation's fence. Looks at all nodes. */
+  listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
 
   /**
    * Stores an accepted job (revision 1) so that it survives a crash of the machine, names it in the node's
