@@ -123,10 +123,14 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     };
     chores.push(
       periodically(LOOK_INTERVAL, lookAtJobs, { log, failure: '' }),
-      periodically(LOOK_INTERVAL, async () => void (await locks.releaseUnknown()), {
-        log,
-        failure: 'reservations that nobody here knows of could not be looked for; trying again',
-      }),
+      periodically(
+        LOOK_INTERVAL,
+        async () => {
+          await locks.releaseUnknown();
+          await jobs.endInDoubt();
+        },
+        { log, failure: 'what was stored after it was given up could not be looked for; trying again' },
+      ),
       periodically(
         Math.min(LOOK_INTERVAL, leaseTime / 3),
         async () => {

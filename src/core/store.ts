@@ -134,6 +134,8 @@ export interface KnownCall {
   fingerprint: string;
   /** `waiting`: not accepted yet; `accepted`: it runs; `done`: it has an outcome. */
   state: 'waiting' | 'accepted' | 'done';
+  /** The conductor that began it. */
+  owner: string | null;
   /** Null unless done. */
   outcome: JsonObject | null;
 }
@@ -175,7 +177,7 @@ export interface Store {
   addConductor(conductor: Conductor): Promise<void>;
   /** Renews a lease from now on. False when it has run out, by the store's clock: then it never comes back. */
   renewConductor(id: string): Promise<boolean>;
-  /** Ends a lease whose conductor holds nothing any more. */
+  /** Ends a lease now. What may still hang on it is ended by others, as that of a lost one. */
   removeConductor(id: string): Promise<void>;
   /** The hosts of the conductors whose lease is good, each once, by name. */
   listHosts(): Promise<string[]>;
@@ -222,6 +224,8 @@ export interface Store {
   endJob(end: JobEnd, hold: JobHold): Promise<number | null>;
   /** Asks the conductor of a running job to stop it. */
   requestCancel(id: string, requestedBy: string): Promise<void>;
+  /** The ids of the running jobs of a conductor. */
+  listRunningJobs(conductor: string): Promise<string[]>;
   /** The running jobs of a conductor that are asked to stop, and by whom. */
   listCancelRequests(conductor: string): Promise<{ id: string; requestedBy: string }[]>;
   /** Null when there is none. */
