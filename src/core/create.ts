@@ -75,9 +75,9 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     log,
     observer,
   );
-  const nodes = new NodeManager(store, registry, locks, host, log);
-  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const running = new Running();
+  const nodes = new NodeManager(store, registry, locks, running, host, log);
+  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const workers = new Workers(settings.workers);
   const dispatch = new Dispatch({
     store,
