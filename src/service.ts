@@ -190,8 +190,12 @@ function makeService(
   let closing: Promise<void> | undefined;
   const close = async () => {
     log.info({ grace: config.shutdown_grace }, 'shutting down');
-    // Together: the one ends calls and jobs, the other streams and connections.
-    await Promise.all([core.shutdown(config.shutdown_grace), listener.close(config.shutdown_grace)]);
+    const begun = performance.now();
+    const stopped = core.shutdown(config.shutdown_grace);
+    listener.drain();
+    await stopped;
+    // Nothing runs any more; what is left is answers on their way to slow readers.
+    await listener.close(Math.max(0, begun + config.shutdown_grace - performance.now()));
     await Promise.all([store.close(), access.close(), observation.close()]);
     log.info({}, 'stopped');
   };

@@ -146,7 +146,7 @@ export interface Core {
   /** Throws `shutting_down` or `store_unavailable` when the service cannot take calls. */
   checkReady(): Promise<void>;
   /**
-   * Takes no new calls (they get `shutting_down`), waits up to `grace` milliseconds for running ones, aborts the rest,
+   * Takes no new calls and changes of nodes (they get `shutting_down`), waits up to `grace` milliseconds for running ones, aborts the rest,
    * records their jobs, releases their nodes and closes the hardware types. The store stays open.
    */
   shutdown(grace: number): Promise<void>;

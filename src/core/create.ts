@@ -75,9 +75,9 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     log,
     observer,
   );
-  const nodes = new NodeManager(store, registry, locks, host, log);
-  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const running = new Running();
+  const nodes = new NodeManager(store, registry, locks, running, host, log);
+  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const workers = new Workers(settings.workers);
   const dispatch = new Dispatch({
     store,
@@ -123,6 +123,14 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     };
     chores.push(
       periodically(LOOK_INTERVAL, lookAtJobs, { log, failure: '' }),
+      periodically(
+        LOOK_INTERVAL,
+        async () => {
+          await locks.releaseUnknown();
+          await jobs.endInDoubt();
+        },
+        { log, failure: 'what was stored after it was given up could not be looked for; trying again' },
+      ),
       periodically(
         Math.min(LOOK_INTERVAL, leaseTime / 3),
         async () => {

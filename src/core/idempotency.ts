@@ -114,6 +114,11 @@ export class Idempotency {
         this.#lease.lost(tenure);
         throw lostBeforeAcceptance();
       }
+      if (known.state === 'waiting' && known.owner === tenure.id) {
+        // Nobody else of this process is about this key: what began it was given up, and stored after that.
+        await this.#store.forgetIdempotent(call.caller, call.key, tenure.id);
+        continue;
+      }
       if (known.fingerprint !== call.fingerprint) throw otherCall();
       if (known.outcome !== null) return known.outcome;
       await delay(LOOK_AGAIN);

@@ -42,6 +42,9 @@ const NOT_RUN: ErrorRecord = {
 /** How often the end of a job is tried again when the store does not answer, in milliseconds. */
 const STORE_RETRY = 1000;
 
+/** So many jobs are remembered that may be stored after they were given up; what is more fails with the process. */
+const MOST_IN_DOUBT = 10_000;
+
 /** What a job that runs needs of its dispatcher. */
 export interface JobWork {
   /** Revision 1, stored already. */
@@ -86,6 +89,8 @@ export class JobRunner implements Jobs {
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
+  /** Jobs whose acceptance was not answered, and which were not there when they were to be ended; with their owner. */
+  readonly #inDoubt = new Map<string, { job: Job; owner: string }>();
 
   constructor(
     store: Store,
@@ -228,7 +233,19 @@ export class JobRunner implements Jobs {
   async abandon(job: Job, owner: string): Promise<void> {
     const lastError = job.nodeUuid === null ? null : lastErrorText(job.method, NOT_RUN.message);
     const end = { id: job.id, state: 'failed' as const, endTime: new Date(), progress: null, result: null };
-    await this.#repeatEnd({ ...end, error: NOT_RUN, lastError }, { owner, fence: null });
+    const { revision } = await this.#repeatEnd({ ...end, error: NOT_RUN, lastError }, { owner, fence: null });
+    this.#inDoubt.delete(job.id);
+    if (revision !== null) this.#watch.changed(job.id, revision);
+    else if (this.#store.shared && this.#inDoubt.size < MOST_IN_DOUBT) this.#inDoubt.set(job.id, { job, owner });
+  }
+
+  /** Ends the jobs that were stored after they were abandoned: a commit that was given up may still be carried out. */
+  async endInDoubt(): Promise<void> {
+    if (this.#inDoubt.size === 0) return;
+    for (const id of await this.#store.listRunningJobs(this.#lease.current().id)) {
+      const doubt = this.#inDoubt.get(id);
+      if (doubt !== undefined) await this.abandon(doubt.job, doubt.owner);
+    }
   }
 
   /** Stores the end of a job that was run; whether that freed the node too. */

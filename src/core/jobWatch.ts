@@ -108,7 +108,8 @@ export class JobWatch {
     try {
       signal.throwIfAborted();
       let newest = await read();
-      this.#told(id, newest.revision);
+      // The others who watch here may not have been told of it yet, and are not when the news comes that it is there.
+      this.publish(newest);
       let seen = afterRevision;
       if (seen === null) {
         yield newest;

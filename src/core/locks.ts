@@ -36,6 +36,8 @@ interface Line {
   /** Who holds the node, as far as is known. */
   blocker: Reservation;
   waiting: (() => void)[];
+  /** The fence under which this process has the node; null when it has not; `asked` when it may have, as yet unknown. */
+  own: number | 'asked' | null;
   /** Wakes the first in line before its interval is over; null while it asks the store. */
   nudge: (() => void) | null;
   /** Whether the node was let go since the first in line last began to ask the store. */
@@ -59,6 +61,8 @@ export class Locks {
   readonly #log: Logger;
   readonly #observer: Observer;
   readonly #lines = new Map<string, Line>();
+  /** Whether the answer to an attempt was ever lost: it may be carried out at any time after that. */
+  #anyUnanswered = false;
 
   constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger, observer = NO_OBSERVER) {
     this.#store = store;
@@ -92,7 +96,7 @@ export class Locks {
     let line = this.#lines.get(node.uuid);
     const waited = line !== undefined;
     if (line === undefined) {
-      line = { blocker: { ...purpose, since: new Date() }, waiting: [], nudge: null, nudged: false };
+      line = { blocker: { ...purpose, since: new Date() }, waiting: [], own: null, nudge: null, nudged: false };
       this.#lines.set(node.uuid, line);
     } else {
       await this.#standInLine(line, node, end, signal);
@@ -103,6 +107,7 @@ export class Locks {
       return lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
+        this.#anyUnanswered = true;
         void this.#repeatUntilDone(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.conductor));
         throw error.cause;
       }
@@ -124,6 +129,28 @@ export class Locks {
     for (const nodeUuid of this.#lines.keys()) this.nudge(nodeUuid);
   }
 
+  /**
+   * Ends the reservations that the store has for this process and of which nobody here knows: their answers were lost,
+   * and the attempts were carried out so late (by a proxy, or when the way to the store was cut) that `releaseOwn` came
+   * before. Answers the nodes that are free again.
+   *
+   * No other is ended: one whose answer is under way is of a line that has asked, and a line that asks after the store was
+   * looked at gets another fence.
+   */
+  async releaseUnknown(): Promise<string[]> {
+    if (!this.#anyUnanswered) return [];
+    const freed: string[] = [];
+    for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
+      const own = this.#lines.get(nodeUuid)?.own ?? null;
+      if (own === 'asked' || own === fence) continue;
+      if (!(await this.#store.release(nodeUuid, fence))) continue;
+      this.#log.warn({ node: nodeUuid, fence }, 'a reservation that nobody here knew of was ended');
+      freed.push(nodeUuid);
+      this.nudge(nodeUuid);
+    }
+    return freed;
+  }
+
   /** Reserves the node for the first in line. */
   async #take(
     line: Line,
@@ -138,14 +165,17 @@ export class Locks {
       line.nudged = false;
       const reservation = { ...purpose, since: new Date() };
       const tenure = this.#lease.current();
+      line.own = 'asked';
       const acquired = await this.#store.acquire(node.uuid, reservation, tenure.id).catch((error: unknown) => {
         // It may have been carried out all the same, where the answer was lost.
         throw purpose.kind === 'call' ? new UnknownReservation(tenure.id, error) : error;
       });
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
+        line.own = acquired.fence;
         return this.#lock(line, node.uuid, acquired.fence, tenure, waited);
       }
+      line.own = null;
       if (acquired.outcome === 'expired') {
         this.#lease.lost(tenure);
         continue;
@@ -208,6 +238,7 @@ export class Locks {
   }
 
   #callNext(nodeUuid: string, line: Line): void {
+    line.own = null;
     const next = line.waiting.shift();
     if (next !== undefined) next();
     else this.#lines.delete(nodeUuid);

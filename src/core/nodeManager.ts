@@ -9,6 +9,7 @@ import type { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
 import type { Registry } from './registry.ts';
+import type { Running } from './running.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 
@@ -20,21 +21,24 @@ export class NodeManager implements Nodes {
   readonly #store: Store;
   readonly #registry: Registry;
   readonly #locks: Locks;
+  readonly #running: Running;
   readonly #host: string;
   readonly #log: Logger;
   /** For the calls of their methods. */
   readonly known: KnownNodes;
 
-  constructor(store: Store, registry: Registry, locks: Locks, host: string, log: Logger) {
+  constructor(store: Store, registry: Registry, locks: Locks, running: Running, host: string, log: Logger) {
     this.#store = store;
     this.#registry = registry;
     this.#locks = locks;
+    this.#running = running;
     this.#host = host;
     this.#log = log;
     this.known = new KnownNodes(!store.shared);
   }
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
+    this.#running.checkOpen();
     if (given.uuid !== undefined && !isUuid(given.uuid)) {
       throw invalidArgument('uuid', `Expected UUID for uuid: ${given.uuid}`);
     }
@@ -108,6 +112,7 @@ export class NodeManager implements Nodes {
   }
 
   async lock(ident: string, request: LockRequest): Promise<Node> {
+    this.#running.checkOpen();
     const holder = request.holder ?? request.caller.name;
     if (holder.length < 1 || holder.length > MAX_HOLDER_LENGTH || /\p{Cc}/u.test(holder) || !holder.isWellFormed()) {
       throw invalidArgument('holder', `holder must be 1 to ${MAX_HOLDER_LENGTH} characters without control characters`);
@@ -164,6 +169,7 @@ export class NodeManager implements Nodes {
     signal: AbortSignal,
     work: (node: StoredNode, fence: number) => Promise<T>,
   ): Promise<T> {
+    this.#running.checkOpen();
     const found = await this.get(ident);
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);

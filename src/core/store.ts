@@ -137,6 +137,8 @@ export interface KnownCall {
   fingerprint: string;
   /** `waiting`: not accepted yet; `accepted`: it runs; `done`: it has an outcome. */
   state: 'waiting' | 'accepted' | 'done';
+  /** The conductor that began it. */
+  owner: string | null;
   /** Null unless done. */
   outcome: JsonObject | null;
 }
@@ -178,7 +180,7 @@ export interface Store {
   addConductor(conductor: Conductor): Promise<void>;
   /** Renews a lease from now on. False when it has run out, by the store's clock: then it never comes back. */
   renewConductor(id: string): Promise<boolean>;
-  /** Ends a lease whose conductor holds nothing any more. */
+  /** Ends a lease now. What may still hang on it is ended by others, as that of a lost one. */
   removeConductor(id: string): Promise<void>;
   /** The hosts of the conductors whose lease is good, each once, by name. */
   listHosts(): Promise<string[]>;
@@ -206,6 +208,8 @@ export interface Store {
   release(nodeUuid: string, fence: number): Promise<boolean>;
   /** Ends whatever `call` the conductor has on the node, for one that was not told whether it got the node. */
   releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
+  /** Every `call` that hangs on the lease of the conductor: the node and the reservation's fence. Looks at all nodes. */
+  listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
 
   /**
    * Stores an accepted job (revision 1) so that it survives a crash of the machine, names it in the node's
@@ -223,6 +227,8 @@ export interface Store {
   endJob(end: JobEnd, hold: JobHold): Promise<number | null>;
   /** Asks the conductor of a running job to stop it. */
   requestCancel(id: string, requestedBy: string): Promise<void>;
+  /** The ids of the running jobs of a conductor. */
+  listRunningJobs(conductor: string): Promise<string[]>;
   /** The running jobs of a conductor that are asked to stop, and by whom. */
   listCancelRequests(conductor: string): Promise<{ id: string; requestedBy: string }[]>;
   /** Null when there is none. */

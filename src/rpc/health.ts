@@ -40,6 +40,7 @@ export function healthService(core: Core, services: readonly string[]): ServiceI
         told = now;
         await sleep(WATCH_INTERVAL, undefined, { signal, ref: false }).catch(() => {});
       }
+      if (told === Status.SERVING && (await status()) === Status.NOT_SERVING) yield { status: Status.NOT_SERVING };
       throw signal.reason;
     },
   };

@@ -63,8 +63,12 @@ export interface Listener {
   /** For example `http://127.0.0.1:6385`. */
   url: string;
   /**
-   * Takes no new connections, tells HTTP/2 peers to go away and ends all RPC streams; waits up to `graceMs`
-   * milliseconds for calls, aborts the rest with `shutting_down`, and destroys what is left. Resolves when no socket is
+   * Ends all RPC streams and tells HTTP/2 peers to go away; each HTTP/1.1 connection ends with its next answer. New
+   * connections are still taken, so that whoever comes is told that the service stops.
+   */
+  drain(): void;
+  /**
+   * As `drain`, and takes no new connections; waits up to `graceMs` milliseconds for calls, aborts the rest with `shutting_down`, and destroys what is left. Resolves when no socket is
    * open.
    */
   close(graceMs: number): Promise<void>;
@@ -230,19 +234,23 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     );
   }
   server.on('error', (error) => log.error({ err: error }, 'the listener failed to take a connection'));
+  const stopping = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
+  const drain = () => {
+    endStreams.abort(stopping);
+    for (const session of sessions) session.close();
+  };
 
   return {
+    drain,
     url: `${secure === null ? 'http' : 'https'}://${authority(host, (server.address() as AddressInfo).port)}`,
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const reason = new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
-      endStreams.abort(reason);
-      for (const session of sessions) session.close();
+      drain();
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       // A kept HTTP/1.1 connection becomes idle with its last answer.
       const sweep = setInterval(() => server.closeIdleConnections(), 50);
       if (!(await endsWithin(closed, graceMs))) {
-        endCalls.abort(reason);
+        endCalls.abort(stopping);
         if (!(await endsWithin(closed, ABORT_GRACE))) {
           for (const session of sessions) session.destroy();
           for (const socket of sockets) socket.destroy();

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
@@ -35,7 +35,12 @@ export function conductorStore(database: Database): ConductorStore {
     },
 
     async removeConductor(id) {
-      await db.deleteFrom('conductors').where('id', '=', id).execute();
+      await db
+        .updateTable('conductors')
+        .set({ expires_at: now })
+        .where('id', '=', id)
+        .where('expires_at', '>', now)
+        .execute();
     },
 
     async listHosts() {
@@ -52,7 +57,7 @@ export function conductorStore(database: Database): ConductorStore {
     async reap({ all, now: endTime, error, lastError, unknown }) {
       if (!all) {
         // Most times nobody is lost, and nothing is locked or written to find that out.
-        const lost = await db.selectFrom('conductors').select('id').where('expires_at', '<=', now).limit(1).execute();
+        const lost = await db.selectFrom('conductors').select('id').where(isDue(now)).limit(1).execute();
         if (lost.length === 0) return { failed: [], freed: [] };
       }
       const reaped = await db.transaction().execute(async (transaction) => {
@@ -60,7 +65,7 @@ export function conductorStore(database: Database): ConductorStore {
         const lost = await transaction
           .selectFrom('conductors')
           .select(['id', sql<number>`case when expires_at + grace <= ${now} then 1 else 0 end`.as('over')])
-          .where('expires_at', '<=', now)
+          .where(isDue(now))
           .orderBy('id')
           // Not those in whose name a transaction is still open, such as that of a process that was stopped in the middle
           // of it: what it leaves would never be seen. They come when it has ended.
@@ -73,6 +78,7 @@ export function conductorStore(database: Database): ConductorStore {
           lastError: lastError({ ...job, state: 'failed' }),
         }));
         await endIdempotent(transaction, owners, JSON.stringify(unknown));
+        await transaction.updateTable('conductors').set({ lease: null }).where('id', 'in', owners).execute();
         const over = lost.filter((conductor) => conductor.over === 1).map(({ id }) => id);
         return { failed, freed: over.length === 0 ? [] : await free(transaction, over) };
       });
@@ -81,6 +87,18 @@ export function conductorStore(database: Database): ConductorStore {
       return reaped;
     },
   };
+}
+
+/**
+ * Whether there is something to end for a conductor: its lease has run out and nobody has looked since, or its grace is
+ * over too. Not in between, since that scans all idempotency keys.
+ */
+function isDue(now: RawBuilder<number>) {
+  return (row: ExpressionBuilder<Tables, 'conductors'>) =>
+    row.or([
+      row.and([row('expires_at', '<=', now), row('lease', 'is not', null)]),
+      row(sql<number>`expires_at + grace`, '<=', now),
+    ]);
 }
 
 async function failJobs(

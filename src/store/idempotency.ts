@@ -65,7 +65,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
         if (begun !== undefined) return null;
         const known = await db
           .selectFrom('idempotency')
-          .select(['fingerprint', 'state', 'outcome'])
+          .select(['fingerprint', 'state', 'owner', 'outcome'])
           .where('caller', '=', call.caller)
           .where('key', '=', call.key)
           .executeTakeFirst();

@@ -15,6 +15,7 @@ type JobStore = Pick<
   | 'recordProgress'
   | 'endJob'
   | 'requestCancel'
+  | 'listRunningJobs'
   | 'listCancelRequests'
   | 'getJob'
   | 'listJobs'
@@ -224,6 +225,16 @@ export function jobStore(database: Database): JobStore {
         .where('state', '=', 'running')
         .execute();
       database.announce({ kind: 'cancel_requested', id });
+    },
+
+    async listRunningJobs(conductor) {
+      const rows = await db
+        .selectFrom('jobs')
+        .select('id')
+        .where('state', '=', 'running')
+        .where('owner', '=', conductor)
+        .execute();
+      return rows.map(({ id }) => id);
     },
 
     async listCancelRequests(conductor) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../core/logger.ts';
+import { PostgresReach } from './postgresReach.ts';
 import { ConnectionLost, endsConnection } from './postgresTrouble.ts';
 import { isPrepared } from './preparedQuery.ts';
 
@@ -22,9 +23,6 @@ const ANSWER_TIMEOUT = 5000;
  * lost, and others wait for the rows that it holds.
  */
 const STANDSTILL_TIMEOUT = 10_000;
-
-/** Milliseconds after a connection that could not be had in which no other is tried: whoever calls is told at once. */
-const REST = 1000;
 
 /** Milliseconds of silence after which the system asks whether the other side is still there. */
 const KEEPALIVE_DELAY = 10_000;
@@ -65,6 +63,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
   const hasty = kind === 'hasty';
   const answerTimeout = hasty ? ANSWER_TIMEOUT : null;
   const connections = new WeakMap<pg.ClientBase, Connection>();
+  const reach = new PostgresReach();
   const settings = `set statement_timeout = ${hasty ? STATEMENT_TIMEOUT : 0};${SETTINGS}`;
 
   const options: pg.PoolConfig = {
@@ -80,7 +79,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         type === INT8 ? Number : pg.types.getTypeParser(type, format as 'text'),
     } as pg.CustomTypesConfig,
     async onConnect(client) {
-      const connection = new Connection(client as pg.PoolClient, answerTimeout);
+      const connection = new Connection(client as pg.PoolClient, answerTimeout, reach);
       connections.set(client, connection);
       await connection.query(settings, []);
     },
@@ -93,18 +92,22 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
     log.warn({ err: error }, 'an idle connection to the database was lost');
   });
 
-  /** Until when, by the monotonic clock, nobody is let wait for what has just failed. */
-  let resting = 0;
   async function connect(): Promise<Connection> {
-    const begun = performance.now();
-    if (begun < resting) throw new ConnectionLost('no connection was to be had a moment ago');
-    try {
-      return connections.get(await pool.connect()) as Connection;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError) throw error;
-      // What is refused at once needs no rest.
-      if (hasty && performance.now() - begun > CONNECT_TIMEOUT / 2) resting = performance.now() + REST;
-      throw new ConnectionLost('no connection', { cause: error });
+    reach.enter();
+    for (;;) {
+      const begun = performance.now();
+      try {
+        const connection = connections.get(await pool.connect()) as Connection;
+        if (!reach.isDoubtful(connection.heardAt)) return connection;
+        connection.release(true);
+      } catch (error) {
+        // What is refused at once need not be waited for again.
+        const waited = !(error instanceof pg.DatabaseError) && performance.now() - begun > CONNECT_TIMEOUT / 2;
+        if (waited && hasty) reach.wasSilent();
+        else reach.answered();
+        if (error instanceof pg.DatabaseError) throw error;
+        throw new ConnectionLost('no connection', { cause: error });
+      }
     }
   }
 
@@ -128,11 +131,16 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
 class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
   readonly #client: pg.PoolClient;
   readonly #answerTimeout: number | null;
+  readonly #reach: PostgresReach;
   #lost = false;
+  #givenUp = false;
+  /** When the server last answered on it, by the monotonic clock; at first its beginning. */
+  heardAt = performance.now();
 
-  constructor(client: pg.PoolClient, answerTimeout: number | null) {
+  constructor(client: pg.PoolClient, answerTimeout: number | null, reach: PostgresReach) {
     this.#client = client;
     this.#answerTimeout = answerTimeout;
+    this.#reach = reach;
     // Without a listener a connection that breaks would end the process.
     client.on('error', () => {
       this.#lost = true;
@@ -142,8 +150,12 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
   async query(sql: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
     const timer = this.#answerTimeout === null ? undefined : setTimeout(() => this.#giveUp(), this.#answerTimeout);
     try {
-      return await this.#client.query({ text: sql, values: parameters as unknown[], name: statementName(sql) });
+      const query = { text: sql, values: parameters as unknown[], name: statementName(sql) };
+      const result = await this.#client.query(query);
+      this.#heard();
+      return result;
     } catch (error) {
+      if (!this.#givenUp) this.#heard();
       if (endsConnection(error)) this.#lost = true;
       if (error instanceof pg.DatabaseError) throw withoutValues(error);
       if (!this.#lost) throw error;
@@ -157,8 +169,15 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
     this.#client.release(discard || this.#lost);
   }
 
+  #heard(): void {
+    this.heardAt = performance.now();
+    this.#reach.answered();
+  }
+
   #giveUp(): void {
     this.#lost = true;
+    this.#givenUp = true;
+    this.#reach.wasSilent();
     // While a statement runs this cuts the connection, so that the statement fails at once, and the rollback after it.
     (this.#client as unknown as pg.Client).end().catch(() => {});
   }

@@ -6,7 +6,7 @@ import { prepareQuery } from './preparedQuery.ts';
 import { toReservation } from './rows.ts';
 import type { ReservationsTable } from './schema.ts';
 
-type ReservationStore = Pick<Store, 'acquire' | 'want' | 'release' | 'releaseOwn'>;
+type ReservationStore = Pick<Store, 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
 
 /** The columns of a node that nobody holds. The fence stays; so does `wanted`, which whoever frees the node reads. */
 export const FREE = {
@@ -131,5 +131,13 @@ export function reservationStore(database: Database): ReservationStore {
         .execute();
       freed(nodeUuid, rows);
     },
+
+    listCalls: (conductor) =>
+      db
+        .selectFrom('reservations')
+        .select(['node_uuid as nodeUuid', 'fence'])
+        .where('owner', '=', conductor)
+        .where('kind', '=', 'call')
+        .execute(),
   };
 }

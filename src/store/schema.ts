@@ -53,7 +53,7 @@ export interface ReservationsTable {
 export interface ConductorsTable {
   id: string;
   host: string;
-  /** Milliseconds; null when it is never renewed. */
+  /** Milliseconds; null when it is never renewed, also since it was found to have run out. */
   lease: number | null;
   grace: number;
   /** When the lease runs out, by the database's clock. */

@@ -16,7 +16,10 @@ const REPLICAS = 3;
 const NODES = 20;
 
 /** Milliseconds after the last trouble within which everything must have come to its end. */
-const HEALING = 30_000;
+const HEALING = 60_000;
+
+/** So many times things go wrong for as long again while too little has happened. */
+const MOST_ROUNDS = 5;
 
 export interface ChaosOptions {
   /** How long things go wrong, in milliseconds. */
@@ -24,6 +27,8 @@ export interface ChaosOptions {
   seed: number;
   /** Whether processes are stopped (SIGSTOP) as well. */
   pauses: boolean;
+  /** How often each of these things is to happen at least; things go wrong for longer until they have. Default: none is. */
+  least?: ReadonlyMap<string, number>;
 }
 
 export interface ChaosReport {
@@ -36,7 +41,7 @@ export interface ChaosReport {
  * Three replicas on one PostgreSQL, 20 nodes, callers and watchers, while replicas are killed and the database is
  * restarted; then everything heals, and it is looked whether all promises were kept.
  */
-export async function runChaos({ duration, seed, pauses }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({ duration, seed, pauses, least = new Map() }: ChaosOptions): Promise<ChaosReport> {
   const history = new History();
   const arrivals = new Arrivals(history);
   const ends: (() => Promise<void>)[] = [];
@@ -71,7 +76,7 @@ export async function runChaos({ duration, seed, pauses }: ChaosOptions): Promis
       watchers: [],
       counts: new Map(),
     };
-    await play(world, duration, pauses);
+    await play(world, duration, pauses, least);
     const violations = await judge(world, pauses);
     const { counts } = world;
     counts.set('jobs that a caller was told of', world.jobs.size);
@@ -84,10 +89,20 @@ export async function runChaos({ duration, seed, pauses }: ChaosOptions): Promis
   }
 }
 
-async function play(world: ChaosWorld, duration: number, pauses: boolean): Promise<void> {
+async function play(
+  world: ChaosWorld,
+  duration: number,
+  pauses: boolean,
+  least: ReadonlyMap<string, number>,
+): Promise<void> {
   const ending = new AbortController();
   const callers = new Callers(world, ending.signal);
   await makeTrouble(world, performance.now() + duration, pauses);
+  // On a busy machine little may have happened by then.
+  const enough = () => [...least].every(([what, times]) => (world.counts.get(what) ?? 0) >= times);
+  for (let more = 0; more < MOST_ROUNDS && !enough(); more++) {
+    await makeTrouble(world, performance.now() + duration, pauses);
+  }
   world.history.note(null, 'all heals');
   const late = setTimeout(() => ending.abort(), HEALING);
   try {

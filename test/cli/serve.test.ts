@@ -4,7 +4,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Code, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { passthru, ROOT, serve, start, startPassthru } from './run.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
@@ -86,6 +90,33 @@ describe('serve', () => {
     await served.command.printed(/"message":"left alone".*"msg":"a promise failed that nobody waited for"/);
     expect((await fetch(`${served.url}/healthz`)).status).toBe(200);
     expect((await served.stop()).status).toBe(0);
+  });
+
+  test('a signal lets what runs end; whoever comes meanwhile, on a new connection too, is told that the service stops', async () => {
+    const served = await serve([], { PASSTHRU_FAKE_VENDOR_DELAY: '1h', PASSTHRU_SHUTDOWN_GRACE: '2s' });
+    const transport = createGrpcTransport({ baseUrl: served.url });
+    const health = createClient(Health, transport).watch({})[Symbol.asyncIterator]();
+    expect((await health.next()).value).toMatchObject({ status: HealthCheckResponse_ServingStatus.SERVING });
+    await ask(served.url, 'POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' });
+    const running = ask(served.url, 'POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' });
+    await expect
+      .poll(async () => JSON.parse((await ask(served.url, 'GET', '/v1/nodes/n1')).body).reservation)
+      .not.toBeNull();
+    served.command.process.kill('SIGTERM');
+    await served.command.printed(/"msg":"shutting down"/);
+    expect((await health.next()).value).toMatchObject({ status: HealthCheckResponse_ServingStatus.NOT_SERVING });
+    for (const [method, path, body] of [
+      ['GET', '/healthz'],
+      ['POST', '/v1/nodes', { name: 'n2', driver: 'fake-hardware' }],
+      ['POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' }],
+    ] as const) {
+      expect(await ask(served.url, method, path, body), path).toMatchObject({ status: 503, retryAfter: '1' });
+    }
+    const call = { node: 'n1', method: 'third_method_sync', arguments: { bar: 'x' } };
+    const fresh = createClient(PassthruService, createGrpcTransport({ baseUrl: served.url }));
+    await expect(fresh.callNodeMethod(call)).rejects.toMatchObject({ code: Code.Unavailable });
+    expect((await running).body).toMatch(/The service was shut down while the call ran/);
+    expect((await served.command.ended).status).toBe(0);
   });
 
   test('a second signal ends it at once with another status', async () => {
@@ -183,3 +214,11 @@ test('a reader that leaves early is no error', async () => {
   expect((await list.ended).stderr).toBe('');
   await served.stop();
 });
+
+/** Over a connection of its own. */
+async function ask(url: string, method: string, path: string, body?: object) {
+  const { headers } = IRONIC;
+  const given = body === undefined ? {} : { body: JSON.stringify(body) };
+  const response = await fetch(url + path, { method, headers: { ...headers, Connection: 'close' }, ...given });
+  return { status: response.status, retryAfter: response.headers.get('Retry-After'), body: await response.text() };
+}

@@ -137,15 +137,20 @@ describe('replicas on one database', () => {
     const job = await startJob(a.core, nodeCall('work'));
     const watched = watchToEnd(b.core, job.id, 0);
     await vi.waitFor(() => expect(a.hardware.calls).toHaveLength(1));
-    const hold = { owner: await ownerOf(job), fence: 1 };
-    // As if what the other process announced were lost: this write is announced by nobody but the store itself.
-    await server.query(
-      `update jobs set state = 'failed', end_time = 1 where id = '${job.id}' and owner = '${hold.owner}';
-       insert into job_revisions (job_id, revision, state) values ('${job.id}', 2, 'failed')`,
-      database(),
-    );
+    await storeEndUntold(job);
     expect((await watched).map(({ revision }) => revision)).toEqual([1, 2]);
   }, 15_000);
+
+  test('a watcher hears of a change that another watcher of the same replica read first', async () => {
+    const [a, b] = await two();
+    const job = await startJob(a.core, nodeCall('work'));
+    const first = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    expect((await first.next()).value).toMatchObject({ revision: 1 });
+    const heard = first.next();
+    await storeEndUntold(job);
+    expect((await watchToEnd(b.core, job.id)).at(-1)).toMatchObject({ revision: 2 });
+    expect((await heard).value).toMatchObject({ revision: 2, state: 'failed' });
+  });
 
   test('a job is cancelled through any replica', async () => {
     const [a, b] = await two();
@@ -263,7 +268,11 @@ function database(): string {
   return new URL(url).pathname.slice(1);
 }
 
-async function ownerOf(job: Job): Promise<string> {
-  const [row] = await server.query<{ owner: string }>(`select owner from jobs where id = '${job.id}'`, database());
-  return row!.owner;
+/** As if what the other process announced were lost: this write is announced by nobody. */
+async function storeEndUntold(job: Job): Promise<void> {
+  await server.query(
+    `update jobs set state = 'failed', end_time = 1 where id = '${job.id}';
+     insert into job_revisions (job_id, revision, state) values ('${job.id}', 2, 'failed')`,
+    database(),
+  );
 }

@@ -139,6 +139,27 @@ export function conductorPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { job: living.id } });
     });
 
+    test('what hangs on a lease that was ended, such as what came late, is ended as that of a lost one', async () => {
+      const { store } = opened();
+      await store.addConductor(sampleConductor({ id: 'leaving', host: 'host-3', lease: 60_000, grace: 300 }));
+      const { uuid } = await enrol(store);
+      const acquired = await store.acquire(uuid, sampleReservation(), 'leaving');
+      const fence = acquired.outcome === 'acquired' ? acquired.fence : 0;
+      const job = sampleJob(1, { nodeUuid: uuid });
+      await store.acceptJob(job, hold(fence, 'leaving'), null, {});
+      const call = { caller: 'alice', key: 'key', fingerprint: 'f', createTime: NOW };
+      await store.beginIdempotent(call, 'leaving', new Date(0));
+      await store.removeConductor('leaving');
+      await vi.waitUntil(async () => (await reap(store)).failed.length > 0, { interval: 20 });
+      expect(await store.getJob(job.id)).toMatchObject({ state: 'failed' });
+      expect(await store.beginIdempotent(call, 'process-1', new Date(0))).toBeNull();
+      await vi.waitUntil(async () => (await reap(store)).freed[0] === uuid, { interval: 20 });
+      expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence });
+      // It is forgotten, and is not brought back.
+      await store.removeConductor('leaving');
+      expect(await store.renewConductor('leaving')).toBe(false);
+    });
+
     test('a lease that was ended is not there any more', async () => {
       const { store } = opened();
       await store.removeConductor('process-1');

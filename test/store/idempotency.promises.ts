@@ -15,11 +15,16 @@ export function idempotencyPromises(opened: Opened): void {
     test('the second call learns how far the first has come', async () => {
       const { store } = opened();
       expect(await begin()).toBeNull();
-      expect(await begin({ fingerprint: 'f2' })).toEqual({ fingerprint: 'f1', state: 'waiting', outcome: null });
+      expect(await begin({ fingerprint: 'f2' })).toEqual({
+        fingerprint: 'f1',
+        state: 'waiting',
+        owner: 'process-1',
+        outcome: null,
+      });
       await store.acceptIdempotent('alice', 'key-1', 'process-1');
-      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'accepted', outcome: null });
+      expect(await begin()).toMatchObject({ fingerprint: 'f1', state: 'accepted', outcome: null });
       await store.finishIdempotent('alice', 'key-1', { result: [1] });
-      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
+      expect(await begin()).toMatchObject({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
     });
 
     test('the outcome outlives the store', async () => {
@@ -87,7 +92,7 @@ export function idempotencyPromises(opened: Opened): void {
       await store.acceptIdempotent('alice', 'key-1', 'process-1');
       const job = sampleJob(1);
       await store.acceptJob(job, hold(), CALL, { job: job.id });
-      expect(await begin()).toEqual({ fingerprint: 'f1', state: 'done', outcome: { job: job.id } });
+      expect(await begin()).toMatchObject({ fingerprint: 'f1', state: 'done', outcome: { job: job.id } });
       await store.acceptIdempotent('alice', 'key-1', 'process-1');
       await store.finishIdempotent('alice', 'key-1', { other: true });
       await store.forgetIdempotent('alice', 'key-1', 'process-1');

@@ -94,6 +94,14 @@ export function jobPromises(opened: Opened): void {
       expect(await store.listCancelRequests('process-1')).toEqual([]);
     });
 
+    test('a conductor is told of its running jobs, and of no others', async () => {
+      const { store } = opened();
+      const [ended, running] = [await accept(store, 1), await accept(store, 2)];
+      await store.endJob(sampleEnd(ended), hold());
+      expect(await store.listRunningJobs('process-1')).toEqual([running.id]);
+      expect(await store.listRunningJobs('process-2')).toEqual([]);
+    });
+
     test('the newest revisions of many jobs are told at once; of unknown ones nothing', async () => {
       const { store } = opened();
       for (const number of [1, 2, 3]) await accept(store, number);

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
@@ -11,12 +12,20 @@ import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 import { accept, enrol, hold, reserve, sampleConductor, sampleEnd } from './samples.ts';
 
 let server: PostgresServer;
+/** A connection that stays: a commit that waits is given up after seconds, and a busy machine needs as long for a new one. */
+let admin: pg.Client;
+/** One whose commits show whether commits wait. */
+let probe: pg.Client;
 let name: string;
 let database: Database;
 let store: Store;
 
 beforeAll(async () => {
   server = await startPostgres();
+  admin = new pg.Client(server.url('postgres'));
+  probe = new pg.Client(server.url('postgres'));
+  await Promise.all([admin.connect(), probe.connect()]);
+  await admin.query('create table probe (id integer)');
 }, 60_000);
 
 beforeEach(async () => {
@@ -33,30 +42,33 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await Promise.all([admin.end(), probe.end()]);
   await server.remove();
 });
 
 /** Lets every commit that waits until it is durable wait for a standby that is not there. */
 async function commitsWait(): Promise<void> {
-  await server.query("alter system set synchronous_standby_names = 'nobody'");
-  await server.query('select pg_reload_conf()');
-  await until(async () => (await waitsOf('set')) === 'nobody');
+  await admin.query("alter system set synchronous_standby_names = 'nobody'");
+  await admin.query('select pg_reload_conf()');
+  // It is the checkpointer that makes them wait, when it has heard of it: a commit that waits shows that it has.
+  for (let committed = true; committed; ) {
+    committed = false;
+    void probe.query('insert into probe values (1)').then(() => {
+      committed = true;
+    });
+    await until(async () => committed || (await someCommitWaits('postgres')));
+  }
 }
 
 async function commitsWaitForNobody(): Promise<void> {
-  await server.query('alter system reset synchronous_standby_names');
-  await server.query('select pg_reload_conf()');
+  await admin.query('alter system reset synchronous_standby_names');
+  await admin.query('select pg_reload_conf()');
 }
 
-async function waitsOf(_: 'set'): Promise<string> {
-  const [row] = await server.query<{ names: string }>("select current_setting('synchronous_standby_names') as names");
-  return row!.names;
-}
-
-/** Whether a commit waits until it is durable. */
-async function someCommitWaits(): Promise<boolean> {
-  const rows = await server.query(
-    `select 1 from pg_stat_activity where datname = '${name}' and wait_event = 'SyncRep'`,
+/** Whether a commit in the database waits until it is durable. */
+async function someCommitWaits(database = name): Promise<boolean> {
+  const { rows } = await admin.query(
+    `select 1 from pg_stat_activity where datname = '${database}' and wait_event = 'SyncRep'`,
   );
   return rows.length > 0;
 }
@@ -86,7 +98,7 @@ test.each<[string, (uuid: string, fence: number) => Promise<unknown>]>([
   const answer = step(what === 'a reservation' ? uuid : other.uuid, fence).then(() => {
     answered = true;
   });
-  await until(someCommitWaits);
+  await until(() => someCommitWaits());
   expect(answered).toBe(false);
   await commitsWaitForNobody();
   await answer;
@@ -99,7 +111,7 @@ test('the progress of a job does not wait, and the statement after it does', asy
   await store.recordProgress(job.id, hold(), { fraction: 0.5, message: 'half' });
   expect(await store.getJob(job.id)).toMatchObject({ revision: 2, progress: { message: 'half' } });
   const reserved = reserve(store, uuid);
-  await until(someCommitWaits);
+  await until(() => someCommitWaits());
   await commitsWaitForNobody();
   await reserved;
 });
@@ -126,10 +138,10 @@ test('progress that comes while the end is being written is not kept after it', 
     await transaction.updateTable('jobs').set({ state: 'succeeded' }).where('id', '=', job.id).execute();
     progress = store.recordProgress(job.id, hold(), { fraction: 0.5, message: 'half' });
     await until(async () => {
-      const waiting = await server.query(
+      const { rows } = await admin.query(
         `select 1 from pg_stat_activity where datname = '${name}' and wait_event_type = 'Lock'`,
       );
-      return waiting.length > 0;
+      return rows.length > 0;
     });
   });
   await progress;

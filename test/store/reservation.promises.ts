@@ -91,6 +91,29 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { kind: 'held' } });
     });
 
+    test('a conductor is told of every call that it has, with its fence, and of nobody else’s', async () => {
+      const { store } = opened();
+      const [called, again, held, others] = [
+        await enrol(store),
+        await enrol(store),
+        await enrol(store),
+        await enrol(store),
+      ];
+      await store.release(again.uuid, await reserve(store, again.uuid));
+      await reserve(store, again.uuid);
+      await reserve(store, called.uuid);
+      await reserve(store, held.uuid, { kind: 'held', method: null });
+      await store.acquire(others.uuid, sampleReservation(), 'process-2');
+      const calls = await store.listCalls('process-1');
+      expect(new Map(calls.map(({ nodeUuid, fence }) => [nodeUuid, fence]))).toEqual(
+        new Map([
+          [called.uuid, 1],
+          [again.uuid, 2],
+        ]),
+      );
+      expect(await store.listCalls('process-3')).toEqual([]);
+    });
+
     test('the reservation of one node leaves the others free', async () => {
       const { store } = opened();
       const first = await enrol(store);
