@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /** Runs a program on a terminal of its own, and hands on what is typed and shown. */
-const PTY = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+const PTY = `import fcntl, os, pty, struct, sys, termios
+width, *words = sys.argv[1:]
+child, terminal = pty.fork()
+if child == 0:
+    # Before the program starts, and looks.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 40, int(width), 0, 0))
+    os.execvp(words[0], words)
+pty._copy(terminal, pty._read, pty._read)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))`;
 
 /** Whether a program can be given a terminal here. */
 export const hasTerminal = spawnSync('python3', ['-c', 'import pty']).status === 0;
@@ -12,13 +20,15 @@ export const hasTerminal = spawnSync('python3', ['-c', 'import pty']).status ===
 /**
  * Runs `passthru ARGS` on a terminal.
  * @param typed what is typed when a pattern has been shown, each in turn
+ * @param width the terminal's, in characters
  */
 export async function onTerminal(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   typed: readonly [shown: RegExp, text: string | (() => void)][] = [],
+  width = 300,
 ): Promise<{ status: number | null; shown: string }> {
-  const child = spawn('python3', ['-c', PTY, process.execPath, MAIN, ...args], {
+  const child = spawn('python3', ['-c', PTY, String(width), process.execPath, MAIN, ...args], {
     env: { ...process.env, XDG_CONFIG_HOME: '/nonexistent', ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
