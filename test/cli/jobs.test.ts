@@ -62,6 +62,18 @@ describe('a job', () => {
     expect(lines.at(-1)).toBe('hold succeeded\r\nsucceeded\r\n');
   });
 
+  test.skipIf(!hasTerminal)(
+    'Ctrl-C while a call is watched tells that the job goes on, and how to follow or stop it',
+    async () => {
+      const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];
+      const { status, shown } = await onTerminal(args, at, [[/50% half/, '\x03']]);
+      expect(status).toBe(130);
+      const [, id] = /stopped watching; the job goes on\.\s+passthru job watch (\S+) +follows it/.exec(shown) ?? [];
+      expect(await output('job', 'show', id!, '-f', 'value', '-c', 'state')).toBe('running\n');
+      await output('job', 'cancel', id!);
+    },
+  );
+
   test('one that fails ends its watch with 1 and the reason', async () => {
     const id = await startHold('fail');
     const watch = startPassthru(['job', 'watch', id, '-f', 'value', '-c', 'state'], at);
