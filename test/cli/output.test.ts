@@ -35,6 +35,15 @@ describe('lists and records', () => {
 `);
   });
 
+  test('--long tells what arguments a method takes, and by -f json their schema', async () => {
+    const words = ['node', 'passthru', 'list', 'bench-1', '--long', '-c', 'Arguments'];
+    const text = await output(...words, '-f', 'value');
+    expect(text).toContain('word* string\n');
+    expect(text).toMatch(/^choice a\|b$/m);
+    const schemas = JSON.parse(await output(...words, '-f', 'json'));
+    expect(schemas[1]).toMatchObject({ Arguments: { properties: { word: { type: 'string' } }, required: ['word'] } });
+  });
+
   test("driver list has Ironic's columns and driver passthru list the driver's own methods", async () => {
     const drivers = JSON.parse(await output('driver', 'list', '-f', 'json'));
     expect(drivers).toContainEqual({ 'Supported driver(s)': 'bench', 'Active host(s)': 'replica-1' });
