@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Attachment, CallNodeMethodResponse, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
+import { nearest } from '../config/nearest.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { type Connection, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
@@ -48,10 +49,11 @@ export async function runCall(command: Command, method: string, options: CallOpt
   await withConnection(command, async (connection) => {
     const { methods } = await target.list(connection);
     const known = methods.find(({ name }) => name === method);
+    if (known === undefined) throw unknownMethod(method, methods);
     const { httpMethod, idempotencyKey } = options;
     const call = {
       method,
-      arguments: readArguments(options.arg ?? [], known?.argumentsSchema),
+      arguments: readArguments(options.arg ?? [], known.argumentsSchema),
       httpMethod,
       idempotencyKey,
     };
@@ -75,9 +77,17 @@ export async function runCall(command: Command, method: string, options: CallOpt
   });
 }
 
+/** As the service would refuse it, and with those that there are. */
+function unknownMethod(method: string, methods: readonly VendorMethod[]): CommandFailure {
+  const names = methods.map(({ name }) => name);
+  const near = nearest(method, names);
+  const guess = near === null ? '' : ` Did you mean ${near}?`;
+  const known = names.length === 0 ? 'it has none' : `methods: ${names.join(', ')}`;
+  return new CommandFailure(EXIT_STATUS.failed, `there is no method ${method}; ${known}.${guess}`);
+}
+
 /** Refuses what could not be shown, before anything is done. */
-function checkOutput(method: VendorMethod | undefined, { output }: CallOptions): void {
-  if (method === undefined) return;
+function checkOutput(method: VendorMethod, { output }: CallOptions): void {
   if (output !== undefined && !method.attach) {
     throw usageError(`--output: ${method.name} answers no attachment`);
   }

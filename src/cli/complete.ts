@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { isJsonObject } from '../core/json.ts';
+import { isJsonObject, type Json } from '../core/json.ts';
 import { type Connection, withConnection } from './connection.ts';
 import { readContexts } from './contextFile.ts';
 
@@ -73,7 +73,7 @@ async function candidatesOf(typed: Typed, last: string): Promise<Candidate[]> {
   const { command, operands, pending } = typed;
   if (pending !== null) {
     if (pending.argChoices !== undefined) return pending.argChoices.map(plain);
-    return pending.long === '--arg' ? argumentKeys(typed) : valuesOf(placeholder(pending.flags), typed, last);
+    return pending.long === '--arg' ? argumentWords(typed, last) : valuesOf(placeholder(pending.flags), typed, last);
   }
   if (last.startsWith('-')) {
     return optionsOf(command).map(({ long, description }) => ({ value: long ?? '', about: description }));
@@ -149,15 +149,27 @@ async function methods(command: Command, ident: string | undefined) {
   });
 }
 
-/** The keys of `--arg`, with their `=`. */
-async function argumentKeys({ command, operands: [ident, method] }: Typed): Promise<Candidate[]> {
+/** The keys of `--arg`, with their `=`; behind that, the values of a key that has few. */
+async function argumentWords({ command, operands: [ident, method] }: Typed, last: string): Promise<Candidate[]> {
   const known = (await methods(command, ident)).find(({ name }) => name === method);
   const properties = known?.argumentsSchema?.properties;
   if (!isJsonObject(properties)) return [];
+  const key = /^(.+?)=/.exec(last)?.[1];
+  if (key !== undefined) {
+    const values = Object.hasOwn(properties, key) ? fewValues(properties[key]) : [];
+    return values.map((value) => plain(`${key}=${value}`));
+  }
   return Object.entries(properties).map(([key, schema]) => {
     const about = isJsonObject(schema) && typeof schema.description === 'string' ? schema.description : 'argument';
     return { value: `${key}=`, about };
   });
+}
+
+/** The texts that `schema` takes, when it names them. */
+function fewValues(schema: Json | undefined): string[] {
+  if (!isJsonObject(schema)) return [];
+  if (schema.type === 'boolean') return ['true', 'false'];
+  return Array.isArray(schema.enum) ? schema.enum.filter((value) => typeof value === 'string') : [];
 }
 
 function ask<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -16,7 +16,7 @@ export function completionCommand(): Command {
 
 /** bash splits words at = and : as well; what has no blank between is one word of the command line. */
 const BASH = `_passthru() {
-  local line=\${COMP_LINE:0:COMP_POINT} words=() word rest candidate
+  local line=\${COMP_LINE:0:COMP_POINT} words=() word rest candidate before
   for word in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
     rest=\${line#"\${line%%[![:space:]]*}"}
     if [[ \${#words[@]} -gt 0 && -n $word && $rest == "$line" ]]; then
@@ -26,10 +26,14 @@ const BASH = `_passthru() {
     fi
     line=\${rest#"$word"}
   done
+  # What stands in the last word before the part that bash completes.
+  before=\${COMP_WORDS[COMP_CWORD]}
+  [[ $before == [=:]* ]] && before=
+  before=\${words[\${#words[@]}-1]%"$before"}
   COMPREPLY=()
   while IFS= read -r candidate; do
     candidate=\${candidate%%$'\\t'*}
-    COMPREPLY+=("$candidate")
+    COMPREPLY+=("\${candidate#"$before"}")
     [[ $candidate == *= ]] && compopt -o nospace
   done < <("\${words[0]}" ${COMPLETE} "\${words[@]:1}" 2>/dev/null)
 }

@@ -1,5 +1,5 @@
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import type { Command } from 'commander';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
@@ -23,8 +23,8 @@ const PING_INTERVAL = 10_000;
 const PING_TIMEOUT = 10_000;
 
 /**
- * Runs `work` with the service that `command` names (`serverOf`). The connection keeps no process alive when no call is on
- * it, so that nothing need be closed.
+ * Runs `work` with the service that `command` names (`serverOf`). What keeps the process alive is closed in the end: a stream
+ * that was left open, as after an answer that is not gRPC's.
  * @param timeout how long a call may take, in milliseconds; as long as it likes when not given
  * @throws CommandFailure for a call that failed
  */
@@ -34,12 +34,15 @@ export async function withConnection<T>(
   timeout?: number,
 ): Promise<T> {
   const server = await serverOf(command);
+  const session = new Http2SessionManager(
+    server.url,
+    { pingIntervalMs: PING_INTERVAL, pingTimeoutMs: PING_TIMEOUT },
+    server.tls,
+  );
   const transport = createGrpcTransport({
     baseUrl: server.url,
-    pingIntervalMs: PING_INTERVAL,
-    pingTimeoutMs: PING_TIMEOUT,
+    sessionManager: session,
     defaultTimeoutMs: timeout,
-    nodeOptions: server.tls,
     interceptors: [addHeaders(server.headers)],
   });
   try {
@@ -53,7 +56,10 @@ export async function withConnection<T>(
       server,
     );
   } catch (error) {
-    throw toCommandFailure(error, server.url);
+    throw toCommandFailure(error, server);
+  } finally {
+    // One that is idle keeps no process alive, and one that is broken already would tell of it once more, to nobody.
+    if (session.state() === 'open') session.abort();
   }
 }
 

@@ -38,24 +38,18 @@ function useCommand(): Command {
     });
 }
 
-interface SetOptions {
-  password?: string;
-  caFile?: string;
-}
-
 function setCommand(): Command {
   const command = new Command('set')
     .description(
-      'Make or change a context: --server, and --token, --user or --cert-file. The first one becomes the current one',
+      'Make or change a context: --server and --ca-file, and --token, --user or --cert-file. The first one becomes the current one',
     )
     .argument('<context>', 'its name')
     .option('--password <text>', "the user's password; @FILE is read anew by each command")
-    .option('--ca-file <file>', "the authorities of the service's certificate, in PEM")
     .addHelpText('after', SET_HELP);
-  return command.action(async (name: string, options: SetOptions) => {
+  return command.action(async (name: string, options: { password?: string }) => {
     const file = await readContexts();
     const before: Partial<Context> = Object.hasOwn(file.contexts, name) ? file.contexts[name]! : {};
-    const { server, token, user, certFile, keyFile, passwordFile } = given(command);
+    const { server, token, user, caFile, certFile, keyFile, passwordFile } = given(command);
     const context = {
       ...before,
       ...(server === undefined ? {} : { server: serverUrl(server) }),
@@ -64,7 +58,7 @@ function setCommand(): Command {
       ...(user === undefined ? {} : { user, token: undefined }),
       ...(passwordFile === undefined ? {} : { password: absolute(`@${passwordFile}`) }),
       ...(options.password === undefined ? {} : { password: absolute(options.password) }),
-      ...(options.caFile === undefined ? {} : { ca_file: resolve(options.caFile) }),
+      ...(caFile === undefined ? {} : { ca_file: resolve(caFile) }),
       ...(certFile === undefined ? {} : { cert_file: resolve(certFile) }),
       ...(keyFile === undefined ? {} : { key_file: resolve(keyFile) }),
     };

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Driver } from '../../gen/passthru/v1/driver_pb.ts';
 import { addCallOptions, type CallOptions, runCall } from './call.ts';
 import { collectPages, withConnection } from './connection.ts';
-import { methodListing } from './methods.ts';
+import { addLongOption, methodListing } from './methods.ts';
 import { addOutputOptions, type OutputOptions, printListing, printRecord } from './output.ts';
 
 /** `passthru driver …`. */
@@ -61,9 +61,9 @@ function propertyCommand(): Command {
 
 function passthruCommand(): Command {
   const list = new Command('list').description('List the methods of a driver itself').argument('<driver>', 'its name');
-  addOutputOptions(list).action(async (driver: string, options: OutputOptions) => {
+  addOutputOptions(addLongOption(list)).action(async (driver: string, options: OutputOptions & { long?: boolean }) => {
     const { methods } = await withConnection(list, ({ passthru }) => passthru.listDriverMethods({ driver }));
-    await printListing(methodListing(methods), options);
+    await printListing(methodListing(methods, options.long), options);
   });
 
   const call = addCallOptions(

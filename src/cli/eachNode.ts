@@ -13,12 +13,12 @@ export async function forEachNode(
   work: (connection: Connection, node: string) => Promise<void>,
 ): Promise<void> {
   const failures: CommandFailure[] = [];
-  await withConnection(command, async (connection, { url }) => {
+  await withConnection(command, async (connection, server) => {
     for (const node of idents) {
       try {
         await work(connection, node);
       } catch (error) {
-        failures.push(toCommandFailure(error, url));
+        failures.push(toCommandFailure(error, server));
       }
     }
   });

@@ -1,72 +1,66 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { type Connection, collectPages, withConnection } from './connection.ts';
-import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
+import { type Connection, withConnection } from './connection.ts';
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
 import { openSecrets, type SecretSource } from './importSecrets.ts';
+import { readTarget, type Target, whyLeft } from './importTarget.ts';
 import { type IronicNode, maskedPaths, readIronicNodes } from './ironicNodes.ts';
-import { readText } from './keyValues.ts';
+import { addSourceOptions, openSource } from './ironicSource.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './output.ts';
 import { requestRest } from './rest.ts';
-import { basicCredentials, type Server, serverUrl } from './server.ts';
+import type { Server } from './server.ts';
 
 interface ImportOptions extends OutputOptions {
-  from: string;
-  osToken?: string;
-  osUsername?: string;
-  osPassword?: string;
   secrets?: string;
   dryRun?: boolean;
 }
 
 /** What became of a node, or would. */
 interface Outcome {
-  action: 'enrol' | 'enrolled' | 'left' | 'failed';
+  action: 'enrol' | 'enrolled' | 'left' | 'failed' | 'not tried';
   details: string;
   /** True for a node that is not here in the end, or not as it was. */
   amiss: boolean;
 }
 
-/** What is here already, and what can be. */
-interface Target {
-  byUuid: Set<string>;
-  /** The UUID of the node that has a name. */
-  byName: Map<string, string>;
-  /** The vendor interfaces of each driver. */
-  drivers: Map<string, readonly string[]>;
-}
-
 /** `passthru import`. */
 export function importCommand(): Command {
-  const command = new Command('import')
-    .description('Enrol the nodes of a running Ironic. Nodes that are here already are left as they are')
-    .requiredOption('--from <url>', "Ironic's address")
-    .addOption(new Option('--os-token <token>', 'a token that Ironic takes, or @FILE').env('OS_TOKEN'))
-    .option('--os-username <name>', 'the user, for an Ironic with HTTP Basic')
-    .option('--os-password <text>', 'the password of that user, or @FILE')
+  const command = addSourceOptions(
+    new Command('import').description(
+      'Enrol the nodes of a running Ironic. Nodes that are here already are left as they are',
+    ),
+  )
     .option('--secrets <file>', 'what Ironic does not tell (******): a YAML file, see below. Else it is asked for')
     .option('--dry-run', 'show what would be enrolled, and change nothing')
     .addHelpText('after', HELP);
   return addOutputOptions(command).action(async (options: ImportOptions) => {
     const secrets = openSecrets(options.secrets ?? null);
-    const nodes = await readIronicNodes(sourceOf(options));
-    const outcomes = await withConnection(command, async (connection, server) => {
+    const nodes = await readIronicNodes(await openSource(command));
+    const outcomes: Outcome[] = [];
+    // What ended it before the last node; what was done until then is told all the same.
+    let ended: CommandFailure | null = null;
+    await withConnection(command, async (connection, server) => {
       const target = await readTarget(connection);
-      const done: Outcome[] = [];
       for (const node of nodes) {
-        const why = whyNot(node, target);
-        if (why !== null) done.push(why);
-        else if (options.dryRun) done.push(plan(node, secrets));
-        else done.push(await enrol(node, secrets, connection, server));
+        try {
+          outcomes.push(
+            await importNode(node, target, { secrets, connection, server, dryRun: options.dryRun === true }),
+          );
+        } catch (error) {
+          ended = toCommandFailure(error, server);
+          outcomes.push({ action: 'failed', details: ended.message.split('\n')[0]!, amiss: true });
+          return;
+        }
       }
-      return done;
     });
     const columns = ['UUID', 'Name', 'Driver', 'Action', 'Details'];
     const rows = nodes.map(({ uuid, name, driver }, index) => {
-      const { action, details } = outcomes[index]!;
+      const { action, details } = outcomes[index] ?? NOT_TRIED;
       return [uuid, name, driver, action, details];
     });
     await printListing({ columns, rows }, options);
+    if (ended !== null) throw ended;
     const amiss = outcomes.filter((outcome) => outcome.amiss).length;
     if (amiss > 0) {
       const what = options.dryRun ? 'would not be enrolled as they are in Ironic' : 'are not enrolled as in Ironic';
@@ -75,46 +69,20 @@ export function importCommand(): Command {
   });
 }
 
-function sourceOf({ from, osToken, osUsername, osPassword }: ImportOptions): Server {
-  const headers: Record<string, string> = {};
-  if (osToken !== undefined) headers['x-auth-token'] = readText('--os-token', osToken);
-  else if (osUsername !== undefined) {
-    if (osPassword === undefined) throw usageError('--os-username: --os-password is wanted too');
-    headers.authorization = basicCredentials(osUsername, readText('--os-password', osPassword));
-  }
-  // As people give it to Ironic's own clients.
-  return { url: serverUrl(from, '--from').replace(/\/v1$/, ''), headers, tls: {} };
+const NOT_TRIED: Outcome = { action: 'not tried', details: '', amiss: true };
+
+interface Work {
+  secrets: SecretSource;
+  connection: Connection;
+  server: Server;
+  dryRun: boolean;
 }
 
-async function readTarget({ nodes, drivers }: Connection): Promise<Target> {
-  const all = Number.POSITIVE_INFINITY;
-  const enrolled = await collectPages(all, async (pageSize, pageToken) => {
-    const page = await nodes.listNodes({ pageSize, pageToken });
-    return { items: page.nodes, nextPageToken: page.nextPageToken };
-  });
-  const served = await collectPages(all, async (pageSize, pageToken) => {
-    const page = await drivers.listDrivers({ pageSize, pageToken });
-    return { items: page.drivers, nextPageToken: page.nextPageToken };
-  });
-  return {
-    byUuid: new Set(enrolled.map(({ uuid }) => uuid)),
-    byName: new Map(enrolled.filter(({ name }) => name !== '').map(({ name, uuid }) => [name, uuid])),
-    drivers: new Map(served.map(({ name, enabledVendorInterfaces }) => [name, enabledVendorInterfaces])),
-  };
-}
-
-/** Why `node` is left; null when it can be enrolled. */
-function whyNot({ uuid, name, driver, vendorInterface }: IronicNode, target: Target): Outcome | null {
-  const left = (details: string, amiss: boolean): Outcome => ({ action: 'left', details, amiss });
-  if (target.byUuid.has(uuid)) return left('is here already', false);
-  const other = name === null ? undefined : target.byName.get(name);
-  if (other !== undefined) return left(`its name is that of ${other} here`, true);
-  const interfaces = target.drivers.get(driver);
-  if (interfaces === undefined) return left(`the driver ${driver} is not served here`, true);
-  if (vendorInterface !== null && !interfaces.includes(vendorInterface)) {
-    return left(`the vendor interface ${vendorInterface} of ${driver} is not served here`, true);
-  }
-  return null;
+/** @throws CommandFailure when the other nodes would fare no better, or somebody has had enough */
+async function importNode(node: IronicNode, target: Target, work: Work): Promise<Outcome> {
+  const left = whyLeft(node, target);
+  if (left !== null) return { action: 'left', ...left };
+  return work.dryRun ? plan(node, work.secrets) : enrol(node, work);
 }
 
 /** What would be enrolled, by its fields; secrets are not shown. */
@@ -134,7 +102,7 @@ function plan(node: IronicNode, secrets: SecretSource): Outcome {
   return { action: 'enrol', details: details.join('; '), amiss: false };
 }
 
-async function enrol(node: IronicNode, secrets: SecretSource, { nodes }: Connection, server: Server): Promise<Outcome> {
+async function enrol(node: IronicNode, { secrets, connection: { nodes }, server }: Work): Promise<Outcome> {
   const { uuid, reservation, maintenance, maintenanceReason } = node;
   const document = structuredClone(node.document);
   for (const path of maskedPaths(document.driver_info ?? null)) {
@@ -156,8 +124,7 @@ async function enrol(node: IronicNode, secrets: SecretSource, { nodes }: Connect
     await nodes.lockNode({ node: uuid, holder: reservation, lockWait: { seconds: 0n, nanos: 0 } });
     return { action: 'enrolled', details: `held by ${reservation} until "passthru node unlock"`, amiss: false };
   } catch (error) {
-    const { status, message } = toCommandFailure(error, server.url);
-    // The others would fare no better.
+    const { status, message } = toCommandFailure(error, server);
     if (status === EXIT_STATUS.unreachable) throw error;
     return { action: enrolled ? 'enrolled' : 'failed', details: message, amiss: true };
   }
@@ -183,6 +150,9 @@ driver_info and their values. What the file has not is asked for on a terminal; 
 A node that Ironic has reserved is held here likewise, until "passthru node unlock". The status is 1 when a node could not
 be enrolled.
 
+Who asks Ironic is said as OpenStack's clients have it, so that an openrc file will do.
+
 Examples:
   passthru import --from http://ironic.example:6385 --dry-run
-  passthru import --from http://ironic.example:6385 --os-token @token.txt --secrets secrets.yaml`;
+  passthru import --from https://ironic.example:6385 --os-cacert ca.pem --os-token @token.txt --secrets secrets.yaml
+  . openrc; passthru import --from https://ironic.example:6385 --secrets secrets.yaml`;

@@ -54,12 +54,15 @@ const FIELDS = [
  */
 export async function readIronicNodes(source: Server): Promise<IronicNode[]> {
   const found: IronicNode[] = [];
+  const seen = new Set<string>();
   for (;;) {
     const last = found.at(-1);
     const marker = last === undefined ? '' : `&marker=${encodeURIComponent(last.uuid)}`;
     const page = await requestRest(source, 'GET', `/v1/nodes/detail?limit=${PAGE}${marker}`);
     if (!isJsonObject(page) || !Array.isArray(page.nodes)) throw noIronic(source);
-    const nodes = page.nodes.map((document) => readNode(source, document));
+    // Only what is new: one that is enrolled meanwhile may shift the pages, and a marker that is ignored would never end.
+    const nodes = page.nodes.map((document) => readNode(source, document)).filter(({ uuid }) => !seen.has(uuid));
+    for (const { uuid } of nodes) seen.add(uuid);
     found.push(...nodes);
     // The address in `next` is not followed: it is whatever the other side says.
     if (page.next === undefined || nodes.length === 0) return found;

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { addCallOptions, type CallOptions, runCall } from './call.ts';
 import { withConnection } from './connection.ts';
-import { methodListing } from './methods.ts';
+import { addLongOption, methodListing } from './methods.ts';
 import { type DurationMessage, lockWaitOption } from './options.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './output.ts';
 
@@ -13,13 +13,17 @@ export function nodePassthruCommand(): Command {
     .addCommand(callCommand());
 }
 
+interface ListOptions extends OutputOptions {
+  long?: boolean;
+}
+
 function listCommand(): Command {
   const command = new Command('list')
     .description("List the vendor methods of a node's vendor interface")
     .argument('<node>', 'UUID or name');
-  return addOutputOptions(command).action(async (node: string, options: OutputOptions) => {
+  return addOutputOptions(addLongOption(command)).action(async (node: string, options: ListOptions) => {
     const answer = await withConnection(command, ({ passthru }) => passthru.listNodeMethods({ node }));
-    await printListing(methodListing(answer.methods), options);
+    await printListing(methodListing(answer.methods, options.long), options);
   });
 }
 

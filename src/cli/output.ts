@@ -32,9 +32,9 @@ export interface Listing {
 
 /** Adds `-f` and `-c` to `command`. Without a default format, a table for a job and JSON for a result. */
 export function addOutputOptions(command: Command, byDefault: Format | null = 'table'): Command {
-  const format = new Option('-f, --format <format>', 'how to print').choices(['table', 'json', 'yaml', 'value']);
-  if (byDefault === null) format.default(undefined, 'table for a job, json for a result');
-  else format.default(byDefault);
+  const how = byDefault === null ? 'how to print; else a result as json, a job as a table' : 'how to print';
+  const format = new Option('-f, --format <format>', how).choices(['table', 'json', 'yaml', 'value']);
+  if (byDefault !== null) format.default(byDefault);
   return command
     .addOption(format)
     .addOption(repeatedOption('-c, --column <column>', 'print this column only; repeat it for more'));
@@ -49,7 +49,7 @@ export async function printListing(listing: Listing, options: OutputOptions): Pr
         drawTable(
           columns,
           rows.map((row) => row.map(cellText)),
-          rightAligned(rows),
+          { right: rightAligned(rows), width: terminalWidth() },
         ),
       );
     case 'value':
@@ -78,6 +78,7 @@ export async function printRecord(
         drawTable(
           ['Field', 'Value'],
           columns.map((name, index) => [name, cellText(values[index]!)]),
+          { width: terminalWidth() },
         ),
       );
     case 'value':
@@ -138,6 +139,11 @@ function choose(listing: Listing, wanted: readonly string[]): Listing {
     columns: listing.columns.filter((_, index) => keep[index]),
     rows: listing.rows.map((row) => row.filter((_, index) => keep[index])),
   };
+}
+
+/** Characters of a line on the terminal; infinite when the output is none: what is piped is whole. */
+function terminalWidth(): number {
+  return (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
 }
 
 function rightAligned(rows: Listing['rows']): boolean[] {

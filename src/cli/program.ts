@@ -5,8 +5,16 @@ import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './output.ts';
 
+interface Group {
+  name: string;
+  summary: string;
+  /** Whether its commands talk to no service: the options that say to which one are not theirs. */
+  alone?: true;
+  load(): Promise<Command>;
+}
+
 /** The commands at the top; each is loaded only when it is asked for, so that every one of them starts quickly. */
-const GROUPS: readonly { name: string; summary: string; load(): Promise<Command> }[] = [
+const GROUPS: readonly Group[] = [
   {
     name: 'node',
     summary: 'Enrol, show, change and lock nodes, and call their vendor methods',
@@ -35,26 +43,31 @@ const GROUPS: readonly { name: string; summary: string; load(): Promise<Command>
   {
     name: 'completion',
     summary: "Print a shell's completion script",
+    alone: true,
     load: async () => (await import('./completion.ts')).completionCommand(),
   },
   {
     name: 'serve',
     summary: 'Run the service',
+    alone: true,
     load: async () => (await import('./serve.ts')).serveCommand(),
   },
   {
     name: 'generate-key',
     summary: 'Print a new key for secrets.key_file',
+    alone: true,
     load: async () => (await import('./generateKey.ts')).generateKeyCommand(),
   },
   {
     name: 'rotate-key',
     summary: 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
+    alone: true,
     load: async () => (await import('./rotateKey.ts')).rotateKeyCommand(),
   },
   {
     name: 'sim',
     summary: 'Run simulated BMCs that speak Redfish, one port each',
+    alone: true,
     load: async () => (await import('../sim/command.ts')).simCommand(),
   },
 ];
@@ -68,7 +81,7 @@ Examples:
   passthru job list --state failed -f json
   passthru context set lab --server https://passthru.lab.example --token @token.txt
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
+Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
 
 /** Runs the command line `args` and answers the exit status. */
 export async function runCommand(args: readonly string[]): Promise<number> {
@@ -109,6 +122,11 @@ async function createProgram(args: readonly string[]): Promise<Command> {
       new Option('--user <name>', 'your name for HTTP Basic; PASSTHRU_PASSWORD is your password').env('PASSTHRU_USER'),
     )
     .addOption(new Option('--password-file <file>', 'a file with that password'))
+    .addOption(
+      new Option('--ca-file <file>', "the authorities that the service's certificate may be of, PEM").env(
+        'PASSTHRU_CA_FILE',
+      ),
+    )
     .addOption(new Option('--cert-file <file>', 'a client certificate, PEM'))
     .addOption(new Option('--key-file <file>', 'its private key, PEM'))
     .addHelpText('after', HELP);
@@ -117,7 +135,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
     program.addCommand(command);
   }
-  prepare(program);
+  prepare(program, wanted?.alone !== true);
   return program;
 }
 
@@ -128,15 +146,19 @@ function wantedGroup(program: Command, args: readonly string[]) {
   return GROUPS.find(({ name }) => name === word);
 }
 
-/** What every command has alike. `path` is the words that call it, without the program's. */
-function prepare(command: Command, path: readonly string[] = []): void {
-  command.exitOverride().configureHelp({ showGlobalOptions: true }).showSuggestionAfterError();
+/**
+ * What every command has alike.
+ * @param showGlobalOptions whether its help shows the program's own options too
+ * @param path the words that call it, without the program's
+ */
+function prepare(command: Command, showGlobalOptions: boolean, path: readonly string[] = []): void {
+  command.exitOverride().configureHelp({ showGlobalOptions }).showSuggestionAfterError();
   const examples = EXAMPLES[path.join(' ')];
   if (examples !== undefined) {
     const lines = examples.map((words) => `\n  passthru ${words}`).join('');
     command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:${lines}`);
   }
-  for (const child of command.commands) prepare(child, [...path, child.name()]);
+  for (const child of command.commands) prepare(child, showGlobalOptions, [...path, child.name()]);
 }
 
 function commanderStatus({ code, exitCode }: CommanderError): number {

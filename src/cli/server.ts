@@ -13,6 +13,15 @@ export interface Server {
   headers: Readonly<Record<string, string>>;
   /** PEM texts; what is absent is Node's default. */
   tls: { ca?: string[]; cert?: string; key?: string };
+  /** What a person is told to give when it is wanting. */
+  advice: {
+    /** What names the authorities that its certificate may be of. */
+    authorities: string;
+    /** What says who asks. */
+    signOn: string;
+    /** A sentence, with what ends the one before, on what names another address; empty when there is but one. */
+    address: string;
+  };
 }
 
 /** What the program's own options and their environment variables say. */
@@ -22,6 +31,7 @@ export interface ServerOptions {
   token?: string;
   user?: string;
   passwordFile?: string;
+  caFile?: string;
   certFile?: string;
   keyFile?: string;
 }
@@ -34,25 +44,44 @@ export interface ServerOptions {
 export async function serverOf(command: Command): Promise<Server> {
   const options = command.optsWithGlobals<ServerOptions>();
   const context = await chooseContext(command, options);
+  const caFile = options.caFile ?? context?.ca_file;
   return {
     url: serverUrl(context?.server ?? options.server),
     headers: credentials(options, context),
     tls: {
-      ...(context?.ca_file === undefined ? {} : { ca: [readFile('ca_file', context.ca_file)] }),
+      ...(caFile === undefined ? {} : { ca: [readAuthorities('--ca-file', caFile)] }),
       ...certificate(options, context),
     },
+    advice: ADVICE,
   };
 }
 
-/** A URL of a server, checked, without slashes at its end. `option` is what gave it. */
+const ADVICE: Server['advice'] = {
+  authorities: '--ca-file, or NODE_EXTRA_CA_CERTS,',
+  signOn: '--token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`) says who you are.',
+  address: '. Is the service running? --server, PASSTHRU_SERVER or a context names another.',
+};
+
+/** A URL of a server, checked, without slashes or Ironic's `/v1` at its end. `option` is what gave it. */
 export function serverUrl(server: string, option = '--server'): string {
   if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
-    throw usageError(`${option}: "${maskText(server)}" is no http:// or https:// URL`);
+    const wrong = maskText(server);
+    throw usageError(`${option}: "${wrong}" is no http:// or https:// URL, such as https://host.example:6385`);
   }
   const { username, password } = new URL(server);
   // It would be sent to nobody, and stand in every message.
   if (username !== '' || password !== '') throw usageError(`${option}: the URL of a server has no user in it`);
-  return server.replace(/\/+$/, '');
+  return server.replace(/\/+$/, '').replace(/\/v1$/, '');
+}
+
+/**
+ * The authorities in the PEM file `path`, which `option` names.
+ * @throws CommandFailure when it cannot be read, or holds no certificate
+ */
+export function readAuthorities(option: string, path: string): string {
+  const text = readFile(option, path);
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw usageError(`${option}: ${path} holds no certificate in PEM`);
 }
 
 /** The header of HTTP Basic (RFC 7617). */
@@ -86,7 +115,10 @@ function credentials({ token, user, passwordFile }: ServerOptions, context: Cont
     return basicHeaders(user, password, '--password-file or PASSTHRU_PASSWORD');
   }
   if (context?.token !== undefined) return tokenHeaders('token', context.token);
-  if (context?.user !== undefined) return basicHeaders(context.user, context.password, 'password');
+  if (context?.user !== undefined) {
+    const { password } = context;
+    return basicHeaders(context.user, password && readText('password', password), 'password');
+  }
   return {};
 }
 
@@ -100,7 +132,7 @@ function tokenHeaders(option: string, text: string): Record<string, string> {
 function basicHeaders(user: string, password: string | undefined, where: string): Record<string, string> {
   if (password === undefined || password === '') throw usageError(`there is no password for ${user}: set ${where}`);
   if (user.includes(':')) throw usageError('--user: a user of HTTP Basic has no colon in its name');
-  return { authorization: basicCredentials(user, readText(where, password)) };
+  return { authorization: basicCredentials(user, password) };
 }
 
 /** The certificate that proves who asks: that of the options, else that of the context. */

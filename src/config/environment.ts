@@ -14,6 +14,7 @@ export interface EnvironmentSettings {
 const CLIENT_VARIABLES = new Set([
   'PASSTHRU_SERVER',
   'PASSTHRU_CONTEXT',
+  'PASSTHRU_CA_FILE',
   'PASSTHRU_TOKEN',
   'PASSTHRU_USER',
   'PASSTHRU_PASSWORD',

@@ -23,6 +23,7 @@ const echo = defineMethod({
     choice: z.enum(['a', 'b']).optional(),
     either: z.union([z.boolean(), z.string()]).optional(),
     anything: z.any().optional(),
+    pin_token: z.int().optional(),
   }),
   result: z.json(),
   handler: async (_task: NodeTask, args) => ({ ...args }),

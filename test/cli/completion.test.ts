@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tellSkipped } from '../real/pythonEnvironment.ts';
-import { passthru, ROOT, type Served, serve, start } from './run.ts';
+import { passthru, ROOT, type Served, serve } from './run.ts';
+import { hasTerminal, openTerminal } from './terminal.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -24,10 +25,18 @@ beforeAll(async () => {
   ];
   writeFileSync(join(directory, 'nodes.yaml'), JSON.stringify({ nodes }));
   served = await serve([], { PASSTHRU_NODES_FILE: join(directory, 'nodes.yaml'), PASSTHRU_DRIVERS: DRIVER });
-  // The command as it is found when it is installed.
+  // The command as it is found when it is installed; in place of what is not the completion's it says what it would do.
   mkdirSync(join(directory, 'bin'));
   const command = join(directory, 'bin', 'passthru');
-  writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'src', 'main.js')}' "$@"\n`);
+  writeFileSync(
+    command,
+    `#!/bin/sh
+case $1 in
+  __complete) exec '${process.execPath}' '${join(ROOT, 'src', 'main.js')}' "$@" ;;
+  *) echo "RAN[$*]" ;;
+esac
+`,
+  );
   chmodSync(command, 0o755);
 });
 afterAll(async () => {
@@ -63,6 +72,12 @@ describe('what a word could be', () => {
     ],
     [['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', ''], ['word=']],
     [['node', 'passthru', 'call', '--arg', 'word=x', 'bench-1', 'ho'], ['hold']],
+    [
+      ['node', 'passthru', 'call', 'bench-1', 'echo', '--arg', 'choice='],
+      ['choice=a', 'choice=b'],
+    ],
+    [['node', 'passthru', 'call', 'bench-1', 'echo', '--arg', 'flag=f'], ['flag=false']],
+    [['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word='], []],
     [['driver', 'passthru', 'call', 'ben'], ['bench']],
     [['driver', 'passthru', 'call', 'bench', ''], ['release']],
     [
@@ -86,51 +101,46 @@ describe('what a word could be', () => {
   });
 });
 
-/** What makes a shell say what `line` could go on with, a candidate a line; the script is in the file `$1`. */
-const SHELLS: Readonly<Record<string, { flags: string[]; program(line: string): string }>> = {
-  bash: {
-    flags: ['--norc', '--noprofile', '-c'],
-    // As readline sets it up: words are split at blanks, = and :.
-    program: (line) => `compopt() { :; }
-source "$1"
-COMP_LINE='${line}' COMP_POINT=\${#COMP_LINE}
-COMP_WORDS=(${line.replaceAll('=', ' = ').replaceAll(':', ' : ')}${line.endsWith(' ') ? " ''" : ''})
-COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
-_passthru
-printf '%s\\n' "\${COMPREPLY[@]}"`,
-  },
-  fish: { flags: ['--no-config', '-c'], program: (line) => `source $argv[2]; complete -C '${line}'` },
+/** How each shell is started, told of the script `script`, and shows that it waits. */
+const SHELLS: Readonly<Record<string, { words: string[]; start(script: string): string }>> = {
+  bash: { words: ['bash', '--norc', '--noprofile', '-i'], start: (script) => `source ${script}` },
   zsh: {
-    flags: ['-f', '-c'],
-    // What compsys would show, taken from where the script hands it on.
-    program: (line) => `compdef() { :; }
-_describe() { local entry; for entry in "\${(@P)2}"; do print -r -- "\${entry%%:*}"; done; }
-_files() { :; }
-source "$1"
-words=(${line}${line.endsWith(' ') ? " ''" : ''}) CURRENT=\${#words}
-_passthru`,
+    words: ['zsh', '-f', '-i'],
+    start: (script) => `autoload -U compinit; compinit -u -D; source ${script}`,
   },
+  fish: { words: ['fish', '--no-config', '-i'], start: (script) => `source ${script}` },
 };
 
-describe.each(Object.keys(SHELLS))('in %s', (shell) => {
-  const isHere = spawnSync(shell, ['--version']).status === 0;
-  if (!isHere) tellSkipped(`completion in ${shell}`, 'it is not here');
+const HOLD = 'node passthru call bench-1 hold';
+const ECHO = 'node passthru call bench-1 echo --http-method PUT';
 
+describe.each(Object.keys(SHELLS))('with the tab key in %s', (shell) => {
+  const isHere = hasTerminal && spawnSync(shell, ['--version']).status === 0;
+  if (!isHere) tellSkipped(`completion in ${shell}`, 'it is not here, or there is no python3');
+
+  // What is typed, and what then runs: the shell has found the rest by itself.
   test.skipIf(!isHere).each([
-    ['passthru node passthru call ben', ['bench-1', 'bench-2']],
-    ['passthru node passthru call bench-1 ', ['echo', 'hold', 'report']],
-    ['passthru node passthru call bench-1 hold --arg wo', ['word=']],
-    ['passthru node passthru call bench-1 hold --arg word=x --wa', ['--watch']],
-  ])('%s', async (line, found) => {
+    ['a node', 'node show oth\t', 'node show other'],
+    ['what several nodes begin with alike', 'node show be\t1', 'node show bench-1'],
+    ['a method', 'node passthru call bench-1 ho\t', 'node passthru call bench-1 hold'],
+    ["a driver's method", 'driver passthru call bench rel\t', 'driver passthru call bench release'],
+    ['an argument, with no blank behind it', `${HOLD} --arg wo\tx`, `${HOLD} --arg word=x`],
+    ['an argument, and then nothing more', `${HOLD} --arg wo\t\tx`, `${HOLD} --arg word=x`],
+    ['the value of an argument', `${ECHO} --arg flag=t\t`, `${ECHO} --arg flag=true`],
+    ['an option', `${HOLD} --arg word=x --wa\t`, `${HOLD} --arg word=x --watch`],
+  ])('%s', async (_, typed, run) => {
     const script = join(directory, `script.${shell}`);
     writeFileSync(script, (await passthru(['completion', shell])).stdout);
-    const { flags, program } = SHELLS[shell]!;
-    const { status, stdout, stderr } = await start(shell, [...flags, program(line), shell, script], {
+    const { words, start } = SHELLS[shell]!;
+    const terminal = openTerminal(words, {
       PASSTHRU_SERVER: served.url,
-      XDG_CONFIG_HOME: '/nonexistent',
       PATH: `${join(directory, 'bin')}:${process.env.PATH}`,
-    }).ended;
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout.split('\n').flatMap((text) => (text === '' ? [] : [text.split('\t')[0]]))).toEqual(found);
+      TERM: 'xterm',
+    });
+    terminal.type(`${start(script)}\rpassthru ${typed}\r`);
+    const [, ran] = await terminal.shows(/RAN\[([^\]]*)\]/);
+    expect(ran).toBe(run);
+    terminal.close();
+    await terminal.ended;
   });
 });

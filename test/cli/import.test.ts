@@ -1,12 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
+import { type StandInIronic, startIronic } from './standInIronic.ts';
 import { hasTerminal, onTerminal } from './terminal.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
@@ -26,31 +25,7 @@ const secrets = join(directory, 'secrets.yaml');
 writeFileSync(secrets, '{ rf-1: { redfish_password: for-rf-1 }, "*": { redfish_password: "0123" } }');
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** An Ironic that has `nodes`, and what it was asked. */
-async function startIronic(nodes: readonly Record<string, unknown>[]) {
-  const asked: IncomingMessage[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request);
-    const url = new URL(request.url!, 'http://ironic');
-    response.setHeader('content-type', 'application/json');
-    if (url.pathname !== '/v1/nodes/detail') {
-      response.statusCode = 404;
-      return response.end('{}');
-    }
-    const from = nodes.findIndex(({ uuid }) => uuid === url.searchParams.get('marker')) + 1;
-    const page = nodes.slice(from, from + Math.min(5, Number(url.searchParams.get('limit'))));
-    const next = from + page.length < nodes.length ? { next: 'http://elsewhere.example/v1/nodes/detail?marker=x' } : {};
-    return response.end(JSON.stringify({ nodes: page, ...next }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    close: () => new Promise((resolve) => server.close(resolve)),
-  };
-}
-
-let ironic: Awaited<ReturnType<typeof startIronic>>;
+let ironic: StandInIronic;
 let target: Served;
 beforeAll(async () => {
   ironic = await startIronic([
@@ -124,7 +99,10 @@ describe('from the answers of a recorded Ironic', () => {
     await run(...here, '--uuid', RF_1, '--name', 'renamed');
     const other = JSON.parse((await run(...here, '--name', 'fake-1', '-f', 'json')).stdout).uuid;
     const { rows } = await runImport('--secrets', secrets);
-    expect(rows['rf-1']).toEqual(['left', 'is here already']);
+    expect(rows['rf-1']).toEqual([
+      'left',
+      'is here already; not as in Ironic: name, driver, vendor_interface, driver_info.redfish_address, driver_info.redfish_system_id, driver_info.redfish_username',
+    ]);
     expect(rows['fake-1']).toEqual(['left', `its name is that of ${other} here`]);
     expect(await show('renamed')).toMatchObject({ driver: 'fake-hardware', description: 'mine' });
     expect(await show('fake-1')).toMatchObject({ uuid: other });

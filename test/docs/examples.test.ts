@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { installGoCommand } from '../../clients/plugins.ts';
@@ -14,7 +15,7 @@ const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4';
 /** Where the documents say that the demo listens. */
 const DEFAULT_ADDRESS = '127.0.0.1:6385';
 
-const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md'].map((name) => {
+const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md', 'docs/cli.md'].map((name) => {
   return { name, transcripts: readTranscripts(readFileSync(join(ROOT, name), 'utf8')) };
 });
 
@@ -28,9 +29,15 @@ if (!hasCurl) tellSkipped('the curl examples in docs/', 'there is no curl here')
 let demo: Command;
 let address: string;
 let path: string;
+/** Where the command `passthru` is, as if it were installed. */
+const commands = mkdtempSync(join(tmpdir(), 'passthru-docs-'));
 
 beforeAll(async () => {
-  path = [...(grpcurl === null ? [] : [grpcurl]), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  const main = join(ROOT, 'src', 'main.js');
+  writeFileSync(join(commands, 'passthru'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+  path = [commands, ...(grpcurl === null ? [] : [grpcurl]), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(
+    delimiter,
+  );
   demo = start(process.execPath, [join(ROOT, 'src', 'demo', 'demo.ts')], {
     PASSTHRU_LISTEN: '127.0.0.1:0',
     PASSTHRU_FAKE_VENDOR_DELAY: '1s',
@@ -41,6 +48,7 @@ beforeAll(async () => {
 afterAll(async () => {
   demo.process.kill('SIGINT');
   await demo.ended;
+  rmSync(commands, { recursive: true });
 });
 
 describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts }) => {
@@ -57,8 +65,11 @@ describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts })
       const uuids = new Uuids();
       for (const { command, output } of steps) {
         const here = (text: string) => text.replaceAll(DEFAULT_ADDRESS, address);
-        const { status, stdout, stderr } = await start('sh', ['-c', here(uuids.inCommand(command))], { PATH: path })
-          .ended;
+        const { status, stdout, stderr } = await start('sh', ['-c', here(uuids.inCommand(command))], {
+          PATH: path,
+          PASSTHRU_SERVER: `http://${address}`,
+          XDG_CONFIG_HOME: '/nonexistent',
+        }).ended;
         // A terminal shows no carriage returns, and a command that succeeds says nothing more that matters.
         const printed = (status === 0 ? stdout : stdout + stderr).replaceAll('\r', '').trimEnd();
         const shown = here(output).trimEnd();

@@ -7,7 +7,17 @@ import { start } from '../cli/run.ts';
 import { whyNot } from '../clients/programs.ts';
 import { expectTable, type Row, steadyText, WORKS } from './compatibilityPage.ts';
 import * as baremetal from './ironicclientCommands.ts';
-import { AUTH_TYPES, type AuthType, type IronicService, PASSWORD, startIronicService, USER } from './ironicService.ts';
+import {
+  type AuthType,
+  CLOUD,
+  type IronicService,
+  PASSWORD,
+  PROJECT,
+  REGION,
+  startIronicService,
+  USER,
+} from './ironicService.ts';
+import { PASSWORD as KEYSTONE_PASSWORD, Keystone } from './keystone.ts';
 import * as sdk from './openstacksdkCalls.ts';
 import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 
@@ -23,6 +33,9 @@ if (noPython !== null) tellSkipped("Ironic's clients in Python", noPython);
 const noGo = await whyNot('go');
 if (noGo !== null) tellSkipped('gophercloud', noGo);
 
+/** The ways of signing on that are tried; without Python there is no Keystone here. */
+const AUTH_TYPES: readonly AuthType[] = noPython === null ? ['none', 'http_basic', 'keystone'] : ['none', 'http_basic'];
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'passthru-ironic-clients-'));
@@ -34,9 +47,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const NOT_SERVED =
   /not served here|API version 1\.\d+ is required|microversion is not supported|^answers False$|^ResourceTimeout/i;
 
-function python(args: readonly string[], input: unknown): Promise<unknown> {
+function python(args: readonly string[], input: unknown, cloudsFile = ''): Promise<unknown> {
   if ('missing' in environment) throw new Error(environment.missing);
-  const child = spawn(environment.python, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+  const env = { ...process.env, OS_CLIENT_CONFIG_FILE: cloudsFile };
+  const child = spawn(environment.python, args, { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(JSON.stringify(input));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -51,13 +65,18 @@ function python(args: readonly string[], input: unknown): Promise<unknown> {
 /** What `work` comes to with a service of its own, and the API versions that it asked for. */
 async function withService(
   authType: AuthType,
-  work: (service: IronicService) => Promise<Row[]>,
+  work: (service: IronicService, keystone: Keystone | null) => Promise<Row[]>,
 ): Promise<{ rows: Row[]; versions: string[] }> {
-  const service = await startIronicService(authType);
+  const keystone = authType === 'keystone' && !('missing' in environment) ? await Keystone.start(environment) : null;
   try {
-    return { rows: await work(service), versions: [...service.versions].sort() };
+    const service = await startIronicService(authType, keystone);
+    try {
+      return { rows: await work(service, keystone), versions: [...service.versions].sort() };
+    } finally {
+      await service.stop();
+    }
   } finally {
-    await service.stop();
+    await keystone?.close();
   }
 }
 
@@ -67,12 +86,12 @@ async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(works);
 }
 
-/** Runs `work` by either authentication at once; it must come to the same, which is answered. */
-async function byEither(work: (service: IronicService, authType: AuthType) => Promise<Row[]>) {
-  const [open, guarded] = await allEnded(
-    AUTH_TYPES.map((authType) => withService(authType, (service) => work(service, authType))),
+/** Runs `work` by each way of signing on, at once; it must come to the same, which is answered. */
+async function byEach(work: (service: IronicService, authType: AuthType, keystone: Keystone | null) => Promise<Row[]>) {
+  const [open, ...guarded] = await allEnded(
+    AUTH_TYPES.map((authType) => withService(authType, (service, keystone) => work(service, authType, keystone))),
   );
-  expect(guarded).toEqual(open);
+  for (const rows of guarded) expect(rows).toEqual(open);
   return open!;
 }
 
@@ -81,14 +100,22 @@ function results(calls: readonly string[], said: readonly string[], { url, bmc }
 }
 
 describe.skipIf(noPython !== null)('the baremetal command line', () => {
+  /** Who asks, on the command line; with `keystone`, in clouds.yaml, and the service is found in the catalog. */
+  function access({ url }: IronicService, authType: AuthType): string[] {
+    switch (authType) {
+      case 'none':
+        return ['--os-auth-type', 'none', '--os-endpoint', url];
+      case 'http_basic':
+        return ['--os-auth-type', 'http_basic', '--os-username', USER, '--os-password', PASSWORD, '--os-endpoint', url];
+      case 'keystone':
+        return ['--os-cloud', CLOUD];
+    }
+  }
+
   async function run(commands: readonly string[], service: IronicService, authType: AuthType): Promise<Row[]> {
-    const access =
-      authType === 'none'
-        ? ['--os-auth-type', 'none']
-        : ['--os-auth-type', 'http_basic', '--os-username', USER, '--os-password', PASSWORD];
-    const options = [...access, '--os-endpoint', service.url, '--max-retries', '0'];
+    const options = [...access(service, authType), '--max-retries', '0'];
     const lines = commands.map((line) => [...options, ...line.replace('BMC', service.bmc).split(' ')]);
-    const ended = (await python([file('ironicclient_commands.py')], lines)) as {
+    const ended = (await python([file('ironicclient_commands.py')], lines, service.cloudsFile)) as {
       status: number;
       stdout: string;
       stderr: string;
@@ -100,38 +127,41 @@ describe.skipIf(noPython !== null)('the baremetal command line', () => {
     return results(commands, said, service);
   }
 
-  test('every command of the newest client does what the table says, by either authentication', async () => {
+  test('every command of the newest client does what the table says, however it signs on', async () => {
     const names = (await python([file('ironicclient_commands.py'), '--commands'], null)) as string[];
     const commands = [...baremetal.SERVED, ...baremetal.NOT_SERVED];
     expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
 
     const tried = everything ? commands : baremetal.SERVED;
-    const [open, guarded] = await allEnded([
-      withService('none', (service) => run(tried, service, 'none')),
-      // What is refused is refused to everybody: it is tried once.
-      withService('http_basic', (service) => run(baremetal.SERVED, service, 'http_basic')),
-    ]);
+    const [open, ...guarded] = await allEnded(
+      AUTH_TYPES.map((authType) =>
+        // What is refused is refused to everybody: it is tried once.
+        withService(authType, (service) => run(authType === 'none' ? tried : baremetal.SERVED, service, authType)),
+      ),
+    );
     // It asks for its newest version first, and then for what the refusal names.
     expect(open!.versions).toEqual(['1.115', '1.82']);
     for (const { call, result } of open!.rows.slice(baremetal.SERVED.length)) {
       expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
     }
-    expect(guarded!.rows).toEqual(open!.rows.slice(0, baremetal.SERVED.length));
+    for (const { rows } of guarded) expect(rows).toEqual(open!.rows.slice(0, baremetal.SERVED.length));
     expectTable('baremetal', '`baremetal …`', open!.rows, everything);
   });
 });
 
 describe.skipIf(noPython !== null)('openstacksdk', () => {
-  test('every method of the baremetal proxy does what the table says, by either authentication', async () => {
+  test('every method of the baremetal proxy does what the table says, however it signs on by clouds.yaml', async () => {
     const names = (await python([file('openstacksdk_calls.py'), '--methods'], null)) as string[];
     const calls = [...sdk.SERVED, ...sdk.NOT_SERVED];
     const tried = (name: string) => calls.some((call) => call.startsWith(`baremetal.${name}(`));
     expect(names.filter((name) => !tried(name))).toEqual(sdk.WITHOUT_REQUEST);
 
-    const { rows, versions } = await byEither(async (service, authType) => {
-      const [user, password] = authType === 'none' ? [null, null] : [USER, PASSWORD];
-      const asked = { url: service.url, user, password, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
-      const outcomes = (await python([file('openstacksdk_calls.py')], asked)) as { value?: unknown; error?: string }[];
+    const { rows, versions } = await byEach(async (service) => {
+      const asked = { cloud: CLOUD, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
+      const outcomes = (await python([file('openstacksdk_calls.py')], asked, service.cloudsFile)) as {
+        value?: unknown;
+        error?: string;
+      }[];
       for (const [call, answered] of Object.entries(sdk.ANSWERED)) {
         expect([call, outcomes[calls.indexOf(call)]?.value]).toEqual([call, answered]);
       }
@@ -152,14 +182,18 @@ describe.skipIf(noPython !== null)('openstacksdk', () => {
 });
 
 describe.skipIf(noGo !== null)("Go's gophercloud", () => {
-  test('its calls do what the table says, by either authentication, and read what was answered', async () => {
+  test('its calls do what the table says, however it signs on, and read what was answered', async () => {
     const program = join(folder, 'gophercloud');
     const built = await start('go', ['build', '-C', file('gophercloud'), '-o', program, '.']).ended;
     expect(built).toMatchObject({ status: 0 });
 
     let served = 0;
-    const { rows } = await byEither(async (service, authType) => {
-      const access = authType === 'none' ? [] : [USER, PASSWORD];
+    const { rows } = await byEach(async (service, authType, keystone) => {
+      const access = {
+        none: [],
+        http_basic: [USER, PASSWORD],
+        keystone: [USER, KEYSTONE_PASSWORD, `${keystone?.url}/v3`, PROJECT, REGION],
+      }[authType];
       const { status, stdout, stderr } = await start(program, [service.url, service.bmc, ...access]).ended;
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const outcomes = JSON.parse(stdout) as {

@@ -6,18 +6,27 @@ import { join } from 'node:path';
 import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { type Served, serve } from '../cli/run.ts';
+import { PASSWORD as KEYSTONE_PASSWORD, type Keystone } from './keystone.ts';
 
 /** The user of a service with `http_basic`. */
 export const USER = 'anna';
 export const PASSWORD = passwordOf(USER);
 
-export const AUTH_TYPES = ['none', 'http_basic'] as const;
-export type AuthType = (typeof AUTH_TYPES)[number];
+export type AuthType = 'none' | 'http_basic' | 'keystone';
+
+/** The name of the service in `cloudsFile`. */
+export const CLOUD = 'passthru';
+/** The region of the service in Keystone's catalog. */
+export const REGION = 'lab';
+/** The project that the user of Keystone is an administrator of. */
+export const PROJECT = 'infra';
 
 /** The service in a process of its own, with a simulated BMC and nodes, for clients that others wrote. */
 export interface IronicService {
   /** Where clients reach it. */
   url: string;
+  /** A clouds.yaml that names the service, and who asks. */
+  cloudsFile: string;
   /** Where the simulated BMC is. */
   bmc: string;
   /** The API versions that requests under /v1/ asked for since the service began; '' for none. */
@@ -25,7 +34,8 @@ export interface IronicService {
   stop(): Promise<void>;
 }
 
-export async function startIronicService(authType: AuthType): Promise<IronicService> {
+/** @param keystone wanted for `keystone`; the user is made there, and the service named in its catalog, once */
+export async function startIronicService(authType: AuthType, keystone: Keystone | null = null): Promise<IronicService> {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-ironic-'));
   const fleet = await startFleet({ auth: 'none' });
   writeFileSync(join(folder, 'nodes.yaml'), JSON.stringify({ nodes: nodes(fleet) }));
@@ -38,10 +48,15 @@ export async function startIronicService(authType: AuthType): Promise<IronicServ
     PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: '1',
     PASSTHRU_AUTH_TYPE: authType,
     ...(authType === 'http_basic' ? { PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users') } : {}),
+    ...(authType === 'keystone' ? await accountAt(keystone!) : {}),
   });
   const front = await startFront(service);
+  if (authType === 'keystone') await keystone!.createEndpoint('baremetal', front.url, REGION);
+  const cloudsFile = join(folder, 'clouds.yaml');
+  writeFileSync(cloudsFile, JSON.stringify({ clouds: { [CLOUD]: cloud(authType, front.url, keystone) } }));
   return {
     url: front.url,
+    cloudsFile,
     bmc: fleet.bmcs[0]!.url,
     versions: front.versions,
     async stop() {
@@ -51,6 +66,43 @@ export async function startIronicService(authType: AuthType): Promise<IronicServ
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** What the service is told of Keystone; there is an account for it there, and the user. */
+async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
+  const project = await keystone.createProject(PROJECT);
+  await keystone.createUser(USER, 'admin', { project });
+  await keystone.createUser('passthru', 'service', { project });
+  return {
+    PASSTHRU_AUTH_KEYSTONE_AUTH_URL: keystone.url,
+    PASSTHRU_AUTH_KEYSTONE_USERNAME: 'passthru',
+    PASSTHRU_AUTH_KEYSTONE_PASSWORD: KEYSTONE_PASSWORD,
+    PASSTHRU_AUTH_KEYSTONE_PROJECT_NAME: PROJECT,
+  };
+}
+
+/** An entry of clouds.yaml, as OpenStack's documentation has it for each way of signing on. */
+function cloud(authType: AuthType, url: string, keystone: Keystone | null): object {
+  switch (authType) {
+    case 'none':
+      return { auth_type: 'none', auth: { endpoint: url } };
+    case 'http_basic':
+      return {
+        auth_type: 'http_basic',
+        auth: { username: USER, password: PASSWORD },
+        baremetal_endpoint_override: url,
+      };
+    case 'keystone': {
+      const domains = { user_domain_name: 'Default', project_domain_name: 'Default' };
+      const user = { username: USER, password: KEYSTONE_PASSWORD, project_name: PROJECT };
+      // Without the type, `baremetal` asks nobody.
+      return {
+        auth_type: 'password',
+        auth: { auth_url: `${keystone!.url}/v3`, ...user, ...domains },
+        region_name: REGION,
+      };
+    }
+  }
 }
 
 function nodes({ bmcs: [bmc] }: Fleet) {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Callers, testEveryRoute } from '../auth/everyRoute.ts';
 import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
 import { Requests } from '../auth/requests.ts';
+import { passthru, serve } from '../cli/run.ts';
 import { Keystone, PASSWORD, SHORT_LIFE } from './keystone.ts';
 import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 
@@ -115,6 +116,33 @@ describe.skipIf('missing' in environment)('a service behind a real Keystone', ()
     expect((await ask(kept, token)).status).toBe(401);
     expect((await ask(asking, token)).status).toBe(401);
   }, 30_000);
+
+  test('passthru import signs on as an openrc file says', async () => {
+    const target = await serve();
+    try {
+      await kept.createNode('of-a-cloud');
+      const openrc = {
+        OS_AUTH_URL: `${keystone.url}/v3`,
+        OS_USERNAME: 'anna',
+        OS_PASSWORD: PASSWORD,
+        OS_PROJECT_NAME: 'infra',
+      };
+      const at = { PASSTHRU_SERVER: target.url };
+      const words = ['import', '--from', kept.url, '-f', 'json'];
+      const done = await passthru(words, { ...at, ...openrc });
+      // It was let in; the node's driver is one of the source's own.
+      const row = { Name: 'of-a-cloud', Action: 'left', Details: 'the driver test is not served here' };
+      expect(JSON.parse(done.stdout)).toMatchObject([row]);
+      expect(await passthru(words, { ...at, ...openrc, OS_PASSWORD: 'not-this-one' })).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/answered 401: [\s\S]*--os-token, or --os-username/),
+      });
+      expect(await passthru(words, { ...at, ...openrc, OS_PROJECT_NAME: 'service' })).toMatchObject({ status: 1 });
+      expect(await passthru(words, at)).toMatchObject({ status: 1, stderr: expect.stringContaining('401') });
+    } finally {
+      await target.stop();
+    }
+  }, 60_000);
 
   test('a service whose account Keystone refuses answers 503, and so does one whose Keystone is gone', async () => {
     const wrong = await startConfiguredService(

@@ -108,6 +108,19 @@ export class Keystone {
     await this.#call('PUT', `${where}/users/${user.id}/roles/${roles[0].id}`);
   }
 
+  /**
+   * Adds a service to the catalog, at `url` in a region of its own.
+   * @param type as clients look for it, such as `baremetal`
+   */
+  async createEndpoint(type: string, url: string, region: string): Promise<void> {
+    await this.#call('POST', '/regions', { region: { id: region } });
+    const { service } = await this.#call('POST', '/services', { service: { type, name: region } });
+    for (const side of ['public', 'internal', 'admin']) {
+      const endpoint = { service_id: service.id, interface: side, region_id: region, url };
+      await this.#call('POST', '/endpoints', { endpoint });
+    }
+  }
+
   async close(): Promise<void> {
     for (const child of this.#processes) {
       child.kill('SIGKILL');

@@ -1,7 +1,7 @@
 """Evaluates calls of openstacksdk's baremetal proxy, one after the other, in one connection.
 
-Reads {"url", "user", "password", "calls"} from standard input (user and password null for no authentication), where each
-call is a Python expression over `baremetal`; writes a JSON list of {value} or {error}. With `--methods` it writes the
+Reads {"cloud", "calls"} from standard input, where the cloud is one of the clouds.yaml that OS_CLIENT_CONFIG_FILE names and
+each call is a Python expression over `baremetal`; writes a JSON list of {value} or {error}. With `--methods` it writes the
 names of all methods of the proxy instead.
 """
 import json
@@ -13,15 +13,6 @@ import openstack
 from openstack.baremetal.v1._proxy import Proxy
 
 logging.disable(logging.CRITICAL)
-
-
-def connect(url, user, password):
-    auth = {'auth_type': 'none', 'endpoint': url}
-    if user is not None:
-        # With http_basic the SDK takes auth.endpoint as it is, without looking for /v1: the override is what it needs.
-        login = {'username': user, 'password': password}
-        auth = {'auth_type': 'http_basic', 'auth': login, 'baremetal_endpoint_override': url}
-    return openstack.connect(load_yaml_config=False, load_envvars=False, **auth).baremetal
 
 
 def plain(value):
@@ -45,5 +36,5 @@ if sys.argv[1:] == ['--methods']:
     json.dump([name for name, value in vars(Proxy).items() if callable(value) and not name.startswith('_')], sys.stdout)
 else:
     asked = json.load(sys.stdin)
-    proxy = connect(asked['url'], asked['user'], asked['password'])
+    proxy = openstack.connect(cloud=asked['cloud']).baremetal
     json.dump([evaluate(call, proxy) for call in asked['calls']], sys.stdout, default=str)

@@ -1,6 +1,6 @@
 // Makes calls of gophercloud's bare-metal packages and writes a JSON list of what each came to.
 //
-// Usage: gophercloud URL BMC [USER PASSWORD]
+// Usage: gophercloud URL BMC [USER PASSWORD [KEYSTONE PROJECT REGION]]
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/httpbasic"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/noauth"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/allocations"
@@ -61,8 +62,18 @@ func main() {
 	}
 }
 
+// connect signs on by nothing, by HTTP Basic, or at Keystone, whose catalog says where the service is.
 func connect(url string, user []string) (*gophercloud.ServiceClient, error) {
 	endpoint := url + "/v1"
+	if len(user) == 5 {
+		provider, err := openstack.AuthenticatedClient(context.Background(), gophercloud.AuthOptions{
+			IdentityEndpoint: user[2], Username: user[0], Password: user[1], DomainName: "Default", TenantName: user[3],
+		})
+		if err != nil {
+			return nil, err
+		}
+		return openstack.NewBareMetalV1(provider, gophercloud.EndpointOpts{Region: user[4]})
+	}
 	if len(user) == 0 {
 		return noauth.NewBareMetalNoAuth(noauth.EndpointOpts{IronicEndpoint: endpoint})
 	}

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { BENCH_DRIVER, useBenchService } from './benchService.ts';
+import { passthru, serve, startPassthru } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const { directory, at, run, output } = useBenchService();
+
+describe('a job', () => {
+  /** Starts a job that runs until it is released, and answers its id. */
+  async function startHold(word: string): Promise<string> {
+    const id = await output(
+      'node',
+      'passthru',
+      'call',
+      'bench-1',
+      'hold',
+      '--arg',
+      `word=${word}`,
+      '-f',
+      'value',
+      '-c',
+      'id',
+    );
+    return id.trim();
+  }
+  const release = (word: string) => output('driver', 'passthru', 'call', 'bench', 'release', '--arg', `word=${word}`);
+
+  test('--watch follows it: a line for each change on standard error, the job on standard output', async () => {
+    const args = ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=watched', '--watch', '-f', 'json'];
+    const watch = startPassthru(args, at);
+    await watch.printed(/hold running 50% half/);
+    await release('watched');
+    const { status, stdout, stderr } = await watch.ended;
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      state: 'succeeded',
+      method: 'hold',
+      node_name: 'bench-1',
+      result: { word: 'watched' },
+    });
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^\d{4}-\d\d-\d\dT\S+Z hold succeeded$/);
+    // What a driver or a BMC says cannot colour the terminal.
+    expect(stderr).toContain('half \\x1b[31mway');
+    expect(stderr).not.toContain('\u001b');
+  });
+
+  if (!hasTerminal) tellSkipped('a watch on a terminal', 'there is no python3 here');
+  test.skipIf(!hasTerminal)('on a terminal a bar shows how far it is, in one line that is written anew', async () => {
+    const { status, shown } = await onTerminal(
+      ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=bar', '--watch', '-f', 'value', '-c', 'state'],
+      at,
+      [[/50% half/, () => void release('bar')]],
+    );
+    expect(status).toBe(0);
+    const lines = shown.split('\r\u001b[K');
+    expect(lines).toContain('[##########----------] hold running 50% half \\x1b[31mway');
+    expect(lines.at(-1)).toBe('hold succeeded\r\nsucceeded\r\n');
+  });
+
+  test.skipIf(!hasTerminal)(
+    'Ctrl-C while a call is watched tells that the job goes on, and how to follow or stop it',
+    async () => {
+      const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];
+      const { status, shown } = await onTerminal(args, at, [[/50% half/, '\x03']]);
+      expect(status).toBe(130);
+      const [, id] = /stopped watching; the job goes on\.\s+passthru job watch (\S+) +follows it/.exec(shown) ?? [];
+      expect(await output('job', 'show', id!, '-f', 'value', '-c', 'state')).toBe('running\n');
+      await output('job', 'cancel', id!);
+    },
+  );
+
+  test('one that fails ends its watch with 1 and the reason', async () => {
+    const id = await startHold('fail');
+    const watch = startPassthru(['job', 'watch', id, '-f', 'value', '-c', 'state'], at);
+    await watch.printed(/hold running/);
+    await release('fail');
+    expect(await watch.ended).toMatchObject({
+      status: 1,
+      stdout: 'failed\n',
+      stderr: expect.stringContaining(`error: job ${id} failed: `),
+    });
+  });
+
+  test('a watch goes on where it was when the service comes back', async () => {
+    const environment = { PASSTHRU_STORE: `sqlite:${join(directory, 'jobs.db')}`, PASSTHRU_DRIVERS: BENCH_DRIVER };
+    const first = await serve([], environment);
+    const there = { PASSTHRU_SERVER: first.url };
+    await passthru(['node', 'create', '--driver', 'bench', '--name', 'n'], there);
+    const watch = startPassthru(['node', 'passthru', 'call', 'n', 'hold', '--arg', 'word=lost', '--watch'], there);
+    await watch.printed(/hold running 50%/);
+    first.command.process.kill('SIGKILL');
+    await first.command.ended;
+    const second = await serve([], { ...environment, PASSTHRU_LISTEN: new URL(first.url).host });
+    try {
+      const { status, stderr } = await watch.ended;
+      expect(status).toBe(1);
+      expect(stderr.match(/hold running 50%/g)).toHaveLength(1);
+      expect(stderr).toMatch(/hold failed\n[\s\S]*worker lost/);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  test('Ctrl-C ends the watch and leaves the job running; cancel ends the job', async () => {
+    const id = await startHold('endless');
+    const watch = startPassthru(['job', 'watch', id], at);
+    await watch.printed(/hold running/);
+    watch.process.kill('SIGINT');
+    expect(await watch.ended).toMatchObject({
+      status: 130,
+      stderr: expect.stringMatching(
+        new RegExp(`stopped watching; the job goes on\\.[\\s\\S]*passthru job cancel ${id}`),
+      ),
+    });
+    const list = JSON.parse(await output('job', 'list', '--state', 'running', '--node', 'bench-1', '-f', 'json'));
+    expect(list).toMatchObject([
+      { ID: id, Method: 'hold', Node: 'bench-1', State: 'running', Progress: { fraction: 0.5 } },
+    ]);
+    expect(await output('job', 'cancel', id, '-f', 'value', '-c', 'state')).toBe('cancelled\n');
+    expect(await output('job', 'show', id, '-f', 'value', '-c', 'state')).toBe('cancelled\n');
+    expect(await run('job', 'watch', id)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`job ${id} cancelled`),
+    });
+  });
+});

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { useBenchService } from './benchService.ts';
+import { ROOT, start } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const { at, run, output } = useBenchService();
+
+describe('lists and records', () => {
+  test("node list is a table with Ironic's columns", async () => {
+    const lines = (await output('node', 'list')).split('\n');
+    expect(lines.slice(0, 4)).toEqual([
+      '+--------------------------------------+----------+---------------+-------------+--------------------+-------------+',
+      '| UUID                                 | Name     | Instance UUID | Power State | Provisioning State | Maintenance |',
+      '+--------------------------------------+----------+---------------+-------------+--------------------+-------------+',
+      '| 11111111-1111-4111-8111-111111111111 | bench-1  | None          | None        | enroll             | False       |',
+    ]);
+  });
+
+  test("node passthru list is a table with Ironic's columns", async () => {
+    expect(await output('node', 'passthru', 'list', 'bench-1')).toBe(`\
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+
+| Name   | Supported HTTP methods | Async | Description                                                  | Response is attachment |
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+
+| echo   | POST, PUT              | False | Answers its arguments                                        | False                  |
+| hold   | POST                   | True  | Runs until the driver method release is called with its word | False                  |
+| report | GET                    | False | Answers bytes                                                | True                   |
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+
+`);
+  });
+
+  test('--long tells what arguments a method takes, and by -f json their schema', async () => {
+    const words = ['node', 'passthru', 'list', 'bench-1', '--long', '-c', 'Arguments'];
+    const text = await output(...words, '-f', 'value');
+    expect(text).toContain('word* string\n');
+    expect(text).toMatch(/^choice a\|b$/m);
+    const schemas = JSON.parse(await output(...words, '-f', 'json'));
+    expect(schemas[1]).toMatchObject({ Arguments: { properties: { word: { type: 'string' } }, required: ['word'] } });
+  });
+
+  test("driver list has Ironic's columns and driver passthru list the driver's own methods", async () => {
+    const drivers = JSON.parse(await output('driver', 'list', '-f', 'json'));
+    expect(drivers).toContainEqual({ 'Supported driver(s)': 'bench', 'Active host(s)': 'replica-1' });
+    const names = await output('driver', 'passthru', 'list', 'bench', '-f', 'value', '-c', 'Name');
+    expect(names).toBe('release\n');
+  });
+
+  test('node show is a table of fields and values', async () => {
+    const lines = (await output('node', 'show', 'bench-1')).split('\n');
+    expect(lines[1]).toMatch(/^\| Field +\| Value +\|$/);
+    expect(lines.map((line) => line.replace(/ +/g, ' '))).toEqual(
+      expect.arrayContaining(['| description | first |', '| reservation | None |', '| vendor_interface | bench |']),
+    );
+  });
+
+  test('-f json, yaml and value print data, -c picks columns whatever their case, in the order of the table', async () => {
+    const pick = ['-c', 'maintenance', '-c', 'NAME'];
+    expect(JSON.parse(await output('node', 'list', '-f', 'json', ...pick))[0]).toEqual({
+      Name: 'bench-1',
+      Maintenance: false,
+    });
+    expect(parse(await output('node', 'list', '-f', 'yaml', ...pick))[0]).toEqual({
+      Name: 'bench-1',
+      Maintenance: false,
+    });
+    expect((await output('node', 'list', '-f', 'value', ...pick)).split('\n')[0]).toBe('bench-1 False');
+    expect(await output('node', 'show', 'bench-1', '-f', 'value', '-c', 'driver', '-c', 'maintenance')).toBe(
+      'bench\nFalse\n',
+    );
+    expect(await output('node', 'list', '-f', 'value', '-c', 'provisioning_state', '--limit', '1')).toBe('enroll\n');
+  });
+
+  test('a column that is not there is refused with those that are', async () => {
+    expect(await run('node', 'list', '-c', 'Colour')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('there is no column Colour; columns: UUID, Name, Instance UUID'),
+    });
+  });
+
+  test('who holds a locked node is shown', async () => {
+    const node = JSON.parse(await output('node', 'show', 'locked-1', '-f', 'json'));
+    expect(node).toMatchObject({
+      reservation: 'conductor-b.example',
+      lock: { kind: 'held', method: null, requested_by: 'nodes_file', job: null },
+    });
+  });
+});
+
+if (!hasTerminal) tellSkipped('a table on a narrow terminal', 'there is no python3 here');
+test.skipIf(!hasTerminal)('on a terminal a table is as wide as the terminal; no word is broken', async () => {
+  const { shown } = await onTerminal(['node', 'passthru', 'list', 'bench-1'], at, [], 90);
+  expect(shown.replaceAll('\r', '')).toBe(`\
++--------+-----------------------+-------+-----------------------+-----------------------+
+| Name   | Supported HTTP        | Async | Description           | Response is           |
+|        | methods               |       |                       | attachment            |
++--------+-----------------------+-------+-----------------------+-----------------------+
+| echo   | POST, PUT             | False | Answers its arguments | False                 |
+| hold   | POST                  | True  | Runs until the driver | False                 |
+|        |                       |       | method release is     |                       |
+|        |                       |       | called with its word  |                       |
+| report | GET                   | False | Answers bytes         | True                  |
++--------+-----------------------+-------+-----------------------+-----------------------+
+`);
+  const list = (await onTerminal(['node', 'list'], at, [], 40)).shown;
+  expect(list).toContain('| 11111111-1111-4111-8111-111111111111 | bench-1 ');
+});
+
+test.skipIf(!existsSync('/dev/full'))('a standard output that is full is told in a line', async () => {
+  const { status, stderr } = await start('/bin/sh', [
+    '-c',
+    '"$0" "$@" > /dev/full',
+    process.execPath,
+    join(ROOT, 'src/main.js'),
+    '--version',
+  ]).ended;
+  expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
+});

@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { makeAuthority } from '../auth/certificates.ts';
+import { htpasswd, passwordOf } from '../auth/users.ts';
+import { type Ended, passthru, type Served, serve } from './run.ts';
+
+// Each command is a process of its own, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const ANOTHER = 'Is the service running? --server, PASSTHRU_SERVER or a context names another.';
+const UNTRUSTED = 'its certificate is not trusted; --ca-file, or NODE_EXTRA_CA_CERTS, names more authorities';
+
+const directory = mkdtempSync(join(tmpdir(), 'passthru-unreachable-'));
+const file = (name: string, text: string) => {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+};
+let clear: Served;
+/** Over TLS, with HTTP Basic. */
+let guarded: Served;
+/** Over TLS, with a certificate for another name. */
+let misnamed: Served;
+let ca: string;
+beforeAll(async () => {
+  const authority = makeAuthority('authority');
+  ca = file('ca.pem', authority.cert);
+  const serveOverTls = (name: string, { cert, key }: { cert: string; key: string }) =>
+    serve([], {
+      PASSTHRU_TLS_CERT_FILE: file(`${name}.pem`, cert),
+      PASSTHRU_TLS_KEY_FILE: file(`${name}.key`, key),
+      PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('anna')),
+    });
+  clear = await serve();
+  guarded = await serveOverTls('own', authority.issue({ loopback: true }));
+  misnamed = await serveOverTls('other', authority.issue({ dns: ['other.example'] }));
+});
+afterAll(async () => {
+  for (const service of [clear, guarded, misnamed]) await service?.stop();
+  rmSync(directory, { recursive: true });
+});
+
+/** By gRPC, and by REST. */
+const COMMANDS = [
+  ['node', 'list'],
+  ['node', 'validate', 'n'],
+];
+
+function run(command: readonly string[], server: string, ...options: string[]): Promise<Ended> {
+  return passthru([...options, '--server', server, ...command]);
+}
+
+describe.each(COMMANDS)('%s %s', (...command) => {
+  const unreachable = (url: string, why: string) => ({
+    status: 5,
+    stdout: '',
+    stderr: `error: cannot reach ${url}: ${why}\n`,
+  });
+
+  test('a service that is not there is 5, with the address and what to do', async () => {
+    const url = 'http://127.0.0.1:1';
+    expect(await run(command, url)).toEqual(unreachable(url, `the connection was refused. ${ANOTHER}`));
+  });
+
+  test('a certificate that is not trusted is 5, and the option that helps is named', async () => {
+    expect(await run(command, guarded.url)).toEqual(unreachable(guarded.url, UNTRUSTED));
+  });
+
+  test('a certificate for another name is 5', async () => {
+    const ended = await run(command, misnamed.url, '--ca-file', ca);
+    expect(ended).toEqual(unreachable(misnamed.url, 'its certificate is for another name'));
+  });
+
+  test('http:// to a service of https:// is 5 and told, and the other way round', async () => {
+    const url = guarded.url.replace('https', 'http');
+    const cut = `the connection was cut; https:// may be meant. ${ANOTHER}`;
+    expect(await run(command, url)).toEqual(unreachable(url, cut));
+    const over = clear.url.replace('http', 'https');
+    expect(await run(command, over)).toEqual(unreachable(over, 'it does not speak TLS; http:// may be meant'));
+  });
+
+  test('who is not known, or by a wrong password, is 1 and told what says who calls', async () => {
+    const options = ['--ca-file', ca];
+    const told = {
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/\n {2}--token, --user with PASSTHRU_PASSWORD/),
+    };
+    expect(await run(command, guarded.url, ...options)).toEqual(told);
+    const wrong = file('wrong', 'not-this-one');
+    const refused = await run(command, guarded.url, ...options, '--user', 'anna', '--password-file', wrong);
+    expect(refused).toEqual(told);
+    expect(refused.stderr).toContain('Incorrect username or password');
+    expect(refused.stderr).not.toContain('not-this-one');
+  });
+});
+
+test('--ca-file or PASSTHRU_CA_FILE names the authority of the service', async () => {
+  const password = file('password', passwordOf('anna'));
+  const words = ['--server', guarded.url, '--user', 'anna', '--password-file', password, 'node', 'list', '-f', 'json'];
+  const done = { status: 0, stdout: '[]\n', stderr: '' };
+  expect(await passthru(['--ca-file', ca, ...words])).toEqual(done);
+  expect(await passthru(words, { PASSTHRU_CA_FILE: ca })).toEqual(done);
+  expect(await passthru(['--ca-file', password, ...words])).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/^error: --ca-file: .*password holds no certificate in PEM/),
+  });
+});
+
+test('a URL that is none is wrong usage; one that ends as Ironic has it will do', async () => {
+  expect(await run(['node', 'list'], 'bmc-1')).toMatchObject({
+    status: 2,
+    stderr: 'error: --server: "bmc-1" is no http:// or https:// URL, such as https://host.example:6385\n',
+  });
+  expect(await run(['node', 'list', '-f', 'json'], `${clear.url}/v1/`)).toEqual({
+    status: 0,
+    stdout: '[]\n',
+    stderr: '',
+  });
+});
+
+test('a place where the service is not is 5, and the command ends', async () => {
+  expect(await run(['node', 'list'], `${clear.url}/elsewhere`)).toMatchObject({
+    status: 5,
+    stderr: expect.stringContaining(`${clear.url}/elsewhere is not where the service is (HTTP 404)`),
+  });
+  const other = createServer((_request, response) => response.end('<html>'));
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  expect(await run(['node', 'list'], url)).toMatchObject({ status: 5, stderr: expect.stringContaining(url) });
+  other.close();
+});
