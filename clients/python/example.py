@@ -19,8 +19,8 @@ from passthru.v1.passthru_pb2_grpc import PassthruServiceStub
 
 
 # How often a broken stream is taken up again, and the pause before, in seconds.
-TRIES = 10
-PAUSE = 0.2
+TRIES = 30
+PAUSE = 0.5
 
 
 def run(address: str, node: str) -> None:
@@ -75,12 +75,18 @@ def watch(client: PassthruServiceStub, job_id: str) -> None:
                     print(f"the job, resumed, with every revision once: {state}, {value(job.result)}")
             return
         except grpc.RpcError as error:
-            if error_detail(error) is not None:
+            if not is_broken(error):
                 raise
-            # Not the service's word: the connection broke.
             print("the stream broke")
             time.sleep(PAUSE)
     raise RuntimeError("the service cannot be reached")
+
+
+def is_broken(error: grpc.RpcError) -> bool:
+    """Whether the job may be followed on another stream: the error is not the service's word, because the connection
+    broke or nobody listens, or the service says that it stops."""
+    stops = isinstance(error, grpc.Call) and error.code() == grpc.StatusCode.UNAVAILABLE
+    return stops or error_detail(error) is None
 
 
 def call(node: str, method: str, bar: str) -> CallNodeMethodRequest:

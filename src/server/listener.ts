@@ -203,6 +203,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     sniffHttpVersion(socket, limits.firstBytesTimeout, {
       http1: (socket) => {
         for (const serve of serveHttp1) serve.call(server, socket);
+        if (secure !== null) socket.on('data', keepFromParser);
       },
       // What a session has sent before it is one is worked off at once: up to 64 KiB, thousands of streams.
       http2: (socket) =>
@@ -319,6 +320,13 @@ function routeRequests(
     }
   };
 }
+
+/**
+ * Whoever listens for the data of a connection keeps Node's parser from reading it past the stream. Under TLS it reads on
+ * when Node has paused it, which it does when a request comes before the client has taken the whole of a large answer: a
+ * body in a TLS record of its own then ended the connection (HPE_PAUSED; Node 24.21).
+ */
+function keepFromParser(): void {}
 
 function refused(message: string): Refused {
   const fault = { faultcode: 'Client', faultstring: message, debuginfo: null };

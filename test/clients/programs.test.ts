@@ -8,6 +8,7 @@ import { type Served, serve, start } from '../cli/run.ts';
 import { tellSkipped } from '../real/pythonEnvironment.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
 import { BUILDS, cleanUp, NPM_PACKAGE, PROGRAMS, whyNot } from './programs.ts';
+import { SHOWN, SHOWN_UNCUT } from './shown.ts';
 
 const BUILD_MS = 20 * 60_000;
 // What a first build of Rust's and Java's clients takes is too long for every `npm test`.
@@ -24,6 +25,12 @@ for (const language of LANGUAGES) {
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const SETTINGS = {
+  // Long enough for a program to be refused and to be cut off while its job runs.
+  PASSTHRU_FAKE_VENDOR_DELAY: '4s',
+  PASSTHRU_HOST: 'replica-a',
+};
+
 let folder: string;
 let service: Served;
 
@@ -33,10 +40,8 @@ beforeAll(async () => {
   // JSON is YAML.
   writeFileSync(join(folder, 'nodes.yaml'), JSON.stringify({ nodes }));
   service = await serve([], {
+    ...SETTINGS,
     PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
-    // Long enough for a program to be refused and to be cut off while its job runs.
-    PASSTHRU_FAKE_VENDOR_DELAY: '4s',
-    PASSTHRU_HOST: 'replica-a',
   });
 });
 
@@ -45,22 +50,6 @@ afterAll(async () => {
   cleanUp();
   rmSync(folder, { recursive: true });
 });
-
-const SHOWN = `methods:
-  fourth_method_shared_lock, asynchronous
-  second_method, asynchronous
-  third_method_sync, synchronous
-third_method_sync answered true
-second_method started a job
-third_method_sync was refused: ERROR_REASON_NODE_LOCKED, replica-a holds the node for second_method
-the job: JOB_STATE_RUNNING
-the stream broke
-the stream broke
-the job, resumed, with every revision once: JOB_STATE_SUCCEEDED, true
-`;
-
-/** What a program prints when its connection is not cut besides. */
-const SHOWN_UNCUT = SHOWN.replace('the stream broke\n', '');
 
 describe.each(LANGUAGES)('the %s client', (language) => {
   test('has a README that shows what its program prints', () => {
@@ -118,6 +107,32 @@ describe.each(LANGUAGES)('the %s client', (language) => {
           expect(proxy.cuts()).toBeGreaterThan(0);
         });
       }
+
+      test('through a restart of the service, while which nobody listens', async ({ onTestFinished }) => {
+        const environment = { ...SETTINGS, PASSTHRU_STORE: `sqlite:${join(folder, `${language}.db`)}` };
+        const first = await serve([], { ...environment, PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml') });
+        onTestFinished(() => void first.command.process.kill());
+        const { host } = new URL(first.url);
+        const commands = PROGRAMS.flatMap((program, index) => {
+          if (program.language !== language) return [];
+          const [path, ...words] = program.command(host, `fake-${index}`);
+          return [start(path!, words)];
+        });
+        onTestFinished(() => {
+          for (const command of commands) command.process.kill();
+        });
+        await Promise.all(commands.map((command) => command.printed(/the stream broke/)));
+        // Its streams end at once, the jobs are let come to their end.
+        expect((await first.stop()).status).toBe(0);
+        const second = await serve([], { ...environment, PASSTHRU_LISTEN: host });
+        onTestFinished(async () => void (await second.stop()));
+        for (const command of commands) {
+          const { stdout, ...rest } = await command.ended;
+          expect(rest).toEqual({ status: 0, stderr: '' });
+          expect(stdout.match(/the stream broke/g)!.length).toBeGreaterThan(1);
+          expect(stdout.replace(/(the stream broke\n)+/, 'the stream broke\n')).toBe(SHOWN_UNCUT);
+        }
+      });
     });
   });
 });

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { generate } from '../../clients/generate.ts';
 import { CLIENTS, cacheFolder, installPlugins, type Language, pluginFolder } from '../../clients/plugins.ts';
@@ -50,6 +50,8 @@ const python = join(pluginFolder('python'), 'python');
 /** What packages are installed into. Not under node_modules: there Node strips no types. */
 const installed = mkdtempSync(join(tmpdir(), 'passthru-installed-'));
 export const NPM_PACKAGE = join(installed, 'node_modules', 'passthru-client');
+/** The programs of the npm package: one for Node, and a page. */
+export const NPM_EXAMPLE = join(installed, 'example');
 
 export const PROGRAMS: readonly Program[] = [
   {
@@ -81,13 +83,13 @@ export const PROGRAMS: readonly Program[] = [
     language: 'rust',
     command: (address, node) => [join(out, 'tonic'), `http://${address}`, node],
   },
-  ...['connect', 'grpc', 'grpc-web', 'browser'].map(
+  ...['connect', 'grpc', 'grpc-web', 'fetch'].map(
     (transport): Program => ({
       name: `connect-es, ${transport}`,
       language: 'typescript',
       command: (address, node) => [
         process.execPath,
-        join(installed, 'example.ts'),
+        join(NPM_EXAMPLE, 'node.ts'),
         `http://${address}`,
         node,
         transport,
@@ -125,18 +127,30 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
   },
   // The package as npm installs it, beside its peers, and the program beside it.
   async typescript() {
-    const source = join(CLIENTS, 'typescript');
     mkdirSync(NPM_PACKAGE, { recursive: true });
+    mkdirSync(out, { recursive: true });
+    // A copy, so that what is built here is not in the way of another test; below node_modules it finds its tools.
+    const source = mkdtempSync(join(out, 'typescript-'));
+    const leave = ['node_modules', 'dist'];
+    cpSync(join(CLIENTS, 'typescript'), source, { recursive: true, filter: (path) => !leave.includes(basename(path)) });
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', installed], { cwd: source });
     const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
     await run('tar', ['-xzf', join(installed, filename), '--strip-components=1', '-C', NPM_PACKAGE]);
     for (const scope of ['@bufbuild', '@connectrpc', '@types']) {
       symlinkSync(join(ROOT, 'node_modules', scope), join(installed, 'node_modules', scope));
     }
-    copyFileSync(join(source, 'example.ts'), join(installed, 'example.ts'));
+    cpSync(join(source, 'example'), NPM_EXAMPLE, { recursive: true });
+    rmSync(source, { recursive: true });
     writeFileSync(join(installed, 'package.json'), '{"type": "module"}');
-    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', types: ['node'], skipLibCheck: true };
-    writeFileSync(join(installed, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['example.ts'] }));
+    const compilerOptions = {
+      noEmit: true,
+      strict: true,
+      module: 'nodenext',
+      allowImportingTsExtensions: true,
+      lib: ['es2022', 'dom', 'dom.iterable'],
+      types: ['node'],
+    };
+    writeFileSync(join(installed, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['example'] }));
     await run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', installed]);
   },
 };

@@ -6,6 +6,7 @@ import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.Iterator;
 import passthru.Errors;
@@ -26,9 +27,9 @@ import passthru.v1.WatchJobResponse;
  */
 class Example {
   /** How often a broken stream is taken up again, and the pause before, in milliseconds. */
-  static final int TRIES = 10;
+  static final int TRIES = 30;
 
-  static final long PAUSE = 200;
+  static final long PAUSE = 500;
 
   public static void main(String[] words) throws Exception {
     String address = words.length > 0 ? words[0] : "127.0.0.1:6385";
@@ -93,13 +94,20 @@ class Example {
         }
         return;
       } catch (StatusRuntimeException error) {
-        if (Errors.detail(error).isPresent()) throw error;
-        // Not the service's word: the connection broke.
+        if (!isBroken(error)) throw error;
         System.out.println("the stream broke");
         Thread.sleep(PAUSE);
       }
     }
     throw new IllegalStateException("the service cannot be reached");
+  }
+
+  /**
+   * Whether the job may be followed on another stream: the error is not the service's word, because the connection broke or
+   * nobody listens, or the service says that it stops.
+   */
+  static boolean isBroken(StatusRuntimeException error) {
+    return error.getStatus().getCode() == Status.Code.UNAVAILABLE || Errors.detail(error).isEmpty();
   }
 
   static CallNodeMethodRequest.Builder call(String node, String method, String bar) {

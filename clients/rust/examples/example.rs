@@ -11,12 +11,12 @@ use passthru_client::v1::passthru_service_client::PassthruServiceClient;
 use passthru_client::v1::{CallNodeMethodRequest, ListNodeMethodsRequest, WatchJobRequest};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 /// How often a broken stream is taken up again, and the pause before.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(200);
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(500);
 
 type Client = PassthruServiceClient<Channel>;
 
@@ -90,8 +90,7 @@ async fn watch(client: &mut Client, job_id: String) -> Result<(), Box<dyn Error>
             Ok(Followed::ToTheEnd) => return Ok(()),
             Ok(Followed::Dropped) => {}
             Err(error) => match error.downcast_ref::<Status>() {
-                // Not the service's word: the connection broke.
-                Some(status) if error_detail(status).is_none() => {}
+                Some(status) if is_broken(status) => {}
                 _ => return Err(error),
             },
         }
@@ -99,6 +98,12 @@ async fn watch(client: &mut Client, job_id: String) -> Result<(), Box<dyn Error>
         tokio::time::sleep(PAUSE).await;
     }
     Err("the service cannot be reached".into())
+}
+
+/// Whether the job may be followed on another stream: the error is not the service's word, because the connection broke
+/// or nobody listens, or the service says that it stops.
+fn is_broken(status: &Status) -> bool {
+    status.code() == Code::Unavailable || error_detail(status).is_none()
 }
 
 enum Followed {

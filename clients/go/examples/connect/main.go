@@ -23,8 +23,8 @@ import (
 
 // How often a broken stream is taken up again, and the pause before.
 const (
-	tries = 10
-	pause = 200 * time.Millisecond
+	tries = 30
+	pause = 500 * time.Millisecond
 )
 
 func main() {
@@ -89,37 +89,46 @@ func run(ctx context.Context, url, node string) error {
 func watch(ctx context.Context, client passthruv1connect.PassthruServiceClient, id string) error {
 	request := &passthruv1.WatchJobRequest{JobId: id}
 	for range tries {
-		streaming, breakStream := context.WithCancel(ctx)
-		defer breakStream()
-		stream, err := client.WatchJob(streaming, connect.NewRequest(request))
-		if err != nil {
+		err := follow(ctx, client, request)
+		if err == nil || !isBroken(err) {
 			return err
 		}
-		for stream.Receive() {
-			job := stream.Msg().Job
-			if request.AfterRevision == nil {
-				fmt.Printf("the job: %s\n", job.State)
-				breakStream()
-			} else if job.Revision != *request.AfterRevision+1 {
-				return fmt.Errorf("revision %d came after %d", job.Revision, *request.AfterRevision)
-			}
-			request.AfterRevision = &job.Revision
-			if job.EndTime != nil {
-				fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
-			}
-		}
-		err = stream.Err()
-		if err == nil {
-			return nil
-		}
-		if passthru.ErrorDetail(err) != nil {
-			return err
-		}
-		// Not the service's word: the connection broke.
 		fmt.Println("the stream broke")
 		time.Sleep(pause)
 	}
 	return errors.New("the service cannot be reached")
+}
+
+// follow follows a job on one stream, to the job's end, and notes in request what has come.
+func follow(ctx context.Context, client passthruv1connect.PassthruServiceClient, request *passthruv1.WatchJobRequest) error {
+	streaming, breakStream := context.WithCancel(ctx)
+	defer breakStream()
+	stream, err := client.WatchJob(streaming, connect.NewRequest(request))
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		job := stream.Msg().Job
+		if request.AfterRevision == nil {
+			fmt.Printf("the job: %s\n", job.State)
+			breakStream()
+		} else if job.Revision != *request.AfterRevision+1 {
+			return fmt.Errorf("revision %d came after %d", job.Revision, *request.AfterRevision)
+		}
+		request.AfterRevision = &job.Revision
+		if job.EndTime != nil {
+			fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
+		}
+	}
+	return stream.Err()
+}
+
+// isBroken tells whether the job may be followed on another stream: the error is not the service's word, because the
+// connection broke or nobody listens, or the service says that it stops.
+func isBroken(err error) bool {
+	var told *connect.Error
+	return errors.As(err, &told) && (told.Code() == connect.CodeUnavailable || passthru.ErrorDetail(err) == nil)
 }
 
 func call(node, method, bar string) *connect.Request[passthruv1.CallNodeMethodRequest] {

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -23,8 +25,8 @@ import (
 
 // How often a broken stream is taken up again, and the pause before.
 const (
-	tries = 10
-	pause = 200 * time.Millisecond
+	tries = 30
+	pause = 500 * time.Millisecond
 )
 
 func main() {
@@ -94,40 +96,51 @@ func run(ctx context.Context, address, node string) error {
 func watch(ctx context.Context, client passthruv1.PassthruServiceClient, id string) error {
 	request := &passthruv1.WatchJobRequest{JobId: id}
 	for range tries {
-		streaming, breakStream := context.WithCancel(ctx)
-		defer breakStream()
-		stream, err := client.WatchJob(streaming, request)
-		if err != nil {
+		err := follow(ctx, client, request)
+		if err == nil || !isBroken(err) {
 			return err
 		}
-		for {
-			response, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil && passthru.ErrorDetail(err) == nil {
-				// Not the service's word: the connection broke.
-				fmt.Println("the stream broke")
-				break
-			}
-			if err != nil {
-				return err
-			}
-			job := response.Job
-			if request.AfterRevision == nil {
-				fmt.Printf("the job: %s\n", job.State)
-				breakStream()
-			} else if job.Revision != *request.AfterRevision+1 {
-				return fmt.Errorf("revision %d came after %d", job.Revision, *request.AfterRevision)
-			}
-			request.AfterRevision = &job.Revision
-			if job.EndTime != nil {
-				fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
-			}
-		}
+		fmt.Println("the stream broke")
 		time.Sleep(pause)
 	}
 	return errors.New("the service cannot be reached")
+}
+
+// follow follows a job on one stream, to the job's end, and notes in request what has come.
+func follow(ctx context.Context, client passthruv1.PassthruServiceClient, request *passthruv1.WatchJobRequest) error {
+	streaming, breakStream := context.WithCancel(ctx)
+	defer breakStream()
+	stream, err := client.WatchJob(streaming, request)
+	if err != nil {
+		return err
+	}
+	for {
+		response, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		job := response.Job
+		if request.AfterRevision == nil {
+			fmt.Printf("the job: %s\n", job.State)
+			breakStream()
+		} else if job.Revision != *request.AfterRevision+1 {
+			return fmt.Errorf("revision %d came after %d", job.Revision, *request.AfterRevision)
+		}
+		request.AfterRevision = &job.Revision
+		if job.EndTime != nil {
+			fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
+		}
+	}
+}
+
+// isBroken tells whether the job may be followed on another stream: the error is not the service's word, because the
+// connection broke or nobody listens, or the service says that it stops.
+func isBroken(err error) bool {
+	told, ok := status.FromError(err)
+	return ok && (told.Code() == codes.Unavailable || passthru.ErrorDetail(err) == nil)
 }
 
 func call(node, method, bar string) *passthruv1.CallNodeMethodRequest {
