@@ -8,7 +8,6 @@ import {
   createConnectRouter,
   createContextValues,
 } from '@connectrpc/connect';
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
@@ -21,6 +20,7 @@ import { toConnectError } from '../rpc/errors.ts';
 
 import type { CallsInFlight } from './callsInFlight.ts';
 import { cutLongDeadline } from './longDeadline.ts';
+import { sendUniversalResponse, toUniversalRequest } from './rpcExchange.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
@@ -60,19 +60,17 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
     const begin = (caller: Caller | null) => calls.begin({ caller, isWatch, request, response });
     const identity = identify(request, access, begin, log, path);
     const values = createContextValues().set(identityKey, identity);
-    let universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    // Connect's own reader ends the request when it has seen enough, and Node reads no more of it from the connection.
-    universal = { ...universal, body: request.iterator({ destroyOnReturn: false }) };
+    let universal = toUniversalRequest(request, response, values);
     const answered = 'stream' in request ? request.stream : response;
     answered.once('finish', () => dropRest(request));
     cutLongDeadline(universal.header);
-    if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
+    if (identity instanceof Promise) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
       const whole = takesStream(handler.method) ? 0 : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
     handler(universal)
-      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .then((answer) => sendUniversalResponse(answer, response, universal.signal, isWatch))
       // As a rule the caller has gone: every error of the call itself is an answer. But Connect cannot write an error whose
       // text ends within a surrogate pair, as V8 cuts what it quotes of malformed JSON.
       .catch((error) => {
