@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts';
 import type { Core } from './core/core.ts';
 import type { Logger } from './core/logger.ts';
 import { type Observer, observers } from './core/observer.ts';
+import type { IpmitoolRun } from './drivers/ipmi/ipmitool.ts';
 import { type MetricsListener, startMetricsListener } from './metrics/listener.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import type { BmcExchange, RedfishClients } from './redfish/index.ts';
@@ -17,6 +18,7 @@ export interface Observation {
   readonly observer: Observer;
   refused(refusal: Refusal): void;
   bmcRequest(exchange: BmcExchange): void;
+  ipmitoolRun(run: IpmitoolRun): void;
   storeTrouble(): void;
   /**
    * Begins to look at what is there now.
@@ -54,6 +56,10 @@ export async function createObservation(config: Config, audit: AuditSink | null,
     bmcRequest(exchange) {
       metrics.bmcRequest(exchange);
       tracing?.bmcRequest(exchange);
+    },
+    ipmitoolRun(run) {
+      metrics.ipmitoolRun(run);
+      tracing?.ipmitoolRun(run);
     },
     storeTrouble: () => metrics.storeTrouble(),
     async begin(core, clients) {

@@ -93,10 +93,11 @@ async function makeCore(
   config: Config,
   store: Store,
   clients: RedfishClients,
-  { observer }: Observation,
+  observation: Observation,
   log: Logger,
 ): Promise<Core> {
-  const hardwareTypes = await makeHardwareTypes(config, clients, log);
+  const { observer } = observation;
+  const hardwareTypes = await makeHardwareTypes(config, clients, observation, log);
   try {
     return await createCore({
       store,
@@ -121,7 +122,12 @@ async function makeCore(
   }
 }
 
-async function makeHardwareTypes(config: Config, clients: RedfishClients, log: Logger): Promise<HardwareType[]> {
+async function makeHardwareTypes(
+  config: Config,
+  clients: RedfishClients,
+  observation: Observation,
+  log: Logger,
+): Promise<HardwareType[]> {
   const { redfish, fake, drivers } = config;
   const settings = {
     authType: redfish.auth_type,
@@ -135,7 +141,7 @@ async function makeHardwareTypes(config: Config, clients: RedfishClients, log: L
     createRedfishHardwareType({ settings, log, clients }),
     createIdracHardwareType(clients, settings),
     createFakeHardwareType({ vendorDelay: fake.vendor_delay }),
-    createIpmiHardwareType(),
+    createIpmiHardwareType({ observe: (run) => observation.ipmitoolRun(run) }),
     // Their paths are absolute already.
     ...(await loadDriverModules(drivers, process.cwd(), { log })),
   ];

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Load } from '../core/core.ts';
 import type { ErrorKind } from '../core/errors.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
+import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallFigures } from './callFigures.ts';
 import { DURATIONS } from './durations.ts';
@@ -20,6 +21,8 @@ export interface Metrics {
   readonly mediaType: string;
   /** Counts a request to a BMC. */
   bmcRequest(exchange: BmcExchange): void;
+  /** Counts a run of ipmitool. */
+  ipmitoolRun(run: IpmitoolRun): void;
   /** Counts a caller who was not let in. */
   refused(kind: ErrorKind): void;
   /** Counts a step of the store that failed because the database cannot be used. */
@@ -93,6 +96,18 @@ export function createMetrics(): Metrics {
     'method',
   );
   const bmcErrors = counter('passthru_bmc_errors_total', 'Requests to BMCs without an answer.', 'vendor', 'kind');
+  const ipmitoolRuns = counter(
+    'passthru_ipmitool_runs_total',
+    'Runs of ipmitool by what they came to: done, or the kind of the error.',
+    'command',
+    'outcome',
+  );
+  const ipmitoolDuration = histogram(
+    'passthru_ipmitool_duration_seconds',
+    'How long runs of ipmitool took.',
+    DURATIONS,
+    'command',
+  );
   new Gauge({
     name: 'passthru_bmcs_down',
     help: 'BMCs that count as down, so that calls to them fail at once.',
@@ -139,6 +154,10 @@ export function createMetrics(): Metrics {
       bmcRequests.inc({ ...labels, status: status === null ? 'none' : `${Math.floor(status / 100)}xx` });
       bmcDuration.observe(labels, durationMs / 1000);
       if (error !== null) bmcErrors.inc({ vendor: labels.vendor, kind: error });
+    },
+    ipmitoolRun({ command, error, durationMs }) {
+      ipmitoolRuns.inc({ command, outcome: error ?? 'done' });
+      ipmitoolDuration.observe({ command }, durationMs / 1000);
     },
     refused: (kind) => refused.inc({ kind }),
     storeTrouble: () => storeErrors.inc(),

@@ -8,8 +8,10 @@ import {
   type ConnectRouterOptions,
   createConnectRouter,
   createContextValues,
+  createMethodImplSpec,
+  type MethodImplSpec,
 } from '@connectrpc/connect';
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import { type UniversalHandlerFn, validateUniversalHandlerOptions } from '@connectrpc/connect/protocol';
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
@@ -21,7 +23,9 @@ import { identityKey } from '../rpc/entry.ts';
 import { toConnectError } from '../rpc/errors.ts';
 
 import type { CallsInFlight } from './callsInFlight.ts';
+import { grpcUnaryHandler } from './grpcUnary.ts';
 import { cutLongDeadline } from './longDeadline.ts';
+import { sendUniversalResponse, toUniversalRequest } from './rpcExchange.ts';
 
 /** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
 const ENVELOPE_BYTES = 5;
@@ -45,35 +49,32 @@ export interface RpcAdapterOptions extends ConnectRouterOptions {
  */
 export function createRpcAdapter(options: RpcAdapterOptions) {
   const { routes, access, calls, log, readMaxBytes } = options;
-  const router = createConnectRouter(options);
-  routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const handlers = createHandlers(routes, options);
 
   return (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void => {
     const path = request.url?.split('?', 1)[0] ?? '';
-    const handler = handlers.get(path);
-    if (handler === undefined) {
+    const served = handlers.get(path);
+    if (served === undefined) {
       response.statusCode = 404;
       response.end();
       return;
     }
-    const isWatch = handler.method.methodKind !== 'unary';
+    const { method, handle } = served;
+    const isWatch = method.methodKind !== 'unary';
     const begin = (caller: Caller | null) => calls.begin({ caller, isWatch, request, response });
     const identity = identify(request, access, begin, log, path);
     const values = createContextValues().set(identityKey, identity);
-    let universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    // Connect's own reader ends the request when it has seen enough, and Node reads no more of it from the connection.
-    universal = { ...universal, body: request.iterator({ destroyOnReturn: false }) };
+    let universal = toUniversalRequest(request, response, values);
     const answered = 'stream' in request ? request.stream : response;
     answered.once('finish', () => dropRest(request));
     cutLongDeadline(universal.header);
-    if (identity instanceof Promise && Symbol.asyncIterator in (universal.body as object)) {
+    if (identity instanceof Promise) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
-      const whole = takesStream(handler.method) ? null : readMaxBytes + envelope;
+      const whole = takesStream(method) ? null : readMaxBytes + envelope;
       universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
     }
-    handler(universal)
-      .then((answer) => universalResponseToNodeResponse(answer, response))
+    handle(universal)
+      .then((answer) => sendUniversalResponse(answer, response, universal.signal, isWatch))
       // As a rule the caller has gone: every error of the call itself is an answer. But Connect cannot write an error whose
       // text ends within a surrogate pair, as V8 cuts what it quotes of malformed JSON.
       .catch((error) => {
@@ -81,6 +82,36 @@ export function createRpcAdapter(options: RpcAdapterOptions) {
         endUnwritten(request, response);
       });
   };
+}
+
+/** A method and what serves it. */
+interface Served {
+  method: DescMethod;
+  handle: UniversalHandlerFn;
+}
+
+/** What serves each method of `routes`, by its path. */
+function createHandlers(routes: (router: ConnectRouter) => void, options: RpcAdapterOptions): Map<string, Served> {
+  const router = createConnectRouter(options);
+  const specs = new Map<DescMethod, MethodImplSpec>();
+  const noting: ConnectRouter = {
+    ...router,
+    rpc(method, implementation, own) {
+      specs.set(method, createMethodImplSpec(method, implementation));
+      router.rpc(method, implementation, own);
+      return noting;
+    },
+  };
+  routes(noting);
+  const unaryOptions = validateUniversalHandlerOptions(options);
+  return new Map(
+    router.handlers.map((handler) => {
+      const { method, requestPath } = handler;
+      const spec = specs.get(method);
+      const handle = spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, handler) : handler;
+      return [requestPath, { method, handle }];
+    }),
+  );
 }
 
 /** Ends an answer that could not be written, so that its caller does not wait for it. */

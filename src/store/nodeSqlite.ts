@@ -9,6 +9,7 @@ import {
   SqliteDriver,
   type SqliteStatement,
 } from 'kysely';
+import { statementGroup } from './statementGroup.ts';
 
 /** So many prepared statements are kept; the store has fewer, but for the shapes of list queries. */
 const KEPT_STATEMENTS = 200;
@@ -22,6 +23,8 @@ export interface NodeSqlite {
    * in line through kysely.
    */
   runNow<O>(query: CompiledQuery<O>): O[] | null;
+  /** Runs a compiled query that writes, committed with the others of its turn; answers its rows when it is. */
+  write<O>(query: CompiledQuery<O>): Promise<O[]>;
 }
 
 /** Makes `sqlite` fit for kysely. */
@@ -29,6 +32,7 @@ export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
   const database = inBetterSqlite3Shape(sqlite);
   const driver = new NodeSqliteDriver(sqlite, database);
   const dialect = new SqliteDialect({ database });
+  const rowsOf = (query: CompiledQuery) => database.prepare(query.sql).all(query.parameters);
   return {
     dialect: {
       createDriver: () => driver,
@@ -36,8 +40,14 @@ export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
       createAdapter: () => new NodeSqliteAdapter(),
       createIntrospector: (db) => dialect.createIntrospector(db),
     },
-    runNow: <O>(query: CompiledQuery<O>) =>
-      driver.held ? null : (database.prepare(query.sql).all(query.parameters) as O[]),
+    runNow: <O>(query: CompiledQuery<O>) => (driver.held ? null : (rowsOf(query) as O[])),
+    write: statementGroup({
+      whenFree: (work) => driver.whenFree(work),
+      begin: () => void database.prepare('begin immediate').run([]),
+      commit: () => void database.prepare('commit').run([]),
+      rollback: () => void (sqlite.isTransaction && database.prepare('rollback').run([])),
+      run: rowsOf,
+    }) as <O>(query: CompiledQuery<O>) => Promise<O[]>,
   };
 }
 
@@ -76,6 +86,18 @@ class NodeSqliteDriver extends SqliteDriver {
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#held = true;
     return super.acquireConnection();
+  }
+
+  /** Calls `work` when nobody has the connection, at once where it is free. */
+  whenFree(work: () => void): void {
+    if (!this.#held) {
+      work();
+      return;
+    }
+    this.#waiting.push(() => {
+      work();
+      void this.releaseConnection();
+    });
   }
 
   override async releaseConnection(): Promise<void> {

@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely, sql } from 'kysely';
+import { Kysely, SelectQueryNode, sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from './database.ts';
@@ -67,12 +67,13 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
 
 /** The database on an open connection. `closed` is called when it is closed. */
 export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
-  const { dialect, runNow } = nodeSqlite(sqlite);
+  const { dialect, runNow, write } = nodeSqlite(sqlite);
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
     shared: false,
-    run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
+    run: async (query) =>
+      SelectQueryNode.is(query.query) ? (runNow(query) ?? (await kysely.executeQuery(query)).rows) : write(query),
     alone: (work) => work(kysely),
     schema: null,
     rowIdType: 'integer',

@@ -11,6 +11,7 @@ import {
 } from '@opentelemetry/api';
 import { type CallReport, NO_OBSERVER, type Observer, type Period } from '../core/observer.ts';
 import { type RequestScope, requestScope } from '../core/requestScope.ts';
+import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 
 /** Makes the spans of what the service does. */
@@ -18,11 +19,13 @@ export interface Spans {
   readonly observer: Observer;
   /** Makes the span of a request to a BMC that has ended. */
   bmcRequest(exchange: BmcExchange): void;
+  /** Makes the span of a run of ipmitool that has ended. */
+  ipmitoolRun(run: IpmitoolRun): void;
 }
 
 /**
  * The spans by `tracer`. A call is one, continued from the caller's trace; the lock, the validation and each request to a
- * BMC are its children. A job has a trace of its own, linked to its call, because it may run for hours after it. No span
+ * BMC, or run of ipmitool, are its children. A job has a trace of its own, linked to its call, because it may run for hours after it. No span
  * holds arguments, messages or the query of a URL.
  */
 export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Spans {
@@ -97,6 +100,19 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
       const options = { kind: SpanKind.CLIENT, startTime: epoch(now - durationMs), attributes };
       const span = tracer.startSpan(method, options, trace.setSpan(ROOT_CONTEXT, parent));
       if (status === null || status >= 400) fail(span, error ?? (status === null ? 'cancelled' : String(status)));
+      span.end(epoch(now));
+    },
+    ipmitoolRun({ command, address, error, durationMs }) {
+      const parent = requestScope.getStore()?.span as Span | null | undefined;
+      if (!parent?.isRecording()) return;
+      const now = performance.now();
+      const options = {
+        kind: SpanKind.CLIENT,
+        startTime: epoch(now - durationMs),
+        attributes: { 'server.address': address },
+      };
+      const span = tracer.startSpan(`ipmitool ${command}`, options, trace.setSpan(ROOT_CONTEXT, parent));
+      if (error !== null) fail(span, error);
       span.end(epoch(now));
     },
   };

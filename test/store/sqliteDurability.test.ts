@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { Node } from '../../src/core/node.ts';
 import type { Store } from '../../src/core/store.ts';
 import { kyselyStore } from '../../src/store/kyselyStore.ts';
 import { migrate } from '../../src/store/migrations.ts';
@@ -75,12 +76,14 @@ test('what must survive a crash of the machine is written with synchronous=FULL,
 
 test('the level is right for each write when many of both kinds run at once', async () => {
   const nodes = await Promise.all(Array.from({ length: 30 }, () => enrol(store)));
+  const reserved = await Promise.all(Array.from({ length: 30 }, () => enrol(store)));
+  for (const { uuid } of reserved) await reserve(store, uuid);
   levels = [];
   const outcomes = await Promise.all(
     nodes.flatMap(({ uuid }, index) => [
       store.acquire(uuid, sampleReservation(), 'process-1'),
       accept(store, index),
-      store.updateNode(uuid, 1, {}, new Date()),
+      store.updateNode((reserved[index] as Node).uuid, 1, {}, new Date()),
     ]),
   );
   expect(outcomes).toHaveLength(90);

@@ -4,13 +4,15 @@ import type { HardwareType, NodeTask } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import { formatBytes, parseByte } from './byteText.ts';
 import { IPMI_PROPERTIES, readIpmiConnection } from './connection.ts';
-import { type IpmitoolProgram, runIpmitool } from './ipmitool.ts';
+import { type IpmitoolProgram, type IpmitoolRun, runIpmitool } from './ipmitool.ts';
 
 export interface IpmiOptions {
   /** The ipmitool program: a path, or a name that is looked for in PATH. Default `ipmitool`. */
   program?: string;
   /** Milliseconds that one run of it may last. Default 60 s: ipmitool itself gives up on a silent BMC after about 20 s. */
   timeout?: number;
+  /** Told of each run of it that has ended. Default: nobody is. */
+  observe?: (run: IpmitoolRun) => void;
 }
 
 /** ipmitool takes 254 bytes of data after the network function and the command. */
@@ -21,7 +23,8 @@ const MAX_RAW_BYTES = 256;
  * ones ("node methods of ipmi"); the commands are those that Ironic runs. A missing program is told by the call.
  */
 export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType {
-  const program = { program: options.program ?? 'ipmitool', timeout: options.timeout ?? 60_000 };
+  const { program: name = 'ipmitool', timeout = 60_000, observe = () => {} } = options;
+  const program = { program: name, timeout, observe };
   return {
     name: 'ipmi',
     vendorInterfaces: [

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { PassthruError } from '../../core/errors.ts';
+import { type ErrorKind, PassthruError, toPassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/hardware.ts';
 import type { IpmiConnection } from './connection.ts';
 import { readFailure, withoutBytes } from './ipmitoolFailure.ts';
@@ -10,6 +10,19 @@ export interface IpmitoolProgram {
   program: string;
   /** Milliseconds after which the program is ended. */
   timeout: number;
+  /** Told of each run that has ended. It is quick and never throws. */
+  observe(run: IpmitoolRun): void;
+}
+
+/** One run of ipmitool that has ended. */
+export interface IpmitoolRun {
+  /** As `IpmitoolCommand.name`. */
+  command: string;
+  /** The address of the BMC: an IP address or a host name. */
+  address: string;
+  /** Why it failed; `cancelled` when its call or job was ended; null when it did not fail. */
+  error: ErrorKind | null;
+  durationMs: number;
 }
 
 /** One command of ipmitool. */
@@ -31,15 +44,36 @@ const MAX_OUTPUT = 64 * 1024;
  * `task.signal.reason` once the program is gone when the signal fires.
  */
 export async function runIpmitool(
-  { program, timeout }: IpmitoolProgram,
+  program: IpmitoolProgram,
   connection: IpmiConnection,
   command: IpmitoolCommand,
   task: NodeTask,
 ): Promise<string> {
   task.signal.throwIfAborted();
+  task.beforeSend();
+  const begun = performance.now();
+  const tell = (error: ErrorKind | null) => {
+    const { address } = connection;
+    program.observe({ command: command.name, address, error, durationMs: performance.now() - begun });
+  };
+  try {
+    const printed = await runToEnd(program, connection, command, task);
+    tell(null);
+    return printed;
+  } catch (thrown) {
+    tell(task.signal.aborted ? 'cancelled' : toPassthruError(thrown).kind);
+    throw thrown;
+  }
+}
+
+async function runToEnd(
+  { program, timeout }: IpmitoolProgram,
+  connection: IpmiConnection,
+  command: IpmitoolCommand,
+  task: NodeTask,
+): Promise<string> {
   // -v: without it ipmitool does not say whether the password was wrong or nobody answered.
   const parameters = ['-v', ...connection.options, ...command.arguments];
-  task.beforeSend();
   const ended = await execute(program, parameters, connection.secrets, timeout, task.signal);
   task.signal.throwIfAborted();
   if (ended.how === 'status' && ended.status === 0) return ended.stdout;
