@@ -1,0 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { LANGUAGES } from '../../clients/plugins.ts';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+test.each(LANGUAGES)('the package for %s carries the licence, which it has to where it is given on', (language) => {
+  expect(read(`clients/${language}/LICENSE`)).toBe(read('LICENSE'));
+});
