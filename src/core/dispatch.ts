@@ -3,11 +3,10 @@ import { CALL_ROLE } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from './errors.ts';
-import type { DriverTask, HttpMethod, NodeTask, Task } from './hardware.ts';
 import { type Idempotency, recordJob } from './idempotency.ts';
 import type { Job } from './job.ts';
 import type { JobRunner } from './jobRunner.ts';
-import { type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
+import { type JsonObject, MAX_DEPTH, nestsDeeperThan } from './json.ts';
 import type { KnownNode } from './knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from './lease.ts';
 import type { Lock, Locks } from './locks.ts';
@@ -18,6 +17,7 @@ import type { NodeManager } from './nodeManager.ts';
 import { type CallReport, type Observer, reportCall } from './observer.ts';
 import { findMethod, type Registry } from './registry.ts';
 import { checkResult } from './result.ts';
+import { type CalledMethod, runMethod } from './runMethod.ts';
 import type { Running } from './running.ts';
 import { SHORT_SECRET } from './secrets.ts';
 import type { IdempotentCall, JobHold, Store, StoredNode } from './store.ts';
@@ -43,11 +43,7 @@ export interface DispatchParts {
 }
 
 /** A call that has passed its checks, down to the free worker. */
-interface CheckedCall {
-  call: NodeCall | DriverCall;
-  driver: string;
-  method: Method<never>;
-  httpMethod: HttpMethod;
+interface CheckedCall extends CalledMethod {
   /** What the call is about, for an idempotency key. */
   target: string;
   /** Null for a driver method. */
@@ -296,7 +292,7 @@ export class Dispatch {
   ): Promise<Outcome> {
     const { method } = checked;
     signal.throwIfAborted();
-    const answer = await this.#handle(checked, node, args, lock, signal, nothing);
+    const answer = await runMethod(checked, { node, args, lock, signal, progress: nothing, log: this.#parts.log });
     if (method.attach) {
       if (answer instanceof Attachment && answer.data instanceof Uint8Array) {
         return { kind: 'attachment', attachment: answer };
@@ -359,43 +355,13 @@ export class Dispatch {
         tenure,
         lock,
         controller,
-        run: async (progress) =>
-          checkResult(job.method, await this.#handle(checked, node, args, lock, controller.signal, progress)),
+        run: async (progress) => {
+          const run = { node, args, lock, signal: controller.signal, progress, log: this.#parts.log };
+          return checkResult(job.method, await runMethod(checked, run));
+        },
       })
       .finally(leaveWorker);
     this.#parts.running.add(end, controller);
-  }
-
-  async #handle(
-    checked: CheckedCall,
-    node: Node | null,
-    args: unknown,
-    lock: Lock | null,
-    signal: AbortSignal,
-    progress: Task['progress'],
-  ): Promise<Json | undefined | Attachment> {
-    const { call, driver, httpMethod } = checked;
-    const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
-    const task: NodeTask | DriverTask = {
-      ...(node === null ? {} : { node }),
-      driver,
-      method: checked.method.name,
-      httpMethod,
-      requestedBy: call.caller.name,
-      signal,
-      deadline: checked.method.async ? null : call.deadline,
-      fence: lock?.fence ?? null,
-      beforeSend: lock === null ? nothing : () => lock.tenure.check(),
-      progress: (fraction, message) =>
-        progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
-      log: secrets.log(this.#parts.log),
-    };
-    try {
-      return await (checked.method as Method).run(task, args);
-    } catch (error) {
-      // The reason of the signal is the core's own, and known by its identity.
-      throw error === signal.reason ? error : secrets.error(error);
-    }
   }
 }
 
