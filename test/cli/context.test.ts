@@ -18,7 +18,7 @@ let guarded: Served;
 let open: Served;
 
 beforeAll(async () => {
-  writeFileSync(join(directory, 'users'), htpasswd('anna'));
+  writeFileSync(join(directory, 'users'), htpasswd('anna', 'nna@'));
   writeFileSync(password, `${passwordOf('anna')}\n`);
   guarded = await serve([], {
     PASSTHRU_AUTH_TYPE: 'http_basic',
@@ -92,6 +92,10 @@ test('--user with PASSTHRU_PASSWORD signs on; the password is in no message', as
     status: 0,
     stdout: '[]\n',
   });
+  // What stands in the environment, or in a file, is the password itself, and no file's name.
+  const user = ['node', 'list', '--user', 'nna@', '-f', 'json'];
+  expect(passwordOf('nna@')).toBe('@ann');
+  expect(await run(user, { ...at, PASSTHRU_PASSWORD: '@ann' })).toMatchObject({ status: 0 });
   const refused = await run(list, { ...at, PASSTHRU_PASSWORD: 'wrong-word' });
   expect([refused.status, refused.stderr]).toEqual([1, expect.not.stringContaining('wrong-word')]);
   expect(await run(list, at)).toMatchObject({ status: 2, stderr: expect.stringContaining('PASSTHRU_PASSWORD') });

@@ -124,11 +124,12 @@ test('an Ironic over TLS with HTTP Basic: --os-cacert names its authority, OS_US
     PASSTHRU_TLS_CERT_FILE: file('own.pem', own.cert),
     PASSTHRU_TLS_KEY_FILE: file('own.key', own.key),
     PASSTHRU_AUTH_TYPE: 'http_basic',
-    PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('@nna')),
+    PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('nna@')),
   });
   try {
     const ca = file('ca.pem', authority.cert);
-    const user = { OS_USERNAME: '@nna', OS_PASSWORD: passwordOf('@nna') };
+    // A password that begins with @ is one, and no file's name.
+    const user = { OS_USERNAME: 'nna@', OS_PASSWORD: passwordOf('nna@') };
     expect(await run(['--from', source.url], user)).toEqual({
       status: 5,
       stdout: '',

@@ -22,7 +22,7 @@ import * as sdk from './openstacksdkCalls.ts';
 import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 
 // More than a hundred commands, and Python takes its time over the options of each.
-vi.setConfig({ testTimeout: 400_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 60_000 });
 
 const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
 const file = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
