@@ -35,7 +35,7 @@ export interface RedfishClients {
   forget(target: RedfishTarget): Promise<void>;
   /** The vendor of each BMC that is down (`Breaker`), as far as it is known. */
   down(): (string | null)[];
-  /** Deletes every session and closes every connection. Never fails. */
+  /** Deletes every session and closes every connection. Never fails. A second call, of another who shares them, waits for the first. */
   close(): Promise<void>;
 }
 
@@ -62,6 +62,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
     if (bmc?.connections !== connections || --bmc.users > 0) return;
     bmcs.delete(connections.origin);
     await connections.dropIdle();
+  };
+
+  let closing: Promise<void> | null = null;
+  const closeAll = async () => {
+    const all = [...conversations.values()];
+    conversations.clear();
+    await Promise.all(all.map(({ session }) => session.close()));
+    await Promise.all([...bmcs.values()].map(({ connections }) => connections.close()));
+    bmcs.clear();
   };
 
   return {
@@ -105,12 +114,9 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
       }
       return [...vendors.values()];
     },
-    async close() {
-      const all = [...conversations.values()];
-      conversations.clear();
-      await Promise.all(all.map(({ session }) => session.close()));
-      await Promise.all([...bmcs.values()].map(({ connections }) => connections.close()));
-      bmcs.clear();
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
 }

@@ -31,6 +31,8 @@ describe('examples/deploy/compose.yaml', () => {
       const config = expectConfiguration(replica.environment);
       expect(config.store).toMatch(/^postgres:\/\/passthru@db\/passthru$/);
       expect(config.auth.type).toBe('http_basic');
+      expect(replica.command).toEqual(['serve']);
+      expect(replica.environment.PGPASSWORD).toBe(compose.services.db.environment.POSTGRES_PASSWORD);
       for (const name of replica.secrets) expect(compose.secrets).toHaveProperty(name);
       expect(Number.parseInt(replica.stop_grace_period, 10)).toBeGreaterThanOrEqual(LONGEST_STOP);
     }
@@ -57,6 +59,7 @@ describe('examples/deploy/kubernetes.yaml', () => {
         entry.value ?? (entry.valueFrom?.fieldRef === undefined ? values.secret : values.metadata),
       ]),
     );
+    expect(container.args).toEqual(['serve']);
     expect(expectConfiguration(environment)).toMatchObject({ host: 'passthru-7d9c', listen: '0.0.0.0:6385' });
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(LONGEST_STOP);
   });

@@ -121,6 +121,7 @@ describe.each(SIZES)('of %d', (size) => {
     ['the progress of a job', () => store.recordProgress(sampleJob(5).id, hold(), { fraction: null, message: '' })],
     ['the newest revisions of jobs', () => store.newestRevisions([job, sampleJob(5).id])],
     ['requests to stop jobs', () => store.listCancelRequests('process-1')],
+    ['the running jobs of a conductor', () => store.listRunningJobs('process-1')],
     ['the request to stop a job', () => store.requestCancel(sampleJob(6).id, 'alice')],
     ['the wish for a node', () => store.want(node, 1)],
     ['the release of a node whose acquisition is not known', () => store.releaseOwn(node, 'process-1')],

@@ -100,6 +100,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['the renewal of a lease', () => store.renewConductor('process-1')],
   ['the newest revisions of jobs', () => store.newestRevisions([sampleJob(1).id, sampleJob(2).id])],
   ['requests to stop jobs', () => store.listCancelRequests('process-1')],
+  ['the running jobs of a conductor', () => store.listRunningJobs('process-1')],
   ['the end of an idempotent call', () => store.finishIdempotent('a', 'k', {})],
   ['jobs of a node', jobs({ nodeUuid: 'x' })],
   ['jobs of a driver', jobs({ driver: 'x' })],
