@@ -10,7 +10,13 @@ const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
 export async function startReplica(environment: Record<string, string>): Promise<BenchServer> {
   const child = spawn(process.execPath, ['--expose-gc', '--import', PROBE, MAIN, 'serve'], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_LOG_LEVEL: 'error', ...environment },
+    env: {
+      ...process.env,
+      PASSTHRU_LISTEN: '127.0.0.1:0',
+      PASSTHRU_LOG_LEVEL: 'error',
+      PASSTHRU_AUDIT_LOG: 'off',
+      ...environment,
+    },
   });
   let printed = '';
   child.stdout?.on('data', (chunk: Buffer) => {

@@ -33,6 +33,10 @@ export async function idleCosts(url: string): Promise<IdleCost[]> {
     PASSTHRU_WORKERS_POOL_SIZE: '10000',
     PASSTHRU_FAKE_VENDOR_DELAY: '1h',
     PASSTHRU_SHUTDOWN_GRACE: '0s',
+    // One caller at one address has all streams.
+    PASSTHRU_LIMITS_WATCHES_PER_CALLER: '100000',
+    PASSTHRU_LIMITS_CONNECTIONS_PER_PEER: '100000',
+    PASSTHRU_LIMITS_CONNECTIONS: '100000',
   };
   const runs = await startReplica(environment);
   const jobs = await startJobs(runs.url, COUNTS.at(-1)!);

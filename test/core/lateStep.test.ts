@@ -61,7 +61,7 @@ test('a job that was stored after its acceptance was given up fails by itself, a
   const endJob = vi.spyOn(store, 'endJob');
   proxy.delay('commit\0');
   await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
-  await vi.waitFor(async () => expect(await endJob.mock.results[0]?.value).toBeNull());
+  await vi.waitFor(async () => expect(await endJob.mock.results.at(-1)?.value).toBeNull(), { timeout: 10_000 });
   proxy.deliver();
   const { id } = await vi.waitUntil(async () => (await core.jobs.list(JOBS)).find(({ id }) => id !== running.id));
   expect((await watchToEnd(core, id)).at(-1)).toMatchObject({ state: 'failed', error: { kind: 'store_unavailable' } });
@@ -72,11 +72,13 @@ test('a job that was stored after its acceptance was given up fails by itself, a
 }, 60_000);
 
 test('a key that was stored after its call was given up does not hold up the repeat', async () => {
-  const { core, hardware } = started;
+  const { core, store, hardware } = started;
   proxy.delay('late-key');
+  const forget = vi.spyOn(store, 'forgetIdempotent');
   const call = (count: number) =>
     core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'late-key', arguments: { count } }));
   await expect(call(1)).rejects.toMatchObject({ kind: 'store_unavailable' });
+  await vi.waitFor(() => Promise.resolve(forget.mock.results.at(-1)?.value), { timeout: 10_000 });
   proxy.deliver();
   await expect.poll(() => server.query('select state from idempotency', database)).toEqual([{ state: 'waiting' }]);
   const repeat = call(2);
