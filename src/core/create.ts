@@ -127,7 +127,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         LOOK_INTERVAL,
         async () => {
           await locks.releaseUnknown();
-          await jobs.endInDoubt();
+          await jobs.abandoned.lookAgain();
         },
         { log, failure: 'what was stored after it was given up could not be looked for; trying again' },
       ),

@@ -329,7 +329,7 @@ export class Dispatch {
       .acceptJob(job, hold, idempotent, recordJob(job))
       .catch((error: unknown) => {
         // It may be stored all the same, where the answer was lost; nobody runs it.
-        if (isStoreUnavailable(error)) void this.#parts.jobs.abandon(job, hold.owner);
+        if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
         throw error;
       });
     if (!accepted) throw lostBeforeAcceptance();

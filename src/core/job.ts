@@ -1,5 +1,5 @@
 import type { ErrorRecord } from './errors.ts';
-import type { Json } from './json.ts';
+import { type Json, storableText } from './json.ts';
 
 export type JobState = 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -38,4 +38,9 @@ export interface Job {
 /** Whether `job` has ended. */
 export function isTerminal(job: Job): boolean {
   return job.state !== 'running';
+}
+
+/** How Ironic words the failure of an asynchronous call in the node's `last_error`. */
+export function lastErrorText(method: string, message: string): string {
+  return storableText(`Async execution of ${method} failed with error: ${message}`);
 }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { AbandonedJobs } from './abandonedJobs.ts';
 import { type Caller, checkOwner } from './caller.ts';
 import type { Jobs, JobsQuery } from './core.ts';
 import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from './errors.ts';
-import { isTerminal, type Job, type Progress } from './job.ts';
+import { isTerminal, type Job, lastErrorText, type Progress } from './job.ts';
 import { JobWatch } from './jobWatch.ts';
 import { type Json, storableText } from './json.ts';
 import type { Lease, Tenure } from './lease.ts';
@@ -30,20 +31,8 @@ const END_NOT_KEPT: ErrorRecord = {
   bmc: null,
 };
 
-/** How a job fails that was stored, but whose acceptance could not be told. */
-const NOT_RUN: ErrorRecord = {
-  kind: 'store_unavailable',
-  message: 'The store failed while it accepted the job; the method was not run',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
-
 /** How often the end of a job is tried again when the store does not answer, in milliseconds. */
 const STORE_RETRY = 1000;
-
-/** So many jobs are remembered that may be stored after they were given up; what is more fails with the process. */
-const MOST_IN_DOUBT = 10_000;
 
 /** What a job that runs needs of its dispatcher. */
 export interface JobWork {
@@ -75,13 +64,10 @@ interface RunningJob {
   ended: boolean;
 }
 
-/** How Ironic words the failure of an asynchronous call in the node's `last_error`. */
-export function lastErrorText(method: string, message: string): string {
-  return storableText(`Async execution of ${method} failed with error: ${message}`);
-}
-
 /** Runs the work of accepted jobs, stores what becomes of them, and tells their watchers. */
 export class JobRunner implements Jobs {
+  /** Jobs that may be stored and are not run. */
+  readonly abandoned: AbandonedJobs;
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
@@ -89,8 +75,6 @@ export class JobRunner implements Jobs {
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
-  /** Jobs whose acceptance was not answered, and which were not there when they were to be ended; with their owner. */
-  readonly #inDoubt = new Map<string, { job: Job; owner: string }>();
 
   constructor(
     store: Store,
@@ -103,6 +87,7 @@ export class JobRunner implements Jobs {
     this.#lease = lease;
     this.#log = log;
     this.#watch = new JobWatch(store, log);
+    this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.#watch.changed(id, revision));
     this.#resolveNode = resolveNode;
     this.#observer = observer;
   }
@@ -226,25 +211,6 @@ export class JobRunner implements Jobs {
         result: null,
         error: toErrorRecord(reason),
       };
-    }
-  }
-
-  /** Ends a job of `owner` that may have been stored and is not run; its node is let go of elsewhere. Never rejects. */
-  async abandon(job: Job, owner: string): Promise<void> {
-    const lastError = job.nodeUuid === null ? null : lastErrorText(job.method, NOT_RUN.message);
-    const end = { id: job.id, state: 'failed' as const, endTime: new Date(), progress: null, result: null };
-    const { revision } = await this.#repeatEnd({ ...end, error: NOT_RUN, lastError }, { owner, fence: null });
-    this.#inDoubt.delete(job.id);
-    if (revision !== null) this.#watch.changed(job.id, revision);
-    else if (this.#store.shared && this.#inDoubt.size < MOST_IN_DOUBT) this.#inDoubt.set(job.id, { job, owner });
-  }
-
-  /** Ends the jobs that were stored after they were abandoned: a commit that was given up may still be carried out. */
-  async endInDoubt(): Promise<void> {
-    if (this.#inDoubt.size === 0) return;
-    for (const id of await this.#store.listRunningJobs(this.#lease.current().id)) {
-      const doubt = this.#inDoubt.get(id);
-      if (doubt !== undefined) await this.abandon(doubt.job, doubt.owner);
     }
   }
 

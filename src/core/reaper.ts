@@ -1,7 +1,6 @@
 import type { ErrorRecord } from './errors.ts';
 import { INTERRUPTED, recordError } from './idempotency.ts';
-import type { Job } from './job.ts';
-import { lastErrorText } from './jobRunner.ts';
+import { type Job, lastErrorText } from './job.ts';
 import type { Logger } from './logger.ts';
 import type { Reaped, Store } from './store.ts';
 
