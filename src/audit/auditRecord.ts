@@ -14,6 +14,8 @@ export interface AuditRecord {
   /** Null outside a request. */
   request_id: string | null;
   way: WayIn | null;
+  /** The address that the request came from, be it a proxy's. */
+  peer: string | null;
   /** Null for one who did not prove who they are. */
   caller: string | null;
   role: Role | null;
@@ -70,6 +72,7 @@ export function auditRecord(facts: AuditFacts): AuditRecord {
     audit: true,
     request_id: scope?.id ?? null,
     way: scope?.way ?? null,
+    peer: scope?.peer ?? null,
     caller: facts.caller?.name ?? null,
     role: facts.caller?.role ?? null,
     action: facts.action,

@@ -31,7 +31,7 @@ export function limitRefusals(sink: AuditSink): RefusalLimit {
   const end = (key: string, { more, last, timer }: Alike) => {
     clearTimeout(timer);
     kinds.delete(key);
-    if (more > 0) sink({ ...last, request_id: null, way: null, more });
+    if (more > 0) sink({ ...last, request_id: null, way: null, peer: null, more });
   };
 
   return {

@@ -8,6 +8,8 @@ export interface RequestScope {
   /** `req-` and a UUID: on every line of the log and in the answer. */
   readonly id: string;
   readonly way: WayIn;
+  /** The address of the other end of the connection, be it a proxy; null when that has closed. */
+  readonly peer: string | null;
   /** The caller's trace (W3C Trace Context, 3.2); null when it has none. Not checked. */
   readonly traceparent: string | null;
   /** As `traceparent` (3.3). */

@@ -38,7 +38,7 @@ export function createRestHandler(options: RestOptions): (request: RestRequest, 
   const cors = createCors(corsOrigins);
 
   return (request, response) => {
-    const scope = openScope(request.headers, 'rest');
+    const scope = openScope(request, 'rest');
     const exchange = {
       request,
       response,

@@ -284,7 +284,7 @@ function routeRequests(
       rest(request, response);
       return;
     }
-    const scope = openScope(request.headers, isRpc ? rpcWay(request.headers) : 'rest');
+    const scope = openScope(request, isRpc ? rpcWay(request.headers) : 'rest');
     const refuse = ({ error, body }: Refused) => {
       const action = isRpc ? rpcAction(path.slice(1).split('?', 1)[0] ?? '') : undefined;
       requestScope.run(scope, () => access.refuse(action, error));

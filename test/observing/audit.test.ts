@@ -50,6 +50,7 @@ function record(given: Record<string, unknown>) {
     audit: true,
     request_id: expect.stringMatching(/^req-/),
     way: 'rest',
+    peer: '127.0.0.1',
     caller: null,
     role: null,
     action: null,
@@ -88,6 +89,7 @@ test('a call is one record: who, what, on which node, with which arguments, and 
     'audit',
     'request_id',
     'way',
+    'peer',
     'caller',
     'role',
     'action',
@@ -214,10 +216,11 @@ describe('a flood of those who are not let in', () => {
       expect(records.every(({ more }) => more === null)).toBe(true);
     }
     expect(records.slice(22)).toEqual([
-      record({ request_id: null, way: null, action: 'list nodes', outcome: 'unauthenticated', more: 50 }),
+      record({ request_id: null, way: null, peer: null, action: 'list nodes', outcome: 'unauthenticated', more: 50 }),
       record({
         request_id: null,
         way: null,
+        peer: null,
         caller: 'rita',
         role: 'reader',
         action: 'remove a node',

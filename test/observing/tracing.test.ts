@@ -17,7 +17,7 @@ const PARENT = 'b7ad6b7169203331';
 const SAMPLED = `00-${TRACE}-${PARENT}-01`;
 
 function scopeOf(traceparent: string | null): RequestScope {
-  return { id: 'req-1', way: 'rest', traceparent, tracestate: null, span: null };
+  return { id: 'req-1', way: 'rest', peer: null, traceparent, tracestate: null, span: null };
 }
 
 describe('the spans of the core', () => {

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { peerOf } from '../../src/server/peer.ts';
+import { peerOf, plainAddress } from '../../src/server/peer.ts';
 import { makeAuthority } from '../auth/certificates.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
@@ -177,4 +177,15 @@ test.each([
   ['1::', '1:0:0:0::/64'],
 ])('%s counts as %s', (address, peer) => {
   expect(peerOf(address)).toBe(peer);
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1'],
+  ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['::FFFF:10.0.0.1', '10.0.0.1'],
+  ['::ffff:a00:1', '::ffff:a00:1'],
+  ['2001:db8::1', '2001:db8::1'],
+  ['fe80::1%eth0', 'fe80::1%eth0'],
+])('%s is told as %s', (address, plain) => {
+  expect(plainAddress(address)).toBe(plain);
 });
