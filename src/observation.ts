@@ -47,12 +47,13 @@ export async function createObservation(config: Config, audit: AuditSink | null,
     otlpEndpoint === null ? null : await startTracing({ otlpEndpoint, samplePercent, host: config.host }, log);
   let listener: MetricsListener | null = null;
   const all = [metrics, records, tracing].filter((each) => each !== null).map(({ observer }) => observer);
+  const refused = (refusal: Refusal) => {
+    metrics.refused(refusal.error.kind);
+    records?.refused(refusal);
+  };
   return {
     observer: observers(...all),
-    refused(refusal) {
-      metrics.refused(refusal.error.kind);
-      records?.refused(refusal);
-    },
+    refused,
     bmcRequest(exchange) {
       metrics.bmcRequest(exchange);
       tracing?.bmcRequest(exchange);
@@ -66,7 +67,7 @@ export async function createObservation(config: Config, audit: AuditSink | null,
       metrics.read({ load: () => core.load(), downBmcs: () => clients.down() });
       const own = config.metrics.listen;
       if (own !== null) {
-        listener = await startMetricsListener(parseListenAddress(own)!, metrics, log);
+        listener = await startMetricsListener(parseListenAddress(own)!, metrics, refused, log);
         log.info({ url: listener.url }, 'the figures have an address of their own');
       }
       return {

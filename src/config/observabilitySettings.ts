@@ -13,7 +13,7 @@ export const metricsKeys = z.strictObject({
   listen: optionalTextSetting(
     {
       description:
-        'Where `GET /metrics` is answered without credentials, to whoever can reach the address. When not set it is answered where everything is, for the role reader.',
+        'Where `GET /metrics` is answered without credentials, to whoever can reach the address; at loopback only by the names of this machine. When not set it is answered where everything is, for the role reader.',
       allowed: 'HOST:PORT, with an IPv6 address in brackets',
     },
     (text) => parseListenAddress(text) !== null,

@@ -1,8 +1,14 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { vendorLabel } from '../../src/metrics/vendorLabel.ts';
 import { openStore } from '../../src/store/open.ts';
+import { htpasswd } from '../auth/users.ts';
 import { nodeCall, operator, startCoreOn, startJob } from '../core/harness.ts';
 import { type ObservedService, startObserved } from './observedService.ts';
 
@@ -187,6 +193,37 @@ describe('metrics.listen', () => {
     expect((await fetch(new URL('/v1/nodes', url))).status).toBe(404);
   });
 
+  test.each(['localhost', '127.0.0.1:9385', '[::1]', 'LOCALHOST:1'])(
+    'answers at loopback by the name %s',
+    async (host) => {
+      expect((await askBy(host)).status).toBe(200);
+    },
+  );
+
+  test.each(['evil.example', 'evil.example:9385', '127.0.0.1.evil.example', '192.0.2.1'])(
+    'answers nothing at loopback by the name %s, which somebody else can have pointed there, and says so in the audit',
+    async (host) => {
+      for (const path of ['/metrics', '/']) {
+        const { status, text, record } = await askBy(host, path);
+        expect([status, text]).toEqual([403, expect.stringMatching(/^At a loopback address/)]);
+        const way = { request_id: expect.stringMatching(/^req-/), way: 'rest', peer: '127.0.0.1', caller: null };
+        expect(record).toMatchObject({ ...way, action: 'read the figures', outcome: 'permission_denied' });
+      }
+    },
+  );
+
+  test('answers by every name where others than this machine are let in', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'passthru-metrics-'));
+    writeFileSync(join(folder, 'users'), htpasswd('ann'));
+    const environment = {
+      PASSTHRU_METRICS_LISTEN: '0.0.0.0:0',
+      PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
+    };
+    expect((await askBy('passthru.example:9385', '/metrics', environment)).status).toBe(200);
+    rmSync(folder, { recursive: true });
+  });
+
   test('stops the start where it cannot be listened at, and leaves nothing behind', async () => {
     const { host } = new URL(observed.service.url);
     await expect(startObserved({ PASSTHRU_METRICS_LISTEN: host })).rejects.toThrow(
@@ -194,6 +231,15 @@ describe('metrics.listen', () => {
     );
   });
 });
+
+/** What `metrics.listen` answers when it is called `host`, and what the audit says of that. */
+async function askBy(host: string, path = '/metrics', environment: Record<string, string> = {}) {
+  await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0', ...environment });
+  const { port } = new URL(apart.service.metricsUrl!);
+  const [answer] = await once(request({ port, host: '127.0.0.1', path, headers: { Host: host } }).end(), 'response');
+  const text = (await answer.setEncoding('utf8').toArray()).join('');
+  return { status: answer.statusCode, text, record: apart.records.at(-1) };
+}
 
 function lines(text: string): Record<string, string> {
   const pairs = text.split('\n').map((line) => /^([^#\s]+(?:\{.*\})?) (\S+)$/.exec(line));
