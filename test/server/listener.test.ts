@@ -123,7 +123,7 @@ test('an HTTP/2 session without a stream is told to go away after its idle time'
 });
 
 test('a quiet stream is kept open by a peer that answers pings', async () => {
-  service = await startTestService({ limits: { ...SHORT_LIMITS, pingInterval: 50 } });
+  service = await startTestService({ limits: { ...SHORT_LIMITS, pingInterval: 150 } });
   await service.createNode('n1');
   const transport = createConnectTransport({ baseUrl: service.url, httpVersion: '2' });
   const client = createClient(PassthruService, transport);
