@@ -1,138 +1,28 @@
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type IncomingHttpHeaders } from 'node:http2';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { GetNodeRequestSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { CallNodeMethodRequestSchema, WatchJobRequestSchema } from '../../gen/passthru/v1/passthru_pb.ts';
-import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { attributeDigest } from '../../src/store/rows.ts';
-import { htpasswd } from '../auth/users.ts';
-import { passthru, type Served, serve } from '../cli/run.ts';
-import { type OtlpReceiver, startOtlpReceiver } from '../observing/otlpReceiver.ts';
+import { passthru } from '../cli/run.ts';
+import { KeptAnswers } from './keptAnswers.ts';
+import { type MarkedService, startMarkedService } from './markedService.ts';
 import { found, MARKERS, USER } from './markers.ts';
 
 // Each service is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-let directory: string;
-let state: string;
-let fleet: Fleet;
-let collector: OtlpReceiver;
-let served: Served;
-/** Everything that anybody was answered. */
-const answers: string[] = [];
+let marked: MarkedService;
+let asked: KeptAnswers;
+let { ask, call, rpc, grpc } = {} as KeptAnswers;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'passthru-everywhere-'));
-  state = join(directory, 'state');
-  mkdirSync(state);
-  copyFileSync(new URL('./leakyDriver.mjs', import.meta.url), join(directory, 'leakyDriver.mjs'));
-  writeFileSync(join(directory, 'users'), htpasswd(USER));
-  writeFileSync(join(directory, 'secrets.key'), randomBytes(32).toString('base64'));
-  collector = await startOtlpReceiver();
-  const leaky = { driver: 'leaky', driver_info: { leaky_password: MARKERS.leaky } };
-  fleet = await startFleet({ accounts: { u: MARKERS.redfish } });
-  const redfish = { redfish_address: fleet.bmcs[0]!.url, redfish_username: 'u' };
-  const nodes = [
-    { name: 'leaky', ...leaky },
-    { name: 'leaky-2', ...leaky },
-    { name: 'broken', driver: 'leaky', driver_info: { ...leaky.driver_info, leaky_broken: true } },
-    { name: 'rf', driver: 'redfish', driver_info: { ...redfish, redfish_password: MARKERS.redfish } },
-    { name: 'rf-wrong', driver: 'redfish', driver_info: { ...redfish, redfish_password: MARKERS.wrongRedfish } },
-    {
-      name: 'rf-down',
-      driver: 'redfish',
-      driver_info: {
-        redfish_address: 'http://127.0.0.1:9',
-        redfish_password: MARKERS.redfish,
-        redfish_username: 'u',
-        redfish_connection_attempts: 1,
-      },
-    },
-  ];
-  writeFileSync(join(directory, 'nodes.yaml'), JSON.stringify({ nodes }));
-  const config = {
-    store: `sqlite:${join(state, 'passthru.db')}`,
-    nodes_file: 'nodes.yaml',
-    log_level: 'trace',
-    auth: { type: 'http_basic', http_basic_auth_user_file: 'users' },
-    secrets: { key_file: 'secrets.key' },
-    destinations: { allow: ['127.0.0.0/8'] },
-    redfish: { connection_attempts: 1 },
-    tracing: { otlp_endpoint: collector.url },
-    drivers: ['./leakyDriver.mjs'],
-  };
-  writeFileSync(join(directory, 'passthru.yaml'), JSON.stringify(config));
-  served = await serve(['--config', join(directory, 'passthru.yaml')], { PASSTHRU_STORE: config.store });
+  marked = await startMarkedService();
+  asked = new KeptAnswers(marked.served.url);
+  ({ ask, call, rpc, grpc } = asked);
 });
-
-afterAll(async () => {
-  served.command.process.kill('SIGKILL');
-  await served.command.ended;
-  await fleet.close();
-  await collector[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true });
-});
-
-const GOOD = `Basic ${Buffer.from(`${USER}:${MARKERS.basic}`).toString('base64')}`;
-
-/** Asks the service, and keeps all that it answers. */
-async function ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-  const response = await fetch(served.url + path, {
-    method,
-    headers: {
-      authorization: GOOD,
-      'content-type': 'application/json',
-      'x-openstack-ironic-api-version': '1.82',
-      cookie: `session=${MARKERS.cookie}`,
-      ...headers,
-    },
-    body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
-  });
-  const text = await response.text();
-  answers.push(`${method}: ${response.status} ${JSON.stringify([...response.headers])} ${text}`);
-  return { status: response.status, text, headers: response.headers };
-}
-
-const call = (node: string, method: string, body: unknown = {}, headers = {}) =>
-  ask('POST', `/v1/nodes/${node}/vendor_passthru?method=${method}`, body, headers);
-const rpc = (service: string, method: string, body: unknown, headers = {}) =>
-  ask('POST', `/passthru.v1.${service}/${method}`, body, headers);
-
-/** Calls by gRPC or gRPC-Web, and keeps all that comes back: headers, messages, trailers and the details in them. */
-async function grpc(type: string, path: string, message: Uint8Array): Promise<string> {
-  const framed = Buffer.concat([Buffer.alloc(5), message]);
-  framed.writeUInt32BE(message.length, 1);
-  const session = connect(served.url);
-  const headers = { ':method': 'POST', ':path': path, 'content-type': type, te: 'trailers', authorization: GOOD };
-  const stream = session.request({ ...headers, cookie: `session=${MARKERS.cookie}` });
-  const parts: string[] = [];
-  const keep = (given: IncomingHttpHeaders) => {
-    const details = given['grpc-status-details-bin'];
-    parts.push(JSON.stringify(given), Buffer.from(String(details ?? ''), 'base64').toString('latin1'));
-  };
-  stream.on('response', keep).on('trailers', keep);
-  stream.on('data', (chunk: Buffer) => {
-    const details = /grpc-status-details-bin: ?([\w+/=]+)/.exec(chunk.toString('latin1'))?.[1] ?? '';
-    parts.push(chunk.toString('latin1'), Buffer.from(details, 'base64').toString('latin1'));
-  });
-  stream.end(framed);
-  await once(stream, 'close');
-  session.destroy();
-  answers.push(`${type}: ${parts.join(' ')}`);
-  return parts.join(' ');
-}
-
-function files(): { name: string; content: Buffer }[] {
-  return readdirSync(state, { recursive: true })
-    .map(String)
-    .map((name) => ({ name, content: readFileSync(join(state, name)) }));
-}
+afterAll(() => marked[Symbol.asyncDispose]());
 
 test('the search finds what is there', () => {
   expect(found(`x ${MARKERS.leaky} y`)).toEqual([expect.stringMatching(/^leaky \(plain\)/)]);
@@ -170,7 +60,7 @@ test('a job that fails with it, and the node after it', async () => {
 });
 
 test('a BMC that quotes what it was sent, that refuses the password, and one that is not there', async () => {
-  const bmc = fleet.bmcs[0]!;
+  const bmc = marked.fleet.bmcs[0]!;
   const said = [MARKERS.redfish, MARKERS.header].map((secret) => ({
     MessageId: 'Base.1.8.PropertyValueError',
     Message: `The value '${secret}' is wrong`,
@@ -223,7 +113,7 @@ test('callers who are not let in', async () => {
       expect((await ask('POST', path, {}, { authorization, 'x-auth-token': MARKERS.bearer })).status).toBe(401);
     }
   }
-  const client = new Client(new URL(served.url).host, credentials.createInsecure());
+  const client = new Client(new URL(marked.served.url).host, credentials.createInsecure());
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${MARKERS.metadata}`);
   metadata.set('x-auth-token', MARKERS.metadata);
@@ -239,7 +129,7 @@ test('callers who are not let in', async () => {
     );
   });
   client.close();
-  answers.push(`gRPC: ${error} ${JSON.stringify(error)}`);
+  asked.answers.push(`gRPC: ${error} ${JSON.stringify(error)}`);
   expect(error).toMatchObject({ code: 16 });
 });
 
@@ -291,7 +181,7 @@ test('nodes that are enrolled, changed, shown and removed', async () => {
   expect((await ask('POST', '/v1/nodes', { name: 'kept', driver: 'redfish', instance_info })).status).toBe(201);
   // By a digest as well a secret could be found: whoever has the file tries one after the other.
   const digest = attributeDigest(instance_info);
-  for (const { name, content } of files()) expect([name, content.includes(digest)]).toEqual([name, false]);
+  for (const { name, content } of marked.files()) expect([name, content.includes(digest)]).toEqual([name, false]);
   for (const path of ['', '/detail', '/new', '/new/validate']) await ask('GET', `/v1/nodes${path}`);
   await rpc('NodeService', 'ListNodes', {});
   await rpc('NodeService', 'GetNode', { node: 'new' });
@@ -319,11 +209,19 @@ test.each(['application/grpc+proto', 'application/grpc-web+proto'])('errors, job
 });
 
 test('what the command prints', async () => {
-  const server = { PASSTHRU_SERVER: served.url };
+  const server = { PASSTHRU_SERVER: marked.served.url };
   const user = { ...server, PASSTHRU_USER: USER, PASSTHRU_PASSWORD: MARKERS.basic };
   const secret = ['--driver-info', `redfish_password=${MARKERS.body}`];
   const create = ['node', 'create', '--name', 'by-command', '--driver', 'redfish'];
-  const discover = ['driver', 'passthru', 'call', 'redfish', 'discover', '--arg', `address=${fleet.bmcs[0]!.url}`];
+  const discover = [
+    'driver',
+    'passthru',
+    'call',
+    'redfish',
+    'discover',
+    '--arg',
+    `address=${marked.fleet.bmcs[0]!.url}`,
+  ];
   for (const [status, args, more] of [
     [0, [...create, ...secret, '--driver-info', 'redfish_address=https://bmc.example']],
     [1, [...create, ...secret]],
@@ -345,7 +243,7 @@ test('what the command prints', async () => {
   ] as [number, string[], NodeJS.ProcessEnv?][]) {
     const { status: ended, stdout, stderr } = await passthru(args, more ?? user);
     expect([args, ended === 0, stderr]).toEqual([args, status === 0, status === 0 ? '' : expect.stringMatching(/./)]);
-    answers.push(`passthru ${args.slice(0, 4).join(' ')}: ${stdout} ${stderr}`);
+    asked.answers.push(`passthru ${args.slice(0, 4).join(' ')}: ${stdout} ${stderr}`);
   }
 });
 
@@ -355,13 +253,13 @@ test('the figures', async () => {
 
 describe('nothing of all that is', () => {
   test('in an answer', () => {
-    expect(answers.length).toBeGreaterThan(100);
-    expect(found(answers.join('\n'))).toEqual([]);
+    expect(asked.answers.length).toBeGreaterThan(100);
+    expect(found(asked.answers.join('\n'))).toEqual([]);
   });
 
   test('in the database or its log, while the service runs', () => {
-    expect(files().map(({ name }) => name)).toEqual(expect.arrayContaining(['passthru.db', 'passthru.db-wal']));
-    expect(files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
+    expect(marked.files().map(({ name }) => name)).toEqual(expect.arrayContaining(['passthru.db', 'passthru.db-wal']));
+    expect(marked.files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
   });
 
   test('in a trace', async () => {
@@ -371,18 +269,21 @@ describe('nothing of all that is', () => {
       'call redfish.discover',
       'job leaky.works',
     ];
-    await vi.waitFor(() => expect(collector.spans.map(({ name }) => name)).toEqual(expect.arrayContaining(names)), {
-      timeout: 30_000,
-    });
-    expect(found(collector.bodies.join('\n'))).toEqual([]);
-    expect(found(JSON.stringify(collector.requests))).toEqual([]);
+    await vi.waitFor(
+      () => expect(marked.collector.spans.map(({ name }) => name)).toEqual(expect.arrayContaining(names)),
+      {
+        timeout: 30_000,
+      },
+    );
+    expect(found(marked.collector.bodies.join('\n'))).toEqual([]);
+    expect(found(JSON.stringify(marked.collector.requests))).toEqual([]);
   });
 
   test('in what the service writes to its outputs, up to an exception that nobody catches', async () => {
     await call('leaky', 'crashes').catch(() => {});
-    const { status, stdout, stderr } = await served.command.ended;
+    const { status, stdout, stderr } = await marked.served.command.ended;
     expect(status).toBe(1);
-    expect(stdout).toBe(`listening on ${served.url}\n`);
+    expect(stdout).toBe(`listening on ${marked.served.url}\n`);
     expect(stderr).toContain('a promise failed that nobody waited for');
     expect(stderr).toContain('"level":"debug"');
     for (const action of ['call a method', 'enrol a node', 'change a node', 'list nodes']) {
@@ -393,8 +294,8 @@ describe('nothing of all that is', () => {
   });
 
   test('left in a file after it', () => {
-    expect(files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
-    expect(readdirSync(directory).sort()).toEqual([
+    expect(marked.files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
+    expect(readdirSync(marked.directory).sort()).toEqual([
       'leakyDriver.mjs',
       'nodes.yaml',
       'passthru.yaml',
