@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
+import { htpasswd } from './users.ts';
 
 /** A service that asks who calls, as its configuration says. */
 export interface ConfiguredService extends TestService {
@@ -52,4 +53,11 @@ export async function startConfiguredService(
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** Starts a service with HTTP Basic, and these users for admins. */
+export function startBasicService(...users: string[]): Promise<ConfiguredService> {
+  return startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
+    users: htpasswd(...users),
+  });
 }

@@ -4,17 +4,15 @@ import { createConnection } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
-import { basic, htpasswd } from './users.ts';
+import { type ConfiguredService, startBasicService } from './guardedService.ts';
+import { basic } from './users.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 let service: ConfiguredService;
 beforeAll(async () => {
-  service = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
-    users: htpasswd('anna'),
-  });
+  service = await startBasicService('anna');
   await service.createNode('n1');
 });
 afterAll(() => service[Symbol.asyncDispose]());

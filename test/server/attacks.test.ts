@@ -1,8 +1,8 @@
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
+import { type ConfiguredService, startBasicService } from '../auth/guardedService.ts';
 import { Requests } from '../auth/requests.ts';
-import { basic, htpasswd } from '../auth/users.ts';
+import { basic } from '../auth/users.ts';
 
 const NODE = 'a-node-that-nobody-may-see';
 const GOOD = `Authorization: ${basic('anna').headers?.authorization}`;
@@ -10,9 +10,7 @@ const MEDIA = 'X-OpenStack-Ironic-API-Version: 1.80';
 
 let service: ConfiguredService;
 beforeAll(async () => {
-  service = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
-    users: htpasswd('anna'),
-  });
+  service = await startBasicService('anna');
   await service.createNode(NODE);
 });
 afterAll(() => service[Symbol.asyncDispose]());
