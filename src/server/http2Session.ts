@@ -75,6 +75,9 @@ export function guardSession(
   session.on('ping', count);
   session.on('remoteSettings', count);
   socket.once('close', () => clearInterval(check));
+  // Of a session that ends by a protocol error before it has acknowledged our SETTINGS Node keeps the callback, and with it
+  // all that the session leads to; if that is the socket, none of it is ever freed (Node 24.21).
+  session.once('close', () => session.removeAllListeners());
 }
 
 function endAbuse(session: ServerHttp2Session): void {
