@@ -33,10 +33,18 @@ async function loadedBy(environment: Record<string, string>): Promise<Set<string
   child.stderr.on('data', (chunk) => {
     told += chunk;
   });
-  const [first] = await once(child.stdout, 'data');
+  const closed = once(child, 'close');
+  const ended = closed.then(([status]) => {
+    throw new Error(`serve ended with ${status}: ${told}`);
+  });
+  const [first] = await Promise.race([once(child.stdout, 'data'), ended]);
   expect(String(first)).toContain('listening on');
   child.kill('SIGTERM');
-  await once(child, 'close');
+  const late = AbortSignal.timeout(20_000);
+  late.onabort = () => child.kill('SIGABRT');
+  const [status] = await closed;
+  late.onabort = null;
+  expect(status, told).toBe(0);
   return new Set([...told.matchAll(/^loaded (\S+)$/gm)].map(([, name]) => name));
 }
 
