@@ -13,12 +13,12 @@ import { SHOWN, SHOWN_UNCUT } from './shown.ts';
 const BUILD_MS = 20 * 60_000;
 // What a first build of Rust's and Java's clients takes is too long for every `npm test`.
 const SLOW: readonly Language[] = ['java', 'rust'];
-const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
+const everything = process.env.TEST_CLIENTS === 'all';
 
 const tested: Language[] = [];
 for (const language of LANGUAGES) {
   const long = SLOW.includes(language) && !everything;
-  const why = long ? 'its build is long; PASSTHRU_TEST_CLIENTS=all runs it' : await whyNot(language);
+  const why = long ? 'its build is long; TEST_CLIENTS=all runs it' : await whyNot(language);
   if (why === null) tested.push(language);
   else tellSkipped(`the ${language} client`, why);
 }

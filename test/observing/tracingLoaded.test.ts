@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { serve } from '../cli/run.js';
 
 /** Tells each module of OpenTelemetry's SDK as it is loaded; the API alone is no SDK. */
 const PRELOAD = `
@@ -16,36 +14,11 @@ registerHooks({
 
 /** What a service that is started with `environment` loads of the SDK. */
 async function loadedBy(environment: Record<string, string>): Promise<Set<string | undefined>> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--import',
-      `data:text/javascript,${encodeURIComponent(PRELOAD)}`,
-      fileURLToPath(new URL('../../src/main.js', import.meta.url)),
-      'serve',
-    ],
-    {
-      env: { ...process.env, PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_STORE: 'sqlite::memory:', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let told = '';
-  child.stderr.on('data', (chunk) => {
-    told += chunk;
-  });
-  const closed = once(child, 'close');
-  const ended = closed.then(([status]) => {
-    throw new Error(`serve ended with ${status}: ${told}`);
-  });
-  const [first] = await Promise.race([once(child.stdout, 'data'), ended]);
-  expect(String(first)).toContain('listening on');
-  child.kill('SIGTERM');
-  const late = AbortSignal.timeout(20_000);
-  late.onabort = () => child.kill('SIGABRT');
-  const [status] = await closed;
-  late.onabort = null;
-  expect(status, told).toBe(0);
-  return new Set([...told.matchAll(/^loaded (\S+)$/gm)].map(([, name]) => name));
+  const preload = `--import=data:text/javascript,${encodeURIComponent(PRELOAD)}`;
+  const served = await serve([], { NODE_OPTIONS: preload, ...environment });
+  const { status, stderr } = await served.stop();
+  expect(status, stderr).toBe(0);
+  return new Set([...stderr.matchAll(/^loaded (\S+)$/gm)].map(([, name]) => name));
 }
 
 test('OpenTelemetry’s SDK is loaded where tracing is configured, and nowhere else', async () => {

@@ -15,7 +15,7 @@ export const WORKS = 'works';
 
 /**
  * Checks that docs/compatibility.md has these rows, and no others, between the comments `<!-- NAME -->` and
- * `<!-- end of NAME -->`. With PASSTHRU_UPDATE_DOCS set it writes them there instead.
+ * `<!-- end of NAME -->`. With UPDATE_DOCS set it writes them there instead.
  * @param rows all of them, or, when some were not tried, the first
  */
 export function expectTable(name: string, heading: string, rows: readonly Row[], whole = true): void {
@@ -26,7 +26,7 @@ export function expectTable(name: string, heading: string, rows: readonly Row[],
   expect([name, from >= begin.length, to >= from]).toEqual([name, true, true]);
   const table = [`| ${heading} | Result |`, '| --- | --- |', ...rows.map(drawRow), ''].join('\n');
   if (!whole) expect(page.slice(from, from + table.length)).toBe(table);
-  else if (process.env.PASSTHRU_UPDATE_DOCS) writeFileSync(PAGE, page.slice(0, from) + table + page.slice(to));
+  else if (process.env.UPDATE_DOCS) writeFileSync(PAGE, page.slice(0, from) + table + page.slice(to));
   else expect(page.slice(from, to)).toBe(table);
 }
 

@@ -24,7 +24,7 @@ import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 // More than a hundred commands, and Python takes its time over the options of each.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 60_000 });
 
-const everything = process.env.PASSTHRU_TEST_CLIENTS === 'all';
+const everything = process.env.TEST_CLIENTS === 'all';
 const file = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
 
 const environment = await pythonEnvironment();

@@ -10,7 +10,7 @@ import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
 const run = promisify(execFile);
 
 /** How long schemathesis is to look for faults, in seconds; where none is said it asks the same each time. */
-const wanted = process.env.PASSTHRU_TEST_SCHEMATHESIS_SECONDS;
+const wanted = process.env.SCHEMATHESIS_SECONDS;
 const SECONDS = Number(wanted ?? 25);
 const SEED = wanted === undefined ? ['--seed', '1'] : [];
 const LIMIT_MS = (SECONDS + 60) * 1000;

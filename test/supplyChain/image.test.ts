@@ -13,7 +13,7 @@ import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
  * that docs/container.md gives (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a folder that is
  * mounted read-only), by the kernel's own means, which takes root on Linux. The packages are fetched twice.
  */
-const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.PASSTHRU_TEST_CLIENTS === 'all';
+const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.TEST_CLIENTS === 'all';
 
 /** Mounts as an engine does, in a namespace of its own, and becomes the program. Its arguments: root, volume, data, etc. */
 const CONTAIN = `set -e
@@ -28,7 +28,7 @@ mount --bind "$data" "$root$volume"
 mount -o remount,bind,ro "$root"
 exec setpriv --no-new-privs unshare --root "$root" --wd "$workdir" --setgid ${NONROOT} --setuid ${NONROOT} "$@"`;
 
-const where = canRun ? '' : ' (is tried as root on Linux, with PASSTHRU_TEST_CLIENTS=all)';
+const where = canRun ? '' : ' (is tried as root on Linux, with TEST_CLIENTS=all)';
 
 describe.skipIf(!canRun)(`the image of the Dockerfile${where}`, () => {
   const folder = imageFolder();
