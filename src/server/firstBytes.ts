@@ -1,13 +1,11 @@
 import type { Socket } from 'node:net';
-import { countResets } from './firstFrames.ts';
-import { RAPID_RESETS } from './http2Session.ts';
 
 /** How an HTTP/2 connection with prior knowledge begins (RFC 9113, 3.4). No HTTP/1.1 method begins so. */
 const PREFACE = Buffer.from('PRI ');
 
 /**
  * Reads as much of a new connection as tells the version of HTTP, puts it back and hands the socket over.
- * A connection that is silent for `timeout` milliseconds is destroyed, and so is one that begins with rapid resets.
+ * A connection that is silent for `timeout` milliseconds is destroyed.
  */
 export function sniffHttpVersion(
   socket: Socket,
@@ -25,10 +23,6 @@ export function sniffHttpVersion(
     socket.off('data', read);
     socket.off('close', forget);
     forget();
-    if (isPreface && countResets(seen) >= RAPID_RESETS) {
-      socket.destroy();
-      return;
-    }
     socket.pause();
     socket.unshift(seen);
     if (isPreface) {

@@ -6,13 +6,19 @@ import type { ListenerLimits } from './limits.ts';
 /** How many streams of one turn of the event loop may be reset in it. */
 export const RAPID_RESETS = 50;
 
+export interface SessionGuard {
+  /** Whether the request of a stream has to end in time, by its path. */
+  awaitsEnd(path: string | undefined): boolean;
+  /** The session is ended because its client abuses it. */
+  abused(): void;
+}
+
 /**
  * Owns the timers of an HTTP/2 session, of which Node arms none: it pings the peer, which also keeps quiet streams
  * alive through proxies, and destroys the connection of one that does not answer; it closes a session that is idle or
  * old; and it ends a stream whose request does not arrive whole. It ends a session that sends too many PING and SETTINGS
  * frames (CVE-2019-9512, CVE-2019-9515), of which nghttp2 counts those alone that wait to be acknowledged.
  * @param connection counts the streams; undefined when its socket has closed
- * @param awaitsEnd whether the request of a stream has to end in time, by its path
  */
 export function guardSession(
   session: ServerHttp2Session,
@@ -22,7 +28,7 @@ export function guardSession(
     ListenerLimits,
     'pingInterval' | 'sessionIdleTimeout' | 'sessionMaxAge' | 'requestTimeout' | 'maxControlFrames'
   >,
-  awaitsEnd: (path: string | undefined) => boolean,
+  { awaitsEnd, abused }: SessionGuard,
 ): void {
   const begun = Date.now();
   // Sessions that began together, as after a restart, do not end together.
@@ -49,9 +55,15 @@ export function guardSession(
     });
   }, limits.pingInterval);
 
+  const endAbuse = () => {
+    if (session.destroyed) return;
+    abused();
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    session.destroy();
+  };
   const isRapidReset = rapidResetGauge();
   session.on('stream', (stream: ServerHttp2Stream, headers) => {
-    if (isRapidReset(stream)) endAbuse(session);
+    if (isRapidReset(stream)) endAbuse();
     openStreams += 1;
     connection?.begin();
     const timer =
@@ -70,7 +82,7 @@ export function guardSession(
 
   const flooded = floodGauge(limits.maxControlFrames);
   const count = () => {
-    if (flooded()) endAbuse(session);
+    if (flooded()) endAbuse();
   };
   session.on('ping', count);
   session.on('remoteSettings', count);
@@ -78,12 +90,6 @@ export function guardSession(
   // Of a session that ends by a protocol error before it has acknowledged our SETTINGS Node keeps the callback, and with it
   // all that the session leads to; if that is the socket, none of it is ever freed (Node 24.21).
   session.once('close', () => session.removeAllListeners());
-}
-
-function endAbuse(session: ServerHttp2Session): void {
-  if (session.destroyed) return;
-  session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  session.destroy();
 }
 
 /**

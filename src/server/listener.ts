@@ -22,11 +22,11 @@ import { sniffHttpVersion } from './firstBytes.ts';
 import { isLocalAuthority } from './hostGate.ts';
 import { guardSession } from './http2Session.ts';
 import { DEFAULT_LIMITS, type ListenerLimits } from './limits.ts';
-import { oneATurn } from './oneATurn.ts';
 import { createOriginGate } from './originGate.ts';
 import { openScope, REQUEST_ID_HEADER, rpcWay } from './requestId.ts';
 import { createRpcAdapter } from './rpcAdapter.ts';
 import { createRpcCors } from './rpcCors.ts';
+import { SessionStarts } from './sessionStarts.ts';
 import { endStalledAnswer } from './stalledAnswer.ts';
 import type { ListenerTls } from './tls.ts';
 
@@ -186,7 +186,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
   // connections stands behind the one that tells the versions apart.
-  const beginSession = oneATurn();
+  const starts = new SessionStarts();
   const ready = secure === null ? 'connection' : 'secureConnection';
   const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
   server.removeAllListeners(ready);
@@ -205,17 +205,18 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         for (const serve of serveHttp1) serve.call(server, socket);
         if (secure !== null) socket.on('data', keepFromParser);
       },
-      // What a session has sent before it is one is worked off at once: up to 64 KiB, thousands of streams.
       http2: (socket) =>
-        beginSession(() => {
-          if (socket.destroyed) return;
+        starts.begin(socket, () => {
           // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
           // waits for its flow control would keep the connection until a ping fails.
           socket.allowHalfOpen = false;
           http2Server.once('session', (session) => {
             sessions.add(session);
             session.once('close', () => sessions.delete(session));
-            guardSession(session, socket, connections.of(socket), limits, (path) => !isRequestStream(path));
+            guardSession(session, socket, connections.of(socket), limits, {
+              awaitsEnd: (path) => !isRequestStream(path),
+              abused: () => starts.abused(socket),
+            });
           });
           http2Server.emit('connection', socket);
         }),
