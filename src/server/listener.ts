@@ -207,6 +207,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       },
       http2: (socket) =>
         starts.begin(socket, () => {
+          if (!server.listening) {
+            // Nobody would tell it to go.
+            socket.destroy();
+            return;
+          }
           // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
           // waits for its flow control would keep the connection until a ping fails.
           socket.allowHalfOpen = false;

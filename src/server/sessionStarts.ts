@@ -8,10 +8,15 @@ const REMEMBERED = 1000;
 /** Between two sessions that such a client begins, in milliseconds. One that is abused takes about a fifth of it. */
 const INTERVAL = 5;
 
+interface Start {
+  socket: Socket;
+  begin: () => void;
+}
+
 interface Abuser {
-  /** When its next session may begin, by the monotonic clock. */
-  next: number;
-  forget: NodeJS.Timeout;
+  waiting: Start[];
+  /** When a session of it was last ended, by the monotonic clock. */
+  last: number;
 }
 
 /**
@@ -19,7 +24,7 @@ interface Abuser {
  * Those of a client that has abused one begin at intervals: however many it opens, most of the processor is others'.
  */
 export class SessionStarts {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Start[] = [];
   readonly #abusers = new Map<string, Abuser>();
 
   /**
@@ -27,27 +32,9 @@ export class SessionStarts {
    * is one that begins with rapid resets, which is ended.
    */
   begin(socket: Socket, begin: () => void): void {
-    const start = () => {
-      if (socket.destroyed) return;
-      // All that has come by now is worked off at once: up to 64 KiB, a thousand streams.
-      const first: Buffer | null = socket.read();
-      if (first !== null && countResets(first) >= RAPID_RESETS) {
-        this.abused(socket);
-        socket.destroy();
-        return;
-      }
-      if (first !== null) socket.unshift(first);
-      begin();
-    };
     const abuser = this.#abusers.size === 0 ? undefined : this.#abusers.get(peerOf(socket.remoteAddress ?? ''));
-    if (abuser === undefined) {
-      this.#inTurn(start);
-      return;
-    }
-    const now = performance.now();
-    const at = Math.max(now, abuser.next);
-    abuser.next = at + INTERVAL;
-    setTimeout(() => this.#inTurn(start), at - now);
+    if (abuser === undefined) this.#inTurn({ socket, begin });
+    else abuser.waiting.push({ socket, begin });
   }
 
   /** The session over `socket` is ended for abuse. */
@@ -55,22 +42,48 @@ export class SessionStarts {
     // It has gone by itself.
     if (remoteAddress === undefined) return;
     const name = peerOf(remoteAddress);
-    const abuser = this.#abusers.get(name);
-    if (abuser !== undefined) {
-      abuser.forget.refresh();
+    const last = performance.now();
+    const known = this.#abusers.get(name);
+    if (known !== undefined) {
+      known.last = last;
       return;
     }
-    const forget = setTimeout(() => this.#abusers.delete(name), REMEMBERED).unref();
-    this.#abusers.set(name, { next: performance.now() + INTERVAL, forget });
+    const abuser: Abuser = { waiting: [], last };
+    this.#abusers.set(name, abuser);
+    const timer = setInterval(() => {
+      // As many wait as there may be connections of it, since those that have closed take no time.
+      let next = abuser.waiting.shift();
+      while (next?.socket.destroyed) next = abuser.waiting.shift();
+      if (next !== undefined) {
+        this.#inTurn(next);
+      } else if (performance.now() - abuser.last >= REMEMBERED) {
+        clearInterval(timer);
+        this.#abusers.delete(name);
+      }
+    }, INTERVAL).unref();
   }
 
-  #inTurn(start: () => void): void {
+  #inTurn(start: Start): void {
     if (this.#waiting.push(start) === 1) setImmediate(() => this.#turn());
   }
 
   #turn(): void {
-    this.#waiting[0]?.();
+    const [start] = this.#waiting;
+    if (start !== undefined) this.#start(start);
     this.#waiting.shift();
     if (this.#waiting.length > 0) setImmediate(() => this.#turn());
+  }
+
+  #start({ socket, begin }: Start): void {
+    if (socket.destroyed) return;
+    // All that has come by now is worked off at once: up to 64 KiB, a thousand streams.
+    const first: Buffer | null = socket.read();
+    if (first !== null && countResets(first) >= RAPID_RESETS) {
+      this.abused(socket);
+      socket.destroy();
+      return;
+    }
+    if (first !== null) socket.unshift(first);
+    begin();
   }
 }

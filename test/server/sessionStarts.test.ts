@@ -46,19 +46,30 @@ test('those of a client that has abused one begin 5 ms apart for a second; nobod
   starts.abused(connection('192.0.2.1'));
   for (const name of ['a', 'b', 'c']) begin(name, connection('::ffff:192.0.2.1'));
   begin('other', connection('192.0.2.2'));
-  expect(await beginsIn(1)).toEqual(['other']);
+  expect(await beginsIn(4)).toEqual(['other']);
   expect(await beginsIn(5)).toEqual(['a']);
   expect(await beginsIn(5)).toEqual(['b']);
   begin('d', connection('192.0.2.1'));
   expect(await beginsIn(5)).toEqual(['c']);
   expect(await beginsIn(5)).toEqual(['d']);
+  await beginsIn(500);
   starts.abused(connection('192.0.2.1'));
-  await beginsIn(990);
+  await beginsIn(800);
   for (const name of ['a', 'b']) begin(name, connection('192.0.2.1'));
-  expect(await beginsIn(1)).toEqual(['a']);
-  await beginsIn(10);
+  expect(await beginsIn(6)).toEqual(['a']);
+  await beginsIn(500);
   for (const name of ['a', 'b']) begin(name, connection('192.0.2.1'));
-  expect(await beginsIn(1)).toEqual(['a', 'b']);
+  expect(await beginsIn(2)).toEqual(['a', 'b']);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('connections of an abuser that have closed by their turn take no time of those that wait', async () => {
+  starts.abused(connection('192.0.2.1'));
+  const many = Array.from({ length: 1000 }, () => connection('192.0.2.1'));
+  for (const socket of many) begin('closed', socket);
+  begin('open', connection('192.0.2.1'));
+  for (const socket of many) socket.destroy();
+  expect(await beginsIn(6)).toEqual(['open']);
 });
 
 test('one that has closed by its turn does not begin', async () => {
