@@ -7,6 +7,7 @@ import {
   type ServerHttp2Session,
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Access } from '../auth/access.ts';
 import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
@@ -187,6 +188,25 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   // The HTTP/1.1 server itself listens, because only a server that listens arms its timers. Its own handler of
   // connections stands behind the one that tells the versions apart.
   const starts = new SessionStarts();
+  const beginSession = (socket: Socket) => {
+    if (!server.listening) {
+      // It has closed meanwhile, and nobody would tell the session to go.
+      socket.destroy();
+      return;
+    }
+    // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what waits
+    // for its flow control would keep the connection until a ping fails.
+    socket.allowHalfOpen = false;
+    http2Server.once('session', (session) => {
+      sessions.add(session);
+      session.once('close', () => sessions.delete(session));
+      guardSession(session, socket, connections.of(socket), limits, {
+        awaitsEnd: (path) => !isRequestStream(path),
+        abused: () => starts.abused(socket),
+      });
+    });
+    http2Server.emit('connection', socket);
+  };
   const ready = secure === null ? 'connection' : 'secureConnection';
   const serveHttp1 = server.listeners(ready) as ((socket: Socket) => void)[];
   server.removeAllListeners(ready);
@@ -205,26 +225,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         for (const serve of serveHttp1) serve.call(server, socket);
         if (secure !== null) socket.on('data', keepFromParser);
       },
-      http2: (socket) =>
-        starts.begin(socket, () => {
-          if (!server.listening) {
-            // Nobody would tell it to go.
-            socket.destroy();
-            return;
-          }
-          // Node's HTTP/1.1 server takes half-open connections. Over HTTP/2 a peer that closes its side has gone, and what
-          // waits for its flow control would keep the connection until a ping fails.
-          socket.allowHalfOpen = false;
-          http2Server.once('session', (session) => {
-            sessions.add(session);
-            session.once('close', () => sessions.delete(session));
-            guardSession(session, socket, connections.of(socket), limits, {
-              awaitsEnd: (path) => !isRequestStream(path),
-              abused: () => starts.abused(socket),
-            });
-          });
-          http2Server.emit('connection', socket);
-        }),
+      http2: (socket) => {
+        // Node makes no session of what the handshake has not agreed on (RFC 9113, 3.2).
+        if (secure !== null && (socket as TLSSocket).alpnProtocol !== 'h2') socket.destroy();
+        else starts.begin(socket, () => beginSession(socket));
+      },
     });
   });
 

@@ -8,13 +8,11 @@ const REMEMBERED = 1000;
 /** Between two sessions that such a client begins, in milliseconds. One that is abused takes about a fifth of it. */
 const INTERVAL = 5;
 
-interface Start {
-  socket: Socket;
-  begin: () => void;
-}
+type Begin = () => void;
 
 interface Abuser {
-  waiting: Start[];
+  /** Those of its connections that wait, the one that came first in front. */
+  readonly waiting: Map<Socket, Begin>;
   /** When a session of it was last ended, by the monotonic clock. */
   last: number;
 }
@@ -24,17 +22,21 @@ interface Abuser {
  * Those of a client that has abused one begin at intervals: however many it opens, most of the processor is others'.
  */
 export class SessionStarts {
-  readonly #waiting: Start[] = [];
+  readonly #turns: Begin[] = [];
   readonly #abusers = new Map<string, Abuser>();
 
   /**
    * Calls `begin` when the session over `socket` may begin, which is later; never when the socket has closed by then, or
    * is one that begins with rapid resets, which is ended.
    */
-  begin(socket: Socket, begin: () => void): void {
+  begin(socket: Socket, begin: Begin): void {
     const abuser = this.#abusers.size === 0 ? undefined : this.#abusers.get(peerOf(socket.remoteAddress ?? ''));
-    if (abuser === undefined) this.#inTurn({ socket, begin });
-    else abuser.waiting.push({ socket, begin });
+    if (abuser === undefined) {
+      this.#inTurn(() => start(socket, begin));
+      return;
+    }
+    abuser.waiting.set(socket, begin);
+    socket.once('close', () => abuser.waiting.delete(socket));
   }
 
   /** The session over `socket` is ended for abuse. */
@@ -48,42 +50,40 @@ export class SessionStarts {
       known.last = last;
       return;
     }
-    const abuser: Abuser = { waiting: [], last };
+    const abuser: Abuser = { waiting: new Map(), last };
     this.#abusers.set(name, abuser);
     const timer = setInterval(() => {
-      // As many wait as there may be connections of it, since those that have closed take no time.
-      let next = abuser.waiting.shift();
-      while (next?.socket.destroyed) next = abuser.waiting.shift();
-      if (next !== undefined) {
-        this.#inTurn(next);
-      } else if (performance.now() - abuser.last >= REMEMBERED) {
-        clearInterval(timer);
-        this.#abusers.delete(name);
+      const isOver = performance.now() - abuser.last >= REMEMBERED;
+      for (const [socket, begin] of abuser.waiting) {
+        abuser.waiting.delete(socket);
+        this.#inTurn(() => start(socket, begin));
+        if (!isOver) break;
       }
+      if (!isOver) return;
+      clearInterval(timer);
+      this.#abusers.delete(name);
     }, INTERVAL).unref();
   }
 
-  #inTurn(start: Start): void {
-    if (this.#waiting.push(start) === 1) setImmediate(() => this.#turn());
+  #inTurn(begin: Begin): void {
+    if (this.#turns.push(begin) === 1) setImmediate(() => this.#turn());
   }
 
   #turn(): void {
-    const [start] = this.#waiting;
-    if (start !== undefined) this.#start(start);
-    this.#waiting.shift();
-    if (this.#waiting.length > 0) setImmediate(() => this.#turn());
+    this.#turns[0]?.();
+    this.#turns.shift();
+    if (this.#turns.length > 0) setImmediate(() => this.#turn());
   }
+}
 
-  #start({ socket, begin }: Start): void {
-    if (socket.destroyed) return;
-    // All that has come by now is worked off at once: up to 64 KiB, a thousand streams.
-    const first: Buffer | null = socket.read();
-    if (first !== null && countResets(first) >= RAPID_RESETS) {
-      this.abused(socket);
-      socket.destroy();
-      return;
-    }
-    if (first !== null) socket.unshift(first);
-    begin();
+function start(socket: Socket, begin: Begin): void {
+  if (socket.destroyed) return;
+  // All that has come by now is worked off at once: up to 64 KiB, a thousand streams.
+  const first: Buffer | null = socket.read();
+  if (first !== null && countResets(first) >= RAPID_RESETS) {
+    socket.destroy();
+    return;
   }
+  if (first !== null) socket.unshift(first);
+  begin();
 }

@@ -1,15 +1,19 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { ListenerTls } from '../../src/server/tls.ts';
 import { type Authority, type Identity, makeAuthority } from '../auth/certificates.ts';
 import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
 import { PROTOCOLS, Requests } from '../auth/requests.ts';
 import { startTestService } from '../rpc/service.ts';
+import { HELLO } from './http2Frames.ts';
 
 const TLS = 'tls: { cert_file: cert.pem, key_file: key.pem }\n';
 
@@ -24,7 +28,12 @@ function files(): Record<string, string> {
   return { 'cert.pem': server.cert, 'key.pem': server.key, 'ca.pem': authority.cert };
 }
 
-async function open(service: ConfiguredService, options: ConnectionOptions = {}): Promise<TLSSocket> {
+function tlsOf({ folder }: ConfiguredService): ListenerTls {
+  const file = (name: string) => join(folder, name);
+  return { certFile: file('cert.pem'), keyFile: file('key.pem'), clientCaFile: null, requireClientCertificate: false };
+}
+
+async function open(service: Pick<ConfiguredService, 'url'>, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect({
     host: '127.0.0.1',
     port: Number(new URL(service.url).port),
@@ -92,6 +101,28 @@ describe('one port under TLS', () => {
     expect(await getHttp1(service, '/healthz')).toBe(200);
   });
 
+  test('HTTP/2 that was not agreed on is cut off, and leaves nothing to the next session', async () => {
+    await using own = await startTestService({
+      tls: tlsOf(service),
+      limits: { pingInterval: 200 },
+    });
+    for (const options of [{}, { ALPNProtocols: ['http/1.1'] }]) {
+      const socket = await open(own, options);
+      socket
+        .on('error', () => {})
+        .resume()
+        .write(HELLO);
+      await once(socket, 'close');
+    }
+    const session = connectHttp2(own.url, { ca: authority.cert });
+    let pings = 0;
+    session.on('ping', () => pings++);
+    await once(session, 'ping');
+    await sleep(50);
+    expect(pings).toBe(1);
+    session.destroy();
+  });
+
   test('the listener closes while a connection is open and while one has not shaken hands', async () => {
     const own = await startConfiguredService(TLS, files());
     const socket = await open(own, { ALPNProtocols: ['h2'] });
@@ -106,10 +137,9 @@ describe('one port under TLS', () => {
 
 test('a client that says nothing, not even a handshake, is cut off', async () => {
   await using plain = await startConfiguredService(TLS, files());
-  const file = (name: string) => join(plain.folder, name);
   await using service = await startTestService({
     limits: { firstBytesTimeout: 100 },
-    tls: { certFile: file('cert.pem'), keyFile: file('key.pem'), clientCaFile: null, requireClientCertificate: false },
+    tls: tlsOf(plain),
   });
   const silent = connectPlain(Number(new URL(service.url).port), '127.0.0.1');
   silent.on('error', () => {});
