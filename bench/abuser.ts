@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { HELLO, rapidReset } from '../test/server/http2Frames.ts';
+import { HELLO, rapidReset } from '../test/http/http2Frames.ts';
 
 const SLOW_CONNECTIONS = 1000;
 /** How long they are kept, in milliseconds; each sends a byte of its header a second. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { reap } from '../src/core/chores.ts';
 import { silentLogger } from '../src/core/logger.ts';
-import { reap } from '../src/core/reaper.ts';
 import type { JobQuery, NodeQuery, Store } from '../src/core/store.ts';
 import type { Database } from '../src/store/database.ts';
 import { kyselyStore } from '../src/store/kyselyStore.ts';

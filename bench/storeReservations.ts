@@ -5,10 +5,10 @@ import type { Store } from '../src/core/store.ts';
 import type { Database } from '../src/store/database.ts';
 import { kyselyStore } from '../src/store/kyselyStore.ts';
 import { migrate } from '../src/store/migrations.ts';
-import { openPostgres } from '../src/store/postgres.ts';
-import { MAX_CONNECTIONS } from '../src/store/postgresPool.ts';
-import { toPostgresUrl } from '../src/store/postgresUrl.ts';
-import { onConnection, setUp } from '../src/store/sqlite.ts';
+import { MAX_CONNECTIONS } from '../src/store/postgres/pool.ts';
+import { openPostgres } from '../src/store/postgres/postgres.ts';
+import { toPostgresUrl } from '../src/store/postgres/url.ts';
+import { onConnection, setUp } from '../src/store/sqlite/sqlite.ts';
 import { enrol, sampleConductor, sampleReservation } from '../test/store/samples.ts';
 
 /** A node taken and let go, through the store and by two bare statements. */

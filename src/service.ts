@@ -1,14 +1,11 @@
-import type { AuditSink } from './audit/auditRecord.ts';
 import type { Access } from './auth/access.ts';
 import { createAccess } from './auth/create.ts';
-import { isLoopback, parseListenAddress } from './config/listenAddress.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
 import { readSecretsCipher } from './config/secretsSettings.ts';
-import { applyCallRules } from './core/callRules.ts';
+import { applyCallRules } from './core/calls/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
-import { createDestinations } from './core/destinations.ts';
 import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
@@ -17,11 +14,14 @@ import { createIdracHardwareType } from './drivers/idrac/idracHardwareType.ts';
 import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
 import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
-import { createObservation, type Observation, type Observed } from './observation.ts';
+import { CallsInFlight } from './edge/callsInFlight.ts';
+import { type Listener, startListener } from './http/listener.ts';
+import { createDestinations } from './net/destinations.ts';
+import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
+import type { AuditSink } from './observe/auditRecord.ts';
+import { createObservation, type Observation, type Observed } from './observe/observation.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
-import { CallsInFlight } from './server/callsInFlight.ts';
-import { type Listener, startListener } from './server/listener.ts';
 import { openStore } from './store/open.ts';
 
 /** The service, ready. */

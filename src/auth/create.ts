@@ -1,5 +1,5 @@
 import type { AuthConfig } from '../config/authSettings.ts';
-import { leastCallRole } from '../core/callRules.ts';
+import { leastCallRole } from '../core/calls/callRules.ts';
 import type { Logger } from '../core/logger.ts';
 import { Access, type Refusal } from './access.ts';
 import type { Authenticator } from './authenticator.ts';

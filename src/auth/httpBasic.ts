@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readFault, watchFiles } from '../config/watchedFile.ts';
 import type { Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -6,7 +7,6 @@ import { type Authenticator, schemeCredentials, wrongCredentials } from './authe
 import { BcryptPool } from './bcryptPool.ts';
 import { CheckCache } from './checkCache.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
-import { readFault, watchFiles } from './watchedFile.ts';
 
 export interface HttpBasicOptions {
   /** The path of the user file. */

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { readFault, watchFiles } from '../config/watchedFile.ts';
 import { type Caller, highestRole, ROLES } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
-import { createTroubleLog } from './troubleLog.ts';
-import { readFault, watchFiles } from './watchedFile.ts';
+import { createTroubleLog } from './throttledLog.ts';
 
 export interface JwtOptions {
   /** Where the issuer publishes its keys (RFC 7517, 5); null when they are in a file. */

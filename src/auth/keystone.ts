@@ -5,7 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import { type Authenticator, noCredentials, wrongCredentials } from './authenticator.ts';
 import { CheckCache } from './checkCache.ts';
 import { expiryOf, type KeystoneAccount, KeystoneClient } from './keystoneClient.ts';
-import { createTroubleLog } from './troubleLog.ts';
+import { createTroubleLog } from './throttledLog.ts';
 
 export interface KeystoneOptions extends KeystoneAccount {
   /** What callers are told to sign on at. */

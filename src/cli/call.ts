@@ -8,7 +8,7 @@ import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
 import { readArguments } from './keyValues.ts';
 import { repeatedOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printRecord, printValue } from './output.ts';
+import { addOutputOptions, type OutputOptions, printRecord, printValue } from './print/output.ts';
 import { watchJob } from './watch.ts';
 
 /** What `node passthru call` and `driver passthru call` share. */

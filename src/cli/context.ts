@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { type Context, contextPath, readContexts, writeContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
-import { addOutputOptions, type OutputOptions, printListing } from './output.ts';
+import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { type ServerOptions, serverUrl } from './server.ts';
 
 /** `passthru context …`. */

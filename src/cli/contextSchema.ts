@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ConfigError } from '../config/configError.ts';
+import { ConfigError } from '../config/problems.ts';
 import { readYamlFile } from '../config/yamlFile.ts';
 import type { ContextFile } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';

@@ -3,7 +3,7 @@ import type { Driver } from '../../gen/passthru/v1/driver_pb.ts';
 import { addCallOptions, type CallOptions, runCall } from './call.ts';
 import { collectPages, withConnection } from './connection.ts';
 import { addLongOption, methodListing } from './methods.ts';
-import { addOutputOptions, type OutputOptions, printListing, printRecord } from './output.ts';
+import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
 
 /** `passthru driver …`. */
 export function driverCommand(): Command {

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason, type Reservation } from '../../gen/passthru/v1/error_pb.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+import { timeText } from './print/time.ts';
 import type { Server } from './server.ts';
-import { timeText } from './time.ts';
 
 /**
  * `error` as the end of a command: an exit status and what to print. Anything but a failure of a call to `server` is

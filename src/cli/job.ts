@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { collectPages, withConnection } from './connection.ts';
 import { endWithJob, JOB_STATES, jobListing, jobRecord } from './jobRecord.ts';
 import { limitOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printListing, printRecord } from './output.ts';
+import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
 import { watchJob } from './watch.ts';
 
 /** `passthru job …`. */

@@ -5,8 +5,8 @@ import { type Job, type JobProgress, JobState } from '../../gen/passthru/v1/job_
 import type { Json } from '../core/json.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { describeDetail } from './failure.ts';
-import { Cell, type Listing } from './output.ts';
-import { timeOrNull } from './time.ts';
+import { Cell, type Listing } from './print/output.ts';
+import { timeOrNull } from './print/time.ts';
 
 /** The states as they are typed and shown. */
 export const JOB_STATES: Readonly<Record<string, JobState>> = {

@@ -7,7 +7,7 @@ import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './n
 import { nodePassthruCommand } from './nodePassthru.ts';
 import { nodeListing, nodeRecord } from './nodeRecord.ts';
 import { type DurationMessage, limitOption, lockWaitOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printListing, printRecord } from './output.ts';
+import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
 import { serverOf } from './server.ts';
 
 /** `passthru node …`. */

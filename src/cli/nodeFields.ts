@@ -6,7 +6,7 @@ import { usageError } from './exitStatus.ts';
 import { readAttributes } from './keyValues.ts';
 import { nodeRecord } from './nodeRecord.ts';
 import { repeatedOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printRecord } from './output.ts';
+import { addOutputOptions, type OutputOptions, printRecord } from './print/output.ts';
 
 /** The options that set a node's fields. */
 interface FieldOptions {

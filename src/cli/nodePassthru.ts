@@ -3,7 +3,7 @@ import { addCallOptions, type CallOptions, runCall } from './call.ts';
 import { withConnection } from './connection.ts';
 import { addLongOption, methodListing } from './methods.ts';
 import { type DurationMessage, lockWaitOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printListing } from './output.ts';
+import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 
 /** `passthru node passthru list|call`. */
 export function nodePassthruCommand(): Command {

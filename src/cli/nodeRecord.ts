@@ -1,8 +1,8 @@
 import { ReservationKind } from '../../gen/passthru/v1/error_pb.ts';
 import type { Node } from '../../gen/passthru/v1/node_pb.ts';
 import type { Json } from '../core/json.ts';
-import type { Listing } from './output.ts';
-import { timeOrNull } from './time.ts';
+import type { Listing } from './print/output.ts';
+import { timeOrNull } from './print/time.ts';
 
 /** Ironic's columns of `baremetal node list`. */
 const COLUMNS = ['UUID', 'Name', 'Instance UUID', 'Power State', 'Provisioning State', 'Maintenance'];

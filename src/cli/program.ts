@@ -3,7 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { COMPLETE } from './completeWord.ts';
 import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
-import { visible } from './output.ts';
+import { visible } from './print/output.ts';
 
 interface Group {
   name: string;
@@ -38,31 +38,31 @@ const GROUPS: readonly Group[] = [
   {
     name: 'import',
     summary: 'Enrol the nodes of a running Ironic',
-    load: async () => (await import('./importNodes.ts')).importCommand(),
+    load: async () => (await import('./import/importNodes.ts')).importCommand(),
   },
   {
     name: 'completion',
     summary: "Print a shell's completion script",
     alone: true,
-    load: async () => (await import('./completion.ts')).completionCommand(),
+    load: async () => (await import('./completion/completion.ts')).completionCommand(),
   },
   {
     name: 'serve',
     summary: 'Run the service',
     alone: true,
-    load: async () => (await import('./serve.ts')).serveCommand(),
+    load: async () => (await import('./service/serve.ts')).serveCommand(),
   },
   {
     name: 'generate-key',
     summary: 'Print a new key for secrets.key_file',
     alone: true,
-    load: async () => (await import('./generateKey.ts')).generateKeyCommand(),
+    load: async () => (await import('./service/generateKey.ts')).generateKeyCommand(),
   },
   {
     name: 'rotate-key',
     summary: 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
     alone: true,
-    load: async () => (await import('./rotateKey.ts')).rotateKeyCommand(),
+    load: async () => (await import('./service/rotateKey.ts')).rotateKeyCommand(),
   },
   {
     name: 'sim',
@@ -92,7 +92,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   });
   const [first, ...words] = args;
   if (first === COMPLETE) {
-    const { complete } = await import('./complete.ts');
+    const { complete } = await import('./completion/complete.ts');
     return complete(await createProgram(words), words);
   }
   const program = await createProgram(args);

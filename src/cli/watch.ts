@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { isBroken } from './failure.ts';
 import { hasEnded, jobLine } from './jobRecord.ts';
-import { visible } from './output.ts';
+import { visible } from './print/output.ts';
 
 /** How long a service that went away is waited for, in milliseconds. */
 const PATIENCE = 60_000;

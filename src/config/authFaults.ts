@@ -1,5 +1,5 @@
 import { isJsonObject } from '../core/json.ts';
-import { isLoopback } from './listenAddress.ts';
+import { isLoopback } from '../net/listenAddress.ts';
 
 /** A key that does not fit the others. */
 export interface AuthFault {

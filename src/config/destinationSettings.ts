@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isNetwork } from '../core/networks.ts';
+import { isNetwork } from '../net/networks.ts';
 import { listSetting } from './setting.ts';
 
 const allowed = 'a list of networks such as 10.0.0.0/8 or fd00::/8, or single addresses';

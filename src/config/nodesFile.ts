@@ -5,8 +5,8 @@ import { PassthruError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import { isNodeName, isUuid, type Node } from '../core/node.ts';
-import { ConfigError } from './configError.ts';
 import { nearest } from './nearest.ts';
+import { ConfigError } from './problems.ts';
 import { showValue } from './show.ts';
 import { readYamlFile } from './yamlFile.ts';
 

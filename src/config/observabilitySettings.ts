@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseListenAddress } from './listenAddress.ts';
+import { parseListenAddress } from '../net/listenAddress.ts';
 import { choiceSetting, integerSetting, optionalTextSetting } from './setting.ts';
 
 /** `audit_log`. */

@@ -2,11 +2,11 @@ import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
+import { isLoopback, parseListenAddress } from '../net/listenAddress.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { destinationKeys } from './destinationSettings.ts';
 import { limitKeys } from './limitSettings.ts';
-import { isLoopback, parseListenAddress } from './listenAddress.ts';
 import { auditLogKey, metricsKeys, tracingKeys } from './observabilitySettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {

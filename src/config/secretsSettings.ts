@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { readFault } from '../auth/watchedFile.ts';
 import { createSecretsCipher, KEY_BYTES, PLAIN, type SecretsCipher } from '../store/secretsCipher.ts';
-import { ConfigError } from './configError.ts';
+import { ConfigError } from './problems.ts';
 import { optionalTextSetting } from './setting.ts';
+import { readFault } from './watchedFile.ts';
 
 /** The group `secrets`. */
 export const secretsKeys = z.strictObject({

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
-import { ConfigError } from './configError.ts';
+import { ConfigError } from './problems.ts';
 
 /**
  * The value of the YAML file at `path`; null when it is empty.

@@ -8,7 +8,7 @@ import {
 } from '../../gen/passthru/v1/error_pb.ts';
 import type { ErrorRecord, PassthruError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import { ERROR_FACES } from './faces.ts';
+import { ERROR_FACES } from './errorMapping.ts';
 import { reservationToMessage } from './reservation.ts';
 import { jsonToStruct } from './value.ts';
 

@@ -1,19 +1,19 @@
+import { Dispatch } from './calls/dispatch.ts';
+import { Idempotency } from './calls/idempotency.ts';
+import { reap } from './chores.ts';
 import type { Core } from './core.ts';
-import { Dispatch } from './dispatch.ts';
 import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
-import { Idempotency } from './idempotency.ts';
-import { JobRunner } from './jobRunner.ts';
-import { Lease } from './lease.ts';
-import { Locks } from './locks.ts';
+import { Running, settledWithin } from './inFlight.ts';
+import { JobRunner } from './jobs/jobRunner.ts';
+import { Lease } from './locks/lease.ts';
+import { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
 import { NO_OBSERVER, type Observer } from './observer.ts';
 import { periodically } from './periodic.ts';
-import { reap } from './reaper.ts';
 import { Registry } from './registry.ts';
 import { type RetentionSettings, removeOld } from './retention.ts';
-import { Running, settledWithin } from './running.ts';
 import type { Store } from './store.ts';
 import { Workers } from './workers.ts';
 

@@ -3,7 +3,7 @@ import type { Reservation } from './node.ts';
 
 /**
  * What can go wrong. Each kind has one REST status and fault side, one gRPC code and one `ErrorReason`;
- * the table is `ERROR_FACES` in `../contract/faces.ts`. Nothing else in the service invents a status.
+ * the table is `ERROR_FACES` in `../contract/errorMapping.ts`. Nothing else in the service invents a status.
  */
 export const ERROR_KINDS = [
   'invalid_argument',

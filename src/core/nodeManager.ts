@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
-import { CallSecrets } from './callSecrets.ts';
+import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
+import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
-import { KnownNodes } from './knownNodes.ts';
-import type { Locks } from './locks.ts';
+import { KnownNodes } from './locks/knownNodes.ts';
+import type { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
 import type { Registry } from './registry.ts';
-import type { Running } from './running.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 

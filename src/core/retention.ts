@@ -1,4 +1,4 @@
-import { KEPT } from './idempotency.ts';
+import { KEPT } from './calls/idempotency.ts';
 import type { Store } from './store.ts';
 
 export interface RetentionSettings {

@@ -1,7 +1,7 @@
-import { createServiceLog } from '../cli/serviceLog.ts';
-import { ConfigError } from '../config/configError.ts';
 import { loadConfig } from '../config/load.ts';
+import { ConfigError } from '../config/problems.ts';
 import { PassthruError } from '../core/errors.ts';
+import { createServiceLog } from '../observe/log.ts';
 import { type Service, startService } from '../service.ts';
 import { type Fleet, startFleet } from '../sim/index.ts';
 import { type DemoSection, demoCommands } from './commands.ts';

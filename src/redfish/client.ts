@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.ts';
-import type { Authorization } from './account.ts';
-import { type Answer, answerError, readAnswer } from './answer.ts';
-import { BUSY_TRIES, busyWaitMs, meansBusy } from './busy.ts';
-import type { Conversation } from './conversation.ts';
+import type { Conversation } from './bmcContext.ts';
+import type { KnownPaths } from './discovered.ts';
 import { RedfishError } from './errors.ts';
-import type { Exchange, RawAnswer } from './exchange.ts';
-import type { KnownPaths } from './knownPaths.ts';
-
-import { deliver, type RequestLimits } from './transport.ts';
+import type { Authorization } from './login/account.ts';
+import { BUSY_TRIES, busyWaitMs, meansBusy } from './wire/busy.ts';
+import { deliver, type RequestLimits } from './wire/delivery.ts';
+import type { Exchange, RawAnswer } from './wire/request.ts';
+import { type Answer, answerError, readAnswer } from './wire/response.ts';
 
 export interface RequestOptions {
   /** Fires when the caller wants no more; then its reason is thrown. */

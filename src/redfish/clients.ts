@@ -1,9 +1,9 @@
-import type { Account } from './account.ts';
+import { type BmcExchange, Conversation } from './bmcContext.ts';
 import { RedfishClient } from './client.ts';
-import { BmcConnections, type ConnectionSettings } from './connection.ts';
-import { type BmcExchange, Conversation } from './conversation.ts';
-import { LogIns, passwordDigest } from './logIns.ts';
-import type { RequestLimits } from './transport.ts';
+import type { Account } from './login/account.ts';
+import { LogIns, passwordDigest } from './login/loginCache.ts';
+import { BmcConnections, type ConnectionSettings } from './wire/connection.ts';
+import type { RequestLimits } from './wire/delivery.ts';
 
 /** A BMC, and how to talk to it. */
 export interface RedfishTarget {

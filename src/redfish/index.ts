@@ -1,32 +1,32 @@
-export type { AuthType } from './account.ts';
+export type { BmcExchange } from './bmcContext.ts';
 export type { RedfishClient, RequestOptions } from './client.ts';
 export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './clients.ts';
 export { createRedfishClients } from './clients.ts';
-export type { BmcExchange } from './conversation.ts';
-export type { CreateOutcome, NewSubscription } from './createSubscription.ts';
-export { createSubscription } from './createSubscription.ts';
-export type { EjectOutcome } from './ejectDevice.ts';
-export type { EjectedDevice, EjectOptions } from './ejectMedia.ts';
-export { ejectMedia } from './ejectMedia.ts';
 export type { RedfishErrorKind } from './errors.ts';
 export { hasStatus, isNotFound, RedfishError } from './errors.ts';
-export type { EventService } from './eventService.ts';
+export { pathFault, segmentFault } from './links.ts';
+export type { AuthType } from './login/account.ts';
+export type { EjectOutcome } from './resources/ejectDevice.ts';
+export type { EjectedDevice, EjectOptions } from './resources/ejectMedia.ts';
+export { ejectMedia } from './resources/ejectMedia.ts';
+export type { EventService } from './resources/eventService.ts';
 export {
   deleteSubscription,
   EVENT_TYPES,
   getEventService,
   getSubscription,
   listSubscriptions,
-} from './eventService.ts';
-export type { Manager } from './manager.ts';
-export { managersOf } from './manager.ts';
-export { pathFault, segmentFault } from './paths.ts';
-export type { ServiceRoot } from './serviceRoot.ts';
-export { getServiceRoot } from './serviceRoot.ts';
-export type { ComputerSystem } from './system.ts';
-export { getSystem, listSystems } from './system.ts';
-export type { TlsSettings } from './tls.ts';
-export { ciphersFault } from './tls.ts';
-export type { ObservedExchange, RequestLimits } from './transport.ts';
-export type { MediaDevice, MediaSlot } from './virtualMedia.ts';
-export { listMediaDevices } from './virtualMedia.ts';
+} from './resources/eventService.ts';
+export type { Manager } from './resources/manager.ts';
+export { managersOf } from './resources/manager.ts';
+export type { ServiceRoot } from './resources/serviceRoot.ts';
+export { getServiceRoot } from './resources/serviceRoot.ts';
+export type { CreateOutcome, NewSubscription } from './resources/subscription.ts';
+export { createSubscription } from './resources/subscription.ts';
+export type { ComputerSystem } from './resources/system.ts';
+export { getSystem, listSystems } from './resources/system.ts';
+export type { MediaDevice, MediaSlot } from './resources/virtualMedia.ts';
+export { listMediaDevices } from './resources/virtualMedia.ts';
+export type { ObservedExchange, RequestLimits } from './wire/delivery.ts';
+export type { TlsSettings } from './wire/tls.ts';
+export { ciphersFault } from './wire/tls.ts';

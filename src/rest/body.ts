@@ -1,6 +1,6 @@
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../core/json.ts';
-import type { RestRequest } from './exchange.ts';
+import type { RestRequest } from './context.ts';
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;

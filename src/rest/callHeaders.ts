@@ -1,4 +1,4 @@
-import { header, type RestRequest } from './exchange.ts';
+import { header, type RestRequest } from './context.ts';
 import { badParameter } from './query.ts';
 
 /** The header `Idempotency-Key`; null when absent. The core checks it. */

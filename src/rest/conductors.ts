@@ -1,9 +1,9 @@
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
-import { sendJson } from './answer.ts';
-import { type Exchange, enter } from './exchange.ts';
+import { type Exchange, enter } from './context.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { booleanParameter, readQuery } from './query.ts';
+import { sendJson } from './response.ts';
 
 /** GET /v1/conductors: the processes that serve the same store. */
 export async function listConductors(exchange: Exchange): Promise<void> {

@@ -1,9 +1,9 @@
 import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
-import { sendJson } from './answer.ts';
-import { type Exchange, enter } from './exchange.ts';
+import { type Exchange, enter } from './context.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { badParameter, booleanParameter, readQuery } from './query.ts';
+import { sendJson } from './response.ts';
 
 /** The interfaces of Ironic's hardware types, in the order that its documents list them; one of them is served. */
 export const INTERFACES = [

@@ -1,10 +1,10 @@
 import { toJson } from '@bufbuild/protobuf';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
 import { errorDetail } from '../contract/errorDetail.ts';
-import { ERROR_FACES, RETRY_AFTER_SECONDS } from '../contract/faces.ts';
+import { ERROR_FACES, RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import { type PassthruError, toPassthruError } from '../core/errors.ts';
-import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './context.ts';
+import { sendJson } from './response.ts';
 
 /** A REST error body: Ironic encodes the inner document twice. */
 interface ErrorBody {

@@ -1,7 +1,7 @@
-import { RETRY_AFTER_SECONDS } from '../contract/faces.ts';
+import { RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import { toPassthruError } from '../core/errors.ts';
-import { sendJson } from './answer.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './context.ts';
+import { sendJson } from './response.ts';
 
 /** GET /healthz: 200 when the service takes calls, else 503 with the reason. */
 export async function showHealth(exchange: Exchange): Promise<void> {

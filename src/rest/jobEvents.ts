@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { isTerminal, type Job } from '../core/job.ts';
-import { sendEmpty } from './answer.ts';
-import { clientSignal, type Exchange, enter, header } from './exchange.ts';
+import { clientSignal, type Exchange, enter, header } from './context.ts';
 import { jobDocument } from './jobs.ts';
 import { badParameter, readQuery } from './query.ts';
+import { sendEmpty } from './response.ts';
 
 /** How long a stream may be quiet before a comment is sent, in milliseconds: proxies cut idle connections. */
 const QUIET = 15_000;

@@ -3,10 +3,10 @@ import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
 import type { Job, JobState } from '../core/job.ts';
 import { isUuid } from '../core/node.ts';
-import { sendJson } from './answer.ts';
-import { type Exchange, enter } from './exchange.ts';
+import { type Exchange, enter } from './context.ts';
 import { baseUrl, nextPage } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
+import { sendJson } from './response.ts';
 
 /** The most jobs of a page, and how many it has when the caller does not say. */
 const MAX_LIMIT = 1000;

@@ -1,6 +1,6 @@
 import type { Http2ServerRequest } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Exchange, RestRequest } from './exchange.ts';
+import type { Exchange, RestRequest } from './context.ts';
 
 /** A link as Ironic's documents hold it. */
 export interface Link {

@@ -1,7 +1,7 @@
-import { sendBody } from './answer.ts';
-import { type Exchange, enter } from './exchange.ts';
+import { type Exchange, enter } from './context.ts';
 import { sendHttpError } from './fault.ts';
 import { readQuery } from './query.ts';
+import { sendBody } from './response.ts';
 
 /** GET /metrics: the figures for Prometheus, unless they have a listener of their own. */
 export async function showMetrics(exchange: Exchange): Promise<void> {

@@ -1,13 +1,13 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
-import { sendBody, sendEmpty, sendJson } from './answer.ts';
 import { parseObjectBody } from './body.ts';
 import { idempotencyKey, lockWait } from './callHeaders.ts';
 import { contentDisposition, safeMediaType } from './contentDisposition.ts';
-import { clientSignal, type Exchange, enter } from './exchange.ts';
-import { enterNode } from './ident.ts';
+import { clientSignal, type Exchange, enter } from './context.ts';
 import { methodsDocument } from './methodsDocument.ts';
+import { enterNode } from './nodes/nodeParam.ts';
 import { parseQuery, readQuery, refuseOthers } from './query.ts';
+import { sendBody, sendEmpty, sendJson } from './response.ts';
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
 export async function listNodeMethods(exchange: Exchange): Promise<void> {

@@ -1,8 +1,8 @@
-import { sendJson } from './answer.ts';
 import { MAX_VERSION, MIN_VERSION } from './apiVersion.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './context.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { readQuery } from './query.ts';
+import { sendJson } from './response.ts';
 
 /**
  * What Ironic's `/v1` names, in its order, and since which version. Not all of it is served; clients read this

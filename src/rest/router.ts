@@ -1,6 +1,6 @@
 import findMyWay, { type HTTPMethod } from 'find-my-way';
 import type { Action } from '../auth/actions.ts';
-import type { Handler } from './exchange.ts';
+import type { Handler } from './context.ts';
 import type { RouteDescription } from './openapi/description.ts';
 
 /** One way to ask: verbs, a path with `:parameters`, what it does and what answers. */

@@ -4,7 +4,7 @@ import { showHealth } from './health.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob } from './jobs.ts';
 import { showMetrics } from './metrics.ts';
-import { listNodes, listNodesInDetail } from './nodeList.ts';
+import { listNodes, listNodesInDetail } from './nodes/nodeList.ts';
 import {
   createNode,
   deleteNode,
@@ -13,13 +13,13 @@ import {
   showNode,
   unsetMaintenance,
   validateNode,
-} from './nodes.ts';
-import { UNSERVED_ROUTES } from './notServed.ts';
+} from './nodes/nodes.ts';
 import * as describe from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/show.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
 import { showRoot, showV1 } from './rootDocuments.ts';
 import type { Route, Verb } from './router.ts';
+import { UNSERVED_ROUTES } from './unsupportedRoutes.ts';
 
 const READ: readonly Verb[] = ['GET', 'HEAD'];
 /** A call takes every verb: which of them a method has is the method's to say, after the checks that come before. */

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import type { HardwareType } from '../core/hardware.ts';
-import type { Enter } from './entry.ts';
+import type { Enter } from './authorize.ts';
 import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 
 /** Tells which drivers there are. */

@@ -1,7 +1,7 @@
 import { ConnectError } from '@connectrpc/connect';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
 import { cutText, STATUS_MESSAGE_BYTES, trimmedDetail } from '../contract/errorDetail.ts';
-import { ERROR_FACES } from '../contract/faces.ts';
+import { ERROR_FACES } from '../contract/errorMapping.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { type Health, HealthCheckResponse_ServingStatus as Status } from '../../gen/grpc/health/v1/health_pb.ts';
 import type { Core } from '../core/core.ts';
-import { callEnd } from './callEnd.ts';
+import { callEnd } from './deadline.ts';
 
 /** How often a Watch looks whether the service still takes calls, in milliseconds. */
 const WATCH_INTERVAL = 5000;

@@ -2,7 +2,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
 import { isUuid } from '../core/node.ts';
-import type { Enter } from './entry.ts';
+import type { Enter } from './authorize.ts';
 import { refuseField } from './errors.ts';
 import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
 

@@ -3,12 +3,12 @@ import type { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { nodeToMessage } from '../contract/node.ts';
 import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
-import { callEnd } from './callEnd.ts';
-import type { Enter } from './entry.ts';
+import type { Enter } from './authorize.ts';
+import { callEnd } from './deadline.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 import { newNode } from './newNode.ts';
-import { nodeChanges } from './nodeChanges.ts';
+import { nodeChanges } from './nodeInput.ts';
 import { cutPage, lastOfPageBefore, pageSize, refusePageToken } from './page.ts';
 
 /** Enrols and manages nodes. */

@@ -11,8 +11,8 @@ import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
-import { callEnd } from './callEnd.ts';
-import type { Enter } from './entry.ts';
+import type { Enter } from './authorize.ts';
+import { callEnd } from './deadline.ts';
 import { refuseField } from './errors.ts';
 import { lockWaitMs } from './lockWait.ts';
 

@@ -10,7 +10,7 @@ import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code, type HandlerContext } from '@connectrpc/connect';
 import type * as v1 from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import type * as v1alpha from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
-import type { Enter } from './entry.ts';
+import type { Enter } from './authorize.ts';
 
 /** An answer in plain values, which fit the messages of both versions. */
 type Answer =

@@ -3,7 +3,7 @@ import { isJsonObject } from '../core/json.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, isInline, linkPath, memberPath } from './documents.ts';
 import { documentPath, lastSegment, parentPath } from './path.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from './profiles/named.ts';
 import type { Quirk } from './quirk.ts';
 
 /** The path of the service root. */

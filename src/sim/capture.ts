@@ -5,7 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { ROOT } from './blueprint.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentPath } from './path.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from './profiles/named.ts';
 
 /**
  * A profile made from a capture: a JSON file that maps each Redfish path to the document that a BMC answered there.

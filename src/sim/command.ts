@@ -8,8 +8,8 @@ import { startControl } from './control.ts';
 import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
-import type { Profile } from './profile.ts';
-import { PROFILES } from './profile.ts';
+import type { Profile } from './profiles/named.ts';
+import { PROFILES } from './profiles/named.ts';
 import { QUIRKS } from './quirks/named.ts';
 
 interface SimOptions {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Answer } from './answer.ts';
-import type { BmcState } from './bmcState.ts';
+import type { BmcState } from './bmc.ts';
 import { refuse } from './messages.ts';
+import type { Answer } from './response.ts';
 
 /** How a request says who it comes from. */
 export type AuthKind = 'none' | 'basic' | 'session';

@@ -1,5 +1,5 @@
 import { makeBlueprint } from './blueprint.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from './profiles/named.ts';
 import { plainProfile } from './profiles/plain.ts';
 import type { Quirk } from './quirk.ts';
 import type { RecordedRequest } from './requestLog.ts';

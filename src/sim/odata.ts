@@ -1,7 +1,7 @@
-import type { Answer } from './answer.ts';
-import { documentAnswer } from './answer.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, linkPath } from './documents.ts';
+import type { Answer } from './response.ts';
+import { documentAnswer } from './response.ts';
 
 const XML = 'xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"';
 const SCHEMAS = 'http://redfish.dmtf.org/schemas/v1';

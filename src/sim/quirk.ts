@@ -1,9 +1,9 @@
 import type { SecureVersion } from 'node:tls';
-import type { Answer, RedfishRequest } from './answer.ts';
-import type { BmcState } from './bmcState.ts';
+import type { BmcState } from './bmc.ts';
 import type { ConnectionHabits } from './connections.ts';
 import type { RedfishDocument } from './documents.ts';
 import { refuse } from './messages.ts';
+import type { Answer, RedfishRequest } from './response.ts';
 
 /**
  * One thing that a machine does otherwise than Redfish says, or than most do. Quirks are values that are put together

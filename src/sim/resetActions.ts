@@ -1,9 +1,9 @@
 import type { Json } from '../core/json.ts';
-import type { Answer, RedfishRequest } from './answer.ts';
-import { noContent, readParameters } from './answer.ts';
 import type { OfferedAction } from './blueprint.ts';
-import type { BmcState } from './bmcState.ts';
+import type { BmcState } from './bmc.ts';
 import { refuse, shown } from './messages.ts';
+import type { Answer, RedfishRequest } from './response.ts';
+import { noContent, readParameters } from './response.ts';
 
 /** The power state that each ResetType leads to; PushPowerButton and what is not here change it or leave it alone. */
 const POWER_AFTER: ReadonlyMap<string, string> = new Map([

@@ -1,8 +1,6 @@
-import type { Answer, RedfishRequest } from './answer.ts';
-import { documentAnswer } from './answer.ts';
 import type { OfferedAction } from './blueprint.ts';
 import { ROOT } from './blueprint.ts';
-import type { BmcState } from './bmcState.ts';
+import type { BmcState } from './bmc.ts';
 import { refuseStranger } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentType } from './documents.ts';
@@ -12,6 +10,8 @@ import { patchDocument } from './patch.ts';
 import { parentPath } from './path.ts';
 import { handleWith } from './quirk.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
+import type { Answer, RedfishRequest } from './response.ts';
+import { documentAnswer } from './response.ts';
 import { logIn, logOut } from './sessions.ts';
 import { subscribe, unsubscribe } from './subscriptions.ts';
 import { ejectMedia, insertMedia, patchDevice } from './virtualMedia.ts';

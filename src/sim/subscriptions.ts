@@ -1,14 +1,14 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
-import type { Answer, RedfishRequest } from './answer.ts';
-import { documentAnswer, noContent, readObject } from './answer.ts';
 import { memberPaths } from './blueprint.ts';
-import type { BmcState } from './bmcState.ts';
+import type { BmcState } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import { memberPath } from './documents.ts';
 import type { Complaint } from './messages.ts';
 import { refuseAll, shown } from './messages.ts';
 import { lastSegment } from './path.ts';
+import type { Answer, RedfishRequest } from './response.ts';
+import { documentAnswer, noContent, readObject } from './response.ts';
 
 /** EventDestination's `Protocol` (DSP0268). */
 const PROTOCOLS = [

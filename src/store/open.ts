@@ -4,7 +4,7 @@ import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
-import { isPostgresUrl } from './postgresUrl.ts';
+import { isPostgresUrl } from './postgres/url.ts';
 import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 import { checkSecretsKeys, countSecretsKeys } from './secretsKeys.ts';
 
@@ -48,9 +48,9 @@ export async function openMigrated(url: string, log: Logger, cipher: SecretsCiph
 
 /** Loads the one that is used: the other would stay in memory for nothing. */
 async function openDatabase(url: string, log: Logger): Promise<Database> {
-  if (isPostgresUrl(url)) return (await import('./postgres.ts')).openPostgres(url, log);
+  if (isPostgresUrl(url)) return (await import('./postgres/postgres.ts')).openPostgres(url, log);
   const path = sqlitePath(url);
-  return (await import('./sqlite.ts')).openSqlite(path, log);
+  return (await import('./sqlite/sqlite.ts')).openSqlite(path, log);
 }
 
 function sqlitePath(url: string): string {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleet } from '../../src/sim/index.ts';
-import { startPostgres } from '../store/embeddedPostgres.ts';
+import { startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { Arrivals } from './arrivals.ts';
 import { Callers } from './callers.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';

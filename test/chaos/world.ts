@@ -1,5 +1,5 @@
 import type { Fleet } from '../../src/sim/index.ts';
-import type { PostgresServer } from '../store/embeddedPostgres.ts';
+import type { PostgresServer } from '../store/postgres/embeddedPostgres.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { ChaosCall, Told } from './front.ts';
 import type { History } from './history.ts';

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/configError.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { readSecretsCipher } from '../../src/config/secretsSettings.ts';
 import { keyIdOf } from '../../src/store/secretsCipher.ts';
 

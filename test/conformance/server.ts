@@ -7,8 +7,8 @@ import { Access, OPEN_ACCESS } from '../../src/auth/access.ts';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { Core } from '../../src/core/core.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { startListener } from '../../src/server/listener.ts';
-import type { ListenerTls } from '../../src/server/tls.ts';
+import { startListener } from '../../src/http/listener.ts';
+import type { ListenerTls } from '../../src/http/tls.ts';
 import { conformanceServices } from './conformanceService.ts';
 
 // The server under test, which Connect's conformance suite starts: it reads a ServerCompatRequest, listens as that asks,

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type DelayingProxy, startDelayingProxy } from '../store/delayingProxy.ts';
-import { type PostgresServer, startPostgres } from '../store/embeddedPostgres.ts';
+import { type DelayingProxy, startDelayingProxy } from '../store/postgres/delayingProxy.ts';
+import { type PostgresServer, startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { nodeCall, operator, startCoreOn, startJob, type TestCore, watchToEnd } from './harness.ts';
 
 let server: PostgresServer;

@@ -3,7 +3,7 @@ import type { CoreSettings } from '../../src/core/create.ts';
 import { isTerminal, type Job } from '../../src/core/job.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type PostgresServer, startPostgres } from '../store/embeddedPostgres.ts';
+import { type PostgresServer, startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { nodeCall, operator, startCoreOn, startJob, type TestCore, watchToEnd } from './harness.ts';
 
 /** Milliseconds. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CallSecrets } from '../../src/core/callSecrets.ts';
+import { CallSecrets } from '../../src/core/calls/callSecrets.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import { isSecretName, maskText, redactText, secretValues } from '../../src/core/secrets.ts';
 

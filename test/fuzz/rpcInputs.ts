@@ -14,7 +14,7 @@ import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import { END_HEADERS, END_STREAM, frame, GET, HELLO, POST, rapidReset } from '../server/http2Frames.ts';
+import { END_HEADERS, END_STREAM, frame, GET, HELLO, POST, rapidReset } from '../http/http2Frames.ts';
 import type { HttpInput } from './restInputs.ts';
 import { headerValue, ident, json, jsonObject, method, mutated, oddText } from './words.ts';
 

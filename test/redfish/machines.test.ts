@@ -115,7 +115,7 @@ describe.each([...PROFILES.values()])('$name ($description)', (profile) => {
 /** Quirks with a test of their own, below or elsewhere, for they keep a method from its end. */
 const NO_SUBSCRIPTIONS = ['events-disabled', 'no-event-service', 'tasks-fail', 'tasks-fail-status'];
 const NO_EJECT = ['no-virtual-media', 'tasks-fail', 'tasks-fail-status'];
-/** They want a certificate: test/redfish/tls.test.ts. */
+/** They want a certificate: test/redfish/wire/tls.test.ts. */
 const TLS = ['tls-1.0', 'tls-1.1'];
 const quirks = [...QUIRKS.values()].filter(({ name }) => !TLS.includes(name));
 

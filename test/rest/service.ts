@@ -7,7 +7,7 @@ import type { HardwareType } from '../../src/core/hardware.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
-import type { RestRequest, RestResponse } from '../../src/rest/exchange.ts';
+import type { RestRequest, RestResponse } from '../../src/rest/context.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
 import { openStore } from '../../src/store/open.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
-import { applyCallRules, type CallRule } from '../../src/core/callRules.ts';
+import { applyCallRules, type CallRule } from '../../src/core/calls/callRules.ts';
 import type { Core } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -9,11 +9,11 @@ import type { HardwareType, NodeTask } from '../../src/core/hardware.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
+import { type CallLimits, CallsInFlight, DEFAULT_CALL_LIMITS } from '../../src/edge/callsInFlight.ts';
+import type { ListenerLimits } from '../../src/http/limits.ts';
+import { type Listener, startListener } from '../../src/http/listener.ts';
+import type { ListenerTls } from '../../src/http/tls.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
-import { type CallLimits, CallsInFlight, DEFAULT_CALL_LIMITS } from '../../src/server/callsInFlight.ts';
-import type { ListenerLimits } from '../../src/server/limits.ts';
-import { type Listener, startListener } from '../../src/server/listener.ts';
-import type { ListenerTls } from '../../src/server/tls.ts';
 import { openStore } from '../../src/store/open.ts';
 
 /** A service on a free port of loopback, with the real core and an in-memory store. */

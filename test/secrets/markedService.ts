@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { htpasswd } from '../auth/users.ts';
 import { type Served, serve } from '../cli/run.ts';
-import { type OtlpReceiver, startOtlpReceiver } from '../observing/otlpReceiver.ts';
+import { type OtlpReceiver, startOtlpReceiver } from '../observe/otlpReceiver.ts';
 import { MARKERS, USER } from './markers.ts';
 
 /** The service as a process of its own, with a secret in each place that has one, and everything that it tells others. */

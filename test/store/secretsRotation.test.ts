@@ -7,7 +7,7 @@ import type { Store } from '../../src/core/store.ts';
 import { openMigrated, openStore } from '../../src/store/open.ts';
 import { createSecretsCipher, keyIdOf, PLAIN, type SecretsCipher } from '../../src/store/secretsCipher.ts';
 import { countSecretsKeys, type Rotated, rotateSecrets } from '../../src/store/secretsKeys.ts';
-import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
+import { type PostgresServer, startPostgres } from './postgres/embeddedPostgres.ts';
 import { enrol, reserve, sampleConductor, update } from './samples.ts';
 import { temporaryDatabase } from './temporaryDatabase.ts';
 

@@ -5,7 +5,7 @@ import { makeAuthority } from '../auth/certificates.ts';
 import { Requests } from '../auth/requests.ts';
 import { basic, htpasswd } from '../auth/users.ts';
 import { type Command, start } from '../cli/run.ts';
-import { type OtlpReceiver, startOtlpReceiver } from '../observing/otlpReceiver.ts';
+import { type OtlpReceiver, startOtlpReceiver } from '../observe/otlpReceiver.ts';
 import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
 
 /**

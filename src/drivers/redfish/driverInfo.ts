@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import type { SecureVersion } from 'node:tls';
 import { looseBoolean } from '../../core/arguments.ts';
-import type { Destinations } from '../../core/destinations.ts';
 import { type FieldViolation, PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
+import type { Destinations } from '../../net/destinations.ts';
 import { type AuthType, ciphersFault, pathFault, type RedfishTarget } from '../../redfish/index.ts';
 
 /** The service's own settings, which a node may override in its driver_info. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Destinations } from '../../core/destinations.ts';
 import { PassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/hardware.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { Destinations } from '../../net/destinations.ts';
 import {
   createSubscription,
   deleteSubscription,

@@ -1,6 +1,6 @@
-import { NODE_KEYS } from '../nodeDocument.ts';
-import { NODE_FIELDS } from '../nodeFields.ts';
-import { FILTERS, PAGING, SORT_KEYS } from '../nodeList.ts';
+import { NODE_KEYS } from '../nodes/nodeDocument.ts';
+import { NODE_FIELDS } from '../nodes/nodeFields.ts';
+import { FILTERS, PAGING, SORT_KEYS } from '../nodes/nodeList.ts';
 import type { AnswerDescription, RouteDescription, Schema } from './description.ts';
 import { page, record, ref } from './schemas.ts';
 

@@ -1,6 +1,6 @@
 import type { Access } from '../../auth/access.ts';
 import { ACTIONS } from '../../auth/actions.ts';
-import { ERROR_FACES } from '../../contract/faces.ts';
+import { ERROR_FACES } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
 import type { HardwareType } from '../../core/hardware.ts';
 import { MAX_VERSION, RANGE_HEADERS } from '../apiVersion.ts';

@@ -2,8 +2,8 @@ import { ErrorDetailSchema } from '../../../gen/passthru/v1/error_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { HTTP_METHODS } from '../../core/hardware.ts';
 import { INTERFACES } from '../drivers.ts';
-import { NODE_KEYS } from '../nodeDocument.ts';
-import { NODE_FIELDS, type NodeField, UNSERVED_INTERFACES } from '../nodeFields.ts';
+import { NODE_KEYS } from '../nodes/nodeDocument.ts';
+import { NODE_FIELDS, type NodeField, UNSERVED_INTERFACES } from '../nodes/nodeFields.ts';
 import type { Schema } from './description.ts';
 import { messageSchema } from './messageSchema.ts';
 

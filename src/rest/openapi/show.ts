@@ -1,6 +1,6 @@
-import { sendBody } from '../answer.ts';
-import { type Exchange, enter, type Handler } from '../exchange.ts';
+import { type Exchange, enter, type Handler } from '../context.ts';
 import { readQuery } from '../query.ts';
+import { sendBody } from '../response.ts';
 import type { Route } from '../router.ts';
 import { openApiDocument } from './document.ts';
 

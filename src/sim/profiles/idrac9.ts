@@ -1,4 +1,3 @@
-import type { Profile } from '../profile.ts';
 import { createLocationOnly } from '../quirks/createAnswer.ts';
 import { headersEmptyList, noEventTypes } from '../quirks/eventService.ts';
 import { lingeringMedia } from '../quirks/lingeringMedia.ts';
@@ -6,6 +5,7 @@ import { failedDeliveryDisables } from '../quirks/lostSubscriptions.ts';
 import { mediaUnderSystem } from '../quirks/mediaPlace.ts';
 import { oneOfADestinationIdrac } from '../quirks/sameDestination.ts';
 import { INSERTED, machine } from './machine.ts';
+import type { Profile } from './named.ts';
 
 /** Facts of a captured PowerEdge (spyroot/redfish_ctl); behaviour as Ironic, sushy and metal-operator met it. */
 export const idrac9Profile: Profile = {

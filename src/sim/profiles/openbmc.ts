@@ -1,4 +1,3 @@
-import type { Profile } from '../profile.ts';
 import { createLocationOnly } from '../quirks/createAnswer.ts';
 import { errorsOnProperty } from '../quirks/errorForm.ts';
 import { noEventTypes } from '../quirks/eventService.ts';
@@ -6,6 +5,7 @@ import { cdAndUsb } from '../quirks/mediaDevices.ts';
 import { mediaUnderManager } from '../quirks/mediaPlace.ts';
 import { refusesEventTypes } from '../quirks/refusedProperty.ts';
 import { INSERTED, machine } from './machine.ts';
+import type { Profile } from './named.ts';
 
 /** Behaviour as bmcweb's source has it. */
 export const openbmcProfile: Profile = {

@@ -1,4 +1,4 @@
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import type { VendorMessage } from '../messages.ts';
 import { refuseAsVendor } from '../messages.ts';
 import type { Quirk } from '../quirk.ts';

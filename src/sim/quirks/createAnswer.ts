@@ -1,8 +1,8 @@
-import type { Answer } from '../answer.ts';
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import { successBody } from '../messages.ts';
 import type { Quirk } from '../quirk.ts';
 import { isSubscribe } from '../quirk.ts';
+import type { Answer } from '../response.ts';
 
 export const createLocationOnly = createAnswers(
   'create-location-only',

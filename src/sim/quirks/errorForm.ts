@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import { isJsonObject } from '../../core/json.ts';
-import type { Answer } from '../answer.ts';
 import type { Quirk } from '../quirk.ts';
+import type { Answer } from '../response.ts';
 
 const INFO = '@Message.ExtendedInfo';
 

@@ -1,8 +1,8 @@
-import type { Answer, RedfishRequest } from '../answer.ts';
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import { render } from '../documents.ts';
 import { refuse } from '../messages.ts';
 import type { Quirk } from '../quirk.ts';
+import type { Answer, RedfishRequest } from '../response.ts';
 
 export const weakEtags: Quirk = {
   name: 'weak-etags',

@@ -1,9 +1,9 @@
-import type { Answer } from '../answer.ts';
-import { noContent } from '../answer.ts';
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import { parentPath } from '../path.ts';
 import type { Quirk } from '../quirk.ts';
 import { actionName } from '../quirk.ts';
+import type { Answer } from '../response.ts';
+import { noContent } from '../response.ts';
 
 interface Ejecting {
   /** Reads that still see the image. */

@@ -1,6 +1,6 @@
-import type { Answer } from '../answer.ts';
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import type { Quirk } from '../quirk.ts';
+import type { Answer } from '../response.ts';
 
 export const slashedLinks = linkForm('links-with-slash', 'links and targets end with a slash (iLO)', (path) =>
   path.endsWith('/') ? path : `${path}/`,

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
-import type { BmcState } from '../bmcState.ts';
+import type { BmcState } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType, linkPath } from '../documents.ts';
 import { parentPath } from '../path.ts';

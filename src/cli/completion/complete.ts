@@ -1,0 +1,181 @@
+import type { Command, Option } from 'commander';
+import { isJsonObject, type Json } from '../../core/json.ts';
+import { type Connection, withConnection } from '../connection.ts';
+import { readContexts } from '../contextFile.ts';
+
+/** What a word could be, and a line about it. */
+interface Candidate {
+  value: string;
+  about: string;
+}
+
+/** The words before the one that is completed, understood as far as they go. */
+interface Typed {
+  command: Command;
+  /** The command's arguments so far. */
+  operands: string[];
+  /** The option whose value is completed; null when it is none's. */
+  pending: Option | null;
+}
+
+/** How long the service may take, in milliseconds: somebody waits with a finger on the key. */
+const TIMEOUT = 2000;
+
+/** The most nodes and jobs that are offered. */
+const MOST = 1000;
+
+/**
+ * Prints what the last of `words` could be, a line each: the word, a tab, and what it is. Prints nothing, and says nothing,
+ * when that cannot be found out. Answers the exit status.
+ */
+export async function complete(program: Command, words: readonly string[]): Promise<number> {
+  const last = words.at(-1) ?? '';
+  const typed = understand(program, words.slice(0, -1));
+  const candidates = await candidatesOf(typed, last).catch(() => []);
+  const lines = candidates
+    .filter(({ value }) => value.startsWith(last))
+    // What others named cannot write to the terminal or break the lines.
+    .map(({ value, about }) => `${value}\t${about}`.replace(/[^\t\P{Cc}]/gu, ' '));
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  return 0;
+}
+
+function understand(program: Command, words: readonly string[]): Typed {
+  for (const option of program.options) {
+    const value = option.envVar === undefined ? undefined : process.env[option.envVar];
+    if (value) program.setOptionValueWithSource(option.attributeName(), value, 'env');
+  }
+  const typed: Typed = { command: program, operands: [], pending: null };
+  for (const word of words) {
+    if (typed.pending !== null) {
+      if (program.options.includes(typed.pending)) {
+        program.setOptionValueWithSource(typed.pending.attributeName(), word, 'cli');
+      }
+      typed.pending = null;
+    } else if (word.startsWith('-')) {
+      const option = optionsOf(typed.command).find(({ long, short }) => word === long || word === short);
+      if (option?.required) typed.pending = option;
+    } else {
+      const child = typed.operands.length === 0 ? typed.command.commands.find((one) => one.name() === word) : undefined;
+      if (child !== undefined) typed.command = child;
+      else typed.operands.push(word);
+    }
+  }
+  return typed;
+}
+
+/** The options that `command` takes: its own, and those of the commands that it is in. */
+function optionsOf(command: Command): Option[] {
+  return [...command.options, ...(command.parent === null ? [] : optionsOf(command.parent))];
+}
+
+async function candidatesOf(typed: Typed, last: string): Promise<Candidate[]> {
+  const { command, operands, pending } = typed;
+  if (pending !== null) {
+    if (pending.argChoices !== undefined) return pending.argChoices.map(plain);
+    return pending.long === '--arg' ? argumentWords(typed, last) : valuesOf(placeholder(pending.flags), typed, last);
+  }
+  if (last.startsWith('-')) {
+    return optionsOf(command).map(({ long, description }) => ({ value: long ?? '', about: description }));
+  }
+  if (command.commands.length > 0) {
+    return command.commands.map((child) => ({ value: child.name(), about: child.description() }));
+  }
+  const expected = command.registeredArguments;
+  const argument = expected[operands.length] ?? (expected.at(-1)?.variadic ? expected.at(-1) : undefined);
+  if (argument === undefined) return [];
+  return argument.argChoices?.map(plain) ?? valuesOf(argument.name(), typed, last);
+}
+
+/** `node` of `--node <node>`. */
+function placeholder(flags: string): string {
+  return /[<[]([^\]>.]+)/.exec(flags)?.[1] ?? '';
+}
+
+/** What there is of a kind, which is the name of an argument or of an option's value. */
+async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candidate[]> {
+  const { command, operands } = typed;
+  switch (kind) {
+    case 'node':
+      return nodes(command, last);
+    case 'driver':
+      return ask(command, async ({ drivers }) => {
+        const { drivers: found } = await drivers.listDrivers({ pageSize: MOST });
+        return found.map(({ name }) => ({ value: name, about: 'driver' }));
+      });
+    case 'method':
+      return (await methods(command, operands[0])).map(({ name, description }) => ({
+        value: name,
+        about: description,
+      }));
+    case 'job':
+      return ask(command, async ({ jobs }) => {
+        const { jobs: found } = await jobs.listJobs({ pageSize: 100 });
+        return found.map(({ id, method, nodeName, driver }) => ({
+          value: id,
+          about: `${method} ${nodeName || driver}`,
+        }));
+      });
+    case 'context': {
+      const { contexts } = await readContexts();
+      return Object.entries(contexts).map(([value, { server }]) => ({ value, about: server }));
+    }
+    default:
+      return [];
+  }
+}
+
+/** Names, and UUIDs where there is no name or somebody has begun one. */
+async function nodes(command: Command, last: string): Promise<Candidate[]> {
+  return ask(command, async (connection) => {
+    const { nodes: found } = await connection.nodes.listNodes({ pageSize: MOST });
+    return found.flatMap(({ uuid, name, driver }) => {
+      const byUuid = name === '' || (last !== '' && uuid.startsWith(last));
+      return [
+        ...(name === '' ? [] : [{ value: name, about: driver }]),
+        ...(byUuid ? [{ value: uuid, about: name || driver }] : []),
+      ];
+    });
+  });
+}
+
+/** The methods of the node or driver that was typed. */
+async function methods(command: Command, ident: string | undefined) {
+  if (ident === undefined) return [];
+  return ask(command, async ({ passthru }) => {
+    const ofDriver = command.parent?.parent?.name() === 'driver';
+    const found = ofDriver ? passthru.listDriverMethods({ driver: ident }) : passthru.listNodeMethods({ node: ident });
+    return (await found).methods;
+  });
+}
+
+/** The keys of `--arg`, with their `=`; behind that, the values of a key that has few. */
+async function argumentWords({ command, operands: [ident, method] }: Typed, last: string): Promise<Candidate[]> {
+  const known = (await methods(command, ident)).find(({ name }) => name === method);
+  const properties = known?.argumentsSchema?.properties;
+  if (!isJsonObject(properties)) return [];
+  const key = /^(.+?)=/.exec(last)?.[1];
+  if (key !== undefined) {
+    const values = Object.hasOwn(properties, key) ? fewValues(properties[key]) : [];
+    return values.map((value) => plain(`${key}=${value}`));
+  }
+  return Object.entries(properties).map(([key, schema]) => {
+    const about = isJsonObject(schema) && typeof schema.description === 'string' ? schema.description : 'argument';
+    return { value: `${key}=`, about };
+  });
+}
+
+/** The texts that `schema` takes, when it names them. */
+function fewValues(schema: Json | undefined): string[] {
+  if (!isJsonObject(schema)) return [];
+  if (schema.type === 'boolean') return ['true', 'false'];
+  return Array.isArray(schema.enum) ? schema.enum.filter((value) => typeof value === 'string') : [];
+}
+
+function ask<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
+  return withConnection(command, work, TIMEOUT);
+}
+
+function plain(value: string): Candidate {
+  return { value, about: '' };
+}

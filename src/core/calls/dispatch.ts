@@ -1,0 +1,400 @@
+import { checkRole } from '../caller.ts';
+import type { DriverCall, NodeCall, Outcome } from '../core.ts';
+import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from '../errors.ts';
+import type { Running } from '../inFlight.ts';
+import type { Job } from '../job.ts';
+import type { JobRunner } from '../jobs/jobRunner.ts';
+import { type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
+import type { KnownNode } from '../locks/knownNodes.ts';
+import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
+import type { Lock, Locks } from '../locks/locks.ts';
+import type { Logger } from '../logger.ts';
+import { Attachment, chooseHttpMethod, type Method } from '../method.ts';
+import type { Node } from '../node.ts';
+import type { NodeManager } from '../nodeManager.ts';
+import { type CallReport, type Observer, reportCall } from '../observer.ts';
+import { findMethod, type Registry } from '../registry.ts';
+import { checkResult } from '../result.ts';
+import { SHORT_SECRET } from '../secrets.ts';
+import type { IdempotentCall, JobHold, Store, StoredNode } from '../store.ts';
+import { uuid7 } from '../uuid7.ts';
+import { untilAborted } from '../waiting.ts';
+import type { Workers } from '../workers.ts';
+import { CALL_ROLE } from './callRules.ts';
+import { CallSecrets } from './callSecrets.ts';
+import { type Idempotency, recordJob } from './idempotency.ts';
+import { type CalledMethod, runMethod } from './runMethod.ts';
+
+/** The parts that a call passes through. */
+export interface DispatchParts {
+  store: Store;
+  registry: Registry;
+  nodes: NodeManager;
+  lease: Lease;
+  locks: Locks;
+  jobs: JobRunner;
+  workers: Workers;
+  running: Running;
+  idempotency: Idempotency;
+  /** The name that reservations show. */
+  host: string;
+  log: Logger;
+  observer: Observer;
+}
+
+/** A call that has passed its checks, down to the free worker. */
+interface CheckedCall extends CalledMethod {
+  /** What the call is about, for an idempotency key. */
+  target: string;
+  /** Null for a driver method. */
+  node: StoredNode | null;
+  /** The fence under which the node was as it says. */
+  fence: number;
+  /** Whether the node was not read for this call. */
+  remembered: boolean;
+  /** Milliseconds. */
+  lockWait: number;
+  /** Whether the method may have acted. */
+  begun: boolean;
+  report: CallReport;
+}
+
+/**
+ * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, the
+ * rule for the method, free worker, lock, arguments.
+ */
+export class Dispatch {
+  readonly #parts: DispatchParts;
+
+  constructor(parts: DispatchParts) {
+    this.#parts = parts;
+  }
+
+  callNode(call: NodeCall): Promise<Outcome> {
+    return reportCall(this.#parts.observer, call, (report) => this.#callNode(call, report));
+  }
+
+  callDriver(call: DriverCall): Promise<Outcome> {
+    return reportCall(this.#parts.observer, call, (report) => this.#callDriver(call, report));
+  }
+
+  async #callNode(call: NodeCall, report: CallReport): Promise<Outcome> {
+    const { nodes, running } = this.#parts;
+    running.checkOpen();
+    checkDepth(call.arguments);
+    const known = nodes.known.get(call.node);
+    if (known !== null) {
+      try {
+        return await this.#callKnown(call, known, true, report);
+      } catch (error) {
+        if (!(error instanceof NodeChanged)) throw error;
+        nodes.known.forget(known.node.uuid);
+      }
+    }
+    const node = await nodes.get(call.node);
+    return this.#callKnown(call, { node, fence: node.fence }, false, report);
+  }
+
+  /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
+  async #callKnown(
+    call: NodeCall,
+    { node, fence }: KnownNode,
+    remembered: boolean,
+    report: CallReport,
+  ): Promise<Outcome> {
+    if (remembered && !this.#mayCall(call, node)) throw new NodeChanged();
+    const { registry, locks } = this.#parts;
+    report.node = node;
+    const methods = registry.nodeMethods(node.driver, node.vendorInterface);
+    report.driver = node.driver;
+    const method = findMethod(methods, call.method);
+    report.method = method.name;
+    const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    report.httpMethod = httpMethod;
+    checkRule(call, node.driver, method);
+    const lockWait = locks.wait(call.lockWait);
+    return this.#run({
+      call,
+      driver: node.driver,
+      method,
+      httpMethod,
+      target: `node ${node.uuid}`,
+      node,
+      fence,
+      remembered,
+      lockWait,
+      begun: false,
+      report,
+    });
+  }
+
+  async #callDriver(call: DriverCall, report: CallReport): Promise<Outcome> {
+    this.#parts.running.checkOpen();
+    checkDepth(call.arguments);
+    const methods = this.#parts.registry.driverMethods(call.driver);
+    report.driver = call.driver;
+    const method = findMethod(methods, call.method);
+    report.method = method.name;
+    const httpMethod = chooseHttpMethod(method, call.httpMethod);
+    report.httpMethod = httpMethod;
+    checkRule(call, call.driver, method);
+    return this.#run({
+      call,
+      driver: call.driver,
+      method,
+      httpMethod,
+      target: `driver ${call.driver}`,
+      node: null,
+      fence: 0,
+      remembered: false,
+      lockWait: 0,
+      begun: false,
+      report,
+    });
+  }
+
+  async #run(checked: CheckedCall): Promise<Outcome> {
+    const { call, method, httpMethod, target } = checked;
+    // The shutdown may have begun, and the caller left, while the node was read.
+    this.#parts.running.checkOpen();
+    if (call.signal.aborted) throw toPassthruError(call.signal.reason);
+    const controller = new AbortController();
+    let kept = false;
+    const work =
+      call.idempotencyKey === null
+        ? this.#execute(checked, controller, null, nothing)
+        : this.#parts.idempotency.run(
+            call.caller.name,
+            call.idempotencyKey,
+            [target, method.name, httpMethod, call.arguments],
+            controller.signal,
+            (idempotent, accepted) =>
+              this.#execute(checked, controller, idempotent, () => {
+                kept = true;
+                return accepted();
+              }),
+          );
+    this.#parts.running.add(work, controller);
+    try {
+      return await untilAborted(work, call.signal, () => {
+        // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
+        // does not: nobody would expect a machine to be touched by a call that was given up long ago.
+        if (!kept) controller.abort(toPassthruError(call.signal.reason));
+      });
+    } catch (error) {
+      throw checked.begun ? ifCutShort(error) : error;
+    }
+  }
+
+  /** From the free worker to the end of the call; for an asynchronous method to its acceptance. */
+  async #execute(
+    checked: CheckedCall,
+    controller: AbortController,
+    idempotent: IdempotentCall | null,
+    accepted: () => Promise<void>,
+  ): Promise<Outcome> {
+    const { method } = checked;
+    const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
+    let lock: Lock | null = null;
+    let unguard = () => {};
+    let handedOver = false;
+    try {
+      let { node } = checked;
+      if (node !== null && method.requireExclusiveLock) {
+        const from = performance.now();
+        try {
+          lock = await this.#lock(checked, node, controller.signal);
+        } finally {
+          checked.report.lock = { from, to: performance.now() };
+        }
+        unguard = lock.tenure.guard(controller);
+        if (lock.waited || lock.fence !== checked.fence + 1) {
+          node = await this.#readAgain(checked, node);
+          // Another hardware type may have the very same method.
+          checked.driver = node.driver;
+          checked.report.driver = node.driver;
+        }
+        this.#parts.nodes.known.keep(node, lock.fence);
+      }
+      const args = this.#validate(checked, node);
+      controller.signal.throwIfAborted();
+      checked.begun = true;
+      if (method.async) {
+        const tenure = lock?.tenure ?? this.#parts.lease.current();
+        const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.fence ?? null }, idempotent);
+        handedOver = true;
+        lock?.nameJob(job.id);
+        this.#start(checked, job, node, args, tenure, lock, leaveWorker);
+        return { kind: 'job', job };
+      }
+      await accepted();
+      return await this.#answer(checked, node, args, lock, controller.signal);
+    } finally {
+      unguard();
+      if (!handedOver) {
+        await lock?.release();
+        leaveWorker();
+      }
+    }
+  }
+
+  /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
+  #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
+    const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
+    return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  }
+
+  /** Checks the node, then the arguments, and answers what the handler takes. */
+  #validate({ method, call, report }: CheckedCall, node: Node | null): unknown {
+    const from = performance.now();
+    try {
+      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      return method.parse(call.arguments);
+    } catch (error) {
+      // Ironic quotes arguments to who sent them (recorded: "create_subscription bad headers").
+      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
+    } finally {
+      report.validation = { from, to: performance.now() };
+    }
+  }
+
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+    const purpose = {
+      holder: this.#parts.host,
+      kind: 'call' as const,
+      method: checked.method.name,
+      requestedBy: checked.call.caller.name,
+      job: null,
+    };
+    try {
+      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
+    } catch (error) {
+      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
+      throw gone && checked.remembered ? new NodeChanged() : error;
+    }
+  }
+
+  /** The node as it is under the lock; another held it since it was read. */
+  async #readAgain({ method, remembered }: CheckedCall, node: StoredNode): Promise<StoredNode> {
+    const now = await this.#parts.nodes.get(node.uuid);
+    const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
+    if (methods.byName.get(method.name) === method) return now;
+    throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
+  }
+
+  /** Runs a synchronous method to its end. */
+  async #answer(
+    checked: CheckedCall,
+    node: Node | null,
+    args: unknown,
+    lock: Lock | null,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { method } = checked;
+    signal.throwIfAborted();
+    const answer = await runMethod(checked, { node, args, lock, signal, progress: nothing, log: this.#parts.log });
+    if (method.attach) {
+      if (answer instanceof Attachment && answer.data instanceof Uint8Array) {
+        return { kind: 'attachment', attachment: answer };
+      }
+      throw new TypeError(`method ${method.name} of ${checked.driver} attaches, but answered no Attachment`);
+    }
+    return { kind: 'result', result: checkResult(method.name, answer) };
+  }
+
+  /** Stores the job of an asynchronous call. From here on the call is accepted. */
+  async #accept(
+    checked: CheckedCall,
+    node: Node | null,
+    hold: JobHold,
+    idempotent: IdempotentCall | null,
+  ): Promise<Job> {
+    const { call, driver, method } = checked;
+    const job: Job = {
+      id: uuid7(),
+      nodeUuid: node?.uuid ?? null,
+      nodeName: node?.name ?? null,
+      driver,
+      method: method.name,
+      state: 'running',
+      revision: 1,
+      createTime: new Date(),
+      endTime: null,
+      progress: null,
+      result: null,
+      error: null,
+      requestedBy: call.caller.name,
+    };
+    const accepted = await this.#parts.store
+      .acceptJob(job, hold, idempotent, recordJob(job))
+      .catch((error: unknown) => {
+        // It may be stored all the same, where the answer was lost; nobody runs it.
+        if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
+        throw error;
+      });
+    if (!accepted) throw lostBeforeAcceptance();
+    const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
+    this.#parts.log.info(fields, 'job accepted');
+    return job;
+  }
+
+  /** Starts the work of an accepted job. It is not tied to the signal of the call that began it. */
+  #start(
+    checked: CheckedCall,
+    job: Job,
+    node: Node | null,
+    args: unknown,
+    tenure: Tenure,
+    lock: Lock | null,
+    leaveWorker: () => void,
+  ): void {
+    const controller = new AbortController();
+    const end = this.#parts.jobs
+      .run({
+        job,
+        tenure,
+        lock,
+        controller,
+        run: async (progress) => {
+          const run = { node, args, lock, signal: controller.signal, progress, log: this.#parts.log };
+          return checkResult(job.method, await runMethod(checked, run));
+        },
+      })
+      .finally(leaveWorker);
+    this.#parts.running.add(end, controller);
+  }
+}
+
+/** The node of a call is not what was remembered of it. */
+class NodeChanged extends Error {}
+
+/** What a synchronous call that had begun to act is told where its process ended it. */
+function ifCutShort(error: unknown): unknown {
+  if (!(error instanceof PassthruError)) return error;
+  const why = CUT_SHORT[error.kind];
+  if (why === undefined) return error;
+  // Not `shutting_down`, which callers repeat by themselves.
+  return new PassthruError(
+    'outcome_unknown',
+    `${why} while the call ran; whether it was carried out is not known. Look at the machine before you repeat it.`,
+  );
+}
+
+const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
+  shutting_down: 'The service was shut down',
+  worker_lost: 'The process that ran the call could not renew its lease on the node',
+};
+
+/** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
+function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {
+  checkRole(caller, method.role ?? CALL_ROLE, `call ${method.name} of ${driver}`);
+}
+
+function checkDepth(args: JsonObject): void {
+  if (!nestsDeeperThan(args)) return;
+  throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve();
+}

@@ -1,0 +1,326 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Caller, checkOwner } from '../caller.ts';
+import type { Jobs, JobsQuery } from '../core.ts';
+import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
+import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
+import { type Json, storableText } from '../json.ts';
+import type { Lease, Tenure } from '../locks/lease.ts';
+import type { Lock } from '../locks/locks.ts';
+import type { Logger } from '../logger.ts';
+import { isUuid } from '../node.ts';
+import { NO_OBSERVER, type Observer } from '../observer.ts';
+import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
+import { AbandonedJobs } from './abandonedJobs.ts';
+import { JobWatch } from './jobWatch.ts';
+
+/** The least time between two stored changes of progress, in milliseconds: five a second. */
+const PROGRESS_INTERVAL = 200;
+
+/** The longest text of progress that is kept. */
+const MAX_PROGRESS_LENGTH = 1000;
+
+/** How long `cancel` waits for the end, in milliseconds. */
+const CANCEL_WAIT = 5000;
+
+/** How a job fails whose end is more than the store can take. */
+const END_NOT_KEPT: ErrorRecord = {
+  kind: 'internal',
+  message: 'The method ended, but what it came to could not be stored; the log of the service has more',
+  violations: [],
+  lock: null,
+  bmc: null,
+};
+
+/** How often the end of a job is tried again when the store does not answer, in milliseconds. */
+const STORE_RETRY = 1000;
+
+/** What a job that runs needs of its dispatcher. */
+export interface JobWork {
+  /** Revision 1, stored already. */
+  job: Job;
+  /** The lease that it runs under. */
+  tenure: Tenure;
+  /** Null for a method that needs no exclusive lock. */
+  lock: Lock | null;
+  /** Ends the work; its reason tells why. */
+  controller: AbortController;
+  run(progress: (fraction: number | null, message: string) => void): Promise<Json>;
+}
+
+/** A job that runs in this process. */
+interface RunningJob {
+  /** As it is stored. */
+  job: Job;
+  hold: JobHold;
+  controller: AbortController;
+  /** What is reported and not stored yet. */
+  pending: Progress | null;
+  timer: NodeJS.Timeout | null;
+  /** When the last change was stored, by the monotonic clock; at first the acceptance. */
+  storedAt: number;
+  /** The write that is under way. */
+  write: Promise<void>;
+  /** Whether the work has ended; what it reports afterwards is dropped. */
+  ended: boolean;
+}
+
+/** Runs the work of accepted jobs, stores what becomes of them, and tells their watchers. */
+export class JobRunner implements Jobs {
+  /** Jobs that may be stored and are not run. */
+  readonly abandoned: AbandonedJobs;
+  readonly #store: Store;
+  readonly #lease: Lease;
+  readonly #log: Logger;
+  readonly #watch: JobWatch;
+  readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
+  readonly #observer: Observer;
+  readonly #running = new Map<string, RunningJob>();
+
+  constructor(
+    store: Store,
+    lease: Lease,
+    log: Logger,
+    resolveNode: (ident: string) => Promise<{ uuid: string }>,
+    observer = NO_OBSERVER,
+  ) {
+    this.#store = store;
+    this.#lease = lease;
+    this.#log = log;
+    this.#watch = new JobWatch(store, log);
+    this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.#watch.changed(id, revision));
+    this.#resolveNode = resolveNode;
+    this.#observer = observer;
+  }
+
+  /** How many jobs run in this process. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** How many follow a job by way of this process. */
+  get watches(): number {
+    return this.#watch.count;
+  }
+
+  /**
+   * Runs an accepted job; resolves when its end is stored and its node free, or when both are left to others because the
+   * lease was lost. Never rejects.
+   */
+  async run(work: JobWork): Promise<void> {
+    const running: RunningJob = {
+      job: work.job,
+      hold: { owner: work.tenure.id, fence: work.lock?.fence ?? null },
+      controller: work.controller,
+      pending: null,
+      timer: null,
+      storedAt: performance.now(),
+      write: Promise.resolve(),
+      ended: false,
+    };
+    this.#running.set(work.job.id, running);
+    this.#observer.jobBegan(work.job);
+    const unguard = work.tenure.guard(work.controller);
+    const outcome = await this.#settle(work, running);
+    unguard();
+    running.ended = true;
+    if (running.timer !== null) clearTimeout(running.timer);
+    await running.write;
+    if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
+      // The end of the job would free the node, and a request may be on its way to the machine. So both are left to those
+      // who end what lost processes have left.
+      this.#running.delete(work.job.id);
+      await work.lock.release();
+      return;
+    }
+    const free = await this.#storeEnd(work, running, outcome);
+    this.#running.delete(work.job.id);
+    // Before anyone is told: who sees the end finds the node free.
+    if (free) work.lock?.leave();
+    else await work.lock?.release();
+    this.#watch.publish(running.job);
+    this.#observer.jobEnded(running.job);
+    const { id, nodeUuid, method, state } = running.job;
+    this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
+  }
+
+  async get(id: string): Promise<Job> {
+    const job = isUuid(id) ? await this.#store.getJob(id.toLowerCase()) : null;
+    if (job === null) throw jobNotFound(id);
+    return job;
+  }
+
+  async list(query: JobsQuery): Promise<Job[]> {
+    const { limit, olderThan, node, driver, state } = query;
+    if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
+    const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
+    if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
+    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    if (driver !== null && storableText(driver) !== driver) return [];
+    if (driver !== null) filter.driver = driver;
+    if (state !== null) filter.state = state;
+    return this.#store.listJobs(filter);
+  }
+
+  async cancel(id: string, caller: Caller): Promise<Job> {
+    const job = await this.get(id);
+    checkOwner(caller, job.requestedBy, `cancel job ${id}`);
+    if (isTerminal(job)) return job;
+    const running = this.#running.get(job.id);
+    if (running !== undefined) stop(running, caller.name);
+    else await this.#store.requestCancel(job.id, caller.name);
+    await this.#ended(job.id);
+    return this.get(id);
+  }
+
+  /** Stops the jobs of this process that were asked to stop by way of another. */
+  async stopRequested(): Promise<void> {
+    if (this.#running.size === 0) return;
+    for (const { id, requestedBy } of await this.#store.listCancelRequests(this.#lease.current().id)) {
+      const running = this.#running.get(id);
+      if (running !== undefined) stop(running, requestedBy);
+    }
+  }
+
+  /** The job has this revision, by another process. */
+  changed(id: string, revision: number): void {
+    this.#watch.changed(id, revision);
+  }
+
+  /** Looks whether jobs that are watched here were changed by another process. */
+  lookAgain(): Promise<void> {
+    return this.#watch.lookAgain();
+  }
+
+  watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
+    return this.#watch.watch(() => this.get(id), id.toLowerCase(), afterRevision, signal);
+  }
+
+  async #settle(work: JobWork, running: RunningJob): Promise<Pick<JobEnd, 'state' | 'result' | 'error'>> {
+    try {
+      const result = await work.run((fraction, message) => this.#report(running, fraction, message));
+      return { state: 'succeeded', result, error: null };
+    } catch (error) {
+      const { signal } = work.controller;
+      const stopped =
+        signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'));
+      const reason = toPassthruError(stopped ? signal.reason : error);
+      if (reason.kind === 'internal')
+        this.#log.error({ err: error, job: work.job.id }, 'a method failed with a defect');
+      return {
+        state: reason.kind === 'cancelled' ? 'cancelled' : 'failed',
+        result: null,
+        error: toErrorRecord(reason),
+      };
+    }
+  }
+
+  /** Stores the end of a job that was run; whether that freed the node too. */
+  async #storeEnd(
+    work: JobWork,
+    running: RunningJob,
+    outcome: Pick<JobEnd, 'state' | 'result' | 'error'>,
+  ): Promise<boolean> {
+    const { end, revision } = await this.#repeatEnd(jobEnd(work, running, outcome), running.hold, () =>
+      jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_KEPT }),
+    );
+    const { id, lastError: _, ...changes } = end;
+    // Null when it has ended already: by another process that took this one for lost, or here, where the answer was lost.
+    running.job = revision === null ? await this.#repeatGet(running.job) : { ...running.job, ...changes, revision };
+    if (revision === null) this.#log.warn({ job: id, state: running.job.state }, 'a job had been ended before its end');
+    return revision !== null;
+  }
+
+  /**
+   * Stores `end`, however long the store takes to answer; `revision` is as `Store.endJob` answers it.
+   * @param substitute gives what is stored in its place when that can never be
+   */
+  async #repeatEnd(
+    end: JobEnd,
+    hold: JobHold,
+    substitute: () => JobEnd = () => end,
+  ): Promise<{ end: JobEnd; revision: number | null }> {
+    let told = end;
+    for (;;) {
+      try {
+        return { end: told, revision: await this.#store.endJob(told, hold) };
+      } catch (error) {
+        this.#log.error({ err: error, job: end.id }, 'the end of a job could not be stored; trying again');
+        // What is wrong with the end itself does not pass, and must not keep the node.
+        if (!isStoreUnavailable(error) && told === end) told = substitute();
+        else await delay(STORE_RETRY, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** The job as it is stored, however long the store takes to answer. */
+  async #repeatGet(job: Job): Promise<Job> {
+    for (;;) {
+      try {
+        return (await this.#store.getJob(job.id)) ?? job;
+      } catch {
+        await delay(STORE_RETRY, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** Resolves when the job has ended, or after a while. */
+  async #ended(id: string): Promise<void> {
+    const signal = AbortSignal.timeout(CANCEL_WAIT);
+    try {
+      for await (const job of this.watch(id, null, signal)) if (isTerminal(job)) return;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** What a method reports. It may be JavaScript, and how it words its progress must not end its work. */
+  #report(running: RunningJob, fraction: unknown, message: unknown): void {
+    if (running.ended) return;
+    const known = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
+    const text = typeof message === 'string' ? storableText(message.slice(0, MAX_PROGRESS_LENGTH)) : '';
+    running.pending = { fraction: known, message: text };
+    if (running.timer !== null) return;
+    const wait = Math.max(0, running.storedAt + PROGRESS_INTERVAL - performance.now());
+    running.timer = setTimeout(() => {
+      running.write = this.#storeProgress(running);
+    }, wait);
+  }
+
+  async #storeProgress(running: RunningJob): Promise<void> {
+    const progress = running.pending as Progress;
+    running.pending = null;
+    running.storedAt = performance.now();
+    try {
+      const revision = await this.#store.recordProgress(running.job.id, running.hold, progress);
+      if (revision !== null) {
+        running.job = { ...running.job, revision, progress };
+        this.#watch.publish(running.job);
+      }
+    } catch (error) {
+      this.#log.warn({ err: error, job: running.job.id }, 'the progress of a job could not be stored');
+    }
+    running.timer = null;
+    const next = running.pending as Progress | null;
+    if (next !== null) this.#report(running, next.fraction, next.message);
+  }
+}
+
+function stop(running: RunningJob, requestedBy: string): void {
+  running.controller.abort(new PassthruError('cancelled', `Job ${running.job.id} was cancelled by ${requestedBy}`));
+}
+
+function jobEnd(work: JobWork, running: RunningJob, outcome: Pick<JobEnd, 'state' | 'result' | 'error'>): JobEnd {
+  const { id, nodeUuid, method } = work.job;
+  const failed = outcome.state === 'failed' && nodeUuid !== null;
+  return {
+    id,
+    ...outcome,
+    endTime: new Date(),
+    progress: running.pending ?? running.job.progress,
+    lastError: failed ? lastErrorText(method, outcome.error?.message ?? '') : null,
+  };
+}
+
+function jobNotFound(id: string): PassthruError {
+  return new PassthruError('job_not_found', `Job ${id} could not be found.`);
+}

@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Refusal } from '../auth/access.ts';
+import { PassthruError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { requestScope } from '../core/requestScope.ts';
+import { openScope } from '../edge/requestScope.ts';
+import { isLocalAuthority } from '../net/hostGate.ts';
+import { isLoopback } from '../net/listenAddress.ts';
+import type { MetricsPage } from '../rest/context.ts';
+
+export interface MetricsListener {
+  /** For example `http://127.0.0.1:9385/metrics`. */
+  url: string;
+  /** Resolves when no connection is left. */
+  close(): Promise<void>;
+}
+
+/** Scrapers are few, and what listens beside the service has none of its limits. */
+const MAX_CONNECTIONS = 50;
+
+/** Milliseconds for a request to arrive. */
+const REQUEST_TIMEOUT = 10_000;
+
+const FOREIGN_NAME = new PassthruError(
+  'permission_denied',
+  'At a loopback address the figures are to be asked for by the name localhost, 127.0.0.1 or [::1]',
+);
+
+/**
+ * Answers `GET /metrics` at an address of its own, to everybody who can reach it, and nothing else. At a loopback address
+ * that is programs of this machine, so that a page whose name was made to point there is refused; see `isLocalAuthority`.
+ * @param host an IPv6 address without brackets
+ * @param refused told of each who is
+ * @throws kind `failed_precondition` when the address cannot be listened at
+ */
+export async function startMetricsListener(
+  { host, port }: { host: string; port: number },
+  page: MetricsPage,
+  refused: (refusal: Refusal) => void,
+  log: Logger,
+): Promise<MetricsListener> {
+  const timeouts = { headersTimeout: REQUEST_TIMEOUT, requestTimeout: REQUEST_TIMEOUT };
+  const isForeign = ({ headers }: IncomingMessage) => isLoopback(host) && !isLocalAuthority(headers.host);
+  const server = createServer(timeouts, async (request, response) => {
+    if (isForeign(request)) {
+      const refusal: Refusal = { action: 'read the figures', caller: null, error: FOREIGN_NAME };
+      requestScope.run(openScope(request, 'rest'), refused, refusal);
+      response.writeHead(403, { 'Content-Type': 'text/plain' }).end(`${FOREIGN_NAME.message}\n`);
+    } else if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();
+    else if (request.method !== 'GET') response.writeHead(405, { Allow: 'GET' }).end();
+    else {
+      try {
+        const text = await page.render();
+        response.writeHead(200, { 'Content-Type': page.mediaType }).end(text);
+      } catch (error) {
+        log.error({ err: error }, 'the figures could not be read');
+        response.writeHead(500).end();
+      }
+    }
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new PassthruError('failed_precondition', `metrics.listen: cannot listen on ${host}, port ${port}: ${code}`, {
+      cause: error,
+    });
+  }
+  const address = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `http://${address}:${(server.address() as AddressInfo).port}/metrics`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import type { RedfishClient, RequestOptions } from '../client.ts';
+import { RedfishError } from '../errors.ts';
+import { linkPath } from '../links.ts';
+
+/** A BMC that links its pages in a circle is left after this many. */
+const MAX_PAGES = 100;
+
+/** A member of a collection: a link, or the whole document where the BMC expands it (iDRAC 9, virtual media). */
+export interface Member {
+  path: string;
+  /** Null when the collection only links to it. */
+  document: JsonObject | null;
+}
+
+/** A collection with the members of all its pages. */
+export interface Collection {
+  /** The first page's document. */
+  document: JsonObject;
+  members: Member[];
+}
+
+/**
+ * Reads the collection at `path`, following `Members@odata.nextLink` (DSP0266, "Paging") on the same host.
+ * @throws kind `failed` when the pages do not end, beside what a GET throws
+ */
+export async function getCollection(client: RedfishClient, path: string, options: RequestOptions): Promise<Collection> {
+  const document = await client.get(path, options);
+  const members = readMembers(document, client.origin);
+  let page = document;
+  for (let pages = 1; ; pages++) {
+    const next = page['Members@odata.nextLink'] ?? page['@odata.nextLink'];
+    if (next === undefined || next === null || next === '') return { document, members };
+    if (pages === MAX_PAGES) {
+      throw new RedfishError('failed', `A collection has more than ${MAX_PAGES} pages`, { url: client.origin + path });
+    }
+    page = await client.get(linkPath(next, client.origin), options);
+    members.push(...readMembers(page, client.origin));
+  }
+}
+
+function readMembers(document: JsonObject, origin: string): Member[] {
+  const entries: Json[] = Array.isArray(document.Members) ? document.Members : [];
+  return entries.filter(isJsonObject).flatMap((entry) => {
+    if (entry['@odata.id'] === undefined) return [];
+    const expanded = Object.keys(entry).some((key) => !key.startsWith('@'));
+    return [{ path: linkPath(entry, origin), document: expanded ? entry : null }];
+  });
+}

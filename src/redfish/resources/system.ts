@@ -1,0 +1,70 @@
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import type { RedfishClient, RequestOptions } from '../client.ts';
+import { RedfishError } from '../errors.ts';
+import { linkPath, optionalLinkPath } from '../links.ts';
+import { getCollection } from './collection.ts';
+import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
+
+/** What is used of a ComputerSystem (DSP2046). A text or path is null where the BMC gives none. */
+export interface ComputerSystem {
+  path: string;
+  id: string | null;
+  manufacturer: string | null;
+  model: string | null;
+  serialNumber: string | null;
+  biosVersion: string | null;
+  /** The collection of virtual media, where they hang under the system (Redfish 2020.4 and newer). */
+  virtualMedia: string | null;
+  /** `Links.ManagedBy`. */
+  managers: string[];
+}
+
+/** Paths of the systems behind the BMC. Empty when it has none. */
+export async function listSystems(client: RedfishClient, options: RequestOptions): Promise<string[]> {
+  const root = await getServiceRoot(client, options);
+  if (root.systems === null) return [];
+  return (await getCollection(client, root.systems, options)).members.map(({ path }) => path);
+}
+
+/**
+ * The path of the only system behind the BMC; asked once.
+ * @throws kind `unsupported` when there is none, or several to choose from
+ */
+export async function findOnlySystem(client: RedfishClient, options: RequestOptions): Promise<string> {
+  await confirmKnown(client, options);
+  return client.known.get('only system', options.signal, async () => {
+    const [only, ...others] = await listSystems(client, options);
+    if (only === undefined) throw new RedfishError('unsupported', 'The BMC has no system', { url: client.origin });
+    if (others.length === 0) return only;
+    const message = `The BMC has several systems (${[only, ...others].join(', ')}); set redfish_system_id to one of them`;
+    throw new RedfishError('unsupported', message, { url: client.origin });
+  });
+}
+
+/** The system at `path`, as it is now. */
+export async function getSystem(client: RedfishClient, path: string, options: RequestOptions): Promise<ComputerSystem> {
+  const document = await client.get(path, options);
+  const links = isJsonObject(document.Links) ? document.Links : {};
+  return {
+    path,
+    id: textOf(document, 'Id'),
+    manufacturer: textOf(document, 'Manufacturer'),
+    model: textOf(document, 'Model'),
+    serialNumber: textOf(document, 'SerialNumber'),
+    biosVersion: textOf(document, 'BiosVersion'),
+    virtualMedia: optionalLinkPath(document.VirtualMedia, client.origin),
+    managers: linkPaths(links.ManagedBy, client.origin),
+  };
+}
+
+/** The text under `key`; null when it is absent, empty or no text. */
+export function textOf(document: JsonObject, key: string): string | null {
+  const value = document[key];
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
+}
+
+/** The paths of a list of links; empty when there is no list. */
+export function linkPaths(links: Json | undefined, origin: string): string[] {
+  if (!Array.isArray(links)) return [];
+  return links.filter((link) => isJsonObject(link)).map((link) => linkPath(link, origin));
+}

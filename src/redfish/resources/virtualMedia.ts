@@ -1,0 +1,227 @@
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import type { RedfishClient, RequestOptions } from '../client.ts';
+import { isNotFound } from '../errors.ts';
+import { lastSegment, optionalLinkPath, samePath } from '../links.ts';
+import { getCollection, type Member } from './collection.ts';
+import { managersOf } from './manager.ts';
+import { getServiceRoot } from './serviceRoot.ts';
+import { getSystem, textOf } from './system.ts';
+
+/** A virtual media device as it was when it was read (DSP2046, VirtualMedia). */
+export interface MediaDevice {
+  slot: MediaSlot;
+  /** Whether it holds an image. */
+  inserted: boolean;
+  /** Null when empty. */
+  image: string | null;
+  /** Target of `#VirtualMedia.EjectMedia`; null where the device has no such action. */
+  ejectTarget: string | null;
+  etag: string | null;
+  /** What seems to be this device, seen under the manager while this one is seen under its system; null for most. */
+  twin: MediaDevice | null;
+}
+
+/** What a collection of virtual media hangs under. */
+export type MediaOwner = 'system' | 'manager';
+
+interface MediaPlace {
+  path: string;
+  owner: MediaOwner;
+}
+
+/** Where a device is, which does not change. */
+export interface MediaSlot {
+  path: string;
+  id: string;
+  /** `CD`, `DVD`, `USBStick`, `Floppy`; a device may offer several. */
+  mediaTypes: string[];
+  collection: string;
+  owner: MediaOwner;
+  /** Whether the collection holds the whole device (iDRAC 9), so that it is read there. */
+  inline: boolean;
+}
+
+/**
+ * The virtual media devices of the system at `systemPath`, under the system (newer), under its managers (older), or both,
+ * each once. Where the collections are is asked once. Empty when there are none.
+ */
+export async function listMediaDevices(
+  client: RedfishClient,
+  systemPath: string,
+  options: RequestOptions,
+): Promise<MediaDevice[]> {
+  const known = client.known.peek(collectionsKey(systemPath)) !== undefined;
+  const begun = new Map<string, Promise<MediaDevice[]>>();
+  const read = (place: MediaPlace) => {
+    const reading = begun.get(place.path) ?? readCollection(client, place, options);
+    begun.set(place.path, reading);
+    // When the discovery fails, nobody comes for what was begun meanwhile.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  const collections = await mediaCollections(client, systemPath, read, options);
+  let devices: MediaDevice[];
+  try {
+    devices = (await Promise.all(collections.map(read))).flat();
+  } catch (error) {
+    if (!known || !isNotFound(error)) throw error;
+    client.known.forget();
+    return listMediaDevices(client, systemPath, options);
+  }
+  const distinct = distinctPlaces(devices, ({ slot }) => slot.path);
+  const slots = distinct.map(({ slot }) => slot);
+  if (slots.length > 0) client.known.set(slotsKey(systemPath), slots);
+  return pairTwins(distinct);
+}
+
+/** The slots that `listMediaDevices` found before, twins too; null when it has not been called since the BMC's paths were forgotten. */
+export function knownMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
+  return client.known.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
+}
+
+/**
+ * Reads the devices in `slots` again, with one request each, or one for all that a collection holds. A device that is gone
+ * is null.
+ */
+export async function readMediaDevices(
+  client: RedfishClient,
+  slots: MediaSlot[],
+  options: RequestOptions,
+): Promise<(MediaDevice | null)[]> {
+  const inline = new Set(slots.filter((slot) => slot.inline).map((slot) => slot.collection));
+  const documents = new Map<string, Promise<Member[]>>();
+  for (const collection of inline) {
+    documents.set(
+      collection,
+      getCollection(client, collection, options).then(({ members }) => members),
+    );
+  }
+  return Promise.all(
+    slots.map(async (slot) => {
+      try {
+        if (!slot.inline) return await readDevice(client, slot, options);
+        const member = (await documents.get(slot.collection)!).find(({ path }) => samePath(path, slot.path));
+        return member?.document ? toDevice(client, slot, member.document, null) : null;
+      } catch (error) {
+        if (isNotFound(error)) return null;
+        throw error;
+      }
+    }),
+  );
+}
+
+function collectionsKey(systemPath: string): string {
+  return `media collections of ${systemPath}`;
+}
+
+function slotsKey(systemPath: string): string {
+  return `media slots of ${systemPath}`;
+}
+
+/** @param found told of a collection as soon as it is known, so that it can be read while the others are looked for */
+async function mediaCollections(
+  client: RedfishClient,
+  systemPath: string,
+  found: (place: MediaPlace) => void,
+  options: RequestOptions,
+): Promise<MediaPlace[]> {
+  return client.known.get(collectionsKey(systemPath), options.signal, async () => {
+    // By the service root it is seen later whether this BMC is still the same.
+    const [system] = await Promise.all([getSystem(client, systemPath, options), getServiceRoot(client, options)]);
+    if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
+    const owners = [
+      { owner: 'system' as const, path: system.path, virtualMedia: system.virtualMedia },
+      ...(await managersOf(client, system, options)).map((manager) => ({ ...manager, owner: 'manager' as const })),
+    ];
+    const linked = owners.flatMap(({ owner, virtualMedia }) =>
+      virtualMedia === null ? [] : [{ owner, path: virtualMedia }],
+    );
+    if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
+    // The captured iDRAC 9 links to its virtual media from nowhere, though they are where they should be.
+    const guesses = owners.map(({ owner, path }) => ({ owner, path: `${path.replace(/\/+$/, '')}/VirtualMedia` }));
+    const there = await Promise.all(
+      guesses.map(({ path }) =>
+        getCollection(client, path, options).then(
+          () => true,
+          (error: unknown) => {
+            if (isNotFound(error)) return false;
+            throw error;
+          },
+        ),
+      ),
+    );
+    return guesses.filter((_, index) => there[index]);
+  });
+}
+
+async function readCollection(
+  client: RedfishClient,
+  { path, owner }: MediaPlace,
+  options: RequestOptions,
+): Promise<MediaDevice[]> {
+  const { members } = await getCollection(client, path, options);
+  const devices = await Promise.all(
+    members.map(async (member) => {
+      const { document } = member;
+      const slot = { path: member.path, id: lastSegment(member.path), mediaTypes: [], collection: path, owner };
+      if (document !== null) return toDevice(client, { ...slot, inline: true }, document, null);
+      try {
+        return await readDevice(client, { ...slot, inline: false }, options);
+      } catch (error) {
+        if (isNotFound(error)) return null;
+        throw error;
+      }
+    }),
+  );
+  return devices.filter((device) => device !== null);
+}
+
+async function readDevice(client: RedfishClient, slot: MediaSlot, options: RequestOptions): Promise<MediaDevice> {
+  const { document, headers } = await client.getAnswer(slot.path, options);
+  return toDevice(client, slot, document, headers.etag ?? null);
+}
+
+function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, etag: string | null): MediaDevice {
+  const image = textOf(document, 'Image');
+  const actions = isJsonObject(document.Actions) ? document.Actions : {};
+  const eject = actions['#VirtualMedia.EjectMedia'];
+  const types = document.MediaTypes;
+  return {
+    slot: {
+      ...slot,
+      id: textOf(document, 'Id') ?? slot.id,
+      mediaTypes: Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [],
+    },
+    // Inserted came with VirtualMedia v1.0 but is not required.
+    inserted: typeof document.Inserted === 'boolean' ? document.Inserted : image !== null,
+    image,
+    ejectTarget: isJsonObject(eject) ? optionalLinkPath(eject.target, client.origin) : null,
+    etag: etag ?? textOf(document, '@odata.etag'),
+    twin: null,
+  };
+}
+
+/**
+ * Joins what is one device seen under the system and under its manager: same id, types and contents. Two managers with
+ * such devices have one each, and so a device has one twin at most. Nothing tells for certain; who ejects one looks at its
+ * twin afterwards.
+ */
+export function pairTwins(devices: MediaDevice[]): MediaDevice[] {
+  const paired: MediaDevice[] = [];
+  for (const device of devices) {
+    const first = paired.findIndex((other) => other.twin === null && seemsTwin(other, device));
+    if (first === -1) paired.push(device);
+    else paired[first] = { ...paired[first]!, twin: device };
+  }
+  return paired;
+}
+
+function seemsTwin(first: MediaDevice, second: MediaDevice): boolean {
+  const marks = ({ slot, inserted, image }: MediaDevice) =>
+    JSON.stringify([slot.id, slot.mediaTypes.toSorted(), inserted, image]);
+  return first.slot.owner !== second.slot.owner && marks(first) === marks(second);
+}
+
+function distinctPlaces<Place>(places: Place[], pathOf: (place: Place) => string): Place[] {
+  return places.filter((place, index) => places.findIndex((other) => samePath(pathOf(other), pathOf(place))) === index);
+}

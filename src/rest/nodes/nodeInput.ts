@@ -1,0 +1,64 @@
+import { PassthruError } from '../../core/errors.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { NewNode } from '../../core/node.ts';
+import {
+  badField,
+  checkField,
+  checkUnservedInterface,
+  NODE_FIELDS,
+  setCoreField,
+  UNSERVED_INTERFACES,
+  withAttribute,
+} from './nodeFields.ts';
+
+/**
+ * Reads the document that creates a node. Throws `invalid_argument` for a key that a node has not and a value that
+ * does not fit, `not_served` for an interface that is not served.
+ */
+export function readNewNode(document: JsonObject): NewNode {
+  const { uuid, driver, ...others } = document;
+  if (driver === undefined || driver === null) throw missingDriver('node');
+  if (typeof driver !== 'string') throw badField('node', 'driver', 'must be a string');
+  const node: NewNode = { driver };
+  if (uuid !== undefined && uuid !== null) {
+    if (typeof uuid !== 'string') throw badField('node', 'uuid', 'must be a string');
+    node.uuid = uuid;
+  }
+  let attributes: JsonObject = {};
+  for (const [key, value] of Object.entries(others)) {
+    const field = NODE_FIELDS.get(key);
+    if (field !== undefined) {
+      const checked = checkField('node', key, field, value);
+      if (field.core !== undefined) setCoreField(node, field.core, checked);
+      else attributes = withAttribute(attributes, key, field, checked);
+    } else if (UNSERVED_INTERFACES.includes(key)) checkUnservedInterface(key, value);
+    else throw unexpected(key);
+  }
+  return { ...node, attributes };
+}
+
+/** The body of PUT …/maintenance: why the node is in maintenance; null when it does not say. */
+export function readMaintenanceReason(document: JsonObject): string | null {
+  for (const key of Object.keys(document)) {
+    if (key !== 'reason') throw unexpected(key);
+  }
+  const reason: Json | undefined = document.reason;
+  if (reason === undefined || reason === null) return null;
+  if (typeof reason === 'string') return reason;
+  throw badField('node', 'reason', 'must be a string or null');
+}
+
+/** Worded as recorded ("create without driver", "patch remove mandatory"). */
+export function missingDriver(schema: 'node' | 'patch'): PassthruError {
+  return new PassthruError('invalid_argument', `Schema error for ${schema}: 'driver' is a required property`, {
+    violations: [{ field: 'driver', description: 'must be given' }],
+  });
+}
+
+function unexpected(key: string): PassthruError {
+  // Worded as recorded ("create unknown attribute").
+  const message = `Schema error for node: Additional properties are not allowed ('${key}' was unexpected)`;
+  return new PassthruError('invalid_argument', message, {
+    violations: [{ field: key, description: 'is not a field that can be given' }],
+  });
+}

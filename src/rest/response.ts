@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http';
+import type { Exchange } from './context.ts';
+
+/** Answers with `value` as JSON. `headers` are names and values in turn. */
+export function sendJson(exchange: Exchange, status: number, value: unknown, headers: readonly string[] = []): void {
+  sendBody(exchange, status, 'application/json', JSON.stringify(value), headers);
+}
+
+/** Answers with a body of a media type; a text goes out in UTF-8. */
+export function sendBody(
+  exchange: Exchange,
+  status: number,
+  mediaType: string,
+  body: string | Uint8Array,
+  headers: readonly string[] = [],
+): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+  const all = [...exchange.headers, 'Content-Type', mediaType, 'Content-Length', String(length), ...headers];
+  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : body);
+}
+
+/** Answers without a body and without a content type. */
+export function sendEmpty(exchange: Exchange, status: number, headers: readonly string[] = []): void {
+  // A 204 has no Content-Length (RFC 9110, 8.6).
+  const length = status === 204 ? [] : ['Content-Length', '0'];
+  send(exchange, status, [...exchange.headers, ...length, ...headers], undefined);
+}
+
+function send(exchange: Exchange, status: number, headers: string[], body: string | Uint8Array | undefined): void {
+  // Both kinds of response have this part; their types cannot be called as one.
+  const response = exchange.response as ServerResponse;
+  response.writeHead(status, headers);
+  response.end(body);
+}

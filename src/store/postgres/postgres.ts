@@ -1,0 +1,124 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { PassthruError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Database } from '../database.ts';
+import type { Tables } from '../schema.ts';
+import { PostgresChanges } from './changes.ts';
+import { ConnectionLost, isUniqueViolation, postgresTrouble, sqlState } from './errors.ts';
+import { type Connections, connectPostgres } from './pool.ts';
+import { showPostgresUrl, toPostgresUrl } from './url.ts';
+
+/** Held (an advisory lock of the database) by the process that looks at and changes the tables themselves. */
+const TABLES_LOCK = 7_295_481_302_117n;
+
+/** Faults of the configuration or the installation, which time does not heal, by their SQLSTATE. */
+const FAULTS = new Map([
+  ['28P01', 'the password is not right'],
+  ['28000', 'the server refuses this user from here (its pg_hba.conf)'],
+  ['3D000', 'there is no such database on the server; create it first'],
+  ['42501', 'the user may not do what is needed; it must own its tables, and may create some in its schema'],
+]);
+
+/**
+ * Opens a PostgreSQL database, which other processes may use at the same time.
+ *
+ * @param url `postgres://USER@HOST/DATABASE`
+ * @throws kind `invalid_argument` for a URL that is not right, `failed_precondition` when the server will not have us or
+ *   the database will not do, `store_unavailable` when it cannot be reached. No message holds the password.
+ */
+export async function openPostgres(url: string, log: Logger): Promise<Database> {
+  const address = toPostgresUrl(url);
+  const shown = showPostgresUrl(url);
+  const connections = connectPostgres(address, log);
+  try {
+    const schema = await examine(connections, shown);
+    const changes = new PostgresChanges(address, log);
+    const onlyHere: Database['alone'] = (work) => alone(address, log, work).catch((error) => fail(error, shown));
+    return onConnections(connections, changes, schema, onlyHere);
+  } catch (error) {
+    await connections.end();
+    return fail(error, shown);
+  }
+}
+
+/** The schema that tables are made in, of a database that will do. */
+async function examine(connections: Connections, shown: string): Promise<string> {
+  const [server] = await connections.query<{ encoding: string; schema: string | null }>(
+    "select current_setting('server_encoding') as encoding, current_schema() as schema",
+    [],
+  );
+  if (server?.encoding !== 'UTF8') throw unusable(shown, 'it must be made with the encoding UTF8');
+  if (server.schema === null) throw unusable(shown, 'the user has no schema to make tables in');
+  return server.schema;
+}
+
+function onConnections(
+  connections: Connections,
+  changes: PostgresChanges,
+  schema: string,
+  alone: Database['alone'],
+): Database {
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
+  return {
+    kysely,
+    shared: true,
+    run: (query) => connections.query(query.sql, query.parameters),
+    alone,
+    schema,
+    rowIdType: 'bigserial',
+    // Else texts would be in the order of the database's language.
+    textType: sql`text collate "C"`,
+    nullsLast: true,
+    now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,
+    // Holds until the end of the transaction, which the statement outside one is itself, and so for its commit.
+    mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
+    holdingRows: sql`for share`,
+    keepingRows: sql`for key share`,
+    untouchedRows: sql`for update skip locked`,
+    isUniqueViolation,
+    toTrouble: postgresTrouble,
+    announce: (change) => changes.announce(change),
+    onChange: (listener) => changes.listen(listener),
+    // Its autovacuum does. What would do it at once locks everybody out.
+    eraseRemoved: async () => {},
+    async close() {
+      await changes.close();
+      await connections.end();
+    },
+  };
+}
+
+/**
+ * Runs `work` on a connection of its own, which waits as long as it takes and has the lock of the tables until it ends.
+ * kysely's own lock is not enough: it makes its own tables before that, and what a newer program does while this one
+ * waits for it would be seen too late.
+ */
+async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
+  const connections = connectPostgres(url, log, 'patient');
+  try {
+    await connections.query(`select pg_advisory_lock(${TABLES_LOCK})`, []);
+    return await work(new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) }));
+  } finally {
+    // Frees the lock.
+    await connections.end();
+  }
+}
+
+/** Throws `error` of the start in words for the operator. */
+function fail(error: unknown, shown: string): never {
+  const fault = FAULTS.get(sqlState(error) ?? '');
+  if (fault !== undefined) throw unusable(shown, fault, error);
+  const trouble = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresTrouble(error)?.message;
+  if (trouble === undefined) throw error;
+  throw new PassthruError('store_unavailable', `store: ${shown} cannot be reached: ${trouble}`, { cause: error });
+}
+
+function unusable(shown: string, why: string, cause?: unknown): PassthruError {
+  return new PassthruError('failed_precondition', `store: ${shown} cannot be used: ${why}`, { cause });
+}
+
+/** What stood in the way of a connection. The error of a host with several addresses has a code alone. */
+function reasonOf(cause: unknown): string {
+  const { message, code } = cause as NodeJS.ErrnoException;
+  return message || code || 'unknown error';
+}

@@ -1,0 +1,207 @@
+import { describe, expect, test } from 'vitest';
+import { PassthruError } from '../../../src/core/errors.ts';
+import type { Json } from '../../../src/core/json.ts';
+import { driverCall, nodeCall, operator, startCore } from '../harness.ts';
+
+describe('a synchronous call', () => {
+  test('answers what the method answered', async () => {
+    const { core, hardware } = await startCore();
+    const outcome = core.callNodeMethod(nodeCall('exclusive', { arguments: { word: 'a' } }));
+    const call = await hardware.call(0);
+    expect(call.args).toEqual({ word: 'a' });
+    call.finish({ ok: true });
+    expect(await outcome).toEqual({ kind: 'result', result: { ok: true } });
+  });
+
+  test('holds the node until its handler has ended, and no longer', async () => {
+    const { core, hardware } = await startCore();
+    const outcome = core.callNodeMethod(nodeCall('exclusive'));
+    const call = await hardware.call(0);
+    expect((await core.nodes.get('n1')).reservation).toMatchObject({
+      holder: 'host-a',
+      kind: 'call',
+      method: 'exclusive',
+      requestedBy: 'operator',
+    });
+    call.finish(null);
+    await outcome;
+    expect((await core.nodes.get('n1')).reservation).toBeNull();
+  });
+
+  test('answers its caller at once when the caller leaves, and frees the node when the handler has stopped', async () => {
+    const { core, hardware } = await startCore();
+    const caller = new AbortController();
+    const outcome = core.callNodeMethod(nodeCall('exclusive', { signal: caller.signal }));
+    const call = await hardware.call(0);
+    const gone = new PassthruError('deadline_exceeded', 'too late');
+    caller.abort(gone);
+    await expect(outcome).rejects.toBe(gone);
+    expect(call.task.signal.reason).toBe(gone);
+    // The next exclusive call gets the node once the first handler has stopped.
+    const next = core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 }));
+    (await hardware.call(1)).finish(1);
+    expect(await next).toEqual({ kind: 'result', result: 1 });
+  });
+
+  test('of a method without an exclusive lock runs beside an exclusive one', async () => {
+    const { core, hardware } = await startCore();
+    const first = core.callNodeMethod(nodeCall('exclusive'));
+    await hardware.call(0);
+    const second = core.callNodeMethod(nodeCall('shared'));
+    (await hardware.call(1)).finish('shared');
+    expect(await second).toEqual({ kind: 'result', result: 'shared' });
+    (await hardware.call(0)).finish(null);
+    await first;
+  });
+
+  test('that answers nothing answers null, and one that attaches answers its bytes', async () => {
+    const { core, hardware } = await startCore();
+    const nothing = core.callNodeMethod(nodeCall('exclusive'));
+    (await hardware.call(0)).finish(undefined as unknown as Json);
+    expect(await nothing).toEqual({ kind: 'result', result: null });
+    const attached = await core.callNodeMethod(nodeCall('attachment'));
+    expect(attached).toMatchObject({
+      kind: 'attachment',
+      attachment: { mediaType: 'text/csv', fileName: 'table.csv' },
+    });
+  });
+
+  test('whose result nests deeper than 30 levels fails', async () => {
+    const { core, hardware } = await startCore();
+    const outcome = core.callNodeMethod(nodeCall('exclusive'));
+    (await hardware.call(0)).finish(nested(31));
+    await expect(outcome).rejects.toMatchObject({ kind: 'bmc_failed' });
+    expect((await core.nodes.get('n1')).reservation).toBeNull();
+  });
+});
+
+describe('the checks of a call come in one order', () => {
+  // Each case fails in its own check and in every later one; the earlier answer is what the caller gets.
+  const bad = { count: 'x' };
+  test.each([
+    [
+      'an ident that can be none',
+      { node: 'bad name', method: 'nope' },
+      'invalid_argument',
+      'Expected UUID or name for node_ident: bad name',
+    ],
+    ['an unknown node', { node: 'absent', method: 'nope' }, 'node_not_found', 'Node absent could not be found.'],
+    ['no method', { method: null, httpMethod: 'GET' }, 'invalid_argument', 'Missing mandatory parameter: method'],
+    ['an empty method', { method: '', httpMethod: 'GET' }, 'invalid_argument', 'Method not specified'],
+    ['an unknown method', { method: 'nope', httpMethod: 'GET' }, 'unknown_method', 'No handler for method nope'],
+    [
+      'a verb that the method lacks',
+      { method: 'work', httpMethod: 'GET' },
+      'verb_not_allowed',
+      'The method work does not support HTTP GET',
+    ],
+    [
+      'no free worker',
+      { method: 'work' },
+      'no_free_worker',
+      'Requested action cannot be performed due to lack of free workers: all 1 are busy. Try again later.',
+    ],
+    ['a locked node', { method: 'exclusive' }, 'node_locked', 'is locked by host conductor-b'],
+    [
+      'bad arguments',
+      { method: 'shared' },
+      'invalid_argument',
+      "Method shared: argument 'count' must be a number, not a string",
+    ],
+  ])('%s', async (_, given, kind, message) => {
+    const { core, hardware } = await startCore(['n1', 'n2'], { workers: 1 });
+    await core.callNodeMethod(nodeCall('work', { node: 'n2' }));
+    await hardware.call(0);
+    await core.nodes.lock('n1', {
+      holder: 'conductor-b',
+      lockWait: 0,
+      caller: operator,
+      signal: AbortSignal.timeout(9_000),
+    });
+    const call = nodeCall(given.method, { ...given, arguments: bad, lockWait: 0 });
+    await expect(core.callNodeMethod(call)).rejects.toMatchObject({ kind, message: expect.stringContaining(message) });
+    expect(hardware.calls).toHaveLength(1);
+  });
+});
+
+describe('bad arguments', () => {
+  test.each([
+    ['an unknown one', { extra: 1 }, 'Unexpected arguments: extra'],
+    ['a name of the language', JSON.parse('{"__proto__": {"word": "a"}}'), 'Unexpected arguments: __proto__'],
+    ['another name of the language', { constructor: 1 }, 'Unexpected arguments: constructor'],
+    ['one of the wrong type', { word: 5 }, "argument 'word' must be a string, not a number"],
+    ['one nested deeper than 30 levels', { any: nested(30) }, 'arguments nest deeper than 30 levels'],
+  ])('%s is refused by name, and nothing runs', async (_, args, message) => {
+    const { core, hardware } = await startCore();
+    await expect(core.callNodeMethod(nodeCall('work', { arguments: args }))).rejects.toMatchObject({
+      kind: 'invalid_argument',
+      message: expect.stringContaining(message),
+      violations: [{ field: expect.stringMatching(/^arguments/) }],
+    });
+    expect(hardware.calls).toHaveLength(0);
+    expect((await core.nodes.get('n1')).reservation).toBeNull();
+    expect(await core.jobs.list({ limit: 10, olderThan: null, node: null, driver: null, state: null })).toEqual([]);
+  });
+
+  test('30 levels are accepted, and null counts as absent', async () => {
+    const { core, hardware } = await startCore();
+    const outcome = core.callNodeMethod(nodeCall('shared', { arguments: { any: nested(29), word: null } }));
+    const call = await hardware.call(0);
+    expect(call.args).not.toHaveProperty('word');
+    call.finish(null);
+    await outcome;
+  });
+
+  test('a vendor interface that refuses its node is answered before the method runs', async () => {
+    const { core, hardware } = await startCore([]);
+    await core.nodes.create({ name: 'n1', driver: 'gated', driverInfo: { broken: true } }, operator);
+    await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toMatchObject({ kind: 'invalid_argument' });
+    expect(hardware.calls).toHaveLength(0);
+  });
+});
+
+test('a method with several verbs needs one to be chosen', async () => {
+  const { core, hardware } = await startCore();
+  await expect(core.callNodeMethod(nodeCall('both_verbs'))).rejects.toMatchObject({
+    message: 'method both_verbs supports GET, POST; choose one',
+  });
+  const outcome = core.callNodeMethod(nodeCall('both_verbs', { httpMethod: 'get' }));
+  const call = await hardware.call(0);
+  expect(call.task.httpMethod).toBe('GET');
+  call.finish(null);
+  await outcome;
+});
+
+test('a driver method runs without a node and without a lock', async () => {
+  const { core, hardware } = await startCore();
+  const outcome = await core.callDriverMethod(driverCall('survey'));
+  expect(outcome).toMatchObject({ kind: 'job', job: { nodeUuid: null, driver: 'gated', method: 'survey' } });
+  (await hardware.call(0)).finish(null);
+  await expect(core.callDriverMethod(driverCall('survey', { driver: 'nope' }))).rejects.toMatchObject({
+    kind: 'driver_not_found',
+    message: "The driver 'nope' is unknown.",
+  });
+});
+
+test('what a method throws by mistake leaves the node free', async () => {
+  const { core } = await startCore();
+  await expect(core.callNodeMethod(nodeCall('defect'))).rejects.toThrow();
+  expect((await core.nodes.get('n1')).reservation).toBeNull();
+});
+
+test('a call that waited for the lock sees the node as it is then', async () => {
+  const { core, hardware } = await startCore();
+  await core.nodes.lock('n1', { holder: 'x', lockWait: 0, caller: operator, signal: AbortSignal.timeout(9_000) });
+  const update = core.nodes.update('n1', () => ({ extra: { changed: true } }), operator, AbortSignal.timeout(9_000));
+  const outcome = core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 }));
+  await core.nodes.unlock('n1', operator);
+  await update;
+  const call = await hardware.call(0);
+  expect(call.task).toMatchObject({ node: { extra: { changed: true } } });
+  call.finish(null);
+  await outcome;
+});
+
+function nested(levels: number): Json {
+  return levels === 0 ? 1 : [nested(levels - 1)];
+}

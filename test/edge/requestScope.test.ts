@@ -1,0 +1,123 @@
+import { createClient } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { type ObservedService, startObserved } from '../observe/observedService.ts';
+
+const MADE = /^req-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const GIVEN = 'req-11111111-2222-4333-8444-555555555555';
+const CALL = '/v1/nodes/fake-1/vendor_passthru/';
+
+let observed: ObservedService;
+beforeAll(async () => {
+  observed = await startObserved();
+});
+afterAll(() => observed[Symbol.asyncDispose]());
+
+describe('a request over REST', () => {
+  test('is answered with an id of its own, however it ends', async () => {
+    const ids = [];
+    for (const path of ['/v1/nodes', '/nowhere', '/v1/nodes/x', '/healthz', '/v1/nodes?limit=x']) {
+      ids.push((await observed.ask('GET', path)).headers.get('OpenStack-Request-Id'));
+    }
+    for (const id of ids) expect(id).toMatch(MADE);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('keeps the id that the caller gives', async () => {
+    const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': GIVEN });
+    expect(answer.headers.get('OpenStack-Request-Id')).toBe(GIVEN);
+  });
+
+  test.each([
+    'req-1',
+    GIVEN.slice(4),
+    `${GIVEN}0`,
+    GIVEN.toUpperCase(),
+    `${GIVEN}, ${GIVEN}`,
+    `req-${'1'.repeat(4000)}`,
+  ])('gets another for one of another form: %s', async (given) => {
+    const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': given });
+    expect(answer.headers.get('OpenStack-Request-Id')).toMatch(MADE);
+  });
+});
+
+describe('a request over RPC', () => {
+  const ways = {
+    Connect: () => createConnectTransport({ baseUrl: observed.service.url, httpVersion: '1.1' }),
+    'Connect over HTTP/2': () => createConnectTransport({ baseUrl: observed.service.url, httpVersion: '2' }),
+    gRPC: () => createGrpcTransport({ baseUrl: observed.service.url }),
+    'gRPC-Web': () => createGrpcWebTransport({ baseUrl: observed.service.url, httpVersion: '1.1' }),
+  };
+
+  test.each(Object.keys(ways) as (keyof typeof ways)[])('has its id in the header of the answer: %s', async (way) => {
+    const client = createClient(PassthruService, ways[way]());
+    const idOf = async (node: string, given: Record<string, string>) => {
+      let id: string | null = null;
+      const call = client.listNodeMethods(
+        { node },
+        {
+          headers: given,
+          onHeader: (header) => {
+            id = header.get('openstack-request-id');
+          },
+        },
+      );
+      await call.catch((error) => {
+        id ??= error.metadata.get('openstack-request-id');
+      });
+      return id;
+    };
+    expect(await idOf('fake-1', {})).toMatch(MADE);
+    expect(await idOf('fake-1', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
+    expect(await idOf('absent', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
+  });
+});
+
+describe('the log', () => {
+  test('has the id on every line of a request, of the job that it begins, and of what a driver asks a BMC for it', async () => {
+    const answer = await observed.ask(
+      'POST',
+      `${CALL}second_method`,
+      { bar: 'kazoo' },
+      { 'X-OpenStack-Request-ID': GIVEN },
+    );
+    const job = answer.headers.get('Passthru-Job-Id')!;
+    const ended = () => observed.lines.find((line) => line.msg === 'job ended' && line.job === job);
+    await vi.waitUntil(() => ended());
+    expect(ended()).toMatchObject({ request_id: GIVEN });
+    expect(observed.lines).toContainEqual(expect.objectContaining({ msg: 'job accepted', job, request_id: GIVEN }));
+    expect(observed.lines).toContainEqual(
+      expect.objectContaining({ msg: 'a REST request was answered', status: 202, request_id: GIVEN }),
+    );
+
+    const other = 'req-aaaaaaaa-2222-4333-8444-555555555555';
+    await observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions', undefined, {
+      'X-OpenStack-Request-ID': other,
+    });
+    const asked = observed.lines.filter((line) => line.msg === 'asked a BMC');
+    expect(asked.length).toBeGreaterThan(0);
+    for (const line of asked) expect(line).toMatchObject({ request_id: other });
+  });
+
+  test('has no id on what the service does of itself', async () => {
+    expect(observed.lines.find((line) => line.msg === 'node enrolled')).not.toHaveProperty('request_id');
+  });
+
+  test('tells requests apart that run at the same time', async () => {
+    const from = observed.lines.length;
+    const ids = Array.from(
+      { length: 20 },
+      (_, index) => `req-${String(index).padStart(8, '0')}-2222-4333-8444-555555555555`,
+    );
+    await Promise.all(
+      ids.map((id, index) =>
+        observed.ask('GET', `/v1/drivers/fake-hardware/vendor_passthru/absent_${index}`, undefined, {
+          'X-OpenStack-Request-ID': id,
+        }),
+      ),
+    );
+    const answered = observed.lines.slice(from).filter((line) => line.msg === 'a REST request was answered');
+    expect(answered.map((line) => line.request_id).sort()).toEqual(ids);
+  });
+});

@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
+import { request as httpsRequest } from 'node:https';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { peerOf, plainAddress } from '../../src/net/peer.ts';
+import { makeAuthority } from '../auth/certificates.ts';
+import { startTestService, type TestService } from '../rpc/service.ts';
+
+let service: TestService;
+const sockets: Socket[] = [];
+const agent = new Agent({ keepAlive: true });
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  agent.destroy();
+  await service[Symbol.asyncDispose]();
+});
+
+/** A connection that says nothing, of the peer with that address. */
+async function silent(localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port: Number(new URL(service.url).port), host: '127.0.0.1', localAddress });
+  socket.on('error', () => {});
+  sockets.push(socket);
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Resolves when the service has ended the connection. */
+function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+async function health(localAddress = '127.0.0.1'): Promise<number | undefined> {
+  const [answer] = (await once(get(`${service.url}/healthz`, { agent, localAddress }), 'response')) as [
+    IncomingMessage,
+  ];
+  await answer.toArray();
+  return answer.statusCode;
+}
+
+/** Begins a call that stays, on a connection of its own. */
+async function staying(): Promise<Socket> {
+  const socket = await silent();
+  socket.write('POST /v1/nodes/n1/vendor_passthru?method=until_aborted HTTP/1.1\r\nHost: a\r\n');
+  socket.write('X-OpenStack-Ironic-API-Version: 1.80\r\nContent-Length: 0\r\n\r\n');
+  await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
+  return socket;
+}
+
+describe('where there is no room for one more connection', () => {
+  test('the one that is idle longest makes room', async () => {
+    service = await startTestService({ limits: { maxConnections: 3 } });
+    const [first, second, third] = [await silent(), await silent(), await silent()];
+    const closed = closing(first);
+    expect(await health()).toBe(200);
+    await closed;
+    expect([second.destroyed, third.destroyed]).toEqual([false, false]);
+  });
+
+  test('half a header is as idle as nothing', async () => {
+    service = await startTestService({ limits: { maxConnections: 2 } });
+    const [first, second] = [await silent(), await silent()];
+    for (const socket of [first, second]) socket.write('GET / HTTP/1.1\r\nX-Slow: ');
+    const closed = closing(first);
+    expect(await health()).toBe(200);
+    await closed;
+  });
+
+  test('the peer that has the most idle ones makes room, not the one that came first', async () => {
+    service = await startTestService({ limits: { maxConnections: 3 } });
+    expect(await health('127.0.0.2')).toBe(200);
+    const crowd = await silent();
+    await silent();
+    const closed = closing(crowd);
+    const session = connectHttp2(service.url);
+    await once(session, 'remoteSettings');
+    await closed;
+    expect(await health('127.0.0.2')).toBe(200);
+    session.destroy();
+  });
+
+  test('a connection with a call under way stays, and a new one is answered with 503 and Retry-After', async () => {
+    service = await startTestService({ limits: { maxConnections: 1 } });
+    await service.createNode('n1');
+    const call = await staying();
+    const [answer] = await once(get(`${service.url}/healthz`), 'response');
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1']);
+    answer.resume();
+    expect(call.destroyed).toBe(false);
+    call.destroy();
+    await service.aborted;
+    await expect.poll(() => health()).toBe(200);
+  });
+});
+
+test('one peer may have so many connections, and another is served whatever that one does', async () => {
+  service = await startTestService({ limits: { maxConnectionsPerPeer: 1 } });
+  await service.createNode('n1');
+  await staying();
+  expect(await health()).toBe(503);
+  expect(await health('127.0.0.2')).toBe(200);
+});
+
+test('under TLS as well a connection with a call under way stays, whichever version of HTTP it speaks', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'passthru-connections-'));
+  const authority = makeAuthority('an authority');
+  const own = authority.issue({ loopback: true });
+  const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+  writeFileSync(certFile, own.cert);
+  writeFileSync(keyFile, own.key);
+  service = await startTestService({
+    limits: { maxConnections: 2 },
+    tls: { certFile, keyFile, clientCaFile: null, requireClientCertificate: false },
+  });
+  for (const name of ['n1', 'n2']) await service.createNode(name);
+  const headers = { 'X-OpenStack-Ironic-API-Version': '1.80' };
+  const path = (node: string) => `/v1/nodes/${node}/vendor_passthru?method=until_aborted`;
+  const options = { ca: authority.cert, agent: false, method: 'POST', headers };
+  const first = httpsRequest(service.url + path('n1'), options).on('error', () => {});
+  first.end();
+  const session = connectHttp2(service.url, { ca: authority.cert });
+  session
+    .request({ ':method': 'POST', ':path': path('n2'), ...headers })
+    .on('error', () => {})
+    .end();
+  const busy = async () =>
+    (await Promise.all(['n1', 'n2'].map((name) => service.core.nodes.get(name)))).filter(
+      ({ reservation }) => reservation !== null,
+    ).length;
+  await expect.poll(busy).toBe(2);
+  const third = await silent();
+  if (!third.destroyed) await closing(third);
+  expect(await busy()).toBe(2);
+  session.destroy();
+  await expect.poll(busy).toBe(1);
+  await silent();
+  await silent();
+  expect(await busy()).toBe(1);
+  first.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+test('1,100 slow connections, more than one peer may have, keep nobody of that peer from an answer', async () => {
+  service = await startTestService();
+  const slow = await Promise.all(Array.from({ length: 1100 }, () => silent()));
+  for (const socket of slow) socket.write('GET / HTTP/1.1\r\nX-Slow: ');
+  expect(await health()).toBe(200);
+  const session = connectHttp2(service.url);
+  const [headers] = await once(session.request({ ':path': '/healthz' }).resume(), 'response');
+  expect(headers[':status']).toBe(200);
+  session.destroy();
+});
+
+test('connections that are opened and dropped leave their room', async () => {
+  service = await startTestService({ limits: { maxConnections: 20, maxConnectionsPerPeer: 20 } });
+  for (let round = 0; round < 20; round++) {
+    const opened = await Promise.all(Array.from({ length: 10 }, () => silent()));
+    for (const socket of opened) socket.resetAndDestroy();
+  }
+  expect(await health()).toBe(200);
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1'],
+  ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['::', '0:0:0:0::/64'],
+  ['1::', '1:0:0:0::/64'],
+])('%s counts as %s', (address, peer) => {
+  expect(peerOf(address)).toBe(peer);
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1'],
+  ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['::FFFF:10.0.0.1', '10.0.0.1'],
+  ['::ffff:a00:1', '::ffff:a00:1'],
+  ['2001:db8::1', '2001:db8::1'],
+  ['fe80::1%eth0', 'fe80::1%eth0'],
+])('%s is told as %s', (address, plain) => {
+  expect(plainAddress(address)).toBe(plain);
+});

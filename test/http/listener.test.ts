@@ -1,0 +1,408 @@
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { createClient } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { OPEN_ACCESS } from '../../src/auth/access.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { startListener } from '../../src/http/listener.ts';
+import { startTestService, type TestService } from '../rpc/service.ts';
+
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+const CALL = '/passthru.v1.PassthruService/CallNodeMethod';
+
+/** Short enough to wait for, long enough not to be met by accident. */
+const SHORT = 300;
+
+const SHORT_LIMITS = {
+  firstBytesTimeout: SHORT,
+  headersTimeout: SHORT,
+  requestTimeout: SHORT,
+  pingInterval: SHORT,
+};
+
+let service: TestService;
+const sockets: Socket[] = [];
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await service[Symbol.asyncDispose]();
+});
+
+function openSocket(): Socket {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  sockets.push(socket);
+  return socket;
+}
+
+/** Resolves with what the peer sent when it has closed the connection. */
+async function closing(socket: Socket): Promise<string> {
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk.toString('latin1');
+  });
+  await once(socket, 'close');
+  return received;
+}
+
+test('a kept HTTP/1.1 connection takes the next request after a message that was too large', async () => {
+  service = await startTestService({ limits: { readMaxBytes: 1000 } });
+  const socket = openSocket();
+  const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;
+  const head = `POST ${CALL} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json`;
+  socket.write(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`);
+  socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const received = await closing(socket);
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 429', 'HTTP/1.1 200']);
+});
+
+describe('a connection that does not go on is ended', () => {
+  beforeEach(async () => {
+    service = await startTestService({ limits: SHORT_LIMITS });
+  });
+
+  test('when it is silent', async () => {
+    await closing(openSocket());
+  });
+
+  test('when it stops within the HTTP/2 preface', async () => {
+    const socket = openSocket();
+    socket.write('PR');
+    await closing(socket);
+  });
+
+  test.each([
+    ['half a header', 'GET /v1 HTTP/1.1\r\nHost: a\r\nX-Half'],
+    ['half a body for REST', 'POST /v1/nodes HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{'],
+    [
+      'half a body for Connect',
+      `POST ${CALL} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{`,
+    ],
+  ])('when it sends %s over HTTP/1.1', async (_what, text) => {
+    const socket = openSocket();
+    socket.write(text);
+    expect(await closing(socket)).toMatch(/^(HTTP\/1\.1 408 |$)/);
+  });
+
+  test('when it is silent after the HTTP/2 preface', async () => {
+    const socket = openSocket();
+    socket.write(Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS]));
+    await closing(socket);
+  });
+
+  test('when it sends half a frame over HTTP/2', async () => {
+    const socket = openSocket();
+    // The head of a HEADERS frame of 100 bytes, and three of them.
+    const half = Buffer.from([0, 0, 100, 1, 4, 0, 0, 0, 1, 0x82, 0x86, 0x84]);
+    socket.write(Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS, half]));
+    await closing(socket);
+  });
+
+  test.each(['/v1/nodes', CALL])('when it sends half a body to %s over HTTP/2: the stream ends', async (path) => {
+    const session = connectHttp2(service.url);
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    stream.on('error', () => {});
+    stream.write('{');
+    await new Promise((resolve) => stream.once('close', resolve));
+    expect(session.closed).toBe(false);
+    session.destroy();
+  });
+});
+
+test('an HTTP/2 session without a stream is told to go away after its idle time', async () => {
+  service = await startTestService({ limits: { pingInterval: 50, sessionIdleTimeout: 200 } });
+  const session = connectHttp2(service.url);
+  await once(session, 'goaway');
+  await once(session, 'close');
+});
+
+test('a quiet stream is kept open by a peer that answers pings', async () => {
+  service = await startTestService({ limits: { ...SHORT_LIMITS, pingInterval: 150 } });
+  await service.createNode('n1');
+  const transport = createConnectTransport({ baseUrl: service.url, httpVersion: '2' });
+  const client = createClient(PassthruService, transport);
+  const { outcome } = await client.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });
+  const jobId = outcome.case === 'job' ? outcome.value.id : '';
+  const watch = client.watchJob({ jobId })[Symbol.asyncIterator]();
+  expect((await watch.next()).value.job.revision).toBe(1n);
+  const pings = openSocket();
+  await closing(pings);
+  service.nextStep();
+  expect((await watch.next()).value.job.revision).toBe(2n);
+  await watch.return?.();
+});
+
+test('an HTTP/2 client that dies in the midst of a call and of answers it never read is noticed at once', async () => {
+  service = await startTestService();
+  await service.createNode('n1');
+  const socket = openSocket();
+  const session = connectHttp2(service.url, { createConnection: () => socket, settings: { initialWindowSize: 0 } });
+  session.on('error', () => {});
+  const version = { 'x-openstack-ironic-api-version': '1.80' };
+  const unread = session.request({ ':path': '/v1/nodes/n1', ...version });
+  const call = { ':method': 'POST', ':path': '/v1/nodes/n1/vendor_passthru/until_aborted', ...version };
+  for (const stream of [unread, session.request(call)]) stream.on('error', () => {}).end();
+  await once(unread, 'response');
+  await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
+  // As a process that is killed: its system closes the connection, and no frame says so.
+  socket.destroy();
+  expect((await service.aborted).kind).toBe('cancelled');
+  await service.listener.close(60_000);
+});
+
+describe('limits', () => {
+  beforeEach(async () => {
+    service = await startTestService({ limits: { maxConcurrentStreams: 7 } });
+    await service.createNode('n1');
+  });
+
+  test('a message over 1 MiB is RESOURCE_EXHAUSTED, also when it is small before decompression', async () => {
+    const text = JSON.stringify({ node: 'n1', method: 'echo', arguments: { value: 'x'.repeat(1024 * 1024) } });
+    const plain = await post(text);
+    const packed = await post(gzipSync(text), { 'Content-Encoding': 'gzip' });
+    for (const answer of [plain, packed]) {
+      expect([answer.status, (await answer.error()).code]).toEqual([429, 'resource_exhausted']);
+    }
+  });
+
+  test('a deadline over an hour is refused, except for a stream', async () => {
+    const long = { 'Connect-Timeout-Ms': '3600001' };
+    expect((await (await post('{}', long)).error()).code).toBe('invalid_argument');
+    const watch = await fetch(`${service.url}/passthru.v1.PassthruService/WatchJob`, {
+      method: 'POST',
+      headers: { ...long, 'Content-Type': 'application/connect+json' },
+      body: Buffer.concat([Buffer.from([0, 0, 0, 0, 14]), Buffer.from('{"job_id":"x"}')]),
+    });
+    expect(await watch.text()).toContain('"not_found"');
+  });
+
+  test.each([
+    ['Grpc-Timeout', '99999999H', 'application/grpc+json', '{}'],
+    ['Connect-Timeout-Ms', '9999999999', 'application/json', '{}'],
+  ])(
+    'a deadline that no timer can count (%s: %s) is refused, and nothing warns of it',
+    async (name, value, type, body) => {
+      const warnings: Error[] = [];
+      const note = (warning: Error) => void warnings.push(warning);
+      process.on('warning', note);
+      const session = connectHttp2(service.url);
+      const headers = { ':method': 'POST', ':path': CALL, 'content-type': type, te: 'trailers', [name]: value };
+      const stream = session.request(headers).on('error', () => {});
+      const told: Record<string, unknown> = {};
+      stream.on('response', (fields) => Object.assign(told, fields));
+      stream.on('trailers', (fields) => Object.assign(told, fields));
+      stream.resume().end(body);
+      await new Promise((resolve) => stream.once('close', resolve));
+      expect(told).toMatchObject(type === 'application/json' ? { ':status': 400 } : { 'grpc-status': '3' });
+      session.destroy();
+      process.off('warning', note);
+      expect(warnings.filter(({ name }) => name === 'TimeoutOverflowWarning')).toEqual([]);
+    },
+  );
+
+  test('a deadline that passes is answered with its detail', async () => {
+    const body = JSON.stringify({ node: 'n1', method: 'until_aborted' });
+    const answer = await post(body, { 'Connect-Timeout-Ms': '50' });
+    const { code, details } = await answer.error();
+    expect(code).toBe('deadline_exceeded');
+    expect(details[0]?.debug.reason).toBe('ERROR_REASON_DEADLINE_EXCEEDED');
+    expect((await service.aborted).kind).toBe('deadline_exceeded');
+  });
+
+  test.each([
+    ['no JSON', '{'],
+    ['no object', '[1]'],
+    ['a field that is not there', '{"nodes":"n1"}'],
+    ['a wrong type', '{"node":1}'],
+    ['100000 levels', '['.repeat(100_000)],
+    ['100000 levels of objects', `{"arguments":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_001)}`],
+  ])('a body that is %s is INVALID_ARGUMENT', async (_what, body) => {
+    const answer = await post(body);
+    const { code, message } = await answer.error();
+    expect([answer.status, code]).toEqual([400, 'invalid_argument']);
+    expect(message).not.toMatch(/\.js:\d/);
+  });
+
+  test('a header over the limit is refused by either version of HTTP', async () => {
+    const big = { 'X-Big': 'x'.repeat(20_000) };
+    expect((await post('{}', big)).status).toBe(431);
+    const session = connectHttp2(service.url);
+    // The limit is in force once the peer has acknowledged it, which it has when it got an answer.
+    await once(session.request({ ':path': '/healthz' }).resume(), 'close');
+    const stream = session.request({ ':method': 'POST', ':path': CALL, 'x-big': big['X-Big'] });
+    stream.on('error', () => {});
+    await new Promise((resolve) => stream.once('close', resolve));
+    expect(stream.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    session.destroy();
+  });
+
+  test('the bound on streams is told to HTTP/2 peers', async () => {
+    const session: ClientHttp2Session = connectHttp2(service.url);
+    await once(session, 'remoteSettings');
+    expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
+    session.destroy();
+  });
+
+  test.each(['', 'Host: a b\r\n', 'Host: [\r\n'])('an RPC with the Host header "%s" is refused', async (host) => {
+    const socket = openSocket();
+    socket.write(`POST ${CALL} HTTP/1.0\r\n${host}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
+    expect(await closing(socket)).toMatch(/^HTTP\/1\.1 400 /);
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe('CORS', () => {
+  const origin = 'https://console.example.com';
+  const preflight = (path: string, from: string) =>
+    fetch(service.url + path, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: from,
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'x-grpc-web',
+      },
+    });
+
+  beforeEach(async () => {
+    service = await startTestService({ corsOrigins: [origin] });
+  });
+
+  test('a page of a configured origin may call, and reads the status of gRPC-Web', async () => {
+    const { status, headers } = await preflight(CALL, origin);
+    expect(status).toBe(204);
+    expect(headers.get('access-control-allow-origin')).toBe(origin);
+    expect(headers.get('access-control-allow-headers')).toMatch(/connect-timeout-ms.*x-grpc-web/i);
+    const answer = await post('{"node":"x","method":"y"}', { Origin: origin });
+    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(answer.headers.get('access-control-expose-headers')).toMatch(/grpc-status-details-bin/i);
+  });
+
+  test('a page of another origin gets no leave', async () => {
+    const { headers } = await preflight(CALL, 'https://evil.example.com');
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test('a call of another page is refused, also when its name was made to point to this machine', async () => {
+    await service.createNode('n1');
+    const { host, port } = new URL(service.url);
+    const call = (headers: Record<string, string>) => {
+      const sent = httpRequest(service.url + CALL, { method: 'POST', headers });
+      sent.setHeader('Content-Type', 'application/json');
+      sent.end('{"node": "n1", "method": "echo", "arguments": {"value": 1}}');
+      return once(sent, 'response').then(([response]) => response.resume().statusCode);
+    };
+    expect(await call({ Origin: 'https://evil.example.com' })).toBe(403);
+    const rebound = `evil.example.com:${port}`;
+    expect(await call({ Host: rebound, Origin: `http://${rebound}` })).toBe(403);
+    expect(await call({ Host: host, Origin: `http://${host}` })).toBe(200);
+    expect(await call({ Host: rebound })).toBe(200);
+  });
+
+  test('REST answers carry CORS too', async () => {
+    const answer = await fetch(`${service.url}/v1/drivers`, { headers: { Origin: origin } });
+    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+    expect((await preflight('/v1/nodes', origin)).headers.get('access-control-allow-methods')).toContain('POST');
+  });
+});
+
+describe('closing', () => {
+  beforeEach(async () => {
+    service = await startTestService();
+    await service.createNode('n1');
+  });
+
+  test('a call that runs gets its answer within the grace, and kept connections do not delay the end', async () => {
+    const kept = await fetch(`${service.url}/healthz`);
+    await kept.text();
+    const session = connectHttp2(service.url);
+    await once(session, 'connect');
+    const http1 = post(JSON.stringify({ node: 'n1', method: 'until_aborted' }), { 'Connect-Timeout-Ms': '500' });
+    await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
+    await service.listener.close(60_000);
+    expect((await (await http1).error()).code).toBe('deadline_exceeded');
+    await expect(fetch(`${service.url}/healthz`)).rejects.toThrow();
+    session.destroy();
+  });
+
+  test('streams end at once with UNAVAILABLE', async () => {
+    const transport = createConnectTransport({ baseUrl: service.url, httpVersion: '2' });
+    const client = createClient(PassthruService, transport);
+    const { outcome } = await client.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });
+    const watch = client.watchJob({ jobId: outcome.case === 'job' ? outcome.value.id : '' })[Symbol.asyncIterator]();
+    await watch.next();
+    const closed = service.listener.close(60_000);
+    await expect(watch.next()).rejects.toThrow(/^\[unavailable\] The service is shutting down/);
+    await closed;
+  });
+
+  test('a call that outlasts the grace is told, and the listener ends all the same', async () => {
+    const late = post(JSON.stringify({ node: 'n1', method: 'until_aborted' }));
+    await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
+    await service.listener.close(50);
+    // Not `unavailable`, which clients repeat by themselves: the call may have been carried out.
+    expect((await (await late).error()).code).toBe('deadline_exceeded');
+    expect((await service.aborted).kind).toBe('shutting_down');
+  });
+
+  test('a connection that sends nothing does not delay the end', async () => {
+    const socket = openSocket();
+    await once(socket, 'connect');
+    await Promise.all([closing(socket), service.listener.close(60_000)]);
+  });
+});
+
+describe('the address', () => {
+  beforeEach(async () => {
+    service = await startTestService();
+  });
+  const listen = (host: string, port: number) =>
+    startListener({
+      host,
+      port,
+      core: service.core,
+      access: OPEN_ACCESS,
+      log: silentLogger,
+      rest: (_request, response) => response.end('ok'),
+      corsOrigins: [],
+    });
+
+  test('one that is taken is refused with a clear error', async () => {
+    const port = Number(new URL(service.url).port);
+    await expect(listen('127.0.0.1', port)).rejects.toMatchObject({
+      kind: 'failed_precondition',
+      message: `Cannot listen on 127.0.0.1:${port}: another process listens there already`,
+    });
+  });
+
+  test('an IPv6 address stands in brackets', async () => {
+    const listener = await listen('::1', 0);
+    expect(listener.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+    const request = httpRequest(listener.url).end();
+    const [response] = await once(request, 'response');
+    expect(response.statusCode).toBe(200);
+    response.resume();
+    await listener.close(0);
+  });
+});
+
+interface ErrorAnswer {
+  code: string;
+  message: string;
+  details: { debug: { reason: string } }[];
+}
+
+/** Calls over Connect with JSON. */
+async function post(body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = {}) {
+  const answer = await fetch(service.url + CALL, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body,
+  });
+  return { status: answer.status, headers: answer.headers, error: async () => (await answer.json()) as ErrorAnswer };
+}

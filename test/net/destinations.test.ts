@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest';
+import { createDestinations, type HostAddress } from '../../src/net/destinations.ts';
+import type { NetworkRules } from '../../src/net/networks.ts';
+
+const NAMES: Record<string, string[]> = {
+  'listener.example': ['10.0.0.1', '2001:db8::1'],
+  'inside.example': ['10.0.0.1', '127.0.0.1'],
+  'metadata.example': ['169.254.169.254'],
+  localhost: ['127.0.0.1', '::1'],
+};
+
+/** Destinations over names of the test. */
+function destinations(rules: Partial<NetworkRules> = {}) {
+  const asked: string[] = [];
+  const lookup = async (host: string): Promise<HostAddress[]> => {
+    asked.push(host);
+    const addresses = NAMES[host];
+    if (addresses === undefined) throw Object.assign(new Error('ENOTFOUND'), { code: 'ENOTFOUND' });
+    return addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+  };
+  return { asked, ...createDestinations({ allow: [], deny: [], ...rules }, lookup) };
+}
+
+const refusal = (message: string) => ({
+  kind: 'invalid_argument',
+  message,
+  violations: [{ field: 'arguments.Destination', description: message }],
+});
+const OUTSIDE = 'allowed: what is outside the networks denied';
+
+test.each([
+  ['http://127.0.0.1/x', `127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+  ['https://[::1]:8443/x', `::1 (::1/128: loopback); ${OUTSIDE}`],
+  [
+    'https://[::ffff:169.254.169.254]/',
+    `::ffff:a9fe:a9fe (169.254.0.0/16: link-local, with the metadata services of clouds); ${OUTSIDE}`,
+  ],
+  ['http://user:hunter2@127.0.0.1/x', `127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+  ['http://10.0.0.1@127.0.0.1/', `127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+  ['snmp://127.0.0.1:162', `127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+  ['https://inside.example/x', `inside.example, which is 127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+  [
+    'https://metadata.example/x',
+    `metadata.example, which is 169.254.169.254 (169.254.0.0/16: link-local, with the metadata services of clouds); ${OUTSIDE}`,
+  ],
+  ['https://LOCALHOST/x', `localhost, which is 127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
+])('%s is refused, with the address and what is allowed', async (url, why) => {
+  await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject(
+    refusal(`Destination must not lead to ${why}`),
+  );
+});
+
+test.each([
+  'https://listener.example/x',
+  'https://10.0.0.1:8443/x',
+  'https://[2001:db8::1]/x',
+  'https://nobody-here-knows.example/x',
+  'https://user:pass@listener.example/x?y=z#w',
+])('%s is let through', async (url) => {
+  await expect(destinations().checkUrl('Destination', url)).resolves.toBeUndefined();
+});
+
+test.each([
+  'http://2130706433/',
+  'http://0x7f.1/',
+  'http://0177.0.0.1/',
+  'http://010.8.8.8/',
+  'http://127.1/',
+  'http://%31%32%37.0.0.1/',
+  'http://１２７.0.0.1/',
+  'http://127.0.0.1./',
+  'snmp://0x7f000001/',
+])('%s, which programs read differently, must be written out', async (url) => {
+  await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
+    kind: 'invalid_argument',
+    message: expect.stringMatching(/^Destination must write its IPv4 address as \d+\.\d+\.\d+\.\d+$/),
+  });
+});
+
+test.each([
+  'https://listener.example\\@127.0.0.1/',
+  'https://user@127.0.0.1:80@listener.example/',
+  'https:///x',
+  'https://[::1',
+  'https://a b/',
+  'https://user@/x',
+])('%s is no URL whose host is plain', async (url) => {
+  await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
+    message: 'Destination must be a URL with a host, without backslashes and with one @ before it at most',
+  });
+});
+
+test('where everything is denied but some networks, those are told, and an unknown name is refused', async () => {
+  const { checkUrl } = destinations({ deny: ['0.0.0.0/0', '::/0'], allow: ['10.0.0.0/8', 'fd00::/8'] });
+  await expect(checkUrl('Destination', 'https://10.0.0.1/')).resolves.toBeUndefined();
+  await expect(checkUrl('Destination', 'https://192.168.0.1/')).rejects.toMatchObject(
+    refusal('Destination must not lead to 192.168.0.1 (0.0.0.0/0); allowed: 10.0.0.0/8, fd00::/8'),
+  );
+  await expect(checkUrl('Destination', 'https://listener.example/')).rejects.toMatchObject(
+    refusal(
+      'Destination must not lead to listener.example, which is 2001:db8::1 (::/0); allowed: 10.0.0.0/8, fd00::/8',
+    ),
+  );
+  await expect(checkUrl('Destination', 'https://nobody.example/')).rejects.toMatchObject(
+    refusal(
+      'Destination must not lead to nobody.example, which cannot be resolved here; allowed: 10.0.0.0/8, fd00::/8',
+    ),
+  );
+});
+
+test('a host to connect to is looked up once, and its addresses are all there is to connect to', async () => {
+  const { resolve, asked } = destinations();
+  expect(await resolve('address', 'listener.example')).toEqual([
+    { address: '10.0.0.1', family: 4 },
+    { address: '2001:db8::1', family: 6 },
+  ]);
+  expect(asked).toEqual(['listener.example']);
+  expect(await resolve('address', '2001:db8::1')).toEqual([{ address: '2001:db8::1', family: 6 }]);
+  expect(await resolve('address', 'nobody.example')).toBeNull();
+  await expect(resolve('address', 'inside.example')).rejects.toMatchObject({
+    message: expect.stringContaining('address must not lead to inside.example, which is 127.0.0.1'),
+  });
+});

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isLocalAuthority } from '../../src/net/hostGate.ts';
+import { startTestService, type TestService } from '../rpc/service.ts';
+
+test.each(['localhost', 'LOCALHOST:6385', '127.0.0.1', '127.1.2.3:80', '[::1]', '[::1]:6385', '', undefined])(
+  '%s is a name of this machine',
+  (authority) => expect(isLocalAuthority(authority)).toBe(true),
+);
+
+test.each([
+  'evil.example.com:6385',
+  'localhost.evil.example.com',
+  '127.0.0.1.evil.example.com',
+  '127.evil.example.com',
+  '128.0.0.1',
+  '127.0.0.1@evil.example.com',
+  '[::2]',
+  '[::1',
+  'localhost:',
+  'localhost:x',
+  'localhost.',
+  'local host',
+])('%s is none', (authority) => expect(isLocalAuthority(authority)).toBe(false));
+
+describe('a service that believes everybody', () => {
+  let service: TestService;
+  beforeEach(async () => {
+    service = await startTestService({ localNamesOnly: true });
+  });
+  afterEach(() => service[Symbol.asyncDispose]());
+
+  const paths = ['/', '/healthz', '/v1/nodes', '/v1/jobs/x/events', '/passthru.v1.NodeService/ListNodes'];
+
+  test.each(paths)('refuses %s by a name that somebody else can point here, whatever the verb', async (path) => {
+    const host = `evil.example.com:${new URL(service.url).port}`;
+    for (const method of ['GET', 'POST', 'OPTIONS']) {
+      const sent = request(service.url + path, { method, headers: { Host: host } }).end();
+      const [answer] = await once(sent, 'response');
+      expect(answer.statusCode).toBe(403);
+      const told = JSON.parse((await answer.setEncoding('utf8').toArray()).join(''));
+      expect(told.code).toBe('permission_denied');
+      expect(JSON.parse(told.error_message).faultstring).toContain('is to be called localhost');
+    }
+    const session = connectHttp2(service.url);
+    const [headers] = await once(session.request({ ':path': path, ':authority': host }).resume(), 'response');
+    expect(headers[':status']).toBe(403);
+    session.destroy();
+  });
+
+  test('answers when it is called by its address', async () => {
+    expect((await fetch(`${service.url}/v1/nodes`)).status).toBe(200);
+    expect((await fetch(`http://localhost:${new URL(service.url).port}/v1/nodes`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,312 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { hashSync } from 'bcryptjs';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { JobService } from '../../gen/passthru/v1/job_pb.ts';
+import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { type AuditRecord, auditRecord } from '../../src/observe/auditRecord.ts';
+import { limitRefusals, MOST, PERIOD } from '../../src/observe/refusalLimit.ts';
+import { MAX_ARGUMENTS_LENGTH, type ObservedService, startObserved } from './observedService.ts';
+
+const SECRET = 'marker-hunter2';
+const CALL = '/v1/nodes/fake-1/vendor_passthru/';
+
+const SETTINGS = () => ({
+  PASSTHRU_AUTH_TYPE: 'http_basic',
+  PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
+  PASSTHRU_AUTH_ROLES: 'olaf=operator, rita=reader',
+  PASSTHRU_AUTH_RULES: '[{"driver": "fake-hardware", "method": "fourth_method_shared_lock", "role": "admin"}]',
+  PASSTHRU_FAKE_VENDOR_DELAY: '20ms',
+});
+
+let folder: string;
+let observed: ObservedService;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'passthru-audit-'));
+  const users = join(folder, 'users');
+  writeFileSync(users, ['ann', 'olaf', 'rita'].map((name) => `${name}:${hashSync(SECRET, 4)}\n`).join(''));
+  observed = await startObserved(SETTINGS());
+});
+afterAll(async () => {
+  await observed[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+afterEach(() => {
+  expect(JSON.stringify(observed.records)).not.toContain(SECRET);
+  observed.records.length = 0;
+});
+
+const as = (user: string) => ({ Authorization: `Basic ${Buffer.from(`${user}:${SECRET}`).toString('base64')}` });
+const nodeUuid = async () => (await observed.service.core.nodes.get('fake-1')).uuid;
+const rpc = () => createGrpcTransport({ baseUrl: observed.service.url });
+
+/** A record in which all that is not given is null. */
+function record(given: Record<string, unknown>) {
+  return {
+    audit: true,
+    request_id: expect.stringMatching(/^req-/),
+    way: 'rest',
+    peer: '127.0.0.1',
+    caller: null,
+    role: null,
+    action: null,
+    method: null,
+    http_method: null,
+    node: null,
+    node_name: null,
+    driver: null,
+    job: null,
+    arguments: null,
+    duration_ms: expect.any(Number),
+    more: null,
+    ...given,
+  };
+}
+
+test('a call is one record: who, what, on which node, with which arguments, and what came of it', async () => {
+  const answer = await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('olaf'));
+  expect(answer.status).toBe(200);
+  const call = record({
+    request_id: answer.headers.get('OpenStack-Request-Id'),
+    caller: 'olaf',
+    role: 'operator',
+    action: 'call a method',
+    method: 'third_method_sync',
+    http_method: 'POST',
+    node: await nodeUuid(),
+    node_name: 'fake-1',
+    driver: 'fake-hardware',
+    arguments: { bar: 'meow' },
+    outcome: 'result',
+  });
+  expect(observed.records).toEqual([call]);
+  // The shape is what tools rely on, down to its order.
+  expect(Object.keys(observed.records[0]!)).toEqual([
+    'audit',
+    'request_id',
+    'way',
+    'peer',
+    'caller',
+    'role',
+    'action',
+    'method',
+    'http_method',
+    'node',
+    'node_name',
+    'driver',
+    'job',
+    'arguments',
+    'outcome',
+    'duration_ms',
+    'more',
+  ]);
+  expect(observed.records[0]!.duration_ms).toBeGreaterThanOrEqual(15);
+});
+
+test('an asynchronous call names its job, a cancel too', async () => {
+  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('olaf'));
+  const job = answer.headers.get('Passthru-Job-Id');
+  expect(observed.records).toMatchObject([{ outcome: 'job', job, method: 'second_method' }]);
+  await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'));
+  const jobs = createClient(JobService, rpc());
+  await expect(jobs.cancelJob({ jobId: 'x' }, { headers: as('ann') })).rejects.toThrow();
+  expect(observed.records.slice(1)).toMatchObject([
+    { action: 'cancel a job', job, caller: 'olaf', driver: 'fake-hardware', outcome: 'done' },
+    { action: 'cancel a job', job: 'x', caller: 'ann', way: 'grpc', outcome: 'job_not_found' },
+  ]);
+});
+
+test('a call that fails has the kind of its error', async () => {
+  await observed.ask('POST', `${CALL}third_method_sync`, { wrong: 1 }, as('olaf'));
+  await observed.ask('POST', `${CALL}no_such_method`, {}, as('olaf'));
+  await observed.ask('POST', '/v1/nodes/absent/vendor_passthru/third_method_sync', {}, as('olaf'));
+  expect(observed.records).toMatchObject([
+    { outcome: 'invalid_argument', driver: 'fake-hardware', method: 'third_method_sync' },
+    { outcome: 'unknown_method', driver: 'fake-hardware', method: 'no_such_method' },
+    { outcome: 'node_not_found', driver: null, node: 'absent' },
+  ]);
+});
+
+test('a call that the role, or a rule for the method, does not allow is recorded', async () => {
+  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('rita'));
+  await observed.ask('POST', `${CALL}fourth_method_shared_lock`, { bar: 'meow' }, as('olaf'));
+  await observed.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
+  expect(observed.records).toMatchObject([
+    { outcome: 'permission_denied', caller: 'rita', role: 'reader', action: 'call a method' },
+    { outcome: 'permission_denied', caller: 'olaf', action: 'call a method', method: 'fourth_method_shared_lock' },
+    { outcome: 'permission_denied', caller: 'olaf', action: 'remove a node' },
+  ]);
+});
+
+test("another's job that is not the caller's to cancel is recorded", async () => {
+  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('ann'));
+  const job = answer.headers.get('Passthru-Job-Id');
+  expect((await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'))).status).toBe(403);
+  expect(observed.records.at(-1)).toMatchObject({ action: 'cancel a job', job, outcome: 'permission_denied' });
+  await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('ann'));
+});
+
+test('one who does not prove who they are is recorded, over REST and RPC', async () => {
+  await observed.ask('GET', '/v1/nodes');
+  await observed.ask(
+    'POST',
+    '/v1/nodes',
+    {},
+    { Authorization: `Basic ${Buffer.from('ann:wrong').toString('base64')}` },
+  );
+  const client = createClient(NodeService, rpc());
+  await expect(client.getNode({ node: 'fake-1' })).rejects.toThrow();
+  expect(observed.records).toEqual([
+    record({ action: 'list nodes', outcome: 'unauthenticated' }),
+    record({ action: 'enrol a node', outcome: 'unauthenticated' }),
+    record({ action: 'show a node', outcome: 'unauthenticated', way: 'grpc' }),
+  ]);
+});
+
+test.each<[string, string, Record<string, string>, string, string]>([
+  ['POST', '/v1/nodes', {}, 'rest', 'enrol a node'],
+  ['GET', `${CALL}third_method_sync`, {}, 'rest', 'call a method'],
+  ['POST', '/passthru.v1.NodeService/GetNode', { 'Content-Type': 'application/json' }, 'connect', 'show a node'],
+])('a page of another origin that is refused is recorded: %s %s', async (verb, path, headers, way, action) => {
+  const origin = { Origin: 'https://evil.example', ...headers };
+  const answer = await observed.ask(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
+  expect(answer.status).toBe(403);
+  expect(observed.records).toEqual([
+    record({ request_id: answer.headers.get('OpenStack-Request-Id'), way, action, outcome: 'permission_denied' }),
+  ]);
+});
+
+test('a call by a name that anybody can point here is recorded', async () => {
+  await using open = await startObserved();
+  for (const path of ['/v1/nodes', '/passthru.v1.NodeService/GetNode']) {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { Host: 'evil.example' };
+      const asked = request(open.service.url + path, { method: 'POST', headers }, (answer) => {
+        resolve(answer.resume().statusCode);
+      });
+      asked.on('error', reject).end();
+    });
+    expect(status).toBe(403);
+  }
+  expect(open.records.filter(({ outcome }) => outcome === 'permission_denied')).toMatchObject([
+    { way: 'rest', caller: null, action: null },
+    { way: 'connect', caller: null, action: 'show a node' },
+  ]);
+});
+
+describe('a flood of those who are not let in', () => {
+  test('is ten records and one that counts the others, at the end of the service at the latest', async () => {
+    let records: AuditRecord[];
+    {
+      await using flooded = await startObserved(SETTINGS());
+      records = flooded.records;
+      records.length = 0;
+      for (let count = 0; count < 60; count++) {
+        await flooded.ask('GET', '/v1/nodes');
+        await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('rita'));
+      }
+      await flooded.ask('GET', '/v1/drivers');
+      // Whoever else is refused is seen beside it.
+      await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
+      expect(records).toHaveLength(22);
+      expect(records.every(({ more }) => more === null)).toBe(true);
+    }
+    expect(records.slice(22)).toEqual([
+      record({ request_id: null, way: null, peer: null, action: 'list nodes', outcome: 'unauthenticated', more: 50 }),
+      record({
+        request_id: null,
+        way: null,
+        peer: null,
+        caller: 'rita',
+        role: 'reader',
+        action: 'remove a node',
+        outcome: 'permission_denied',
+        more: 50,
+      }),
+    ]);
+  });
+
+  test('is counted each minute', () => {
+    vi.useFakeTimers();
+    try {
+      const seen: AuditRecord[] = [];
+      const refusals = limitRefusals((record) => void seen.push(record));
+      const refused = auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' });
+      for (let count = 0; count < MOST + 3; count++) refusals.record(refused);
+      vi.advanceTimersByTime(PERIOD);
+      expect(seen.map(({ more }) => more)).toEqual([...Array(MOST).fill(null), 3]);
+      refusals.record(refused);
+      vi.advanceTimersByTime(PERIOD);
+      refusals.close();
+      expect(seen).toHaveLength(MOST + 2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+test("an admin's name for a node that is too long does not make a long line", async () => {
+  const client = createClient(NodeService, rpc());
+  const node = { driver: 'fake-hardware', name: 'x'.repeat(100_000) };
+  await expect(client.createNode({ node }, { headers: as('ann') })).rejects.toThrow();
+  expect(JSON.stringify(observed.records).length).toBeLessThan(2000);
+});
+
+test('what changes a node is recorded, with the secrets of driver_info masked', async () => {
+  const info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };
+  await observed.ask('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info: info }, as('ann'));
+  const change = [{ op: 'add', path: '/driver_info/redfish_password', value: `${SECRET}2` }];
+  await observed.ask('PATCH', '/v1/nodes/new', change, as('ann'));
+  const client = createClient(NodeService, rpc());
+  await client.lockNode({ node: 'new', holder: 'repair' }, { headers: as('olaf') });
+  await observed.ask('PATCH', '/v1/nodes/new', change, as('ann'));
+  await client.unlockNode({ node: 'new' }, { headers: as('olaf') });
+  await observed.ask('DELETE', '/v1/nodes/new', undefined, as('ann'));
+  const masked = { driver_info: { redfish_address: 'https://bmc.example', redfish_password: '******' } };
+  const node = expect.stringMatching(/^[0-9a-f-]{36}$/);
+  expect(observed.records).toMatchObject([
+    {
+      action: 'enrol a node',
+      caller: 'ann',
+      role: 'admin',
+      node,
+      node_name: 'new',
+      arguments: masked,
+      outcome: 'done',
+    },
+    { action: 'change a node', node, node_name: 'new', arguments: masked, outcome: 'done' },
+    { action: 'lock a node', caller: 'olaf', way: 'grpc', node, arguments: { holder: 'repair' }, outcome: 'done' },
+    { action: 'change a node', outcome: 'node_locked' },
+    { action: 'unlock a node', caller: 'olaf', node, outcome: 'done' },
+    { action: 'remove a node', node, driver: 'redfish', outcome: 'done' },
+  ]);
+});
+
+test('reading leaves no record', async () => {
+  for (const path of ['/v1/nodes', '/v1/jobs', `${CALL}methods`, '/metrics']) {
+    expect((await observed.ask('GET', path, undefined, as('rita'))).status).toBe(200);
+  }
+  expect(observed.records).toEqual([]);
+});
+
+test('secrets among the arguments are masked, and arguments that are long or nest deep are left out', async () => {
+  const path = '/v1/drivers/redfish/vendor_passthru/discover';
+  const address = observed.fleet.bmcs[0]!.url;
+  await observed.ask('POST', path, { address, username: 'u', password: SECRET }, as('olaf'));
+  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'x'.repeat(MAX_ARGUMENTS_LENGTH) }, as('olaf'));
+  const client = createClient(NodeService, rpc());
+  let deep: Record<string, unknown> = {};
+  for (let depth = 0; depth < 40; depth++) deep = { deep };
+  await expect(
+    client.createNode({ node: { driver: 'redfish', extra: deep as never } }, { headers: as('ann') }),
+  ).rejects.toThrow();
+  expect(observed.records).toMatchObject([
+    { driver: 'redfish', node: null, arguments: { address, username: 'u', password: '******' } },
+    { method: 'third_method_sync', arguments: null },
+    { action: 'enrol a node', arguments: null, outcome: 'invalid_argument' },
+  ]);
+});

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Lease } from '../../src/core/locks/lease.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createMetrics } from '../../src/observe/metrics.ts';
+import { openStore } from '../../src/store/open.ts';
+import { basic, htpasswd } from '../auth/users.ts';
+import { startObserved } from './observedService.ts';
+
+const CALL = '/v1/nodes/fake-1/vendor_passthru/third_method_sync';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'passthru-counters-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test('those who are not let in are counted: unknown ones, and known ones whose role does not allow it', async () => {
+  const users = join(folder, 'users');
+  writeFileSync(users, htpasswd('rita', 'anna'));
+  await using observed = await startObserved({
+    PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: users,
+    PASSTHRU_AUTH_ROLES: 'rita=reader',
+    PASSTHRU_METRICS_LISTEN: '127.0.0.1:0',
+  });
+  const call = async (headers?: Record<string, string>) => {
+    const answer = await observed.ask('POST', CALL, { bar: 'meow' }, headers);
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  expect(await call()).toBe(401);
+  expect(await call(basic('anna', 'wrong').headers)).toBe(401);
+  expect(await call(basic('rita').headers)).toBe(403);
+  expect(await call(basic('anna').headers)).toBe(200);
+  expect(await observed.figure('passthru_refused_total{kind="unauthenticated"}')).toBe(2);
+  expect(await observed.figure('passthru_refused_total{kind="permission_denied"}')).toBe(1);
+});
+
+test('steps of the store that the database failed are counted', async () => {
+  const file = join(folder, 'store.db');
+  await using observed = await startObserved({ PASSTHRU_STORE: `sqlite:${file}` });
+  expect(await observed.figure('passthru_store_errors_total')).toBe(0);
+  const other = new DatabaseSync(file);
+  other.exec('begin immediate');
+  // The service waits for another program's write, but not for long.
+  expect((await observed.ask('POST', CALL, { bar: 'meow' })).status).toBe(503);
+  expect(await observed.figure('passthru_store_errors_total')).toBeGreaterThan(0);
+  expect(await observed.figure('passthru_errors_total{kind="store_unavailable"}')).toBe(1);
+  other.exec('rollback');
+  other.close();
+  await vi.waitUntil(async () => (await observed.ask('POST', CALL, { bar: 'meow' })).status === 200, {
+    timeout: 10_000,
+    interval: 100,
+  });
+});
+
+test('leases of this process that are lost are counted', async () => {
+  const metrics = createMetrics();
+  const count = async () => /^passthru_leases_lost_total (\d+)$/m.exec(await metrics.render())?.[1];
+  const store = { ...(await openStore('sqlite::memory:', { log: silentLogger })), shared: true };
+  const lease = new Lease(store, { host: 'h', lease: 500, grace: 0 }, silentLogger, metrics.observer);
+  await lease.start();
+  expect(await count()).toBe('0');
+  // As another process does that takes this one for dead.
+  await store.removeConductor(lease.current().id);
+  await vi.waitUntil(async () => (await count()) === '1', { timeout: 10_000 });
+  await lease.stop();
+  await store.close();
+});

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { createServiceLog } from '../../src/observe/log.ts';
+
+/** What a log of `level` writes for what `write` logs, line by line. */
+function logged(level: string, write: (log: ReturnType<typeof createServiceLog>) => void): Record<string, unknown>[] {
+  const lines: string[] = [];
+  write(createServiceLog(level, { write: (line) => void lines.push(line) }));
+  return lines.map((line) => JSON.parse(line));
+}
+
+test('a secret shows as ****** wherever it stands', () => {
+  const error = Object.assign(new Error('refused'), {
+    token: 'hunter2',
+    request: { headers: { Authorization: 'hunter2' } },
+  });
+  const [line] = logged('info', (log) =>
+    log.info(
+      { node: 'rf-1', driver_info: { redfish_password: 'hunter2', list: [{ api_key: 'hunter2' }] }, err: error },
+      'x',
+    ),
+  );
+  expect(line).toMatchObject({
+    level: 'info',
+    msg: 'x',
+    node: 'rf-1',
+    driver_info: { redfish_password: '******', list: [{ api_key: '******' }] },
+    err: { type: 'Error', message: 'refused', token: '******', request: { headers: { Authorization: '******' } } },
+  });
+  expect(JSON.stringify(line)).not.toContain('hunter2');
+  expect(line!.err).toHaveProperty('stack');
+});
+
+test('a secret in a text shows as ****** where the form of the text tells it', () => {
+  const err = new Error('postgres://u:hunter2@h/db said {"token":"hunter2"}', { cause: new Error('Bearer hunter2') });
+  const [line] = logged('info', (log) =>
+    log.info({ err, url: 'https://u:hunter2@bmc/', list: ['password=hunter2'] }, 'x'),
+  );
+  expect(line).toMatchObject({ url: 'https://******@bmc/', list: ['password=******'] });
+  expect(JSON.stringify(line)).not.toContain('hunter2');
+});
+
+test('what goes round in circles is cut, not followed', () => {
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+  expect(logged('info', (log) => log.info({ circle }, 'x'))).toHaveLength(1);
+});
+
+test('only its level and above is written, with the time as ISO 8601', () => {
+  const lines = logged('warn', (log) => {
+    log.info({}, 'no');
+    log.warn({}, 'yes');
+  });
+  expect(lines).toEqual([{ level: 'warn', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/), msg: 'yes' }]);
+});
+
+test('what throws when it is looked at does not stop who logs it', () => {
+  const thrown = {
+    get member() {
+      throw new Error('no');
+    },
+  };
+  expect(logged('info', (log) => log.error({ err: thrown, job: 'j' }, 'x'))).toEqual([
+    expect.objectContaining({ err: '…', job: 'j', msg: 'x' }),
+  ]);
+});

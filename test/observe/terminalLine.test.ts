@@ -1,0 +1,57 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, test } from 'vitest';
+import { auditRecord } from '../../src/observe/auditRecord.ts';
+import { createAuditLog, createServiceLog } from '../../src/observe/log.ts';
+import { terminalLine } from '../../src/observe/terminalLine.ts';
+
+const shown = (fields: object) => stripVTControlCharacters(terminalLine(`${JSON.stringify(fields)}\n`));
+
+test('a line for people has the time, the level, the message, and what is known', () => {
+  const line = {
+    level: 'info',
+    time: '2026-01-02T03:04:05.678Z',
+    node: 'rf-1',
+    list: [1],
+    none: null,
+    msg: 'job ended',
+  };
+  expect(shown(line)).toBe('03:04:05.678 info  job ended node="rf-1" list=[1]\n');
+});
+
+test("an error's stack follows on lines of its own", () => {
+  const err = { type: 'Error', message: 'no', stack: 'Error: no\n    at a\n    at b' };
+  expect(shown({ level: 'error', time: '2026-01-02T03:04:05.678Z', err, msg: 'failed' })).toBe(
+    '03:04:05.678 error failed type="Error" message="no"\n    Error: no\n    at a\n    at b\n',
+  );
+});
+
+test('what came from outside cannot steer the terminal', () => {
+  const hostile = '\u001b]0;owned\u0007\u009b31m\r\n';
+  const err = { message: hostile, stack: `Error: ${hostile}` };
+  const line = terminalLine(
+    JSON.stringify({ level: 'warn', time: '2026-01-02T03:04:05.678Z', bmc: hostile, err, msg: 'x' }),
+  );
+  const own = stripVTControlCharacters(line);
+  expect(own.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+  expect(own).toContain('owned');
+});
+
+test('what is no line of the log is passed on', () => {
+  expect(terminalLine('plain\n')).toBe('plain\n');
+});
+
+test('the audit is among the lines of the log whatever the level is', () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = createServiceLog('error', { write: (line) => void lines.push(JSON.parse(line)) });
+  log.info({}, 'not this');
+  createAuditLog(log)(auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' }));
+  expect(lines).toEqual([
+    expect.objectContaining({
+      level: 'info',
+      audit: true,
+      action: 'list nodes',
+      outcome: 'unauthenticated',
+      msg: 'audit',
+    }),
+  ]);
+});

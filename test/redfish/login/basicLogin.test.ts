@@ -1,0 +1,158 @@
+import { afterEach, expect, test } from 'vitest';
+import { createRedfishClients, type RedfishClients, type RedfishTarget } from '../../../src/redfish/index.ts';
+import { type Script, type ScriptedAnswer, type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { failure, forever, target } from '../target.ts';
+
+const SYSTEMS = '/redfish/v1/Systems';
+const SESSIONS = '/redfish/v1/SessionService/Sessions';
+const options = { signal: forever };
+const basic = { account: { username: 'u', password: 'not-the-password', authType: 'basic' as const } };
+let clients: RedfishClients = createRedfishClients();
+let bmc: ScriptedBmc | null = null;
+
+afterEach(async () => {
+  await clients.close();
+  await bmc?.close();
+  bmc = null;
+});
+
+async function start(script: Script): Promise<ScriptedBmc> {
+  clients = createRedfishClients();
+  bmc = await startScriptedBmc(script);
+  return bmc;
+}
+
+/** A BMC whose log-in answers `logIn`, and Basic 401 with `challenge`; a session's token opens everything. */
+function refusing(logIn: () => ScriptedAnswer, challenge: Record<string, string> = {}): Promise<ScriptedBmc> {
+  return start(({ method, path, headers }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': SESSIONS } } } };
+    if (method === 'POST') return logIn();
+    if (headers['x-auth-token'] === 'token-1') return { status: 200, body: {} };
+    return { status: 401, headers: challenge };
+  });
+}
+
+const ask = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url, change)).get(SYSTEMS, options);
+const withBasic = () => bmc!.requests.filter(({ headers }) => headers.authorization !== undefined);
+const opened = { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
+
+test('a BMC out of sessions that refuses Basic does not make the password count as wrong, and says what happened', async () => {
+  let full = true;
+  const limit = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
+  await refusing(() => (full ? { status: 503, body: { error: { '@Message.ExtendedInfo': [limit] } } } : opened));
+  const first = await failure(ask());
+  expect(first).toMatchObject({ kind: 'auth', status: 401 });
+  expect(first.message).toMatch(/opened no session .*503: No session is left.*refuses Basic authentication as well/);
+  expect(first.message).toContain('Whether the password is right is not known');
+  // The password may be wrong all the same: Basic is not tried again while that can lock the account.
+  const second = await failure(ask());
+  expect(second).toMatchObject({ kind: 'auth', status: 503 });
+  expect(withBasic()).toHaveLength(1);
+  full = false;
+  expect(await ask()).toEqual({});
+});
+
+test('callers who wait while a BMC out of sessions refuses Basic do not try it as well', async () => {
+  await refusing(() => ({ status: 503 }));
+  const errors = await Promise.all(Array.from({ length: 10 }, () => failure(ask())));
+  for (const error of errors) expect(error.message).toContain('opened no session');
+  expect(withBasic()).toHaveLength(1);
+});
+
+test('Basic that is turned off at the BMC is told as such, and the account is not blocked', async () => {
+  await refusing(() => opened, { 'www-authenticate': 'Redfish realm="bmc"' });
+  const error = await failure(ask(basic));
+  expect(error.message).toContain('takes no Basic authentication (it offers Redfish realm="bmc")');
+  expect((await failure(ask(basic))).message).not.toContain('not tried again');
+  expect(await ask({ account: { ...basic.account, authType: 'auto' } })).toEqual({});
+});
+
+test('a BMC that offers Basic among others and answers 401 to it has refused the password', async () => {
+  await start(({ socket, connection }) => {
+    socket.end(
+      'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Redfish\r\nWWW-Authenticate: Basic realm="bmc"\r\n' +
+        `X-Connection: ${connection}\r\nContent-Length: 0\r\n\r\n`,
+    );
+    return null;
+  });
+  expect((await failure(ask(basic))).kind).toBe('auth');
+  expect((await failure(ask(basic))).message).toContain('not tried again');
+  expect(withBasic()).toHaveLength(1);
+});
+
+test('of concurrent first calls with a wrong password one alone is sent, whatever conversation they belong to', async () => {
+  await start(({ path }) => ({ status: path === '/redfish/v1/' ? 200 : 401, body: {} }));
+  const { connection } = target(bmc!.url);
+  // That the service root, which is open to all, was answered does not make the password right.
+  await clients.for(target(bmc!.url, basic)).get('/redfish/v1/', options);
+  bmc!.requests.length = 0;
+  const calls = Array.from({ length: 12 }, (_, i) =>
+    failure(ask({ ...basic, connection: { ...connection, keepAlive: i % 2 === 0 } })),
+  );
+  for (const error of await Promise.all(calls)) expect(error.kind).toBe('auth');
+  expect(withBasic()).toHaveLength(1);
+});
+
+test('once the password has proved right, requests go side by side', async () => {
+  let under = 0;
+  let most = 0;
+  let release: (() => void) | null = null;
+  const four = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await start(async ({ path }) => {
+    if (path === '/first') return { status: 200, body: {} };
+    most = Math.max(most, ++under);
+    if (under === 4) release!();
+    await four;
+    return { status: 200, body: {} };
+  });
+  const client = clients.for(target(bmc!.url, basic));
+  await client.get('/first', options);
+  await Promise.all([1, 2, 3, 4].map(() => client.get(SYSTEMS, options)));
+  expect(most).toBe(4);
+});
+
+test('when a password that was right is refused, those who wait for a connection do not try it as well', async () => {
+  let changed = false;
+  await start(() => ({ status: changed ? 401 : 200, body: {} }));
+  await ask(basic);
+  changed = true;
+  bmc!.requests.length = 0;
+  const errors = await Promise.all(Array.from({ length: 30 }, () => failure(ask(basic))));
+  for (const error of errors) expect(error.kind).toBe('auth');
+  // As many as a BMC is asked at once.
+  expect(withBasic().length).toBeLessThanOrEqual(4);
+});
+
+test('a first call that hangs holds up the others no longer than their own time limit', async () => {
+  await start(() => null);
+  const leaving = new AbortController();
+  const patient = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
+  const held = clients.for(target(bmc!.url, { ...basic, ...patient })).get('/held', { signal: leaving.signal });
+  held.catch(() => undefined);
+  const hasty = { limits: { ...patient.limits, timeoutMs: 100 } };
+  const error = await failure(ask({ ...basic, ...hasty }));
+  expect(error).toMatchObject({ kind: 'busy', message: expect.stringContaining('not sent') });
+  leaving.abort(new Error('left'));
+  await expect(held).rejects.toThrow('left');
+});
+
+test('forgetting a target, as when its node or credentials change, lets its password be tried again', async () => {
+  let right = false;
+  await start(() => ({ status: right ? 200 : 401, body: {} }));
+  await failure(ask(basic));
+  expect((await failure(ask(basic))).message).toContain('not tried again');
+  right = true;
+  await clients.forget(target(bmc!.url, basic));
+  expect(await ask(basic)).toEqual({});
+});
+
+test('a wrong password of a client that was used once is forgotten with its target as well', async () => {
+  let right = false;
+  await start(() => ({ status: right ? 200 : 401, body: {} }));
+  await failure(clients.once(target(bmc!.url, basic), (client) => client.get(SYSTEMS, options)));
+  right = true;
+  await clients.forget(target(bmc!.url, basic));
+  expect(await ask(basic)).toEqual({});
+});

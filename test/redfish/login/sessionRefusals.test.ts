@@ -1,0 +1,112 @@
+import { afterEach, expect, test } from 'vitest';
+import { createRedfishClients, type RedfishClients, type RedfishTarget } from '../../../src/redfish/index.ts';
+import { type Fleet, startFleet } from '../../../src/sim/index.ts';
+import { type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { failure, forever, target } from '../target.ts';
+
+let clients: RedfishClients = createRedfishClients();
+let fleet: Fleet | null = null;
+let scripted: ScriptedBmc | null = null;
+const options = { signal: forever };
+const SYSTEMS = '/redfish/v1/Systems';
+
+async function startBmc(fleetOptions: Parameters<typeof startFleet>[0] = {}) {
+  clients = createRedfishClients();
+  fleet = await startFleet(fleetOptions);
+  return fleet.bmcs[0]!;
+}
+
+async function startScript(script: Parameters<typeof startScriptedBmc>[0]) {
+  clients = createRedfishClients();
+  scripted = await startScriptedBmc(script);
+  return scripted;
+}
+
+afterEach(async () => {
+  await clients.close();
+  await fleet?.close();
+  await scripted?.close();
+  fleet = scripted = null;
+});
+
+const WRONG = { username: 'u', password: 'not-the-password', authType: 'auto' } as const;
+const tls = { verifyCa: true, minimumVersion: null, ciphers: null };
+const variants: [string, Partial<RedfishTarget>][] = [
+  ['the root path written without its slash', { root: '/redfish/v1' }],
+  ['connections that are not kept', { connection: { tls, keepAlive: false } }],
+  ['another verify_ca', { connection: { tls: { ...tls, verifyCa: false }, keepAlive: true } }],
+  ['auth_type session', { account: { ...WRONG, authType: 'session' } }],
+  ['auth_type basic', { account: { ...WRONG, authType: 'basic' } }],
+];
+
+test.each(variants)('a wrong password is remembered for %s too, and when it is used once', async (_, change) => {
+  const bmc = await startBmc();
+  const other = target(bmc.url, { account: WRONG, ...change });
+  await failure(clients.for(target(bmc.url, { account: WRONG })).get(SYSTEMS, options));
+  const credentials = () => bmc.requests.filter(({ method, auth }) => method === 'POST' || auth === 'basic');
+  expect(credentials()).toHaveLength(1);
+  const kept = await failure(clients.for(other).get(SYSTEMS, options));
+  const once = await failure(clients.once(other, (client) => client.get(SYSTEMS, options)));
+  for (const error of [kept, once]) expect(error.message).toContain('not tried again');
+  expect(credentials()).toHaveLength(1);
+});
+
+test('a wrong password of a client used once is remembered for all, but not for another account or BMC', async () => {
+  const bmc = await startBmc({ count: 2 });
+  const logIns = () => fleet!.bmcs.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
+  const ask = (change: Partial<RedfishTarget>, url = bmc.url) =>
+    failure(clients.once(target(url, change), (client) => client.get(SYSTEMS, options)));
+  await ask({ account: WRONG });
+  await ask({ account: WRONG });
+  await failure(clients.for(target(bmc.url, { account: WRONG })).get(SYSTEMS, options));
+  expect(logIns()).toEqual([1, 0]);
+  await ask({ account: { ...WRONG, password: 'another-wrong-one' } });
+  await ask({ account: { ...WRONG, username: 'v' } });
+  await ask({ account: WRONG }, fleet!.bmcs[1]!.url);
+  expect(logIns()).toEqual([3, 1]);
+});
+
+test('conversations that begin at the same time try a wrong password once between them', async () => {
+  const bmc = await startBmc({ latency: 20 });
+  const targets = [{}, ...variants.slice(1, 4).map(([, change]) => change)].map((change) =>
+    target(bmc.url, { account: WRONG, ...change }),
+  );
+  const kept = targets.map((each) => failure(clients.for(each).get(SYSTEMS, options)));
+  const once = targets.map((each) => failure(clients.once(each, (client) => client.get(SYSTEMS, options))));
+  for (const error of await Promise.all([...kept, ...once])) expect(error.kind).toBe('auth');
+  expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+});
+
+test('an open session is used on though its password has been refused meanwhile', async () => {
+  let wrong = false;
+  const bmc = await startScript(({ path, method }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': '/S' } } } };
+    if (method !== 'POST') return { status: 200, body: {} };
+    return wrong ? { status: 401 } : { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
+  });
+  const client = clients.for(target(bmc.url));
+  await client.get(SYSTEMS, options);
+  wrong = true;
+  const refused = await failure(clients.once(target(bmc.url), (other) => other.get(SYSTEMS, options)));
+  expect(refused.kind).toBe('auth');
+  expect(await client.get(SYSTEMS, options)).toEqual({});
+});
+
+test('a root path without its slash is the same conversation, with one session', async () => {
+  const bmc = await startBmc();
+  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url, { root: '/redfish/v1' })).get(SYSTEMS, options);
+  expect(bmc.sessions).toHaveLength(1);
+});
+
+test('a BMC without sessions that refuses a log-in keeps nobody from Basic', async () => {
+  const bmc = await startScript(({ path, method, headers }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { Systems: { '@odata.id': SYSTEMS } } };
+    return { status: method === 'GET' && headers.authorization === `Basic ${btoa('u:p')}` ? 200 : 401, body: {} };
+  });
+  const by = (authType: 'session' | 'basic') =>
+    clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType } })).get(SYSTEMS, options);
+  expect((await failure(by('session'))).message).toContain('offers no sessions');
+  expect((await failure(by('session'))).message).toContain('not tried again');
+  expect(await by('basic')).toEqual({});
+});

@@ -1,0 +1,73 @@
+import { afterEach, expect, test } from 'vitest';
+import { createRedfishClients, ejectMedia, type RedfishClients } from '../../../src/redfish/index.ts';
+import { type Fleet, QUIRKS, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
+import { forever, target } from '../target.ts';
+
+const CD = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
+const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
+let clients: RedfishClients = createRedfishClients();
+let fleet: Fleet | null = null;
+
+afterEach(async () => {
+  await clients.close();
+  await fleet?.close();
+  fleet = null;
+});
+
+/** A BMC whose media are emptied by PATCH under If-Match alone. */
+async function start(...quirks: string[]) {
+  clients = createRedfishClients();
+  // The first stands outermost: what If-Match is shown to want comes before what the device makes of it.
+  const names = ['no-media-actions', 'if-match-wanted', ...quirks];
+  fleet = await startFleet({ quirks: names.map((name) => QUIRKS.get(name)!) });
+  const bmc = fleet.bmcs[0]!;
+  const client = clients.for(target(bmc.url));
+  const eject = () =>
+    ejectMedia(client, SYSTEM, { signal: forever, mediaTypes: ['CD'], confirmMs: 1000, progress: () => undefined });
+  return { bmc, eject };
+}
+
+/** The device is another with each of the next `times` PATCHes, before the BMC looks at it. */
+async function changeWithPatches(bmc: SimulatedBmc, times: number): Promise<void> {
+  for (let time = 1; time <= times; time++) {
+    await bmc.nextRequest({ method: 'PATCH', path: CD });
+    bmc.documents.set(CD, { ...bmc.documents.get(CD)!, Image: `http://images.example/${time}.iso` });
+  }
+}
+
+const patches = (bmc: SimulatedBmc) =>
+  bmc.requests.filter(({ method, path }) => method === 'PATCH' && path === CD).map(({ status }) => status);
+
+test.each([
+  { quirks: ['weak-etags'], expected: [200] },
+  { quirks: ['weak-etags-strong-match'], expected: [412, 200] },
+  { quirks: ['unquoted-if-match'], expected: [412, 200] },
+  { quirks: ['weak-etags', 'unquoted-if-match'], expected: [412, 412, 200] },
+])(
+  'a device emptied by PATCH is given its ETag in the form that it compares ($quirks)',
+  async ({ quirks, expected }) => {
+    const { bmc, eject } = await start(...quirks);
+    expect(await eject()).toMatchObject([{ outcome: 'ejected' }]);
+    expect(patches(bmc)).toEqual(expected);
+    expect(bmc.documents.get(CD)).toMatchObject({ Inserted: false });
+  },
+);
+
+test.each([
+  { quirks: ['weak-etags'], expected: [412, 200] },
+  { quirks: ['weak-etags-strong-match'], expected: [412, 412, 200] },
+  { quirks: ['unquoted-if-match'], expected: [412, 412, 200] },
+])('a device whose ETag has changed meanwhile is emptied all the same ($quirks)', async ({ quirks, expected }) => {
+  const { bmc, eject } = await start(...quirks);
+  const changed = changeWithPatches(bmc, 1);
+  expect(await eject()).toMatchObject([{ outcome: 'ejected' }]);
+  await changed;
+  expect(patches(bmc)).toEqual(expected);
+});
+
+test('a device that is another at every try is given up after six', async () => {
+  const { bmc, eject } = await start('weak-etags-strong-match');
+  void changeWithPatches(bmc, 6);
+  await expect(eject()).rejects.toMatchObject({ kind: 'refused', status: 412 });
+  expect(patches(bmc)).toEqual([412, 412, 412, 412, 412, 412]);
+});

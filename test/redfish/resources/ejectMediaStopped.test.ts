@@ -1,0 +1,113 @@
+import { afterEach, expect, test } from 'vitest';
+import { createRedfishClients, ejectMedia, type RedfishClients } from '../../../src/redfish/index.ts';
+import { type Fault, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
+import { lingeringMedia } from '../../../src/sim/quirks/lingeringMedia.ts';
+import { failure, forever, target } from '../target.ts';
+
+const EJECT = { method: 'POST', path: '*CD1/Actions/VirtualMedia.EjectMedia' };
+const CD = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
+const reason = new Error('cancelled');
+let clients: RedfishClients = createRedfishClients();
+let fleet: Awaited<ReturnType<typeof startFleet>> | null = null;
+
+afterEach(async () => {
+  await fleet?.close();
+  await clients.close();
+});
+
+async function start(options: Parameters<typeof startFleet>[0] = {}) {
+  clients = createRedfishClients();
+  fleet = await startFleet(options);
+  const bmc = fleet.bmcs[0]!;
+  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 60_000 } }));
+  await client.logIn(forever);
+  const abort = new AbortController();
+  const eject = (mediaTypes: string[] | null = ['CD'], progress: (message: string) => void = () => undefined) =>
+    failure(
+      ejectMedia(client, null, {
+        signal: abort.signal,
+        mediaTypes,
+        progress: (_, message) => progress(message),
+      }),
+    );
+  const stop = () => abort.abort(reason);
+  return { bmc, eject, stop };
+}
+
+/** Fires `stop` when the BMC has read a request; a fault keeps it from an answer. */
+function stopAt(
+  bmc: SimulatedBmc,
+  stop: () => void,
+  match: { method: string; path: string },
+  fault: Partial<Fault> = {},
+) {
+  bmc.faults.add({ kind: 'hang', times: 1, match, ...fault } as Fault);
+  void bmc.nextRequest(match).then(stop);
+}
+
+const ejects = (bmc: SimulatedBmc) => bmc.requests.filter(({ path }) => path.includes('EjectMedia'));
+
+test('an eject that is stopped before anything was sent says so', async () => {
+  const { bmc, eject, stop } = await start();
+  stopAt(bmc, stop, { method: 'GET', path: CD });
+  expect(await eject()).toMatchObject({ kind: 'stopped', message: 'no eject was sent', cause: reason });
+  expect(ejects(bmc)).toEqual([]);
+});
+
+test('an eject that is stopped before it was its turn at a device says what had been done', async () => {
+  const { bmc, eject, stop } = await start();
+  const error = await eject(null, (message) => {
+    if (message === 'Ejecting CD1') stop();
+  });
+  expect(error).toMatchObject({ kind: 'stopped', message: 'Floppy1: ejected; CD1: its eject was not sent' });
+  expect(ejects(bmc)).toHaveLength(1);
+});
+
+test.each([
+  ['still holds an image', {}, true],
+  ['is empty now', { afterRead: true }, false],
+] as const)(
+  'an eject that is stopped after it was sent says that its outcome is unknown, and that the device %s',
+  async (found, fault, holds) => {
+    const { bmc, eject, stop } = await start();
+    stopAt(bmc, stop, EJECT, fault);
+    expect(await eject()).toMatchObject({
+      kind: 'stopped',
+      message: `CD1: its eject was sent and had no answer yet, so its outcome is unknown; it ${found}`,
+      cause: reason,
+    });
+    expect(bmc.documents.get(CD)?.Inserted).toBe(holds);
+  },
+);
+
+test('when the device cannot be read after an eject was stopped, the error says so', async () => {
+  const { bmc, eject, stop } = await start();
+  stopAt(
+    bmc,
+    () => {
+      bmc.faults.add({ kind: 'status', status: 500, match: { method: 'GET', path: CD } });
+      stop();
+    },
+    EJECT,
+  );
+  expect((await eject()).message).toContain('could not be asked whether it is empty now');
+});
+
+test('an eject that is stopped while it waits for the device to be empty says that it was accepted', async () => {
+  const { eject, stop } = await start({ quirks: [lingeringMedia] });
+  const error = await eject(['CD'], (message) => {
+    if (message.startsWith('Waiting')) stop();
+  });
+  expect(error).toMatchObject({
+    kind: 'stopped',
+    message: 'CD1: the BMC had accepted its eject; it still holds an image',
+    cause: reason,
+  });
+});
+
+test('an eject that is stopped when the BMC had refused it says that', async () => {
+  const { bmc, eject, stop } = await start();
+  bmc.faults.add({ kind: 'status', status: 403, match: EJECT });
+  void bmc.nextRequest(EJECT).then(() => stopAt(bmc, stop, { method: 'GET', path: CD }));
+  expect((await eject()).message).toBe('CD1: the BMC had refused its eject, and no other was sent');
+});

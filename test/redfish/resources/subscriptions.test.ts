@@ -1,0 +1,395 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import {
+  createRedfishClients,
+  createSubscription,
+  deleteSubscription,
+  getSubscription,
+  listSubscriptions,
+  type NewSubscription,
+  type RedfishClient,
+  type RedfishClients,
+} from '../../../src/redfish/index.ts';
+import { QUIRKS, type Quirk, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
+import { withTasks } from '../../../src/sim/quirks/tasks.ts';
+import { type Script, type ScriptedAnswer, type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { forever, target } from '../target.ts';
+
+const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
+const TASK = '/redfish/v1/TaskService/Tasks/1';
+/** Asked again at once. */
+const AT_TASK = { location: TASK, 'retry-after': '0' };
+const options = { signal: forever };
+let clients: RedfishClients = createRedfishClients();
+const closing: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await clients.close();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+});
+
+async function simulated(...quirks: Quirk[]): Promise<{ bmc: SimulatedBmc; client: RedfishClient }> {
+  clients = createRedfishClients();
+  const fleet = await startFleet({ quirks });
+  closing.push(fleet);
+  const bmc = fleet.bmcs[0]!;
+  const limits = { timeoutMs: 500, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
+  return { bmc, client: clients.for(target(bmc.url, { limits })) };
+}
+
+/** A BMC whose event service is as usual, and whose subscriptions are as `script` says. */
+async function scripted(script: Script, service: object = {}) {
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc((request) => {
+    if (request.path === '/redfish/v1/') {
+      return { status: 200, body: { EventService: { '@odata.id': '/redfish/v1/EventService' } } };
+    }
+    if (request.path === '/redfish/v1/EventService') {
+      return { status: 200, body: { Subscriptions: { '@odata.id': SUBSCRIPTIONS }, ...service } };
+    }
+    return script(request);
+  });
+  closing.push(bmc);
+  const account = { username: 'u', password: 'p', authType: 'basic' as const };
+  const limits = { timeoutMs: 500, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
+  return { bmc, client: clients.for(target(bmc.url, { account, limits })) };
+}
+
+const subscription: NewSubscription = {
+  Destination: 'https://events.example/in',
+  given: { Destination: 'https://events.example/in', Context: 'mine' },
+  defaults: { Protocol: 'Redfish', EventTypes: ['Alert'] },
+  secrets: [],
+  ifExists: 'refuse' as const,
+};
+/** What is said when the BMC lists none, but may be at work on it. */
+const NONE_YET: unknown = expect.stringMatching(/lists no subscription .* yet, and may still make it; look again/);
+const created = {
+  Id: '7',
+  Destination: 'https://events.example/in',
+  Context: 'mine',
+  '@odata.id': `${SUBSCRIPTIONS}/7`,
+};
+
+test('getting, listing, creating and deleting cost one request each once the BMC is known', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  const cost = async (work: () => Promise<unknown>) => {
+    const before = bmc.requestCount;
+    await work();
+    return bmc.requestCount - before;
+  };
+  expect(await cost(() => listSubscriptions(client, options))).toBe(1);
+  expect(await cost(() => getSubscription(client, '1', options))).toBe(1);
+  expect(await cost(() => createSubscription(client, subscription, options))).toBe(1);
+  expect(await cost(() => deleteSubscription(client, '1', options))).toBe(1);
+  expect(bmc.connections).toBe(1);
+});
+
+test('a BMC that is not known costs four requests: service root, log-in, event service, collection', async () => {
+  const { bmc, client } = await simulated();
+  await Promise.all(Array.from({ length: 3 }, () => listSubscriptions(client, options)));
+  expect(bmc.requestCount).toBe(3 + 3);
+});
+
+test('an expired session and forgotten paths together do not make a call wait for itself', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  client.known.forget();
+  bmc.expireSessions();
+  expect((await listSubscriptions(client, options)).members).toHaveLength(4);
+});
+
+test('a long collection is followed page by page, on the same host', async () => {
+  const { client } = await scripted(({ path }) => {
+    const next = { 'Members@odata.nextLink': `${SUBSCRIPTIONS}?$skip=1` };
+    return path === SUBSCRIPTIONS
+      ? { status: 200, body: { Name: 'S', Members: [{ '@odata.id': `${SUBSCRIPTIONS}/1` }], ...next } }
+      : { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/2` }] } };
+  });
+  const { members } = await listSubscriptions(client, options);
+  expect(members.map(({ path }) => path)).toEqual([`${SUBSCRIPTIONS}/1`, `${SUBSCRIPTIONS}/2`]);
+});
+
+test('pages that lead in a circle, or to another host, end with an error', async () => {
+  const { bmc, client } = await scripted(() => ({
+    status: 200,
+    body: { Members: [], 'Members@odata.nextLink': SUBSCRIPTIONS },
+  }));
+  await expect(listSubscriptions(client, options)).rejects.toMatchObject({ kind: 'failed' });
+  expect(bmc.requests.length).toBeLessThan(150);
+  const foreign = await scripted(() => ({ status: 200, body: { 'Members@odata.nextLink': 'http://other.example/S' } }));
+  await expect(listSubscriptions(foreign.client, options)).rejects.toThrow('another host');
+});
+
+test('an absent subscription is not-found only because the collection is there', async () => {
+  const { client } = await simulated();
+  await listSubscriptions(client, options);
+  await expect(getSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found', status: 404 });
+  await expect(deleteSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found' });
+});
+
+test('a BMC that answers 404 to everything while it starts does not make subscriptions count as gone', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'status', status: 404 });
+  await expect(deleteSubscription(client, '1', options)).rejects.toMatchObject({ kind: 'refused', status: 404 });
+});
+
+test('known paths are dropped when the BMC no longer has them, and found anew', async () => {
+  let place = '/redfish/v1/old';
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc(({ path }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { EventService: { '@odata.id': '/redfish/v1/E' } } };
+    if (path === '/redfish/v1/E') return { status: 200, body: { Subscriptions: { '@odata.id': place } } };
+    if (path === place) return { status: 200, body: { Members: [] } };
+    return path === `${place}/1` ? { status: 200, body: { Id: '1' } } : { status: 404 };
+  });
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } }));
+  await getSubscription(client, '1', options);
+  place = '/redfish/v1/new';
+  expect(await getSubscription(client, '1', options)).toEqual({ Id: '1' });
+  place = '/redfish/v1/newer';
+  expect((await listSubscriptions(client, options)).path).toBe('/redfish/v1/newer');
+});
+
+test('an absent or disabled event service is told as such', async () => {
+  const disabled = await scripted(() => ({ status: 200 }), { ServiceEnabled: false });
+  await expect(listSubscriptions(disabled.client, options)).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('ServiceEnabled'),
+  });
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc(() => ({ status: 200, body: {} }));
+  closing.push(bmc);
+  const client = clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } }));
+  await expect(listSubscriptions(client, options)).rejects.toThrow('no EventService');
+});
+
+test.each([
+  [
+    '201 with Location and the document',
+    { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` }, body: created },
+    0,
+  ],
+  ['201 with Location alone', { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } }, 1],
+  [
+    '201 with a full URL of its own as Location',
+    { status: 201, headers: { location: `https://10.0.0.5${SUBSCRIPTIONS}/7` } },
+    1,
+  ],
+  ['201 with a body and no Location', { status: 201, body: created }, 0],
+  [
+    '200 with a success message and Location',
+    { status: 200, headers: { location: `${SUBSCRIPTIONS}/7` }, body: { error: {} } },
+    1,
+  ],
+  ['204 with neither', { status: 204 }, 2],
+  ['202 without Location', { status: 202 }, 2],
+])('a create that is answered %s gives the subscription', async (_, answer, more) => {
+  const { bmc, client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return answer;
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    outcome: 'created',
+    document: { Id: '7', Destination: subscription.Destination },
+  });
+  expect(bmc.lines().slice(bmc.lines().indexOf(`POST ${SUBSCRIPTIONS}`) + 1)).toHaveLength(more);
+});
+
+test('what was created but cannot be read is answered all the same', async () => {
+  const { client } = await scripted(({ method }) =>
+    method === 'POST' ? { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } } : { status: 500 },
+  );
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    document: { Id: '7', Context: 'mine' },
+  });
+});
+
+test.each([
+  ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists' }],
+  ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
+])('a second subscription to one destination is told with the id of the first (%s)', async (_, entry) => {
+  const { client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 400, body: { error: { '@Message.ExtendedInfo': [entry] } } };
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
+});
+
+test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])(
+  'a default of ours that the BMC does not know is left out; what the caller gave is not (%s)',
+  async (MessageId) => {
+    const unknown = (name: string) => ({
+      status: 400,
+      body: { error: { '@Message.ExtendedInfo': [{ MessageId, MessageArgs: [name] }] } },
+    });
+    const { bmc, client } = await scripted(({ body }) =>
+      'EventTypes' in JSON.parse(body) ? unknown('EventTypes') : { status: 201, body: created },
+    );
+    await createSubscription(client, subscription, options);
+    expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
+
+    const given = await scripted(() => unknown('Context'));
+    await expect(createSubscription(given.client, subscription, options)).rejects.toMatchObject({ status: 400 });
+    expect(given.bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+  },
+);
+
+test('defaults that the BMC refuses one at a time are left out one after another, and no more is tried then', async () => {
+  const refusing = (names: string[]) =>
+    scripted(({ body }) => {
+      const name = names.find((one) => one in JSON.parse(body));
+      if (name === undefined) return { status: 201, body: created };
+      const entry = { MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: [name] };
+      return { status: 400, body: { error: { '@Message.ExtendedInfo': [entry] } } };
+    });
+  const posts = (bmc: ScriptedBmc) => bmc.requests.filter(({ method }) => method === 'POST');
+  const one = await refusing(['Protocol', 'EventTypes']);
+  expect(await createSubscription(one.client, subscription, options)).toMatchObject({ outcome: 'created' });
+  expect(posts(one.bmc)).toHaveLength(3);
+  expect(JSON.parse(posts(one.bmc).at(-1)!.body)).toEqual(subscription.given);
+
+  const all = await refusing(['Protocol', 'EventTypes', 'Destination']);
+  await expect(createSubscription(all.client, subscription, options)).rejects.toMatchObject({ status: 400 });
+  expect(posts(all.bmc)).toHaveLength(3);
+});
+
+test('a create without an answer is looked up, and told with what was found', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'reset', match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: NONE_YET,
+  });
+  bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringMatching(/has a subscription .* now: 5/),
+  });
+});
+
+test('a delete without an answer is done when the subscription is gone, and unknown when it is still there', async () => {
+  const { bmc, client } = await simulated();
+  await listSubscriptions(client, options);
+  bmc.faults.add({ kind: 'hang', afterRead: true, match: { method: 'DELETE' }, times: 1 });
+  await deleteSubscription(client, '1', options);
+  bmc.faults.add({ kind: 'hang', match: { method: 'DELETE' }, times: 1 });
+  await expect(deleteSubscription(client, '2', options)).rejects.toMatchObject({
+    kind: 'outcome-unknown',
+    message: expect.stringContaining('still there'),
+  });
+});
+
+test('a 202 is followed by its monitor to the end of the task', async () => {
+  let polls = 0;
+  const { bmc, client } = await scripted(({ method, path }) => {
+    const again = { location: '/redfish/v1/Tasks/1/Monitor', 'retry-after': '0' };
+    if (method === 'POST') return { status: 202, headers: again, body: { TaskState: 'Running' } };
+    if (path !== '/redfish/v1/Tasks/1/Monitor') return { status: 404 };
+    return ++polls < 3 ? { status: 202, headers: again } : { status: 201, body: created };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ document: { Id: '7' } });
+  expect(bmc.lines().filter((line) => line.endsWith('Monitor'))).toHaveLength(3);
+});
+
+test('a task that fails is told with its messages', async () => {
+  const { client } = await scripted(({ method }) =>
+    method === 'POST'
+      ? { status: 202, headers: { location: '/redfish/v1/Tasks/1', 'retry-after': '0' } }
+      : { status: 200, body: { TaskState: 'Exception', Messages: [{ Message: 'No room for it.' }] } },
+  );
+  await expect(createSubscription(client, subscription, options)).rejects.toMatchObject({
+    kind: 'failed',
+    message: expect.stringContaining('No room for it.'),
+  });
+});
+
+test.each([
+  ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists', Message: 'There already.' }],
+  ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
+])('a task that fails because there is one already is told with the id of that (%s)', async (_, entry) => {
+  const { client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 202, headers: AT_TASK };
+    if (path === TASK) return { status: 200, body: { TaskState: 'Exception', Messages: [entry] } };
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
+});
+
+test('a task at Location, which answers 200 while it runs, is followed to its end and the subscription found', async () => {
+  let polls = 0;
+  const { bmc, client } = await scripted(({ method, path }) => {
+    if (method === 'POST') return { status: 202, headers: AT_TASK };
+    if (path === TASK) {
+      const TaskState = ++polls < 3 ? 'Running' : 'Completed';
+      return { status: 200, headers: AT_TASK, body: { '@odata.id': TASK, Id: '1', TaskState } };
+    }
+    if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
+    // Nothing is there before the task has ended.
+    return { status: 200, body: { Members: polls < 3 ? [] : [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
+  });
+  expect(await createSubscription(client, subscription, options)).toMatchObject({
+    outcome: 'created',
+    document: { Id: '7' },
+  });
+  expect(bmc.lines().filter((line) => line === `GET ${TASK}`)).toHaveLength(3);
+});
+
+const taskIs = (answer: ScriptedAnswer): Script => {
+  return ({ path }) => (path === TASK ? answer : { status: 202, headers: AT_TASK });
+};
+const still: ScriptedAnswer = { status: 200, headers: AT_TASK, body: { TaskState: 'Running' } };
+
+test.each<{ name: string; script: Script; said: string }>([
+  { name: 'a 202 without Location', script: () => ({ status: 202 }), said: 'without saying which' },
+  { name: 'a POST without an answer', script: () => null, said: 'No answer' },
+  { name: 'a task whose monitor is silent', script: taskIs({ status: 503 }), said: 'cannot be followed' },
+  { name: 'a task that takes too long', script: taskIs(still), said: 'did not end in time' },
+])('after $name nobody is told to create it again, for the BMC may still make it', async ({ script, said }) => {
+  let minutes = 0;
+  const now = performance.now.bind(performance);
+  // No one waits for the limits: time passes with each look.
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+  const { bmc, client } = await scripted(async (request) => {
+    const lists = request.method === 'GET' && request.path === SUBSCRIPTIONS;
+    const answer = lists ? { status: 200, body: { Members: [] } } : await script(request);
+    if (answer?.status === 200) minutes += 20;
+    return answer;
+  });
+  const error = await createSubscription(client, subscription, options).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ kind: 'outcome-unknown', message: NONE_YET });
+  expect(String(error)).toContain(said);
+  expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+});
+
+test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
+  'where Location is the Task itself, a create is followed by it, and a second one is told as such (%s)',
+  async (name) => {
+    const tasks = withTasks('tasks', '', { polls: 1, retryAfter: 0, location: 'task' });
+    const { client } = await simulated(tasks, QUIRKS.get(name)!);
+    expect(await createSubscription(client, subscription, options)).toMatchObject({
+      outcome: 'created',
+      document: { Id: '5', Destination: subscription.Destination },
+    });
+    expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '5' });
+  },
+);
+
+test('an unknown default is seen in the message on the property beside an error of general words', async () => {
+  const { bmc, client } = await scripted(({ body }) => {
+    if (!('EventTypes' in JSON.parse(body))) return { status: 201, body: created };
+    const entry = { MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: ['EventTypes'] };
+    const general = { MessageId: 'Base.1.8.GeneralError', Message: 'A general error.' };
+    const info = '@Message.ExtendedInfo';
+    return { status: 400, body: { error: { [info]: [general] }, [`EventTypes${info}`]: [entry] } };
+  });
+  await createSubscription(client, subscription, options);
+  expect(JSON.parse(bmc.requests.at(-1)!.body)).toEqual({ ...subscription.given, Protocol: 'Redfish' });
+});

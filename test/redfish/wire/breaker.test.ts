@@ -1,0 +1,138 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createRedfishClients, type RedfishClient, type RedfishClients } from '../../../src/redfish/index.ts';
+import { type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
+import { failure, forever, target } from '../target.ts';
+
+const ROOT = '/redfish/v1/';
+const options = { signal: forever };
+/** Tries that make a BMC count as down. */
+const TRIES = 5;
+const RETRY_MS = 15_000;
+let clients: RedfishClients = createRedfishClients();
+const closing: { close(): Promise<void> }[] = [];
+
+/** Lets the monotonic clock jump ahead. */
+function pass(ms: number): void {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+}
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await clients.close();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+});
+
+async function start(count = 1) {
+  clients = createRedfishClients();
+  const fleet = await startFleet({ count, auth: 'none' });
+  closing.push(fleet);
+  return fleet.bmcs;
+}
+
+function clientOf(bmc: SimulatedBmc, change: { timeoutMs?: number; connectionAttempts?: number } = {}): RedfishClient {
+  const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5, ...change };
+  return clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' }, limits }));
+}
+
+/** A BMC that has hung so often that it counts as down. */
+async function startDown() {
+  const [bmc, other] = await start(2);
+  const hang = bmc!.faults.add({ kind: 'hang' });
+  for (let i = 0; i < TRIES; i++) expect((await failure(clientOf(bmc!).get(ROOT, options))).kind).toBe('timeout');
+  return { bmc: bmc!, other: other!, hang };
+}
+
+test('a BMC that has not answered five times is not asked again, and the error says since when and until when', async () => {
+  const before = new Date();
+  const { bmc } = await startDown();
+  const error = await failure(clientOf(bmc).post(ROOT, null, options));
+  expect(error.kind).toBe('unreachable');
+  expect(error.message).toMatch(/nothing was sent; it is tried again in 15 s$/);
+  const [since] = /\d{4}-[\dT:.-]+Z/.exec(error.message)!;
+  expect(Date.parse(since!)).toBeGreaterThanOrEqual(before.getTime());
+  expect(Date.parse(since!)).toBeLessThanOrEqual(Date.now());
+  expect(bmc.requestCount).toBe(TRIES);
+});
+
+test('a BMC that is down says nothing of another', async () => {
+  const { other } = await startDown();
+  await clientOf(other).get(ROOT, options);
+});
+
+test('refusals and failures that the BMC answers, however many, never make it count as down', async () => {
+  const [bmc] = await start();
+  for (const status of [400, 401, 404, 500, 503]) bmc!.faults.add({ kind: 'status', status, times: TRIES });
+  for (let i = 0; i < 5 * TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));
+  await clientOf(bmc!).get(ROOT, options);
+});
+
+test('an answer in between starts the count anew', async () => {
+  const [bmc] = await start();
+  for (let round = 0; round < 3; round++) {
+    bmc!.faults.add({ kind: 'hang', times: TRIES - 1 });
+    for (let i = 0; i < TRIES - 1; i++) await failure(clientOf(bmc!, { timeoutMs: 30 }).get(ROOT, options));
+    await clientOf(bmc!, { timeoutMs: 5000 }).get(ROOT, options);
+  }
+});
+
+test('after a while one request tries again while the others are still answered at once; its success ends it', async () => {
+  const { bmc, hang } = await startDown();
+  bmc.faults.remove(hang);
+  pass(RETRY_MS);
+  bmc.setLatency(50);
+  const client = clientOf(bmc, { timeoutMs: 5000 });
+  const probe = client.get(ROOT, options);
+  await bmc.nextRequest();
+  expect((await failure(client.get(ROOT, options))).message).toContain('one request is trying it now');
+  await probe;
+  await Promise.all(Array.from({ length: 8 }, () => client.get(ROOT, options)));
+});
+
+test('a request that tries again and fails is the only try, and the wait begins anew', async () => {
+  const { bmc } = await startDown();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+  pass(RETRY_MS);
+  const client = clientOf(bmc, { connectionAttempts: 100 });
+  expect((await failure(client.get(ROOT, options))).message).toContain('ECONNREFUSED');
+  expect((await failure(client.get(ROOT, options))).message).toContain(`${TRIES + 1} tries`);
+});
+
+test('a caller who leaves while his request tries again leaves the try to the next', async () => {
+  const { bmc, hang } = await startDown();
+  pass(RETRY_MS);
+  const leaving = new AbortController();
+  const probe = clientOf(bmc, { timeoutMs: 5000 }).get(ROOT, { signal: leaving.signal });
+  await bmc.nextRequest();
+  leaving.abort(new Error('left'));
+  await expect(probe).rejects.toThrow('left');
+  bmc.faults.remove(hang);
+  await clientOf(bmc, { timeoutMs: 5000 }).get(ROOT, options);
+});
+
+test('a request that has begun its tries makes as many as its node allows, though the BMC counts as down by then', async () => {
+  const [bmc] = await start();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+  let tries = 0;
+  clients = createRedfishClients({ observe: () => tries++ });
+  await failure(clientOf(bmc!, { connectionAttempts: 2 * TRIES }).get(ROOT, options));
+  expect(tries).toBe(2 * TRIES);
+  expect((await failure(clientOf(bmc!).get(ROOT, options))).message).toContain('nothing was sent');
+  expect(tries).toBe(2 * TRIES);
+});
+
+test('requests that wait for their turn at a BMC are answered as soon as it counts as down', async () => {
+  const [bmc] = await start();
+  bmc!.faults.add({ kind: 'hang' });
+  for (let i = 1; i < TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));
+  const leaving = new AbortController();
+  const patient = (signal: AbortSignal) => clientOf(bmc!, { timeoutMs: 60_000 }).get(ROOT, { signal });
+  const held = [1, 2, 3].map(() => patient(leaving.signal).catch(() => {}));
+  const last = failure(clientOf(bmc!).get(ROOT, options));
+  const waiting = Array.from({ length: 10 }, () => failure(patient(forever)));
+  expect((await last).kind).toBe('timeout');
+  for (const error of await Promise.all(waiting)) expect(error.message).toContain('nothing was sent');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+  expect(bmc!.requestCount).toBe(TRIES + held.length);
+});

@@ -1,0 +1,80 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createRedfishClients } from '../../../src/redfish/index.ts';
+import { startScriptedBmc } from '../scriptedBmc.ts';
+import { failure, forever, target } from '../target.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const nobody = { account: { username: null, password: '', authType: 'auto' as const } };
+const options = { signal: forever };
+
+/** A BMC that answers 503 with `body` to what comes while it is at work on `few` requests. */
+async function start(few: () => number, body?: object) {
+  let under = 0;
+  let most = 0;
+  let turnedAway = 0;
+  const bmc = await startScriptedBmc(async () => {
+    under++;
+    most = Math.max(most, under);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (under <= few()) return { status: 200, body: {} };
+      turnedAway++;
+      return { status: 503, ...(body ? { body } : {}) };
+    } finally {
+      under--;
+    }
+  });
+  const clients = createRedfishClients();
+  const client = clients.for(target(bmc.url, nobody));
+  return {
+    client,
+    bmc,
+    /** The most that were under way since it was last asked. */
+    most() {
+      const seen = most;
+      most = 0;
+      return seen;
+    },
+    turnedAway: () => turnedAway,
+    async [Symbol.asyncDispose]() {
+      await clients.close();
+      await bmc.close();
+    },
+  };
+}
+
+test('a BMC that turned requests away is asked fewer at once for a minute, and then as many as before', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  let few = 1;
+  await using machine = await start(() => few);
+  const ask = () => Promise.all(Array.from({ length: 8 }, () => machine.client.post('/a', null, options)));
+  await ask();
+  machine.most();
+  const before = machine.turnedAway();
+  expect(before).toBeGreaterThan(0);
+  await ask();
+  expect(machine.most()).toBe(1);
+  expect(machine.turnedAway()).toBe(before);
+  few = 4;
+  vi.advanceTimersByTime(60_001);
+  await ask();
+  expect(machine.most()).toBe(4);
+});
+
+test('a 503 that tells another cause is not sent again, though others were under way', async () => {
+  const entry = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
+  await using machine = await start(() => 0, { error: { '@Message.ExtendedInfo': [entry] } });
+  const errors = await Promise.all([1, 2].map(() => failure(machine.client.post('/a', null, options))));
+  expect(errors.map(({ status }) => status)).toEqual([503, 503]);
+  expect(machine.bmc.requests).toHaveLength(2);
+});
+
+test('a BMC that turns away everything is told as such after a few tries', async () => {
+  await using machine = await start(() => 0);
+  const errors = await Promise.all([1, 2, 3, 4].map(() => failure(machine.client.post('/a', null, options))));
+  for (const error of errors) expect(error.status).toBe(503);
+  expect(machine.bmc.requests.length).toBeLessThanOrEqual(20);
+});

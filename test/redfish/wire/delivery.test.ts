@@ -1,0 +1,315 @@
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { createRedfishClients, listSubscriptions, type RedfishClients } from '../../../src/redfish/index.ts';
+import { startFleet } from '../../../src/sim/index.ts';
+import { type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { failure, forever, target } from '../target.ts';
+
+let clients: RedfishClients = createRedfishClients();
+const closing: { close(): Promise<void> }[] = [];
+const options = { signal: forever };
+const basic = { account: { username: 'u', password: 'p', authType: 'basic' as const } };
+/** Without credentials, whose first request nobody waits for. */
+const nobody = { account: { username: null, password: '', authType: 'auto' as const } };
+/** Longer than a test may take: nothing of it may end by the timeout. */
+const slow = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
+const quick = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
+
+async function start(script: Parameters<typeof startScriptedBmc>[0]): Promise<ScriptedBmc> {
+  clients = createRedfishClients();
+  const bmc = await startScriptedBmc(script);
+  closing.push(bmc);
+  return bmc;
+}
+
+afterEach(async () => {
+  await clients.close();
+  await Promise.all(closing.splice(0).map((one) => one.close()));
+});
+
+test('requests one after another go over one kept connection', async () => {
+  const bmc = await start(() => ({ status: 200, body: {} }));
+  const client = clients.for(target(bmc.url, basic));
+  for (let i = 0; i < 10; i++) await client.get('/a', options);
+  expect(bmc.connections()).toBe(1);
+});
+
+test('with keeping turned off every request has a connection of its own', async () => {
+  const bmc = await start(() => ({ status: 200, body: {} }));
+  const { connection } = target(bmc.url);
+  const client = clients.for(target(bmc.url, { ...basic, connection: { ...connection, keepAlive: false } }));
+  for (let i = 0; i < 3; i++) await client.get('/a', options);
+  expect(bmc.connections()).toBe(3);
+  expect(bmc.requests[0]?.headers.connection).toBe('close');
+});
+
+test('a BMC is asked at most four things at once, whatever the number of accounts', async () => {
+  let under = 0;
+  let most = 0;
+  const bmc = await start(async () => {
+    most = Math.max(most, ++under);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    under--;
+    return { status: 200, body: {} };
+  });
+  const work = Array.from({ length: 24 }, (_, i) =>
+    clients
+      .for(target(bmc.url, { account: { username: `u${i % 3}`, password: 'p', authType: 'basic' } }))
+      .get('/a', options),
+  );
+  await Promise.all(work);
+  expect(most).toBe(4);
+  expect(bmc.connections()).toBeLessThanOrEqual(4);
+});
+
+test('a caller who leaves while waiting for a connection gets the reason at once', async () => {
+  const bmc = await start(() => null);
+  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const stop = new AbortController();
+  const busy = Array.from({ length: 4 }, () => client.get('/a', { signal: stop.signal }).catch(() => undefined));
+  const leaving = new AbortController();
+  const waiting = client.get('/b', { signal: leaving.signal });
+  // By now it has got as far as it can.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  leaving.abort(new Error('left'));
+  await expect(waiting).rejects.toThrow('left');
+  stop.abort();
+  await Promise.all(busy);
+  expect(bmc.lines()).not.toContain('GET /b');
+});
+
+test('a request whose turn does not come within its own time limit is not sent, and told how busy the BMC is', async () => {
+  const bmc = await start(() => null);
+  const leaving = new AbortController();
+  const patient = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
+  const error = await failure(clients.for(target(bmc.url, { ...nobody, ...quick })).delete('/late', options));
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain('busy with 4 requests of this service, and 1 wait');
+  expect(error.message).toContain('not sent');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+  expect(bmc.lines()).not.toContain('DELETE /late');
+});
+
+test('more than a thousand requests do not wait for one BMC: the next is refused at once', async () => {
+  const bmc = await start(() => null);
+  const leaving = new AbortController();
+  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const held = Array.from({ length: 1004 }, () => client.get('/a', { signal: leaving.signal }).catch(() => {}));
+  const error = await failure(client.get('/b', options));
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain('1000 wait');
+  leaving.abort(new Error('left'));
+  await Promise.all(held);
+});
+
+test('an idle connection is dropped by this side after a few seconds', async () => {
+  const bmc = await start(() => ({ status: 200, body: {} }));
+  await clients.for(target(bmc.url, basic)).get('/a', options);
+  const begun = performance.now();
+  await once(bmc.requests[0]!.socket, 'close');
+  // Node's own server would close it after five seconds.
+  expect(performance.now() - begun).toBeLessThan(4800);
+}, 10_000);
+
+test('a GET whose kept connection breaks is sent once more on a fresh one', async () => {
+  let broken = false;
+  const bmc = await start(({ path, socket }) => {
+    if (path !== '/b' || broken) return { status: 200, body: { path } };
+    broken = true;
+    socket.destroy();
+    return null;
+  });
+  const client = clients.for(target(bmc.url, basic));
+  await client.get('/a', options);
+  expect(await client.get('/b', options)).toEqual({ path: '/b' });
+  expect(bmc.lines()).toEqual(['GET /a', 'GET /b', 'GET /b']);
+  expect(bmc.requests[2]?.connection).toBe(2);
+});
+
+test('a GET is not sent a third time', async () => {
+  const bmc = await start(({ socket }) => {
+    socket.destroy();
+    return null;
+  });
+  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('unreachable');
+  expect(bmc.lines()).toHaveLength(2);
+});
+
+test.each(['post', 'patch', 'delete'] as const)(
+  'a %s whose connection breaks is not repeated: its outcome is unknown',
+  async (verb) => {
+    const bmc = await start(({ socket }) => {
+      socket.destroy();
+      return null;
+    });
+    const client = clients.for(target(bmc.url, basic));
+    const call = verb === 'delete' ? client.delete('/a', options) : client[verb]('/a', {}, options);
+    expect((await failure(call)).kind).toBe('outcome-unknown');
+    expect(bmc.lines()).toHaveLength(1);
+  },
+);
+
+test('a BMC that hangs ends a GET at its timeout, and leaves the outcome of a POST unknown', async () => {
+  const bmc = await start(() => null);
+  const client = clients.for(target(bmc.url, { ...basic, ...quick }));
+  expect((await failure(client.get('/a', options))).kind).toBe('timeout');
+  expect((await failure(client.post('/a', null, options))).kind).toBe('outcome-unknown');
+});
+
+test('a fired signal ends a request under way with its reason', async () => {
+  const bmc = await start(() => null);
+  const reason = new Error('cancelled');
+  const abort = new AbortController();
+  const call = clients.for(target(bmc.url, { ...basic, ...slow })).post('/a', null, { signal: abort.signal });
+  setTimeout(() => abort.abort(reason), 20);
+  await expect(call).rejects.toBe(reason);
+});
+
+test('a connection that is refused is tried as often as allowed, and the error names the address', async () => {
+  const bmc = await start(() => ({ status: 200 }));
+  await bmc.close();
+  closing.pop();
+  let asked = 0;
+  clients = createRedfishClients({ observe: () => asked++ });
+  const limits = { timeoutMs: 1000, connectionAttempts: 3, connectionRetryIntervalMs: 5 };
+  const error = await failure(clients.for(target(bmc.url, { ...basic, limits })).post('/a', null, options));
+  expect(error.kind).toBe('unreachable');
+  expect(error.url).toBe(`${bmc.url}/a`);
+  expect(error.message).toContain('ECONNREFUSED');
+  expect(asked).toBe(3);
+});
+
+test.each([301, 302, 307, 308])('a redirect by %i on the same host keeps the verb and the body', async (status) => {
+  const bmc = await start(({ path }) =>
+    path === '/a' ? { status, headers: { location: '/a/' } } : { status: 200, body: {} },
+  );
+  await clients.for(target(bmc.url, basic)).post('/a', { x: 1 }, options);
+  expect(bmc.lines()).toEqual(['POST /a', 'POST /a/']);
+  expect(bmc.requests[1]?.body).toBe('{"x":1}');
+  expect(bmc.requests[1]?.headers.authorization).toBeDefined();
+});
+
+test('a redirect to another host is refused, and that host is not asked', async () => {
+  const other = await start(() => ({ status: 200, body: {} }));
+  const bmc = await start(() => ({ status: 307, headers: { location: `${other.url}/a` } }));
+  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  expect(error.message).toContain(other.url);
+  expect(other.requests).toHaveLength(0);
+});
+
+test('redirects in a circle end', async () => {
+  const bmc = await start(({ path }) => ({ status: 308, headers: { location: path === '/a' ? '/a/' : '/a' } }));
+  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).message).toContain('circle');
+});
+
+test('answers are asked for uncompressed, and with any encoding after a 406', async () => {
+  const bmc = await start(({ headers }) =>
+    headers['accept-encoding'] === 'identity' ? { status: 406 } : { status: 200, body: {} },
+  );
+  await clients.for(target(bmc.url, basic)).get('/a', options);
+  expect(bmc.requests.map(({ headers }) => headers['accept-encoding'])).toEqual(['identity', undefined]);
+  expect(bmc.requests[0]?.headers['odata-version']).toBe('4.0');
+});
+
+test('an HTML error body is told as what it is, with the raw status', async () => {
+  const bmc = await start(() => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad</h1>' }));
+  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  expect(error).toMatchObject({ kind: 'failed', status: 502, extendedInfo: [] });
+  expect(error.message).toContain('text/html');
+});
+
+test.each(['', '<html>', '{"half":', '[1]'])('a GET answered 200 with "%s" is a failure of the BMC', async (body) => {
+  const bmc = await start(() => ({ status: 200, body }));
+  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('failed');
+});
+
+test('an answer without end is cut off', async () => {
+  const bmc = await start(() => ({ status: 200, body: 'x'.repeat(9 * 1024 * 1024) }));
+  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  expect(error.kind).toBe('failed');
+  expect(error.message).toContain('larger than');
+});
+
+test.each([
+  ['a list', { error: { '@Message.ExtendedInfo': [{ MessageId: 'A.1.One', Message: 'One.' }, { Message: 'Two.' }] } }],
+  ['an object', { error: { '@Message.ExtendedInfo': { Message: 'One. Two.' } } }],
+  ['directly under the root', { '@Message.ExtendedInfo': [{ Message: 'One.' }, { Message: 'Two.' }] }],
+  ['a lone message', { error: { message: 'One. Two.' } }],
+])('every message of an error given as %s reaches the caller', async (_, body) => {
+  const bmc = await start(() => ({ status: 400, body }));
+  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  expect(error).toMatchObject({ kind: 'refused', status: 400 });
+  expect(error.message).toContain('One. Two.');
+  expect(error.extendedInfo.length).toBeGreaterThan(0);
+});
+
+test('a password that the BMC quotes does not show in the error', async () => {
+  const said = "The value 'open-sesame' of Password is wrong";
+  const bmc = await start(() => ({
+    status: 400,
+    body: { error: { '@Message.ExtendedInfo': [{ Message: said, MessageArgs: ['open-sesame'] }] } },
+  }));
+  const account = { username: 'u', password: 'open-sesame', authType: 'basic' as const };
+  const error = await failure(clients.for(target(bmc.url, { account })).get('/a', options));
+  expect(JSON.stringify([error.message, error.extendedInfo])).not.toContain('open-sesame');
+  expect(error.message).toContain('of Password is wrong');
+});
+
+const busy = (messageId: string, status: number) => ({
+  status,
+  headers: { 'retry-after': '0' },
+  body: { error: { '@Message.ExtendedInfo': [{ MessageId: messageId, Message: 'Busy.' }] } },
+});
+
+test.each([
+  ['IDRAC.2.8.SYS518', 503],
+  ['iLO.2.14.InvalidOperationForSystemState', 400],
+])('a BMC that says it is busy (%s under %i) is asked again shortly, with any verb', async (messageId, status) => {
+  const bmc = await start(() => (bmc.requests.length < 3 ? busy(messageId, status) : { status: 204 }));
+  await clients.for(target(bmc.url, basic)).post('/a', null, options);
+  expect(bmc.requests).toHaveLength(3);
+});
+
+test('a BMC that stays busy is told as such after four tries, and another refusal at once', async () => {
+  const bmc = await start(({ path }) => busy(path === '/a' ? 'IDRAC.2.8.SYS518' : 'Base.1.8.GeneralError', 409));
+  const client = clients.for(target(bmc.url, basic));
+  expect((await failure(client.post('/a', null, options))).message).toContain('Busy.');
+  expect(bmc.requests).toHaveLength(4);
+  await failure(client.post('/b', null, options));
+  expect(bmc.requests).toHaveLength(5);
+});
+
+test('connections go on after a BMC that resets at random', async () => {
+  clients = createRedfishClients();
+  const fleet = await startFleet();
+  closing.push(fleet);
+  const bmc = fleet.bmcs[0]!;
+  bmc.faults.add({ kind: 'reset', match: { method: 'GET' }, probability: 0.3 });
+  const client = clients.for(target(bmc.url));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 60 }, () => client.get('/redfish/v1/Systems', options)),
+  );
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'unreachable' });
+  }
+  expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(30);
+});
+
+test('under Basic, where no session is lost, a changed service root is noticed by the first path that is gone', async () => {
+  let place = '/before';
+  const bmc = await start(({ path }) => {
+    if (path === '/redfish/v1/') return { status: 200, body: { UUID: place, EventService: { '@odata.id': place } } };
+    if (path === place) return { status: 200, body: { Subscriptions: { '@odata.id': `${place}/list` } } };
+    return path === `${place}/list` ? { status: 200, body: { Members: [] } } : { status: 404 };
+  });
+  const client = clients.for(target(bmc.url, basic));
+  await listSubscriptions(client, options);
+  place = '/after';
+  bmc.requests.length = 0;
+  await listSubscriptions(client, options);
+  expect(bmc.lines()).toEqual(['GET /before/list', 'GET /redfish/v1/', 'GET /after', 'GET /after/list']);
+  await listSubscriptions(client, options);
+  expect(bmc.lines().slice(4)).toEqual(['GET /after/list']);
+});

@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createRedfishClients, RedfishError, type TlsSettings } from '../../../src/redfish/index.ts';
+import { selfSigned } from '../../sim/selfSigned.ts';
+import { type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { forever, target } from '../target.ts';
+
+const pair = selfSigned();
+const folder = mkdtempSync(join(tmpdir(), 'passthru-ca-'));
+const file = join(folder, 'bmc.pem');
+let bmc: ScriptedBmc;
+let tls10: ScriptedBmc;
+
+beforeAll(async () => {
+  writeFileSync(file, pair.cert);
+  writeFileSync(join(folder, 'notes.txt'), 'no certificate');
+  bmc = await startScriptedBmc(() => ({ status: 200, body: {} }), pair);
+  tls10 = await startScriptedBmc(() => ({ status: 200, body: {} }), {
+    ...pair,
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'ALL@SECLEVEL=0',
+  });
+});
+beforeEach(() => {
+  bmc.requests.length = 0;
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await bmc.close();
+  await tls10.close();
+});
+
+async function ask(url: string, change: Partial<TlsSettings>): Promise<unknown> {
+  const clients = createRedfishClients();
+  const tls = { verifyCa: true, minimumVersion: null, ciphers: null, ...change };
+  const account = { username: 'u', password: 'p', authType: 'basic' as const };
+  try {
+    return await clients
+      .for(target(url, { account, connection: { tls, keepAlive: true } }))
+      .get('/a', { signal: forever })
+      .catch((error: unknown) => error);
+  } finally {
+    await clients.close();
+  }
+}
+
+test('a self-signed certificate is refused unless told otherwise, with the key to set, and nothing is sent', async () => {
+  const error = await ask(bmc.url, {});
+  expect(error).toBeInstanceOf(RedfishError);
+  expect(error).toMatchObject({ kind: 'tls' });
+  expect(String(error)).toContain('redfish_verify_ca');
+  expect(bmc.requests).toHaveLength(0);
+});
+
+test('verification can be turned off', async () => {
+  expect(await ask(bmc.url, { verifyCa: false })).toEqual({});
+});
+
+test.each([
+  ['a CA file', file],
+  ['a folder of CA files', folder],
+])('a certificate is verified by %s', async (_, verifyCa) => {
+  expect(await ask(bmc.url, { verifyCa })).toEqual({});
+});
+
+test('another CA than that of the BMC does not verify it', async () => {
+  const other = join(folder, '..', `passthru-other-${process.pid}.pem`);
+  writeFileSync(other, selfSigned().cert);
+  expect(await ask(bmc.url, { verifyCa: other })).toMatchObject({ kind: 'tls' });
+  rmSync(other);
+});
+
+test('a CA path that is not there, or holds no certificate, is told with its key', async () => {
+  for (const verifyCa of [join(folder, 'absent.pem'), join(folder, 'notes.txt')]) {
+    const error = await ask(bmc.url, { verifyCa });
+    expect(error).toMatchObject({ kind: 'tls' });
+    expect(String(error)).toContain('redfish_verify_ca');
+  }
+});
+
+test('a BMC that speaks only TLS 1.1 is refused with the key to set, and served when it is set', async () => {
+  const error = await ask(tls10.url, { verifyCa: false });
+  expect(error).toMatchObject({ kind: 'tls' });
+  expect(String(error)).toContain('redfish_tls_minimum_version');
+  expect(await ask(tls10.url, { verifyCa: false, minimumVersion: 'TLSv1' })).toEqual({});
+});
+
+test('a BMC with a cipher that is off by default is refused with the key to set, and served when it is set', async () => {
+  // Its security level is below OpenSSL's default.
+  const ciphers = 'ECDHE-ECDSA-AES128-CCM8@SECLEVEL=0';
+  const old = await startScriptedBmc(() => ({ status: 200, body: {} }), {
+    ...pair,
+    maxVersion: 'TLSv1.2',
+    ciphers,
+  });
+  try {
+    const error = await ask(old.url, { verifyCa: false });
+    expect(error).toMatchObject({ kind: 'tls' });
+    expect(String(error)).toContain('redfish_tls_ciphers');
+    expect(await ask(old.url, { verifyCa: false, ciphers })).toEqual({});
+  } finally {
+    await old.close();
+  }
+});
+
+test('no common cipher is told with the key of the ciphers', async () => {
+  const error = await ask(tls10.url, {
+    verifyCa: false,
+    minimumVersion: 'TLSv1',
+    ciphers: 'ECDHE-RSA-AES256-GCM-SHA384',
+  });
+  expect(error).toMatchObject({ kind: 'tls' });
+  expect(String(error)).toContain('redfish_tls_ciphers');
+});
+
+test('https to a BMC that speaks http there says so', async () => {
+  const plain = await startScriptedBmc(() => ({ status: 200 }));
+  const error = await ask(plain.url.replace('http:', 'https:'), { verifyCa: false });
+  await plain.close();
+  expect(error).toMatchObject({ kind: 'tls' });
+  expect(String(error)).toContain('redfish_address');
+});

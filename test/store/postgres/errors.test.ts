@@ -1,0 +1,333 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../../src/core/logger.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { openPostgres } from '../../../src/store/postgres/postgres.ts';
+import { enrol, hold, reserve, sampleConductor, sampleJob, sampleNode, sampleReservation } from '../samples.ts';
+import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
+
+let server: PostgresServer;
+let stores: Store[] = [];
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+
+afterEach(async () => {
+  for (const store of stores) await store.close();
+  stores = [];
+});
+
+afterAll(async () => {
+  await server.remove();
+});
+
+async function open(url: string): Promise<Store> {
+  const store = await openStore(url, { log: silentLogger });
+  await store.addConductor(sampleConductor());
+  stores.push(store);
+  return store;
+}
+
+const openNew = async () => open(server.url(await server.createDatabase()));
+
+/** The store's answer while the database is out of order. */
+const unavailable = (words = expect.stringMatching(/^The store is not available: the database/)) => ({
+  name: 'PassthruError',
+  kind: 'store_unavailable',
+  message: words,
+});
+
+describe('while it runs', () => {
+  test('a database that was restarted is served again by itself, with what was accepted', async () => {
+    const store = await openNew();
+    const node = await enrol(store, { name: 'node-1' });
+    await reserve(store, node.uuid);
+    await server.stop();
+    await expect(store.getNodeByName('node-1')).rejects.toMatchObject(unavailable());
+    await expect(enrol(store)).rejects.toMatchObject(unavailable());
+    await expect(store.ping()).rejects.toMatchObject(unavailable());
+    await server.start();
+    await store.ping();
+    expect(await store.getNodeByName('node-1')).toMatchObject({ fence: 1, reservation: sampleReservation() });
+  });
+
+  test('a statement that is cut off by the end of its connection fails, and the store goes on', async () => {
+    const store = await openNew();
+    const { uuid } = await enrol(store);
+    const database = await currentDatabase();
+    const { kysely, close } = await openPostgres(server.url(database), silentLogger);
+    await kysely.transaction().execute(async (transaction) => {
+      // Holds the row, so that the statement of the store waits.
+      await sql`update reservations set fence = fence`.execute(transaction);
+      const waiting = expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
+        unavailable(),
+      );
+      await until(async () => (await terminateWaiting(database)) > 0);
+      await waiting;
+    });
+    await close();
+    expect(await reserve(store, uuid)).toBe(1);
+  });
+
+  test('a statement that waits too long for another is given up without SQL in the message', async () => {
+    const store = await openNew();
+    const { uuid } = await enrol(store);
+    const { kysely, close } = await openPostgres(server.url(await currentDatabase()), silentLogger);
+    await kysely.transaction().execute(async (transaction) => {
+      await sql`update reservations set fence = fence`.execute(transaction);
+      await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
+        unavailable('The store is not available: the database took too long'),
+      );
+    });
+    await close();
+    expect(await reserve(store, uuid)).toBe(1);
+  }, 20_000);
+
+  test('a database that does not answer any more is given up, and taken again when it does', async () => {
+    const cut = await startCuttable(server.port);
+    const url = new URL(server.url(await server.createDatabase()));
+    url.port = String(cut.port);
+    const store = await open(url.href);
+    await enrol(store, { name: 'node-1' });
+    cut.silence(true);
+    await expect(enrol(store)).rejects.toMatchObject(
+      unavailable('The store is not available: the database does not answer'),
+    );
+    await expect(store.getNodeByName('node-1')).rejects.toMatchObject(unavailable());
+    // Of all who come next one at a time tries whether it answers again; the others do not wait for that.
+    let waited = 0;
+    await vi.waitUntil(async () => {
+      const ping = async () => {
+        const begun = performance.now();
+        await expect(store.ping()).rejects.toMatchObject(unavailable());
+        return performance.now() - begun;
+      };
+      const times = (await Promise.all(Array.from({ length: 20 }, ping))).sort((one, other) => one - other);
+      expect(times.at(-2)).toBeLessThan(1500);
+      if ((times.at(-1) as number) > 2500) waited++;
+      return waited === 2;
+    }, 20_000);
+    cut.silence(false);
+    await vi.waitUntil(() => store.getNodeByName('node-1').catch(() => null), { timeout: 5000, interval: 100 });
+    await store.close();
+    await cut.close();
+  }, 30_000);
+
+  test('a server without connections left is told as that', async () => {
+    const database = await server.createDatabase();
+    const store = await open(server.url(database));
+    await server.query(`alter database ${database} connection limit 0; create role few login password 'x'`);
+    await server.query(`grant all on schema public to few`, database);
+    const few = new URL(server.url(database));
+    few.username = 'few';
+    few.password = 'x';
+    await expect(open(few.href)).rejects.toMatchObject({
+      kind: 'store_unavailable',
+      message: expect.stringContaining('the database has no connection left'),
+    });
+    await store.ping();
+  });
+
+  test('a database that can only be read is trouble, and its connection is not used again', async () => {
+    const store = await openNew();
+    const database = await currentDatabase();
+    const { uuid } = await enrol(store);
+    await server.query(`alter database ${database} set default_transaction_read_only = on`);
+    await server.query(terminateAll(database));
+    await until(async () => (await store.ping().catch(() => 'down')) !== 'down');
+    await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
+      unavailable('The store is not available: the database can only be read'),
+    );
+    await server.query(`alter database ${database} set default_transaction_read_only = off`);
+    expect(await reserve(store, uuid)).toBe(1);
+  });
+
+  test('a connection that is lost while nobody uses it does no harm', async () => {
+    const warnings: string[] = [];
+    const log = {
+      ...silentLogger,
+      warn(fields: object, message: string) {
+        expect(inspect(fields, { depth: 9 })).not.toContain('hunter2');
+        expect(Object.keys((fields as { err: object }).err)).not.toContain('client');
+        warnings.push(message);
+      },
+    };
+    const database = await server.createDatabase();
+    const store = await openStore(server.url(database), { log });
+    stores.push(store);
+    await store.ping();
+    await server.query(terminateAll(database));
+    await until(async () => warnings.length > 0);
+    await store.ping();
+    expect(warnings).toEqual(['an idle connection to the database was lost']);
+  });
+
+  test('a defect is no trouble of the database: it is thrown as it is', async () => {
+    const store = await openNew();
+    const wrong = { ...sampleNode({ driverInfo: { redfish_password: 'hunter2' } }), driver: null as unknown as string };
+    const error = await store.createNode(wrong).catch((refused) => refused);
+    expect(error).toMatchObject({ code: '23502' });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hunter2');
+    await store.ping();
+  });
+
+  test('closing ends what runs first', async () => {
+    const store = await openNew();
+    const running = Array.from({ length: 40 }, (_, number) => store.acceptJob(sampleJob(number), hold(), null, {}));
+    await store.close();
+    await Promise.all(running);
+  });
+});
+
+describe('at the start', () => {
+  test.each<[string, string, (url: URL) => void, string]>([
+    ['a wrong password', 'failed_precondition', (url) => (url.password = 'wrong-hunter2'), 'the password is not right'],
+    ['an unknown database', 'failed_precondition', (url) => (url.pathname = '/none'), 'no such database'],
+    ['an unknown host', 'store_unavailable', (url) => (url.host = 'none.invalid'), 'cannot be reached: getaddrinfo'],
+    ['a port where nothing listens', 'store_unavailable', (url) => (url.port = '1'), 'ECONNREFUSED'],
+    ['TLS that the server has not', 'store_unavailable', (url) => (url.search = '?sslmode=require'), 'SSL'],
+    [
+      'a file that is not there',
+      'store_unavailable',
+      (url) => (url.search = '?sslmode=verify-full&sslrootcert=/none'),
+      'ENOENT',
+    ],
+    [
+      'an unknown parameter',
+      'invalid_argument',
+      (url) => (url.search = '?channel_binding=require'),
+      "'channel_binding'",
+    ],
+    ['a mode that is none', 'invalid_argument', (url) => (url.search = '?sslmode=prefer'), 'sslmode must be one of'],
+  ])('%s is told with the key and without the password', async (_, kind, change, words) => {
+    const url = new URL(server.url('postgres'));
+    change(url);
+    const error = await open(url.href).catch((refused) => refused);
+    expect(error).toMatchObject({ name: 'PassthruError', kind, message: expect.stringContaining(words) });
+    expect(error.message).toMatch(/^store: /);
+    expect(error.message).not.toContain('hunter2');
+  });
+
+  test.each(['postgres:', 'postgres:x', 'postgresql://', 'postgres://user:p/hunter2@host/db'])(
+    '%s is no URL of a database',
+    async (url) => {
+      const error = await open(url).catch((refused) => refused);
+      expect(error).toMatchObject({ name: 'PassthruError', message: expect.stringMatching(/^store: /) });
+      expect(error.message).not.toContain('hunter2');
+    },
+  );
+
+  test('a user who may not make tables is told so', async () => {
+    const database = await server.createDatabase();
+    await server.query(`create role reader login password 'x'`);
+    const url = new URL(server.url(database));
+    url.username = 'reader';
+    url.password = 'x';
+    await expect(open(url.href)).rejects.toMatchObject({
+      kind: 'failed_precondition',
+      message: expect.stringContaining('may not do what is needed'),
+    });
+    await server.query(`grant create on schema public to reader`, database);
+    await enrol(await open(url.href));
+  });
+
+  test('a database with another encoding is refused', async () => {
+    await server.query("create database latin template template0 encoding 'LATIN1' locale_provider libc locale 'C'");
+    await expect(open(server.url('latin'))).rejects.toMatchObject({
+      kind: 'failed_precondition',
+      message: expect.stringContaining('UTF8'),
+    });
+  });
+
+  test('a password from PGPASSWORD will do', async () => {
+    const url = new URL(server.url(await server.createDatabase()));
+    process.env.PGPASSWORD = decodeURIComponent(url.password);
+    url.password = '';
+    try {
+      await (await open(url.href)).ping();
+    } finally {
+      delete process.env.PGPASSWORD;
+    }
+  });
+
+  test('a password from a password file will do', async () => {
+    const url = new URL(server.url(await server.createDatabase()));
+    const directory = mkdtempSync(join(tmpdir(), 'passthru-passfile-'));
+    const file = join(directory, 'passfile');
+    const password = decodeURIComponent(url.password).replaceAll(':', '\\:');
+    writeFileSync(file, `127.0.0.1:${url.port}:*:postgres:${password}\n`, { mode: 0o600 });
+    process.env.PGPASSFILE = file;
+    url.password = '';
+    try {
+      await (await open(url.href)).ping();
+    } finally {
+      delete process.env.PGPASSFILE;
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+/** The database that was made last. */
+async function currentDatabase(): Promise<string> {
+  const [row] = await server.query<{ datname: string }>(
+    "select datname from pg_database where datname like 'test%' order by oid desc limit 1",
+  );
+  return row!.datname;
+}
+
+/** Ends the connections of the store that wait for a lock; answers how many. */
+async function terminateWaiting(database: string): Promise<number> {
+  const rows = await server.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}' and wait_event_type = 'Lock'`,
+  );
+  return rows.length;
+}
+
+function terminateAll(database: string): string {
+  return `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** A way to the server that can fall silent: then it takes what comes, new connections too, and passes on nothing. */
+async function startCuttable(port: number) {
+  const sockets = new Set<Socket>();
+  let silent = false;
+  const way: Server = createServer((client) => {
+    const server = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('data', (data) => {
+        if (!silent) to.write(data);
+      });
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (way.address() as AddressInfo).port,
+    silence(now: boolean) {
+      silent = now;
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => way.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { silentLogger } from '../../../src/core/logger.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { enrol } from '../samples.ts';
+import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
+
+const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
+
+let server: PostgresServer;
+let children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+
+afterEach(async () => {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+  children = [];
+});
+
+afterAll(async () => {
+  await server.remove();
+});
+
+/** Starts a process for each of `versions`, lets them migrate `database` at once, and answers what each did. */
+async function migrateAtOnce(database: string, versions: string[]): Promise<unknown[]> {
+  const processes = await Promise.all(
+    versions.map(async (version) => {
+      const child = spawn(process.execPath, [PROCESS, server.url(database), version], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      children.push(child);
+      const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+      expect((await lines.next()).value).toBe('ready');
+      return { child, lines };
+    }),
+  );
+  for (const { child } of processes) child.stdin.write('go\n');
+  return Promise.all(processes.map(async ({ lines }) => JSON.parse(String((await lines.next()).value))));
+}
+
+test('of six processes that start together on an empty database one makes the tables, and all find them', async () => {
+  const database = await server.createDatabase();
+  const done = await migrateAtOnce(database, Array(6).fill('present'));
+  expect(done.filter((ran) => JSON.stringify(ran) === '[]')).toHaveLength(5);
+  expect(done).toContainEqual(['0001_nodes_and_jobs', '0002_conductors']);
+  const store = await openStore(server.url(database), { log: silentLogger });
+  await enrol(store, { name: 'node-1' });
+  await store.close();
+}, 60_000);
+
+test('a process that starts beside one of a newer program is ready before it, or refused', async () => {
+  const database = await server.createDatabase();
+  const [newer, ...present] = await migrateAtOnce(database, ['newer', 'present', 'present', 'present']);
+  expect(newer).toContain('9000_later');
+  // Whichever of the present ones came first, none has gone wrong in any other way.
+  for (const did of present) {
+    expect([
+      JSON.stringify([]),
+      JSON.stringify(['0001_nodes_and_jobs', '0002_conductors']),
+      '"failed_precondition"',
+    ]).toContain(JSON.stringify(did));
+  }
+}, 60_000);
+
+test('a database that a newer program has changed is refused, and left as it is', async () => {
+  const database = await server.createDatabase();
+  await migrateAtOnce(database, ['newer']);
+  await expect(openStore(server.url(database), { log: silentLogger })).rejects.toMatchObject({
+    kind: 'failed_precondition',
+    message: expect.stringMatching(/^store: .*newer passthru.*9000_later/),
+  });
+  expect(await migrateAtOnce(database, ['newer'])).toEqual([[]]);
+}, 60_000);
+
+test('stores in two schemas of one database are each their own', async () => {
+  const database = await server.createDatabase();
+  await server.query('create schema one; create schema two', database);
+  const open = (schema: string) =>
+    openStore(`${server.url(database)}?options=-c%20search_path%3D${schema}`, { log: silentLogger });
+  const one = await open('one');
+  const two = await open('two');
+  await enrol(one, { name: 'node-1' });
+  expect(await two.getNodeByName('node-1')).toBeNull();
+  await one.close();
+  await two.close();
+});

@@ -1,0 +1,156 @@
+import { CompiledQuery, createQueryId, type KyselyPlugin, sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reap } from '../../../src/core/chores.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
+import type { NodeQuery, Store } from '../../../src/core/store.ts';
+import type { Database } from '../../../src/store/database.ts';
+import { kyselyStore } from '../../../src/store/kyselyStore.ts';
+import { migrate } from '../../../src/store/migrations.ts';
+import { openPostgres } from '../../../src/store/postgres/postgres.ts';
+import { hold, reserve, sampleConductor, sampleJob } from '../samples.ts';
+import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
+
+/** Nodes, and as many jobs. PostgreSQL plans otherwise for many than for few. */
+const SIZES = [5_000, 20_000];
+
+let server: PostgresServer;
+let database: Database;
+let store: Store;
+/** The queries that were built since it was emptied. */
+const built: { sql: string; parameters: readonly unknown[] }[] = [];
+
+const recorder: KyselyPlugin = {
+  transformQuery({ node }) {
+    built.push(database.kysely.getExecutor().compileQuery(node, createQueryId()));
+    return node;
+  },
+  transformResult: async ({ result }) => result,
+};
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+
+afterAll(async () => {
+  await server.remove();
+});
+
+/** Opens a store with `size` nodes and jobs, of which ten run, and as many idempotency keys. */
+async function open(size: number): Promise<void> {
+  database = await openPostgres(server.url(await server.createDatabase()), silentLogger);
+  await migrate(database, silentLogger);
+  const kysely = database.kysely.withPlugin(recorder);
+  store = kyselyStore({
+    ...database,
+    kysely,
+    run: async (query) => {
+      built.push(query);
+      return database.run(query);
+    },
+  });
+  const { kysely: db } = database;
+  await sql`insert into nodes (uuid, name, driver, vendor_interface, driver_info, extra, properties, attributes, maintenance, create_time)
+    select '00000000-0000-4000-8000-' || lpad(i::text, 12, '0'), case when i % 10 = 0 then null else 'node-' || i end,
+      'driver-' || i % 3, 'v', '{}', '{}', '{}', '{}', 0, i from generate_series(1, ${sql.lit(size)}) i`.execute(db);
+  await sql`insert into reservations (node_uuid) select uuid from nodes`.execute(db);
+  await sql`insert into node_attributes select uuid, 'owner', 'owner-' || id % 1000 from nodes`.execute(db);
+  await sql`insert into jobs (id, node_uuid, driver, method, state, create_time, end_time, requested_by, owner)
+    select '0197c5a0-0000-7000-8000-' || lpad(i::text, 12, '0'), '00000000-0000-4000-8000-' || lpad((i % 1000)::text, 12, '0'),
+      'driver-' || i % 3, 'm', case when i <= 10 then 'running' else 'succeeded' end, i, case when i <= 10 then null else i end,
+      'a', 'process-' || i % 3 from generate_series(1, ${sql.lit(size)}) i`.execute(db);
+  await sql`insert into job_revisions (job_id, revision, state)
+    select id, r, case when r = 3 then state else 'running' end from jobs, generate_series(1, 3) r`.execute(db);
+  await sql`insert into idempotency (caller, key, fingerprint, state, create_time)
+    select 'a', i, 'f', 'done', i from generate_series(1, ${sql.lit(size)}) i`.execute(db);
+  await sql`vacuum analyze`.execute(db);
+  await store.addConductor(sampleConductor());
+  // Who has migrated counts as lost.
+  await reap(store, silentLogger, false);
+}
+
+interface Plan {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Actual Rows': number;
+  'Actual Loops': number;
+  'Rows Removed by Filter'?: number;
+  'Rows Removed by Join Filter'?: number;
+  Plans?: Plan[];
+}
+
+/** So many rows were read for what `step` asks the database: those of all parts of the plans, and those left out. */
+async function rowsRead(step: () => Promise<unknown>): Promise<number> {
+  built.length = 0;
+  await step();
+  const queries = [...built];
+  expect(queries.length).toBeGreaterThan(0);
+  let rows = 0;
+  const count = (plan: Plan): void => {
+    const each =
+      plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0) + (plan['Rows Removed by Join Filter'] ?? 0);
+    rows += each * plan['Actual Loops'];
+    plan.Plans?.forEach(count);
+  };
+  for (const query of queries) {
+    const explain = CompiledQuery.raw(`explain (analyze, format json) ${query.sql}`, [...query.parameters]);
+    const answer = await database.kysely
+      .transaction()
+      .execute((transaction) => transaction.executeQuery<{ 'QUERY PLAN': { Plan: Plan }[] }>(explain as never));
+    count(answer.rows[0]!['QUERY PLAN'][0]!.Plan);
+  }
+  return rows;
+}
+
+describe.each(SIZES)('of %d', (size) => {
+  /** A node and a job in the middle. */
+  const node = nodeUuid(size / 2);
+  const job = sampleJob(size / 2).id;
+
+  beforeAll(() => open(size), 60_000);
+  afterAll(() => store.close());
+
+  const page = (given: Partial<NodeQuery>) => () =>
+    store.listNodes({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc', ...given });
+  const jobs = (given: object) => () => store.listJobs({ limit: 10, olderThan: job, ...given });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['a node by UUID', () => store.getNodeByUuid(node)],
+    ['a node by name', () => store.getNodeByName(`node-${size / 2 + 1}`)],
+    ['a job', () => store.getJob(job)],
+    ['a job’s revisions', () => store.listRevisions(job, 0)],
+    ['the progress of a job', () => store.recordProgress(sampleJob(5).id, hold(), { fraction: null, message: '' })],
+    ['the newest revisions of jobs', () => store.newestRevisions([job, sampleJob(5).id])],
+    ['requests to stop jobs', () => store.listCancelRequests('process-1')],
+    ['the running jobs of a conductor', () => store.listRunningJobs('process-1')],
+    ['the request to stop a job', () => store.requestCancel(sampleJob(6).id, 'alice')],
+    ['the wish for a node', () => store.want(node, 1)],
+    ['the release of a node whose acquisition is not known', () => store.releaseOwn(node, 'process-1')],
+    ['a call that has a node', () => reserve(store, node).then((fence) => store.release(node, fence))],
+    ['the look for lost conductors', () => reap(store, silentLogger, false)],
+    ['jobs of an age that none has', () => store.removeEndedJobs({ endTime: new Date(1), id: '' }, 10)],
+    ['old jobs', () => store.removeEndedJobs({ endTime: new Date(100), id: '' }, 10)],
+    ['jobs that are too many', () => store.placeAfterNewest(50)],
+    ['old idempotency keys', () => store.removeIdempotent(new Date(100), 10)],
+    ['jobs, the first page', jobs({ olderThan: null })],
+    ['jobs, a later page', jobs({})],
+    ['jobs of a node', jobs({ nodeUuid: nodeUuid(500) })],
+    ['jobs of a driver', jobs({ driver: 'driver-1' })],
+    ['jobs in a state', jobs({ state: 'running' })],
+    ['nodes, the first page', page({})],
+    ['nodes, a later page', page({ marker: node })],
+    ['nodes, a later page backwards', page({ marker: node, sortDirection: 'desc' })],
+    ['nodes of a driver', page({ driver: 'driver-1', marker: node })],
+    ['nodes by name', page({ sortKey: 'name' })],
+    ['nodes by name backwards', page({ sortKey: 'name', sortDirection: 'desc' })],
+    ['nodes by name, a later page', page({ sortKey: 'name', marker: nodeUuid(size / 2 + 1) })],
+    ['nodes by UUID', page({ sortKey: 'uuid' })],
+    ['nodes by UUID, a later page', page({ sortKey: 'uuid', marker: node })],
+    ['nodes of an owner', page({ attributes: { owner: 'x' } })],
+  ])('%s: reads by index what it answers and little more', async (_, step) => {
+    expect(await rowsRead(step)).toBeLessThan(400);
+  });
+});
+
+function nodeUuid(number: number): string {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll } from 'vitest';
+import { silentLogger } from '../../../src/core/logger.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { storePromises } from '../promises.ts';
+import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
+
+let server: PostgresServer;
+/** The one database: emptied for each test, since making one takes longer than most tests. */
+let database: string;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  database = await server.createDatabase();
+  await (await openStore(server.url(database), { log: silentLogger })).close();
+}, 60_000);
+
+afterAll(async () => {
+  await server.remove();
+});
+
+storePromises('PostgreSQL', async () => {
+  await server.query('delete from nodes; delete from jobs; delete from idempotency; delete from conductors', database);
+  const url = server.url(database);
+  let store = await openStore(url, { log: silentLogger });
+  return {
+    store,
+    async reopen() {
+      await store.close();
+      store = await openStore(url, { log: silentLogger });
+      return store;
+    },
+    remove: () => store.close(),
+  };
+});

@@ -1,0 +1,156 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Logger, silentLogger } from '../../../src/core/logger.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { enrol, sampleJob } from '../samples.ts';
+import { temporaryDatabase } from '../temporaryDatabase.ts';
+
+const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
+
+let database: ReturnType<typeof temporaryDatabase>;
+let stores: Store[];
+let children: ChildProcess[];
+
+beforeEach(() => {
+  database = temporaryDatabase();
+  stores = [];
+  children = [];
+});
+
+afterEach(async () => {
+  for (const child of children) await kill(child);
+  for (const store of stores) await store.close();
+  database.remove();
+});
+
+async function open(url = `sqlite:${database.path}`, log: Logger = silentLogger): Promise<Store> {
+  const store = await openStore(url, { log });
+  stores.push(store);
+  return store;
+}
+
+/** Starts a process that opens the store, and waits until it has accepted a job. */
+async function startProcess(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [PROCESS, `sqlite:${database.path}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
+  const [said] = await Promise.race([once(child.stdout!, 'data'), once(child, 'exit')]);
+  expect(String(said)).toBe('accepted\n');
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+describe('a process of its own', () => {
+  test('a second process is refused while the first lives, and finds what it accepted after kill -9', async () => {
+    const first = await startProcess();
+    const inUse = {
+      kind: 'failed_precondition',
+      message: `store: sqlite:${database.path} is in use by another passthru process`,
+    };
+    await expect(open()).rejects.toMatchObject(inUse);
+    const link = `${database.path}.link`;
+    symlinkSync(database.path, link);
+    await expect(open(`sqlite:${link}`)).rejects.toMatchObject({ kind: 'failed_precondition' });
+
+    await kill(first);
+    const store = await open();
+    const job = sampleJob(1);
+    expect(await store.getJob(job.id)).toMatchObject({ state: 'running', nodeName: 'node-1' });
+    expect(await store.getNodeByName('node-1')).toMatchObject({ reservation: { kind: 'call', job: job.id } });
+  });
+
+  test('a program that reads the database is served beside', async () => {
+    const store = await open();
+    await enrol(store);
+    const reader = new DatabaseSync(database.path, { readOnly: true });
+    try {
+      expect(reader.prepare('select count(*) as nodes from nodes').get()).toEqual({ nodes: 1 });
+      await enrol(store);
+      expect(reader.prepare('select count(*) as nodes from nodes').get()).toEqual({ nodes: 2 });
+    } finally {
+      reader.close();
+    }
+  });
+
+  test('a second store in one process is refused, and leaves the first its claim', async () => {
+    const first = await open();
+    await expect(open()).rejects.toMatchObject({ kind: 'failed_precondition' });
+    await expect(open()).rejects.toMatchObject({ kind: 'failed_precondition' });
+    const child = spawn(process.execPath, [PROCESS, `sqlite:${database.path}`], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    children.push(child);
+    expect(await once(child, 'exit')).toEqual([1, null]);
+    await first.close();
+    await open();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('the files', () => {
+  test('all files are for their owner alone', async () => {
+    const store = await open();
+    await enrol(store);
+    for (const suffix of ['', '-wal', '-shm', '.lock']) {
+      expect([suffix, statSync(database.path + suffix).mode & 0o777]).toEqual([suffix, 0o600]);
+    }
+  });
+
+  test('a database that others may read is told in the log, and left as it is', async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) };
+    await (await open(undefined, log)).close();
+    expect(warnings).toEqual([]);
+    chmodSync(database.path, 0o644);
+    await open(undefined, log);
+    expect(warnings).toEqual([expect.stringContaining('chmod 600')]);
+    expect(statSync(database.path).mode & 0o777).toBe(0o644);
+  });
+});
+
+describe('the key store', () => {
+  test.each([
+    ['', 'invalid_argument'],
+    ['passthru.db', 'invalid_argument'],
+    ['sqlite:', 'invalid_argument'],
+    ['sqlite:a\0b', 'invalid_argument'],
+    ['mysql://user:hunter2@host/db', 'invalid_argument'],
+  ])('%j is refused with the key and without the password', async (url, kind) => {
+    const error = await open(url).catch((refused) => refused);
+    expect(error).toMatchObject({ kind, message: expect.stringMatching(/^store: /) });
+    expect(error.message).not.toContain('hunter2');
+  });
+
+  test('a file in a directory that is not there is told with the reason', async () => {
+    await expect(open(`sqlite:${database.path}/none/passthru.db`)).rejects.toMatchObject({
+      kind: 'store_unavailable',
+      message: expect.stringMatching(/^store: sqlite:.* cannot be opened: ENO/),
+    });
+  });
+
+  test('a file that is no database is refused and left as it was', async () => {
+    const text = 'not a database, '.repeat(100);
+    writeFileSync(database.path, text);
+    await expect(open()).rejects.toMatchObject({
+      kind: 'store_unavailable',
+      message: expect.stringContaining('the file is not an SQLite database'),
+    });
+    expect(statSync(database.path).size).toBe(text.length);
+  });
+
+  test('stores in memory are each their own', async () => {
+    const first = await open('sqlite::memory:');
+    const second = await open('sqlite::memory:');
+    await enrol(first, { name: 'node-1' });
+    expect(await second.getNodeByName('node-1')).toBeNull();
+  });
+});
