@@ -5,7 +5,7 @@ import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
-import { KnownNodes } from './locks/knownNodes.ts';
+import { isCurrent, knownAsRead } from './locks/knownNodes.ts';
 import type { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
@@ -24,8 +24,6 @@ export class NodeManager implements Nodes {
   readonly #running: Running;
   readonly #host: string;
   readonly #log: Logger;
-  /** For the calls of their methods. */
-  readonly known: KnownNodes;
 
   constructor(store: Store, registry: Registry, locks: Locks, running: Running, host: string, log: Logger) {
     this.#store = store;
@@ -34,7 +32,6 @@ export class NodeManager implements Nodes {
     this.#running = running;
     this.#host = host;
     this.#log = log;
-    this.known = new KnownNodes(!store.shared);
   }
 
   async create(given: NewNode, caller: Caller): Promise<Node> {
@@ -174,9 +171,9 @@ export class NodeManager implements Nodes {
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
-      this.known.forget(found.uuid);
-      const old = lock.waited || lock.fence !== found.fence + 1;
-      return await work(old ? await this.get(found.uuid) : found, lock.fence);
+      this.#locks.known.forget(found.uuid);
+      const node = isCurrent(knownAsRead(found), lock) ? found : await this.get(found.uuid);
+      return await work(node, lock.fence);
     } finally {
       await lock.release();
     }

@@ -5,8 +5,8 @@ import type { Node, NodeChanges, Reservation } from './node.ts';
 
 /**
  * A node as a store reads it. `fence` grows by one with every reservation of the node, from 0 for a node that was
- * never reserved. Every change of a node happens under a reservation, so a node read at fence N is still true for the
- * one who takes reservation N + 1.
+ * never reserved. Every change of a node but its `last_error` happens under a reservation: a node that was read FREE at
+ * fence N is current under reservation N + 1. One that was read while reserved may change before that reservation ends.
  */
 export interface StoredNode extends Node {
   fence: number;

@@ -5,7 +5,7 @@ import type { Running } from '../inFlight.ts';
 import type { Job } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
-import type { KnownNode } from '../locks/knownNodes.ts';
+import { isCurrent, type KnownNode, knownAsRead } from '../locks/knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
@@ -48,8 +48,8 @@ interface CheckedCall extends CalledMethod {
   target: string;
   /** Null for a driver method. */
   node: StoredNode | null;
-  /** The fence under which the node was as it says. */
-  fence: number;
+  /** The fence after which the node's content was final; see `KnownNode`. */
+  fence: number | null;
   /** Whether the node was not read for this call. */
   remembered: boolean;
   /** Milliseconds. */
@@ -79,20 +79,20 @@ export class Dispatch {
   }
 
   async #callNode(call: NodeCall, report: CallReport): Promise<Outcome> {
-    const { nodes, running } = this.#parts;
+    const { nodes, locks, running } = this.#parts;
     running.checkOpen();
     checkDepth(call.arguments);
-    const known = nodes.known.get(call.node);
+    const known = locks.known.get(call.node);
     if (known !== null) {
       try {
         return await this.#callKnown(call, known, true, report);
       } catch (error) {
         if (!(error instanceof NodeChanged)) throw error;
-        nodes.known.forget(known.node.uuid);
+        locks.known.forget(known.node.uuid);
       }
     }
     const node = await nodes.get(call.node);
-    return this.#callKnown(call, { node, fence: node.fence }, false, report);
+    return this.#callKnown(call, knownAsRead(node), false, report);
   }
 
   /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
@@ -145,7 +145,7 @@ export class Dispatch {
       httpMethod,
       target: `driver ${call.driver}`,
       node: null,
-      fence: 0,
+      fence: null,
       remembered: false,
       lockWait: 0,
       begun: false,
@@ -208,13 +208,13 @@ export class Dispatch {
           checked.report.lock = { from, to: performance.now() };
         }
         unguard = lock.tenure.guard(controller);
-        if (lock.waited || lock.fence !== checked.fence + 1) {
+        if (!isCurrent(checked, lock)) {
           node = await this.#readAgain(checked, node);
           // Another hardware type may have the very same method.
           checked.driver = node.driver;
           checked.report.driver = node.driver;
         }
-        this.#parts.nodes.known.keep(node, lock.fence);
+        this.#parts.locks.known.keep(node, lock.fence);
       }
       const args = this.#validate(checked, node);
       controller.signal.throwIfAborted();

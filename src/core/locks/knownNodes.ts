@@ -1,19 +1,34 @@
 import type { StoredNode } from '../store.ts';
 
-/** A node as it was under the reservation `fence`. */
+/**
+ * The content of a node, and the fence after which it was final.
+ *
+ * All of a node but its `last_error` changes under a reservation only. Content that was final after reservation N is
+ * therefore current under reservation N + 1, and under no other: a node that was read while somebody held reservation N
+ * may have been changed under N after it was read.
+ */
 export interface KnownNode {
   readonly node: StoredNode;
-  readonly fence: number;
+  /** Null when nothing is known: another caller held the node when it was read. */
+  readonly fence: number | null;
 }
 
-/** So many nodes are kept; the one that was called longest ago goes first. */
-const MOST = 10_000;
+/** Returns what is known of a node that was just read without holding it. */
+export function knownAsRead(node: StoredNode): KnownNode {
+  return { node, fence: node.reservation === null ? node.fence : null };
+}
+
+/** Whether the content is current under `lock`; otherwise the node must be read again. */
+export function isCurrent({ fence }: Pick<KnownNode, 'fence'>, lock: { readonly fence: number }): boolean {
+  return fence !== null && lock.fence === fence + 1;
+}
+
+/** The maximum number of nodes kept; the one called longest ago is dropped first. */
+const MAX_NODES = 10_000;
 
 /**
- * The nodes that were called last, so that a call need not read its node: all of a node but its `last_error` changes
- * under a reservation alone, so that one known at fence N is still true for the one who takes N + 1. Whoever takes
- * another has to read it. A node keeps its identity here while it is the same, so that what is made of it can be kept
- * beside it.
+ * The nodes called most recently, so that a call need not read its node. A node keeps its identity here while its content
+ * does, so that values derived from it can be cached beside it.
  */
 export class KnownNodes {
   readonly #byUuid = new Map<string, KnownNode>();
@@ -30,15 +45,15 @@ export class KnownNodes {
     return this.#byUuid.get(this.#uuids.get(ident) ?? ident) ?? null;
   }
 
-  /** The node is as it says under the reservation `fence`, or will be when that has ended. */
+  /** Keeps the content of a node that a call holds under `fence`: a call does not change its node. */
   keep(node: StoredNode, fence: number): void {
     this.forget(node.uuid);
     this.#byUuid.set(node.uuid, { node, fence });
     if (this.#byName && node.name !== null) this.#uuids.set(node.name, node.uuid);
-    if (this.#byUuid.size > MOST) this.forget(this.#byUuid.keys().next().value as string);
+    if (this.#byUuid.size > MAX_NODES) this.forget(this.#byUuid.keys().next().value as string);
   }
 
-  /** The node is about to change. */
+  /** Drops a node that is about to change. */
   forget(uuid: string): void {
     const name = this.#byUuid.get(uuid)?.node.name;
     if (name != null && this.#uuids.get(name) === uuid) this.#uuids.delete(name);

@@ -4,6 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { Node, Reservation } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Store } from '../store.ts';
+import { KnownNodes } from './knownNodes.ts';
 import type { Lease, Tenure } from './lease.ts';
 
 export interface LockSettings {
@@ -21,8 +22,6 @@ export interface Lock {
   readonly fence: number;
   /** What a reservation of kind `call` hangs on. */
   readonly tenure: Tenure;
-  /** Whether another caller had the node since this one came: what was read of the node before may be old. */
-  readonly waited: boolean;
   /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
   nameJob(job: string): void;
   /** Ends the reservation, unless the tenure is lost, and wakes the next in line. */
@@ -60,6 +59,8 @@ export class Locks {
   readonly #settings: LockSettings;
   readonly #log: Logger;
   readonly #observer: Observer;
+  /** The content of the nodes that were held most recently. */
+  readonly known: KnownNodes;
   readonly #lines = new Map<string, Line>();
   /** Whether the answer to an attempt was ever lost: it may be carried out at any time after that. */
   #anyUnanswered = false;
@@ -70,6 +71,8 @@ export class Locks {
     this.#settings = settings;
     this.#log = log;
     this.#observer = observer;
+    // Another process may rename a node of a shared store.
+    this.known = new KnownNodes(!store.shared);
   }
 
   /**
@@ -102,9 +105,9 @@ export class Locks {
       await this.#standInLine(line, node, end, signal);
     }
     try {
-      const lock = await this.#take(line, node, purpose, end, signal, waited);
-      if (lock.waited) this.#observer.lockTaken(performance.now() - asked);
-      return lock;
+      const taken = await this.#take(line, node, purpose, end, signal);
+      if (waited || taken.waited) this.#observer.lockTaken(performance.now() - asked);
+      return taken.lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
         this.#anyUnanswered = true;
@@ -158,8 +161,8 @@ export class Locks {
     purpose: Omit<Reservation, 'since'>,
     end: number,
     signal: AbortSignal,
-    waited: boolean,
-  ): Promise<Lock> {
+  ): Promise<{ lock: Lock; waited: boolean }> {
+    let waited = false;
     for (;;) {
       signal.throwIfAborted();
       line.nudged = false;
@@ -173,7 +176,7 @@ export class Locks {
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
         line.own = acquired.fence;
-        return this.#lock(line, node.uuid, acquired.fence, tenure, waited);
+        return { lock: this.#lock(line, node.uuid, acquired.fence, tenure), waited };
       }
       line.own = null;
       if (acquired.outcome === 'expired') {
@@ -244,12 +247,11 @@ export class Locks {
     else this.#lines.delete(nodeUuid);
   }
 
-  #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure, waited: boolean): Lock {
+  #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
     return {
       nodeUuid,
       fence,
       tenure,
-      waited,
       nameJob: (job) => {
         line.blocker = { ...line.blocker, job };
       },
