@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
 import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
@@ -55,6 +55,7 @@ export class NodeManager implements Nodes {
       maintenanceReason: given.maintenanceReason ?? null,
       attributes: given.attributes ?? {},
       createTime: new Date(),
+      fence: firstFence(),
     };
     checkFields(node);
     const created = await this.#store.createNode(node);
@@ -69,6 +70,16 @@ export class NodeManager implements Nodes {
       ? await this.#store.getNodeByUuid(ident.toLowerCase())
       : await this.#store.getNodeByName(ident);
     if (node === null) throw nodeNotFound(ident);
+    return node;
+  }
+
+  /**
+   * Reads the node with this UUID again for a caller that named it `ident`.
+   * @throws kind `node_not_found` when it is gone, or has another name by now
+   */
+  async getAgain(uuid: string, ident: string): Promise<StoredNode> {
+    const node = await this.get(uuid);
+    if (!isUuid(ident) && node.name !== ident) throw nodeNotFound(ident);
     return node;
   }
 
@@ -172,7 +183,7 @@ export class NodeManager implements Nodes {
     const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
     try {
       this.#locks.known.forget(found.uuid);
-      const node = isCurrent(knownAsRead(found), lock) ? found : await this.get(found.uuid);
+      const node = isCurrent(knownAsRead(found), lock) ? found : await this.getAgain(found.uuid, ident);
       return await work(node, lock.fence);
     } finally {
       await lock.release();
@@ -231,6 +242,14 @@ export class NodeManager implements Nodes {
       this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
     }
   }
+}
+
+/**
+ * Returns the fence that a new node begins with: microseconds since 1970, for a node that was removed and is enrolled again
+ * with its UUID must not take up fences that callers, or a BMC that checks them, have seen of the removed one.
+ */
+function firstFence(): number {
+  return Date.now() * 1000 + randomInt(1000);
 }
 
 function checkFields(fields: NodeChanges): void {

@@ -4,8 +4,7 @@ import type { Json, JsonObject } from './json.ts';
 import type { Node, NodeChanges, Reservation } from './node.ts';
 
 /**
- * A node as a store reads it. `fence` grows by one with every reservation of the node, from 0 for a node that was
- * never reserved. Every change of a node but its `last_error` happens under a reservation: a node that was read FREE at
+ * A node as a store reads it. `fence` grows by one with every reservation of the node. Every change of a node but its `last_error` happens under a reservation: a node that was read FREE at
  * fence N is current under reservation N + 1. One that was read while reserved may change before that reservation ends.
  */
 export interface StoredNode extends Node {
@@ -159,8 +158,11 @@ export interface Store {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
 
-  /** Enrols `node`, free and never changed. The caller has checked every field. */
-  createNode(node: Omit<Node, 'reservation' | 'lastError' | 'updateTime'>): Promise<StoredNode | NodeConflict>;
+  /**
+   * Enrols `node`, free and never changed. The caller has checked every field. The first `fence` must be above all fences
+   * that an earlier node with the same UUID had.
+   */
+  createNode(node: Omit<StoredNode, 'reservation' | 'lastError' | 'updateTime'>): Promise<StoredNode | NodeConflict>;
   /** Null when there is none. */
   getNodeByUuid(uuid: string): Promise<StoredNode | null>;
   getNodeByName(name: string): Promise<StoredNode | null>;

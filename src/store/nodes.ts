@@ -37,7 +37,10 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
           const same = await readNode(transaction, node.uuid);
           return { taken: same === null ? 'name' : 'uuid' };
         }
-        await transaction.insertInto('reservations').values({ node_uuid: node.uuid, fence: 0, wanted: 0 }).execute();
+        await transaction
+          .insertInto('reservations')
+          .values({ node_uuid: node.uuid, fence: node.fence, wanted: 0 })
+          .execute();
         await insertAttributes(transaction, node.uuid, node.attributes);
         return (await readNode(transaction, node.uuid)) as StoredNode;
       });

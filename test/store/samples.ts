@@ -20,6 +20,7 @@ export function sampleNode(given: Partial<Node> = {}): CreatedNode {
     maintenance: false,
     maintenanceReason: null,
     createTime: new Date('2026-01-02T03:04:05.678Z'),
+    fence: 0,
     ...given,
   };
 }

@@ -48,6 +48,8 @@ interface CheckedCall extends CalledMethod {
   target: string;
   /** Null for a driver method. */
   node: StoredNode | null;
+  /** The UUID or name by which the caller named the node; empty for a driver method. */
+  ident: string;
   /** The fence after which the node's content was final; see `KnownNode`. */
   fence: number | null;
   /** Whether the node was not read for this call. */
@@ -120,6 +122,7 @@ export class Dispatch {
       httpMethod,
       target: `node ${node.uuid}`,
       node,
+      ident: call.node,
       fence,
       remembered,
       lockWait,
@@ -145,6 +148,7 @@ export class Dispatch {
       httpMethod,
       target: `driver ${call.driver}`,
       node: null,
+      ident: '',
       fence: null,
       remembered: false,
       lockWait: 0,
@@ -275,11 +279,20 @@ export class Dispatch {
   }
 
   /** The node as it is under the lock; another held it since it was read. */
-  async #readAgain({ method, remembered }: CheckedCall, node: StoredNode): Promise<StoredNode> {
-    const now = await this.#parts.nodes.get(node.uuid);
+  async #readAgain({ method, remembered, ident }: CheckedCall, node: StoredNode): Promise<StoredNode> {
+    const now = await this.#readNamed(node.uuid, ident, remembered);
     const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
     if (methods.byName.get(method.name) === method) return now;
     throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
+  }
+
+  async #readNamed(uuid: string, ident: string, remembered: boolean): Promise<StoredNode> {
+    try {
+      return await this.#parts.nodes.getAgain(uuid, ident);
+    } catch (error) {
+      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
+      throw gone && remembered ? new NodeChanged() : error;
+    }
   }
 
   /** Runs a synchronous method to its end. */
