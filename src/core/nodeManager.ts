@@ -88,8 +88,9 @@ export class NodeManager implements Nodes {
     if (marker !== null && !isUuid(marker))
       throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
     // No store can keep such a name, and PostgreSQL cannot even be asked for it.
-    const { driver = '', vendorInterface = '' } = query;
-    if (storableText(driver + vendorInterface) !== driver + vendorInterface) return [];
+    const { driver = '', vendorInterface = '', descriptionContains = '' } = query;
+    const texts = driver + vendorInterface + descriptionContains;
+    if (storableText(texts) !== texts) return [];
     const nodes = await this.#store.listNodes({ ...query, marker });
     if (nodes === null) throw nodeNotFound(marker ?? '');
     return nodes;

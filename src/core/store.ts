@@ -37,13 +37,17 @@ export interface NodeQuery {
   driver?: string;
   maintenance?: boolean;
   vendorInterface?: string;
-  /** Only nodes that are reserved (true) or free (false). */
-  reserved?: boolean;
+  /** Only nodes whose description contains this text, ignoring case (beyond ASCII as far as the database's locale does). */
+  descriptionContains?: string;
   /**
-   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for none. By objects and lists,
-   * which may hold secrets, nodes cannot be found.
+   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for absent. Nodes cannot be found
+   * by objects and lists, which may hold secrets: to these three filters such an attribute is absent.
    */
   attributes?: Record<string, string | number | boolean | null>;
+  /** Only nodes that have (true) or lack (false) an attribute of that name. */
+  hasAttribute?: Record<string, boolean>;
+  /** Only nodes where at least one of these attributes equals `value`. */
+  anyAttribute?: { names: readonly string[]; value: string | number | boolean };
 }
 
 export interface JobQuery {
@@ -189,7 +193,8 @@ export interface Store {
   /**
    * Ends what conductors whose lease has run out have left: their running jobs fail with `error` (their nodes' `last_error`
    * too, as `lastError(job)` words it); of their idempotent calls those that were accepted get `unknown` as their
-   * outcome, the others are forgotten; and once their grace is over as well, their nodes are free.
+   * outcome, the others are forgotten; and once their grace is over as well, their nodes are free. So are nodes and calls
+   * of owners that are not known (any more): a statement can commit after its conductor was removed.
    *
    * @param reaping.all whether every conductor counts as lost and its grace as over, as for the one process that has
    *   just opened a store that is not shared

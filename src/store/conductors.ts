@@ -2,20 +2,26 @@ import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysel
 import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { selectJobs } from './jobs.ts';
+import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
-import { toJob, toJsonColumn, toProgressColumns } from './rows.ts';
+import { selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
 
 type ConductorStore = Pick<Store, 'addConductor' | 'renewConductor' | 'removeConductor' | 'listHosts' | 'reap'>;
 
-/** When a lease that is never renewed runs out. */
+/** The expiry of a lease that needs no renewal. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** The part of the store that keeps the leases of processes, and ends what lost ones have left. */
+/** The part of the store that keeps process leases and cleans up after processes that lost theirs. */
 export function conductorStore(database: Database): ConductorStore {
   const db = database.kysely;
   const { now } = database;
+
+  const hosts = prepareQuery(() =>
+    db.selectFrom('conductors').select('host').distinct().where('expires_at', '>', now).orderBy('host'),
+  );
+  const anyDue = prepareQuery(() => db.selectFrom('conductors').select('id').where(isDue(now)).limit(1));
+  const orphanOwners = prepareQuery(() => selectOrphanOwners(db));
 
   return {
     async addConductor({ id, host, lease, grace }) {
@@ -44,43 +50,39 @@ export function conductorStore(database: Database): ConductorStore {
     },
 
     async listHosts() {
-      const rows = await db
-        .selectFrom('conductors')
-        .select('host')
-        .distinct()
-        .where('expires_at', '>', now)
-        .orderBy('host')
-        .execute();
+      const rows = await database.run(hosts({}));
       return rows.map(({ host }) => host);
     },
 
     async reap({ all, now: endTime, error, lastError, unknown }) {
-      if (!all) {
-        // Most times nobody is lost, and nothing is locked or written to find that out.
-        const lost = await db.selectFrom('conductors').select('id').where(isDue(now)).limit(1).execute();
-        if (lost.length === 0) return { failed: [], freed: [] };
+      // Owner ids are never reused, so what these own can be released without a look at who owns it by then.
+      const orphans = [...new Set((await database.run(orphanOwners({}))).map(({ owner }) => owner))];
+      if (!all && orphans.length === 0) {
+        // The usual case takes no lock and writes nothing.
+        const due = await database.run(anyDue({}));
+        if (due.length === 0) return { failed: [], freed: [] };
       }
       const reaped = await db.transaction().execute(async (transaction) => {
         if (all) await transaction.updateTable('conductors').set({ expires_at: 0, grace: 0 }).execute();
-        const lost = await transaction
+        const expired = await transaction
           .selectFrom('conductors')
           .select(['id', sql<number>`case when expires_at + grace <= ${now} then 1 else 0 end`.as('over')])
           .where(isDue(now))
           .orderBy('id')
-          // Not those in whose name a transaction is still open, such as that of a process that was stopped in the middle
-          // of it: what it leaves would never be seen. They come when it has ended.
+          // Skips conductors with an open transaction, such as that of a process stopped in the middle of one: what it
+          // commits later would never be cleaned up. A later pass takes them.
           .modifyEnd(database.untouchedRows)
           .execute();
-        if (lost.length === 0) return { failed: [], freed: [] };
-        const owners = lost.map(({ id }) => id);
+        const owners = [...expired.map(({ id }) => id), ...orphans];
+        if (owners.length === 0) return { failed: [], freed: [] };
         const failed = await failJobs(transaction, owners, (job) => ({
           job: { ...job, state: 'failed', revision: job.revision + 1, endTime, error },
           lastError: lastError({ ...job, state: 'failed' }),
         }));
         await endIdempotent(transaction, owners, JSON.stringify(unknown));
         await transaction.updateTable('conductors').set({ lease: null }).where('id', 'in', owners).execute();
-        const over = lost.filter((conductor) => conductor.over === 1).map(({ id }) => id);
-        return { failed, freed: over.length === 0 ? [] : await free(transaction, over) };
+        const over = expired.filter((conductor) => conductor.over === 1).map(({ id }) => id);
+        return { failed, freed: await free(transaction, [...over, ...orphans]) };
       });
       for (const { id, revision } of reaped.failed) database.announce({ kind: 'job_changed', id, revision });
       for (const nodeUuid of reaped.freed) database.announce({ kind: 'node_freed', nodeUuid });
@@ -90,8 +92,25 @@ export function conductorStore(database: Database): ConductorStore {
 }
 
 /**
- * Whether there is something to end for a conductor: its lease has run out and nobody has looked since, or its grace is
- * over too. Not in between, since that scans all idempotency keys.
+ * Returns a check, for use in a transaction, whether a conductor's lease is valid. If so, `reap` waits for that
+ * transaction however long it takes. In a database that is not shared every lease is valid.
+ */
+export function leaseCheck(database: Database): (transaction: Kysely<Tables>, id: string) => Promise<boolean> {
+  if (!database.shared) return async () => true;
+  const query = prepareQuery((conductor: { id: string }) =>
+    database.kysely
+      .selectFrom('conductors')
+      .select('id')
+      .where('id', '=', conductor.id)
+      .where('expires_at', '>', database.now)
+      .modifyEnd(database.keepingRows),
+  );
+  return async (transaction, id) => (await transaction.executeQuery(query({ id }))).rows.length > 0;
+}
+
+/**
+ * Whether `reap` has work for a conductor: its lease has expired and was not reaped since, or its grace period is over
+ * too. Not in between, when there is nothing new to do.
  */
 function isDue(now: RawBuilder<number>) {
   return (row: ExpressionBuilder<Tables, 'conductors'>) =>
@@ -101,13 +120,38 @@ function isDue(now: RawBuilder<number>) {
     ]);
 }
 
+/**
+ * Selects owners of calls that are not in `conductors`: a statement that tested the lease in time can commit after `reap`
+ * has removed the conductor.
+ */
+function selectOrphanOwners(db: Kysely<Tables>) {
+  return db
+    .selectFrom('reservations')
+    .select((column) => column.ref('reservations.owner').$notNull().as('owner'))
+    .where('reservations.kind', '=', sql.lit('call'))
+    .where('reservations.owner', 'is not', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('conductors').select('id').whereRef('conductors.id', '=', 'reservations.owner'))),
+    )
+    .unionAll(
+      db
+        .selectFrom('idempotency')
+        .select((column) => column.ref('idempotency.owner').$notNull().as('owner'))
+        .where('idempotency.state', '<>', sql.lit('done'))
+        .where('idempotency.owner', 'is not', null)
+        .where(({ not, exists, selectFrom }) =>
+          not(exists(selectFrom('conductors').select('id').whereRef('conductors.id', '=', 'idempotency.owner'))),
+        ),
+    );
+}
+
 async function failJobs(
   db: Kysely<Tables>,
   owners: string[],
   fail: (job: Job) => { job: Job; lastError: string },
 ): Promise<Job[]> {
-  // In the order of acceptance, so that of several jobs of one node the newest leaves its last_error; and so that two
-  // processes that do this at once do not lock each other out.
+  // In order of acceptance: the newest of several jobs of a node sets its last_error, and two processes that do this
+  // at once do not deadlock.
   const rows = await selectJobs(db)
     .where('jobs.state', '=', 'running')
     .where('jobs.owner', 'in', owners)
@@ -125,7 +169,7 @@ async function failJobs(
       .where('state', '=', 'running')
       .returning('id')
       .execute();
-    // Another process was quicker.
+    // Another process was faster.
     if (ended.length === 0) continue;
     await db
       .insertInto('job_revisions')
@@ -143,18 +187,25 @@ async function endIdempotent(db: Kysely<Tables>, owners: string[], unknown: stri
   await db
     .updateTable('idempotency')
     .set({ state: 'done', outcome: unknown })
+    .where('state', '<>', sql.lit('done'))
     .where('state', '=', 'accepted')
     .where('owner', 'in', owners)
     .execute();
-  await db.deleteFrom('idempotency').where('state', '=', 'waiting').where('owner', 'in', owners).execute();
+  await db
+    .deleteFrom('idempotency')
+    .where('state', '<>', sql.lit('done'))
+    .where('state', '=', 'waiting')
+    .where('owner', 'in', owners)
+    .execute();
 }
 
-/** Frees the nodes of conductors whose grace is over, and forgets these. */
+/** Frees the nodes of these owners and removes their conductors; returns the UUIDs of the nodes. */
 async function free(db: Kysely<Tables>, owners: string[]): Promise<string[]> {
+  if (owners.length === 0) return [];
   const freed = await db
     .updateTable('reservations')
     .set(FREE)
-    .where('kind', '=', 'call')
+    .where('kind', '=', sql.lit('call'))
     .where('owner', 'in', owners)
     .returning('node_uuid')
     .execute();

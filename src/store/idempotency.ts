@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { IdempotentCall, Store } from '../core/store.ts';
+import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
-import { livingConductor } from './livingConductor.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
@@ -20,7 +20,7 @@ type IdempotencyStore = Pick<
  */
 export function idempotencyStore(database: Database, cipher: SecretsCipher): IdempotencyStore {
   const db = database.kysely;
-  const lives = livingConductor(database);
+  const hasLease = leaseCheck(database);
   return {
     async beginIdempotent(call, conductor, notBefore) {
       const first = {
@@ -79,7 +79,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
 
     async acceptIdempotent(caller, key, conductor) {
       return db.transaction().execute(async (transaction) => {
-        if (!(await lives(transaction, conductor))) return false;
+        if (!(await hasLease(transaction, conductor))) return false;
         const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })

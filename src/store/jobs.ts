@@ -1,12 +1,12 @@
-import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import type { Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
+import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
-import { livingConductor } from './livingConductor.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
-import { jobColumns, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
+import { jobColumns, selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 type JobStore = Pick<
@@ -31,7 +31,7 @@ const IDS_PER_QUERY = 1000;
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database): JobStore {
   const db = database.kysely;
-  const lives = livingConductor(database);
+  const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
   /** The job while it runs and the hold is not lost. */
@@ -138,7 +138,7 @@ export function jobStore(database: Database): JobStore {
     async acceptJob(job, hold, idempotent, outcome) {
       try {
         await db.transaction().execute(async (transaction) => {
-          if (!(await lives(transaction, hold.owner))) throw new HoldLost();
+          if (!(await hasLease(transaction, hold.owner))) throw new HoldLost();
           await transaction.executeQuery(
             insertJob({
               id: job.id,
@@ -333,19 +333,4 @@ class HoldLost extends Error {}
 
 function toRevision(job: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {
   return { job_id: job.id, revision: job.revision, state: job.state, ...toProgressColumns(job.progress) };
-}
-
-/** All jobs as they are now, as `JobRow`. */
-export function selectJobs(db: Kysely<Tables>) {
-  return db
-    .selectFrom('jobs')
-    .innerJoin('job_revisions', (join) =>
-      join.onRef('job_revisions.job_id', '=', 'jobs.id').on('job_revisions.revision', '=', (newest) =>
-        newest
-          .selectFrom('job_revisions as newer')
-          .select((column) => column.fn.max('newer.revision').as('revision'))
-          .whereRef('newer.job_id', '=', 'jobs.id'),
-      ),
-    )
-    .select([...jobColumns]);
 }

@@ -13,6 +13,7 @@ export function allMigrations(types: ColumnTypes): Migrations {
   return {
     '0001_nodes_and_jobs': { up: (db) => createNodesAndJobs(db, types) },
     '0002_conductors': { up: (db) => addConductors(db, types) },
+    '0003_indexes': { up: (db) => addIndexes(db, types) },
   };
 }
 
@@ -174,4 +175,25 @@ async function addConductors(db: Kysely<unknown>, { textType }: ColumnTypes): Pr
   await sql`insert into conductors (id, host, lease, grace, expires_at) values ('', '', 0, 0, 0)`.execute(db);
   await sql`update reservations set owner = '' where kind = 'call'`.execute(db);
   await sql`update idempotency set owner = '' where state <> 'done'`.execute(db);
+}
+
+async function addIndexes(db: Kysely<unknown>, types: ColumnTypes): Promise<void> {
+  const byUpdateTime = types.nullsLast ? sql`update_time nulls first, id` : sql`update_time, id`;
+  await db.schema.createIndex('nodes_update_time').on('nodes').expression(byUpdateTime).execute();
+  await db.schema.createIndex('nodes_create_time').on('nodes').columns(['create_time', 'id']).execute();
+  await db.schema.createIndex('nodes_maintenance').on('nodes').columns(['maintenance', 'id']).execute();
+  await db.schema.createIndex('nodes_vendor_interface').on('nodes').columns(['vendor_interface', 'id']).execute();
+  await db.schema
+    .createIndex('idempotency_owner')
+    .on('idempotency')
+    .column('owner')
+    .where(sql.ref('state'), '<>', sql.lit('done'))
+    .execute();
+  if (!types.indexesReservationOwners) return;
+  await db.schema
+    .createIndex('reservations_owner')
+    .on('reservations')
+    .column('owner')
+    .where(sql.ref('kind'), '=', sql.lit('call'))
+    .execute();
 }

@@ -1,7 +1,7 @@
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder } from 'kysely';
 import type { NodeQuery, NodeSortKey, StoredNode } from '../core/store.ts';
-import { selectNodes } from './nodes.ts';
-import { attributeDigest, type NodeRow, toBit, toNode } from './rows.ts';
+import type { Database } from './database.ts';
+import { attributeDigest, type NodeRow, selectNodes, toBit, toNode } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
@@ -18,53 +18,90 @@ const SORT_COLUMNS = {
   vendorInterface: 'vendor_interface',
 } as const satisfies Record<NodeSortKey, keyof NodeRow>;
 
-/** Those that can be null; databases differ in where nulls come by themselves. */
+/** Sort keys that can be null. Databases differ in where nulls sort by default. */
 const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
 
-/** As `Store.listNodes`. An attribute that is asked to be null matches where it is absent too. */
+/** Implements `Store.listNodes` in at most two queries. A filter for the attribute value null also matches where it is absent. */
 export async function listNodes(
-  db: Kysely<Tables>,
+  database: Database,
   query: NodeQuery,
   cipher: SecretsCipher,
 ): Promise<StoredNode[] | null> {
-  let page = filter(selectNodes(db), query);
+  const db = database.kysely;
+  let page = filter(selectNodes(db), query, database);
   if (query.marker !== null) {
-    const marker = await db.selectFrom('nodes').selectAll().where('uuid', '=', query.marker).executeTakeFirst();
+    const column = SORT_COLUMNS[query.sortKey];
+    const marker = await db
+      .selectFrom('nodes')
+      .select(['id', `${column} as value`])
+      .where('uuid', '=', query.marker)
+      .executeTakeFirst();
     if (marker === undefined) return null;
-    page = after(page, query, marker.id, marker[SORT_COLUMNS[query.sortKey]]);
+    page = after(page, query, marker.id, marker.value);
   }
   const rows = await sort(page, query).limit(query.limit).execute();
   return rows.map((row) => toNode(row, cipher));
 }
 
-function filter(nodes: NodesQuery, query: NodeQuery): NodesQuery {
+function filter(nodes: NodesQuery, query: NodeQuery, database: Database): NodesQuery {
   let filtered = nodes;
   if (query.driver !== undefined) filtered = filtered.where('nodes.driver', '=', query.driver);
   if (query.maintenance !== undefined) filtered = filtered.where('nodes.maintenance', '=', toBit(query.maintenance));
   if (query.vendorInterface !== undefined) {
     filtered = filtered.where('nodes.vendor_interface', '=', query.vendorInterface);
   }
-  if (query.reserved !== undefined) {
-    filtered = filtered.where('reservations.kind', query.reserved ? 'is not' : 'is', null);
+  const { descriptionContains, anyAttribute } = query;
+  if (descriptionContains !== undefined) {
+    filtered = filtered.where(({ ref }) => database.contains(ref('nodes.description'), descriptionContains));
   }
   for (const [name, value] of Object.entries(query.attributes ?? {})) {
-    filtered = filtered.where((where) => {
-      const named = where.selectFrom('node_attributes').select('node_uuid').where('node_attributes.name', '=', name);
-      return value === null
-        ? where('nodes.uuid', 'not in', named)
-        : where('nodes.uuid', 'in', named.where('node_attributes.digest', '=', attributeDigest(value)));
-    });
+    filtered = filtered.where((where) =>
+      value === null
+        ? where.not(hasAttribute(where, name))
+        : where('nodes.uuid', 'in', nodesWith(where, [name], value)),
+    );
+  }
+  for (const [name, present] of Object.entries(query.hasAttribute ?? {})) {
+    filtered = filtered.where((where) => (present ? hasAttribute(where, name) : where.not(hasAttribute(where, name))));
+  }
+  if (anyAttribute !== undefined) {
+    filtered = filtered.where((where) =>
+      where('nodes.uuid', 'in', nodesWith(where, anyAttribute.names, anyAttribute.value)),
+    );
   }
   return filtered;
 }
 
-/** Only the nodes that come after the marker, which has this `id` and this `value` in the column sorted by. */
+function nodesWith(
+  where: ExpressionBuilder<Tables, 'nodes'>,
+  names: readonly string[],
+  value: string | number | boolean,
+) {
+  return where
+    .selectFrom('node_attributes')
+    .select('node_uuid')
+    .where('node_attributes.name', 'in', names)
+    .where('node_attributes.digest', '=', attributeDigest(value));
+}
+
+/** Tests node by node, so that a page that is filled early reads no further. */
+function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
+  return where.exists(
+    where
+      .selectFrom('node_attributes')
+      .select('node_attributes.name')
+      .whereRef('node_attributes.node_uuid', '=', 'nodes.uuid')
+      .where('node_attributes.name', '=', name),
+  );
+}
+
+/** Restricts to the nodes after the marker, which has this `id` and this `value` in the sort column. */
 function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | number | null): NodesQuery {
   const column = `nodes.${SORT_COLUMNS[query.sortKey]}` as const;
   const ascending = query.sortDirection === 'asc';
   const beyond = ascending ? '>' : '<';
   if (query.sortKey === 'id') return nodes.where('nodes.id', beyond, id);
-  // PostgreSQL reads the two tables side by side then, and would read all reservations before this one too.
+  // PostgreSQL merge-joins the two tables here, and would read all earlier reservations too.
   const joined =
     query.sortKey === 'uuid' ? nodes.where('reservations.node_uuid', ascending ? '>=' : '<=', value as string) : nodes;
   return joined.where((where) => {
@@ -74,7 +111,7 @@ function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | 
       return ascending ? where.or([equal, where(column, 'is not', null)]) : equal;
     }
     const later = where.or([where(column, beyond, value), where.and([where(column, '=', value), laterId])]);
-    // Follows from `later`, and is what lets the page begin in the middle of an index.
+    // Implied by `later`; lets the scan start in the middle of an index.
     const bounded = where.and([where(column, ascending ? '>=' : '<=', value), later]);
     return ascending ? bounded : where.or([bounded, where(column, 'is', null)]);
   });
@@ -87,7 +124,7 @@ function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {
       ? nodes
       : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) => {
           const ordered = ascending ? order.asc() : order.desc();
-          // PostgreSQL takes an index only where it is told to keep nulls as the order does, even if there are none.
+          // PostgreSQL uses an index only if the query states the index's order of nulls, even where there are none.
           if (!NULLABLE.includes(query.sortKey)) return ordered;
           return ascending ? ordered.nullsFirst() : ordered.nullsLast();
         });

@@ -4,7 +4,7 @@ import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { listNodes } from './nodeList.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { attributeDigest, type NodeRow, nodeColumns, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
+import { attributeDigest, type NodeRow, selectNodes, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
@@ -50,7 +50,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
 
     getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
-    listNodes: (query) => listNodes(db, query, cipher),
+    listNodes: (query) => listNodes(database, query, cipher),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {
@@ -93,14 +93,6 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
 
 function firstNode(rows: NodeRow[], cipher: SecretsCipher): StoredNode | null {
   return rows[0] === undefined ? null : toNode(rows[0], cipher);
-}
-
-/** All nodes with their reservations, as `NodeRow`. */
-export function selectNodes(db: Kysely<Tables>) {
-  return db
-    .selectFrom('nodes')
-    .innerJoin('reservations', 'reservations.node_uuid', 'nodes.uuid')
-    .select([...nodeColumns]);
 }
 
 /** The UUID of the node while its reservation has this fence. */

@@ -137,7 +137,7 @@ export function reservationStore(database: Database): ReservationStore {
         .selectFrom('reservations')
         .select(['node_uuid as nodeUuid', 'fence'])
         .where('owner', '=', conductor)
-        .where('kind', '=', 'call')
+        .where('kind', '=', sql.lit('call'))
         .execute(),
   };
 }

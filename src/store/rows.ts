@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Selectable } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { Job, Progress } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
 import type { Node, NodeChanges, Reservation } from '../core/node.ts';
 import type { StoredNode } from '../core/store.ts';
-import type { JobRevisionsTable, JobsTable, NodesTable, ReservationsTable } from './schema.ts';
+import type { JobRevisionsTable, JobsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
 /** A node with its reservation, as `nodeColumns` selects it. */
@@ -20,7 +20,7 @@ export interface NodeRow extends Selectable<NodesTable> {
 }
 
 /** What `NodeRow` is made of, for a select from `nodes` joined with `reservations`. */
-export const nodeColumns = [
+const nodeColumns = [
   'nodes.id',
   'nodes.uuid',
   'nodes.name',
@@ -44,6 +44,14 @@ export const nodeColumns = [
   'reservations.job',
   'reservations.since',
 ] as const;
+
+/** All nodes with their reservations, as `NodeRow`. */
+export function selectNodes(db: Kysely<Tables>) {
+  return db
+    .selectFrom('nodes')
+    .innerJoin('reservations', 'reservations.node_uuid', 'nodes.uuid')
+    .select([...nodeColumns]);
+}
 
 /** The columns of a node that hold secrets, and are encrypted where there is a key. `attributes` has `instance_info`. */
 export const SECRET_COLUMNS = ['driver_info', 'attributes'] as const;
@@ -169,6 +177,21 @@ export const jobColumns = [
   'job_revisions.fraction',
   'job_revisions.message',
 ] as const;
+
+/** All jobs as they are now, as `JobRow`. */
+export function selectJobs(db: Kysely<Tables>) {
+  return db
+    .selectFrom('jobs')
+    .innerJoin('job_revisions', (join) =>
+      join.onRef('job_revisions.job_id', '=', 'jobs.id').on('job_revisions.revision', '=', (newest) =>
+        newest
+          .selectFrom('job_revisions as newer')
+          .select((column) => column.fn.max('newer.revision').as('revision'))
+          .whereRef('newer.job_id', '=', 'jobs.id'),
+      ),
+    )
+    .select([...jobColumns]);
+}
 
 /** The job in `row`, as it was at the row's revision. */
 export function toJob(row: JobRow): Job {

@@ -126,13 +126,7 @@ function inspect(input: object): string {
 /** Jobs that run, and reservations that no `LockNode` made. */
 async function leftovers(): Promise<object[]> {
   const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null });
-  const nodes = await core.nodes.list({
-    limit: 1000,
-    marker: null,
-    sortKey: 'uuid',
-    sortDirection: 'asc',
-    reserved: true,
-  });
+  const nodes = await core.nodes.list({ limit: 100_000, marker: null, sortKey: 'uuid', sortDirection: 'asc' });
   return [
     ...jobs.filter((job) => !isTerminal(job)),
     ...nodes.filter(({ reservation }) => reservation?.kind === 'call'),

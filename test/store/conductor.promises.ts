@@ -160,6 +160,33 @@ export function conductorPromises(opened: Opened): void {
       expect(await store.renewConductor('leaving')).toBe(false);
     });
 
+    test.each([false, true])(
+      'calls whose conductor is not there any more are released, and no others (at start: %j)',
+      async (all) => {
+        const { store, execute } = opened();
+        const [orphan, held, other] = [await enrol(store), await enrol(store), await enrol(store)];
+        await store.acquire(orphan.uuid, sampleReservation(), 'process-2');
+        await store.acquire(held.uuid, sampleReservation({ kind: 'held', method: null }), 'process-2');
+        if (!all) await reserve(store, other.uuid);
+        const call = (key: string) => ({ caller: 'alice', key, fingerprint: 'f', createTime: NOW });
+        for (const key of ['waiting', 'accepted']) await store.beginIdempotent(call(key), 'process-2', new Date(0));
+        await store.acceptIdempotent('alice', 'accepted', 'process-2');
+        expect(await reap(store)).toEqual(NOTHING);
+
+        // As after a statement that tested the lease in time and committed after the conductor was removed.
+        await execute("delete from conductors where id = 'process-2'");
+        expect(await reap(store, all)).toEqual({ failed: [], freed: [orphan.uuid] });
+        expect(await store.getNodeByUuid(orphan.uuid)).toMatchObject({ reservation: null, fence: 1 });
+        expect(await store.getNodeByUuid(held.uuid)).toMatchObject({ reservation: { kind: 'held' } });
+        if (all) await store.addConductor(sampleConductor({ id: 'process-3' }));
+        else expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { kind: 'call' } });
+        const known = (key: string) => store.beginIdempotent(call(key), all ? 'process-3' : 'process-1', new Date(0));
+        expect(await known('waiting')).toBeNull();
+        expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
+        expect(await reap(store)).toEqual(NOTHING);
+      },
+    );
+
     test('a lease that was ended is not there any more', async () => {
       const { store } = opened();
       await store.removeConductor('process-1');

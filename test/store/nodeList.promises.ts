@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeQuery, NodeSortKey, Store, StoredNode } from '../../src/core/store.ts';
 import type { Opened } from './promises.ts';
-import { enrol, reserve, update } from './samples.ts';
+import { enrol, update } from './samples.ts';
 
 const SORT_KEYS: NodeSortKey[] = [
   'id',
@@ -55,20 +55,16 @@ export function nodeListPromises(opened: Opened): void {
       expect(await store.listNodes({ ...FIRST_PAGE, marker })).toBeNull();
     });
 
-    test('a list is found by driver, vendor interface, maintenance and reservation', async () => {
+    test('a list is filtered by driver, vendor interface and maintenance', async () => {
       const { store } = opened();
       const first = await enrol(store, { driver: 'redfish', vendorInterface: 'no-vendor', maintenance: true });
       const second = await enrol(store, { driver: 'ipmi', vendorInterface: 'ipmitool' });
-      await reserve(store, second.uuid);
       const find = async (query: Partial<NodeQuery>) => uuids(await store.listNodes({ ...FIRST_PAGE, ...query }));
       expect(await find({ driver: 'redfish' })).toEqual([first.uuid]);
       expect(await find({ driver: 'Redfish' })).toEqual([]);
       expect(await find({ vendorInterface: 'ipmitool' })).toEqual([second.uuid]);
       expect(await find({ maintenance: true })).toEqual([first.uuid]);
       expect(await find({ maintenance: false })).toEqual([second.uuid]);
-      expect(await find({ reserved: true })).toEqual([second.uuid]);
-      expect(await find({ reserved: false })).toEqual([first.uuid]);
-      expect(await find({ reserved: false, driver: 'ipmi' })).toEqual([]);
       expect(await find({ marker: first.uuid, driver: 'redfish' })).toEqual([]);
       expect(await find({ marker: first.uuid, driver: 'ipmi' })).toEqual([second.uuid]);
     });
@@ -88,6 +84,39 @@ export function nodeListPromises(opened: Opened): void {
       expect(await find({ owner: "x' or '1'='1" })).toEqual([]);
       expect(await find({ owner: null })).toEqual([none.uuid]);
       expect(await find({})).toEqual([none.uuid, x.uuid, y.uuid]);
+    });
+
+    test('a node is found by whether it has an attribute, and by one of several', async () => {
+      const { store } = opened();
+      const none = await enrol(store, { attributes: { instance_info: { owner: 'x' } } });
+      const owned = await enrol(store, { attributes: { owner: 'x', instance_uuid: 'i' } });
+      const leased = await enrol(store, { attributes: { owner: 'y', lessee: 'x' } });
+      const both = await enrol(store, { attributes: { owner: 'x', lessee: 'x', retired: 'x' } });
+      const find = async (query: Partial<NodeQuery>) => uuids(await store.listNodes({ ...FIRST_PAGE, ...query }));
+      expect(await find({ hasAttribute: { instance_uuid: true } })).toEqual([owned.uuid]);
+      expect(await find({ hasAttribute: { instance_uuid: false } })).toEqual([none.uuid, leased.uuid, both.uuid]);
+      expect(await find({ hasAttribute: { owner: true, lessee: false } })).toEqual([owned.uuid]);
+      expect(await find({ hasAttribute: { instance_info: true } })).toEqual([]);
+      const project = (value: string) => ({ anyAttribute: { names: ['owner', 'lessee'], value } });
+      expect(await find(project('x'))).toEqual([owned.uuid, leased.uuid, both.uuid]);
+      expect(await find({ ...project('x'), limit: 2, sortDirection: 'desc' })).toEqual([both.uuid, leased.uuid]);
+      expect(await find({ ...project('x'), marker: owned.uuid, attributes: { owner: 'y' } })).toEqual([leased.uuid]);
+      expect(await find(project('z'))).toEqual([]);
+    });
+
+    test.each([
+      ['RACK', ['in Rack 1']],
+      ['rack', ['in Rack 1']],
+      ['größe', ['Größe 2']],
+      ['%', ['100%_']],
+      ['_', ['100%_']],
+      ["' or 1=1 --", []],
+      ['', ['in Rack 1', 'Größe 2', '100%_', null]],
+    ])('a node is found by a part of its description, %j, ignoring case', async (descriptionContains, expected) => {
+      const { store } = opened();
+      for (const description of ['in Rack 1', 'Größe 2', '100%_', null]) await enrol(store, { description });
+      const found = await store.listNodes({ ...FIRST_PAGE, descriptionContains });
+      expect(found!.map(({ description }) => description)).toEqual(expected);
     });
 
     test('a node is found by what its attributes are after an update', async () => {

@@ -13,6 +13,8 @@ export interface OpenedStore {
   store: Store;
   /** Closes `store` and opens its database again. */
   reopen(): Promise<Store>;
+  /** Runs an SQL statement on the database from outside the store. */
+  execute(statement: string): Promise<void>;
   /** Closes what is open and removes the database. */
   remove(): Promise<void>;
 }

@@ -69,12 +69,16 @@ function onConnections(
     // Else texts would be in the order of the database's language.
     textType: sql`text collate "C"`,
     nullsLast: true,
+    indexesReservationOwners: true,
     now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,
     // Holds until the end of the transaction, which the statement outside one is itself, and so for its commit.
     mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
     holdingRows: sql`for share`,
     keepingRows: sql`for key share`,
     untouchedRows: sql`for update skip locked`,
+    // In the locale of the database; in that of the column, "C", letters beyond ASCII have no case.
+    contains: (text, part) =>
+      sql`strpos(lower(coalesce(${text}, '') collate "default"), lower(cast(${part} as text) collate "default")) > 0`,
     isUniqueViolation,
     toTrouble: postgresTrouble,
     announce: (change) => changes.announce(change),

@@ -1,7 +1,7 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { PassthruError } from '../../core/errors.ts';
 import { isBusy } from './errors.ts';
-import { createPrivateFile } from './privateFile.ts';
 
 /**
  * Keeps every other process away from the database at `path` until `release`: two processes on one database would end
@@ -26,4 +26,18 @@ export function claimFile(path: string, url: string): { release(): void } {
     throw new PassthruError('failed_precondition', `store: ${url} is in use by another passthru process`);
   }
   return { release: () => lock.close() };
+}
+
+/**
+ * Creates an empty file at `path` with mode 0600, unless there is one. Never opens an existing file: closing it again
+ * would release the locks that this process has on it (POSIX `fcntl`).
+ *
+ * @throws the system's error when it cannot be created
+ */
+export function createPrivateFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }

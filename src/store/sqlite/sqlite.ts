@@ -8,8 +8,7 @@ import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
 import { nodeSqlite } from './driver.ts';
 import { isUniqueViolation, sqliteTrouble } from './errors.ts';
-import { claimFile } from './fileClaim.ts';
-import { createPrivateFile } from './privateFile.ts';
+import { claimFile, createPrivateFile } from './fileClaim.ts';
 
 /** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
@@ -68,6 +67,8 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
 /** The database on an open connection. `closed` is called when it is closed. */
 export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
   const { dialect, runNow, write } = nodeSqlite(sqlite);
+  // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
+  sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
@@ -79,11 +80,13 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     rowIdType: 'integer',
     textType: 'text',
     nullsLast: false,
+    indexesReservationOwners: false,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
     mayBeLost: sql`null`,
     holdingRows: sql``,
     keepingRows: sql``,
     untouchedRows: sql``,
+    contains: (text, part) => sql`instr(lower_case(coalesce(${text}, '')), lower_case(${part})) > 0`,
     isUniqueViolation,
     toTrouble: sqliteTrouble,
     // There is nobody to tell, or to be told by.

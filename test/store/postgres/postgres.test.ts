@@ -29,6 +29,7 @@ storePromises('PostgreSQL', async () => {
       store = await openStore(url, { log: silentLogger });
       return store;
     },
+    execute: (statement) => server.query(statement, database).then(() => {}),
     remove: () => store.close(),
   };
 });

@@ -37,7 +37,7 @@ const addColumn = {
 };
 
 test('each migration runs once, and what is stored stays', async () => {
-  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors']);
+  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors', '0003_indexes']);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
   await store.close();
