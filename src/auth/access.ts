@@ -1,9 +1,8 @@
 import type { AuthType } from '../config/authSettings.ts';
-import { type Caller, checkRole, type Role } from '../core/caller.ts';
+import { ANONYMOUS, type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action } from './actions.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
-import { noAuthenticator } from './none.ts';
 
 /** Somebody who was not let in. */
 export interface Refusal {
@@ -93,5 +92,12 @@ export class Access {
   }
 }
 
-/** `auth.type: none`. */
+/** `auth.type: none`: every caller is the one anonymous admin. */
+export const noAuthenticator: Authenticator = {
+  challenge: null,
+  authenticate: () => ANONYMOUS,
+  close: async () => {},
+};
+
+/** Access with `auth.type: none`. */
 export const OPEN_ACCESS = new Access(noAuthenticator);

@@ -1,9 +1,8 @@
 import type { AuthConfig } from '../config/authSettings.ts';
 import { leastCallRole } from '../core/calls/callRules.ts';
 import type { Logger } from '../core/logger.ts';
-import { Access, type Refusal } from './access.ts';
+import { Access, noAuthenticator, type Refusal } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
-import { noAuthenticator } from './none.ts';
 
 /**
  * What the group `auth` describes. The code of the one type is loaded, and no other's.

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Attachment, CallNodeMethodResponse, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../config/problems.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { type Connection, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';

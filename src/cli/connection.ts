@@ -5,6 +5,7 @@ import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { CommandFailure } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
 import { type Server, serverOf } from './server.ts';
 
@@ -60,6 +61,31 @@ export async function withConnection<T>(
   } finally {
     // One that is idle keeps no process alive, and one that is broken already would tell of it once more, to nobody.
     if (session.state() === 'open') session.abort();
+  }
+}
+
+/**
+ * Does `work` for each node in turn, the rest too when one fails.
+ * @throws CommandFailure with every failure, and the status of the first
+ */
+export async function forEachNode(
+  command: Command,
+  idents: readonly string[],
+  work: (connection: Connection, node: string) => Promise<void>,
+): Promise<void> {
+  const failures: CommandFailure[] = [];
+  await withConnection(command, async (connection, server) => {
+    for (const node of idents) {
+      try {
+        await work(connection, node);
+      } catch (error) {
+        failures.push(toCommandFailure(error, server));
+      }
+    }
+  });
+  const [first] = failures;
+  if (first !== undefined) {
+    throw new CommandFailure(first.status, failures.map(({ message }) => message).join('\nerror: '));
   }
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { type Context, contextPath, readContexts, writeContexts } from './contextFile.ts';
+import { contextPath, readContexts, writeContexts } from './contextFile.ts';
+import type { Context } from './contextSchema.ts';
 import { usageError } from './exitStatus.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { type ServerOptions, serverUrl } from './server.ts';

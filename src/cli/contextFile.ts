@@ -1,29 +1,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-
-/** A service, and what to prove who asks with. */
-export interface Context {
-  /** The service's URL. */
-  server: string;
-  /** A token; `@FILE` stands for the content of a file, which is read anew by each command. */
-  token?: string;
-  /** The user of HTTP Basic, with `password`, which may be `@FILE` too. */
-  user?: string;
-  password?: string;
-  /** The authorities that the service's certificate may come from, in PEM. */
-  ca_file?: string;
-  /** The client's own certificate and its key, in PEM. */
-  cert_file?: string;
-  key_file?: string;
-}
-
-/** The client's configuration. */
-export interface ContextFile {
-  /** The context of commands that name none. */
-  current?: string;
-  contexts: Record<string, Context>;
-}
+import type { ContextFile } from './contextSchema.ts';
 
 /** Where the client's configuration is: `passthru/config.yaml` under XDG_CONFIG_HOME or ~/.config. */
 export function contextPath(): string {

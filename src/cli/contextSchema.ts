@@ -1,8 +1,30 @@
 import { z } from 'zod';
 import { ConfigError } from '../config/problems.ts';
 import { readYamlFile } from '../config/yamlFile.ts';
-import type { ContextFile } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
+
+/** A service and the credentials for it. */
+export interface Context {
+  /** The service's URL. */
+  server: string;
+  /** A token, or `@FILE`: each command then reads the file again. */
+  token?: string;
+  /** The user of HTTP Basic; its `password` may be `@FILE` too. */
+  user?: string;
+  password?: string;
+  /** The CA bundle for verifying the server, in PEM. */
+  ca_file?: string;
+  /** The client certificate and its key, in PEM. */
+  cert_file?: string;
+  key_file?: string;
+}
+
+/** The client's configuration. */
+export interface ContextFile {
+  /** The context of commands that name none. */
+  current?: string;
+  contexts: Record<string, Context>;
+}
 
 const text = z.string().min(1);
 
@@ -26,7 +48,7 @@ const schema = z.strictObject({
 
 /**
  * Reads the client's configuration at `path`.
- * @throws CommandFailure for what is none, without repeating a value, which may be a secret
+ * @throws CommandFailure when it is invalid; repeats no value, which may be a secret
  */
 export function parseContextFile(path: string): ContextFile {
   let value: unknown;

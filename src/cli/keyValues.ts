@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { isSecretName } from '../core/secrets.ts';
-import { typeOf, typesOf } from './argumentTypes.ts';
 import { usageError } from './exitStatus.ts';
 
 /**
@@ -106,4 +105,25 @@ const IN_WORDS: Readonly<Record<string, string>> = {
 /** What was given in place of a value, as far as it fits in a line; `@FILE` as it is, for the file may hold a secret. */
 function visibleValue(given: string): string {
   return given.length > 60 ? `${JSON.stringify(given.slice(0, 60))}…` : JSON.stringify(given);
+}
+
+/** The JSON Schema types that `schema` takes, as far as it says so. */
+export function typesOf(schema: Json | undefined): string[] {
+  if (!isJsonObject(schema)) return [];
+  const { type } = schema;
+  if (typeof type === 'string') return [type];
+  if (Array.isArray(type)) return type.filter((name) => typeof name === 'string');
+  if (Array.isArray(schema.enum)) return schema.enum.map(typeOf);
+  if (schema.const !== undefined) return [typeOf(schema.const)];
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (!Array.isArray(choices)) return [];
+  const types = choices.map(typesOf);
+  // One choice that takes anything takes a text.
+  return types.some((names) => names.length === 0) ? [] : types.flat();
+}
+
+/** The JSON Schema type of `value`; `number` for every number. */
+export function typeOf(value: Json): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
 }

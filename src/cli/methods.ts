@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
 import { isJsonObject, type Json } from '../core/json.ts';
-import { typesOf } from './argumentTypes.ts';
+import { typesOf } from './keyValues.ts';
 import { Cell, type Listing } from './print/output.ts';
 
 /** Adds `--long` to a command that lists methods. */

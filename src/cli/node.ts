@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { collectPages, withConnection } from './connection.ts';
-import { forEachNode } from './eachNode.ts';
+import { collectPages, forEachNode, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
 import { nodePassthruCommand } from './nodePassthru.ts';

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { withConnection } from './connection.ts';
-import { forEachNode } from './eachNode.ts';
+import { forEachNode, withConnection } from './connection.ts';
 import { usageError } from './exitStatus.ts';
 import { readAttributes } from './keyValues.ts';
 import { nodeRecord } from './nodeRecord.ts';

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { COMPLETE } from './completeWord.ts';
+import { COMPLETE, completionCommand } from './completion/completion.ts';
 import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './print/output.ts';
@@ -44,7 +44,7 @@ const GROUPS: readonly Group[] = [
     name: 'completion',
     summary: "Print a shell's completion script",
     alone: true,
-    load: async () => (await import('./completion/completion.ts')).completionCommand(),
+    load: async () => completionCommand(),
   },
   {
     name: 'serve',

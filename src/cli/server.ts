@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { maskText } from '../core/secrets.ts';
-import { type Context, contextPath, readContexts } from './contextFile.ts';
+import { contextPath, readContexts } from './contextFile.ts';
+import type { Context } from './contextSchema.ts';
 import { usageError } from './exitStatus.ts';
 import { readText } from './keyValues.ts';
 

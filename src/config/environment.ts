@@ -1,6 +1,5 @@
-import { nearest } from './nearest.ts';
+import { nearest, showValue } from './problems.ts';
 import type { Setting } from './setting.ts';
-import { showValue } from './show.ts';
 
 /** What the environment sets. */
 export interface EnvironmentSettings {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { durationSetting, integerSetting } from './setting.ts';
+import { isNetwork } from '../net/networks.ts';
+import { durationSetting, integerSetting, listSetting } from './setting.ts';
 
 /** The group `limits`: what one client may take from the others. */
 export const limitKeys = z.strictObject({
@@ -34,4 +35,20 @@ export const limitKeys = z.strictObject({
     '30d',
     'How old an HTTP/2 connection becomes before it is told to go away (GOAWAY); what runs on it may end.',
   ),
+});
+
+const allowed = 'a list of networks such as 10.0.0.0/8 or fd00::/8, or single addresses';
+
+/** The group `destinations`. */
+export const destinationKeys = z.strictObject({
+  allow: listSetting(isNetwork, {
+    description:
+      'Networks that subscriptions and `discover` may lead to although a larger one is denied. See docs/security.md.',
+    allowed,
+  }),
+  deny: listSetting(isNetwork, {
+    description:
+      'Networks that they may not lead to, beside loopback, link-local, multicast and metadata addresses, which are denied unless `allow` has them. The smallest network that holds an address decides.',
+    allowed,
+  }),
 });

@@ -2,11 +2,9 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { readEnvironment } from './environment.ts';
-import { nearest } from './nearest.ts';
-import { ConfigError } from './problems.ts';
+import { ConfigError, nearest, showValue } from './problems.ts';
 import { type Config, configSchema, resolvePaths, SETTINGS } from './schema.ts';
 import type { Setting } from './setting.ts';
-import { showValue } from './show.ts';
 import { readYamlFile } from './yamlFile.ts';
 
 /** Where the configuration comes from. */

@@ -5,9 +5,7 @@ import { PassthruError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import { isNodeName, isUuid, type Node } from '../core/node.ts';
-import { nearest } from './nearest.ts';
-import { ConfigError } from './problems.ts';
-import { showValue } from './show.ts';
+import { ConfigError, nearest, showValue } from './problems.ts';
 import { readYamlFile } from './yamlFile.ts';
 
 /** Who enrols and reserves what the file lists, as reservations show it. */

@@ -5,8 +5,7 @@ import { isJsonObject } from '../core/json.ts';
 import { isLoopback, parseListenAddress } from '../net/listenAddress.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
-import { destinationKeys } from './destinationSettings.ts';
-import { limitKeys } from './limitSettings.ts';
+import { destinationKeys, limitKeys } from './limitSettings.ts';
 import { auditLogKey, metricsKeys, tracingKeys } from './observabilitySettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {

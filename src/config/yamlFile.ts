@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from './problems.ts';
+import { readFault } from './watchedFile.ts';
 
 /**
  * The value of the YAML file at `path`; null when it is empty.
@@ -11,7 +12,7 @@ export function readYamlFile(path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError([`${path}: cannot be read: ${reason(error)}`]);
+    throw new ConfigError([`${path}: cannot be read: ${readFault(error)}`]);
   }
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
@@ -35,11 +36,3 @@ const FAULTS: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'there is more than one document',
   TAB_AS_INDENT: 'a tab cannot indent',
 };
-
-function reason(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'EISDIR') return 'it is a directory';
-  return code ?? 'unknown error';
-}

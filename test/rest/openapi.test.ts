@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { Access } from '../../src/auth/access.ts';
-import { noAuthenticator } from '../../src/auth/none.ts';
+import { Access, noAuthenticator } from '../../src/auth/access.ts';
 import { AUTH_TYPES } from '../../src/config/authSettings.ts';
 import type { HardwareType } from '../../src/core/hardware.ts';
 import { defineMethod } from '../../src/core/method.ts';

@@ -1,5 +1,7 @@
 import { Argument, Command } from 'commander';
-import { COMPLETE } from '../completeWord.ts';
+
+/** The hidden command of completion scripts: `passthru __complete WORD…` prints candidates for the last word. */
+export const COMPLETE = '__complete';
 
 /** `passthru completion SHELL`. */
 export function completionCommand(): Command {
