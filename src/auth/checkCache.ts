@@ -15,12 +15,17 @@ export interface CheckCacheOptions {
   keep: number;
   /** How long those that were found wrong are refused without another look. */
   keepWrong: number;
-  /** The most credentials that are remembered of each kind; the oldest are forgotten first. */
+  /** The maximum number of credentials remembered of each kind; the oldest are forgotten first. */
   size?: number;
+  /** The monotonic clock, in ms. A step of the wall clock neither prolongs nor ends what is remembered. */
+  now?: () => number;
 }
 
 interface Remembered {
+  /** By the monotonic clock. */
   until: number;
+  /** By the wall clock, as `Checked.expires`. */
+  expires: number | null;
   outcome: Caller | PassthruError;
 }
 
@@ -46,7 +51,7 @@ export class CheckCache {
   #waiting = 0;
 
   constructor(options: CheckCacheOptions) {
-    this.#options = { size: SIZE, ...options };
+    this.#options = { size: SIZE, now: () => performance.now(), ...options };
   }
 
   /**
@@ -60,7 +65,7 @@ export class CheckCache {
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
     const wereRight = this.#right.has(digest);
     const known = this.#right.get(digest) ?? this.#wrong.get(digest);
-    if (known !== undefined && Date.now() < known.until) {
+    if (known !== undefined && this.#isFresh(known)) {
       if (known.outcome instanceof PassthruError) throw known.outcome;
       return known.outcome;
     }
@@ -73,6 +78,10 @@ export class CheckCache {
     const checking = this.#verify(digest, () => verify(wereRight), this.#running);
     this.#running.set(digest, checking);
     return this.#counted(checking);
+  }
+
+  #isFresh({ until, expires }: Remembered): boolean {
+    return this.#options.now() < until && (expires === null || Date.now() < expires);
   }
 
   /** Forgets everything, and what the checks that still run will say. */
@@ -92,19 +101,19 @@ export class CheckCache {
   }
 
   async #verify(digest: string, verify: () => Promise<Checked>, running: Map<string, Promise<Caller>>) {
-    const { keep, keepWrong } = this.#options;
+    const { keep, keepWrong, now } = this.#options;
     const [right, wrong] = [this.#right, this.#wrong];
     try {
       const { caller, expires } = await verify();
       right.delete(digest);
-      this.#remember(right, digest, { until: Math.min(Date.now() + keep, expires ?? Infinity), outcome: caller });
+      this.#remember(right, digest, { until: now() + keep, expires, outcome: caller });
       return caller;
     } catch (error) {
       // While it cannot be told they stay what they were, though not believed.
       if (error instanceof PassthruError && error.kind === 'unauthenticated') {
         right.delete(digest);
         wrong.delete(digest);
-        this.#remember(wrong, digest, { until: Date.now() + keepWrong, outcome: error });
+        this.#remember(wrong, digest, { until: now() + keepWrong, expires: null, outcome: error });
       }
       throw error;
     } finally {

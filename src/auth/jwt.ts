@@ -5,7 +5,7 @@ import { type Caller, highestRole, ROLES } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
-import { createTroubleLog } from './throttledLog.ts';
+import { createThrottledLog } from './throttledLog.ts';
 
 export interface JwtOptions {
   /** Where the issuer publishes its keys (RFC 7517, 5); null when they are in a file. */
@@ -24,6 +24,8 @@ export interface JwtOptions {
   /** The claim that holds the caller's role or roles, among other words. Dots lead into objects. */
   role_claim: string;
   log: Logger;
+  /** The monotonic clock, in ms. */
+  now?: () => number;
 }
 
 /** How long the issuer may take to answer with its keys, in milliseconds. */
@@ -50,7 +52,7 @@ const KEY_FAULTS: ReadonlySet<string> = new Set([
 export function createJwtAuthenticator(options: JwtOptions): Authenticator {
   const { issuer, clock_tolerance, name_claim, role_claim, log } = options;
   const source = keySource(options);
-  const tellTrouble = createTroubleLog(log);
+  const warn = createThrottledLog(log);
   let waiting = 0;
   const checks = {
     issuer,
@@ -74,7 +76,7 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
       } catch (error) {
         if (error instanceof PassthruError) throw error;
         if (error instanceof errors.JOSEError && !isKeyFault(error)) throw invalidToken(error);
-        tellTrouble({ err: error }, 'the key set of the issuer cannot be used');
+        warn({ err: error }, 'the key set of the issuer cannot be used');
         const message = 'The keys of the issuer of tokens cannot be had; who calls cannot be told now.';
         throw new PassthruError('identity_unavailable', message, { cause: error });
       } finally {
@@ -87,9 +89,12 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
   };
 }
 
-function keySource({ jwks_url, jwks_file, log }: JwtOptions): { keys(): JWTVerifyGetKey; close(): void } {
+function keySource({ jwks_url, jwks_file, log, now = () => performance.now() }: JwtOptions): {
+  keys(): JWTVerifyGetKey;
+  close(): void;
+} {
   if (jwks_file === null) {
-    const keys = fetchedKeys(new URL(jwks_url as string));
+    const keys = fetchedKeys(new URL(jwks_url as string), now);
     return { keys: () => keys, close() {} };
   }
   let keys = readKeySet(jwks_file);
@@ -108,11 +113,11 @@ function keySource({ jwks_url, jwks_file, log }: JwtOptions): { keys(): JWTVerif
  * The keys at `url`. While they cannot be had they are asked for once a second, however many tokens come, and those that are
  * known and not too old count on.
  */
-function fetchedKeys(url: URL): JWTVerifyGetKey {
+function fetchedKeys(url: URL, now: () => number): JWTVerifyGetKey {
   const keys = createRemoteJWKSet(url, { timeoutDuration: FETCH_TIMEOUT });
   let failure: { error: unknown; until: number } | null = null;
   return async (header, token) => {
-    if (failure !== null && Date.now() < failure.until) {
+    if (failure !== null && now() < failure.until) {
       const known = keys.fresh ? keys.jwks() : undefined;
       if (known === undefined) throw failure.error;
       return await createLocalJWKSet(known)(header, token);
@@ -120,7 +125,7 @@ function fetchedKeys(url: URL): JWTVerifyGetKey {
     try {
       return await keys(header, token);
     } catch (error) {
-      if (isKeyFault(error)) failure = { error, until: Date.now() + FETCH_AGAIN };
+      if (isKeyFault(error)) failure = { error, until: now() + FETCH_AGAIN };
       throw error;
     }
   };

@@ -5,7 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import { type Authenticator, noCredentials, wrongCredentials } from './authenticator.ts';
 import { CheckCache } from './checkCache.ts';
 import { expiryOf, type KeystoneAccount, KeystoneClient } from './keystoneClient.ts';
-import { createTroubleLog } from './throttledLog.ts';
+import { createThrottledLog } from './throttledLog.ts';
 
 export interface KeystoneOptions extends KeystoneAccount {
   /** What callers are told to sign on at. */
@@ -40,7 +40,7 @@ export function createKeystoneAuthenticator(options: KeystoneOptions): Authentic
   const client = new KeystoneClient(options);
   const cache = new CheckCache({ keep: options.token_cache_time, keepWrong: KEEP_WRONG });
   const projects = new Set(options.projects);
-  const tellTrouble = createTroubleLog(options.log);
+  const warn = createThrottledLog(options.log);
 
   return {
     challenge: `Keystone uri="${options.www_authenticate_uri}"`,
@@ -49,7 +49,7 @@ export function createKeystoneAuthenticator(options: KeystoneOptions): Authentic
       if (!TOKEN.test(authToken)) throw invalidToken();
       return cache.check([authToken], async () => {
         const token = await client.validate(authToken).catch((error) => {
-          if (error instanceof PassthruError) tellTrouble({ why: error.message, err: error.cause }, 'Keystone failed');
+          if (error instanceof PassthruError) warn({ why: error.message, err: error.cause }, 'Keystone failed');
           throw error;
         });
         const expires = token === null ? 0 : expiryOf(token);

@@ -1,22 +1,26 @@
 import type { Logger } from '../core/logger.ts';
 
-/** So long nothing is said after something was, in milliseconds. */
-const QUIET = 10_000;
+/** The minimum time between two lines, in ms. */
+const INTERVAL = 10_000;
 
 /**
- * Warns of trouble that each request meets anew, such as an identity service that is away: once in ten seconds at most,
- * with how often it was not said. Anybody can send requests, and would fill the log's disk.
+ * Returns a function that warns at most once in ten seconds, and counts what it left out in `suppressed`. For errors
+ * that every request meets, such as an identity service that is down: anyone can send requests and fill the disk.
+ * @param now the monotonic clock, in ms
  */
-export function createTroubleLog(log: Logger): (fields: object, message: string) => void {
-  let quietUntil = 0;
-  let unsaid = 0;
+export function createThrottledLog(
+  log: Logger,
+  now: () => number = () => performance.now(),
+): (fields: object, message: string) => void {
+  let quietUntil = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
   return (fields, message) => {
-    if (Date.now() < quietUntil) {
-      unsaid += 1;
+    if (now() < quietUntil) {
+      suppressed += 1;
       return;
     }
-    log.warn({ ...fields, unsaid }, message);
-    quietUntil = Date.now() + QUIET;
-    unsaid = 0;
+    log.warn({ ...fields, suppressed }, message);
+    quietUntil = now() + INTERVAL;
+    suppressed = 0;
   };
 }

@@ -125,7 +125,7 @@ const keys = z.strictObject({
   }),
 });
 
-/** Whatever else is wrong, so that every fault is told at once. */
+/** Checks across keys run even when single keys are invalid, so that every problem is reported at once. */
 const when = ({ value }: { value: unknown }) => isJsonObject(value);
 
 /** `keys`, and what holds between them. */
@@ -139,6 +139,15 @@ export const configSchema = keys
     path: ['metrics', 'listen'],
     when,
     error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:9385',
+  })
+  .refine(isLockWaitBounded, {
+    path: ['node_locked_retry_attempts'],
+    when,
+    error: ({ input }) => {
+      const { node_locked_retry_interval: interval } = input as Config;
+      const most = Math.floor(LONGEST_LOCK_WAIT / interval) + 1;
+      return `at most ${most} with node_locked_retry_interval ${interval / 1000}s: the attempts may take 1d in all`;
+    },
   })
   .superRefine(
     (value, context) => {
@@ -175,6 +184,15 @@ export function resolvePaths(config: Config, directory: string): Config {
     secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
+}
+
+/** The longest time that the attempts to lock a node may take in all, in ms. */
+const LONGEST_LOCK_WAIT = 24 * 60 * 60 * 1000;
+
+/** Whether the wait for a locked node is one that a timer can hold; true when one of the two keys is invalid itself. */
+function isLockWaitBounded({ node_locked_retry_attempts: attempts, node_locked_retry_interval: interval }: Config) {
+  if (typeof attempts !== 'number' || typeof interval !== 'number') return true;
+  return (attempts - 1) * interval <= LONGEST_LOCK_WAIT;
 }
 
 /** Whether only this machine can reach a service that believes everybody. */

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { CheckCache } from '../../src/auth/checkCache.ts';
 import type { Caller } from '../../src/core/caller.ts';
+import { PassthruError } from '../../src/core/errors.ts';
 
 const ANN: Caller = { name: 'ann', role: 'admin' };
 const checked = { caller: ANN, expires: null };
@@ -45,4 +46,50 @@ test('credentials that were right are looked at again before all that wait, howe
   expect(isLetWait(cache, 'new')).toBe(false);
   expect(await cache.check(['ann'], verify)).toBe(ANN);
   expect(told).toEqual([false, true]);
+});
+
+describe('a step of the wall clock', () => {
+  test.each([-3_600_000, 3_600_000])('of %d ms neither prolongs nor ends what is remembered', async (step) => {
+    let now = 0;
+    const cache = new CheckCache({ keep: 1000, keepWrong: 500, now: () => now });
+    const verify = vi.fn(async () => checked);
+    const reject = vi.fn(async () => {
+      throw new PassthruError('unauthenticated', 'wrong');
+    });
+    const checkBoth = async () => {
+      await cache.check(['ann'], verify);
+      await expect((async () => cache.check(['bob'], reject))()).rejects.toMatchObject({ kind: 'unauthenticated' });
+      return [verify.mock.calls.length, reject.mock.calls.length];
+    };
+    try {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      expect(await checkBoth()).toEqual([1, 1]);
+      vi.setSystemTime(Date.now() + step);
+      now = 499;
+      expect(await checkBoth()).toEqual([1, 1]);
+      now = 999;
+      expect(await checkBoth()).toEqual([1, 2]);
+      now = 1000;
+      expect(await checkBoth()).toEqual([2, 2]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+test('credentials that expire are checked again from then on, though remembered for longer', async () => {
+  const cache = new CheckCache({ keep: 60_000, keepWrong: 1000, now: () => 0 });
+  try {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const verify = vi.fn(async () => ({ caller: ANN, expires: Date.now() + 1000 }));
+    await cache.check(['ann'], verify);
+    vi.setSystemTime(Date.now() + 999);
+    await cache.check(['ann'], verify);
+    expect(verify).toHaveBeenCalledTimes(1);
+    vi.setSystemTime(Date.now() + 1);
+    await cache.check(['ann'], verify);
+    expect(verify).toHaveBeenCalledTimes(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -189,6 +189,29 @@ describe('an issuer that is away', () => {
     await authenticator.close();
   });
 
+  test('is asked again after a second by the monotonic clock, though the wall clock was set back', async () => {
+    let now = 0;
+    const authenticator = createJwtAuthenticator(options({ now: () => now }));
+    const token = await issuer.token({});
+    const ask = async () =>
+      authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
+    try {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      published = null;
+      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      published = issuer.keySet;
+      vi.setSystemTime(Date.now() - 60_000);
+      now = 999;
+      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      now = 1000;
+      await expect(ask()).resolves.toMatchObject({ name: 'somebody' });
+    } finally {
+      vi.useRealTimers();
+      published = issuer.keySet;
+      await authenticator.close();
+    }
+  });
+
   test('shuts out nobody whose key is known, while others bring tokens of keys that are not', async () => {
     published = issuer.keySet;
     const authenticator = createJwtAuthenticator(options());

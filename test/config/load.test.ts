@@ -82,6 +82,19 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
       'node_locked_retry_interval: -1',
       `node_locked_retry_interval: -1 is not allowed; allowed: a duration from 0s to 1h, ${DURATION}`,
     ],
+    // setTimeout would overflow, and the wait would end at once.
+    [
+      'node_locked_retry_attempts: 1000\nnode_locked_retry_interval: 1h',
+      'node_locked_retry_attempts: 1000 is not allowed; allowed: at most 25 with node_locked_retry_interval 3600s: the attempts may take 1d in all',
+    ],
+    [
+      'node_locked_retry_attempts: 26\nnode_locked_retry_interval: 60m',
+      'node_locked_retry_attempts: 26 is not allowed; allowed: at most 25 with node_locked_retry_interval 3600s: the attempts may take 1d in all',
+    ],
+    [
+      'node_locked_retry_attempts: 1000\nnode_locked_retry_interval: 87',
+      'node_locked_retry_attempts: 1000 is not allowed; allowed: at most 994 with node_locked_retry_interval 87s: the attempts may take 1d in all',
+    ],
     ['lock_wait_max: 2d', `lock_wait_max: "2d" is not allowed; allowed: a duration from 0s to 1d, ${DURATION}`],
     ['node_lock_lease: 0', `node_lock_lease: 0 is not allowed; allowed: a duration from 1s to 1h, ${DURATION}`],
     ['workers_pool_size: 0', 'workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000'],
@@ -126,6 +139,15 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ['fake: { colour: red }', 'fake.colour: is no known key (its value: "red"); allowed: vendor_delay'],
   ])('%s', (yaml, problem) => {
     expect(problemsOf(yaml)).toEqual([problem]);
+  });
+
+  test.each([
+    'node_locked_retry_attempts: 25\nnode_locked_retry_interval: 1h',
+    'node_locked_retry_attempts: 1000\nnode_locked_retry_interval: 86s',
+    'node_locked_retry_attempts: 0\nnode_locked_retry_interval: 1h',
+    'node_locked_retry_interval: 1h',
+  ])('%j stays within a day', (yaml) => {
+    expect(problemsOf(yaml)).toEqual([]);
   });
 
   test('a key that is a trap of JavaScript is unknown as any other', () => {

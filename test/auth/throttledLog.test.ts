@@ -1,0 +1,22 @@
+import { expect, test, vi } from 'vitest';
+import { createThrottledLog } from '../../src/auth/throttledLog.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+
+test('an error that repeats is logged once in ten seconds, with how often it was left out, whatever the wall clock does', () => {
+  let now = 5;
+  const lines: unknown[] = [];
+  const warn = createThrottledLog({ ...silentLogger, warn: (fields) => void lines.push(fields) }, () => now);
+  try {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    for (let count = 0; count < 3; count++) warn({ why: 'away' }, 'Keystone failed');
+    vi.setSystemTime(Date.now() - 3_600_000);
+    now += 9_999;
+    warn({ why: 'away' }, 'Keystone failed');
+    expect(lines).toEqual([{ why: 'away', suppressed: 0 }]);
+    now += 1;
+    warn({ why: 'away' }, 'Keystone failed');
+    expect(lines.slice(1)).toEqual([{ why: 'away', suppressed: 3 }]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
