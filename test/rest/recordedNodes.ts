@@ -6,7 +6,7 @@ import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHard
 import { startFleet } from '../../src/sim/index.ts';
 import { type RestService, startRestService } from './service.ts';
 
-/** The service that the exchanges were recorded with: a simulated BMC with the facts of the recorded one, and its nodes. */
+/** The service as recorded: its eight nodes, and a simulated BMC with the data of the recorded one. */
 export interface RecordedService extends RestService {
   /** The BMC's address. */
   bmc: string;

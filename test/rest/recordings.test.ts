@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RecordedService, startRecordedService } from './recordedNodes.ts';
 import { readExchanges, replay } from './replay.ts';
 
-/** How many exchanges each recording has, so that a lost file is no success. */
+/** Exchanges in each recording, so that a lost file does not pass. */
 const RECORDINGS = { 'transcripts.json': 84, 'node-transcripts.json': 42, 'cli-transcripts.json': 28 };
 
 describe.each(Object.entries(RECORDINGS))('the recorded exchanges of %s', (file, count) => {
   let service: RecordedService;
-  // Each recording began with the same eight nodes and goes through them in order.
+  // Each recording was made in order, on the same eight nodes.
   beforeAll(async () => {
     service = await startRecordedService();
   });
@@ -21,6 +21,6 @@ describe.each(Object.entries(RECORDINGS))('the recorded exchanges of %s', (file,
     return { name: `${index + 1}: ${name ?? `${request.method} ${request.path}`}`, exchange };
   });
   test.each(named)('$name', async ({ exchange }) => {
-    expect(await replay(service.url, exchange, service.bmc)).toBeNull();
+    expect(await replay(service, exchange)).toBeNull();
   });
 });

@@ -1,24 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { isTerminal } from '../../src/core/job.ts';
 import { type Answer, type Sent, send } from './client.ts';
+import type { RecordedService } from './recordedNodes.ts';
 
-/** What this product must answer to a recorded request. */
+/** The response required of this service. */
 interface Want {
   status: number;
-  /** `json`: the recorded document, or `json` where given; `superset`: at least it; `shape`: at least its keys. */
+  /** `json`: equals `json`, by default the recorded document; `superset`: contains it; `shape`: has its keys. */
   body?: 'json' | 'superset' | 'shape' | 'keys' | 'empty';
   json?: unknown;
   fault?: string;
   fault_contains?: string;
-  /** The keys that the document has at least. */
+  /** Keys that the document must have. */
   keys?: string[];
-  /** What the document holds at least. */
+  /** What the document must contain. */
   subset?: unknown;
-  /** How many nodes it lists. */
+  /** Number of nodes listed. */
   count?: number;
 }
 
-/** A request to a real Ironic, what it answered and what is wanted here. */
+/** A request recorded from a real Ironic, its response, and the response required here. */
 export interface Exchange {
   name?: string;
   request: Sent;
@@ -34,17 +36,20 @@ export function readExchanges(file: string): Exchange[] {
 }
 
 /**
- * Sends a recorded request to the service at `base` and answers what is wrong with its answer; null when it is what is
- * wanted. The BMC at `bmc` stands in for the recorded one, both ways.
+ * Sends a recorded request to `service`. Returns how the response differs from the required one, null if it does not.
+ * The addresses of the recorded BMC and of the service's are exchanged, both ways. A job that the request started has
+ * ended when this returns, as in the recording: it holds the lock that the next exchange needs.
  */
-export async function replay(base: string, { request, response, want }: Exchange, bmc: string): Promise<string | null> {
-  const answer = await send(base, {
+export async function replay(service: RecordedService, { request, response, want }: Exchange): Promise<string | null> {
+  const { url, bmc } = service;
+  const answer = await send(url, {
     ...request,
     headers: request.headers ?? {},
     body: request.body === null ? undefined : replaceText(request.body, RECORDED_BMC, bmc),
   });
+  await endOfJob(service, answer);
   if (answer.status !== want.status)
-    return `status ${answer.status}, wanted ${want.status}: ${answer.text.slice(0, 300)}`;
+    return `status ${answer.status}, expected ${want.status}: ${answer.text.slice(0, 300)}`;
   if (answer.status >= 400) return faultDifference(answer, want, bmc);
 
   const hadVersion = Object.keys(response.headers).some((name) => name.toLowerCase() === VERSION);
@@ -52,17 +57,23 @@ export async function replay(base: string, { request, response, want }: Exchange
   return bodyDifference(replaceText(answer.json, bmc, RECORDED_BMC), answer.text, response.json, want);
 }
 
+async function endOfJob({ core }: RecordedService, { headers }: Answer): Promise<void> {
+  const id = headers['passthru-job-id'];
+  if (typeof id !== 'string') return;
+  for await (const job of core.jobs.watch(id, null, AbortSignal.timeout(30_000))) if (isTerminal(job)) return;
+}
+
 const VERSION = 'x-openstack-ironic-api-version';
 
 function faultDifference({ status, headers, fault }: Answer, want: Want, bmc: string): string | null {
   if (!String(headers['content-type']).startsWith('application/json')) return `content type ${headers['content-type']}`;
   if (fault === undefined) return 'error_message is not a JSON text';
-  // What Ironic's HTTP layer answers has another shape, and no text that matters.
+  // Responses of Ironic's HTTP layer have another shape, and no text that matters.
   if (status === 406 || (want.fault === undefined && want.fault_contains === undefined)) return null;
   const text = String(fault.faultstring).replaceAll(bmc, RECORDED_BMC);
   const side = status >= 500 ? 'Server' : 'Client';
-  if (fault.faultcode !== side) return `faultcode ${fault.faultcode}, wanted ${side}`;
-  if (want.fault !== undefined && text !== want.fault) return `fault "${text}", wanted "${want.fault}"`;
+  if (fault.faultcode !== side) return `faultcode ${fault.faultcode}, expected ${side}`;
+  if (want.fault !== undefined && text !== want.fault) return `fault "${text}", expected "${want.fault}"`;
   return text.includes(want.fault_contains ?? '') ? null : `fault "${text}" lacks "${want.fault_contains}"`;
 }
 
@@ -71,7 +82,7 @@ function bodyDifference(got: unknown, text: string, recorded: unknown, want: Wan
   const missing = (keys: string[]) => keys.filter((key) => !(isObject(got) && key in got));
   switch (want.body) {
     case 'empty':
-      return text === '' ? null : `a body, wanted none: ${shown}`;
+      return text === '' ? null : `expected no body: ${shown}`;
     case 'json':
       return isDeepStrictEqual(got, 'json' in want ? want.json : recorded) ? null : `another document: ${shown}`;
     case 'superset':
@@ -92,11 +103,11 @@ function bodyDifference(got: unknown, text: string, recorded: unknown, want: Wan
     : `lacks ${JSON.stringify(want.subset)}: ${shown}`;
 }
 
-/** Keys of interfaces and properties of Ironic that need not be shown. */
+/** Keys of Ironic's interfaces and properties that this service may leave out. */
 const UNSERVED_KEYS =
   /_interfaces?$|^(agent_|deploy_|rescue_|image_|cert_|force_|redfish_(?!address|system_id|username|password|verify_ca|auth_type))/;
 
-/** Whether `got` holds all that `want` holds. */
+/** Tells whether `got` contains all of `want`. */
 function covers(want: unknown, got: unknown): boolean {
   if (Array.isArray(want)) {
     return Array.isArray(got) && got.length >= want.length && want.every((item, index) => covers(item, got[index]));
