@@ -11,9 +11,10 @@ export {
   type FieldViolation,
   PassthruError,
 } from './core/errors.ts';
-export type { DriverTask, HardwareType, HttpMethod, NodeTask, Task, VendorInterface } from './core/hardware.ts';
+export type { HardwareType, VendorInterface } from './core/hardware.ts';
 export type { Json, JsonObject } from './core/json.ts';
 export type { Logger } from './core/logger.ts';
 export { Attachment, defineMethod, type Method, type MethodDefinition } from './core/method.ts';
 export type { Node } from './core/node.ts';
+export type { DriverTask, HttpMethod, NodeTask, Task } from './core/task.ts';
 export type { DriverContext, DriverModule } from './drivers/load.ts';

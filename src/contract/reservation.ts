@@ -5,7 +5,7 @@ import {
   type Reservation as ReservationMessage,
   ReservationSchema,
 } from '../../gen/passthru/v1/error_pb.ts';
-import type { Reservation } from '../core/node.ts';
+import type { Reservation } from '../core/reservation.ts';
 
 /** `reservation` as the contract's message. */
 export function reservationToMessage(reservation: Reservation): ReservationMessage {

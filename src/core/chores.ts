@@ -1,8 +1,86 @@
-import { INTERRUPTED, recordError } from './calls/idempotency.ts';
+import { INTERRUPTED, KEPT, recordError } from './calls/idempotency.ts';
 import type { ErrorRecord } from './errors.ts';
 import { type Job, lastErrorText } from './job.ts';
+import type { JobRunner } from './jobs/jobRunner.ts';
+import type { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import type { Reaped, Store } from './store.ts';
+import { type Periodic, periodically } from './waiting.ts';
+
+/** The interval at which old jobs and idempotency keys are removed, in milliseconds. */
+const RETENTION_INTERVAL = 60_000;
+
+/** The interval at which a shared store is searched for changes of which no notification came, in milliseconds. */
+const SWEEP_INTERVAL = 5000;
+
+/** The parts that the chores work on. */
+export interface ChoresParts {
+  store: Store;
+  locks: Locks;
+  jobs: JobRunner;
+  /** Milliseconds. */
+  lease: number;
+  retention: RetentionSettings;
+  log: Logger;
+}
+
+/**
+ * Starts the background tasks of a core: removing old jobs and, on a shared store, following the changes of other processes
+ * and ending what lost ones have left.
+ * @returns stops them all; resolves when none runs any more
+ */
+export function startChores({ store, locks, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
+  const stopping = new AbortController();
+  const chores = [
+    periodically(
+      RETENTION_INTERVAL,
+      () => removeOld(store, retention, stopping.signal),
+      log,
+      'removing old jobs failed, retrying',
+    ),
+  ];
+  if (store.shared) chores.push(...followOthers(store, locks, jobs, lease, log));
+  return async () => {
+    stopping.abort();
+    await Promise.all(chores.map((chore) => chore.stop()));
+  };
+}
+
+/** Follows what other processes change, by the store's notifications and by looking. */
+function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number, log: Logger): Periodic[] {
+  const followJobs = async () => {
+    await Promise.all([jobs.stopRequested(), jobs.lookAgain()]);
+  };
+  const failure = 'reading jobs changed by other processes failed, retrying';
+  const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
+  store.onChange((change) => {
+    if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
+    else if (change.kind === 'job_changed') jobs.changed(change.id, change.revision);
+    else {
+      if (change.kind === 'missed') locks.nudgeAll();
+      followJobsNow();
+    }
+  });
+  const sweepLateCommits = async () => {
+    await locks.releaseUnknown();
+    await jobs.abandoned.lookAgain();
+  };
+  const reapLost = async () => {
+    const { failed, freed } = await reap(store, log, false);
+    for (const { id, revision } of failed) jobs.changed(id, revision);
+    for (const nodeUuid of freed) locks.nudge(nodeUuid);
+  };
+  return [
+    periodically(SWEEP_INTERVAL, followJobs, log, failure),
+    periodically(SWEEP_INTERVAL, sweepLateCommits, log, 'late-commit sweep failed, retrying'),
+    periodically(
+      Math.min(SWEEP_INTERVAL, lease / 3),
+      reapLost,
+      log,
+      'ending the work of lost processes failed, retrying',
+    ),
+  ];
+}
 
 /** What a job that its process left behind is failed with. It is never run again by itself. */
 export const WORKER_LOST: ErrorRecord = {
@@ -29,6 +107,31 @@ export async function reap(store: Store, log: Logger, all: boolean): Promise<Rea
   for (const { id, nodeUuid, method } of reaped.failed) {
     log.warn({ job: id, node: nodeUuid, method }, 'job failed: worker lost');
   }
-  for (const node of reaped.freed) log.warn({ node }, 'the node of a lost process is free again');
+  for (const node of reaped.freed) log.warn({ node }, 'node of a lost process released');
   return reaped;
+}
+
+export interface RetentionSettings {
+  /** Milliseconds for which an ended job is kept; null: for good. */
+  time: number | null;
+  /** How many ended jobs are kept; null: all. */
+  count: number | null;
+}
+
+/** Rows that one step removes: so few that nothing else waits long for it. */
+const BATCH = 200;
+
+/** Removes ended jobs and idempotency keys that are kept no longer, in small batches; between two, others have their turn. */
+export async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
+  const now = Date.now();
+  const old = time === null ? null : { endTime: new Date(now - time), id: '' };
+  const surplus = count === null ? null : await store.placeAfterNewest(count);
+  for (const place of [old, surplus]) {
+    if (place !== null) await inBatches(() => store.removeEndedJobs(place, BATCH), signal);
+  }
+  await inBatches(() => store.removeIdempotent(new Date(now - KEPT), BATCH), signal);
+}
+
+async function inBatches(remove: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await remove()) === BATCH) await new Promise(setImmediate);
 }

@@ -1,21 +1,18 @@
 import { Dispatch } from './calls/dispatch.ts';
 import { Idempotency } from './calls/idempotency.ts';
-import { reap } from './chores.ts';
+import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
-import { Running, settledWithin } from './inFlight.ts';
+import { Running, settledWithin, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
 import { Lease } from './locks/lease.ts';
 import { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
 import { NO_OBSERVER, type Observer } from './observer.ts';
-import { periodically } from './periodic.ts';
 import { Registry } from './registry.ts';
-import { type RetentionSettings, removeOld } from './retention.ts';
 import type { Store } from './store.ts';
-import { Workers } from './workers.ts';
 
 export interface CoreSettings {
   /** How often a locked node is tried before the call fails. */
@@ -47,12 +44,6 @@ export interface CoreOptions {
 
 /** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
-
-/** How often old jobs and idempotency keys are looked for, in milliseconds. */
-const RETENTION_INTERVAL = 60_000;
-
-/** How often a store that others use too is asked for changes that nobody told of, in milliseconds. */
-const LOOK_INTERVAL = 5000;
 
 /**
  * Makes the core and ends what an earlier process left in the store.
@@ -97,51 +88,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   // What is left in a store that this process has to itself is nobody's.
   if (!store.shared) await reap(store, log, true);
   await lease.start();
-  const stopping = new AbortController();
-  const chores = [
-    periodically(RETENTION_INTERVAL, () => removeOld(store, retention, stopping.signal), {
-      log,
-      failure: 'old jobs could not be removed; trying again',
-    }),
-  ];
-  if (store.shared) {
-    store.onChange((change) => {
-      if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
-      else if (change.kind === 'job_changed') jobs.changed(change.id, change.revision);
-      else if (change.kind === 'cancel_requested') void lookAtJobs();
-      else {
-        locks.nudgeAll();
-        void lookAtJobs();
-      }
-    });
-    const lookAtJobs = async () => {
-      try {
-        await Promise.all([jobs.stopRequested(), jobs.lookAgain()]);
-      } catch (error) {
-        log.warn({ err: error }, 'the jobs of other processes could not be looked at; trying again');
-      }
-    };
-    chores.push(
-      periodically(LOOK_INTERVAL, lookAtJobs, { log, failure: '' }),
-      periodically(
-        LOOK_INTERVAL,
-        async () => {
-          await locks.releaseUnknown();
-          await jobs.abandoned.lookAgain();
-        },
-        { log, failure: 'what was stored after it was given up could not be looked for; trying again' },
-      ),
-      periodically(
-        Math.min(LOOK_INTERVAL, leaseTime / 3),
-        async () => {
-          const { failed, freed } = await reap(store, log, false);
-          for (const { id, revision } of failed) jobs.changed(id, revision);
-          for (const nodeUuid of freed) locks.nudge(nodeUuid);
-        },
-        { log, failure: 'what lost processes left could not be ended; trying again' },
-      ),
-    );
-  }
+  const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });
 
   return {
     host,
@@ -168,8 +115,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     },
     async shutdown(grace) {
       running.close();
-      stopping.abort();
-      await Promise.all(chores.map((chore) => chore.stop()));
+      await stopChores();
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
         if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end at shutdown');

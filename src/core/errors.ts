@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.ts';
-import type { Reservation } from './node.ts';
+import type { Reservation } from './reservation.ts';
 
 /**
  * What can go wrong. Each kind has one REST status and fault side, one gRPC code and one `ErrorReason`;

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { parseArguments } from './arguments.ts';
 import type { Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
-import type { HttpMethod, Task } from './hardware.ts';
-import { HTTP_METHODS } from './hardware.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { HttpMethod, Task } from './task.ts';
+import { HTTP_METHODS } from './task.ts';
 
 /** Bytes as the answer of a method with `attach`. */
 export class Attachment {

@@ -1,7 +1,7 @@
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { type PassthruError, toPassthruError } from './errors.ts';
-import type { HttpMethod } from './hardware.ts';
 import type { Job } from './job.ts';
+import type { HttpMethod } from './task.ts';
 
 /** From when to when something took, in milliseconds by the monotonic clock. */
 export interface Period {

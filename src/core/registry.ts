@@ -1,7 +1,8 @@
 import type { Drivers } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
-import type { DriverTask, HardwareType, NodeTask, VendorInterface } from './hardware.ts';
+import type { HardwareType, VendorInterface } from './hardware.ts';
 import type { Method } from './method.ts';
+import type { DriverTask, NodeTask } from './task.ts';
 
 /** The methods of a vendor interface or a driver. */
 interface MethodTable<T extends DriverTask> {

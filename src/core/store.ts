@@ -1,7 +1,8 @@
 import type { ErrorRecord } from './errors.ts';
 import type { Job, JobState, Progress } from './job.ts';
 import type { Json, JsonObject } from './json.ts';
-import type { Node, NodeChanges, Reservation } from './node.ts';
+import type { Node, NodeChanges } from './node.ts';
+import type { Reservation } from './reservation.ts';
 
 /**
  * A node as a store reads it. `fence` grows by one with every reservation of the node. Every change of a node but its `last_error` happens under a reservation: a node that was read FREE at
@@ -161,6 +162,8 @@ export interface EndPlace {
 export interface Store {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
+  /** Fires when the store is closed: no step succeeds from then on. */
+  readonly closed: AbortSignal;
 
   /**
    * Enrols `node`, free and never changed. The caller has checked every field. The first `fence` must be above all fences

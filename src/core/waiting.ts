@@ -1,5 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from './logger.ts';
+
+/** How long to wait before a step that the store could not do is repeated, in ms. */
+const STORE_RETRY = 1000;
+
+/** The longest delay of a timer of Node, in ms: it fires at once after a longer one. */
+export const MAX_DELAY = 2 ** 31 - 1;
+
+/** Waits `ms` milliseconds. Throws the signal's reason as soon as it fires. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+    throw signal?.aborted ? signal.reason : error;
+  });
+}
+
 /**
- * `work`, or the reason of `signal` when that fires first; `work` then goes on to its own end.
+ * Returns what `work` returns, or throws the reason of `signal` when that fires first; `work` then goes on to its own end.
  * @param aborted called when the signal fires first
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, aborted?: () => void): Promise<T> {
@@ -14,5 +30,113 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, abo
     return await Promise.race([work, left.promise]);
   } finally {
     signal.removeEventListener('abort', leave);
+  }
+}
+
+/**
+ * Repeats `step` until it succeeds, a second apart, and returns its result. Keeps no process alive.
+ * @param closed ends the attempts: a store that is closed never succeeds again
+ * @param failed called with the error of each attempt; may throw to end the attempts
+ * @throws the reason of `closed`
+ */
+export async function untilStored<T>(
+  step: () => Promise<T>,
+  closed: AbortSignal,
+  failed: (error: unknown) => void = () => {},
+): Promise<T> {
+  for (;;) {
+    try {
+      return await step();
+    } catch (error) {
+      closed.throwIfAborted();
+      failed(error);
+      await sleep(STORE_RETRY, undefined, { signal: closed, ref: false }).catch(() => closed.throwIfAborted());
+    }
+  }
+}
+
+/** A background task that is repeated until it is stopped. */
+export interface Periodic {
+  /** Resolves when the run that is under way has ended. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs `work` every `interval` milliseconds, one run at a time; the first comes after the first interval. An error is logged
+ * with the message `failure`, and the next run follows all the same. Keeps no process alive.
+ */
+export function periodically(interval: number, work: () => Promise<void>, log: Logger, failure: string): Periodic {
+  let run: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | null = null;
+  let stopped = false;
+  const next = () => {
+    if (!stopped) timer = setTimeout(begin, interval).unref();
+  };
+  const begin = () => {
+    run = work()
+      .catch((error: unknown) => log.warn({ err: error }, failure))
+      .then(next);
+  };
+  next();
+  return {
+    stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      return run;
+    },
+  };
+}
+
+/** Callers that wait for their turn, first come, first served. */
+export class WaitingLine<T = void> {
+  readonly #callers: { grant(value: T): void; refuse(error: unknown): void }[] = [];
+
+  /** The number of callers that wait. */
+  get length(): number {
+    return this.#callers.length;
+  }
+
+  /**
+   * Waits until `grant` reaches this caller and returns its value.
+   * @param ms the longest wait, in milliseconds
+   * @param late makes the error of a wait that took longer
+   * @throws that error, the signal's reason, or the error given to `refuseAll`
+   */
+  wait(ms: number, signal: AbortSignal, late: () => unknown): Promise<T> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', aborted);
+        const place = this.#callers.indexOf(caller);
+        if (place !== -1) this.#callers.splice(place, 1);
+      };
+      const caller = {
+        grant: (value: T) => {
+          leave();
+          resolve(value);
+        },
+        refuse: (error: unknown) => {
+          leave();
+          reject(error);
+        },
+      };
+      const aborted = () => caller.refuse(signal.reason);
+      const timer = setTimeout(() => caller.refuse(late()), Math.min(ms, MAX_DELAY));
+      signal.addEventListener('abort', aborted, { once: true });
+      this.#callers.push(caller);
+    });
+  }
+
+  /** Gives the first in line its turn with `value`. Returns false when no one waits. */
+  grant(value: T): boolean {
+    const [first] = this.#callers;
+    first?.grant(value);
+    return first !== undefined;
+  }
+
+  /** Ends the wait of all with `error`. */
+  refuseAll(error: unknown): void {
+    for (const caller of [...this.#callers]) caller.refuse(error);
   }
 }

@@ -2,8 +2,9 @@ import { registerHooks } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PassthruError } from '../core/errors.ts';
-import { type HardwareType, HTTP_METHODS } from '../core/hardware.ts';
+import type { HardwareType } from '../core/hardware.ts';
 import type { Logger } from '../core/logger.ts';
+import { HTTP_METHODS } from '../core/task.ts';
 
 /** What a driver module's function gets. */
 export interface DriverContext {

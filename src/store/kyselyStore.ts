@@ -22,11 +22,12 @@ export function kyselyStore(
   onTrouble: () => void = () => {},
 ): Store {
   let closing: Promise<void> | null = null;
+  const closed = new AbortController();
   /** How many steps run; a set of their promises would cost every call more. */
   let running = 0;
   const idle = Promise.withResolvers<void>();
 
-  const steps: Omit<Store, 'shared' | 'onChange' | 'close'> = {
+  const steps: Omit<Store, 'shared' | 'closed' | 'onChange' | 'close'> = {
     ...nodeStore(database, cipher),
     ...reservationStore(database),
     ...jobStore(database),
@@ -59,9 +60,11 @@ export function kyselyStore(
   return {
     ...(guarded as unknown as typeof steps),
     shared: database.shared,
+    closed: closed.signal,
     onChange: (listener) => database.onChange(listener),
     close() {
       if (running === 0) idle.resolve();
+      closed.abort(closedError());
       closing ??= idle.promise.then(() => database.close());
       return closing;
     },

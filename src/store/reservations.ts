@@ -1,5 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely';
-import type { Reservation } from '../core/node.ts';
+import type { Reservation } from '../core/reservation.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';

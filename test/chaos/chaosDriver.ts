@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { HardwareType, NodeTask } from '../../src/core/hardware.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
 import { defineMethod } from '../../src/core/method.ts';
+import type { NodeTask } from '../../src/core/task.ts';
 import type { DriverContext } from '../../src/drivers/load.ts';
 import { driverInfoReader } from '../../src/drivers/redfish/driverInfo.ts';
 import { toBmcError } from '../../src/drivers/redfish/errors.ts';

@@ -15,8 +15,8 @@ function failWith(call: HeldCall, thrown: unknown): void {
   call.fail(thrown as Error);
 }
 
-/** What is asked of a store. */
-type StoreStep = Exclude<keyof Store, 'shared' | 'onChange'>;
+/** The asynchronous steps of a store. */
+type StoreStep = Exclude<keyof Store, 'shared' | 'closed' | 'onChange'>;
 
 /** Lets the next call of `step` fail as a store that cannot be reached. */
 function loseOnce<K extends StoreStep>(store: Store, step: K) {

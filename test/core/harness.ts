@@ -3,12 +3,13 @@ import type { Caller } from '../../src/core/caller.ts';
 import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
 import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
-import type { DriverTask, HardwareType, NodeTask, Task } from '../../src/core/hardware.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
 import type { Json } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Observer } from '../../src/core/observer.ts';
 import type { Store } from '../../src/core/store.ts';
+import type { DriverTask, NodeTask, Task } from '../../src/core/task.ts';
 import { openStore } from '../../src/store/open.ts';
 
 /** A call that a test holds at its gate: it ends when the test says so. */

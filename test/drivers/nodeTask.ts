@@ -1,8 +1,9 @@
-import type { DriverTask, HardwareType, NodeTask } from '../../src/core/hardware.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Method } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
+import type { DriverTask, NodeTask } from '../../src/core/task.ts';
 
 /** A free node of `driver` with that driver_info. */
 export function nodeOf(driver: string, driverInfo: JsonObject = {}): Node {

@@ -5,10 +5,11 @@ import { applyCallRules, type CallRule } from '../../src/core/calls/callRules.ts
 import type { Core } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
-import type { HardwareType, NodeTask } from '../../src/core/hardware.ts';
+import type { HardwareType } from '../../src/core/hardware.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
+import type { NodeTask } from '../../src/core/task.ts';
 import { type CallLimits, CallsInFlight, DEFAULT_CALL_LIMITS } from '../../src/edge/callsInFlight.ts';
 import type { ListenerLimits } from '../../src/http/limits.ts';
 import { type Listener, startListener } from '../../src/http/listener.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from '../../src/core/job.ts';
-import type { Node, Reservation } from '../../src/core/node.ts';
+import type { Node } from '../../src/core/node.ts';
+import type { Reservation } from '../../src/core/reservation.ts';
 import type { Conductor, JobEnd, JobHold, Store, StoredNode } from '../../src/core/store.ts';
 
 export type CreatedNode = Parameters<Store['createNode']>[0];

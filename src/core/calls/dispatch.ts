@@ -1,29 +1,25 @@
-import { checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import { type ErrorKind, invalidArgument, isStoreUnavailable, PassthruError, toPassthruError } from '../errors.ts';
-import type { Running } from '../inFlight.ts';
+import { isStoreUnavailable, PassthruError, toPassthruError } from '../errors.ts';
+import type { Running, Workers } from '../inFlight.ts';
 import type { Job } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
-import { type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { isCurrent, type KnownNode, knownAsRead } from '../locks/knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
-import { Attachment, chooseHttpMethod, type Method } from '../method.ts';
+import { Attachment, chooseHttpMethod } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { NodeManager } from '../nodeManager.ts';
 import { type CallReport, type Observer, reportCall } from '../observer.ts';
 import { findMethod, type Registry } from '../registry.ts';
-import { checkResult } from '../result.ts';
 import { SHORT_SECRET } from '../secrets.ts';
-import type { IdempotentCall, JobHold, Store, StoredNode } from '../store.ts';
+import type { JobHold, Store, StoredNode } from '../store.ts';
 import { uuid7 } from '../uuid7.ts';
 import { untilAborted } from '../waiting.ts';
-import type { Workers } from '../workers.ts';
-import { CALL_ROLE } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
-import { type Idempotency, recordJob } from './idempotency.ts';
-import { type CalledMethod, runMethod } from './runMethod.ts';
+import { type CheckedCall, checkDepth, checkRule, ifCutShort } from './checkedCall.ts';
+import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
+import { checkResult, runMethod } from './runMethod.ts';
 
 /** The parts that a call passes through. */
 export interface DispatchParts {
@@ -40,25 +36,6 @@ export interface DispatchParts {
   host: string;
   log: Logger;
   observer: Observer;
-}
-
-/** A call that has passed its checks, down to the free worker. */
-interface CheckedCall extends CalledMethod {
-  /** What the call is about, for an idempotency key. */
-  target: string;
-  /** Null for a driver method. */
-  node: StoredNode | null;
-  /** The UUID or name by which the caller named the node; empty for a driver method. */
-  ident: string;
-  /** The fence after which the node's content was final; see `KnownNode`. */
-  fence: number | null;
-  /** Whether the node was not read for this call. */
-  remembered: boolean;
-  /** Milliseconds. */
-  lockWait: number;
-  /** Whether the method may have acted. */
-  begun: boolean;
-  report: CallReport;
 }
 
 /**
@@ -127,6 +104,7 @@ export class Dispatch {
       remembered,
       lockWait,
       begun: false,
+      kept: false,
       report,
     });
   }
@@ -153,86 +131,85 @@ export class Dispatch {
       remembered: false,
       lockWait: 0,
       begun: false,
+      kept: false,
       report,
     });
   }
 
+  /** Runs a checked call until it ends or its caller leaves. */
   async #run(checked: CheckedCall): Promise<Outcome> {
-    const { call, method, httpMethod, target } = checked;
+    const { call } = checked;
     // The shutdown may have begun, and the caller left, while the node was read.
     this.#parts.running.checkOpen();
     if (call.signal.aborted) throw toPassthruError(call.signal.reason);
     const controller = new AbortController();
-    let kept = false;
-    const work =
-      call.idempotencyKey === null
-        ? this.#execute(checked, controller, null, nothing)
-        : this.#parts.idempotency.run(
-            call.caller.name,
-            call.idempotencyKey,
-            [target, method.name, httpMethod, call.arguments],
-            controller.signal,
-            (idempotent, accepted) =>
-              this.#execute(checked, controller, idempotent, () => {
-                kept = true;
-                return accepted();
-              }),
-          );
+    const work = this.#runOnce(checked, controller);
     this.#parts.running.add(work, controller);
     try {
       return await untilAborted(work, call.signal, () => {
         // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
         // does not: nobody would expect a machine to be touched by a call that was given up long ago.
-        if (!kept) controller.abort(toPassthruError(call.signal.reason));
+        if (!checked.kept) controller.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {
       throw checked.begun ? ifCutShort(error) : error;
     }
   }
 
-  /** From the free worker to the end of the call; for an asynchronous method to its acceptance. */
-  async #execute(
-    checked: CheckedCall,
-    controller: AbortController,
-    idempotent: IdempotentCall | null,
-    accepted: () => Promise<void>,
-  ): Promise<Outcome> {
+  /** Runs a call, or returns the outcome of an earlier one with the same idempotency key. */
+  async #runOnce(checked: CheckedCall, controller: AbortController): Promise<Outcome> {
+    const { call, method, httpMethod, target } = checked;
+    if (call.idempotencyKey === null) return this.#execute(checked, controller, null);
+    const content = [target, method.name, httpMethod, call.arguments];
+    const claim = await this.#parts.idempotency.claim(
+      call.caller.name,
+      call.idempotencyKey,
+      content,
+      controller.signal,
+    );
+    if ('outcome' in claim) return claim.outcome;
+    let outcome: Outcome;
+    try {
+      outcome = await this.#execute(checked, controller, claim);
+    } catch (error) {
+      await claim.release(error);
+      throw error;
+    }
+    await claim.finish(outcome);
+    return outcome;
+  }
+
+  /** Runs a call from the free worker to its end; an asynchronous method to its acceptance. */
+  async #execute(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
     const { method } = checked;
-    const leaveWorker = method.async ? this.#parts.workers.reserve() : nothing;
+    const leaveWorker = method.async ? this.#parts.workers.reserve() : () => {};
     let lock: Lock | null = null;
     let unguard = () => {};
     let handedOver = false;
     try {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
-        const from = performance.now();
-        try {
-          lock = await this.#lock(checked, node, controller.signal);
-        } finally {
-          checked.report.lock = { from, to: performance.now() };
-        }
+        lock = await this.#lock(checked, node, controller.signal);
         unguard = lock.tenure.guard(controller);
-        if (!isCurrent(checked, lock)) {
-          node = await this.#readAgain(checked, node);
-          // Another hardware type may have the very same method.
-          checked.driver = node.driver;
-          checked.report.driver = node.driver;
-        }
-        this.#parts.locks.known.keep(node, lock.fence);
+        node = await this.#currentNode(checked, node, lock);
       }
       const args = this.#validate(checked, node);
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {
         const tenure = lock?.tenure ?? this.#parts.lease.current();
-        const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.fence ?? null }, idempotent);
+        const hold = { owner: tenure.id, fence: lock?.fence ?? null };
+        const job = await this.#accept(checked, node, hold, claim);
         handedOver = true;
         lock?.nameJob(job.id);
         this.#start(checked, job, node, args, tenure, lock, leaveWorker);
         return { kind: 'job', job };
       }
-      await accepted();
-      return await this.#answer(checked, node, args, lock, controller.signal);
+      if (claim !== null) {
+        checked.kept = true;
+        await claim.accept();
+      }
+      return await this.#finish(checked, node, args, lock, controller.signal);
     } finally {
       unguard();
       if (!handedOver) {
@@ -240,6 +217,19 @@ export class Dispatch {
         leaveWorker();
       }
     }
+  }
+
+  /** Returns the node as it is under `lock`, and keeps it for the next call. */
+  async #currentNode(checked: CheckedCall, known: StoredNode, lock: Lock): Promise<StoredNode> {
+    let node = known;
+    if (!isCurrent(checked, lock)) {
+      node = await this.#readAgain(checked, known);
+      // Another hardware type may have the very same method.
+      checked.driver = node.driver;
+      checked.report.driver = node.driver;
+    }
+    this.#parts.locks.known.keep(node, lock.fence);
+    return node;
   }
 
   /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
@@ -263,6 +253,7 @@ export class Dispatch {
   }
 
   async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+    const from = performance.now();
     const purpose = {
       holder: this.#parts.host,
       kind: 'call' as const,
@@ -273,8 +264,9 @@ export class Dispatch {
     try {
       return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
     } catch (error) {
-      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
-      throw gone && checked.remembered ? new NodeChanged() : error;
+      throw checked.remembered && isNodeGone(error) ? new NodeChanged() : error;
+    } finally {
+      checked.report.lock = { from, to: performance.now() };
     }
   }
 
@@ -290,13 +282,12 @@ export class Dispatch {
     try {
       return await this.#parts.nodes.getAgain(uuid, ident);
     } catch (error) {
-      const gone = error instanceof PassthruError && error.kind === 'node_not_found';
-      throw gone && remembered ? new NodeChanged() : error;
+      throw remembered && isNodeGone(error) ? new NodeChanged() : error;
     }
   }
 
   /** Runs a synchronous method to its end. */
-  async #answer(
+  async #finish(
     checked: CheckedCall,
     node: Node | null,
     args: unknown,
@@ -305,23 +296,17 @@ export class Dispatch {
   ): Promise<Outcome> {
     const { method } = checked;
     signal.throwIfAborted();
-    const answer = await runMethod(checked, { node, args, lock, signal, progress: nothing, log: this.#parts.log });
-    if (method.attach) {
-      if (answer instanceof Attachment && answer.data instanceof Uint8Array) {
-        return { kind: 'attachment', attachment: answer };
-      }
-      throw new TypeError(`method ${method.name} of ${checked.driver} attaches, but answered no Attachment`);
+    const run = { node, args, lock, signal, progress: () => {}, log: this.#parts.log };
+    const returned = await runMethod(checked, run);
+    if (!method.attach) return { kind: 'result', result: checkResult(method.name, returned) };
+    if (returned instanceof Attachment && returned.data instanceof Uint8Array) {
+      return { kind: 'attachment', attachment: returned };
     }
-    return { kind: 'result', result: checkResult(method.name, answer) };
+    throw new TypeError(`method ${method.name} of ${checked.driver} has attach set, but returned no Attachment`);
   }
 
   /** Stores the job of an asynchronous call. From here on the call is accepted. */
-  async #accept(
-    checked: CheckedCall,
-    node: Node | null,
-    hold: JobHold,
-    idempotent: IdempotentCall | null,
-  ): Promise<Job> {
+  async #accept(checked: CheckedCall, node: Node | null, hold: JobHold, claim: Claim | null): Promise<Job> {
     const { call, driver, method } = checked;
     const job: Job = {
       id: uuid7(),
@@ -339,7 +324,7 @@ export class Dispatch {
       requestedBy: call.caller.name,
     };
     const accepted = await this.#parts.store
-      .acceptJob(job, hold, idempotent, recordJob(job))
+      .acceptJob(job, hold, claim?.call ?? null, recordJob(job))
       .catch((error: unknown) => {
         // It may be stored all the same, where the answer was lost; nobody runs it.
         if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
@@ -381,33 +366,6 @@ export class Dispatch {
 /** The node of a call is not what was remembered of it. */
 class NodeChanged extends Error {}
 
-/** What a synchronous call that had begun to act is told where its process ended it. */
-function ifCutShort(error: unknown): unknown {
-  if (!(error instanceof PassthruError)) return error;
-  const why = CUT_SHORT[error.kind];
-  if (why === undefined) return error;
-  // Not `shutting_down`, which callers repeat by themselves.
-  return new PassthruError(
-    'outcome_unknown',
-    `${why} while the call ran; whether it was carried out is not known. Look at the machine before you repeat it.`,
-  );
-}
-
-const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
-  shutting_down: 'The service was shut down',
-  worker_lost: 'The process that ran the call could not renew its lease on the node',
-};
-
-/** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
-function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {
-  checkRole(caller, method.role ?? CALL_ROLE, `call ${method.name} of ${driver}`);
-}
-
-function checkDepth(args: JsonObject): void {
-  if (!nestsDeeperThan(args)) return;
-  throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
-}
-
-function nothing(): Promise<void> {
-  return Promise.resolve();
+function isNodeGone(error: unknown): boolean {
+  return error instanceof PassthruError && error.kind === 'node_not_found';
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../core.ts';
 import {
   type ErrorKind,
@@ -17,16 +16,13 @@ import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts
 import type { Logger } from '../logger.ts';
 import { Attachment } from '../method.ts';
 import type { IdempotentCall, Store } from '../store.ts';
-import { untilAborted } from '../waiting.ts';
+import { pause, untilAborted, untilStored } from '../waiting.ts';
 
 /** How long a key is kept, in milliseconds: a day. */
 export const KEPT = 24 * 60 * 60 * 1000;
 
 /** How often a call that runs in another process is looked at, in milliseconds. */
 const LOOK_AGAIN = 250;
-
-/** How often the end of a call is told again to a store that does not answer, in milliseconds. */
-const STORE_RETRY = 1000;
 
 const MAX_KEY_LENGTH = 255;
 
@@ -50,15 +46,26 @@ const NOT_KEPT: ErrorRecord = {
   bmc: null,
 };
 
-/** The work of a call. It calls `accepted` right before it begins to act; a job's acceptance tells the store itself. */
-export type IdempotentWork = (call: IdempotentCall, accepted: () => Promise<void>) => Promise<Outcome>;
+/** The right to run the first call with a key. It must end by `finish` or `release`, once. */
+export interface Claim {
+  readonly call: IdempotentCall;
+  /**
+   * Records that the call is about to act. A job's acceptance does so by itself.
+   * @throws kind `store_unavailable` when the lease of this process ran out: another process may run the call by now
+   */
+  accept(): Promise<void>;
+  /** Keeps the outcome for repeats. */
+  finish(outcome: Outcome): Promise<void>;
+  /** Ends a call that failed: keeps the error for repeats once the call was accepted, otherwise lets the next one run. */
+  release(error: unknown): Promise<void>;
+}
 
-/** Runs calls that carry an idempotency key once, and answers repeats with the first outcome. */
+/** Runs calls that carry an idempotency key once, and gives repeats the first outcome. */
 export class Idempotency {
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
-  /** The calls that run here; `end` is when the store knows how they ended. */
+  /** The calls that run here; `end` resolves when the store knows how they ended. */
   readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<void> }>();
 
   constructor(store: Store, lease: Lease, log: Logger) {
@@ -68,11 +75,13 @@ export class Idempotency {
   }
 
   /**
+   * Claims a key for a call, or returns the outcome of the first call with it, once that has one.
    * @param content what makes two calls the same: target, method, verb, arguments
    * @param signal ends the wait for a first call that runs
-   * @throws kind `invalid_argument` when the key was used for another call, or is not 1 to 255 printable characters
+   * @throws kind `invalid_argument` when the key was used for another call, or is not 1 to 255 printable characters; the
+   *   error of the first call
    */
-  async run(caller: string, key: string, content: Json, signal: AbortSignal, work: IdempotentWork): Promise<Outcome> {
+  async claim(caller: string, key: string, content: Json, signal: AbortSignal): Promise<Claim | { outcome: Outcome }> {
     checkKey(key);
     const fingerprint = createHash('sha256').update(canonicalJson(content)).digest('base64url');
     const scope = JSON.stringify([caller, key]);
@@ -84,25 +93,23 @@ export class Idempotency {
     }
     const call = { caller, key, fingerprint, createTime: new Date() };
     const tenure = this.#lease.current();
-    const conductor = tenure.id;
     const end = Promise.withResolvers<void>();
     this.#inFlight.set(scope, { fingerprint, end: end.promise });
     const ended = () => {
       this.#inFlight.delete(scope);
       end.resolve();
     };
-    let known: JsonObject | null;
     try {
-      known = await this.#begin(call, tenure, signal);
+      const known = await this.#begin(call, tenure, signal);
+      if (known === null) return this.#claim(call, tenure.id, ended);
+      ended();
+      return { outcome: await this.#replay(known) };
     } catch (error) {
-      // It may be known as begun all the same, where the answer was lost.
-      if (isStoreUnavailable(error)) void this.#tell(call, conductor, null, ended);
+      // The call may have begun in the store all the same, where the response was lost.
+      if (isStoreUnavailable(error)) void this.#record(call, tenure.id, null, ended);
       else ended();
       throw error;
     }
-    if (known === null) return this.#runFirst(call, conductor, work, ended);
-    ended();
-    return this.#replay(known);
   }
 
   /** Begins a call. Null when it is the first; otherwise the outcome of the first, once that has one. */
@@ -121,47 +128,49 @@ export class Idempotency {
       }
       if (known.fingerprint !== call.fingerprint) throw otherCall();
       if (known.outcome !== null) return known.outcome;
-      await delay(LOOK_AGAIN);
-      signal.throwIfAborted();
+      await pause(LOOK_AGAIN, signal);
     }
   }
 
   /** @param ended called when the store knows how the call ended */
-  async #runFirst(call: IdempotentCall, conductor: string, work: IdempotentWork, ended: () => void): Promise<Outcome> {
+  #claim(call: IdempotentCall, conductor: string, ended: () => void): Claim {
     let accepted = false;
-    let outcome: Outcome;
-    try {
-      outcome = await work(call, async () => {
-        // While this process was lost a repeat elsewhere may have become the first.
+    return {
+      call,
+      accept: async () => {
+        // While this process had lost its lease a repeat elsewhere may have become the first.
         if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) throw lostBeforeAcceptance();
         accepted = true;
-      });
-    } catch (error) {
-      await this.#tell(call, conductor, accepted ? recordFailure(toPassthruError(error)) : null, ended);
-      throw error;
-    }
-    // The acceptance of a job has kept the outcome already.
-    if (outcome.kind === 'job') ended();
-    else await this.#tell(call, conductor, recordOutcome(outcome), ended);
-    return outcome;
+      },
+      finish: async (outcome) => {
+        // The acceptance of a job has kept the outcome already.
+        if (outcome.kind === 'job') ended();
+        else await this.#record(call, conductor, recordOutcome(outcome), ended);
+      },
+      release: (error) => this.#record(call, conductor, accepted ? recordFailure(toPassthruError(error)) : null, ended),
+    };
   }
 
   /**
-   * Tells the store how a call ended: `outcome`, or null when it never began to act. Resolves when that was tried once;
-   * while the store does not answer it is tried on, and repeats wait. Never rejects.
+   * Stores how a call ended: `outcome`, or null when it never began to act. Resolves after the first attempt; while the
+   * store does not respond it is repeated in the background, and repeats of the call wait. Never rejects.
    */
-  async #tell(call: IdempotentCall, conductor: string, outcome: JsonObject | null, ended: () => void): Promise<void> {
+  async #record(call: IdempotentCall, conductor: string, outcome: JsonObject | null, ended: () => void): Promise<void> {
     const { caller, key } = call;
-    try {
-      if (outcome === null) await this.#store.forgetIdempotent(caller, key, conductor);
-      else await this.#store.finishIdempotent(caller, key, outcome);
-      ended();
-    } catch (error) {
-      this.#log.error({ err: error, caller }, 'the outcome of a call with an idempotency key could not be kept');
+    let kept = outcome;
+    const store = () =>
+      kept === null
+        ? this.#store.forgetIdempotent(caller, key, conductor)
+        : this.#store.finishIdempotent(caller, key, kept);
+    const first = Promise.withResolvers<void>();
+    const stored = untilStored(store, this.#store.closed, (error) => {
+      this.#log.error({ err: error, caller }, 'storing the outcome of an idempotent call failed, retrying');
       // What is wrong with the outcome itself does not pass.
-      const next = outcome === null || isStoreUnavailable(error) ? outcome : recordError(NOT_KEPT);
-      void delay(STORE_RETRY, undefined, { ref: false }).then(() => this.#tell(call, conductor, next, ended));
-    }
+      if (kept !== null && !isStoreUnavailable(error)) kept = recordError(NOT_KEPT);
+      first.resolve();
+    });
+    stored.then(ended, ended).then(first.resolve);
+    await first.promise;
   }
 
   async #replay(outcome: JsonObject): Promise<Outcome> {

@@ -1,10 +1,11 @@
 import type { DriverCall, NodeCall } from '../core.ts';
-import type { DriverTask, HttpMethod, NodeTask, Task } from '../hardware.ts';
-import type { Json } from '../json.ts';
+import { PassthruError } from '../errors.ts';
+import { asJson, type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
-import type { Attachment, Method } from '../method.ts';
+import { Attachment, type Method } from '../method.ts';
 import type { Node } from '../node.ts';
+import type { DriverTask, HttpMethod, NodeTask, Task } from '../task.ts';
 import { CallSecrets } from './callSecrets.ts';
 
 /** A call and the method that it is for. */
@@ -54,4 +55,22 @@ export async function runMethod(
     // The reason of the signal is the core's own, and known by its identity.
     throw error === signal.reason ? error : secrets.error(error);
   }
+}
+
+/**
+ * What a method answered as JSON, so that whoever asks, now or from the store, is told the same.
+ * @throws kind `bmc_failed` when it nests too deep
+ */
+export function checkResult(method: string, answer: Json | undefined | Attachment): Json {
+  if (answer === undefined) return null;
+  if (answer instanceof Attachment) throw new TypeError(`method ${method} answered an Attachment, but does not attach`);
+  checkResultDepth(method, answer);
+  const result = asJson(answer);
+  if (result !== answer) checkResultDepth(method, result);
+  return result;
+}
+
+function checkResultDepth(method: string, result: Json): void {
+  if (!nestsDeeperThan(result)) return;
+  throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
 }

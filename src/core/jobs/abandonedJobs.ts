@@ -1,15 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorRecord } from '../errors.ts';
 import { type Job, lastErrorText } from '../job.ts';
 import type { Lease } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
+import { untilStored } from '../waiting.ts';
 
-/** So many are remembered at most; what is more fails with the process. */
-const MOST = 10_000;
-
-/** How often the store is asked again that does not answer, in milliseconds. */
-const STORE_RETRY = 1000;
+/** The maximum number of jobs tracked; further ones fail when the lease of this process ends. */
+const MAX_JOBS = 10_000;
 
 /** How such a job fails. */
 const NOT_RUN: ErrorRecord = {
@@ -51,7 +48,7 @@ export class AbandonedJobs {
 
   /** Ends `job` when the store answers; its node is let go of elsewhere. */
   add(job: Job, owner: string): void {
-    if (this.#waiting.size < MOST) this.#waiting.set(job.id, { job, owner });
+    if (this.#waiting.size < MAX_JOBS) this.#waiting.set(job.id, { job, owner });
     if (!this.#isEnding) void this.#endWaiting();
   }
 
@@ -67,16 +64,24 @@ export class AbandonedJobs {
   /** One after the other, however many an outage has left: the store has other work when it comes back. Never rejects. */
   async #endWaiting(): Promise<void> {
     this.#isEnding = true;
-    for (const [id, abandoned] of this.#waiting) {
-      this.#waiting.delete(id);
-      try {
-        if (!(await this.#end(abandoned))) this.#remember(abandoned);
-      } catch (error) {
-        this.#log.error({ err: error, job: id }, 'a job that is not run could not be ended; trying again');
-        // Behind the others, which have nothing to do with what may be wrong with this one.
-        this.#waiting.set(id, abandoned);
-        await delay(STORE_RETRY, undefined, { ref: false });
+    const endAll = async () => {
+      for (const [id, abandoned] of this.#waiting) {
+        this.#waiting.delete(id);
+        try {
+          if (!(await this.#end(abandoned))) this.#remember(abandoned);
+        } catch (error) {
+          // Behind the others, which have nothing to do with what may be wrong with this one.
+          this.#waiting.set(id, abandoned);
+          throw error;
+        }
       }
+    };
+    try {
+      await untilStored(endAll, this.#store.closed, (error) =>
+        this.#log.error({ err: error, jobs: this.#waiting.size }, 'ending jobs that were not run failed, retrying'),
+      );
+    } catch {
+      // The store was closed; whoever opens it next ends what this process left.
     }
     this.#isEnding = false;
   }
@@ -85,7 +90,7 @@ export class AbandonedJobs {
   #remember(abandoned: Abandoned): void {
     if (!this.#store.shared) return;
     const [oldest] = this.#missing.keys();
-    if (this.#missing.size >= MOST && oldest !== undefined) this.#missing.delete(oldest);
+    if (this.#missing.size >= MAX_JOBS && oldest !== undefined) this.#missing.delete(oldest);
     this.#missing.set(abandoned.job.id, abandoned);
   }
 

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Caller, checkOwner } from '../caller.ts';
 import type { Jobs, JobsQuery } from '../core.ts';
 import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
@@ -10,6 +9,7 @@ import type { Logger } from '../logger.ts';
 import { isUuid } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
+import { untilStored } from '../waiting.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
 import { JobWatch } from './jobWatch.ts';
 
@@ -30,9 +30,6 @@ const END_NOT_KEPT: ErrorRecord = {
   lock: null,
   bmc: null,
 };
-
-/** How often the end of a job is tried again when the store does not answer, in milliseconds. */
-const STORE_RETRY = 1000;
 
 /** What a job that runs needs of its dispatcher. */
 export interface JobWork {
@@ -132,7 +129,15 @@ export class JobRunner implements Jobs {
       await work.lock.release();
       return;
     }
-    const free = await this.#storeEnd(work, running, outcome);
+    let free: boolean;
+    try {
+      free = await this.#storeEnd(work, running, outcome);
+    } catch {
+      // The store was closed: the job is left to whoever opens it next.
+      this.#running.delete(work.job.id);
+      work.lock?.leave();
+      return;
+    }
     this.#running.delete(work.job.id);
     // Before anyone is told: who sees the end finds the node free.
     if (free) work.lock?.leave();
@@ -226,7 +231,8 @@ export class JobRunner implements Jobs {
     const { id, lastError: _, ...changes } = end;
     // Null when it has ended already: by another process that took this one for lost, or here, where the answer was lost.
     running.job = revision === null ? await this.#repeatGet(running.job) : { ...running.job, ...changes, revision };
-    if (revision === null) this.#log.warn({ job: id, state: running.job.state }, 'a job had been ended before its end');
+    if (revision === null)
+      this.#log.warn({ job: id, state: running.job.state }, 'job already ended by another process');
     return revision !== null;
   }
 
@@ -239,28 +245,19 @@ export class JobRunner implements Jobs {
     hold: JobHold,
     substitute: () => JobEnd = () => end,
   ): Promise<{ end: JobEnd; revision: number | null }> {
-    let told = end;
-    for (;;) {
-      try {
-        return { end: told, revision: await this.#store.endJob(told, hold) };
-      } catch (error) {
-        this.#log.error({ err: error, job: end.id }, 'the end of a job could not be stored; trying again');
-        // What is wrong with the end itself does not pass, and must not keep the node.
-        if (!isStoreUnavailable(error) && told === end) told = substitute();
-        else await delay(STORE_RETRY, undefined, { ref: false });
-      }
-    }
+    let stored = end;
+    const store = async () => ({ end: stored, revision: await this.#store.endJob(stored, hold) });
+    const failed = (error: unknown) => {
+      this.#log.error({ err: error, job: end.id }, 'storing the end of a job failed, retrying');
+      // What is wrong with the end itself does not pass, and must not keep the node.
+      if (!isStoreUnavailable(error)) stored = substitute();
+    };
+    return untilStored(store, this.#store.closed, failed);
   }
 
   /** The job as it is stored, however long the store takes to answer. */
   async #repeatGet(job: Job): Promise<Job> {
-    for (;;) {
-      try {
-        return (await this.#store.getJob(job.id)) ?? job;
-      } catch {
-        await delay(STORE_RETRY, undefined, { ref: false });
-      }
-    }
+    return untilStored(async () => (await this.#store.getJob(job.id)) ?? job, this.#store.closed);
   }
 
   /** Resolves when the job has ended, or after a while. */

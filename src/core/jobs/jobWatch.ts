@@ -1,11 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { isStoreUnavailable } from '../errors.ts';
 import { isTerminal, type Job } from '../job.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
-
-/** How often a watcher whose store does not answer asks again, in milliseconds. */
-const STORE_RETRY = 1000;
+import { untilStored } from '../waiting.ts';
 
 /** Holds the newest state that a watcher has not seen, however slow the watcher is. */
 class Mailbox {
@@ -108,7 +105,7 @@ export class JobWatch {
     try {
       signal.throwIfAborted();
       let newest = await read();
-      // The others who watch here may not have been told of it yet, and are not when the news comes that it is there.
+      // Publish to the other watchers here as well: the notification of this revision will be ignored as already seen.
       this.publish(newest);
       let seen = afterRevision;
       if (seen === null) {
@@ -138,14 +135,14 @@ export class JobWatch {
 
   /** Waits while the store does not answer: a watch outlives that. */
   async #revisions(id: string, after: number, signal: AbortSignal): Promise<Job[]> {
-    for (;;) {
-      try {
-        return await this.#store.listRevisions(id, after);
-      } catch (error) {
+    const ended = AbortSignal.any([signal, this.#store.closed]);
+    return untilStored(
+      () => this.#store.listRevisions(id, after),
+      ended,
+      (error) => {
         if (!isStoreUnavailable(error)) throw error;
-        await delay(STORE_RETRY, undefined, { signal }).catch(() => signal.throwIfAborted());
-      }
-    }
+      },
+    );
   }
 
   #told(id: string, revision: number): void {

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { uptime as machineUptime } from 'node:os';
 import { PassthruError } from '../errors.ts';
-import { leaseClock } from '../leaseClock.ts';
 import type { Logger } from '../logger.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
-import { type Periodic, periodically } from '../periodic.ts';
 import type { Store } from '../store.ts';
+import { type Periodic, periodically, untilStored } from '../waiting.ts';
 
 export interface LeaseSettings {
   /** The name that the conductor's reservations show. */
@@ -18,9 +17,6 @@ export interface LeaseSettings {
 
 /** How often a lease is renewed within its time, so that a few that fail lose nothing. */
 const RENEWALS = 5;
-
-/** How often a lost conductor tries to come back, in milliseconds. */
-const REJOIN_INTERVAL = 1000;
 
 /**
  * One lease of this process: what is held and run under it. It is good until a time by this machine's `leaseClock` that
@@ -97,6 +93,7 @@ export class Lease {
   #tenure: Tenure | null = null;
   #renewal: Periodic | null = null;
   #expiry: NodeJS.Timeout | undefined;
+  #rejoining: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(store: Store, settings: LeaseSettings, log: Logger, observer = NO_OBSERVER) {
@@ -110,10 +107,8 @@ export class Lease {
   async start(): Promise<void> {
     await this.#join();
     if (!this.#store.shared) return;
-    this.#renewal = periodically(this.#settings.lease / RENEWALS, () => this.#renew(), {
-      log: this.#log,
-      failure: 'the lease of this process could not be renewed; trying again',
-    });
+    const interval = this.#settings.lease / RENEWALS;
+    this.#renewal = periodically(interval, () => this.#renew(), this.#log, 'renewing the lease failed, retrying');
   }
 
   /** The present lease. Throws kind `store_unavailable` while there is none that is good. */
@@ -136,7 +131,7 @@ export class Lease {
       { conductor: tenure.id, aborted },
       'the lease of this process is lost; what ran under it is aborted',
     );
-    void this.#rejoin();
+    this.#rejoining = this.#rejoin();
   }
 
   /** Ends the lease; nothing may hang on it any more. Never fails. */
@@ -144,13 +139,15 @@ export class Lease {
     this.#stopped = true;
     clearTimeout(this.#expiry);
     await this.#renewal?.stop();
+    // A lease that was asked for before comes back with the others' hosts unless it is ended too.
+    await this.#rejoining;
     const tenure = this.#tenure;
     this.#tenure = null;
     if (tenure === null) return;
     try {
       await this.#store.removeConductor(tenure.id);
     } catch (error) {
-      this.#log.warn({ err: error }, 'the lease of this process could not be ended; it runs out by itself');
+      this.#log.warn({ err: error }, 'ending the lease of this process failed; it expires by itself');
     }
   }
 
@@ -192,17 +189,52 @@ export class Lease {
     ).unref();
   }
 
+  /** Begins another lease when the store responds again. Never rejects. */
   async #rejoin(): Promise<void> {
-    while (!this.#stopped && this.#tenure === null) {
-      try {
-        await this.#join();
-        this.#log.info({}, 'this process has a lease again');
-      } catch (error) {
-        this.#log.warn({ err: error }, 'this process cannot get a lease; trying again');
-        await delay(REJOIN_INTERVAL, undefined, { ref: false });
-      }
+    const join = async () => {
+      if (!this.#stopped) await this.#join();
+    };
+    try {
+      await untilStored(join, this.#store.closed, (error) =>
+        this.#log.warn({ err: error }, 'getting a new lease failed, retrying'),
+      );
+      if (!this.#stopped) this.#log.info({}, 'this process has a lease again');
+    } catch {
+      // The store was closed.
     }
   }
+}
+
+/** A difference between two clocks that is not due to their resolution or to NTP's slewing, in milliseconds. */
+const CLOCK_STEP = 500;
+
+/**
+ * Returns the clock that leases are held by, in milliseconds; it only goes forward. The monotonic clock stands still while
+ * the machine is suspended, and the store's lease runs on, so that the time suspended is added. The machine's uptime
+ * (CLOCK_BOOTTIME on Linux) counts that time and no step of the wall clock; as reading it is slow, it is read only when
+ * the wall clock has moved against the monotonic one.
+ *
+ * @param monotonic milliseconds
+ * @param wall milliseconds since any time
+ * @param uptime milliseconds, suspended ones included
+ */
+export function leaseClock(
+  monotonic: () => number = () => performance.now(),
+  wall: () => number = Date.now,
+  uptime: () => number = () => machineUptime() * 1000,
+): () => number {
+  let ahead = wall() - monotonic();
+  const awake = uptime() - monotonic();
+  let suspended = 0;
+  return () => {
+    const now = monotonic();
+    if (Math.abs(wall() - now - ahead) > CLOCK_STEP) {
+      ahead = wall() - now;
+      const missed = uptime() - now - awake;
+      if (missed > suspended + CLOCK_STEP / 2) suspended = missed;
+    }
+    return now + suspended;
+  };
 }
 
 /**

@@ -1,9 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument, PassthruError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { Node, Reservation } from '../node.ts';
+import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
+import type { Reservation } from '../reservation.ts';
 import type { Store } from '../store.ts';
+import { MAX_DELAY, untilStored, WaitingLine } from '../waiting.ts';
 import { KnownNodes } from './knownNodes.ts';
 import type { Lease, Tenure } from './lease.ts';
 
@@ -34,7 +35,7 @@ export interface Lock {
 interface Line {
   /** Who holds the node, as far as is known. */
   blocker: Reservation;
-  waiting: (() => void)[];
+  readonly waiting: WaitingLine;
   /** The fence under which this process has the node; null when it has not; `asked` when it may have, as yet unknown. */
   own: number | 'asked' | null;
   /** Wakes the first in line before its interval is over; null while it asks the store. */
@@ -45,9 +46,6 @@ interface Line {
 
 /** However short the configured interval is, a held node does not keep the store busy. Milliseconds. */
 const LEAST_INTERVAL = 10;
-
-/** How often a reservation that the store failed to end is tried again, in milliseconds. */
-const RELEASE_RETRY = 1000;
 
 /**
  * Reservations of nodes. One caller of this process at a time deals with the store; the others stand in line, so that
@@ -62,8 +60,8 @@ export class Locks {
   /** The content of the nodes that were held most recently. */
   readonly known: KnownNodes;
   readonly #lines = new Map<string, Line>();
-  /** Whether the answer to an attempt was ever lost: it may be carried out at any time after that. */
-  #anyUnanswered = false;
+  /** The tenures under which the result of an attempt was lost: the store may carry it out until the tenure ends. */
+  readonly #unanswered = new Set<Tenure>();
 
   constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger, observer = NO_OBSERVER) {
     this.#store = store;
@@ -99,7 +97,13 @@ export class Locks {
     let line = this.#lines.get(node.uuid);
     const waited = line !== undefined;
     if (line === undefined) {
-      line = { blocker: { ...purpose, since: new Date() }, waiting: [], own: null, nudge: null, nudged: false };
+      line = {
+        blocker: { ...purpose, since: new Date() },
+        waiting: new WaitingLine(),
+        own: null,
+        nudge: null,
+        nudged: false,
+      };
       this.#lines.set(node.uuid, line);
     } else {
       await this.#standInLine(line, node, end, signal);
@@ -110,8 +114,8 @@ export class Locks {
       return taken.lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
-        this.#anyUnanswered = true;
-        void this.#repeatUntilDone(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.conductor));
+        this.#unanswered.add(error.tenure);
+        void this.#callNextWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.tenure.id));
         throw error.cause;
       }
       this.#callNext(node.uuid, line);
@@ -141,7 +145,8 @@ export class Locks {
    * looked at gets another fence.
    */
   async releaseUnknown(): Promise<string[]> {
-    if (!this.#anyUnanswered) return [];
+    for (const tenure of this.#unanswered) if (tenure.lost) this.#unanswered.delete(tenure);
+    if (this.#unanswered.size === 0) return [];
     const freed: string[] = [];
     for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
       const own = this.#lines.get(nodeUuid)?.own ?? null;
@@ -171,7 +176,7 @@ export class Locks {
       line.own = 'asked';
       const acquired = await this.#store.acquire(node.uuid, reservation, tenure.id).catch((error: unknown) => {
         // It may have been carried out all the same, where the answer was lost.
-        throw purpose.kind === 'call' ? new UnknownReservation(tenure.id, error) : error;
+        throw purpose.kind === 'call' ? new UnknownReservation(tenure, error) : error;
       });
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
@@ -200,23 +205,7 @@ export class Locks {
   async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
     const left = end - performance.now();
     if (left <= 0) throw this.#refuse(node.uuid, line.blocker);
-    await new Promise<void>((resolve, reject) => {
-      const called = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', aborted);
-        resolve();
-      };
-      const giveUp = (error: unknown) => {
-        line.waiting.splice(line.waiting.indexOf(called), 1);
-        clearTimeout(timer);
-        signal.removeEventListener('abort', aborted);
-        reject(error);
-      };
-      const aborted = () => giveUp(signal.reason);
-      const timer = setTimeout(() => giveUp(this.#refuse(node.uuid, line.blocker)), left);
-      signal.addEventListener('abort', aborted, { once: true });
-      line.waiting.push(called);
-    });
+    await line.waiting.wait(left, signal, () => this.#refuse(node.uuid, line.blocker));
   }
 
   /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
@@ -228,7 +217,7 @@ export class Locks {
         line.nudge = null;
         resolve();
       };
-      const timer = setTimeout(done, time);
+      const timer = setTimeout(done, Math.min(time, MAX_DELAY));
       signal.addEventListener('abort', done, { once: true });
       line.nudge = done;
     });
@@ -242,9 +231,7 @@ export class Locks {
 
   #callNext(nodeUuid: string, line: Line): void {
     line.own = null;
-    const next = line.waiting.shift();
-    if (next !== undefined) next();
-    else this.#lines.delete(nodeUuid);
+    if (!line.waiting.grant()) this.#lines.delete(nodeUuid);
   }
 
   #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
@@ -262,8 +249,8 @@ export class Locks {
           await this.#store.release(nodeUuid, fence);
         } catch (error) {
           // The node stays reserved, and the line closed, until the store answers again.
-          this.#log.error({ err: error, node: nodeUuid }, 'the reservation of a node could not be ended; trying again');
-          void this.#repeatUntilDone(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
+          this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
+          void this.#callNextWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
           return;
         }
         this.#callNext(nodeUuid, line);
@@ -272,27 +259,24 @@ export class Locks {
     };
   }
 
-  /** Keeps the line closed until the store has done `step`. */
-  async #repeatUntilDone(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
-    for (;;) {
-      try {
-        await step();
-        break;
-      } catch {
-        await delay(RELEASE_RETRY, undefined, { ref: false });
-      }
+  /** Keeps the line closed until the store has done `step`, or is closed. */
+  async #callNextWhenStored(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
+    try {
+      await untilStored(step, this.#store.closed);
+    } catch (error) {
+      line.waiting.refuseAll(error);
     }
     this.#callNext(nodeUuid, line);
   }
 }
 
-/** The store failed while it reserved a node for `conductor`: whether it is reserved is not known. */
+/** The store failed while it reserved a node under `tenure`: whether it is reserved is unknown. */
 class UnknownReservation extends Error {
-  readonly conductor: string;
+  readonly tenure: Tenure;
 
-  constructor(conductor: string, cause: unknown) {
-    super('whether the node is reserved is not known', { cause });
-    this.conductor = conductor;
+  constructor(tenure: Tenure, cause: unknown) {
+    super('whether the node is reserved is unknown', { cause });
+    this.tenure = tenure;
   }
 }
 

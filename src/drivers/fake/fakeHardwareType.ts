@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { HardwareType, NodeTask } from '../../core/hardware.ts';
+import type { HardwareType } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { NodeTask } from '../../core/task.ts';
 
 export interface FakeOptions {
   /** How long each call works, in milliseconds; 0 for not at all. */

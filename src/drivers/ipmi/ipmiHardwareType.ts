@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { looseBoolean } from '../../core/arguments.ts';
-import type { HardwareType, NodeTask } from '../../core/hardware.ts';
+import type { HardwareType } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { NodeTask } from '../../core/task.ts';
 import { formatBytes, parseByte } from './byteText.ts';
 import { IPMI_PROPERTIES, readIpmiConnection } from './connection.ts';
 import { type IpmitoolProgram, type IpmitoolRun, runIpmitool } from './ipmitool.ts';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { type ErrorKind, PassthruError, toPassthruError } from '../../core/errors.ts';
-import type { NodeTask } from '../../core/hardware.ts';
+import type { NodeTask } from '../../core/task.ts';
 import type { IpmiConnection } from './connection.ts';
 import { readFailure, withoutBytes } from './ipmitoolFailure.ts';
 

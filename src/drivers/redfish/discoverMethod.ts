@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { DriverTask } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { DriverTask } from '../../core/task.ts';
 import {
   getEventService,
   getServiceRoot,

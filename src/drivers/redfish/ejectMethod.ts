@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { pythonText } from '../../core/arguments.ts';
-import type { NodeTask } from '../../core/hardware.ts';
 import type { Json } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { NodeTask } from '../../core/task.ts';
 import { ejectMedia } from '../../redfish/index.ts';
 import { toBmcError } from './errors.ts';
 import type { AccessNode } from './nodeAccess.ts';

@@ -1,5 +1,5 @@
-import type { NodeTask } from '../../core/hardware.ts';
 import type { Node } from '../../core/node.ts';
+import type { NodeTask } from '../../core/task.ts';
 import type { RedfishClient, RedfishClients, RequestOptions } from '../../redfish/index.ts';
 import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { PassthruError } from '../../core/errors.ts';
-import type { NodeTask } from '../../core/hardware.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import type { NodeTask } from '../../core/task.ts';
 import type { Destinations } from '../../net/destinations.ts';
 import {
   createSubscription,

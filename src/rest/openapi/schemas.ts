@@ -1,6 +1,6 @@
 import { ErrorDetailSchema } from '../../../gen/passthru/v1/error_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
-import { HTTP_METHODS } from '../../core/hardware.ts';
+import { HTTP_METHODS } from '../../core/task.ts';
 import { INTERFACES } from '../drivers.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS, type NodeField, UNSERVED_INTERFACES } from '../nodes/nodeFields.ts';

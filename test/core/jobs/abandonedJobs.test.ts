@@ -16,6 +16,7 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
   const ended: [string, number][] = [];
   const store = {
     shared,
+    closed: new AbortController().signal,
     async endJob({ id }: { id: string }) {
       asked.push(id);
       return endJob(id);

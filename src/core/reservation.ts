@@ -1,0 +1,18 @@
+/**
+ * The exclusive lock on a node.
+ * `call`: taken by an exclusive call, gone when the call or its job ends. `held`: taken by LockNode or the nodes
+ * file, stays until UnlockNode.
+ */
+export interface Reservation {
+  /** The holder's name, which Ironic shows as the node's `reservation`. */
+  holder: string;
+  kind: 'call' | 'held';
+  /** The method that runs under it; null when held. */
+  method: string | null;
+  /** The caller on whose behalf it was taken. */
+  requestedBy: string;
+  /** The job that runs under it; null when none does. */
+  job: string | null;
+  /** When it was taken. */
+  since: Date;
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { PassthruError } from '../../src/core/errors.ts';
+import { Lease } from '../../src/core/locks/lease.ts';
+import { type Logger, silentLogger } from '../../src/core/logger.ts';
+import { NO_OBSERVER } from '../../src/core/observer.ts';
+import type { Store } from '../../src/core/store.ts';
+import { openStore } from '../../src/store/open.ts';
+import { nodeCall, startCoreOn, startJob } from './harness.ts';
+
+const away = new PassthruError('store_unavailable', 'The store is not available');
+const admin = { name: 'admin', role: 'admin' as const };
+
+/** A store of which a test counts the attempts of one step; it fails from `lose` on. */
+async function storeThatLoses(step: 'release' | 'releaseOwn' | 'endJob' | 'finishIdempotent' | 'forgetIdempotent') {
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  let attempts = 0;
+  const lose = () => {
+    store[step] = async () => {
+      attempts += 1;
+      throw away;
+    };
+  };
+  return { store, lose, attempts: () => attempts };
+}
+
+describe('what repeats a step until the store responds ends when the store is closed', () => {
+  test.each([
+    ['the release of a node', 'release', 'exclusive', null],
+    ['the end of a job', 'endJob', 'work', null],
+    ['the outcome of a call with a key', 'finishIdempotent', 'exclusive', 'key'],
+  ] as const)('%s', async (_, step, method, idempotencyKey) => {
+    const { store, lose, attempts } = await storeThatLoses(step);
+    const { core, hardware } = await startCoreOn(store, 'host-a');
+    await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
+    const call = core.callNodeMethod(nodeCall(method, { idempotencyKey }));
+    const held = await hardware.call(0);
+    lose();
+    held.finish(null);
+    await call;
+    await vi.waitFor(() => expect(attempts()).toBeGreaterThan(0));
+    await store.close();
+    const before = attempts();
+    await sleep(1500);
+    expect(attempts()).toBe(before);
+  });
+
+  test('a caller that waits for a node which was never released', async () => {
+    const { store, lose, attempts } = await storeThatLoses('release');
+    const { core, hardware } = await startCoreOn(store, 'host-a');
+    await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
+    const call = core.callNodeMethod(nodeCall('exclusive'));
+    const held = await hardware.call(0);
+    const waiting = core.callNodeMethod(nodeCall('exclusive', { lockWait: 60_000 }));
+    lose();
+    held.finish(null);
+    await call;
+    await vi.waitFor(() => expect(attempts()).toBeGreaterThan(0));
+    await store.close();
+    await expect(waiting).rejects.toMatchObject({ kind: 'store_unavailable' });
+  });
+
+  test('nothing is logged after it', async () => {
+    const store = await openStore('sqlite::memory:', { log: silentLogger });
+    const lines: string[] = [];
+    const log = { ...silentLogger, warn: (_: object, text: string) => lines.push(text) } as unknown as Logger;
+    const lease = new Lease(
+      { ...store, shared: true } as Store,
+      { host: 'a', lease: 30_000, grace: 0 },
+      log,
+      NO_OBSERVER,
+    );
+    await lease.start();
+    store.addConductor = async () => {
+      throw away;
+    };
+    lease.lost(lease.current());
+    await store.close();
+    lines.length = 0;
+    await sleep(1200);
+    expect(lines).toEqual([]);
+  });
+});
+
+test('a lease that was being renewed while its process stops leaves no conductor behind', async () => {
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const gate = Promise.withResolvers<void>();
+  const view = { ...store, shared: true } as Store;
+  const lease = new Lease(view, { host: 'host-a', lease: 30_000, grace: 0 }, silentLogger, NO_OBSERVER);
+  await lease.start();
+  view.addConductor = async (conductor) => {
+    await gate.promise;
+    await store.addConductor(conductor);
+  };
+  const first = lease.current();
+  lease.lost(first);
+  const stopped = lease.stop();
+  gate.resolve();
+  await stopped;
+  await store.removeConductor(first.id);
+  expect(await store.listHosts()).toEqual([]);
+});
+
+test('a job whose store is closed under it ends without a report of its own', async () => {
+  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const { core, hardware } = await startCoreOn(store, 'host-a');
+  await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
+  await startJob(core, nodeCall('work'));
+  const held = await hardware.call(0);
+  await store.close();
+  held.finish(null);
+  await vi.waitFor(() => expect(core.load().runningJobs).toBe(0));
+});
