@@ -1,39 +1,10 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
+import type { Profile, Quirk } from './bmc.ts';
+import { type Blueprint, type OfferedAction, ROOT } from './bmc.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, isInline, linkPath, memberPath } from './documents.ts';
 import { documentPath, lastSegment, parentPath } from './path.ts';
-import type { Profile } from './profiles/named.ts';
-import type { Quirk } from './quirk.ts';
-
-/** The path of the service root. */
-export const ROOT = '/redfish/v1';
-
-/** An action that a document offers at some path. */
-export interface OfferedAction {
-  /** For example `VirtualMedia.EjectMedia`. */
-  name: string;
-  /** The path of the document that offers it. */
-  resource: string;
-  /** The action's entry in the document: `target`, and perhaps allowable values. */
-  entry: JsonObject;
-}
-
-/** All that the BMCs of a fleet share: the documents, and where in them the services are. */
-export interface Blueprint {
-  profile: Profile;
-  /** The profile's, then those that were added. */
-  quirks: readonly Quirk[];
-  documents: Documents;
-  /** By path of the action's target. */
-  actions: ReadonlyMap<string, OfferedAction>;
-  /** The collection of sessions; null when the BMC has none (it then knows Basic only). */
-  sessions: string | null;
-  /** The event service; null when the BMC has none. */
-  eventService: string | null;
-  /** The collection of subscriptions; null when the BMC has no event service. */
-  subscriptions: string | null;
-}
 
 /**
  * Reads off a profile's documents where the services are, and fills in what a capture often lacks: members that it

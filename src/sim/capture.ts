@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
-import { ROOT } from './blueprint.ts';
+import type { Profile } from './bmc.ts';
+import { ROOT } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentPath } from './path.ts';
-import type { Profile } from './profiles/named.ts';
 
 /**
  * A profile made from a capture: a JSON file that maps each Redfish path to the document that a BMC answered there.

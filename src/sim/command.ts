@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PassthruError } from '../core/errors.ts';
 import { memberPaths, rootLink } from './blueprint.ts';
+import type { Profile } from './bmc.ts';
 import { loadCapture } from './capture.ts';
 import type { Control } from './control.ts';
 import { startControl } from './control.ts';
 import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
-import type { Profile } from './profiles/named.ts';
 import { PROFILES } from './profiles/named.ts';
 import { QUIRKS } from './quirks/named.ts';
 

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState } from './bmc.ts';
 import { refuse } from './messages.ts';
-import type { Answer } from './response.ts';
 
 /** How a request says who it comes from. */
 export type AuthKind = 'none' | 'basic' | 'session';

@@ -1,7 +1,7 @@
+import type { Answer } from './bmc.ts';
 import type { Strike } from './faults.ts';
 import type { Complaint } from './messages.ts';
 import { errorBody } from './messages.ts';
-import type { Answer } from './response.ts';
 
 /** What a BMC's web server says when the Redfish service behind it is not there. */
 const HTML = '<html><head><title>Error</title></head><body><h1>The service is starting</h1></body></html>';

@@ -1,7 +1,6 @@
 import { makeBlueprint } from './blueprint.ts';
-import type { Profile } from './profiles/named.ts';
+import type { Profile, Quirk } from './bmc.ts';
 import { plainProfile } from './profiles/plain.ts';
-import type { Quirk } from './quirk.ts';
 import type { RecordedRequest } from './requestLog.ts';
 import { SimulatedBmc } from './simulatedBmc.ts';
 

@@ -1,3 +1,4 @@
+export type { Profile, Quirk } from './bmc.ts';
 export { loadCapture } from './capture.ts';
 export type { Control } from './control.ts';
 export { startControl } from './control.ts';
@@ -6,9 +7,7 @@ export type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
 export type { Fault, FaultKind, FaultList, RequestMatch, SetFault } from './faults.ts';
 export type { Fleet, FleetOptions } from './fleet.ts';
 export { startFleet } from './fleet.ts';
-export type { Profile } from './profiles/named.ts';
 export { PROFILES } from './profiles/named.ts';
-export type { Quirk } from './quirk.ts';
 export { QUIRKS } from './quirks/named.ts';
 export type { RecordedRequest } from './requestLog.ts';
 export type { RestartOptions } from './restart.ts';

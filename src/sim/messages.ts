@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../core/json.ts';
-import type { Answer } from './response.ts';
+import type { Answer } from './bmc.ts';
 
 /** One message of Redfish's Base registry (DSP8011), and the status that goes with it. */
 interface MessageTemplate {

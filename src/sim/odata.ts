@@ -1,6 +1,6 @@
+import type { Answer } from './bmc.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentType, linkPath } from './documents.ts';
-import type { Answer } from './response.ts';
 import { documentAnswer } from './response.ts';
 
 const XML = 'xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"';

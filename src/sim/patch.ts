@@ -1,10 +1,9 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, RedfishRequest } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import type { Complaint } from './messages.ts';
 import { refuse, refuseAll, shown } from './messages.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { documentAnswer, readObject, refuseStale } from './response.ts';
 
 /** Properties that no BMC lets a client change. */

@@ -1,8 +1,6 @@
 import type { Json } from '../core/json.ts';
-import type { OfferedAction } from './blueprint.ts';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
 import { refuse, shown } from './messages.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { noContent, readParameters } from './response.ts';
 
 /** The power state that each ResetType leads to; PushPowerButton and what is not here change it or leave it alone. */

@@ -1,6 +1,5 @@
-import type { OfferedAction } from './blueprint.ts';
-import { ROOT } from './blueprint.ts';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
+import { ROOT } from './bmc.ts';
 import { refuseStranger } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentType } from './documents.ts';
@@ -10,7 +9,6 @@ import { patchDocument } from './patch.ts';
 import { parentPath } from './path.ts';
 import { handleWith } from './quirk.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { documentAnswer } from './response.ts';
 import { logIn, logOut } from './sessions.ts';
 import { subscribe, unsubscribe } from './subscriptions.ts';

@@ -1,29 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
+import type { Answer, RedfishRequest } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import { render } from './documents.ts';
 import { refuse } from './messages.ts';
-
-/** A request as the simulated BMC sees it. */
-export interface RedfishRequest {
-  method: string;
-  /** As `documentPath` gives it. */
-  path: string;
-  /** As sent, with query and slashes. */
-  target: string;
-  headers: IncomingHttpHeaders;
-  /** The body as text; empty when there was none. */
-  body: string;
-}
-
-/** What the simulated BMC answers. */
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  /** Null: no body. */
-  body: string | null;
-}
 
 /** 200 (or `status`) with a document and its ETag (DSP0266, "ETags"). */
 export function documentAnswer(document: RedfishDocument, status = 200, headers: Record<string, string> = {}): Answer {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ROOT } from './blueprint.ts';
 import type { BmcState } from './bmc.ts';
+import { ROOT } from './bmc.ts';
 import { memberPath } from './documents.ts';
 import { lastSegment } from './path.ts';
 

@@ -1,7 +1,6 @@
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, RedfishRequest } from './bmc.ts';
 import { challenge, knows } from './credentials.ts';
 import { refuse, refuseAll } from './messages.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { documentAnswer, noContent, readObject } from './response.ts';
 
 /** POST to the collection of sessions: 201 with token, Location and document; 401, or 503 when no session is left. */

@@ -1,13 +1,12 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
 import { memberPaths } from './blueprint.ts';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, RedfishRequest } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import { memberPath } from './documents.ts';
 import type { Complaint } from './messages.ts';
 import { refuseAll, shown } from './messages.ts';
 import { lastSegment } from './path.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { documentAnswer, noContent, readObject } from './response.ts';
 
 /** EventDestination's `Protocol` (DSP0268). */

@@ -1,10 +1,8 @@
 import type { Json, JsonObject } from '../core/json.ts';
-import type { OfferedAction } from './blueprint.ts';
-import type { BmcState } from './bmc.ts';
+import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import type { Complaint } from './messages.ts';
 import { refuse, refuseAll, shown } from './messages.ts';
-import type { Answer, RedfishRequest } from './response.ts';
 import { documentAnswer, noContent, readObject, readParameters, refuseStale } from './response.ts';
 
 /** What a client may say of a medium: InsertMedia's parameters, and by PATCH the same properties (DSP0268). */

@@ -1,3 +1,4 @@
+import type { Profile } from '../bmc.ts';
 import { createLocationOnly } from '../quirks/createAnswer.ts';
 import { headersEmptyList, noEventTypes } from '../quirks/eventService.ts';
 import { lingeringMedia } from '../quirks/lingeringMedia.ts';
@@ -5,7 +6,6 @@ import { failedDeliveryDisables } from '../quirks/lostSubscriptions.ts';
 import { mediaUnderSystem } from '../quirks/mediaPlace.ts';
 import { oneOfADestinationIdrac } from '../quirks/sameDestination.ts';
 import { INSERTED, machine } from './machine.ts';
-import type { Profile } from './named.ts';
 
 /** Facts of a captured PowerEdge (spyroot/redfish_ctl); behaviour as Ironic, sushy and metal-operator met it. */
 export const idrac9Profile: Profile = {

@@ -1,3 +1,4 @@
+import type { Profile } from '../bmc.ts';
 import { registriesNotIdentity } from '../quirks/contentCoding.ts';
 import { createLocationOnly } from '../quirks/createAnswer.ts';
 import { ejectWantsObject400 } from '../quirks/ejectBody.ts';
@@ -12,7 +13,6 @@ import { refusesRetryPolicy } from '../quirks/refusedProperty.ts';
 import { oneOfADestinationIlo } from '../quirks/sameDestination.ts';
 import { successMessage } from '../quirks/successMessage.ts';
 import { INSERTED, machine } from './machine.ts';
-import type { Profile } from './named.ts';
 
 /** Facts of a captured ProLiant (spyroot/redfish_ctl), with iLO 5's version; behaviour as sushy and gofish met it. */
 export const ilo5Profile: Profile = {

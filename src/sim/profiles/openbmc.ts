@@ -1,3 +1,4 @@
+import type { Profile } from '../bmc.ts';
 import { createLocationOnly } from '../quirks/createAnswer.ts';
 import { errorsOnProperty } from '../quirks/errorForm.ts';
 import { noEventTypes } from '../quirks/eventService.ts';
@@ -5,7 +6,6 @@ import { cdAndUsb } from '../quirks/mediaDevices.ts';
 import { mediaUnderManager } from '../quirks/mediaPlace.ts';
 import { refusesEventTypes } from '../quirks/refusedProperty.ts';
 import { INSERTED, machine } from './machine.ts';
-import type { Profile } from './named.ts';
 
 /** Behaviour as bmcweb's source has it. */
 export const openbmcProfile: Profile = {

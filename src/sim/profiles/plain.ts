@@ -1,8 +1,8 @@
 import type { JsonObject } from '../../core/json.ts';
+import type { Profile } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
 import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED, link, services } from './documentParts.ts';
-import type { Profile } from './named.ts';
 
 const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 const MANAGER = '/redfish/v1/Managers/BMC';

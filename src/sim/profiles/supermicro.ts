@@ -1,7 +1,7 @@
+import type { Profile } from '../bmc.ts';
 import { insertRefusesFlags } from '../quirks/insertParameters.ts';
 import { mediaUnderManager } from '../quirks/mediaPlace.ts';
 import { INSERTED, machine } from './machine.ts';
-import type { Profile } from './named.ts';
 
 /** Behaviour as sushy met it. */
 export const supermicroProfile: Profile = {

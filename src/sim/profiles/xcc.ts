@@ -1,7 +1,7 @@
+import type { Profile } from '../bmc.ts';
 import { ifMatchWanted, noMediaActions } from '../quirks/mediaByPatch.ts';
 import { mediaUnderBoth } from '../quirks/mediaPlace.ts';
 import { INSERTED, machine } from './machine.ts';
-import type { Profile } from './named.ts';
 
 /** Behaviour as python-redfish-lenovo, sushy and gofish met it. */
 export const xccProfile: Profile = {

@@ -1,7 +1,6 @@
-import type { BmcState } from '../bmc.ts';
+import type { BmcState, Quirk } from '../bmc.ts';
 import type { VendorMessage } from '../messages.ts';
 import { refuseAsVendor } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isChange } from '../quirk.ts';
 
 const SYS518: VendorMessage = {

@@ -1,5 +1,5 @@
+import type { Quirk } from '../bmc.ts';
 import type { ConnectionHabits } from '../connections.ts';
-import type { Quirk } from '../quirk.ts';
 
 export const idleClosed = habit(
   'idle-closed',

@@ -1,5 +1,5 @@
-import { ROOT } from '../blueprint.ts';
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
+import { ROOT } from '../bmc.ts';
 
 /** Its registries lie compressed, and it will not unpack them. */
 export const registriesNotIdentity: Quirk = {

@@ -1,8 +1,6 @@
-import type { BmcState } from '../bmc.ts';
+import type { Answer, BmcState, Quirk } from '../bmc.ts';
 import { successBody } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isSubscribe } from '../quirk.ts';
-import type { Answer } from '../response.ts';
 
 export const createLocationOnly = createAnswers(
   'create-location-only',

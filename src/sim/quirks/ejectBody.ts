@@ -1,5 +1,5 @@
+import type { Quirk } from '../bmc.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { actionName } from '../quirk.ts';
 
 export const ejectWantsObject400: Quirk = ejectWantsObject(400);

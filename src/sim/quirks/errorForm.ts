@@ -1,7 +1,6 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import { isJsonObject } from '../../core/json.ts';
-import type { Quirk } from '../quirk.ts';
-import type { Answer } from '../response.ts';
+import type { Answer, Quirk } from '../bmc.ts';
 
 const INFO = '@Message.ExtendedInfo';
 

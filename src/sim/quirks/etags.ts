@@ -1,8 +1,6 @@
-import type { BmcState } from '../bmc.ts';
+import type { Answer, BmcState, Quirk, RedfishRequest } from '../bmc.ts';
 import { render } from '../documents.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
-import type { Answer, RedfishRequest } from '../response.ts';
 
 export const weakEtags: Quirk = {
   name: 'weak-etags',

@@ -1,7 +1,7 @@
+import type { Quirk } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType } from '../documents.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isSubscribe } from '../quirk.ts';
 
 export const noEventTypes: Quirk = {

@@ -1,6 +1,6 @@
+import type { Quirk } from '../bmc.ts';
 import type { Complaint } from '../messages.ts';
 import { refuseAll } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { actionName, objectIn } from '../quirk.ts';
 
 const INSERT = 'VirtualMedia.InsertMedia';

@@ -1,8 +1,6 @@
-import type { BmcState } from '../bmc.ts';
+import type { Answer, BmcState, Quirk } from '../bmc.ts';
 import { parentPath } from '../path.ts';
-import type { Quirk } from '../quirk.ts';
 import { actionName } from '../quirk.ts';
-import type { Answer } from '../response.ts';
 import { noContent } from '../response.ts';
 
 interface Ejecting {

@@ -1,6 +1,4 @@
-import type { BmcState } from '../bmc.ts';
-import type { Quirk } from '../quirk.ts';
-import type { Answer } from '../response.ts';
+import type { Answer, BmcState, Quirk } from '../bmc.ts';
 
 export const slashedLinks = linkForm('links-with-slash', 'links and targets end with a slash (iLO)', (path) =>
   path.endsWith('/') ? path : `${path}/`,

@@ -1,4 +1,4 @@
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
 import { subscriptionPaths } from '../restart.ts';
 
 export const subscriptionsLostAtRestart: Quirk = {

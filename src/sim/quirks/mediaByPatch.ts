@@ -1,6 +1,6 @@
+import type { Quirk } from '../bmc.ts';
 import { documentType } from '../documents.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 
 export const noMediaActions: Quirk = {
   name: 'no-media-actions',

@@ -1,8 +1,8 @@
 import type { Json } from '../../core/json.ts';
+import type { Quirk } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType, memberPath } from '../documents.ts';
 import { parentPath } from '../path.ts';
-import type { Quirk } from '../quirk.ts';
 import { notAllowed } from '../quirk.ts';
 
 export const dvdOnly: Quirk = {

@@ -1,9 +1,8 @@
 import type { JsonObject } from '../../core/json.ts';
-import type { BmcState } from '../bmc.ts';
+import type { BmcState, Quirk } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType, linkPath } from '../documents.ts';
 import { parentPath } from '../path.ts';
-import type { Quirk } from '../quirk.ts';
 
 /** Where virtual media hang has moved with Redfish's versions; iDRAC 9 and XCC show the same devices in both places. */
 export const mediaUnderManager: Quirk = {

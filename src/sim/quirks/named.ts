@@ -1,4 +1,4 @@
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
 import { busyQuirks } from './busy.ts';
 import {
   fewRequests503,

@@ -1,4 +1,4 @@
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
 
 /** OpenSSL 3 speaks these at security level 0 alone. */
 const WEAKEST = 'DEFAULT@SECLEVEL=0';

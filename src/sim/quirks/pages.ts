@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../core/json.ts';
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
 
 const SIZE = 2;
 

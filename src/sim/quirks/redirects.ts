@@ -1,5 +1,5 @@
-import { ROOT } from '../blueprint.ts';
-import type { Quirk } from '../quirk.ts';
+import type { Quirk } from '../bmc.ts';
+import { ROOT } from '../bmc.ts';
 
 export const redirectsToSlash = redirects('redirect-to-slash', ROOT, `${ROOT}/`);
 export const redirectsFromSlash = redirects('redirect-from-slash', `${ROOT}/`, ROOT);

@@ -1,5 +1,5 @@
+import type { Quirk } from '../bmc.ts';
 import { refuseAsVendor } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isSubscribe, objectIn } from '../quirk.ts';
 
 /** How a BMC names the property that it does not know. */

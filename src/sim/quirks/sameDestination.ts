@@ -1,8 +1,6 @@
-import type { BmcState } from '../bmc.ts';
+import type { Answer, BmcState, Quirk } from '../bmc.ts';
 import { refuse, refuseAsVendor } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isSubscribe, objectIn } from '../quirk.ts';
-import type { Answer } from '../response.ts';
 import { subscriptionPaths } from '../restart.ts';
 
 export const oneOfADestinationIlo = refusesSecond('one-per-destination-ilo', 'ResourceAlreadyExists (iLO)', (uri) =>

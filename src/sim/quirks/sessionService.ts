@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../core/json.ts';
-import { ROOT } from '../blueprint.ts';
+import type { Quirk } from '../bmc.ts';
+import { ROOT } from '../bmc.ts';
 import { authKind, challenge } from '../credentials.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentType } from '../documents.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 
 export const noSessionService: Quirk = {
   name: 'no-session-service',

@@ -1,5 +1,5 @@
+import type { Quirk } from '../bmc.ts';
 import { successBody } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 
 /** The body is named `error` all the same, as DSP0266 has it for messages of success. */
 export const successMessage: Quirk = {

@@ -1,11 +1,9 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import { isJsonObject } from '../../core/json.ts';
-import { ROOT } from '../blueprint.ts';
-import type { BmcState } from '../bmc.ts';
+import type { Answer, BmcState, Quirk, RedfishRequest } from '../bmc.ts';
+import { ROOT } from '../bmc.ts';
 import { refuse } from '../messages.ts';
-import type { Quirk } from '../quirk.ts';
 import { isChange } from '../quirk.ts';
-import type { Answer, RedfishRequest } from '../response.ts';
 import { documentAnswer } from '../response.ts';
 
 /** How a BMC does with a task what others do at once (DSP0266, "Asynchronous operations"). */
