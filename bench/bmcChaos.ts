@@ -42,7 +42,13 @@ const FLOPPY = CD.replace('CD1', 'Floppy1');
 const caller = { name: 'chaos', role: 'admin' } as const;
 
 /** Failures that say that nothing was changed. */
-const NOT_DONE: ReadonlySet<string> = new Set(['bmc_unreachable', 'bmc_timeout', 'bmc_refused', 'bmc_failed']);
+const NOT_DONE: ReadonlySet<string> = new Set([
+  'bmc_unreachable',
+  'bmc_timeout',
+  'bmc_refused',
+  'bmc_failed',
+  'bmc_busy',
+]);
 
 /** How a call ended, and what is so at the BMC after it. */
 interface Called {

@@ -45,6 +45,11 @@ export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   bmc_timeout: server(500, Code.DeadlineExceeded, ErrorReason.BMC_TIMEOUT),
   bmc_refused: server(500, Code.FailedPrecondition, ErrorReason.BMC_REFUSED),
   bmc_failed: server(500, Code.Internal, ErrorReason.BMC_FAILED),
+  // Nothing was sent, and the BMC may have room soon: the caller should repeat the call.
+  bmc_busy: server(503, Code.Unavailable, ErrorReason.BMC_BUSY),
+  // These last until someone changes the BMC or the node. Neither 409 nor UNAVAILABLE, which clients repeat.
+  bmc_unsupported: server(500, Code.FailedPrecondition, ErrorReason.BMC_UNSUPPORTED),
+  bmc_tls_failed: server(500, Code.FailedPrecondition, ErrorReason.BMC_TLS_FAILED),
   // Not UNAVAILABLE, which clients repeat by themselves: the request may have been carried out.
   outcome_unknown: server(500, Code.DeadlineExceeded, ErrorReason.OUTCOME_UNKNOWN),
   driver_not_ready: server(500, Code.FailedPrecondition, ErrorReason.DRIVER_NOT_READY),

@@ -31,6 +31,9 @@ export const ERROR_KINDS = [
   'bmc_timeout',
   'bmc_refused',
   'bmc_failed',
+  'bmc_busy',
+  'bmc_unsupported',
+  'bmc_tls_failed',
   'outcome_unknown',
   'driver_not_ready',
   'worker_lost',
@@ -97,9 +100,13 @@ export function isStoreUnavailable(error: unknown): boolean {
   return error instanceof PassthruError && error.kind === 'store_unavailable';
 }
 
-/** The error of input whose field `field` is wrong; `message` says how and what is allowed. */
-export function invalidArgument(field: string, message: string): PassthruError {
-  return new PassthruError('invalid_argument', message, { violations: [{ field, description: message }] });
+/**
+ * Returns the error of one wrong field.
+ * @param description what is wrong with the field and what is allowed
+ * @param message the whole sentence for the caller; the description when not given
+ */
+export function invalidArgument(field: string, description: string, message: string = description): PassthruError {
+  return new PassthruError('invalid_argument', message, { violations: [{ field, description }] });
 }
 
 /** `error` as a plain value: what a job keeps, and what an idempotency key replays. */

@@ -217,7 +217,7 @@ test('a BMC without virtual media says so', async () => {
   bmc.documents.removeMember(`${SYSTEM}/VirtualMedia`);
   const method = methodOf(redfish, 'eject_vmedia');
   const error = await failure(method.run(taskOn(nodeOf('redfish', account(bmc))).task, {}));
-  expect(error.kind).toBe('failed_precondition');
+  expect(error.kind).toBe('bmc_unsupported');
   expect(error.message).toContain('no virtual media');
 });
 

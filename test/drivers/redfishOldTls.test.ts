@@ -24,7 +24,7 @@ test('a BMC that speaks TLS 1.0 alone is refused with the key to set, and a call
   };
   try {
     await expect(list({})).rejects.toMatchObject({
-      kind: 'bmc_unreachable',
+      kind: 'bmc_tls_failed',
       message: expect.stringContaining('redfish_tls_minimum_version'),
     });
     expect(bmc.requestCount).toBe(0);

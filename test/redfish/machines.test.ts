@@ -139,13 +139,13 @@ test.each([
 ])('a BMC with %s says so', async (name, text) => {
   const { call } = await start({ quirks: [quirk(name)] });
   const failed = call('create_subscription', { Destination: DESTINATION });
-  await expect(failed).rejects.toMatchObject({ kind: 'failed_precondition', message: expect.stringContaining(text) });
+  await expect(failed).rejects.toMatchObject({ kind: 'bmc_unsupported', message: expect.stringContaining(text) });
 });
 
 test('a machine with no virtual media anywhere says so', async () => {
   const { call } = await start({ quirks: [quirk('no-virtual-media')] });
   await expect(call('eject_vmedia')).rejects.toMatchObject({
-    kind: 'failed_precondition',
+    kind: 'bmc_unsupported',
     message: expect.stringContaining('has no virtual media, neither under the system nor under its managers'),
   });
 });

@@ -3,8 +3,8 @@ import { RedfishError, type RedfishErrorKind } from '../../redfish/index.ts';
 
 const KINDS: Record<RedfishErrorKind, ErrorKind> = {
   unreachable: 'bmc_unreachable',
-  busy: 'bmc_timeout',
-  tls: 'bmc_unreachable',
+  busy: 'bmc_busy',
+  tls: 'bmc_tls_failed',
   timeout: 'bmc_timeout',
   auth: 'bmc_refused',
   refused: 'bmc_refused',
@@ -12,7 +12,7 @@ const KINDS: Record<RedfishErrorKind, ErrorKind> = {
   failed: 'bmc_failed',
   'outcome-unknown': 'outcome_unknown',
   stopped: 'cancelled',
-  unsupported: 'failed_precondition',
+  unsupported: 'bmc_unsupported',
 };
 
 /**

@@ -144,6 +144,12 @@ const (
 	ErrorReason_ERROR_REASON_FAILED_PRECONDITION ErrorReason = 30
 	// What tells who callers are (Keystone, a key set) cannot be reached.
 	ErrorReason_ERROR_REASON_IDENTITY_UNAVAILABLE ErrorReason = 31
+	// The BMC is busy with other requests of this service; nothing was sent.
+	ErrorReason_ERROR_REASON_BMC_BUSY ErrorReason = 32
+	// The BMC lacks the service that the method needs, or it is switched off.
+	ErrorReason_ERROR_REASON_BMC_UNSUPPORTED ErrorReason = 33
+	// The BMC's certificate is not trusted, or TLS could not be negotiated.
+	ErrorReason_ERROR_REASON_BMC_TLS_FAILED ErrorReason = 34
 )
 
 // Enum value maps for ErrorReason.
@@ -181,6 +187,9 @@ var (
 		29: "ERROR_REASON_NOT_SERVED",
 		30: "ERROR_REASON_FAILED_PRECONDITION",
 		31: "ERROR_REASON_IDENTITY_UNAVAILABLE",
+		32: "ERROR_REASON_BMC_BUSY",
+		33: "ERROR_REASON_BMC_UNSUPPORTED",
+		34: "ERROR_REASON_BMC_TLS_FAILED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -215,6 +224,9 @@ var (
 		"ERROR_REASON_NOT_SERVED":             29,
 		"ERROR_REASON_FAILED_PRECONDITION":    30,
 		"ERROR_REASON_IDENTITY_UNAVAILABLE":   31,
+		"ERROR_REASON_BMC_BUSY":               32,
+		"ERROR_REASON_BMC_UNSUPPORTED":        33,
+		"ERROR_REASON_BMC_TLS_FAILED":         34,
 	}
 )
 
@@ -575,7 +587,7 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x0fReservationKind\x12 \n" +
 	"\x1cRESERVATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESERVATION_KIND_CALL\x10\x01\x12\x19\n" +
-	"\x15RESERVATION_KIND_HELD\x10\x02*\xb6\b\n" +
+	"\x15RESERVATION_KIND_HELD\x10\x02*\x94\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1f\n" +
@@ -609,7 +621,10 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x15ERROR_REASON_INTERNAL\x10\x1c\x12\x1b\n" +
 	"\x17ERROR_REASON_NOT_SERVED\x10\x1d\x12$\n" +
 	" ERROR_REASON_FAILED_PRECONDITION\x10\x1e\x12%\n" +
-	"!ERROR_REASON_IDENTITY_UNAVAILABLE\x10\x1fB\x8d\x01B\n" +
+	"!ERROR_REASON_IDENTITY_UNAVAILABLE\x10\x1f\x12\x19\n" +
+	"\x15ERROR_REASON_BMC_BUSY\x10 \x12 \n" +
+	"\x1cERROR_REASON_BMC_UNSUPPORTED\x10!\x12\x1f\n" +
+	"\x1bERROR_REASON_BMC_TLS_FAILED\x10\"B\x8d\x01B\n" +
 	"ErrorProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (

@@ -115,6 +115,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What was asked for does not fit the state that the node or job is in."""
     ERROR_REASON_IDENTITY_UNAVAILABLE: _ErrorReason.ValueType  # 31
     """What tells who callers are (Keystone, a key set) cannot be reached."""
+    ERROR_REASON_BMC_BUSY: _ErrorReason.ValueType  # 32
+    """The BMC is busy with other requests of this service; nothing was sent."""
+    ERROR_REASON_BMC_UNSUPPORTED: _ErrorReason.ValueType  # 33
+    """The BMC lacks the service that the method needs, or it is switched off."""
+    ERROR_REASON_BMC_TLS_FAILED: _ErrorReason.ValueType  # 34
+    """The BMC's certificate is not trusted, or TLS could not be negotiated."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason tells what happened, finer than a status code can."""
@@ -183,6 +189,12 @@ ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 30
 """What was asked for does not fit the state that the node or job is in."""
 ERROR_REASON_IDENTITY_UNAVAILABLE: ErrorReason.ValueType  # 31
 """What tells who callers are (Keystone, a key set) cannot be reached."""
+ERROR_REASON_BMC_BUSY: ErrorReason.ValueType  # 32
+"""The BMC is busy with other requests of this service; nothing was sent."""
+ERROR_REASON_BMC_UNSUPPORTED: ErrorReason.ValueType  # 33
+"""The BMC lacks the service that the method needs, or it is switched off."""
+ERROR_REASON_BMC_TLS_FAILED: ErrorReason.ValueType  # 34
+"""The BMC's certificate is not trusted, or TLS could not be negotiated."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -226,6 +226,12 @@ pub enum ErrorReason {
     FailedPrecondition = 30,
     /// What tells who callers are (Keystone, a key set) cannot be reached.
     IdentityUnavailable = 31,
+    /// The BMC is busy with other requests of this service; nothing was sent.
+    BmcBusy = 32,
+    /// The BMC lacks the service that the method needs, or it is switched off.
+    BmcUnsupported = 33,
+    /// The BMC's certificate is not trusted, or TLS could not be negotiated.
+    BmcTlsFailed = 34,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -266,6 +272,9 @@ impl ErrorReason {
             Self::NotServed => "ERROR_REASON_NOT_SERVED",
             Self::FailedPrecondition => "ERROR_REASON_FAILED_PRECONDITION",
             Self::IdentityUnavailable => "ERROR_REASON_IDENTITY_UNAVAILABLE",
+            Self::BmcBusy => "ERROR_REASON_BMC_BUSY",
+            Self::BmcUnsupported => "ERROR_REASON_BMC_UNSUPPORTED",
+            Self::BmcTlsFailed => "ERROR_REASON_BMC_TLS_FAILED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -303,6 +312,9 @@ impl ErrorReason {
             "ERROR_REASON_NOT_SERVED" => Some(Self::NotServed),
             "ERROR_REASON_FAILED_PRECONDITION" => Some(Self::FailedPrecondition),
             "ERROR_REASON_IDENTITY_UNAVAILABLE" => Some(Self::IdentityUnavailable),
+            "ERROR_REASON_BMC_BUSY" => Some(Self::BmcBusy),
+            "ERROR_REASON_BMC_UNSUPPORTED" => Some(Self::BmcUnsupported),
+            "ERROR_REASON_BMC_TLS_FAILED" => Some(Self::BmcTlsFailed),
             _ => None,
         }
     }
