@@ -2,6 +2,7 @@ import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysel
 import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
+import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
@@ -13,7 +14,7 @@ type ConductorStore = Pick<Store, 'addConductor' | 'renewConductor' | 'removeCon
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** The part of the store that keeps process leases and cleans up after processes that lost theirs. */
-export function conductorStore(database: Database): ConductorStore {
+export function conductorStore(database: Database, endedJobs: EndedJobs): ConductorStore {
   const db = database.kysely;
   const { now } = database;
 
@@ -84,6 +85,7 @@ export function conductorStore(database: Database): ConductorStore {
         const over = expired.filter((conductor) => conductor.over === 1).map(({ id }) => id);
         return { failed, freed: await free(transaction, [...over, ...orphans]) };
       });
+      endedJobs.add(reaped.failed.length);
       for (const { id, revision } of reaped.failed) database.announce({ kind: 'job_changed', id, revision });
       for (const nodeUuid of reaped.freed) database.announce({ kind: 'node_freed', nodeUuid });
       return reaped;

@@ -4,6 +4,7 @@ import type { Store } from '../core/store.ts';
 import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
+import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE } from './reservations.ts';
 import { jobColumns, selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
@@ -21,15 +22,13 @@ type JobStore = Pick<
   | 'listJobs'
   | 'listRevisions'
   | 'newestRevisions'
-  | 'placeAfterNewest'
-  | 'removeEndedJobs'
 >;
 
 /** Ids that one query asks for at most; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
-export function jobStore(database: Database): JobStore {
+export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
@@ -212,6 +211,7 @@ export function jobStore(database: Database): JobStore {
         return { revision, freed: freed.rows[0]?.wanted === 1 ? node_uuid : null };
       });
       if (ended === null) return null;
+      endedJobs.add(1);
       database.announce({ kind: 'job_changed', id: end.id, revision: ended.revision });
       if (ended.freed !== null) database.announce({ kind: 'node_freed', nodeUuid: ended.freed });
       return ended.revision;
@@ -291,39 +291,6 @@ export function jobStore(database: Database): JobStore {
         for (const row of rows) newest.set(row.job_id, row.revision);
       }
       return newest;
-    },
-
-    async placeAfterNewest(count) {
-      const row = await db
-        .selectFrom('jobs')
-        .select(['id', 'end_time'])
-        .where('end_time', 'is not', null)
-        .orderBy('end_time', 'desc')
-        .orderBy('id', 'desc')
-        .limit(1)
-        .offset(count)
-        .executeTakeFirst();
-      return row === undefined ? null : { endTime: new Date(row.end_time as number), id: row.id };
-    },
-
-    async removeEndedJobs(place, limit) {
-      const time = place.endTime.getTime();
-      const removed = await db
-        .deleteFrom('jobs')
-        .where('id', 'in', (from) =>
-          from
-            .selectFrom('jobs as old')
-            .select('old.id')
-            // Follows from the next, and is what lets the index end there.
-            .where('old.end_time', '<=', time)
-            .where((where) => where.or([where('old.end_time', '<', time), where('old.id', '<=', place.id)]))
-            .orderBy('old.end_time')
-            .orderBy('old.id')
-            .limit(limit),
-        )
-        .returning('id')
-        .execute();
-      return removed.length;
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Store } from '../core/store.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
 import { idempotencyStore } from './idempotency.ts';
+import { EndedJobs, jobRetention } from './jobRetention.ts';
 import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
 import { reservationStore } from './reservations.ts';
@@ -27,12 +28,14 @@ export function kyselyStore(
   let running = 0;
   const idle = Promise.withResolvers<void>();
 
+  const endedJobs = new EndedJobs();
   const steps: Omit<Store, 'shared' | 'closed' | 'onChange' | 'close'> = {
     ...nodeStore(database, cipher),
     ...reservationStore(database),
-    ...jobStore(database),
+    ...jobStore(database, endedJobs),
+    ...jobRetention(database, endedJobs),
     ...idempotencyStore(database, cipher),
-    ...conductorStore(database),
+    ...conductorStore(database, endedJobs),
     async ping() {
       await sql`select 1`.execute(database.kysely);
     },
