@@ -14,14 +14,18 @@ import { createIdracHardwareType } from './drivers/idrac/idracHardwareType.ts';
 import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
 import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
-import { CallsInFlight } from './edge/callsInFlight.ts';
-import { type Listener, startListener } from './http/listener.ts';
+import { type CallLimits, CallsInFlight } from './edge/callsInFlight.ts';
+import { routeRequests } from './edge/router.ts';
+import type { ConfiguredLimits } from './http/limits.ts';
+import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
+import type { HttpHandler } from './http/message.ts';
 import { createDestinations } from './net/destinations.ts';
 import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
 import { createObservation, type Observation, type Observed } from './observe/observation.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
+import { createRpcHandler, type RpcLimits, type RpcOptions } from './rpc/handler.ts';
 import { openStore } from './store/open.ts';
 
 /** The service, ready. */
@@ -148,39 +152,67 @@ async function makeHardwareTypes(
 }
 
 async function listen(config: Config, { core, metrics }: Observed, access: Access, log: Logger): Promise<Listener> {
-  const { cors_origins: corsOrigins, auth } = config;
-  const { host, port } = parseListenAddress(config.listen)!;
-  const { limits } = config;
-  const calls = new CallsInFlight({
-    callsPerCaller: limits.calls_per_caller,
-    watchesPerCaller: limits.watches_per_caller,
-  });
-  const rest = createRestHandler({ core, access, calls, log, corsOrigins, metrics });
+  const { cors_origins: corsOrigins, auth, limits } = config;
+  const calls = new CallsInFlight(callLimits(limits));
   const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
   const requireClientCertificate = auth.type !== 'client_certificate';
   const tls =
     certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, requireClientCertificate };
+  const { host, port } = parseListenAddress(config.listen)!;
   if (tls === null && !isLoopback(host)) {
-    log.warn({ listen: config.listen }, 'credentials come in the clear: set tls.cert_file, or let a proxy speak TLS');
+    log.warn(
+      { listen: config.listen },
+      'credentials travel unencrypted: set tls.cert_file, or put a TLS proxy in front',
+    );
   }
-  return startListener({
+  return serveApis({
     host,
     port,
     core,
     access,
     calls,
     log,
-    rest,
+    rest: createRestHandler({ core, access, calls, log, corsOrigins, metrics }),
     corsOrigins,
     tls,
     localNamesOnly: auth.type === 'none',
-    limits: {
-      maxConnections: limits.connections,
-      maxConnectionsPerPeer: limits.connections_per_peer,
-      requestTimeout: limits.receive_timeout,
-      sessionMaxAge: limits.connection_max_age,
-    },
+    limits: listenerLimits(limits),
   });
+}
+
+/** Returns the limits of `CallsInFlight` from the group `limits` of the configuration. */
+export function callLimits(limits: Config['limits']): CallLimits {
+  return { callsPerCaller: limits.calls_per_caller, watchesPerCaller: limits.watches_per_caller };
+}
+
+/** Returns the limits of the listener from the group `limits` of the configuration. */
+export function listenerLimits(limits: Config['limits']): ConfiguredLimits {
+  return {
+    maxConnections: limits.connections,
+    maxConnectionsPerPeer: limits.connections_per_peer,
+    requestTimeout: limits.receive_timeout,
+    sessionMaxAge: limits.connection_max_age,
+  };
+}
+
+export interface ServeOptions
+  extends Omit<RpcOptions, 'stop' | 'limits'>,
+    Pick<ListenerOptions, 'host' | 'port' | 'tls' | 'limits'> {
+  /** Serves every request that is not RPC. */
+  rest: HttpHandler;
+  rpcLimits?: Partial<RpcLimits>;
+  /** Whether to refuse requests that address the service by another name than localhost. */
+  localNamesOnly: boolean;
+}
+
+/** Starts the listener that serves RPC and `rest` on one port. */
+export function serveApis({ rest, rpcLimits, localNamesOnly, ...options }: ServeOptions): Promise<Listener> {
+  const { host, port, access, log, tls, limits } = options;
+  const stop = { streams: new AbortController(), calls: new AbortController() };
+  const signals = { streams: stop.streams.signal, calls: stop.calls.signal };
+  const rpc = createRpcHandler({ ...options, stop: signals, limits: rpcLimits });
+  const handle = routeRequests({ rpc, rest, access, localNamesOnly });
+  return startListener({ host, port, log, handle, endsInTime: rpc.endsInTime, stop, tls, limits });
 }
 
 function makeService(

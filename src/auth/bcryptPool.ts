@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { PassthruError } from '../core/errors.ts';
+import { shuttingDown } from '../core/errors.ts';
 import type { BcryptTask } from './bcryptWorker.ts';
 
 /** So many threads at most: a hash takes a core for a tenth of a second, and calls need the others. */
@@ -26,7 +26,7 @@ export class BcryptPool {
    * @param first goes before all that wait; how many may is for the caller to bound
    */
   async compare(password: string, hash: string, first: boolean): Promise<boolean> {
-    if (this.#closed) throw shutDown();
+    if (this.#closed) throw shuttingDown();
     const settle = Promise.withResolvers<boolean>();
     const waiting = { task: { password, hash }, settle };
     if (first) this.#waiting.unshift(waiting);
@@ -37,7 +37,7 @@ export class BcryptPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { settle } of this.#waiting.splice(0)) settle.reject(shutDown());
+    for (const { settle } of this.#waiting.splice(0)) settle.reject(shuttingDown());
     await Promise.all([...this.#workers.keys()].map((worker) => worker.terminate()));
   }
 
@@ -62,7 +62,7 @@ export class BcryptPool {
     // An error ends the thread; the next comparison starts another.
     worker.on('error', (error) => this.#workers.get(worker)?.settle.reject(error));
     worker.on('exit', () => {
-      this.#workers.get(worker)?.settle.reject(shutDown());
+      this.#workers.get(worker)?.settle.reject(shuttingDown());
       this.#workers.delete(worker);
       const at = this.#idle.indexOf(worker);
       if (at >= 0) this.#idle.splice(at, 1);
@@ -71,8 +71,4 @@ export class BcryptPool {
     this.#workers.set(worker, null);
     return worker;
   }
-}
-
-function shutDown(): PassthruError {
-  return new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
 }

@@ -100,6 +100,11 @@ export function isStoreUnavailable(error: unknown): boolean {
   return error instanceof PassthruError && error.kind === 'store_unavailable';
 }
 
+/** Returns the error for work that is refused or ended because the service stops. */
+export function shuttingDown(): PassthruError {
+  return new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
+}
+
 /**
  * Returns the error of one wrong field.
  * @param description what is wrong with the field and what is allowed

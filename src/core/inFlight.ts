@@ -1,4 +1,4 @@
-import { PassthruError } from './errors.ts';
+import { PassthruError, shuttingDown } from './errors.ts';
 
 /** The calls and jobs that run in this process, so that a shutdown can wait for them and end them. */
 export class Running {
@@ -9,7 +9,7 @@ export class Running {
 
   /** Throws kind `shutting_down` once `close` was called. */
   checkOpen(): void {
-    if (!this.#open) throw new PassthruError('shutting_down', 'The service is shutting down; try again shortly.');
+    if (!this.#open) throw shuttingDown();
   }
 
   /** No new calls from now on. What one that runs leads to, such as its job, may still be added. */

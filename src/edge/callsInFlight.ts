@@ -1,51 +1,49 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { peerOf } from '../net/peer.ts';
 
 export interface CallLimits {
-  /** How many calls one caller may have under way. */
+  /** The maximum number of concurrent calls of one caller. */
   callsPerCaller: number;
-  /** How many streams of events. */
+  /** The maximum number of concurrent streams of one caller. */
   watchesPerCaller: number;
 }
 
-export const DEFAULT_CALL_LIMITS: Readonly<CallLimits> = { callsPerCaller: 1000, watchesPerCaller: 1000 };
-
-/** A call and where it is answered. */
+/** A call with its request and response. */
 export interface CallInFlight {
-  /** Null for whoever asks what takes no credentials: then it is the peer that counts. */
+  /** Null for a method without authentication, where the peer counts instead. */
   caller: Caller | null;
-  /** Whether it is a stream, which may stay open for as long as its caller likes. */
+  /** Whether it is a stream, which may stay open as long as its caller likes. */
   isWatch: boolean;
-  request: IncomingMessage | Http2ServerRequest;
-  response: ServerResponse | Http2ServerResponse;
+  request: HttpRequest;
+  response: HttpResponse;
 }
 
-/** Counts the calls that each caller has under way, by every way in, so that one leaves room for the others. */
+/** Counts the concurrent calls of each caller over all protocols, so that one leaves room for the others. */
 export class CallsInFlight {
   readonly #limits: Readonly<CallLimits>;
   readonly #counts = new Map<string, number>();
 
-  constructor(limits: Readonly<CallLimits> = DEFAULT_CALL_LIMITS) {
+  constructor(limits: Readonly<CallLimits>) {
     this.#limits = limits;
   }
 
   /**
-   * Counts a call until its answer is sent, or its caller has gone.
-   * @throws kind `rate_limited` when the caller has as many under way as one may
+   * Counts a call until its response is closed.
+   * @throws kind `rate_limited` when the caller already has the maximum number
    */
   begin({ caller, isWatch, request, response }: CallInFlight): void {
-    // Its end has been told already; what is left of it ends by itself.
+    // Already closed: 'close' will not fire again.
     if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) return;
-    const who = caller === null ? `peer ${peerOf(request.socket.remoteAddress ?? '')}` : `caller ${caller.name}`;
-    const key = `${isWatch ? 'watches' : 'calls'} of ${who}`;
+    const owner = caller === null ? `peer ${peerOf(request.socket.remoteAddress ?? '')}` : `caller ${caller.name}`;
+    const key = `${isWatch ? 'watches' : 'calls'} of ${owner}`;
     const count = this.#counts.get(key) ?? 0;
-    const most = isWatch ? this.#limits.watchesPerCaller : this.#limits.callsPerCaller;
-    if (count >= most) {
-      const what = isWatch ? 'streams open' : 'calls under way';
-      throw new PassthruError('rate_limited', `There are ${count} ${what} of this caller, the most that one may have.`);
+    const limit = isWatch ? this.#limits.watchesPerCaller : this.#limits.callsPerCaller;
+    if (count >= limit) {
+      const kind = isWatch ? 'open streams' : 'concurrent calls';
+      throw new PassthruError('rate_limited', `This caller already has ${count} ${kind}, the maximum allowed.`);
     }
     this.#counts.set(key, count + 1);
     response.once('close', () => {

@@ -1,88 +1,91 @@
-import type { Action } from '../auth/actions.ts';
+import { cors as connectCors } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
+import { type HttpRequest, requestAuthority } from '../http/message.ts';
 import { createOriginGate } from '../net/origins.ts';
-import type { RestRequest } from '../rest/context.ts';
-import { requestAuthority } from '../rest/links.ts';
 
-const ALLOWED_HEADERS = [
-  'Authorization',
-  'Content-Type',
-  'Idempotency-Key',
-  'Last-Event-ID',
-  'Passthru-Lock-Wait',
-  'X-Auth-Token',
-  'X-OpenStack-Ironic-API-Version',
-  'X-OpenStack-Request-ID',
-  'traceparent',
-  'tracestate',
-].join(', ');
+/** The headers of one API that cross-origin pages may send and read. */
+export interface CorsHeaders {
+  allowed: readonly string[];
+  exposed: readonly string[];
+}
 
-const EXPOSED_HEADERS = [
-  'Allow',
-  'Content-Disposition',
-  'Location',
-  'OpenStack-Request-Id',
-  'Passthru-Job-Id',
-  'Retry-After',
-  'WWW-Authenticate',
-  'X-OpenStack-Ironic-API-Maximum-Version',
-  'X-OpenStack-Ironic-API-Minimum-Version',
-  'X-OpenStack-Ironic-API-Version',
-].join(', ');
+/** Allowed over every protocol: credentials, and the ids of the request and its trace. */
+const COMMON_HEADERS = ['Authorization', 'X-Auth-Token', 'X-OpenStack-Request-ID', 'traceparent', 'tracestate'];
 
-/** How long a browser may keep the answer to a preflight, in seconds. */
+export const REST_CORS: CorsHeaders = {
+  allowed: [
+    'Content-Type',
+    'Idempotency-Key',
+    'Last-Event-ID',
+    'Passthru-Lock-Wait',
+    'X-OpenStack-Ironic-API-Version',
+    ...COMMON_HEADERS,
+  ],
+  exposed: [
+    'Allow',
+    'Content-Disposition',
+    'Location',
+    'OpenStack-Request-Id',
+    'Passthru-Job-Id',
+    'Retry-After',
+    'WWW-Authenticate',
+    'X-OpenStack-Ironic-API-Maximum-Version',
+    'X-OpenStack-Ironic-API-Minimum-Version',
+    'X-OpenStack-Ironic-API-Version',
+  ],
+};
+
+export const RPC_CORS: CorsHeaders = {
+  allowed: [...connectCors.allowedHeaders, ...COMMON_HEADERS],
+  exposed: [...connectCors.exposedHeaders, 'OpenStack-Request-Id'],
+};
+
+/** How long a browser may cache the response to a preflight, in seconds: Chromium's maximum. */
 const MAX_AGE = '7200';
 
 const NONE: readonly string[] = [];
 
-/** Which pages may call the service from a browser. */
+/** The cross-origin policy of one API. */
 export interface Cors {
-  /** The headers that let the page of this request read the answer: names and values in turn. */
-  headers(request: RestRequest): readonly string[];
-  /** The headers that answer a preflight for a path with these verbs; none when the request is no preflight. */
-  preflightHeaders(request: RestRequest, verbs: readonly string[]): readonly string[];
+  /** Returns the headers that let the requesting page read the response, as alternating names and values. */
+  headers(request: HttpRequest): readonly string[];
+  /** Returns the headers that answer a preflight (Fetch, 3.2.2); empty when the request is not an allowed preflight. */
+  preflightHeaders(request: HttpRequest, methods: readonly string[]): readonly string[];
   /**
-   * Throws `permission_denied` for a request that a page of another origin makes a browser send. A browser sends a
-   * plain POST before it asks, and a body is read as JSON whatever its type, so that a page anywhere could otherwise
-   * drive a service on this machine. Reading by GET is the browser's to guard; a call by GET, of which a link or an image
-   * is enough and with which the browser sends the user's password, is not let in from another site (Fetch Metadata, 2.1).
+   * Throws `permission_denied` for a request sent by a page of a foreign origin. CORS alone does not prevent it: browsers
+   * send a plain POST without a preflight, and bodies are read as JSON whatever their type, so that any page could drive a
+   * service on this machine. A request without Origin is recognised by `Sec-Fetch-Site` (Fetch Metadata, 2.1).
    */
-  refuseForeign(request: RestRequest, action: Action | undefined): void;
+  refuseForeign(request: HttpRequest): void;
 }
 
-/** @param origins the origins that are allowed; `*` allows all */
-export function createCors(origins: readonly string[]): Cors {
-  const all = origins.includes('*');
+/** @param origins the allowed origins, for example `https://console.example.com`; `*` allows all */
+export function createCors(origins: readonly string[], headers: CorsHeaders): Cors {
+  const allowsAll = origins.includes('*');
   const allowed = new Set(origins);
-  const isAllowed = (origin: string) => all || allowed.has(origin);
+  const isAllowed = (origin: string) => allowsAll || allowed.has(origin);
   const mayCall = createOriginGate(origins);
+  const exposedHeaders = headers.exposed.join(', ');
+  const allowedHeaders = headers.allowed.join(', ');
   return {
     headers({ headers: { origin } }) {
       if (origin === undefined || origins.length === 0) return NONE;
       if (!isAllowed(origin)) return ['Vary', 'Origin'];
-      return [
-        'Access-Control-Allow-Origin',
-        origin,
-        'Vary',
-        'Origin',
-        'Access-Control-Expose-Headers',
-        EXPOSED_HEADERS,
-      ];
+      return ['Access-Control-Allow-Origin', origin, 'Vary', 'Origin', 'Access-Control-Expose-Headers', exposedHeaders];
     },
-    preflightHeaders({ headers: { origin, 'access-control-request-method': method } }, verbs) {
-      if (origin === undefined || method === undefined || !isAllowed(origin)) return NONE;
+    preflightHeaders({ method, headers: { origin, 'access-control-request-method': requested } }, methods) {
+      if (method !== 'OPTIONS' || origin === undefined || requested === undefined || !isAllowed(origin)) return NONE;
       return [
         'Access-Control-Allow-Methods',
-        verbs.join(', '),
+        methods.join(', '),
         'Access-Control-Allow-Headers',
-        ALLOWED_HEADERS,
+        allowedHeaders,
         'Access-Control-Max-Age',
         MAX_AGE,
       ];
     },
-    refuseForeign(request, action) {
+    refuseForeign(request) {
       const { origin, 'sec-fetch-site': site } = request.headers;
-      if ((request.method === 'GET' || request.method === 'HEAD') && action !== 'call a method') return;
       const isForeign = origin === undefined && (site === 'cross-site' || site === 'same-site');
       if (!isForeign && mayCall(origin, requestAuthority(request))) return;
       throw new PassthruError(

@@ -1,29 +1,54 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Http2ServerRequest } from 'node:http2';
-import type { RequestScope, WayIn } from '../core/requestScope.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { HttpRequest } from '../http/message.ts';
 import { plainAddress } from '../net/peer.ts';
 
-/** The header of an answer that names its request, as Ironic has it; over gRPC the same, in lower case, as metadata. */
+/** The API and wire protocol of a request. */
+export type Protocol = 'rest' | 'grpc' | 'grpc-web' | 'connect';
+
+/** The request on whose behalf work is done. */
+export interface RequestScope {
+  /** `req-` and a UUID; on every log line of the request and in its response. */
+  readonly id: string;
+  readonly protocol: Protocol;
+  /** The address of the connection's other end, possibly a proxy; null once the connection has closed. */
+  readonly peer: string | null;
+  /** The caller's `traceparent` header (W3C Trace Context, 3.2), not validated; null when absent. */
+  readonly traceparent: string | null;
+  /** The caller's `tracestate` header (W3C Trace Context, 3.3); null when absent or too long. */
+  readonly tracestate: string | null;
+  /** The current span: that of the call, then that of its job. Opaque to all but observe/. */
+  span: unknown;
+}
+
+/**
+ * The request that the current work belongs to; undefined for the service's own chores. It follows every await and the job
+ * that a call starts. Not a child logger passed along: drivers, including third-party ones, and the BMC client log and send
+ * requests without knowing about requests, and one BMC connection serves many.
+ */
+export const requestScope = new AsyncLocalStorage<RequestScope>();
+
+/** The response header with the request's id, as in Ironic; gRPC carries it as metadata, in lower case. */
 export const REQUEST_ID_HEADER = 'OpenStack-Request-Id';
 
-/** What a caller may give as `X-OpenStack-Request-ID` (oslo.middleware, request_id.ID_FORMAT). */
-const GIVEN = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$/;
+/** The accepted form of `X-OpenStack-Request-ID` (oslo.middleware, request_id.ID_FORMAT). */
+const GIVEN_ID = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$/;
 
-/** W3C Trace Context, 3.3.1.5, asks for 512 characters at least. */
+/** W3C Trace Context, 3.3.1.5, requires at least 512 characters. */
 const MAX_TRACESTATE_LENGTH = 512;
 
 /**
- * The scope of `request`. An id that the caller gives in the right form is the request's, so that the logs of all services
- * that work for one purpose can be read together; any other is dropped, as oslo.middleware does. Where it came from is what
- * the connection says and nothing else: anybody can send an `X-Forwarded-For`.
+ * Returns a new scope for `request`. A well-formed id given by the caller is kept, so that the logs of cooperating services
+ * can be correlated; a malformed one is replaced, as in oslo.middleware. The peer comes from the connection alone: anyone
+ * can send an `X-Forwarded-For`.
  */
-export function openScope(request: IncomingMessage | Http2ServerRequest, way: WayIn): RequestScope {
+export function openScope(request: HttpRequest, protocol: Protocol): RequestScope {
   const { 'x-openstack-request-id': given, traceparent, tracestate } = request.headers;
   const { remoteAddress } = request.socket;
   return {
-    id: typeof given === 'string' && GIVEN.test(given) ? given : `req-${randomUUID()}`,
-    way,
+    id: typeof given === 'string' && GIVEN_ID.test(given) ? given : `req-${randomUUID()}`,
+    protocol,
     peer: remoteAddress === undefined ? null : plainAddress(remoteAddress),
     traceparent: typeof traceparent === 'string' ? traceparent : null,
     tracestate: typeof tracestate === 'string' && tracestate.length <= MAX_TRACESTATE_LENGTH ? tracestate : null,
@@ -31,8 +56,8 @@ export function openScope(request: IncomingMessage | Http2ServerRequest, way: Wa
   };
 }
 
-/** By which of the protocols of RPC a request with these headers came. */
-export function rpcWay({ 'content-type': type = '' }: IncomingHttpHeaders): WayIn {
+/** Returns which RPC protocol a request with these headers speaks. */
+export function rpcProtocol({ 'content-type': type = '' }: IncomingHttpHeaders): Protocol {
   if (!type.startsWith('application/grpc')) return 'connect';
   return type.startsWith('application/grpc-web') ? 'grpc-web' : 'grpc';
 }

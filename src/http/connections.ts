@@ -8,63 +8,63 @@ export interface ConnectionLimits {
 
 interface Peer {
   open: number;
-  /** Its connections without a request under way, the one that is idle longest first. */
+  /** Its connections without pending requests, the longest idle first. */
   readonly idle: Set<Connection>;
 }
 
-/** One connection that was admitted. */
+/** An admitted connection. */
 export class Connection {
   readonly peer: Peer;
-  readonly #socket: Socket;
-  #requests = 0;
+  readonly socket: Socket;
+  #pending = 0;
 
   constructor(socket: Socket, peer: Peer) {
-    this.#socket = socket;
+    this.socket = socket;
     this.peer = peer;
     peer.idle.add(this);
   }
 
-  /** How many of its requests have begun and are not answered. */
-  get underWay(): number {
-    return this.#requests;
+  /** The number of its requests that have begun and have no complete response. */
+  get pending(): number {
+    return this.#pending;
   }
 
-  /** A request has begun. One that still sends its header has not: that is how slow connections take a server. */
+  /** Counts a request, once its header is complete: slow headers are how idle connections exhaust a server. */
   begin(): void {
-    if (this.#requests++ === 0) this.peer.idle.delete(this);
+    if (this.#pending++ === 0) this.peer.idle.delete(this);
   }
 
-  /** A request has been answered, or given up. */
+  /** Uncounts a request that has its response or was aborted. */
   end(): void {
-    if (--this.#requests === 0 && !this.#socket.destroyed) this.peer.idle.add(this);
+    if (--this.#pending === 0 && !this.socket.destroyed) this.peer.idle.add(this);
   }
 
   destroy(): void {
     this.peer.idle.delete(this);
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 }
 
 /**
- * The connections that are open. Where there is no room for one more, the one that is idle longest makes room, of the
- * peer that has the most such: whoever opens many and asks nothing shuts out nobody. A client may always meet the end of
- * an idle connection (RFC 9112, 9.5).
+ * The open connections. At the limit, a new one replaces the longest idle connection of the peer with the most idle ones,
+ * so that a client that opens many and sends nothing does not shut out others. Clients must expect the end of an idle
+ * connection at any time (RFC 9112, 9.5).
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #peers = new Map<string, Peer>();
   readonly #bySocket = new WeakMap<Socket, Connection>();
-  /** By the client's address and port, which a connection and the TLS in it share. */
+  /** By the client's address and port, which a connection and the TLS socket over it share. */
   readonly #open = new Map<string, Connection>();
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 
-  /** Takes `socket`, until it closes. False when there is no room. */
+  /** Admits `socket` until it closes. Returns false when there is no room. */
   admit(socket: Socket): boolean {
     const { remoteAddress } = socket;
-    // It has gone already.
+    // Already closed.
     if (remoteAddress === undefined) return true;
     const name = peerOf(remoteAddress);
     let peer = this.#peers.get(name);
@@ -81,7 +81,7 @@ export class Connections {
     return true;
   }
 
-  /** What was admitted as `socket`, or as the connection under its TLS; undefined when that has closed. */
+  /** Returns the connection admitted as `socket`, or as the socket under its TLS; undefined when that has closed. */
   of(socket: Socket): Connection | undefined {
     let connection = this.#bySocket.get(socket);
     if (connection === undefined) {
@@ -89,6 +89,11 @@ export class Connections {
       if (connection !== undefined) this.#bySocket.set(socket, connection);
     }
     return connection;
+  }
+
+  /** Returns the sockets of all open connections; under TLS the ones below it. */
+  sockets(): Socket[] {
+    return Array.from(this.#open.values(), ({ socket }) => socket);
   }
 
   #add(socket: Socket, name: string, peer: Peer): void {
@@ -104,6 +109,7 @@ export class Connections {
     });
   }
 
+  /** Returns the peer with the most idle connections. */
   #idlest(): Peer | undefined {
     let idlest: Peer | undefined;
     for (const peer of this.#peers.values()) {
@@ -113,7 +119,7 @@ export class Connections {
   }
 }
 
-/** Ends the connection of `peer` that is idle longest; false when it has none. */
+/** Closes the longest idle connection of `peer`; returns false when it has none. */
 function makeRoom(peer: Peer | undefined): boolean {
   const [longest] = peer?.idle ?? [];
   longest?.destroy();

@@ -1,75 +1,88 @@
-/**
- * What the listener allows one client to take. Times are in milliseconds.
- *
- * What Node and its nghttp2 bound by themselves is not set again; `test/http/http2Abuse.test.ts` holds them to it: a
- * connection is ended after 1,000 resets of streams (33 more a second; CVE-2023-44487), 1,000 frames that are empty or
- * invalid, 1,000 pings or settings not yet acknowledged, 8 CONTINUATION frames in one header, 100 streams over the bound.
- */
-export interface ListenerLimits {
-  /** The largest message of a call over RPC, in bytes after decompression; a larger one gets RESOURCE_EXHAUSTED. */
-  readMaxBytes: number;
-  /** The largest answer over RPC, in bytes: an attachment's, with little around it. */
-  writeMaxBytes: number;
-  /** The longest deadline that a call over RPC may have; streams are exempt. */
-  maxTimeout: number;
-  /** The largest header of a request, in bytes. */
-  maxHeaderBytes: number;
-  /** How many connections may be open: one more ends the one that is idle longest, or is answered with 503. */
+import { constants } from 'node:http2';
+import type { HttpResponse } from './message.ts';
+
+/** The limits that the configuration sets (`limits`). */
+export interface ConfiguredLimits {
+  /** The maximum number of open connections; one more closes the longest idle one, or gets 503. */
   maxConnections: number;
   /** The same for one peer: an IPv4 address, or the /64 of an IPv6 address. */
   maxConnectionsPerPeer: number;
-  /** How long a new connection may be silent. */
-  firstBytesTimeout: number;
-  /** How long a request's header may take over HTTP/1.1. */
-  headersTimeout: number;
-  /** How long a request may take to arrive whole. A stream of requests (server reflection) is exempt. */
+  /** How long a request may take to arrive completely, in ms. Streams of requests are exempt. */
   requestTimeout: number;
-  /** How long a client may take nothing of an answer that waits for it. */
+  /**
+   * The age, plus up to a tenth, at which an HTTP/2 session gets GOAWAY, in ms, so that callers spread over replicas again.
+   * Its open calls and streams continue.
+   */
+  sessionMaxAge: number;
+}
+
+/** The limits that are fixed, except in tests. Times are in ms. */
+export interface FixedLimits {
+  /** The largest request header, in bytes. */
+  maxHeaderBytes: number;
+  /** How long a new connection may stay silent. */
+  firstBytesTimeout: number;
+  /** How long a request's header may take to arrive over HTTP/1.1. */
+  headersTimeout: number;
+  /** How long a client may read nothing of a pending response. */
   stallTimeout: number;
   /** How long an HTTP/1.1 connection is kept for its next request. */
   keepAliveTimeout: number;
-  /** How often an HTTP/2 session is asked for a sign of life, and how long it may take: one that gives none is destroyed. */
+  /** The interval of PINGs on an HTTP/2 session; one that is unanswered after it ends the connection. */
   pingInterval: number;
-  /** How long an HTTP/2 session is kept without a stream. */
+  /** How long an HTTP/2 session is kept without streams. */
   sessionIdleTimeout: number;
   /**
-   * How old an HTTP/2 session becomes, and up to a tenth more, before it is told to go away, so that callers spread over
-   * replicas anew; its calls and streams end in peace.
-   */
-  sessionMaxAge: number;
-  /**
-   * How many calls and streams one HTTP/2 connection may have open. One of HTTP/1.1 that sends so many requests before the
-   * answer to the first is ended.
+   * The maximum number of open streams of an HTTP/2 connection. An HTTP/1.1 connection that pipelines as many requests
+   * before the first response is closed.
    */
   maxConcurrentStreams: number;
+  /** How many more streams per second an HTTP/2 client may reset after a burst of `maxConcurrentStreams` (CVE-2023-44487). */
+  streamResetRate: number;
   /**
-   * How much an HTTP/2 connection may hold of answers that wait for its client before a new call on it is refused, in
-   * megabytes. Node's own bound, 10, refuses calls beside one large answer.
+   * The memory, in MB, that an HTTP/2 connection may hold of responses that wait for its client; above it new streams are
+   * refused. Node's default, 10, refuses calls beside one large response.
    */
   maxSessionMemory: number;
   /**
-   * How many PING and SETTINGS frames an HTTP/2 client may send a second, and twice as many at once. gRPC clients that
-   * measure their bandwidth send one for each burst of data.
+   * The maximum number of PING and SETTINGS frames per second of an HTTP/2 client, with bursts of twice as many. gRPC
+   * clients that estimate their bandwidth send one per burst of data.
    */
   maxControlFrames: number;
 }
 
-export const DEFAULT_LIMITS: Readonly<ListenerLimits> = {
-  readMaxBytes: 1024 * 1024,
-  writeMaxBytes: 64 * 1024 * 1024,
-  maxTimeout: 60 * 60 * 1000,
+/**
+ * The limits of one client. Those that nghttp2 enforces by itself are not repeated; `test/http/http2Abuse.test.ts` verifies
+ * them: a connection ends after 1,000 empty or invalid frames, 1,000 unacknowledged PINGs or SETTINGS, 8 CONTINUATION
+ * frames in one header, 100 streams over the maximum.
+ */
+export type ListenerLimits = ConfiguredLimits & FixedLimits;
+
+export const FIXED_LIMITS: Readonly<FixedLimits> = {
   maxHeaderBytes: 16 * 1024,
-  maxConnections: 4000,
-  maxConnectionsPerPeer: 1000,
   firstBytesTimeout: 10_000,
   headersTimeout: 20_000,
-  requestTimeout: 60_000,
   stallTimeout: 60_000,
   keepAliveTimeout: 65_000,
   pingInterval: 20_000,
   sessionIdleTimeout: 15 * 60 * 1000,
-  sessionMaxAge: 60 * 60 * 1000,
   maxConcurrentStreams: 1000,
+  streamResetRate: 33,
   maxSessionMemory: 256,
   maxControlFrames: 1000,
 };
+
+/**
+ * Ends a response whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for as long as
+ * the client likes. A response that is quiet because there is nothing to send stays open.
+ */
+export function endStalledResponse(response: HttpResponse, timeout: number): void {
+  response.setTimeout(timeout, () => {
+    const stream = 'stream' in response ? response.stream : undefined;
+    // Over HTTP/1.1 pending data is in the socket, behind earlier pipelined responses.
+    const pending = stream === undefined ? response.socket?.writableLength : stream.writableLength;
+    if ((pending ?? 0) === 0) return;
+    if (stream === undefined) response.socket?.destroy();
+    else stream.close(constants.NGHTTP2_CANCEL);
+  });
+}

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 
-/** How an HTTP/2 connection with prior knowledge begins (RFC 9113, 3.4). No HTTP/1.1 method begins so. */
+/** The start of an HTTP/2 connection with prior knowledge (RFC 9113, 3.4). No HTTP/1.1 method starts like it. */
 const PREFACE = Buffer.from('PRI ');
 
 /**
- * Reads as much of a new connection as tells the version of HTTP, puts it back and hands the socket over.
- * A connection that is silent for `timeout` milliseconds is destroyed.
+ * Reads enough of a new connection to tell the version of HTTP, puts it back and hands the socket over. Destroys a
+ * connection that is silent for `timeout` ms.
  */
 export function sniffHttpVersion(
   socket: Socket,
@@ -14,27 +14,27 @@ export function sniffHttpVersion(
 ): void {
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), timeout);
-  const forget = () => clearTimeout(timer);
+  const stopTimer = () => clearTimeout(timer);
   const read = (chunk: Buffer) => {
     seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
     const compared = Math.min(seen.length, PREFACE.length);
     const isPreface = PREFACE.compare(seen, 0, compared, 0, compared) === 0;
     if (isPreface && compared < PREFACE.length) return;
     socket.off('data', read);
-    socket.off('close', forget);
-    forget();
+    socket.off('close', stopTimer);
+    stopTimer();
     socket.pause();
     socket.unshift(seen);
     if (isPreface) {
       serve.http2(socket);
     } else {
       serve.http1(socket);
-      // The parser listens now; it gets what was put back, and then reads from the socket itself.
+      // The parser listens now: it gets what was put back, then reads from the socket itself.
       process.nextTick(() => socket.resume());
     }
   };
   socket.on('data', read);
-  socket.on('close', forget);
-  // A connection that breaks is closed; there is nobody to tell.
+  socket.on('close', stopTimer);
+  // A broken connection is closed anyway; there is no one to report the error to.
   socket.on('error', () => {});
 }

@@ -1,4 +1,8 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+// Addresses: what they are, where they lead, and who may be reached or answered.
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Networks in CIDR form (`10.0.0.0/8`, `fd00::/8`), or single addresses. */
 export interface NetworkRules {
@@ -10,14 +14,14 @@ export interface NetworkRules {
 export interface Denial {
   /** The network that decided. */
   network: string;
-  /** What that network is, such as `loopback`; null when the configuration names it. */
+  /** A description of that network, such as `loopback`; null when it comes from the configuration. */
   what: string | null;
 }
 
 /**
- * Denied unless a rule says otherwise: what leads to the machine itself, to its neighbours on the link, or to the metadata
- * service of a cloud, which gives credentials to whoever asks (IANA's special-purpose address registries; the clouds'
- * own documentation).
+ * The networks denied unless a rule says otherwise: those that lead to the machine itself, to its neighbours on the link, or
+ * to the metadata service of a cloud, which gives credentials to any client (IANA's special-purpose address registries; the
+ * clouds' own documentation).
  */
 const DENIED_BY_DEFAULT: readonly [network: string, what: string][] = [
   ['0.0.0.0/8', 'this host'],
@@ -34,10 +38,21 @@ const DENIED_BY_DEFAULT: readonly [network: string, what: string][] = [
   ['ff00::/8', 'multicast'],
   ['fd00:ec2::/32', 'the metadata and other local services of AWS'],
   ['fd20:ce::254/128', 'the metadata service of Google Cloud'],
-  // These lead to IPv4 addresses that nobody can tell from here.
+  // These lead to IPv4 addresses that cannot be told from here.
   ['64:ff9b:1::/48', 'a local translation to IPv4'],
   ['2001::/32', 'Teredo'],
 ];
+
+/** Parses an address, with or without an IPv6 zone. Returns null for other text, also for short forms such as `127.1`. */
+export function parseAddress(text: string): Address | null {
+  return isIP(text) === 0 ? null : ipaddr.parse(text);
+}
+
+/** Whether `host` is an address of this machine's loopback interface. */
+export function isLoopbackAddress(host: string): boolean {
+  const address = parseAddress(host);
+  return address !== null && ipaddr.process(address.toString()).range() === 'loopback';
+}
 
 /** Whether `text` is a network in CIDR form or an address. */
 export function isNetwork(text: string): boolean {
@@ -45,9 +60,9 @@ export function isNetwork(text: string): boolean {
 }
 
 /**
- * Judges addresses: of the networks that hold an address the smallest decides; what `rules` say goes before the default,
- * and `deny` before `allow`. An address in none of them is allowed. An IPv4 address that an IPv6 address stands for
- * (mapped, NAT64, 6to4) is judged as well.
+ * Returns a judge of addresses. The smallest network that contains an address decides; `rules` take precedence over the
+ * defaults, and `deny` over `allow`. An address in no network is allowed. The IPv4 address embedded in an IPv6 address
+ * (mapped, NAT64, 6to4, ISATAP) is judged too.
  *
  * @returns why an address is denied; null when it is allowed
  */
@@ -60,62 +75,57 @@ export function judgeBy(rules: NetworkRules): (address: string) => Denial | null
     const network = parseNetwork(text);
     return network === null ? [] : [{ ...network, denial }];
   });
-  // Stable: those of one size stay in the order above.
-  networks.sort((a, b) => b.prefix - a.prefix);
+  // Stable: networks of one size stay in the order above.
+  networks.sort((a, b) => b.length - a.length);
 
-  const judge = (address: string, family: 'ipv4' | 'ipv6') =>
-    networks.find((network) => network.family === family && network.block.check(address, family))?.denial ?? null;
+  const judge = (address: Address): Denial | null =>
+    networks.find(({ base, length }) => base.kind() === address.kind() && address.match(base, length))?.denial ?? null;
 
-  return (address) => {
-    if (isIPv4(address)) return judge(address, 'ipv4');
-    const { stands, same } = embeddedIPv4(address);
-    if (stands === null) return judge(address, 'ipv6');
-    return judge(stands, 'ipv4') ?? (same ? null : judge(address, 'ipv6'));
+  return (text) => {
+    const address = parseAddress(text);
+    if (address === null) throw new TypeError(`not an address: ${text}`);
+    const embedded = address instanceof ipaddr.IPv6 ? embeddedIPv4(address) : null;
+    if (embedded === null) return judge(address);
+    return judge(embedded.address) ?? (embedded.isSame ? null : judge(address));
   };
 }
 
-interface Network {
-  family: 'ipv4' | 'ipv6';
-  prefix: number;
-  block: BlockList;
-}
-
-function parseNetwork(text: string): Network | null {
-  const [address = '', length, ...rest] = text.split('/');
-  const family = isIPv4(address) ? 'ipv4' : isIPv6(address) ? 'ipv6' : null;
-  if (family === null || rest.length > 0 || address.includes('%')) return null;
-  const longest = family === 'ipv4' ? 32 : 128;
-  const prefix = length === undefined ? longest : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
-  if (!(prefix <= longest)) return null;
-  const block = new BlockList();
-  block.addSubnet(address, prefix, family);
-  return { family, prefix, block };
+function parseNetwork(text: string): { base: Address; length: number } | null {
+  const [, host = '', digits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const base = parseAddress(host);
+  if (base === null) return null;
+  const longest = base.kind() === 'ipv4' ? 32 : 128;
+  const length = digits === undefined ? longest : Number(digits);
+  return length > longest ? null : { base, length };
 }
 
 /**
- * The IPv4 address that an IPv6 address stands for; null when it stands for none.
- * `same`: whether the two are one address to whoever connects (RFC 4291, 2.5.5), rather than ways to it.
+ * Returns the IPv4 address embedded in an IPv6 address; null when there is none. `isSame`: the two are one address to
+ * whatever connects (RFC 4291, 2.5.5), instead of one being a route to the other.
  */
-function embeddedIPv4(address: string): { stands: string | null; same: boolean } {
-  const groups = groupsOf(address);
-  const zero = (from: number, to: number) => groups.slice(from, to).every((group) => group === 0);
-  const ipv4 = (at: number) => [groups[at]!, groups[at + 1]!].flatMap((group) => [group >> 8, group & 255]).join('.');
-  if (zero(0, 5) && groups[5] === 0xffff) return { stands: ipv4(6), same: true };
-  // IPv4-compatible; :: and ::1 are themselves.
-  if (zero(0, 6) && (groups[6] !== 0 || groups[7]! > 1)) return { stands: ipv4(6), same: true };
-  // IPv4-translated (RFC 2765, 2.1), NAT64 (RFC 6052, 2.1), 6to4 (RFC 3056, 2).
-  if (zero(0, 4) && groups[4] === 0xffff && groups[5] === 0) return { stands: ipv4(6), same: false };
-  if (groups[0] === 0x64 && groups[1] === 0xff9b && zero(2, 6)) return { stands: ipv4(6), same: false };
-  if (groups[0] === 0x2002) return { stands: ipv4(1), same: false };
-  return { stands: null, same: false };
-}
-
-/** The eight groups of an IPv6 address, a zone left out. */
-function groupsOf(address: string): number[] {
-  // As a URL has it the address is in one form: the longest run of zeros as ::, no dotted end.
-  const canonical = new URL(`http://[${address.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
-  const [head = '', tail] = canonical.split('::');
-  const numbers = (text: string) => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
-  const [first, last] = [numbers(head), numbers(tail ?? '')];
-  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
+function embeddedIPv4(address: ipaddr.IPv6): { address: ipaddr.IPv4; isSame: boolean } | null {
+  const { parts } = address;
+  const embedded = (at: number, isSame = false) => ({
+    address: new ipaddr.IPv4(parts.slice(at, at + 2).flatMap((part) => [part >> 8, part & 255])),
+    isSame,
+  });
+  switch (address.range()) {
+    case 'ipv4Mapped':
+      return embedded(6, true);
+    // IPv4-translated addresses (RFC 2765, 2.1).
+    case 'rfc6145':
+      return embedded(6);
+    // NAT64 (RFC 6052, 2.1); in the local prefix 64:ff9b:1::/48 (RFC 8215) the place is not known.
+    case 'rfc6052':
+      return parts[2] === 0 ? embedded(6) : null;
+    case '6to4':
+      return embedded(1);
+    case 'unspecified':
+    case 'loopback':
+      return null;
+  }
+  // IPv4-compatible addresses (RFC 4291, 2.5.5.1).
+  if (parts.slice(0, 6).every((part) => part === 0)) return embedded(6, true);
+  // ISATAP (RFC 5214, 6.1), in any prefix.
+  return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200) ? embedded(6) : null;
 }

@@ -1,20 +1,32 @@
-/** An address or `localhost`, and maybe a port: names that no DNS server of a stranger gives to this machine. */
-const LOCAL_AUTHORITY = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
+import { isIP } from 'node:net';
+import { isLoopback, parseAuthority } from './listenAddress.ts';
 
 /**
- * Tells whether the page that a browser sends a request for may call the service; whoever sends no Origin is no browser.
- * A page may when its origin is configured, or when it is the service's own: under an address or `localhost` alone,
- * because a stranger's page can have its own name point to this machine (DNS rebinding), and is then of the same origin.
- * @param origins the origins that are allowed; `*` allows all
+ * Whether `authority`, of a Host header or `:authority`, means this machine whatever DNS says: `localhost`, 127.0.0.0/8 or
+ * [::1]. A foreign page can point its own name here (DNS rebinding); its browser then takes the page and the service for one
+ * origin and lets it read responses. An absent Host counts as local: browsers always send one.
+ */
+export function isLocalAuthority(authority: string | undefined): boolean {
+  if (authority === undefined || authority === '') return true;
+  const host = parseAuthority(authority)?.host;
+  return host !== undefined && isLoopback(host);
+}
+
+/**
+ * Returns a predicate: whether a page of `origin` may call the service under `authority`. Requests without Origin come from
+ * no page. A page may call when its origin is configured, or when it is the service's own, though only under an address or
+ * `localhost`: with DNS rebinding a foreign page under its own name would be of the same origin.
+ * @param origins the allowed origins; `*` allows all
  */
 export function createOriginGate(
   origins: readonly string[],
 ): (origin: string | undefined, authority: string | undefined) => boolean {
-  const all = origins.includes('*');
+  const allowsAll = origins.includes('*');
   const allowed = new Set(origins);
   return (origin, authority) => {
-    if (origin === undefined || all || allowed.has(origin)) return true;
-    if (authority === undefined || !LOCAL_AUTHORITY.test(authority)) return false;
+    if (origin === undefined || allowsAll || allowed.has(origin)) return true;
+    const host = authority === undefined ? undefined : parseAuthority(authority)?.host;
+    if (host === undefined || (isIP(host) === 0 && host.toLowerCase() !== 'localhost')) return false;
     return origin === `http://${authority}` || origin === `https://${authority}`;
   };
 }

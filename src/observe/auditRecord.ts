@@ -2,8 +2,8 @@ import type { Action } from '../auth/actions.ts';
 import type { Caller, Role } from '../core/caller.ts';
 import type { ErrorKind } from '../core/errors.ts';
 import { type Json, type JsonObject, nestsDeeperThan } from '../core/json.ts';
-import { requestScope, type WayIn } from '../core/requestScope.ts';
 import { maskSecrets } from '../core/secrets.ts';
+import { type Protocol, requestScope } from '../edge/requestScope.ts';
 
 /**
  * Who did what, and what came of it. Its keys are always these, in this order; null is for what does not apply or was not
@@ -13,7 +13,7 @@ export interface AuditRecord {
   audit: true;
   /** Null outside a request. */
   request_id: string | null;
-  way: WayIn | null;
+  way: Protocol | null;
   /** The address that the request came from, be it a proxy's. */
   peer: string | null;
   /** Null for one who did not prove who they are. */
@@ -71,7 +71,7 @@ export function auditRecord(facts: AuditFacts): AuditRecord {
   return {
     audit: true,
     request_id: scope?.id ?? null,
-    way: scope?.way ?? null,
+    way: scope?.protocol ?? null,
     peer: scope?.peer ?? null,
     caller: facts.caller?.name ?? null,
     role: facts.caller?.role ?? null,

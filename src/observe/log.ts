@@ -1,6 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
-import { requestScope } from '../core/requestScope.ts';
 import { isSecretName, MASK, maskText } from '../core/secrets.ts';
+import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { terminalLine } from './terminalLine.ts';
 

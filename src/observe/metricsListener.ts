@@ -4,10 +4,9 @@ import type { AddressInfo } from 'node:net';
 import type { Refusal } from '../auth/access.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { requestScope } from '../core/requestScope.ts';
-import { openScope } from '../edge/requestScope.ts';
-import { isLocalAuthority } from '../net/hostGate.ts';
+import { openScope, requestScope } from '../edge/requestScope.ts';
 import { isLoopback } from '../net/listenAddress.ts';
+import { isLocalAuthority } from '../net/origins.ts';
 import type { MetricsPage } from '../rest/context.ts';
 
 export interface MetricsListener {

@@ -10,8 +10,8 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { type CallReport, NO_OBSERVER, type Observer, type Period } from '../core/observer.ts';
-import { type RequestScope, requestScope } from '../core/requestScope.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
+import { type RequestScope, requestScope } from '../edge/requestScope.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 
 /** Makes the spans of what the service does. */
@@ -40,7 +40,8 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
       ...NO_OBSERVER,
       callBegan(report) {
         const scope = requestScope.getStore();
-        const attributes = scope === undefined ? {} : { 'passthru.request_id': scope.id, 'passthru.way': scope.way };
+        const attributes =
+          scope === undefined ? {} : { 'passthru.request_id': scope.id, 'passthru.way': scope.protocol };
         const options = { kind: SpanKind.SERVER, startTime: epoch(report.began), attributes };
         const span = tracer.startSpan('call', options, callersContext(propagator, scope));
         calls.set(report, span);

@@ -1,6 +1,6 @@
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../core/json.ts';
-import type { RestRequest } from './context.ts';
+import type { HttpRequest } from '../http/message.ts';
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -18,16 +18,16 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * Reads a request's body to its end, whatever its Content-Length says.
  * Throws `too_large` over 1 MiB, `cancelled` when the client leaves.
  */
-export function readBody(request: RestRequest): Promise<Buffer> {
+export function readBody(request: HttpRequest): Promise<Buffer> {
   return receive(request, true);
 }
 
 /** As `readBody`, of a body that nobody wants: nothing of it is kept. */
-export async function dropBody(request: RestRequest): Promise<void> {
+export async function dropBody(request: HttpRequest): Promise<void> {
   await receive(request, false);
 }
 
-function receive(request: RestRequest, keep: boolean): Promise<Buffer> {
+function receive(request: HttpRequest, keep: boolean): Promise<Buffer> {
   // RFC 9112, 6.3: an HTTP/1.1 request without both has no body. HTTP/2 says by itself that there is none.
   if (
     request.httpVersionMajor === 1 &&

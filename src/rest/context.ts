@@ -1,16 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-
-/** A request as either version of HTTP gives it. */
-export type RestRequest = IncomingMessage | Http2ServerRequest;
-/** A response as either version of HTTP takes it. */
-export type RestResponse = ServerResponse | Http2ServerResponse;
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 
 /** The figures of the service as a text for Prometheus. */
 export interface MetricsPage {
@@ -20,8 +15,8 @@ export interface MetricsPage {
 
 /** One request and all that is needed to answer it. */
 export interface Exchange {
-  readonly request: RestRequest;
-  readonly response: RestResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   /** Not for handlers, which get it from `enter` once the caller's role will do. */
   readonly guardedCore: Core;
   readonly access: Access;
@@ -69,7 +64,7 @@ export function clientSignal({ response }: Exchange): AbortSignal {
 }
 
 /** A header's value; undefined when it is absent. Only for headers that Node joins when they come twice. */
-export function header(request: RestRequest, name: string): string | undefined {
+export function header(request: HttpRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
 }

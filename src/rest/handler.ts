@@ -4,13 +4,13 @@ import { ANONYMOUS, type Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { requestScope } from '../core/requestScope.ts';
-import { CallsInFlight } from '../edge/callsInFlight.ts';
-import { type Cors, createCors } from '../edge/cors.ts';
-import { openScope, REQUEST_ID_HEADER } from '../edge/requestScope.ts';
+import type { CallsInFlight } from '../edge/callsInFlight.ts';
+import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
+import { openScope, REQUEST_ID_HEADER, requestScope } from '../edge/requestScope.ts';
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
 import { dropBody, readBody } from './body.ts';
-import { type Exchange, header, type MetricsPage, type RestRequest, type RestResponse } from './context.ts';
+import { type Exchange, header, type MetricsPage } from './context.ts';
 import { sendFault, sendHttpError } from './fault.ts';
 import { sendEmpty } from './response.ts';
 import { createRouter, type Router } from './router.ts';
@@ -19,8 +19,8 @@ import { ROUTES } from './routes.ts';
 export interface RestOptions {
   core: Core;
   access: Access;
-  /** Counts the calls of each caller, with those of the other ways in. Default: those over REST alone. */
-  calls?: CallsInFlight;
+  /** Counts the calls of each caller, together with those over RPC. */
+  calls: CallsInFlight;
   log: Logger;
   /** The origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
@@ -32,10 +32,10 @@ export interface RestOptions {
  * Ironic's REST API, `GET /v1/jobs` and `GET /healthz`, over either version of HTTP. It answers every path: one that
  * it does not know with Ironic's 404.
  */
-export function createRestHandler(options: RestOptions): (request: RestRequest, response: RestResponse) => void {
-  const { core, access, calls = new CallsInFlight(), log, corsOrigins = [], metrics = null } = options;
+export function createRestHandler(options: RestOptions): (request: HttpRequest, response: HttpResponse) => void {
+  const { core, access, calls, log, corsOrigins = [], metrics = null } = options;
   const router = createRouter(ROUTES);
-  const cors = createCors(corsOrigins);
+  const cors = createCors(corsOrigins, REST_CORS);
 
   return (request, response) => {
     const scope = openScope(request, 'rest');
@@ -115,10 +115,14 @@ async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): P
   exchange.body = await readBody(request);
 }
 
-/** As `Cors.refuseForeign`, on record. */
+/**
+ * Refuses and audits a request from a foreign page, except for reads by GET, whose responses the browser guards. A call by
+ * GET is not exempt: a link or an image suffices to send one, along with the user's stored password.
+ */
 function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): void {
+  if ((request.method === 'GET' || request.method === 'HEAD') && action !== 'call a method') return;
   try {
-    cors.refuseForeign(request, action);
+    cors.refuseForeign(request);
   } catch (error) {
     access.refuse(action, error);
     throw error;

@@ -1,15 +1,13 @@
-import type { Http2ServerRequest } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Exchange, RestRequest } from './context.ts';
+import { type HttpRequest, requestAuthority } from '../http/message.ts';
+import { parseAuthority } from '../net/listenAddress.ts';
+import type { Exchange } from './context.ts';
 
 /** A link as Ironic's documents hold it. */
 export interface Link {
   href: string;
   rel: 'self' | 'bookmark';
 }
-
-/** A host name, an IPv4 address or a bracketed IPv6 address, and maybe a port (RFC 3986, 3.2.2, as clients send it). */
-const AUTHORITY = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 
 /**
  * Scheme and authority under which the client reached the service, such as `http://127.0.0.1:6385`. A Host that is
@@ -18,12 +16,7 @@ const AUTHORITY = /^(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5}
 export function baseUrl({ request }: Exchange): string {
   const scheme = (request.socket as TLSSocket).encrypted ? 'https' : 'http';
   const authority = requestAuthority(request);
-  return `${scheme}://${authority !== undefined && AUTHORITY.test(authority) ? authority : localAuthority(request)}`;
-}
-
-/** What the client calls the service: the Host header, or HTTP/2's `:authority`. */
-export function requestAuthority(request: RestRequest): string | undefined {
-  return (request as Http2ServerRequest).authority || request.headers.host;
+  return `${scheme}://${authority !== undefined && parseAuthority(authority) !== null ? authority : localAuthority(request)}`;
 }
 
 /** The two links of the resource at `path` (no leading slash, no `v1`), in Ironic's order. */
@@ -47,7 +40,7 @@ function encode(text: string): string {
   return encodeURIComponent(text).replaceAll('%2C', ',');
 }
 
-function localAuthority({ socket }: RestRequest): string {
+function localAuthority({ socket }: HttpRequest): string {
   const { localAddress = '127.0.0.1', localPort } = socket;
   return `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;
 }

@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { constants } from 'node:http2';
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
@@ -13,24 +12,25 @@ import {
 } from '@connectrpc/connect';
 import { type UniversalHandlerFn, validateUniversalHandlerOptions } from '@connectrpc/connect/protocol';
 import type { Access } from '../auth/access.ts';
+import type { Action } from '../auth/actions.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from '../http/message.ts';
 import { rpcAction } from './actions.ts';
 import { identityKey } from './authorize.ts';
+import { clampTimeout } from './deadline.ts';
 import { toConnectError } from './errors.ts';
-import { grpcUnaryHandler } from './grpcUnary.ts';
-import { cutLongDeadline } from './longDeadline.ts';
+import { ENVELOPE_BYTES, grpcUnaryHandler } from './grpcUnary.ts';
 import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
 
-/** What stands before a message (gRPC over HTTP/2, Length-Prefixed-Message), except in a Connect call that is no stream. */
-const ENVELOPE_BYTES = 5;
+/** Media types without envelopes: those of unary Connect calls. */
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
 
-/** As over REST, in bytes. */
+/** How much of a refused request is read and dropped before its connection is cut, in bytes; as over REST. */
 const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 
 export interface RpcAdapterOptions extends ConnectRouterOptions {
@@ -42,98 +42,130 @@ export interface RpcAdapterOptions extends ConnectRouterOptions {
   readMaxBytes: number;
 }
 
-/**
- * As `connectNodeAdapter`, with the caller known before the request is decoded: who calls is told after a message that is
- * too large and before one that is malformed, as over REST.
- */
-export function createRpcAdapter(options: RpcAdapterOptions) {
-  const { routes, access, calls, log, readMaxBytes } = options;
-  const handlers = createHandlers(routes, options);
+export interface RpcAdapter {
+  /** Serves one request. Throws a TypeError when its Host is missing or malformed. */
+  handle: HttpHandler;
+  /** Returns the action of the method at `path`; undefined when there is none. */
+  actionOf(path: string): Action | undefined;
+  /** Whether requests at `path` end by themselves, unlike streams of requests. */
+  endsInTime(path: string | undefined): boolean;
+}
 
-  return (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void => {
-    const path = request.url?.split('?', 1)[0] ?? '';
-    const served = handlers.get(path);
-    if (served === undefined) {
+/** A method with everything about it that does not change between calls. */
+interface ServedMethod {
+  handle: UniversalHandlerFn;
+  /** The path without its leading slash, for logs. */
+  name: string;
+  action: Action | undefined;
+  isOpen: boolean;
+  /** Whether its requests or its responses are a stream. */
+  isStream: boolean;
+  /** Whether its requests are a stream, which ends when the client likes. */
+  takesStream: boolean;
+}
+
+/**
+ * Returns the bridge from Node's HTTP to Connect, like `connectNodeAdapter`, except that callers are authenticated before
+ * their message is decoded. The order of checks is REST's: message size, authentication, decoding.
+ */
+export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
+  const { access, calls, log, readMaxBytes } = options;
+  const methods = createMethods(options);
+  const find = (path: string) => methods.get(path.split('?', 1)[0] ?? '');
+
+  const handle = (request: HttpRequest, response: HttpResponse): void => {
+    const method = find(request.url ?? '');
+    if (method === undefined) {
       response.statusCode = 404;
       response.end();
       return;
     }
-    const { method, handle } = served;
-    const isWatch = method.methodKind !== 'unary';
-    const begin = (caller: Caller | null) => calls.begin({ caller, isWatch, request, response });
-    const identity = identify(request, access, begin, log, path);
-    const values = createContextValues().set(identityKey, identity);
-    let universal = toUniversalRequest(request, response, values);
-    const answered = 'stream' in request ? request.stream : response;
-    answered.once('finish', () => dropRest(request));
-    cutLongDeadline(universal.header);
+    const begin = (caller: Caller | null) => calls.begin({ caller, isWatch: method.isStream, request, response });
+    const identity = identify(request, method, access, begin, log);
+    let universal = toUniversalRequest(request, response, createContextValues().set(identityKey, identity));
+    const finished = 'stream' in request ? request.stream : response;
+    finished.once('finish', () => dropRest(request));
+    clampTimeout(universal.header);
     if (identity instanceof Promise) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
-      const whole = takesStream(method) ? null : readMaxBytes + envelope;
-      universal = { ...universal, body: afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, whole) };
+      const maxBytes = method.takesStream ? null : readMaxBytes + envelope;
+      const body = afterIdentity(universal.body as AsyncIterable<Uint8Array>, identity, maxBytes);
+      universal = { ...universal, body };
     }
-    handle(universal)
-      .then((answer) => sendUniversalResponse(answer, response, universal.signal, isWatch))
-      // As a rule the caller has gone: every error of the call itself is an answer. But Connect cannot write an error whose
-      // text ends within a surrogate pair, as V8 cuts what it quotes of malformed JSON.
+    method
+      .handle(universal)
+      .then((answer) => sendUniversalResponse(answer, response, universal.signal, method.isStream))
+      // Usually the caller has gone: errors of the call itself are responses. But Connect fails to encode an error whose
+      // text ends within a surrogate pair, as V8 cuts the malformed JSON that it quotes.
       .catch((error) => {
-        log.debug({ err: error, method: path }, 'an answer over RPC was not sent');
+        log.debug({ err: error, method: method.name }, 'RPC response not sent');
         endUnwritten(request, response);
       });
   };
+  return {
+    handle,
+    actionOf: (path) => find(path)?.action,
+    endsInTime: (path = '') => find(path)?.takesStream !== true,
+  };
 }
 
-/** A method and what serves it. */
-interface Served {
-  method: DescMethod;
-  handle: UniversalHandlerFn;
-}
-
-/** What serves each method of `routes`, by its path. */
-function createHandlers(routes: (router: ConnectRouter) => void, options: RpcAdapterOptions): Map<string, Served> {
+/** Returns the methods of `routes`, by path. */
+function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
   const router = createConnectRouter(options);
   const specs = new Map<DescMethod, MethodImplSpec>();
-  const noting: ConnectRouter = {
+  // Connect's router does not give back the implementations, which `grpcUnaryHandler` needs.
+  const recorder: ConnectRouter = {
     ...router,
     rpc(method, implementation, own) {
       specs.set(method, createMethodImplSpec(method, implementation));
       router.rpc(method, implementation, own);
-      return noting;
+      return recorder;
     },
   };
-  routes(noting);
+  options.routes(recorder);
   const unaryOptions = validateUniversalHandlerOptions(options);
   return new Map(
-    router.handlers.map((handler) => {
+    router.handlers.map((handler): [string, ServedMethod] => {
       const { method, requestPath } = handler;
       const spec = specs.get(method);
-      const handle = spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, handler) : handler;
-      return [requestPath, { method, handle }];
+      const name = requestPath.slice(1);
+      const action = rpcAction(name);
+      return [
+        requestPath,
+        {
+          handle: spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, handler) : handler,
+          name,
+          action,
+          isOpen: options.access.isOpen(action),
+          isStream: method.methodKind !== 'unary',
+          takesStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+        },
+      ];
     }),
   );
 }
 
-/** Ends an answer that could not be written, so that its caller does not wait for it. */
-function endUnwritten(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) {
+/** Ends a response that could not be written, so that its caller does not wait for it. */
+function endUnwritten(request: HttpRequest, response: HttpResponse): void {
   if (response.writableEnded || response.destroyed) return;
   if (response.headersSent || !('stream' in request)) {
     if ('stream' in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     else response.destroy();
     return;
   }
-  // gRPC's answer of trailers alone (gRPC over HTTP/2, Responses).
+  // A Trailers-Only response (gRPC over HTTP/2, Responses).
   response.setHeader('Content-Type', request.headers['content-type'] ?? 'application/grpc');
   response.setHeader('Grpc-Status', String(Code.Internal));
-  response.setHeader('Grpc-Message', 'the answer could not be written');
+  response.setHeader('Grpc-Message', 'the response could not be written');
   response.end();
 }
 
 /**
- * Reads and drops what a client still sends of a request that is answered, such as one that is too large: over HTTP/1.1
- * its next request comes behind it, and over HTTP/2 it may wait for flow control before it looks at the answer. Whoever
- * sends more than is reasonable is cut off.
+ * Reads and drops what a client still sends of a request that has its response, such as one that was too large: over
+ * HTTP/1.1 the next request follows behind it, and over HTTP/2 the client may wait for flow control before it reads the
+ * response. A client that sends more than `MAX_DROPPED_BYTES` is cut off.
  */
-function dropRest(request: IncomingMessage | Http2ServerRequest): void {
+function dropRest(request: HttpRequest): void {
   if (request.readableEnded || request.destroyed) return;
   let dropped = 0;
   request.on('data', (chunk: Buffer) => {
@@ -143,25 +175,20 @@ function dropRest(request: IncomingMessage | Http2ServerRequest): void {
   request.resume();
 }
 
-/** Whether the requests of a call are a stream, which ends when the client likes. */
-function takesStream({ methodKind }: DescMethod): boolean {
-  return methodKind === 'client_streaming' || methodKind === 'bidi_streaming';
-}
-
 /**
- * Who makes `request`, null when nobody needs to know; what speaks against it is told in the call's own protocol.
- * @param begin lets the call of who it is begin, or throws
+ * Returns the authenticated caller of `request`; null for a method without authentication. Refusals reject with the
+ * ConnectError for the caller.
+ * @param begin lets the call begin for its caller, or throws
  */
 function identify(
-  request: IncomingMessage | Http2ServerRequest,
+  request: HttpRequest,
+  { name, action, isOpen }: ServedMethod,
   access: Access,
   begin: (caller: Caller | null) => void,
   log: Logger,
-  method: string,
 ): Caller | Promise<Caller> | null {
-  const action = rpcAction(method.slice(1));
   const refuse = (thrown: unknown) => {
-    const error = toConnectError(thrown, log, method);
+    const error = toConnectError(thrown, log, name);
     if (error.code === Code.Unauthenticated && access.challenge !== null) {
       error.metadata.set('WWW-Authenticate', access.challenge);
     }
@@ -175,7 +202,7 @@ function identify(
     return caller;
   };
   try {
-    if (access.isOpen(action)) {
+    if (isOpen) {
       begin(null);
       return null;
     }
@@ -187,35 +214,37 @@ function identify(
   }
 }
 
-/** `promise`, of which the one who waits for it may come late, or never. */
+/** Returns `promise`, kept from being an unhandled rejection while nobody waits for it yet. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
 
 /**
- * `body`, which is read once it is known who sends it; fails when nobody may. Of those nothing is kept, and it is read only
- * to tell them that it is too large.
- * @param whole the most that it may hold, in bytes; null for a stream, which has no bound
+ * Yields `body` once its sender is authenticated. Fails with the refusal of an unauthenticated sender, whose body is read
+ * without being kept, only to report that it is too large.
+ * @param maxBytes the largest body; null for a stream, which has no bound
  */
 async function* afterIdentity(
   body: AsyncIterable<Uint8Array>,
   identity: Promise<unknown>,
-  whole: number | null,
+  maxBytes: number | null,
 ): AsyncGenerator<Uint8Array> {
   try {
     await identity;
   } catch (refusal) {
-    if (whole !== null) await refuseLarge(body, whole);
+    if (maxBytes !== null) await refuseLarge(body, maxBytes);
     throw refusal;
   }
   yield* body;
 }
 
-async function refuseLarge(body: AsyncIterable<Uint8Array>, whole: number): Promise<void> {
+async function refuseLarge(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > whole) throw new ConnectError(`The message is larger than ${whole} bytes`, Code.ResourceExhausted);
+    if (length > maxBytes) {
+      throw new ConnectError(`The message is larger than ${maxBytes} bytes`, Code.ResourceExhausted);
+    }
   }
 }

@@ -1,21 +1,23 @@
+import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
+import { refuseField } from './errors.ts';
 
-/** When a call has to end. Disposed of with the call, so that its signal does not fire for a call that has ended. */
+/** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
 export interface CallEnd extends Disposable {
-  /** Fires with a PassthruError: `deadline_exceeded`, `cancelled` or, when the service ends the call, `shutting_down`. */
+  /** Fires with a PassthruError: `deadline_exceeded`, `cancelled`, or `shutting_down` when the service ends the call. */
   signal: AbortSignal;
   /** Null when the caller set none. */
   deadline: Date | null;
 }
 
 /**
- * A caller's clock for a deadline starts before ours, by the time that the request took to come. One who leaves at most
- * so many milliseconds before our deadline has met it.
+ * How early a cancellation may come and still count as the deadline, in ms: the caller's clock started before ours, by the
+ * time that the request took to arrive.
  */
 const CLOCK_LEAD = 50;
 
-/** The end of the call that `context` belongs to. */
+/** Returns the end of the call that `context` belongs to. */
 export function callEnd(context: HandlerContext): CallEnd {
   const timeoutMs = context.timeoutMs();
   const deadline = timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
@@ -27,7 +29,7 @@ export function callEnd(context: HandlerContext): CallEnd {
   return {
     signal: controller.signal,
     deadline,
-    // Connect aborts its own signal after every call: an error made for nothing each time.
+    // Connect aborts its own signal after every call, which would make an unused error each time.
     [Symbol.dispose]: () => signal.removeEventListener('abort', fire),
   };
 }
@@ -39,4 +41,37 @@ function endReason(reason: unknown, deadline: Date | null): PassthruError {
     return new PassthruError('deadline_exceeded', 'The deadline of the call passed before it ended.');
   }
   return new PassthruError('cancelled', 'The caller cancelled the call or went away.');
+}
+
+/** The longest delay of a Node timer, in ms: with more it fires at once and prints a warning. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
+const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
+
+/**
+ * Clamps the timeout in the headers of a call to the longest that a timer can hold: for a call still over its maximum, for a
+ * stream as good as none. Needed because Connect starts its timer before it checks the maximum.
+ */
+export function clampTimeout(headers: Headers): void {
+  const [, count, unit] = /^(\d{1,8})([HMS])$/.exec(headers.get('Grpc-Timeout') ?? '') ?? [];
+  if (Number(count) * (UNITS[unit ?? ''] ?? 0) > LONGEST_TIMER) {
+    headers.set('Grpc-Timeout', `${Math.floor(LONGEST_TIMER / 1000)}S`);
+  }
+  const milliseconds = headers.get('Connect-Timeout-Ms') ?? '';
+  if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > LONGEST_TIMER) {
+    headers.set('Connect-Timeout-Ms', String(LONGEST_TIMER));
+  }
+}
+
+/**
+ * Returns a caller's `lock_wait` in ms, rounded up; null when absent. The core enforces the maximum.
+ * @throws kind `invalid_argument` when it is negative or not a valid Duration
+ */
+export function lockWaitMs(duration: Duration | undefined): number | null {
+  if (duration === undefined) return null;
+  const { seconds, nanos } = duration;
+  if (seconds < 0n || nanos < 0 || nanos > 999_999_999) {
+    throw refuseField('lock_wait', 'must be a duration of 0 or more seconds');
+  }
+  return Number(seconds) * 1000 + Math.ceil(nanos / 1e6);
 }

@@ -30,8 +30,8 @@ export interface GrpcUnaryOptions
   shutdownSignal?: AbortSignal | undefined;
 }
 
-/** What stands before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
-const HEAD_BYTES = 5;
+/** The bytes before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
+export const ENVELOPE_BYTES = 5;
 
 /** Why the signal of a call fires that has ended. One for all: an error of its own, with its stack, takes a tenth of a call. */
 const ENDED = new Error('the call has ended');
@@ -120,15 +120,16 @@ async function readMessage(body: AsyncIterable<Uint8Array>, most: number): Promi
     for (let next = await read.rest.next(); next.done !== true; next = await read.rest.next()) {
       read.chunks.push(next.value);
       length += next.value.length;
-      if (length > most + HEAD_BYTES) return read;
+      if (length > most + ENVELOPE_BYTES) return read;
     }
   } catch (error) {
     return { ...read, failure: error };
   }
   const all = read.chunks.length === 1 ? (read.chunks[0] as Uint8Array) : Buffer.concat(read.chunks);
-  if (all.length < HEAD_BYTES || all[0] !== 0) return read;
+  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return read;
   const { buffer, byteOffset } = all;
-  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - HEAD_BYTES) read.bytes = all.subarray(HEAD_BYTES);
+  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES)
+    read.bytes = all.subarray(ENVELOPE_BYTES);
   return read;
 }
 

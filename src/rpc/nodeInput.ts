@@ -1,10 +1,42 @@
 import { create } from '@bufbuild/protobuf';
 import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import { isFiniteJson } from '../contract/value.ts';
 import type { Drivers } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Node, NodeChanges } from '../core/node.ts';
+import type { NewNode, Node, NodeChanges } from '../core/node.ts';
 import { refuseField } from './errors.ts';
-import { readStruct, textOrNull } from './newNode.ts';
+
+/**
+ * Returns the node to enrol. Strings that are empty in the message are absent, and output-only fields are ignored.
+ * @throws kind `invalid_argument` when the driver is missing or a Struct holds numbers that JSON cannot
+ */
+export function newNode(given: NodeMessage): NewNode {
+  if (given.driver === '') throw refuseField('node.driver', 'must be given');
+  return {
+    uuid: given.uuid === '' ? undefined : given.uuid,
+    name: textOrNull(given.name),
+    driver: given.driver,
+    vendorInterface: textOrNull(given.vendorInterface),
+    driverInfo: readStruct('node.driver_info', given.driverInfo),
+    extra: readStruct('node.extra', given.extra),
+    properties: readStruct('node.properties', given.properties),
+    description: textOrNull(given.description),
+    maintenance: given.maintenance,
+    maintenanceReason: textOrNull(given.maintenanceReason),
+  };
+}
+
+/** Returns a proto3 string without presence, null when empty. */
+function textOrNull(text: string): string | null {
+  return text === '' ? null : text;
+}
+
+/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinite numbers. */
+function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
+  if (struct === undefined) return {};
+  if (!isFiniteJson(struct)) throw refuseField(field, 'must not hold NaN or infinite numbers');
+  return struct;
+}
 
 /** The fields that hold an object, whose members a path may name: `driver_info.KEY`. KEY is what follows the first dot. */
 const OBJECTS = { driver_info: 'driverInfo', extra: 'extra', properties: 'properties' } as const;

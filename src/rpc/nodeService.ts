@@ -4,11 +4,9 @@ import { nodeToMessage } from '../contract/node.ts';
 import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { callEnd } from './deadline.ts';
+import { callEnd, lockWaitMs } from './deadline.ts';
 import { refuseField } from './errors.ts';
-import { lockWaitMs } from './lockWait.ts';
-import { newNode } from './newNode.ts';
-import { nodeChanges } from './nodeInput.ts';
+import { newNode, nodeChanges } from './nodeInput.ts';
 import { cutPage, lastOfPageBefore, pageSize, refusePageToken } from './page.ts';
 
 /** Enrols and manages nodes. */

@@ -12,9 +12,8 @@ import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { callEnd } from './deadline.ts';
+import { callEnd, lockWaitMs } from './deadline.ts';
 import { refuseField } from './errors.ts';
-import { lockWaitMs } from './lockWait.ts';
 
 /** Lists and calls vendor methods, and follows jobs. */
 export function passthruService(enter: Enter): ServiceImpl<typeof PassthruService> {
@@ -78,7 +77,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
 /** The core checks how deep they nest; NaN and infinities come in binary alone. */
 function readArguments(given: JsonObject | undefined): JsonObject {
   if (given === undefined) return {};
-  if (!isFiniteJson(given)) throw refuseField('arguments', 'must hold no NaN and no infinite number');
+  if (!isFiniteJson(given)) throw refuseField('arguments', 'must not hold NaN or infinite numbers');
   return given;
 }
 

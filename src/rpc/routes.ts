@@ -8,10 +8,12 @@ import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import type { Access } from '../auth/access.ts';
+import type { Action } from '../auth/actions.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
 import { rpcAction } from './actions.ts';
 import { admit, createEnter, type Enter } from './authorize.ts';
+import { LONGEST_TIMER } from './deadline.ts';
 import { driverService } from './driverService.ts';
 import { toConnectError } from './errors.ts';
 import { healthService } from './health.ts';
@@ -20,14 +22,14 @@ import { nodeService } from './nodeService.ts';
 import { passthruService } from './passthruService.ts';
 import { reflectionService } from './reflection.ts';
 
-/** Adds one service to a router, for callers who are known and with its errors as statuses. */
+/** Adds one service to a router, for authenticated callers and with its errors as statuses. */
 export type Serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => void;
 
-/** What a listener serves over RPC. */
+/** A set of services. */
 export interface RpcServices {
-  /** What the paths of all of them begin with. */
+  /** The prefixes that the paths of these services, and no others, begin with. */
   pathPrefixes: readonly string[];
-  /** What is packed into a `google.protobuf.Any` of theirs; absent where they have none. */
+  /** The messages that their `google.protobuf.Any` fields hold; absent when they have none. */
   registry?: Registry;
   add(serve: Serve, core: Core, enter: Enter): void;
 }
@@ -37,24 +39,9 @@ export interface RpcRoutesOptions {
   core: Core;
   access: Access;
   log: Logger;
-  /** Ends every stream when it fires, with its reason. Default: none does. */
-  endStreams?: AbortSignal;
+  /** Ends every stream when it fires, with its reason. */
+  endStreams: AbortSignal;
 }
-
-const REQUEST_STREAMS: readonly string[] = [ServerReflection, ServerReflectionAlpha].map(
-  ({ typeName }) => `/${typeName}/ServerReflectionInfo`,
-);
-
-/** Whether the requests at `path` are a stream, which ends when the client likes. */
-export function isRequestStream(path: string | undefined): boolean {
-  return path !== undefined && REQUEST_STREAMS.includes(path);
-}
-
-/**
- * The longest deadline of a stream in milliseconds, which is what a timer of Node can count: streams are exempt from
- * the maximum that calls have.
- */
-const MAX_STREAM_TIMEOUT = 2 ** 31 - 1;
 
 const CONTRACT = [PassthruService, NodeService, DriverService, JobService];
 
@@ -74,7 +61,7 @@ export const SERVICES: RpcServices = {
   },
 };
 
-/** `services`, for a ConnectRouter. */
+/** Returns a function that adds `services` to a ConnectRouter. */
 export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) => void {
   const { services, core, access, log, endStreams } = options;
   return (router) => {
@@ -83,11 +70,13 @@ export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) =>
         for (const method of service.methods) {
           const work = implementation[method.localName as keyof typeof implementation] as Work;
           const name = `${service.typeName}/${method.name}`;
-          const isOpen = access.isOpen(rpcAction(name));
-          const answersOnce = method.methodKind === 'unary' || method.methodKind === 'client_streaming';
-          const guarded = (answersOnce ? unary : streaming)(work, isOpen, log, name) as never;
+          const action = rpcAction(name);
+          const entry = { name, action, isOpen: access.isOpen(action), log };
+          const respondsOnce = method.methodKind === 'unary' || method.methodKind === 'client_streaming';
+          const guarded = (respondsOnce ? guardUnary : guardStreaming)(work, entry) as never;
           if (method.methodKind === 'unary') router.rpc(method, guarded);
-          else router.rpc(method, guarded, { maxTimeoutMs: MAX_STREAM_TIMEOUT, shutdownSignal: endStreams });
+          // Streams are exempt from the maximum that calls have.
+          else router.rpc(method, guarded, { maxTimeoutMs: LONGEST_TIMER, shutdownSignal: endStreams });
         }
       },
       core,
@@ -96,14 +85,21 @@ export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) =>
   };
 }
 
-/** An implementation of a method whatever its messages are; `serve` has checked their types. */
+/** The implementation of a method, whatever its messages; `serve` has checked their types. */
 type Work = (request: unknown, context: HandlerContext) => unknown;
 
-/** `work` for callers who are known, or for everybody when it `isOpen`, with its errors as statuses. */
-function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
+interface Entry {
+  name: string;
+  action: Action | undefined;
+  isOpen: boolean;
+  log: Logger;
+}
+
+/** Returns `work` for authenticated callers, or for all when it is open, with its errors as statuses. */
+function guardUnary(work: Work, { name, action, isOpen, log }: Entry): Work {
   return async (request, context) => {
     try {
-      await admit(context, isOpen);
+      await admit(context, action, isOpen);
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);
@@ -111,10 +107,11 @@ function unary(work: Work, isOpen: boolean, log: Logger, name: string): Work {
   };
 }
 
-function streaming(work: Work, isOpen: boolean, log: Logger, name: string): Work {
+/** As `guardUnary`, for a method that responds with a stream. */
+function guardStreaming(work: Work, { name, action, isOpen, log }: Entry): Work {
   return async function* (request, context) {
     try {
-      await admit(context, isOpen);
+      await admit(context, action, isOpen);
       yield* work(request, context) as AsyncIterable<unknown>;
     } catch (error) {
       throw toConnectError(error, log, name);

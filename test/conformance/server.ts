@@ -7,8 +7,10 @@ import { Access, OPEN_ACCESS } from '../../src/auth/access.ts';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { Core } from '../../src/core/core.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { startListener } from '../../src/http/listener.ts';
+import { CallsInFlight } from '../../src/edge/callsInFlight.ts';
 import type { ListenerTls } from '../../src/http/tls.ts';
+import { serveApis } from '../../src/service.ts';
+import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
 import { conformanceServices } from './conformanceService.ts';
 
 // The server under test, which Connect's conformance suite starts: it reads a ServerCompatRequest, listens as that asks,
@@ -36,13 +38,14 @@ const late = new Access({
   authenticate: () => new Promise((resolve) => setImmediate(resolve, ANONYMOUS)),
   close: async () => {},
 });
-const { url } = await startListener({
+const { url } = await serveApis({
   host: '127.0.0.1',
   port: 0,
   // The suite's service has none.
   core: {} as Core,
   services: conformanceServices(descriptors),
   access: identity === 'late' ? late : OPEN_ACCESS,
+  calls: new CallsInFlight(CALL_LIMITS),
   log: silentLogger,
   rest: (_request, response) => {
     response.statusCode = 404;
@@ -50,7 +53,9 @@ const { url } = await startListener({
   },
   corsOrigins: [],
   tls: useTls && serverCreds !== undefined ? writeTls(serverCreds, clientTlsCert) : null,
-  limits: messageReceiveLimit > 0 ? { readMaxBytes: messageReceiveLimit } : {},
+  localNamesOnly: false,
+  limits: LISTENER_LIMITS,
+  rpcLimits: messageReceiveLimit > 0 ? { readMaxBytes: messageReceiveLimit } : {},
 });
 
 const { hostname, port } = new URL(url);

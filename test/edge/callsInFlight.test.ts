@@ -52,7 +52,7 @@ describe('a caller with as many calls under way as one may have', () => {
   test('gets 429 with Retry-After over REST, while another caller is served', async () => {
     const answer = await show('greedy');
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '1']);
-    expect(await answer.text()).toContain('There are 2 calls under way of this caller');
+    expect(await answer.text()).toContain('This caller already has 2 concurrent calls');
     expect((await show('modest')).status).toBe(200);
   });
 

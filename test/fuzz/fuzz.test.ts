@@ -11,9 +11,12 @@ import { isTerminal } from '../../src/core/job.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
 import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
-import { type Listener, startListener } from '../../src/http/listener.ts';
+import { CallsInFlight } from '../../src/edge/callsInFlight.ts';
+import type { Listener } from '../../src/http/listener.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
+import { serveApis } from '../../src/service.ts';
 import { openStore } from '../../src/store/open.ts';
+import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
 import { FuzzClient, type Told } from './client.ts';
 import { rawHttp1, restInput } from './restInputs.ts';
 import { connectInput, grpcInput, rawHttp2 } from './rpcInputs.ts';
@@ -54,9 +57,10 @@ beforeAll(async () => {
     log,
     settings: { lockedRetryAttempts: 1, lockedRetryInterval: 5, maxLockWait: 20, workers: 100 },
   });
-  const rest = createRestHandler({ core, access: OPEN_ACCESS, log });
-  const shared = { host: '127.0.0.1', port: 0, access: OPEN_ACCESS, corsOrigins: [] };
-  listener = await startListener({ ...shared, core, log, rest, limits: { firstBytesTimeout: 10_000 } });
+  const shared = { core, access: OPEN_ACCESS, calls: new CallsInFlight(CALL_LIMITS), corsOrigins: [], log };
+  const rest = createRestHandler(shared);
+  const where = { host: '127.0.0.1', port: 0, localNamesOnly: false };
+  listener = await serveApis({ ...shared, ...where, rest, limits: { ...LISTENER_LIMITS, firstBytesTimeout: 10_000 } });
   client = new FuzzClient(listener.url);
   await tidy();
 });

@@ -100,19 +100,6 @@ describe('a client that abuses HTTP/2 is cut off, and another is served on its o
   });
 });
 
-test('a connection that begins with rapid resets is ended before it is a session', async () => {
-  await start();
-  let received = 0;
-  abuser.on('data', (chunk) => {
-    received += chunk.length;
-  });
-  const closed = new Promise((resolve) => abuser.once('close', resolve));
-  abuser.write(Buffer.concat([HELLO, ...Array.from({ length: 60 }, (_, index) => rapidReset(index))]));
-  await closed;
-  expect(received).toBe(0);
-  expect(await health(friend)).toBe(200);
-});
-
 test('a stream that its client takes back at once is not even looked at', async () => {
   const seen: object[] = [];
   const note = { debug: (fields: object) => void seen.push(fields), info() {}, warn() {}, error() {} };

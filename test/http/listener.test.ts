@@ -7,9 +7,9 @@ import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import { OPEN_ACCESS } from '../../src/auth/access.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { startListener } from '../../src/http/listener.ts';
+import { LISTENER_LIMITS } from '../defaultLimits.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -52,7 +52,7 @@ async function closing(socket: Socket): Promise<string> {
 }
 
 test('a kept HTTP/1.1 connection takes the next request after a message that was too large', async () => {
-  service = await startTestService({ limits: { readMaxBytes: 1000 } });
+  service = await startTestService({ rpcLimits: { readMaxBytes: 1000 } });
   const socket = openSocket();
   const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;
   const head = `POST ${CALL} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json`;
@@ -365,18 +365,18 @@ describe('the address', () => {
     startListener({
       host,
       port,
-      core: service.core,
-      access: OPEN_ACCESS,
       log: silentLogger,
-      rest: (_request, response) => response.end('ok'),
-      corsOrigins: [],
+      handle: (_request, response) => response.end('ok'),
+      endsInTime: () => true,
+      stop: { streams: new AbortController(), calls: new AbortController() },
+      limits: LISTENER_LIMITS,
     });
 
   test('one that is taken is refused with a clear error', async () => {
     const port = Number(new URL(service.url).port);
     await expect(listen('127.0.0.1', port)).rejects.toMatchObject({
       kind: 'failed_precondition',
-      message: `Cannot listen on 127.0.0.1:${port}: another process listens there already`,
+      message: `Cannot listen on 127.0.0.1:${port}: the address is already in use`,
     });
   });
 

@@ -8,10 +8,9 @@ import { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
-import { OPEN_ACCESS } from '../../src/auth/access.ts';
-import type { Core } from '../../src/core/core.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { startListener } from '../../src/http/listener.ts';
+import { LISTENER_LIMITS } from '../defaultLimits.ts';
 import { selfSigned } from '../sim/selfSigned.ts';
 
 /** More than the buffers of a connection on loopback hold. */
@@ -30,10 +29,8 @@ test('under TLS a request whose body comes apart is answered, though the large a
   const listener = await startListener({
     host: '127.0.0.1',
     port: 0,
-    core: {} as Core,
-    access: OPEN_ACCESS,
     log: silentLogger,
-    rest: (request, response) => {
+    handle: (request, response) => {
       if (request.method === 'GET') {
         response.end(LARGE);
         asked.resolve();
@@ -44,7 +41,9 @@ test('under TLS a request whose body comes apart is answered, though the large a
         );
       }
     },
-    corsOrigins: [],
+    endsInTime: () => true,
+    stop: { streams: new AbortController(), calls: new AbortController() },
+    limits: LISTENER_LIMITS,
     tls: { certFile, keyFile, clientCaFile: null, requireClientCertificate: false },
   });
   onTestFinished(() => listener.close(0));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isLocalAuthority } from '../../src/net/hostGate.ts';
+import { isLocalAuthority } from '../../src/net/origins.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
 test.each(['localhost', 'LOCALHOST:6385', '127.0.0.1', '127.1.2.3:80', '[::1]', '[::1]:6385', '', undefined])(
@@ -42,7 +42,7 @@ describe('a service that believes everybody', () => {
       expect(answer.statusCode).toBe(403);
       const told = JSON.parse((await answer.setEncoding('utf8').toArray()).join(''));
       expect(told.code).toBe('permission_denied');
-      expect(JSON.parse(told.error_message).faultstring).toContain('is to be called localhost');
+      expect(JSON.parse(told.error_message).faultstring).toContain('must be addressed as localhost');
     }
     const session = connectHttp2(service.url);
     const [headers] = await once(session.request({ ':path': path, ':authority': host }).resume(), 'response');

@@ -5,7 +5,7 @@ import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@o
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { type RequestScope, requestScope } from '../../src/core/requestScope.ts';
+import { type RequestScope, requestScope } from '../../src/edge/requestScope.ts';
 import { startTracingTo, type Tracing } from '../../src/observe/tracing.ts';
 import { openStore } from '../../src/store/open.ts';
 import { nodeCall, operator, startCoreOn, startJob, type TestCore, watchToEnd } from '../core/harness.ts';
@@ -17,7 +17,7 @@ const PARENT = 'b7ad6b7169203331';
 const SAMPLED = `00-${TRACE}-${PARENT}-01`;
 
 function scopeOf(traceparent: string | null): RequestScope {
-  return { id: 'req-1', way: 'rest', peer: null, traceparent, tracestate: null, span: null };
+  return { id: 'req-1', protocol: 'rest', peer: null, traceparent, tracestate: null, span: null };
 }
 
 describe('the spans of the core', () => {

@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { OPEN_ACCESS } from '../../src/auth/access.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Logger } from '../../src/core/logger.ts';
+import { CallsInFlight } from '../../src/edge/callsInFlight.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
+import { CALL_LIMITS } from '../defaultLimits.ts';
 import { type Sent, send } from './client.ts';
 import { type GatedService, startGatedService } from './gatedService.ts';
 
@@ -273,6 +275,7 @@ test('a store that cannot be reached is a 503 with Retry-After', async () => {
   const handler = createRestHandler({
     core: failing,
     access: OPEN_ACCESS,
+    calls: new CallsInFlight(CALL_LIMITS),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
   const server = createHttp2Server(handler);

@@ -7,9 +7,11 @@ import type { HardwareType } from '../../src/core/hardware.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
-import type { RestRequest, RestResponse } from '../../src/rest/context.ts';
+import { CallsInFlight } from '../../src/edge/callsInFlight.ts';
+import type { HttpRequest, HttpResponse } from '../../src/http/message.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
 import { openStore } from '../../src/store/open.ts';
+import { CALL_LIMITS } from '../defaultLimits.ts';
 
 /** A running service: the real core and store behind the REST handler on a port of its own. */
 export interface RestService {
@@ -17,7 +19,7 @@ export interface RestService {
   url: string;
   core: Core;
   store: Store;
-  handler: (request: RestRequest, response: RestResponse) => void;
+  handler: (request: HttpRequest, response: HttpResponse) => void;
   close(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ export async function startRestService(options: RestServiceOptions): Promise<Res
       ...options.settings,
     },
   });
-  const handler = createRestHandler({ core, access, log, corsOrigins });
+  const handler = createRestHandler({ core, access, calls: new CallsInFlight(CALL_LIMITS), log, corsOrigins });
   const server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -10,12 +10,15 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
 import type { NodeTask } from '../../src/core/task.ts';
-import { type CallLimits, CallsInFlight, DEFAULT_CALL_LIMITS } from '../../src/edge/callsInFlight.ts';
+import { type CallLimits, CallsInFlight } from '../../src/edge/callsInFlight.ts';
 import type { ListenerLimits } from '../../src/http/limits.ts';
-import { type Listener, startListener } from '../../src/http/listener.ts';
+import type { Listener } from '../../src/http/listener.ts';
 import type { ListenerTls } from '../../src/http/tls.ts';
 import { createRestHandler } from '../../src/rest/handler.ts';
+import type { RpcLimits } from '../../src/rpc/handler.ts';
+import { serveApis } from '../../src/service.ts';
 import { openStore } from '../../src/store/open.ts';
+import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
 
 /** A service on a free port of loopback, with the real core and an in-memory store. */
 export interface TestService extends AsyncDisposable {
@@ -40,6 +43,7 @@ export const LONG_EXTENDED_INFO = Array.from({ length: 60 }, (_, index) => ({
 export async function startTestService(
   options: {
     limits?: Partial<ListenerLimits>;
+    rpcLimits?: Partial<RpcLimits>;
     callLimits?: Partial<CallLimits>;
     localNamesOnly?: boolean;
     corsOrigins?: string[];
@@ -62,8 +66,8 @@ export async function startTestService(
     log,
     settings: { lockedRetryAttempts: 1, lockedRetryInterval: 10, maxLockWait: 60_000, workers: 10 },
   });
-  const calls = new CallsInFlight({ ...DEFAULT_CALL_LIMITS, ...options.callLimits });
-  const listener = await startListener({
+  const calls = new CallsInFlight({ ...CALL_LIMITS, ...options.callLimits });
+  const listener = await serveApis({
     host: '127.0.0.1',
     port: 0,
     core,
@@ -72,9 +76,10 @@ export async function startTestService(
     log,
     rest: createRestHandler({ core, access, calls, log, corsOrigins }),
     corsOrigins,
-    limits: options.limits,
+    limits: { ...LISTENER_LIMITS, ...options.limits },
+    rpcLimits: options.rpcLimits,
     tls: options.tls,
-    localNamesOnly: options.localNamesOnly,
+    localNamesOnly: options.localNamesOnly ?? false,
   });
   return {
     url: listener.url,

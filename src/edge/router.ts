@@ -1,0 +1,53 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Access } from '../auth/access.ts';
+import type { Action } from '../auth/actions.ts';
+import { PassthruError } from '../core/errors.ts';
+import { type HttpHandler, type HttpResponse, requestAuthority } from '../http/message.ts';
+import { isLocalAuthority } from '../net/origins.ts';
+import { openScope, type Protocol, requestScope } from './requestScope.ts';
+
+/** The RPC API, as the router sees it. */
+export interface RpcApi {
+  /** The path prefixes of its services. */
+  readonly pathPrefixes: readonly string[];
+  readonly handle: HttpHandler;
+  protocolOf(headers: IncomingHttpHeaders): Protocol;
+  /** Returns the action of the method at `path`; undefined when there is no such method. */
+  actionOf(path: string): Action | undefined;
+}
+
+export interface RouterOptions {
+  rpc: RpcApi;
+  /** Serves every path outside `rpc.pathPrefixes`. */
+  rest: HttpHandler;
+  /** Audits refused requests. */
+  access: Access;
+  /** Whether to refuse requests that address the service by another name than localhost; see `isLocalAuthority`. */
+  localNamesOnly: boolean;
+}
+
+/** Returns a handler that passes each request to RPC or REST, by its path alone. */
+export function routeRequests({ rpc, rest, access, localNamesOnly }: RouterOptions): HttpHandler {
+  const foreignName = new PassthruError(
+    'permission_denied',
+    'Without authentication (auth.type: none) the service must be addressed as localhost, 127.0.0.1 or [::1]',
+  );
+  return (request, response) => {
+    const { url: path = '', headers } = request;
+    const isRpc = rpc.pathPrefixes.some((prefix) => path.startsWith(prefix));
+    if (localNamesOnly && !isLocalAuthority(requestAuthority(request))) {
+      const scope = openScope(request, isRpc ? rpc.protocolOf(headers) : 'rest');
+      requestScope.run(scope, () => access.refuse(isRpc ? rpc.actionOf(path) : undefined, foreignName));
+      sendForbidden(response, foreignName);
+    } else if (isRpc) rpc.handle(request, response);
+    else rest(request, response);
+  };
+}
+
+/** Sends a 403 whose body is both Connect's JSON error and Ironic's: at this point the client's protocol is a guess. */
+export function sendForbidden(response: HttpResponse, { message }: PassthruError): void {
+  const fault = { faultcode: 'Client', faultstring: message, debuginfo: null };
+  response.statusCode = 403;
+  response.setHeader('Content-Type', 'application/json');
+  response.end(JSON.stringify({ code: 'permission_denied', message, error_message: JSON.stringify(fault) }));
+}
