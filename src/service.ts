@@ -115,8 +115,6 @@ async function makeCore(
         maxLockWait: config.lock_wait_max,
         workers: config.workers_pool_size,
         lease: config.node_lock_lease,
-        // A request that was sent in time may be under way for so long.
-        grace: config.redfish.request_timeout,
         retention: { time: config.job_retention_time, count: config.job_retention_count },
       },
     });

@@ -63,7 +63,7 @@ const keys = z.strictObject({
     '30s',
     '1s',
     '1h',
-    'How long a process that shares its store with others may be out of touch before what it runs counts as lost: its jobs fail then, and its nodes are free after `redfish.request_timeout` more. On SQLite, which one process has alone, the next start frees them at once.',
+    'How long a process that shares its store with others may be out of touch before what it runs counts as lost: its jobs fail then, and its nodes are released after the longest timeout of a request to a node it called (60 s by default). On SQLite, which one process has alone, the next start frees them at once.',
   ),
   job_retention_time: durationSetting('30d', '1d', '3650d', 'How long an ended job is kept.'),
   job_retention_count: integerSetting(

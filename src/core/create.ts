@@ -25,7 +25,7 @@ export interface CoreSettings {
   workers: number;
   /** Milliseconds, see `Conductor.lease`; for a store that others use too. Default 30 s. */
   lease?: number;
-  /** Milliseconds, see `Conductor.grace`. Default 60 s. */
+  /** The least `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
   grace?: number;
   /** Which ended jobs are kept. Default all. */
   retention?: RetentionSettings;
@@ -42,6 +42,9 @@ export interface CoreOptions {
   observer?: Observer;
 }
 
+/** Longer than any statement to the store may take (4 s on PostgreSQL), in milliseconds. */
+const MIN_GRACE = 5000;
+
 /** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
 
@@ -51,7 +54,7 @@ const ABORT_GRACE = 5000;
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings, observer = NO_OBSERVER } = options;
-  const { lease: leaseTime = 30_000, grace = 60_000, retention = { time: null, count: null } } = settings;
+  const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
   const locks = new Locks(

@@ -24,6 +24,11 @@ export interface HardwareType {
   driverMethods?: readonly Method<DriverTask>[];
   /** The keys of driver_info that are read, and what each means. */
   properties: Readonly<Record<string, string>>;
+  /**
+   * Returns the longest time, in milliseconds, that a request to the machine of `node` may be under way after
+   * `task.beforeSend()`. When a process is lost, its nodes stay reserved for that long. Default 60 s.
+   */
+  longestRequest?(node: Node): number;
   /** Called when a node is removed or its driver_info changes: forget what was kept for it. */
   release?(node: Node): Promise<void>;
   /** Ends connections and sessions; called once at shutdown, after the last task. */

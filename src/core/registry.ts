@@ -2,7 +2,11 @@ import type { Drivers } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { HardwareType, VendorInterface } from './hardware.ts';
 import type { Method } from './method.ts';
+import type { Node } from './node.ts';
 import type { DriverTask, NodeTask } from './task.ts';
+
+/** How long a request of a hardware type that does not say may be under way, in milliseconds. */
+const DEFAULT_LONGEST_REQUEST = 60_000;
 
 /** The methods of a vendor interface or a driver. */
 interface MethodTable<T extends DriverTask> {
@@ -55,6 +59,13 @@ export class Registry implements Drivers {
   /** The vendor interface `name` of a hardware type; null when it has none of that name. */
   vendorInterface(driver: string, name: string): VendorInterface | null {
     return this.#types.get(driver)?.interfaces.get(name)?.vendorInterface ?? null;
+  }
+
+  /** The longest time in milliseconds that a request to the node's machine may be under way. Throws kind `driver_not_found`. */
+  longestRequest(node: Node): number {
+    const time = this.#get(node.driver).hardwareType.longestRequest?.(node) ?? DEFAULT_LONGEST_REQUEST;
+    if (Number.isFinite(time)) return time;
+    throw new TypeError(`longestRequest of driver ${node.driver} returned ${time}, not milliseconds`);
   }
 
   /** The methods of a node, by name. Throws kind `driver_not_found` when its driver or interface is not loaded. */

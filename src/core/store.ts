@@ -83,7 +83,7 @@ export interface Conductor {
   lease: number | null;
   /**
    * Milliseconds after the end of the lease during which the nodes it held stay reserved: a request that was sent in time
-   * may still be under way to a machine.
+   * may still be under way to a machine. Longer than a statement may take, so that none commits after `reap` is done.
    */
   grace: number;
 }
@@ -189,6 +189,8 @@ export interface Store {
   addConductor(conductor: Conductor): Promise<void>;
   /** Renews a lease from now on. False when it has run out, by the store's clock: then it never comes back. */
   renewConductor(id: string): Promise<boolean>;
+  /** Raises the grace of a conductor to at least `grace` milliseconds. False when its lease has run out. */
+  extendGrace(id: string, grace: number): Promise<boolean>;
   /** Ends a lease now. What may still hang on it is ended by others, as that of a lost one. */
   removeConductor(id: string): Promise<void>;
   /** The hosts of the conductors whose lease is good, each once, by name. */

@@ -85,7 +85,7 @@ function faultOfHardwareType(value: unknown): string | null {
   if (!isObject(properties)) return `${name}: properties must be an object of descriptions by driver_info key`;
   const strange = Object.keys(properties).find((key) => typeof properties[key] !== 'string');
   if (strange !== undefined) return `${name}: properties.${strange} must be a text`;
-  for (const hook of ['release', 'close']) {
+  for (const hook of ['longestRequest', 'release', 'close']) {
     if (value[hook] !== undefined && typeof value[hook] !== 'function') return `${name}: ${hook} must be a function`;
   }
   const faults = vendorInterfaces.map((each) => faultOfVendorInterface(String(name), each));

@@ -8,7 +8,10 @@ import { FREE } from './reservations.ts';
 import { selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
 
-type ConductorStore = Pick<Store, 'addConductor' | 'renewConductor' | 'removeConductor' | 'listHosts' | 'reap'>;
+type ConductorStore = Pick<
+  Store,
+  'addConductor' | 'renewConductor' | 'extendGrace' | 'removeConductor' | 'listHosts' | 'reap'
+>;
 
 /** The expiry of a lease that needs no renewal. */
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -39,6 +42,18 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
         .returning('id')
         .execute();
       return renewed.length > 0;
+    },
+
+    async extendGrace(id, grace) {
+      const extended = await db
+        .updateTable('conductors')
+        // Never lowered, so that a statement that arrives late cannot undo a later one.
+        .set({ grace: sql<number>`case when grace < ${grace} then ${grace} else grace end` })
+        .where('id', '=', id)
+        .where('expires_at', '>', now)
+        .returning('id')
+        .execute();
+      return extended.length > 0;
     },
 
     async removeConductor(id) {

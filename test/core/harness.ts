@@ -29,6 +29,7 @@ export class GatedHardware {
   readonly hardwareType: HardwareType = {
     name: 'gated',
     properties: {},
+    longestRequest: ({ driverInfo }) => (typeof driverInfo.timeout === 'number' ? driverInfo.timeout : 0),
     vendorInterfaces: [
       {
         name: 'gated',

@@ -89,6 +89,20 @@ export function conductorPromises(opened: Opened): void {
       expect(await known('done')).toMatchObject({ state: 'done', outcome: { result: 1 } });
     });
 
+    test('a grace is raised, never lowered, while the lease is good', async () => {
+      const { store } = opened();
+      const { uuid } = await enrol(store);
+      await store.addConductor(sampleConductor({ id: 'slow', host: 'host-4', lease: 300, grace: 0 }));
+      expect(await store.extendGrace('slow', 60_000)).toBe(true);
+      expect(await store.extendGrace('slow', 10)).toBe(true);
+      await store.acquire(uuid, sampleReservation(), 'slow');
+      await vi.waitUntil(async () => !(await store.listHosts()).includes('host-4'), { interval: 20 });
+      expect(await store.extendGrace('slow', 90_000)).toBe(false);
+      expect(await store.extendGrace('unknown', 90_000)).toBe(false);
+      expect(await reap(store)).toEqual(NOTHING);
+      expect((await store.getNodeByUuid(uuid))?.reservation).not.toBeNull();
+    });
+
     test('a lease that has run out, and no other, is ended: its jobs fail at once, its nodes are free after its grace', async () => {
       const { store } = opened();
       await store.addConductor(sampleConductor({ id: 'short', host: 'host-3', lease: 300, grace: 600 }));

@@ -194,6 +194,9 @@ export class Dispatch {
         node = await this.#currentNode(checked, node, lock);
       }
       const args = this.#validate(checked, node);
+      if (lock !== null && node !== null) {
+        await this.#parts.lease.cover(lock.tenure, this.#parts.registry.longestRequest(node));
+      }
       controller.signal.throwIfAborted();
       checked.begun = true;
       if (method.async) {

@@ -8,7 +8,10 @@ import { untilStored } from '../waiting.ts';
 /** The maximum number of jobs tracked; further ones fail when the lease of this process ends. */
 const MAX_JOBS = 10_000;
 
-/** How such a job fails. */
+/** How long a job is looked for that was not stored at first, in ms. A proxy or a cut connection delivers nothing later. */
+const SEARCH_TIME = 600_000;
+
+/** How an abandoned job fails. */
 const NOT_RUN: ErrorRecord = {
   kind: 'store_unavailable',
   message: 'The store failed while it accepted the job; the method was not run',
@@ -19,49 +22,66 @@ const NOT_RUN: ErrorRecord = {
 
 interface Abandoned {
   job: Job;
-  /** The conductor that it was to be accepted for. */
+  /** The conductor that the job was to be accepted for. */
   owner: string;
 }
 
 /**
- * Jobs whose acceptance the store did not answer: they may be stored all the same, at once or (by a proxy, or when the way
- * to the store was cut) after they were looked for, and nobody runs them. They are ended as failed when they are found.
+ * Jobs whose acceptance failed without a response of the store. They may be stored nevertheless, now or later, and will
+ * not run; when found they are ended as failed.
  */
 export class AbandonedJobs {
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
   readonly #ended: (id: string, revision: number) => void;
-  /** Those that the store was not asked to end yet. */
+  readonly #now: () => number;
+  /** Jobs to be ended. */
   readonly #waiting = new Map<string, Abandoned>();
-  /** Those that were not there when it was. */
-  readonly #missing = new Map<string, Abandoned>();
+  /** Jobs that were not stored when they were to be ended, and the time in ms until which they are looked for. */
+  readonly #missing = new Map<string, Abandoned & { until: number }>();
   #isEnding = false;
 
-  /** @param ended told of each that was found, and ended by this revision */
-  constructor(store: Store, lease: Lease, log: Logger, ended: (id: string, revision: number) => void) {
+  /**
+   * @param ended called with each job that was found and the revision that ended it
+   * @param now the monotonic clock, in milliseconds
+   */
+  constructor(
+    store: Store,
+    lease: Lease,
+    log: Logger,
+    ended: (id: string, revision: number) => void,
+    now: () => number = () => performance.now(),
+  ) {
     this.#store = store;
     this.#lease = lease;
     this.#log = log;
     this.#ended = ended;
+    this.#now = now;
   }
 
-  /** Ends `job` when the store answers; its node is let go of elsewhere. */
+  /** Ends `job` as soon as the store responds. Does not release its node. */
   add(job: Job, owner: string): void {
     if (this.#waiting.size < MAX_JOBS) this.#waiting.set(job.id, { job, owner });
     if (!this.#isEnding) void this.#endWaiting();
   }
 
-  /** Ends those that were stored since they were looked for. */
+  /** Ends jobs that were stored since the last look, and forgets those that can no longer be. */
   async lookAgain(): Promise<void> {
     if (this.#missing.size === 0) return;
-    for (const id of await this.#store.listRunningJobs(this.#lease.current().id)) {
-      const abandoned = this.#missing.get(id);
-      if (abandoned !== undefined && (await this.#end(abandoned))) this.#missing.delete(id);
+    const { id: owner } = this.#lease.current();
+    for (const [id, missing] of this.#missing) {
+      // A store accepts no job of a lease that has run out.
+      if (missing.owner !== owner || missing.until <= this.#now()) this.#missing.delete(id);
+    }
+    if (this.#missing.size === 0) return;
+    for (const id of await this.#store.listRunningJobs(owner)) {
+      const missing = this.#missing.get(id);
+      if (missing !== undefined && (await this.#end(missing))) this.#missing.delete(id);
     }
   }
 
-  /** One after the other, however many an outage has left: the store has other work when it comes back. Never rejects. */
+  /** Ends the waiting jobs one by one, to spare a store that has just come back. Never rejects. */
   async #endWaiting(): Promise<void> {
     this.#isEnding = true;
     const endAll = async () => {
@@ -70,7 +90,7 @@ export class AbandonedJobs {
         try {
           if (!(await this.#end(abandoned))) this.#remember(abandoned);
         } catch (error) {
-          // Behind the others, which have nothing to do with what may be wrong with this one.
+          // Last in line, so that a job with a fault of its own does not hold up the others.
           this.#waiting.set(id, abandoned);
           throw error;
         }
@@ -81,20 +101,20 @@ export class AbandonedJobs {
         this.#log.error({ err: error, jobs: this.#waiting.size }, 'ending jobs that were not run failed, retrying'),
       );
     } catch {
-      // The store was closed; whoever opens it next ends what this process left.
+      // The store was closed; the process that opens it next ends the jobs.
     }
     this.#isEnding = false;
   }
 
-  /** In a store that is not shared nothing comes late. */
+  /** Keeps a job to look for. A store that is not shared stores nothing late. */
   #remember(abandoned: Abandoned): void {
     if (!this.#store.shared) return;
     const [oldest] = this.#missing.keys();
     if (this.#missing.size >= MAX_JOBS && oldest !== undefined) this.#missing.delete(oldest);
-    this.#missing.set(abandoned.job.id, abandoned);
+    this.#missing.set(abandoned.job.id, { ...abandoned, until: this.#now() + SEARCH_TIME });
   }
 
-  /** Whether the job was there, and running. */
+  /** Ends a job as failed. Returns false when it is not stored, or not running. */
   async #end({ job: { id, nodeUuid, method }, owner }: Abandoned): Promise<boolean> {
     const lastError = nodeUuid === null ? null : lastErrorText(method, NOT_RUN.message);
     const end = { id, state: 'failed' as const, endTime: new Date(), progress: null, result: null, error: NOT_RUN };

@@ -26,6 +26,8 @@ const RENEWALS = 5;
 export class Tenure {
   /** The conductor's id in the store. */
   readonly id: string;
+  /** Milliseconds, as `Conductor.grace` in the store. */
+  grace: number;
   readonly #now: () => number;
   readonly #work = new Set<AbortController>();
   /** By that clock, in milliseconds. */
@@ -33,8 +35,9 @@ export class Tenure {
   #lost = false;
 
   /** @param now the `leaseClock` by which `goodUntil` is counted, in milliseconds */
-  constructor(id: string, goodUntil: number, now: () => number) {
+  constructor(id: string, goodUntil: number, now: () => number, grace = 0) {
     this.id = id;
+    this.grace = grace;
     this.#goodUntil = goodUntil;
     this.#now = now;
   }
@@ -120,6 +123,20 @@ export class Lease {
     );
   }
 
+  /**
+   * Makes sure that nodes reserved under `tenure` stay reserved for `time` milliseconds after its end. Call it before
+   * requests that may be under way for that long. Throws kind `store_unavailable`.
+   */
+  async cover(tenure: Tenure, time: number): Promise<void> {
+    // A store of one process frees nodes when the next process opens it, whatever the grace.
+    if (!this.#store.shared || time <= tenure.grace) return;
+    if (!(await this.#store.extendGrace(tenure.id, Math.ceil(time)))) {
+      this.lost(tenure);
+      throw lostBeforeAcceptance();
+    }
+    tenure.grace = Math.max(tenure.grace, time);
+  }
+
   /** The store says that `tenure` is over. */
   lost(tenure: Tenure): void {
     if (tenure !== this.#tenure) return;
@@ -156,7 +173,7 @@ export class Lease {
     const id = randomUUID();
     const asked = this.#now();
     await this.#store.addConductor({ id, host, lease: this.#store.shared ? lease : null, grace });
-    const tenure = new Tenure(id, this.#goodUntil(asked), this.#now);
+    const tenure = new Tenure(id, this.#goodUntil(asked), this.#now, grace);
     this.#tenure = tenure;
     this.#watchExpiry(tenure);
   }

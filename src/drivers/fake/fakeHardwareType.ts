@@ -33,6 +33,7 @@ export function createFakeHardwareType(options: FakeOptions): HardwareType {
     ],
     // Ironic's fake vendor interface lists these two and reads neither.
     properties: { B1: 'B1 description. Required.', B2: 'B2 description. Required.' },
+    longestRequest: () => 0,
   };
 }
 

@@ -39,6 +39,7 @@ export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType 
       { name: 'no-vendor', methods: [] },
     ],
     properties: IPMI_PROPERTIES,
+    longestRequest: () => timeout,
   };
 }
 

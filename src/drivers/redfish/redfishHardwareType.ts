@@ -63,6 +63,7 @@ export function redfishMachines(
       { name: 'no-vendor', methods: [] },
     ],
     properties: REDFISH_PROPERTIES,
+    longestRequest: (node) => read(node).target.limits.timeoutMs,
     async release(node) {
       let target: ReturnType<typeof readDriverInfo>['target'];
       try {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Job } from '../../../src/core/job.ts';
 import { AbandonedJobs } from '../../../src/core/jobs/abandonedJobs.ts';
@@ -10,9 +10,10 @@ import type { Store } from '../../../src/core/store.ts';
 const unavailable = new PassthruError('store_unavailable', 'the database is away');
 const job = (id: string) => ({ id, nodeUuid: null, method: 'work' }) as Job;
 
-/** With a store whose `endJob` does as `endJob` says, and in which the jobs `stored` run. */
+/** Makes AbandonedJobs on a store with this `endJob`, in which the jobs `stored` run. */
 function abandonedJobs(endJob: (id: string) => number | null, stored: () => string[] = () => [], shared = true) {
   const asked: string[] = [];
+  let searches = 0;
   const ended: [string, number][] = [];
   const store = {
     shared,
@@ -21,14 +22,24 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
       asked.push(id);
       return endJob(id);
     },
-    listRunningJobs: async () => stored(),
+    async listRunningJobs() {
+      searches++;
+      return stored();
+    },
   } as unknown as Store;
-  const lease = { current: () => ({ id: 'conductor' }) } as Lease;
-  const jobs = new AbandonedJobs(store, lease, silentLogger, (...told) => void ended.push(told));
-  return { jobs, asked, ended };
+  const world = { conductor: 'conductor', time: 0 };
+  const lease = { current: () => ({ id: world.conductor }) } as Lease;
+  const jobs = new AbandonedJobs(
+    store,
+    lease,
+    silentLogger,
+    (...given) => void ended.push(given),
+    () => world.time,
+  );
+  return { jobs, asked, ended, world, searches: () => searches };
 }
 
-test('however many jobs an outage leaves, one of them asks whether the store is back, and then all are ended', async () => {
+test('after an outage one job at a time is tried until the store responds, then all are ended', async () => {
   let isAway = true;
   const { jobs, asked, ended } = abandonedJobs(() => {
     if (isAway) throw unavailable;
@@ -42,7 +53,7 @@ test('however many jobs an outage leaves, one of them asks whether the store is 
   expect(new Set(ended.map(([id]) => id)).size).toBe(100);
 });
 
-test('one that was not there is ended when it is found later, once', async () => {
+test('a job that is stored late is ended when it is found, once', async () => {
   let stored: string[] = [];
   const { jobs, ended } = abandonedJobs(
     () => (stored.length === 0 ? null : 2),
@@ -58,7 +69,7 @@ test('one that was not there is ended when it is found later, once', async () =>
   expect(ended).toEqual([['late', 2]]);
 });
 
-test('one that comes while others are ended is not forgotten', async () => {
+test('a job that is added while others are ended is ended too', async () => {
   const { jobs, ended } = abandonedJobs(() => 2);
   jobs.add(job('a'), 'conductor');
   await Promise.resolve();
@@ -67,4 +78,32 @@ test('one that comes while others are ended is not forgotten', async () => {
   jobs.add(job('c'), 'conductor');
   await turn();
   expect(ended.map(([id]) => id)).toEqual(['a', 'b', 'c']);
+});
+
+describe('a job that was never stored is looked for', () => {
+  test('for ten minutes', async () => {
+    const { jobs, searches, world } = abandonedJobs(() => null);
+    jobs.add(job('never'), 'conductor');
+    await turn();
+    world.time = 599_000;
+    await jobs.lookAgain();
+    expect(searches()).toBe(1);
+    world.time = 601_000;
+    await jobs.lookAgain();
+    await jobs.lookAgain();
+    expect(searches()).toBe(1);
+  });
+
+  test('while the lease it was to be accepted for lasts', async () => {
+    const { jobs, searches, world } = abandonedJobs(() => null);
+    jobs.add(job('never'), 'conductor');
+    await turn();
+    world.conductor = 'next';
+    await jobs.lookAgain();
+    expect(searches()).toBe(0);
+    jobs.add(job('another'), 'next');
+    await turn();
+    await jobs.lookAgain();
+    expect(searches()).toBe(1);
+  });
 });
