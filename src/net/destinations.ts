@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, isIPv4 } from 'node:net';
 import { invalidArgument } from '../core/errors.ts';
+import { untilAborted } from '../core/waiting.ts';
 import { judgeBy, type NetworkRules } from './networks.ts';
 
 /** An address of a host. */
@@ -9,64 +10,67 @@ export interface HostAddress {
   family: number;
 }
 
-/** Where what a caller names may lead: a subscription's destination, the address that a discovery goes to. */
+/** Checks where hosts named by callers lead: the destination of a subscription, the address of a discovery. */
 export interface Destinations {
   /**
-   * Checks the URL that a machine is told to send to. Of a name the addresses are those that it has here and now: the
-   * machine looks it up by itself, later. A name that is not known here is let through where all is allowed that is not
-   * denied, for the machine may know it.
+   * Checks a URL that a BMC is to send to. The addresses of a name are the current ones here: the BMC resolves it by itself,
+   * later. A name unknown here passes unless everything not allowed is denied, since the BMC may know it.
    *
    * @param argument the argument's name, for the error
-   * @throws kind `invalid_argument` that names the argument, the address and what is allowed
+   * @param signal ends the wait for a look-up
+   * @throws kind `invalid_argument` with the argument, the address and what is allowed; the signal's reason
    */
-  checkUrl(argument: string, url: string): Promise<void>;
+  checkUrl(argument: string, url: string, signal?: AbortSignal): Promise<void>;
   /**
-   * The addresses of `host` (a name, or an address without brackets), looked up once and allowed every one, to connect to
-   * and to no other. Null when the name cannot be resolved.
+   * Returns the addresses of `host` (a name, or an address without brackets), all of them allowed, to connect to these and no
+   * others. Null when the name cannot be resolved.
    * @throws as `checkUrl`
    */
-  resolve(argument: string, host: string): Promise<readonly HostAddress[] | null>;
+  resolve(argument: string, host: string, signal?: AbortSignal): Promise<readonly HostAddress[] | null>;
 }
 
-/** Milliseconds until a name counts as one that cannot be resolved. */
-const LOOKUP_TIMEOUT = 5000;
+/** The maximum number of networks listed in an error. */
+const MAX_LISTED = 5;
 
-/** So many networks an error lists. */
-const MOST_SHOWN = 5;
-
-/** @param lookup resolves a name; the system's resolver by default */
+/**
+ * @param lookup resolves a name; default: the system's resolver
+ * @param lookupTimeout how long that may take before the name counts as unresolvable, in ms
+ */
 export function createDestinations(
   rules: NetworkRules,
   lookup: (host: string) => Promise<readonly HostAddress[]> = (host) => systemLookup(host, { all: true }),
+  lookupTimeout: number = 5000,
 ): Destinations {
+  const lookUpInTurn = inTurn(lookup, lookupTimeout);
   const judge = judgeBy(rules);
-  /** Whether what no rule names is denied. */
-  const closed = rules.deny.some((network) => network.endsWith('/0'));
-  const exceptions = rules.allow.slice(0, MOST_SHOWN).join(', ') + (rules.allow.length > MOST_SHOWN ? ', …' : '');
-  const allowed = closed
+  /** Whether everything that no rule allows is denied. */
+  const isClosed = rules.deny.some((network) => network.endsWith('/0'));
+  const exceptions = rules.allow.slice(0, MAX_LISTED).join(', ') + (rules.allow.length > MAX_LISTED ? ', …' : '');
+  const allowed = isClosed
     ? `allowed: ${exceptions === '' ? 'none' : exceptions}`
-    : `allowed: what is outside the networks denied${exceptions === '' ? '' : `, and ${exceptions}`}`;
+    : `allowed: addresses outside the denied networks${exceptions === '' ? '' : `, and ${exceptions}`}`;
 
   const check = (argument: string, host: string, addresses: readonly HostAddress[]) => {
     for (const { address } of addresses) {
       const denial = judge(address);
       if (denial === null) continue;
-      const whose = address === host ? address : `${host}, which is ${address}`;
-      const why = denial.what === null ? denial.network : `${denial.network}: ${denial.what}`;
-      throw invalidArgument(`arguments.${argument}`, `${argument} must not lead to ${whose} (${why}); ${allowed}`);
+      const target = address === host ? address : `${host}, which is ${address}`;
+      const network = denial.what === null ? denial.network : `${denial.network}: ${denial.what}`;
+      throw invalidArgument(`arguments.${argument}`, `${argument} must not lead to ${target} (${network}); ${allowed}`);
     }
   };
-  const resolve = async (argument: string, host: string) => {
-    const addresses = isIP(host) !== 0 ? [{ address: host, family: isIP(host) }] : await inTime(lookup(host));
+  const resolve = async (argument: string, host: string, signal?: AbortSignal) => {
+    const family = isIP(host);
+    const addresses = family !== 0 ? [{ address: host, family }] : await lookUpInTurn(host, signal);
     if (addresses !== null) check(argument, host, addresses);
     return addresses;
   };
 
   return {
     resolve,
-    async checkUrl(argument, url) {
+    async checkUrl(argument, url, signal) {
       const host = hostOf(argument, url);
-      if ((await resolve(argument, host)) !== null || !closed) return;
+      if ((await resolve(argument, host, signal)) !== null || !isClosed) return;
       const message = `${argument} must not lead to ${host}, which cannot be resolved here; ${allowed}`;
       throw invalidArgument(`arguments.${argument}`, message);
     },
@@ -74,15 +78,15 @@ export function createDestinations(
 }
 
 /**
- * The host of an absolute URL of any scheme, an IPv6 address without brackets. What one program reads as one host and
- * another as another is refused: the machine's reading is not known.
+ * Returns the host of an absolute URL of any scheme, an IPv6 address without brackets. Refuses URLs whose host programs read
+ * differently: the BMC's reading is not known.
  */
 function hostOf(argument: string, url: string): string {
   const raw = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? '';
   const host = URL.parse(`http://${raw}/`)?.hostname;
-  // What stands before one @ is a user; before two, the host to some.
-  const isDoubtful = url.includes('\\') || /^[^/?#]*:\/\/[^/?#]*@[^/?#]*@/.test(url);
-  if (raw === '' || isDoubtful || host === undefined || host === '') {
+  // Before the first of two @ some programs see a user, others the host.
+  const isAmbiguous = url.includes('\\') || /^[^/?#]*:\/\/[^/?#]*@[^/?#]*@/.test(url);
+  if (raw === '' || isAmbiguous || host === undefined || host === '') {
     const message = `${argument} must be a URL with a host, without backslashes and with one @ before it at most`;
     throw invalidArgument(`arguments.${argument}`, message);
   }
@@ -92,13 +96,25 @@ function hostOf(argument: string, url: string): string {
   return host.startsWith('[') ? host.slice(1, -1) : host;
 }
 
-/** What a look-up comes to; null when it fails or takes too long. */
-async function inTime(lookup: Promise<readonly HostAddress[]>): Promise<readonly HostAddress[] | null> {
-  const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(resolve, LOOKUP_TIMEOUT, null);
-  try {
-    return await Promise.race([lookup.catch(() => null), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/**
+ * Returns `lookup` with a time limit and one look-up at a time; null stands for a failed one. Node cannot cancel the system's
+ * resolver, and runs two look-ups at once (libuv confines getaddrinfo to half of its threads). With a DNS server that does not
+ * respond, both would be taken here for as long as the resolver tries, and connections to BMCs by name would wait; one that
+ * has timed out before its turn is never started. Not c-ares (`dns.Resolver`), which can be cancelled: it knows neither
+ * /etc/hosts nor the search domains of resolv.conf.
+ */
+function inTurn(lookup: (host: string) => Promise<readonly HostAddress[]>, timeoutMs: number) {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (host: string, signal?: AbortSignal): Promise<readonly HostAddress[] | null> => {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const result = last.then(() => (end.aborted ? null : lookup(host).catch(() => null)));
+    last = result;
+    try {
+      return await untilAborted(result, end);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      return null;
+    }
+  };
 }

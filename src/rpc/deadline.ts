@@ -1,6 +1,7 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
+import { MAX_DELAY } from '../core/waiting.ts';
 import { refuseField } from './errors.ts';
 
 /** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
@@ -43,9 +44,6 @@ function endReason(reason: unknown, deadline: Date | null): PassthruError {
   return new PassthruError('cancelled', 'The caller cancelled the call or went away.');
 }
 
-/** The longest delay of a Node timer, in ms: with more it fires at once and prints a warning. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
-
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
 
 /**
@@ -54,12 +52,12 @@ const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 10
  */
 export function clampTimeout(headers: Headers): void {
   const [, count, unit] = /^(\d{1,8})([HMS])$/.exec(headers.get('Grpc-Timeout') ?? '') ?? [];
-  if (Number(count) * (UNITS[unit ?? ''] ?? 0) > LONGEST_TIMER) {
-    headers.set('Grpc-Timeout', `${Math.floor(LONGEST_TIMER / 1000)}S`);
+  if (Number(count) * (UNITS[unit ?? ''] ?? 0) > MAX_DELAY) {
+    headers.set('Grpc-Timeout', `${Math.floor(MAX_DELAY / 1000)}S`);
   }
   const milliseconds = headers.get('Connect-Timeout-Ms') ?? '';
-  if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > LONGEST_TIMER) {
-    headers.set('Connect-Timeout-Ms', String(LONGEST_TIMER));
+  if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > MAX_DELAY) {
+    headers.set('Connect-Timeout-Ms', String(MAX_DELAY));
   }
 }
 

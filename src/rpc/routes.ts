@@ -11,9 +11,9 @@ import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
+import { MAX_DELAY } from '../core/waiting.ts';
 import { rpcAction } from './actions.ts';
 import { admit, createEnter, type Enter } from './authorize.ts';
-import { LONGEST_TIMER } from './deadline.ts';
 import { driverService } from './driverService.ts';
 import { toConnectError } from './errors.ts';
 import { healthService } from './health.ts';
@@ -76,7 +76,7 @@ export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) =>
           const guarded = (respondsOnce ? guardUnary : guardStreaming)(work, entry) as never;
           if (method.methodKind === 'unary') router.rpc(method, guarded);
           // Streams are exempt from the maximum that calls have.
-          else router.rpc(method, guarded, { maxTimeoutMs: LONGEST_TIMER, shutdownSignal: endStreams });
+          else router.rpc(method, guarded, { maxTimeoutMs: MAX_DELAY, shutdownSignal: endStreams });
         }
       },
       core,

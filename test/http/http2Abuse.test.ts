@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startTestService, type TestService } from '../rpc/service.ts';
 import { END_HEADERS, END_STREAM, FRAME, frame, GET, HELLO, POST, rapidReset, streamId, word } from './http2Frames.ts';
 
@@ -147,4 +147,22 @@ test('an old HTTP/2 connection is told to go away, and what runs on it comes to 
   service.nextStep();
   expect((await watch.setEncoding('utf8').toArray()).join('')).toContain('JOB_STATE_SUCCEEDED');
   if (!friend.destroyed) await once(friend, 'close');
+});
+
+test('a step of the wall clock ends no HTTP/2 connection', async () => {
+  const pingInterval = 30;
+  await start({ limits: { pingInterval } });
+  expect(await health(friend)).toBe(200);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 24 * 60 * 60 * 1000 });
+  try {
+    let closed = false;
+    friend.once('goaway', () => {
+      closed = true;
+    });
+    await sleep(5 * pingInterval);
+    expect(closed).toBe(false);
+    expect(await health(friend)).toBe(200);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createDestinations, type HostAddress } from '../../src/net/destinations.ts';
 import type { NetworkRules } from '../../src/net/networks.ts';
 
@@ -26,7 +26,7 @@ const refusal = (message: string) => ({
   message,
   violations: [{ field: 'arguments.Destination', description: message }],
 });
-const OUTSIDE = 'allowed: what is outside the networks denied';
+const OUTSIDE = 'allowed: addresses outside the denied networks';
 
 test.each([
   ['http://127.0.0.1/x', `127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
@@ -119,5 +119,50 @@ test('a host to connect to is looked up once, and its addresses are all there is
   expect(await resolve('address', 'nobody.example')).toBeNull();
   await expect(resolve('address', 'inside.example')).rejects.toMatchObject({
     message: expect.stringContaining('address must not lead to inside.example, which is 127.0.0.1'),
+  });
+});
+
+describe('with a DNS server that does not respond', () => {
+  /** Destinations over a resolver whose look-ups end when the test lets them. */
+  function silentDns(timeoutMs?: number) {
+    const started: string[] = [];
+    const ends: ((addresses: HostAddress[]) => void)[] = [];
+    const lookup = (host: string) => {
+      started.push(host);
+      return new Promise<HostAddress[]>((resolve) => ends.push(resolve));
+    };
+    return { started, ends, ...createDestinations({ allow: [], deny: [] }, lookup, timeoutMs) };
+  }
+
+  test('a caller stops waiting when its signal fires, with the reason of that', async () => {
+    const { checkUrl } = silentDns();
+    const controller = new AbortController();
+    const checked = checkUrl('Destination', 'https://dead.example/', controller.signal);
+    controller.abort(new Error('cancelled'));
+    await expect(checked).rejects.toThrow('cancelled');
+  });
+
+  test('look-ups take turns, and those whose caller has gone are never started', async () => {
+    const { resolve, started, ends } = silentDns();
+    const [second, third] = [new AbortController(), new AbortController()];
+    const first = resolve('address', 'one.example');
+    const given = resolve('address', 'two.example', second.signal);
+    const last = resolve('address', 'three.example', third.signal);
+    await Promise.resolve();
+    expect(started).toEqual(['one.example']);
+    second.abort(new Error('cancelled'));
+    await expect(given).rejects.toThrow('cancelled');
+    ends[0]!([{ address: '10.0.0.1', family: 4 }]);
+    expect(await first).toHaveLength(1);
+    await expect.poll(() => started).toEqual(['one.example', 'three.example']);
+    ends[1]!([{ address: '10.0.0.3', family: 4 }]);
+    expect(await last).toEqual([{ address: '10.0.0.3', family: 4 }]);
+  });
+
+  test('a name counts as unresolvable after the time limit, waiting for a turn included', async () => {
+    const { resolve, started } = silentDns(50);
+    const names = ['one.example', 'two.example', 'three.example'];
+    expect(await Promise.all(names.map((name) => resolve('address', name)))).toEqual([null, null, null]);
+    expect(started).toEqual(['one.example']);
   });
 });

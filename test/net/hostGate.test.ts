@@ -5,10 +5,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isLocalAuthority } from '../../src/net/origins.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
-test.each(['localhost', 'LOCALHOST:6385', '127.0.0.1', '127.1.2.3:80', '[::1]', '[::1]:6385', '', undefined])(
-  '%s is a name of this machine',
-  (authority) => expect(isLocalAuthority(authority)).toBe(true),
-);
+test.each([
+  'localhost',
+  'LOCALHOST:6385',
+  '127.0.0.1',
+  '127.1.2.3:80',
+  '[::1]',
+  '[::1]:6385',
+  '[0:0:0:0:0:0:0:1]',
+  '[::ffff:127.0.0.1]',
+  '',
+  undefined,
+])('%s is a name of this machine', (authority) => expect(isLocalAuthority(authority)).toBe(true));
 
 test.each([
   'evil.example.com:6385',
@@ -23,6 +31,11 @@ test.each([
   'localhost:x',
   'localhost.',
   'local host',
+  '127.1',
+  '0x7f.0.0.1',
+  '2130706433',
+  'localhost:99999',
+  '::1',
 ])('%s is none', (authority) => expect(isLocalAuthority(authority)).toBe(false));
 
 describe('a service that believes everybody', () => {

@@ -35,6 +35,12 @@ describe('by default', () => {
     ['2002:a9fe:a9fe::1', 'link-local, with the metadata services of clouds'],
     ['::ffff:0:127.0.0.1', 'loopback'],
     ['2001:0:1::', 'Teredo'],
+    ['2001:0:53aa:64c:0:fbff:5601:0101', 'Teredo'],
+    ['::7f00:1', 'loopback'],
+    ['64:FF9B::7F00:1', 'loopback'],
+    ['::ffff:169.254.169.254%eth0', 'link-local, with the metadata services of clouds'],
+    ['fe80::5efe:127.0.0.1', 'loopback'],
+    ['2001:db8::200:5efe:169.254.169.254', 'link-local, with the metadata services of clouds'],
   ])('%s is denied: %s', (address, what) => {
     expect(byDefault(address)).toEqual({ network: expect.any(String), what });
   });
@@ -48,6 +54,10 @@ describe('by default', () => {
     'fd00::1',
     '2001:db8::1',
     '::ffff:10.0.0.1',
+    '64:ff9b::8.8.8.8',
+    '2002:0a00:1::',
+    '2001:db8::5efe:10.0.0.1',
+    '2001:1::1',
   ])('%s is allowed', (address) => {
     expect(byDefault(address)).toBeNull();
   });
@@ -102,6 +112,11 @@ test('networks are addresses with or without a length, and nothing else', () => 
     'localhost',
     '10.1',
     '[::1]',
+    '0x7f.1/8',
+    '010.0.0.0/8',
+    'fe80::1%eth0',
+    'fe80::%eth0/10',
+    '10.0.0.0/08/',
   ];
   expect(right.filter((text) => !isNetwork(text))).toEqual([]);
   expect(wrong.filter(isNetwork)).toEqual([]);
