@@ -3,7 +3,7 @@ import type { HardwareType } from './hardware.ts';
 import type { Job, JobState } from './job.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
-import type { NewNode, Node, NodeChanges } from './node.ts';
+import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { NodeQuery } from './store.ts';
 
 /** What a call came to. */
@@ -67,7 +67,7 @@ export interface Nodes {
    * Changes a node under its reservation. `change` gets the node as it is then and answers what to change; what it
    * throws leaves the node as it was. Throws `node_locked`, `invalid_argument`, `already_exists`.
    */
-  update(ident: string, change: (node: Node) => NodeChanges, caller: Caller, signal: AbortSignal): Promise<Node>;
+  update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node>;
   /** Throws `node_locked`. */
   delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void>;
   /** Reserves a node until it is unlocked. Throws `node_locked`. */

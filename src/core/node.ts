@@ -63,6 +63,9 @@ export type NodeChanges = Partial<
   >
 >;
 
+/** The changes of an update as a caller gives them; `vendorInterface: null` stands for the driver's default. */
+export type NodeUpdate = Omit<NodeChanges, 'vendorInterface'> & { vendorInterface?: string | null };
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NAME = /^[A-Za-z0-9\-._~]{1,255}$/;
 

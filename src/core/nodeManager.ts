@@ -8,7 +8,15 @@ import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperTha
 import { isCurrent, knownAsRead } from './locks/knownNodes.ts';
 import type { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
-import { checkNodeIdent, isNodeName, isUuid, type NewNode, type Node, type NodeChanges } from './node.ts';
+import {
+  checkNodeIdent,
+  isNodeName,
+  isUuid,
+  type NewNode,
+  type Node,
+  type NodeChanges,
+  type NodeUpdate,
+} from './node.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
@@ -96,7 +104,7 @@ export class NodeManager implements Nodes {
     return nodes;
   }
 
-  async update(ident: string, change: (node: Node) => NodeChanges, caller: Caller, signal: AbortSignal): Promise<Node> {
+  async update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node> {
     const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node, fence) => {
       const changes = this.#check(node, change(node));
       const changed = await this.#store.updateNode(node.uuid, fence, changes, new Date());
@@ -200,15 +208,16 @@ export class NodeManager implements Nodes {
     );
   }
 
-  #check(node: Node, changes: NodeChanges): NodeChanges {
-    const { name, driver = node.driver, vendorInterface } = changes;
+  #check(node: Node, update: NodeUpdate): NodeChanges {
+    const { vendorInterface, ...changes } = update;
+    const { name, driver = node.driver } = changes;
     if (name !== undefined && name !== null && !isNodeName(name)) {
       throw invalidArgument('name', `Cannot update node with invalid name '${name}'`);
     }
-    const checked = { ...changes };
+    const checked: NodeChanges = { ...changes };
     if (changes.driver !== undefined || vendorInterface !== undefined) {
       const kept = this.#registry.vendorInterface(driver, node.vendorInterface) === null ? null : node.vendorInterface;
-      checked.vendorInterface = this.#vendorInterface(driver, vendorInterface ?? kept);
+      checked.vendorInterface = this.#vendorInterface(driver, vendorInterface === undefined ? kept : vendorInterface);
     }
     checkFields(changes);
     return checked;

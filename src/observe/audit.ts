@@ -3,7 +3,7 @@ import type { Action } from '../auth/actions.ts';
 import type { Core, Jobs, Nodes } from '../core/core.ts';
 import { toPassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { NewNode, NodeChanges } from '../core/node.ts';
+import type { NewNode, NodeUpdate } from '../core/node.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import { type AuditFacts, type AuditSink, auditRecord } from './auditRecord.ts';
 import { limitRefusals } from './refusalLimit.ts';
@@ -142,7 +142,7 @@ function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
 }
 
 /** What is set of a node, by the names that the API has. Only what JSON can say is in there. */
-function fields(given: NewNode | NodeChanges): JsonObject {
+function fields(given: NewNode | NodeUpdate): JsonObject {
   const named = Object.entries(given).map(([name, value]) => [
     name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     value,

@@ -1,9 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { isFiniteJson } from '../contract/value.ts';
-import type { Drivers } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { NewNode, Node, NodeChanges } from '../core/node.ts';
+import type { NewNode, Node, NodeUpdate } from '../core/node.ts';
 import { refuseField } from './errors.ts';
 
 /**
@@ -50,11 +49,7 @@ const ALLOWED = [...PLAIN, ...Object.keys(OBJECTS).flatMap((field) => [field, `$
  * a removed vendor_interface is the driver's default again.
  * @throws kind `invalid_argument` when there is no path, or one that names no field that may be changed
  */
-export function nodeChanges(
-  paths: readonly string[],
-  given: NodeMessage | undefined,
-  drivers: Drivers,
-): (node: Node) => NodeChanges {
+export function nodeChanges(paths: readonly string[], given: NodeMessage | undefined): (node: Node) => NodeUpdate {
   if (paths.length === 0) throw refuseField('update_mask', `must name the fields to change: ${ALLOWED}`);
   for (const path of paths) checkPath(path);
   const values = given ?? create(NodeSchema);
@@ -65,7 +60,7 @@ export function nodeChanges(
   };
 
   return (node) => {
-    const changes: NodeChanges = {};
+    const changes: NodeUpdate = {};
     for (const path of paths) {
       const { field, key } = splitPath(path);
       if (isObjectField(field)) {
@@ -74,12 +69,6 @@ export function nodeChanges(
       } else {
         setPlain(changes, path, values);
       }
-    }
-    if (changes.vendorInterface === '') {
-      const driver = changes.driver ?? node.driver;
-      const type = drivers.list().find((known) => known.name === driver);
-      // The core refuses a driver that it does not know.
-      changes.vendorInterface = type?.vendorInterfaces[0].name;
     }
     return changes;
   };
@@ -91,7 +80,7 @@ function checkPath(path: string): void {
   throw refuseField('update_mask', `must name fields that can be changed, not '${path}'; allowed: ${ALLOWED}`);
 }
 
-function setPlain(changes: NodeChanges, path: string, values: NodeMessage): void {
+function setPlain(changes: NodeUpdate, path: string, values: NodeMessage): void {
   switch (path) {
     case 'name':
       changes.name = textOrNull(values.name);
@@ -100,7 +89,7 @@ function setPlain(changes: NodeChanges, path: string, values: NodeMessage): void
       changes.driver = values.driver;
       break;
     case 'vendor_interface':
-      changes.vendorInterface = values.vendorInterface;
+      changes.vendorInterface = textOrNull(values.vendorInterface);
       break;
     case 'description':
       changes.description = textOrNull(values.description);

@@ -46,7 +46,7 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
     async updateNode(request, context) {
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
-      const change = nodeChanges(request.updateMask?.paths ?? [], request.values, core.drivers);
+      const change = nodeChanges(request.updateMask?.paths ?? [], request.values);
       using end = callEnd(context);
       return { node: nodeToMessage(await core.nodes.update(request.node, change, caller, end.signal)) };
     },
