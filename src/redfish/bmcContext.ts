@@ -1,8 +1,8 @@
 import { KnownPaths } from './discovered.ts';
+import { noteServiceRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './identity.ts';
 import type { Account } from './login/account.ts';
-import type { AccountLogIns } from './login/loginCache.ts';
-import { Session, type SessionsPlace } from './login/session.ts';
-import { noteServiceRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './resources/serviceRoot.ts';
+import { Login, type SessionsPlace } from './login/login.ts';
+import type { AccountLogins } from './login/loginCache.ts';
 import type { BmcConnections, ConnectionSettings } from './wire/connection.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './wire/delivery.ts';
 import { readAnswer } from './wire/response.ts';
@@ -12,29 +12,31 @@ const SESSIONS_PATH = '/redfish/v1/SessionService/Sessions';
 
 /** A request, with what is known of the BMC. */
 export interface BmcExchange extends ObservedExchange {
-  /** As `Conversation.vendor`. */
+  /** See `BmcContext.vendor`. */
   vendor: string | null;
 }
 
 /**
- * All that is shared by those who talk to one BMC with one account: the connections (shared with its other accounts),
- * the session, and what was discovered.
+ * The state shared by all clients of one BMC and account: the connections (shared with other accounts), the login, and what
+ * was discovered.
  */
-export class Conversation {
+export class BmcContext {
   readonly transport: Transport;
-  readonly session: Session;
+  readonly login: Login;
   readonly known: KnownPaths;
   /** Path of the service root. */
   readonly root: string;
-  /** Requests under way. */
+  /** The number of requests under way. */
   active = 0;
+  /** When a client was last made of it, by the monotonic clock in milliseconds. */
+  usedAt = 0;
 
   constructor(
     connections: BmcConnections,
     settings: ConnectionSettings,
     root: string,
     account: Account,
-    logIns: AccountLogIns,
+    logins: AccountLogins,
     observe?: (exchange: BmcExchange) => void,
   ) {
     this.root = root;
@@ -44,7 +46,7 @@ export class Conversation {
       observe?.({ ...exchange, vendor: this.vendor });
     };
     this.transport = { connections, settings, observe: noteSilence };
-    this.session = new Session(this.transport, account, logIns, (lost, limits, signal) =>
+    this.login = new Login(this.transport, account, logins, (lost, limits, signal) =>
       this.#findSessions(lost, limits, signal),
     );
   }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.ts';
-import type { Conversation } from './bmcContext.ts';
+import { pause } from '../core/waiting.ts';
+import type { BmcContext } from './bmcContext.ts';
 import type { KnownPaths } from './discovered.ts';
 import { RedfishError } from './errors.ts';
 import type { Authorization } from './login/account.ts';
@@ -24,42 +24,44 @@ export interface RequestOptions {
   secrets?: readonly string[];
 }
 
+const STRANGER: Authorization = { kind: 'none', headers: {}, release: () => {} };
+
 /**
- * Asks one BMC with one account. Light: what is costly (connections, session, known paths) is its conversation's.
+ * Sends requests to one BMC with one account. Light: what is costly (connections, login, known paths) is its context's.
  *
  * Every request throws a RedfishError (`RedfishErrorKind` says which), or the signal's reason.
  */
 export class RedfishClient {
-  readonly #conversation: Conversation;
+  readonly #context: BmcContext;
   readonly #limits: RequestLimits;
 
-  constructor(conversation: Conversation, limits: RequestLimits) {
-    this.#conversation = conversation;
+  constructor(context: BmcContext, limits: RequestLimits) {
+    this.#context = context;
     this.#limits = limits;
   }
 
   /** `https://bmc.example`. */
   get origin(): string {
-    return this.#conversation.transport.connections.origin;
+    return this.#context.transport.connections.origin;
   }
 
   /** Path of the service root, for example `/redfish/v1/`. */
   get root(): string {
-    return this.#conversation.root;
+    return this.#context.root;
   }
 
   /** What must not show in an error or a progress: the account's password and the session's token. */
   get secrets(): readonly string[] {
-    return this.#conversation.session.secrets;
+    return this.#context.login.secrets;
   }
 
   get known(): KnownPaths {
-    return this.#conversation.known;
+    return this.#context.known;
   }
 
   /** Logs in when there is no session; the log-in reads the service root. */
   async logIn(signal: AbortSignal): Promise<void> {
-    await this.#conversation.session.authorize(this.#limits, signal);
+    await this.#context.login.logIn(this.#limits, signal);
   }
 
   /** The document at `path`. An answer that holds none is an error of kind `failed`. */
@@ -108,7 +110,7 @@ export class RedfishClient {
     options: RequestOptions,
   ): Promise<Answer> {
     const url = this.origin + path;
-    this.#conversation.active++;
+    this.#context.active++;
     try {
       for (let tries = 1; ; tries++) {
         const raw = await this.#sendAuthorized(method, path, body, options);
@@ -116,32 +118,34 @@ export class RedfishClient {
         const error = answerError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
         if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
         const wait = busyWaitMs(tries, raw.headers);
-        await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+        await pause(wait, options.signal);
       }
     } finally {
-      this.#conversation.active--;
+      this.#context.active--;
     }
   }
 
-  /** Sends with the conversation's session, unless as a stranger. */
-  #sendAuthorized(
+  /** Sends with the account's credentials, unless as a stranger; a session that has ended is replaced once. */
+  async #sendAuthorized(
     method: Exchange['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
   ): Promise<RawAnswer> {
-    const { session, root } = this.#conversation;
-    if (options.asStranger) return this.#send(method, path, body, options, { kind: 'none', headers: {} });
-    const send = (authorization: Authorization, check?: () => void) => {
-      if (check === undefined) return this.#send(method, path, body, options, authorization);
-      const beforeSend = () => {
-        check();
-        options.beforeSend?.();
-      };
-      return this.#send(method, path, body, { ...options, beforeSend }, authorization);
-    };
+    const { login, root } = this.#context;
+    if (options.asStranger) return this.#send(method, path, body, options, STRANGER);
     // The service root is open to everyone (DSP0266, 13.3.3).
-    return session.send(path === root, send, this.#limits, options.signal);
+    const isOpen = path === root;
+    for (let tries = 1; ; tries++) {
+      const authorization = await login.authorize(this.#limits, options.signal);
+      try {
+        const raw = await this.#send(method, path, body, options, authorization);
+        const hadEnded = login.judge(authorization, raw, isOpen);
+        if (!hadEnded || tries === 2) return raw;
+      } finally {
+        authorization.release();
+      }
+    }
   }
 
   #send(
@@ -159,8 +163,11 @@ export class RedfishClient {
       ...authorization.headers,
     };
     const text = body === null ? null : JSON.stringify(body);
-    const { signal, beforeSend } = options;
+    const beforeSend = () => {
+      authorization.check?.();
+      options.beforeSend?.();
+    };
     const request = { method, path, headers, body: text };
-    return deliver(this.#conversation.transport, request, this.#limits, signal, beforeSend);
+    return deliver(this.#context.transport, request, this.#limits, options.signal, beforeSend);
   }
 }

@@ -1,7 +1,7 @@
-import { type BmcExchange, Conversation } from './bmcContext.ts';
+import { BmcContext, type BmcExchange } from './bmcContext.ts';
 import { RedfishClient } from './client.ts';
 import type { Account } from './login/account.ts';
-import { LogIns, passwordDigest } from './login/loginCache.ts';
+import { LoginCache, passwordDigest } from './login/loginCache.ts';
 import { BmcConnections, type ConnectionSettings } from './wire/connection.ts';
 import type { RequestLimits } from './wire/delivery.ts';
 
@@ -19,11 +19,13 @@ export interface RedfishTarget {
 export interface RedfishClientsOptions {
   /** Requests under way at one BMC at most, whatever the number of accounts. Default 4. */
   maxConnections?: number;
-  /** Told of each request that ended, for logs and figures. */
+  /** Receives each request that ended, for logs and metrics. */
   observe?: (exchange: BmcExchange) => void;
+  /** The monotonic clock, in milliseconds. */
+  now?: () => number;
 }
 
-/** The clients of many BMCs, one conversation per BMC and account. */
+/** The clients of many BMCs, with one context per BMC and account. */
 export interface RedfishClients {
   /** A client for `target`; those of one BMC and account share connections, session and known paths. */
   for(target: RedfishTarget): RedfishClient;
@@ -41,73 +43,97 @@ export interface RedfishClients {
 
 const MAX_CONNECTIONS = 4;
 
+/**
+ * How long the context of a BMC and account is kept unused, in milliseconds. Another process may have removed its node, or
+ * changed the password, so that no one calls `forget` here.
+ */
+const UNUSED_MS = 60 * 60_000;
+
+/** The interval at which unused contexts are looked for, in milliseconds. */
+const SWEEP_MS = 10 * 60_000;
+
 /** Makes the registry of clients. Nothing is connected until a client asks. */
 export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
-  const { maxConnections = MAX_CONNECTIONS, observe } = options;
-  /** With the number of conversations over each. */
+  const { maxConnections = MAX_CONNECTIONS, observe, now = () => performance.now() } = options;
+  /** With the number of contexts over each. */
   const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
-  const conversations = new Map<string, Conversation>();
-  const logIns = new LogIns();
+  const contexts = new Map<string, BmcContext>();
+  const logins = new LoginCache();
 
-  const start = (target: RedfishTarget): Conversation => {
+  const start = (target: RedfishTarget): BmcContext => {
     const bmc = bmcs.get(target.origin) ?? { connections: new BmcConnections(target.origin, maxConnections), users: 0 };
     bmcs.set(target.origin, bmc);
     bmc.users++;
     const { connection, account, origin } = target;
-    const shared = logIns.of(origin, account);
-    return new Conversation(bmc.connections, connection, rootOf(target), account, shared, observe);
+    const shared = logins.of(origin, account);
+    return new BmcContext(bmc.connections, connection, rootOf(target), account, shared, observe);
   };
-  const leave = async ({ transport: { connections } }: Conversation) => {
+  const leave = async ({ transport: { connections } }: BmcContext) => {
     const bmc = bmcs.get(connections.origin);
     if (bmc?.connections !== connections || --bmc.users > 0) return;
     bmcs.delete(connections.origin);
     await connections.dropIdle();
   };
 
+  /** Logs out of the BMCs that were not used lately. */
+  const evictUnused = async () => {
+    const unused = [...contexts].filter(([, { active, usedAt }]) => active === 0 && now() - usedAt > UNUSED_MS);
+    for (const [key] of unused) contexts.delete(key);
+    await Promise.all(
+      unused.map(async ([, context]) => {
+        await context.login.logOut();
+        await leave(context);
+      }),
+    );
+  };
+  const sweep = setInterval(() => void evictUnused(), SWEEP_MS).unref();
+
   let closing: Promise<void> | null = null;
   const closeAll = async () => {
-    const all = [...conversations.values()];
-    conversations.clear();
-    await Promise.all(all.map(({ session }) => session.close()));
+    clearInterval(sweep);
+    const all = [...contexts.values()];
+    contexts.clear();
+    await Promise.all(all.map(({ login }) => login.close()));
     await Promise.all([...bmcs.values()].map(({ connections }) => connections.close()));
     bmcs.clear();
   };
 
   return {
     for(target) {
-      const key = conversationKey(target);
-      let conversation = conversations.get(key);
-      if (conversation === undefined) {
-        conversation = start(target);
-        conversations.set(key, conversation);
+      const key = contextKey(target);
+      let context = contexts.get(key);
+      if (context === undefined) {
+        context = start(target);
+        contexts.set(key, context);
       }
-      return new RedfishClient(conversation, target.limits);
+      context.usedAt = now();
+      return new RedfishClient(context, target.limits);
     },
     async once(target, work) {
-      const conversation = start(target);
+      const context = start(target);
       try {
-        return await work(new RedfishClient(conversation, target.limits));
+        return await work(new RedfishClient(context, target.limits));
       } finally {
-        await conversation.session.close();
-        logIns.leave(target.origin, target.account);
-        await leave(conversation);
+        await context.login.close();
+        logins.leave(target.origin, target.account);
+        await leave(context);
       }
     },
     async forget(target) {
-      const key = conversationKey(target);
-      const conversation = conversations.get(key);
-      logIns.forget(target.origin, target.account);
-      if (conversation === undefined) return;
-      conversation.known.forget();
-      // Another node's request may be under way: it logs in anew, and the session must stay known to be deleted.
-      const idle = conversation.active === 0;
-      if (idle) conversations.delete(key);
-      await conversation.session.logOut();
-      if (idle) await leave(conversation);
+      const key = contextKey(target);
+      const context = contexts.get(key);
+      logins.forget(target.origin, target.account);
+      if (context === undefined) return;
+      context.known.forget();
+      // Another node's request may be under way: it logs in again, and the session must stay known to be deleted.
+      const idle = context.active === 0;
+      if (idle) contexts.delete(key);
+      await context.login.logOut();
+      if (idle) await leave(context);
     },
     down() {
       const vendors = new Map<BmcConnections, string | null>();
-      for (const { transport, vendor } of conversations.values()) {
+      for (const { transport, vendor } of contexts.values()) {
         if (transport.connections.breaker.isDown) {
           vendors.set(transport.connections, vendor ?? vendors.get(transport.connections) ?? null);
         }
@@ -124,17 +150,17 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 /** The key of each target that is in use: the digest in it takes longer than all else that a client needs. */
 const keys = new WeakMap<RedfishTarget, string>();
 
-/** Everything that tells two conversations apart, without holding the password in the clear. */
-function conversationKey(target: RedfishTarget): string {
+/** Returns everything that tells two contexts apart, without the password in plain text. */
+function contextKey(target: RedfishTarget): string {
   let key = keys.get(target);
   if (key === undefined) {
-    key = makeConversationKey(target);
+    key = makeContextKey(target);
     keys.set(target, key);
   }
   return key;
 }
 
-function makeConversationKey(target: RedfishTarget): string {
+function makeContextKey(target: RedfishTarget): string {
   const { origin, account, connection } = target;
   const { username, password, authType } = account;
   return JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);

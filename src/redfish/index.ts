@@ -4,6 +4,7 @@ export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './cli
 export { createRedfishClients } from './clients.ts';
 export type { RedfishErrorKind } from './errors.ts';
 export { hasStatus, isNotFound, RedfishError } from './errors.ts';
+export type { ServiceRoot } from './identity.ts';
 export { pathFault, segmentFault } from './links.ts';
 export type { AuthType } from './login/account.ts';
 export type { EjectOutcome } from './resources/ejectDevice.ts';
@@ -19,7 +20,6 @@ export {
 } from './resources/eventService.ts';
 export type { Manager } from './resources/manager.ts';
 export { managersOf } from './resources/manager.ts';
-export type { ServiceRoot } from './resources/serviceRoot.ts';
 export { getServiceRoot } from './resources/serviceRoot.ts';
 export type { CreateOutcome, NewSubscription } from './resources/subscription.ts';
 export { createSubscription } from './resources/subscription.ts';

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { RedfishError } from './errors.ts';
 
 /** What no path on a BMC and no id may hold: control characters, space, backslash. */
@@ -112,4 +112,16 @@ function decode(text: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** The text under `key`; null when it is absent, empty or no text. */
+export function textOf(document: JsonObject, key: string): string | null {
+  const value = document[key];
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
+}
+
+/** The paths of a list of links; empty when there is no list. */
+export function linkPaths(links: Json | undefined, origin: string): string[] {
+  if (!Array.isArray(links)) return [];
+  return links.filter((link) => isJsonObject(link)).map((link) => linkPath(link, origin));
 }

@@ -1,18 +1,17 @@
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import { samePath } from '../links.ts';
-import { linkPaths } from '../resources/system.ts';
+import { linkPaths, samePath } from '../links.ts';
 
-/** So many log-ins without an answer are remembered, and so many of a BMC's sessions looked at. */
-const MOST_LOST = 8;
-const MOST_SESSIONS = 16;
-/** How inexact a `CreatedTime` is: in whole seconds, as most BMCs tell it, or finer. */
+/** The maximum number of lost logins remembered, and of a BMC's sessions looked at. */
+const MAX_LOST = 8;
+const MAX_SESSIONS = 16;
+/** The tolerance for a `CreatedTime` in whole seconds, as most BMCs give it, and for a finer one. */
 const WHOLE_SECONDS_MS = 1000;
 const FINER_MS = 50;
 
-/** A session that can ask for the others. */
+/** A session with which the others can be read. */
 export interface OwnSession {
   path: string;
-  /** When its log-in was sent and answered, by the monotonic clock. */
+  /** When its login was sent and its response received. */
   made: Span;
 }
 
@@ -23,34 +22,33 @@ export interface Span {
 }
 
 /**
- * The log-ins of one account that got no answer, and may have made a session all the same. BMCs hold few sessions, so
- * such a one is looked for and deleted with the help of the session that was opened after it. It is known by its account,
- * its client's address and the time at which it was made; where a BMC does not tell these, it ends by the BMC's own
- * timeout.
+ * The sessions that logins of one account may have made although their responses were lost. BMCs hold few sessions, so
+ * they are looked for and deleted by means of the next session. They are recognised by the account, the client's address
+ * and the time of creation; where a BMC does not give these, they end by the BMC's own timeout.
  */
-export class LostLogIns {
-  /** From when to when each was under way, by the monotonic clock. */
+export class OrphanedSessions {
+  /** When each lost login was under way. */
   #times: Span[] = [];
 
-  /** A log-in that began at `from` ended now without an answer. */
+  /** Notes that a login which began at `from` has just ended without a response. */
   add(from: number): void {
     this.#times.push({ from, to: performance.now() });
-    if (this.#times.length > MOST_LOST) this.#times.shift();
+    if (this.#times.length > MAX_LOST) this.#times.shift();
   }
 
-  /** Whether there are some that may have left a session. */
+  /** Whether there may be any. */
   get some(): boolean {
     return this.#times.length > 0;
   }
 
-  /** Nothing of them can be left, as after a restart of the BMC. */
+  /** Forgets them: none can be left after a restart of the BMC. */
   clear(): void {
     this.#times = [];
   }
 
   /**
-   * Finds the sessions that were made, deletes them, and forgets the log-ins.
-   * @param read answers the document at a path
+   * Finds and deletes them.
+   * @param read returns the document at a path
    * @throws what `read` and `remove` throw; then they are still remembered
    */
   async endSessions(
@@ -65,7 +63,7 @@ export class LostLogIns {
     const others = linkPaths(members, origin).filter((path) => !samePath(path, own.path));
     if (others.length > 0) {
       const ours = await read(own.path);
-      for (const path of others.slice(-MOST_SESSIONS)) {
+      for (const path of others.slice(-MAX_SESSIONS)) {
         const other = await read(path);
         if (isJsonObject(other) && this.#isLost(other, ours, own.made)) await remove(path);
       }
@@ -76,7 +74,7 @@ export class LostLogIns {
   #isLost(other: JsonObject, ours: JsonObject, made: Span): boolean {
     if (other.UserName !== ours.UserName || other.ClientOriginIPAddress !== ours.ClientOriginIPAddress) return false;
     const times = [String(ours.CreatedTime), String(other.CreatedTime)];
-    // The two are told by the same clock, which need not be right.
+    // Both times are of the same clock, which need not be right.
     const age = Date.parse(times[0]!) - Date.parse(times[1]!);
     const inexact = times.every((time) => /\d\.\d/.test(time)) ? FINER_MS : WHOLE_SECONDS_MS;
     return this.#times.some(({ from, to }) => made.to - age >= from - inexact && made.from - age <= to + inexact);

@@ -1,10 +1,10 @@
 import { isJsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound } from '../errors.ts';
-import { optionalLinkPath, samePath } from '../links.ts';
+import { linkPaths, optionalLinkPath, samePath, textOf } from '../links.ts';
 import { getCollection } from './collection.ts';
 import { getServiceRoot } from './serviceRoot.ts';
-import { type ComputerSystem, linkPaths, textOf } from './system.ts';
+import type { ComputerSystem } from './system.ts';
 
 /** What is used of a Manager (DSP2046). */
 export interface Manager {

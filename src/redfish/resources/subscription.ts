@@ -1,13 +1,12 @@
 import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';
-import { lastSegment, locationPath } from '../links.ts';
+import { lastSegment, locationPath, textOf } from '../links.ts';
 import { lookAgain } from '../poll.ts';
 import { hasMessage } from '../wire/extendedInfo.ts';
 import type { Answer } from '../wire/response.ts';
 import { getCollection } from './collection.ts';
 import { onSubscriptions } from './eventService.ts';
-import { textOf } from './system.ts';
 import { followTask } from './task.ts';
 
 const UNKNOWN = ['PropertyUnknown', 'PropertyNotWritableOrUnknown'];

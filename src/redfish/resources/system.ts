@@ -1,7 +1,7 @@
-import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { isJsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { RedfishError } from '../errors.ts';
-import { linkPath, optionalLinkPath } from '../links.ts';
+import { linkPaths, optionalLinkPath, textOf } from '../links.ts';
 import { getCollection } from './collection.ts';
 import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
 
@@ -55,16 +55,4 @@ export async function getSystem(client: RedfishClient, path: string, options: Re
     virtualMedia: optionalLinkPath(document.VirtualMedia, client.origin),
     managers: linkPaths(links.ManagedBy, client.origin),
   };
-}
-
-/** The text under `key`; null when it is absent, empty or no text. */
-export function textOf(document: JsonObject, key: string): string | null {
-  const value = document[key];
-  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
-}
-
-/** The paths of a list of links; empty when there is no list. */
-export function linkPaths(links: Json | undefined, origin: string): string[] {
-  if (!Array.isArray(links)) return [];
-  return links.filter((link) => isJsonObject(link)).map((link) => linkPath(link, origin));
 }

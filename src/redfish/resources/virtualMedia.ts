@@ -1,11 +1,11 @@
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound } from '../errors.ts';
-import { lastSegment, optionalLinkPath, samePath } from '../links.ts';
+import { lastSegment, optionalLinkPath, samePath, textOf } from '../links.ts';
 import { getCollection, type Member } from './collection.ts';
 import { managersOf } from './manager.ts';
 import { getServiceRoot } from './serviceRoot.ts';
-import { getSystem, textOf } from './system.ts';
+import { getSystem } from './system.ts';
 
 /** A virtual media device as it was when it was read (DSP2046, VirtualMedia). */
 export interface MediaDevice {

@@ -4,7 +4,7 @@ import { Client } from 'undici';
 import { RedfishError } from '../errors.ts';
 import { Breaker } from './breaker.ts';
 import { RequestsAtOnce } from './concurrencyLimit.ts';
-import { type TlsConnectOptions, type TlsSettings, tlsConnectOptions } from './tls.ts';
+import { type TlsConnectOptions, type TlsSettings, tlsContexts } from './tls.ts';
 
 /** How connections to a BMC are made and kept. */
 export interface ConnectionSettings {
@@ -192,7 +192,7 @@ function settingsKey(settings: ConnectionSettings): string {
 }
 
 function newClient(origin: string, settings: ConnectionSettings): Client {
-  const tls: TlsConnectOptions | object = origin.startsWith('https:') ? tlsConnectOptions(settings.tls) : {};
+  const tls: TlsConnectOptions | object = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
   return new Client(origin, {
     allowH2: false,
     pipelining: 1,

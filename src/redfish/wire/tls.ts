@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext, type SecureVersion } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 
 /** How a BMC's certificate and protocol are judged. */
 export interface TlsSettings {
@@ -12,37 +12,104 @@ export interface TlsSettings {
   ciphers: string | null;
 }
 
-/** What of TlsSettings goes to `tls.connect`. */
+/** The part of the options of `tls.connect` that the settings decide. */
 export interface TlsConnectOptions {
   rejectUnauthorized: boolean;
-  ca?: string[];
-  minVersion?: SecureVersion;
-  ciphers?: string;
+  secureContext: SecureContext;
+}
+
+/** How long a context counts as made of the present CA files before these are looked at again, in milliseconds. */
+const FRESH_MS = 10_000;
+
+/** The maximum number of contexts kept; the oldest is dropped first. */
+const MAX_CONTEXTS = 100;
+
+interface CachedContext {
+  secureContext: SecureContext;
+  /** The CA files with their sizes and times of change. */
+  files: string;
+  /** By the monotonic clock, in milliseconds. */
+  checkedAt: number;
 }
 
 /**
- * The options for `tls.connect`. Reads the CA file or folder.
- * @throws Error whose message names the setting that is wrong
+ * Makes the options for `tls.connect`. Building a context takes up to 70 ms on the event loop (a folder of 150 CAs), so it
+ * is done once per settings and state of the CA files, not for each connection.
  */
-export function tlsConnectOptions(settings: TlsSettings): TlsConnectOptions {
-  const options: TlsConnectOptions = { rejectUnauthorized: settings.verifyCa !== false };
-  if (typeof settings.verifyCa === 'string') options.ca = readAuthorities(settings.verifyCa);
-  if (settings.minimumVersion !== null) options.minVersion = settings.minimumVersion;
-  if (settings.ciphers !== null) options.ciphers = settings.ciphers;
-  // OpenSSL 3 speaks TLS 1.0 and 1.1 at security level 0 alone.
-  else if (settings.minimumVersion === 'TLSv1' || settings.minimumVersion === 'TLSv1.1') {
-    options.ciphers = 'DEFAULT@SECLEVEL=0';
+export class TlsContexts {
+  readonly #now: () => number;
+  readonly #contexts = new Map<string, CachedContext>();
+  /** The number of contexts built. */
+  built = 0;
+
+  /** @param now the monotonic clock, in milliseconds */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
   }
+
+  /** @throws Error whose message names the setting that is wrong */
+  connectOptions(settings: TlsSettings): TlsConnectOptions {
+    const { verifyCa, minimumVersion, ciphers } = settings;
+    // Without verification a context needs no CA: one serves both.
+    const key = JSON.stringify([typeof verifyCa === 'string' ? verifyCa : null, minimumVersion, ciphers]);
+    return { rejectUnauthorized: verifyCa !== false, secureContext: this.#context(key, settings) };
+  }
+
+  #context(key: string, settings: TlsSettings): SecureContext {
+    const { verifyCa } = settings;
+    const known = this.#contexts.get(key);
+    const now = this.#now();
+    if (known !== undefined && (typeof verifyCa !== 'string' || now - known.checkedAt < FRESH_MS)) {
+      return known.secureContext;
+    }
+    const files = typeof verifyCa === 'string' ? describeFiles(verifyCa) : '';
+    if (known?.files === files) {
+      known.checkedAt = now;
+      return known.secureContext;
+    }
+    const secureContext = createSecureContext(contextOptions(settings));
+    this.built += 1;
+    this.#contexts.delete(key);
+    this.#contexts.set(key, { secureContext, files, checkedAt: now });
+    if (this.#contexts.size > MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value as string);
+    return secureContext;
+  }
+}
+
+/** The contexts of this process. */
+export const tlsContexts = new TlsContexts();
+
+function contextOptions({ verifyCa, minimumVersion, ciphers }: TlsSettings): SecureContextOptions {
+  const options: SecureContextOptions = {};
+  if (typeof verifyCa === 'string') options.ca = readAuthorities(verifyCa);
+  if (minimumVersion !== null) options.minVersion = minimumVersion;
+  if (ciphers !== null) options.ciphers = ciphers;
+  // OpenSSL 3 speaks TLS 1.0 and 1.1 at security level 0 alone.
+  else if (minimumVersion === 'TLSv1' || minimumVersion === 'TLSv1.1') options.ciphers = 'DEFAULT@SECLEVEL=0';
   return options;
 }
 
-/** Why `ciphers` is no OpenSSL cipher list, or null when it is one. */
+/** The maximum number of cipher lists whose validity is remembered. */
+const MAX_CIPHER_LISTS = 100;
+const cipherFaults = new Map<string, string | null>();
+
+/** Returns why `ciphers` is not an OpenSSL cipher list, or null when it is one. */
 export function ciphersFault(ciphers: string): string | null {
+  let fault = cipherFaults.get(ciphers);
+  if (fault === undefined) {
+    fault = findCiphersFault(ciphers);
+    if (cipherFaults.size >= MAX_CIPHER_LISTS) cipherFaults.clear();
+    cipherFaults.set(ciphers, fault);
+  }
+  return fault;
+}
+
+function findCiphersFault(ciphers: string): string | null {
   try {
     createSecureContext({ ciphers });
     return null;
   } catch {
-    return 'no cipher of it is known to OpenSSL';
+    return 'OpenSSL knows none of its ciphers';
   }
 }
 
@@ -91,17 +158,37 @@ const PEM = '-----BEGIN';
 const MAX_BYTES = 4 * 1024 * 1024;
 
 function readAuthorities(path: string): string[] {
-  let files: string[];
+  const texts = withFiles(path, (files) =>
+    files.map((file) => readFileSync(file, 'utf8')).filter((text) => text.includes(PEM)),
+  );
+  if (texts.length > 0) return texts;
+  throw new Error('redfish_verify_ca: the CA file or folder holds no certificate in PEM form');
+}
+
+/** Returns a text that changes with the CA files: their names, sizes and times of change. */
+function describeFiles(path: string): string {
+  return withFiles(path, (files) =>
+    files
+      .map((file) => {
+        const { size, mtimeMs, ino } = statSync(file);
+        return `${file} ${size} ${mtimeMs} ${ino}`;
+      })
+      .join('\n'),
+  );
+}
+
+/** Runs `read` on the CA file, or on the files of a folder that are not too large. */
+function withFiles<T>(path: string, read: (files: string[]) => T): T {
   try {
-    files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path];
-    const texts = files
-      .filter((file) => statSync(file).isFile() && statSync(file).size <= MAX_BYTES)
-      .map((file) => readFileSync(file, 'utf8'))
-      .filter((text) => text.includes(PEM));
-    if (texts.length > 0) return texts;
+    const files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path];
+    return read(
+      files.filter((file) => {
+        const stats = statSync(file, { throwIfNoEntry: false });
+        return stats?.isFile() && stats.size <= MAX_BYTES;
+      }),
+    );
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
     throw new Error(`redfish_verify_ca: the CA file or folder cannot be read (${code})`);
   }
-  throw new Error('redfish_verify_ca: the CA file or folder holds no certificate in PEM form');
 }

@@ -47,7 +47,7 @@ test.each(variants)('a wrong password is remembered for %s too, and when it is u
   expect(credentials()).toHaveLength(1);
   const kept = await failure(clients.for(other).get(SYSTEMS, options));
   const once = await failure(clients.once(other, (client) => client.get(SYSTEMS, options)));
-  for (const error of [kept, once]) expect(error.message).toContain('not tried again');
+  for (const error of [kept, once]) expect(error.message).toContain('retry blocked');
   expect(credentials()).toHaveLength(1);
 });
 
@@ -107,6 +107,6 @@ test('a BMC without sessions that refuses a log-in keeps nobody from Basic', asy
   const by = (authType: 'session' | 'basic') =>
     clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType } })).get(SYSTEMS, options);
   expect((await failure(by('session'))).message).toContain('offers no sessions');
-  expect((await failure(by('session'))).message).toContain('not tried again');
+  expect((await failure(by('session'))).message).toContain('retry blocked');
   expect(await by('basic')).toEqual({});
 });

@@ -1,0 +1,57 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createRedfishClients } from '../../src/redfish/index.ts';
+import { type Fleet, startFleet } from '../../src/sim/index.ts';
+import { failure, forever, target } from './target.ts';
+
+const HOUR = 60 * 60_000;
+const SWEEP = 10 * 60_000;
+const options = { signal: forever };
+
+let fleet: Fleet | null = null;
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await fleet?.close();
+  fleet = null;
+});
+
+async function startBmc() {
+  fleet = await startFleet({ accounts: { u: 'p' } });
+  return fleet.bmcs[0]!;
+}
+
+test('a BMC that was not used for an hour is logged out of, and logged in to again when it is', async () => {
+  const bmc = await startBmc();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  let now = 0;
+  const clients = createRedfishClients({ now: () => now });
+  await clients.for(target(bmc.url)).get('/redfish/v1/Systems', options);
+  now = HOUR - 1;
+  await vi.advanceTimersByTimeAsync(SWEEP);
+  expect(bmc.sessions).toHaveLength(1);
+  now = HOUR + 1;
+  await vi.advanceTimersByTimeAsync(SWEEP);
+  await vi.waitFor(() => expect(bmc.sessions).toHaveLength(0));
+  await clients.for(target(bmc.url)).get('/redfish/v1/Systems', options);
+  expect(bmc.sessions).toHaveLength(1);
+  await clients.close();
+});
+
+test('a BMC that was down and is no longer asked does not count as down for good', async () => {
+  const bmc = await startBmc();
+  const { url } = bmc;
+  await fleet?.close();
+  fleet = null;
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  let now = 0;
+  const clients = createRedfishClients({ now: () => now });
+  const limits = { timeoutMs: 1000, connectionAttempts: 1, connectionRetryIntervalMs: 1 };
+  for (let tries = 0; tries < 10 && clients.down().length === 0; tries++) {
+    await failure(clients.for(target(url, { limits })).get('/redfish/v1/Systems', options));
+  }
+  expect(clients.down()).toHaveLength(1);
+  now = HOUR + 1;
+  await vi.advanceTimersByTimeAsync(SWEEP);
+  await vi.waitFor(() => expect(clients.down()).toHaveLength(0));
+  await clients.close();
+});
