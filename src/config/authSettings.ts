@@ -10,11 +10,11 @@ import {
   textSetting,
 } from './setting.ts';
 
-/** The ways in which callers may prove who they are. */
+/** The types of authentication. */
 export const AUTH_TYPES = ['none', 'http_basic', 'keystone', 'jwt', 'client_certificate'] as const;
 export type AuthType = (typeof AUTH_TYPES)[number];
 
-/** Signatures that need a private key: with the others whoever can check a token can make one. */
+/** Signature algorithms with a private key: with a shared secret, anyone who can verify a token can forge one. */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -29,7 +29,7 @@ const ALGORITHMS = [
   'Ed25519',
 ];
 
-const anyOrOne = z
+const optionalName = z
   .string()
   .min(1)
   .optional()
@@ -38,104 +38,123 @@ const anyOrOne = z
 /** The group `auth`. */
 export const authKeys = z.strictObject({
   type: choiceSetting('none', AUTH_TYPES, {
-    description: 'How callers prove who they are. `none` believes everybody, so it is allowed on loopback only.',
+    description:
+      'How callers authenticate. `none` does not authenticate them, so the service then listens on loopback only.',
   }),
   http_basic_auth_user_file: optionalTextSetting({
-    description: 'For `http_basic`: the users, as `htpasswd -B` writes them. It is read again when it changes.',
-    allowed: 'the path of a file of USER:BCRYPT-HASH lines',
+    description: 'For `http_basic`: the users file, as written by `htpasswd -B`. Reloaded when it changes.',
+    allowed: 'the path of a file with USER:BCRYPT-HASH lines',
   }),
   roles: mapSetting(ROLES, {
     description:
-      'For `http_basic` and `client_certificate`: the role of each name. A user of `http_basic` who is not listed is an admin; a certificate of which no name is listed has no role.',
-    allowed: `names, each with ${ROLES.join(', ')}`,
+      'For `http_basic` and `client_certificate`: the role of each name. An `http_basic` user that is not listed is an admin; a certificate without a listed name has no role.',
+    allowed: `names with one of the roles ${ROLES.join(', ')}`,
   }),
   rules: objectListSetting(
     z
-      .strictObject({ driver: anyOrOne, method: anyOrOne, role: z.enum(ROLES) })
+      .strictObject({ driver: optionalName, method: optionalName, role: z.enum(ROLES) })
       .refine(({ driver, method }) => driver !== null || method !== null),
     {
       description:
-        'The role that calls of some methods take instead of operator. The first that fits a method decides.',
-      allowed: `a list of objects with driver, method or both, and role (${ROLES.join(', ')})`,
+        'The role required to call certain methods, instead of operator. The first rule that matches a method applies.',
+      allowed: `a list of objects with driver or method (or both) and role (${ROLES.join(', ')})`,
     },
   ),
   keystone: z
     .strictObject({
       auth_url: optionalTextSetting({
-        description: 'Where the service asks Keystone, such as https://keystone.example:5000.',
+        description: 'The URL of Keystone, such as https://keystone.example:5000.',
         allowed: 'an https:// or http:// URL',
+        pattern: '^https?://',
       }),
       www_authenticate_uri: optionalTextSetting({
-        description: 'Where callers are told to get their token; `auth_url` when not set.',
+        description: 'The URL of Keystone that callers see in `WWW-Authenticate`; defaults to `auth_url`.',
         allowed: 'an https:// or http:// URL',
+        pattern: '^https?://',
       }),
-      username: optionalTextSetting({ description: "The service's own account.", allowed: 'the name of a user' }),
-      password: optionalTextSetting({ description: 'Its password.', allowed: 'a text' }),
+      username: optionalTextSetting({ description: "The service's own account at Keystone.", allowed: 'a user name' }),
+      password: optionalTextSetting({ description: 'The password of that account.', allowed: 'a non-empty string' }),
       user_domain_name: textSetting('Default', (text) => text !== '', {
-        description: 'The domain of that user.',
-        allowed: 'the name of a domain',
+        description: 'The domain of that account.',
+        allowed: 'a domain name',
+        pattern: '.',
       }),
       project_name: optionalTextSetting({
-        description: 'The project that the account signs on to; the system when not set.',
-        allowed: 'the name of a project',
+        description: 'The project that the account is scoped to; system scope when not set.',
+        allowed: 'a project name',
       }),
       project_domain_name: textSetting('Default', (text) => text !== '', {
         description: 'The domain of that project.',
-        allowed: 'the name of a domain',
+        allowed: 'a domain name',
+        pattern: '.',
       }),
       token_cache_time: durationSetting(
         '5m',
         '0s',
         '1h',
-        'How long a token is believed before Keystone is asked again: a revocation is noticed as late.',
+        'How long a valid token is cached; a revoked token stays valid for up to this long.',
       ),
       projects: oneOrMoreSetting([], (text) => text !== '', {
         description:
-          'The projects whose roles count here, beside those on the system. When empty, the admin of any project is one here, and who is less there has no role.',
-        allowed: 'a list of project ids or NAME@DOMAIN',
+          'The projects whose roles are honoured, in addition to system scope. When empty, only the role admin is honoured, on any project.',
+        allowed: 'a list of project IDs or NAME@DOMAIN',
+        pattern: '.',
       }),
     })
     .prefault({}),
   jwt: z
     .strictObject({
       jwks_url: optionalTextSetting({
-        description: 'Where the issuer of the tokens publishes its keys. This or `jwks_file`.',
-        allowed: 'an https:// URL, or an http:// one on loopback',
+        description: "The URL of the issuer's JSON Web Key Set. Either this or `jwks_file`.",
+        allowed: 'an https:// URL, or an http:// URL on loopback',
+        pattern: '^https?://',
       }),
       jwks_file: optionalTextSetting({
-        description: 'A file with those keys. It is read again when it changes.',
+        description: "A file with the issuer's keys. Reloaded when it changes.",
         allowed: 'the path of a JSON Web Key Set',
       }),
-      issuer: optionalTextSetting({ description: 'Who must have issued a token (`iss`).', allowed: 'a text' }),
+      issuer: optionalTextSetting({
+        description: 'The required issuer of tokens (`iss`).',
+        allowed: 'a non-empty string',
+      }),
       audience: oneOrMoreSetting([], (text) => text !== '', {
-        description: 'Whom a token must be for (`aud`): one of these.',
-        allowed: 'a text or a list of texts',
+        description: 'The accepted audiences (`aud`); a token must name at least one.',
+        allowed: 'a string or a list of strings',
+        pattern: '.',
       }),
       algorithms: oneOrMoreSetting(['RS256', 'PS256', 'ES256', 'EdDSA'], (text) => ALGORITHMS.includes(text), {
-        description: 'The algorithms of signatures that are taken.',
+        description: 'The accepted signature algorithms.',
         allowed: `some of ${ALGORITHMS.join(', ')}`,
+        pattern: `^(${ALGORITHMS.join('|')})$`,
       }),
-      clock_tolerance: durationSetting('30s', '0s', '10m', "How far the issuer's clock may be from this one."),
+      clock_tolerance: durationSetting(
+        '30s',
+        '0s',
+        '10m',
+        'The clock skew tolerated between the issuer and this machine.',
+      ),
       name_claim: textSetting('sub', (text) => text !== '', {
-        description: "The claim with the caller's name. Dots lead into objects.",
-        allowed: 'the name of a claim',
+        description: "The claim with the caller's name. Dots separate nested claims.",
+        allowed: 'a claim name',
+        pattern: '.',
       }),
       role_claim: textSetting('roles', (text) => text !== '', {
         description:
-          "The claim with the caller's role: reader, operator or admin, in a list or among the words of a text. Dots lead into objects.",
-        allowed: 'the name of a claim',
+          "The claim with the caller's roles (reader, operator, admin), as a list or a space-separated string. Dots separate nested claims.",
+        allowed: 'a claim name',
+        pattern: '.',
       }),
     })
     .prefault({}),
 });
 
-/** The group `auth`, checked. */
+/** The validated group `auth`. */
 export type AuthConfig = z.output<typeof authKeys>;
 
 /** The group `tls`. */
 export const tlsKeys = z.strictObject({
   cert_file: optionalTextSetting({
-    description: "The service's certificate and those between it and its authority. With it the port speaks TLS alone.",
+    description: 'The certificate chain of the service. When set, the port accepts TLS only.',
     allowed: 'the path of a PEM file',
   }),
   key_file: optionalTextSetting({
@@ -144,10 +163,10 @@ export const tlsKeys = z.strictObject({
   }),
   client_ca_file: optionalTextSetting({
     description:
-      'The authorities of client certificates. With `auth.type: client_certificate` they tell who calls; with another type a connection without a certificate of theirs is refused.',
+      'The CA bundle that client certificates are verified against. With `auth.type: client_certificate` the certificate identifies the caller; with other types, connections without a valid one are refused.',
     allowed: 'the path of a PEM file',
   }),
 });
 
-/** The group `tls`, checked. */
+/** The validated group `tls`. */
 export type TlsConfig = z.output<typeof tlsKeys>;

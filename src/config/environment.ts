@@ -1,15 +1,15 @@
 import { nearest, showValue } from './problems.ts';
 import type { Setting } from './setting.ts';
 
-/** What the environment sets. */
+/** The settings found in the environment. */
 export interface EnvironmentSettings {
-  /** Each setting that is set, with its value as the file would hold it. */
+  /** The settings that are set, with their values as the file would have them. */
   values: Map<Setting, unknown>;
-  /** Variables that begin with `PASSTHRU_` and are no setting. */
+  /** One for each `PASSTHRU_` variable that is not a setting. */
   problems: string[];
 }
 
-/** Read by the client, not by the service. */
+/** Variables of the client. */
 const CLIENT_VARIABLES = new Set([
   'PASSTHRU_SERVER',
   'PASSTHRU_CONTEXT',
@@ -19,10 +19,10 @@ const CLIENT_VARIABLES = new Set([
   'PASSTHRU_PASSWORD',
 ]);
 
-/** What Kubernetes sets in every container beside a Service that is called "passthru". */
+/** Variables that Kubernetes sets for a Service named "passthru". */
 const KUBERNETES_VARIABLE = /^PASSTHRU_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$/;
 
-/** Reads `settings` from the environment `variables`. An empty variable counts as not set. */
+/** Reads `settings` from environment variables. An empty variable counts as not set. */
 export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly Setting[]): EnvironmentSettings {
   const byVariable = new Map(settings.map((setting) => [setting.variable, setting]));
   const found: EnvironmentSettings = { values: new Map(), problems: [] };
@@ -36,7 +36,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly
   return found;
 }
 
-/** What `text` would be in the file. A text that is not of its kind stays a text, which the schema then refuses. */
+/** Returns the value that `text` would be in the file; `text` itself when invalid, which the schema then reports. */
 function parseText(text: string, kind: Setting['kind']): unknown {
   if (kind === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
   if (kind === 'list' && !text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
@@ -49,7 +49,7 @@ function parseText(text: string, kind: Setting['kind']): unknown {
   }
 }
 
-/** `alice=reader,bob=admin` as an object. A name may hold an `=`, as those of certificates do. */
+/** Parses `alice=reader,bob=admin` into an object. Names may contain `=`, as those of certificates do. */
 function parsePairs(text: string): unknown {
   const pairs = text.split(',').map((pair) => /^\s*(.+)=([^=]*?)\s*$/.exec(pair));
   return pairs.includes(null) ? text : Object.fromEntries(pairs.map((pair) => [pair![1], pair![2]]));
@@ -57,6 +57,6 @@ function parsePairs(text: string): unknown {
 
 function unknownVariable(variable: string, text: string, known: readonly string[]): string {
   const meant = nearest(variable, known);
-  const advice = meant === null ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
-  return `${variable}: ${showValue(variable, text)} is for no known key; ${advice}`;
+  const advice = meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`;
+  return `${variable}: unknown setting (value: ${showValue(variable, text)}); ${advice}`;
 }

@@ -7,23 +7,23 @@ import { type Config, configSchema, resolvePaths, SETTINGS } from './schema.ts';
 import type { Setting } from './setting.ts';
 import { readYamlFile } from './yamlFile.ts';
 
-/** Where the configuration comes from. */
+/** The sources of the configuration. */
 export interface ConfigSources {
-  /** Path of the YAML file; null for none. */
+  /** The path of the YAML file; null for none. */
   file: string | null;
-  /** What it sets goes before the file. */
+  /** Its variables take precedence over the file. */
   environment: NodeJS.ProcessEnv;
 }
 
 /**
- * The configuration, checked. Relative paths in it are from the directory of the file, or the working directory when
- * there is no file.
- * @throws ConfigError with every fault at once
+ * Loads and validates the configuration. Relative paths are resolved from the directory of the file, or from the
+ * working directory when there is no file.
+ * @throws ConfigError with all problems at once
  */
 export function loadConfig(sources: ConfigSources): Config {
   const { file } = sources;
   const content = file === null ? {} : (readYamlFile(file) ?? {});
-  if (!isJsonObject(content)) throw new ConfigError([`${file}: must hold keys and values`]);
+  if (!isJsonObject(content)) throw new ConfigError([`${file}: must be a mapping of keys to values`]);
 
   const { values, problems } = readEnvironment(sources.environment, SETTINGS);
   const merged: Record<string, unknown> = structuredClone(content);
@@ -57,10 +57,10 @@ function describeIssue(
   );
   const setting = SETTINGS.find(({ path }) => path.every((part, depth) => issue.path[depth] === part));
   if (setting === undefined)
-    return [`${file}: ${key}: ${value} is not allowed; allowed: keys and values (${keysIn(key).join(', ')})`];
+    return [`${file}: ${key}: ${value} is not allowed; allowed: a mapping with the keys ${keysIn(key).join(', ')}`];
   const source = fromEnvironment.has(setting) ? setting.variable : `${file}: ${key}`;
   const own = issue.code === 'custom' && issue.message !== 'Invalid input';
-  if (own && get(content, issue.path) === undefined) return [`${source}: is missing; ${issue.message}`];
+  if (own && get(content, issue.path) === undefined) return [`${source}: missing; ${issue.message}`];
   const allowed = own ? issue.message : setting.allowed;
   return [`${source}: ${value} is not allowed; allowed: ${allowed}`];
 }
@@ -69,14 +69,14 @@ function describeUnknownKey(path: string[], content: Record<string, unknown>): s
   const group = path.slice(0, -1).join('.');
   const name = path.at(-1)!;
   const siblings = keysIn(group);
-  // The right name in the wrong group, or nearly the right name.
+  // A key of another group, or a misspelt one.
   const elsewhere = SETTINGS.find(({ path: other }) => other.at(-1) === name);
   const meant = elsewhere?.key ?? nearest(name, siblings);
   const advice = meant === null ? `allowed: ${siblings.join(', ')}` : `did you mean ${meant}?`;
-  return `${path.join('.')}: is no known key (its value: ${showValue(name, get(content, path))}); ${advice}`;
+  return `${path.join('.')}: unknown key (value: ${showValue(name, get(content, path))}); ${advice}`;
 }
 
-/** The names of the keys directly in `group`; `''` is the top. */
+/** Returns the names of the keys directly in `group`; `''` is the top level. */
 function keysIn(group: string): string[] {
   const depth = group === '' ? 0 : group.split('.').length;
   const within = SETTINGS.filter(({ path }) => path.length > depth && path.slice(0, depth).join('.') === group);
@@ -90,7 +90,7 @@ function get(content: unknown, path: readonly PropertyKey[]): unknown {
 function set(content: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let group = content;
   for (const part of path.slice(0, -1)) {
-    // Anything else in the group's place is a fault of the file, which the schema then tells.
+    // Anything else in place of a group is an error of the file, which the schema reports.
     group[part] ??= {};
     if (!isJsonObject(group[part])) return;
     group = group[part];

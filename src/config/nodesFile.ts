@@ -8,19 +8,19 @@ import { isNodeName, isUuid, type Node } from '../core/node.ts';
 import { ConfigError, nearest, showValue } from './problems.ts';
 import { readYamlFile } from './yamlFile.ts';
 
-/** Who enrols and reserves what the file lists, as reservations show it. */
+/** The caller that enrols and reserves the nodes, as shown by reservations. */
 const CALLER: Caller = { name: 'nodes_file', role: 'admin' };
 
-/** What each key of an entry may hold, in words. */
+/** The allowed values of each key, in words. */
 const ALLOWED = {
   uuid: 'a UUID',
-  name: 'letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
-  driver: 'the name of a hardware type; it is required',
+  name: '1 to 255 letters, digits and - . _ ~; not a UUID and not a word of a REST route',
+  driver: 'the name of a hardware type (required)',
   vendor_interface: 'the name of a vendor interface of the driver',
-  driver_info: 'keys and values',
-  description: 'a text',
-  extra: 'keys and values',
-  reservation: 'the name of a host: 1 to 255 characters, no control characters',
+  driver_info: 'a mapping of keys to values',
+  description: 'a string',
+  extra: 'a mapping of keys to values',
+  reservation: 'a host name of 1 to 255 characters without control characters',
 };
 
 const jsonObject = z.record(z.string(), z.json());
@@ -43,21 +43,21 @@ const entrySchema = z.strictObject({
     .optional(),
 } satisfies Record<keyof typeof ALLOWED, z.ZodType>);
 
-/** A node as the file lists it. */
+/** An entry of the file. */
 export type NodeEntry = z.output<typeof entrySchema>;
 
 /**
- * The entries of the nodes file at `path`.
- * @throws ConfigError with every fault: the entry, the key, the value unless it is a secret, and what is allowed
+ * Reads the nodes file at `path`.
+ * @throws ConfigError with all problems: the entry, the key, the value unless it is a secret, and what is allowed
  */
 export function readNodesFile(path: string): NodeEntry[] {
   const content = readYamlFile(path);
   if (!isJsonObject(content) || !Array.isArray(content.nodes)) {
-    throw new ConfigError([`${path}: must hold "nodes:" with a list of nodes`]);
+    throw new ConfigError([`${path}: must have "nodes:" with a list of nodes`]);
   }
   const problems = Object.keys(content)
     .filter((key) => key !== 'nodes')
-    .map((key) => `${path}: ${key}: is no known key; allowed: nodes`);
+    .map((key) => `${path}: ${key}: unknown key; allowed: nodes`);
   const seen = new Map<string, number>();
   const entries = content.nodes.flatMap((raw, index) => {
     const place = `${path}: ${placeOf(raw, index)}`;
@@ -76,9 +76,9 @@ export function readNodesFile(path: string): NodeEntry[] {
 }
 
 /**
- * Enrols the nodes of the file at `path` that are not there yet, and reserves those that name a reservation. A node is
- * there when one has the entry's UUID, else when one has its name; it is then left as it is.
- * @throws ConfigError when an entry is refused; those before it are enrolled
+ * Enrols the nodes of the file at `path` that are not enrolled yet, and reserves those with a reservation. A node with
+ * the entry's UUID or name counts as enrolled and is not changed.
+ * @throws ConfigError when an entry is refused; the entries before it are enrolled
  */
 export async function applyNodesFile(path: string, core: Core, log: Logger): Promise<void> {
   const entries = readNodesFile(path);
@@ -133,20 +133,20 @@ async function find(ident: string, nodes: Nodes): Promise<Node | null> {
   }
 }
 
-/** Faults of an entry's names, alone and beside the entries before it. */
+/** Returns problems with an entry's UUID and name, including those already used by an earlier entry. */
 function checkIdents({ uuid, name }: NodeEntry, index: number, seen: Map<string, number>): string[] {
   if (uuid === undefined && name === undefined) {
-    return ['must have a name or a uuid, or every start would enrol it again'];
+    return ['requires a name or a uuid; otherwise every start would enrol it again'];
   }
   return Object.entries({ uuid, name }).flatMap(([key, ident]) => {
     if (ident === undefined) return [];
     const first = seen.get(ident);
     seen.set(ident, first ?? index);
-    return first === undefined ? [] : [`${key}: "${ident}" stands in nodes[${first}] already`];
+    return first === undefined ? [] : [`${key}: "${ident}" is already used by nodes[${first}]`];
   });
 }
 
-/** `nodes[3] (rf-1): `. */
+/** Returns the prefix of an entry's problems: `nodes[3] (rf-1): `. */
 function placeOf(entry: unknown, index: number): string {
   const { name, uuid } = isJsonObject(entry) ? entry : {};
   const ident = typeof name === 'string' ? name : uuid;
@@ -158,11 +158,11 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
-      return `${key}: is no known key; ${meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`}`;
+      return `${key}: unknown key; ${meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`}`;
     });
   }
   const [key] = issue.path as (keyof typeof ALLOWED)[];
-  if (key === undefined) return [`must be keys and values: ${known.join(', ')}`];
+  if (key === undefined) return [`must be a mapping with the keys ${known.join(', ')}`];
   const value = issue.path.reduce<unknown>((group, part) => (group as Record<PropertyKey, unknown>)[part], raw);
   return [
     `${issue.path.map(String).join('.')}: ${describeValue(issue.path, value)}; allowed: ${allowedAt(issue.path)}`,
@@ -170,14 +170,14 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
 }
 
 function describeValue(path: readonly PropertyKey[], value: unknown): string {
-  if (value === undefined) return 'is missing';
-  // What should have been keys and values may be a secret without a name.
-  if (path.length === 1 && path[0] === 'driver_info') return 'its value is not allowed';
+  if (value === undefined) return 'missing';
+  // The value may be a secret without a key.
+  if (path.length === 1 && path[0] === 'driver_info') return 'the value is not allowed';
   return `${showValue(String(path.at(-1)), value)} is not allowed`;
 }
 
 function allowedAt([key, ...members]: readonly PropertyKey[]): string {
-  return members.length > 0 ? 'what JSON can hold' : ALLOWED[key as keyof typeof ALLOWED];
+  return members.length > 0 ? 'any JSON value' : ALLOWED[key as keyof typeof ALLOWED];
 }
 
 function describeRefusal(error: PassthruError): string[] {

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { parseListenAddress } from '../net/listenAddress.ts';
 import { choiceSetting, integerSetting, optionalTextSetting } from './setting.ts';
 
+/** The shape of HOST:PORT; `parseListenAddress` checks the rest. */
+export const LISTEN_PATTERN = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
+
 /** `audit_log`. */
 export const auditLogKey = choiceSetting('on', ['on', 'off'], {
   description:
-    'Whether the log has a line for each call, each change of a node, each cancel and each refusal, whatever `log_level` says; see observability.md.',
+    'Whether each call, node change, cancellation and refused request is logged, whatever `log_level` is; see observability.md.',
 });
 
 /** The group `metrics`. */
@@ -13,8 +16,9 @@ export const metricsKeys = z.strictObject({
   listen: optionalTextSetting(
     {
       description:
-        'Where `GET /metrics` is answered without credentials, to whoever can reach the address; at loopback only by the names of this machine. When not set it is answered where everything is, for the role reader.',
+        'A separate address that serves `GET /metrics` without authentication; on loopback, only for requests whose Host is this machine. When not set, the main address serves it for the role reader.',
       allowed: 'HOST:PORT, with an IPv6 address in brackets',
+      pattern: LISTEN_PATTERN,
     },
     (text) => parseListenAddress(text) !== null,
   ),
@@ -25,8 +29,9 @@ export const tracingKeys = z.strictObject({
   otlp_endpoint: optionalTextSetting(
     {
       description:
-        'A collector that takes OTLP over HTTP: traces are sent there. `/v1/traces` is added unless it ends so. When not set there are none.',
-      allowed: 'an http:// or https:// URL without a user, such as http://127.0.0.1:4318',
+        'An OTLP/HTTP collector that receives traces; `/v1/traces` is appended if missing. Tracing is off when not set.',
+      allowed: 'an http:// or https:// URL without credentials, such as http://127.0.0.1:4318',
+      pattern: '^https?://[^@]+$',
     },
     isEndpoint,
   ),
@@ -34,11 +39,11 @@ export const tracingKeys = z.strictObject({
     100,
     0,
     100,
-    'Of a hundred traces that begin here, how many are sent. A caller whose request has a trace has decided already.',
+    'The percentage of traces started here that are sent. The sampling decision of a trace that a caller began is kept.',
   ),
 });
 
-/** Its credentials are for OTEL_EXPORTER_OTLP_HEADERS: a URL is told in logs. */
+/** Credentials belong in OTEL_EXPORTER_OTLP_HEADERS, since the URL is logged. */
 function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);

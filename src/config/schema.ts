@@ -6,7 +6,7 @@ import { isLoopback, parseListenAddress } from '../net/listenAddress.ts';
 import { authFaults } from './authFaults.ts';
 import { authKeys, tlsKeys } from './authSettings.ts';
 import { destinationKeys, limitKeys } from './limitSettings.ts';
-import { auditLogKey, metricsKeys, tracingKeys } from './observabilitySettings.ts';
+import { auditLogKey, LISTEN_PATTERN, metricsKeys, tracingKeys } from './observabilitySettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
@@ -19,21 +19,23 @@ import {
 } from './setting.ts';
 
 /**
- * Every key of the configuration. The file, the environment, the messages and docs/configuration.md are all made of
- * this. Keys keep Ironic's names where Ironic has the same one.
+ * Every key of the configuration: the one source of the file format, the environment variables, the error messages,
+ * docs/configuration.md and schema/passthru.schema.json. Keys that Ironic has too keep Ironic's names.
  */
-const keys = z.strictObject({
+export const configKeys = z.strictObject({
   listen: textSetting('127.0.0.1:6385', (text) => parseListenAddress(text) !== null, {
-    description: 'Where the service listens; gRPC, gRPC-Web, Connect and REST share the port. Port 0 takes a free one.',
+    description: 'The address to listen on; gRPC, gRPC-Web, Connect and REST share the port. Port 0 picks a free port.',
     allowed: 'HOST:PORT, with an IPv6 address in brackets',
+    pattern: LISTEN_PATTERN,
   }),
   store: textSetting('sqlite:./passthru.db', isStore, {
     description:
-      'Where nodes, reservations and jobs are kept: a file, which is made when it is not there, or a PostgreSQL database; see "PostgreSQL".',
-    allowed: 'sqlite:PATH, "sqlite::memory:" to keep nothing, or postgres://USER@HOST/DATABASE',
+      'Where nodes, reservations and jobs are stored: a file, created if missing, or a PostgreSQL database; see "PostgreSQL".',
+    allowed: 'sqlite:PATH, "sqlite::memory:" (nothing is kept), or postgres://USER@HOST/DATABASE',
+    pattern: '^(sqlite:.|postgres(ql)?://)',
   }),
   nodes_file: optionalTextSetting({
-    description: 'A file of nodes to enrol at the start; see "The nodes file".',
+    description: 'A file of nodes to enrol at startup; see "The nodes file".',
     allowed: 'the path of a YAML file',
   }),
   auth: authKeys.prefault({}),
@@ -45,100 +47,103 @@ const keys = z.strictObject({
     3,
     0,
     1000,
-    'How often a call that gives no wait of its own tries to lock a node before it is refused.',
+    'How often a call without its own lock wait tries to lock a node before it is refused.',
   ),
   node_locked_retry_interval: durationSetting(
     '1s',
     '0s',
     '1h',
-    'The time between two of these tries. A lock that is freed in this process is taken at once.',
+    'The time between two attempts. A lock released by the same process is taken at once.',
   ),
   lock_wait_max: durationSetting(
     '60s',
     '0s',
     '1d',
-    'The longest time that a call may ask to wait for a locked node (`lock_wait`, `Passthru-Lock-Wait`).',
+    'The longest wait for a locked node that a call may request (`lock_wait`, `Passthru-Lock-Wait`).',
   ),
   node_lock_lease: durationSetting(
     '30s',
     '1s',
     '1h',
-    'How long a process that shares its store with others may be out of touch before what it runs counts as lost: its jobs fail then, and its nodes are released after the longest timeout of a request to a node it called (60 s by default). On SQLite, which one process has alone, the next start frees them at once.',
+    'How long a replica may lose contact with the shared store before its jobs fail as lost; its nodes are released after the longest timeout of a request to a node it called (60 s by default). On SQLite, which has a single process, the next start releases them at once.',
   ),
-  job_retention_time: durationSetting('30d', '1d', '3650d', 'How long an ended job is kept.'),
+  job_retention_time: durationSetting('30d', '1d', '3650d', 'How long finished jobs are kept.'),
   job_retention_count: integerSetting(
     100_000,
     0,
     10_000_000,
-    'How many ended jobs are kept at most; the oldest go first. A repeat of a call whose job is gone, with its idempotency key, is answered with 404.',
+    'The maximum number of finished jobs kept; the oldest are removed first. Repeating a call by its idempotency key after its job was removed returns 404.',
   ),
   workers_pool_size: integerSetting(
     100,
     1,
     10_000,
-    'How many asynchronous methods run at a time; one more is answered with 503 and RESOURCE_EXHAUSTED.',
+    'The maximum number of asynchronous methods running at once; one more gets 503 or RESOURCE_EXHAUSTED.',
   ),
   host: textSetting(hostname, (text) => /^[\x21-\x7e]{1,255}$/.test(text), {
-    description: "The name that reservations of this process, and Ironic's list of conductors, show.",
+    description: "The name of this process in reservations and in Ironic's list of conductors.",
     allowed: '1 to 255 visible ASCII characters',
+    pattern: '^[!-~]{1,255}$',
     defaultText: "the host's name",
   }),
   log_level: choiceSetting('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-    description: 'What is logged to standard error, as one JSON object a line: this level and those above it.',
+    description: 'The minimum level of the log, which goes to standard error as one JSON object per line.',
   }),
   audit_log: auditLogKey,
   metrics: metricsKeys.prefault({}),
   tracing: tracingKeys.prefault({}),
   cors_origins: listSetting(isOrigin, {
-    description: 'The origins whose pages may call the service from a browser.',
+    description: 'The web origins whose pages may call the service from a browser.',
     allowed: 'a list of origins such as https://console.example, or * for all',
+    pattern: '^(\\*|https?://[^/?#]+)$',
   }),
   shutdown_grace: durationSetting(
     '10s',
     '0s',
     '1h',
-    'How long a stopping service lets running calls end before it aborts them.',
+    'How long running calls may take to finish at shutdown before they are aborted.',
   ),
   redfish: z
     .strictObject({
       auth_type: choiceSetting('auto', ['auto', 'session', 'basic'], {
         description:
-          'How the service signs on to a BMC whose node does not say `redfish_auth_type`. `auto` is a session, or Basic where the BMC has no sessions.',
+          'How to log in to BMCs of nodes without `redfish_auth_type`. `auto` uses a session, or HTTP Basic if the BMC has no sessions.',
       }),
-      connection_attempts: integerSetting(5, 1, 100, 'How often a BMC that cannot be reached is tried.'),
-      connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two of these tries.'),
-      request_timeout: durationSetting('60s', '100ms', '1h', 'How long a BMC may take to answer one request.'),
+      connection_attempts: integerSetting(5, 1, 100, 'How often to try a BMC that is unreachable.'),
+      connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two attempts.'),
+      request_timeout: durationSetting('60s', '100ms', '1h', 'The time limit for one request to a BMC.'),
       fence_header: choiceSetting('off', ['off', 'on'], {
         description:
-          'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence`, the number of the reservation that they are sent under. For tests with simulated BMCs.',
+          'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence` (the number of the reservation). For tests with simulated BMCs.',
       }),
     })
     .prefault({}),
   fake: z
     .strictObject({
-      vendor_delay: durationSetting('0s', '0s', '1h', 'How long a method of the `fake-hardware` driver takes.'),
+      vendor_delay: durationSetting('0s', '0s', '1h', 'How long methods of the driver `fake-hardware` take.'),
     })
     .prefault({}),
   drivers: listSetting((text) => text !== '', {
-    description: 'Modules that add hardware types; see examples/.',
+    description: 'Modules that add hardware types; see docs/drivers.md.',
     allowed: 'a list of paths or package names',
+    pattern: '.',
   }),
 });
 
 /** Checks across keys run even when single keys are invalid, so that every problem is reported at once. */
 const when = ({ value }: { value: unknown }) => isJsonObject(value);
 
-/** `keys`, and what holds between them. */
-export const configSchema = keys
-  .refine(isGuarded, {
+/** The keys and the checks across them. */
+export const configSchema = configKeys
+  .refine(({ listen, auth }) => isGuarded(listen, auth?.type), {
     path: ['listen'],
     when,
-    error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+    error: 'a loopback address such as 127.0.0.1:6385 while auth.type is none (no authentication)',
   })
-  .refine(({ metrics, auth }) => areFiguresGuarded(metrics?.listen, auth?.type), {
+  .refine(({ metrics, auth }) => isGuarded(metrics?.listen, auth?.type), {
     path: ['metrics', 'listen'],
     when,
-    error: 'while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:9385',
+    error: 'a loopback address such as 127.0.0.1:9385 while auth.type is none (no authentication)',
   })
   .refine(isLockWaitBounded, {
     path: ['node_locked_retry_attempts'],
@@ -156,13 +161,13 @@ export const configSchema = keys
     { when },
   );
 
-/** The configuration, whole and checked. Durations are milliseconds; paths are absolute. */
-export type Config = z.output<typeof keys>;
+/** The validated configuration. Durations are in ms; paths are absolute. */
+export type Config = z.output<typeof configKeys>;
 
-/** Every setting, in the order of the documentation. */
-export const SETTINGS = listSettings(keys);
+/** The settings in the order of the documentation. */
+export const SETTINGS = listSettings(configKeys);
 
-/** `config` with its relative paths made absolute from `directory`. */
+/** Returns `config` with relative paths resolved from `directory`. */
 export function resolvePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(directory, path));
   const optional = (path: string | null) => (path === null ? null : absolute(path));
@@ -195,14 +200,8 @@ function isLockWaitBounded({ node_locked_retry_attempts: attempts, node_locked_r
   return (attempts - 1) * interval <= LONGEST_LOCK_WAIT;
 }
 
-/** Whether only this machine can reach a service that believes everybody. */
-function isGuarded({ listen, auth }: Config): boolean {
-  const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
-  return address === null || auth?.type !== 'none' || isLoopback(address.host);
-}
-
-/** As `isGuarded`, of the figures' own address. */
-function areFiguresGuarded(listen: unknown, type: unknown): boolean {
+/** Whether a service without authentication is reachable from this machine only; true for an invalid address. */
+function isGuarded(listen: unknown, type: unknown): boolean {
   const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
   return address === null || type !== 'none' || isLoopback(address.host);
 }

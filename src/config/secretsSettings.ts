@@ -9,35 +9,36 @@ import { readFault } from './watchedFile.ts';
 export const secretsKeys = z.strictObject({
   key_file: optionalTextSetting({
     description:
-      'The keys that secrets of nodes are encrypted with in the store, one a line; the first encrypts, the others read what is not rotated yet. Without keys they are kept in the clear. See docs/security.md.',
-    allowed: 'the path of a file of lines as `passthru generate-key` prints them',
+      'The keys that encrypt the secrets of nodes in the store, one per line. The first one encrypts; the others only decrypt, until they are rotated out. Without keys, secrets are stored unencrypted. See docs/security.md.',
+    allowed: 'the path of a file with keys from `passthru generate-key`',
   }),
   encryption_keys: optionalTextSetting(
     {
-      description: 'Such keys themselves, parted by commas, for the environment. They go before those of the file.',
-      allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, parted by commas`,
+      description:
+        'The keys themselves, separated by commas, for use in the environment. They take precedence over those of the file.',
+      allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, separated by commas`,
     },
     areKeys,
   ),
 });
 
-/** The group `secrets`, checked. */
+/** The validated group `secrets`. */
 export type SecretsConfig = z.output<typeof secretsKeys>;
 
 /**
- * What encrypts the secrets of nodes by the configuration.
- * @throws ConfigError that tells what is wrong with the file, and repeats no part of it
+ * Returns the cipher for the secrets of nodes.
+ * @throws ConfigError for each invalid line of the file; repeats no part of it
  */
 export function readSecretsCipher({ key_file: file, encryption_keys: text }: SecretsConfig): SecretsCipher {
   const given = parseKeys(text?.split(',') ?? []).keys;
   if (file === null) return given.length === 0 ? PLAIN : createSecretsCipher(given);
   const { keys, faults } = parseKeys(readLines(file));
-  if (faults.length === 0 && keys.length === 0) faults.push('holds no key; "passthru generate-key" makes one');
+  if (faults.length === 0 && keys.length === 0) faults.push('contains no key; create one with "passthru generate-key"');
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `secrets.key_file: ${file}: ${fault}`));
   return createSecretsCipher([...given, ...keys]);
 }
 
-/** Whether `text` is at least one key, and nothing else. */
+/** Whether `text` is a list of one or more keys. */
 function areKeys(text: string): boolean {
   const { keys, faults } = parseKeys(text.split(','));
   return keys.length > 0 && faults.length === 0;
@@ -51,7 +52,7 @@ function readLines(file: string): string[] {
   }
 }
 
-/** A key a line; empty lines, and those that begin with #, are skipped. */
+/** Parses one key per line; skips empty lines and those that begin with #. */
 function parseKeys(lines: readonly string[]): { keys: Buffer[]; faults: string[] } {
   const keys: Buffer[] = [];
   const faults: string[] = [];
@@ -61,7 +62,7 @@ function parseKeys(lines: readonly string[]): { keys: Buffer[]; faults: string[]
     const key = parseKey(text);
     if (key === null) {
       faults.push(
-        `line ${index + 1}: is no key of ${KEY_BYTES} bytes in base64 or hex; "passthru generate-key" makes one`,
+        `line ${index + 1}: not a key of ${KEY_BYTES} bytes in base64 or hex; create one with "passthru generate-key"`,
       );
     } else keys.push(key);
   }
@@ -71,6 +72,6 @@ function parseKeys(lines: readonly string[]): { keys: Buffer[]; faults: string[]
 function parseKey(text: string): Buffer | null {
   const encoding = /^[0-9a-f]{64}$/i.test(text) ? 'hex' : /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? 'base64' : null;
   const key = encoding === null ? null : Buffer.from(text, encoding);
-  // One of the same byte throughout is a blank that somebody was to fill in.
+  // A key of one repeated byte is a placeholder that was never filled in.
   return key !== null && new Set(key).size > 1 ? key : null;
 }

@@ -1,21 +1,25 @@
 import { z } from 'zod';
-import { parseDuration } from './duration.ts';
+import { DURATION, parseDuration } from './duration.ts';
 
-/** What the documentation, the environment and the messages need to know of a setting beside its type. */
+/** Metadata of a setting for the documentation, the environment, error messages and the JSON Schema. */
 export interface SettingMeta {
-  /** How a text from the environment becomes the value. */
+  /** How the text of an environment variable is parsed. */
   kind: 'text' | 'integer' | 'duration' | 'list' | 'map' | 'json';
-  /** What the setting does. */
+  /** The purpose of the setting, in sentences. */
   description: string;
-  /** The values that are allowed, in words. */
+  /** The allowed values, in words. */
   allowed: string;
-  /** What the default is, in words, where it is not the same everywhere. */
+  /** The default in words, where it depends on the machine. */
   defaultText?: string;
+  /** A regular expression that the string, or each string of the list, matches; for the JSON Schema. */
+  pattern?: string;
+  /** The JSON Schema of an item, where the type does not show it. */
+  itemSchema?: object;
 }
 
 const registry = z.registry<SettingMeta>();
 
-/** A text of which `isAllowed` says whether it will do. */
+/** A string that satisfies `isAllowed`. */
 export function textSetting(initial: string | (() => string), isAllowed: (text: string) => boolean, about: About) {
   return describe(
     z
@@ -26,7 +30,7 @@ export function textSetting(initial: string | (() => string), isAllowed: (text: 
   );
 }
 
-/** A text that may be absent; then null. One that is there must not be empty, and be allowed by `isAllowed`. */
+/** An optional non-empty string that satisfies `isAllowed`; null when absent. */
 export function optionalTextSetting(about: About, isAllowed: (text: string) => boolean = () => true) {
   const schema = z
     .string()
@@ -37,7 +41,7 @@ export function optionalTextSetting(about: About, isAllowed: (text: string) => b
   return describe(schema, { kind: 'text', ...about });
 }
 
-/** One of a few words. */
+/** One of `choices`. */
 export function choiceSetting<const T extends readonly [string, ...string[]]>(
   initial: T[number],
   choices: T,
@@ -46,19 +50,19 @@ export function choiceSetting<const T extends readonly [string, ...string[]]>(
   return describe(z.enum(choices).prefault(initial as never), { kind: 'text', allowed: choices.join(', '), ...about });
 }
 
-/** A whole number from `least` to `most`. */
+/** An integer from `least` to `most`. */
 export function integerSetting(initial: number, least: number, most: number, description: string) {
   const allowed = `a whole number from ${least} to ${most}`;
   return describe(z.int().min(least).max(most).prefault(initial), { kind: 'integer', description, allowed });
 }
 
-/** A time from `least` to `most`, both and the default as `parseDuration` reads them; its value is milliseconds. */
+/** A duration from `least` to `most`, written as `parseDuration` reads them; the value is in ms. */
 export function durationSetting(initial: string, least: string, most: string, description: string) {
-  const allowed = `a duration from ${least} to ${most}, such as 500ms, 1s, 2m; a plain number is seconds`;
+  const allowed = `a duration from ${least} to ${most}, such as 500ms, 1s, 2m; a plain number is in seconds`;
   const shortest = parseDuration(least)!;
   const longest = parseDuration(most)!;
   const schema = z
-    .union([z.string(), z.number()])
+    .union([z.string().regex(DURATION), z.number().min(0)])
     .transform((input, context) => {
       const milliseconds = parseDuration(input);
       if (milliseconds !== null && milliseconds >= shortest && milliseconds <= longest) return milliseconds;
@@ -69,56 +73,65 @@ export function durationSetting(initial: string, least: string, most: string, de
   return describe(schema, { kind: 'duration', description, allowed });
 }
 
-/** A list of texts of which `isAllowed` says whether each will do; empty by default. */
+/** A list of strings that each satisfy `isAllowed`; empty by default. */
 export function listSetting(isAllowed: (text: string) => boolean, about: About) {
   return describe(z.array(z.string().refine(isAllowed)).prefault([]), { kind: 'list', ...about });
 }
 
-/** As `listSetting`, where one text alone stands for a list of one. Each item and the default are checked. */
+/** A list as `listSetting`, for which a single string stands for a list of one. */
 export function oneOrMoreSetting(initial: readonly string[], isAllowed: (text: string) => boolean, about: About) {
   const item = z.string().refine(isAllowed);
   const schema = z.union([item.transform((text) => [text]), z.array(item)]).prefault([...initial]);
   return describe(schema, { kind: 'list', ...about });
 }
 
-/** Names, each with one of a few words; empty by default. */
+/** A map of names to `words`; empty by default. */
 export function mapSetting<const T extends readonly [string, ...string[]]>(words: T, about: About) {
   return describe(z.record(z.string().min(1), z.enum(words)).prefault({}), { kind: 'map', ...about });
 }
 
-/** A list of what `item` describes; empty by default. A variable holds it as JSON. */
+/** A list of objects of the shape `item`; empty by default. Variables hold it as JSON. */
 export function objectListSetting<S extends z.ZodType>(item: S, about: About) {
-  // Whole or not at all: one fault an item, told as `about.allowed`.
+  // One issue per item, worded by `about.allowed`, instead of one per member.
   const checked = z.unknown().transform((input, context): z.output<S> => {
     const outcome = item.safeParse(input);
     if (outcome.success) return outcome.data;
     context.issues.push({ code: 'custom', input });
     return z.NEVER;
   });
-  return describe(z.array(checked).prefault([]), { kind: 'json', ...about });
+  return describe(z.array(checked).prefault([]), {
+    kind: 'json',
+    ...about,
+    itemSchema: z.toJSONSchema(item, { io: 'input' }),
+  });
 }
 
-/** One setting and where it stands. */
+/** A setting and its place. */
 export interface Setting extends SettingMeta {
-  /** The keys that lead to it, for example `['redfish', 'request_timeout']`. */
+  /** The path of keys, for example `['redfish', 'request_timeout']`. */
   path: string[];
-  /** `path` as it is written in texts: `redfish.request_timeout`. */
+  /** The path with dots: `redfish.request_timeout`. */
   key: string;
   /** The environment variable: `PASSTHRU_REDFISH_REQUEST_TIMEOUT`. */
   variable: string;
-  /** What it is when it is not set, as it would be written in the file; undefined when it is then absent. */
+  /** The default as the file would have it; undefined when there is none. */
   initial: unknown;
 }
 
-/** The settings of `schema` in the order of their writing, those in groups after the group's name. */
+/** Returns the settings of `schema` in order of declaration. */
 export function listSettings(schema: z.ZodObject, above: string[] = []): Setting[] {
   return Object.entries(schema.shape).flatMap(([name, member]) => {
     const path = [...above, name];
-    const meta = registry.get(member as z.ZodType);
+    const meta = metaOf(member as z.ZodType);
     if (meta === undefined) return listSettings(unwrapGroup(member as z.ZodType), path);
     const initial = member instanceof z.ZodPrefault ? member.def.defaultValue : undefined;
     return [{ ...meta, path, key: path.join('.'), variable: `PASSTHRU_${path.join('_').toUpperCase()}`, initial }];
   });
+}
+
+/** Returns the metadata of a setting's schema; undefined for a group or a part of a setting. */
+export function metaOf(schema: z.core.$ZodType): SettingMeta | undefined {
+  return registry.get(schema as z.ZodType);
 }
 
 type About = Omit<SettingMeta, 'kind'>;

@@ -4,8 +4,8 @@ import { ConfigError } from './problems.ts';
 import { readFault } from './watchedFile.ts';
 
 /**
- * The value of the YAML file at `path`; null when it is empty.
- * @throws ConfigError that names the file and the line, and repeats no part of the file: it may hold secrets
+ * Reads the YAML file at `path`; returns null when it is empty.
+ * @throws ConfigError with the file and the line; repeats no part of the file, which may hold secrets
  */
 export function readYamlFile(path: string): unknown {
   let text: string;
@@ -19,20 +19,19 @@ export function readYamlFile(path: string): unknown {
   if (document.errors.length > 0) {
     throw new ConfigError(
       document.errors.map(
-        ({ pos, code }) =>
-          `${path}: line ${lineCounter.linePos(pos[0]).line}: ${FAULTS[code] ?? 'is not well-formed YAML'}`,
+        ({ pos, code }) => `${path}: line ${lineCounter.linePos(pos[0]).line}: ${FAULTS[code] ?? 'invalid YAML'}`,
       ),
     );
   }
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch {
-    throw new ConfigError([`${path}: its aliases cannot be resolved`]);
+    throw new ConfigError([`${path}: cannot resolve its aliases`]);
   }
 }
 
 const FAULTS: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'the key stands twice',
-  MULTIPLE_DOCS: 'there is more than one document',
-  TAB_AS_INDENT: 'a tab cannot indent',
+  DUPLICATE_KEY: 'duplicate key',
+  MULTIPLE_DOCS: 'more than one document',
+  TAB_AS_INDENT: 'tabs cannot be used for indentation',
 };

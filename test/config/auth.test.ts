@@ -12,7 +12,7 @@ const HASH = `$2b$04$${'a'.repeat(53)}`;
 const KEYSTONE = 'auth_url: https://k.example:5000, username: u, password: p';
 const JWT = 'issuer: i, audience: a';
 const TYPES = 'none, http_basic, keystone, jwt, client_certificate';
-const RULES = 'a list of objects with driver, method or both, and role (reader, operator, admin)';
+const RULES = 'a list of objects with driver or method (or both) and role (reader, operator, admin)';
 
 let directory: string;
 beforeAll(() => {
@@ -52,16 +52,16 @@ describe('a service is not started', () => {
     ['auth: { type: digest }', `auth.type: "digest" is not allowed; allowed: ${TYPES}`],
     [
       'listen: 0.0.0.0:0',
-      'listen: "0.0.0.0:0" is not allowed; allowed: while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+      'listen: "0.0.0.0:0" is not allowed; allowed: a loopback address such as 127.0.0.1:6385 while auth.type is none (no authentication)',
     ],
     [
       'listen: "[::]:0"\ntls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: cert.pem }',
-      'listen: "[::]:0" is not allowed; allowed: while auth.type is none, which believes everybody, a loopback address such as 127.0.0.1:6385',
+      'listen: "[::]:0" is not allowed; allowed: a loopback address such as 127.0.0.1:6385 while auth.type is none (no authentication)',
     ],
-    ['auth: { type: http_basic }', 'auth.http_basic_auth_user_file: is missing; auth.type http_basic needs it'],
+    ['auth: { type: http_basic }', 'auth.http_basic_auth_user_file: missing; required by auth.type http_basic'],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: absent }',
-      'auth.http_basic_auth_user_file: absent cannot be read: there is no such file',
+      'auth.http_basic_auth_user_file: absent cannot be read: no such file',
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: no-users }',
@@ -73,11 +73,11 @@ describe('a service is not started', () => {
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { ann: root } }',
-      'auth.roles.ann: "root" is not allowed; allowed: names, each with reader, operator, admin',
+      'auth.roles.ann: "root" is not allowed; allowed: names with one of the roles reader, operator, admin',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: keys.json }, roles: { ann: admin } }`,
-      'auth.roles: {"ann":"admin"} is not allowed; allowed: nothing with auth.type jwt, whose roles come from elsewhere',
+      'auth.roles: {"ann":"admin"} is not allowed; allowed: no roles with auth.type jwt, which gets them from its tokens',
     ],
     ['auth: { rules: [{ role: admin }] }', `auth.rules[0]: {"role":"admin"} is not allowed; allowed: ${RULES}`],
     [
@@ -94,11 +94,11 @@ describe('a service is not started', () => {
     ],
     [
       'auth: { type: keystone, keystone: { username: u, password: p } }',
-      'auth.keystone.auth_url: is missing; auth.type keystone needs it',
+      'auth.keystone.auth_url: missing; required by auth.type keystone',
     ],
     [
       'auth: { type: keystone, keystone: { auth_url: "https://k.example", username: u } }',
-      'auth.keystone.password: is missing; auth.type keystone needs it',
+      'auth.keystone.password: missing; required by auth.type keystone',
     ],
     [
       'auth: { type: keystone, keystone: { auth_url: k.example:5000, username: u, password: p } }',
@@ -110,27 +110,27 @@ describe('a service is not started', () => {
     ],
     [
       `auth: { type: keystone, keystone: { ${KEYSTONE}, token_cache_time: 2h } }`,
-      'auth.keystone.token_cache_time: ****** is not allowed; allowed: a duration from 0s to 1h, such as 500ms, 1s, 2m; a plain number is seconds',
+      'auth.keystone.token_cache_time: ****** is not allowed; allowed: a duration from 0s to 1h, such as 500ms, 1s, 2m; a plain number is in seconds',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT} } }`,
-      'auth.jwt.jwks_url: is missing; auth.type jwt needs it or auth.jwt.jwks_file',
+      'auth.jwt.jwks_url: missing; auth.type jwt requires it or auth.jwt.jwks_file',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: keys.json, jwks_url: "https://i.example" } }`,
-      'auth.jwt.jwks_file: "keys.json" is not allowed; allowed: nothing beside auth.jwt.jwks_url; one of the two',
+      'auth.jwt.jwks_file: "keys.json" is not allowed; allowed: only one of auth.jwt.jwks_url and auth.jwt.jwks_file',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_url: "http://i.example/keys" } }`,
-      'auth.jwt.jwks_url: "http://i.example/keys" is not allowed; allowed: an https:// URL, or an http:// one on loopback',
+      'auth.jwt.jwks_url: "http://i.example/keys" is not allowed; allowed: an https:// URL, or an http:// URL on loopback',
     ],
     [
       'auth: { type: jwt, jwt: { audience: a, jwks_file: keys.json } }',
-      'auth.jwt.issuer: is missing; auth.type jwt needs it',
+      'auth.jwt.issuer: missing; required by auth.type jwt',
     ],
     [
       'auth: { type: jwt, jwt: { issuer: i, jwks_file: keys.json } }',
-      'auth.jwt.audience: is missing; auth.type jwt needs it',
+      'auth.jwt.audience: missing; required by auth.type jwt',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: keys.json, algorithms: [HS256] } }`,
@@ -138,7 +138,7 @@ describe('a service is not started', () => {
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: absent } }`,
-      'auth.jwt.jwks_file: absent cannot be read: there is no such file',
+      'auth.jwt.jwks_file: absent cannot be read: no such file',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: no-keys.json } }`,
@@ -146,11 +146,11 @@ describe('a service is not started', () => {
     ],
     [
       'auth: { type: client_certificate }\ntls: { cert_file: cert.pem, key_file: key.pem }',
-      'tls.client_ca_file: is missing; auth.type client_certificate needs it',
+      'tls.client_ca_file: missing; required by auth.type client_certificate',
     ],
-    ['tls: { cert_file: cert.pem }', 'tls.key_file: is missing; tls.cert_file needs it'],
-    ['tls: { client_ca_file: cert.pem }', 'tls.cert_file: is missing; the other keys of tls need it'],
-    ['tls: { cert_file: absent, key_file: key.pem }', 'tls.cert_file: absent cannot be read: there is no such file'],
+    ['tls: { cert_file: cert.pem }', 'tls.key_file: missing; required by tls.cert_file'],
+    ['tls: { client_ca_file: cert.pem }', 'tls.cert_file: missing; required by the other keys of tls'],
+    ['tls: { cert_file: absent, key_file: key.pem }', 'tls.cert_file: absent cannot be read: no such file'],
     ['tls: { cert_file: rubbish.pem, key_file: key.pem }', 'tls.cert_file: rubbish.pem holds no certificate in PEM'],
     [
       'tls: { cert_file: cert.pem, key_file: rubbish.pem }',

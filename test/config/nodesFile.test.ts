@@ -126,43 +126,46 @@ test('nodes that are not listed stay', async () => {
 
 describe('a wrong file tells the entry and the key, and enrols nothing', () => {
   test.each<[yaml: string, problem: string]>([
-    ['', 'must hold "nodes:" with a list of nodes'],
-    ['nodes: {}', 'must hold "nodes:" with a list of nodes'],
-    ['{nodes: [], node: []}', 'node: is no known key; allowed: nodes'],
+    ['', 'must have "nodes:" with a list of nodes'],
+    ['nodes: {}', 'must have "nodes:" with a list of nodes'],
+    ['{nodes: [], node: []}', 'node: unknown key; allowed: nodes'],
     [
       'nodes: [7]',
-      'nodes[0]: must be keys and values: uuid, name, driver, vendor_interface, driver_info, description, extra, reservation',
+      'nodes[0]: must be a mapping with the keys uuid, name, driver, vendor_interface, driver_info, description, extra, reservation',
     ],
-    ['nodes: [{ name: a }]', 'nodes[0] (a): driver: is missing; allowed: the name of a hardware type; it is required'],
-    ['nodes: [{ driver: fake-hardware }]', 'nodes[0]: must have a name or a uuid, or every start would enrol it again'],
+    ['nodes: [{ name: a }]', 'nodes[0] (a): driver: missing; allowed: the name of a hardware type (required)'],
+    [
+      'nodes: [{ driver: fake-hardware }]',
+      'nodes[0]: requires a name or a uuid; otherwise every start would enrol it again',
+    ],
     ['nodes: [{ uuid: 7, driver: fake-hardware }]', 'nodes[0]: uuid: 7 is not allowed; allowed: a UUID'],
     [
       'nodes: [{ name: "a/b", driver: fake-hardware }]',
-      'nodes[0] (a/b): name: "a/b" is not allowed; allowed: letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
+      'nodes[0] (a/b): name: "a/b" is not allowed; allowed: 1 to 255 letters, digits and - . _ ~; not a UUID and not a word of a REST route',
     ],
     [
       'nodes: [{ name: maintenance, driver: fake-hardware }]',
-      'nodes[0] (maintenance): name: "maintenance" is not allowed; allowed: letters, digits and - . _ ~, at most 255; no UUID and no word of a REST route',
+      'nodes[0] (maintenance): name: "maintenance" is not allowed; allowed: 1 to 255 letters, digits and - . _ ~; not a UUID and not a word of a REST route',
     ],
     [
       'nodes: [{ name: a, driver: fake-hardware, driver_inf: {} }]',
-      'nodes[0] (a): driver_inf: is no known key; did you mean driver_info?',
+      'nodes[0] (a): driver_inf: unknown key; did you mean driver_info?',
     ],
     [
       'nodes: [{ name: a, driver: fake-hardware, driver_info: [hunter2] }]',
-      'nodes[0] (a): driver_info: its value is not allowed; allowed: keys and values',
+      'nodes[0] (a): driver_info: the value is not allowed; allowed: a mapping of keys to values',
     ],
     [
       'nodes: [{ name: a, driver: fake-hardware, extra: { a: .nan } }]',
-      'nodes[0] (a): extra.a: NaN is not allowed; allowed: what JSON can hold',
+      'nodes[0] (a): extra.a: NaN is not allowed; allowed: any JSON value',
     ],
     [
       'nodes: [{ name: a, driver: fake-hardware, reservation: "" }]',
-      'nodes[0] (a): reservation: "" is not allowed; allowed: the name of a host: 1 to 255 characters, no control characters',
+      'nodes[0] (a): reservation: "" is not allowed; allowed: a host name of 1 to 255 characters without control characters',
     ],
     [
       'nodes: [{ name: a, driver: fake-hardware }, { name: b, driver: fake-hardware }, { name: a, driver: fake-hardware }]',
-      'nodes[2] (a): name: "a" stands in nodes[0] already',
+      'nodes[2] (a): name: "a" is already used by nodes[0]',
     ],
   ])('%s', async (yaml, problem) => {
     expect(await problemsOf(yaml)).toEqual([problem]);

@@ -9,7 +9,7 @@ import { readSecretsCipher } from '../../src/config/secretsSettings.ts';
 import { keyIdOf } from '../../src/store/secretsCipher.ts';
 
 const [KEY, OTHER] = [randomBytes(32), randomBytes(32)];
-const KEYS = 'keys of 32 bytes in base64 or hex, parted by commas';
+const KEYS = 'keys of 32 bytes in base64 or hex, separated by commas';
 
 let directory: string;
 beforeAll(() => {
@@ -58,13 +58,13 @@ test('without either there is no key', () => {
   expect(keyIdsOf('{}')).toEqual([]);
 });
 
-const LINE = 'is no key of 32 bytes in base64 or hex; "passthru generate-key" makes one';
+const LINE = 'not a key of 32 bytes in base64 or hex; create one with "passthru generate-key"';
 test.each<[what: string, problem: string, ...Parameters<typeof keyIdsOf>]>([
-  ['no file', 'secrets.key_file: nope cannot be read: there is no such file', '{ key_file: nope }'],
-  ['a folder', 'secrets.key_file: . cannot be read: it is a directory', '{ key_file: . }'],
+  ['no file', 'secrets.key_file: nope cannot be read: no such file', '{ key_file: nope }'],
+  ['a folder', 'secrets.key_file: . cannot be read: is a directory', '{ key_file: . }'],
   [
     'an empty file',
-    'secrets.key_file: keys: holds no key; "passthru generate-key" makes one',
+    'secrets.key_file: keys: contains no key; create one with "passthru generate-key"',
     '{ key_file: keys }',
     '# none\n',
   ],
@@ -77,7 +77,7 @@ test.each<[what: string, problem: string, ...Parameters<typeof keyIdsOf>]>([
   ],
   [
     'a misspelt key',
-    'secrets.encryption_key: is no known key (its value: ******); did you mean encryption_keys?',
+    'secrets.encryption_key: unknown key (value: ******); did you mean encryption_keys?',
     '{ encryption_key: MARKER }',
   ],
 ])('%s stops the start, and shows nothing of a key', (_what, problem, ...given) => {
