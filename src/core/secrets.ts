@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
 
-/** What is shown in place of a secret, as Ironic does; refused as a value. */
+/** Stands for a secret in output, as in Ironic; refused as a value. */
 export const MASK = '******';
 
 /** The one list of names whose values are secrets: in driver_info, arguments, headers, configuration, logs and traces. */
@@ -8,7 +8,7 @@ const NAMES =
   'pass(?:phrase|code)?$|passw|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|encryption_?keys?|^authorization$|httpheaders|cookie';
 const SECRET_NAME = new RegExp(NAMES, 'i');
 
-/** What holds secrets among other things: a text in its place is not looked into. */
+/** Objects with secrets among their members. A text under such a name may be the object's JSON and is masked whole. */
 const HOLDS_SECRETS = /^driver_?info$/i;
 
 /** Whether a member called `name` holds a secret. */
@@ -16,17 +16,71 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** A copy of `value` in which every secret that is not null shows as `******`, at any depth, and so does who a URL is for. */
-export function maskSecrets(value: JsonObject): JsonObject {
-  const masked: JsonObject = {};
-  for (const [key, member] of Object.entries(value)) {
-    const secret = isSecretName(key) || (HOLDS_SECRETS.test(key) && typeof member !== 'object');
-    define(masked, key, secret && member !== null ? MASK : maskValue(member));
-  }
-  return masked;
+/** How `mapTexts` copies a value. */
+export interface TextMapping {
+  text(text: string): string;
+  /** Returns what replaces a member; undefined to copy the member itself. */
+  member?(name: string, value: unknown): unknown;
+  /**
+   * Copies an error; by default like other objects.
+   * @param copy copies one of the error's members
+   * @param copyMembers copies all members of an object that describes the error
+   */
+  error?(error: Error, copy: (member: unknown) => unknown, copyMembers: (described: object) => object): unknown;
 }
 
-/** The path (`a.b`, `a.0`) of the first member or item of `value` that is `******`; null when there is none. */
+/**
+ * Returns a copy of `value` with every text in it mapped. What lies deeper than `depth` objects and arrays, is binary or
+ * cannot be read becomes `…`. Never throws.
+ */
+export function mapTexts(value: unknown, mapping: TextMapping, depth = Number.POSITIVE_INFINITY): unknown {
+  if (typeof value === 'string') return mapping.text(value);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  if (depth === 0 || ArrayBuffer.isView(value)) return '…';
+  try {
+    const copy = (item: unknown) => mapTexts(item, mapping, depth - 1);
+    if (Array.isArray(value)) return value.map(copy);
+    if (value instanceof Error && mapping.error !== undefined) {
+      return mapping.error(value, copy, (described) => mapMembers(described, mapping, copy));
+    }
+    return mapMembers(value, mapping, copy);
+  } catch {
+    // A getter of a driver's error may throw.
+    return '…';
+  }
+}
+
+function mapMembers(from: object, mapping: TextMapping, copy: (member: unknown) => unknown): object {
+  const to = {};
+  for (const [name, member] of Object.entries(from)) {
+    // Not an assignment, which would lose a member called `__proto__`.
+    Object.defineProperty(to, name, {
+      value: mapping.member?.(name, member) ?? copy(member),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return to;
+}
+
+/** Returns the mask for a member that is a secret by its name and not null; else undefined. */
+export function maskMember(name: string, value: unknown): typeof MASK | undefined {
+  if (value === null) return undefined;
+  return isSecretName(name) || (HOLDS_SECRETS.test(name) && typeof value !== 'object') ? MASK : undefined;
+}
+
+/** The user information of a URL (RFC 3986, 3.2.1), which may hold a password. */
+const URL_USER = /(?<=^[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
+
+const MASKED: TextMapping = { text: (text) => text.replace(URL_USER, `${MASK}@`), member: maskMember };
+
+/** Returns a copy of `value` with secrets and the user information of URLs masked, at any depth; null stays null. */
+export function maskSecrets(value: JsonObject): JsonObject {
+  return mapTexts(value, MASKED) as JsonObject;
+}
+
+/** Returns the path (`a.b`, `a.0`) of the first member or item of `value` that is `******`; null when there is none. */
 export function findMask(value: JsonObject | Json[]): string | null {
   for (const [key, member] of Object.entries(value)) {
     if (member === MASK) return key;
@@ -36,26 +90,12 @@ export function findMask(value: JsonObject | Json[]): string | null {
   return null;
 }
 
-/** The user information of a URL (RFC 3986, 3.2.1), which may hold a password. */
-const URL_USER = /(?<=^[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
-
-function maskValue(value: Json): Json {
-  if (typeof value === 'string') return value.replace(URL_USER, `${MASK}@`);
-  if (Array.isArray(value)) return value.map(maskValue);
-  return isJsonObject(value) ? maskSecrets(value) : value;
-}
-
-/** Sets an own member whatever its name: an assignment to `__proto__` would be lost. */
-function define(target: JsonObject, key: string, value: Json): void {
-  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-/** A secret in running text: who a URL is for, credentials of HTTP (RFC 9110, 11.4), `name=value` and `"name": "value"`. */
+/** Secrets in running text: user information of URLs, HTTP credentials (RFC 9110, 11.4), `name=value` and `"name": "value"`. */
 const URL_USER_WITHIN = /(?<=\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi;
 const CREDENTIALS = /\b(Basic|Bearer|Digest|Negotiate) +[\w.~+/=-]{4,}/gi;
 const ASSIGNED = /(["']?)([\w.-]+)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"')}\]]+)/g;
 
-/** `text`, such as a log's, with `******` for what its form tells to be a secret. It finds no secret that stands bare. */
+/** Masks the secrets in `text` that can be recognised by their form. It misses a secret without a name. */
 export function maskText(text: string): string {
   return text
     .replace(URL_USER_WITHIN, `${MASK}@`)
@@ -65,14 +105,14 @@ export function maskText(text: string): string {
     );
 }
 
-/** A secret this short is taken out only where it stands alone or quoted, for it is a part of many words. */
+/** The least length of a secret that is redacted anywhere in a text; a shorter one only where it stands alone or quoted. */
 export const SHORT_SECRET = 4;
 
-/** The texts under the names of secrets in `value`, at any depth, and the passwords of URLs; none of them is empty. */
+/** Returns the values of secret members of `value`, at any depth, and the passwords of URLs; the longest first, none empty. */
 export function secretValues(value: JsonObject): string[] {
   const found = new Set<string>();
   collect(value, false, found);
-  // The longest first: one may be a part of another.
+  // One may be a part of another.
   return [...found].filter((text) => text !== '' && text !== MASK).sort((a, b) => b.length - a.length);
 }
 
@@ -96,7 +136,7 @@ function decoded(text: string): string {
   }
 }
 
-/** `text` without the `secrets`: BMCs and drivers quote the values that they refuse, passwords and HTTP headers included. */
+/** Masks `secrets` in `text`: BMCs and drivers quote refused values, passwords and HTTP headers included. */
 export function redactText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) {
@@ -108,20 +148,14 @@ export function redactText(text: string, secrets: readonly string[]): string {
   return clean;
 }
 
-/** As it is, in JSON, and in a URL. */
+/** A secret as it is, in JSON, and in a URL. */
 function formsOf(secret: string): string[] {
   const json = JSON.stringify(secret).slice(1, -1);
   const url = encodeURIComponent(secret.toWellFormed());
   return [secret, ...(json === secret ? [] : [json]), ...(url === secret ? [] : [url])];
 }
 
-/** `value` with the `secrets` taken out of every text in it. */
-export function redact<T extends Json>(value: T, secrets: readonly string[]): T;
-export function redact(value: Json, secrets: readonly string[]): Json {
-  if (typeof value === 'string') return redactText(value, secrets);
-  if (Array.isArray(value)) return value.map((item) => redact(item, secrets));
-  if (!isJsonObject(value)) return value;
-  const clean: JsonObject = {};
-  for (const [key, item] of Object.entries(value)) define(clean, key, redact(item, secrets));
-  return clean;
+/** Returns a copy of `value` with `secrets` masked in every text. */
+export function redact<T extends Json>(value: T, secrets: readonly string[]): T {
+  return mapTexts(value, { text: (text) => redactText(text, secrets) }) as T;
 }

@@ -1,11 +1,17 @@
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
-import { isSecretName, MASK, maskText } from '../core/secrets.ts';
+import { mapTexts, maskMember, maskText, type TextMapping } from '../core/secrets.ts';
 import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { terminalLine } from './terminalLine.ts';
 
 /** How deep into a logged value secrets are looked for; what lies deeper is not logged. */
 const MAX_DEPTH = 8;
+
+const MASKED: TextMapping = {
+  text: maskText,
+  member: maskMember,
+  error: (error, _copy, copyMembers) => copyMembers({ ...stdSerializers.err(error) }),
+};
 
 /**
  * The service's log: one JSON object a line on standard error, with secrets as `******` wherever they stand and the id of
@@ -26,9 +32,9 @@ export function createServiceLog(level: string, stream?: DestinationStream): Log
       },
       formatters: {
         level: (label) => ({ level: label }),
-        log: (fields) => mask(fields, MAX_DEPTH) as Record<string, unknown>,
+        log: (fields) => mapTexts(fields, MASKED, MAX_DEPTH) as Record<string, unknown>,
       },
-      // An error is made plain by `mask` before pino sees it.
+      // An error is made plain by `MASKED` before pino sees it.
       serializers: { err: (error: unknown) => error },
     },
     target,
@@ -50,27 +56,4 @@ function standardError(): DestinationStream {
 
 function terminal(): DestinationStream {
   return { write: (line) => void process.stderr.write(terminalLine(line)) };
-}
-
-/** `value` without its secrets. Never throws: what a driver throws may have a getter that does. */
-function mask(value: unknown, depth: number): unknown {
-  try {
-    return masked(value, depth);
-  } catch {
-    return '…';
-  }
-}
-
-function masked(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return maskText(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Date) return value;
-  if (depth === 0 || ArrayBuffer.isView(value)) return '…';
-  if (value instanceof Error) return mask({ ...stdSerializers.err(value) }, depth);
-  if (Array.isArray(value)) return value.map((item) => mask(item, depth - 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => {
-      return [name, isSecretName(name) && member !== null ? MASK : mask(member, depth - 1)];
-    }),
-  );
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CallSecrets } from '../../src/core/calls/callSecrets.ts';
 import { PassthruError } from '../../src/core/errors.ts';
+import type { Logger } from '../../src/core/logger.ts';
 import { isSecretName, maskText, redactText, secretValues } from '../../src/core/secrets.ts';
 
 test.each([
@@ -98,6 +99,23 @@ describe('the secrets of a call', () => {
     });
   });
 
+  test('are not in what its logger logs, a getter that throws included', () => {
+    const logged: unknown[] = [];
+    const log = new Proxy({} as Logger, {
+      get:
+        () =>
+        (...given: unknown[]) =>
+          void logged.push(...given),
+    });
+    const broken = {
+      get code() {
+        throw new Error('hunter2');
+      },
+    };
+    secrets.log(log).warn({ err: new Error('hunter2'), deep: [{ x: 'open-sesame' }], broken }, 'said hunter2');
+    expect(logged).toMatchObject([{ err: { message: '******' }, deep: [{ x: '******' }], broken: '…' }, 'said ******']);
+  });
+
   test('a call without secrets leaves an error as it is', () => {
     const error = new Error('x');
     expect(new CallSecrets([{ redfish_address: 'x' }, {}]).error(error)).toBe(error);
@@ -110,7 +128,7 @@ describe('the secrets of a call', () => {
         throw new Error('hunter2');
       },
     });
-    expect(secrets.error(broken)).toMatchObject({ message: 'what was thrown cannot be read' });
+    expect(secrets.error(broken)).toMatchObject({ message: 'the error cannot be read' });
     const circle: Error & { self?: unknown } = new Error('hunter2');
     circle.self = circle;
     expect(secrets.error(circle)).toMatchObject({ message: '******' });

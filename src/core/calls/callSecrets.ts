@@ -1,46 +1,49 @@
 import { PassthruError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
-import { redact, redactText, secretValues } from '../secrets.ts';
+import { mapTexts, redact, redactText, secretValues, type TextMapping } from '../secrets.ts';
 
-/** How deep into causes and members of an error secrets are looked for; what lies deeper is left out. */
+/** How deep errors and log fields are copied; deeper parts are dropped. */
 const MAX_DEPTH = 6;
 
 /**
- * The secrets that one call works with, those of its node's driver_info and of its arguments: a driver is not trusted to
- * leave them out of what it throws, reports or logs. They are collected only when there is something to take them out of.
+ * The secrets of one call: those of its node's driver_info and of its arguments. Drivers are not trusted to leave them
+ * out of what they throw, report or log. Collected at the first use.
  */
 export class CallSecrets {
   readonly #sources: readonly JsonObject[];
   readonly #least: number;
   #values: readonly string[] | undefined;
 
-  /** @param least secrets of fewer characters are left where they are */
+  /** @param least the length below which a secret is not masked */
   constructor(sources: readonly JsonObject[], least = 1) {
     this.#sources = sources;
     this.#least = least;
   }
 
-  /** `text` without the secrets. */
+  /** Returns `text` with the secrets masked. */
   text(text: string): string {
     return redactText(text, this.#known());
   }
 
-  /** `thrown` without the secrets in its message, its members and its causes. One that has none may come back as it is. */
+  /** Returns `thrown` with the secrets masked in its message, members and causes; itself when the call has no secrets. */
   error(thrown: unknown): unknown {
-    const secrets = this.#known();
-    return secrets.length === 0 ? thrown : cleanError(thrown, secrets);
+    return this.#mask(thrown);
   }
 
-  /** `log` with the secrets taken out of what is logged. */
+  /** Returns a logger that masks the secrets in what is logged to `log`. */
   log(log: Logger): Logger {
-    return new CleanLogger(log, this);
+    return {
+      debug: (fields, message) => log.debug(this.#mask(fields), this.text(message)),
+      info: (fields, message) => log.info(this.#mask(fields), this.text(message)),
+      warn: (fields, message) => log.warn(this.#mask(fields), this.text(message)),
+      error: (fields, message) => log.error(this.#mask(fields), this.text(message)),
+    };
   }
 
-  /** What `fields` of a log are without the secrets. */
-  fields(fields: object): object {
+  #mask<T>(value: T): T {
     const secrets = this.#known();
-    return secrets.length === 0 ? fields : (cleanValue(fields, secrets, MAX_DEPTH) as object);
+    return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
   }
 
   #known(): readonly string[] {
@@ -49,62 +52,39 @@ export class CallSecrets {
   }
 }
 
-class CleanLogger implements Logger {
-  readonly #log: Logger;
-  readonly #secrets: CallSecrets;
-
-  constructor(log: Logger, secrets: CallSecrets) {
-    this.#log = log;
-    this.#secrets = secrets;
-  }
-
-  debug(fields: object, message: string): void {
-    this.#log.debug(this.#secrets.fields(fields), this.#secrets.text(message));
-  }
-  info(fields: object, message: string): void {
-    this.#log.info(this.#secrets.fields(fields), this.#secrets.text(message));
-  }
-  warn(fields: object, message: string): void {
-    this.#log.warn(this.#secrets.fields(fields), this.#secrets.text(message));
-  }
-  error(fields: object, message: string): void {
-    this.#log.error(this.#secrets.fields(fields), this.#secrets.text(message));
-  }
+function redaction(secrets: readonly string[]): TextMapping {
+  return {
+    text: (text) => redactText(text, secrets),
+    error(error, copy) {
+      try {
+        return error instanceof PassthruError
+          ? redactPassthruError(error, secrets, copy)
+          : redactError(error, secrets, copy);
+      } catch {
+        return new Error('the error cannot be read');
+      }
+    },
+  };
 }
 
-/** Never throws: what a driver throws may have a getter that does. */
-function cleanError(thrown: unknown, secrets: readonly string[]): unknown {
-  try {
-    return cleanValue(thrown, secrets, MAX_DEPTH);
-  } catch {
-    return new Error('what was thrown cannot be read');
-  }
-}
-
-function cleanValue(value: unknown, secrets: readonly string[], depth: number): unknown {
-  if (typeof value === 'string') return redactText(value, secrets);
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  if (depth === 0 || ArrayBuffer.isView(value)) return '…';
-  if (value instanceof PassthruError) return cleanPassthruError(value, secrets, depth);
-  if (value instanceof Error) return cleanOther(value, secrets, depth);
-  if (Array.isArray(value)) return value.map((item) => cleanValue(item, secrets, depth - 1));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cleanValue(item, secrets, depth - 1)]));
-}
-
-function cleanPassthruError(error: PassthruError, secrets: readonly string[], depth: number): PassthruError {
+function redactPassthruError(
+  error: PassthruError,
+  secrets: readonly string[],
+  copy: (member: unknown) => unknown,
+): PassthruError {
   const { kind, violations, lock, bmc, cause } = error;
   const clean = new PassthruError(kind, redactText(error.message, secrets), {
     violations: violations.map(({ field, description }) => ({ field, description: redactText(description, secrets) })),
     lock,
     bmc: bmc && { status: bmc.status, extendedInfo: redact(bmc.extendedInfo, secrets) },
-    cause: cause === undefined ? undefined : cleanValue(cause, secrets, depth - 1),
+    cause: cause === undefined ? undefined : copy(cause),
   });
   clean.stack = redactText(error.stack ?? '', secrets);
   return clean;
 }
 
-/** A copy: whoever has thrown it may still hold it. Its class is lost, its name is not. */
-function cleanOther(error: Error, secrets: readonly string[], depth: number): Error {
+/** Copies an error, as its driver may still hold it. The copy has the name of the class, not the class. */
+function redactError(error: Error, secrets: readonly string[], copy: (member: unknown) => unknown): Error {
   const clean = new Error(redactText(error.message, secrets));
   clean.name = error.name;
   clean.stack = redactText(error.stack ?? '', secrets);
@@ -112,7 +92,7 @@ function cleanOther(error: Error, secrets: readonly string[], depth: number): Er
     const member = (error as unknown as Record<string, unknown>)[key];
     if (member === undefined || key === 'name' || key === 'stack' || key === 'message') continue;
     Object.defineProperty(clean, key, {
-      value: cleanValue(member, secrets, depth - 1),
+      value: copy(member),
       enumerable: Object.prototype.propertyIsEnumerable.call(error, key),
       configurable: true,
       writable: true,
