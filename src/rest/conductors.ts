@@ -7,7 +7,7 @@ import { sendJson } from './response.ts';
 
 /** GET /v1/conductors: the processes that serve the same store. */
 export async function listConductors(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, 'detail', 'limit', 'marker', 'sort_key', 'sort_dir');
+  const query = readQuery(exchange.rawQuery, ['detail', 'limit', 'marker', 'sort_key', 'sort_dir']);
   const detail = booleanParameter(query, 'detail') ?? false;
   const core = enter(exchange);
   const hosts = await core.hosts();

@@ -41,7 +41,7 @@ const UNREAD_PROPERTIES = Object.fromEntries(
 
 /** GET /v1/drivers */
 export async function listDrivers(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, 'type', 'detail');
+  const query = readQuery(exchange.rawQuery, ['type', 'detail']);
   const type = query.get('type') ?? 'dynamic';
   if (type !== 'dynamic' && type !== 'classic') {
     throw badParameter('type', "must be 'classic' or 'dynamic'", `Invalid driver type: ${type}`);

@@ -26,7 +26,7 @@ const HEADERS = [
  */
 export async function streamJobEvents(exchange: Exchange): Promise<void> {
   const { request } = exchange;
-  const query = readQuery(exchange.rawQuery, 'after_revision');
+  const query = readQuery(exchange.rawQuery, ['after_revision']);
   const resumed = header(request, 'last-event-id');
   const afterRevision =
     revision('Last-Event-ID', resumed === '' ? undefined : resumed) ??

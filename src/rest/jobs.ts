@@ -16,7 +16,7 @@ const STATES: readonly JobState[] = ['running', 'succeeded', 'failed', 'cancelle
 
 /** GET /v1/jobs: newest first. */
 export async function listJobs(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, 'node', 'driver', 'state', 'limit', 'marker');
+  const query = readQuery(exchange.rawQuery, ['node', 'driver', 'state', 'limit', 'marker']);
   const limit = limitParameter(query, MAX_LIMIT, DEFAULT_LIMIT);
   const marker = query.get('marker') ?? null;
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
@@ -33,9 +33,7 @@ export async function listJobs(exchange: Exchange): Promise<void> {
   const document: { jobs: unknown[]; next?: string } = { jobs: shown.map(jobDocument) };
   const last = shown.at(-1);
   if (last !== undefined && found.length > limit) {
-    const filters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
-    const parameters: [string, string][] = [...filters, ['limit', String(limit)], ['marker', last.id]];
-    document.next = nextPage(baseUrl(exchange), '/v1/jobs', parameters);
+    document.next = nextPage(baseUrl(exchange), '/v1/jobs', query, { limit, marker: last.id });
   }
   sendJson(exchange, 200, document);
 }

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { type HttpRequest, requestAuthority } from '../http/message.ts';
 import { parseAuthority } from '../net/listenAddress.ts';
 import type { Exchange } from './context.ts';
+import type { Query } from './query.ts';
 
 /** A link as Ironic's documents hold it. */
 export interface Link {
@@ -28,12 +29,13 @@ export function selfAndBookmark(base: string, path: string): Link[] {
 }
 
 /**
- * The address of the next page of `path`: the filters of this one, and the marker.
- * Commas stay as they are, which is how Ironic writes a list.
+ * Returns the URL of the next page of `path`: the filters of this page, with the marker of its last entry.
+ * Commas are not encoded, as in Ironic's links.
  */
-export function nextPage(base: string, path: string, parameters: Iterable<[string, string]>): string {
-  const query = [...parameters].map(([name, value]) => `${encode(name)}=${encode(value)}`);
-  return `${base}${path}?${query.join('&')}`;
+export function nextPage(base: string, path: string, query: Query, next: { limit: number; marker: string }): string {
+  const filters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
+  const parameters = [...filters, ['limit', String(next.limit)], ['marker', next.marker]];
+  return `${base}${path}?${parameters.map(([name = '', value = '']) => `${encode(name)}=${encode(value)}`).join('&')}`;
 }
 
 function encode(text: string): string {

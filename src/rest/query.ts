@@ -24,7 +24,7 @@ export function parseQuery(raw: string): Query {
 }
 
 /** As `parseQuery`, for a route that takes the parameters `known` and no others; the refusal is worded as recorded. */
-export function readQuery(raw: string, ...known: readonly string[]): Query {
+export function readQuery(raw: string, known: readonly string[] = []): Query {
   const query = parseQuery(raw);
   if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !known.includes(name)));
   return query;

@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { StatementSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SORT_KEYS } from '../../src/rest/nodes/nodeList.ts';
 import { type Sent, send } from './client.ts';
 import { type GatedService, startGatedService } from './gatedService.ts';
 
@@ -191,6 +193,12 @@ describe('the list of nodes', () => {
     ['associated=false', ['n1', 'n2', 'n3', 'n5']],
     ['description_contains=rack', ['n3']],
     ['conductor=localhost&limit=1', ['n1']],
+    ['description_contains=', ['n1', 'n2', 'n3', 'n4', 'n5']],
+    ['description_contains=rack&project=o1&associated=false', ['n3']],
+    ['project=o1&owner=o1', ['n3']],
+    ['project=o1&limit=1', ['n3']],
+    ['fault=power', []],
+    ['provision_state=enroll&sort_key=name', ['n1', 'n2', 'n3', 'n4', 'n5']],
     ['conductor=other', []],
     ['provision_state=active', []],
     ['driver=nope', []],
@@ -231,6 +239,60 @@ describe('the list of nodes', () => {
     expect(answer.status).toBe(400);
     expect(answer.fault.faultstring).toMatch(text);
   });
+});
+
+describe('a list of 300 nodes takes at most two queries of the database', () => {
+  const statements: string[] = [];
+  beforeEach(async () => {
+    for (let number = 1; number <= 300; number++) {
+      await service.core.nodes.create({ name: `many-${number}`, driver: 'gated' }, { name: 'test', role: 'admin' });
+    }
+    for (const step of ['all', 'get', 'run', 'iterate'] as const) {
+      const original = StatementSync.prototype[step] as (...args: unknown[]) => unknown;
+      vi.spyOn(StatementSync.prototype, step).mockImplementation(function (this: StatementSync, ...args: unknown[]) {
+        statements.push(this.sourceSQL);
+        return original.apply(this, args) as never;
+      });
+    }
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  const filters = [
+    ...['', 'fault=x', 'provision_state=active', 'provision_state=enroll', 'conductor=other', 'conductor=localhost'],
+    ...['associated=true', 'associated=false', 'project=nobody', 'description_contains=nothing', 'owner=nobody'],
+    'project=nobody&associated=true&description_contains=x&provision_state=enroll',
+  ];
+  test('whatever the limit, the filters, and the sort key', async () => {
+    const { uuid: marker } = (await ask({ path: '/v1/nodes/many-1' })).json;
+    for (const filter of filters) {
+      for (const sort of Object.keys(SORT_KEYS)) {
+        for (const page of ['limit=1', 'limit=1000', `limit=1&marker=${marker}`]) {
+          statements.length = 0;
+          const path = `/v1/nodes?${[filter, `sort_key=${sort}`, page].filter((part) => part !== '').join('&')}`;
+          const { status } = await ask({ path });
+          expect({ path, status, count: statements.length <= 2 ? 'bounded' : statements.length }).toEqual({
+            path,
+            status: 200,
+            count: 'bounded',
+          });
+        }
+      }
+    }
+    statements.length = 0;
+    await ask({ path: '/v1/nodes?limit=1' });
+    expect(statements.join()).toContain('select');
+  });
+
+  test.each(['fault=x', 'provision_state=active', 'conductor=other'])(
+    'and none with ?%s, which no node matches',
+    async (filter) => {
+      statements.length = 0;
+      expect(await names(filter)).toEqual([]);
+      expect(statements).toEqual([]);
+    },
+  );
 });
 
 test('maintenance is set with a reason and unset without one', async () => {

@@ -25,6 +25,9 @@ export const SUMMARY_FIELDS: readonly string[] = [
   'name',
 ];
 
+/** The provision state of every node: nodes here never leave the one that they are enrolled in. */
+export const PROVISION_STATE = 'enroll';
+
 type Member = (node: Node, site: DocumentSite) => unknown;
 
 const nothing = () => null;
@@ -78,7 +81,7 @@ const MEMBERS: ReadonlyMap<string, Member> = new Map<string, Member>([
   ['properties', ({ properties }) => properties],
   ['protected', attribute('protected')],
   ['protected_reason', attribute('protected_reason')],
-  ['provision_state', () => 'enroll'],
+  ['provision_state', () => PROVISION_STATE],
   ['provision_updated_at', nothing],
   ['raid_config', emptyObject],
   ['raid_interface', nothing],

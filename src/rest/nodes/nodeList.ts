@@ -1,18 +1,17 @@
-import type { Nodes } from '../../core/core.ts';
-import { isUuid, type Node } from '../../core/node.ts';
+import { isUuid } from '../../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../../core/store.ts';
 import { type Exchange, enter } from '../context.ts';
 import { nextPage } from '../links.ts';
 import { badParameter, booleanParameter, limitParameter, listParameter, type Query, readQuery } from '../query.ts';
 import { sendJson } from '../response.ts';
-import { checkNodeFields, nodeDocument, SUMMARY_FIELDS } from './nodeDocument.ts';
+import { checkNodeFields, nodeDocument, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
 import { documentSite } from './nodes.ts';
 
-/** The most nodes of a page, as in Ironic (`[api]max_limit`). */
+/** Maximum number of nodes in a page, as in Ironic (`[api]max_limit`). */
 const MAX_LIMIT = 1000;
 
-/** What a list can be sorted by, and what the store calls it. */
+/** Sort keys by their name in REST, and the store's name of each. */
 export const SORT_KEYS: Readonly<Record<string, NodeSortKey>> = {
   id: 'id',
   uuid: 'uuid',
@@ -24,7 +23,7 @@ export const SORT_KEYS: Readonly<Record<string, NodeSortKey>> = {
   vendor_interface: 'vendorInterface',
 };
 
-/** Filters that compare an attribute, which the store does. */
+/** Filters that compare one attribute. */
 const ATTRIBUTE_FILTERS = [
   'chassis_uuid',
   'conductor_group',
@@ -36,47 +35,46 @@ const ATTRIBUTE_FILTERS = [
   'shard',
 ];
 
-/** Filters that the store has not; each looks at one node. */
-const NODE_FILTERS: Readonly<Record<string, (query: Query, node: Node, host: string) => boolean>> = {
-  associated: (query, { attributes }) =>
-    (attributes.instance_uuid !== undefined) === booleanParameter(query, 'associated'),
-  conductor: (query, _node, host) => query.get('conductor') === host,
-  description_contains: (query, { description }) =>
-    (description ?? '').toLowerCase().includes((query.get('description_contains') ?? '').toLowerCase()),
-  // No node here has a fault, and none leaves the state that it was enrolled in.
-  fault: () => false,
-  project: (query, { attributes: { owner, lessee } }) => [owner, lessee].includes(query.get('project') as string),
-  provision_state: (query) => query.get('provision_state') === 'enroll',
-};
-
-/** The parameters that choose among nodes. */
-export const FILTERS = ['driver', 'maintenance', ...ATTRIBUTE_FILTERS, ...Object.keys(NODE_FILTERS)];
-/** The parameters of pages. */
+/** Query parameters that filter nodes. */
+export const FILTERS = [
+  'driver',
+  'maintenance',
+  ...ATTRIBUTE_FILTERS,
+  'associated',
+  'conductor',
+  'description_contains',
+  'fault',
+  'project',
+  'provision_state',
+];
+/** Query parameters of paging. */
 export const PAGING = ['limit', 'marker', 'sort_key', 'sort_dir'];
+
+const DETAIL_PARAMETERS = [...FILTERS, ...PAGING];
+const LIST_PARAMETERS = [...DETAIL_PARAMETERS, 'fields', 'detail'];
 
 /** GET /v1/nodes */
 export async function listNodes(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, ...FILTERS, ...PAGING, 'fields', 'detail');
+  const query = readQuery(exchange.rawQuery, LIST_PARAMETERS);
   const fields = checkNodeFields(listParameter(query, 'fields'));
   const detail = booleanParameter(query, 'detail') ?? false;
   if (detail && fields !== null) {
     throw badParameter('detail', "excludes 'fields'", "Can't fetch a subset of fields with 'detail' set");
   }
-  await answerList(exchange, query, '/v1/nodes', detail ? null : (fields ?? SUMMARY_FIELDS));
+  await sendList(exchange, query, '/v1/nodes', detail ? null : (fields ?? SUMMARY_FIELDS));
 }
 
 /** GET /v1/nodes/detail */
 export async function listNodesInDetail(exchange: Exchange): Promise<void> {
-  await answerList(exchange, readQuery(exchange.rawQuery, ...FILTERS, ...PAGING), '/v1/nodes/detail', null);
+  await sendList(exchange, readQuery(exchange.rawQuery, DETAIL_PARAMETERS), '/v1/nodes/detail', null);
 }
 
-async function answerList(exchange: Exchange, query: Query, path: string, fields: readonly string[] | null) {
+async function sendList(exchange: Exchange, query: Query, path: string, fields: readonly string[] | null) {
   const limit = limitParameter(query, MAX_LIMIT);
   // One more than is shown tells whether there is a next page.
   const wanted = { ...readNodeQuery(query), limit: limit + 1 };
-  const accept = nodeFilter(query);
   const core = enter(exchange);
-  const found = await collect(core.nodes, wanted, accept && ((node) => accept(node, core.host)));
+  const found = matchesNone(query, core.host) ? [] : await core.nodes.list(wanted);
   const shown = found.slice(0, limit);
   const site = documentSite(exchange, core);
   const document: { nodes: unknown[]; next?: string } = {
@@ -84,23 +82,16 @@ async function answerList(exchange: Exchange, query: Query, path: string, fields
   };
   const last = shown.at(-1);
   if (last !== undefined && found.length > limit) {
-    const parameters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
-    document.next = nextPage(site.base, path, [...parameters, ['limit', String(limit)], ['marker', last.uuid]]);
+    document.next = nextPage(site.base, path, query, { limit, marker: last.uuid });
   }
   sendJson(exchange, 200, document);
 }
 
-/** Reads page after page until there are enough nodes that `accept` lets through. */
-async function collect(nodes: Nodes, query: NodeQuery, accept: ((node: Node) => boolean) | null): Promise<Node[]> {
-  if (accept === null) return nodes.list(query);
-  const found: Node[] = [];
-  let { marker } = query;
-  for (;;) {
-    const page = await nodes.list({ ...query, marker });
-    found.push(...page.filter(accept));
-    if (page.length < query.limit || found.length >= query.limit) return found;
-    marker = (page.at(-1) as Node).uuid;
-  }
+/** Tells whether a filter on a field with the same value for every node excludes all of them. */
+function matchesNone(query: Query, host: string): boolean {
+  const { conductor = host, provision_state = PROVISION_STATE } = Object.fromEntries(query);
+  // No node here has a fault.
+  return query.has('fault') || conductor !== host || provision_state !== PROVISION_STATE;
 }
 
 function readNodeQuery(query: Query): Omit<NodeQuery, 'limit'> {
@@ -120,26 +111,30 @@ function readNodeQuery(query: Query): Omit<NodeQuery, 'limit'> {
     const message = `Invalid sort direction: ${sortDirection}. Acceptable values are 'asc' or 'desc'`;
     throw badParameter('sort_dir', "must be 'asc' or 'desc'", message);
   }
-  const attributes: NonNullable<NodeQuery['attributes']> = {};
-  for (const name of ATTRIBUTE_FILTERS) {
-    if (!query.has(name)) continue;
-    const value = NODE_FIELDS.get(name)?.kind === 'boolean' ? booleanParameter(query, name) : query.get(name);
-    // What equals the default is not kept; the store takes null for absent.
-    attributes[name] = value === NODE_FIELDS.get(name)?.default ? null : (value ?? null);
-  }
+  const associated = booleanParameter(query, 'associated');
+  const project = query.get('project');
   return {
     marker,
     sortKey,
     sortDirection,
     driver: query.get('driver'),
     maintenance: booleanParameter(query, 'maintenance') ?? undefined,
-    attributes,
+    // Nodes without a description match the empty text too.
+    descriptionContains: query.get('description_contains') || undefined,
+    attributes: readAttributes(query),
+    hasAttribute: associated === null ? undefined : { instance_uuid: associated },
+    anyAttribute: project === undefined ? undefined : { names: ['owner', 'lessee'], value: project },
   };
 }
 
-/** Null when the query asks for none of NODE_FILTERS. */
-function nodeFilter(query: Query): ((node: Node, host: string) => boolean) | null {
-  const tests = Object.entries(NODE_FILTERS).filter(([name]) => query.has(name));
-  booleanParameter(query, 'associated');
-  return tests.length === 0 ? null : (node, host) => tests.every(([, test]) => test(query, node, host));
+function readAttributes(query: Query): NonNullable<NodeQuery['attributes']> {
+  const attributes: NonNullable<NodeQuery['attributes']> = {};
+  for (const name of ATTRIBUTE_FILTERS) {
+    if (!query.has(name)) continue;
+    const field = NODE_FIELDS.get(name);
+    const value = field?.kind === 'boolean' ? booleanParameter(query, name) : query.get(name);
+    // Defaults are not stored; null matches nodes without the attribute.
+    attributes[name] = value === field?.default ? null : (value ?? null);
+  }
+  return attributes;
 }

@@ -24,7 +24,7 @@ export async function createNode(exchange: Exchange): Promise<void> {
 
 /** GET /v1/nodes/N */
 export async function showNode(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, 'fields');
+  const query = readQuery(exchange.rawQuery, ['fields']);
   const fields = checkNodeFields(listParameter(query, 'fields'));
   const { core, ident } = enterNode(exchange);
   sendJson(exchange, 200, nodeDocument(await core.nodes.get(ident), documentSite(exchange, core), fields));
@@ -33,7 +33,7 @@ export async function showNode(exchange: Exchange): Promise<void> {
 /** PATCH /v1/nodes/N: a JSON Patch */
 export async function patchNode(exchange: Exchange): Promise<void> {
   const { body, rawQuery, caller } = exchange;
-  const reset = booleanParameter(readQuery(rawQuery, 'reset_interfaces'), 'reset_interfaces') ?? false;
+  const reset = booleanParameter(readQuery(rawQuery, ['reset_interfaces']), 'reset_interfaces') ?? false;
   const patch = readPatch(parseBody(body));
   const { core, ident } = enterNode(exchange);
   checkPatchedFields(patch);
