@@ -7,6 +7,8 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** Tells whether messages of this level are written. Without it, all are. */
+  isLevelEnabled?(level: string): boolean;
 }
 
 /** A logger that drops everything; for tests and tools. */

@@ -17,7 +17,7 @@ interface ErrorBody {
  */
 export function sendFault(exchange: Exchange, thrown: unknown): void {
   const error = toPassthruError(thrown);
-  if (error.kind === 'internal') exchange.log.error({ err: error.cause ?? error }, 'a REST request failed');
+  if (error.kind === 'internal') exchange.log.error({ err: error.cause ?? error }, 'REST request failed');
   const { response } = exchange;
   if (response.headersSent) {
     response.destroy();

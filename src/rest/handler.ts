@@ -2,7 +2,7 @@ import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { ANONYMOUS, type Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
-import { PassthruError } from '../core/errors.ts';
+import { INTERNAL_MESSAGE, PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
 import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
@@ -90,11 +90,28 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
       await found.route.handler(exchange);
     }
   } catch (error) {
-    sendFault(exchange, error);
+    reportFault(exchange, error);
   }
-  // The route's path: what the request had in its place, its query and its body may hold a secret.
+  if (exchange.log.isLevelEnabled?.('debug') === false) return;
+  // The route's path, not the request's: that, its query, and its body may hold a secret.
   const fields = { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started };
-  exchange.log.debug(fields, 'a REST request was answered');
+  exchange.log.debug(fields, 'REST request served');
+}
+
+/**
+ * Sends the response to what was thrown. If that fails, it is a defect, and the caller gets an internal error, which has no
+ * details or headers of its own. Never throws: nothing catches errors of `serve`.
+ */
+function reportFault(exchange: Exchange, thrown: unknown): void {
+  try {
+    sendFault(exchange, thrown);
+  } catch (error) {
+    try {
+      sendFault(exchange, new PassthruError('internal', INTERNAL_MESSAGE, { cause: error }));
+    } catch {
+      exchange.response.destroy();
+    }
+  }
 }
 
 /**

@@ -182,7 +182,7 @@ test('the log tells no password and no credentials', async () => {
   expect((await ask({ headers }, 'GET', '/v1/nodes')).status).toBe(401);
   const marker = headers?.authorization?.slice('Basic '.length) as string;
   const log = written.join('\n');
-  expect(log).toContain('a REST request was answered');
+  expect(log).toContain('REST request served');
   expect(log).not.toContain('Pa55-w0rd-marker');
   expect(log).not.toContain(marker);
 });

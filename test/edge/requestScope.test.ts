@@ -88,7 +88,7 @@ describe('the log', () => {
     expect(ended()).toMatchObject({ request_id: GIVEN });
     expect(observed.lines).toContainEqual(expect.objectContaining({ msg: 'job accepted', job, request_id: GIVEN }));
     expect(observed.lines).toContainEqual(
-      expect.objectContaining({ msg: 'a REST request was answered', status: 202, request_id: GIVEN }),
+      expect.objectContaining({ msg: 'REST request served', status: 202, request_id: GIVEN }),
     );
 
     const other = 'req-aaaaaaaa-2222-4333-8444-555555555555';
@@ -117,7 +117,7 @@ describe('the log', () => {
         }),
       ),
     );
-    const answered = observed.lines.slice(from).filter((line) => line.msg === 'a REST request was answered');
+    const answered = observed.lines.slice(from).filter((line) => line.msg === 'REST request served');
     expect(answered.map((line) => line.request_id).sort()).toEqual(ids);
   });
 });

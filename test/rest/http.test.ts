@@ -186,7 +186,7 @@ test('the log of requests has neither query nor body, and a defect is logged wit
     await send(logged.url, { path: `${path}?method=both_verbs&password=hunter2` });
     await send(logged.url, { method: 'POST', path: `${path}/exclusive`, body: { password: 'hunter2' } });
     await send(logged.url, { method: 'POST', path: `${path}/defect`, body: {} });
-    await expect.poll(() => lines.filter(([, message]) => message === 'a REST request was answered')).toHaveLength(3);
+    await expect.poll(() => lines.filter(([, message]) => message === 'REST request served')).toHaveLength(3);
     expect(JSON.stringify(lines)).not.toContain('hunter2');
     const [defect] = lines.filter(([level]) => level === 'error');
     expect(defect?.[2]).toMatchObject({ err: expect.any(TypeError) });

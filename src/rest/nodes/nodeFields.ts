@@ -1,6 +1,6 @@
 import { PassthruError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { isUuid, type NewNode, type Node, type NodeChanges } from '../../core/node.ts';
+import { isUuid, type NewNode, type Node, type NodeUpdate } from '../../core/node.ts';
 import { findMask } from '../../core/secrets.ts';
 import { booleanWord } from '../booleanWord.ts';
 
@@ -119,7 +119,7 @@ export function withAttribute(attributes: JsonObject, key: string, field: NodeFi
 }
 
 /** Sets a core field of what is asked of the core. `value` has been checked, so that its type fits. */
-export function setCoreField(changes: NodeChanges | NewNode, core: NonNullable<NodeField['core']>, value: Json): void {
+export function setCoreField(changes: NodeUpdate | NewNode, core: NonNullable<NodeField['core']>, value: Json): void {
   (changes as Record<string, Json>)[core] = value;
 }
 

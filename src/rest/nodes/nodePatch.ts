@@ -1,7 +1,6 @@
 import { PassthruError } from '../../core/errors.ts';
-import type { HardwareType } from '../../core/hardware.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Node, NodeChanges } from '../../core/node.ts';
+import type { Node, NodeUpdate } from '../../core/node.ts';
 import { applyOperation, type PatchOperation } from './jsonPatch.ts';
 import {
   checkField,
@@ -38,12 +37,7 @@ export function checkPatchedFields(patch: readonly PatchOperation[]): void {
  * or its outcome is no node.
  * @param resetInterfaces true when the vendor interface falls back to the driver's default unless the patch sets it
  */
-export function nodeChanges(
-  node: Node,
-  patch: readonly PatchOperation[],
-  hardwareTypes: readonly HardwareType[],
-  resetInterfaces: boolean,
-): NodeChanges {
+export function nodeChanges(node: Node, patch: readonly PatchOperation[], resetInterfaces: boolean): NodeUpdate {
   const touched = new Set(patch.map(({ segments: [key] }) => key));
   const document: JsonObject = {};
   for (const [key, field] of NODE_FIELDS) {
@@ -60,7 +54,7 @@ export function nodeChanges(
     else applyOperation(document, operation);
   }
 
-  const changes: NodeChanges = {};
+  const changes: NodeUpdate = {};
   let { attributes } = node;
   for (const key of touched) {
     const field = NODE_FIELDS.get(key);
@@ -72,10 +66,6 @@ export function nodeChanges(
   if (attributes !== node.attributes) changes.attributes = attributes;
   if (changes.driver === null) throw missingDriver('patch');
   if (changes.maintenance === false) changes.maintenanceReason = null;
-  if (changes.vendorInterface === null || (resetInterfaces && changes.vendorInterface === undefined)) {
-    const driver = changes.driver ?? node.driver;
-    // An unknown driver is the core's to refuse.
-    changes.vendorInterface = hardwareTypes.find(({ name }) => name === driver)?.vendorInterfaces[0].name;
-  }
+  if (resetInterfaces && changes.vendorInterface === undefined) changes.vendorInterface = null;
   return changes;
 }

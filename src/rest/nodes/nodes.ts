@@ -1,4 +1,5 @@
 import type { Core } from '../../core/core.ts';
+import type { Node } from '../../core/node.ts';
 import { parseBody, parseObjectBody } from '../body.ts';
 import { clientSignal, type Exchange, enter } from '../context.ts';
 import { baseUrl } from '../links.ts';
@@ -37,8 +38,7 @@ export async function patchNode(exchange: Exchange): Promise<void> {
   const patch = readPatch(parseBody(body));
   const { core, ident } = enterNode(exchange);
   checkPatchedFields(patch);
-  const types = core.drivers.list();
-  const change = (node: Parameters<typeof nodeChanges>[0]) => nodeChanges(node, patch, types, reset);
+  const change = (node: Node) => nodeChanges(node, patch, reset);
   const node = await core.nodes.update(ident, change, caller, clientSignal(exchange));
   sendJson(exchange, 200, nodeDocument(node, documentSite(exchange, core), null));
 }
