@@ -21,14 +21,15 @@ const SORT_COLUMNS = {
 /** Sort keys that can be null. Databases differ in where nulls sort by default. */
 const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
 
-/** Implements `Store.listNodes` in at most two queries. A filter for the attribute value null also matches where it is absent. */
+/** Implements `Store.listNodes` in at most three queries. A filter for the attribute value null also matches where it is absent. */
 export async function listNodes(
   database: Database,
   query: NodeQuery,
   cipher: SecretsCipher,
 ): Promise<StoredNode[] | null> {
   const db = database.kysely;
-  let page = filter(selectNodes(db), query, database);
+  const nodes = filter(selectNodes(db), query, database);
+  let parts = [nodes];
   if (query.marker !== null) {
     const column = SORT_COLUMNS[query.sortKey];
     const marker = await db
@@ -37,9 +38,17 @@ export async function listNodes(
       .where('uuid', '=', query.marker)
       .executeTakeFirst();
     if (marker === undefined) return null;
-    page = after(page, query, marker.id, marker.value);
+    parts = after(nodes, query, marker.id, marker.value);
   }
-  const rows = await sort(page, query).limit(query.limit).execute();
+  const rows: NodeRow[] = [];
+  for (const part of parts) {
+    if (rows.length === query.limit) break;
+    rows.push(
+      ...(await sort(part, query)
+        .limit(query.limit - rows.length)
+        .execute()),
+    );
+  }
   return rows.map((row) => toNode(row, cipher));
 }
 
@@ -95,26 +104,27 @@ function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
   );
 }
 
-/** Restricts to the nodes after the marker, which has this `id` and this `value` in the sort column. */
-function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | number | null): NodesQuery {
+/**
+ * Returns the nodes after the marker, which has this `id` and this `value` in the sort column: in order, those with and
+ * those without a value apart, since one condition for both makes PostgreSQL walk all that sorts before the marker.
+ */
+function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | number | null): NodesQuery[] {
   const column = `nodes.${SORT_COLUMNS[query.sortKey]}` as const;
   const ascending = query.sortDirection === 'asc';
   const beyond = ascending ? '>' : '<';
-  if (query.sortKey === 'id') return nodes.where('nodes.id', beyond, id);
+  if (query.sortKey === 'id') return [nodes.where('nodes.id', beyond, id)];
+  if (value === null) {
+    const nulls = nodes.where(column, 'is', null).where('nodes.id', beyond, id);
+    return ascending ? [nulls, nodes.where(column, 'is not', null)] : [nulls];
+  }
+  // Implied by the next; lets the scan start in the middle of an index.
+  let later = nodes.where(column, ascending ? '>=' : '<=', value);
   // PostgreSQL merge-joins the two tables here, and would read all earlier reservations too.
-  const joined =
-    query.sortKey === 'uuid' ? nodes.where('reservations.node_uuid', ascending ? '>=' : '<=', value as string) : nodes;
-  return joined.where((where) => {
-    const laterId = where('nodes.id', beyond, id);
-    if (value === null) {
-      const equal = where.and([where(column, 'is', null), laterId]);
-      return ascending ? where.or([equal, where(column, 'is not', null)]) : equal;
-    }
-    const later = where.or([where(column, beyond, value), where.and([where(column, '=', value), laterId])]);
-    // Implied by `later`; lets the scan start in the middle of an index.
-    const bounded = where.and([where(column, ascending ? '>=' : '<=', value), later]);
-    return ascending ? bounded : where.or([bounded, where(column, 'is', null)]);
-  });
+  if (query.sortKey === 'uuid') later = later.where('reservations.node_uuid', ascending ? '>=' : '<=', value as string);
+  later = later.where((where) =>
+    where.or([where(column, beyond, value), where.and([where(column, '=', value), where('nodes.id', beyond, id)])]),
+  );
+  return !ascending && NULLABLE.includes(query.sortKey) ? [later, nodes.where(column, 'is', null)] : [later];
 }
 
 function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {

@@ -277,6 +277,7 @@ export function jobPromises(opened: Opened): void {
       expect(await list({ olderThan: id(1) })).toEqual([]);
       expect(await list({ nodeUuid: uuid })).toEqual([4, 2].map(id));
       expect(await list({ driver: 'redfish', olderThan: id(5) })).toEqual([4, 3].map(id));
+      expect(await list({ driver: 'ipmi' })).toEqual([2, 1].map(id));
       expect(await list({ state: 'running' })).toEqual([3, 2, 1].map(id));
       expect(await list({ state: 'failed', nodeUuid: uuid })).toEqual([4].map(id));
       expect(await list({ state: 'succeeded' })).toEqual([]);
