@@ -8,35 +8,35 @@ import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import { type AuditFacts, type AuditSink, auditRecord } from './auditRecord.ts';
 import { limitRefusals } from './refusalLimit.ts';
 
-/** Writes the audit: one record for each call, each change of a node, each cancel, and each who was not let in. */
+/** Writes one audit record for each call, change of a node, cancelled job and refused request. */
 export interface Audit {
-  /** Records calls. */
+  /** Records calls of vendor methods. */
   readonly observer: Observer;
-  /** Records one who was not let in. */
+  /** Records a request that authentication or authorization refused. */
   refused(refusal: Refusal): void;
-  /** `core`, with what else changes something recorded; its calls are the observer's. */
+  /** Returns `core` with every other change recorded; the observer records the calls. */
   wrap(core: Core): Core;
-  /** Records what it has held back. */
+  /** Writes the pending summaries of refusals. */
   close(): void;
 }
 
-/** The audit that writes to `sink`. */
+/** Creates an audit that writes to `sink`. */
 export function createAudit(sink: AuditSink): Audit {
   const refusals = limitRefusals(sink);
   return {
     observer: {
       ...NO_OBSERVER,
       callEnded({ call, began, node, driver, method, httpMethod }, { outcome, error }) {
-        const asked = 'node' in call ? { node: call.node } : { driver: call.driver };
+        const target = 'node' in call ? { node: call.node } : { driver: call.driver };
         sink(
           auditRecord({
             action: 'call a method',
             caller: call.caller,
             method: method ?? call.method,
             httpMethod: httpMethod ?? call.httpMethod,
-            node: node?.uuid ?? asked.node,
+            node: node?.uuid ?? target.node,
             nodeName: node?.name,
-            driver: driver ?? asked.driver,
+            driver: driver ?? target.driver,
             job: outcome?.kind === 'job' ? outcome.job.id : null,
             arguments: call.arguments,
             outcome: outcome?.kind ?? error?.kind ?? 'internal',
@@ -53,15 +53,15 @@ export function createAudit(sink: AuditSink): Audit {
   };
 }
 
-/** What is found out while something is done. */
-type Found = Pick<AuditFacts, 'node' | 'nodeName' | 'driver' | 'arguments'>;
+/** What becomes known only while the work is done. */
+type Details = Pick<AuditFacts, 'node' | 'nodeName' | 'driver' | 'arguments'>;
 
-/** Does `work`, which may add to what is found, and records it. */
+/** Runs `work`, which may fill in details, and records its outcome. */
 async function recorded<T>(
   sink: AuditSink,
   action: Action,
   facts: Omit<AuditFacts, 'action' | 'outcome'>,
-  work: (found: Found) => Promise<T>,
+  work: (details: Details) => Promise<T>,
 ): Promise<T> {
   const all = { ...facts, action, began: performance.now() };
   try {
@@ -81,20 +81,20 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
     validate: (ident) => nodes.validate(ident),
     create(given, caller) {
       const facts = { caller, node: given.uuid, nodeName: given.name, driver: given.driver, arguments: fields(given) };
-      return recorded(sink, 'enrol a node', facts, async (found) => {
+      return recorded(sink, 'enrol a node', facts, async (details) => {
         const node = await nodes.create(given, caller);
-        found.node = node.uuid;
+        details.node = node.uuid;
         return node;
       });
     },
     update(ident, change, caller, signal) {
-      return recorded(sink, 'change a node', { caller, node: ident }, (found) =>
+      return recorded(sink, 'change a node', { caller, node: ident }, (details) =>
         nodes.update(
           ident,
           (node) => {
-            Object.assign(found, { node: node.uuid, nodeName: node.name, driver: node.driver });
+            Object.assign(details, { node: node.uuid, nodeName: node.name, driver: node.driver });
             const changes = change(node);
-            found.arguments = fields(changes);
+            details.arguments = fields(changes);
             return changes;
           },
           caller,
@@ -103,25 +103,27 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
       );
     },
     delete: (ident, caller, signal) =>
-      recorded(sink, 'remove a node', { caller, node: ident }, async (found) => {
-        foundNode(found, await nodes.get(ident));
+      recorded(sink, 'remove a node', { caller, node: ident }, async (details) => {
+        addNode(details, await nodes.get(ident));
         await nodes.delete(ident, caller, signal);
       }),
     lock(ident, request) {
       const facts = { caller: request.caller, node: ident, arguments: { holder: request.holder } };
-      return recorded(sink, 'lock a node', facts, async (found) => foundNode(found, await nodes.lock(ident, request)));
+      return recorded(sink, 'lock a node', facts, async (details) =>
+        addNode(details, await nodes.lock(ident, request)),
+      );
     },
     unlock: (ident, caller) =>
-      recorded(sink, 'unlock a node', { caller, node: ident }, async (found) =>
-        foundNode(found, await nodes.unlock(ident, caller)),
+      recorded(sink, 'unlock a node', { caller, node: ident }, async (details) =>
+        addNode(details, await nodes.unlock(ident, caller)),
       ),
   };
 }
 
-function foundNode<N extends { uuid: string; name: string | null; driver: string }>(found: Found, node: N): N {
-  found.node = node.uuid;
-  found.nodeName = node.name;
-  found.driver = node.driver;
+function addNode<N extends { uuid: string; name: string | null; driver: string }>(details: Details, node: N): N {
+  details.node = node.uuid;
+  details.nodeName = node.name;
+  details.driver = node.driver;
   return node;
 }
 
@@ -131,17 +133,17 @@ function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
     list: (query) => jobs.list(query),
     watch: (id, afterRevision, signal) => jobs.watch(id, afterRevision, signal),
     cancel: (id, caller) =>
-      recorded(sink, 'cancel a job', { caller, job: id }, async (found) => {
+      recorded(sink, 'cancel a job', { caller, job: id }, async (details) => {
         const job = await jobs.cancel(id, caller);
-        found.node = job.nodeUuid;
-        found.nodeName = job.nodeName;
-        found.driver = job.driver;
+        details.node = job.nodeUuid;
+        details.nodeName = job.nodeName;
+        details.driver = job.driver;
         return job;
       }),
   };
 }
 
-/** What is set of a node, by the names that the API has. Only what JSON can say is in there. */
+/** Returns the fields being set under their API names (snake_case). All values are JSON. */
 function fields(given: NewNode | NodeUpdate): JsonObject {
   const named = Object.entries(given).map(([name, value]) => [
     name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

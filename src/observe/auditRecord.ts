@@ -6,48 +6,48 @@ import { maskSecrets } from '../core/secrets.ts';
 import { type Protocol, requestScope } from '../edge/requestScope.ts';
 
 /**
- * Who did what, and what came of it. Its keys are always these, in this order; null is for what does not apply or was not
- * found out. docs/observability.md tells them to operators.
+ * Who did what, with which outcome. The keys and their order are fixed; null means not applicable or unknown.
+ * docs/observability.md describes them to operators.
  */
 export interface AuditRecord {
   audit: true;
   /** Null outside a request. */
   request_id: string | null;
   way: Protocol | null;
-  /** The address that the request came from, be it a proxy's. */
+  /** The address of the connection's other end, possibly a proxy. */
   peer: string | null;
-  /** Null for one who did not prove who they are. */
+  /** Null when the caller is not authenticated. */
   caller: string | null;
   role: Role | null;
-  /** As the roles have it (`ACTIONS`); null for what has no entry there. */
+  /** A key of `ACTIONS`; null for a request without an entry there. */
   action: Action | null;
-  /** The vendor method that was asked for. */
+  /** The vendor method that was called. */
   method: string | null;
   http_method: string | null;
-  /** UUID, or what the caller gave when no such node was found. */
+  /** The UUID, or the caller's text when no such node was found. */
   node: string | null;
   node_name: string | null;
   driver: string | null;
   job: string | null;
-  /** Secrets as `******`; null when they are longer than `MAX_ARGUMENTS_LENGTH` or nest too deep. */
+  /** Secrets show as `******`; null when longer than `MAX_ARGUMENTS_LENGTH` or nested too deep. */
   arguments: JsonObject | null;
-  /** What a call came to (`result`, `attachment`, `job`), `done` for all else, or the kind of the error. */
+  /** For calls `result`, `attachment` or `job`, otherwise `done`; the error kind on failure. */
   outcome: 'result' | 'attachment' | 'job' | 'done' | ErrorKind;
   duration_ms: number;
-  /** Of those who were not let in: so many more of the same caller, action and outcome have no record of their own. */
+  /** In a summary of refusals: how many more, of the same caller, action and outcome, have no record of their own. */
   more: number | null;
 }
 
-/** Takes records. It never throws. */
+/** Receives records. Never throws. */
 export type AuditSink = (record: AuditRecord) => void;
 
-/** The longest arguments, in characters of JSON, that are recorded: a record is one line of a log. */
+/** Maximum length of recorded arguments, in characters of JSON: a record is one line of a log. */
 export const MAX_ARGUMENTS_LENGTH = 4096;
 
-/** The longest text of a caller's own choice, such as the name of a method that is not there. */
+/** Maximum length of a text that the caller chooses, such as the name of an unknown method. */
 const MAX_TEXT_LENGTH = 255;
 
-/** What a record is made of; what is left out is null. */
+/** The input of a record; absent members become null. */
 export interface AuditFacts {
   action: Action | null;
   caller: Caller | null;
@@ -57,14 +57,14 @@ export interface AuditFacts {
   nodeName?: string | null;
   driver?: string | null;
   job?: string | null;
-  /** With their secrets. */
+  /** Unmasked. */
   arguments?: JsonObject | null;
   outcome: AuditRecord['outcome'];
-  /** Milliseconds by the monotonic clock; now when left out. */
+  /** Start, in milliseconds of the monotonic clock; now by default. */
   began?: number;
 }
 
-/** The record of `facts`, for the request that is served. */
+/** Returns the record of `facts`, with the id, protocol and peer of the current request. */
 export function auditRecord(facts: AuditFacts): AuditRecord {
   const scope = requestScope.getStore();
   const now = performance.now();
@@ -82,7 +82,7 @@ export function auditRecord(facts: AuditFacts): AuditRecord {
     node_name: cut(facts.nodeName),
     driver: cut(facts.driver),
     job: cut(facts.job),
-    arguments: facts.arguments == null || isTooMuch(facts.arguments) ? null : maskSecrets(facts.arguments),
+    arguments: facts.arguments == null || isTooLarge(facts.arguments) ? null : maskSecrets(facts.arguments),
     outcome: facts.outcome,
     duration_ms: Math.round((now - (facts.began ?? now)) * 1000) / 1000,
     more: null,
@@ -93,19 +93,19 @@ function cut(text: string | null | undefined): string | null {
   return text?.slice(0, MAX_TEXT_LENGTH) ?? null;
 }
 
-/** What nests too deep is refused by the core; here it would take all of the stack. */
-function isTooMuch(args: JsonObject): boolean {
+/** Whether `args` are too long to record, or nest so deep (the core refuses those) that masking would overflow the stack. */
+function isTooLarge(args: JsonObject): boolean {
   return nestsDeeperThan(args) || lengthOf(args, MAX_ARGUMENTS_LENGTH) > MAX_ARGUMENTS_LENGTH;
 }
 
-/** About how long `value` is as JSON. Stops counting past `most`. */
-function lengthOf(value: Json, most: number): number {
+/** Returns the approximate length of `value` as JSON; stops counting beyond `max`. */
+function lengthOf(value: Json, max: number): number {
   if (typeof value === 'string') return value.length + 2;
   if (typeof value !== 'object' || value === null) return 8;
   let length = 2;
   for (const [key, member] of Object.entries(value)) {
-    length += key.length + 4 + lengthOf(member, most - length);
-    if (length > most) break;
+    length += key.length + 4 + lengthOf(member, max - length);
+    if (length > max) break;
   }
   return length;
 }

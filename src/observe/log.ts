@@ -4,7 +4,7 @@ import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { terminalLine } from './terminalLine.ts';
 
-/** How deep into a logged value secrets are looked for; what lies deeper is not logged. */
+/** Depth to which logged values are searched for secrets; anything deeper is not logged. */
 const MAX_DEPTH = 8;
 
 const MASKED: TextMapping = {
@@ -14,10 +14,10 @@ const MASKED: TextMapping = {
 };
 
 /**
- * The service's log: one JSON object a line on standard error, with secrets as `******` wherever they stand and the id of
- * the request that the work is done for. On a terminal, lines for people.
- * @param level the lowest level that is logged
- * @param stream where else to write, for tests
+ * Creates the service's log: one JSON object per line on standard error, with secrets as `******` and the id of the current
+ * request. On a terminal, lines are formatted for people.
+ * @param level the lowest level to log
+ * @param stream where to write instead, for tests
  */
 export function createServiceLog(level: string, stream?: DestinationStream): Logger {
   const target = stream ?? (process.stderr.isTTY ? terminal() : standardError());
@@ -34,14 +34,14 @@ export function createServiceLog(level: string, stream?: DestinationStream): Log
         level: (label) => ({ level: label }),
         log: (fields) => mapTexts(fields, MASKED, MAX_DEPTH) as Record<string, unknown>,
       },
-      // An error is made plain by `MASKED` before pino sees it.
+      // `MASKED` has already turned errors into plain objects.
       serializers: { err: (error: unknown) => error },
     },
     target,
   );
 }
 
-/** The audit: lines among those of `log`, whatever its level is. Secrets are masked in its records already. */
+/** Returns a sink that writes audit records to `log` whatever its level; secrets in records are already masked. */
 export function createAuditLog(log: Logger): AuditSink {
   const lines = log.child({}, { level: 'info', formatters: { log: (fields) => fields } });
   return (record) => lines.info(record, 'audit');
@@ -49,7 +49,7 @@ export function createAuditLog(log: Logger): AuditSink {
 
 function standardError(): DestinationStream {
   const stream = destination({ dest: 2, sync: false });
-  // What is in the buffer at the end would be lost.
+  // Otherwise buffered lines are lost at exit.
   process.once('exit', () => stream.flushSync());
   return stream;
 }

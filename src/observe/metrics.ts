@@ -4,18 +4,17 @@ import type { ErrorKind } from '../core/errors.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { BmcExchange } from '../redfish/index.ts';
-import { CallFigures } from './callMetrics.ts';
-import { DURATIONS } from './durations.ts';
+import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
 import { vendorLabel } from './vendorLabel.ts';
 
-/** Where the figures come from that are asked for when they are read. */
+/** The sources of the gauges, queried whenever the metrics are read. */
 export interface MetricsSources {
   load(): Load;
   /** The vendor of each BMC that is down. */
   downBmcs(): (string | null)[];
 }
 
-/** The figures of this process, for Prometheus. */
+/** The metrics of this process, for Prometheus. */
 export interface Metrics {
   readonly observer: Observer;
   readonly mediaType: string;
@@ -23,22 +22,22 @@ export interface Metrics {
   bmcRequest(exchange: BmcExchange): void;
   /** Counts a run of ipmitool. */
   ipmitoolRun(run: IpmitoolRun): void;
-  /** Counts a caller who was not let in. */
+  /** Counts a request that authentication or authorization refused. */
   refused(kind: ErrorKind): void;
-  /** Counts a step of the store that failed because the database cannot be used. */
-  storeTrouble(): void;
-  /** From now on the sources are asked too. */
-  read(sources: MetricsSources): void;
-  /** All of it in Prometheus' text format. */
+  /** Counts a store operation that failed because the database was unavailable. */
+  storeFailed(): void;
+  /** Sets the sources of the gauges, which have no value before. */
+  setSources(sources: MetricsSources): void;
+  /** Returns all metrics in Prometheus' text format. */
   render(): Promise<string>;
 }
 
-/** Jobs may take hours. Seconds. */
-const JOB_DURATIONS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600, 14_400];
+/** Histogram buckets of jobs, which may take hours; seconds. */
+const JOB_DURATION_BUCKETS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600, 14_400];
 
 /**
- * Makes the figures. Labels are bounded: drivers and methods are those that are loaded, whatever callers ask for, and
- * nothing is told apart by node.
+ * Creates the metrics. Labels are bounded: only loaded drivers and methods have a label of their own, whatever callers
+ * send, and there is no label per node.
  */
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -59,58 +58,70 @@ export function createMetrics(): Metrics {
       },
     });
 
-  const calls = new CallFigures(registry);
-  const errors = counter('passthru_errors_total', 'Calls and jobs that failed, by the kind of the error.', 'kind');
-  const refused = counter('passthru_refused_total', 'Requests of callers who were not let in.', 'kind');
+  const calls = new CallMetrics(registry);
+  const errors = counter('passthru_errors_total', 'Failed calls and jobs, by kind of error.', 'kind');
+  const refused = counter(
+    'passthru_refused_total',
+    'Requests refused by authentication or authorization, by kind of error.',
+    'kind',
+  );
   const lockWait = histogram(
     'passthru_lock_wait_seconds',
-    'How long calls waited for a node that another had, and got it.',
-    DURATIONS,
+    'Time that calls waited for a locked node before they got it.',
+    DURATION_BUCKETS,
   );
-  const lockConflicts = counter('passthru_lock_conflicts_total', 'Attempts to reserve a node that another kept.');
-  const jobsAccepted = counter('passthru_jobs_accepted_total', 'Jobs that were accepted.', 'driver', 'method');
-  const jobsEnded = counter('passthru_jobs_ended_total', 'Jobs that ended, by state.', 'driver', 'method', 'state');
+  const lockConflicts = counter(
+    'passthru_lock_conflicts_total',
+    'Failed attempts to reserve a node, because it stayed locked.',
+  );
+  const jobsAccepted = counter('passthru_jobs_accepted_total', 'Accepted jobs.', 'driver', 'method');
+  const jobsEnded = counter('passthru_jobs_ended_total', 'Ended jobs, by state.', 'driver', 'method', 'state');
   const jobDuration = histogram(
     'passthru_job_duration_seconds',
-    'How long jobs ran.',
-    JOB_DURATIONS,
+    'Duration of jobs.',
+    JOB_DURATION_BUCKETS,
     'driver',
     'method',
   );
-  gauge('passthru_jobs_running', 'Jobs that run.', (load) => load.runningJobs);
-  gauge('passthru_workers_busy', 'Workers that are taken.', (load) => load.busyWorkers);
-  gauge('passthru_workers_limit', 'Workers that there are (workers_pool_size).', (load) => load.workers);
-  gauge('passthru_watch_streams', 'Streams that follow a job.', (load) => load.watches);
+  gauge('passthru_jobs_running', 'Running jobs.', (load) => load.runningJobs);
+  gauge('passthru_workers_busy', 'Busy workers.', (load) => load.busyWorkers);
+  gauge('passthru_workers_limit', 'Number of workers (workers_pool_size).', (load) => load.workers);
+  gauge('passthru_watch_streams', 'Open streams that watch a job.', (load) => load.watches);
   const bmcRequests = counter(
     'passthru_bmc_requests_total',
-    'Requests to BMCs by the class of the status; none: there was no answer.',
+    'Requests to BMCs by class of status; none: no response.',
     'vendor',
     'method',
     'status',
   );
   const bmcDuration = histogram(
     'passthru_bmc_request_duration_seconds',
-    'How long requests to BMCs took.',
-    DURATIONS,
+    'Duration of requests to BMCs.',
+    DURATION_BUCKETS,
     'vendor',
     'method',
   );
-  const bmcErrors = counter('passthru_bmc_errors_total', 'Requests to BMCs without an answer.', 'vendor', 'kind');
+  const bmcErrors = counter(
+    'passthru_bmc_errors_total',
+    'Requests to BMCs without a response, by kind of error.',
+    'vendor',
+    'kind',
+  );
   const ipmitoolRuns = counter(
     'passthru_ipmitool_runs_total',
-    'Runs of ipmitool by what they came to: done, or the kind of the error.',
+    'Runs of ipmitool by outcome: done, or the kind of error.',
     'command',
     'outcome',
   );
   const ipmitoolDuration = histogram(
     'passthru_ipmitool_duration_seconds',
-    'How long runs of ipmitool took.',
-    DURATIONS,
+    'Duration of ipmitool runs.',
+    DURATION_BUCKETS,
     'command',
   );
   new Gauge({
     name: 'passthru_bmcs_down',
-    help: 'BMCs that count as down, so that calls to them fail at once.',
+    help: 'BMCs considered down; calls to them fail immediately.',
     labelNames: ['vendor'],
     registers,
     collect() {
@@ -118,15 +129,18 @@ export function createMetrics(): Metrics {
       for (const vendor of sources?.downBmcs() ?? []) this.inc({ vendor: vendorLabel(vendor) });
     },
   });
-  const storeErrors = counter('passthru_store_errors_total', 'Steps of the store that the database failed.');
-  const leasesLost = counter('passthru_leases_lost_total', 'Leases of this process that ran out before their renewal.');
+  const storeErrors = counter(
+    'passthru_store_errors_total',
+    'Store operations that failed because the database was unavailable.',
+  );
+  const leasesLost = counter('passthru_leases_lost_total', 'Leases of this process that expired before their renewal.');
 
   return {
     observer: {
       ...NO_OBSERVER,
       callEnded(report, { outcome, error }) {
         const seconds = (performance.now() - report.began) / 1000;
-        // What a caller named and is not there has no label of its own.
+        // Unknown drivers and methods share one label, because callers choose their names.
         calls.count(
           report.driver ?? 'unknown',
           report.method ?? 'unknown',
@@ -160,8 +174,8 @@ export function createMetrics(): Metrics {
       ipmitoolDuration.observe({ command }, durationMs / 1000);
     },
     refused: (kind) => refused.inc({ kind }),
-    storeTrouble: () => storeErrors.inc(),
-    read(given) {
+    storeFailed: () => storeErrors.inc(),
+    setSources(given) {
       sources = given;
     },
     render: () => registry.metrics(),

@@ -7,36 +7,37 @@ import type { Logger } from '../core/logger.ts';
 import { openScope, requestScope } from '../edge/requestScope.ts';
 import { isLoopback } from '../net/listenAddress.ts';
 import { isLocalAuthority } from '../net/origins.ts';
-import type { MetricsPage } from '../rest/context.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface MetricsListener {
   /** For example `http://127.0.0.1:9385/metrics`. */
   url: string;
-  /** Resolves when no connection is left. */
+  /** Resolves once every connection is closed. */
   close(): Promise<void>;
 }
 
-/** Scrapers are few, and what listens beside the service has none of its limits. */
+/** Scrapers are few, and this listener has none of the limits of the service's own. */
 const MAX_CONNECTIONS = 50;
 
 /** Milliseconds for a request to arrive. */
 const REQUEST_TIMEOUT = 10_000;
 
-const FOREIGN_NAME = new PassthruError(
+const FOREIGN_HOST = new PassthruError(
   'permission_denied',
-  'At a loopback address the figures are to be asked for by the name localhost, 127.0.0.1 or [::1]',
+  'At a loopback address, metrics are served only under the Host names localhost, 127.0.0.1 and [::1]',
 );
 
 /**
- * Answers `GET /metrics` at an address of its own, to everybody who can reach it, and nothing else. At a loopback address
- * that is programs of this machine, so that a page whose name was made to point there is refused; see `isLocalAuthority`.
+ * Serves `GET /metrics`, and nothing else, at an address of its own and without credentials. At a loopback address only
+ * local programs are meant to read it, so a Host name that was made to point there (DNS rebinding) is refused; see
+ * `isLocalAuthority`.
  * @param host an IPv6 address without brackets
- * @param refused told of each who is
- * @throws kind `failed_precondition` when the address cannot be listened at
+ * @param refused called for each refused request
+ * @throws kind `failed_precondition` when the address cannot be bound
  */
 export async function startMetricsListener(
   { host, port }: { host: string; port: number },
-  page: MetricsPage,
+  metrics: Pick<Metrics, 'mediaType' | 'render'>,
   refused: (refusal: Refusal) => void,
   log: Logger,
 ): Promise<MetricsListener> {
@@ -44,17 +45,17 @@ export async function startMetricsListener(
   const isForeign = ({ headers }: IncomingMessage) => isLoopback(host) && !isLocalAuthority(headers.host);
   const server = createServer(timeouts, async (request, response) => {
     if (isForeign(request)) {
-      const refusal: Refusal = { action: 'read the figures', caller: null, error: FOREIGN_NAME };
+      const refusal: Refusal = { action: 'read the figures', caller: null, error: FOREIGN_HOST };
       requestScope.run(openScope(request, 'rest'), refused, refusal);
-      response.writeHead(403, { 'Content-Type': 'text/plain' }).end(`${FOREIGN_NAME.message}\n`);
+      response.writeHead(403, { 'Content-Type': 'text/plain' }).end(`${FOREIGN_HOST.message}\n`);
     } else if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();
     else if (request.method !== 'GET') response.writeHead(405, { Allow: 'GET' }).end();
     else {
       try {
-        const text = await page.render();
-        response.writeHead(200, { 'Content-Type': page.mediaType }).end(text);
+        const text = await metrics.render();
+        response.writeHead(200, { 'Content-Type': metrics.mediaType }).end(text);
       } catch (error) {
-        log.error({ err: error }, 'the figures could not be read');
+        log.error({ err: error }, 'reading the metrics failed');
         response.writeHead(500).end();
       }
     }

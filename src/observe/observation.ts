@@ -1,3 +1,4 @@
+// Watches the service for operators: audit, metrics, traces, and the log that they share.
 import type { Refusal } from '../auth/access.ts';
 import type { Config } from '../config/schema.ts';
 import type { Core } from '../core/core.ts';
@@ -6,39 +7,38 @@ import { type Observer, observers } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import { parseListenAddress } from '../net/listenAddress.ts';
 import type { BmcExchange, RedfishClients } from '../redfish/index.ts';
-import type { MetricsPage } from '../rest/context.ts';
 import { createAudit } from './audit.ts';
 import type { AuditSink } from './auditRecord.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { type MetricsListener, startMetricsListener } from './metricsListener.ts';
 import { startTracing } from './tracing.ts';
 
-/** All that looks at the service: the audit, the figures and the traces. The service tells it what it does. */
+/** The audit, the metrics and the traces behind one interface; the service reports its work here. */
 export interface Observation {
   readonly observer: Observer;
   refused(refusal: Refusal): void;
   bmcRequest(exchange: BmcExchange): void;
   ipmitoolRun(run: IpmitoolRun): void;
-  storeTrouble(): void;
+  storeFailed(): void;
   /**
-   * Begins to look at what is there now.
-   * @throws kind `failed_precondition` when `metrics.listen` cannot be listened at
+   * Starts observing `core` and `clients`.
+   * @throws kind `failed_precondition` when the address `metrics.listen` cannot be bound
    */
   begin(core: Core, clients: RedfishClients): Promise<Observed>;
-  /** Ends what `begin` began, and sends the last traces. Never fails. */
+  /** Stops what `begin` started and sends the last traces. Never fails. */
   close(): Promise<void>;
 }
 
 export interface Observed {
-  /** The core for the ways in: what changes something is audited. */
+  /** The core for the APIs: changes made through it are audited. */
   core: Core;
-  /** What GET /metrics answers; null when the figures have an address of their own. */
-  metrics: MetricsPage | null;
-  /** That address; null when there is none. */
+  /** The metrics for `GET /metrics` of the service; null when they have an address of their own. */
+  metrics: Metrics | null;
+  /** The URL at that address; null when there is none. */
   metricsUrl: string | null;
 }
 
-/** @param audit where the audit's records go; null for nowhere */
+/** @param audit receives the audit records; null turns the audit off */
 export async function createObservation(config: Config, audit: AuditSink | null, log: Logger): Promise<Observation> {
   const metrics = createMetrics();
   const records = audit === null ? null : createAudit(audit);
@@ -62,13 +62,13 @@ export async function createObservation(config: Config, audit: AuditSink | null,
       metrics.ipmitoolRun(run);
       tracing?.ipmitoolRun(run);
     },
-    storeTrouble: () => metrics.storeTrouble(),
+    storeFailed: () => metrics.storeFailed(),
     async begin(core, clients) {
-      metrics.read({ load: () => core.load(), downBmcs: () => clients.down() });
+      metrics.setSources({ load: () => core.load(), downBmcs: () => clients.down() });
       const own = config.metrics.listen;
       if (own !== null) {
         listener = await startMetricsListener(parseListenAddress(own)!, metrics, refused, log);
-        log.info({ url: listener.url }, 'the figures have an address of their own');
+        log.info({ url: listener.url }, 'metrics listener started');
       }
       return {
         core: records === null ? core : records.wrap(core),

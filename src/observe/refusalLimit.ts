@@ -1,59 +1,66 @@
 import type { AuditRecord, AuditSink } from './auditRecord.ts';
 
-/** So many refusals alike are recorded one by one, */
-export const MOST = 10;
-/** in so many milliseconds; how many more there were is told at their end. */
-export const PERIOD = 60_000;
+/** Identical refusals recorded one by one in each window; the rest are counted and summarized. */
+export const MAX_RECORDED = 10;
 
-interface Alike {
-  written: number;
-  /** Not written. */
+/** Length of a window in milliseconds. */
+export const WINDOW = 60_000;
+
+/** The refusals of one kind in the current window. */
+interface Tally {
+  recorded: number;
+  /** Counted, but without a record of their own. */
   more: number;
   last: AuditRecord;
   timer: NodeJS.Timeout;
 }
 
-/** The records of those who were not let in. */
+/** Limits the records of refused callers. */
 export interface RefusalLimit {
   record: AuditSink;
-  /** Tells what is left to tell. */
+  /** Writes the pending summaries. */
   close(): void;
 }
 
 /**
- * Keeps a flood of refusals from filling the disk of the audit: of those alike (caller, action, outcome) the first ten of a
- * minute are written, and at its end one record with their number (`more`). Callers who are known are as many as there are
- * users; all others are one.
+ * Returns a limiter that keeps a flood of refusals from filling the disk. Of identical refusals (caller, action, outcome)
+ * the first ten of a minute are recorded; a last record then counts the rest (`more`). Memory is bounded: there is one
+ * tally per known user, action and outcome, and all unauthenticated callers share theirs.
  */
 export function limitRefusals(sink: AuditSink): RefusalLimit {
-  const kinds = new Map<string, Alike>();
+  const tallies = new Map<string, Tally>();
 
-  const end = (key: string, { more, last, timer }: Alike) => {
+  const end = (key: string, { more, last, timer }: Tally) => {
     clearTimeout(timer);
-    kinds.delete(key);
+    tallies.delete(key);
     if (more > 0) sink({ ...last, request_id: null, way: null, peer: null, more });
   };
 
   return {
     record(record) {
       const key = JSON.stringify([record.caller, record.action, record.outcome]);
-      let alike = kinds.get(key);
-      if (alike === undefined) {
-        const begun: Alike = { written: 0, more: 0, last: record, timer: setTimeout(() => end(key, begun), PERIOD) };
-        begun.timer.unref();
-        kinds.set(key, begun);
-        alike = begun;
+      let tally = tallies.get(key);
+      if (tally === undefined) {
+        const created: Tally = {
+          recorded: 0,
+          more: 0,
+          last: record,
+          timer: setTimeout(() => end(key, created), WINDOW),
+        };
+        created.timer.unref();
+        tallies.set(key, created);
+        tally = created;
       }
-      alike.last = record;
-      if (alike.written === MOST) {
-        alike.more += 1;
+      tally.last = record;
+      if (tally.recorded === MAX_RECORDED) {
+        tally.more += 1;
         return;
       }
-      alike.written += 1;
+      tally.recorded += 1;
       sink(record);
     },
     close() {
-      for (const [key, alike] of kinds) end(key, alike);
+      for (const [key, tally] of tallies) end(key, tally);
     },
   };
 }

@@ -14,19 +14,19 @@ import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import { type RequestScope, requestScope } from '../edge/requestScope.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 
-/** Makes the spans of what the service does. */
+/** Creates the spans of the service's work. */
 export interface Spans {
   readonly observer: Observer;
-  /** Makes the span of a request to a BMC that has ended. */
+  /** Records the span of a completed request to a BMC. */
   bmcRequest(exchange: BmcExchange): void;
-  /** Makes the span of a run of ipmitool that has ended. */
+  /** Records the span of a completed ipmitool run. */
   ipmitoolRun(run: IpmitoolRun): void;
 }
 
 /**
- * The spans by `tracer`. A call is one, continued from the caller's trace; the lock, the validation and each request to a
- * BMC, or run of ipmitool, are its children. A job has a trace of its own, linked to its call, because it may run for hours after it. No span
- * holds arguments, messages or the query of a URL.
+ * Creates spans with `tracer`. A call is one span, continuing the caller's trace; the lock, the validation and each request
+ * to a BMC, or run of ipmitool, are its children. A job has a trace of its own, linked to its call, because it may run for
+ * hours afterwards. No span holds arguments, messages or the query of a URL.
  */
 export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Spans {
   const calls = new WeakMap<CallReport, Span>();
@@ -43,7 +43,7 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
         const attributes =
           scope === undefined ? {} : { 'passthru.request_id': scope.id, 'passthru.way': scope.protocol };
         const options = { kind: SpanKind.SERVER, startTime: epoch(report.began), attributes };
-        const span = tracer.startSpan('call', options, callersContext(propagator, scope));
+        const span = tracer.startSpan('call', options, parentContext(propagator, scope));
         calls.set(report, span);
         if (scope !== undefined) scope.span = span;
       },
@@ -73,7 +73,7 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
           },
         });
         jobs.set(id, span);
-        // The call has nothing left to do: what follows is the job's.
+        // The call is done: later BMC requests belong to the job.
         if (scope !== undefined) scope.span = span;
       },
       jobEnded({ id, state, error }) {
@@ -86,7 +86,7 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
     },
     bmcRequest({ origin, method, path, status, error, durationMs, vendor }) {
       const parent = requestScope.getStore()?.span as Span | null | undefined;
-      // What the service asks of itself, such as to end a session, is nobody's.
+      // Requests of the service's own, such as closing a session, belong to no trace.
       if (!parent?.isRecording()) return;
       const now = performance.now();
       const { hostname, port, protocol } = new URL(origin);
@@ -119,8 +119,8 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
   };
 }
 
-/** The caller's trace, where it gave one that is well-formed. */
-function callersContext(propagator: TextMapPropagator, scope: RequestScope | undefined): Context {
+/** Returns the caller's trace context; the root when it sent none or a malformed one. */
+function parentContext(propagator: TextMapPropagator, scope: RequestScope | undefined): Context {
   if (scope === undefined || scope.traceparent === null) return ROOT_CONTEXT;
   const { traceparent, tracestate } = scope;
   return propagator.extract(ROOT_CONTEXT, tracestate === null ? { traceparent } : { traceparent, tracestate }, HEADERS);
@@ -140,13 +140,13 @@ function describe({ node, driver, method, httpMethod }: CallReport): Attributes 
   return attributes;
 }
 
-/** Without the message, which may repeat what a BMC said. */
+/** Marks a span as failed, without the message, which may quote a BMC. */
 function fail(span: Span, kind: string): void {
   span.setAttribute('error.type', kind);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** A time of the monotonic clock as milliseconds since 1970. */
+/** Converts a time of the monotonic clock to milliseconds since 1970. */
 function epoch(time: number): number {
   return Date.now() - (performance.now() - time);
 }

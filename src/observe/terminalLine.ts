@@ -1,18 +1,19 @@
 import { styleText } from 'node:util';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 
 const COLOURS = { fatal: 'red', error: 'red', warn: 'yellow', info: 'green', debug: 'blue', trace: 'gray' } as const;
 
 /**
- * A line of the log for people: the time of day, the level, the message, then the fields. A stack follows on lines of its
- * own. Values stay JSON, so that nothing that came from outside steers the terminal.
- * @param line one JSON object; what is none is given back as it is
+ * Formats a log line for people: time of day, level, message, fields, then a stack trace on lines of its own. Values stay
+ * JSON, so that nothing from outside can control the terminal.
+ * @param line one JSON object; anything else is returned unchanged
  */
 export function terminalLine(line: string): string {
   const fields = parse(line);
   if (fields === null) return line;
   const { time, level, msg, err, ...others } = fields;
-  const { stack, ...error } = isObject(err) ? err : { stack: undefined };
-  const rest = Object.entries({ ...others, ...(isObject(err) ? error : err === undefined ? {} : { err }) })
+  const { stack, ...error } = isJsonObject(err) ? err : { stack: undefined };
+  const rest = Object.entries({ ...others, ...(isJsonObject(err) ? error : err === undefined ? {} : { err }) })
     .filter(([, value]) => value !== null)
     .map(([name, value]) => `${styleText('gray', `${name}=`)}${printable(JSON.stringify(value))}`);
   const word = String(level);
@@ -22,20 +23,16 @@ export function terminalLine(line: string): string {
   return `${[head, ...rest].join(' ')}${trace.join('')}\n`;
 }
 
-/** JSON escapes the control characters below 0x20; a terminal obeys those from 0x7f to 0x9f too. */
+/** Escapes the control characters 0x7f to 0x9f, which terminals obey; JSON escapes only those below 0x20. */
 function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function parse(line: string): Record<string, unknown> | null {
+function parse(line: string): JsonObject | null {
   try {
     const value: unknown = JSON.parse(line);
-    return isObject(value) ? value : null;
+    return isJsonObject(value) ? value : null;
   } catch {
     return null;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

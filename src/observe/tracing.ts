@@ -1,26 +1,26 @@
-import type { SpanProcessor } from '@opentelemetry/sdk-trace';
+import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Logger } from '../core/logger.ts';
 import type { Spans } from './spans.ts';
 
 export interface TracingSettings {
-  /** Where a collector takes OTLP over HTTP; `/v1/traces` is added unless it ends so. */
+  /** URL of the collector, OTLP over HTTP; `/v1/traces` is appended unless present. */
   otlpEndpoint: string;
-  /** Of so many in a hundred traces that begin here. What a caller has sampled, or not, stays so. */
+  /** Percentage of the traces that start here; a caller's sampling decision is kept. */
   samplePercent: number;
-  /** The name that reservations of this process show. */
+  /** The name of this process, as in its reservations. */
   host: string;
 }
 
 export interface Tracing extends Spans {
-  /** Sends what is not sent yet, for a few seconds at most. Never fails. */
+  /** Sends the pending spans, for a few seconds at most. Never fails. */
   close(): Promise<void>;
 }
 
 /** Milliseconds for one request to the collector. */
 const EXPORT_TIMEOUT = 5000;
 
-/** Loads OpenTelemetry's SDK and sends the spans of the service to a collector. */
+/** Loads the OpenTelemetry SDK and exports the spans of the service to a collector. */
 export async function startTracing(settings: TracingSettings, log: Logger): Promise<Tracing> {
   const [{ BatchSpanProcessor }, { OTLPTraceExporter }] = await Promise.all([
     import('@opentelemetry/sdk-trace'),
@@ -30,29 +30,28 @@ export async function startTracing(settings: TracingSettings, log: Logger): Prom
   return startTracingTo(new BatchSpanProcessor({ exporter, exportTimeoutMillis: EXPORT_TIMEOUT }), settings, log);
 }
 
-/** As `startTracing`, with the spans given to `processor`. */
+/** Starts tracing as `startTracing` does, with the spans handed to `processor`. */
 export async function startTracingTo(
   processor: SpanProcessor,
   { samplePercent, host }: Omit<TracingSettings, 'otlpEndpoint'>,
   log: Logger,
 ): Promise<Tracing> {
-  const [api, sdk, { W3CTraceContextPropagator }, { defaultResource, resourceFromAttributes }, spans, sampler] =
+  const [api, sdk, { W3CTraceContextPropagator }, { defaultResource, resourceFromAttributes }, spans] =
     await Promise.all([
       import('@opentelemetry/api'),
       import('@opentelemetry/sdk-trace'),
       import('@opentelemetry/core'),
       import('@opentelemetry/resources'),
       import('./spans.ts'),
-      import('./linkedSampler.ts'),
     ]);
-  const tell = (message: string) => log.warn({ detail: message }, 'traces cannot be sent');
+  const warn = (message: string) => log.warn({ detail: message }, 'sending traces failed');
   const ignore = () => {};
-  api.diag.setLogger({ error: tell, warn: tell, info: ignore, debug: ignore, verbose: ignore }, api.DiagLogLevel.WARN);
+  api.diag.setLogger({ error: warn, warn, info: ignore, debug: ignore, verbose: ignore }, api.DiagLogLevel.WARN);
   const root = new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(samplePercent / 100) });
   const { RECORD_AND_SAMPLED: sampled, NOT_RECORD: dropped } = sdk.SamplingDecision;
   const { version } = packageJson;
   const provider = new sdk.TracerProvider({
-    sampler: sampler.linkedSampler(root, { sampled, dropped }),
+    sampler: linkedSampler(root, { sampled, dropped }),
     resource: defaultResource().merge(
       resourceFromAttributes({
         'service.name': 'passthru',
@@ -68,9 +67,25 @@ export async function startTracingTo(
       try {
         await provider.shutdown();
       } catch (error) {
-        log.warn({ err: error }, 'the last traces could not be sent');
+        log.warn({ err: error }, 'sending the last traces failed');
       }
     },
+  };
+}
+
+/**
+ * Returns a sampler that decides as `inner`, except that a span with links follows the first linked span: a job is sampled
+ * when its call is.
+ * @param decisions the SDK's values, passed in because the SDK is loaded only when tracing is configured
+ */
+function linkedSampler(inner: Sampler, decisions: { sampled: number; dropped: number }): Sampler {
+  return {
+    shouldSample(context, traceId, name, kind, attributes, links) {
+      const [link] = links;
+      if (link === undefined) return inner.shouldSample(context, traceId, name, kind, attributes, links);
+      return { decision: (link.context.traceFlags & 1) === 1 ? decisions.sampled : decisions.dropped };
+    },
+    toString: () => `LinkedSampler{${inner}}`,
   };
 }
 

@@ -1,4 +1,4 @@
-/** The vendors that are told apart; a BMC may call itself anything. */
+/** The vendors with a label of their own. A closed list, because a BMC may report any text. */
 const VENDORS: readonly [RegExp, string][] = [
   [/dell/i, 'dell'],
   [/hpe|hewlett/i, 'hpe'],
@@ -14,8 +14,8 @@ const VENDORS: readonly [RegExp, string][] = [
 ];
 
 /**
- * The label for what a BMC says of its vendor: one of a few words, `other`, or `unknown` when it has not said.
- * @param vendor as ServiceRoot.Vendor (DSP2046); null while that is not known
+ * Returns the metrics label for a vendor: one of a few words, `other`, or `unknown` when the vendor is not known.
+ * @param vendor ServiceRoot.Vendor (DSP2046); null while it has not been read
  */
 export function vendorLabel(vendor: string | null): string {
   if (vendor === null) return 'unknown';

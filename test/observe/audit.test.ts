@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { type AuditRecord, auditRecord } from '../../src/observe/auditRecord.ts';
-import { limitRefusals, MOST, PERIOD } from '../../src/observe/refusalLimit.ts';
+import { limitRefusals, MAX_RECORDED, WINDOW } from '../../src/observe/refusalLimit.ts';
 import { MAX_ARGUMENTS_LENGTH, type ObservedService, startObserved } from './observedService.ts';
 
 const SECRET = 'marker-hunter2';
@@ -236,13 +236,13 @@ describe('a flood of those who are not let in', () => {
       const seen: AuditRecord[] = [];
       const refusals = limitRefusals((record) => void seen.push(record));
       const refused = auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' });
-      for (let count = 0; count < MOST + 3; count++) refusals.record(refused);
-      vi.advanceTimersByTime(PERIOD);
-      expect(seen.map(({ more }) => more)).toEqual([...Array(MOST).fill(null), 3]);
+      for (let count = 0; count < MAX_RECORDED + 3; count++) refusals.record(refused);
+      vi.advanceTimersByTime(WINDOW);
+      expect(seen.map(({ more }) => more)).toEqual([...Array(MAX_RECORDED).fill(null), 3]);
       refusals.record(refused);
-      vi.advanceTimersByTime(PERIOD);
+      vi.advanceTimersByTime(WINDOW);
       refusals.close();
-      expect(seen).toHaveLength(MOST + 2);
+      expect(seen).toHaveLength(MAX_RECORDED + 2);
     } finally {
       vi.useRealTimers();
     }

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test('those who are not let in are counted: unknown ones, and known ones whose role does not allow it', async () => {
+test('refused requests are counted: unauthenticated ones and those that the role does not allow', async () => {
   const users = join(folder, 'users');
   writeFileSync(users, htpasswd('rita', 'anna'));
   await using observed = await startObserved({
@@ -40,13 +40,13 @@ test('those who are not let in are counted: unknown ones, and known ones whose r
   expect(await observed.figure('passthru_refused_total{kind="permission_denied"}')).toBe(1);
 });
 
-test('steps of the store that the database failed are counted', async () => {
+test('store operations that failed in the database are counted', async () => {
   const file = join(folder, 'store.db');
   await using observed = await startObserved({ PASSTHRU_STORE: `sqlite:${file}` });
   expect(await observed.figure('passthru_store_errors_total')).toBe(0);
   const other = new DatabaseSync(file);
   other.exec('begin immediate');
-  // The service waits for another program's write, but not for long.
+  // The service waits only briefly for another program's write.
   expect((await observed.ask('POST', CALL, { bar: 'meow' })).status).toBe(503);
   expect(await observed.figure('passthru_store_errors_total')).toBeGreaterThan(0);
   expect(await observed.figure('passthru_errors_total{kind="store_unavailable"}')).toBe(1);
@@ -58,14 +58,14 @@ test('steps of the store that the database failed are counted', async () => {
   });
 });
 
-test('leases of this process that are lost are counted', async () => {
+test('lost leases of this process are counted', async () => {
   const metrics = createMetrics();
   const count = async () => /^passthru_leases_lost_total (\d+)$/m.exec(await metrics.render())?.[1];
   const store = { ...(await openStore('sqlite::memory:', { log: silentLogger })), shared: true };
   const lease = new Lease(store, { host: 'h', lease: 500, grace: 0 }, silentLogger, metrics.observer);
   await lease.start();
   expect(await count()).toBe('0');
-  // As another process does that takes this one for dead.
+  // As another process does that considers this one dead.
   await store.removeConductor(lease.current().id);
   await vi.waitUntil(async () => (await count()) === '1', { timeout: 10_000 });
   await lease.stop();

@@ -6,19 +6,19 @@ import { createMetrics } from '../../src/observe/metrics.ts';
 const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
 
 /** The names in the first column of the tables. */
-const told = new Set(
+const documented = new Set(
   [...page.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
   ),
 );
 
-test('docs/observability.md tells each figure of ours', async () => {
+test('docs/observability.md lists each of our metrics, and no others', async () => {
   const names = [...(await createMetrics().render()).matchAll(/^# TYPE (passthru_\S+)/gm)].map(([, name]) => name);
-  expect(names.filter((name) => !told.has(name))).toEqual([]);
-  expect([...told].filter((name) => name?.startsWith('passthru_') && !names.includes(name))).toEqual([]);
+  expect(names.filter((name) => !documented.has(name))).toEqual([]);
+  expect([...documented].filter((name) => name?.startsWith('passthru_') && !names.includes(name))).toEqual([]);
 });
 
-test('docs/observability.md tells each key of the audit', () => {
+test('docs/observability.md lists each key of the audit', () => {
   const keys = Object.keys(auditRecord({ action: null, caller: null, outcome: 'done' }));
-  expect(keys.filter((key) => key !== 'audit' && !told.has(key))).toEqual([]);
+  expect(keys.filter((key) => key !== 'audit' && !documented.has(key))).toEqual([]);
 });

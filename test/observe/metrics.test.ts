@@ -31,7 +31,7 @@ test('calls are counted by driver, method and outcome, and timed', async () => {
   expect(await observed.figure('passthru_errors_total{kind="invalid_argument"}')).toBe(2);
 });
 
-test('whatever callers name, no label is made of it', async () => {
+test('unknown drivers and methods get no label of their own', async () => {
   for (let index = 0; index < 20; index++) {
     await observed.ask('POST', `${CALL}made_up_${index}`, {});
     await observed.ask('POST', `/v1/drivers/made_up_${index}/vendor_passthru/x`, {});
@@ -51,7 +51,7 @@ test('whatever callers name, no label is made of it', async () => {
   expect(text).not.toContain((await observed.service.core.nodes.get('fake-1')).uuid);
 });
 
-test('jobs are counted when they are accepted and when they end', async () => {
+test('jobs are counted when accepted and when ended', async () => {
   const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' });
   expect(answer.status).toBe(202);
   const labels = 'driver="fake-hardware",method="second_method"';
@@ -62,7 +62,7 @@ test('jobs are counted when they are accepted and when they end', async () => {
   expect(await observed.figure(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
 });
 
-test('locks: none that was free counts as a wait, and each that was refused is told', async () => {
+test('locks: a free node is no wait, and every refusal is counted', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
   expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(0);
   const { core } = observed.service;
@@ -77,7 +77,7 @@ test('locks: none that was free counts as a wait, and each that was refused is t
   await core.nodes.unlock('fake-1', operator);
 });
 
-test('locks: each wait that came to the node', async () => {
+test('locks: every wait that got the node is measured', async () => {
   const metrics = createMetrics();
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const { core, hardware } = await startCoreOn(store, 'host-a', {}, metrics.observer);
@@ -100,7 +100,7 @@ test('locks: each wait that came to the node', async () => {
   await store.close();
 });
 
-test('requests to BMCs are counted by vendor, verb and class of status, and BMCs that are down', async () => {
+test('requests to BMCs are counted by vendor, verb and class of status; BMCs that are down are counted too', async () => {
   const list = () => observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
   expect((await list()).status).toBe(200);
   // The simulated BMC is Contoso's; the first request is made before it has said so.
@@ -125,11 +125,11 @@ test('requests to BMCs are counted by vendor, verb and class of status, and BMCs
   expect(await away.figure('passthru_errors_total{kind="bmc_unreachable"}')).toBe(5);
 });
 
-test('what is under way: jobs, workers, and those who follow a job', async () => {
+test('gauges: running jobs, workers and watch streams', async () => {
   const metrics = createMetrics();
-  const store = await openStore('sqlite::memory:', { log: silentLogger, onTrouble: () => metrics.storeTrouble() });
+  const store = await openStore('sqlite::memory:', { log: silentLogger, onTrouble: () => metrics.storeFailed() });
   const { core, hardware } = await startCoreOn(store, 'host-a');
-  metrics.read({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
+  metrics.setSources({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
   await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
   const job = await startJob(core, nodeCall('work'));
   const follow = core.jobs.watch(job.id, null, new AbortController().signal);
@@ -154,7 +154,7 @@ test('what is under way: jobs, workers, and those who follow a job', async () =>
   await store.close();
 });
 
-test('names and types are as Prometheus wants them: base units, _total on counters alone, a help for each', async () => {
+test('names follow the conventions of Prometheus: base units, _total on counters only, help for each', async () => {
   const text = await createMetrics().render();
   const types = [...text.matchAll(/^# TYPE (passthru_\S+) (\S+)$/gm)].map(([, name = '', type]) => ({ name, type }));
   expect(types.length).toBeGreaterThan(15);
@@ -180,7 +180,7 @@ test.each([
 ])('the vendor %j has the label %s', (vendor, label) => expect(vendorLabel(vendor)).toBe(label));
 
 describe('metrics.listen', () => {
-  test('takes the figures from the main port to an address that asks for no credentials', async () => {
+  test('moves the metrics from the main port to an address without credentials', async () => {
     await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0' });
     expect((await apart.ask('GET', '/metrics')).status).toBe(404);
     const url = apart.service.metricsUrl!;
@@ -194,14 +194,14 @@ describe('metrics.listen', () => {
   });
 
   test.each(['localhost', '127.0.0.1:9385', '[::1]', 'LOCALHOST:1'])(
-    'answers at loopback by the name %s',
+    'serves loopback under the name %s',
     async (host) => {
       expect((await askBy(host)).status).toBe(200);
     },
   );
 
   test.each(['evil.example', 'evil.example:9385', '127.0.0.1.evil.example', '192.0.2.1'])(
-    'answers nothing at loopback by the name %s, which somebody else can have pointed there, and says so in the audit',
+    'refuses loopback under the name %s, which could be DNS rebinding, and audits it',
     async (host) => {
       for (const path of ['/metrics', '/']) {
         const { status, text, record } = await askBy(host, path);
@@ -212,7 +212,7 @@ describe('metrics.listen', () => {
     },
   );
 
-  test('answers by every name where others than this machine are let in', async () => {
+  test('serves every name at an address that is not loopback', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'passthru-metrics-'));
     writeFileSync(join(folder, 'users'), htpasswd('ann'));
     const environment = {
@@ -224,7 +224,7 @@ describe('metrics.listen', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('stops the start where it cannot be listened at, and leaves nothing behind', async () => {
+  test('fails the start when it cannot be bound, and leaves nothing behind', async () => {
     const { host } = new URL(observed.service.url);
     await expect(startObserved({ PASSTHRU_METRICS_LISTEN: host })).rejects.toThrow(
       /metrics\.listen: cannot listen on 127\.0\.0\.1/,
@@ -232,7 +232,7 @@ describe('metrics.listen', () => {
   });
 });
 
-/** What `metrics.listen` answers when it is called `host`, and what the audit says of that. */
+/** Returns the response of `metrics.listen` to the Host header `host`, and the last audit record. */
 async function askBy(host: string, path = '/metrics', environment: Record<string, string> = {}) {
   await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0', ...environment });
   const { port } = new URL(apart.service.metricsUrl!);
