@@ -28,30 +28,30 @@ import { createRestHandler } from './rest/handler.ts';
 import { createRpcHandler, type RpcLimits, type RpcOptions } from './rpc/handler.ts';
 import { openStore } from './store/open.ts';
 
-/** The service, ready. */
+/** A running service. */
 export interface Service {
-  /** Where it listens: `http://127.0.0.1:6385`. */
+  /** Its URL, for example `http://127.0.0.1:6385`. */
   url: string;
-  /** Where its figures are when they have an address of their own (`metrics.listen`); otherwise null. */
+  /** The URL of the metrics when they have their own address (`metrics.listen`); otherwise null. */
   metricsUrl: string | null;
   core: Core;
   /**
-   * Stops it: new calls are refused, running ones get the configured grace to end, then connections, drivers and the
-   * store are closed. A second call waits for the first.
+   * Stops the service: refuses new calls, gives running ones the configured grace period, then closes connections, drivers
+   * and the store. A second call waits for the first.
    */
   close(): Promise<void>;
 }
 
 export interface ServiceOptions {
   log: Logger;
-  /** Where the records of the audit go. Default: nowhere. */
+  /** Receives the audit records. Default: none. */
   audit?: AuditSink | null;
 }
 
 /**
- * Starts the service that `config` describes. What a failed start had begun is ended again.
- * @throws ConfigError for a nodes file or a file of keys that is wrong; a PassthruError whose message is for the operator when the store,
- *   a driver module or the address cannot be used
+ * Starts a service. A failed start leaves nothing running.
+ * @throws ConfigError for an invalid nodes file or key file; a PassthruError with a message for the operator when the store, a
+ *   driver module or the address cannot be used
  */
 export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
   const observation = await createObservation(config, audit, log);
@@ -72,7 +72,7 @@ export async function startService(config: Config, { log, audit = null }: Servic
 async function startWith(access: Access, observation: Observation, config: Config, log: Logger): Promise<Service> {
   const cipher = readSecretsCipher(config.secrets);
   if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
-    log.warn({}, 'passwords of BMCs are kept in the clear: set secrets.key_file; see docs/security.md');
+    log.warn({}, 'BMC passwords are stored unencrypted: set secrets.key_file; see docs/security.md');
   }
   const store = await openStore(config.store, { log, cipher, onTrouble: () => observation.storeFailed() });
   try {
@@ -144,7 +144,7 @@ async function makeHardwareTypes(
     createIdracHardwareType(clients, settings),
     createFakeHardwareType({ vendorDelay: fake.vendor_delay }),
     createIpmiHardwareType({ observe: (run) => observation.ipmitoolRun(run) }),
-    // Their paths are absolute already.
+    // The paths in the configuration are absolute.
     ...(await loadDriverModules(drivers, process.cwd(), { log })),
   ];
 }
@@ -230,7 +230,7 @@ function makeService(
     const stopped = core.shutdown(config.shutdown_grace);
     listener.drain();
     await stopped;
-    // Nothing runs any more; what is left is answers on their way to slow readers.
+    // No call is running any more; only responses to slow clients are left.
     await listener.close(Math.max(0, begun + config.shutdown_grace - performance.now()));
     await Promise.all([store.close(), access.close(), observation.close()]);
     log.info({}, 'stopped');

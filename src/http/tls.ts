@@ -7,30 +7,30 @@ import { readFault, watchFiles } from '../config/watchedFile.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
-/** What the listener speaks TLS with. */
+/** The TLS settings of the listener. */
 export interface ListenerTls {
-  /** PEM: the service's certificate first, then those between it and its authority. */
+  /** PEM: the service's certificate, followed by its intermediates. */
   certFile: string;
   /** PEM, without a passphrase. */
   keyFile: string;
-  /** PEM: the authorities of client certificates; null when clients are not asked for one. */
+  /** PEM: the CAs of client certificates; null when none is requested. */
   clientCaFile: string | null;
-  /** Whether a connection without a certificate of theirs is refused; else its calls are told that it has none. */
+  /** Whether to refuse connections without a valid client certificate; otherwise only their calls are refused. */
   requireClientCertificate: boolean;
 }
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
- * The context of new connections, made of the files as they are now: TLS 1.2 and up.
- * @throws kind `failed_precondition` with the key of the configuration and the reason
+ * Returns the options of new connections from the current files: TLS 1.2 and up.
+ * @throws kind `failed_precondition` with the configuration key and the reason
  */
-function readTlsContext({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
+function readTlsOptions({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
   const cert = read('tls.cert_file', certFile);
   const [own] = certificates('tls.cert_file', certFile, cert);
   const key = read('tls.key_file', keyFile);
   if (!own.checkPrivateKey(privateKey(keyFile, key))) {
-    throw unusable('tls.key_file', keyFile, 'is not the key of the certificate in tls.cert_file');
+    throw unusable('tls.key_file', keyFile, 'does not match the certificate in tls.cert_file');
   }
   const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2' };
   if (clientCaFile === null) return context;
@@ -40,9 +40,9 @@ function readTlsContext({ certFile, keyFile, clientCaFile }: ListenerTls): Secur
 }
 
 /**
- * An HTTP server that speaks TLS, and HTTP/2 or HTTP/1.1 by ALPN, with the files of `tls`, which are read again when they
- * change while it listens. Its event `secureConnection` is what `connection` is to a server in the clear.
- * @throws kind `failed_precondition` with the key of the configuration and the reason
+ * Creates an HTTPS server that offers HTTP/2 and HTTP/1.1 by ALPN. It reloads the files of `tls` when they change while it
+ * listens. Its event `secureConnection` corresponds to `connection` of an unencrypted server.
+ * @throws kind `failed_precondition` with the configuration key and the reason
  */
 export function createTlsServer(
   tls: ListenerTls,
@@ -53,32 +53,32 @@ export function createTlsServer(
   const server = createServer(
     {
       ...options,
-      ...readTlsContext(tls),
+      ...readTlsOptions(tls),
       ALPNProtocols: ['h2', 'http/1.1'],
       requestCert: tls.clientCaFile !== null,
       rejectUnauthorized: tls.requireClientCertificate,
     },
     handle,
   );
-  // What does not get as far as HTTP is nobody's call: scanners, and clients that do not trust the certificate.
-  server.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
-  server.once('listening', () => server.once('close', renewTlsContext(server, tls, log)));
+  // Only at debug level: scanners, and clients that do not trust the certificate.
+  server.on('tlsClientError', (error) => log.debug({ err: error }, 'TLS handshake failed'));
+  server.once('listening', () => server.once('close', watchTlsFiles(server, tls, log)));
   return server;
 }
 
 /**
- * Gives `server` a new context when a file has changed. While the files do not fit together, as in the middle of being
- * changed, the one before stays. Connections that are open keep theirs.
- * @returns ends the watch
+ * Updates the TLS context of `server` when a file changes. While the files do not match, as in the middle of a change, the
+ * previous context stays. Open connections keep theirs.
+ * @returns a function that ends the watch
  */
-function renewTlsContext(server: Server, tls: ListenerTls, log: Logger): () => void {
+function watchTlsFiles(server: Server, tls: ListenerTls, log: Logger): () => void {
   const files = [tls.certFile, tls.keyFile, tls.clientCaFile].filter((file) => file !== null);
   return watchFiles(files, () => {
     try {
-      server.setSecureContext(readTlsContext(tls));
-      log.info({ files }, 'the certificates were read again');
+      server.setSecureContext(readTlsOptions(tls));
+      log.info({ files }, 'certificates reloaded');
     } catch (error) {
-      log.error({ why: (error as Error).message }, 'the certificates cannot be used; those before stay');
+      log.error({ why: (error as Error).message }, 'invalid certificates, keeping the previous ones');
     }
   });
 }
@@ -96,16 +96,16 @@ function certificates(key: string, file: string, pem: string): [X509Certificate,
     const [first, ...others] = [...pem.matchAll(PEM)].map(([block]) => new X509Certificate(block));
     if (first !== undefined) return [first, ...others];
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw unusable(key, file, 'holds no certificate in PEM');
+  throw unusable(key, file, 'contains no PEM certificate');
 }
 
 function privateKey(file: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw unusable('tls.key_file', file, 'holds no private key in PEM without a passphrase');
+    throw unusable('tls.key_file', file, 'contains no PEM private key without a passphrase');
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Action } from '../auth/actions.ts';
 
-/** What each RPC does, by service and method. One that is not here is refused to everybody. */
+/** The action of each RPC, by service and method. A method without an entry is refused to everyone. */
 export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.PassthruService/ListNodeMethods': 'list methods',
   'passthru.v1.PassthruService/CallNodeMethod': 'call a method',
@@ -31,7 +31,7 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': 'read the descriptions of the services',
 };
 
-/** What the method called `name`, such as `passthru.v1.NodeService/GetNode`, does; undefined when nothing says so. */
+/** Returns the action of the method `name`, such as `passthru.v1.NodeService/GetNode`; undefined without an entry. */
 export function rpcAction(name: string): Action | undefined {
   return Object.hasOwn(RPC_ACTIONS, name) ? RPC_ACTIONS[name] : undefined;
 }

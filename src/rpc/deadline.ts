@@ -2,7 +2,7 @@ import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
 import { MAX_DELAY } from '../core/waiting.ts';
-import { refuseField } from './errors.ts';
+import { invalidField } from './errors.ts';
 
 /** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
 export interface CallEnd extends Disposable {
@@ -69,7 +69,7 @@ export function lockWaitMs(duration: Duration | undefined): number | null {
   if (duration === undefined) return null;
   const { seconds, nanos } = duration;
   if (seconds < 0n || nanos < 0 || nanos > 999_999_999) {
-    throw refuseField('lock_wait', 'must be a duration of 0 or more seconds');
+    throw invalidField('lock_wait', 'must be a duration of 0 or more seconds');
   }
   return Number(seconds) * 1000 + Math.ceil(nanos / 1e6);
 }

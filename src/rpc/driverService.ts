@@ -3,9 +3,9 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import type { HardwareType } from '../core/hardware.ts';
 import type { Enter } from './authorize.ts';
-import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
+import { cutPage, pageSize, previousKey } from './page.ts';
 
-/** Tells which drivers there are. */
+/** Implements DriverService: lists the drivers. */
 export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
   const toMessage = (type: HardwareType, hosts: string[]): MessageInitShape<typeof DriverSchema> => ({
     name: type.name,
@@ -17,7 +17,7 @@ export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {
   return {
     async listDrivers(request, context) {
       const size = pageSize(request.pageSize);
-      const after = lastOfPageBefore('drivers', request.pageToken, (text) => text !== '');
+      const after = previousKey('drivers', request.pageToken, (text) => text !== '');
       const { core } = enter(context);
       const types = core.drivers.list().filter((type) => after === null || type.name > after);
       const [page, nextPageToken] = cutPage('drivers', types, size, (type) => type.name);

@@ -33,19 +33,19 @@ export interface GrpcUnaryOptions
 /** The bytes before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const ENVELOPE_BYTES = 5;
 
-/** Why the signal of a call fires that has ended. One for all: an error of its own, with its stack, takes a tenth of a call. */
+/** The abort reason of ended calls. One for all: an error per call, with its stack, would cost a tenth of a call. */
 const ENDED = new Error('the call has ended');
 
 /**
- * Serves what nearly every gRPC call is, one message in binary and uncompressed, in one go. Connect's own handler, made for
- * streams, passes it through nine generators, which takes more of the processor than a call under its lock. All that is out
- * of the common (JSON, compression, a message that is too large or malformed, a deadline over the maximum) is `connects`:
- * it is given the request as if nobody had read of it.
+ * Returns a fast handler for the usual gRPC call: one uncompressed binary message. Connect's own handler, made for streams,
+ * passes it through nine generators, which costs more processor time than a call under its lock. Anything else (JSON,
+ * compression, oversized or malformed messages, a timeout over the maximum) falls back to `fallback`, Connect's handler, with
+ * the body replayed.
  */
 export function grpcUnaryHandler(
   spec: MethodImplSpec & { kind: 'unary' },
   options: GrpcUnaryOptions,
-  connects: UniversalHandlerFn,
+  fallback: UniversalHandlerFn,
 ): UniversalHandlerFn {
   const { readMaxBytes, maxTimeoutMs, acceptCompression, compressMinBytes, shutdownSignal } = options;
   const serialization = createMethodSerializationLookup(spec.method, undefined, undefined, options);
@@ -63,12 +63,12 @@ export function grpcUnaryHandler(
     );
     const timeout = parseTimeout(header.get(headerTimeout), maxTimeoutMs);
     const isPlain = request.method === 'POST' && parseContentType(header.get(headerContentType))?.binary === true;
-    if (!isPlain || compression.request !== null || compression.error || timeout.error) return connects(request);
+    if (!isPlain || compression.request !== null || compression.error || timeout.error) return fallback(request);
 
     const begun = performance.now();
-    const read = await readMessage(request.body as AsyncIterable<Uint8Array>, readMaxBytes);
-    const message = parsed(input.parse, read.bytes);
-    if (message === null) return connects({ ...request, body: replayed(read) });
+    const received = await receiveMessage(request.body as AsyncIterable<Uint8Array>, readMaxBytes);
+    const message = tryParse(input.parse, received.message);
+    if (message === null) return fallback({ ...request, body: replay(received) });
 
     const { timeoutMs } = timeout;
     const context = createHandlerContext({
@@ -88,59 +88,64 @@ export function grpcUnaryHandler(
     if (compression.response !== null) context.responseHeader.set(headerEncoding, compression.response.name);
     let body: AsyncIterable<Uint8Array> | undefined;
     try {
-      const answer = output.serialize(await invokeUnaryImplementation(spec, context, message, []));
+      const response = output.serialize(await invokeUnaryImplementation(spec, context, message, []));
       const { flags, data } = await envelopeCompress(
-        { flags: 0, data: answer },
+        { flags: 0, data: response },
         compression.response,
         compressMinBytes,
       );
       body = createAsyncIterable([encodeEnvelope(flags, data)]);
     } catch (error) {
-      const told = error instanceof ConnectError ? error : new ConnectError('internal error', Code.Internal);
-      setTrailerStatus(context.responseTrailer, told);
+      const status = error instanceof ConnectError ? error : new ConnectError('internal error', Code.Internal);
+      setTrailerStatus(context.responseTrailer, status);
     }
     context.abort(ENDED);
     return { status: 200, header: context.responseHeader, body, trailer: context.responseTrailer };
   };
 }
 
-/** What was read of a request, and what is left to read. */
-interface Read {
+/** A request that was read, as far as needed. */
+interface Received {
   chunks: Uint8Array[];
   rest: AsyncIterator<Uint8Array>;
-  /** Why there is nothing left to read: the request broke off, or its caller is not let in. */
+  /** The bytes of the only message; absent when the request is not one uncompressed message. */
+  message?: Uint8Array;
+  /** Why reading ended early: the request broke off, or its caller was refused. */
   failure?: unknown;
 }
 
-/** Reads a request that is one uncompressed message of at most `most` bytes, and its `bytes`; of another as far as that shows. */
-async function readMessage(body: AsyncIterable<Uint8Array>, most: number): Promise<Read & { bytes?: Uint8Array }> {
-  const read: Read & { bytes?: Uint8Array } = { chunks: [], rest: body[Symbol.asyncIterator]() };
+/** Reads a request until it ends, or exceeds `maxBytes` of message. */
+async function receiveMessage(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Received> {
+  const received: Received = { chunks: [], rest: body[Symbol.asyncIterator]() };
+  const { chunks, rest } = received;
   let length = 0;
   try {
-    for (let next = await read.rest.next(); next.done !== true; next = await read.rest.next()) {
-      read.chunks.push(next.value);
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      chunks.push(next.value);
       length += next.value.length;
-      if (length > most + ENVELOPE_BYTES) return read;
+      if (length > maxBytes + ENVELOPE_BYTES) return received;
     }
   } catch (error) {
-    return { ...read, failure: error };
+    return { ...received, failure: error };
   }
-  const all = read.chunks.length === 1 ? (read.chunks[0] as Uint8Array) : Buffer.concat(read.chunks);
-  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return read;
+  const all = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return received;
   const { buffer, byteOffset } = all;
-  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES)
-    read.bytes = all.subarray(ENVELOPE_BYTES);
-  return read;
+  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES) {
+    received.message = all.subarray(ENVELOPE_BYTES);
+  }
+  return received;
 }
 
-async function* replayed(read: Read): AsyncGenerator<Uint8Array> {
-  yield* read.chunks;
-  if ('failure' in read) throw read.failure;
-  yield* { [Symbol.asyncIterator]: () => read.rest };
+/** Yields a request as if nothing of it had been read. */
+async function* replay(received: Received): AsyncGenerator<Uint8Array> {
+  yield* received.chunks;
+  if ('failure' in received) throw received.failure;
+  yield* { [Symbol.asyncIterator]: () => received.rest };
 }
 
-/** Null when `bytes` are no such message: Connect's handler tells that. */
-function parsed<M>(parse: (bytes: Uint8Array) => M, bytes: Uint8Array | undefined): M | null {
+/** Returns the parsed message; null when it is absent or malformed, which Connect's handler reports. */
+function tryParse<M>(parse: (bytes: Uint8Array) => M, bytes: Uint8Array | undefined): M | null {
   if (bytes === undefined) return null;
   try {
     return parse(bytes);

@@ -4,12 +4,12 @@ import { type Health, HealthCheckResponse_ServingStatus as Status } from '../../
 import type { Core } from '../core/core.ts';
 import { callEnd } from './deadline.ts';
 
-/** How often a Watch looks whether the service still takes calls, in milliseconds. */
+/** How often a Watch checks whether the service still takes calls, in ms. */
 const WATCH_INTERVAL = 5000;
 
 /**
- * The gRPC health protocol (grpc/doc/health-checking.md; List: gRFC A90). All services take calls or none does.
- * @param services the full names of the services; the empty name stands for the server
+ * Implements the gRPC health protocol (grpc/doc/health-checking.md; List: gRFC A90). Either all services take calls or none.
+ * @param services the full names of the services; the empty name for the server is added
  */
 export function healthService(core: Core, services: readonly string[]): ServiceImpl<typeof Health> {
   const names = new Set(['', ...services]);
@@ -33,14 +33,14 @@ export function healthService(core: Core, services: readonly string[]): ServiceI
     async *watch(request, context) {
       using end = callEnd(context);
       const { signal } = end;
-      let told: Status | null = null;
+      let sent: Status | null = null;
       while (!signal.aborted) {
         const now = names.has(request.service) ? await status() : Status.SERVICE_UNKNOWN;
-        if (now !== told) yield { status: now };
-        told = now;
+        if (now !== sent) yield { status: now };
+        sent = now;
         await sleep(WATCH_INTERVAL, undefined, { signal, ref: false }).catch(() => {});
       }
-      if (told === Status.SERVING && (await status()) === Status.NOT_SERVING) yield { status: Status.NOT_SERVING };
+      if (sent === Status.SERVING && (await status()) === Status.NOT_SERVING) yield { status: Status.NOT_SERVING };
       throw signal.reason;
     },
   };

@@ -3,10 +3,10 @@ import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
 import { isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { refuseField } from './errors.ts';
-import { cutPage, lastOfPageBefore, pageSize } from './page.ts';
+import { invalidField } from './errors.ts';
+import { cutPage, pageSize, previousKey } from './page.ts';
 
-/** Looks up and cancels jobs. */
+/** Implements JobService: looks up and cancels jobs. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
   return {
     async getJob(request, context) {
@@ -16,8 +16,8 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
     async listJobs(request, context) {
       const size = pageSize(request.pageSize);
       const state = jobStateFromMessage(request.state);
-      if (state === undefined) throw refuseField('state', `must be a JobState, not ${request.state}`);
-      const olderThan = lastOfPageBefore('jobs', request.pageToken, isUuid);
+      if (state === undefined) throw invalidField('state', `must be a JobState, not ${request.state}`);
+      const olderThan = previousKey('jobs', request.pageToken, isUuid);
       const found = await enter(context).core.jobs.list({
         limit: size + 1,
         olderThan,

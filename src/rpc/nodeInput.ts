@@ -3,14 +3,14 @@ import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node
 import { isFiniteJson } from '../contract/value.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NewNode, Node, NodeUpdate } from '../core/node.ts';
-import { refuseField } from './errors.ts';
+import { invalidField } from './errors.ts';
 
 /**
  * Returns the node to enrol. Strings that are empty in the message are absent, and output-only fields are ignored.
  * @throws kind `invalid_argument` when the driver is missing or a Struct holds numbers that JSON cannot
  */
 export function newNode(given: NodeMessage): NewNode {
-  if (given.driver === '') throw refuseField('node.driver', 'must be given');
+  if (given.driver === '') throw invalidField('node.driver', 'must be given');
   return {
     uuid: given.uuid === '' ? undefined : given.uuid,
     name: textOrNull(given.name),
@@ -33,11 +33,11 @@ function textOrNull(text: string): string | null {
 /** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinite numbers. */
 function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
   if (struct === undefined) return {};
-  if (!isFiniteJson(struct)) throw refuseField(field, 'must not hold NaN or infinite numbers');
+  if (!isFiniteJson(struct)) throw invalidField(field, 'must not hold NaN or infinite numbers');
   return struct;
 }
 
-/** The fields that hold an object, whose members a path may name: `driver_info.KEY`. KEY is what follows the first dot. */
+/** The fields that hold an object. A path may name one member, `driver_info.KEY`; KEY is everything after the first dot. */
 const OBJECTS = { driver_info: 'driverInfo', extra: 'extra', properties: 'properties' } as const;
 
 const PLAIN = ['name', 'driver', 'vendor_interface', 'description', 'maintenance', 'maintenance_reason'];
@@ -45,12 +45,12 @@ const PLAIN = ['name', 'driver', 'vendor_interface', 'description', 'maintenance
 const ALLOWED = [...PLAIN, ...Object.keys(OBJECTS).flatMap((field) => [field, `${field}.KEY`])].join(', ');
 
 /**
- * What an UpdateNode asks for, as a function of the node that it changes. A path whose field `values` lacks removes it;
- * a removed vendor_interface is the driver's default again.
- * @throws kind `invalid_argument` when there is no path, or one that names no field that may be changed
+ * Returns the changes of an UpdateNode, as a function of the node to change. A path without a value removes its field; a
+ * removed vendor_interface is reset to the driver's default.
+ * @throws kind `invalid_argument` when there is no path, or one that does not name a changeable field
  */
 export function nodeChanges(paths: readonly string[], given: NodeMessage | undefined): (node: Node) => NodeUpdate {
-  if (paths.length === 0) throw refuseField('update_mask', `must name the fields to change: ${ALLOWED}`);
+  if (paths.length === 0) throw invalidField('update_mask', `must name the fields to change: ${ALLOWED}`);
   for (const path of paths) checkPath(path);
   const values = given ?? create(NodeSchema);
   const objects = {
@@ -77,7 +77,7 @@ export function nodeChanges(paths: readonly string[], given: NodeMessage | undef
 function checkPath(path: string): void {
   const { field, key } = splitPath(path);
   if (key === null ? PLAIN.includes(field) || isObjectField(field) : key !== '' && isObjectField(field)) return;
-  throw refuseField('update_mask', `must name fields that can be changed, not '${path}'; allowed: ${ALLOWED}`);
+  throw invalidField('update_mask', `must name changeable fields, not '${path}'; allowed: ${ALLOWED}`);
 }
 
 function setPlain(changes: NodeUpdate, path: string, values: NodeMessage): void {
@@ -103,10 +103,10 @@ function setPlain(changes: NodeUpdate, path: string, values: NodeMessage): void 
   }
 }
 
-/** `object` with the member `key` as it is in `values`, without it when it is not there. */
+/** Returns `object` with the member `key` taken from `values`, or removed when absent there. */
 function withMember(object: JsonObject, values: JsonObject, key: string): JsonObject {
   const members = Object.entries(object).filter(([name]) => name !== key);
-  // fromEntries makes own members of every name, __proto__ too.
+  // fromEntries makes own members of all names, including __proto__.
   if (Object.hasOwn(values, key)) members.push([key, values[key] ?? null]);
   return Object.fromEntries(members);
 }

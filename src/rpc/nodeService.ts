@@ -5,15 +5,15 @@ import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd, lockWaitMs } from './deadline.ts';
-import { refuseField } from './errors.ts';
+import { invalidField } from './errors.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
-import { cutPage, lastOfPageBefore, pageSize, refusePageToken } from './page.ts';
+import { cutPage, invalidPageToken, pageSize, previousKey } from './page.ts';
 
-/** Enrols and manages nodes. */
+/** Implements NodeService: enrols and manages nodes. */
 export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
   return {
     async createNode(request, context) {
-      if (request.node === undefined) throw refuseField('node', 'must be given');
+      if (request.node === undefined) throw invalidField('node', 'must be given');
       const node = newNode(request.node);
       const { core, caller } = enter(context);
       return { node: nodeToMessage(await core.nodes.create(node, caller)) };
@@ -25,7 +25,7 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
     },
     async listNodes(request, context) {
       const size = pageSize(request.pageSize);
-      const marker = lastOfPageBefore('nodes', request.pageToken, isUuid);
+      const marker = previousKey('nodes', request.pageToken, isUuid);
       const { core } = enter(context);
       const found = await core.nodes
         .list({
@@ -37,8 +37,8 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
           maintenance: request.maintenance,
         })
         .catch((error) => {
-          // The node that the page before ended with was removed meanwhile.
-          throw error instanceof PassthruError && error.kind === 'node_not_found' ? refusePageToken() : error;
+          // The last node of the previous page has been removed.
+          throw error instanceof PassthruError && error.kind === 'node_not_found' ? invalidPageToken() : error;
         });
       const [page, nextPageToken] = cutPage('nodes', found, size, (node) => node.uuid);
       return { nodes: page.map(nodeToMessage), nextPageToken };

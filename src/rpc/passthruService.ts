@@ -13,9 +13,9 @@ import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd, lockWaitMs } from './deadline.ts';
-import { refuseField } from './errors.ts';
+import { invalidField } from './errors.ts';
 
-/** Lists and calls vendor methods, and follows jobs. */
+/** Implements PassthruService: lists and calls vendor methods, and watches jobs. */
 export function passthruService(enter: Enter): ServiceImpl<typeof PassthruService> {
   return {
     async listNodeMethods(request, context) {
@@ -64,7 +64,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     },
     async *watchJob(request, context) {
       const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
-      if (after !== null && after < 0) throw refuseField('after_revision', 'must not be negative');
+      if (after !== null && after < 0) throw invalidField('after_revision', 'must not be negative');
       const { core } = enter(context);
       using end = callEnd(context);
       for await (const job of core.jobs.watch(request.jobId, after, end.signal)) {
@@ -74,10 +74,10 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
   };
 }
 
-/** The core checks how deep they nest; NaN and infinities come in binary alone. */
+/** Rejects NaN and infinities, which only binary messages can hold. The core checks the depth. */
 function readArguments(given: JsonObject | undefined): JsonObject {
   if (given === undefined) return {};
-  if (!isFiniteJson(given)) throw refuseField('arguments', 'must not hold NaN or infinite numbers');
+  if (!isFiniteJson(given)) throw invalidField('arguments', 'must not hold NaN or infinite numbers');
   return given;
 }
 
@@ -96,7 +96,7 @@ function outcomeToMessage(outcome: Outcome): MessageInitShape<typeof CallNodeMet
 
 type MethodMessage = MessageInitShape<typeof VendorMethodSchema>;
 
-/** By the array of methods, which is the same object for the same interface. */
+/** The described methods of each interface, by its array of methods, which is one object. */
 const descriptions = new WeakMap<readonly Method<never>[], MethodMessage[]>();
 
 function describe(methods: readonly Method<never>[]): MethodMessage[] {

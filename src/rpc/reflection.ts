@@ -12,16 +12,16 @@ import type * as v1 from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import type * as v1alpha from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
 import type { Enter } from './authorize.ts';
 
-/** An answer in plain values, which fit the messages of both versions. */
-type Answer =
+/** A response in plain values, which fit the messages of both versions. */
+type Response =
   | { case: 'fileDescriptorResponse'; value: { fileDescriptorProto: Uint8Array[] } }
   | { case: 'allExtensionNumbersResponse'; value: { baseTypeName: string } }
   | { case: 'listServicesResponse'; value: { service: { name: string }[] } }
   | { case: 'errorResponse'; value: { errorCode: number; errorMessage: string } };
 
 /**
- * The gRPC server reflection protocol (grpc/doc/server-reflection.md) for `services`; its two versions differ in the
- * names of their messages alone.
+ * Implements gRPC server reflection (grpc/doc/server-reflection.md) for `services`. Its two versions differ only in the names
+ * of their messages.
  */
 export function reflectionService(enter: Enter, services: readonly DescService[]) {
   const index = new DescriptorIndex(services);
@@ -32,13 +32,16 @@ export function reflectionService(enter: Enter, services: readonly DescService[]
     ) {
       enter(context);
       for await (const request of requests) {
-        yield { validHost: request.host, originalRequest: request, messageResponse: answer(index, request) };
+        yield { validHost: request.host, originalRequest: request, messageResponse: respond(index, request) };
       }
     },
   };
 }
 
-function answer(index: DescriptorIndex, request: v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest): Answer {
+function respond(
+  index: DescriptorIndex,
+  request: v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest,
+): Response {
   const { messageRequest } = request;
   switch (messageRequest.case) {
     case 'listServices':
@@ -50,33 +53,33 @@ function answer(index: DescriptorIndex, request: v1.ServerReflectionRequest | v1
     case 'fileContainingExtension':
       return files(undefined);
     case 'allExtensionNumbersOfType':
-      // No message here is ever extended: that is a thing of proto2.
+      // No message here has extensions: those are a feature of proto2.
       if (index.bySymbol(messageRequest.value) === undefined) return files(undefined);
       return { case: 'allExtensionNumbersResponse', value: { baseTypeName: messageRequest.value } };
     default:
-      return failure(Code.InvalidArgument, 'nothing is asked');
+      return failure(Code.InvalidArgument, 'the request is empty');
   }
 }
 
-/** `file` and all that it imports. */
-function files(file: DescFile | undefined): Answer {
+/** Returns `file` with all its imports. */
+function files(file: DescFile | undefined): Response {
   if (file === undefined) return failure(Code.NotFound, 'not found');
   const fileDescriptorProto = [...withImports(file)].map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
   return { case: 'fileDescriptorResponse', value: { fileDescriptorProto } };
 }
 
-function failure(errorCode: Code, errorMessage: string): Answer {
+function failure(errorCode: Code, errorMessage: string): Response {
   return { case: 'errorResponse', value: { errorCode, errorMessage } };
 }
 
-/** `file` first, since clients take the first for the one they asked for. */
+/** Returns `file` and its imports, transitively. `file` comes first: clients take the first one for the requested one. */
 function withImports(file: DescFile, found = new Set<DescFile>()): Set<DescFile> {
   found.add(file);
   for (const dependency of file.dependencies) if (!found.has(dependency)) withImports(dependency, found);
   return found;
 }
 
-/** Finds the file that declares something. */
+/** Finds the file that declares a symbol. */
 class DescriptorIndex {
   /** The full names of the services. */
   readonly services: string[];
@@ -120,7 +123,7 @@ class DescriptorIndex {
 
   #addEnum(enumeration: DescEnum): void {
     this.#symbols.set(enumeration.typeName, enumeration.file);
-    // The values of an enum are named beside it, not in it.
+    // The values of an enum are in the scope around it.
     const scope = enumeration.typeName.slice(0, enumeration.typeName.lastIndexOf('.') + 1);
     for (const value of enumeration.values) this.#symbols.set(scope + value.name, enumeration.file);
   }

@@ -1,15 +1,12 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Code, ConnectError, type ContextValues } from '@connectrpc/connect';
 import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
-
-type HttpRequest = IncomingMessage | Http2ServerRequest;
-type HttpResponse = ServerResponse | Http2ServerResponse;
+import type { HttpRequest, HttpResponse } from '../http/message.ts';
 
 /**
- * `request` as Connect takes it. As `universalRequestFromNodeRequest` of @connectrpc/connect-node, which makes an error for
- * the end of every call, with its stack, also of those that were answered, and a URL of what is known to be a path.
- * @throws TypeError when the request has no Host, or a malformed one
+ * Returns `request` in the form that Connect takes. Replaces `universalRequestFromNodeRequest` of @connectrpc/connect-node,
+ * which creates an error with its stack at the end of every call, also of successful ones, and parses a URL of a known path.
+ * @throws TypeError when the Host of the request is missing or malformed
  */
 export function toUniversalRequest(
   request: HttpRequest,
@@ -19,28 +16,29 @@ export function toUniversalRequest(
   const { headers, socket, httpVersion, method = '', url = '' } = request;
   const origin = `${'encrypted' in socket ? 'https' : 'http'}://${headers[':authority'] ?? headers.host ?? ''}`;
   if (!URL.canParse(origin)) throw new TypeError('the request has no valid Host');
-  const left = new AbortController();
-  // Of a request that breaks off the answer is closed too.
+  const disconnected = new AbortController();
+  // When a request breaks off, its response is closed too.
   request.on('error', () => {});
   response.once('close', () => {
-    if (!response.writableEnded) left.abort(new ConnectError('the caller has gone', Code.Canceled));
+    if (!response.writableEnded) disconnected.abort(new ConnectError('the caller has disconnected', Code.Canceled));
   });
   return {
     httpVersion,
     method,
     url: origin + url,
     header: toWebHeaders(headers),
-    // Connect's reader ends the request when it has seen enough; what comes behind on the connection is still to be read.
+    // Connect's reader would destroy the request when it has seen enough, and with it what follows on the connection.
     body: request.iterator({ destroyOnReturn: false }),
-    signal: left.signal,
+    signal: disconnected.signal,
     contextValues,
   };
 }
 
 /**
- * Sends Connect's answer to the request with `signal`. As `universalResponseToNodeResponse` of @connectrpc/connect-node, but
- * what is no stream is sent in one step, with its trailers.
- * @param isStream whether what there is of the answer is to be sent at once
+ * Sends Connect's response. Replaces `universalResponseToNodeResponse` of @connectrpc/connect-node, but sends a response that
+ * is not a stream in one step, together with its trailers.
+ * @param signal fires when the caller disconnects
+ * @param isStream whether to send each chunk immediately
  */
 export async function sendUniversalResponse(
   { status, header, body, trailer }: UniversalServerResponse,
@@ -48,7 +46,7 @@ export async function sendUniversalResponse(
   signal: AbortSignal,
   isStream: boolean,
 ): Promise<void> {
-  // Of the two, whose methods are the same here, TypeScript takes no call.
+  // The two types share these methods, but TypeScript rejects calls on their union.
   const response = to as ServerResponse;
   const chunks = body?.[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
@@ -57,9 +55,9 @@ export async function sendUniversalResponse(
       held.push(next.value);
       continue;
     }
-    // Not before there is something to send: until then the method may set headers.
+    // Not before the first chunk: until then the method may set headers.
     if (!response.headersSent) response.writeHead(status, toNodeHeaders(header));
-    if (!response.write(next.value)) await roomOrEnd(response, signal);
+    if (!response.write(next.value)) await drained(response, signal);
     if (signal.aborted) {
       await chunks?.throw?.(signal.reason);
       return;
@@ -70,8 +68,8 @@ export async function sendUniversalResponse(
   response.end(held.length === 1 ? held[0] : Buffer.concat(held));
 }
 
-/** Resolves when `response` can take more, or its caller has gone. */
-async function roomOrEnd(response: ServerResponse, signal: AbortSignal): Promise<void> {
+/** Resolves when `response` accepts more data, or its caller has disconnected. */
+async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
     const done = () => {
@@ -98,8 +96,8 @@ function toWebHeaders(headers: IncomingHttpHeaders): Headers {
 function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = {};
   headers?.forEach((value, name) => {
-    const before = all[name];
-    all[name] = before === undefined ? value : [before, value].flat();
+    const earlier = all[name];
+    all[name] = earlier === undefined ? value : [earlier, value].flat();
   });
   return all;
 }

@@ -51,7 +51,7 @@ test('a store is encrypted, its key rotated and the old one dropped, as docs/sec
     const headers = { 'Content-Type': 'application/json', 'X-OpenStack-Ironic-API-Version': '1.82' };
     expect((await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body })).status).toBe(201);
   });
-  expect(warned).toMatch(/passwords of BMCs are kept in the clear: set secrets.key_file/);
+  expect(warned).toMatch(/BMC passwords are stored unencrypted: set secrets.key_file/);
   expect(isInFiles()).toBe(true);
   expect(await passthru(['rotate-key'], plain)).toMatchObject({
     status: 1,

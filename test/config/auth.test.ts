@@ -151,18 +151,18 @@ describe('a service is not started', () => {
     ['tls: { cert_file: cert.pem }', 'tls.key_file: missing; required by tls.cert_file'],
     ['tls: { client_ca_file: cert.pem }', 'tls.cert_file: missing; required by the other keys of tls'],
     ['tls: { cert_file: absent, key_file: key.pem }', 'tls.cert_file: absent cannot be read: no such file'],
-    ['tls: { cert_file: rubbish.pem, key_file: key.pem }', 'tls.cert_file: rubbish.pem holds no certificate in PEM'],
+    ['tls: { cert_file: rubbish.pem, key_file: key.pem }', 'tls.cert_file: rubbish.pem contains no PEM certificate'],
     [
       'tls: { cert_file: cert.pem, key_file: rubbish.pem }',
-      'tls.key_file: rubbish.pem holds no private key in PEM without a passphrase',
+      'tls.key_file: rubbish.pem contains no PEM private key without a passphrase',
     ],
     [
       'tls: { cert_file: cert.pem, key_file: other-key.pem }',
-      'tls.key_file: other-key.pem is not the key of the certificate in tls.cert_file',
+      'tls.key_file: other-key.pem does not match the certificate in tls.cert_file',
     ],
     [
       'tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: rubbish.pem }',
-      'tls.client_ca_file: rubbish.pem holds no certificate in PEM',
+      'tls.client_ca_file: rubbish.pem contains no PEM certificate',
     ],
   ])('%s', async (yaml, problem) => {
     const address = yaml.includes('listen') ? '' : 'listen: 127.0.0.1:0\n';
