@@ -74,7 +74,7 @@ async function startWith(access: Access, observation: Observation, config: Confi
   if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
     log.warn({}, 'BMC passwords are stored unencrypted: set secrets.key_file; see docs/security.md');
   }
-  const store = await openStore(config.store, { log, cipher, onTrouble: () => observation.storeFailed() });
+  const store = await openStore(config.store, { log, cipher, onUnavailable: () => observation.storeFailed() });
   try {
     const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
     const core = await makeCore(config, store, clients, observation, log);

@@ -15,7 +15,7 @@ export interface Database extends ColumnTypes {
   /** Whether other processes may use it at the same time. */
   readonly shared: boolean;
   /**
-   * Runs one prepared query outside a transaction and answers its rows. For the statements of every call: the way through
+   * Runs one prepared query outside a transaction and returns its rows. For the statements of every call: the way through
    * kysely's executor costs as much as SQLite itself.
    */
   run<O>(query: CompiledQuery<O>): Promise<O[]>;
@@ -46,9 +46,9 @@ export interface Database extends ColumnTypes {
   contains(text: Expression<string | null>, part: string): RawBuilder<SqlBool>;
   /** Whether `error` says that a value which must be unique is there already. */
   isUniqueViolation(error: unknown): boolean;
-  /** The trouble of the database that `error` tells of, of kind `store_unavailable`; null when it is a defect. */
-  toTrouble(error: unknown): PassthruError | null;
-  /** Tells the other processes of a change that is there already. It may get lost; never fails, and does not wait. */
+  /** Returns `error` as one of kind `store_unavailable`; null when it is a defect of this program. */
+  toStoreError(error: unknown): PassthruError | null;
+  /** Announces a committed change to the other processes. It may get lost; never throws, and does not wait. */
   announce(change: Change): void;
   /** Calls `listener` with what other processes announce. */
   onChange(listener: (change: Change) => void): void;

@@ -15,16 +15,16 @@ type Method = (...args: never[]) => Promise<unknown>;
 /**
  * The store on `database`, whose tables are up to date, with secrets as `cipher` has them; closing the store ends what
  * runs, then closes it.
- * @param onTrouble told of each step that failed with `store_unavailable`
+ * @param onUnavailable called for each step that failed with `store_unavailable`
  */
 export function kyselyStore(
   database: Database,
   cipher: SecretsCipher = PLAIN,
-  onTrouble: () => void = () => {},
+  onUnavailable: () => void = () => {},
 ): Store {
   let closing: Promise<void> | null = null;
   const closed = new AbortController();
-  /** How many steps run; a set of their promises would cost every call more. */
+  /** The number of running steps. A set of their promises would be slower. */
   let running = 0;
   const idle = Promise.withResolvers<void>();
 
@@ -41,7 +41,7 @@ export function kyselyStore(
     },
   };
 
-  /** `method` with the troubles of the database as errors of kind `store_unavailable`. */
+  /** Wraps `method`: errors of the database become errors of kind `store_unavailable`. */
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();
@@ -49,9 +49,9 @@ export function kyselyStore(
       try {
         return await method(...args);
       } catch (error) {
-        const trouble = isStoreUnavailable(error) ? error : database.toTrouble(error);
-        if (trouble !== null) onTrouble();
-        throw trouble ?? error;
+        const unavailable = isStoreUnavailable(error) ? error : database.toStoreError(error);
+        if (unavailable !== null) onUnavailable();
+        throw unavailable ?? error;
       } finally {
         running--;
         if (running === 0 && closing !== null) idle.resolve();

@@ -12,8 +12,8 @@ export interface StoreOptions {
   log: Logger;
   /** Encrypts the secrets of nodes; without it they are kept plain. */
   cipher?: SecretsCipher;
-  /** Told of each step that failed because the database cannot be used. */
-  onTrouble?: () => void;
+  /** Called for each step that failed because the database is unavailable. */
+  onUnavailable?: () => void;
 }
 
 /**
@@ -26,11 +26,11 @@ export interface StoreOptions {
  *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
-  const { log, cipher = PLAIN, onTrouble } = options;
+  const { log, cipher = PLAIN, onUnavailable } = options;
   const database = await openMigrated(url, log, cipher);
   const plain = cipher.keyId === null ? 0 : ((await countSecretsKeys(database)).get(null) ?? 0);
-  if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are in the clear: run passthru rotate-key');
-  return kyselyStore(database, cipher, onTrouble);
+  if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are stored unencrypted; run passthru rotate-key');
+  return kyselyStore(database, cipher, onUnavailable);
 }
 
 /** As `openStore`, as far as the database. */
@@ -42,11 +42,11 @@ export async function openMigrated(url: string, log: Logger, cipher: SecretsCiph
     return database;
   } catch (error) {
     await database.close();
-    throw database.toTrouble(error) ?? error;
+    throw database.toStoreError(error) ?? error;
   }
 }
 
-/** Loads the one that is used: the other would stay in memory for nothing. */
+/** Loads only the driver in use; the other would occupy memory. */
 async function openDatabase(url: string, log: Logger): Promise<Database> {
   if (isPostgresUrl(url)) return (await import('./postgres/postgres.ts')).openPostgres(url, log);
   const path = sqlitePath(url);

@@ -1,9 +1,9 @@
 import type { Compilable, CompiledQuery } from 'kysely';
 
-/** A query that was compiled once; gives it with `values` in its blanks. */
+/** A query compiled once; returns it with `values` as its parameters. */
 export type PreparedQuery<V extends object, O> = (values: V) => CompiledQuery<O>;
 
-/** The SQL texts of all prepared queries, so few and fixed that a database may keep their plans. */
+/** SQL of all prepared queries; a small fixed set, safe to name as server-side prepared statements. */
 const texts = new Set<string>();
 
 /** Whether `sql` is the text of a prepared query. */

@@ -127,7 +127,7 @@ test('requests to BMCs are counted by vendor, verb and class of status; BMCs tha
 
 test('gauges: running jobs, workers and watch streams', async () => {
   const metrics = createMetrics();
-  const store = await openStore('sqlite::memory:', { log: silentLogger, onTrouble: () => metrics.storeFailed() });
+  const store = await openStore('sqlite::memory:', { log: silentLogger, onUnavailable: () => metrics.storeFailed() });
   const { core, hardware } = await startCoreOn(store, 'host-a');
   metrics.setSources({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
   await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);

@@ -4,48 +4,48 @@ import pg from 'pg';
 import type { Logger } from '../../core/logger.ts';
 import type { Change } from '../../core/store.ts';
 
-/** The channel of the database that all processes listen to. */
+/** The NOTIFY channel that all processes listen on. */
 const CHANNEL = 'passthru';
 
-/** Milliseconds that announcements are gathered for, so that many go in one statement. */
-const GATHER = 5;
+/** Milliseconds for which announcements are batched into one statement. */
+const BATCH_DELAY = 5;
 
-/** Announcements that wait at most while the connection is down; what is more is dropped, and found by looking. */
-const MAX_WAITING = 10_000;
+/** Maximum number of announcements queued while disconnected; further ones are dropped and found by polling. */
+const MAX_QUEUED = 10_000;
 
-/** PostgreSQL takes payloads of less than 8,000 bytes. */
+/** Maximum payload in bytes; PostgreSQL's limit is 8,000. */
 const MAX_PAYLOAD = 7900;
 
-/** Milliseconds between two tries to connect, and the longest wait for the server's answer. */
+/** Milliseconds between connection attempts, and until a response times out. */
 const RECONNECT_INTERVAL = 1000;
-const ANSWER_TIMEOUT = 5000;
+const RESPONSE_TIMEOUT = 5000;
 
-/** Milliseconds of silence after which it is asked whether the other side is still there. */
+/** Milliseconds between probes of the connection. */
 const PROBE_INTERVAL = 15_000;
 
 /**
- * Tells processes that share a database of each other's changes, by NOTIFY and LISTEN on a connection of its own. It is
- * not in the transaction of a change: commits that notify wait for each other in PostgreSQL. So what is announced can
- * get lost, and whoever listens has to look by itself now and then; after a broken connection it is told to (`missed`).
+ * Publishes changes to the processes that share a database, by NOTIFY and LISTEN on a connection of its own. Not in the
+ * transaction of the change, since in PostgreSQL commits that notify wait for each other. So announcements can get lost:
+ * listeners must poll as well, and receive `missed` after a reconnect.
  */
 export class PostgresChanges {
   readonly #url: string;
   readonly #log: Logger;
-  /** Tells this process's own announcements from those of others. */
+  /** Marks this process's own announcements. */
   readonly #origin = randomUUID().slice(0, 8);
   readonly #listeners: ((change: Change) => void)[] = [];
   readonly #probe: NodeJS.Timeout;
-  #waiting: string[] = [];
-  #gathering: NodeJS.Timeout | null = null;
+  #queue: string[] = [];
+  #flushTimer: NodeJS.Timeout | null = null;
   #client: pg.Client | null = null;
   #connecting: Promise<void> | null = null;
   #closed = false;
 
-  /** @param url as `toPostgresUrl` gives it. Nothing is connected until somebody listens or announces. */
+  /** @param url as `toPostgresUrl` gives it. Connects on the first `listen` or `announce`. */
   constructor(url: string, log: Logger) {
     this.#url = url;
     this.#log = log;
-    this.#probe = setInterval(() => void this.#ask('select 1', []), PROBE_INTERVAL).unref();
+    this.#probe = setInterval(() => void this.#query('select 1', []), PROBE_INTERVAL).unref();
   }
 
   listen(listener: (change: Change) => void): void {
@@ -54,16 +54,16 @@ export class PostgresChanges {
   }
 
   announce(change: Change): void {
-    if (this.#closed || this.#waiting.length >= MAX_WAITING) return;
-    this.#waiting.push(toText(change));
-    this.#gathering ??= setTimeout(() => void this.#flush(), GATHER);
+    if (this.#closed || this.#queue.length >= MAX_QUEUED) return;
+    this.#queue.push(toText(change));
+    this.#flushTimer ??= setTimeout(() => void this.#flush(), BATCH_DELAY);
   }
 
-  /** Sends what waits, then closes the connection. Never fails. */
+  /** Sends queued announcements, then closes the connection. Never rejects. */
   async close(): Promise<void> {
     clearInterval(this.#probe);
     if (this.#client !== null) await this.#flush();
-    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    if (this.#flushTimer !== null) clearTimeout(this.#flushTimer);
     this.#closed = true;
     await this.#connecting;
     await this.#client?.end().catch(() => {});
@@ -71,18 +71,18 @@ export class PostgresChanges {
 
   async #flush(): Promise<void> {
     if (this.#client === null) {
-      this.#gathering = null;
+      this.#flushTimer = null;
       this.#connect();
       return;
     }
-    while (this.#waiting.length > 0 && this.#client !== null) {
-      const payloads = toPayloads(this.#origin, this.#waiting.splice(0));
-      await this.#ask(`select pg_notify('${CHANNEL}', payload) from unnest($1::text[]) as payload`, [payloads]);
+    while (this.#queue.length > 0 && this.#client !== null) {
+      const payloads = toPayloads(this.#origin, this.#queue.splice(0));
+      await this.#query(`select pg_notify('${CHANNEL}', payload) from unnest($1::text[]) as payload`, [payloads]);
     }
-    this.#gathering = null;
+    this.#flushTimer = null;
   }
 
-  async #ask(text: string, values: unknown[]): Promise<void> {
+  async #query(text: string, values: unknown[]): Promise<void> {
     const client = this.#client;
     if (client === null) return;
     try {
@@ -104,25 +104,25 @@ export class PostgresChanges {
       const client = new pg.Client({
         connectionString: this.#url,
         application_name: 'passthru listener',
-        connectionTimeoutMillis: ANSWER_TIMEOUT,
-        query_timeout: ANSWER_TIMEOUT,
+        connectionTimeoutMillis: RESPONSE_TIMEOUT,
+        query_timeout: RESPONSE_TIMEOUT,
         keepAlive: true,
       });
       client.on('error', (error) => this.#lost(client, error));
       client.on('end', () => this.#lost(client, null));
-      client.on('notification', ({ payload }) => this.#hear(payload ?? ''));
+      client.on('notification', ({ payload }) => this.#receive(payload ?? ''));
       try {
         await client.connect();
         await client.query(`listen ${CHANNEL}`);
       } catch (error) {
-        if (tries === 0) this.#log.warn({ err: error }, 'no news of other processes for now; trying again');
+        if (tries === 0) this.#log.warn({ err: error }, 'LISTEN connection failed, retrying');
         void client.end().catch(() => {});
         await delay(RECONNECT_INTERVAL, undefined, { ref: false });
         continue;
       }
       this.#client = client;
-      this.#tell({ kind: 'missed' });
-      if (this.#waiting.length > 0) this.#gathering ??= setTimeout(() => void this.#flush(), GATHER);
+      this.#notify({ kind: 'missed' });
+      if (this.#queue.length > 0) this.#flushTimer ??= setTimeout(() => void this.#flush(), BATCH_DELAY);
       return;
     }
   }
@@ -132,20 +132,20 @@ export class PostgresChanges {
     this.#client = null;
     void client.end().catch(() => {});
     if (this.#closed) return;
-    this.#log.warn({ err: error }, 'the connection that brings news of other processes was lost; connecting again');
+    this.#log.warn({ err: error }, 'LISTEN connection lost, reconnecting');
     this.#connect();
   }
 
-  #hear(payload: string): void {
+  #receive(payload: string): void {
     const [origin, ...texts] = payload.split('\n');
     if (origin === this.#origin) return;
     for (const text of texts) {
       const change = toChange(text);
-      if (change !== null) this.#tell(change);
+      if (change !== null) this.#notify(change);
     }
   }
 
-  #tell(change: Change): void {
+  #notify(change: Change): void {
     for (const listener of this.#listeners) listener(change);
   }
 }
@@ -163,7 +163,7 @@ function toText(change: Change): string {
   }
 }
 
-/** Null for what a newer program may say. */
+/** Returns null for an unknown change, such as a newer version may send. */
 function toChange(text: string): Change | null {
   const [kind, id = '', revision = ''] = text.split(' ');
   if (kind === 'n') return { kind: 'node_freed', nodeUuid: id };

@@ -1,44 +1,44 @@
 import { ConnectionLost } from './errors.ts';
 
-/** Milliseconds after a silence in which nobody tries. */
-const REST = 1000;
+/** Milliseconds after a timeout before the next attempt. */
+const PAUSE = 1000;
 
 /**
- * Whether a database is thought to answer. When it was silent, one at a time tries whether it answers again, and all
- * others are told at once: each would wait as long as the first for nothing.
+ * Fails statements at once while the database does not respond. After a timeout one statement at a time is let through
+ * to probe it; each of the others would only wait for its own timeout.
  */
-export class PostgresReach {
-  #silent = false;
-  #trying = false;
-  #resting = 0;
-  /** When it was last given up, by the monotonic clock; -Infinity when it never was. */
-  #silence = Number.NEGATIVE_INFINITY;
+export class CircuitBreaker {
+  #open = false;
+  #probing = false;
+  #nextProbe = 0;
+  /** When the last timeout happened, by the monotonic clock; -Infinity if never. */
+  #lastTimeout = Number.NEGATIVE_INFINITY;
 
-  /** Throws ConnectionLost unless the database is thought to answer, or the caller is the one who tries. */
+  /** Throws ConnectionLost unless the database is thought to respond or the caller is the probe. */
   enter(): void {
-    if (!this.#silent) return;
-    if (this.#trying || performance.now() < this.#resting) {
-      throw new ConnectionLost('the database did not answer a moment ago');
+    if (!this.#open) return;
+    if (this.#probing || performance.now() < this.#nextProbe) {
+      throw new ConnectionLost('the database timed out a moment ago');
     }
-    this.#trying = true;
+    this.#probing = true;
   }
 
-  /** It answered, be it by refusing; or it is so far away that whoever tries is told at once. */
-  answered(): void {
-    this.#silent = false;
-    this.#trying = false;
+  /** Records a response, errors included, or a connection attempt that failed at once. */
+  responded(): void {
+    this.#open = false;
+    this.#probing = false;
   }
 
-  /** It was waited for, and did not answer. */
-  wasSilent(): void {
-    this.#silent = true;
-    this.#trying = false;
-    this.#silence = performance.now();
-    this.#resting = this.#silence + REST;
+  /** Records a timeout. */
+  timedOut(): void {
+    this.#open = true;
+    this.#probing = false;
+    this.#lastTimeout = performance.now();
+    this.#nextProbe = this.#lastTimeout + PAUSE;
   }
 
-  /** Whether what was last heard at `time` may be cut off: its way may be the reason for the silence. */
-  isDoubtful(time: number): boolean {
-    return time < this.#silence;
+  /** Whether a connection that last responded at `time` may be cut off: it is older than the last timeout. */
+  isSuspect(time: number): boolean {
+    return time < this.#lastTimeout;
   }
 }

@@ -10,19 +10,19 @@ export class ConnectionLost extends Error {
  * The SQLSTATEs (PostgreSQL's documentation, appendix A), whole or by their class, that are trouble outside of this
  * program, in words. The first that fits counts.
  */
-const TROUBLES: [code: string, words: string][] = [
+const CAUSES: [code: string, words: string][] = [
   ['08', 'the connection to the database broke'],
-  ['25006', 'the database can only be read'],
-  ['25P0', 'the database has ended a transaction that stood still'],
-  ['28', 'the database refuses the user or its password'],
-  ['3D000', 'the database is not there'],
-  ['40', 'another change got in the way'],
+  ['25006', 'the database is read-only'],
+  ['25P0', 'the database ended an idle transaction'],
+  ['28', 'the database refused the user or its password'],
+  ['3D000', 'the database does not exist'],
+  ['40', 'a concurrent change conflicted'],
   ['53100', "the database's disk is full"],
   ['53300', 'the database has no connection left'],
   ['53', 'the database is out of resources'],
   ['55000', 'the database does not accept connections'],
-  ['55P03', 'the database took too long'],
-  ['57014', 'the database took too long'],
+  ['55P03', 'the statement timed out'],
+  ['57014', 'the statement timed out'],
   ['57P', 'the database is stopping or starting'],
   ['58', "reading or writing the database's files failed"],
   ['XX001', 'the database is damaged'],
@@ -30,7 +30,7 @@ const TROUBLES: [code: string, words: string][] = [
 ];
 
 /** SQLSTATEs after which a connection is of no more use: the server ends it, or another has become the primary. */
-const LAST_WORDS = ['08', '25006', '25P0', '57P'];
+const FATAL_STATES = ['08', '25006', '25P0', '57P'];
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -38,10 +38,10 @@ const UNIQUE_VIOLATION = '23505';
  * What `error` of node-postgres says, as an error of kind `store_unavailable` without SQL text, parameters or address;
  * null when the error is no trouble of the database but a defect.
  */
-export function postgresTrouble(error: unknown): PassthruError | null {
-  const trouble = error instanceof ConnectionLost ? 'the database does not answer' : troubleOf(sqlState(error));
-  if (trouble === null) return null;
-  return new PassthruError('store_unavailable', `The store is not available: ${trouble}`, { cause: error });
+export function postgresError(error: unknown): PassthruError | null {
+  const cause = error instanceof ConnectionLost ? 'the database does not respond' : causeOf(sqlState(error));
+  if (cause === null) return null;
+  return new PassthruError('store_unavailable', `The store is not available: ${cause}`, { cause: error });
 }
 
 /** Whether `error` says that a value which must be unique is there already. */
@@ -52,7 +52,7 @@ export function isUniqueViolation(error: unknown): boolean {
 /** Whether the connection that answered with `error` is to be closed. */
 export function endsConnection(error: unknown): boolean {
   const state = sqlState(error);
-  return state !== null && LAST_WORDS.some((code) => state.startsWith(code));
+  return state !== null && FATAL_STATES.some((code) => state.startsWith(code));
 }
 
 /** The SQLSTATE that the server gave; null when `error` is not the server's. */
@@ -60,7 +60,7 @@ export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.code ?? null) : null;
 }
 
-function troubleOf(state: string | null): string | null {
+function causeOf(state: string | null): string | null {
   if (state === null) return null;
-  return TROUBLES.find(([code]) => state.startsWith(code))?.[1] ?? null;
+  return CAUSES.find(([code]) => state.startsWith(code))?.[1] ?? null;
 }

@@ -3,10 +3,10 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../../core/logger.ts';
 import { isPrepared } from '../preparedQuery.ts';
-import { PostgresReach } from './circuitBreaker.ts';
+import { CircuitBreaker } from './circuitBreaker.ts';
 import { ConnectionLost, endsConnection } from './errors.ts';
 
-/** At most so many connections; a replica of the service uses no more. */
+/** Maximum number of connections of a process. */
 export const MAX_CONNECTIONS = 10;
 
 /** Milliseconds to wait for a connection, be it a new one or one that is in use. */
@@ -16,13 +16,13 @@ const CONNECT_TIMEOUT = 3000;
 const STATEMENT_TIMEOUT = 4000;
 
 /** Milliseconds until the connection is given up with its statement: the server itself hangs, or the way to it is cut. */
-const ANSWER_TIMEOUT = 5000;
+const RESPONSE_TIMEOUT = 5000;
 
 /**
  * Milliseconds until the server ends a connection whose transaction stands still: its process was stopped or its machine
  * lost, and others wait for the rows that it holds.
  */
-const STANDSTILL_TIMEOUT = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT = 10_000;
 
 /** Milliseconds of silence after which the system asks whether the other side is still there. */
 const KEEPALIVE_DELAY = 10_000;
@@ -42,7 +42,7 @@ const INT8 = 20;
  * stricter settings are.
  */
 const SETTINGS = `
-  set idle_in_transaction_session_timeout = ${STANDSTILL_TIMEOUT};
+  set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT};
   set default_transaction_isolation = 'read committed';
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
 
@@ -61,9 +61,9 @@ export interface Connections extends PostgresPool {
  */
 export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patient' = 'hasty'): Connections {
   const hasty = kind === 'hasty';
-  const answerTimeout = hasty ? ANSWER_TIMEOUT : null;
+  const responseTimeout = hasty ? RESPONSE_TIMEOUT : null;
   const connections = new WeakMap<pg.ClientBase, Connection>();
-  const reach = new PostgresReach();
+  const breaker = new CircuitBreaker();
   const settings = `set statement_timeout = ${hasty ? STATEMENT_TIMEOUT : 0};${SETTINGS}`;
 
   const options: pg.PoolConfig = {
@@ -79,7 +79,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         type === INT8 ? Number : pg.types.getTypeParser(type, format as 'text'),
     } as pg.CustomTypesConfig,
     async onConnect(client) {
-      const connection = new Connection(client as pg.PoolClient, answerTimeout, reach);
+      const connection = new Connection(client as pg.PoolClient, responseTimeout, breaker);
       connections.set(client, connection);
       await connection.query(settings, []);
     },
@@ -89,22 +89,22 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
   pool.on('error', (error: Error & { client?: unknown }) => {
     // The connection itself, with what it knows of the server; an error is logged with all that it has.
     delete error.client;
-    log.warn({ err: error }, 'an idle connection to the database was lost');
+    log.warn({ err: error }, 'idle database connection lost');
   });
 
   async function connect(): Promise<Connection> {
-    reach.enter();
+    breaker.enter();
     for (;;) {
       const begun = performance.now();
       try {
         const connection = connections.get(await pool.connect()) as Connection;
-        if (!reach.isDoubtful(connection.heardAt)) return connection;
+        if (!breaker.isSuspect(connection.heardAt)) return connection;
         connection.release(true);
       } catch (error) {
         // What is refused at once need not be waited for again.
         const waited = !(error instanceof pg.DatabaseError) && performance.now() - begun > CONNECT_TIMEOUT / 2;
-        if (waited && hasty) reach.wasSilent();
-        else reach.answered();
+        if (waited && hasty) breaker.timedOut();
+        else breaker.responded();
         if (error instanceof pg.DatabaseError) throw error;
         throw new ConnectionLost('no connection', { cause: error });
       }
@@ -130,17 +130,17 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
 /** One connection, as kysely takes it. */
 class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
   readonly #client: pg.PoolClient;
-  readonly #answerTimeout: number | null;
-  readonly #reach: PostgresReach;
+  readonly #responseTimeout: number | null;
+  readonly #breaker: CircuitBreaker;
   #lost = false;
   #givenUp = false;
   /** When the server last answered on it, by the monotonic clock; at first its beginning. */
   heardAt = performance.now();
 
-  constructor(client: pg.PoolClient, answerTimeout: number | null, reach: PostgresReach) {
+  constructor(client: pg.PoolClient, responseTimeout: number | null, breaker: CircuitBreaker) {
     this.#client = client;
-    this.#answerTimeout = answerTimeout;
-    this.#reach = reach;
+    this.#responseTimeout = responseTimeout;
+    this.#breaker = breaker;
     // Without a listener a connection that breaks would end the process.
     client.on('error', () => {
       this.#lost = true;
@@ -148,7 +148,7 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
   }
 
   async query(sql: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
-    const timer = this.#answerTimeout === null ? undefined : setTimeout(() => this.#giveUp(), this.#answerTimeout);
+    const timer = this.#responseTimeout === null ? undefined : setTimeout(() => this.#giveUp(), this.#responseTimeout);
     try {
       const query = { text: sql, values: parameters as unknown[], name: statementName(sql) };
       const result = await this.#client.query(query);
@@ -171,13 +171,13 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
 
   #heard(): void {
     this.heardAt = performance.now();
-    this.#reach.answered();
+    this.#breaker.responded();
   }
 
   #giveUp(): void {
     this.#lost = true;
     this.#givenUp = true;
-    this.#reach.wasSilent();
+    this.#breaker.timedOut();
     // While a statement runs this cuts the connection, so that the statement fails at once, and the rollback after it.
     (this.#client as unknown as pg.Client).end().catch(() => {});
   }

@@ -4,27 +4,27 @@ import type { Logger } from '../../core/logger.ts';
 import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
 import { PostgresChanges } from './changes.ts';
-import { ConnectionLost, isUniqueViolation, postgresTrouble, sqlState } from './errors.ts';
+import { ConnectionLost, isUniqueViolation, postgresError, sqlState } from './errors.ts';
 import { type Connections, connectPostgres } from './pool.ts';
 import { showPostgresUrl, toPostgresUrl } from './url.ts';
 
 /** Held (an advisory lock of the database) by the process that looks at and changes the tables themselves. */
 const TABLES_LOCK = 7_295_481_302_117n;
 
-/** Faults of the configuration or the installation, which time does not heal, by their SQLSTATE. */
+/** SQLSTATEs that tell of a configuration error, which retrying does not fix. */
 const FAULTS = new Map([
-  ['28P01', 'the password is not right'],
-  ['28000', 'the server refuses this user from here (its pg_hba.conf)'],
+  ['28P01', 'the password is wrong'],
+  ['28000', 'the server refused this user from this host (see its pg_hba.conf)'],
   ['3D000', 'there is no such database on the server; create it first'],
-  ['42501', 'the user may not do what is needed; it must own its tables, and may create some in its schema'],
+  ['42501', 'the user lacks privileges; it must own its tables and be allowed to create tables in its schema'],
 ]);
 
 /**
  * Opens a PostgreSQL database, which other processes may use at the same time.
  *
  * @param url `postgres://USER@HOST/DATABASE`
- * @throws kind `invalid_argument` for a URL that is not right, `failed_precondition` when the server will not have us or
- *   the database will not do, `store_unavailable` when it cannot be reached. No message holds the password.
+ * @throws kind `invalid_argument` for an invalid URL, `failed_precondition` when the server refuses the user or the
+ *   database is unsuitable, `store_unavailable` when it cannot be reached. No message holds the password.
  */
 export async function openPostgres(url: string, log: Logger): Promise<Database> {
   const address = toPostgresUrl(url);
@@ -47,8 +47,8 @@ async function examine(connections: Connections, shown: string): Promise<string>
     "select current_setting('server_encoding') as encoding, current_schema() as schema",
     [],
   );
-  if (server?.encoding !== 'UTF8') throw unusable(shown, 'it must be made with the encoding UTF8');
-  if (server.schema === null) throw unusable(shown, 'the user has no schema to make tables in');
+  if (server?.encoding !== 'UTF8') throw unusable(shown, 'it must be created with encoding UTF8');
+  if (server.schema === null) throw unusable(shown, 'the user has no schema to create tables in');
   return server.schema;
 }
 
@@ -80,7 +80,7 @@ function onConnections(
     contains: (text, part) =>
       sql`strpos(lower(coalesce(${text}, '') collate "default"), lower(cast(${part} as text) collate "default")) > 0`,
     isUniqueViolation,
-    toTrouble: postgresTrouble,
+    toStoreError: postgresError,
     announce: (change) => changes.announce(change),
     onChange: (listener) => changes.listen(listener),
     // Its autovacuum does. What would do it at once locks everybody out.
@@ -112,7 +112,7 @@ async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => 
 function fail(error: unknown, shown: string): never {
   const fault = FAULTS.get(sqlState(error) ?? '');
   if (fault !== undefined) throw unusable(shown, fault, error);
-  const trouble = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresTrouble(error)?.message;
+  const trouble = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresError(error)?.message;
   if (trouble === undefined) throw error;
   throw new PassthruError('store_unavailable', `store: ${shown} cannot be reached: ${trouble}`, { cause: error });
 }

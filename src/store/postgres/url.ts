@@ -1,42 +1,41 @@
 import { PassthruError } from '../../core/errors.ts';
 
-/** What the URL of a PostgreSQL database may say after the `?`. */
+/** The query parameters that are allowed in a PostgreSQL URL. */
 const PARAMETERS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host', 'application_name', 'options'];
 
 const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
 
-/** Whether `url` names a PostgreSQL database, rightly or wrongly. */
+/** Whether `url` has a PostgreSQL scheme; it may still be invalid. */
 export function isPostgresUrl(url: string): boolean {
   return /^postgres(ql)?:/.test(url);
 }
 
 /**
- * `url` of a PostgreSQL database as node-postgres takes it.
+ * Returns `url` in the form that node-postgres expects.
  *
- * @throws kind `invalid_argument` when it is no URL or says what is not known here; the message holds no password
+ * @throws kind `invalid_argument` when it is not a URL or has an unknown parameter; the message holds no password
  */
 export function toPostgresUrl(url: string): string {
   const parsed = URL.parse(url);
   if (parsed === null || !/^postgres(ql)?:\/\//.test(url)) {
     throw wrong('must be postgres://USER@HOST/DATABASE; in a password, characters such as / ? # @ are percent-encoded');
   }
-  // A setting that is left unheeded could be the one that the operator relies on.
+  // An ignored parameter could be the one that the operator relies on.
   for (const name of parsed.searchParams.keys()) {
     if (!PARAMETERS.includes(name)) {
-      throw wrong(`'${name.slice(0, 40)}' is not known; after the ? may stand ${PARAMETERS.join(', ')}`);
+      throw wrong(`'${name.slice(0, 40)}' is an unknown parameter; allowed are ${PARAMETERS.join(', ')}`);
     }
   }
   const mode = parsed.searchParams.get('sslmode');
   if (mode !== null && !SSL_MODES.includes(mode)) throw wrong(`sslmode must be one of ${SSL_MODES.join(', ')}`);
   if (mode === 'verify-ca' && !parsed.searchParams.has('sslrootcert'))
-    throw wrong('sslmode=verify-ca needs sslrootcert');
-  // The modes mean what they mean to every other program that takes such a URL. node-postgres 8 gives them meanings of
-  // its own, with a warning that this will end.
+    throw wrong('sslmode=verify-ca requires sslrootcert');
+  // The modes as libpq defines them. node-postgres 8 defines them differently and warns that this will end.
   if (mode !== null) parsed.searchParams.set('uselibpqcompat', 'true');
   return parsed.href;
 }
 
-/** `url`, which `toPostgresUrl` has taken, as it is shown: without password and parameters. */
+/** Returns a valid `url` without password and parameters, for display. */
 export function showPostgresUrl(url: string): string {
   const parsed = new URL(url);
   parsed.password = '';
@@ -46,5 +45,5 @@ export function showPostgresUrl(url: string): string {
 }
 
 function wrong(what: string): PassthruError {
-  return new PassthruError('invalid_argument', `store: the PostgreSQL URL is not right: ${what}`);
+  return new PassthruError('invalid_argument', `store: invalid PostgreSQL URL: ${what}`);
 }

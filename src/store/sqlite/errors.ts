@@ -1,7 +1,7 @@
 import { PassthruError } from '../../core/errors.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that are trouble outside of this program, in words. */
-const TROUBLES = new Map([
+const CAUSES = new Map([
   [5, 'the database is locked by another program'],
   [6, 'the database is locked'],
   [7, 'there is not enough memory'],
@@ -20,12 +20,12 @@ const SQLITE_CONSTRAINT_UNIQUE = 2067;
  * What `error` of node:sqlite says, as an error of kind `store_unavailable` without SQL text or parameters; null when
  * the error is no trouble of the database but a defect.
  */
-export function sqliteTrouble(error: unknown): PassthruError | null {
+export function sqliteError(error: unknown): PassthruError | null {
   const code = resultCode(error);
   // The low byte is the primary code, what stands above tells more of it.
-  const trouble = code === null ? undefined : TROUBLES.get(code & 0xff);
-  if (trouble === undefined) return null;
-  return new PassthruError('store_unavailable', `The store is not available: ${trouble}`, { cause: error });
+  const cause = code === null ? undefined : CAUSES.get(code & 0xff);
+  if (cause === undefined) return null;
+  return new PassthruError('store_unavailable', `The store is not available: ${cause}`, { cause: error });
 }
 
 /** Whether `error` of node:sqlite says that another connection holds the database. */

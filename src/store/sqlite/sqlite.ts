@@ -7,7 +7,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
 import { nodeSqlite } from './driver.ts';
-import { isUniqueViolation, sqliteTrouble } from './errors.ts';
+import { isUniqueViolation, sqliteError } from './errors.ts';
 import { claimFile, createPrivateFile } from './fileClaim.ts';
 
 /** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
@@ -27,7 +27,7 @@ export function openSqlite(path: string, log: Logger): Database {
     createPrivateFile(resolve(path));
     const file = realpathSync(path);
     if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
-      log.warn({ file: path }, 'other users may read the database; it holds passwords of BMCs: chmod 600');
+      log.warn({ file: path }, 'database file is readable by other users and holds BMC passwords; run chmod 600');
     }
     const claim = claimFile(file, url);
     try {
@@ -38,7 +38,7 @@ export function openSqlite(path: string, log: Logger): Database {
     }
   } catch (error) {
     if (error instanceof PassthruError) throw error;
-    const reason = sqliteTrouble(error)?.message ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const reason = sqliteError(error)?.message ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new PassthruError('store_unavailable', `store: ${url} cannot be opened: ${reason}`, { cause: error });
   }
 }
@@ -88,8 +88,8 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     untouchedRows: sql``,
     contains: (text, part) => sql`instr(lower_case(coalesce(${text}, '')), lower_case(${part})) > 0`,
     isUniqueViolation,
-    toTrouble: sqliteTrouble,
-    // There is nobody to tell, or to be told by.
+    toStoreError: sqliteError,
+    // No other process uses the database.
     announce: () => {},
     onChange: () => {},
     async eraseRemoved() {

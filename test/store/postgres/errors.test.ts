@@ -83,7 +83,7 @@ describe('while it runs', () => {
     await kysely.transaction().execute(async (transaction) => {
       await sql`update reservations set fence = fence`.execute(transaction);
       await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
-        unavailable('The store is not available: the database took too long'),
+        unavailable('The store is not available: the statement timed out'),
       );
     });
     await close();
@@ -98,7 +98,7 @@ describe('while it runs', () => {
     await enrol(store, { name: 'node-1' });
     cut.silence(true);
     await expect(enrol(store)).rejects.toMatchObject(
-      unavailable('The store is not available: the database does not answer'),
+      unavailable('The store is not available: the database does not respond'),
     );
     await expect(store.getNodeByName('node-1')).rejects.toMatchObject(unavailable());
     // Of all who come next one at a time tries whether it answers again; the others do not wait for that.
@@ -135,7 +135,7 @@ describe('while it runs', () => {
     await store.ping();
   });
 
-  test('a database that can only be read is trouble, and its connection is not used again', async () => {
+  test('a database that is read-only is an error, and its connection is not used again', async () => {
     const store = await openNew();
     const database = await currentDatabase();
     const { uuid } = await enrol(store);
@@ -143,7 +143,7 @@ describe('while it runs', () => {
     await server.query(terminateAll(database));
     await until(async () => (await store.ping().catch(() => 'down')) !== 'down');
     await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
-      unavailable('The store is not available: the database can only be read'),
+      unavailable('The store is not available: the database is read-only'),
     );
     await server.query(`alter database ${database} set default_transaction_read_only = off`);
     expect(await reserve(store, uuid)).toBe(1);
@@ -166,7 +166,7 @@ describe('while it runs', () => {
     await server.query(terminateAll(database));
     await until(async () => warnings.length > 0);
     await store.ping();
-    expect(warnings).toEqual(['an idle connection to the database was lost']);
+    expect(warnings).toEqual(['idle database connection lost']);
   });
 
   test('a defect is no trouble of the database: it is thrown as it is', async () => {
@@ -188,7 +188,7 @@ describe('while it runs', () => {
 
 describe('at the start', () => {
   test.each<[string, string, (url: URL) => void, string]>([
-    ['a wrong password', 'failed_precondition', (url) => (url.password = 'wrong-hunter2'), 'the password is not right'],
+    ['a wrong password', 'failed_precondition', (url) => (url.password = 'wrong-hunter2'), 'the password is wrong'],
     ['an unknown database', 'failed_precondition', (url) => (url.pathname = '/none'), 'no such database'],
     ['an unknown host', 'store_unavailable', (url) => (url.host = 'none.invalid'), 'cannot be reached: getaddrinfo'],
     ['a port where nothing listens', 'store_unavailable', (url) => (url.port = '1'), 'ECONNREFUSED'],
@@ -224,7 +224,7 @@ describe('at the start', () => {
     },
   );
 
-  test('a user who may not make tables is told so', async () => {
+  test('a user without the right to create tables is refused with the reason', async () => {
     const database = await server.createDatabase();
     await server.query(`create role reader login password 'x'`);
     const url = new URL(server.url(database));
@@ -232,7 +232,7 @@ describe('at the start', () => {
     url.password = 'x';
     await expect(open(url.href)).rejects.toMatchObject({
       kind: 'failed_precondition',
-      message: expect.stringContaining('may not do what is needed'),
+      message: expect.stringContaining('the user lacks privileges'),
     });
     await server.query(`grant create on schema public to reader`, database);
     await enrol(await open(url.href));
