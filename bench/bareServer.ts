@@ -1,7 +1,7 @@
-// A node:http server that reads each request whole and answers BODY: what no service can be faster than.
+// A node:http server that reads each request completely and returns BODY: an upper bound for any service.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tellParent } from './server.ts';
+import { reportReady } from './server.ts';
 
 const body = Buffer.from(process.env.BODY ?? '');
 const server = createServer((request, response) => {
@@ -11,5 +11,5 @@ const server = createServer((request, response) => {
     response.end(body);
   });
 });
-server.listen(0, '127.0.0.1', () => tellParent(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+server.listen(0, '127.0.0.1', () => reportReady(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
 process.once('SIGTERM', () => process.exit());

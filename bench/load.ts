@@ -1,16 +1,16 @@
 import type { BenchServer } from './server.ts';
 
-/** What one round of load showed. */
+/** The measurements of one round of load. */
 export interface Round {
-  /** Requests answered in a second. */
+  /** Responses per second. */
   rate: number;
-  /** Processor time of the server for one request, in microseconds. */
+  /** Processor time of the server per request, in µs. */
   cpuPerRequest: number;
-  /** The time in which 99 of 100 requests were answered, in milliseconds. */
+  /** The 99th percentile of the response time, in ms. */
   p99: number;
 }
 
-/** Two servers under the same load, in turn, so that both see the same machine. */
+/** The results of two servers, loaded in turn so that both see the same machine. */
 export interface Comparison {
   ours: Round;
   theirs: Round;
@@ -20,8 +20,8 @@ const SECONDS = 2;
 const ROUNDS = 5;
 
 /**
- * Loads both servers in turn and answers the medians over the rounds, after one that warms up.
- * @param concurrency how many requests are under way at once
+ * Loads both servers in turn. Returns the medians over the rounds, without the first, which warms up.
+ * @param concurrency the number of concurrent requests
  */
 export async function compare(ours: Loaded, theirs: Loaded, concurrency: number = 32): Promise<Comparison> {
   const rounds: Comparison[] = [];
@@ -32,7 +32,7 @@ export async function compare(ours: Loaded, theirs: Loaded, concurrency: number 
   return { ours: median(rounds.map((round) => round.ours)), theirs: median(rounds.map((round) => round.theirs)) };
 }
 
-/** A server and how to send it one request; `send` throws when the answer is not the right one. */
+/** A server, and a function that sends it one request and throws on a wrong response. */
 export interface Loaded {
   server: BenchServer;
   send(): Promise<void>;

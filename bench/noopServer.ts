@@ -3,7 +3,7 @@ import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { PassthruService } from '../gen/passthru/v1/passthru_pb.ts';
-import { tellParent } from './server.ts';
+import { reportReady } from './server.ts';
 
 const server = createServer(
   connectNodeAdapter({
@@ -14,5 +14,5 @@ const server = createServer(
     },
   }),
 );
-server.listen(0, '127.0.0.1', () => tellParent(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+server.listen(0, '127.0.0.1', () => reportReady(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
 process.once('SIGTERM', () => process.exit());

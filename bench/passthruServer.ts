@@ -1,11 +1,11 @@
-// The service as it is started, on a SQLite file of its own.
+// The service with its default configuration, on its own SQLite file.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../src/config/load.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { startService } from '../src/service.ts';
-import { tellParent } from './server.ts';
+import { reportReady } from './server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'passthru-bench-'));
 const environment = { PASSTHRU_STORE: `sqlite:${join(folder, 'bench.db')}`, PASSTHRU_LISTEN: '127.0.0.1:0' };
@@ -23,4 +23,4 @@ process.once('SIGTERM', async () => {
   rmSync(folder, { recursive: true });
   process.exit();
 });
-tellParent(service.url);
+reportReady(service.url);

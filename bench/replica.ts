@@ -6,7 +6,7 @@ import { type BenchServer, type Usage, usageOf } from './server.ts';
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
 
-/** Starts `passthru serve` on any free port, as a user would but for the probe that tells its usage. */
+/** Starts `passthru serve` on any free port as a user would, with the usage probe preloaded. */
 export async function startReplica(environment: Record<string, string>): Promise<BenchServer> {
   const child = spawn(process.execPath, ['--expose-gc', '--import', PROBE, MAIN, 'serve'], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A server in a process of its own, so that its cost can be told from the load's. */
+/** A server in its own process, so that its cost can be told from that of the load. */
 export interface BenchServer {
   url: string;
   usage(): Promise<Usage>;
@@ -10,20 +10,20 @@ export interface BenchServer {
 }
 
 export interface Usage {
-  /** Processor time that the process has used, in microseconds. */
+  /** Processor time used by the process, in µs. */
   cpu: number;
-  /** What it holds of memory, and what of that is live (with buffers), in bytes; after a garbage collection where it can. */
+  /** Resident and live memory (including buffers) in bytes, after a garbage collection if the process exposes one. */
   rss: number;
   live: number;
 }
 
-/** Starts `script` of this folder, which calls `tellParent` when it listens. */
+/** Starts `script` of this folder, which calls `reportReady` when it listens. */
 export async function startServer(script: string, environment: Record<string, string> = {}): Promise<BenchServer> {
   const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, ...environment },
   });
-  const url = await answer<string>(child);
+  const url = await nextMessage<string>(child);
   return {
     url,
     usage: () => usageOf(child),
@@ -34,20 +34,20 @@ export async function startServer(script: string, environment: Record<string, st
   };
 }
 
-/** Asks a server that was started with `tellUsage` in it. */
+/** Queries the usage of a server that calls `serveUsage`. */
 export function usageOf(child: ChildProcess): Promise<Usage> {
   child.send('usage');
-  return answer<Usage>(child);
+  return nextMessage<Usage>(child);
 }
 
-/** In the server's process: tells its address, then its usage whenever it is asked. */
-export function tellParent(url: string): void {
+/** In the server's process: reports its URL, then serves its usage. */
+export function reportReady(url: string): void {
   process.send?.(url);
-  tellUsage();
+  serveUsage();
 }
 
-/** In the server's process: tells its usage whenever it is asked. */
-export function tellUsage(): void {
+/** In the server's process: responds to each message with its usage. */
+export function serveUsage(): void {
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -56,7 +56,7 @@ export function tellUsage(): void {
   });
 }
 
-async function answer<T>(child: ChildProcess): Promise<T> {
+async function nextMessage<T>(child: ChildProcess): Promise<T> {
   const ended = new AbortController();
   const exit = (status: number) => ended.abort(new Error(`the server ended with status ${status}`));
   child.once('exit', exit);

@@ -1,5 +1,5 @@
-// What a request costs the service beside what it cannot cost less than. Ratios hold within one run; the machine's speed
-// does not matter. Run by: npm run bench
+// Compares the cost of requests with lower bounds. Ratios hold within one run, whatever the machine's speed. Run with:
+// npm run bench
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ report('gRPC call under the lock beside a no-op handler', await compare(grpc(ser
 await noop.stop();
 await service.stop();
 
-/** `passthru serve` as a user starts it, the second time: the first fills the cache of compiled modules. */
+/** Measures `passthru serve` as a user starts it, the second time: the first fills the cache of compiled modules. */
 async function idleService(): Promise<{ ready: number; rss: number }> {
   let measured = { ready: 0, rss: 0 };
   for (let start = 0; start < 2; start++) {
@@ -116,7 +116,7 @@ function grpc(server: BenchServer): Loaded {
         method: 'third_method_sync',
         arguments: { bar: 'meow' },
       });
-      if (outcome.case !== 'result') throw new Error(`answered ${outcome.case}`);
+      if (outcome.case !== 'result') throw new Error(`unexpected outcome ${outcome.case}`);
     },
   };
 }

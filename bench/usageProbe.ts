@@ -1,6 +1,6 @@
-// In a process of the service: tells its usage whenever it is asked, and ends it with the bench, however that ends.
-import { tellUsage } from './server.ts';
+// Preloaded into a process of the service: serves its usage, and ends the process when the bench ends, however it does.
+import { serveUsage } from './server.ts';
 
-tellUsage();
+serveUsage();
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 process.channel?.unref();
