@@ -3,7 +3,7 @@ import { type FieldViolation, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /**
- * A boolean as Ironic's callers give it: `true`, `"True"`, `"false"`, `"1"`, `"no"`, `1` (oslo.utils
+ * Returns a schema of booleans as Ironic's callers send them: `true`, `"True"`, `"false"`, `"1"`, `"no"`, `1` (oslo.utils
  * `bool_from_string`, strict).
  */
 export function looseBoolean() {
@@ -17,14 +17,13 @@ export function looseBoolean() {
 }
 
 /**
- * Checks a call's arguments against a method's schema. An argument that is null counts as absent, as Ironic's callers
- * are used to.
+ * Parses a call's arguments by a method's schema. An argument that is null counts as absent, as in Ironic.
  *
- * A message that begins with "must" is told with the name of its argument before it. Any other message (given by the
- * schema itself, as zod's `error`) is told word for word, so that a method can word its errors as Ironic does.
- * No message repeats a value whose type is wrong: it may be a secret.
+ * A message that begins with "must" is prefixed with the name of its argument. Any other message (set in the schema as
+ * zod's `error`) is used verbatim, so that a method can word its errors as Ironic does. No message quotes a value of the
+ * wrong type, which may be a secret.
  *
- * @throws kind `invalid_argument` with one violation for each fault
+ * @throws kind `invalid_argument` with one violation for each invalid argument
  */
 export function parseArguments<S extends z.ZodObject>(method: string, schema: S, raw: JsonObject): z.output<S> {
   const given: JsonObject = Object.create(null);
@@ -49,7 +48,7 @@ export function parseArguments<S extends z.ZodObject>(method: string, schema: S,
 function describeIssue(issue: z.core.$ZodRawIssue, known: string[]): string {
   switch (issue.code) {
     case 'unrecognized_keys': {
-      const allowed = known.length === 0 ? 'it takes none' : `allowed: ${known.join(', ')}`;
+      const allowed = known.length === 0 ? 'none are allowed' : `allowed: ${known.join(', ')}`;
       return `Unexpected arguments: ${issue.keys.map((key) => shorten(key)).join(', ')} (${allowed})`;
     }
     case 'invalid_type':
@@ -65,7 +64,7 @@ function describeIssue(issue: z.core.$ZodRawIssue, known: string[]): string {
     case 'invalid_format':
       return `must be a valid ${issue.format}`;
     default:
-      return `must fit the method's schema`;
+      return `must match the method's schema`;
   }
 }
 
@@ -89,8 +88,8 @@ function shorten(text: string): string {
 }
 
 /**
- * `value` as Python prints it, for messages that keep Ironic's wording: `None`, `True`, `['a']`, `{'a': 1}`.
- * A string at the top stands bare, inside a list or dict it is quoted.
+ * Returns `value` as Python prints it, for messages in Ironic's wording: `None`, `True`, `['a']`, `{'a': 1}`.
+ * Strings are quoted within lists and dicts only.
  */
 export function pythonText(value: Json | undefined, nested = false): string {
   if (value === null || value === undefined) return 'None';

@@ -1,5 +1,5 @@
 import { INTERRUPTED, KEPT, recordError } from './calls/idempotency.ts';
-import type { ErrorRecord } from './errors.ts';
+import { PassthruError, toErrorRecord } from './errors.ts';
 import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
 import type { Locks } from './locks/locks.ts';
@@ -14,7 +14,7 @@ const RETENTION_INTERVAL = 60_000;
 const SWEEP_INTERVAL = 5000;
 
 /** The parts that the chores work on. */
-export interface ChoresParts {
+interface ChoresParts {
   store: Store;
   locks: Locks;
   jobs: JobRunner;
@@ -26,8 +26,8 @@ export interface ChoresParts {
 
 /**
  * Starts the background tasks of a core: removing old jobs and, on a shared store, following the changes of other processes
- * and ending what lost ones have left.
- * @returns stops them all; resolves when none runs any more
+ * and cleaning up after lost ones.
+ * @returns a function that stops them all and resolves when none runs any more
  */
 export function startChores({ store, locks, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
   const stopping = new AbortController();
@@ -46,7 +46,7 @@ export function startChores({ store, locks, jobs, lease, retention, log }: Chore
   };
 }
 
-/** Follows what other processes change, by the store's notifications and by looking. */
+/** Follows the changes of other processes, by the store's notifications and by polling. */
 function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number, log: Logger): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.lookAgain()]);
@@ -82,19 +82,17 @@ function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number
   ];
 }
 
-/** What a job that its process left behind is failed with. It is never run again by itself. */
-export const WORKER_LOST: ErrorRecord = {
-  kind: 'worker_lost',
-  message:
-    'worker lost: the process that ran the job ended before it did; look at the machine before you repeat the call',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+/** The error of a job whose process was lost. Such a job is never run again automatically. */
+export const WORKER_LOST = toErrorRecord(
+  new PassthruError(
+    'worker_lost',
+    'worker lost: the process that ran the job ended before it did; check the machine before you repeat the call',
+  ),
+);
 
 /**
- * Ends what processes that are gone have left in the store, see `Store.reap`.
- * @param all whether every process counts as gone
+ * Ends the jobs and reservations of lost processes, see `Store.reap`.
+ * @param all whether every process counts as lost
  */
 export async function reap(store: Store, log: Logger, all: boolean): Promise<Reaped> {
   const reaped = await store.reap({
@@ -112,17 +110,17 @@ export async function reap(store: Store, log: Logger, all: boolean): Promise<Rea
 }
 
 export interface RetentionSettings {
-  /** Milliseconds for which an ended job is kept; null: for good. */
+  /** How long an ended job is kept, in milliseconds; null: forever. */
   time: number | null;
-  /** How many ended jobs are kept; null: all. */
+  /** The maximum number of ended jobs kept; null: no limit. */
   count: number | null;
 }
 
-/** Rows that one step removes: so few that nothing else waits long for it. */
+/** Jobs or keys removed by one step. The store bounds the rows of each statement itself. */
 const BATCH = 200;
 
-/** Removes ended jobs and idempotency keys that are kept no longer, in small batches; between two, others have their turn. */
-export async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
+/** Removes expired jobs and idempotency keys in small batches, with other work in between. */
+async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
   const now = Date.now();
   const old = time === null ? null : { endTime: new Date(now - time), id: '' };
   const surplus = count === null ? null : await store.placeAfterNewest(count);

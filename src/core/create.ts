@@ -15,41 +15,41 @@ import { Registry } from './registry.ts';
 import type { Store } from './store.ts';
 
 export interface CoreSettings {
-  /** How often a locked node is tried before the call fails. */
+  /** The number of attempts to reserve a locked node before the call fails. */
   lockedRetryAttempts: number;
   /** Milliseconds between two attempts. */
   lockedRetryInterval: number;
-  /** The longest wait for a locked node that a caller may ask for, in milliseconds. */
+  /** The longest wait for a locked node that a caller may request, in milliseconds. */
   maxLockWait: number;
-  /** How many jobs may run at once. */
+  /** The maximum number of concurrent jobs. */
   workers: number;
-  /** Milliseconds, see `Conductor.lease`; for a store that others use too. Default 30 s. */
+  /** See `Conductor.lease`, in milliseconds; applies to a shared store. Default 30 s. */
   lease?: number;
   /** The least `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
   grace?: number;
-  /** Which ended jobs are kept. Default all. */
+  /** How long ended jobs are kept. Default forever. */
   retention?: RetentionSettings;
 }
 
-export interface CoreOptions {
+interface CoreOptions {
   store: Store;
   hardwareTypes: readonly HardwareType[];
   /** The name that reservations of this process show. */
   host: string;
   log: Logger;
   settings: CoreSettings;
-  /** Told of what the core does. Default: nobody is. */
+  /** Default: none. */
   observer?: Observer;
 }
 
 /** Longer than any statement to the store may take (4 s on PostgreSQL), in milliseconds. */
 const MIN_GRACE = 5000;
 
-/** How long aborted work, and after it each driver, may take to end at shutdown, in milliseconds. */
+/** The time for aborted work, and then for the drivers, to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
 
 /**
- * Makes the core and ends what an earlier process left in the store.
+ * Creates the core and ends the jobs and reservations that an earlier process left in the store.
  * Throws kind `failed_precondition` when two hardware types, interfaces or methods have the same name.
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
@@ -88,7 +88,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     observer,
   });
 
-  // What is left in a store that this process has to itself is nobody's.
+  // No other process uses this store, so all that is left in it belongs to lost ones.
   if (!store.shared) await reap(store, log, true);
   await lease.start();
   const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });
@@ -121,26 +121,26 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       await stopChores();
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
-        if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end at shutdown');
+        if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end in time at shutdown');
       }
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
-      // Work that did not end is ended by others when the lease has run out.
+      // Otherwise other processes clean up when the lease has run out.
       if (running.idle) await lease.stop();
     },
   };
 }
 
-/** Closes a hardware type. One that fails or hangs is logged, and holds up nothing. */
+/** Closes a hardware type; logs a failure or a timeout. */
 async function closeInTime(hardwareType: HardwareType, log: Logger): Promise<void> {
   let closed = false;
   const close = async () => {
     try {
       await hardwareType.close?.();
     } catch (error) {
-      log.warn({ err: error, driver: hardwareType.name }, 'a driver could not be closed');
+      log.warn({ err: error, driver: hardwareType.name }, 'closing a driver failed');
     }
     closed = true;
   };
   await settledWithin([close()], ABORT_GRACE);
-  if (!closed) log.warn({ driver: hardwareType.name }, 'a driver did not close in time');
+  if (!closed) log.warn({ driver: hardwareType.name }, 'closing a driver timed out');
 }

@@ -2,10 +2,10 @@ import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
 /**
- * What can go wrong. Each kind has one REST status and fault side, one gRPC code and one `ErrorReason`;
- * the table is `ERROR_FACES` in `../contract/errorMapping.ts`. Nothing else in the service invents a status.
+ * The kinds of error. `ERROR_FACES` in `../contract/errorMapping.ts` maps each to its REST status, gRPC code and
+ * `ErrorReason`; no other code chooses a status.
  */
-export const ERROR_KINDS = [
+const ERROR_KINDS = [
   'invalid_argument',
   'unknown_method',
   'verb_not_allowed',
@@ -47,7 +47,7 @@ const KNOWN_KINDS: ReadonlySet<string> = new Set(ERROR_KINDS);
 /** One of `ERROR_KINDS`. */
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** One field of the caller's input and what is wrong with it. */
+/** One wrong field of the caller's input. */
 export interface FieldViolation {
   /** Path of the field, for example `arguments.Destination`. */
   field: string;
@@ -55,28 +55,28 @@ export interface FieldViolation {
   description: string;
 }
 
-/** What a BMC answered when it refused or failed. */
+/** A BMC's response when it refused or failed. */
 export interface BmcAnswer {
-  /** HTTP status of the answer; 0 when there was none. */
+  /** The HTTP status; 0 without a response. */
   status: number;
   /** The entries of `@Message.ExtendedInfo` (DSP0266, "Error responses"), as the BMC sent them. */
   extendedInfo: JsonObject[];
 }
 
-/** What an error carries beside its kind and message. */
+/** The details of an error beside its kind and message. */
 export interface ErrorContext {
   violations?: FieldViolation[];
-  /** With `node_locked`: who holds the node. */
+  /** With `node_locked`: the reservation of the node. */
   lock?: Reservation;
-  /** With the `bmc_` kinds and `outcome_unknown`: the BMC's answer. */
+  /** With the `bmc_` kinds and `outcome_unknown`: the BMC's response. */
   bmc?: BmcAnswer;
   cause?: unknown;
 }
 
 /**
- * The one type of error that crosses the core's borders. `message` is written for the caller: what happened, to
- * whom, what to do; it holds no secret and no internal text. Anything else that is thrown is a defect and reaches
- * the caller as kind `internal` without its text.
+ * The only type of error that leaves the core. `message` is written for the caller: what happened, to which field or
+ * node, and what to do; it contains no secret and no internal text. Any other error is a defect and reaches the caller as
+ * kind `internal` without its text.
  */
 export class PassthruError extends Error {
   override readonly name = 'PassthruError';
@@ -87,7 +87,7 @@ export class PassthruError extends Error {
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
-    // A driver in JavaScript may have misspelt it, and nobody could show a job that keeps such an error.
+    // A driver in JavaScript may misspell it, and a job with an unknown kind cannot be shown.
     this.kind = KNOWN_KINDS.has(kind) ? kind : 'internal';
     this.violations = context.violations ?? [];
     this.lock = context.lock;
@@ -95,7 +95,7 @@ export class PassthruError extends Error {
   }
 }
 
-/** Whether `error` says that the store does not answer: the same step may work later. */
+/** Whether `error` means that the store is unreachable, so that the step may succeed later. */
 export function isStoreUnavailable(error: unknown): boolean {
   return error instanceof PassthruError && error.kind === 'store_unavailable';
 }
@@ -114,7 +114,7 @@ export function invalidArgument(field: string, description: string, message: str
   return new PassthruError('invalid_argument', message, { violations: [{ field, description }] });
 }
 
-/** `error` as a plain value: what a job keeps, and what an idempotency key replays. */
+/** An error as plain data, as stored with a job or under an idempotency key. */
 export interface ErrorRecord {
   kind: ErrorKind;
   message: string;
@@ -123,16 +123,16 @@ export interface ErrorRecord {
   bmc: BmcAnswer | null;
 }
 
-/** The message of every error that is a defect of the service itself; the log has the rest. */
+/** The message of every error that is a defect of the service itself. */
 export const INTERNAL_MESSAGE = 'Internal error; the log of the service has more';
 
-/** `error` itself when it is a PassthruError; otherwise one of kind `internal`, with `error` as its cause. */
+/** Returns `error` when it is a PassthruError; otherwise one of kind `internal`, with `error` as its cause. */
 export function toPassthruError(error: unknown): PassthruError {
   if (error instanceof PassthruError) return error;
   return new PassthruError('internal', INTERNAL_MESSAGE, { cause: error });
 }
 
-/** `error` as a plain value without its cause. */
+/** Returns `error` as plain data, without its cause. */
 export function toErrorRecord(error: PassthruError): ErrorRecord {
   return {
     kind: error.kind,
@@ -143,11 +143,11 @@ export function toErrorRecord(error: PassthruError): ErrorRecord {
   };
 }
 
-/** The error that `record` was made from. */
+/** Returns the error that `record` describes. */
 export function fromErrorRecord(record: ErrorRecord): PassthruError {
   return new PassthruError(record.kind, record.message, {
     violations: record.violations,
-    // A time is text in a record that was kept as JSON.
+    // In a record read from JSON the time is text.
     lock: record.lock === null ? undefined : { ...record.lock, since: new Date(record.lock.since) },
     bmc: record.bmc ?? undefined,
   });

@@ -3,9 +3,9 @@ import { type Json, storableText } from './json.ts';
 
 export type JobState = 'running' | 'succeeded' | 'failed' | 'cancelled';
 
-/** How far a job has come. */
+/** The progress of a job. */
 export interface Progress {
-  /** From 0 to 1; null when the method cannot tell. */
+  /** From 0 to 1; null when unknown. */
   fraction: number | null;
   message: string;
 }
@@ -28,9 +28,9 @@ export interface Job {
   endTime: Date | null;
   /** Null until the method reports it. */
   progress: Progress | null;
-  /** What the method answered; null until the job has succeeded. */
+  /** The method's result; null until the job has succeeded. */
   result: Json;
-  /** Why the job failed or was cancelled; else null. */
+  /** The reason why the job failed or was cancelled; otherwise null. */
   error: ErrorRecord | null;
   requestedBy: string;
 }
@@ -40,7 +40,7 @@ export function isTerminal(job: Job): boolean {
   return job.state !== 'running';
 }
 
-/** How Ironic words the failure of an asynchronous call in the node's `last_error`. */
+/** Returns the node's `last_error` after a failed asynchronous call, as Ironic words it. */
 export function lastErrorText(method: string, message: string): string {
   return storableText(`Async execution of ${method} failed with error: ${message}`);
 }

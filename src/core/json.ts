@@ -1,12 +1,12 @@
-/** A JSON value. Arguments and results of methods are JSON objects and values. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 
 /** A JSON object. */
 export type JsonObject = { [key: string]: Json };
 
 /**
- * The deepest nesting that arguments and results may have, counted in arrays and objects.
- * Protobuf's own limit (100 nested messages, about two and a half per level of a Struct) is not far above.
+ * The maximum depth of nested arrays and objects in arguments and results. Protobuf allows 100 nested messages, and each
+ * level of a Struct takes two or three.
  */
 export const MAX_DEPTH = 30;
 
@@ -15,7 +15,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether `value` nests deeper than `limit` arrays and objects. Walks no further than `limit` levels. */
+/** Whether `value` nests deeper than `limit` arrays and objects. Does not look deeper than that. */
 export function nestsDeeperThan(value: unknown, limit: number = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (limit === 0) return true;
@@ -25,8 +25,8 @@ export function nestsDeeperThan(value: unknown, limit: number = MAX_DEPTH): bool
   return false;
 }
 
-/** Whether JSON says all that `value` is: no BigInt, NaN, Date, Map, function or undefined, at any depth. */
-export function isJson(value: unknown): value is Json {
+/** Whether `value` is JSON: without BigInt, NaN, Date, Map, function or undefined, at any depth. */
+function isJson(value: unknown): value is Json {
   switch (typeof value) {
     case 'boolean':
     case 'string':
@@ -36,7 +36,7 @@ export function isJson(value: unknown): value is Json {
     case 'object': {
       if (value === null) return true;
       if (Array.isArray(value)) {
-        // Not `every`, which passes over holes.
+        // Not `every`, which skips holes.
         for (const item of value) if (!isJson(item)) return false;
         return true;
       }
@@ -49,17 +49,17 @@ export function isJson(value: unknown): value is Json {
 }
 
 /**
- * `value` as a reader of its JSON text sees it: a Date as its text, NaN as null, an undefined member not at all.
- * Throws a TypeError when it has no JSON text, as a BigInt, a function or a circle.
+ * Returns `value` as its JSON text reads: a Date as text, NaN as null, without undefined members.
+ * Throws a TypeError when it has no JSON text, such as a BigInt, a function or a circular structure.
  */
 export function asJson(value: unknown): Json {
   if (isJson(value)) return value;
   const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError(`a ${typeof value} cannot be told as JSON`);
+  if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON representation`);
   return JSON.parse(text);
 }
 
-/** `value` as JSON text with the keys of every object in order, so that equal values give equal texts. */
+/** Returns `value` as JSON text with sorted keys, so that equal values give equal texts. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (value !== null && typeof value === 'object') {
@@ -71,7 +71,7 @@ export function canonicalJson(value: Json): string {
   return JSON.stringify(value);
 }
 
-/** `text` as every store can keep it: well-formed Unicode without NUL, which PostgreSQL's text cannot hold. */
+/** Returns `text` as well-formed Unicode without NUL, which PostgreSQL's text cannot hold. */
 export function storableText(text: string): string {
   return text.replaceAll('\0', '\ufffd').toWellFormed();
 }

@@ -1,7 +1,4 @@
-/**
- * Where the core and the drivers report. `fields` are structured; the message is a constant text.
- * A pino logger fits.
- */
+/** The log of the core and the drivers; pino's loggers implement it. The message is a constant text. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -11,7 +8,7 @@ export interface Logger {
   isLevelEnabled?(level: string): boolean;
 }
 
-/** A logger that drops everything; for tests and tools. */
+/** A logger that discards everything; for tests and tools. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},

@@ -6,12 +6,12 @@ import type { Json, JsonObject } from './json.ts';
 import type { HttpMethod, Task } from './task.ts';
 import { HTTP_METHODS } from './task.ts';
 
-/** Bytes as the answer of a method with `attach`. */
+/** The bytes that a method with `attach` returns. */
 export class Attachment {
   readonly data: Uint8Array;
   /** For example `text/csv`. */
   readonly mediaType: string;
-  /** A name to save the bytes under; null when the method gives none. */
+  /** The file name to save the bytes under; null for none. */
   readonly fileName: string | null;
 
   constructor(data: Uint8Array, mediaType: string, fileName: string | null = null) {
@@ -26,25 +26,22 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   /** Letters, digits, `_`, `-` and `.`; it becomes a path segment. */
   name: string;
   httpMethods: readonly [HttpMethod, ...HttpMethod[]];
-  /** What the method does and what it needs, in words. */
+  /** What the method does and requires, as text for callers. */
   description: string;
   /** True when a call starts a job. Default false. */
   async?: boolean;
-  /** True when the handler answers an `Attachment`. Default false; an asynchronous method cannot attach. */
+  /** True when the handler returns an `Attachment`. Default false; not possible with `async`. */
   attach?: boolean;
   /** True when the method runs under the node's exclusive lock. Default true; driver methods have no lock. */
   requireExclusiveLock?: boolean;
-  /** The arguments. Unknown ones are refused whatever the object's own mode is. */
+  /** The arguments. Unknown ones are rejected, whatever the object's mode. */
   arguments: A;
-  /** The result, for its JSON Schema; `z.null()` for a method that answers nothing. */
+  /** The result, for its JSON Schema; `z.null()` for a method that returns nothing. */
   result: z.ZodType;
   handler(task: T, args: z.output<A>): Promise<R>;
 }
 
-/**
- * A vendor method: what it is called, what it takes and answers, and what it does, as one value, so that the
- * description cannot drift from the code.
- */
+/** A vendor method: its description, schemas and handler in one value, so that they cannot drift apart. */
 export interface Method<T extends Task = Task> {
   readonly name: string;
   readonly httpMethods: readonly HttpMethod[];
@@ -52,21 +49,21 @@ export interface Method<T extends Task = Task> {
   readonly async: boolean;
   readonly attach: boolean;
   readonly requireExclusiveLock: boolean;
-  /** What a caller needs to call it, where a rule of the configuration says so; else `CALL_ROLE`. */
+  /** The role required to call it, when set by a rule of the configuration; otherwise `CALL_ROLE`. */
   readonly role?: Role;
   /** JSON Schema (2020-12). */
   readonly argumentsSchema: JsonObject;
   /** JSON Schema (2020-12). */
   readonly resultSchema: JsonObject;
-  /** Checks `raw` and answers what the handler takes. Throws kind `invalid_argument` with the violations. */
+  /** Parses arguments for the handler. Throws kind `invalid_argument` with the violations. */
   parse(raw: JsonObject): unknown;
-  /** Does the work. `args` is what `parse` answered. */
+  /** Calls the handler. `args` is the result of `parse`. */
   run(task: T, args: unknown): Promise<Json | undefined | Attachment>;
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
-/** Makes a method of its definition, and its JSON Schemas once. Throws a TypeError when the definition is wrong. */
+/** Creates a method from its definition. Throws a TypeError when the definition is invalid. */
 export function defineMethod<T extends Task, A extends z.ZodObject, R extends Json | undefined | Attachment>(
   definition: MethodDefinition<T, A, R>,
 ): Method<T> {
@@ -75,7 +72,7 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
   if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
     throw new TypeError(`method ${name}: httpMethods must name at least one of ${HTTP_METHODS.join(', ')}`);
   }
-  if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot answer an attachment`);
+  if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot return an attachment`);
   const strict = definition.arguments.strict();
   return {
     name,
@@ -94,9 +91,9 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
 }
 
 /**
- * The verb of a call. A method with one verb needs none; one with more needs the caller to choose.
- * @param requested the caller's verb; null when not given
- * @throws kind `verb_not_allowed` when the method lacks the verb, `invalid_argument` when one must be chosen
+ * Returns the verb of a call. It may be omitted for a method with one verb only.
+ * @param requested the caller's verb; null when omitted
+ * @throws kind `verb_not_allowed` when the method lacks the verb, `invalid_argument` when it may not be omitted
  */
 export function chooseHttpMethod(method: Method<never>, requested: string | null): HttpMethod {
   if (requested === null) {

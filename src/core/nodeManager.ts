@@ -154,7 +154,7 @@ export class NodeManager implements Nodes {
       );
     }
     const { holder, requestedBy } = node.reservation;
-    checkOwner(caller, requestedBy, `unlock node ${node.uuid}, which is held for ${holder},`);
+    checkOwner(caller, requestedBy, `unlock node ${node.uuid}, held for ${holder}`);
     // False when somebody else has unlocked it meanwhile.
     if (await this.#store.release(node.uuid, node.fence)) {
       this.#locks.nudge(node.uuid);

@@ -3,62 +3,62 @@ import { type PassthruError, toPassthruError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { HttpMethod } from './task.ts';
 
-/** From when to when something took, in milliseconds by the monotonic clock. */
+/** A period of time, in milliseconds by the monotonic clock. */
 export interface Period {
   from: number;
   to: number;
 }
 
-/** One call as far as it has come. What is null was not found, or not come to. */
+/** The facts of a call as far as it has come; null for what was not found or not reached. */
 export interface CallReport {
   readonly call: NodeCall | DriverCall;
-  /** When it began, in milliseconds by the monotonic clock. */
+  /** The start time, in milliseconds by the monotonic clock. */
   readonly began: number;
   node: { uuid: string; name: string | null } | null;
-  /** A hardware type that is loaded. */
+  /** The name of a loaded hardware type. */
   driver: string | null;
-  /** The name of a method that is there. */
+  /** The name of an existing method. */
   method: string | null;
   httpMethod: HttpMethod | null;
-  /** The time until the node was this call's, or refused to it. */
+  /** The wait until the node was reserved or refused. */
   lock: Period | null;
-  /** The check of the node and the arguments. */
+  /** The validation of the node and the arguments. */
   validation: Period | null;
 }
 
-/** How a call ended. */
+/** The outcome or the error of a call. */
 export type CallEnd = { outcome: Outcome; error: null } | { outcome: null; error: PassthruError };
 
-/** What the core tells of its work, for figures, traces and the audit. Each is quick and never throws. */
+/** Receives the events of the core, for metrics, traces and the audit. Its methods are fast and never throw. */
 export interface Observer {
   callBegan(report: CallReport): void;
   callEnded(report: CallReport, end: CallEnd): void;
-  /** The work of an accepted job begins, in the scope of the request that began it. */
+  /** An accepted job starts; called in the scope of the request that started it. */
   jobBegan(job: Job): void;
-  /** The end of a job that ran here is stored. */
+  /** The end of a job of this process is stored. */
   jobEnded(job: Job): void;
-  /** A node that another had was reserved after so many milliseconds. */
+  /** A node that was locked has been reserved after a wait of `waited` milliseconds. */
   lockTaken(waited: number): void;
-  /** Somebody else held the node for as long as the caller would wait. */
+  /** A node stayed locked for as long as the caller was willing to wait. */
   lockRefused(): void;
-  /** The lease of this process was lost, and what ran under it aborted. */
+  /** This process has lost its lease and aborted what ran under it. */
   leaseLost(): void;
 }
 
-const nothing = () => {};
+const ignore = () => {};
 
-/** What looks at nothing. */
+/** An observer that ignores all events. */
 export const NO_OBSERVER: Observer = {
-  callBegan: nothing,
-  callEnded: nothing,
-  jobBegan: nothing,
-  jobEnded: nothing,
-  lockTaken: nothing,
-  lockRefused: nothing,
-  leaseLost: nothing,
+  callBegan: ignore,
+  callEnded: ignore,
+  jobBegan: ignore,
+  jobEnded: ignore,
+  lockTaken: ignore,
+  lockRefused: ignore,
+  leaseLost: ignore,
 };
 
-/** All of `observers` as one, told in their order. */
+/** Combines observers into one that calls them in order. */
 export function observers(...all: readonly Observer[]): Observer {
   const [only] = all;
   if (only !== undefined && all.length === 1) return only;
@@ -87,7 +87,7 @@ export function observers(...all: readonly Observer[]): Observer {
   };
 }
 
-/** Carries out `call` by `work`, which fills in the report, and tells `observer` of its beginning and its end. */
+/** Runs `work`, which fills in the report of `call`, and reports its beginning and end to `observer`. */
 export async function reportCall(
   observer: Observer,
   call: NodeCall | DriverCall,

@@ -5,14 +5,15 @@ import type { Node, NodeChanges } from './node.ts';
 import type { Reservation } from './reservation.ts';
 
 /**
- * A node as a store reads it. `fence` grows by one with every reservation of the node. Every change of a node but its `last_error` happens under a reservation: a node that was read FREE at
- * fence N is current under reservation N + 1. One that was read while reserved may change before that reservation ends.
+ * A node with its fence, the number of its last reservation. Every change of a node but its `last_error` happens under a
+ * reservation: a node that was read while FREE at fence N is current under reservation N + 1. A node that was read while
+ * reserved may change before that reservation ends.
  */
 export interface StoredNode extends Node {
   fence: number;
 }
 
-/** Which column of a new or changed node another node has already; or that the node is not there. */
+/** The column whose value another node has already. */
 export type NodeConflict = { taken: 'uuid' | 'name' };
 
 /** The fields that nodes can be sorted by. `id` is the order of enrolment. */
@@ -27,14 +28,14 @@ export type NodeSortKey =
   | 'vendorInterface';
 
 export interface NodeQuery {
-  /** At most so many. */
+  /** The maximum number of nodes. */
   limit: number;
-  /** The UUID of the node after which the page begins, in the order asked for; null for the first page. */
+  /** The UUID of the last node of the previous page; null for the first page. */
   marker: string | null;
   sortKey: NodeSortKey;
-  /** Nodes that are equal in the key are in the order of enrolment, in the same direction. Nulls come first when ascending. */
+  /** Equal nodes are sorted by enrolment in the same direction. Nulls come first when ascending. */
   sortDirection: 'asc' | 'desc';
-  /** Only nodes that are equal in what is given. */
+  /** Only nodes with equal values. */
   driver?: string;
   maintenance?: boolean;
   vendorInterface?: string;
@@ -53,69 +54,69 @@ export interface NodeQuery {
 
 export interface JobQuery {
   limit: number;
-  /** Only jobs older than the one with this id (ids sort by time); null for the first page. It need not exist. */
+  /** Only jobs older than this id (ids sort by time), which need not exist; null for the first page. */
   olderThan: string | null;
   nodeUuid?: string;
   driver?: string;
   state?: JobState;
 }
 
-/** What became of an attempt to reserve a node. */
+/** The outcome of an attempt to reserve a node. */
 export type Acquired =
   | { outcome: 'acquired'; fence: number }
-  /** Another holds the node, under this fence. */
+  /** The node is reserved, under this fence. */
   | { outcome: 'locked'; reservation: Reservation; fence: number }
-  /** There is no such node (any more). */
+  /** The node does not exist (any more). */
   | { outcome: 'missing' }
-  /** The conductor that asks has no lease (any more): it must hold nothing. */
+  /** The lease of the conductor has run out, so that it must not hold anything. */
   | { outcome: 'expired' };
 
 /**
- * A process that holds nodes and runs jobs, as a store knows it. Ironic calls it a conductor. Its lease is renewed while
- * the process lives and can reach the store; all that it holds hangs on that one lease.
+ * A process that reserves nodes and runs jobs; the name is Ironic's. All its reservations and jobs depend on one lease,
+ * which it renews while it lives and can reach the store.
  */
 export interface Conductor {
-  /** Another for each lease: one that ran out is never renewed. */
+  /** Different for each lease: one that has run out is never renewed. */
   id: string;
-  /** The name that its reservations show. */
+  /** The name shown by its reservations. */
   host: string;
-  /** Milliseconds for which the lease is good after each renewal, by the store's clock; null: until it is ended. */
+  /** The duration of the lease from each renewal, in milliseconds by the store's clock; null: until removed. */
   lease: number | null;
   /**
-   * Milliseconds after the end of the lease during which the nodes it held stay reserved: a request that was sent in time
-   * may still be under way to a machine. Longer than a statement may take, so that none commits after `reap` is done.
+   * How long its nodes stay reserved after the end of the lease, in milliseconds: a request that was sent in time may
+   * still be under way to a machine. Longer than a statement may take, so that none commits after `reap`.
    */
   grace: number;
 }
 
-/** What was ended for conductors whose lease has run out. */
+/** What was ended of conductors whose lease has run out. */
 export interface Reaped {
-  /** Their jobs, failed. */
+  /** Their jobs, as failed. */
   failed: Job[];
-  /** The UUIDs of the nodes that are free again. */
+  /** The UUIDs of the released nodes. */
   freed: string[];
 }
 
-/** What another process that uses the store changed. */
+/** A change made by another process. */
 export type Change =
-  /** A node that somebody waits for (`Store.want`) is free. */
+  /** A node was released that a process waits for (`Store.want`). */
   | { kind: 'node_freed'; nodeUuid: string }
-  /** The job has this revision. */
+  /** The job has reached this revision. */
   | { kind: 'job_changed'; id: string; revision: number }
-  /** Somebody wants the job to stop. */
+  /** The cancellation of a job was requested. */
   | { kind: 'cancel_requested'; id: string }
-  /** Changes may have been missed: anything may be different. */
+  /** Changes may have been missed. */
   | { kind: 'missed' };
 
-/** The right to write about a job: of its conductor, while the reservation it runs under is the node's. */
+/** The right to update a job: its conductor has it while the job's reservation lasts. */
 export interface JobHold {
   /** The conductor that accepted the job. */
   owner: string;
-  /** The fence of the reservation; null for a job that needs none. */
+  /** The fence of the reservation; null for a job without one. */
   fence: number | null;
 }
 
-/** How a job ended. */
+/** The end of a job. */
 export interface JobEnd {
   id: string;
   state: Exclude<JobState, 'running'>;
@@ -123,11 +124,11 @@ export interface JobEnd {
   progress: Progress | null;
   result: Json;
   error: ErrorRecord | null;
-  /** What the node's `last_error` is set to; null to leave it. */
+  /** The new `last_error` of the node; null to leave it. */
   lastError: string | null;
 }
 
-/** A call that carries an idempotency key. */
+/** A call with an idempotency key. */
 export interface IdempotentCall {
   caller: string;
   key: string;
@@ -136,28 +137,28 @@ export interface IdempotentCall {
   createTime: Date;
 }
 
-/** What is known of an earlier call with the same caller and key. */
-export interface KnownCall {
+/** An earlier call with the same caller and key. */
+interface KnownCall {
   fingerprint: string;
-  /** `waiting`: not accepted yet; `accepted`: it runs; `done`: it has an outcome. */
+  /** `waiting`: not accepted yet; `accepted`: running; `done`: has an outcome. */
   state: 'waiting' | 'accepted' | 'done';
-  /** The conductor that began it. */
+  /** The conductor that started it. */
   owner: string | null;
   /** Null unless done. */
   outcome: JsonObject | null;
 }
 
-/** A place in the order in which jobs ended: by the time, and of equal times by the id. */
+/** A position in the order in which jobs ended: by time, then by id. */
 export interface EndPlace {
   endTime: Date;
-  /** Of a job that need not exist; '' stands before all. */
+  /** The id of a job that need not exist; '' sorts first. */
   id: string;
 }
 
 /**
- * Where nodes, reservations, jobs and idempotency keys live. Each method is one step: it happens whole or not at all,
- * and is seen by every later one. A store that cannot be reached throws a PassthruError of kind `store_unavailable`.
- * What a method returns is the caller's own.
+ * Stores nodes, reservations, jobs and idempotency keys. Each method is atomic and visible to every later one. It throws
+ * kind `store_unavailable` when the store is unreachable; the outcome is then unknown. Callers may modify what a method
+ * returns.
  */
 export interface Store {
   /** Whether other processes may use the store at the same time. */
@@ -166,43 +167,43 @@ export interface Store {
   readonly closed: AbortSignal;
 
   /**
-   * Enrols `node`, free and never changed. The caller has checked every field. The first `fence` must be above all fences
-   * that an earlier node with the same UUID had.
+   * Enrols a free node. The caller has validated every field. Its `fence` must be higher than those of an earlier node with
+   * the same UUID.
    */
   createNode(node: Omit<StoredNode, 'reservation' | 'lastError' | 'updateTime'>): Promise<StoredNode | NodeConflict>;
-  /** Null when there is none. */
+  /** Returns null for an unknown node. */
   getNodeByUuid(uuid: string): Promise<StoredNode | null>;
   getNodeByName(name: string): Promise<StoredNode | null>;
-  /** Null when the marker is not there. */
+  /** Returns null when the marker does not exist. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
-  /** Null, and nothing is changed, when the node's reservation has not (any more) this fence, or the node is not there. */
+  /** Returns null, and changes nothing, when the node does not exist or its reservation has another fence. */
   updateNode(
     uuid: string,
     fence: number,
     changes: NodeChanges,
     updateTime: Date,
   ): Promise<StoredNode | NodeConflict | null>;
-  /** Removes a node and its reservation, which must have this fence; its jobs stay. False when nothing was removed. */
+  /** Removes a node and its reservation, which must have this fence, but not its jobs. Returns false when nothing was removed. */
   deleteNode(uuid: string, fence: number): Promise<boolean>;
 
-  /** Begins the lease of a conductor with a new id. */
+  /** Starts the lease of a new conductor. */
   addConductor(conductor: Conductor): Promise<void>;
-  /** Renews a lease from now on. False when it has run out, by the store's clock: then it never comes back. */
+  /** Renews a lease. Returns false when it has run out by the store's clock, which is final. */
   renewConductor(id: string): Promise<boolean>;
-  /** Raises the grace of a conductor to at least `grace` milliseconds. False when its lease has run out. */
+  /** Raises the grace of a conductor to at least `grace` milliseconds. Returns false when its lease has run out. */
   extendGrace(id: string, grace: number): Promise<boolean>;
-  /** Ends a lease now. What may still hang on it is ended by others, as that of a lost one. */
+  /** Ends a lease. What still depends on it is reaped by other processes. */
   removeConductor(id: string): Promise<void>;
-  /** The hosts of the conductors whose lease is good, each once, by name. */
+  /** Returns the distinct hosts of conductors with a valid lease, sorted. */
   listHosts(): Promise<string[]>;
   /**
-   * Ends what conductors whose lease has run out have left: their running jobs fail with `error` (their nodes' `last_error`
-   * too, as `lastError(job)` words it); of their idempotent calls those that were accepted get `unknown` as their
-   * outcome, the others are forgotten; and once their grace is over as well, their nodes are free. So are nodes and calls
-   * of owners that are not known (any more): a statement can commit after its conductor was removed.
+   * Cleans up after conductors whose lease has run out. Their running jobs fail with `error` and set their nodes'
+   * `last_error` to `lastError(job)`. Their accepted idempotent calls get the outcome `unknown`; others are removed. When
+   * their grace is over as well, their nodes are released. Nodes and calls of unknown owners are treated alike, since a
+   * statement can commit after its conductor was removed.
    *
-   * @param reaping.all whether every conductor counts as lost and its grace as over, as for the one process that has
-   *   just opened a store that is not shared
+   * @param reaping.all treats every conductor as lost and its grace as over; for a process that has just opened a store
+   *   that is not shared
    */
   reap(reaping: {
     all: boolean;
@@ -212,70 +213,69 @@ export interface Store {
     unknown: JsonObject;
   }): Promise<Reaped>;
 
-  /** Reserves a node when it is free; the fence grows by one. A `call` hangs on the lease of `conductor`. */
+  /** Reserves a free node and increments its fence. A `call` depends on the lease of `conductor`. */
   acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired>;
-  /** Asks for a `node_freed` when the reservation with this fence ends; false when it is not the node's any more. */
+  /** Requests a `node_freed` for the end of the reservation with this fence. Returns false when it has already ended. */
   want(nodeUuid: string, fence: number): Promise<boolean>;
-  /** Ends the reservation with this fence; false when it is no longer the node's. */
+  /** Ends the reservation with this fence. Returns false when it has already ended. */
   release(nodeUuid: string, fence: number): Promise<boolean>;
-  /** Ends whatever `call` the conductor has on the node, for one that was not told whether it got the node. */
+  /** Ends any `call` of the conductor on the node; for a conductor that does not know whether it has reserved it. */
   releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
-  /** Every `call` that hangs on the lease of the conductor: the node and the reservation's fence. Looks at all nodes. */
+  /** Returns the node and fence of every `call` of the conductor. Scans all reservations. */
   listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
 
   /**
-   * Stores an accepted job (revision 1) so that it survives a crash of the machine, names it in the node's
-   * reservation when `hold.fence` is given, clears the node's `last_error`, and keeps it as the outcome of the idempotent
-   * call when there is one. False, and nothing is stored, when the hold is lost: the conductor's lease has run out, the
-   * reservation is no longer the node's, or the idempotent call no longer the conductor's.
+   * Stores an accepted job (revision 1) durably, names it in the node's reservation when `hold.fence` is given, clears the
+   * node's `last_error`, and stores `outcome` with the idempotent call, if any. Returns false, and stores nothing, when the
+   * hold is lost: the lease has run out, the reservation has ended, or another conductor has the idempotent call.
    */
   acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
-  /** Stores one more revision of a running job and answers its number; null when the job has ended or the hold is lost. */
+  /** Stores another revision of a running job. Returns its number; null when the job has ended or the hold is lost. */
   recordProgress(id: string, hold: JobHold, progress: Progress): Promise<number | null>;
   /**
-   * Stores the last revision of a job, durably, ends the reservation of the hold in the same step, and answers the
-   * revision's number; null, and nothing is changed, when the job has ended or the hold is lost.
+   * Stores the last revision of a job durably and ends the reservation of the hold. Returns the number of the revision;
+   * null, and changes nothing, when the job has ended or the hold is lost.
    */
   endJob(end: JobEnd, hold: JobHold): Promise<number | null>;
-  /** Asks the conductor of a running job to stop it. */
+  /** Requests the cancellation of a running job from its conductor. */
   requestCancel(id: string, requestedBy: string): Promise<void>;
-  /** The ids of the running jobs of a conductor. */
+  /** Returns the ids of the running jobs of a conductor. */
   listRunningJobs(conductor: string): Promise<string[]>;
-  /** The running jobs of a conductor that are asked to stop, and by whom. */
+  /** Returns the running jobs of a conductor whose cancellation was requested, and by whom. */
   listCancelRequests(conductor: string): Promise<{ id: string; requestedBy: string }[]>;
-  /** Null when there is none. */
+  /** Returns null for an unknown job. */
   getJob(id: string): Promise<Job | null>;
-  /** Newest first. */
+  /** Returns jobs, the newest first. */
   listJobs(query: JobQuery): Promise<Job[]>;
-  /** The job as it was at each stored revision above `after`, in order. Empty when there is none. */
+  /** Returns the stored revisions of a job above `after`, in order. */
   listRevisions(id: string, after: number): Promise<Job[]>;
-  /** The newest revision of each of these jobs that is there. */
+  /** Returns the newest revision of each of these jobs that exists. */
   newestRevisions(ids: readonly string[]): Promise<Map<string, number>>;
-  /** Where the newest of the ended jobs stands that comes after the `count` which ended last; null when there is none. */
+  /** Returns the position of the newest ended job beyond the `count` newest ones; null when there are no more. */
   placeAfterNewest(count: number): Promise<EndPlace | null>;
-  /** Removes at most `limit` jobs that ended at `place` or before, the oldest first; answers how many. */
+  /** Removes at most `limit` jobs that ended at `place` or before, the oldest first. Returns their number. */
   removeEndedJobs(place: EndPlace, limit: number): Promise<number>;
 
   /**
-   * Begins an idempotent call of `conductor`. Null when it is the first with its caller and key since `notBefore`;
-   * otherwise what is known of the first, or that the conductor has no lease (any more) and the call was not begun.
+   * Starts an idempotent call of `conductor`. Returns null when it is the first with its caller and key since `notBefore`;
+   * otherwise the first call, or `expired` when the conductor's lease has run out and the call was not started.
    */
   beginIdempotent(call: IdempotentCall, conductor: string, notBefore: Date): Promise<KnownCall | null | 'expired'>;
   /**
-   * The call that `conductor` began is about to run. False when it must not: the conductor's lease has run out, and the
-   * call may be another's since.
+   * Marks the call that `conductor` started as accepted before it runs. Returns false when it must not run: the lease has
+   * run out, and another conductor may have the call by now.
    */
   acceptIdempotent(caller: string, key: string, conductor: string): Promise<boolean>;
-  /** Keeps the outcome of an accepted call. */
+  /** Stores the outcome of an accepted call. */
   finishIdempotent(caller: string, key: string, outcome: JsonObject): Promise<void>;
-  /** Forgets a call of `conductor` that did not begin to act, however far it is known to have come. */
+  /** Removes a call of `conductor` that did not act, whatever its state. */
   forgetIdempotent(caller: string, key: string, conductor: string): Promise<void>;
-  /** Removes what is older than `notBefore`, at most `limit`; answers how many. */
+  /** Removes at most `limit` calls older than `notBefore`. Returns their number. */
   removeIdempotent(notBefore: Date, limit: number): Promise<number>;
 
-  /** Calls `listener` at each change that another process made, as far as somebody may wait for it. */
+  /** Calls `listener` for changes by other processes that something may wait for. */
   onChange(listener: (change: Change) => void): void;
-  /** Whether the store answers. Throws when it does not. */
+  /** Throws when the store is unreachable. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

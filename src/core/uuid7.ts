@@ -4,8 +4,8 @@ let lastTime = 0;
 let counter = 0;
 
 /**
- * A UUID of version 7 (RFC 9562, 5.7): sorts by the time it was made, within one process strictly, because the 12 bits
- * after the time count up within a millisecond (method 1 of 6.2).
+ * Returns a UUID of version 7 (RFC 9562, 5.7), which sorts by its time of creation; within one process strictly, since the
+ * 12 bits after the time count up within a millisecond (method 1 of 6.2).
  */
 export function uuid7(now: number = Date.now()): string {
   if (now > lastTime) {

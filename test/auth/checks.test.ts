@@ -149,7 +149,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
     const denied = await clientOf(basic('rita'))
       .nodes.deleteNode({ node: 'n1' })
       .catch((thrown) => thrown);
-    expect(denied.rawMessage).toBe('To remove a node takes the role admin; rita has the role reader.');
+    expect(denied.rawMessage).toBe('Role admin is required to remove a node; rita has role reader.');
   });
 
   test("an operator cancels the jobs that it began, an admin everyone's", async () => {

@@ -53,7 +53,7 @@ describe('the client proves who calls', () => {
     };
     expect(await passthru(list, environment)).toEqual(done);
     const denied = await passthru(['node', 'create', '--driver', 'test'], environment);
-    expect(denied.stderr).toBe('error: To enrol a node takes the role admin; rita has the role reader.\n');
+    expect(denied.stderr).toBe('error: Role admin is required to enrol a node; rita has role reader.\n');
   });
 
   test('by a certificate', async () => {

@@ -76,7 +76,7 @@ describe.skipIf('missing' in environment)('a service behind a real Keystone', ()
   test('a token without a role is known, and may do nothing', async () => {
     const { status, text } = await ask(kept, await keystone.token('nobody', 'none'));
     expect(status).toBe(403);
-    expect(text).toContain('nobody has no role');
+    expect(text).toContain('nobody has none');
   });
 
   test('with projects named, a role on another counts for nothing', async () => {

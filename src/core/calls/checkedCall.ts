@@ -48,7 +48,7 @@ const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
 
 /** Throws kind `permission_denied`. Another rule for the node's later driver makes another method, which is refused. */
 export function checkRule({ caller }: NodeCall | DriverCall, driver: string, method: Method<never>): void {
-  checkRole(caller, method.role ?? CALL_ROLE, `call ${method.name} of ${driver}`);
+  checkRole(caller, method.role ?? CALL_ROLE, `call ${driver}.${method.name}`);
 }
 
 export function checkDepth(args: JsonObject): void {

@@ -1,4 +1,4 @@
-import type { ErrorRecord } from '../errors.ts';
+import { PassthruError, toErrorRecord } from '../errors.ts';
 import { type Job, lastErrorText } from '../job.ts';
 import type { Lease } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
@@ -12,13 +12,9 @@ const MAX_JOBS = 10_000;
 const SEARCH_TIME = 600_000;
 
 /** How an abandoned job fails. */
-const NOT_RUN: ErrorRecord = {
-  kind: 'store_unavailable',
-  message: 'The store failed while it accepted the job; the method was not run',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+const NOT_RUN = toErrorRecord(
+  new PassthruError('store_unavailable', 'The store failed while it accepted the job; the method was not run'),
+);
 
 interface Abandoned {
   job: Job;

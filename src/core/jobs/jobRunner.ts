@@ -1,6 +1,6 @@
 import { type Caller, checkOwner } from '../caller.ts';
 import type { Jobs, JobsQuery } from '../core.ts';
-import { type ErrorRecord, isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
+import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
 import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
 import { type Json, storableText } from '../json.ts';
 import type { Lease, Tenure } from '../locks/lease.ts';
@@ -13,57 +13,53 @@ import { untilStored } from '../waiting.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
 import { JobWatch } from './jobWatch.ts';
 
-/** The least time between two stored changes of progress, in milliseconds: five a second. */
+/** The minimum time between two stored changes of progress, in milliseconds. */
 const PROGRESS_INTERVAL = 200;
 
-/** The longest text of progress that is kept. */
+/** The maximum length of a progress message. */
 const MAX_PROGRESS_LENGTH = 1000;
 
-/** How long `cancel` waits for the end, in milliseconds. */
+/** How long `cancel` waits for the end of the job, in milliseconds. */
 const CANCEL_WAIT = 5000;
 
-/** How a job fails whose end is more than the store can take. */
-const END_NOT_KEPT: ErrorRecord = {
-  kind: 'internal',
-  message: 'The method ended, but what it came to could not be stored; the log of the service has more',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+/** The error of a job whose end the store refuses. */
+const END_NOT_STORED = toErrorRecord(
+  new PassthruError('internal', 'The method ended, but its outcome could not be stored; see the log of the service'),
+);
 
-/** What a job that runs needs of its dispatcher. */
-export interface JobWork {
-  /** Revision 1, stored already. */
+/** An accepted job and the work it does. */
+interface JobWork {
+  /** Revision 1, already stored. */
   job: Job;
   /** The lease that it runs under. */
   tenure: Tenure;
-  /** Null for a method that needs no exclusive lock. */
+  /** Null for a method without an exclusive lock. */
   lock: Lock | null;
-  /** Ends the work; its reason tells why. */
+  /** Aborts the work. */
   controller: AbortController;
   run(progress: (fraction: number | null, message: string) => void): Promise<Json>;
 }
 
 /** A job that runs in this process. */
 interface RunningJob {
-  /** As it is stored. */
+  /** The job as stored. */
   job: Job;
   hold: JobHold;
   controller: AbortController;
-  /** What is reported and not stored yet. */
+  /** Progress that was reported and is not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
-  /** When the last change was stored, by the monotonic clock; at first the acceptance. */
+  /** The time of the last stored change, by the monotonic clock; initially the acceptance. */
   storedAt: number;
   /** The write that is under way. */
   write: Promise<void>;
-  /** Whether the work has ended; what it reports afterwards is dropped. */
+  /** Whether the work has ended; later reports are dropped. */
   ended: boolean;
 }
 
-/** Runs the work of accepted jobs, stores what becomes of them, and tells their watchers. */
+/** Runs accepted jobs, stores their progress and end, and publishes both to watchers. */
 export class JobRunner implements Jobs {
-  /** Jobs that may be stored and are not run. */
+  /** Jobs that may be stored but do not run. */
   readonly abandoned: AbandonedJobs;
   readonly #store: Store;
   readonly #lease: Lease;
@@ -89,19 +85,19 @@ export class JobRunner implements Jobs {
     this.#observer = observer;
   }
 
-  /** How many jobs run in this process. */
+  /** The number of jobs that run in this process. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** How many follow a job by way of this process. */
+  /** The number of watches of jobs through this process. */
   get watches(): number {
     return this.#watch.count;
   }
 
   /**
-   * Runs an accepted job; resolves when its end is stored and its node free, or when both are left to others because the
-   * lease was lost. Never rejects.
+   * Runs an accepted job. Resolves when its end is stored and its node free, or when both are left to other processes
+   * because the lease was lost. Never rejects.
    */
   async run(work: JobWork): Promise<void> {
     const running: RunningJob = {
@@ -123,8 +119,8 @@ export class JobRunner implements Jobs {
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
     if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
-      // The end of the job would free the node, and a request may be on its way to the machine. So both are left to those
-      // who end what lost processes have left.
+      // Ending the job would free the node while a request may be on its way to the machine. Whoever reaps this process
+      // does both after its grace.
       this.#running.delete(work.job.id);
       await work.lock.release();
       return;
@@ -133,13 +129,13 @@ export class JobRunner implements Jobs {
     try {
       free = await this.#storeEnd(work, running, outcome);
     } catch {
-      // The store was closed: the job is left to whoever opens it next.
+      // The store was closed; the process that opens it next ends the job.
       this.#running.delete(work.job.id);
       work.lock?.leave();
       return;
     }
     this.#running.delete(work.job.id);
-    // Before anyone is told: who sees the end finds the node free.
+    // Before publishing, so that a watcher that sees the end finds the node free.
     if (free) work.lock?.leave();
     else await work.lock?.release();
     this.#watch.publish(running.job);
@@ -159,7 +155,7 @@ export class JobRunner implements Jobs {
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
     if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
-    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    // No driver can have such a name, and PostgreSQL rejects it as a parameter.
     if (driver !== null && storableText(driver) !== driver) return [];
     if (driver !== null) filter.driver = driver;
     if (state !== null) filter.state = state;
@@ -177,7 +173,7 @@ export class JobRunner implements Jobs {
     return this.get(id);
   }
 
-  /** Stops the jobs of this process that were asked to stop by way of another. */
+  /** Stops the jobs of this process whose cancellation was requested through another. */
   async stopRequested(): Promise<void> {
     if (this.#running.size === 0) return;
     for (const { id, requestedBy } of await this.#store.listCancelRequests(this.#lease.current().id)) {
@@ -186,12 +182,12 @@ export class JobRunner implements Jobs {
     }
   }
 
-  /** The job has this revision, by another process. */
+  /** Notes that another process has stored this revision of a job. */
   changed(id: string, revision: number): void {
     this.#watch.changed(id, revision);
   }
 
-  /** Looks whether jobs that are watched here were changed by another process. */
+  /** Polls the jobs watched here for changes by other processes. */
   lookAgain(): Promise<void> {
     return this.#watch.lookAgain();
   }
@@ -209,8 +205,10 @@ export class JobRunner implements Jobs {
       const stopped =
         signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'));
       const reason = toPassthruError(stopped ? signal.reason : error);
-      if (reason.kind === 'internal')
-        this.#log.error({ err: error, job: work.job.id }, 'a method failed with a defect');
+      if (reason.kind === 'internal') {
+        const { id, nodeUuid, driver, method } = work.job;
+        this.#log.error({ err: error, job: id, node: nodeUuid, driver, method }, 'job failed by a defect');
+      }
       return {
         state: reason.kind === 'cancelled' ? 'cancelled' : 'failed',
         result: null,
@@ -219,17 +217,17 @@ export class JobRunner implements Jobs {
     }
   }
 
-  /** Stores the end of a job that was run; whether that freed the node too. */
+  /** Stores the end of a job. Returns whether that also freed the node. */
   async #storeEnd(
     work: JobWork,
     running: RunningJob,
     outcome: Pick<JobEnd, 'state' | 'result' | 'error'>,
   ): Promise<boolean> {
     const { end, revision } = await this.#repeatEnd(jobEnd(work, running, outcome), running.hold, () =>
-      jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_KEPT }),
+      jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_STORED }),
     );
     const { id, lastError: _, ...changes } = end;
-    // Null when it has ended already: by another process that took this one for lost, or here, where the answer was lost.
+    // Null when already ended: by a process that considered this one lost, or by an attempt whose response was lost.
     running.job = revision === null ? await this.#repeatGet(running.job) : { ...running.job, ...changes, revision };
     if (revision === null)
       this.#log.warn({ job: id, state: running.job.state }, 'job already ended by another process');
@@ -237,8 +235,8 @@ export class JobRunner implements Jobs {
   }
 
   /**
-   * Stores `end`, however long the store takes to answer; `revision` is as `Store.endJob` answers it.
-   * @param substitute gives what is stored in its place when that can never be
+   * Stores the end of a job, retrying until the store responds. Returns what was stored, and the result of `Store.endJob`.
+   * @param substitute makes the end to store when the store refuses the first one
    */
   async #repeatEnd(
     end: JobEnd,
@@ -249,18 +247,18 @@ export class JobRunner implements Jobs {
     const store = async () => ({ end: stored, revision: await this.#store.endJob(stored, hold) });
     const failed = (error: unknown) => {
       this.#log.error({ err: error, job: end.id }, 'storing the end of a job failed, retrying');
-      // What is wrong with the end itself does not pass, and must not keep the node.
+      // Retrying an end that the store refuses would keep the node reserved forever.
       if (!isStoreUnavailable(error)) stored = substitute();
     };
     return untilStored(store, this.#store.closed, failed);
   }
 
-  /** The job as it is stored, however long the store takes to answer. */
+  /** Returns the job as stored, retrying until the store responds. */
   async #repeatGet(job: Job): Promise<Job> {
     return untilStored(async () => (await this.#store.getJob(job.id)) ?? job, this.#store.closed);
   }
 
-  /** Resolves when the job has ended, or after a while. */
+  /** Resolves when the job has ended, after `CANCEL_WAIT` at the latest. */
   async #ended(id: string): Promise<void> {
     const signal = AbortSignal.timeout(CANCEL_WAIT);
     try {
@@ -270,7 +268,7 @@ export class JobRunner implements Jobs {
     }
   }
 
-  /** What a method reports. It may be JavaScript, and how it words its progress must not end its work. */
+  /** Records reported progress. Accepts any values, as drivers may be JavaScript and a bad report must not end the job. */
   #report(running: RunningJob, fraction: unknown, message: unknown): void {
     if (running.ended) return;
     const known = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
@@ -294,7 +292,7 @@ export class JobRunner implements Jobs {
         this.#watch.publish(running.job);
       }
     } catch (error) {
-      this.#log.warn({ err: error, job: running.job.id }, 'the progress of a job could not be stored');
+      this.#log.warn({ err: error, job: running.job.id }, 'storing the progress of a job failed');
     }
     running.timer = null;
     const next = running.pending as Progress | null;

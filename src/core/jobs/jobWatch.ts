@@ -4,19 +4,19 @@ import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
 import { untilStored } from '../waiting.ts';
 
-/** Holds the newest state that a watcher has not seen, however slow the watcher is. */
+/** Holds the newest state of a job that its watcher has not taken yet. */
 class Mailbox {
   #latest: Job | null = null;
   #wake: (() => void) | null = null;
 
-  /** An older state than the one that waits is no news. */
+  /** Keeps `job` unless a newer state is waiting. */
   put(job: Job): void {
     if (this.#latest !== null && this.#latest.revision > job.revision) return;
     this.#latest = job;
     this.#wake?.();
   }
 
-  /** The newest state since the last call. Throws the signal's reason. */
+  /** Waits for a state newer than the last one taken and returns it. Throws the signal's reason. */
   async take(signal: AbortSignal): Promise<Job> {
     signal.throwIfAborted();
     if (this.#latest === null) {
@@ -37,14 +37,14 @@ class Mailbox {
   }
 }
 
-/** A job that somebody watches. */
+/** A job with watchers. */
 interface Watched {
   mailboxes: Set<Mailbox>;
-  /** The newest revision that the mailboxes were told of, or that is being read for them. */
+  /** The newest revision that was published to the mailboxes or is being read for them. */
   revision: number;
 }
 
-/** Tells watchers of the changes of jobs. */
+/** Publishes the changes of jobs to their watchers in this process. */
 export class JobWatch {
   readonly #store: Store;
   readonly #log: Logger;
@@ -55,20 +55,22 @@ export class JobWatch {
     this.#log = log;
   }
 
-  /** How many watch. */
+  /** The number of watchers. */
   get count(): number {
     let count = 0;
     for (const { mailboxes } of this.#watched.values()) count += mailboxes.size;
     return count;
   }
 
-  /** Tells everyone who watches `job` of its state, which is stored already. */
+  /** Publishes a stored state of `job` to its watchers. */
   publish(job: Job): void {
-    this.#told(job.id, job.revision);
-    for (const mailbox of this.#watched.get(job.id)?.mailboxes ?? []) mailbox.put(job);
+    const watched = this.#watched.get(job.id);
+    if (watched === undefined) return;
+    watched.revision = Math.max(watched.revision, job.revision);
+    for (const mailbox of watched.mailboxes) mailbox.put(job);
   }
 
-  /** Another process has stored this revision of the job: its watchers here are told. */
+  /** Reads and publishes a job of which another process has stored this revision. */
   changed(id: string, revision: number): void {
     const watched = this.#watched.get(id);
     if (watched === undefined || watched.revision >= revision) return;
@@ -79,28 +81,31 @@ export class JobWatch {
         if (job !== null) this.publish(job);
       },
       (error: unknown) => {
-        // The next look comes upon it again.
+        // The next poll finds it again.
         watched.revision = before;
-        this.#log.warn({ err: error, job: id }, 'a job that is watched could not be read');
+        this.#log.warn({ err: error, job: id }, 'reading a watched job failed');
       },
     );
   }
 
-  /** Looks at all jobs that are watched: whom nobody told of a change is told now. */
+  /** Polls all watched jobs and publishes changes of which no notification came. */
   async lookAgain(): Promise<void> {
     if (this.#watched.size === 0) return;
     const newest = await this.#store.newestRevisions([...this.#watched.keys()]);
     for (const [id, revision] of newest) this.changed(id, revision);
   }
 
-  /** Jobs.watch, for a job that exists. `read` answers it as it is stored. */
+  /**
+   * Implements `Jobs.watch` for a job that exists.
+   * @param read returns the job as stored
+   */
   async *watch(
     read: () => Promise<Job>,
     id: string,
     afterRevision: number | null,
     signal: AbortSignal,
   ): AsyncGenerator<Job, void> {
-    // Subscribed before the first read, so that no change falls between.
+    // Subscribe before the first read, so that no change is missed in between.
     const mailbox = this.#subscribe(id);
     try {
       signal.throwIfAborted();
@@ -117,7 +122,7 @@ export class JobWatch {
           yield newest;
           seen = newest.revision;
         } else if (newest.revision > seen) {
-          // A slow watcher, or one that resumes: what lies between is read from the store.
+          // A slow or resuming watcher: read the revisions in between from the store.
           for (const job of await this.#revisions(id, seen, signal)) {
             signal.throwIfAborted();
             yield job;
@@ -133,7 +138,7 @@ export class JobWatch {
     }
   }
 
-  /** Waits while the store does not answer: a watch outlives that. */
+  /** Returns the revisions above `after`, waiting while the store is unreachable. */
   async #revisions(id: string, after: number, signal: AbortSignal): Promise<Job[]> {
     const ended = AbortSignal.any([signal, this.#store.closed]);
     return untilStored(
@@ -143,11 +148,6 @@ export class JobWatch {
         if (!isStoreUnavailable(error)) throw error;
       },
     );
-  }
-
-  #told(id: string, revision: number): void {
-    const watched = this.#watched.get(id);
-    if (watched !== undefined) watched.revision = Math.max(watched.revision, revision);
   }
 
   #subscribe(id: string): Mailbox {
