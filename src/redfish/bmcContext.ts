@@ -24,6 +24,7 @@ export class BmcContext {
   readonly transport: Transport;
   readonly login: Login;
   readonly known: KnownPaths;
+  readonly account: Account;
   /** Path of the service root. */
   readonly root: string;
   /** The number of requests under way. */
@@ -40,6 +41,7 @@ export class BmcContext {
     observe?: (exchange: BmcExchange) => void,
   ) {
     this.root = root;
+    this.account = account;
     this.known = new KnownPaths(() => connections.absences);
     const noteSilence = (exchange: ObservedExchange) => {
       if (exchange.status === null) this.known.doubt();
@@ -49,6 +51,11 @@ export class BmcContext {
     this.login = new Login(this.transport, account, logins, (lost, limits, signal) =>
       this.#findSessions(lost, limits, signal),
     );
+  }
+
+  /** See `RedfishTarget.origin`. */
+  get origin(): string {
+    return this.transport.connections.origin;
   }
 
   /** Who made the BMC, in its own word; null while that is not known. */

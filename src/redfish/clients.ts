@@ -52,6 +52,9 @@ const UNUSED_MS = 60 * 60_000;
 /** The interval at which unused contexts are looked for, in milliseconds. */
 const SWEEP_MS = 10 * 60_000;
 
+/** Maximum number of unused sessions deleted at once: after a rotation of passwords there may be thousands. */
+const LOGOUTS_AT_ONCE = 20;
+
 /** Makes the registry of clients. Nothing is connected until a client asks. */
 export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
   const { maxConnections = MAX_CONNECTIONS, observe, now = () => performance.now() } = options;
@@ -79,12 +82,16 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   const evictUnused = async () => {
     const unused = [...contexts].filter(([, { active, usedAt }]) => active === 0 && now() - usedAt > UNUSED_MS);
     for (const [key] of unused) contexts.delete(key);
-    await Promise.all(
-      unused.map(async ([, context]) => {
-        await context.login.logOut();
-        await leave(context);
-      }),
-    );
+    for (let i = 0; i < unused.length; i += LOGOUTS_AT_ONCE) {
+      const some = unused.slice(i, i + LOGOUTS_AT_ONCE);
+      await Promise.all(
+        some.map(async ([, context]) => {
+          logins.leave(context.origin, context.account);
+          await context.login.logOut();
+          await leave(context);
+        }),
+      );
+    }
   };
   const sweep = setInterval(() => void evictUnused(), SWEEP_MS).unref();
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../core/waiting.ts';
 
 const LIMIT_MS = 10_000;
 const FIRST_WAIT_MS = 250;
@@ -15,6 +15,6 @@ export async function lookAgain<T>(look: () => Promise<T | null>, signal: AbortS
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     const seen = await look();
     if (seen !== null || performance.now() + wait > end) return seen;
-    await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await pause(wait, signal);
   }
 }

@@ -105,7 +105,7 @@ test('discover over TLS checks the certificate against the name, not against the
         verify_ca: join(directory, 'ca.pem'),
       });
     await expect(discover('bmc.invalid')).rejects.toMatchObject({
-      kind: 'bmc_unreachable',
+      kind: 'bmc_tls_failed',
       message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
     });
     expect(await discover('localhost')).toHaveProperty('systems');
@@ -124,4 +124,23 @@ test('discover of a name that nobody knows tells so', async () => {
     message:
       'Redfish connection failed for https://bmc.invalid: Unable to connect to https://bmc.invalid. Error: the host name is unknown',
   });
+});
+
+test.each([
+  ['create_subscription', { Destination: 'https://listener.example/events' }],
+  ['discover', { address: 'bmc.example' }],
+])('%s that is cancelled while the resolver does not respond ends at once', async (name, args) => {
+  const asked = Promise.withResolvers<void>();
+  const hardwareType = redfish(LOOPBACK, () => {
+    asked.resolve();
+    return new Promise<never>(() => {});
+  });
+  const method = methodOf(hardwareType, name);
+  const info = { redfish_address: fleet.bmcs[0]!.url };
+  const { task, abort } = taskOn(nodeOf('redfish', info));
+  const run = method.run(task, method.parse(args));
+  await asked.promise;
+  abort.abort(new Error('cancelled'));
+  await expect(run).rejects.toThrow('cancelled');
+  expect(fleet.bmcs[0]!.requestCount).toBe(0);
 });

@@ -37,6 +37,28 @@ test('a BMC that was not used for an hour is logged out of, and logged in to aga
   await clients.close();
 });
 
+test('thousands of unused sessions are deleted a few at a time', async () => {
+  fleet = await startFleet({ count: 50, accounts: { u: 'p' }, latency: 5 });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  let now = 0;
+  const clients = createRedfishClients({ now: () => now });
+  await Promise.all(fleet.bmcs.map(({ url }) => clients.for(target(url)).get('/redfish/v1/Systems', options)));
+  let inFlight = 0;
+  let most = 0;
+  const logouts = fleet.bmcs.map(async (bmc) => {
+    await bmc.nextRequest({ method: 'DELETE' });
+    most = Math.max(most, ++inFlight);
+    await vi.waitFor(() => expect(bmc.sessions).toHaveLength(0), { interval: 1 });
+    inFlight--;
+  });
+  now = HOUR + 1;
+  await vi.advanceTimersByTimeAsync(SWEEP);
+  await Promise.all(logouts);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(20);
+  await clients.close();
+});
+
 test('a BMC that was down and is no longer asked does not count as down for good', async () => {
   const bmc = await startBmc();
   const { url } = bmc;

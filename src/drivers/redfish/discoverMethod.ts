@@ -75,7 +75,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
       });
       try {
-        const pinned = await pin(target, settings);
+        const pinned = await pin(target, settings, task.signal);
         return await clients.once(pinned, (client) => describeSystems(client, { signal: task.signal }));
       } catch (error) {
         throw toBmcError(error, target.origin);
@@ -85,10 +85,14 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
 }
 
 /** `target` with the addresses that its name has now, which are allowed; a connection that follows asks no resolver again. */
-async function pin(target: RedfishTarget, { destinations }: RedfishSettings): Promise<RedfishTarget> {
+async function pin(
+  target: RedfishTarget,
+  { destinations }: RedfishSettings,
+  signal: AbortSignal,
+): Promise<RedfishTarget> {
   if (destinations === undefined) return target;
   const host = new URL(target.origin).hostname.replace(/^\[|\]$/g, '');
-  const addresses = await destinations.resolve('address', host);
+  const addresses = await destinations.resolve('address', host, signal);
   if (addresses !== null) return { ...target, connection: { ...target.connection, addresses } };
   throw new RedfishError('unreachable', 'the host name is unknown', { url: target.origin });
 }

@@ -56,7 +56,7 @@ function create(access: AccessNode, destinations: Destinations | undefined): Met
       task: NodeTask,
       { destination, Destination = destination, if_exists: ifExists, ...given },
     ): Promise<JsonObject> {
-      await destinations?.checkUrl('Destination', Destination!);
+      await destinations?.checkUrl('Destination', Destination!, task.signal);
       const { client, options, subject } = access(task);
       const failed = `Failed to create subscription on ${subject}`;
       try {

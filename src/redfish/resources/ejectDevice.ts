@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../core/waiting.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { hasStatus, RedfishError } from '../errors.ts';
 import { samePath } from '../links.ts';
@@ -204,6 +204,6 @@ async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: Eje
       throw new RedfishError('outcome-unknown', message, { url: client.origin + slot.path });
     }
     options.progress(null, `Waiting for ${slot.id} to be empty`);
-    await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    await pause(wait, options.signal);
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/secrets.ts';
+import { pause } from '../../core/waiting.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';
 import { locationPath } from '../links.ts';
@@ -59,9 +59,7 @@ export async function followTask(client: RedfishClient, started: Answer, options
         url,
       });
     }
-    await sleep(retryAfterMs(wait) ?? DEFAULT_WAIT_MS, undefined, { signal: options.signal }).catch(() =>
-      options.signal.throwIfAborted(),
-    );
+    await pause(retryAfterMs(wait) ?? DEFAULT_WAIT_MS, options.signal);
     try {
       answer = await client.getTaskAnswer(monitor, options);
       silences = 0;

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../core/waiting.ts';
 import { RedfishError, type RedfishErrorKind } from '../errors.ts';
 import { retryAfterMs } from './busy.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
@@ -104,7 +104,7 @@ async function repeatWhereSafe(
       const { answer } = outcome;
       if (!meansOverload(answer) || ++turnedAway > MOST_TURNED_AWAY) return answer;
       // Its turn comes when fewer are under way.
-      await sleep(retryAfterMs(answer.headers) ?? 0, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(retryAfterMs(answer.headers) ?? 0, signal);
       continue;
     }
     signal.throwIfAborted();
@@ -113,7 +113,7 @@ async function repeatWhereSafe(
     const again = !failure.probe && attempt < limits.connectionAttempts;
     if (!failure.sent && failure.error.kind === 'unreachable' && again) {
       attempt++;
-      await sleep(limits.connectionRetryIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(limits.connectionRetryIntervalMs, signal);
     } else if (safe && failure.sent && failure.broken && !repeated) {
       repeated = true;
     } else {

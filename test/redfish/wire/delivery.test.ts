@@ -85,7 +85,7 @@ test('a request whose turn does not come within its own time limit is not sent, 
   const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
   const error = await failure(clients.for(target(bmc.url, { ...nobody, ...quick })).delete('/late', options));
   expect(error.kind).toBe('busy');
-  expect(error.message).toContain('busy with 4 requests of this service, and 1 wait');
+  expect(error.message).toContain('busy (4 requests of this service in flight, 1 waiting)');
   expect(error.message).toContain('not sent');
   leaving.abort(new Error('left'));
   await Promise.all(held);
