@@ -32,12 +32,12 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
       };
       const living = db.selectFrom('conductors').where('id', '=', conductor).where('expires_at', '>', database.now);
       const whole = { caller: call.caller, key: call.key, ...first };
-      // Another lap only when the other call was forgotten between the two statements.
+      // Repeats only if the other call was forgotten between the two statements.
       for (;;) {
         const begun = await db
           .insertInto('idempotency')
           .$call((insert) =>
-            // What a lost conductor began is never seen again by those who end what lost ones have left.
+            // `reap` never looks again at a conductor whose lease has expired and that it has cleaned up after.
             database.shared
               ? insert
                   .columns(['caller', 'key', 'fingerprint', 'state', 'owner', 'create_time'])
@@ -57,7 +57,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
             conflict
               .columns(['caller', 'key'])
               .doUpdateSet(first)
-              // What is older counts no more.
+              // Older calls have expired.
               .where('idempotency.create_time', '<', notBefore.getTime()),
           )
           .returning('key')
@@ -136,7 +136,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
   };
 }
 
-/** Keeps the outcome of a call that `owner` began; false when it is that conductor's no more. */
+/** Stores the outcome of a call that `owner` began; returns false when that conductor does not own it any more. */
 export async function keepOutcome(
   db: Kysely<Tables>,
   { caller, key }: IdempotentCall,

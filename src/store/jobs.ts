@@ -24,7 +24,7 @@ type JobStore = Pick<
   | 'newestRevisions'
 >;
 
-/** Ids that one query asks for at most; databases limit the number of parameters. */
+/** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
@@ -33,12 +33,12 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
-  /** The job while it runs and the hold is not lost. */
+  /** Matches the job while it runs and the hold is valid. */
   const held = (hold: { owner: string; fence: number }) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
     where.and([
       where('jobs.state', '=', 'running'),
       where('jobs.owner', '=', hold.owner),
-      // A job without a reservation gives 0, which no reservation has.
+      // A job without a reservation passes 0, a fence that no reservation has.
       where.or([
         where(sql<number>`cast(${hold.fence} as bigint)`, '=', 0),
         where.exists(
@@ -73,14 +73,14 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
             ])
             .where('jobs.id', '=', blank.job_id)
             .where(held(blank))
-            // Else it could come after an end that is being written at the same time.
+            // Otherwise it could follow an end that is written concurrently.
             .modifyEnd(database.holdingRows),
         )
         .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
         .returning(['revision', database.mayBeLost.as('lost')]),
   );
 
-  // What every job is stored with. Building these each time costs more than SQLite does.
+  // Prepared, since building these each time takes longer than SQLite does.
   const insertJob = prepareQuery((job: Omit<JobsTable, 'end_time' | 'result' | 'error' | 'cancel_requested_by'>) =>
     db.insertInto('jobs').values({
       id: job.id,
@@ -161,7 +161,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
             }
           }
           if (idempotent === null) return;
-          // Another may have been the first since, where this process was lost meanwhile.
+          // Another process may own the key by now, if this one lost its lease meanwhile.
           if (!(await keepOutcome(transaction, idempotent, hold.owner, outcome))) throw new HoldLost();
         });
         return true;
@@ -295,7 +295,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
   };
 }
 
-/** Ends a transaction whose writer has lost the right to it. */
+/** Rolls back a transaction whose hold is lost. */
 class HoldLost extends Error {}
 
 function toRevision(job: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {

@@ -8,7 +8,7 @@ import type { ReservationsTable } from './schema.ts';
 
 type ReservationStore = Pick<Store, 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
 
-/** The columns of a node that nobody holds. The fence stays; so does `wanted`, which whoever frees the node reads. */
+/** The columns of a free node. The fence stays, and so does `wanted`, which the statement that frees it returns. */
 export const FREE = {
   kind: null,
   holder: null,
@@ -46,7 +46,7 @@ export function reservationStore(database: Database): ReservationStore {
       .where('node_uuid', '=', blank.node_uuid)
       .where('kind', 'is', null)
       .returning('fence');
-    // One whose lease has run out is never seen again by those who free what lost ones have left.
+    // `reap` never looks again at a conductor whose lease has expired and that it has cleaned up after.
     return database.shared
       ? acquire.where(({ exists }) => exists(living(blank.owner as string).select(sql`1`.as('one'))))
       : acquire;
@@ -84,7 +84,7 @@ export function reservationStore(database: Database): ReservationStore {
         since: reservation.since.getTime(),
         owner: conductor,
       });
-      // Another lap only when the holder let go between the two statements.
+      // Repeats only if the node was released between the two statements.
       for (;;) {
         const [taken] = reservation.kind === 'held' ? await durably(query) : await database.run(query);
         if (taken !== undefined) return { outcome: 'acquired', fence: taken.fence };

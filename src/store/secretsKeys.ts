@@ -5,13 +5,13 @@ import { SECRET_COLUMNS, secretsPlace } from './rows.ts';
 import type { Tables } from './schema.ts';
 import { type SecretsCipher, sealedWith } from './secretsCipher.ts';
 
-/** Nodes that are looked at in one step. Each is a small transaction of its own. */
+/** Nodes read in one query. Each is changed in a transaction of its own. */
 const BATCH = 100;
 
-/** So often all nodes are gone through for those that others write meanwhile. */
+/** Maximum number of passes over all nodes, for those that others write meanwhile. */
 const PASSES = 3;
 
-/** How many nodes have secrets that are encrypted with each key; under null those that have some in the clear. */
+/** How many nodes have secrets that are encrypted with each key; under null those that have unencrypted ones. */
 export async function countSecretsKeys(database: Database): Promise<Map<string | null, number>> {
   const counts = new Map<string | null, number>();
   for (const column of SECRET_COLUMNS) {
@@ -82,7 +82,7 @@ export async function rotateSecrets(
     }
     if (found === 0) break;
   }
-  // What was overwritten is still in the file.
+  // Overwritten secrets are still in the file.
   if (changed > 0) await database.eraseRemoved();
   const counts = await countSecretsKeys(database);
   let left = 0;

@@ -11,7 +11,7 @@ import {
 } from 'kysely';
 import { statementGroup } from './statementGroup.ts';
 
-/** So many prepared statements are kept; the store has fewer, but for the shapes of list queries. */
+/** Maximum number of cached statements. The store has fewer, apart from the shapes of list queries. */
 const KEPT_STATEMENTS = 200;
 
 /** One connection of node:sqlite as kysely uses it. */
@@ -19,15 +19,15 @@ export interface NodeSqlite {
   /** Closed with the connection. */
   dialect: Dialect;
   /**
-   * Runs a compiled query at once, and answers its rows; null while somebody has the connection: then it has to stand
-   * in line through kysely.
+   * Runs a compiled query at once and returns its rows; null while the connection is in use: then it has to queue
+   * through kysely.
    */
   runNow<O>(query: CompiledQuery<O>): O[] | null;
-  /** Runs a compiled query that writes, committed with the others of its turn; answers its rows when it is. */
+  /** Runs a compiled query that writes, in one commit with the others of its turn; resolves with its rows after it. */
   write<O>(query: CompiledQuery<O>): Promise<O[]>;
 }
 
-/** Makes `sqlite` fit for kysely. */
+/** Adapts `sqlite` to kysely. */
 export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
   const database = inBetterSqlite3Shape(sqlite);
   const driver = new NodeSqliteDriver(sqlite, database);
@@ -73,7 +73,7 @@ class NodeSqliteDriver extends SqliteDriver {
     this.#sqlite = sqlite;
   }
 
-  /** Whether somebody has the connection. */
+  /** Whether the connection is in use. */
   get held(): boolean {
     return this.#held;
   }
@@ -88,7 +88,7 @@ class NodeSqliteDriver extends SqliteDriver {
     return super.acquireConnection();
   }
 
-  /** Calls `work` when nobody has the connection, at once where it is free. */
+  /** Calls `work` when the connection is free: at once if it is. */
   whenFree(work: () => void): void {
     if (!this.#held) {
       work();

@@ -1,4 +1,4 @@
-/** One statement that waits for its turn, and who waits for it. */
+/** A queued statement with its promise. */
 interface Waiting<S> {
   statement: S;
   resolve(rows: unknown[]): void;
@@ -13,7 +13,7 @@ export interface GroupConnection<S> {
   commit(): void;
   /** Never throws. */
   rollback(): void;
-  /** Runs one statement and answers its rows. */
+  /** Runs one statement and returns its rows. */
   run(statement: S): unknown[];
 }
 
@@ -22,10 +22,10 @@ export interface GroupConnection<S> {
  * locks of the file, a dozen calls of the system, which is more than the statement itself takes; under load a turn has
  * the statements of many calls.
  *
- * A statement of a group that fails takes nobody with it: the group is undone, and each of it runs alone. Where not even
+ * A statement that fails does not fail its group: the group is rolled back and each statement runs alone. Where not even
  * the group can begin, as when another program writes for too long, all of it fails at once: each would wait as long.
  *
- * @returns runs a statement, and answers its rows when it is committed
+ * @returns a function that runs a statement and resolves with its rows when it is committed
  */
 export function statementGroup<S>(connection: GroupConnection<S>): (statement: S) => Promise<unknown[]> {
   let group: Waiting<S>[] = [];
