@@ -59,7 +59,7 @@ export function openTerminal(words: readonly string[], environment: NodeJS.Proce
           resolve(match);
         };
         waiting.add(look);
-        ended.then(() => reject(new Error(`ended without showing ${pattern}: ${JSON.stringify(shown.slice(seen))}`)));
+        void ended.then(() => reject(new Error(`ended without showing ${pattern}: ${JSON.stringify(shown.slice(seen))}`)));
         look();
       }),
     ended,

@@ -169,7 +169,7 @@ export class Idempotency {
       if (kept !== null && !isStoreUnavailable(error)) kept = recordError(NOT_KEPT);
       first.resolve();
     });
-    stored.then(ended, ended).then(first.resolve);
+    void stored.then(ended, ended).then(first.resolve);
     await first.promise;
   }
 
