@@ -1,4 +1,4 @@
-// Addresses: what they are, where they lead, and who may be reached or answered.
+// Addresses: parsing them, where they lead, and which peers, names and origins are accepted.
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
@@ -38,7 +38,7 @@ const DENIED_BY_DEFAULT: readonly [network: string, what: string][] = [
   ['ff00::/8', 'multicast'],
   ['fd00:ec2::/32', 'the metadata and other local services of AWS'],
   ['fd20:ce::254/128', 'the metadata service of Google Cloud'],
-  // These lead to IPv4 addresses that cannot be told from here.
+  // The embedded IPv4 address cannot be determined here.
   ['64:ff9b:1::/48', 'a local translation to IPv4'],
   ['2001::/32', 'Teredo'],
 ];

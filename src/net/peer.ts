@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { parseAddress } from './networks.ts';
 
 /** Returns a socket's `remoteAddress` with IPv4 in its plain form: a socket on IPv6 has `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). */
@@ -10,9 +11,9 @@ export function plainAddress(address: string): string {
  * customer of a provider has (RFC 6177).
  */
 export function peerOf(address: string): string {
-  const own = plainAddress(address);
-  const parsed = parseAddress(own);
-  if (parsed === null || !('parts' in parsed)) return own;
+  const parsed = parseAddress(address);
+  if (!(parsed instanceof ipaddr.IPv6)) return address;
+  if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
   const prefix = parsed.parts.slice(0, 4).map((part) => part.toString(16));
   return `${prefix.join(':')}::/64`;
 }

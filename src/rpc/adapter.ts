@@ -94,7 +94,7 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
     }
     method
       .handle(universal)
-      .then((answer) => sendUniversalResponse(answer, response, universal.signal, method.isStream))
+      .then((result) => sendUniversalResponse(result, response, universal.signal, method.isStream))
       // Usually the caller has gone: errors of the call itself are responses. But Connect fails to encode an error whose
       // text ends within a surrogate pair, as V8 cuts the malformed JSON that it quotes.
       .catch((error) => {
@@ -214,7 +214,7 @@ function identify(
   }
 }
 
-/** Returns `promise`, kept from being an unhandled rejection while nobody waits for it yet. */
+/** Returns `promise`, kept from being an unhandled rejection while no one awaits it yet. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

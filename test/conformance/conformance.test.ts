@@ -15,7 +15,7 @@ if ('missing' in suite) tellSkipped("Connect's conformance suite", suite.missing
 
 describe.skipIf('missing' in suite)("Connect's conformance suite", () => {
   test.each(['early', 'late'])(
-    'finds nothing wrong with the listener where it is known %s who calls',
+    'finds no fault in the listener when callers are authenticated %s',
     async (identity) => {
       if ('missing' in suite) return;
       const words = ['--mode', 'server', '--conf', CONFIGURATION, '--max-servers', '2', '--'];

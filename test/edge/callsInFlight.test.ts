@@ -40,7 +40,7 @@ async function staying(node: string, token: string): Promise<AbortController> {
   return controller;
 }
 
-describe('a caller with as many calls under way as one may have', () => {
+describe('a caller at the maximum of concurrent calls', () => {
   let calls: AbortController[];
   beforeEach(async () => {
     calls = [await staying('n1', 'greedy'), await staying('n2', 'greedy')];
@@ -65,7 +65,7 @@ describe('a caller with as many calls under way as one may have', () => {
     expect(detailOf(error).reason).toBe(ErrorReason.RATE_LIMITED);
   });
 
-  test('may call again when one of them has ended, or was left', async () => {
+  test('may call again when one of them has ended or was cancelled', async () => {
     calls[0]!.abort();
     await service.aborted;
     await expect.poll(async () => (await show('greedy')).status).toBe(200);
@@ -93,7 +93,7 @@ test('streams are counted by themselves', async () => {
   await expect.poll(async () => (await watch(AbortSignal.timeout(5000))).status).toBe(200);
 });
 
-describe('what takes no credentials is counted by the peer', () => {
+describe('methods without authentication are counted by peer', () => {
   let session: ClientHttp2Session;
   beforeEach(() => {
     session = connectHttp2(service.url);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => observed[Symbol.asyncDispose]());
 
 describe('a request over REST', () => {
-  test('is answered with an id of its own, however it ends', async () => {
+  test('gets a response with its own id, however it ends', async () => {
     const ids = [];
     for (const path of ['/v1/nodes', '/nowhere', '/v1/nodes/x', '/healthz', '/v1/nodes?limit=x']) {
       ids.push((await observed.ask('GET', path)).headers.get('OpenStack-Request-Id'));
@@ -36,7 +36,7 @@ describe('a request over REST', () => {
     GIVEN.toUpperCase(),
     `${GIVEN}, ${GIVEN}`,
     `req-${'1'.repeat(4000)}`,
-  ])('gets another for one of another form: %s', async (given) => {
+  ])('gets a new one instead of a malformed one: %s', async (given) => {
     const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': given });
     expect(answer.headers.get('OpenStack-Request-Id')).toMatch(MADE);
   });
@@ -50,7 +50,7 @@ describe('a request over RPC', () => {
     'gRPC-Web': () => createGrpcWebTransport({ baseUrl: observed.service.url, httpVersion: '1.1' }),
   };
 
-  test.each(Object.keys(ways) as (keyof typeof ways)[])('has its id in the header of the answer: %s', async (way) => {
+  test.each(Object.keys(ways) as (keyof typeof ways)[])('has its id in the response header: %s', async (way) => {
     const client = createClient(PassthruService, ways[way]());
     const idOf = async (node: string, given: Record<string, string>) => {
       let id: string | null = null;
@@ -75,7 +75,7 @@ describe('a request over RPC', () => {
 });
 
 describe('the log', () => {
-  test('has the id on every line of a request, of the job that it begins, and of what a driver asks a BMC for it', async () => {
+  test('has the id on every line of a request, of the job that it starts, and of the BMC requests that a driver sends for it', async () => {
     const answer = await observed.ask(
       'POST',
       `${CALL}second_method`,
@@ -100,11 +100,11 @@ describe('the log', () => {
     for (const line of asked) expect(line).toMatchObject({ request_id: other });
   });
 
-  test('has no id on what the service does of itself', async () => {
+  test('has no id on lines outside of requests', async () => {
     expect(observed.lines.find((line) => line.msg === 'node enrolled')).not.toHaveProperty('request_id');
   });
 
-  test('tells requests apart that run at the same time', async () => {
+  test('distinguishes concurrent requests', async () => {
     const from = observed.lines.length;
     const ids = Array.from(
       { length: 20 },

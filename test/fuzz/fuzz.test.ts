@@ -145,7 +145,7 @@ function heapAfterCollection(): number {
   return process.memoryUsage().heapUsed;
 }
 
-test(`${RUNS} inputs: no answer is a defect or shows internals, and no lock, job or memory is left (seed ${SEED})`, async () => {
+test(`${RUNS} inputs: no response is a defect or shows internals, and no lock, job or memory is left (seed ${SEED})`, async () => {
   const heaps: number[] = [];
   for (let sent = 0; sent < RUNS; sent += ROUND) {
     await fuzz(Math.min(ROUND, RUNS - sent), SEED + sent);

@@ -58,7 +58,7 @@ test.each([
   '/grpc.health.v1.Health/../passthru.v1.NodeService/ListNodes',
   '/openapi.json',
   '/metrics',
-])('nobody sees anything at %s', async (target) => {
+])('%s shows nothing without credentials', async (target) => {
   for (const verb of ['GET', 'HEAD', 'POST', 'QUERY', 'TRACE']) {
     const answer = await answerTo(
       `${verb} ${target} HTTP/1.1`,
@@ -75,7 +75,7 @@ test.each([
   }
 });
 
-describe('a request that two programs read as two different ones', () => {
+describe('an ambiguous request', () => {
   const post = ['POST /v1/nodes HTTP/1.1', 'Host: a', MEDIA];
   test.each<[string, string[]]>([
     ['a length and chunks', [...post, 'Content-Length: 5', 'Transfer-Encoding: chunked', '', '0']],
@@ -93,7 +93,7 @@ describe('a request that two programs read as two different ones', () => {
   });
 });
 
-test('credentials count for the request that they came with: not in trailers, not for the next on the connection', async () => {
+test('credentials apply to their own request only: not in trailers, not to the next request on the connection', async () => {
   const trailers = await answerTo(
     ...['POST /v1/nodes HTTP/1.1', 'Host: a', MEDIA, 'Transfer-Encoding: chunked', 'Trailer: Authorization'],
     ...['Connection: close', '', '2', '{}', '0', GOOD],
@@ -114,16 +114,16 @@ test.each([
   ['X-Original-URL: /healthz', 'X-Rewrite-URL: /healthz'],
   ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
   ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'],
-])('what a proxy might believe is believed of nobody: %s', async (...headers) => {
+])('headers for proxies are not trusted: %s', async (...headers) => {
   const answer = await answerTo('GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, ...headers);
   expect(statusesOf(answer)).toEqual([401]);
 });
 
-test('no connection is made for a client', async () => {
+test('CONNECT opens no connection for a client', async () => {
   expect(await answerTo('CONNECT 169.254.169.254:80 HTTP/1.1', 'Host: a', GOOD)).toBe('');
 });
 
-test('what is open shows the version and where the collections would be, and nothing of what is there', async () => {
+test('open routes show the version and the collections, and no data', async () => {
   using nobody = new Requests(service.url);
   const links = { href: `${service.url}/v1/`, rel: 'self' };
   const version = { id: 'v1', links: [links], status: 'CURRENT', min_version: '1.1', version: '1.82' };

@@ -52,8 +52,8 @@ async function staying(): Promise<Socket> {
   return socket;
 }
 
-describe('where there is no room for one more connection', () => {
-  test('the one that is idle longest makes room', async () => {
+describe('at the connection limit', () => {
+  test('the longest idle connection is closed', async () => {
     service = await startTestService({ limits: { maxConnections: 3 } });
     const [first, second, third] = [await silent(), await silent(), await silent()];
     const closed = closing(first);
@@ -62,7 +62,7 @@ describe('where there is no room for one more connection', () => {
     expect([second.destroyed, third.destroyed]).toEqual([false, false]);
   });
 
-  test('half a header is as idle as nothing', async () => {
+  test('a connection with half a header is idle', async () => {
     service = await startTestService({ limits: { maxConnections: 2 } });
     const [first, second] = [await silent(), await silent()];
     for (const socket of [first, second]) socket.write('GET / HTTP/1.1\r\nX-Slow: ');
@@ -71,7 +71,7 @@ describe('where there is no room for one more connection', () => {
     await closed;
   });
 
-  test('the peer that has the most idle ones makes room, not the one that came first', async () => {
+  test('the peer with the most idle connections loses one, not the first to connect', async () => {
     service = await startTestService({ limits: { maxConnections: 3 } });
     expect(await health('127.0.0.2')).toBe(200);
     const crowd = await silent();
@@ -84,7 +84,7 @@ describe('where there is no room for one more connection', () => {
     session.destroy();
   });
 
-  test('a connection with a call under way stays, and a new one is answered with 503 and Retry-After', async () => {
+  test('a connection with a running call stays, and a new one gets 503 with Retry-After', async () => {
     service = await startTestService({ limits: { maxConnections: 1 } });
     await service.createNode('n1');
     const call = await staying();
@@ -98,7 +98,7 @@ describe('where there is no room for one more connection', () => {
   });
 });
 
-test('one peer may have so many connections, and another is served whatever that one does', async () => {
+test('one peer has a maximum of connections, and another is served whatever the first does', async () => {
   service = await startTestService({ limits: { maxConnectionsPerPeer: 1 } });
   await service.createNode('n1');
   await staying();
@@ -106,7 +106,7 @@ test('one peer may have so many connections, and another is served whatever that
   expect(await health('127.0.0.2')).toBe(200);
 });
 
-test('under TLS as well a connection with a call under way stays, whichever version of HTTP it speaks', async () => {
+test('under TLS, too, a connection with a running call stays, over either version of HTTP', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-connections-'));
   const authority = makeAuthority('an authority');
   const own = authority.issue({ loopback: true });
@@ -145,7 +145,7 @@ test('under TLS as well a connection with a call under way stays, whichever vers
   rmSync(folder, { recursive: true });
 });
 
-test('1,100 slow connections, more than one peer may have, keep nobody of that peer from an answer', async () => {
+test('1,100 slow connections, more than one peer may have, do not keep that peer from being served', async () => {
   service = await startTestService();
   const slow = await Promise.all(Array.from({ length: 1100 }, () => silent()));
   for (const socket of slow) socket.write('GET / HTTP/1.1\r\nX-Slow: ');
@@ -156,7 +156,7 @@ test('1,100 slow connections, more than one peer may have, keep nobody of that p
   session.destroy();
 });
 
-test('connections that are opened and dropped leave their room', async () => {
+test('connections that are opened and dropped free their place', async () => {
   service = await startTestService({ limits: { maxConnections: 20, maxConnectionsPerPeer: 20 } });
   for (let round = 0; round < 20; round++) {
     const opened = await Promise.all(Array.from({ length: 10 }, () => silent()));
@@ -168,7 +168,10 @@ test('connections that are opened and dropped leave their room', async () => {
 test.each([
   ['10.0.0.1', '10.0.0.1'],
   ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['::ffff:a00:1', '10.0.0.1'],
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:0DB8:0001:0002::1', '2001:db8:1:2::/64'],
+  ['::1:2:3:4:5:6', '0:0:1:2::/64'],
   ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
   ['2001:db8::1', '2001:db8:0:0::/64'],
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
@@ -186,6 +189,6 @@ test.each([
   ['::ffff:a00:1', '::ffff:a00:1'],
   ['2001:db8::1', '2001:db8::1'],
   ['fe80::1%eth0', 'fe80::1%eth0'],
-])('%s is told as %s', (address, plain) => {
+])('%s is shown as %s', (address, plain) => {
   expect(plainAddress(address)).toBe(plain);
 });

@@ -47,13 +47,13 @@ async function health(session: ClientHttp2Session): Promise<number | undefined> 
   return headers[':status'];
 }
 
-describe('a client that abuses HTTP/2 is cut off, and another is served on its own connection:', () => {
+describe('a client that abuses HTTP/2 is disconnected while another is served:', () => {
   beforeEach(() => start());
 
   test.each<[what: string, make: (index: number) => Buffer]>([
     ['streams that are reset at once', rapidReset],
     [
-      'streams that are made to be reset by a wrong window',
+      'streams that force a reset by an invalid window',
       (index) =>
         Buffer.concat([
           frame(FRAME.headers, END_HEADERS, streamId(index), POST),
@@ -61,7 +61,7 @@ describe('a client that abuses HTTP/2 is cut off, and another is served on its o
         ]),
     ],
     [
-      'streams that are made to be reset by data after their end',
+      'streams that force a reset by data after their end',
       (index) =>
         Buffer.concat([
           frame(FRAME.headers, END_HEADERS | END_STREAM, streamId(index), POST),
@@ -73,15 +73,15 @@ describe('a client that abuses HTTP/2 is cut off, and another is served on its o
       (index) => frame(FRAME.headers, END_HEADERS | END_STREAM, streamId(index), GET.subarray(0, 1)),
     ],
     [
-      'a header that goes on and on',
+      'an endless header',
       (index) => (index === 0 ? frame(FRAME.headers, END_STREAM, 1, GET) : frame(FRAME.continuation, 0, 1)),
     ],
     [
-      'empty pieces of a body',
+      'empty DATA frames',
       (index) => (index === 0 ? frame(FRAME.headers, END_HEADERS, 1, POST) : frame(FRAME.data, 0, 1)),
     ],
     [
-      'streams beyond the bound, which never end',
+      'endless streams over the maximum',
       (index) =>
         frame(
           FRAME.headers,
@@ -100,7 +100,7 @@ describe('a client that abuses HTTP/2 is cut off, and another is served on its o
   });
 });
 
-test('a stream that its client takes back at once is not even looked at', async () => {
+test('a stream that its client resets immediately is not handled', async () => {
   const seen: object[] = [];
   const note = { debug: (fields: object) => void seen.push(fields), info() {}, warn() {}, error() {} };
   await start({ log: note });
@@ -113,13 +113,16 @@ test('a stream that its client takes back at once is not even looked at', async 
 test.each([
   ['pings', frame(FRAME.ping, 0, 0, Buffer.alloc(8))],
   ['settings', frame(FRAME.settings, 0, 0)],
-])('a flood of %s is cut off also when every one is acknowledged before the next few come', async (_what, one) => {
-  await start({ limits: { maxControlFrames: 50 } });
-  expect(await send(() => one, 10_000, 10)).toBeLessThan(10_000);
-  expect(await health(friend)).toBe(200);
-});
+])(
+  'a flood of %s ends the connection even when each is acknowledged before the next few arrive',
+  async (_what, one) => {
+    await start({ limits: { maxControlFrames: 50 } });
+    expect(await send(() => one, 10_000, 10)).toBeLessThan(10_000);
+    expect(await health(friend)).toBe(200);
+  },
+);
 
-test('a client that pings now and then stays', async () => {
+test('a client that pings now and then stays connected', async () => {
   await start({ limits: { maxControlFrames: 50 } });
   for (let index = 0; index < 90; index++) {
     await new Promise<void>((resolve, reject) => friend.ping((error) => (error ? reject(error) : resolve())));
@@ -127,7 +130,7 @@ test('a client that pings now and then stays', async () => {
   expect(await health(friend)).toBe(200);
 });
 
-test('an old HTTP/2 connection is told to go away, and what runs on it comes to its end', async () => {
+test('an old HTTP/2 connection gets GOAWAY, and its open streams finish', async () => {
   const limits = { pingInterval: 100, sessionMaxAge: 50 };
   await start({ limits });
   await service.createNode('n1');

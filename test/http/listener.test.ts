@@ -51,7 +51,7 @@ async function closing(socket: Socket): Promise<string> {
   return received;
 }
 
-test('a kept HTTP/1.1 connection takes the next request after a message that was too large', async () => {
+test('a kept-alive HTTP/1.1 connection takes the next request after a message that was too large', async () => {
   service = await startTestService({ rpcLimits: { readMaxBytes: 1000 } });
   const socket = openSocket();
   const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;
@@ -62,7 +62,7 @@ test('a kept HTTP/1.1 connection takes the next request after a message that was
   expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 429', 'HTTP/1.1 200']);
 });
 
-describe('a connection that does not go on is ended', () => {
+describe('a stalled connection is closed', () => {
   beforeEach(async () => {
     service = await startTestService({ limits: SHORT_LIMITS });
   });
@@ -115,14 +115,14 @@ describe('a connection that does not go on is ended', () => {
   });
 });
 
-test('an HTTP/2 session without a stream is told to go away after its idle time', async () => {
+test('an HTTP/2 session without streams gets GOAWAY after its idle timeout', async () => {
   service = await startTestService({ limits: { pingInterval: 50, sessionIdleTimeout: 200 } });
   const session = connectHttp2(service.url);
   await once(session, 'goaway');
   await once(session, 'close');
 });
 
-test('a quiet stream is kept open by a peer that answers pings', async () => {
+test('a quiet stream stays open while its peer responds to pings', async () => {
   service = await startTestService({ limits: { ...SHORT_LIMITS, pingInterval: 150 } });
   await service.createNode('n1');
   const transport = createConnectTransport({ baseUrl: service.url, httpVersion: '2' });
@@ -138,7 +138,7 @@ test('a quiet stream is kept open by a peer that answers pings', async () => {
   await watch.return?.();
 });
 
-test('an HTTP/2 client that dies in the midst of a call and of answers it never read is noticed at once', async () => {
+test('an HTTP/2 client that dies during a call, with unread responses, is noticed immediately', async () => {
   service = await startTestService();
   await service.createNode('n1');
   const socket = openSocket();
@@ -206,7 +206,7 @@ describe('limits', () => {
     },
   );
 
-  test('a deadline that passes is answered with its detail', async () => {
+  test('a deadline that passes is reported with its detail', async () => {
     const body = JSON.stringify({ node: 'n1', method: 'until_aborted' });
     const answer = await post(body, { 'Connect-Timeout-Ms': '50' });
     const { code, details } = await answer.error();
@@ -242,7 +242,7 @@ describe('limits', () => {
     session.destroy();
   });
 
-  test('the bound on streams is told to HTTP/2 peers', async () => {
+  test('the maximum of streams is announced to HTTP/2 peers', async () => {
     const session: ClientHttp2Session = connectHttp2(service.url);
     await once(session, 'remoteSettings');
     expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
@@ -273,7 +273,7 @@ describe('CORS', () => {
     service = await startTestService({ corsOrigins: [origin] });
   });
 
-  test('a page of a configured origin may call, and reads the status of gRPC-Web', async () => {
+  test('a page of a configured origin may call and read the status of gRPC-Web', async () => {
     const { status, headers } = await preflight(CALL, origin);
     expect(status).toBe(204);
     expect(headers.get('access-control-allow-origin')).toBe(origin);
@@ -283,12 +283,12 @@ describe('CORS', () => {
     expect(answer.headers.get('access-control-expose-headers')).toMatch(/grpc-status-details-bin/i);
   });
 
-  test('a page of another origin gets no leave', async () => {
+  test('a page of a foreign origin gets no CORS headers', async () => {
     const { headers } = await preflight(CALL, 'https://evil.example.com');
     expect(headers.get('access-control-allow-origin')).toBeNull();
   });
 
-  test('a call of another page is refused, also when its name was made to point to this machine', async () => {
+  test('a call from a foreign page is refused, also with DNS rebinding or without Origin', async () => {
     await service.createNode('n1');
     const { host, port } = new URL(service.url);
     const call = (headers: Record<string, string>) => {
@@ -302,9 +302,11 @@ describe('CORS', () => {
     expect(await call({ Host: rebound, Origin: `http://${rebound}` })).toBe(403);
     expect(await call({ Host: host, Origin: `http://${host}` })).toBe(200);
     expect(await call({ Host: rebound })).toBe(200);
+    for (const site of ['cross-site', 'same-site']) expect(await call({ 'Sec-Fetch-Site': site })).toBe(403);
+    for (const site of ['same-origin', 'none']) expect(await call({ 'Sec-Fetch-Site': site })).toBe(200);
   });
 
-  test('REST answers carry CORS too', async () => {
+  test('REST responses carry CORS headers too', async () => {
     const answer = await fetch(`${service.url}/v1/drivers`, { headers: { Origin: origin } });
     expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
     expect((await preflight('/v1/nodes', origin)).headers.get('access-control-allow-methods')).toContain('POST');
@@ -317,7 +319,7 @@ describe('closing', () => {
     await service.createNode('n1');
   });
 
-  test('a call that runs gets its answer within the grace, and kept connections do not delay the end', async () => {
+  test('a running call gets its response within the grace period, and kept-alive connections do not delay closing', async () => {
     const kept = await fetch(`${service.url}/healthz`);
     await kept.text();
     const session = connectHttp2(service.url);
@@ -330,7 +332,7 @@ describe('closing', () => {
     session.destroy();
   });
 
-  test('streams end at once with UNAVAILABLE', async () => {
+  test('streams end immediately with UNAVAILABLE', async () => {
     const transport = createConnectTransport({ baseUrl: service.url, httpVersion: '2' });
     const client = createClient(PassthruService, transport);
     const { outcome } = await client.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });
@@ -341,7 +343,7 @@ describe('closing', () => {
     await closed;
   });
 
-  test('a call that outlasts the grace is told, and the listener ends all the same', async () => {
+  test('a call that outlasts the grace period is aborted, and the listener closes', async () => {
     const late = post(JSON.stringify({ node: 'n1', method: 'until_aborted' }));
     await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
     await service.listener.close(50);
@@ -350,7 +352,7 @@ describe('closing', () => {
     expect((await service.aborted).kind).toBe('shutting_down');
   });
 
-  test('a connection that sends nothing does not delay the end', async () => {
+  test('a silent connection does not delay closing', async () => {
     const socket = openSocket();
     await once(socket, 'connect');
     await Promise.all([closing(socket), service.listener.close(60_000)]);
@@ -372,7 +374,7 @@ describe('the address', () => {
       limits: LISTENER_LIMITS,
     });
 
-  test('one that is taken is refused with a clear error', async () => {
+  test('one in use is refused with a clear error', async () => {
     const port = Number(new URL(service.url).port);
     await expect(listen('127.0.0.1', port)).rejects.toMatchObject({
       kind: 'failed_precondition',
@@ -380,7 +382,7 @@ describe('the address', () => {
     });
   });
 
-  test('an IPv6 address stands in brackets', async () => {
+  test('an IPv6 address is shown in brackets', async () => {
     const listener = await listen('::1', 0);
     expect(listener.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
     const request = httpRequest(listener.url).end();

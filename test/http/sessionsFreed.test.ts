@@ -28,7 +28,7 @@ test.each([
     'a fault behind a request',
     Buffer.concat([HELLO, frame(FRAME.headers, END_HEADERS, 1, POST), frame(FRAME.settings, 0, 0, Buffer.from('abc'))]),
   ],
-])('nothing is left of HTTP/2 connections that break the protocol: %s', async (_, bytes) => {
+])('HTTP/2 connections that break the protocol leave nothing behind: %s', async (_, bytes) => {
   const Session = await sessionClass();
   await using service = await startTestService();
   const port = Number(new URL(service.url).port);

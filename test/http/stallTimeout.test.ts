@@ -29,7 +29,7 @@ async function health(session: ClientHttp2Session): Promise<unknown> {
   return headers[':status'];
 }
 
-test('an answer of which the client takes nothing is given up over HTTP/1.1', async () => {
+test('a response that the client does not read is aborted over HTTP/1.1', async () => {
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.on('error', () => {});
   socket.write(`GET ${DUMP} HTTP/1.1\r\nHost: a\r\n${VERSION}: 1.80\r\n`);
@@ -41,7 +41,7 @@ test('an answer of which the client takes nothing is given up over HTTP/1.1', as
   socket.destroy();
 });
 
-test('over HTTP/2 its stream is ended, and the connection stays', async () => {
+test('over HTTP/2 its stream is reset, and the connection stays', async () => {
   const session = connectHttp2(service.url);
   const stream = dumpOverHttp2(session);
   const [headers] = await once(stream, 'response');
@@ -53,14 +53,14 @@ test('over HTTP/2 its stream is ended, and the connection stays', async () => {
   session.destroy();
 });
 
-test('beside a large answer others are given on the same connection', async () => {
+test('beside a large response others are sent on the same connection', async () => {
   const session = connectHttp2(service.url);
   await once(dumpOverHttp2(session), 'response');
   expect(await health(session)).toBe(200);
   session.destroy();
 });
 
-test('an answer that is taken slowly comes whole', async () => {
+test('a response that is read slowly arrives complete', async () => {
   const session = connectHttp2(service.url);
   let taken = 0;
   for await (const chunk of dumpOverHttp2(session)) {
@@ -71,7 +71,7 @@ test('an answer that is taken slowly comes whole', async () => {
   session.destroy();
 });
 
-test('a call that is quiet for longer is answered all the same', async () => {
+test('a call that is quiet for longer still gets its response', async () => {
   const quiet = await fetch(`${service.url}/passthru.v1.PassthruService/CallNodeMethod`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'Connect-Timeout-Ms': String(3 * STALL) },

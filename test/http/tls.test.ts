@@ -62,7 +62,7 @@ describe('one port under TLS', () => {
   });
   afterAll(() => service[Symbol.asyncDispose]());
 
-  test('its address says https, and HTTP/1.1 and HTTP/2 are served by ALPN', async () => {
+  test('its URL is https, and HTTP/1.1 and HTTP/2 are served by ALPN', async () => {
     expect(service.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(await getHttp1(service, '/healthz')).toBe(200);
     for (const [offered, chosen] of [
@@ -86,7 +86,7 @@ describe('one port under TLS', () => {
     }
   });
 
-  test('TLS 1.2 and 1.3 are spoken, 1.1 is not', async () => {
+  test('TLS 1.2 and 1.3 are accepted, 1.1 is not', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const socket = await open(service, { minVersion: version, maxVersion: version });
       expect(socket.getProtocol()).toBe(version);
@@ -96,12 +96,12 @@ describe('one port under TLS', () => {
     await expect(open(service, old)).rejects.toThrow(/protocol version|EPROTO|unsupported/i);
   });
 
-  test('what is no TLS is cut off', async () => {
+  test('a connection without TLS is closed', async () => {
     await expect(fetch(service.url.replace('https', 'http'))).rejects.toThrow();
     expect(await getHttp1(service, '/healthz')).toBe(200);
   });
 
-  test('HTTP/2 that was not agreed on is cut off, and leaves nothing to the next session', async () => {
+  test('HTTP/2 without ALPN is disconnected and does not affect the next session', async () => {
     await using own = await startTestService({
       tls: tlsOf(service),
       limits: { pingInterval: 200 },
@@ -123,7 +123,7 @@ describe('one port under TLS', () => {
     session.destroy();
   });
 
-  test('the listener closes while a connection is open and while one has not shaken hands', async () => {
+  test('the listener closes while a connection is open and one is still in its handshake', async () => {
     const own = await startConfiguredService(TLS, files());
     const socket = await open(own, { ALPNProtocols: ['h2'] });
     const silent = connectPlain(Number(new URL(own.url).port), '127.0.0.1');
@@ -135,7 +135,7 @@ describe('one port under TLS', () => {
   });
 });
 
-test('a client that says nothing, not even a handshake, is cut off', async () => {
+test('a client that sends nothing, not even a handshake, is disconnected', async () => {
   await using plain = await startConfiguredService(TLS, files());
   await using service = await startTestService({
     limits: { firstBytesTimeout: 100 },
@@ -147,7 +147,7 @@ test('a client that says nothing, not even a handshake, is cut off', async () =>
   await once(silent, 'close');
 });
 
-test('new certificates count for new connections, and those that do not fit together never do', async () => {
+test('new certificates apply to new connections, and mismatched ones never do', async () => {
   const said: { level: string; fields: object }[] = [];
   let heard = Promise.withResolvers<void>();
   const hear = (level: string) => (fields: object, message: string) => {
@@ -180,7 +180,7 @@ test('new certificates count for new connections, and those that do not fit toge
 }, 20_000);
 
 describe('client certificates', () => {
-  test('with another auth.type a connection without a good one is refused, whatever it asks', async () => {
+  test('with another auth.type a connection without a valid certificate is refused, whatever it requests', async () => {
     await using service = await startConfiguredService(
       'tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }',
       files(),
@@ -191,7 +191,7 @@ describe('client certificates', () => {
     expect(await getHttp1(service, '/healthz', stranger)).toEqual(expect.any(String));
   });
 
-  test('with auth.type client_certificate the names tell who calls, over HTTP/1.1 too; none has no role', async () => {
+  test('with auth.type client_certificate the names identify the caller, over HTTP/1.1 too; without one there is no role', async () => {
     await using service = await startConfiguredService(
       `auth: { type: client_certificate, roles: { 'a, DNS:root.example': reader, root.example: admin, rita@x.example: reader } }
 tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,

@@ -16,7 +16,7 @@ import { selfSigned } from '../sim/selfSigned.ts';
 /** More than the buffers of a connection on loopback hold. */
 const LARGE = Buffer.alloc(20 * 1024 * 1024);
 
-test('under TLS a request whose body comes apart is answered, though the large answer before it is not taken yet', async ({
+test('under TLS a request whose body arrives in pieces is served while the large response before it is still unread', async ({
   onTestFinished,
 }) => {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-tls-'));

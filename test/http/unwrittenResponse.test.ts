@@ -11,7 +11,7 @@ const JSON_BYTES = Buffer.from(
   ),
 );
 
-test('an error that Connect cannot write is answered all the same, so that its caller does not wait', async () => {
+test('an error that Connect cannot encode still ends the call, so that its caller does not wait', async () => {
   await using service = await startTestService();
   const session = connect(service.url);
   const stream = session.request({

@@ -56,7 +56,7 @@ test.each([
   'https://[2001:db8::1]/x',
   'https://nobody-here-knows.example/x',
   'https://user:pass@listener.example/x?y=z#w',
-])('%s is let through', async (url) => {
+])('%s passes', async (url) => {
   await expect(destinations().checkUrl('Destination', url)).resolves.toBeUndefined();
 });
 
@@ -70,7 +70,7 @@ test.each([
   'http://１２７.0.0.1/',
   'http://127.0.0.1./',
   'snmp://0x7f000001/',
-])('%s, which programs read differently, must be written out', async (url) => {
+])('%s, which programs read differently, must be written in full', async (url) => {
   await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
     kind: 'invalid_argument',
     message: expect.stringMatching(/^Destination must write its IPv4 address as \d+\.\d+\.\d+\.\d+$/),
@@ -84,13 +84,13 @@ test.each([
   'https://[::1',
   'https://a b/',
   'https://user@/x',
-])('%s is no URL whose host is plain', async (url) => {
+])('%s is not a URL with an unambiguous host', async (url) => {
   await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
     message: 'Destination must be a URL with a host, without backslashes and with one @ before it at most',
   });
 });
 
-test('where everything is denied but some networks, those are told, and an unknown name is refused', async () => {
+test('when only some networks are allowed, those are listed, and an unknown name is refused', async () => {
   const { checkUrl } = destinations({ deny: ['0.0.0.0/0', '::/0'], allow: ['10.0.0.0/8', 'fd00::/8'] });
   await expect(checkUrl('Destination', 'https://10.0.0.1/')).resolves.toBeUndefined();
   await expect(checkUrl('Destination', 'https://192.168.0.1/')).rejects.toMatchObject(
@@ -108,7 +108,7 @@ test('where everything is denied but some networks, those are told, and an unkno
   );
 });
 
-test('a host to connect to is looked up once, and its addresses are all there is to connect to', async () => {
+test('a host to connect to is looked up once, and only its addresses are returned', async () => {
   const { resolve, asked } = destinations();
   expect(await resolve('address', 'listener.example')).toEqual([
     { address: '10.0.0.1', family: 4 },
@@ -134,7 +134,7 @@ describe('with a DNS server that does not respond', () => {
     return { started, ends, ...createDestinations({ allow: [], deny: [] }, lookup, timeoutMs) };
   }
 
-  test('a caller stops waiting when its signal fires, with the reason of that', async () => {
+  test('a caller stops waiting when its signal fires, and gets its reason', async () => {
     const { checkUrl } = silentDns();
     const controller = new AbortController();
     const checked = checkUrl('Destination', 'https://dead.example/', controller.signal);

@@ -16,7 +16,7 @@ test.each([
   '[::ffff:127.0.0.1]',
   '',
   undefined,
-])('%s is a name of this machine', (authority) => expect(isLocalAuthority(authority)).toBe(true));
+])('%s is a local name', (authority) => expect(isLocalAuthority(authority)).toBe(true));
 
 test.each([
   'evil.example.com:6385',
@@ -36,9 +36,9 @@ test.each([
   '2130706433',
   'localhost:99999',
   '::1',
-])('%s is none', (authority) => expect(isLocalAuthority(authority)).toBe(false));
+])('%s is not a local name', (authority) => expect(isLocalAuthority(authority)).toBe(false));
 
-describe('a service that believes everybody', () => {
+describe('a service without authentication', () => {
   let service: TestService;
   beforeEach(async () => {
     service = await startTestService({ localNamesOnly: true });
@@ -47,7 +47,7 @@ describe('a service that believes everybody', () => {
 
   const paths = ['/', '/healthz', '/v1/nodes', '/v1/jobs/x/events', '/passthru.v1.NodeService/ListNodes'];
 
-  test.each(paths)('refuses %s by a name that somebody else can point here, whatever the verb', async (path) => {
+  test.each(paths)('refuses %s under a name that others can point here, whatever the verb', async (path) => {
     const host = `evil.example.com:${new URL(service.url).port}`;
     for (const method of ['GET', 'POST', 'OPTIONS']) {
       const sent = request(service.url + path, { method, headers: { Host: host } }).end();
@@ -63,7 +63,7 @@ describe('a service that believes everybody', () => {
     session.destroy();
   });
 
-  test('answers when it is called by its address', async () => {
+  test('serves requests to its own address', async () => {
     expect((await fetch(`${service.url}/v1/nodes`)).status).toBe(200);
     expect((await fetch(`http://localhost:${new URL(service.url).port}/v1/nodes`)).status).toBe(200);
   });

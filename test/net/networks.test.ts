@@ -73,17 +73,17 @@ test('the smallest network decides, whatever the order', () => {
   expect(judge('127.0.0.2')).not.toBeNull();
 });
 
-test('who allows everything has not allowed loopback', () => {
+test('allowing everything does not allow loopback', () => {
   const judge = judgeBy({ allow: ['0.0.0.0/0', '::/0'], deny: [] });
   expect([judge('127.0.0.1'), judge('::1'), judge('169.254.169.254')]).not.toContain(null);
 });
 
-test('what both rules name is denied; what the default names too, is as the rule says', () => {
+test('a network in both rules is denied; rules take precedence over the default', () => {
   expect(judgeBy({ allow: ['10.0.0.0/8'], deny: ['10.0.0.0/8'] })('10.0.0.1')).not.toBeNull();
   expect(judgeBy({ allow: ['127.0.0.0/8'], deny: [] })('127.0.0.1')).toBeNull();
 });
 
-test('an IPv4 network holds the mapped forms of its addresses; ways to them are judged by both', () => {
+test('an IPv4 network contains the mapped forms of its addresses; routes to them are judged by both', () => {
   const judge = judgeBy({ allow: ['10.0.0.0/8'], deny: ['0.0.0.0/0', '::/0'] });
   expect(judge('::ffff:10.0.0.1')).toBeNull();
   expect(judge('::ffff:11.0.0.1')).not.toBeNull();
@@ -99,7 +99,7 @@ test('every IPv4 address is judged alike in each of its forms', () => {
   );
 });
 
-test('networks are addresses with or without a length, and nothing else', () => {
+test('a network is an address with or without a prefix length, and nothing else', () => {
   const right = ['10.0.0.0/8', '10.0.0.1', '::/0', 'fd00::1/128', '0.0.0.0/0', '10.1.2.3/8'];
   const wrong = [
     '',

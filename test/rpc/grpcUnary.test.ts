@@ -104,7 +104,7 @@ test.each([
   expect(handedOn).toBeNull();
 });
 
-test('a large answer is compressed for a caller who takes that', async () => {
+test('a large response is compressed for a caller that accepts it', async () => {
   answer = () => 'x'.repeat(5000);
   const response = await serve(chunks(PLAIN), { 'Grpc-Accept-Encoding': 'gzip' });
   const bytes = await bytesOf(response);
@@ -126,7 +126,7 @@ test('an error of the method is the status, with no message before it', async ()
   });
 });
 
-test('a call has its deadline, and its signal fires when it has ended', async () => {
+test('a call gets its deadline, and its signal fires once it has ended', async () => {
   let left: number | undefined;
   answer = () => {
     left = contexts[0]?.timeoutMs();
@@ -159,7 +159,7 @@ test.each<[string, Uint8Array[], Record<string, string>?]>([
   expect(contexts).toEqual([]);
 });
 
-test('Connect’s handler is told why a request broke off', async () => {
+test('Connect’s handler gets the reason why a request broke off', async () => {
   const reason = new ConnectError('not let in', Code.Unauthenticated);
   await serve(
     (async function* () {

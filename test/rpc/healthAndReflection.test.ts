@@ -44,7 +44,7 @@ describe('health', () => {
     expect((await way.unary(Health.method.check, {})).status).toBe(Status.NOT_SERVING);
   });
 
-  test('a watch tells the state at once, of an unknown service too', async () => {
+  test('a watch sends the state immediately, of an unknown service too', async () => {
     for (const [name, status] of [
       ['', Status.SERVING],
       ['x', Status.SERVICE_UNKNOWN],
@@ -101,7 +101,7 @@ describe.each([
     ]);
   });
 
-  test('the file of a symbol comes first, and with its imports it is whole', async () => {
+  test('the file of a symbol comes first, followed by all its imports', async () => {
     const symbols = [
       'passthru.v1.PassthruService',
       'passthru.v1.PassthruService.WatchJob',
@@ -137,7 +137,7 @@ describe.each([
     expect(registry.getService('passthru.v1.PassthruService')?.methods).toHaveLength(5);
   });
 
-  test('a file is found by its name; what is not there is NOT_FOUND in the answer', async () => {
+  test('a file is found by its name; an unknown one is NOT_FOUND in the response', async () => {
     const [struct, ...missing] = await ask(
       { fileByFilename: 'google/protobuf/struct.proto' },
       { fileByFilename: '../../etc/passwd' },

@@ -43,7 +43,7 @@ test('jobs are listed newest first, page by page, and by node, driver and state'
   expect([token.code, detailOf(token).violations[0]?.field]).toEqual([Code.InvalidArgument, 'page_token']);
 });
 
-test('a driver is told with its interfaces, properties and hosts', async () => {
+test('a driver is returned with its interfaces, properties and hosts', async () => {
   const drivers = createClient(DriverService, createGrpcTransport({ baseUrl: service.url }));
   const expected = {
     name: 'test',

@@ -23,7 +23,7 @@ async function refusedField(promise: Promise<unknown>): Promise<string | undefin
   return detailOf(error).violations[0]?.field;
 }
 
-test('a created node is answered with its defaults and its secrets masked', async () => {
+test('a created node is returned with its defaults, its secrets masked', async () => {
   const driverInfo = { test_address: 'x', test_password: 'hunter2' };
   const { node } = await nodes.createNode({ node: { name: 'n1', driver: 'test', driverInfo, lastError: 'ignored' } });
   expect(node).toMatchObject({
@@ -54,7 +54,7 @@ describe('pages of nodes', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await service.createNode(name);
   });
 
-  test('follow each other in the order of enrolment until the token is empty', async () => {
+  test('are in the order of enrolment until the token is empty', async () => {
     const names: string[][] = [];
     let pageToken = '';
     do {
@@ -73,7 +73,7 @@ describe('pages of nodes', () => {
     expect((await nodes.listNodes({ driver: 'other' })).nodes).toHaveLength(0);
   });
 
-  test('a page_size or page_token that makes no sense is named', async () => {
+  test('an invalid page_size or page_token is named', async () => {
     expect(await refusedField(nodes.listNodes({ pageSize: -1 }))).toBe('page_size');
     expect(await refusedField(nodes.listNodes({ pageSize: 1001 }))).toBe('page_size');
     const { nextPageToken } = await nodes.listNodes({ pageSize: 1 });
@@ -96,7 +96,7 @@ describe('UpdateNode', () => {
     });
   });
 
-  test('takes the fields that the mask names and no others', async () => {
+  test('changes the fields in the mask and no others', async () => {
     const { node } = await update(['description', 'extra'], { description: 'new', extra: { row: 1 }, name: 'n2' });
     expect(node).toMatchObject({ name: 'n1', description: 'new', extra: { row: 1 } });
     expect(node?.updateTime).toBeDefined();
@@ -116,7 +116,7 @@ describe('UpdateNode', () => {
     expect(node.properties).toEqual({ cpus: 4 });
   });
 
-  test('removes what values lacks; a vendor interface becomes the default again', async () => {
+  test('removes fields absent from values; a vendor interface is reset to the default', async () => {
     await update(['vendor_interface'], { vendorInterface: 'no-vendor' });
     const { node } = await update(['description', 'vendor_interface', 'extra', 'driver_info.test_password']);
     expect(node).toMatchObject({ description: '', vendorInterface: 'test', extra: {} });
@@ -143,7 +143,7 @@ describe('UpdateNode', () => {
   });
 });
 
-test('a lock is shown, waits for its turn, and ends with UnlockNode', async () => {
+test('a lock is shown, waits for its turn, and is released by UnlockNode', async () => {
   await service.createNode('n1');
   const { node } = await nodes.lockNode({ node: 'n1' });
   expect(node?.reservation).toMatchObject({ holder: 'anonymous', method: '' });

@@ -45,14 +45,14 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(methods.find((method) => method.name === 'dump')?.attach).toBe(true);
   });
 
-  test('a synchronous call answers what the method answers', async () => {
+  test('a synchronous call returns the result of the method', async () => {
     const value = { text: 'ä€😀', list: [1, -0.5, null, true, { __proto__x: [] }], empty: {} };
     const { outcome } = await call('echo', { value });
     if (outcome.case !== 'result') throw new Error(`outcome is ${outcome.case}`);
     expect(toJson(ValueSchema, outcome.value)).toEqual(value);
   });
 
-  test('a method that answers nothing answers null', async () => {
+  test('a method without a result returns null', async () => {
     const { outcome } = await way.unary(callNodeMethod, { node: 'n1', method: 'nothing', httpMethod: 'post' });
     expect(outcome).toMatchObject({ case: 'result', value: { kind: { case: 'nullValue' } } });
   });
@@ -99,7 +99,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(await revisionsAfter(3n)).toEqual([]);
   });
 
-  test('a watcher who leaves does not end the job', async () => {
+  test('a watcher that disconnects does not end the job', async () => {
     const { outcome } = await call('job_of_two_steps');
     if (outcome.case !== 'job') throw new Error(`outcome is ${outcome.case}`);
     for await (const _first of way.stream(watchJob, { jobId: outcome.value.id })) break;
@@ -108,7 +108,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(job).toMatchObject({ state: JobState.CANCELLED, error: { reason: ErrorReason.CANCELLED } });
   });
 
-  test('a locked node is ABORTED and tells who holds it', async () => {
+  test('a locked node is ABORTED, with its holder', async () => {
     await way.unary(NodeService.method.lockNode, { node: 'n1', holder: 'alice' });
     const { code, detail } = await refusal(call('echo', { value: 1 }));
     expect(code).toBe(Code.Aborted);
@@ -152,14 +152,14 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     }
   });
 
-  test('a BMC that is down is UNAVAILABLE with what is known', async () => {
+  test('a BMC that is down is UNAVAILABLE, with its details', async () => {
     const { code, message, detail } = await refusal(call('bmc_down'));
     expect(code).toBe(Code.Unavailable);
     expect(message).toContain('Redfish connection failed for node');
     expect(detail).toMatchObject({ reason: ErrorReason.BMC_UNREACHABLE, bmc: { status: 0 } });
   });
 
-  test('60 kB of ExtendedInfo come cut to what a client can take', async () => {
+  test('60 kB of ExtendedInfo are truncated to what a client can receive', async () => {
     const { code, message, detail } = await refusal(call('bmc_talks'));
     expect(code).toBe(Code.FailedPrecondition);
     expect(message).toMatch(/^Redfish exception occurred\. Error: ü+…$/);
@@ -167,7 +167,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(detail.bmc?.extendedInfo[0]).toMatchObject({ MessageId: 'Base.1.8.GeneralError.0' });
   });
 
-  test('what a BMC says is told also when it is no well-formed text', async () => {
+  test('the message of a BMC is reported even when it is not well-formed Unicode', async () => {
     const { code, message, detail } = await refusal(call('bmc_garbles'));
     expect([code, message]).toEqual([Code.FailedPrecondition, 'Redfish exception occurred. Error: \ufffd']);
     expect(detail.bmc?.status).toBe(400);
@@ -218,7 +218,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   });
 });
 
-test('an RPC that is not there is UNIMPLEMENTED', async () => {
+test('an unknown RPC is UNIMPLEMENTED', async () => {
   await using service = await startTestService();
   using way = WAYS['gRPC by grpc-js']!(service.url);
   const parent = { ...PassthruService, typeName: 'passthru.v1.NoSuchService' } as typeof PassthruService;

@@ -82,7 +82,7 @@ test.each(['no-event-service', 'events-disabled'])(
   },
 );
 
-test('a BMC whose certificate is not trusted is a lasting failure that no client repeats', async () => {
+test('an untrusted BMC certificate is a permanent failure that clients do not retry', async () => {
   const { url } = await fleetWith({ tls: selfSigned() });
   await enrol('untrusted', url);
   expect(await overRest('untrusted', 'get_all_subscriptions', {})).toEqual(LASTING);
@@ -92,7 +92,7 @@ test('a BMC whose certificate is not trusted is a lasting failure that no client
   });
 });
 
-test('a BMC that is busy with other requests, so that nothing was sent, is an error that clients may repeat', async () => {
+test('a BMC that is too busy for a request to be sent is an error that clients may retry', async () => {
   const bmc = await fleetWith({});
   for (const index of [0, 1, 2, 3]) await enrol(`patient-${index}`, bmc.url);
   await enrol('impatient', bmc.url, { redfish_request_timeout: 1 });
