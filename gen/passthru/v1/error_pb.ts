@@ -16,46 +16,46 @@ export const file_passthru_v1_error: GenFile = /*@__PURE__*/
 
 /**
  * ErrorDetail is carried by every error: as a detail of the gRPC or Connect
- * status, in Job.error, and inside the error_message of a REST answer.
+ * status, in Job.error, and inside the error_message of a REST response.
  *
- * As a detail of a status it is kept under 4 KiB, because long trailers break
- * gRPC clients; truncated then says that something was left out. A Job and a
- * REST answer hold the whole.
+ * As a detail of a status it is limited to 4 KiB, because long trailers break
+ * gRPC clients; truncated is set when parts were left out. Jobs and REST
+ * responses hold it in full.
  *
  * @generated from message passthru.v1.ErrorDetail
  */
 export type ErrorDetail = Message<"passthru.v1.ErrorDetail"> & {
   /**
-   * What happened, for programs.
+   * The kind of error, for programs.
    *
    * @generated from field: passthru.v1.ErrorReason reason = 1;
    */
   reason: ErrorReason;
 
   /**
-   * What happened, to whom and what to do, for people.
+   * What happened and what to do about it, for people.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * The arguments or fields that were refused, and why. Empty unless the
-   * caller's input was at fault.
+   * The invalid arguments or fields. Empty unless the caller's input was
+   * invalid.
    *
    * @generated from field: repeated passthru.v1.FieldViolation violations = 3;
    */
   violations: FieldViolation[];
 
   /**
-   * Who holds the node. Set with ERROR_REASON_NODE_LOCKED.
+   * The reservation of the node. Set with ERROR_REASON_NODE_LOCKED.
    *
    * @generated from field: passthru.v1.Reservation lock = 4;
    */
   lock?: Reservation | undefined;
 
   /**
-   * What the BMC answered. Set when a BMC answered with an error.
+   * The BMC's response. Set when a BMC returned an error.
    *
    * @generated from field: passthru.v1.BmcError bmc = 5;
    */
@@ -77,7 +77,7 @@ export const ErrorDetailSchema: GenMessage<ErrorDetail> = /*@__PURE__*/
   messageDesc(file_passthru_v1_error, 0);
 
 /**
- * FieldViolation names one field of the input and what is wrong with it.
+ * FieldViolation describes one invalid field of the input.
  *
  * @generated from message passthru.v1.FieldViolation
  */
@@ -105,13 +105,13 @@ export const FieldViolationSchema: GenMessage<FieldViolation> = /*@__PURE__*/
   messageDesc(file_passthru_v1_error, 1);
 
 /**
- * BmcError is what a BMC answered when it refused or failed.
+ * BmcError is the response of a BMC that refused or failed.
  *
  * @generated from message passthru.v1.BmcError
  */
 export type BmcError = Message<"passthru.v1.BmcError"> & {
   /**
-   * The HTTP status of the BMC's answer; 0 when there was no answer.
+   * The HTTP status of the response; 0 without a response.
    *
    * @generated from field: int32 status = 1;
    */
@@ -134,21 +134,21 @@ export const BmcErrorSchema: GenMessage<BmcError> = /*@__PURE__*/
   messageDesc(file_passthru_v1_error, 2);
 
 /**
- * Reservation is the exclusive lock on a node: who holds it and for what.
+ * Reservation is the exclusive lock on a node.
  *
  * @generated from message passthru.v1.Reservation
  */
 export type Reservation = Message<"passthru.v1.Reservation"> & {
   /**
-   * The name of the holder, which Ironic shows as the node's "reservation":
-   * the host of the serving process for a call, the given name when held.
+   * The name of the holder, which Ironic shows as the node's "reservation": the
+   * host of the serving process for a call, the requested name when held.
    *
    * @generated from field: string holder = 1;
    */
   holder: string;
 
   /**
-   * How the reservation began and how it ends.
+   * The kind of the reservation.
    *
    * @generated from field: passthru.v1.ReservationKind kind = 2;
    */
@@ -169,7 +169,7 @@ export type Reservation = Message<"passthru.v1.Reservation"> & {
   requestedBy: string;
 
   /**
-   * The id of the job that runs under the reservation; empty when none does.
+   * The id of the job that runs under the reservation; empty for none.
    *
    * @generated from field: string job = 5;
    */
@@ -191,7 +191,7 @@ export const ReservationSchema: GenMessage<Reservation> = /*@__PURE__*/
   messageDesc(file_passthru_v1_error, 3);
 
 /**
- * ReservationKind tells how a reservation began and how it ends.
+ * ReservationKind is the kind of a reservation.
  *
  * @generated from enum passthru.v1.ReservationKind
  */
@@ -204,14 +204,14 @@ export const ReservationKind = {
   UNSPECIFIED: 0,
 
   /**
-   * Taken by an exclusive call; gone when the call or its job ends.
+   * Taken by an exclusive call; released when the call or its job ends.
    *
    * @generated from enum value: RESERVATION_KIND_CALL = 1;
    */
   CALL: 1,
 
   /**
-   * Taken by LockNode or the nodes file; stays until UnlockNode.
+   * Taken by LockNode or the nodes file; held until UnlockNode.
    *
    * @generated from enum value: RESERVATION_KIND_HELD = 2;
    */
@@ -219,7 +219,7 @@ export const ReservationKind = {
 } as const;
 
 /**
- * ReservationKind tells how a reservation began and how it ends.
+ * ReservationKind is the kind of a reservation.
  *
  * @generated from enum passthru.v1.ReservationKind
  */
@@ -232,7 +232,7 @@ export const ReservationKindSchema: GenEnum<ReservationKind> = /*@__PURE__*/
   enumDesc(file_passthru_v1_error, 0);
 
 /**
- * ErrorReason tells what happened, finer than a status code can.
+ * ErrorReason is the kind of error, more specific than a status code.
  *
  * @generated from enum passthru.v1.ErrorReason
  */
@@ -245,14 +245,14 @@ export const ErrorReason = {
   UNSPECIFIED: 0,
 
   /**
-   * An argument or field is missing, malformed or not known.
+   * An argument or field is missing, invalid or unknown.
    *
    * @generated from enum value: ERROR_REASON_INVALID_ARGUMENT = 1;
    */
   INVALID_ARGUMENT: 1,
 
   /**
-   * The node or driver has no such method.
+   * The node or driver does not have the method.
    *
    * @generated from enum value: ERROR_REASON_UNKNOWN_METHOD = 2;
    */
@@ -266,49 +266,49 @@ export const ErrorReason = {
   VERB_NOT_ALLOWED: 3,
 
   /**
-   * The caller gave no or wrong credentials.
+   * The caller's credentials are missing or invalid.
    *
    * @generated from enum value: ERROR_REASON_UNAUTHENTICATED = 4;
    */
   UNAUTHENTICATED: 4,
 
   /**
-   * The caller is known but may not do this.
+   * The caller does not have the required role.
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 5;
    */
   PERMISSION_DENIED: 5,
 
   /**
-   * There is no such node.
+   * The node does not exist.
    *
    * @generated from enum value: ERROR_REASON_NODE_NOT_FOUND = 6;
    */
   NODE_NOT_FOUND: 6,
 
   /**
-   * There is no such driver (hardware type).
+   * The driver (hardware type) does not exist.
    *
    * @generated from enum value: ERROR_REASON_DRIVER_NOT_FOUND = 7;
    */
   DRIVER_NOT_FOUND: 7,
 
   /**
-   * There is no such job.
+   * The job does not exist.
    *
    * @generated from enum value: ERROR_REASON_JOB_NOT_FOUND = 8;
    */
   JOB_NOT_FOUND: 8,
 
   /**
-   * The BMC has no such subscription.
+   * The subscription does not exist on the BMC.
    *
    * @generated from enum value: ERROR_REASON_SUBSCRIPTION_NOT_FOUND = 9;
    */
   SUBSCRIPTION_NOT_FOUND: 9,
 
   /**
-   * The name or UUID belongs to another node.
+   * Another node has the name or UUID.
    *
    * @generated from enum value: ERROR_REASON_ALREADY_EXISTS = 10;
    */
@@ -322,28 +322,28 @@ export const ErrorReason = {
   SUBSCRIPTION_EXISTS: 11,
 
   /**
-   * The node is reserved by another; ErrorDetail.lock says by whom.
+   * The node is reserved; ErrorDetail.lock is set.
    *
    * @generated from enum value: ERROR_REASON_NODE_LOCKED = 12;
    */
   NODE_LOCKED: 12,
 
   /**
-   * The request is larger than the service accepts.
+   * The request exceeds the size limit.
    *
    * @generated from enum value: ERROR_REASON_TOO_LARGE = 13;
    */
   TOO_LARGE: 13,
 
   /**
-   * The requested API version is not served.
+   * The requested API version is not supported.
    *
    * @generated from enum value: ERROR_REASON_VERSION_NOT_ACCEPTABLE = 14;
    */
   VERSION_NOT_ACCEPTABLE: 14,
 
   /**
-   * The caller is over a limit of calls or streams.
+   * The caller exceeds a limit of calls or streams.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 15;
    */
@@ -364,98 +364,98 @@ export const ErrorReason = {
   SHUTTING_DOWN: 17,
 
   /**
-   * The store cannot be reached.
+   * The store is unreachable.
    *
    * @generated from enum value: ERROR_REASON_STORE_UNAVAILABLE = 18;
    */
   STORE_UNAVAILABLE: 18,
 
   /**
-   * The caller cancelled, or went away.
+   * The caller cancelled the call or disconnected.
    *
    * @generated from enum value: ERROR_REASON_CANCELLED = 19;
    */
   CANCELLED: 19,
 
   /**
-   * The caller's deadline passed.
+   * The caller's deadline was exceeded.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_EXCEEDED = 20;
    */
   DEADLINE_EXCEEDED: 20,
 
   /**
-   * The BMC cannot be reached.
+   * The BMC is unreachable; nothing was sent.
    *
    * @generated from enum value: ERROR_REASON_BMC_UNREACHABLE = 21;
    */
   BMC_UNREACHABLE: 21,
 
   /**
-   * The BMC did not answer in time.
+   * The request to the BMC timed out.
    *
    * @generated from enum value: ERROR_REASON_BMC_TIMEOUT = 22;
    */
   BMC_TIMEOUT: 22,
 
   /**
-   * The BMC refused the request (a 4xx answer).
+   * The BMC refused the request (a 4xx response).
    *
    * @generated from enum value: ERROR_REASON_BMC_REFUSED = 23;
    */
   BMC_REFUSED: 23,
 
   /**
-   * The BMC failed (a 5xx answer, or one that makes no sense).
+   * The BMC failed (a 5xx or invalid response).
    *
    * @generated from enum value: ERROR_REASON_BMC_FAILED = 24;
    */
   BMC_FAILED: 24,
 
   /**
-   * The request was sent and no answer came: whether it was done is not known.
+   * The request was sent but no response received; it may have been executed.
    *
    * @generated from enum value: ERROR_REASON_OUTCOME_UNKNOWN = 25;
    */
   OUTCOME_UNKNOWN: 25,
 
   /**
-   * A program or setting that the driver needs is missing on this service.
+   * A program or setting that the driver requires is missing on the service.
    *
    * @generated from enum value: ERROR_REASON_DRIVER_NOT_READY = 26;
    */
   DRIVER_NOT_READY: 26,
 
   /**
-   * The process that ran the job ended before the job did.
+   * The process that ran the job was lost.
    *
    * @generated from enum value: ERROR_REASON_WORKER_LOST = 27;
    */
   WORKER_LOST: 27,
 
   /**
-   * A defect of the service itself; its log has more.
+   * A defect of the service; see its log.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 28;
    */
   INTERNAL: 28,
 
   /**
-   * What was asked for exists in Ironic but is not served here.
+   * The request is valid in Ironic but not supported by this service.
    *
    * @generated from enum value: ERROR_REASON_NOT_SERVED = 29;
    */
   NOT_SERVED: 29,
 
   /**
-   * What was asked for does not fit the state that the node or job is in.
+   * The request conflicts with the state of the node or job.
    *
    * @generated from enum value: ERROR_REASON_FAILED_PRECONDITION = 30;
    */
   FAILED_PRECONDITION: 30,
 
   /**
-   * What tells who callers are (Keystone, a key set) cannot be reached.
+   * The identity provider (Keystone, a key set) is unreachable.
    *
    * @generated from enum value: ERROR_REASON_IDENTITY_UNAVAILABLE = 31;
    */
@@ -484,7 +484,7 @@ export const ErrorReason = {
 } as const;
 
 /**
- * ErrorReason tells what happened, finer than a status code can.
+ * ErrorReason is the kind of error, more specific than a status code.
  *
  * @generated from enum passthru.v1.ErrorReason
  */

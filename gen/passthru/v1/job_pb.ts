@@ -58,14 +58,14 @@ export type Job = Message<"passthru.v1.Job"> & {
   method: string;
 
   /**
-   * Whether the job runs, or how it ended.
+   * The state of the job.
    *
    * @generated from field: passthru.v1.JobState state = 6;
    */
   state: JobState;
 
   /**
-   * Grows by one with every stored change, from 1.
+   * Starts at 1 and is incremented by every stored change.
    *
    * @generated from field: int64 revision = 7;
    */
@@ -86,21 +86,21 @@ export type Job = Message<"passthru.v1.Job"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * How far the job has come; absent until the method reports it.
+   * The progress; absent until the method reports any.
    *
    * @generated from field: passthru.v1.JobProgress progress = 10;
    */
   progress?: JobProgress | undefined;
 
   /**
-   * What the method answered, once the job has succeeded.
+   * The result of the method; absent until the job has succeeded.
    *
    * @generated from field: google.protobuf.Value result = 11;
    */
   result?: Value | undefined;
 
   /**
-   * Why the job failed or was cancelled.
+   * The reason why the job failed or was cancelled; otherwise absent.
    *
    * @generated from field: passthru.v1.ErrorDetail error = 12;
    */
@@ -122,13 +122,13 @@ export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_passthru_v1_job, 0);
 
 /**
- * JobProgress tells how far a job has come.
+ * JobProgress is the progress of a job.
  *
  * @generated from message passthru.v1.JobProgress
  */
 export type JobProgress = Message<"passthru.v1.JobProgress"> & {
   /**
-   * From 0 to 1; absent when the method cannot tell.
+   * From 0 to 1; absent when unknown.
    *
    * @generated from field: optional double fraction = 1;
    */
@@ -177,7 +177,7 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
  */
 export type GetJobResponse = Message<"passthru.v1.GetJobResponse"> & {
   /**
-   * The job as it stands.
+   * The current state of the job.
    *
    * @generated from field: passthru.v1.Job job = 1;
    */
@@ -192,20 +192,20 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_passthru_v1_job, 3);
 
 /**
- * ListJobsRequest selects jobs; filters that are not set select all.
+ * ListJobsRequest selects jobs; unset filters match all.
  *
  * @generated from message passthru.v1.ListJobsRequest
  */
 export type ListJobsRequest = Message<"passthru.v1.ListJobsRequest"> & {
   /**
-   * At most so many jobs; 0 means 100, and 1000 is the most.
+   * The maximum number of jobs; 0 means 100. At most 1000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page.
+   * The next_page_token of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -290,13 +290,13 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
   messageDesc(file_passthru_v1_job, 6);
 
 /**
- * CancelJobResponse holds the job after the cancellation was asked for.
+ * CancelJobResponse holds the job after the request.
  *
  * @generated from message passthru.v1.CancelJobResponse
  */
 export type CancelJobResponse = Message<"passthru.v1.CancelJobResponse"> & {
   /**
-   * The job; still JOB_STATE_RUNNING when its work has not stopped yet.
+   * The job; JOB_STATE_RUNNING when its work has not stopped yet.
    *
    * @generated from field: passthru.v1.Job job = 1;
    */
@@ -311,7 +311,7 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_passthru_v1_job, 7);
 
 /**
- * JobState tells whether a job runs, or how it ended.
+ * JobState is the state of a job.
  *
  * @generated from enum passthru.v1.JobState
  */
@@ -324,21 +324,21 @@ export const JobState = {
   UNSPECIFIED: 0,
 
   /**
-   * The job runs and holds its node's reservation, if its method needs it.
+   * The job runs. It holds its node's reservation if its method requires it.
    *
    * @generated from enum value: JOB_STATE_RUNNING = 1;
    */
   RUNNING: 1,
 
   /**
-   * The job ended; Job.result holds what it answered.
+   * The job has ended; Job.result is set.
    *
    * @generated from enum value: JOB_STATE_SUCCEEDED = 2;
    */
   SUCCEEDED: 2,
 
   /**
-   * The job ended; Job.error says why it failed.
+   * The job has failed; Job.error is set.
    *
    * @generated from enum value: JOB_STATE_FAILED = 3;
    */
@@ -353,7 +353,7 @@ export const JobState = {
 } as const;
 
 /**
- * JobState tells whether a job runs, or how it ended.
+ * JobState is the state of a job.
  *
  * @generated from enum passthru.v1.JobState
  */
@@ -366,13 +366,14 @@ export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
   enumDesc(file_passthru_v1_job, 0);
 
 /**
- * JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+ * JobService returns and cancels jobs. PassthruService.WatchJob streams one.
  *
  * @generated from service passthru.v1.JobService
  */
 export const JobService: GenService<{
   /**
-   * GetJob answers one job as it stands. NOT_FOUND when there is none.
+   * GetJob returns the current state of a job. NOT_FOUND when it does not
+   * exist.
    *
    * @generated from rpc passthru.v1.JobService.GetJob
    */
@@ -382,7 +383,7 @@ export const JobService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * ListJobs answers jobs, newest first, page by page.
+   * ListJobs returns jobs, newest first, page by page.
    *
    * @generated from rpc passthru.v1.JobService.ListJobs
    */
@@ -392,9 +393,9 @@ export const JobService: GenService<{
     output: typeof ListJobsResponseSchema;
   },
   /**
-   * CancelJob asks a running job to stop and waits briefly for its end. The
-   * job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-   * job that has ended already is answered as it is.
+   * CancelJob requests the cancellation of a running job and waits up to 5
+   * seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+   * has stopped; a job that has already ended is returned unchanged.
    *
    * @generated from rpc passthru.v1.JobService.CancelJob
    */

@@ -37,21 +37,21 @@ export type VendorMethod = Message<"passthru.v1.VendorMethod"> & {
   httpMethods: string[];
 
   /**
-   * True when a call starts a job instead of answering a result.
+   * True when a call starts a job instead of returning a result.
    *
    * @generated from field: bool async = 3;
    */
   async: boolean;
 
   /**
-   * True when the answer is an attachment (bytes with a media type).
+   * True when the method returns an attachment.
    *
    * @generated from field: bool attach = 4;
    */
   attach: boolean;
 
   /**
-   * What the method does, in words.
+   * A description of the method.
    *
    * @generated from field: string description = 5;
    */
@@ -87,7 +87,7 @@ export const VendorMethodSchema: GenMessage<VendorMethod> = /*@__PURE__*/
   messageDesc(file_passthru_v1_passthru, 0);
 
 /**
- * Attachment is an answer in bytes.
+ * Attachment is a result in bytes.
  *
  * @generated from message passthru.v1.Attachment
  */
@@ -107,7 +107,7 @@ export type Attachment = Message<"passthru.v1.Attachment"> & {
   mediaType: string;
 
   /**
-   * A name to save them under; empty when the method gives none.
+   * The file name to save them under; empty for none.
    *
    * @generated from field: string file_name = 3;
    */
@@ -184,7 +184,7 @@ export type CallNodeMethodRequest = Message<"passthru.v1.CallNodeMethodRequest">
   method: string;
 
   /**
-   * The arguments, as the method's arguments_schema says; at most 30 levels
+   * The arguments, matching the method's arguments_schema; at most 30 levels
    * deep.
    *
    * @generated from field: google.protobuf.Struct arguments = 3;
@@ -192,17 +192,17 @@ export type CallNodeMethodRequest = Message<"passthru.v1.CallNodeMethodRequest">
   arguments?: JsonObject | undefined;
 
   /**
-   * The HTTP verb; needed only by a method that has more than one.
+   * The HTTP verb; required only for methods with more than one.
    *
    * @generated from field: string http_method = 4;
    */
   httpMethod: string;
 
   /**
-   * A repeated call with the same key by the same caller within a day runs
-   * once and is answered with the first outcome; once it has begun to act, it
-   * goes on when its caller leaves, so that the repeat gets that outcome. The
-   * same key with another call is INVALID_ARGUMENT. At most 255 printable ASCII
+   * Makes a repeated call safe: calls with the same key by the same caller
+   * within a day run once and return the first outcome. A call with a key that
+   * has started to act continues when its caller disconnects. INVALID_ARGUMENT
+   * when the key was used for a different call. At most 255 printable ASCII
    * characters.
    *
    * @generated from field: string idempotency_key = 5;
@@ -210,9 +210,9 @@ export type CallNodeMethodRequest = Message<"passthru.v1.CallNodeMethodRequest">
   idempotencyKey: string;
 
   /**
-   * How long to wait for a locked node; 0 fails at once; the configured
-   * attempts and interval when absent. Over the configured maximum it is
-   * INVALID_ARGUMENT.
+   * How long to wait for a locked node; 0 fails immediately. When absent, the
+   * configured attempts and interval apply. INVALID_ARGUMENT above the
+   * configured maximum.
    *
    * @generated from field: google.protobuf.Duration lock_wait = 6;
    */
@@ -233,13 +233,13 @@ export const CallNodeMethodRequestSchema: GenMessage<CallNodeMethodRequest> = /*
  */
 export type CallNodeMethodResponse = Message<"passthru.v1.CallNodeMethodResponse"> & {
   /**
-   * What the call came to.
+   * The outcome.
    *
    * @generated from oneof passthru.v1.CallNodeMethodResponse.outcome
    */
   outcome: {
     /**
-     * What a synchronous method answered; null when it answers nothing.
+     * The result of a synchronous method; null when it returns nothing.
      *
      * @generated from field: google.protobuf.Value result = 1;
      */
@@ -247,7 +247,7 @@ export type CallNodeMethodResponse = Message<"passthru.v1.CallNodeMethodResponse
     case: "result";
   } | {
     /**
-     * What a method with attach answered.
+     * The result of a method with attach.
      *
      * @generated from field: passthru.v1.Attachment attachment = 2;
      */
@@ -255,7 +255,7 @@ export type CallNodeMethodResponse = Message<"passthru.v1.CallNodeMethodResponse
     case: "attachment";
   } | {
     /**
-     * The job that an asynchronous method started.
+     * The job started by an asynchronous method.
      *
      * @generated from field: passthru.v1.Job job = 3;
      */
@@ -334,7 +334,7 @@ export type CallDriverMethodRequest = Message<"passthru.v1.CallDriverMethodReque
   method: string;
 
   /**
-   * The arguments, as the method's arguments_schema says; at most 30 levels
+   * The arguments, matching the method's arguments_schema; at most 30 levels
    * deep.
    *
    * @generated from field: google.protobuf.Struct arguments = 3;
@@ -342,7 +342,7 @@ export type CallDriverMethodRequest = Message<"passthru.v1.CallDriverMethodReque
   arguments?: JsonObject | undefined;
 
   /**
-   * The HTTP verb; needed only by a method that has more than one.
+   * The HTTP verb; required only for methods with more than one.
    *
    * @generated from field: string http_method = 4;
    */
@@ -370,13 +370,13 @@ export const CallDriverMethodRequestSchema: GenMessage<CallDriverMethodRequest> 
  */
 export type CallDriverMethodResponse = Message<"passthru.v1.CallDriverMethodResponse"> & {
   /**
-   * What the call came to.
+   * The outcome.
    *
    * @generated from oneof passthru.v1.CallDriverMethodResponse.outcome
    */
   outcome: {
     /**
-     * What a synchronous method answered; null when it answers nothing.
+     * The result of a synchronous method; null when it returns nothing.
      *
      * @generated from field: google.protobuf.Value result = 1;
      */
@@ -384,7 +384,7 @@ export type CallDriverMethodResponse = Message<"passthru.v1.CallDriverMethodResp
     case: "result";
   } | {
     /**
-     * What a method with attach answered.
+     * The result of a method with attach.
      *
      * @generated from field: passthru.v1.Attachment attachment = 2;
      */
@@ -392,7 +392,7 @@ export type CallDriverMethodResponse = Message<"passthru.v1.CallDriverMethodResp
     case: "attachment";
   } | {
     /**
-     * The job that an asynchronous method started.
+     * The job started by an asynchronous method.
      *
      * @generated from field: passthru.v1.Job job = 3;
      */
@@ -409,7 +409,7 @@ export const CallDriverMethodResponseSchema: GenMessage<CallDriverMethodResponse
   messageDesc(file_passthru_v1_passthru, 9);
 
 /**
- * WatchJobRequest names a job and where to resume.
+ * WatchJobRequest names a job and the revision to resume after.
  *
  * @generated from message passthru.v1.WatchJobRequest
  */
@@ -422,9 +422,9 @@ export type WatchJobRequest = Message<"passthru.v1.WatchJobRequest"> & {
   jobId: string;
 
   /**
-   * When set, every stored revision above it is answered, in order; when the
-   * job has ended at or below it, the stream ends at once. When not set, the
-   * present state is answered at once, then every change.
+   * When set, the stream returns every stored revision above it, in order, and
+   * ends immediately when the job has ended at or below it. When not set, the
+   * stream starts with the current state, then returns every change.
    *
    * @generated from field: optional int64 after_revision = 2;
    */
@@ -468,7 +468,7 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
  */
 export const PassthruService: GenService<{
   /**
-   * ListNodeMethods answers the methods that a node's vendor interface has.
+   * ListNodeMethods returns the methods of a node's vendor interface.
    *
    * @generated from rpc passthru.v1.PassthruService.ListNodeMethods
    */
@@ -478,13 +478,13 @@ export const PassthruService: GenService<{
     output: typeof ListNodeMethodsResponseSchema;
   },
   /**
-   * CallNodeMethod calls a vendor method on a node. A synchronous method
-   * answers its result, an asynchronous one the job that it started.
+   * CallNodeMethod calls a vendor method on a node. Returns the result of a
+   * synchronous method, or the job started by an asynchronous one.
    *
    * INVALID_ARGUMENT for an unknown method, a verb that the method does not
-   * have or arguments that do not fit its schema; NOT_FOUND for an unknown
-   * node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-   * is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+   * support, or arguments that do not match its schema; NOT_FOUND for an
+   * unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+   * every worker is busy; UNAVAILABLE and others for errors of the BMC.
    *
    * @generated from rpc passthru.v1.PassthruService.CallNodeMethod
    */
@@ -494,7 +494,7 @@ export const PassthruService: GenService<{
     output: typeof CallNodeMethodResponseSchema;
   },
   /**
-   * ListDriverMethods answers the methods of a driver itself.
+   * ListDriverMethods returns the methods of a driver itself.
    *
    * @generated from rpc passthru.v1.PassthruService.ListDriverMethods
    */
@@ -504,7 +504,7 @@ export const PassthruService: GenService<{
     output: typeof ListDriverMethodsResponseSchema;
   },
   /**
-   * CallDriverMethod calls a method of a driver, without a node and a lock.
+   * CallDriverMethod calls a method of a driver, without a node or a lock.
    *
    * @generated from rpc passthru.v1.PassthruService.CallDriverMethod
    */
@@ -514,8 +514,8 @@ export const PassthruService: GenService<{
     output: typeof CallDriverMethodResponseSchema;
   },
   /**
-   * WatchJob follows a job: each message holds the job after one change. The
-   * stream ends after the terminal state.
+   * WatchJob streams the changes of a job: each message holds the job after
+   * one change. The stream ends after the terminal state.
    *
    * @generated from rpc passthru.v1.PassthruService.WatchJob
    */

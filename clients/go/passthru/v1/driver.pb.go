@@ -21,16 +21,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Driver is a hardware type: what kind of machine a node is.
+// Driver is a hardware type: a kind of machine.
 type Driver struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name, for example "redfish".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The vendor interface of a node that names none.
+	// The vendor interface of a node that chooses none.
 	DefaultVendorInterface string `protobuf:"bytes,2,opt,name=default_vendor_interface,json=defaultVendorInterface,proto3" json:"default_vendor_interface,omitempty"`
-	// The vendor interfaces that a node may name.
+	// The vendor interfaces that a node can choose.
 	EnabledVendorInterfaces []string `protobuf:"bytes,3,rep,name=enabled_vendor_interfaces,json=enabledVendorInterfaces,proto3" json:"enabled_vendor_interfaces,omitempty"`
-	// The keys of driver_info that the driver reads, and what each means.
+	// The keys of driver_info that the driver reads, with descriptions.
 	Properties map[string]string `protobuf:"bytes,4,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The hosts that serve the driver.
 	Hosts         []string `protobuf:"bytes,5,rep,name=hosts,proto3" json:"hosts,omitempty"`
@@ -106,9 +106,9 @@ func (x *Driver) GetHosts() []string {
 // ListDriversRequest selects a page of drivers.
 type ListDriversRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most so many drivers; 0 means 100, and 1000 is the most.
+	// The maximum number of drivers; 0 means 100. At most 1000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page.
+	// The next_page_token of the previous page; empty for the first page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

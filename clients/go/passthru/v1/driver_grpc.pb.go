@@ -27,11 +27,11 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// DriverService tells which drivers (hardware types) the service has.
+// DriverService lists the drivers (hardware types) of the service.
 type DriverServiceClient interface {
-	// ListDrivers answers all drivers by name.
+	// ListDrivers returns drivers, sorted by name, page by page.
 	ListDrivers(ctx context.Context, in *ListDriversRequest, opts ...grpc.CallOption) (*ListDriversResponse, error)
-	// GetDriver answers one driver. NOT_FOUND when there is none.
+	// GetDriver returns a driver. NOT_FOUND when it does not exist.
 	GetDriver(ctx context.Context, in *GetDriverRequest, opts ...grpc.CallOption) (*GetDriverResponse, error)
 }
 
@@ -67,11 +67,11 @@ func (c *driverServiceClient) GetDriver(ctx context.Context, in *GetDriverReques
 // All implementations must embed UnimplementedDriverServiceServer
 // for forward compatibility.
 //
-// DriverService tells which drivers (hardware types) the service has.
+// DriverService lists the drivers (hardware types) of the service.
 type DriverServiceServer interface {
-	// ListDrivers answers all drivers by name.
+	// ListDrivers returns drivers, sorted by name, page by page.
 	ListDrivers(context.Context, *ListDriversRequest) (*ListDriversResponse, error)
-	// GetDriver answers one driver. NOT_FOUND when there is none.
+	// GetDriver returns a driver. NOT_FOUND when it does not exist.
 	GetDriver(context.Context, *GetDriverRequest) (*GetDriverResponse, error)
 	mustEmbedUnimplementedDriverServiceServer()
 }

@@ -23,15 +23,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ReservationKind tells how a reservation began and how it ends.
+// ReservationKind is the kind of a reservation.
 type ReservationKind int32
 
 const (
 	// Not set.
 	ReservationKind_RESERVATION_KIND_UNSPECIFIED ReservationKind = 0
-	// Taken by an exclusive call; gone when the call or its job ends.
+	// Taken by an exclusive call; released when the call or its job ends.
 	ReservationKind_RESERVATION_KIND_CALL ReservationKind = 1
-	// Taken by LockNode or the nodes file; stays until UnlockNode.
+	// Taken by LockNode or the nodes file; held until UnlockNode.
 	ReservationKind_RESERVATION_KIND_HELD ReservationKind = 2
 )
 
@@ -76,73 +76,73 @@ func (ReservationKind) EnumDescriptor() ([]byte, []int) {
 	return file_passthru_v1_error_proto_rawDescGZIP(), []int{0}
 }
 
-// ErrorReason tells what happened, finer than a status code can.
+// ErrorReason is the kind of error, more specific than a status code.
 type ErrorReason int32
 
 const (
 	// Not set.
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
-	// An argument or field is missing, malformed or not known.
+	// An argument or field is missing, invalid or unknown.
 	ErrorReason_ERROR_REASON_INVALID_ARGUMENT ErrorReason = 1
-	// The node or driver has no such method.
+	// The node or driver does not have the method.
 	ErrorReason_ERROR_REASON_UNKNOWN_METHOD ErrorReason = 2
 	// The method exists but does not support the HTTP verb.
 	ErrorReason_ERROR_REASON_VERB_NOT_ALLOWED ErrorReason = 3
-	// The caller gave no or wrong credentials.
+	// The caller's credentials are missing or invalid.
 	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 4
-	// The caller is known but may not do this.
+	// The caller does not have the required role.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 5
-	// There is no such node.
+	// The node does not exist.
 	ErrorReason_ERROR_REASON_NODE_NOT_FOUND ErrorReason = 6
-	// There is no such driver (hardware type).
+	// The driver (hardware type) does not exist.
 	ErrorReason_ERROR_REASON_DRIVER_NOT_FOUND ErrorReason = 7
-	// There is no such job.
+	// The job does not exist.
 	ErrorReason_ERROR_REASON_JOB_NOT_FOUND ErrorReason = 8
-	// The BMC has no such subscription.
+	// The subscription does not exist on the BMC.
 	ErrorReason_ERROR_REASON_SUBSCRIPTION_NOT_FOUND ErrorReason = 9
-	// The name or UUID belongs to another node.
+	// Another node has the name or UUID.
 	ErrorReason_ERROR_REASON_ALREADY_EXISTS ErrorReason = 10
 	// The BMC already has a subscription to that destination.
 	ErrorReason_ERROR_REASON_SUBSCRIPTION_EXISTS ErrorReason = 11
-	// The node is reserved by another; ErrorDetail.lock says by whom.
+	// The node is reserved; ErrorDetail.lock is set.
 	ErrorReason_ERROR_REASON_NODE_LOCKED ErrorReason = 12
-	// The request is larger than the service accepts.
+	// The request exceeds the size limit.
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 13
-	// The requested API version is not served.
+	// The requested API version is not supported.
 	ErrorReason_ERROR_REASON_VERSION_NOT_ACCEPTABLE ErrorReason = 14
-	// The caller is over a limit of calls or streams.
+	// The caller exceeds a limit of calls or streams.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 15
 	// Every worker for asynchronous methods is busy.
 	ErrorReason_ERROR_REASON_NO_FREE_WORKER ErrorReason = 16
 	// The service is shutting down.
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 17
-	// The store cannot be reached.
+	// The store is unreachable.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 18
-	// The caller cancelled, or went away.
+	// The caller cancelled the call or disconnected.
 	ErrorReason_ERROR_REASON_CANCELLED ErrorReason = 19
-	// The caller's deadline passed.
+	// The caller's deadline was exceeded.
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 20
-	// The BMC cannot be reached.
+	// The BMC is unreachable; nothing was sent.
 	ErrorReason_ERROR_REASON_BMC_UNREACHABLE ErrorReason = 21
-	// The BMC did not answer in time.
+	// The request to the BMC timed out.
 	ErrorReason_ERROR_REASON_BMC_TIMEOUT ErrorReason = 22
-	// The BMC refused the request (a 4xx answer).
+	// The BMC refused the request (a 4xx response).
 	ErrorReason_ERROR_REASON_BMC_REFUSED ErrorReason = 23
-	// The BMC failed (a 5xx answer, or one that makes no sense).
+	// The BMC failed (a 5xx or invalid response).
 	ErrorReason_ERROR_REASON_BMC_FAILED ErrorReason = 24
-	// The request was sent and no answer came: whether it was done is not known.
+	// The request was sent but no response received; it may have been executed.
 	ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN ErrorReason = 25
-	// A program or setting that the driver needs is missing on this service.
+	// A program or setting that the driver requires is missing on the service.
 	ErrorReason_ERROR_REASON_DRIVER_NOT_READY ErrorReason = 26
-	// The process that ran the job ended before the job did.
+	// The process that ran the job was lost.
 	ErrorReason_ERROR_REASON_WORKER_LOST ErrorReason = 27
-	// A defect of the service itself; its log has more.
+	// A defect of the service; see its log.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 28
-	// What was asked for exists in Ironic but is not served here.
+	// The request is valid in Ironic but not supported by this service.
 	ErrorReason_ERROR_REASON_NOT_SERVED ErrorReason = 29
-	// What was asked for does not fit the state that the node or job is in.
+	// The request conflicts with the state of the node or job.
 	ErrorReason_ERROR_REASON_FAILED_PRECONDITION ErrorReason = 30
-	// What tells who callers are (Keystone, a key set) cannot be reached.
+	// The identity provider (Keystone, a key set) is unreachable.
 	ErrorReason_ERROR_REASON_IDENTITY_UNAVAILABLE ErrorReason = 31
 	// The BMC is busy with other requests of this service; nothing was sent.
 	ErrorReason_ERROR_REASON_BMC_BUSY ErrorReason = 32
@@ -258,23 +258,23 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 }
 
 // ErrorDetail is carried by every error: as a detail of the gRPC or Connect
-// status, in Job.error, and inside the error_message of a REST answer.
+// status, in Job.error, and inside the error_message of a REST response.
 //
-// As a detail of a status it is kept under 4 KiB, because long trailers break
-// gRPC clients; truncated then says that something was left out. A Job and a
-// REST answer hold the whole.
+// As a detail of a status it is limited to 4 KiB, because long trailers break
+// gRPC clients; truncated is set when parts were left out. Jobs and REST
+// responses hold it in full.
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened, for programs.
+	// The kind of error, for programs.
 	Reason ErrorReason `protobuf:"varint,1,opt,name=reason,proto3,enum=passthru.v1.ErrorReason" json:"reason,omitempty"`
-	// What happened, to whom and what to do, for people.
+	// What happened and what to do about it, for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// The arguments or fields that were refused, and why. Empty unless the
-	// caller's input was at fault.
+	// The invalid arguments or fields. Empty unless the caller's input was
+	// invalid.
 	Violations []*FieldViolation `protobuf:"bytes,3,rep,name=violations,proto3" json:"violations,omitempty"`
-	// Who holds the node. Set with ERROR_REASON_NODE_LOCKED.
+	// The reservation of the node. Set with ERROR_REASON_NODE_LOCKED.
 	Lock *Reservation `protobuf:"bytes,4,opt,name=lock,proto3" json:"lock,omitempty"`
-	// What the BMC answered. Set when a BMC answered with an error.
+	// The BMC's response. Set when a BMC returned an error.
 	Bmc *BmcError `protobuf:"bytes,5,opt,name=bmc,proto3" json:"bmc,omitempty"`
 	// True when parts were left out to keep a status detail under 4 KiB.
 	Truncated     bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
@@ -354,7 +354,7 @@ func (x *ErrorDetail) GetTruncated() bool {
 	return false
 }
 
-// FieldViolation names one field of the input and what is wrong with it.
+// FieldViolation describes one invalid field of the input.
 type FieldViolation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path of the field, for example "arguments.Destination".
@@ -409,10 +409,10 @@ func (x *FieldViolation) GetDescription() string {
 	return ""
 }
 
-// BmcError is what a BMC answered when it refused or failed.
+// BmcError is the response of a BMC that refused or failed.
 type BmcError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The HTTP status of the BMC's answer; 0 when there was no answer.
+	// The HTTP status of the response; 0 without a response.
 	Status int32 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
 	// The Redfish @Message.ExtendedInfo entries, as the BMC sent them
 	// (DSP0266, "Error responses").
@@ -465,19 +465,19 @@ func (x *BmcError) GetExtendedInfo() []*structpb.Struct {
 	return nil
 }
 
-// Reservation is the exclusive lock on a node: who holds it and for what.
+// Reservation is the exclusive lock on a node.
 type Reservation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the holder, which Ironic shows as the node's "reservation":
-	// the host of the serving process for a call, the given name when held.
+	// The name of the holder, which Ironic shows as the node's "reservation": the
+	// host of the serving process for a call, the requested name when held.
 	Holder string `protobuf:"bytes,1,opt,name=holder,proto3" json:"holder,omitempty"`
-	// How the reservation began and how it ends.
+	// The kind of the reservation.
 	Kind ReservationKind `protobuf:"varint,2,opt,name=kind,proto3,enum=passthru.v1.ReservationKind" json:"kind,omitempty"`
 	// The method that runs under the reservation; empty when held.
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
 	// The caller on whose behalf the reservation was taken.
 	RequestedBy string `protobuf:"bytes,4,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
-	// The id of the job that runs under the reservation; empty when none does.
+	// The id of the job that runs under the reservation; empty for none.
 	Job string `protobuf:"bytes,5,opt,name=job,proto3" json:"job,omitempty"`
 	// When the reservation was taken.
 	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`

@@ -23,17 +23,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// JobState tells whether a job runs, or how it ended.
+// JobState is the state of a job.
 type JobState int32
 
 const (
 	// Not set.
 	JobState_JOB_STATE_UNSPECIFIED JobState = 0
-	// The job runs and holds its node's reservation, if its method needs it.
+	// The job runs. It holds its node's reservation if its method requires it.
 	JobState_JOB_STATE_RUNNING JobState = 1
-	// The job ended; Job.result holds what it answered.
+	// The job has ended; Job.result is set.
 	JobState_JOB_STATE_SUCCEEDED JobState = 2
-	// The job ended; Job.error says why it failed.
+	// The job has failed; Job.error is set.
 	JobState_JOB_STATE_FAILED JobState = 3
 	// The job was cancelled and its work has stopped.
 	JobState_JOB_STATE_CANCELLED JobState = 4
@@ -97,19 +97,19 @@ type Job struct {
 	Driver string `protobuf:"bytes,4,opt,name=driver,proto3" json:"driver,omitempty"`
 	// The method.
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
-	// Whether the job runs, or how it ended.
+	// The state of the job.
 	State JobState `protobuf:"varint,6,opt,name=state,proto3,enum=passthru.v1.JobState" json:"state,omitempty"`
-	// Grows by one with every stored change, from 1.
+	// Starts at 1 and is incremented by every stored change.
 	Revision int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the call was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When the job ended; absent while it runs.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// How far the job has come; absent until the method reports it.
+	// The progress; absent until the method reports any.
 	Progress *JobProgress `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
-	// What the method answered, once the job has succeeded.
+	// The result of the method; absent until the job has succeeded.
 	Result *structpb.Value `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"`
-	// Why the job failed or was cancelled.
+	// The reason why the job failed or was cancelled; otherwise absent.
 	Error *ErrorDetail `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
 	// The caller who started the job.
 	RequestedBy   string `protobuf:"bytes,13,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
@@ -238,10 +238,10 @@ func (x *Job) GetRequestedBy() string {
 	return ""
 }
 
-// JobProgress tells how far a job has come.
+// JobProgress is the progress of a job.
 type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// From 0 to 1; absent when the method cannot tell.
+	// From 0 to 1; absent when unknown.
 	Fraction *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
 	// What the job is doing.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
@@ -342,7 +342,7 @@ func (x *GetJobRequest) GetJobId() string {
 // GetJobResponse holds the job.
 type GetJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job as it stands.
+	// The current state of the job.
 	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -385,12 +385,12 @@ func (x *GetJobResponse) GetJob() *Job {
 	return nil
 }
 
-// ListJobsRequest selects jobs; filters that are not set select all.
+// ListJobsRequest selects jobs; unset filters match all.
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most so many jobs; 0 means 100, and 1000 is the most.
+	// The maximum number of jobs; 0 means 100. At most 1000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page.
+	// The next_page_token of the previous page; empty for the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only jobs on this node (UUID or name).
 	Node string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
@@ -568,10 +568,10 @@ func (x *CancelJobRequest) GetJobId() string {
 	return ""
 }
 
-// CancelJobResponse holds the job after the cancellation was asked for.
+// CancelJobResponse holds the job after the request.
 type CancelJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job; still JOB_STATE_RUNNING when its work has not stopped yet.
+	// The job; JOB_STATE_RUNNING when its work has not stopped yet.
 	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,15 +28,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+// JobService returns and cancels jobs. PassthruService.WatchJob streams one.
 type JobServiceClient interface {
-	// GetJob answers one job as it stands. NOT_FOUND when there is none.
+	// GetJob returns the current state of a job. NOT_FOUND when it does not
+	// exist.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error)
-	// ListJobs answers jobs, newest first, page by page.
+	// ListJobs returns jobs, newest first, page by page.
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
-	// CancelJob asks a running job to stop and waits briefly for its end. The
-	// job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-	// job that has ended already is answered as it is.
+	// CancelJob requests the cancellation of a running job and waits up to 5
+	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
 }
 
@@ -82,15 +83,16 @@ func (c *jobServiceClient) CancelJob(ctx context.Context, in *CancelJobRequest, 
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
 //
-// JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+// JobService returns and cancels jobs. PassthruService.WatchJob streams one.
 type JobServiceServer interface {
-	// GetJob answers one job as it stands. NOT_FOUND when there is none.
+	// GetJob returns the current state of a job. NOT_FOUND when it does not
+	// exist.
 	GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error)
-	// ListJobs answers jobs, newest first, page by page.
+	// ListJobs returns jobs, newest first, page by page.
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
-	// CancelJob asks a running job to stop and waits briefly for its end. The
-	// job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-	// job that has ended already is answered as it is.
+	// CancelJob requests the cancellation of a running job and waits up to 5
+	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
 	mustEmbedUnimplementedJobServiceServer()
 }

@@ -25,38 +25,38 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Node is a bare-metal machine as the service knows it.
+// Node is a bare-metal machine.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The UUID; made when a node is created without one.
+	// The UUID; generated when a node is created without one.
 	Uuid string `protobuf:"bytes,1,opt,name=uuid,proto3" json:"uuid,omitempty"`
-	// The name: letters, digits and - . _ ~; not a UUID; empty when it has none.
+	// The name: letters, digits and - . _ ~; not a UUID; empty for none.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The hardware type, for example "redfish".
 	Driver string `protobuf:"bytes,3,opt,name=driver,proto3" json:"driver,omitempty"`
 	// The vendor interface; the hardware type's default when not given.
 	VendorInterface string `protobuf:"bytes,4,opt,name=vendor_interface,json=vendorInterface,proto3" json:"vendor_interface,omitempty"`
-	// How the driver reaches the machine. Secrets are answered as "******", and
-	// that value is refused when it is sent.
+	// How the driver reaches the machine. Secrets are returned as "******"; this
+	// value is rejected as input.
 	DriverInfo *structpb.Struct `protobuf:"bytes,5,opt,name=driver_info,json=driverInfo,proto3" json:"driver_info,omitempty"`
-	// Whatever the operator wants to keep with the node.
+	// Any data of the operator.
 	Extra *structpb.Struct `protobuf:"bytes,6,opt,name=extra,proto3" json:"extra,omitempty"`
-	// The machine's properties as the operator describes them.
+	// The machine's properties, set by the operator.
 	Properties *structpb.Struct `protobuf:"bytes,7,opt,name=properties,proto3" json:"properties,omitempty"`
-	// What the node is, in words.
+	// A description of the node.
 	Description string `protobuf:"bytes,8,opt,name=description,proto3" json:"description,omitempty"`
-	// True while an operator works on the machine. Calls are still served.
+	// True while the machine is in maintenance. Calls are still allowed.
 	Maintenance bool `protobuf:"varint,9,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
-	// Why the node is in maintenance.
+	// The reason of the maintenance.
 	MaintenanceReason string `protobuf:"bytes,10,opt,name=maintenance_reason,json=maintenanceReason,proto3" json:"maintenance_reason,omitempty"`
-	// Who holds the node; absent when it is free. Output only.
+	// The reservation of the node; absent when it is free. Output only.
 	Reservation *Reservation `protobuf:"bytes,11,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	// How the newest asynchronous call failed; empty when it did not. Output
-	// only.
+	// The error of the last asynchronous call; empty when it did not fail.
+	// Output only.
 	LastError string `protobuf:"bytes,12,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// When the node was enrolled. Output only.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When the node was last changed; absent when never. Output only.
+	// When the node was last changed; absent if never. Output only.
 	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -236,7 +236,7 @@ func (x *CreateNodeRequest) GetNode() *Node {
 	return nil
 }
 
-// CreateNodeResponse holds the node as it was enrolled.
+// CreateNodeResponse holds the enrolled node.
 type CreateNodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node.
@@ -374,12 +374,12 @@ func (x *GetNodeResponse) GetNode() *Node {
 	return nil
 }
 
-// ListNodesRequest selects nodes; filters that are not set select all.
+// ListNodesRequest selects nodes; unset filters match all.
 type ListNodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most so many nodes; 0 means 100, and 1000 is the most.
+	// The maximum number of nodes; 0 means 100. At most 1000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page.
+	// The next_page_token of the previous page; empty for the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only nodes of this hardware type.
 	Driver string `protobuf:"bytes,3,opt,name=driver,proto3" json:"driver,omitempty"`
@@ -450,7 +450,7 @@ func (x *ListNodesRequest) GetMaintenance() bool {
 // ListNodesResponse is one page of nodes.
 type ListNodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The nodes in the order of their enrolment.
+	// The nodes in the order of enrolment.
 	Nodes []*Node `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -509,8 +509,8 @@ type UpdateNodeRequest struct {
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// The new values.
 	Values *Node `protobuf:"bytes,2,opt,name=values,proto3" json:"values,omitempty"`
-	// Which fields of values to take, for example "description" or
-	// "driver_info.redfish_address". A named field that values lacks is removed.
+	// The fields to change, for example "description" or
+	// "driver_info.redfish_address". Fields that are unset in values are removed.
 	// Required.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -702,10 +702,10 @@ type LockNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UUID or name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The name that the reservation shows; the caller's when empty.
+	// The holder's name shown by the reservation; the caller's name when empty.
 	Holder string `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
-	// How long to wait for a locked node; 0 fails at once; the configured
-	// attempts and interval when absent.
+	// How long to wait for a locked node; 0 fails immediately. When absent, the
+	// configured attempts and interval apply.
 	LockWait      *durationpb.Duration `protobuf:"bytes,3,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -36,21 +36,21 @@ const (
 type NodeServiceClient interface {
 	// CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken.
 	CreateNode(ctx context.Context, in *CreateNodeRequest, opts ...grpc.CallOption) (*CreateNodeResponse, error)
-	// GetNode answers one node. NOT_FOUND when there is none.
+	// GetNode returns a node. NOT_FOUND when it does not exist.
 	GetNode(ctx context.Context, in *GetNodeRequest, opts ...grpc.CallOption) (*GetNodeResponse, error)
-	// ListNodes answers nodes in the order of their enrolment, page by page.
+	// ListNodes returns nodes in the order of enrolment, page by page.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
-	// UpdateNode changes the fields that update_mask names. ABORTED when the
-	// node is locked.
+	// UpdateNode changes the fields in update_mask. ABORTED when the node is
+	// locked.
 	UpdateNode(ctx context.Context, in *UpdateNodeRequest, opts ...grpc.CallOption) (*UpdateNodeResponse, error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(ctx context.Context, in *DeleteNodeRequest, opts ...grpc.CallOption) (*DeleteNodeResponse, error)
-	// LockNode reserves a node until UnlockNode: every exclusive call on it is
-	// answered with ABORTED meanwhile. ABORTED when the node is locked already.
+	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(ctx context.Context, in *LockNodeRequest, opts ...grpc.CallOption) (*LockNodeResponse, error)
-	// UnlockNode ends a reservation that LockNode or the nodes file began. A
-	// reservation of a running call is not ended by it: FAILED_PRECONDITION;
-	// cancel the job instead. Unlocking a node that is not locked succeeds.
+	// UnlockNode releases a reservation taken by LockNode or the nodes file.
+	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
+	// instead. Succeeds when the node is not locked.
 	UnlockNode(ctx context.Context, in *UnlockNodeRequest, opts ...grpc.CallOption) (*UnlockNodeResponse, error)
 }
 
@@ -140,21 +140,21 @@ func (c *nodeServiceClient) UnlockNode(ctx context.Context, in *UnlockNodeReques
 type NodeServiceServer interface {
 	// CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken.
 	CreateNode(context.Context, *CreateNodeRequest) (*CreateNodeResponse, error)
-	// GetNode answers one node. NOT_FOUND when there is none.
+	// GetNode returns a node. NOT_FOUND when it does not exist.
 	GetNode(context.Context, *GetNodeRequest) (*GetNodeResponse, error)
-	// ListNodes answers nodes in the order of their enrolment, page by page.
+	// ListNodes returns nodes in the order of enrolment, page by page.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
-	// UpdateNode changes the fields that update_mask names. ABORTED when the
-	// node is locked.
+	// UpdateNode changes the fields in update_mask. ABORTED when the node is
+	// locked.
 	UpdateNode(context.Context, *UpdateNodeRequest) (*UpdateNodeResponse, error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *DeleteNodeRequest) (*DeleteNodeResponse, error)
-	// LockNode reserves a node until UnlockNode: every exclusive call on it is
-	// answered with ABORTED meanwhile. ABORTED when the node is locked already.
+	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *LockNodeRequest) (*LockNodeResponse, error)
-	// UnlockNode ends a reservation that LockNode or the nodes file began. A
-	// reservation of a running call is not ended by it: FAILED_PRECONDITION;
-	// cancel the job instead. Unlocking a node that is not locked succeeds.
+	// UnlockNode releases a reservation taken by LockNode or the nodes file.
+	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
+	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *UnlockNodeRequest) (*UnlockNodeResponse, error)
 	mustEmbedUnimplementedNodeServiceServer()
 }

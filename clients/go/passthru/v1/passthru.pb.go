@@ -30,11 +30,11 @@ type VendorMethod struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The HTTP verbs that the method supports over REST.
 	HttpMethods []string `protobuf:"bytes,2,rep,name=http_methods,json=httpMethods,proto3" json:"http_methods,omitempty"`
-	// True when a call starts a job instead of answering a result.
+	// True when a call starts a job instead of returning a result.
 	Async bool `protobuf:"varint,3,opt,name=async,proto3" json:"async,omitempty"`
-	// True when the answer is an attachment (bytes with a media type).
+	// True when the method returns an attachment.
 	Attach bool `protobuf:"varint,4,opt,name=attach,proto3" json:"attach,omitempty"`
-	// What the method does, in words.
+	// A description of the method.
 	Description string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
 	// True when the method runs under the node's exclusive lock.
 	RequireExclusiveLock bool `protobuf:"varint,6,opt,name=require_exclusive_lock,json=requireExclusiveLock,proto3" json:"require_exclusive_lock,omitempty"`
@@ -132,14 +132,14 @@ func (x *VendorMethod) GetResultSchema() *structpb.Struct {
 	return nil
 }
 
-// Attachment is an answer in bytes.
+// Attachment is a result in bytes.
 type Attachment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bytes.
 	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	// Their media type, for example "text/csv".
 	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
-	// A name to save them under; empty when the method gives none.
+	// The file name to save them under; empty for none.
 	FileName      string `protobuf:"bytes,3,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -295,20 +295,20 @@ type CallNodeMethodRequest struct {
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// The method.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// The arguments, as the method's arguments_schema says; at most 30 levels
+	// The arguments, matching the method's arguments_schema; at most 30 levels
 	// deep.
 	Arguments *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
-	// The HTTP verb; needed only by a method that has more than one.
+	// The HTTP verb; required only for methods with more than one.
 	HttpMethod string `protobuf:"bytes,4,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
-	// A repeated call with the same key by the same caller within a day runs
-	// once and is answered with the first outcome; once it has begun to act, it
-	// goes on when its caller leaves, so that the repeat gets that outcome. The
-	// same key with another call is INVALID_ARGUMENT. At most 255 printable ASCII
+	// Makes a repeated call safe: calls with the same key by the same caller
+	// within a day run once and return the first outcome. A call with a key that
+	// has started to act continues when its caller disconnects. INVALID_ARGUMENT
+	// when the key was used for a different call. At most 255 printable ASCII
 	// characters.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// How long to wait for a locked node; 0 fails at once; the configured
-	// attempts and interval when absent. Over the configured maximum it is
-	// INVALID_ARGUMENT.
+	// How long to wait for a locked node; 0 fails immediately. When absent, the
+	// configured attempts and interval apply. INVALID_ARGUMENT above the
+	// configured maximum.
 	LockWait      *durationpb.Duration `protobuf:"bytes,6,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -389,7 +389,7 @@ func (x *CallNodeMethodRequest) GetLockWait() *durationpb.Duration {
 // CallNodeMethodResponse is the outcome of a call.
 type CallNodeMethodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the call came to.
+	// The outcome.
 	//
 	// Types that are valid to be assigned to Outcome:
 	//
@@ -470,17 +470,17 @@ type isCallNodeMethodResponse_Outcome interface {
 }
 
 type CallNodeMethodResponse_Result struct {
-	// What a synchronous method answered; null when it answers nothing.
+	// The result of a synchronous method; null when it returns nothing.
 	Result *structpb.Value `protobuf:"bytes,1,opt,name=result,proto3,oneof"`
 }
 
 type CallNodeMethodResponse_Attachment struct {
-	// What a method with attach answered.
+	// The result of a method with attach.
 	Attachment *Attachment `protobuf:"bytes,2,opt,name=attachment,proto3,oneof"`
 }
 
 type CallNodeMethodResponse_Job struct {
-	// The job that an asynchronous method started.
+	// The job started by an asynchronous method.
 	Job *Job `protobuf:"bytes,3,opt,name=job,proto3,oneof"`
 }
 
@@ -589,10 +589,10 @@ type CallDriverMethodRequest struct {
 	Driver string `protobuf:"bytes,1,opt,name=driver,proto3" json:"driver,omitempty"`
 	// The method.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// The arguments, as the method's arguments_schema says; at most 30 levels
+	// The arguments, matching the method's arguments_schema; at most 30 levels
 	// deep.
 	Arguments *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
-	// The HTTP verb; needed only by a method that has more than one.
+	// The HTTP verb; required only for methods with more than one.
 	HttpMethod string `protobuf:"bytes,4,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
 	// As CallNodeMethodRequest.idempotency_key.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
@@ -668,7 +668,7 @@ func (x *CallDriverMethodRequest) GetIdempotencyKey() string {
 // CallDriverMethodResponse is the outcome of a call.
 type CallDriverMethodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the call came to.
+	// The outcome.
 	//
 	// Types that are valid to be assigned to Outcome:
 	//
@@ -749,17 +749,17 @@ type isCallDriverMethodResponse_Outcome interface {
 }
 
 type CallDriverMethodResponse_Result struct {
-	// What a synchronous method answered; null when it answers nothing.
+	// The result of a synchronous method; null when it returns nothing.
 	Result *structpb.Value `protobuf:"bytes,1,opt,name=result,proto3,oneof"`
 }
 
 type CallDriverMethodResponse_Attachment struct {
-	// What a method with attach answered.
+	// The result of a method with attach.
 	Attachment *Attachment `protobuf:"bytes,2,opt,name=attachment,proto3,oneof"`
 }
 
 type CallDriverMethodResponse_Job struct {
-	// The job that an asynchronous method started.
+	// The job started by an asynchronous method.
 	Job *Job `protobuf:"bytes,3,opt,name=job,proto3,oneof"`
 }
 
@@ -769,14 +769,14 @@ func (*CallDriverMethodResponse_Attachment) isCallDriverMethodResponse_Outcome()
 
 func (*CallDriverMethodResponse_Job) isCallDriverMethodResponse_Outcome() {}
 
-// WatchJobRequest names a job and where to resume.
+// WatchJobRequest names a job and the revision to resume after.
 type WatchJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// When set, every stored revision above it is answered, in order; when the
-	// job has ended at or below it, the stream ends at once. When not set, the
-	// present state is answered at once, then every change.
+	// When set, the stream returns every stored revision above it, in order, and
+	// ends immediately when the job has ended at or below it. When not set, the
+	// stream starts with the current state, then returns every change.
 	AfterRevision *int64 `protobuf:"varint,2,opt,name=after_revision,json=afterRevision,proto3,oneof" json:"after_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -34,22 +34,22 @@ const (
 //
 // Every error carries an ErrorDetail (error.proto).
 type PassthruServiceClient interface {
-	// ListNodeMethods answers the methods that a node's vendor interface has.
+	// ListNodeMethods returns the methods of a node's vendor interface.
 	ListNodeMethods(ctx context.Context, in *ListNodeMethodsRequest, opts ...grpc.CallOption) (*ListNodeMethodsResponse, error)
-	// CallNodeMethod calls a vendor method on a node. A synchronous method
-	// answers its result, an asynchronous one the job that it started.
+	// CallNodeMethod calls a vendor method on a node. Returns the result of a
+	// synchronous method, or the job started by an asynchronous one.
 	//
 	// INVALID_ARGUMENT for an unknown method, a verb that the method does not
-	// have or arguments that do not fit its schema; NOT_FOUND for an unknown
-	// node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-	// is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+	// support, or arguments that do not match its schema; NOT_FOUND for an
+	// unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+	// every worker is busy; UNAVAILABLE and others for errors of the BMC.
 	CallNodeMethod(ctx context.Context, in *CallNodeMethodRequest, opts ...grpc.CallOption) (*CallNodeMethodResponse, error)
-	// ListDriverMethods answers the methods of a driver itself.
+	// ListDriverMethods returns the methods of a driver itself.
 	ListDriverMethods(ctx context.Context, in *ListDriverMethodsRequest, opts ...grpc.CallOption) (*ListDriverMethodsResponse, error)
-	// CallDriverMethod calls a method of a driver, without a node and a lock.
+	// CallDriverMethod calls a method of a driver, without a node or a lock.
 	CallDriverMethod(ctx context.Context, in *CallDriverMethodRequest, opts ...grpc.CallOption) (*CallDriverMethodResponse, error)
-	// WatchJob follows a job: each message holds the job after one change. The
-	// stream ends after the terminal state.
+	// WatchJob streams the changes of a job: each message holds the job after
+	// one change. The stream ends after the terminal state.
 	WatchJob(ctx context.Context, in *WatchJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchJobResponse], error)
 }
 
@@ -128,22 +128,22 @@ type PassthruService_WatchJobClient = grpc.ServerStreamingClient[WatchJobRespons
 //
 // Every error carries an ErrorDetail (error.proto).
 type PassthruServiceServer interface {
-	// ListNodeMethods answers the methods that a node's vendor interface has.
+	// ListNodeMethods returns the methods of a node's vendor interface.
 	ListNodeMethods(context.Context, *ListNodeMethodsRequest) (*ListNodeMethodsResponse, error)
-	// CallNodeMethod calls a vendor method on a node. A synchronous method
-	// answers its result, an asynchronous one the job that it started.
+	// CallNodeMethod calls a vendor method on a node. Returns the result of a
+	// synchronous method, or the job started by an asynchronous one.
 	//
 	// INVALID_ARGUMENT for an unknown method, a verb that the method does not
-	// have or arguments that do not fit its schema; NOT_FOUND for an unknown
-	// node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-	// is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+	// support, or arguments that do not match its schema; NOT_FOUND for an
+	// unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+	// every worker is busy; UNAVAILABLE and others for errors of the BMC.
 	CallNodeMethod(context.Context, *CallNodeMethodRequest) (*CallNodeMethodResponse, error)
-	// ListDriverMethods answers the methods of a driver itself.
+	// ListDriverMethods returns the methods of a driver itself.
 	ListDriverMethods(context.Context, *ListDriverMethodsRequest) (*ListDriverMethodsResponse, error)
-	// CallDriverMethod calls a method of a driver, without a node and a lock.
+	// CallDriverMethod calls a method of a driver, without a node or a lock.
 	CallDriverMethod(context.Context, *CallDriverMethodRequest) (*CallDriverMethodResponse, error)
-	// WatchJob follows a job: each message holds the job after one change. The
-	// stream ends after the terminal state.
+	// WatchJob streams the changes of a job: each message holds the job after
+	// one change. The stream ends after the terminal state.
 	WatchJob(*WatchJobRequest, grpc.ServerStreamingServer[WatchJobResponse]) error
 	mustEmbedUnimplementedPassthruServiceServer()
 }

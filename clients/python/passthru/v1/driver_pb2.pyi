@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Driver(_message.Message):
-    """Driver is a hardware type: what kind of machine a node is."""
+    """Driver is a hardware type: a kind of machine."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -52,14 +52,14 @@ class Driver(_message.Message):
     name: _builtins.str
     """The name, for example "redfish"."""
     default_vendor_interface: _builtins.str
-    """The vendor interface of a node that names none."""
+    """The vendor interface of a node that chooses none."""
     @_builtins.property
     def enabled_vendor_interfaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The vendor interfaces that a node may name."""
+        """The vendor interfaces that a node can choose."""
 
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The keys of driver_info that the driver reads, and what each means."""
+        """The keys of driver_info that the driver reads, with descriptions."""
 
     @_builtins.property
     def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -91,9 +91,9 @@ class ListDriversRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many drivers; 0 means 100, and 1000 is the most."""
+    """The maximum number of drivers; 0 means 100. At most 1000."""
     page_token: _builtins.str
-    """The next_page_token of the page before; empty for the first page."""
+    """The next_page_token of the previous page; empty for the first page."""
     def __init__(
         self,
         *,

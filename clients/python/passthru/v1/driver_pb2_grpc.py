@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class DriverServiceStub:
-    """DriverService tells which drivers (hardware types) the service has.
+    """DriverService lists the drivers (hardware types) of the service.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class DriverServiceStub:
 
 
 class DriverServiceServicer:
-    """DriverService tells which drivers (hardware types) the service has.
+    """DriverService lists the drivers (hardware types) of the service.
     """
 
     def ListDrivers(self, request, context):
-        """ListDrivers answers all drivers by name.
+        """ListDrivers returns drivers, sorted by name, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDriver(self, request, context):
-        """GetDriver answers one driver. NOT_FOUND when there is none.
+        """GetDriver returns a driver. NOT_FOUND when it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_DriverServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DriverService:
-    """DriverService tells which drivers (hardware types) the service has.
+    """DriverService lists the drivers (hardware types) of the service.
     """
 
     @staticmethod

@@ -27,29 +27,29 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DriverServiceStub:
-    """DriverService tells which drivers (hardware types) the service has."""
+    """DriverService lists the drivers (hardware types) of the service."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DriverServiceAsyncStub: ...
     ListDrivers: _grpc.UnaryUnaryMultiCallable[_driver_pb2.ListDriversRequest, _driver_pb2.ListDriversResponse]
-    """ListDrivers answers all drivers by name."""
+    """ListDrivers returns drivers, sorted by name, page by page."""
     GetDriver: _grpc.UnaryUnaryMultiCallable[_driver_pb2.GetDriverRequest, _driver_pb2.GetDriverResponse]
-    """GetDriver answers one driver. NOT_FOUND when there is none."""
+    """GetDriver returns a driver. NOT_FOUND when it does not exist."""
 
 @_typing.type_check_only
 class DriverServiceAsyncStub(DriverServiceStub):
-    """DriverService tells which drivers (hardware types) the service has."""
+    """DriverService lists the drivers (hardware types) of the service."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDrivers: _aio.UnaryUnaryMultiCallable[_driver_pb2.ListDriversRequest, _driver_pb2.ListDriversResponse]  # type: ignore[assignment]
-    """ListDrivers answers all drivers by name."""
+    """ListDrivers returns drivers, sorted by name, page by page."""
     GetDriver: _aio.UnaryUnaryMultiCallable[_driver_pb2.GetDriverRequest, _driver_pb2.GetDriverResponse]  # type: ignore[assignment]
-    """GetDriver answers one driver. NOT_FOUND when there is none."""
+    """GetDriver returns a driver. NOT_FOUND when it does not exist."""
 
 class DriverServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DriverService tells which drivers (hardware types) the service has."""
+    """DriverService lists the drivers (hardware types) of the service."""
 
     @_abc_1.abstractmethod
     def ListDrivers(
@@ -57,7 +57,7 @@ class DriverServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _driver_pb2.ListDriversRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_driver_pb2.ListDriversResponse, _abc.Awaitable[_driver_pb2.ListDriversResponse]]:
-        """ListDrivers answers all drivers by name."""
+        """ListDrivers returns drivers, sorted by name, page by page."""
 
     @_abc_1.abstractmethod
     def GetDriver(
@@ -65,6 +65,6 @@ class DriverServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _driver_pb2.GetDriverRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_driver_pb2.GetDriverResponse, _abc.Awaitable[_driver_pb2.GetDriverResponse]]:
-        """GetDriver answers one driver. NOT_FOUND when there is none."""
+        """GetDriver returns a driver. NOT_FOUND when it does not exist."""
 
 def add_DriverServiceServicer_to_server(servicer: DriverServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

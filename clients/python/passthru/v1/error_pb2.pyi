@@ -30,19 +30,19 @@ class _ReservationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reser
     RESERVATION_KIND_UNSPECIFIED: _ReservationKind.ValueType  # 0
     """Not set."""
     RESERVATION_KIND_CALL: _ReservationKind.ValueType  # 1
-    """Taken by an exclusive call; gone when the call or its job ends."""
+    """Taken by an exclusive call; released when the call or its job ends."""
     RESERVATION_KIND_HELD: _ReservationKind.ValueType  # 2
-    """Taken by LockNode or the nodes file; stays until UnlockNode."""
+    """Taken by LockNode or the nodes file; held until UnlockNode."""
 
 class ReservationKind(_ReservationKind, metaclass=_ReservationKindEnumTypeWrapper):
-    """ReservationKind tells how a reservation began and how it ends."""
+    """ReservationKind is the kind of a reservation."""
 
 RESERVATION_KIND_UNSPECIFIED: ReservationKind.ValueType  # 0
 """Not set."""
 RESERVATION_KIND_CALL: ReservationKind.ValueType  # 1
-"""Taken by an exclusive call; gone when the call or its job ends."""
+"""Taken by an exclusive call; released when the call or its job ends."""
 RESERVATION_KIND_HELD: ReservationKind.ValueType  # 2
-"""Taken by LockNode or the nodes file; stays until UnlockNode."""
+"""Taken by LockNode or the nodes file; held until UnlockNode."""
 Global___ReservationKind: _TypeAlias = ReservationKind  # noqa: Y015
 
 class _ErrorReason:
@@ -54,67 +54,67 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not set."""
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 1
-    """An argument or field is missing, malformed or not known."""
+    """An argument or field is missing, invalid or unknown."""
     ERROR_REASON_UNKNOWN_METHOD: _ErrorReason.ValueType  # 2
-    """The node or driver has no such method."""
+    """The node or driver does not have the method."""
     ERROR_REASON_VERB_NOT_ALLOWED: _ErrorReason.ValueType  # 3
     """The method exists but does not support the HTTP verb."""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 4
-    """The caller gave no or wrong credentials."""
+    """The caller's credentials are missing or invalid."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 5
-    """The caller is known but may not do this."""
+    """The caller does not have the required role."""
     ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 6
-    """There is no such node."""
+    """The node does not exist."""
     ERROR_REASON_DRIVER_NOT_FOUND: _ErrorReason.ValueType  # 7
-    """There is no such driver (hardware type)."""
+    """The driver (hardware type) does not exist."""
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """There is no such job."""
+    """The job does not exist."""
     ERROR_REASON_SUBSCRIPTION_NOT_FOUND: _ErrorReason.ValueType  # 9
-    """The BMC has no such subscription."""
+    """The subscription does not exist on the BMC."""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 10
-    """The name or UUID belongs to another node."""
+    """Another node has the name or UUID."""
     ERROR_REASON_SUBSCRIPTION_EXISTS: _ErrorReason.ValueType  # 11
     """The BMC already has a subscription to that destination."""
     ERROR_REASON_NODE_LOCKED: _ErrorReason.ValueType  # 12
-    """The node is reserved by another; ErrorDetail.lock says by whom."""
+    """The node is reserved; ErrorDetail.lock is set."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 13
-    """The request is larger than the service accepts."""
+    """The request exceeds the size limit."""
     ERROR_REASON_VERSION_NOT_ACCEPTABLE: _ErrorReason.ValueType  # 14
-    """The requested API version is not served."""
+    """The requested API version is not supported."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 15
-    """The caller is over a limit of calls or streams."""
+    """The caller exceeds a limit of calls or streams."""
     ERROR_REASON_NO_FREE_WORKER: _ErrorReason.ValueType  # 16
     """Every worker for asynchronous methods is busy."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 17
     """The service is shutting down."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 18
-    """The store cannot be reached."""
+    """The store is unreachable."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 19
-    """The caller cancelled, or went away."""
+    """The caller cancelled the call or disconnected."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 20
-    """The caller's deadline passed."""
+    """The caller's deadline was exceeded."""
     ERROR_REASON_BMC_UNREACHABLE: _ErrorReason.ValueType  # 21
-    """The BMC cannot be reached."""
+    """The BMC is unreachable; nothing was sent."""
     ERROR_REASON_BMC_TIMEOUT: _ErrorReason.ValueType  # 22
-    """The BMC did not answer in time."""
+    """The request to the BMC timed out."""
     ERROR_REASON_BMC_REFUSED: _ErrorReason.ValueType  # 23
-    """The BMC refused the request (a 4xx answer)."""
+    """The BMC refused the request (a 4xx response)."""
     ERROR_REASON_BMC_FAILED: _ErrorReason.ValueType  # 24
-    """The BMC failed (a 5xx answer, or one that makes no sense)."""
+    """The BMC failed (a 5xx or invalid response)."""
     ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 25
-    """The request was sent and no answer came: whether it was done is not known."""
+    """The request was sent but no response received; it may have been executed."""
     ERROR_REASON_DRIVER_NOT_READY: _ErrorReason.ValueType  # 26
-    """A program or setting that the driver needs is missing on this service."""
+    """A program or setting that the driver requires is missing on the service."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 27
-    """The process that ran the job ended before the job did."""
+    """The process that ran the job was lost."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 28
-    """A defect of the service itself; its log has more."""
+    """A defect of the service; see its log."""
     ERROR_REASON_NOT_SERVED: _ErrorReason.ValueType  # 29
-    """What was asked for exists in Ironic but is not served here."""
+    """The request is valid in Ironic but not supported by this service."""
     ERROR_REASON_FAILED_PRECONDITION: _ErrorReason.ValueType  # 30
-    """What was asked for does not fit the state that the node or job is in."""
+    """The request conflicts with the state of the node or job."""
     ERROR_REASON_IDENTITY_UNAVAILABLE: _ErrorReason.ValueType  # 31
-    """What tells who callers are (Keystone, a key set) cannot be reached."""
+    """The identity provider (Keystone, a key set) is unreachable."""
     ERROR_REASON_BMC_BUSY: _ErrorReason.ValueType  # 32
     """The BMC is busy with other requests of this service; nothing was sent."""
     ERROR_REASON_BMC_UNSUPPORTED: _ErrorReason.ValueType  # 33
@@ -123,72 +123,72 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The BMC's certificate is not trusted, or TLS could not be negotiated."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """ErrorReason tells what happened, finer than a status code can."""
+    """ErrorReason is the kind of error, more specific than a status code."""
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not set."""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 1
-"""An argument or field is missing, malformed or not known."""
+"""An argument or field is missing, invalid or unknown."""
 ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 2
-"""The node or driver has no such method."""
+"""The node or driver does not have the method."""
 ERROR_REASON_VERB_NOT_ALLOWED: ErrorReason.ValueType  # 3
 """The method exists but does not support the HTTP verb."""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 4
-"""The caller gave no or wrong credentials."""
+"""The caller's credentials are missing or invalid."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 5
-"""The caller is known but may not do this."""
+"""The caller does not have the required role."""
 ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 6
-"""There is no such node."""
+"""The node does not exist."""
 ERROR_REASON_DRIVER_NOT_FOUND: ErrorReason.ValueType  # 7
-"""There is no such driver (hardware type)."""
+"""The driver (hardware type) does not exist."""
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 8
-"""There is no such job."""
+"""The job does not exist."""
 ERROR_REASON_SUBSCRIPTION_NOT_FOUND: ErrorReason.ValueType  # 9
-"""The BMC has no such subscription."""
+"""The subscription does not exist on the BMC."""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 10
-"""The name or UUID belongs to another node."""
+"""Another node has the name or UUID."""
 ERROR_REASON_SUBSCRIPTION_EXISTS: ErrorReason.ValueType  # 11
 """The BMC already has a subscription to that destination."""
 ERROR_REASON_NODE_LOCKED: ErrorReason.ValueType  # 12
-"""The node is reserved by another; ErrorDetail.lock says by whom."""
+"""The node is reserved; ErrorDetail.lock is set."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 13
-"""The request is larger than the service accepts."""
+"""The request exceeds the size limit."""
 ERROR_REASON_VERSION_NOT_ACCEPTABLE: ErrorReason.ValueType  # 14
-"""The requested API version is not served."""
+"""The requested API version is not supported."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 15
-"""The caller is over a limit of calls or streams."""
+"""The caller exceeds a limit of calls or streams."""
 ERROR_REASON_NO_FREE_WORKER: ErrorReason.ValueType  # 16
 """Every worker for asynchronous methods is busy."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 17
 """The service is shutting down."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 18
-"""The store cannot be reached."""
+"""The store is unreachable."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 19
-"""The caller cancelled, or went away."""
+"""The caller cancelled the call or disconnected."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 20
-"""The caller's deadline passed."""
+"""The caller's deadline was exceeded."""
 ERROR_REASON_BMC_UNREACHABLE: ErrorReason.ValueType  # 21
-"""The BMC cannot be reached."""
+"""The BMC is unreachable; nothing was sent."""
 ERROR_REASON_BMC_TIMEOUT: ErrorReason.ValueType  # 22
-"""The BMC did not answer in time."""
+"""The request to the BMC timed out."""
 ERROR_REASON_BMC_REFUSED: ErrorReason.ValueType  # 23
-"""The BMC refused the request (a 4xx answer)."""
+"""The BMC refused the request (a 4xx response)."""
 ERROR_REASON_BMC_FAILED: ErrorReason.ValueType  # 24
-"""The BMC failed (a 5xx answer, or one that makes no sense)."""
+"""The BMC failed (a 5xx or invalid response)."""
 ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 25
-"""The request was sent and no answer came: whether it was done is not known."""
+"""The request was sent but no response received; it may have been executed."""
 ERROR_REASON_DRIVER_NOT_READY: ErrorReason.ValueType  # 26
-"""A program or setting that the driver needs is missing on this service."""
+"""A program or setting that the driver requires is missing on the service."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 27
-"""The process that ran the job ended before the job did."""
+"""The process that ran the job was lost."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
-"""A defect of the service itself; its log has more."""
+"""A defect of the service; see its log."""
 ERROR_REASON_NOT_SERVED: ErrorReason.ValueType  # 29
-"""What was asked for exists in Ironic but is not served here."""
+"""The request is valid in Ironic but not supported by this service."""
 ERROR_REASON_FAILED_PRECONDITION: ErrorReason.ValueType  # 30
-"""What was asked for does not fit the state that the node or job is in."""
+"""The request conflicts with the state of the node or job."""
 ERROR_REASON_IDENTITY_UNAVAILABLE: ErrorReason.ValueType  # 31
-"""What tells who callers are (Keystone, a key set) cannot be reached."""
+"""The identity provider (Keystone, a key set) is unreachable."""
 ERROR_REASON_BMC_BUSY: ErrorReason.ValueType  # 32
 """The BMC is busy with other requests of this service; nothing was sent."""
 ERROR_REASON_BMC_UNSUPPORTED: ErrorReason.ValueType  # 33
@@ -200,11 +200,11 @@ Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 @_typing.final
 class ErrorDetail(_message.Message):
     """ErrorDetail is carried by every error: as a detail of the gRPC or Connect
-    status, in Job.error, and inside the error_message of a REST answer.
+    status, in Job.error, and inside the error_message of a REST response.
 
-    As a detail of a status it is kept under 4 KiB, because long trailers break
-    gRPC clients; truncated then says that something was left out. A Job and a
-    REST answer hold the whole.
+    As a detail of a status it is limited to 4 KiB, because long trailers break
+    gRPC clients; truncated is set when parts were left out. Jobs and REST
+    responses hold it in full.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -216,24 +216,24 @@ class ErrorDetail(_message.Message):
     BMC_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
-    """What happened, for programs."""
+    """The kind of error, for programs."""
     message: _builtins.str
-    """What happened, to whom and what to do, for people."""
+    """What happened and what to do about it, for people."""
     truncated: _builtins.bool
     """True when parts were left out to keep a status detail under 4 KiB."""
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldViolation]:
-        """The arguments or fields that were refused, and why. Empty unless the
-        caller's input was at fault.
+        """The invalid arguments or fields. Empty unless the caller's input was
+        invalid.
         """
 
     @_builtins.property
     def lock(self) -> Global___Reservation:
-        """Who holds the node. Set with ERROR_REASON_NODE_LOCKED."""
+        """The reservation of the node. Set with ERROR_REASON_NODE_LOCKED."""
 
     @_builtins.property
     def bmc(self) -> Global___BmcError:
-        """What the BMC answered. Set when a BMC answered with an error."""
+        """The BMC's response. Set when a BMC returned an error."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ Global___ErrorDetail: _TypeAlias = ErrorDetail  # noqa: Y015
 
 @_typing.final
 class FieldViolation(_message.Message):
-    """FieldViolation names one field of the input and what is wrong with it."""
+    """FieldViolation describes one invalid field of the input."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -281,14 +281,14 @@ Global___FieldViolation: _TypeAlias = FieldViolation  # noqa: Y015
 
 @_typing.final
 class BmcError(_message.Message):
-    """BmcError is what a BMC answered when it refused or failed."""
+    """BmcError is the response of a BMC that refused or failed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STATUS_FIELD_NUMBER: _builtins.int
     EXTENDED_INFO_FIELD_NUMBER: _builtins.int
     status: _builtins.int
-    """The HTTP status of the BMC's answer; 0 when there was no answer."""
+    """The HTTP status of the response; 0 without a response."""
     @_builtins.property
     def extended_info(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]:
         """The Redfish @Message.ExtendedInfo entries, as the BMC sent them
@@ -311,7 +311,7 @@ Global___BmcError: _TypeAlias = BmcError  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):
-    """Reservation is the exclusive lock on a node: who holds it and for what."""
+    """Reservation is the exclusive lock on a node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -322,17 +322,17 @@ class Reservation(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
-    """The name of the holder, which Ironic shows as the node's "reservation":
-    the host of the serving process for a call, the given name when held.
+    """The name of the holder, which Ironic shows as the node's "reservation": the
+    host of the serving process for a call, the requested name when held.
     """
     kind: Global___ReservationKind.ValueType
-    """How the reservation began and how it ends."""
+    """The kind of the reservation."""
     method: _builtins.str
     """The method that runs under the reservation; empty when held."""
     requested_by: _builtins.str
     """The caller on whose behalf the reservation was taken."""
     job: _builtins.str
-    """The id of the job that runs under the reservation; empty when none does."""
+    """The id of the job that runs under the reservation; empty for none."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was taken."""

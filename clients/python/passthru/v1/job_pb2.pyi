@@ -31,25 +31,25 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
     """Not set."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 1
-    """The job runs and holds its node's reservation, if its method needs it."""
+    """The job runs. It holds its node's reservation if its method requires it."""
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 2
-    """The job ended; Job.result holds what it answered."""
+    """The job has ended; Job.result is set."""
     JOB_STATE_FAILED: _JobState.ValueType  # 3
-    """The job ended; Job.error says why it failed."""
+    """The job has failed; Job.error is set."""
     JOB_STATE_CANCELLED: _JobState.ValueType  # 4
     """The job was cancelled and its work has stopped."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
-    """JobState tells whether a job runs, or how it ended."""
+    """JobState is the state of a job."""
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
 """Not set."""
 JOB_STATE_RUNNING: JobState.ValueType  # 1
-"""The job runs and holds its node's reservation, if its method needs it."""
+"""The job runs. It holds its node's reservation if its method requires it."""
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 2
-"""The job ended; Job.result holds what it answered."""
+"""The job has ended; Job.result is set."""
 JOB_STATE_FAILED: JobState.ValueType  # 3
-"""The job ended; Job.error says why it failed."""
+"""The job has failed; Job.error is set."""
 JOB_STATE_CANCELLED: JobState.ValueType  # 4
 """The job was cancelled and its work has stopped."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
@@ -84,9 +84,9 @@ class Job(_message.Message):
     method: _builtins.str
     """The method."""
     state: Global___JobState.ValueType
-    """Whether the job runs, or how it ended."""
+    """The state of the job."""
     revision: _builtins.int
-    """Grows by one with every stored change, from 1."""
+    """Starts at 1 and is incremented by every stored change."""
     requested_by: _builtins.str
     """The caller who started the job."""
     @_builtins.property
@@ -99,15 +99,15 @@ class Job(_message.Message):
 
     @_builtins.property
     def progress(self) -> Global___JobProgress:
-        """How far the job has come; absent until the method reports it."""
+        """The progress; absent until the method reports any."""
 
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
-        """What the method answered, once the job has succeeded."""
+        """The result of the method; absent until the job has succeeded."""
 
     @_builtins.property
     def error(self) -> _error_pb2.ErrorDetail:
-        """Why the job failed or was cancelled."""
+        """The reason why the job failed or was cancelled; otherwise absent."""
 
     def __init__(
         self,
@@ -136,14 +136,14 @@ Global___Job: _TypeAlias = Job  # noqa: Y015
 
 @_typing.final
 class JobProgress(_message.Message):
-    """JobProgress tells how far a job has come."""
+    """JobProgress is the progress of a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRACTION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     fraction: _builtins.float
-    """From 0 to 1; absent when the method cannot tell."""
+    """From 0 to 1; absent when unknown."""
     message: _builtins.str
     """What the job is doing."""
     def __init__(
@@ -193,7 +193,7 @@ class GetJobResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def job(self) -> Global___Job:
-        """The job as it stands."""
+        """The current state of the job."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 
 @_typing.final
 class ListJobsRequest(_message.Message):
-    """ListJobsRequest selects jobs; filters that are not set select all."""
+    """ListJobsRequest selects jobs; unset filters match all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -220,9 +220,9 @@ class ListJobsRequest(_message.Message):
     DRIVER_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many jobs; 0 means 100, and 1000 is the most."""
+    """The maximum number of jobs; 0 means 100. At most 1000."""
     page_token: _builtins.str
-    """The next_page_token of the page before; empty for the first page."""
+    """The next_page_token of the previous page; empty for the first page."""
     node: _builtins.str
     """Only jobs on this node (UUID or name)."""
     driver: _builtins.str
@@ -298,14 +298,14 @@ Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
 class CancelJobResponse(_message.Message):
-    """CancelJobResponse holds the job after the cancellation was asked for."""
+    """CancelJobResponse holds the job after the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def job(self) -> Global___Job:
-        """The job; still JOB_STATE_RUNNING when its work has not stopped yet."""
+        """The job; JOB_STATE_RUNNING when its work has not stopped yet."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one.
     """
 
     def __init__(self, channel):
@@ -53,27 +53,28 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one.
     """
 
     def GetJob(self, request, context):
-        """GetJob answers one job as it stands. NOT_FOUND when there is none.
+        """GetJob returns the current state of a job. NOT_FOUND when it does not
+        exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """ListJobs answers jobs, newest first, page by page.
+        """ListJobs returns jobs, newest first, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """CancelJob asks a running job to stop and waits briefly for its end. The
-        job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-        job that has ended already is answered as it is.
+        """CancelJob requests the cancellation of a running job and waits up to 5
+        seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+        has stopped; a job that has already ended is returned unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +107,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one.
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one.
     """
 
     @staticmethod

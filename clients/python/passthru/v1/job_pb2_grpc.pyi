@@ -27,39 +27,43 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one."""
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]
-    """GetJob answers one job as it stands. NOT_FOUND when there is none."""
+    """GetJob returns the current state of a job. NOT_FOUND when it does not
+    exist.
+    """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]
-    """ListJobs answers jobs, newest first, page by page."""
+    """ListJobs returns jobs, newest first, page by page."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]
-    """CancelJob asks a running job to stop and waits briefly for its end. The
-    job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-    job that has ended already is answered as it is.
+    """CancelJob requests the cancellation of a running job and waits up to 5
+    seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+    has stopped; a job that has already ended is returned unchanged.
     """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one."""
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]  # type: ignore[assignment]
-    """GetJob answers one job as it stands. NOT_FOUND when there is none."""
+    """GetJob returns the current state of a job. NOT_FOUND when it does not
+    exist.
+    """
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """ListJobs answers jobs, newest first, page by page."""
+    """ListJobs returns jobs, newest first, page by page."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """CancelJob asks a running job to stop and waits briefly for its end. The
-    job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-    job that has ended already is answered as it is.
+    """CancelJob requests the cancellation of a running job and waits up to 5
+    seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+    has stopped; a job that has already ended is returned unchanged.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """JobService looks up and cancels jobs. PassthruService.WatchJob follows one."""
+    """JobService returns and cancels jobs. PassthruService.WatchJob streams one."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -67,7 +71,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.GetJobResponse, _abc.Awaitable[_job_pb2.GetJobResponse]]:
-        """GetJob answers one job as it stands. NOT_FOUND when there is none."""
+        """GetJob returns the current state of a job. NOT_FOUND when it does not
+        exist.
+        """
 
     @_abc_1.abstractmethod
     def ListJobs(
@@ -75,7 +81,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.ListJobsResponse, _abc.Awaitable[_job_pb2.ListJobsResponse]]:
-        """ListJobs answers jobs, newest first, page by page."""
+        """ListJobs returns jobs, newest first, page by page."""
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -83,9 +89,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CancelJobResponse, _abc.Awaitable[_job_pb2.CancelJobResponse]]:
-        """CancelJob asks a running job to stop and waits briefly for its end. The
-        job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-        job that has ended already is answered as it is.
+        """CancelJob requests the cancellation of a running job and waits up to 5
+        seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+        has stopped; a job that has already ended is returned unchanged.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Node(_message.Message):
-    """Node is a bare-metal machine as the service knows it."""
+    """Node is a bare-metal machine."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -44,40 +44,40 @@ class Node(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     uuid: _builtins.str
-    """The UUID; made when a node is created without one."""
+    """The UUID; generated when a node is created without one."""
     name: _builtins.str
-    """The name: letters, digits and - . _ ~; not a UUID; empty when it has none."""
+    """The name: letters, digits and - . _ ~; not a UUID; empty for none."""
     driver: _builtins.str
     """The hardware type, for example "redfish"."""
     vendor_interface: _builtins.str
     """The vendor interface; the hardware type's default when not given."""
     description: _builtins.str
-    """What the node is, in words."""
+    """A description of the node."""
     maintenance: _builtins.bool
-    """True while an operator works on the machine. Calls are still served."""
+    """True while the machine is in maintenance. Calls are still allowed."""
     maintenance_reason: _builtins.str
-    """Why the node is in maintenance."""
+    """The reason of the maintenance."""
     last_error: _builtins.str
-    """How the newest asynchronous call failed; empty when it did not. Output
-    only.
+    """The error of the last asynchronous call; empty when it did not fail.
+    Output only.
     """
     @_builtins.property
     def driver_info(self) -> _struct_pb2.Struct:
-        """How the driver reaches the machine. Secrets are answered as "******", and
-        that value is refused when it is sent.
+        """How the driver reaches the machine. Secrets are returned as "******"; this
+        value is rejected as input.
         """
 
     @_builtins.property
     def extra(self) -> _struct_pb2.Struct:
-        """Whatever the operator wants to keep with the node."""
+        """Any data of the operator."""
 
     @_builtins.property
     def properties(self) -> _struct_pb2.Struct:
-        """The machine's properties as the operator describes them."""
+        """The machine's properties, set by the operator."""
 
     @_builtins.property
     def reservation(self) -> _error_pb2.Reservation:
-        """Who holds the node; absent when it is free. Output only."""
+        """The reservation of the node; absent when it is free. Output only."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -85,7 +85,7 @@ class Node(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When the node was last changed; absent when never. Output only."""
+        """When the node was last changed; absent if never. Output only."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ Global___CreateNodeRequest: _TypeAlias = CreateNodeRequest  # noqa: Y015
 
 @_typing.final
 class CreateNodeResponse(_message.Message):
-    """CreateNodeResponse holds the node as it was enrolled."""
+    """CreateNodeResponse holds the enrolled node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -209,7 +209,7 @@ Global___GetNodeResponse: _TypeAlias = GetNodeResponse  # noqa: Y015
 
 @_typing.final
 class ListNodesRequest(_message.Message):
-    """ListNodesRequest selects nodes; filters that are not set select all."""
+    """ListNodesRequest selects nodes; unset filters match all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -218,9 +218,9 @@ class ListNodesRequest(_message.Message):
     DRIVER_FIELD_NUMBER: _builtins.int
     MAINTENANCE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many nodes; 0 means 100, and 1000 is the most."""
+    """The maximum number of nodes; 0 means 100. At most 1000."""
     page_token: _builtins.str
-    """The next_page_token of the page before; empty for the first page."""
+    """The next_page_token of the previous page; empty for the first page."""
     driver: _builtins.str
     """Only nodes of this hardware type."""
     maintenance: _builtins.bool
@@ -255,7 +255,7 @@ class ListNodesResponse(_message.Message):
     """The page_token of the next page; empty on the last page."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
-        """The nodes in the order of their enrolment."""
+        """The nodes in the order of enrolment."""
 
     def __init__(
         self,
@@ -288,8 +288,8 @@ class UpdateNodeRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields of values to take, for example "description" or
-        "driver_info.redfish_address". A named field that values lacks is removed.
+        """The fields to change, for example "description" or
+        "driver_info.redfish_address". Fields that are unset in values are removed.
         Required.
         """
 
@@ -383,11 +383,11 @@ class LockNodeRequest(_message.Message):
     node: _builtins.str
     """UUID or name."""
     holder: _builtins.str
-    """The name that the reservation shows; the caller's when empty."""
+    """The holder's name shown by the reservation; the caller's name when empty."""
     @_builtins.property
     def lock_wait(self) -> _duration_pb2.Duration:
-        """How long to wait for a locked node; 0 fails at once; the configured
-        attempts and interval when absent.
+        """How long to wait for a locked node; 0 fails immediately. When absent, the
+        configured attempts and interval apply.
         """
 
     def __init__(

@@ -84,22 +84,22 @@ class NodeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetNode(self, request, context):
-        """GetNode answers one node. NOT_FOUND when there is none.
+        """GetNode returns a node. NOT_FOUND when it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNodes(self, request, context):
-        """ListNodes answers nodes in the order of their enrolment, page by page.
+        """ListNodes returns nodes in the order of enrolment, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateNode(self, request, context):
-        """UpdateNode changes the fields that update_mask names. ABORTED when the
-        node is locked.
+        """UpdateNode changes the fields in update_mask. ABORTED when the node is
+        locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,17 +113,17 @@ class NodeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LockNode(self, request, context):
-        """LockNode reserves a node until UnlockNode: every exclusive call on it is
-        answered with ABORTED meanwhile. ABORTED when the node is locked already.
+        """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+        ABORTED meanwhile. ABORTED when the node is already locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnlockNode(self, request, context):
-        """UnlockNode ends a reservation that LockNode or the nodes file began. A
-        reservation of a running call is not ended by it: FAILED_PRECONDITION;
-        cancel the job instead. Unlocking a node that is not locked succeeds.
+        """UnlockNode releases a reservation taken by LockNode or the nodes file.
+        FAILED_PRECONDITION for the reservation of a running call; cancel its job
+        instead. Succeeds when the node is not locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,23 +36,23 @@ class NodeServiceStub:
     CreateNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.CreateNodeRequest, _node_pb2.CreateNodeResponse]
     """CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken."""
     GetNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetNodeRequest, _node_pb2.GetNodeResponse]
-    """GetNode answers one node. NOT_FOUND when there is none."""
+    """GetNode returns a node. NOT_FOUND when it does not exist."""
     ListNodes: _grpc.UnaryUnaryMultiCallable[_node_pb2.ListNodesRequest, _node_pb2.ListNodesResponse]
-    """ListNodes answers nodes in the order of their enrolment, page by page."""
+    """ListNodes returns nodes in the order of enrolment, page by page."""
     UpdateNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.UpdateNodeRequest, _node_pb2.UpdateNodeResponse]
-    """UpdateNode changes the fields that update_mask names. ABORTED when the
-    node is locked.
+    """UpdateNode changes the fields in update_mask. ABORTED when the node is
+    locked.
     """
     DeleteNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]
     """DeleteNode removes a node. ABORTED when it is locked."""
     LockNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.LockNodeRequest, _node_pb2.LockNodeResponse]
-    """LockNode reserves a node until UnlockNode: every exclusive call on it is
-    answered with ABORTED meanwhile. ABORTED when the node is locked already.
+    """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+    ABORTED meanwhile. ABORTED when the node is already locked.
     """
     UnlockNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]
-    """UnlockNode ends a reservation that LockNode or the nodes file began. A
-    reservation of a running call is not ended by it: FAILED_PRECONDITION;
-    cancel the job instead. Unlocking a node that is not locked succeeds.
+    """UnlockNode releases a reservation taken by LockNode or the nodes file.
+    FAILED_PRECONDITION for the reservation of a running call; cancel its job
+    instead. Succeeds when the node is not locked.
     """
 
 @_typing.type_check_only
@@ -63,23 +63,23 @@ class NodeServiceAsyncStub(NodeServiceStub):
     CreateNode: _aio.UnaryUnaryMultiCallable[_node_pb2.CreateNodeRequest, _node_pb2.CreateNodeResponse]  # type: ignore[assignment]
     """CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken."""
     GetNode: _aio.UnaryUnaryMultiCallable[_node_pb2.GetNodeRequest, _node_pb2.GetNodeResponse]  # type: ignore[assignment]
-    """GetNode answers one node. NOT_FOUND when there is none."""
+    """GetNode returns a node. NOT_FOUND when it does not exist."""
     ListNodes: _aio.UnaryUnaryMultiCallable[_node_pb2.ListNodesRequest, _node_pb2.ListNodesResponse]  # type: ignore[assignment]
-    """ListNodes answers nodes in the order of their enrolment, page by page."""
+    """ListNodes returns nodes in the order of enrolment, page by page."""
     UpdateNode: _aio.UnaryUnaryMultiCallable[_node_pb2.UpdateNodeRequest, _node_pb2.UpdateNodeResponse]  # type: ignore[assignment]
-    """UpdateNode changes the fields that update_mask names. ABORTED when the
-    node is locked.
+    """UpdateNode changes the fields in update_mask. ABORTED when the node is
+    locked.
     """
     DeleteNode: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]  # type: ignore[assignment]
     """DeleteNode removes a node. ABORTED when it is locked."""
     LockNode: _aio.UnaryUnaryMultiCallable[_node_pb2.LockNodeRequest, _node_pb2.LockNodeResponse]  # type: ignore[assignment]
-    """LockNode reserves a node until UnlockNode: every exclusive call on it is
-    answered with ABORTED meanwhile. ABORTED when the node is locked already.
+    """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+    ABORTED meanwhile. ABORTED when the node is already locked.
     """
     UnlockNode: _aio.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]  # type: ignore[assignment]
-    """UnlockNode ends a reservation that LockNode or the nodes file began. A
-    reservation of a running call is not ended by it: FAILED_PRECONDITION;
-    cancel the job instead. Unlocking a node that is not locked succeeds.
+    """UnlockNode releases a reservation taken by LockNode or the nodes file.
+    FAILED_PRECONDITION for the reservation of a running call; cancel its job
+    instead. Succeeds when the node is not locked.
     """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,7 +99,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.GetNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.GetNodeResponse, _abc.Awaitable[_node_pb2.GetNodeResponse]]:
-        """GetNode answers one node. NOT_FOUND when there is none."""
+        """GetNode returns a node. NOT_FOUND when it does not exist."""
 
     @_abc_1.abstractmethod
     def ListNodes(
@@ -107,7 +107,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.ListNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.ListNodesResponse, _abc.Awaitable[_node_pb2.ListNodesResponse]]:
-        """ListNodes answers nodes in the order of their enrolment, page by page."""
+        """ListNodes returns nodes in the order of enrolment, page by page."""
 
     @_abc_1.abstractmethod
     def UpdateNode(
@@ -115,8 +115,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.UpdateNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.UpdateNodeResponse, _abc.Awaitable[_node_pb2.UpdateNodeResponse]]:
-        """UpdateNode changes the fields that update_mask names. ABORTED when the
-        node is locked.
+        """UpdateNode changes the fields in update_mask. ABORTED when the node is
+        locked.
         """
 
     @_abc_1.abstractmethod
@@ -133,8 +133,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.LockNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.LockNodeResponse, _abc.Awaitable[_node_pb2.LockNodeResponse]]:
-        """LockNode reserves a node until UnlockNode: every exclusive call on it is
-        answered with ABORTED meanwhile. ABORTED when the node is locked already.
+        """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+        ABORTED meanwhile. ABORTED when the node is already locked.
         """
 
     @_abc_1.abstractmethod
@@ -143,9 +143,9 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.UnlockNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.UnlockNodeResponse, _abc.Awaitable[_node_pb2.UnlockNodeResponse]]:
-        """UnlockNode ends a reservation that LockNode or the nodes file began. A
-        reservation of a running call is not ended by it: FAILED_PRECONDITION;
-        cancel the job instead. Unlocking a node that is not locked succeeds.
+        """UnlockNode releases a reservation taken by LockNode or the nodes file.
+        FAILED_PRECONDITION for the reservation of a running call; cancel its job
+        instead. Succeeds when the node is not locked.
         """
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,9 +38,9 @@ class VendorMethod(_message.Message):
     name: _builtins.str
     """The name."""
     attach: _builtins.bool
-    """True when the answer is an attachment (bytes with a media type)."""
+    """True when the method returns an attachment."""
     description: _builtins.str
-    """What the method does, in words."""
+    """A description of the method."""
     require_exclusive_lock: _builtins.bool
     """True when the method runs under the node's exclusive lock."""
     @_builtins.property
@@ -76,7 +76,7 @@ Global___VendorMethod: _TypeAlias = VendorMethod  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
-    """Attachment is an answer in bytes."""
+    """Attachment is a result in bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -88,7 +88,7 @@ class Attachment(_message.Message):
     media_type: _builtins.str
     """Their media type, for example "text/csv"."""
     file_name: _builtins.str
-    """A name to save them under; empty when the method gives none."""
+    """The file name to save them under; empty for none."""
     def __init__(
         self,
         *,
@@ -167,25 +167,25 @@ class CallNodeMethodRequest(_message.Message):
     method: _builtins.str
     """The method."""
     http_method: _builtins.str
-    """The HTTP verb; needed only by a method that has more than one."""
+    """The HTTP verb; required only for methods with more than one."""
     idempotency_key: _builtins.str
-    """A repeated call with the same key by the same caller within a day runs
-    once and is answered with the first outcome; once it has begun to act, it
-    goes on when its caller leaves, so that the repeat gets that outcome. The
-    same key with another call is INVALID_ARGUMENT. At most 255 printable ASCII
+    """Makes a repeated call safe: calls with the same key by the same caller
+    within a day run once and return the first outcome. A call with a key that
+    has started to act continues when its caller disconnects. INVALID_ARGUMENT
+    when the key was used for a different call. At most 255 printable ASCII
     characters.
     """
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
-        """The arguments, as the method's arguments_schema says; at most 30 levels
+        """The arguments, matching the method's arguments_schema; at most 30 levels
         deep.
         """
 
     @_builtins.property
     def lock_wait(self) -> _duration_pb2.Duration:
-        """How long to wait for a locked node; 0 fails at once; the configured
-        attempts and interval when absent. Over the configured maximum it is
-        INVALID_ARGUMENT.
+        """How long to wait for a locked node; 0 fails immediately. When absent, the
+        configured attempts and interval apply. INVALID_ARGUMENT above the
+        configured maximum.
         """
 
     def __init__(
@@ -217,15 +217,15 @@ class CallNodeMethodResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
-        """What a synchronous method answered; null when it answers nothing."""
+        """The result of a synchronous method; null when it returns nothing."""
 
     @_builtins.property
     def attachment(self) -> Global___Attachment:
-        """What a method with attach answered."""
+        """The result of a method with attach."""
 
     @_builtins.property
     def job(self) -> _job_pb2.Job:
-        """The job that an asynchronous method started."""
+        """The job started by an asynchronous method."""
 
     def __init__(
         self,
@@ -306,12 +306,12 @@ class CallDriverMethodRequest(_message.Message):
     method: _builtins.str
     """The method."""
     http_method: _builtins.str
-    """The HTTP verb; needed only by a method that has more than one."""
+    """The HTTP verb; required only for methods with more than one."""
     idempotency_key: _builtins.str
     """As CallNodeMethodRequest.idempotency_key."""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
-        """The arguments, as the method's arguments_schema says; at most 30 levels
+        """The arguments, matching the method's arguments_schema; at most 30 levels
         deep.
         """
 
@@ -343,15 +343,15 @@ class CallDriverMethodResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
-        """What a synchronous method answered; null when it answers nothing."""
+        """The result of a synchronous method; null when it returns nothing."""
 
     @_builtins.property
     def attachment(self) -> Global___Attachment:
-        """What a method with attach answered."""
+        """The result of a method with attach."""
 
     @_builtins.property
     def job(self) -> _job_pb2.Job:
-        """The job that an asynchronous method started."""
+        """The job started by an asynchronous method."""
 
     def __init__(
         self,
@@ -372,7 +372,7 @@ Global___CallDriverMethodResponse: _TypeAlias = CallDriverMethodResponse  # noqa
 
 @_typing.final
 class WatchJobRequest(_message.Message):
-    """WatchJobRequest names a job and where to resume."""
+    """WatchJobRequest names a job and the revision to resume after."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,9 +381,9 @@ class WatchJobRequest(_message.Message):
     job_id: _builtins.str
     """The job's id."""
     after_revision: _builtins.int
-    """When set, every stored revision above it is answered, in order; when the
-    job has ended at or below it, the stream ends at once. When not set, the
-    present state is answered at once, then every change.
+    """When set, the stream returns every stored revision above it, in order, and
+    ends immediately when the job has ended at or below it. When not set, the
+    stream starts with the current state, then returns every change.
     """
     def __init__(
         self,

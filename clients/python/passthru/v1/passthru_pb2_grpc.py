@@ -71,42 +71,42 @@ class PassthruServiceServicer:
     """
 
     def ListNodeMethods(self, request, context):
-        """ListNodeMethods answers the methods that a node's vendor interface has.
+        """ListNodeMethods returns the methods of a node's vendor interface.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CallNodeMethod(self, request, context):
-        """CallNodeMethod calls a vendor method on a node. A synchronous method
-        answers its result, an asynchronous one the job that it started.
+        """CallNodeMethod calls a vendor method on a node. Returns the result of a
+        synchronous method, or the job started by an asynchronous one.
 
         INVALID_ARGUMENT for an unknown method, a verb that the method does not
-        have or arguments that do not fit its schema; NOT_FOUND for an unknown
-        node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-        is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+        support, or arguments that do not match its schema; NOT_FOUND for an
+        unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+        every worker is busy; UNAVAILABLE and others for errors of the BMC.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDriverMethods(self, request, context):
-        """ListDriverMethods answers the methods of a driver itself.
+        """ListDriverMethods returns the methods of a driver itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CallDriverMethod(self, request, context):
-        """CallDriverMethod calls a method of a driver, without a node and a lock.
+        """CallDriverMethod calls a method of a driver, without a node or a lock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """WatchJob follows a job: each message holds the job after one change. The
-        stream ends after the terminal state.
+        """WatchJob streams the changes of a job: each message holds the job after
+        one change. The stream ends after the terminal state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

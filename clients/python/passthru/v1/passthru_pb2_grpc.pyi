@@ -37,23 +37,23 @@ class PassthruServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PassthruServiceAsyncStub: ...
     ListNodeMethods: _grpc.UnaryUnaryMultiCallable[_passthru_pb2.ListNodeMethodsRequest, _passthru_pb2.ListNodeMethodsResponse]
-    """ListNodeMethods answers the methods that a node's vendor interface has."""
+    """ListNodeMethods returns the methods of a node's vendor interface."""
     CallNodeMethod: _grpc.UnaryUnaryMultiCallable[_passthru_pb2.CallNodeMethodRequest, _passthru_pb2.CallNodeMethodResponse]
-    """CallNodeMethod calls a vendor method on a node. A synchronous method
-    answers its result, an asynchronous one the job that it started.
+    """CallNodeMethod calls a vendor method on a node. Returns the result of a
+    synchronous method, or the job started by an asynchronous one.
 
     INVALID_ARGUMENT for an unknown method, a verb that the method does not
-    have or arguments that do not fit its schema; NOT_FOUND for an unknown
-    node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-    is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+    support, or arguments that do not match its schema; NOT_FOUND for an
+    unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+    every worker is busy; UNAVAILABLE and others for errors of the BMC.
     """
     ListDriverMethods: _grpc.UnaryUnaryMultiCallable[_passthru_pb2.ListDriverMethodsRequest, _passthru_pb2.ListDriverMethodsResponse]
-    """ListDriverMethods answers the methods of a driver itself."""
+    """ListDriverMethods returns the methods of a driver itself."""
     CallDriverMethod: _grpc.UnaryUnaryMultiCallable[_passthru_pb2.CallDriverMethodRequest, _passthru_pb2.CallDriverMethodResponse]
-    """CallDriverMethod calls a method of a driver, without a node and a lock."""
+    """CallDriverMethod calls a method of a driver, without a node or a lock."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_passthru_pb2.WatchJobRequest, _passthru_pb2.WatchJobResponse]
-    """WatchJob follows a job: each message holds the job after one change. The
-    stream ends after the terminal state.
+    """WatchJob streams the changes of a job: each message holds the job after
+    one change. The stream ends after the terminal state.
     """
 
 @_typing.type_check_only
@@ -65,23 +65,23 @@ class PassthruServiceAsyncStub(PassthruServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListNodeMethods: _aio.UnaryUnaryMultiCallable[_passthru_pb2.ListNodeMethodsRequest, _passthru_pb2.ListNodeMethodsResponse]  # type: ignore[assignment]
-    """ListNodeMethods answers the methods that a node's vendor interface has."""
+    """ListNodeMethods returns the methods of a node's vendor interface."""
     CallNodeMethod: _aio.UnaryUnaryMultiCallable[_passthru_pb2.CallNodeMethodRequest, _passthru_pb2.CallNodeMethodResponse]  # type: ignore[assignment]
-    """CallNodeMethod calls a vendor method on a node. A synchronous method
-    answers its result, an asynchronous one the job that it started.
+    """CallNodeMethod calls a vendor method on a node. Returns the result of a
+    synchronous method, or the job started by an asynchronous one.
 
     INVALID_ARGUMENT for an unknown method, a verb that the method does not
-    have or arguments that do not fit its schema; NOT_FOUND for an unknown
-    node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-    is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+    support, or arguments that do not match its schema; NOT_FOUND for an
+    unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+    every worker is busy; UNAVAILABLE and others for errors of the BMC.
     """
     ListDriverMethods: _aio.UnaryUnaryMultiCallable[_passthru_pb2.ListDriverMethodsRequest, _passthru_pb2.ListDriverMethodsResponse]  # type: ignore[assignment]
-    """ListDriverMethods answers the methods of a driver itself."""
+    """ListDriverMethods returns the methods of a driver itself."""
     CallDriverMethod: _aio.UnaryUnaryMultiCallable[_passthru_pb2.CallDriverMethodRequest, _passthru_pb2.CallDriverMethodResponse]  # type: ignore[assignment]
-    """CallDriverMethod calls a method of a driver, without a node and a lock."""
+    """CallDriverMethod calls a method of a driver, without a node or a lock."""
     WatchJob: _aio.UnaryStreamMultiCallable[_passthru_pb2.WatchJobRequest, _passthru_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """WatchJob follows a job: each message holds the job after one change. The
-    stream ends after the terminal state.
+    """WatchJob streams the changes of a job: each message holds the job after
+    one change. The stream ends after the terminal state.
     """
 
 class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -96,7 +96,7 @@ class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _passthru_pb2.ListNodeMethodsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_passthru_pb2.ListNodeMethodsResponse, _abc.Awaitable[_passthru_pb2.ListNodeMethodsResponse]]:
-        """ListNodeMethods answers the methods that a node's vendor interface has."""
+        """ListNodeMethods returns the methods of a node's vendor interface."""
 
     @_abc_1.abstractmethod
     def CallNodeMethod(
@@ -104,13 +104,13 @@ class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _passthru_pb2.CallNodeMethodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_passthru_pb2.CallNodeMethodResponse, _abc.Awaitable[_passthru_pb2.CallNodeMethodResponse]]:
-        """CallNodeMethod calls a vendor method on a node. A synchronous method
-        answers its result, an asynchronous one the job that it started.
+        """CallNodeMethod calls a vendor method on a node. Returns the result of a
+        synchronous method, or the job started by an asynchronous one.
 
         INVALID_ARGUMENT for an unknown method, a verb that the method does not
-        have or arguments that do not fit its schema; NOT_FOUND for an unknown
-        node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-        is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+        support, or arguments that do not match its schema; NOT_FOUND for an
+        unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+        every worker is busy; UNAVAILABLE and others for errors of the BMC.
         """
 
     @_abc_1.abstractmethod
@@ -119,7 +119,7 @@ class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _passthru_pb2.ListDriverMethodsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_passthru_pb2.ListDriverMethodsResponse, _abc.Awaitable[_passthru_pb2.ListDriverMethodsResponse]]:
-        """ListDriverMethods answers the methods of a driver itself."""
+        """ListDriverMethods returns the methods of a driver itself."""
 
     @_abc_1.abstractmethod
     def CallDriverMethod(
@@ -127,7 +127,7 @@ class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _passthru_pb2.CallDriverMethodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_passthru_pb2.CallDriverMethodResponse, _abc.Awaitable[_passthru_pb2.CallDriverMethodResponse]]:
-        """CallDriverMethod calls a method of a driver, without a node and a lock."""
+        """CallDriverMethod calls a method of a driver, without a node or a lock."""
 
     @_abc_1.abstractmethod
     def WatchJob(
@@ -135,8 +135,8 @@ class PassthruServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _passthru_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_passthru_pb2.WatchJobResponse], _abc.AsyncIterator[_passthru_pb2.WatchJobResponse]]:
-        """WatchJob follows a job: each message holds the job after one change. The
-        stream ends after the terminal state.
+        """WatchJob streams the changes of a job: each message holds the job after
+        one change. The stream ends after the terminal state.
         """
 
 def add_PassthruServiceServicer_to_server(servicer: PassthruServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

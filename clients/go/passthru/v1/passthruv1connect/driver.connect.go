@@ -42,9 +42,9 @@ const (
 
 // DriverServiceClient is a client for the passthru.v1.DriverService service.
 type DriverServiceClient interface {
-	// ListDrivers answers all drivers by name.
+	// ListDrivers returns drivers, sorted by name, page by page.
 	ListDrivers(context.Context, *connect.Request[v1.ListDriversRequest]) (*connect.Response[v1.ListDriversResponse], error)
-	// GetDriver answers one driver. NOT_FOUND when there is none.
+	// GetDriver returns a driver. NOT_FOUND when it does not exist.
 	GetDriver(context.Context, *connect.Request[v1.GetDriverRequest]) (*connect.Response[v1.GetDriverResponse], error)
 }
 
@@ -92,9 +92,9 @@ func (c *driverServiceClient) GetDriver(ctx context.Context, req *connect.Reques
 
 // DriverServiceHandler is an implementation of the passthru.v1.DriverService service.
 type DriverServiceHandler interface {
-	// ListDrivers answers all drivers by name.
+	// ListDrivers returns drivers, sorted by name, page by page.
 	ListDrivers(context.Context, *connect.Request[v1.ListDriversRequest]) (*connect.Response[v1.ListDriversResponse], error)
-	// GetDriver answers one driver. NOT_FOUND when there is none.
+	// GetDriver returns a driver. NOT_FOUND when it does not exist.
 	GetDriver(context.Context, *connect.Request[v1.GetDriverRequest]) (*connect.Response[v1.GetDriverResponse], error)
 }
 

@@ -43,13 +43,14 @@ const (
 
 // JobServiceClient is a client for the passthru.v1.JobService service.
 type JobServiceClient interface {
-	// GetJob answers one job as it stands. NOT_FOUND when there is none.
+	// GetJob returns the current state of a job. NOT_FOUND when it does not
+	// exist.
 	GetJob(context.Context, *connect.Request[v1.GetJobRequest]) (*connect.Response[v1.GetJobResponse], error)
-	// ListJobs answers jobs, newest first, page by page.
+	// ListJobs returns jobs, newest first, page by page.
 	ListJobs(context.Context, *connect.Request[v1.ListJobsRequest]) (*connect.Response[v1.ListJobsResponse], error)
-	// CancelJob asks a running job to stop and waits briefly for its end. The
-	// job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-	// job that has ended already is answered as it is.
+	// CancelJob requests the cancellation of a running job and waits up to 5
+	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
 }
 
@@ -109,13 +110,14 @@ func (c *jobServiceClient) CancelJob(ctx context.Context, req *connect.Request[v
 
 // JobServiceHandler is an implementation of the passthru.v1.JobService service.
 type JobServiceHandler interface {
-	// GetJob answers one job as it stands. NOT_FOUND when there is none.
+	// GetJob returns the current state of a job. NOT_FOUND when it does not
+	// exist.
 	GetJob(context.Context, *connect.Request[v1.GetJobRequest]) (*connect.Response[v1.GetJobResponse], error)
-	// ListJobs answers jobs, newest first, page by page.
+	// ListJobs returns jobs, newest first, page by page.
 	ListJobs(context.Context, *connect.Request[v1.ListJobsRequest]) (*connect.Response[v1.ListJobsResponse], error)
-	// CancelJob asks a running job to stop and waits briefly for its end. The
-	// job ends as JOB_STATE_CANCELLED only when its work has really stopped; a
-	// job that has ended already is answered as it is.
+	// CancelJob requests the cancellation of a running job and waits up to 5
+	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
+	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
 }
 

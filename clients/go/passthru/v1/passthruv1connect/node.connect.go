@@ -53,21 +53,21 @@ const (
 type NodeServiceClient interface {
 	// CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken.
 	CreateNode(context.Context, *connect.Request[v1.CreateNodeRequest]) (*connect.Response[v1.CreateNodeResponse], error)
-	// GetNode answers one node. NOT_FOUND when there is none.
+	// GetNode returns a node. NOT_FOUND when it does not exist.
 	GetNode(context.Context, *connect.Request[v1.GetNodeRequest]) (*connect.Response[v1.GetNodeResponse], error)
-	// ListNodes answers nodes in the order of their enrolment, page by page.
+	// ListNodes returns nodes in the order of enrolment, page by page.
 	ListNodes(context.Context, *connect.Request[v1.ListNodesRequest]) (*connect.Response[v1.ListNodesResponse], error)
-	// UpdateNode changes the fields that update_mask names. ABORTED when the
-	// node is locked.
+	// UpdateNode changes the fields in update_mask. ABORTED when the node is
+	// locked.
 	UpdateNode(context.Context, *connect.Request[v1.UpdateNodeRequest]) (*connect.Response[v1.UpdateNodeResponse], error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *connect.Request[v1.DeleteNodeRequest]) (*connect.Response[v1.DeleteNodeResponse], error)
-	// LockNode reserves a node until UnlockNode: every exclusive call on it is
-	// answered with ABORTED meanwhile. ABORTED when the node is locked already.
+	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
-	// UnlockNode ends a reservation that LockNode or the nodes file began. A
-	// reservation of a running call is not ended by it: FAILED_PRECONDITION;
-	// cancel the job instead. Unlocking a node that is not locked succeeds.
+	// UnlockNode releases a reservation taken by LockNode or the nodes file.
+	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
+	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
 }
 
@@ -177,21 +177,21 @@ func (c *nodeServiceClient) UnlockNode(ctx context.Context, req *connect.Request
 type NodeServiceHandler interface {
 	// CreateNode enrols a node. ALREADY_EXISTS when its UUID or name is taken.
 	CreateNode(context.Context, *connect.Request[v1.CreateNodeRequest]) (*connect.Response[v1.CreateNodeResponse], error)
-	// GetNode answers one node. NOT_FOUND when there is none.
+	// GetNode returns a node. NOT_FOUND when it does not exist.
 	GetNode(context.Context, *connect.Request[v1.GetNodeRequest]) (*connect.Response[v1.GetNodeResponse], error)
-	// ListNodes answers nodes in the order of their enrolment, page by page.
+	// ListNodes returns nodes in the order of enrolment, page by page.
 	ListNodes(context.Context, *connect.Request[v1.ListNodesRequest]) (*connect.Response[v1.ListNodesResponse], error)
-	// UpdateNode changes the fields that update_mask names. ABORTED when the
-	// node is locked.
+	// UpdateNode changes the fields in update_mask. ABORTED when the node is
+	// locked.
 	UpdateNode(context.Context, *connect.Request[v1.UpdateNodeRequest]) (*connect.Response[v1.UpdateNodeResponse], error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *connect.Request[v1.DeleteNodeRequest]) (*connect.Response[v1.DeleteNodeResponse], error)
-	// LockNode reserves a node until UnlockNode: every exclusive call on it is
-	// answered with ABORTED meanwhile. ABORTED when the node is locked already.
+	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
-	// UnlockNode ends a reservation that LockNode or the nodes file began. A
-	// reservation of a running call is not ended by it: FAILED_PRECONDITION;
-	// cancel the job instead. Unlocking a node that is not locked succeeds.
+	// UnlockNode releases a reservation taken by LockNode or the nodes file.
+	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
+	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
 }
 

@@ -52,22 +52,22 @@ const (
 
 // PassthruServiceClient is a client for the passthru.v1.PassthruService service.
 type PassthruServiceClient interface {
-	// ListNodeMethods answers the methods that a node's vendor interface has.
+	// ListNodeMethods returns the methods of a node's vendor interface.
 	ListNodeMethods(context.Context, *connect.Request[v1.ListNodeMethodsRequest]) (*connect.Response[v1.ListNodeMethodsResponse], error)
-	// CallNodeMethod calls a vendor method on a node. A synchronous method
-	// answers its result, an asynchronous one the job that it started.
+	// CallNodeMethod calls a vendor method on a node. Returns the result of a
+	// synchronous method, or the job started by an asynchronous one.
 	//
 	// INVALID_ARGUMENT for an unknown method, a verb that the method does not
-	// have or arguments that do not fit its schema; NOT_FOUND for an unknown
-	// node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-	// is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+	// support, or arguments that do not match its schema; NOT_FOUND for an
+	// unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+	// every worker is busy; UNAVAILABLE and others for errors of the BMC.
 	CallNodeMethod(context.Context, *connect.Request[v1.CallNodeMethodRequest]) (*connect.Response[v1.CallNodeMethodResponse], error)
-	// ListDriverMethods answers the methods of a driver itself.
+	// ListDriverMethods returns the methods of a driver itself.
 	ListDriverMethods(context.Context, *connect.Request[v1.ListDriverMethodsRequest]) (*connect.Response[v1.ListDriverMethodsResponse], error)
-	// CallDriverMethod calls a method of a driver, without a node and a lock.
+	// CallDriverMethod calls a method of a driver, without a node or a lock.
 	CallDriverMethod(context.Context, *connect.Request[v1.CallDriverMethodRequest]) (*connect.Response[v1.CallDriverMethodResponse], error)
-	// WatchJob follows a job: each message holds the job after one change. The
-	// stream ends after the terminal state.
+	// WatchJob streams the changes of a job: each message holds the job after
+	// one change. The stream ends after the terminal state.
 	WatchJob(context.Context, *connect.Request[v1.WatchJobRequest]) (*connect.ServerStreamForClient[v1.WatchJobResponse], error)
 }
 
@@ -151,22 +151,22 @@ func (c *passthruServiceClient) WatchJob(ctx context.Context, req *connect.Reque
 
 // PassthruServiceHandler is an implementation of the passthru.v1.PassthruService service.
 type PassthruServiceHandler interface {
-	// ListNodeMethods answers the methods that a node's vendor interface has.
+	// ListNodeMethods returns the methods of a node's vendor interface.
 	ListNodeMethods(context.Context, *connect.Request[v1.ListNodeMethodsRequest]) (*connect.Response[v1.ListNodeMethodsResponse], error)
-	// CallNodeMethod calls a vendor method on a node. A synchronous method
-	// answers its result, an asynchronous one the job that it started.
+	// CallNodeMethod calls a vendor method on a node. Returns the result of a
+	// synchronous method, or the job started by an asynchronous one.
 	//
 	// INVALID_ARGUMENT for an unknown method, a verb that the method does not
-	// have or arguments that do not fit its schema; NOT_FOUND for an unknown
-	// node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when every worker
-	// is busy; UNAVAILABLE and others when the BMC cannot be reached or refuses.
+	// support, or arguments that do not match its schema; NOT_FOUND for an
+	// unknown node; ABORTED when the node is locked; RESOURCE_EXHAUSTED when
+	// every worker is busy; UNAVAILABLE and others for errors of the BMC.
 	CallNodeMethod(context.Context, *connect.Request[v1.CallNodeMethodRequest]) (*connect.Response[v1.CallNodeMethodResponse], error)
-	// ListDriverMethods answers the methods of a driver itself.
+	// ListDriverMethods returns the methods of a driver itself.
 	ListDriverMethods(context.Context, *connect.Request[v1.ListDriverMethodsRequest]) (*connect.Response[v1.ListDriverMethodsResponse], error)
-	// CallDriverMethod calls a method of a driver, without a node and a lock.
+	// CallDriverMethod calls a method of a driver, without a node or a lock.
 	CallDriverMethod(context.Context, *connect.Request[v1.CallDriverMethodRequest]) (*connect.Response[v1.CallDriverMethodResponse], error)
-	// WatchJob follows a job: each message holds the job after one change. The
-	// stream ends after the terminal state.
+	// WatchJob streams the changes of a job: each message holds the job after
+	// one change. The stream ends after the terminal state.
 	WatchJob(context.Context, *connect.Request[v1.WatchJobRequest], *connect.ServerStream[v1.WatchJobResponse]) error
 }
 

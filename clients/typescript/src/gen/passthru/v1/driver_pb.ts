@@ -13,7 +13,7 @@ export const file_passthru_v1_driver: GenFile = /*@__PURE__*/
   fileDesc("ChhwYXNzdGhydS92MS9kcml2ZXIucHJvdG8SC3Bhc3N0aHJ1LnYxItYBCgZEcml2ZXISDAoEbmFtZRgBIAEoCRIgChhkZWZhdWx0X3ZlbmRvcl9pbnRlcmZhY2UYAiABKAkSIQoZZW5hYmxlZF92ZW5kb3JfaW50ZXJmYWNlcxgDIAMoCRI3Cgpwcm9wZXJ0aWVzGAQgAygLMiMucGFzc3RocnUudjEuRHJpdmVyLlByb3BlcnRpZXNFbnRyeRINCgVob3N0cxgFIAMoCRoxCg9Qcm9wZXJ0aWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI7ChJMaXN0RHJpdmVyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVAoTTGlzdERyaXZlcnNSZXNwb25zZRIkCgdkcml2ZXJzGAEgAygLMhMucGFzc3RocnUudjEuRHJpdmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIiChBHZXREcml2ZXJSZXF1ZXN0Eg4KBmRyaXZlchgBIAEoCSI4ChFHZXREcml2ZXJSZXNwb25zZRIjCgZkcml2ZXIYASABKAsyEy5wYXNzdGhydS52MS5Ecml2ZXIyrQEKDURyaXZlclNlcnZpY2USUAoLTGlzdERyaXZlcnMSHy5wYXNzdGhydS52MS5MaXN0RHJpdmVyc1JlcXVlc3QaIC5wYXNzdGhydS52MS5MaXN0RHJpdmVyc1Jlc3BvbnNlEkoKCUdldERyaXZlchIdLnBhc3N0aHJ1LnYxLkdldERyaXZlclJlcXVlc3QaHi5wYXNzdGhydS52MS5HZXREcml2ZXJSZXNwb25zZUKOAUILRHJpdmVyUHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw");
 
 /**
- * Driver is a hardware type: what kind of machine a node is.
+ * Driver is a hardware type: a kind of machine.
  *
  * @generated from message passthru.v1.Driver
  */
@@ -26,21 +26,21 @@ export type Driver = Message<"passthru.v1.Driver"> & {
   name: string;
 
   /**
-   * The vendor interface of a node that names none.
+   * The vendor interface of a node that chooses none.
    *
    * @generated from field: string default_vendor_interface = 2;
    */
   defaultVendorInterface: string;
 
   /**
-   * The vendor interfaces that a node may name.
+   * The vendor interfaces that a node can choose.
    *
    * @generated from field: repeated string enabled_vendor_interfaces = 3;
    */
   enabledVendorInterfaces: string[];
 
   /**
-   * The keys of driver_info that the driver reads, and what each means.
+   * The keys of driver_info that the driver reads, with descriptions.
    *
    * @generated from field: map<string, string> properties = 4;
    */
@@ -68,14 +68,14 @@ export const DriverSchema: GenMessage<Driver> = /*@__PURE__*/
  */
 export type ListDriversRequest = Message<"passthru.v1.ListDriversRequest"> & {
   /**
-   * At most so many drivers; 0 means 100, and 1000 is the most.
+   * The maximum number of drivers; 0 means 100. At most 1000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page.
+   * The next_page_token of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -160,13 +160,13 @@ export const GetDriverResponseSchema: GenMessage<GetDriverResponse> = /*@__PURE_
   messageDesc(file_passthru_v1_driver, 4);
 
 /**
- * DriverService tells which drivers (hardware types) the service has.
+ * DriverService lists the drivers (hardware types) of the service.
  *
  * @generated from service passthru.v1.DriverService
  */
 export const DriverService: GenService<{
   /**
-   * ListDrivers answers all drivers by name.
+   * ListDrivers returns drivers, sorted by name, page by page.
    *
    * @generated from rpc passthru.v1.DriverService.ListDrivers
    */
@@ -176,7 +176,7 @@ export const DriverService: GenService<{
     output: typeof ListDriversResponseSchema;
   },
   /**
-   * GetDriver answers one driver. NOT_FOUND when there is none.
+   * GetDriver returns a driver. NOT_FOUND when it does not exist.
    *
    * @generated from rpc passthru.v1.DriverService.GetDriver
    */

@@ -17,20 +17,20 @@ export const file_passthru_v1_node: GenFile = /*@__PURE__*/
   fileDesc("ChZwYXNzdGhydS92MS9ub2RlLnByb3RvEgtwYXNzdGhydS52MSK6AwoETm9kZRIMCgR1dWlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKEHZlbmRvcl9pbnRlcmZhY2UYBCABKAkSLAoLZHJpdmVyX2luZm8YBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIrCgpwcm9wZXJ0aWVzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgtkZXNjcmlwdGlvbhgIIAEoCRITCgttYWludGVuYW5jZRgJIAEoCBIaChJtYWludGVuYW5jZV9yZWFzb24YCiABKAkSLQoLcmVzZXJ2YXRpb24YCyABKAsyGC5wYXNzdGhydS52MS5SZXNlcnZhdGlvbhISCgpsYXN0X2Vycm9yGAwgASgJEi8KC2NyZWF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoRQ3JlYXRlTm9kZVJlcXVlc3QSHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiNQoSQ3JlYXRlTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIh4KDkdldE5vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkiMgoPR2V0Tm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlInMKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKC21haW50ZW5hbmNlGAQgASgISACIAQFCDgoMX21haW50ZW5hbmNlIk4KEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEucGFzc3RocnUudjEuTm9kZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidQoRVXBkYXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIhCgZ2YWx1ZXMYAiABKAsyES5wYXNzdGhydS52MS5Ob2RlEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVOb2RlUmVzcG9uc2USHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiIQoRRGVsZXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCSIUChJEZWxldGVOb2RlUmVzcG9uc2UiXQoPTG9ja05vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkSDgoGaG9sZGVyGAIgASgJEiwKCWxvY2tfd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIzChBMb2NrTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIiEKEVVubG9ja05vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkiNQoSVW5sb2NrTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlMqQECgtOb2RlU2VydmljZRJNCgpDcmVhdGVOb2RlEh4ucGFzc3RocnUudjEuQ3JlYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5DcmVhdGVOb2RlUmVzcG9uc2USRAoHR2V0Tm9kZRIbLnBhc3N0aHJ1LnYxLkdldE5vZGVSZXF1ZXN0GhwucGFzc3RocnUudjEuR2V0Tm9kZVJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLnBhc3N0aHJ1LnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wYXNzdGhydS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpVcGRhdGVOb2RlEh4ucGFzc3RocnUudjEuVXBkYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5VcGRhdGVOb2RlUmVzcG9uc2USTQoKRGVsZXRlTm9kZRIeLnBhc3N0aHJ1LnYxLkRlbGV0ZU5vZGVSZXF1ZXN0Gh8ucGFzc3RocnUudjEuRGVsZXRlTm9kZVJlc3BvbnNlEkcKCExvY2tOb2RlEhwucGFzc3RocnUudjEuTG9ja05vZGVSZXF1ZXN0Gh0ucGFzc3RocnUudjEuTG9ja05vZGVSZXNwb25zZRJNCgpVbmxvY2tOb2RlEh4ucGFzc3RocnUudjEuVW5sb2NrTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5VbmxvY2tOb2RlUmVzcG9uc2VCjAFCCU5vZGVQcm90b1ABWjJwYXNzdGhydS5leGFtcGxlL2NsaWVudHMvZ28vcGFzc3RocnUvdjE7cGFzc3RocnV2MaICA1BYWKoCC1Bhc3N0aHJ1LlYxygILUGFzc3RocnVcVjHiAhdQYXNzdGhydVxWMVxHUEJNZXRhZGF0YeoCDFBhc3N0aHJ1OjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error]);
 
 /**
- * Node is a bare-metal machine as the service knows it.
+ * Node is a bare-metal machine.
  *
  * @generated from message passthru.v1.Node
  */
 export type Node = Message<"passthru.v1.Node"> & {
   /**
-   * The UUID; made when a node is created without one.
+   * The UUID; generated when a node is created without one.
    *
    * @generated from field: string uuid = 1;
    */
   uuid: string;
 
   /**
-   * The name: letters, digits and - . _ ~; not a UUID; empty when it has none.
+   * The name: letters, digits and - . _ ~; not a UUID; empty for none.
    *
    * @generated from field: string name = 2;
    */
@@ -51,58 +51,58 @@ export type Node = Message<"passthru.v1.Node"> & {
   vendorInterface: string;
 
   /**
-   * How the driver reaches the machine. Secrets are answered as "******", and
-   * that value is refused when it is sent.
+   * How the driver reaches the machine. Secrets are returned as "******"; this
+   * value is rejected as input.
    *
    * @generated from field: google.protobuf.Struct driver_info = 5;
    */
   driverInfo?: JsonObject | undefined;
 
   /**
-   * Whatever the operator wants to keep with the node.
+   * Any data of the operator.
    *
    * @generated from field: google.protobuf.Struct extra = 6;
    */
   extra?: JsonObject | undefined;
 
   /**
-   * The machine's properties as the operator describes them.
+   * The machine's properties, set by the operator.
    *
    * @generated from field: google.protobuf.Struct properties = 7;
    */
   properties?: JsonObject | undefined;
 
   /**
-   * What the node is, in words.
+   * A description of the node.
    *
    * @generated from field: string description = 8;
    */
   description: string;
 
   /**
-   * True while an operator works on the machine. Calls are still served.
+   * True while the machine is in maintenance. Calls are still allowed.
    *
    * @generated from field: bool maintenance = 9;
    */
   maintenance: boolean;
 
   /**
-   * Why the node is in maintenance.
+   * The reason of the maintenance.
    *
    * @generated from field: string maintenance_reason = 10;
    */
   maintenanceReason: string;
 
   /**
-   * Who holds the node; absent when it is free. Output only.
+   * The reservation of the node; absent when it is free. Output only.
    *
    * @generated from field: passthru.v1.Reservation reservation = 11;
    */
   reservation?: Reservation | undefined;
 
   /**
-   * How the newest asynchronous call failed; empty when it did not. Output
-   * only.
+   * The error of the last asynchronous call; empty when it did not fail.
+   * Output only.
    *
    * @generated from field: string last_error = 12;
    */
@@ -116,7 +116,7 @@ export type Node = Message<"passthru.v1.Node"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When the node was last changed; absent when never. Output only.
+   * When the node was last changed; absent if never. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 14;
    */
@@ -152,7 +152,7 @@ export const CreateNodeRequestSchema: GenMessage<CreateNodeRequest> = /*@__PURE_
   messageDesc(file_passthru_v1_node, 1);
 
 /**
- * CreateNodeResponse holds the node as it was enrolled.
+ * CreateNodeResponse holds the enrolled node.
  *
  * @generated from message passthru.v1.CreateNodeResponse
  */
@@ -215,20 +215,20 @@ export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
   messageDesc(file_passthru_v1_node, 4);
 
 /**
- * ListNodesRequest selects nodes; filters that are not set select all.
+ * ListNodesRequest selects nodes; unset filters match all.
  *
  * @generated from message passthru.v1.ListNodesRequest
  */
 export type ListNodesRequest = Message<"passthru.v1.ListNodesRequest"> & {
   /**
-   * At most so many nodes; 0 means 100, and 1000 is the most.
+   * The maximum number of nodes; 0 means 100. At most 1000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the page before; empty for the first page.
+   * The next_page_token of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -263,7 +263,7 @@ export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*
  */
 export type ListNodesResponse = Message<"passthru.v1.ListNodesResponse"> & {
   /**
-   * The nodes in the order of their enrolment.
+   * The nodes in the order of enrolment.
    *
    * @generated from field: repeated passthru.v1.Node nodes = 1;
    */
@@ -305,8 +305,8 @@ export type UpdateNodeRequest = Message<"passthru.v1.UpdateNodeRequest"> & {
   values?: Node | undefined;
 
   /**
-   * Which fields of values to take, for example "description" or
-   * "driver_info.redfish_address". A named field that values lacks is removed.
+   * The fields to change, for example "description" or
+   * "driver_info.redfish_address". Fields that are unset in values are removed.
    * Required.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
@@ -392,15 +392,15 @@ export type LockNodeRequest = Message<"passthru.v1.LockNodeRequest"> & {
   node: string;
 
   /**
-   * The name that the reservation shows; the caller's when empty.
+   * The holder's name shown by the reservation; the caller's name when empty.
    *
    * @generated from field: string holder = 2;
    */
   holder: string;
 
   /**
-   * How long to wait for a locked node; 0 fails at once; the configured
-   * attempts and interval when absent.
+   * How long to wait for a locked node; 0 fails immediately. When absent, the
+   * configured attempts and interval apply.
    *
    * @generated from field: google.protobuf.Duration lock_wait = 3;
    */
@@ -494,7 +494,7 @@ export const NodeService: GenService<{
     output: typeof CreateNodeResponseSchema;
   },
   /**
-   * GetNode answers one node. NOT_FOUND when there is none.
+   * GetNode returns a node. NOT_FOUND when it does not exist.
    *
    * @generated from rpc passthru.v1.NodeService.GetNode
    */
@@ -504,7 +504,7 @@ export const NodeService: GenService<{
     output: typeof GetNodeResponseSchema;
   },
   /**
-   * ListNodes answers nodes in the order of their enrolment, page by page.
+   * ListNodes returns nodes in the order of enrolment, page by page.
    *
    * @generated from rpc passthru.v1.NodeService.ListNodes
    */
@@ -514,8 +514,8 @@ export const NodeService: GenService<{
     output: typeof ListNodesResponseSchema;
   },
   /**
-   * UpdateNode changes the fields that update_mask names. ABORTED when the
-   * node is locked.
+   * UpdateNode changes the fields in update_mask. ABORTED when the node is
+   * locked.
    *
    * @generated from rpc passthru.v1.NodeService.UpdateNode
    */
@@ -535,8 +535,8 @@ export const NodeService: GenService<{
     output: typeof DeleteNodeResponseSchema;
   },
   /**
-   * LockNode reserves a node until UnlockNode: every exclusive call on it is
-   * answered with ABORTED meanwhile. ABORTED when the node is locked already.
+   * LockNode reserves a node until UnlockNode; exclusive calls on it fail with
+   * ABORTED meanwhile. ABORTED when the node is already locked.
    *
    * @generated from rpc passthru.v1.NodeService.LockNode
    */
@@ -546,9 +546,9 @@ export const NodeService: GenService<{
     output: typeof LockNodeResponseSchema;
   },
   /**
-   * UnlockNode ends a reservation that LockNode or the nodes file began. A
-   * reservation of a running call is not ended by it: FAILED_PRECONDITION;
-   * cancel the job instead. Unlocking a node that is not locked succeeds.
+   * UnlockNode releases a reservation taken by LockNode or the nodes file.
+   * FAILED_PRECONDITION for the reservation of a running call; cancel its job
+   * instead. Succeeds when the node is not locked.
    *
    * @generated from rpc passthru.v1.NodeService.UnlockNode
    */
