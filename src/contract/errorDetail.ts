@@ -12,18 +12,18 @@ import { ERROR_FACES } from './errorMapping.ts';
 import { reservationToMessage } from './reservation.ts';
 import { jsonToStruct } from './value.ts';
 
-/** The encoding of a status detail stays under so many bytes: longer trailers break gRPC clients. */
+/** The limit of an encoded status detail, in bytes: longer trailers break gRPC clients. */
 export const STATUS_DETAIL_BYTES = 4096;
 
 /**
- * The longest message, in bytes of UTF-8, that a status carries. It travels three times (grpc-message, percent-encoded;
- * the status; its detail), and with the detail it has to fit into the 8 KiB of headers that clients allow.
+ * The maximum length of a status message, in bytes of UTF-8. It is sent three times (percent-encoded grpc-message, status,
+ * detail) and must fit with the detail into the 8 KiB of headers that clients allow.
  */
 export const STATUS_MESSAGE_BYTES = 512;
 
 const SHORT_TEXT_BYTES = 256;
 
-/** `error` whole, as a job and a REST answer hold it. */
+/** Returns the full detail of `error`, as jobs and REST responses hold it. */
 export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
   return create(ErrorDetailSchema, {
     reason: ERROR_FACES[error.kind].reason,
@@ -37,8 +37,8 @@ export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
 }
 
 /**
- * `error` as the detail of a gRPC or Connect status: encoded it is under 4 KiB. When the whole is not, texts are cut,
- * and violations and ExtendedInfo entries are kept from the first on while they fit; `truncated` then says so.
+ * Returns the detail of `error` for a gRPC or Connect status, under 4 KiB when encoded. A longer one is truncated: texts are
+ * cut, and violations and ExtendedInfo entries are kept from the first on while they fit.
  */
 export function trimmedDetail(error: PassthruError): ErrorDetail {
   const whole = errorDetail(error);
@@ -73,16 +73,16 @@ export function trimmedDetail(error: PassthruError): ErrorDetail {
   return trimmed;
 }
 
-/** `text`, cut between characters so that it has at most `bytes` bytes of UTF-8, the ellipsis included. */
+/** Truncates `text` to at most `bytes` bytes of UTF-8, including the ellipsis, without splitting a character. */
 export function cutText(text: string, bytes: number): string {
   if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
   const ellipsis = '…';
-  // stream: true drops an incomplete character at the end.
+  // `stream: true` drops an incomplete character at the end.
   const kept = Buffer.from(text.slice(0, bytes)).subarray(0, bytes - Buffer.byteLength(ellipsis));
   return new TextDecoder().decode(kept, { stream: true }) + ellipsis;
 }
 
-/** Adds entries whole while they fit, then in short: what DSP0266 wants a user to see. */
+/** Adds entries in full while they fit, then only the members that DSP0266 defines for users. */
 function addExtendedInfo(trimmed: ErrorDetail, into: BmcError, from: BmcError): void {
   for (const entry of from.extendedInfo) {
     if (keepWhileItFits(trimmed, into.extendedInfo, entry)) continue;
@@ -106,7 +106,7 @@ function keepWhileItFits<T>(detail: ErrorDetail, list: T[], item: T): boolean {
   return false;
 }
 
-/** Spares encoding megabytes only to see that they are too long. */
+/** Avoids encoding megabytes only to find them too long. */
 function isSurelyLong(error: PassthruError): boolean {
   return error.message.length >= STATUS_DETAIL_BYTES || error.violations.length >= STATUS_DETAIL_BYTES;
 }

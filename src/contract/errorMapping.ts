@@ -1,22 +1,24 @@
+// The contract: converts values of the core to messages of proto/, and maps errors to REST and gRPC.
+
 import { Code } from '@connectrpc/connect';
 import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import type { ErrorKind } from '../core/errors.ts';
 
-/** How an error looks from outside. */
-export interface ErrorFace {
+/** The REST and gRPC forms of an error kind. */
+interface ErrorFace {
   /** HTTP status over REST. */
   status: number;
-  /** Ironic's side of the fault. */
+  /** The side at fault, as Ironic reports it. */
   faultcode: 'Client' | 'Server';
   /** Status code over gRPC, gRPC-Web and Connect. */
   code: Code;
   reason: ErrorReason;
 }
 
-/** Seconds that Retry-After tells a caller who got 429 or 503. */
+/** The value of Retry-After with 429 and 503, in seconds. */
 export const RETRY_AFTER_SECONDS = 1;
 
-/** The one table that maps an error's kind to its REST and gRPC faces. */
+/** The one table that maps the kinds of error to REST and gRPC. */
 export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   invalid_argument: client(400, Code.InvalidArgument, ErrorReason.INVALID_ARGUMENT),
   unknown_method: client(400, Code.InvalidArgument, ErrorReason.UNKNOWN_METHOD),
@@ -28,7 +30,7 @@ export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   job_not_found: client(404, Code.NotFound, ErrorReason.JOB_NOT_FOUND),
   subscription_not_found: client(404, Code.NotFound, ErrorReason.SUBSCRIPTION_NOT_FOUND),
   already_exists: client(409, Code.AlreadyExists, ErrorReason.ALREADY_EXISTS),
-  // Not 409: Ironic's clients repeat a 409, which means a locked node to them.
+  // Not 409: Ironic's clients retry a 409, which means a locked node to them.
   subscription_exists: client(400, Code.AlreadyExists, ErrorReason.SUBSCRIPTION_EXISTS),
   node_locked: client(409, Code.Aborted, ErrorReason.NODE_LOCKED),
   too_large: client(413, Code.ResourceExhausted, ErrorReason.TOO_LARGE),
@@ -38,19 +40,19 @@ export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   shutting_down: server(503, Code.Unavailable, ErrorReason.SHUTTING_DOWN),
   store_unavailable: server(503, Code.Unavailable, ErrorReason.STORE_UNAVAILABLE),
   identity_unavailable: server(503, Code.Unavailable, ErrorReason.IDENTITY_UNAVAILABLE),
-  // A REST caller who has gone sees no answer; the status is what the log shows (nginx's 499).
+  // The caller has disconnected; only the log shows the status (nginx's 499).
   cancelled: client(499, Code.Canceled, ErrorReason.CANCELLED),
   deadline_exceeded: server(504, Code.DeadlineExceeded, ErrorReason.DEADLINE_EXCEEDED),
   bmc_unreachable: server(500, Code.Unavailable, ErrorReason.BMC_UNREACHABLE),
   bmc_timeout: server(500, Code.DeadlineExceeded, ErrorReason.BMC_TIMEOUT),
   bmc_refused: server(500, Code.FailedPrecondition, ErrorReason.BMC_REFUSED),
   bmc_failed: server(500, Code.Internal, ErrorReason.BMC_FAILED),
-  // Nothing was sent, and the BMC may have room soon: the caller should repeat the call.
+  // Nothing was sent, and the BMC may have room soon, so that clients should retry.
   bmc_busy: server(503, Code.Unavailable, ErrorReason.BMC_BUSY),
-  // These last until someone changes the BMC or the node. Neither 409 nor UNAVAILABLE, which clients repeat.
+  // Permanent until the BMC or the node is changed. Neither 409 nor UNAVAILABLE, which clients retry.
   bmc_unsupported: server(500, Code.FailedPrecondition, ErrorReason.BMC_UNSUPPORTED),
   bmc_tls_failed: server(500, Code.FailedPrecondition, ErrorReason.BMC_TLS_FAILED),
-  // Not UNAVAILABLE, which clients repeat by themselves: the request may have been carried out.
+  // Not UNAVAILABLE, which clients retry: the request may have been executed.
   outcome_unknown: server(500, Code.DeadlineExceeded, ErrorReason.OUTCOME_UNKNOWN),
   driver_not_ready: server(500, Code.FailedPrecondition, ErrorReason.DRIVER_NOT_READY),
   worker_lost: server(500, Code.Internal, ErrorReason.WORKER_LOST),

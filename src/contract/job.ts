@@ -12,7 +12,7 @@ const STATES: Readonly<Record<JobState, JobStateEnum>> = {
   cancelled: JobStateEnum.CANCELLED,
 };
 
-/** `job` as the contract's message. */
+/** Converts `job` to its message. */
 export function jobToMessage(job: Job): JobMessage {
   return create(JobSchema, {
     id: job.id,
@@ -33,7 +33,7 @@ export function jobToMessage(job: Job): JobMessage {
   });
 }
 
-/** The state that a filter asks for: null for none, undefined when the number is no state that is known. */
+/** Returns the state of a filter; null when not set, undefined for an unknown number. */
 export function jobStateFromMessage(state: JobStateEnum): JobState | null | undefined {
   if (state === JobStateEnum.UNSPECIFIED) return null;
   return (Object.keys(STATES) as JobState[]).find((name) => STATES[name] === state);

@@ -6,7 +6,7 @@ import { maskSecrets } from '../core/secrets.ts';
 import { reservationToMessage } from './reservation.ts';
 import { jsonToStruct } from './value.ts';
 
-/** `node` as the contract's message, with the secrets of driver_info masked. */
+/** Converts `node` to its message, with the secrets of driver_info masked. */
 export function nodeToMessage(node: Node): NodeMessage {
   return create(NodeSchema, {
     uuid: node.uuid,

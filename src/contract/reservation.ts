@@ -7,7 +7,7 @@ import {
 } from '../../gen/passthru/v1/error_pb.ts';
 import type { Reservation } from '../core/reservation.ts';
 
-/** `reservation` as the contract's message. */
+/** Converts `reservation` to its message. */
 export function reservationToMessage(reservation: Reservation): ReservationMessage {
   return create(ReservationSchema, {
     holder: reservation.holder,

@@ -3,22 +3,22 @@ import { ListValueSchema, NullValue, StructSchema, type Value, ValueSchema } fro
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH } from '../core/json.ts';
 
 /**
- * `json` as a google.protobuf.Value. Never throws: what JSON cannot hold (NaN, an infinity) becomes null, as
- * JSON.stringify has it, and so does what lies under more than 30 arrays and objects, which no client could decode.
+ * Converts `json` to a google.protobuf.Value. NaN and infinities become null, as in JSON.stringify; so does what is nested
+ * in more than 30 arrays and objects, which clients could not decode. Never throws.
  */
 export function jsonToValue(json: Json, depth = MAX_DEPTH): Value {
   return create(ValueSchema, { kind: jsonToKind(json, depth) });
 }
 
 /**
- * `json` as the value of a field of type google.protobuf.Struct, which protobuf-es holds as a plain object: a copy in
- * which what a Struct cannot hold is null, see `jsonToValue`.
+ * Converts `json` to the value of a google.protobuf.Struct field, a plain object in protobuf-es. What a Struct cannot hold
+ * becomes null, see `jsonToValue`.
  */
 export function jsonToStruct(json: JsonObject): ProtoJsonObject {
   return storable(json, MAX_DEPTH) as ProtoJsonObject;
 }
 
-/** Whether every number in `json` is one that JSON can hold; a Struct in binary may bring NaN and infinities. */
+/** Whether all numbers in `json` are finite; a binary Struct may hold NaN and infinities. */
 export function isFiniteJson(json: Json): boolean {
   if (typeof json === 'number') return Number.isFinite(json);
   if (Array.isArray(json)) return json.every(isFiniteJson);
@@ -70,7 +70,7 @@ function storable(json: Json, depth: number): Json {
   }
 }
 
-/** Sets an own member; an assignment to `__proto__` would be lost. */
+/** Sets an own member. An assignment to `__proto__` would be lost. */
 function define<T>(target: Record<string, T>, key: string, value: T): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });

@@ -1,3 +1,5 @@
+// The core: dispatches calls, locks nodes, runs jobs. Knows no HTTP, Protobuf or SQL.
+
 import type { Caller } from './caller.ts';
 import type { HardwareType } from './hardware.ts';
 import type { Job, JobState } from './job.ts';

@@ -24,7 +24,7 @@ const errors = fc
     });
   });
 
-test('whatever an error holds, its status detail is under 4 KiB, and whole unless it says that it was cut', () => {
+test('a status detail of any error is under 4 KiB, and complete unless marked as truncated', () => {
   fc.assert(
     fc.property(errors, (error) => {
       const detail = trimmedDetail(error);
@@ -36,7 +36,7 @@ test('whatever an error holds, its status detail is under 4 KiB, and whole unles
   );
 });
 
-test('what cannot be stored in a Struct does not break an error: NaN, an infinity and depth become null', () => {
+test('values that a Struct cannot hold (NaN, infinities, deep nesting) become null', () => {
   let deep: Json = 1;
   for (let level = 0; level < 5000; level++) deep = [deep];
   const entry = { Message: 'm', nan: Number.NaN, infinity: Number.POSITIVE_INFINITY, deep } as JsonObject;
@@ -45,7 +45,7 @@ test('what cannot be stored in a Struct does not break an error: NaN, an infinit
   toBinary(ErrorDetailSchema, detail);
 });
 
-test('a text is cut between characters', () => {
+test('a text is truncated between characters', () => {
   expect(cutText('abc', 3)).toBe('abc');
   expect(cutText('abcdef', 5)).toBe('ab…');
   expect(cutText('😀😀', 7)).toBe('😀…');

@@ -223,8 +223,5 @@ function checkKey(key: string): void {
 }
 
 function otherCall(): PassthruError {
-  const description = 'idempotency_key was used for another call within a day; choose a new one';
-  return new PassthruError('invalid_argument', description, {
-    violations: [{ field: 'idempotency_key', description }],
-  });
+  return invalidArgument('idempotency_key', 'idempotency_key was used for another call within a day; choose a new one');
 }

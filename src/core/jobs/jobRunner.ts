@@ -1,3 +1,5 @@
+// Jobs: runs asynchronous methods, stores their progress and end, and publishes both to watchers.
+
 import { type Caller, checkOwner } from '../caller.ts';
 import type { Jobs, JobsQuery } from '../core.ts';
 import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';

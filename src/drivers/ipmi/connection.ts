@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { pythonText } from '../../core/arguments.ts';
-import { PassthruError } from '../../core/errors.ts';
+import { invalidArgument, type PassthruError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
 import { parseByte } from './byteText.ts';
@@ -176,7 +176,5 @@ function textOf(value: Json | undefined): string | null {
 }
 
 function fault(key: string, description: string): PassthruError {
-  return new PassthruError('invalid_argument', description, {
-    violations: [{ field: `driver_info.${key}`, description }],
-  });
+  return invalidArgument(`driver_info.${key}`, description);
 }

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Job } from '../../../src/core/job.ts';
@@ -13,11 +13,12 @@ const job = (id: string) => ({ id, nodeUuid: null, method: 'work' }) as Job;
 /** Makes AbandonedJobs on a store with this `endJob`, in which the jobs `stored` run. */
 function abandonedJobs(endJob: (id: string) => number | null, stored: () => string[] = () => [], shared = true) {
   const asked: string[] = [];
+  const closing = new AbortController();
   let searches = 0;
   const ended: [string, number][] = [];
   const store = {
     shared,
-    closed: new AbortController().signal,
+    closed: closing.signal,
     async endJob({ id }: { id: string }) {
       asked.push(id);
       return endJob(id);
@@ -36,7 +37,7 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
     (...given) => void ended.push(given),
     () => world.time,
   );
-  return { jobs, asked, ended, world, searches: () => searches };
+  return { jobs, asked, ended, world, searches: () => searches, close: () => closing.abort() };
 }
 
 test('after an outage one job at a time is tried until the store responds, then all are ended', async () => {
@@ -106,4 +107,15 @@ describe('a job that was never stored is looked for', () => {
     await jobs.lookAgain();
     expect(searches()).toBe(1);
   });
+});
+
+test('nothing is tried after the store is closed', async () => {
+  const { jobs, asked, close } = abandonedJobs(() => {
+    throw unavailable;
+  });
+  jobs.add(job('a'), 'conductor');
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  close();
+  await sleep(1200);
+  expect(asked).toHaveLength(1);
 });

@@ -3,7 +3,7 @@ import { PassthruError } from '../../../src/core/errors.ts';
 import { nodeCall, operator, startCore, startJob, watchToEnd } from '../harness.ts';
 
 describe('an asynchronous call', () => {
-  test('answers its job, which keeps the result and frees the node at its end', async () => {
+  test('returns its job, which stores the result and releases the node at its end', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     expect(job).toMatchObject({
@@ -44,7 +44,7 @@ describe('an asynchronous call', () => {
     (await hardware.call(1)).finish(null);
   });
 
-  test('goes on when its caller leaves', async () => {
+  test('continues when its caller disconnects', async () => {
     const { core, hardware } = await startCore();
     const caller = new AbortController();
     const job = await startJob(core, nodeCall('work', { signal: caller.signal }));
@@ -64,7 +64,7 @@ describe('an asynchronous call', () => {
     await startJob(core, nodeCall('shared_work'));
   });
 
-  test('whose handler throws by mistake fails without telling the internal text', async () => {
+  test('whose handler has a defect fails without exposing the internal text', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     (await hardware.call(0)).fail(new TypeError('secret internals'));
@@ -75,7 +75,7 @@ describe('an asynchronous call', () => {
 });
 
 describe('progress', () => {
-  test('is kept as revisions, at most five a second, and the last report is never lost', async () => {
+  test('is stored as revisions, at most five a second, and the last report is never lost', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const call = await hardware.call(0);
@@ -120,14 +120,14 @@ describe('a watcher', () => {
     expect((await watchToEnd(core, job.id)).map((state) => state.revision)).toEqual([3]);
   });
 
-  test('of a job that does not exist is told so', async () => {
+  test('of a job that does not exist gets job_not_found', async () => {
     const { core } = await startCore();
     for (const id of ['0190c8d0-0000-7000-8000-000000000000', 'no-uuid']) {
       await expect(watchToEnd(core, id)).rejects.toMatchObject({ kind: 'job_not_found' });
     }
   });
 
-  test('ends with its signal, while the job goes on', async () => {
+  test('ends with its signal, while the job continues', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const watcher = new AbortController();
@@ -155,7 +155,7 @@ describe('a watcher', () => {
 });
 
 describe('cancelling', () => {
-  test('stops the work, ends the job as cancelled and frees the node', async () => {
+  test('stops the work, ends the job as cancelled and releases the node', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     await hardware.call(0);
@@ -167,7 +167,7 @@ describe('cancelling', () => {
     expect(await core.nodes.get('n1')).toMatchObject({ reservation: null, lastError: null });
   });
 
-  test('a job that has ended answers it as it is', async () => {
+  test('a job that has ended returns it unchanged', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     (await hardware.call(0)).finish('kept');
@@ -194,7 +194,7 @@ test('jobs are listed newest first, page by page, by node and state', async () =
   await expect(ids({ node: 'absent' })).rejects.toMatchObject({ kind: 'node_not_found' });
 });
 
-test('shutdown waits for what ends in time, ends the rest and records it, and refuses new calls', async () => {
+test('shutdown waits for jobs that end in time, aborts and stores the others, and refuses new calls', async () => {
   const { core, hardware } = await startCore(['n1', 'n2']);
   const ending = await startJob(core, nodeCall('work'));
   const hanging = await startJob(core, nodeCall('work', { node: 'n2' }));
