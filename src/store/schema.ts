@@ -75,7 +75,7 @@ export interface JobsTable {
   requested_by: string;
   /** The conductor that runs it. */
   owner: string;
-  /** Who has asked for its end; null when nobody has. */
+  /** Who requested cancellation; null if no one did. */
   cancel_requested_by: string | null;
 }
 

@@ -7,8 +7,8 @@ export class ConnectionLost extends Error {
 }
 
 /**
- * The SQLSTATEs (PostgreSQL's documentation, appendix A), whole or by their class, that are trouble outside of this
- * program, in words. The first that fits counts.
+ * The SQLSTATEs (PostgreSQL's documentation, appendix A), whole or by their class, with causes outside of this
+ * program, in words. The first match counts.
  */
 const CAUSES: [code: string, words: string][] = [
   ['08', 'the connection to the database broke'],
@@ -36,7 +36,7 @@ const UNIQUE_VIOLATION = '23505';
 
 /**
  * What `error` of node-postgres says, as an error of kind `store_unavailable` without SQL text, parameters or address;
- * null when the error is no trouble of the database but a defect.
+ * null when the error is a defect of this program.
  */
 export function postgresError(error: unknown): PassthruError | null {
   const cause = error instanceof ConnectionLost ? 'the database does not respond' : causeOf(sqlState(error));

@@ -27,7 +27,7 @@ const IDLE_IN_TRANSACTION_TIMEOUT = 10_000;
 /** Milliseconds of silence after which the system asks whether the other side is still there. */
 const KEEPALIVE_DELAY = 10_000;
 
-/** Milliseconds after which a connection that nobody uses is closed. */
+/** Milliseconds after which a connection that is idle is closed. */
 const IDLE_TIMEOUT = 60_000;
 
 /** The type `bigint`, which holds times and fences, all far below 2^53. */
@@ -85,7 +85,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
     },
   };
   const pool = new pg.Pool(options);
-  // A connection that broke while nobody used it. It is gone from the pool; the next one who needs one makes it.
+  // An idle connection broke. The pool has dropped it and opens another when needed.
   pool.on('error', (error: Error & { client?: unknown }) => {
     // The connection itself, with what it knows of the server; an error is logged with all that it has.
     delete error.client;

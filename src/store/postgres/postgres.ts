@@ -112,9 +112,9 @@ async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => 
 function fail(error: unknown, shown: string): never {
   const fault = FAULTS.get(sqlState(error) ?? '');
   if (fault !== undefined) throw unusable(shown, fault, error);
-  const trouble = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresError(error)?.message;
-  if (trouble === undefined) throw error;
-  throw new PassthruError('store_unavailable', `store: ${shown} cannot be reached: ${trouble}`, { cause: error });
+  const reason = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresError(error)?.message;
+  if (reason === undefined) throw error;
+  throw new PassthruError('store_unavailable', `store: ${shown} cannot be reached: ${reason}`, { cause: error });
 }
 
 function unusable(shown: string, why: string, cause?: unknown): PassthruError {

@@ -1,6 +1,6 @@
 import { PassthruError } from '../../core/errors.ts';
 
-/** SQLite's primary result codes (sqlite.org/rescode.html) that are trouble outside of this program, in words. */
+/** SQLite's primary result codes (sqlite.org/rescode.html) with causes outside of this program, in words. */
 const CAUSES = new Map([
   [5, 'the database is locked by another program'],
   [6, 'the database is locked'],
@@ -18,7 +18,7 @@ const SQLITE_CONSTRAINT_UNIQUE = 2067;
 
 /**
  * What `error` of node:sqlite says, as an error of kind `store_unavailable` without SQL text or parameters; null when
- * the error is no trouble of the database but a defect.
+ * the error is a defect of this program.
  */
 export function sqliteError(error: unknown): PassthruError | null {
   const code = resultCode(error);

@@ -7,7 +7,7 @@ interface Waiting<S> {
 
 /** The connection that the statements of a group run on, one group at a time. */
 export interface GroupConnection<S> {
-  /** Calls `work`, which does not wait for anything, when nobody else has the connection: at once where it is free. */
+  /** Calls `work`, which is synchronous, when the connection is free: at once if it is. */
   whenFree(work: () => void): void;
   begin(): void;
   commit(): void;
