@@ -23,7 +23,7 @@ describe.skipIf('missing' in suite)("Connect's conformance suite", () => {
       const { stdout } = await run(suite.program, [...words, ...server], { timeout: LIMIT_MS, maxBuffer: 1e8 });
       const [, passed, failed] = /(\d+) passed, (\d+) failed/.exec(stdout) ?? [];
       expect(Number(failed)).toBe(0);
-      // As many as the configuration asks for: fewer would mean that it is not read.
+      // As many as the configuration selects: fewer would mean that it is not read.
       expect(Number(passed)).toBeGreaterThan(3000);
     },
     LIMIT_MS,

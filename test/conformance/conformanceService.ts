@@ -13,7 +13,7 @@ import type { RpcServices } from '../../src/rpc/routes.ts';
 
 const PACKAGE = 'connectrpc.conformance.v1';
 
-/** What a message of the suite asks for; the descriptors come with the suite, so that nothing is generated of them. */
+/** A header as messages of the suite specify it. The descriptors come with the suite, so no code is generated for them. */
 interface ProtoHeader {
   name: string;
   value: string[];
@@ -48,7 +48,7 @@ interface StreamDefinition {
 type Asked<D> = Message & { responseDefinition?: D; fullDuplex?: boolean };
 
 /**
- * The suite's own service, which answers as each request asks, in place of the service's.
+ * Returns the suite's own service, which responds as each request specifies.
  * @param descriptors of the suite's .proto files
  */
 export function conformanceServices(descriptors: FileRegistry): RpcServices {
@@ -66,7 +66,7 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
     } as Record<string, unknown>);
   }
 
-  /** An answer, with what the server has seen when the suite is to be told. */
+  /** A response, with the request as the server saw it if `info` is given. */
   function payload(info: Message | undefined, data?: Uint8Array) {
     return { payload: create(Payload, { requestInfo: info, data } as Record<string, unknown>) };
   }
@@ -81,7 +81,7 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
     );
   }
 
-  async function answerOnce(definition: UnaryDefinition | undefined, requests: Message[], context: HandlerContext) {
+  async function respondOnce(definition: UnaryDefinition | undefined, requests: Message[], context: HandlerContext) {
     setHeaders(context, definition);
     const info = requestInfo(context, requests);
     if (definition === undefined) return payload(info);
@@ -92,18 +92,18 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
   }
 
   const unary = (request: Asked<UnaryDefinition>, context: HandlerContext) =>
-    answerOnce(request.responseDefinition, [request], context);
+    respondOnce(request.responseDefinition, [request], context);
 
   async function clientStream(requests: AsyncIterable<Asked<UnaryDefinition>>, context: HandlerContext) {
     const seen: Asked<UnaryDefinition>[] = [];
     for await (const request of requests) seen.push(request);
-    return answerOnce(seen[0]?.responseDefinition, seen, context);
+    return respondOnce(seen[0]?.responseDefinition, seen, context);
   }
 
   async function* serverStream(request: Asked<StreamDefinition>, context: HandlerContext) {
     const definition = request.responseDefinition;
     setHeaders(context, definition);
-    yield* answerRest(definition, 0, [request], context);
+    yield* respondRest(definition, 0, [request], context);
   }
 
   async function* bidiStream(requests: AsyncIterable<Asked<StreamDefinition>>, context: HandlerContext) {
@@ -119,18 +119,18 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
       }
       unseen.push(request);
       if (!first.fullDuplex) continue;
-      // As long as there are answers, one for each request when it comes.
+      // While there are responses, one for each request as it arrives.
       if (definition === undefined || answered >= definition.responseData.length) break;
       await sleep(definition.responseDelayMs);
       yield payload(requestInfo(context, unseen), definition.responseData[answered]);
       answered += 1;
       unseen = [];
     }
-    yield* answerRest(definition, answered, unseen, context);
+    yield* respondRest(definition, answered, unseen, context);
   }
 
-  /** The answers from `first` on, of which the very first tells what the server has seen, and the error. */
-  async function* answerRest(
+  /** Yields the responses from `first` on, the very first with the requests as the server saw them; then throws the error. */
+  async function* respondRest(
     definition: StreamDefinition | undefined,
     first: number,
     requests: Message[],

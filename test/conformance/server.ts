@@ -13,11 +13,11 @@ import { serveApis } from '../../src/service.ts';
 import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
 import { conformanceServices } from './conformanceService.ts';
 
-// The server under test, which Connect's conformance suite starts: it reads a ServerCompatRequest, listens as that asks,
-// and answers where. The first word is the file of the suite's descriptors; the second, `late`, lets it be known who
-// calls only after the call has begun, as with HTTP Basic or Keystone.
+// The server under test, started by Connect's conformance suite: it reads a ServerCompatRequest, listens accordingly, and
+// writes its address. The first argument is the file of the suite's descriptors; the second, `late`, makes authentication
+// finish only after the call has begun, as with HTTP Basic or Keystone.
 
-/** What stands before a message: its length. */
+/** The bytes before a message: its length. */
 const LENGTH_BYTES = 4;
 
 interface ServerCompatRequest {
@@ -41,7 +41,7 @@ const late = new Access({
 const { url } = await serveApis({
   host: '127.0.0.1',
   port: 0,
-  // The suite's service has none.
+  // The suite's service does not use it.
   core: {} as Core,
   services: conformanceServices(descriptors),
   access: identity === 'late' ? late : OPEN_ACCESS,
@@ -67,10 +67,10 @@ const answer = toBinary(
 const length = Buffer.alloc(LENGTH_BYTES);
 length.writeUInt32BE(answer.length);
 process.stdout.write(Buffer.concat([length, answer]));
-// The suite ends it when it has seen enough.
+// The suite sends it when it is done.
 process.on('SIGTERM', () => process.exit());
 
-/** The listener takes its certificates from files. */
+/** Writes the certificates to files, as the listener expects. */
 function writeTls({ cert, key }: { cert: Uint8Array; key: Uint8Array }, clientCa: Uint8Array): ListenerTls {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-conformance-'));
   process.once('exit', () => rmSync(folder, { recursive: true }));

@@ -10,11 +10,11 @@ const run = promisify(execFile);
 const MODULE = 'connectrpc.com/conformance';
 const VERSION = 'v1.0.7';
 
-/** Connect's conformance suite on this machine, or why it is not here. */
+/** Connect's conformance suite on this machine, or the reason why it is missing. */
 export type Suite = { program: string; descriptors: string } | { missing: string };
 
 /**
- * The suite, built on first use and kept in the user's cache: its program, and a FileDescriptorSet of its .proto files.
+ * Returns the suite, built on first use into the user's cache: its program, and a FileDescriptorSet of its .proto files.
  */
 export async function conformanceSuite(): Promise<Suite> {
   const folder = join(dirname(cacheFolder()), `connectconformance-${VERSION}`);
@@ -24,7 +24,7 @@ export async function conformanceSuite(): Promise<Suite> {
     return suite;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { missing: code === 'ENOENT' ? 'there is no Go here' : message.trim() };
+    return { missing: code === 'ENOENT' ? 'Go is not installed' : message.trim() };
   }
 }
 
@@ -32,7 +32,7 @@ async function build(folder: string): Promise<void> {
   mkdirSync(dirname(folder), { recursive: true });
   const fresh = mkdtempSync(`${folder}.`);
   try {
-    // A Go that is older than the module asks for says so, and fetches none by itself.
+    // A Go older than the module requires fails with a message, and does not download a newer one.
     const env = { ...process.env, GOBIN: fresh, GOTOOLCHAIN: 'local' };
     await run('go', ['install', `${MODULE}/cmd/connectconformance@${VERSION}`], { env });
     const { stdout } = await run('go', ['mod', 'download', '-json', `${MODULE}@${VERSION}`], { env });
@@ -42,7 +42,7 @@ async function build(folder: string): Promise<void> {
     renameSync(fresh, folder);
   } catch (error) {
     rmSync(fresh, { recursive: true });
-    // Another process has built it meanwhile.
+    // Another process has built it in the meantime.
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
 }

@@ -9,7 +9,7 @@ import { Access } from '../../src/auth/access.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 import { detailOf, WAYS } from '../rpc/ways.ts';
 
-/** Believes the name that a caller gives; one who gives none is greedy. */
+/** Accepts the name in a caller's token; callers without a token are `greedy`. */
 const access = new Access({
   challenge: null,
   async authenticate({ authToken }) {
@@ -30,7 +30,7 @@ function show(token: string): Promise<Response> {
   return fetch(`${service.url}/v1/nodes`, { headers: { ...ironic, 'X-Auth-Token': token } });
 }
 
-/** Begins a call on `node` that stays until it is left. */
+/** Starts a call on `node` that runs until it is aborted. */
 async function staying(node: string, token: string): Promise<AbortController> {
   const controller = new AbortController();
   const url = `${service.url}/v1/nodes/${node}/vendor_passthru?method=until_aborted`;

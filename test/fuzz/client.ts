@@ -4,23 +4,23 @@ import { Pool } from 'undici';
 import type { HttpInput } from './restInputs.ts';
 import type { GrpcInput } from './rpcInputs.ts';
 
-/** What an input was answered. */
+/** The response to an input. */
 export interface Told {
-  /** The HTTP status; null when the connection or the stream was ended instead. */
+  /** The HTTP status; null when the connection or stream was closed instead. */
   status: number | null;
-  /** The status of gRPC; null when there is none. */
+  /** The gRPC status; null when absent. */
   grpcStatus: string | null;
-  /** Everything that was said: headers and body. */
+  /** The whole response: headers and body. */
   text: string;
 }
 
-/** How long an answer may take before it counts as never coming, in milliseconds. */
+/** The time limit of a response, in ms. */
 const PATIENCE = 15_000;
 
-/** How long what is still open is listened to once it has begun to answer, in milliseconds: it may be a stream. */
+/** How long an open response is read after its first byte, in ms: it may be a stream. */
 const STREAM_TIME = 5;
 
-/** Sends inputs over connections that are kept. */
+/** Sends inputs over kept-alive connections. */
 export class FuzzClient {
   readonly #url: URL;
   readonly #pool: Pool;
@@ -36,7 +36,7 @@ export class FuzzClient {
     await this.#pool.destroy();
   }
 
-  /** @throws when no answer came */
+  /** @throws when there is no response */
   async http({ verb, path, headers, body }: HttpInput): Promise<Told> {
     const end = new AbortController();
     const {
@@ -84,7 +84,7 @@ export class FuzzClient {
     return told;
   }
 
-  /** Sends `bytes` over a connection of their own, and says no more. */
+  /** Sends `bytes`, and nothing else, over a new connection. */
   async raw(bytes: Uint8Array): Promise<Told> {
     const socket = connect(Number(this.#url.port), this.#url.hostname);
     let text = '';

@@ -22,16 +22,16 @@ import { rawHttp1, restInput } from './restInputs.ts';
 import { connectInput, grpcInput, rawHttp2 } from './rpcInputs.ts';
 import { NODES } from './words.ts';
 
-/** How many inputs are sent; CI sends 100,000. */
+/** The number of inputs; CI sends 100,000. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 5000);
-/** How many of them are under way at once. */
+/** The number of concurrent inputs. */
 const AT_ONCE = 50;
-/** How many pass between two times that what they made is removed. */
+/** The number of inputs between two cleanups. */
 const ROUND = 2000;
-/** The same inputs again: FUZZ_SEED. */
+/** Reproduces a run: FUZZ_SEED. */
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 
-/** What only those who run the service may read. */
+/** Text that only operators may see. */
 const INTERNALS =
   /\bat .{1,80}[:(]\d+:\d+|\.[jt]s:\d|node:(?:internal|http)|node_modules|(?:Type|Range|Reference|Syntax)Error|Cannot read prop|is not (?:a function|iterable)|SQLITE_|sqlite/;
 
@@ -39,7 +39,7 @@ let store: Store;
 let core: Core;
 let listener: Listener;
 let client: FuzzClient;
-/** What was logged as a defect. */
+/** The defects in the log. */
 const defects: object[] = [];
 const log: Logger = {
   debug() {},
@@ -71,7 +71,7 @@ afterAll(async () => {
   await store.close();
 });
 
-/** Removes what the inputs have made, and puts the nodes back that they aim at. */
+/** Removes what the inputs have created, and restores the nodes that they target. */
 async function tidy(): Promise<void> {
   const signal = new AbortController().signal;
   const page = { limit: 1000, marker: null, sortKey: 'uuid', sortDirection: 'asc' } as const;
@@ -86,7 +86,7 @@ async function tidy(): Promise<void> {
   await core.nodes.lock('held-1', { holder: 'somebody', lockWait: 0, caller: ANONYMOUS, signal });
 }
 
-/** Inputs of every kind, each as what sends it. */
+/** Inputs of every kind, as functions that send one. */
 const input = fc.oneof(
   { weight: 40, arbitrary: restInput.map((input) => ({ kind: 'REST', input, send: () => client.http(input) })) },
   { weight: 30, arbitrary: connectInput.map((input) => ({ kind: 'Connect', input, send: () => client.http(input) })) },
@@ -95,15 +95,15 @@ const input = fc.oneof(
   { weight: 2, arbitrary: rawHttp1.map((input) => ({ kind: 'HTTP/1.1', input, send: () => client.raw(input) })) },
 );
 
-/** What is wrong with an answer; null when nothing is. */
+/** Returns the fault of a response; null when there is none. */
 function fault({ status, grpcStatus, text }: Told): string | null {
   if (INTERNALS.test(text)) return 'it shows internals';
   if (text.includes(INTERNAL_MESSAGE)) return 'it is a defect';
   if (status !== null && status >= 500 && status !== 501 && status !== 503 && status !== 504 && status !== 505) {
-    // Connect's statuses of a message that cannot be decoded in binary.
+    // Connect's statuses for a binary message that cannot be decoded.
     if (!text.includes('"internal"')) return 'its status is that of a defect';
   }
-  // 2 is UNKNOWN. What cannot be decoded may be 13, INTERNAL.
+  // 2 is UNKNOWN. A message that cannot be decoded may be 13, INTERNAL.
   return grpcStatus === '2' ? 'its status is UNKNOWN' : null;
 }
 
@@ -127,7 +127,7 @@ function inspect(input: object): string {
   );
 }
 
-/** Jobs that run, and reservations that no `LockNode` made. */
+/** Returns the running jobs and the reservations not made by `LockNode`. */
 async function leftovers(): Promise<object[]> {
   const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null });
   const nodes = await core.nodes.list({ limit: 100_000, marker: null, sortKey: 'uuid', sortDirection: 'asc' });
@@ -154,7 +154,7 @@ test(`${RUNS} inputs: no response is a defect or shows internals, and no lock, j
     heaps.push(heapAfterCollection());
   }
   expect((await fetch(`${listener.url}/healthz`)).status).toBe(200);
-  // The first third warms up: caches, compiled code. Medians, since a collection now and then leaves something.
+  // The first third warms up caches and compiled code. Medians, since not every garbage collection is complete.
   const third = Math.max(1, Math.floor(heaps.length / 3));
   const growth = median(heaps.slice(-third)) - median(heaps.slice(third, 2 * third));
   if (heaps.length >= 9) expect(growth).toBeLessThan(4 * 1024 * 1024);

@@ -83,14 +83,14 @@ const body = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
 );
 
-/** Requests for every route, right ones among them. */
+/** Requests for every route, some of them valid. */
 export const restInput: fc.Arbitrary<HttpInput> = fc
   .record({ verb: fc.constantFrom(...VERBS), path, query, headers, body })
   .map(({ verb, path, query, headers, body }) => ({
     verb,
     path: `${path}${query === '' ? '' : `?${query}`}`.replaceAll(/[^\x21-\x7e]/g, '%C3%A4'),
     headers,
-    // undici sends none with these.
+    // undici does not send a body with these.
     body: verb === 'GET' || verb === 'HEAD' || verb === 'TRACE' ? null : body,
   }));
 
@@ -123,7 +123,7 @@ const line = fc.oneof(
   oddText,
 );
 
-/** What comes over a connection that speaks HTTP/1.1, or nearly. */
+/** The bytes of a connection that speaks HTTP/1.1, or nearly. */
 export const rawHttp1: fc.Arbitrary<Uint8Array> = mutated(
   fc
     .tuple(line, fc.array(line, { maxLength: 8 }))

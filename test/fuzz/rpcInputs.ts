@@ -42,7 +42,7 @@ function fieldJson(field: DescField, depth: number): fc.Arbitrary<unknown> {
   return fc.oneof(ident, fc.constantFrom('JOB_STATE_FAILED', 'POST'));
 }
 
-/** A message as proto3 JSON, mostly one of its type. */
+/** A message in proto3 JSON, mostly of its type. */
 function messageJson(message: DescMessage, depth = 2): fc.Arbitrary<Record<string, unknown>> {
   const fields = message.fields.map((field) => [
     field.jsonName,
@@ -66,7 +66,7 @@ const connectHeaders = fc.record(
   { requiredKeys: ['Content-Type'] },
 );
 
-/** A message behind its head (gRPC over HTTP/2, Length-Prefixed-Message), whose flags and length may be wrong. */
+/** A message in its envelope (gRPC over HTTP/2, Length-Prefixed-Message), whose flags and length may be wrong. */
 function enveloped(message: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const flags = fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.nat(255));
   const surplus = fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: -5, max: 2 ** 31 }));
@@ -162,7 +162,7 @@ const rightFrames = fc.constantFrom(
   ...[frame(0, 0, 3, Buffer.from('{}')), frame(0, END_STREAM, 3, Buffer.from('{')), frame(6, 0, 0, Buffer.alloc(8))],
 );
 
-/** What comes over a connection that speaks HTTP/2, or nearly. */
+/** The bytes of a connection that speaks HTTP/2, or nearly. */
 export const rawHttp2: fc.Arbitrary<Uint8Array> = fc
   .array(fc.oneof(anyFrame, rightFrames), { minLength: 1, maxLength: 10 })
   .map((frames) => new Uint8Array(Buffer.concat([HELLO, ...frames])));

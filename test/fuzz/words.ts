@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 
-/** The nodes that are there whatever the inputs do, one of them locked by hand. */
+/** The nodes that exist whatever the inputs do, one of them locked by LockNode. */
 export const NODES = ['n1', 'n2', 'n3', 'held-1'];
 
 const UUID = '99999999-9999-4999-8999-999999999999';
 
-/** Texts that programs like this one have stumbled over. */
+/** Strings known to break programs like this one. */
 export const oddText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 20 }),
@@ -13,7 +13,7 @@ export const oddText = fc.oneof(
   fc.constantFrom('%', '%00', '{{x}}', 'null', 'NaN', '-0', '1e999', '9'.repeat(30), 'x'.repeat(5000), '\u202e', 'ß'),
 );
 
-/** What names something, or might. */
+/** Names of existing and absent things. */
 export const ident = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...NODES) },
   { weight: 2, arbitrary: fc.constantFrom(UUID, UUID.toUpperCase(), 'fake-hardware', 'test', 'nobody', 'fuzz-host') },
@@ -29,7 +29,7 @@ export const method = fc.oneof(
   { weight: 1, arbitrary: oddText },
 );
 
-/** Any JSON value, deep ones among them. */
+/** Any JSON value, including deep ones. */
 export const json: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   oddText,
@@ -45,7 +45,7 @@ export const jsonObject = fc.oneof(
   { weight: 2, arbitrary: fc.dictionary(oddText, json, { maxKeys: 3 }) },
 );
 
-/** `bytes` with some of them changed, cut or added. */
+/** `bytes` with some of them changed, removed or added. */
 export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const change = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom('set', 'cut', 'add'));
   return fc.tuple(bytes, fc.array(change, { maxLength: 3 })).map(([original, changes]) => {
@@ -61,5 +61,5 @@ export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Arra
   });
 }
 
-/** What a header may hold, as HTTP sees it. */
+/** Values that HTTP allows in a header. */
 export const headerValue = oddText.map((text) => text.replaceAll(/[^\x20-\x7e]/g, '?').trim());

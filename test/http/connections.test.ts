@@ -21,7 +21,7 @@ afterEach(async () => {
   await service[Symbol.asyncDispose]();
 });
 
-/** A connection that says nothing, of the peer with that address. */
+/** Opens a silent connection from that address. */
 async function silent(localAddress = '127.0.0.1'): Promise<Socket> {
   const socket = connect({ port: Number(new URL(service.url).port), host: '127.0.0.1', localAddress });
   socket.on('error', () => {});
@@ -30,7 +30,7 @@ async function silent(localAddress = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
-/** Resolves when the service has ended the connection. */
+/** Resolves when the service has closed the connection. */
 function closing(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
@@ -43,7 +43,7 @@ async function health(localAddress = '127.0.0.1'): Promise<number | undefined> {
   return answer.statusCode;
 }
 
-/** Begins a call that stays, on a connection of its own. */
+/** Starts a call that stays open, on a new connection. */
 async function staying(): Promise<Socket> {
   const socket = await silent();
   socket.write('POST /v1/nodes/n1/vendor_passthru?method=until_aborted HTTP/1.1\r\nHost: a\r\n');

@@ -24,7 +24,7 @@ afterEach(async () => {
   await service[Symbol.asyncDispose]();
 });
 
-/** Sends frames for as long as the connection is there, and at most `most`; answers how many it took. */
+/** Sends at most `most` frames while the connection is open; returns how many were sent. */
 async function send(make: (index: number) => Buffer, most: number, batch = 250): Promise<number> {
   const closed = new Promise<void>((resolve) => abuser.once('close', () => resolve()));
   abuser.resume();
@@ -143,7 +143,7 @@ test('an old HTTP/2 connection gets GOAWAY, and its open streams finish', async 
   await once(watch, 'response');
   const [code] = await goaway;
   expect(code).toBe(0);
-  // Pings that nobody sends any more are not waited for.
+  // Node sends no more pings on a closed session.
   await sleep(5 * limits.pingInterval);
   service.nextStep();
   await expect.poll(async () => (await service.core.jobs.get(job.id)).revision).toBe(2);

@@ -13,7 +13,7 @@ export const FRAME = {
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
-/** How a client begins, its empty SETTINGS included. */
+/** The start of a client's connection, including an empty SETTINGS. */
 export const HELLO = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(FRAME.settings, 0, 0)]);
 
 /** `GET /` and `POST /` at the authority `a`, by HPACK's static table. */

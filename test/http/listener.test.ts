@@ -41,7 +41,7 @@ function openSocket(): Socket {
   return socket;
 }
 
-/** Resolves with what the peer sent when it has closed the connection. */
+/** Resolves with the received data when the peer has closed the connection. */
 async function closing(socket: Socket): Promise<string> {
   let received = '';
   socket.on('data', (chunk) => {

@@ -26,7 +26,7 @@ const PLAIN = enveloped(MESSAGE);
 
 /** What Connect's handler was given; null when it was not needed. */
 let handedOn: Buffer | null;
-/** Why reading what it was given failed. */
+/** The error with which reading its body failed. */
 let failure: unknown;
 let contexts: HandlerContext[];
 let answer: (node: string) => string;

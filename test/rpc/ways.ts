@@ -33,7 +33,7 @@ export interface Way extends Disposable {
   ): AsyncIterable<MessageShape<O>>;
 }
 
-/** Each way in, by the client that is used on it. */
+/** The protocols, by the client used for each. */
 export const WAYS: Record<string, (url: string) => Way> = {
   'Connect with JSON': (url) => overTransport(createWebTransport({ baseUrl: url })),
   'Connect in binary over HTTP/2': (url) =>
@@ -43,7 +43,7 @@ export const WAYS: Record<string, (url: string) => Way> = {
   'gRPC by connect-node': (url) => overTransport(createGrpcTransport({ baseUrl: url })),
 };
 
-/** The ErrorDetail that `error` carries. */
+/** Returns the ErrorDetail of `error`. */
 export function detailOf(error: unknown): ErrorDetail {
   const [detail] = ConnectError.from(error).findDetails(ErrorDetailSchema);
   if (detail === undefined) throw new Error(`no ErrorDetail in ${error}`);

@@ -11,7 +11,7 @@ import { type Fleet, QUIRKS, startFleet } from '../../src/sim/index.ts';
 import { operator } from '../core/harness.ts';
 import { selfSigned } from '../sim/selfSigned.ts';
 
-// What a caller of either protocol sees of a BMC that lacks a service, is busy, or is not trusted.
+// The errors over REST and gRPC for a BMC that lacks a service, is busy, or is not trusted.
 
 let service: Service;
 const fleets: Fleet[] = [];
@@ -100,7 +100,7 @@ test('a BMC that is too busy for a request to be sent is an error that clients m
     const headers = { 'X-OpenStack-Ironic-API-Version': '1.80' };
     return fetch(`${service.url}/v1/nodes/${node}/vendor_passthru/get_all_subscriptions`, { headers, signal });
   };
-  // Discovery is done and the password known to be right.
+  // Discovery is done and the password is known to be valid.
   await call('patient-0');
   const before = bmc.requestCount;
   bmc.faults.add({ kind: 'hang', match: { method: 'GET' } });

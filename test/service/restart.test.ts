@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Served, serve } from '../cli/run.ts';
 
-/** How often the service is killed. */
+/** The number of times that the service is killed. */
 const ROUNDS = Number(process.env.RESTART_ROUNDS ?? 50);
-/** Milliseconds that one round may take on a machine that does other things too. */
+/** The time limit of a round on a busy machine, in ms. */
 const ROUND_TIME = 5000;
 const WORKING = ['w-0', 'w-1', 'w-2', 'w-3', 'w-4', 'w-5'];
 const HELD_BY = 'conductor-b';
@@ -35,17 +35,17 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Whether jobs end while the service is killed in this round; in the others none ends before the process does. */
+/** Whether jobs end while the service is killed in this round; in other rounds none ends before the process does. */
 function jobsEnd(round: number): boolean {
   return round % 2 === 1;
 }
 
-/** Starts the service as `round` needs it. */
+/** Starts the service for `round`. */
 async function start(round: number): Promise<void> {
   served = await serve([], { ...environment, PASSTHRU_FAKE_VENDOR_DELAY: jobsEnd(round) ? '3ms' : '1h' });
 }
 
-/** Asks the service that runs now; answers null when it died before it answered. */
+/** Sends a request to the current service; returns null when it died before it responded. */
 async function ask(method: string, path: string, headers: Record<string, string> = {}, body?: object) {
   try {
     const response = await fetch(`${served?.url}${path}`, {
@@ -64,7 +64,7 @@ function call(node: string, method: string, key: string) {
   return ask('POST', `/v1/nodes/${node}/vendor_passthru/${method}`, { 'Idempotency-Key': key }, { bar: 'x' });
 }
 
-/** A job whose acceptance its caller was told. */
+/** A job whose caller got its acceptance. */
 interface Accepted {
   id: string;
   node: string;
@@ -72,7 +72,7 @@ interface Accepted {
   key: string;
 }
 
-/** Calls in parallel, and kills the service when it has accepted `enough` of them, with the others still on their way. */
+/** Sends calls in parallel, and kills the service when it has accepted `enough` of them, while others are pending. */
 async function callAndKill(round: number, enough: number): Promise<Accepted[]> {
   const { command } = served as Served;
   const calls = WORKING.flatMap((node) => [
@@ -95,7 +95,7 @@ async function callAndKill(round: number, enough: number): Promise<Accepted[]> {
   return accepted;
 }
 
-/** Begins a synchronous call, and resolves when it has the node. */
+/** Starts a synchronous call, and resolves when it holds the node. */
 async function beginSynchronousCall(key: string): Promise<void> {
   void call('calling', 'third_method_sync', key);
   for (;;) {
@@ -112,7 +112,7 @@ interface KnownJob {
   error: { reason: string; message: string } | null;
 }
 
-/** Every job that the service knows, by its id. */
+/** Returns all jobs of the service, by id. */
 async function knownJobs(): Promise<Map<string, KnownJob>> {
   const known = new Map<string, KnownJob>();
   for (let path: string | null = '/v1/jobs?limit=1000'; path !== null; ) {
@@ -123,7 +123,7 @@ async function knownJobs(): Promise<Map<string, KnownJob>> {
   return known;
 }
 
-/** A job that is failed because its process was killed. */
+/** A job that failed because its process was killed. */
 const WORKER_LOST = {
   state: 'JOB_STATE_FAILED',
   end_time: expect.any(String),
@@ -133,7 +133,7 @@ const WORKER_LOST = {
 test(
   `whatever the moment of a kill -9, the next start ends what ran, frees what was called and loses no job (${ROUNDS} times)`,
   async () => {
-    /** What each job whose acceptance was told has come to, for good. */
+    /** The final state of each job whose caller got its acceptance. */
     const all = new Map<string, KnownJob>();
     await start(0);
     for (let round = 0; round < ROUNDS; round++) {
@@ -154,7 +154,7 @@ test(
         all.set(id, job as KnownJob);
       }
       await checkNodes(round, accepted);
-      // A repeat is told of the job that there was; of the synchronous call nobody can know what became.
+      // A repeat gets the earlier job; the outcome of the synchronous call is unknown.
       for (const { id, node, method, key } of accepted) {
         expect((await call(node, method, key))?.headers.get('Passthru-Job-Id')).toBe(id);
       }
@@ -172,7 +172,7 @@ test(
   ROUNDS * ROUND_TIME,
 );
 
-/** Every node is free but the one that is held, and says what its job came to. */
+/** Expects every node but the held one to be free, with the outcome of its job. */
 async function checkNodes(round: number, accepted: Accepted[]): Promise<void> {
   const nodes: { name: string; reservation: string | null; last_error: string | null }[] = (
     await ask('GET', '/v1/nodes/detail')

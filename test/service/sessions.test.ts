@@ -16,7 +16,7 @@ test('a service that stops deletes its sessions at the BMCs', async () => {
   for (const [index, { url }] of fleet.bmcs.entries()) {
     const driverInfo = { redfish_address: url, redfish_username: 'u', redfish_password: 'p' };
     const node = `n${index}`;
-    // Hardware types that speak Redfish share what they keep of a BMC.
+    // Hardware types based on Redfish share the state of a BMC.
     await service.core.nodes.create({ name: node, driver: index === 0 ? 'idrac' : 'redfish', driverInfo }, operator);
     await service.core.callNodeMethod(nodeCall('get_all_subscriptions', { node }));
   }
