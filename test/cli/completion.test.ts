@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { passthru, ROOT, type Served, serve } from './run.ts';
 import { hasTerminal, openTerminal } from './terminal.ts';
 
@@ -114,33 +114,34 @@ const SHELLS: Readonly<Record<string, { words: string[]; start(script: string): 
 const HOLD = 'node passthru call bench-1 hold';
 const ECHO = 'node passthru call bench-1 echo --http-method PUT';
 
-describe.each(Object.keys(SHELLS))('with the tab key in %s', (shell) => {
-  const isHere = hasTerminal && spawnSync(shell, ['--version']).status === 0;
-  if (!isHere) tellSkipped(`completion in ${shell}`, 'it is not here, or there is no python3');
+const withoutShell = (shell: string) =>
+  hasTerminal && spawnSync(shell, ['--version']).status === 0 ? null : `${shell}, and python3 for a pseudo-terminal`;
 
-  // What is typed, and what then runs: the shell has found the rest by itself.
-  test.skipIf(!isHere).each([
-    ['a node', 'node show oth\t', 'node show other'],
-    ['what several nodes begin with alike', 'node show be\t1', 'node show bench-1'],
-    ['a method', 'node passthru call bench-1 ho\t', 'node passthru call bench-1 hold'],
-    ["a driver's method", 'driver passthru call bench rel\t', 'driver passthru call bench release'],
-    ['an argument, with no blank behind it', `${HOLD} --arg wo\tx`, `${HOLD} --arg word=x`],
-    ['an argument, and then nothing more', `${HOLD} --arg wo\t\tx`, `${HOLD} --arg word=x`],
-    ['the value of an argument', `${ECHO} --arg flag=t\t`, `${ECHO} --arg flag=true`],
-    ['an option', `${HOLD} --arg word=x --wa\t`, `${HOLD} --arg word=x --watch`],
-  ])('%s', async (_, typed, run) => {
-    const script = join(directory, `script.${shell}`);
-    writeFileSync(script, (await passthru(['completion', shell])).stdout);
-    const { words, start } = SHELLS[shell]!;
-    const terminal = openTerminal(words, {
-      PASSTHRU_SERVER: served.url,
-      PATH: `${join(directory, 'bin')}:${process.env.PATH}`,
-      TERM: 'xterm',
+for (const shell of Object.keys(SHELLS))
+  describe(`with the tab key in ${shell}`, needs(withoutShell(shell)), () => {
+    // What is typed, and what then runs: the shell has found the rest by itself.
+    test.each([
+      ['a node', 'node show oth\t', 'node show other'],
+      ['what several nodes begin with alike', 'node show be\t1', 'node show bench-1'],
+      ['a method', 'node passthru call bench-1 ho\t', 'node passthru call bench-1 hold'],
+      ["a driver's method", 'driver passthru call bench rel\t', 'driver passthru call bench release'],
+      ['an argument, with no blank behind it', `${HOLD} --arg wo\tx`, `${HOLD} --arg word=x`],
+      ['an argument, and then nothing more', `${HOLD} --arg wo\t\tx`, `${HOLD} --arg word=x`],
+      ['the value of an argument', `${ECHO} --arg flag=t\t`, `${ECHO} --arg flag=true`],
+      ['an option', `${HOLD} --arg word=x --wa\t`, `${HOLD} --arg word=x --watch`],
+    ])('%s', async (_, typed, run) => {
+      const script = join(directory, `script.${shell}`);
+      writeFileSync(script, (await passthru(['completion', shell])).stdout);
+      const { words, start } = SHELLS[shell]!;
+      const terminal = openTerminal(words, {
+        PASSTHRU_SERVER: served.url,
+        PATH: `${join(directory, 'bin')}:${process.env.PATH}`,
+        TERM: 'xterm',
+      });
+      terminal.type(`${start(script)}\rpassthru ${typed}\r`);
+      const [, ran] = await terminal.shows(/RAN\[([^\]]*)\]/);
+      expect(ran).toBe(run);
+      terminal.close();
+      await terminal.ended;
     });
-    terminal.type(`${start(script)}\rpassthru ${typed}\r`);
-    const [, ran] = await terminal.shows(/RAN\[([^\]]*)\]/);
-    expect(ran).toBe(run);
-    terminal.close();
-    await terminal.ended;
   });
-});

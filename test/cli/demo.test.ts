@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { needs } from '../needs.ts';
 import { type Command, ROOT, start } from './run.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
@@ -38,7 +39,7 @@ async function shell(line: string) {
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 describe('every command that the demo prints works as printed', () => {
-  test.skipIf(!hasCurl)('curl', async () => {
+  test('curl', needs(hasCurl ? null : 'curl'), async () => {
     const answers: string[] = [];
     for (const line of commandsOf('curl')) {
       const { status, stdout } = await shell(line);

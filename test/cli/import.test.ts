@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { htpasswd, passwordOf } from '../auth/users.ts';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
 import { type StandInIronic, startIronic } from './standInIronic.ts';
 import { hasTerminal, onTerminal } from './terminal.ts';
+
+const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -153,8 +155,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect(ironic.asked[0]!.headers.authorization).toBe(`Basic ${btoa('ironic:pass')}`);
   });
 
-  if (!hasTerminal) tellSkipped('asking for secrets on a terminal', 'there is no python3 here');
-  test.skipIf(!hasTerminal)('on a terminal what Ironic masks is asked for, and not shown as it is typed', async () => {
+  test('on a terminal what Ironic masks is asked for, and not shown as it is typed', NEEDS_TERMINAL, async () => {
     const asked = ['rf-1', 'down-1', 'locked-1', 'novendor-1', 'cli-1'].map((name): [RegExp, string] => [
       new RegExp(`redfish_password of ${name}: $`),
       name === 'cli-1' ? '\r' : 'typed-word\r',

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { BENCH_DRIVER, useBenchService } from './benchService.ts';
 import { passthru, serve, startPassthru } from './run.ts';
 import { hasTerminal, onTerminal } from './terminal.ts';
+
+const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -49,8 +51,7 @@ describe('a job', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  if (!hasTerminal) tellSkipped('a watch on a terminal', 'there is no python3 here');
-  test.skipIf(!hasTerminal)('on a terminal a bar shows how far it is, in one line that is written anew', async () => {
+  test('on a terminal a bar shows how far it is, in one line that is written anew', NEEDS_TERMINAL, async () => {
     const { status, shown } = await onTerminal(
       ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=bar', '--watch', '-f', 'value', '-c', 'state'],
       at,
@@ -62,8 +63,9 @@ describe('a job', () => {
     expect(lines.at(-1)).toBe('hold succeeded\r\nsucceeded\r\n');
   });
 
-  test.skipIf(!hasTerminal)(
+  test(
     'Ctrl-C while a call is watched tells that the job goes on, and how to follow or stop it',
+    NEEDS_TERMINAL,
     async () => {
       const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];
       const { status, shown } = await onTerminal(args, at, [[/50% half/, '\x03']]);

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { useBenchService } from './benchService.ts';
 import { ROOT, start } from './run.ts';
 import { hasTerminal, onTerminal } from './terminal.ts';
+
+const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -92,8 +94,7 @@ describe('lists and records', () => {
   });
 });
 
-if (!hasTerminal) tellSkipped('a table on a narrow terminal', 'there is no python3 here');
-test.skipIf(!hasTerminal)('on a terminal a table is as wide as the terminal; no word is broken', async () => {
+test('on a terminal a table is as wide as the terminal; no word is broken', NEEDS_TERMINAL, async () => {
   const { shown } = await onTerminal(['node', 'passthru', 'list', 'bench-1'], at, [], 90);
   expect(shown.replaceAll('\r', '')).toBe(`\
 +--------+-----------------------+-------+-----------------------+-----------------------+
@@ -111,13 +112,17 @@ test.skipIf(!hasTerminal)('on a terminal a table is as wide as the terminal; no 
   expect(list).toContain('| 11111111-1111-4111-8111-111111111111 | bench-1 ');
 });
 
-test.skipIf(!existsSync('/dev/full'))('a standard output that is full is told in a line', async () => {
-  const { status, stderr } = await start('/bin/sh', [
-    '-c',
-    '"$0" "$@" > /dev/full',
-    process.execPath,
-    join(ROOT, 'src/main.js'),
-    '--version',
-  ]).ended;
-  expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
-});
+test(
+  'a standard output that is full is told in a line',
+  needs(existsSync('/dev/full') ? null : '/dev/full'),
+  async () => {
+    const { status, stderr } = await start('/bin/sh', [
+      '-c',
+      '"$0" "$@" > /dev/full',
+      process.execPath,
+      join(ROOT, 'src/main.js'),
+      '--version',
+    ]).ended;
+    expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
+  },
+);

@@ -59,7 +59,9 @@ export function openTerminal(words: readonly string[], environment: NodeJS.Proce
           resolve(match);
         };
         waiting.add(look);
-        void ended.then(() => reject(new Error(`ended without showing ${pattern}: ${JSON.stringify(shown.slice(seen))}`)));
+        void ended.then(() =>
+          reject(new Error(`ended without showing ${pattern}: ${JSON.stringify(shown.slice(seen))}`)),
+        );
         look();
       }),
     ended,

@@ -6,14 +6,13 @@ import { build, type PreviewServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { basic, htpasswd } from '../auth/users.ts';
 import { type Served, serve } from '../cli/run.ts';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { findChromium, startChromium } from './chromium.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
 import { BUILDS, cleanUp, NPM_EXAMPLE } from './programs.ts';
 import { SHOWN, SHOWN_UNCUT } from './shown.ts';
 
 const chromium = await findChromium();
-if (chromium === null) tellSkipped('the typescript client in a browser', 'there is no Chromium here');
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -24,7 +23,7 @@ const CALL = '/passthru.v1.PassthruService/CallNodeMethod';
 const FOREIGN = '11111111-1111-4111-8111-111111111111';
 const REQUEST_ID = /^req-[0-9a-f-]{36}$/;
 
-describe.skipIf(chromium === null)('the typescript client in a page of another origin', () => {
+describe('the typescript client in a page of another origin', needs(chromium === null ? 'Chromium' : null), () => {
   let folder: string;
   let pages: PreviewServer;
   let browser: Browser;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findStaleClients } from '../../clients/generate.ts';
 import { CLIENTS, LANGUAGES, type Language } from '../../clients/plugins.ts';
 import { type Served, serve, start } from '../cli/run.ts';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
 import { BUILDS, cleanUp, NPM_PACKAGE, PROGRAMS, whyNot } from './programs.ts';
 import { SHOWN, SHOWN_UNCUT } from './shown.ts';
@@ -15,12 +15,11 @@ const BUILD_MS = 20 * 60_000;
 const SLOW: readonly Language[] = ['java', 'rust'];
 const everything = process.env.TEST_CLIENTS === 'all';
 
-const tested: Language[] = [];
+const missing = new Map<Language, string | null>();
 for (const language of LANGUAGES) {
   const long = SLOW.includes(language) && !everything;
   const why = long ? 'its build is long; TEST_CLIENTS=all runs it' : await whyNot(language);
-  if (why === null) tested.push(language);
-  else tellSkipped(`the ${language} client`, why);
+  missing.set(language, why);
 }
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -56,7 +55,7 @@ describe.each(LANGUAGES)('the %s client', (language) => {
     expect(readFileSync(join(CLIENTS, language, 'README.md'), 'utf8')).toContain(SHOWN_UNCUT);
   });
 
-  describe.skipIf(!tested.includes(language))('with its toolchain', () => {
+  describe('with its toolchain', needs(missing.get(language) ?? null), () => {
     beforeAll(() => BUILDS[language](), BUILD_MS);
 
     // Java's is generated when the client is built.

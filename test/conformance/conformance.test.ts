@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { conformanceSuite } from './suite.ts';
 
 const run = promisify(execFile);
@@ -11,9 +11,8 @@ const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url));
 const LIMIT_MS = 5 * 60_000;
 
 const suite = await conformanceSuite();
-if ('missing' in suite) tellSkipped("Connect's conformance suite", suite.missing);
 
-describe.skipIf('missing' in suite)("Connect's conformance suite", () => {
+describe("Connect's conformance suite", needs('missing' in suite ? suite.missing : null), () => {
   test.each(['early', 'late'])(
     'finds no fault in the listener when callers are authenticated %s',
     async (identity) => {

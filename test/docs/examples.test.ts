@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { installGoCommand } from '../../clients/plugins.ts';
 import { type Command, ROOT, start } from '../cli/run.ts';
-import { tellSkipped } from '../real/pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 import { readTranscripts, Uuids } from './transcript.ts';
 
 // Each command is a process of its own, which takes its time on a busy machine.
@@ -19,12 +19,12 @@ const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md', 'docs/cli.md'].map((name) => {
   return { name, transcripts: readTranscripts(readFileSync(join(ROOT, name), 'utf8')) };
 });
 
+let noGrpcurl: string | null = null;
 const grpcurl = await installGoCommand(GRPCURL).catch((error: Error) => {
-  tellSkipped('the grpcurl examples in docs/', `Go cannot install it: ${error.message}`);
+  noGrpcurl = `grpcurl, which Go cannot install: ${error.message}`;
   return null;
 });
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
-if (!hasCurl) tellSkipped('the curl examples in docs/', 'there is no curl here');
 
 let demo: Command;
 let address: string;
@@ -57,11 +57,12 @@ describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts })
   });
 
   for (const { line, steps } of transcripts) {
-    const runs = steps.every(({ command }) => {
-      if (command.startsWith('grpcurl')) return grpcurl !== null;
-      return command.startsWith('curl') ? hasCurl : true;
+    const lacking = steps.map(({ command }) => {
+      if (command.startsWith('grpcurl')) return noGrpcurl;
+      return command.startsWith('curl') && !hasCurl ? 'curl' : null;
     });
-    test.runIf(runs)(`line ${line}: the commands print what stands below them`, async () => {
+    const missing = lacking.find((program) => program !== null) ?? null;
+    test(`line ${line}: the commands print what stands below them`, needs(missing), async () => {
       const uuids = new Uuids();
       for (const { command, output } of steps) {
         const here = (text: string) => text.replaceAll(DEFAULT_ADDRESS, address);

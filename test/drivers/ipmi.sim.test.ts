@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PassthruError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { createIpmiHardwareType } from '../../src/drivers/ipmi/ipmiHardwareType.ts';
+import { needs } from '../needs.ts';
 import { freeUdpPort, ipmiSimulationMissing, type SimulatedIpmiBmc, startIpmiSim } from './ipmiSim.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
 const missing = ipmiSimulationMissing();
-if (missing !== null) console.log(`ipmi.sim.test.ts is skipped: ${missing}`);
 
 // The real ipmitool against a BMC simulated by OpenIPMI's ipmi_sim.
-describe.skipIf(missing !== null)('ipmi through ipmitool', () => {
+describe('ipmi through ipmitool', needs(missing), () => {
   const ipmi = createIpmiHardwareType();
   let bmc: SimulatedIpmiBmc;
   beforeAll(async () => {

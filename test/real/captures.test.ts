@@ -6,12 +6,12 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { type Fleet, loadCapture, startFleet } from '../../src/sim/index.ts';
 import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
-import { tellSkipped } from './pythonEnvironment.ts';
+import { needs } from '../needs.ts';
 
 /** What real BMCs answered. The captures are not part of the project; they lie beside it. */
 const FOLDER = fileURLToPath(new URL('../../../shared/bmc-captures/', import.meta.url));
 const captures = existsSync(FOLDER) ? readdirSync(FOLDER).filter((file) => file.endsWith('.json')) : [];
-if (captures.length === 0) tellSkipped('the driver on captures of real BMCs', '../shared/bmc-captures is not there');
+const noCaptures = captures.length === 0 ? '../shared/bmc-captures beside the project' : null;
 
 const settings = {
   authType: 'auto' as const,
@@ -27,7 +27,7 @@ afterEach(async () => {
   await fleet.close();
 });
 
-describe.skipIf(captures.length === 0)('the redfish driver on a BMC that answers as a real one did', () => {
+describe('the redfish driver on a BMC that answers as a real one did', needs(noCaptures), () => {
   test.each(captures)('%s: subscribes, lists, reads, deletes, and ejects what is inserted', async (file) => {
     fleet = await startFleet({ profile: await loadCapture(FOLDER + file) });
     const { url } = fleet.bmcs[0]!;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { start } from '../cli/run.ts';
 import { whyNot } from '../clients/programs.ts';
+import { needs } from '../needs.ts';
 import { expectTable, type Row, steadyText, WORKS } from './compatibilityPage.ts';
 import * as baremetal from './ironicclientCommands.ts';
 import {
@@ -19,7 +20,7 @@ import {
 } from './ironicService.ts';
 import { PASSWORD as KEYSTONE_PASSWORD, Keystone } from './keystone.ts';
 import * as sdk from './openstacksdkCalls.ts';
-import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+import { pythonEnvironment } from './pythonEnvironment.ts';
 
 // More than a hundred commands, and Python takes its time over the options of each.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 60_000 });
@@ -29,9 +30,7 @@ const file = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
 
 const environment = await pythonEnvironment();
 const noPython = 'missing' in environment ? environment.missing : null;
-if (noPython !== null) tellSkipped("Ironic's clients in Python", noPython);
 const noGo = await whyNot('go');
-if (noGo !== null) tellSkipped('gophercloud', noGo);
 
 /** The ways of signing on that are tried; without Python there is no Keystone here. */
 const AUTH_TYPES: readonly AuthType[] = noPython === null ? ['none', 'http_basic', 'keystone'] : ['none', 'http_basic'];
@@ -99,7 +98,7 @@ function results(calls: readonly string[], said: readonly string[], { url, bmc }
   return calls.map((call, index) => ({ call, result: steadyText(said[index]!, { [url]: 'URL', [bmc]: 'BMC' }) }));
 }
 
-describe.skipIf(noPython !== null)('the baremetal command line', () => {
+describe('the baremetal command line', needs(noPython), () => {
   /** Who asks, on the command line; with `keystone`, in clouds.yaml, and the service is found in the catalog. */
   function access({ url }: IronicService, authType: AuthType): string[] {
     switch (authType) {
@@ -149,7 +148,7 @@ describe.skipIf(noPython !== null)('the baremetal command line', () => {
   });
 });
 
-describe.skipIf(noPython !== null)('openstacksdk', () => {
+describe('openstacksdk', needs(noPython), () => {
   test('every method of the baremetal proxy does what the table says, however it signs on by clouds.yaml', async () => {
     const names = (await python([file('openstacksdk_calls.py'), '--methods'], null)) as string[];
     const calls = [...sdk.SERVED, ...sdk.NOT_SERVED];
@@ -181,7 +180,7 @@ describe.skipIf(noPython !== null)('openstacksdk', () => {
   });
 });
 
-describe.skipIf(noGo !== null)("Go's gophercloud", () => {
+describe("Go's gophercloud", needs(noGo), () => {
   test('its calls do what the table says, however it signs on, and read what was answered', async () => {
     const program = join(folder, 'gophercloud');
     const built = await start('go', ['build', '-C', file('gophercloud'), '-o', program, '.']).ended;

@@ -4,13 +4,13 @@ import { type Callers, testEveryRoute } from '../auth/everyRoute.ts';
 import { type ConfiguredService, startConfiguredService } from '../auth/guardedService.ts';
 import { Requests } from '../auth/requests.ts';
 import { passthru, serve } from '../cli/run.ts';
+import { needs } from '../needs.ts';
 import { Keystone, PASSWORD, SHORT_LIFE } from './keystone.ts';
-import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+import { pythonEnvironment } from './pythonEnvironment.ts';
 
 const environment = await pythonEnvironment();
-if ('missing' in environment) tellSkipped('Keystone', environment.missing);
 
-describe.skipIf('missing' in environment)('a service behind a real Keystone', () => {
+describe('a service behind a real Keystone', needs('missing' in environment ? environment.missing : null), () => {
   let keystone: Keystone;
   let infra: string;
   const services: ConfiguredService[] = [];

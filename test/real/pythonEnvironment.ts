@@ -41,11 +41,6 @@ export async function pythonEnvironment(): Promise<PythonEnvironment> {
   return environment;
 }
 
-/** Says on the test's output that its tests are skipped, and why. */
-export function tellSkipped(what: string, why: string): void {
-  process.stderr.write(`SKIPPED: ${what}: ${why}\n`);
-}
-
 async function install(folder: string, ready: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   const options = { timeout: INSTALL_MS };

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { serve } from '../cli/run.ts';
-import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+import { needs } from '../needs.ts';
+import { pythonEnvironment } from './pythonEnvironment.ts';
 
 const run = promisify(execFile);
 
@@ -41,11 +42,10 @@ const CHECKS = [
 const CONNECTS = 'driver_redfish_discover_post';
 
 const environment = await pythonEnvironment();
-if ('missing' in environment) tellSkipped('schemathesis', environment.missing);
 const folder = mkdtempSync(join(tmpdir(), 'passthru-schemathesis-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.skipIf('missing' in environment)('schemathesis, by /openapi.json', () => {
+describe('schemathesis, by /openapi.json', needs('missing' in environment ? environment.missing : null), () => {
   test(
     'finds no status and no header that is not told of, no 500, and no answer that is not as its schema says',
     async () => {

@@ -8,7 +8,8 @@ import type { Json, JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
-import { pythonEnvironment, tellSkipped } from './pythonEnvironment.ts';
+import { needs } from '../needs.ts';
+import { pythonEnvironment } from './pythonEnvironment.ts';
 import { type SushyEmulator, startSushyEmulator } from './sushyEmulator.ts';
 
 const USER = 'admin';
@@ -16,130 +17,133 @@ const PASSWORD = 's3cret-word';
 const SYSTEM = '/redfish/v1/Systems/27946b59-9e44-4fa7-8e91-f3527a1ef094';
 
 const environment = await pythonEnvironment();
-if ('missing' in environment) tellSkipped("sushy-tools' emulator", environment.missing);
 
-describe.skipIf('missing' in environment)("the redfish driver and sushy-tools' emulator", () => {
-  let emulator: SushyEmulator;
-  let images: Server;
-  let redfish: HardwareType;
+describe(
+  "the redfish driver and sushy-tools' emulator",
+  needs('missing' in environment ? environment.missing : null),
+  () => {
+    let emulator: SushyEmulator;
+    let images: Server;
+    let redfish: HardwareType;
 
-  beforeAll(async () => {
-    if ('missing' in environment) return;
-    emulator = await startSushyEmulator(environment.python, USER, PASSWORD);
-    images = createServer((_request, response) => response.end('an image')).listen(0, '127.0.0.1');
-    await once(images, 'listening');
-  }, 30_000);
-  afterAll(async () => {
-    await emulator.close();
-    await new Promise((resolve) => images.close(resolve));
-  });
-  beforeEach(() => {
-    emulator.requests.length = 0;
-    const settings = {
-      authType: 'auto' as const,
-      connectionAttempts: 1,
-      connectionRetryIntervalMs: 5,
-      requestTimeoutMs: 10_000,
-    };
-    redfish = createRedfishHardwareType({ settings, log: silentLogger });
-  });
-  afterEach(() => redfish.close?.());
-
-  function call(name: string, args: JsonObject, change: JsonObject = {}): Promise<Json | undefined> {
-    const method = methodOf(redfish, name);
-    const account = {
-      redfish_username: USER,
-      redfish_password: PASSWORD,
-      redfish_auth_type: 'basic',
-      redfish_system_id: SYSTEM,
-    };
-    const { task } = taskOn(nodeOf('redfish', { redfish_address: emulator.url, ...account, ...change }));
-    return method.run(task, method.parse(args)) as Promise<Json | undefined>;
-  }
-
-  async function failure(promise: Promise<unknown>): Promise<PassthruError> {
-    const error = await promise.then(
-      () => null,
-      (thrown: unknown) => thrown,
-    );
-    expect(error).toBeInstanceOf(PassthruError);
-    return error as PassthruError;
-  }
-
-  async function bmc(method: string, path: string, body?: JsonObject): Promise<JsonObject> {
-    const answer = await fetch(emulator.url + path, {
-      method,
-      headers: { Authorization: `Basic ${btoa(`${USER}:${PASSWORD}`)}`, 'Content-Type': 'application/json' },
-      body: body === undefined ? null : JSON.stringify(body),
+    beforeAll(async () => {
+      if ('missing' in environment) return;
+      emulator = await startSushyEmulator(environment.python, USER, PASSWORD);
+      images = createServer((_request, response) => response.end('an image')).listen(0, '127.0.0.1');
+      await once(images, 'listening');
+    }, 30_000);
+    afterAll(async () => {
+      await emulator.close();
+      await new Promise((resolve) => images.close(resolve));
     });
-    expect(answer.ok, `${method} ${path}: ${answer.status}`).toBe(true);
-    const text = await answer.text();
-    return text === '' ? {} : JSON.parse(text);
-  }
+    beforeEach(() => {
+      emulator.requests.length = 0;
+      const settings = {
+        authType: 'auto' as const,
+        connectionAttempts: 1,
+        connectionRetryIntervalMs: 5,
+        requestTimeoutMs: 10_000,
+      };
+      redfish = createRedfishHardwareType({ settings, log: silentLogger });
+    });
+    afterEach(() => redfish.close?.());
 
-  /** Inserts an image into `device`; answers the device's path. */
-  async function insert(device: string): Promise<string> {
-    const path = `${SYSTEM}/VirtualMedia/${device}`;
-    const image = `http://127.0.0.1:${(images.address() as AddressInfo).port}/boot.iso`;
-    await bmc('POST', `${path}/Actions/VirtualMedia.InsertMedia`, { Image: image });
-    expect(await bmc('GET', path)).toMatchObject({ Inserted: true });
-    return path;
-  }
+    function call(name: string, args: JsonObject, change: JsonObject = {}): Promise<Json | undefined> {
+      const method = methodOf(redfish, name);
+      const account = {
+        redfish_username: USER,
+        redfish_password: PASSWORD,
+        redfish_auth_type: 'basic',
+        redfish_system_id: SYSTEM,
+      };
+      const { task } = taskOn(nodeOf('redfish', { redfish_address: emulator.url, ...account, ...change }));
+      return method.run(task, method.parse(args)) as Promise<Json | undefined>;
+    }
 
-  test('an inserted image is ejected; the other devices are told as empty', async () => {
-    const path = await insert('Cd');
-    const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
-    const outcomes = Object.fromEntries(devices.map(({ id, outcome }) => [id, outcome]));
-    expect(outcomes).toMatchObject({ Cd: 'ejected', Floppy: 'empty' });
-    expect(await bmc('GET', path)).toMatchObject({ Inserted: false, Image: '' });
-  });
+    async function failure(promise: Promise<unknown>): Promise<PassthruError> {
+      const error = await promise.then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toBeInstanceOf(PassthruError);
+      return error as PassthruError;
+    }
 
-  test('a boot device ejects that device and no other', async () => {
-    const floppy = await insert('Floppy');
-    const cd = await insert('Cd');
-    await call('eject_vmedia', { boot_device: 'cd' });
-    expect([await bmc('GET', cd), await bmc('GET', floppy)]).toMatchObject([{ Inserted: false }, { Inserted: true }]);
-    await call('eject_vmedia', {});
-    expect(await bmc('GET', floppy)).toMatchObject({ Inserted: false });
-  });
+    async function bmc(method: string, path: string, body?: JsonObject): Promise<JsonObject> {
+      const answer = await fetch(emulator.url + path, {
+        method,
+        headers: { Authorization: `Basic ${btoa(`${USER}:${PASSWORD}`)}`, 'Content-Type': 'application/json' },
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+      expect(answer.ok, `${method} ${path}: ${answer.status}`).toBe(true);
+      const text = await answer.text();
+      return text === '' ? {} : JSON.parse(text);
+    }
 
-  test('with nothing inserted, ejecting all succeeds and changes nothing', async () => {
-    const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
-    expect(new Set(devices.map(({ outcome }) => outcome))).toEqual(new Set(['empty']));
-    expect(emulator.requests.filter(({ line }) => /^(PATCH|PUT|DELETE|POST .*Actions)/.test(line))).toEqual([]);
-  });
+    /** Inserts an image into `device`; answers the device's path. */
+    async function insert(device: string): Promise<string> {
+      const path = `${SYSTEM}/VirtualMedia/${device}`;
+      const image = `http://127.0.0.1:${(images.address() as AddressInfo).port}/boot.iso`;
+      await bmc('POST', `${path}/Actions/VirtualMedia.InsertMedia`, { Image: image });
+      expect(await bmc('GET', path)).toMatchObject({ Inserted: true });
+      return path;
+    }
 
-  // Its service root names no sessions, and the place where they would be answers 401 to a request without Basic, as
-  // every place of it does. The driver takes that for a wrong password: these two fail until it does not.
-  test('without sessions, a 401 at a log-in that nobody offered is no wrong password: Basic gets through', async () => {
-    await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
-    await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
-    expect(emulator.requests.filter(({ line }) => line.includes('Session')).length).toBeLessThanOrEqual(1);
-  });
+    test('an inserted image is ejected; the other devices are told as empty', async () => {
+      const path = await insert('Cd');
+      const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
+      const outcomes = Object.fromEntries(devices.map(({ id, outcome }) => [id, outcome]));
+      expect(outcomes).toMatchObject({ Cd: 'ejected', Floppy: 'empty' });
+      expect(await bmc('GET', path)).toMatchObject({ Inserted: false, Image: '' });
+    });
 
-  test('a session that is insisted on cannot be had, and the error does not blame the password', async () => {
-    const error = await failure(call('eject_vmedia', {}, { redfish_auth_type: 'session' }));
-    expect(error.message).not.toMatch(/password/);
-  });
+    test('a boot device ejects that device and no other', async () => {
+      const floppy = await insert('Floppy');
+      const cd = await insert('Cd');
+      await call('eject_vmedia', { boot_device: 'cd' });
+      expect([await bmc('GET', cd), await bmc('GET', floppy)]).toMatchObject([{ Inserted: false }, { Inserted: true }]);
+      await call('eject_vmedia', {});
+      expect(await bmc('GET', floppy)).toMatchObject({ Inserted: false });
+    });
 
-  test('a wrong password is told with the 401, is sent once, and shows nowhere', async () => {
-    const wrong = { redfish_password: 'other-w0rd' };
-    const error = await failure(call('eject_vmedia', {}, wrong));
-    expect(error).toMatchObject({ bmc: { status: 401 } });
-    const { length } = emulator.requests;
-    await failure(call('eject_vmedia', {}, wrong));
-    expect(emulator.requests).toHaveLength(length);
-    expect(`${error.message}${JSON.stringify(error)}`).not.toContain('other-w0rd');
-  });
+    test('with nothing inserted, ejecting all succeeds and changes nothing', async () => {
+      const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
+      expect(new Set(devices.map(({ outcome }) => outcome))).toEqual(new Set(['empty']));
+      expect(emulator.requests.filter(({ line }) => /^(PATCH|PUT|DELETE|POST .*Actions)/.test(line))).toEqual([]);
+    });
 
-  test('it has no event service, and every method of subscriptions says so', async () => {
-    const create = await failure(call('create_subscription', { Destination: 'https://events.example/x' }));
-    const list = await failure(call('get_all_subscriptions', {}));
-    for (const error of [create, list]) expect(error.message).toMatch(/[Ee]vent ?[Ss]ervice/);
-  });
+    // Its service root names no sessions, and the place where they would be answers 401 to a request without Basic, as
+    // every place of it does. The driver takes that for a wrong password: these two fail until it does not.
+    test('without sessions, a 401 at a log-in that nobody offered is no wrong password: Basic gets through', async () => {
+      await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
+      await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
+      expect(emulator.requests.filter(({ line }) => line.includes('Session')).length).toBeLessThanOrEqual(1);
+    });
 
-  test("a system that it does not have is the BMC's 404, with its words", async () => {
-    const error = await failure(call('eject_vmedia', {}, { redfish_system_id: '/redfish/v1/Systems/nowhere' }));
-    expect(error.message).toContain('nowhere');
-  });
-});
+    test('a session that is insisted on cannot be had, and the error does not blame the password', async () => {
+      const error = await failure(call('eject_vmedia', {}, { redfish_auth_type: 'session' }));
+      expect(error.message).not.toMatch(/password/);
+    });
+
+    test('a wrong password is told with the 401, is sent once, and shows nowhere', async () => {
+      const wrong = { redfish_password: 'other-w0rd' };
+      const error = await failure(call('eject_vmedia', {}, wrong));
+      expect(error).toMatchObject({ bmc: { status: 401 } });
+      const { length } = emulator.requests;
+      await failure(call('eject_vmedia', {}, wrong));
+      expect(emulator.requests).toHaveLength(length);
+      expect(`${error.message}${JSON.stringify(error)}`).not.toContain('other-w0rd');
+    });
+
+    test('it has no event service, and every method of subscriptions says so', async () => {
+      const create = await failure(call('create_subscription', { Destination: 'https://events.example/x' }));
+      const list = await failure(call('get_all_subscriptions', {}));
+      for (const error of [create, list]) expect(error.message).toMatch(/[Ee]vent ?[Ss]ervice/);
+    });
+
+    test("a system that it does not have is the BMC's 404, with its words", async () => {
+      const error = await failure(call('eject_vmedia', {}, { redfish_system_id: '/redfish/v1/Systems/nowhere' }));
+      expect(error.message).toContain('nowhere');
+    });
+  },
+);

@@ -5,6 +5,7 @@ import { makeAuthority } from '../auth/certificates.ts';
 import { Requests } from '../auth/requests.ts';
 import { basic, htpasswd } from '../auth/users.ts';
 import { type Command, start } from '../cli/run.ts';
+import { needs } from '../needs.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../observe/otlpReceiver.ts';
 import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
 
@@ -28,9 +29,7 @@ mount --bind "$data" "$root$volume"
 mount -o remount,bind,ro "$root"
 exec setpriv --no-new-privs unshare --root "$root" --wd "$workdir" --setgid ${NONROOT} --setuid ${NONROOT} "$@"`;
 
-const where = canRun ? '' : ' (is tried as root on Linux, with TEST_CLIENTS=all)';
-
-describe.skipIf(!canRun)(`the image of the Dockerfile${where}`, () => {
+describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, and TEST_CLIENTS=all'), () => {
   const folder = imageFolder();
   const authority = makeAuthority('Test authority');
   let image: Image;

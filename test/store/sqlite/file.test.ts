@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Logger, silentLogger } from '../../../src/core/logger.ts';
 import type { Store } from '../../../src/core/store.ts';
 import { openStore } from '../../../src/store/open.ts';
+import { needs } from '../../needs.ts';
 import { enrol, sampleJob } from '../samples.ts';
 import { temporaryDatabase } from '../temporaryDatabase.ts';
 
@@ -96,7 +97,7 @@ describe('a process of its own', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('the files', () => {
+describe('the files', needs(process.platform === 'win32' ? 'a file system with modes' : null), () => {
   test('all files are for their owner alone', async () => {
     const store = await open();
     await enrol(store);
