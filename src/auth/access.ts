@@ -1,19 +1,20 @@
+// Authentication and authorization: who calls, and what they may do.
 import type { AuthType } from '../config/authSettings.ts';
 import { ANONYMOUS, type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action } from './actions.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
 
-/** Somebody who was not let in. */
+/** A refused request. */
 export interface Refusal {
-  /** What they wanted; undefined for what has no entry in the table. */
+  /** The requested action; undefined when it has no entry in `ACTIONS`. */
   action: Action | undefined;
-  /** Null when it is not known who it was. */
+  /** Null when the caller is not authenticated. */
   caller: Caller | null;
   error: PassthruError;
 }
 
-/** Who may come in, and what they may do: what every way in asks. */
+/** Authenticates callers and checks their roles, for every protocol. */
 export class Access {
   readonly #authenticator: Authenticator;
   readonly #callRole: Role;
@@ -22,8 +23,8 @@ export class Access {
   readonly #refused: (refusal: Refusal) => void;
 
   /**
-   * @param callRole the least role that some method can be called with; the method itself says whether it will do
-   * @param refused told of each who is not let in
+   * @param callRole the lowest role that any method can be called with; each method's own rule is checked later
+   * @param refused called for each refused request
    */
   constructor(
     authenticator: Authenticator,
@@ -38,8 +39,8 @@ export class Access {
   }
 
   /**
-   * Who brings `credentials`; throws, or rejects, as `Authenticator.authenticate`.
-   * @param action what they are for
+   * Returns the caller with `credentials`; throws or rejects as `Authenticator.authenticate`.
+   * @param action the requested action, for the record of a refusal
    */
   identify(credentials: Credentials, action?: Action): Caller | Promise<Caller> {
     const refuse = (thrown: unknown): never => {
@@ -55,32 +56,34 @@ export class Access {
   }
 
   /**
-   * Records one who is refused before it is asked who they are, such as a page that may not call.
-   * @param error what they are told
+   * Records a request refused before authentication, such as one from a forbidden web origin.
+   * @param error the error that the caller gets
    */
   refuse(action: Action | undefined, error: unknown): void {
     this.#refused({ action, caller: null, error: toPassthruError(error) });
   }
 
-  /** As `Authenticator.challenge`. */
+  /** The value of `WWW-Authenticate`; see `Authenticator.challenge`. */
   get challenge(): string | null {
     return this.#authenticator.challenge;
   }
 
-  /** Whether `action` takes no credentials. */
+  /** Whether `action` requires no credentials. */
   isOpen(action: Action | undefined): boolean {
     return action !== undefined && ACTIONS[action] === 'open';
   }
 
   /**
-   * Lets `caller` do `action`, or throws kind `permission_denied`.
-   * @param action undefined for what has no entry in the table: nobody may do it
+   * Checks that `caller` may do `action`.
+   * @param action undefined when it has no entry in `ACTIONS`: no one may do it
+   * @throws kind `permission_denied`
    */
   check(caller: Caller, action: Action | undefined): void {
     try {
-      const needed = action === undefined || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
-      if (needed === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
-      if (needed !== 'open') checkRole(caller, action === 'call a method' ? this.#callRole : needed, action as Action);
+      const required = action === undefined || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
+      if (required === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
+      if (required !== 'open')
+        checkRole(caller, action === 'call a method' ? this.#callRole : required, action as Action);
     } catch (thrown) {
       this.#refused({ action, caller, error: toPassthruError(thrown) });
       throw thrown;

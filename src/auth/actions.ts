@@ -1,12 +1,12 @@
 import type { Role } from '../core/caller.ts';
 
 /**
- * What can be done from outside, and the role that it takes; `open` takes no credentials. The one table: each route of
- * REST and each RPC names its entry, and one that names none is refused.
+ * The role that each action requires; `open` requires no credentials. Every REST route and RPC names its entry; one that
+ * names none is refused.
  */
 export const ACTIONS = {
   'check the health': 'open',
-  /** Ironic's `public_api_routes`: clients read them to find the version before they sign in. */
+  /** Ironic's `public_api_routes`: clients read the supported versions before they authenticate. */
   'read the root documents': 'open',
 
   'read the descriptions of the services': 'reader',
@@ -20,15 +20,15 @@ export const ACTIONS = {
   'list jobs': 'reader',
   'show a job': 'reader',
   'watch a job': 'reader',
-  /** What Ironic has and this service has not: answered with 400. */
+  /** Routes of Ironic that this service does not have; they return 400. */
   'ask for what is not served': 'reader',
 
-  /** `auth.rules` say otherwise of single methods. */
+  /** `auth.rules` may require another role for single methods. */
   'call a method': 'operator',
-  /** Another's job: admin. */
+  /** Admin for jobs of other callers. */
   'cancel a job': 'operator',
   'lock a node': 'operator',
-  /** What another has locked: admin. */
+  /** Admin for nodes that another caller locked. */
   'unlock a node': 'operator',
 
   'enrol a node': 'admin',
@@ -36,5 +36,5 @@ export const ACTIONS = {
   'remove a node': 'admin',
 } as const satisfies Record<string, Role | 'open'>;
 
-/** One of `ACTIONS`. */
+/** A key of `ACTIONS`. */
 export type Action = keyof typeof ACTIONS;

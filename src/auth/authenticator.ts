@@ -1,56 +1,56 @@
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 
-/** What a request brings along to prove who makes it, whatever the way in. */
+/** The credentials of a request, over any protocol. */
 export interface Credentials {
   /** The header `Authorization`; null when absent. */
   authorization: string | null;
   /** The header `X-Auth-Token`; null when absent. */
   authToken: string | null;
-  /** Null when there is no TLS, the client gave no certificate, or no authority of `tls.client_ca_file` signed it. */
+  /** Null without TLS, without a client certificate, or if none of `tls.client_ca_file` signed it. */
   certificate: ClientCertificate | null;
 }
 
-/** The names that a certificate was issued to. */
+/** The names in a client certificate. */
 export interface ClientCertificate {
-  /** The common name of the subject; null when it has none. */
+  /** The subject's common name; null when it has none. */
   commonName: string | null;
-  /** The subject alternative names of the kinds DNS, e-mail and URI, in the certificate's order. */
+  /** The subject alternative names of types DNS, email and URI, in the certificate's order. */
   alternativeNames: readonly string[];
 }
 
-/** Tells who callers are, in one of the ways of `auth.type`. */
+/** Authenticates callers by one `auth.type`. */
 export interface Authenticator {
   /**
-   * Who brings `credentials`.
-   * @throws kind `unauthenticated` when they prove nobody, `identity_unavailable` when that cannot be told now,
-   *   `rate_limited` when too many wait to be told
+   * Returns the caller with `credentials`.
+   * @throws kind `unauthenticated` when they are missing or invalid, `identity_unavailable` when they cannot be checked
+   *   now, `rate_limited` when too many wait to be checked
    */
   authenticate(credentials: Credentials): Caller | Promise<Caller>;
-  /** What `WWW-Authenticate` (RFC 9110, 11.6.1) tells the refused; null when there is no scheme of HTTP for it. */
+  /** The value of `WWW-Authenticate` (RFC 9110, 11.6.1); null when no HTTP scheme applies. */
   readonly challenge: string | null;
-  /** Ends what runs beside: threads, watches of files. */
+  /** Stops threads and file watches. */
   close(): Promise<void>;
 }
 
-/** The refusal of a request that brought no credentials of the kind that is asked for. */
-export function noCredentials(wanted: string): PassthruError {
-  return new PassthruError('unauthenticated', `Authorization required: ${wanted}`);
+/** Returns the error for a request without credentials of the `required` kind. */
+export function noCredentials(required: string): PassthruError {
+  return new PassthruError('unauthenticated', `Authorization required: ${required}`);
 }
 
-/** The refusal of credentials that prove nobody. Never says which part is wrong, and repeats none. */
+/** Returns the error for invalid credentials; `message` must not say which part is wrong, nor repeat any. */
 export function wrongCredentials(message: string): PassthruError {
   return new PassthruError('unauthenticated', message);
 }
 
 /**
- * The credentials of `scheme` in an Authorization header (RFC 9110, 11.4).
+ * Returns the credentials of `scheme` from an Authorization header (RFC 9110, 11.4).
  * @throws kind `unauthenticated` when the header is absent, malformed or of another scheme
  */
-export function schemeCredentials(authorization: string | null, scheme: 'Basic' | 'Bearer', wanted: string): string {
+export function schemeCredentials(authorization: string | null, scheme: 'Basic' | 'Bearer', required: string): string {
   const [, given, value] = /^\s*(\S+) +(\S+)\s*$/.exec(authorization ?? '') ?? [];
   if (given === undefined || value === undefined || given.toLowerCase() !== scheme.toLowerCase()) {
-    throw noCredentials(wanted);
+    throw noCredentials(required);
   }
   return value;
 }

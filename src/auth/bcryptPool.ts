@@ -3,10 +3,10 @@ import { Worker } from 'node:worker_threads';
 import { shuttingDown } from '../core/errors.ts';
 import type { BcryptTask } from './bcryptWorker.ts';
 
-/** So many threads at most: a hash takes a core for a tenth of a second, and calls need the others. */
+/** Maximum number of threads: one hash takes a core for 0.1 s, and calls need the other cores. */
 const THREADS = Math.min(2, Math.max(1, availableParallelism() - 1));
 
-/** The file of the thread's code, which is a .js where this one is. */
+/** The worker's file, with the extension of this one (.ts or .js). */
 const WORKER = new URL(import.meta.url.replace(/bcryptPool(\.[cm]?[jt]s)[^/]*$/, 'bcryptWorker$1'));
 
 interface Waiting {
@@ -14,7 +14,7 @@ interface Waiting {
   settle: PromiseWithResolvers<boolean>;
 }
 
-/** Compares passwords with bcrypt hashes on threads of their own. They start with the first comparison. */
+/** Compares passwords with bcrypt hashes on worker threads, which start with the first comparison. */
 export class BcryptPool {
   readonly #waiting: Waiting[] = [];
   readonly #idle: Worker[] = [];
@@ -22,8 +22,9 @@ export class BcryptPool {
   #closed = false;
 
   /**
-   * Whether `password` is the one of `hash`. Rejects with kind `shutting_down` when the pool is closed before that is known.
-   * @param first goes before all that wait; how many may is for the caller to bound
+   * Whether `password` matches `hash`.
+   * @param first skips the queue; the caller bounds how many may
+   * @throws kind `shutting_down` when the pool is closed meanwhile
    */
   async compare(password: string, hash: string, first: boolean): Promise<boolean> {
     if (this.#closed) throw shuttingDown();

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';
 
-/** A password and the hash that it may be of. */
+/** A password and the hash to compare it with. */
 export interface BcryptTask {
   password: string;
   hash: string;

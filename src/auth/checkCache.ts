@@ -2,19 +2,19 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 
-/** What a check came to. */
+/** The result of a successful check. */
 export interface Checked {
   caller: Caller;
-  /** When the credentials end by themselves, in milliseconds since the epoch; null when they do not. */
+  /** When the credentials expire, in ms since the epoch; null when they do not. */
   expires: number | null;
 }
 
-/** Times are in milliseconds. */
+/** Times are in ms. */
 export interface CheckCacheOptions {
-  /** How long credentials that were found right are believed without another look. */
+  /** How long valid credentials are accepted without another check. */
   keep: number;
-  /** How long those that were found wrong are refused without another look. */
-  keepWrong: number;
+  /** How long invalid credentials are refused without another check. */
+  keepInvalid: number;
   /** The maximum number of credentials remembered of each kind; the oldest are forgotten first. */
   size?: number;
   /** The monotonic clock, in ms. A step of the wall clock neither prolongs nor ends what is remembered. */
@@ -31,22 +31,22 @@ interface Remembered {
 
 const SIZE = 10_000;
 
-/** So many different credentials may be checked at a time: each check keeps a thread or another server busy. */
+/** Maximum number of concurrent checks: each occupies a thread or another server. */
 const MAX_RUNNING = 256;
-/** So many requests may wait for these checks in all: each takes memory, and nobody knows yet whose it is. */
+/** Maximum number of requests that wait for these checks: each takes memory, for a caller not known yet. */
 const MAX_WAITING = 4096;
 
 /**
- * Remembers for a while whom credentials prove, and that some prove nobody, for checks that cost more than a call may.
- * The same credentials that come again while they are checked wait for that check. Credentials are kept as a digest
- * under a key of this process alone, so that its memory gives none away and comparing takes no time that depends on them.
+ * Caches the results of expensive credential checks, both valid and invalid. Requests with credentials that are being
+ * checked share that check. Credentials are kept as an HMAC with a key of this process, so memory holds none and
+ * look-ups take constant time.
  */
 export class CheckCache {
   readonly #key = randomBytes(32);
   readonly #options: Required<CheckCacheOptions>;
-  #right = new Map<string, Remembered>();
-  /** Apart, so that a flood of wrong ones does not drive the right ones out. */
-  #wrong = new Map<string, Remembered>();
+  #valid = new Map<string, Remembered>();
+  /** Separate, so that a flood of invalid credentials does not evict valid ones. */
+  #invalid = new Map<string, Remembered>();
   #running = new Map<string, Promise<Caller>>();
   #waiting = 0;
 
@@ -55,27 +55,27 @@ export class CheckCache {
   }
 
   /**
-   * Whom `parts` prove: as `verify` said when it was last asked, or asked now. Of its errors those of kind
-   * `unauthenticated` are remembered. Credentials that were right when they were last looked at are checked whoever waits,
-   * so that a flood of wrong ones keeps nobody out who is in.
-   * @param verify is told whether the credentials were right
+   * Returns the caller with the credentials `parts`, from the cache or by `verify`; errors of kind `unauthenticated` are
+   * cached too. Credentials that were valid at their last check bypass the limits, so that a flood of invalid ones locks
+   * no one out.
+   * @param verify checks them; receives whether they were valid before
    * @throws kind `rate_limited` when too many wait already
    */
-  check(parts: readonly string[], verify: (wereRight: boolean) => Promise<Checked>): Caller | Promise<Caller> {
+  check(parts: readonly string[], verify: (wasValid: boolean) => Promise<Checked>): Caller | Promise<Caller> {
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
-    const wereRight = this.#right.has(digest);
-    const known = this.#right.get(digest) ?? this.#wrong.get(digest);
+    const wasValid = this.#valid.has(digest);
+    const known = this.#valid.get(digest) ?? this.#invalid.get(digest);
     if (known !== undefined && this.#isFresh(known)) {
       if (known.outcome instanceof PassthruError) throw known.outcome;
       return known.outcome;
     }
     const joined = this.#running.get(digest);
     const isFull = this.#waiting >= MAX_WAITING || (joined === undefined && this.#running.size >= MAX_RUNNING);
-    if (isFull && !wereRight) {
-      throw new PassthruError('rate_limited', 'Too many credentials wait to be checked; try again shortly.');
+    if (isFull && !wasValid) {
+      throw new PassthruError('rate_limited', 'Too many credentials are waiting to be checked; try again shortly.');
     }
     if (joined !== undefined) return this.#counted(joined);
-    const checking = this.#verify(digest, () => verify(wereRight), this.#running);
+    const checking = this.#verify(digest, () => verify(wasValid), this.#running);
     this.#running.set(digest, checking);
     return this.#counted(checking);
   }
@@ -84,10 +84,10 @@ export class CheckCache {
     return this.#options.now() < until && (expires === null || Date.now() < expires);
   }
 
-  /** Forgets everything, and what the checks that still run will say. */
+  /** Clears the cache; results of checks still running are discarded. */
   clear(): void {
-    this.#right = new Map();
-    this.#wrong = new Map();
+    this.#valid = new Map();
+    this.#invalid = new Map();
     this.#running = new Map();
   }
 
@@ -101,19 +101,19 @@ export class CheckCache {
   }
 
   async #verify(digest: string, verify: () => Promise<Checked>, running: Map<string, Promise<Caller>>) {
-    const { keep, keepWrong, now } = this.#options;
-    const [right, wrong] = [this.#right, this.#wrong];
+    const { keep, keepInvalid, now } = this.#options;
+    const [valid, invalid] = [this.#valid, this.#invalid];
     try {
       const { caller, expires } = await verify();
-      right.delete(digest);
-      this.#remember(right, digest, { until: now() + keep, expires, outcome: caller });
+      valid.delete(digest);
+      this.#remember(valid, digest, { until: now() + keep, expires, outcome: caller });
       return caller;
     } catch (error) {
-      // While it cannot be told they stay what they were, though not believed.
+      // When the check itself failed, credentials keep their last status but are not accepted.
       if (error instanceof PassthruError && error.kind === 'unauthenticated') {
-        right.delete(digest);
-        wrong.delete(digest);
-        this.#remember(wrong, digest, { until: now() + keepWrong, expires: null, outcome: error });
+        valid.delete(digest);
+        invalid.delete(digest);
+        this.#remember(invalid, digest, { until: now() + keepInvalid, expires: null, outcome: error });
       }
       throw error;
     } finally {

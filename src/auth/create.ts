@@ -5,10 +5,10 @@ import { Access, noAuthenticator, type Refusal } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
 
 /**
- * What the group `auth` describes. The code of the one type is loaded, and no other's.
- * @param auth checked: what its type needs is there
- * @param refused told of each who is not let in
- * @throws kind `failed_precondition`, with the key and the reason, when a file cannot be used
+ * Creates the access control that the group `auth` describes; loads the code of that type only.
+ * @param auth validated: the keys that its type requires are set
+ * @param refused called for each refused request
+ * @throws kind `failed_precondition`, with the key and the reason, when a file is unusable
  */
 export async function createAccess(
   auth: AuthConfig,

@@ -5,19 +5,19 @@ import type { ClientCertificate, Credentials } from './authenticator.ts';
 
 const AUTHORIZATION = 'authorization';
 
-/** What `request` brings along; an Authorization header that is there twice counts as none. */
+/** Returns the credentials of `request`; a duplicate Authorization header counts as absent. */
 export function credentialsOf(request: IncomingMessage | Http2ServerRequest): Credentials {
   const { headers, socket } = request;
   const { authorization = null, 'x-auth-token': token = null } = headers;
   return {
-    authorization: authorization !== null && isGivenTwice(request.rawHeaders) ? null : authorization,
+    authorization: authorization !== null && isDuplicate(request.rawHeaders) ? null : authorization,
     authToken: Array.isArray(token) ? token.join(', ') : token,
     certificate: (socket as TLSSocket).encrypted ? clientCertificate(socket as TLSSocket) : null,
   };
 }
 
-/** Whether Authorization is there more than once. Node takes the first; a proxy that checks may have taken another. */
-function isGivenTwice(rawHeaders: readonly string[]): boolean {
+/** Whether Authorization occurs more than once: Node takes the first, but a proxy may have checked another. */
+function isDuplicate(rawHeaders: readonly string[]): boolean {
   let count = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
@@ -27,11 +27,11 @@ function isGivenTwice(rawHeaders: readonly string[]): boolean {
 }
 
 function clientCertificate(socket: TLSSocket): ClientCertificate | null {
-  // Node leaves this false, whatever the certificate, when the connection asked for none.
+  // False for any certificate when the handshake requested none.
   if (!socket.authorized) return null;
   const { subject, subjectaltname } = socket.getPeerCertificate() as Partial<PeerCertificate>;
   if (subject === undefined) return null;
-  // More than one common name makes it a list, which names nobody.
+  // Several common names make a list, which identifies no one.
   const commonName: unknown = subject.CN;
   return {
     commonName: typeof commonName === 'string' ? commonName : null,
@@ -40,8 +40,8 @@ function clientCertificate(socket: TLSSocket): ClientCertificate | null {
 }
 
 /**
- * The names of `DNS:a, URI:b`. A value that has a separator or a quote in it is written by Node as a JSON string
- * (CVE-2021-44532), so that no value can pass for two.
+ * Parses `DNS:a, URI:b`. Node writes a value with a separator or a quote as a JSON string (CVE-2021-44532), so no value
+ * passes for two.
  */
 function alternativeNames(text: string): string[] {
   const names: string[] = [];

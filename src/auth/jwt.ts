@@ -8,36 +8,36 @@ import { type Authenticator, schemeCredentials, wrongCredentials } from './authe
 import { createThrottledLog } from './throttledLog.ts';
 
 export interface JwtOptions {
-  /** Where the issuer publishes its keys (RFC 7517, 5); null when they are in a file. */
+  /** The URL of the issuer's key set (RFC 7517, 5); null when it is a file. */
   jwks_url: string | null;
   /** The path of a key set; null when it is fetched. */
   jwks_file: string | null;
   issuer: string;
-  /** A token is for at least one of them. */
+  /** A token must name at least one. */
   audience: readonly string[];
-  /** The signature algorithms that are taken, by their names in JWS (RFC 7518, 3.1). */
+  /** The accepted signature algorithms by their JWS names (RFC 7518, 3.1). */
   algorithms: readonly string[];
-  /** How far the clocks may be apart, in milliseconds. */
+  /** The tolerated clock skew in ms. */
   clock_tolerance: number;
-  /** The claim that holds the caller's name. Dots lead into objects. */
+  /** The claim with the caller's name. Dots separate nested claims. */
   name_claim: string;
-  /** The claim that holds the caller's role or roles, among other words. Dots lead into objects. */
+  /** The claim with the caller's roles, among other words. Dots separate nested claims. */
   role_claim: string;
   log: Logger;
   /** The monotonic clock, in ms. */
   now?: () => number;
 }
 
-/** How long the issuer may take to answer with its keys, in milliseconds. */
+/** Timeout for fetching the key set in ms. */
 const FETCH_TIMEOUT = 5000;
-/** How long after they could not be had its keys are asked for again, in milliseconds. */
-const FETCH_AGAIN = 1000;
-/** So many requests may wait to be checked, which they do while the keys are fetched. */
+/** Minimum time between two attempts to fetch the key set after a failure, in ms. */
+const RETRY_INTERVAL = 1000;
+/** Maximum number of requests that wait for a check, which they do while keys are fetched. */
 const MAX_WAITING = 4096;
-/** The longest name of a caller, in characters. */
+/** Maximum length of a caller's name in characters. */
 const MAX_NAME = 255;
 
-/** What of jose's errors says that the keys, not the token, are at fault. */
+/** The errors of jose that are about the key set, not the token. */
 const KEY_FAULTS: ReadonlySet<string> = new Set([
   errors.JWKSTimeout.code,
   errors.JWKSInvalid.code,
@@ -45,9 +45,10 @@ const KEY_FAULTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `Authorization: Bearer` with a signed JWT (RFC 7519, 8725): issuer, audience, time, and an algorithm of the list. A
- * key set's file is read again when it changes; a fetched one when a token names a key that it lacks, or after a while.
- * @throws kind `failed_precondition` when the file holds no key set
+ * Creates the authenticator for `Authorization: Bearer` with a signed JWT (RFC 7519, 8725). Checks issuer, audience,
+ * time and algorithm. A key set file is reloaded when it changes; a fetched key set when a token names an unknown key, or
+ * after ten minutes.
+ * @throws kind `failed_precondition` when the file is not a key set
  */
 export function createJwtAuthenticator(options: JwtOptions): Authenticator {
   const { issuer, clock_tolerance, name_claim, role_claim, log } = options;
@@ -67,7 +68,7 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
     async authenticate({ authorization }) {
       const token = schemeCredentials(authorization, 'Bearer', 'a Bearer token, a signed JWT');
       if (waiting >= MAX_WAITING) {
-        throw new PassthruError('rate_limited', 'Too many tokens wait to be checked; try again shortly.');
+        throw new PassthruError('rate_limited', 'Too many tokens are waiting to be checked; try again shortly.');
       }
       waiting += 1;
       try {
@@ -76,8 +77,8 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
       } catch (error) {
         if (error instanceof PassthruError) throw error;
         if (error instanceof errors.JOSEError && !isKeyFault(error)) throw invalidToken(error);
-        warn({ err: error }, 'the key set of the issuer cannot be used');
-        const message = 'The keys of the issuer of tokens cannot be had; who calls cannot be told now.';
+        warn({ err: error }, 'key set of the token issuer unavailable');
+        const message = 'The keys of the token issuer are unavailable; callers cannot be authenticated now.';
         throw new PassthruError('identity_unavailable', message, { cause: error });
       } finally {
         waiting -= 1;
@@ -101,17 +102,17 @@ function keySource({ jwks_url, jwks_file, log, now = () => performance.now() }: 
   const close = watchFiles([jwks_file], () => {
     try {
       keys = readKeySet(jwks_file);
-      log.info({ file: jwks_file }, 'the key set was read again');
+      log.info({ file: jwks_file }, 'key set reloaded');
     } catch (error) {
-      log.error({ why: (error as Error).message }, 'the key set cannot be used; what it held before counts on');
+      log.error({ reason: (error as Error).message }, 'key set unusable, keeping the keys of the last load');
     }
   });
   return { keys: () => keys, close };
 }
 
 /**
- * The keys at `url`. While they cannot be had they are asked for once a second, however many tokens come, and those that are
- * known and not too old count on.
+ * Returns the keys at `url`. While fetching fails it is retried once a second, however many tokens arrive, and fresh
+ * cached keys remain valid.
  */
 function fetchedKeys(url: URL, now: () => number): JWTVerifyGetKey {
   const keys = createRemoteJWKSet(url, { timeoutDuration: FETCH_TIMEOUT });
@@ -125,13 +126,13 @@ function fetchedKeys(url: URL, now: () => number): JWTVerifyGetKey {
     try {
       return await keys(header, token);
     } catch (error) {
-      if (isKeyFault(error)) failure = { error, until: now() + FETCH_AGAIN };
+      if (isKeyFault(error)) failure = { error, until: now() + RETRY_INTERVAL };
       throw error;
     }
   };
 }
 
-/** Whether the keys are at fault, not the token. */
+/** Whether the key set is at fault, not the token. */
 function isKeyFault(error: unknown): boolean {
   return !(error instanceof errors.JOSEError) || KEY_FAULTS.has(error.code);
 }
@@ -146,24 +147,24 @@ function readKeySet(file: string): JWTVerifyGetKey {
   try {
     return createLocalJWKSet(JSON.parse(text));
   } catch {
-    throw new PassthruError('failed_precondition', `auth.jwt.jwks_file: ${file} is no JSON Web Key Set`);
+    throw new PassthruError('failed_precondition', `auth.jwt.jwks_file: ${file} is not a JSON Web Key Set`);
   }
 }
 
 function nameOf(payload: JWTPayload, path: string): string {
   const name = claim(payload, path);
   if (typeof name === 'string' && name !== '' && name.length <= MAX_NAME && !/\p{Cc}/u.test(name)) return name;
-  throw wrongCredentials(`The token has no name of its holder (claim ${path})`);
+  throw wrongCredentials(`The token has no caller name (claim ${path})`);
 }
 
 function roleOf(payload: JWTPayload, path: string): Caller['role'] {
   const given = claim(payload, path);
-  // As `scope` (RFC 8693, 4.2) several words may stand in one text.
+  // Space-separated like `scope` (RFC 8693, 4.2), or a list.
   const words = typeof given === 'string' ? given.split(' ') : Array.isArray(given) ? given : [];
   return highestRole(ROLES.filter((role) => words.includes(role)));
 }
 
-/** The claim at `path`: a claim of that very name, for names are often URLs, else the way along its dots. */
+/** Returns the claim named `path` (names are often URLs with dots), else the nested claim at `path`. */
 function claim(payload: JWTPayload, path: string): unknown {
   if (Object.hasOwn(payload, path)) return payload[path];
   return path.split('.').reduce<unknown>((value, part) => {

@@ -8,19 +8,19 @@ import { expiryOf, type KeystoneAccount, KeystoneClient } from './keystoneClient
 import { createThrottledLog } from './throttledLog.ts';
 
 export interface KeystoneOptions extends KeystoneAccount {
-  /** What callers are told to sign on at. */
+  /** The URL of Keystone for callers. */
   www_authenticate_uri: string;
-  /** How long a token is believed before it is looked up again, in milliseconds: a revocation takes as long to tell. */
+  /** How long a valid token is cached, in ms; a revoked one stays valid for up to this long. */
   token_cache_time: number;
-  /** The projects, by id or as `NAME@DOMAIN`, whose roles count as those on the system do; of others admin alone does, when none is named. */
+  /** The projects, by ID or `NAME@DOMAIN`, whose roles are honoured beside system scope; when empty, admin on any. */
   projects: readonly string[];
   log: Logger;
 }
 
-/** How long a token that is none is refused unseen, in milliseconds. */
-const KEEP_WRONG = 5000;
+/** How long an invalid token is refused without another check, in ms. */
+const KEEP_INVALID = 5000;
 
-/** Keystone's default roles (`keystone-manage bootstrap`) and what they are here. */
+/** Keystone's default roles (`keystone-manage bootstrap`) and their equivalents. */
 const ROLE_OF: ReadonlyMap<Json | undefined, Role> = new Map([
   ['admin', 'admin'],
   ['member', 'operator'],
@@ -31,25 +31,25 @@ const ROLE_OF: ReadonlyMap<Json | undefined, Role> = new Map([
 const TOKEN = /^[\x21-\x7e]{1,16384}$/;
 
 /**
- * `X-Auth-Token` against Keystone, as keystonemiddleware's auth_token. A token has the highest role that it gives on the
- * system or on a project that is named; one without scope or of a domain has none. Where no project is named, the admin of
- * any is one here, as OpenStack's policies have always had it, and who is less there is nobody here: a tenant of the cloud
- * has no business at its machines.
+ * Creates the authenticator for `X-Auth-Token` with Keystone, as keystonemiddleware's auth_token. A caller has the
+ * highest role of its token on the system or a configured project; unscoped and domain tokens have none. With no projects
+ * configured, only `admin` (on any project) is honoured, as in OpenStack's policies: tenants must not reach the hardware.
  */
 export function createKeystoneAuthenticator(options: KeystoneOptions): Authenticator {
   const client = new KeystoneClient(options);
-  const cache = new CheckCache({ keep: options.token_cache_time, keepWrong: KEEP_WRONG });
+  const cache = new CheckCache({ keep: options.token_cache_time, keepInvalid: KEEP_INVALID });
   const projects = new Set(options.projects);
   const warn = createThrottledLog(options.log);
 
   return {
     challenge: `Keystone uri="${options.www_authenticate_uri}"`,
     authenticate({ authToken }) {
-      if (authToken === null || authToken === '') throw noCredentials('X-Auth-Token, a token of Keystone');
+      if (authToken === null || authToken === '') throw noCredentials('X-Auth-Token, a Keystone token');
       if (!TOKEN.test(authToken)) throw invalidToken();
       return cache.check([authToken], async () => {
         const token = await client.validate(authToken).catch((error) => {
-          if (error instanceof PassthruError) warn({ why: error.message, err: error.cause }, 'Keystone failed');
+          if (error instanceof PassthruError)
+            warn({ reason: error.message, err: error.cause }, 'Keystone check failed');
           throw error;
         });
         const expires = token === null ? 0 : expiryOf(token);
@@ -64,10 +64,10 @@ export function createKeystoneAuthenticator(options: KeystoneOptions): Authentic
 function callerOf(token: JsonObject, projects: ReadonlySet<string>): Caller {
   const roles = Array.isArray(token.roles) ? token.roles : [];
   const role = highestRole(roles.map((given) => ROLE_OF.get(isJsonObject(given) ? given.name : undefined)));
-  return { name: uniqueName(token.user), role: role !== null && counts(role, token, projects) ? role : null };
+  return { name: uniqueName(token.user), role: role !== null && isHonoured(role, token, projects) ? role : null };
 }
 
-function counts(role: Role, { system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
+function isHonoured(role: Role, { system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
   if (isJsonObject(system)) return system.all === true;
   if (!isJsonObject(project)) return false;
   if (projects.size === 0) return role === 'admin';
@@ -76,8 +76,8 @@ function counts(role: Role, { system, project }: JsonObject, projects: ReadonlyS
 }
 
 /**
- * The user's name, and its domain unless that is Keystone's default one: `alice`, `alice@Partners`. What follows the last
- * @ is the domain, so that no two users have one name.
+ * Returns the user's name, with its domain unless that is Keystone's default: `alice`, `alice@Partners`. The domain
+ * follows the last @, so names are unique.
  */
 function uniqueName(user: Json | undefined): string {
   if (!isJsonObject(user) || typeof user.name !== 'string' || !isJsonObject(user.domain)) throw invalidToken();

@@ -19,13 +19,13 @@ function isLetWait(cache: CheckCache, part: string): boolean {
 }
 
 test('so many different credentials are checked at a time, and no more', () => {
-  const cache = new CheckCache({ keep: 1000, keepWrong: 1000 });
+  const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
   const outcomes = Array.from({ length: 300 }, (_, index) => isLetWait(cache, `wrong-${index}`));
   expect(outcomes.filter((isWaiting) => isWaiting)).toHaveLength(256);
 });
 
 test('so many requests wait for one check, and no more: each takes memory', async () => {
-  const cache = new CheckCache({ keep: 1000, keepWrong: 1000 });
+  const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
   const gate = Promise.withResolvers<typeof checked>();
   const waiting = Array.from({ length: 4096 }, () => cache.check(['ann'], () => gate.promise));
   expect(isLetWait(cache, 'ann')).toBe(false);
@@ -35,10 +35,10 @@ test('so many requests wait for one check, and no more: each takes memory', asyn
 });
 
 test('credentials that were right are looked at again before all that wait, however many they are', async () => {
-  const cache = new CheckCache({ keep: 0, keepWrong: 1000 });
+  const cache = new CheckCache({ keep: 0, keepInvalid: 1000 });
   const told: boolean[] = [];
-  const verify = async (wereRight: boolean) => {
-    told.push(wereRight);
+  const verify = async (wasValid: boolean) => {
+    told.push(wasValid);
     return checked;
   };
   await cache.check(['ann'], verify);
@@ -51,7 +51,7 @@ test('credentials that were right are looked at again before all that wait, howe
 describe('a step of the wall clock', () => {
   test.each([-3_600_000, 3_600_000])('of %d ms neither prolongs nor ends what is remembered', async (step) => {
     let now = 0;
-    const cache = new CheckCache({ keep: 1000, keepWrong: 500, now: () => now });
+    const cache = new CheckCache({ keep: 1000, keepInvalid: 500, now: () => now });
     const verify = vi.fn(async () => checked);
     const reject = vi.fn(async () => {
       throw new PassthruError('unauthenticated', 'wrong');
@@ -78,7 +78,7 @@ describe('a step of the wall clock', () => {
 });
 
 test('credentials that expire are checked again from then on, though remembered for longer', async () => {
-  const cache = new CheckCache({ keep: 60_000, keepWrong: 1000, now: () => 0 });
+  const cache = new CheckCache({ keep: 60_000, keepInvalid: 1000, now: () => 0 });
   try {
     vi.useFakeTimers({ toFake: ['Date'] });
     const verify = vi.fn(async () => ({ caller: ANN, expires: Date.now() + 1000 }));

@@ -8,14 +8,14 @@ test('an error that repeats is logged once in ten seconds, with how often it was
   const warn = createThrottledLog({ ...silentLogger, warn: (fields) => void lines.push(fields) }, () => now);
   try {
     vi.useFakeTimers({ toFake: ['Date'] });
-    for (let count = 0; count < 3; count++) warn({ why: 'away' }, 'Keystone failed');
+    for (let count = 0; count < 3; count++) warn({ reason: 'away' }, 'Keystone check failed');
     vi.setSystemTime(Date.now() - 3_600_000);
     now += 9_999;
-    warn({ why: 'away' }, 'Keystone failed');
-    expect(lines).toEqual([{ why: 'away', suppressed: 0 }]);
+    warn({ reason: 'away' }, 'Keystone check failed');
+    expect(lines).toEqual([{ reason: 'away', suppressed: 0 }]);
     now += 1;
-    warn({ why: 'away' }, 'Keystone failed');
-    expect(lines.slice(1)).toEqual([{ why: 'away', suppressed: 3 }]);
+    warn({ reason: 'away' }, 'Keystone check failed');
+    expect(lines.slice(1)).toEqual([{ reason: 'away', suppressed: 3 }]);
   } finally {
     vi.useRealTimers();
   }

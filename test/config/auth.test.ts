@@ -65,11 +65,11 @@ describe('a service is not started', () => {
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: no-users }',
-      'auth.http_basic_auth_user_file: no-users has no user',
+      'auth.http_basic_auth_user_file: no-users has no users',
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: md5-users }',
-      'auth.http_basic_auth_user_file: md5-users: line 2: only bcrypt hashes are read; "htpasswd -B" makes them',
+      'auth.http_basic_auth_user_file: md5-users: line 2: not a bcrypt hash; create one with "htpasswd -B"',
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { ann: root } }',
@@ -142,7 +142,7 @@ describe('a service is not started', () => {
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT}, jwks_file: no-keys.json } }`,
-      'auth.jwt.jwks_file: no-keys.json is no JSON Web Key Set',
+      'auth.jwt.jwks_file: no-keys.json is not a JSON Web Key Set',
     ],
     [
       'auth: { type: client_certificate }\ntls: { cert_file: cert.pem, key_file: key.pem }',

@@ -29,7 +29,7 @@ describe("the service's own secrets do not show when it", () => {
     const text = `${JSON.stringify([...answer.headers])} ${await answer.text()}`;
     expect(answer.status).toBe(503);
     const { stdout, stderr } = await service.stop();
-    expect(stderr).toContain('Keystone failed');
+    expect(stderr).toContain('Keystone check failed');
     expect(found(text + stdout + stderr)).toEqual([]);
   });
 
