@@ -2,15 +2,24 @@ import { z } from 'zod';
 import { type FieldViolation, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 
+const BOOLEAN_WORDS = new Map<string, boolean>([
+  ...['1', 't', 'true', 'on', 'y', 'yes'].map((word) => [word, true] as const),
+  ...['0', 'f', 'false', 'off', 'n', 'no'].map((word) => [word, false] as const),
+]);
+
+/** Returns the boolean that `text` stands for (oslo.utils `bool_from_string`, strict), undefined for any other text. */
+export function booleanWord(text: string): boolean | undefined {
+  return BOOLEAN_WORDS.get(text.toLowerCase());
+}
+
 /**
  * Returns a schema of booleans as Ironic's callers send them: `true`, `"True"`, `"false"`, `"1"`, `"no"`, `1` (oslo.utils
  * `bool_from_string`, strict).
  */
 export function looseBoolean() {
   return z.union([z.boolean(), z.string(), z.number()]).transform((value, context) => {
-    const text = String(value).trim().toLowerCase();
-    if (['1', 't', 'true', 'on', 'y', 'yes'].includes(text)) return true;
-    if (['0', 'f', 'false', 'off', 'n', 'no'].includes(text)) return false;
+    const flag = booleanWord(String(value).trim());
+    if (flag !== undefined) return flag;
     context.issues.push({ code: 'custom', message: 'must be a boolean: true or false', input: value });
     return z.NEVER;
   });

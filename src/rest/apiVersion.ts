@@ -1,6 +1,6 @@
 import { PassthruError } from '../core/errors.ts';
 
-/** The name of the header that negotiates the version, in lower case. */
+/** Name of the version header, in lower case. */
 export const VERSION_HEADER = 'x-openstack-ironic-api-version';
 
 const MIN_MINOR = 1;
@@ -9,10 +9,10 @@ const MAX_MINOR = 82;
 export const MIN_VERSION = `1.${MIN_MINOR}`;
 export const MAX_VERSION = `1.${MAX_MINOR}`;
 
-/** The first version in which nodes have names. */
+/** First minor version in which nodes have names. */
 export const NAMES_MINOR = 5;
 
-/** What an answer carries when no version was agreed on. */
+/** The headers of a response without a negotiated version. */
 export const RANGE_HEADERS: readonly string[] = [
   'X-OpenStack-Ironic-API-Minimum-Version',
   MIN_VERSION,
@@ -27,7 +27,7 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
 ]);
 
 /**
- * The minor number that a request's header asks for; the lowest when it has none, as Ironic has it.
+ * Returns the minor version that a request's header selects, as in Ironic the lowest without a header.
  * Throws `version_not_acceptable`, worded as recorded ("version too high", "version 2.0", "version garbage").
  */
 export function negotiateMinor(requested: string | undefined): number {
@@ -54,7 +54,7 @@ export function negotiateMinor(requested: string | undefined): number {
   return Number(minor);
 }
 
-/** The headers that every answer under /v1 carries at a negotiated version. */
+/** Returns the headers of every response under /v1 at a negotiated version. */
 export function versionHeaders(minor: number): readonly string[] {
   return headersByMinor[minor] ?? RANGE_HEADERS;
 }

@@ -1,13 +1,13 @@
-import { PassthruError } from '../core/errors.ts';
+import { invalidArgument, PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../core/json.ts';
 import type { HttpRequest } from '../http/message.ts';
 
-/** The largest body, in bytes. */
+/** Maximum size of a body, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
- * How much of a body that is too large is read and dropped, in bytes, so that a client that sends all before it
- * listens gets its 413. Whoever sends more is cut off.
+ * How much of an oversized body is read and dropped, in bytes, so that clients that send everything before reading
+ * get their 413. Beyond that the connection is cut.
  */
 const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 
@@ -15,20 +15,20 @@ const EMPTY = Buffer.alloc(0);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a request's body to its end, whatever its Content-Length says.
- * Throws `too_large` over 1 MiB, `cancelled` when the client leaves.
+ * Reads a request's body to its end, regardless of its Content-Length.
+ * Throws `too_large` over 1 MiB, `cancelled` if the client disconnects.
  */
 export function readBody(request: HttpRequest): Promise<Buffer> {
   return receive(request, true);
 }
 
-/** As `readBody`, of a body that nobody wants: nothing of it is kept. */
+/** Reads and discards a request's body. Throws as `readBody`. */
 export async function dropBody(request: HttpRequest): Promise<void> {
   await receive(request, false);
 }
 
 function receive(request: HttpRequest, keep: boolean): Promise<Buffer> {
-  // RFC 9112, 6.3: an HTTP/1.1 request without both has no body. HTTP/2 says by itself that there is none.
+  // An HTTP/1.1 request with neither header has no body (RFC 9112, 6.3). HTTP/2 signals the end of the stream.
   if (
     request.httpVersionMajor === 1 &&
     request.headers['content-length'] === undefined &&
@@ -39,12 +39,12 @@ function receive(request: HttpRequest, keep: boolean): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const gone = () => {
-      // Every request closes in the end; an error made for nothing would cost as much as reading the body.
-      if (!request.readableEnded) reject(new PassthruError('cancelled', 'The caller went away'));
+    const onClose = () => {
+      // Every request closes eventually; creating an unused error would cost as much as reading the body.
+      if (!request.readableEnded) reject(new PassthruError('cancelled', 'The caller disconnected'));
     };
-    // While it was asked who calls.
-    if (request.destroyed) return gone();
+    // Closed during authentication.
+    if (request.destroyed) return onClose();
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > MAX_DROPPED_BYTES) {
@@ -57,15 +57,15 @@ function receive(request: HttpRequest, keep: boolean): Promise<Buffer> {
       if (length > MAX_BODY_BYTES) reject(tooLarge());
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     });
-    request.on('error', gone);
-    request.on('close', gone);
+    request.on('error', onClose);
+    request.on('close', onClose);
   });
 }
 
 /**
- * The JSON document that a body holds, whatever its content type; undefined when it is empty.
- * Throws `invalid_argument` for bytes that are not UTF-8, malformed JSON, more than 30 levels, and strings that no
- * store and no Protobuf message could hold. No message repeats a part of the body: it may be a secret.
+ * Parses a body as JSON, regardless of its content type; undefined when it is empty.
+ * Throws `invalid_argument` for invalid UTF-8 or JSON, more than 30 levels, and strings that neither a store nor a
+ * Protobuf message can hold. No message contains a part of the body, which may be a secret.
  */
 export function parseBody(body: Buffer): Json | undefined {
   if (body.length === 0) return undefined;
@@ -73,19 +73,23 @@ export function parseBody(body: Buffer): Json | undefined {
   try {
     document = JSON.parse(decoder.decode(body)) as Json;
   } catch {
-    throw badBody('The request body is not valid JSON in UTF-8');
+    throw invalidArgument('body', 'The request body is not valid JSON in UTF-8');
   }
-  if (nestsDeeperThan(document)) throw badBody(`The request body nests deeper than ${MAX_DEPTH} levels`);
+  if (nestsDeeperThan(document))
+    throw invalidArgument('body', `The request body nests deeper than ${MAX_DEPTH} levels`);
   if (holdsBrokenText(document)) {
-    throw badBody('The request body holds a string with a null character or half of a surrogate pair');
+    throw invalidArgument(
+      'body',
+      'The request body contains a string with a null character or half of a surrogate pair',
+    );
   }
   return document;
 }
 
-/** As `parseBody`, for a body that is a JSON object; an empty one counts as `{}`. */
+/** Parses a body that must be a JSON object; an empty one counts as `{}`. Throws as `parseBody`. */
 export function parseObjectBody(body: Buffer): JsonObject {
   const document = body.length === 0 ? {} : parseBody(body);
-  if (!isJsonObject(document)) throw badBody('The request body must be a JSON object');
+  if (!isJsonObject(document)) throw invalidArgument('body', 'The request body must be a JSON object');
   return document;
 }
 
@@ -94,10 +98,6 @@ function holdsBrokenText(value: Json): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return value.some(holdsBrokenText);
   return Object.entries(value).some(([key, member]) => holdsBrokenText(key) || holdsBrokenText(member));
-}
-
-function badBody(message: string): PassthruError {
-  return new PassthruError('invalid_argument', message, { violations: [{ field: 'body', description: message }] });
 }
 
 function tooLarge(): PassthruError {

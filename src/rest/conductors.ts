@@ -5,7 +5,7 @@ import { baseUrl, selfAndBookmark } from './links.ts';
 import { booleanParameter, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
 
-/** GET /v1/conductors: the processes that serve the same store. */
+/** GET /v1/conductors: the processes that share this store. */
 export async function listConductors(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, ['detail', 'limit', 'marker', 'sort_key', 'sort_dir']);
   const detail = booleanParameter(query, 'detail') ?? false;

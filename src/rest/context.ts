@@ -7,44 +7,44 @@ import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 
-/** The figures of the service as a text for Prometheus. */
+/** The metrics of the service in Prometheus' text format. */
 export interface MetricsPage {
   readonly mediaType: string;
   render(): Promise<string>;
 }
 
-/** One request and all that is needed to answer it. */
+/** A request with everything that is needed to respond. */
 export interface Exchange {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
-  /** Not for handlers, which get it from `enter` once the caller's role will do. */
+  /** For `enter` only, which checks the caller's role before it hands the core to a handler. */
   readonly guardedCore: Core;
   readonly access: Access;
   readonly log: Logger;
-  /** Null when there is none here. */
+  /** Null if GET /metrics is not served here. */
   readonly metrics: MetricsPage | null;
-  /** Who calls; on a route that is open, anonymous. */
+  /** Anonymous on routes without authentication. */
   readonly caller: Caller;
-  /** What the route does; undefined on one that does not say, which nobody may. */
+  /** The route's action; undefined without a route, which no role allows. */
   readonly action: Action | undefined;
-  /** Read whole; empty on a route that is open. */
+  /** The whole body; not read, hence empty, on routes without authentication. */
   readonly body: Buffer;
-  /** The query as it was sent, without its `?`. */
+  /** The query as sent, without `?`. */
   readonly rawQuery: string;
-  /** What the path's parameters matched, percent-decoded. */
+  /** The path's parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string | undefined>>;
   /** The minor number of the negotiated API version. */
   readonly minor: number;
-  /** What every answer of this exchange carries: names and values in turn. */
+  /** Headers of every response to this request: names and values alternate. */
   readonly headers: readonly string[];
 }
 
-/** Answers one exchange, or throws what `sendFault` tells the caller. */
+/** Serves one exchange, or throws an error for `sendFault` to send. */
 export type Handler = (exchange: Exchange) => Promise<void> | void;
 
 /**
- * The core, for a caller whose role allows what the route does. Handlers call it when what they were given is
- * well-formed: that is the order of the checks.
+ * Returns the core if the caller's role allows the route's action. Handlers call it after they have parsed the request,
+ * so that malformed requests are refused first.
  * @throws kind `permission_denied`
  */
 export function enter({ access, caller, action, guardedCore }: Exchange): Core {
@@ -52,18 +52,18 @@ export function enter({ access, caller, action, guardedCore }: Exchange): Core {
   return guardedCore;
 }
 
-/** A signal that fires, with kind `cancelled`, when the client leaves before it got its answer, or has left. */
+/** Returns a signal that aborts, with kind `cancelled`, when the client disconnects before the response is complete. */
 export function clientSignal({ response }: Exchange): AbortSignal {
   const controller = new AbortController();
-  const leave = () => {
-    if (!response.writableEnded) controller.abort(new PassthruError('cancelled', 'The caller went away'));
+  const onClose = () => {
+    if (!response.writableEnded) controller.abort(new PassthruError('cancelled', 'The caller disconnected'));
   };
-  if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) leave();
-  else response.once('close', leave);
+  if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) onClose();
+  else response.once('close', onClose);
   return controller.signal;
 }
 
-/** A header's value; undefined when it is absent. Only for headers that Node joins when they come twice. */
+/** Returns a header's value, undefined when absent. Only for headers that Node joins when they are repeated. */
 export function header(request: HttpRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;

@@ -5,7 +5,7 @@ import { baseUrl, selfAndBookmark } from './links.ts';
 import { badParameter, booleanParameter, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
 
-/** The interfaces of Ironic's hardware types, in the order that its documents list them; one of them is served. */
+/** The interfaces of Ironic's hardware types, in the order of its documents. Only `vendor` is supported here. */
 export const INTERFACES = [
   'network',
   'management',
@@ -20,24 +20,6 @@ export const INTERFACES = [
   'boot',
   'inspect',
 ];
-
-/** Keys of driver_info that Ironic's deployment reads. Clients look for them; a node may hold them; nothing reads them. */
-const UNREAD_PROPERTIES = Object.fromEntries(
-  [
-    'deploy_kernel',
-    'deploy_ramdisk',
-    'image_http_proxy',
-    'image_https_proxy',
-    'image_no_proxy',
-    'image_download_source',
-    'deploy_forces_oob_reboot',
-    'agent_verify_ca',
-    'force_persistent_boot_device',
-    'rescue_kernel',
-    'rescue_ramdisk',
-    'kernel_append_params',
-  ].map((key) => [key, "Kept with the node for Ironic's sake. This service does not deploy, and does not read it."]),
-);
 
 /** GET /v1/drivers */
 export async function listDrivers(exchange: Exchange): Promise<void> {
@@ -60,7 +42,7 @@ export async function showDriver(exchange: Exchange): Promise<void> {
   const core = enter(exchange);
   const found = core.drivers.list().find(({ name }) => name === driver);
   if (found === undefined) {
-    // Worded as recorded ("driver show unknown"); the other routes have another text.
+    // Worded as recorded ("driver show unknown"); Ironic's other routes word it differently.
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
@@ -70,8 +52,7 @@ export async function showDriver(exchange: Exchange): Promise<void> {
 /** GET /v1/drivers/D/properties */
 export function showDriverProperties(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
-  const { properties } = enter(exchange).drivers.get(exchange.params.driver ?? '');
-  sendJson(exchange, 200, { ...properties, ...UNREAD_PROPERTIES, ...properties });
+  sendJson(exchange, 200, enter(exchange).drivers.get(exchange.params.driver ?? '').properties);
 }
 
 function driverDocument(

@@ -6,14 +6,14 @@ import { type PassthruError, toPassthruError } from '../core/errors.ts';
 import type { Exchange } from './context.ts';
 import { sendJson } from './response.ts';
 
-/** A REST error body: Ironic encodes the inner document twice. */
+/** The body of a REST error. Ironic encodes the inner document twice. */
 interface ErrorBody {
   error_message: string;
 }
 
 /**
- * Answers with what was thrown. A defect is logged, and told without its text. When the answer has begun already, the
- * connection (HTTP/2: the stream) is cut, so that the client does not take a part for the whole.
+ * Sends the response to a thrown error. Defects are logged, and sent without their text. If the response has already
+ * begun, the connection (HTTP/2: the stream) is cut, so that the client does not take it for complete.
  */
 export function sendFault(exchange: Exchange, thrown: unknown): void {
   const error = toPassthruError(thrown);
@@ -31,7 +31,7 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
   const retry = status === 503 || status === 429 ? ['Retry-After', String(RETRY_AFTER_SECONDS)] : [];
   if (error.kind === 'unauthenticated') {
     const { challenge } = exchange.access;
-    // Ironic's own HTTP Basic and keystonemiddleware answer `error` alone, below the API; its clients read the fault.
+    // Ironic's own HTTP Basic and keystonemiddleware send `error` alone; Ironic's clients read the fault.
     const body = { ...faultBody(error), error: { code: status, title: 'Unauthorized', message: error.message } };
     sendJson(exchange, status, body, challenge === null ? [] : ['WWW-Authenticate', challenge]);
     return;
@@ -39,7 +39,7 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
   sendJson(exchange, status, faultBody(error), retry);
 }
 
-/** Answers as Ironic's HTTP layer does below its API: an unknown path, a wrong verb, a version that is not served. */
+/** Sends an error of Ironic's HTTP layer: an unknown path, a wrong verb, an unsupported version. */
 export function sendHttpError(
   exchange: Exchange,
   code: number,
@@ -52,8 +52,8 @@ export function sendHttpError(
 }
 
 /**
- * Ironic's fault. What it cannot say (which fields, who holds the lock, what the BMC answered) stands under `detail`,
- * inside the text: openstacksdk takes every member of the outer document for a message.
+ * Returns the body of Ironic's fault. What the fault has no field for (wrong fields, the lock's holder, the BMC's response)
+ * is in `detail` of the inner document: openstacksdk takes every member of the outer one for a message.
  */
 function faultBody(error: PassthruError): ErrorBody {
   const fault: Record<string, unknown> = {

@@ -22,15 +22,15 @@ export interface RestOptions {
   /** Counts the calls of each caller, together with those over RPC. */
   calls: CallsInFlight;
   log: Logger;
-  /** The origins whose pages may call from a browser; `*` allows all. Default none. */
+  /** Origins whose pages may call from a browser; `*` allows all. Default none. */
   corsOrigins?: readonly string[];
-  /** What GET /metrics answers. Default: it is not there. */
+  /** Content of GET /metrics. Default: 404. */
   metrics?: MetricsPage | null;
 }
 
 /**
- * Ironic's REST API, `GET /v1/jobs` and `GET /healthz`, over either version of HTTP. It answers every path: one that
- * it does not know with Ironic's 404.
+ * Creates the handler of the REST API: Ironic's, jobs, and the root documents, over HTTP/1.1 and HTTP/2. It responds to
+ * every path, to unknown ones with Ironic's 404.
  */
 export function createRestHandler(options: RestOptions): (request: HttpRequest, response: HttpResponse) => void {
   const { core, access, calls, log, corsOrigins = [], metrics = null } = options;
@@ -60,10 +60,10 @@ export function createRestHandler(options: RestOptions): (request: HttpRequest, 
 
 const NO_BODY = Buffer.alloc(0);
 
-/** An exchange while it is still being read. One object that is filled in, for this is on every request's way. */
+/** An exchange while it is read. One object that is filled in, since this is the hot path. */
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
-/** Answers, whatever happens, and logs that it did. */
+/** Serves a request, whatever happens, and logs it. Never throws. */
 async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: CallsInFlight): Promise<void> {
   const started = performance.now();
   const { request, response } = exchange;
@@ -75,14 +75,14 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
     const route = typeof found === 'object' ? found.route : null;
     exchange.action = route?.action;
     refuseForeign(exchange, cors);
-    // A browser asks by OPTIONS before it sends credentials.
+    // Browsers send preflight requests without credentials.
     const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
     const begin = (caller: Caller | null) =>
       calls.begin({ caller, isWatch: exchange.action === 'watch a job', request, response });
     if (isOpen) begin(null);
     else await admit(exchange, begin);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
-    if (found === undefined) answerNoRoute(exchange, router, cors, target.path);
+    if (found === undefined) sendNoRoute(exchange, router, cors, target.path);
     else {
       path = found.route.path;
       exchange.rawQuery = target.query;
@@ -115,9 +115,9 @@ function reportFault(exchange: Exchange, thrown: unknown): void {
 }
 
 /**
- * Learns who calls, and then reads the body: that of somebody unknown is not kept. A body that is too large is told whoever
- * sends it.
- * @param begin lets the call of who it is begin, or throws
+ * Authenticates the caller, then reads the body. The body of an unknown caller is discarded; that it is too large takes
+ * precedence over the refusal.
+ * @param begin counts the caller's call, or throws if there are too many
  */
 async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): Promise<void> {
   const { request, access, action } = exchange;
@@ -146,20 +146,19 @@ function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): v
   }
 }
 
-/** Agrees on the version. Throws `version_not_acceptable`, which is answered with the range that is. */
+/** Negotiates the version. Throws `version_not_acceptable`; that response has the headers of the supported range. */
 function negotiate(exchange: OpenExchange): void {
-  const own = exchange.headers;
-  exchange.headers = joined(RANGE_HEADERS, own);
-  exchange.minor = negotiateMinor(header(exchange.request, VERSION_HEADER));
-  exchange.headers = joined(versionHeaders(exchange.minor), own);
+  let headers = RANGE_HEADERS;
+  try {
+    exchange.minor = negotiateMinor(header(exchange.request, VERSION_HEADER));
+    headers = versionHeaders(exchange.minor);
+  } finally {
+    exchange.headers = [...headers, ...exchange.headers];
+  }
 }
 
-function joined(headers: readonly string[], more: readonly string[]): readonly string[] {
-  return more.length === 0 ? headers : [...headers, ...more];
-}
-
-/** A path that is not there, a verb that it does not take, or OPTIONS, which every path takes (recorded: "OPTIONS"). */
-function answerNoRoute(exchange: Exchange, router: Router, cors: Cors, path: string): void {
+/** Responds to an unknown path, a verb that the path does not support, and OPTIONS (recorded: "OPTIONS"). */
+function sendNoRoute(exchange: Exchange, router: Router, cors: Cors, path: string): void {
   const verbs = router.verbsAt(path);
   const allow = ['Allow', [...verbs, 'OPTIONS'].join(', ')];
   if (verbs.length === 0) sendHttpError(exchange, 404, 'Not Found', '');
@@ -168,7 +167,7 @@ function answerNoRoute(exchange: Exchange, router: Router, cors: Cors, path: str
   } else sendHttpError(exchange, 405, 'Method Not Allowed', `This path takes ${verbs.join(', ')}`, allow);
 }
 
-/** Path and query of a request's target: RFC 9112, 3.2, in origin form or, as for a proxy, absolute. */
+/** Splits a request's target, in origin form or absolute (RFC 9112, 3.2), into path and query. */
 function splitTarget(url: string): { path: string; query: string } {
   const target = url.startsWith('/') ? url : (/^https?:\/\/[^/?#]*(.*)$/i.exec(url)?.[1] ?? '');
   if (target.includes('#')) throw new PassthruError('invalid_argument', "The request's target must not contain '#'");

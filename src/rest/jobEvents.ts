@@ -6,23 +6,23 @@ import { jobDocument } from './jobs.ts';
 import { badParameter, readQuery } from './query.ts';
 import { sendEmpty } from './response.ts';
 
-/** How long a stream may be quiet before a comment is sent, in milliseconds: proxies cut idle connections. */
-const QUIET = 15_000;
+/** Idle time before a keep-alive comment is sent, in ms: proxies cut idle connections. */
+const KEEP_ALIVE_INTERVAL = 15_000;
 
 const HEADERS = [
   'Content-Type',
   'text/event-stream',
   'Cache-Control',
   'no-store',
-  // nginx gathers an answer before it passes it on, unless it is told not to.
+  // Disables nginx's response buffering.
   'X-Accel-Buffering',
   'no',
 ];
 
 /**
- * GET /v1/jobs/ID/events: Server-Sent Events (HTML Living Standard, 9.2). Each event `job` holds the job, its `id` is the
- * revision. The stream begins with the present state, or after the revision that `Last-Event-ID` or `after_revision`
- * names, and ends after the terminal state. A browser then asks for more by itself: 204 tells it to stop.
+ * GET /v1/jobs/ID/events: Server-Sent Events (HTML Living Standard, 9.2). Each event `job` contains the job; its `id` is
+ * the revision. The stream begins with the current state, or after the revision in `Last-Event-ID` or `after_revision`,
+ * and ends after the terminal state. Browsers then reconnect; the 204 stops them.
  */
 export async function streamJobEvents(exchange: Exchange): Promise<void> {
   const { request } = exchange;
@@ -41,9 +41,9 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
   }
   const response = exchange.response as ServerResponse;
   response.writeHead(200, [...exchange.headers, ...HEADERS]);
-  // The first bytes take the headers along: the first event may be long in coming.
+  // Node sends the headers with the first bytes; the first event may take long.
   response.write(':\n\n');
-  const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), QUIET);
+  const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), KEEP_ALIVE_INTERVAL);
   try {
     for await (const state of core.jobs.watch(job.id, afterRevision, signal)) {
       keepAlive.refresh();
@@ -51,7 +51,7 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
     }
     response.end();
   } catch (error) {
-    // The client has left, and nobody is there to be told.
+    // The client has disconnected.
     if (!signal.aborted) throw error;
   } finally {
     clearInterval(keepAlive);

@@ -8,8 +8,9 @@ import { baseUrl, nextPage } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
 
-/** The most jobs of a page, and how many it has when the caller does not say. */
+/** Maximum number of jobs in a page. */
 const MAX_LIMIT = 1000;
+/** Number of jobs in a page without `limit`. */
 const DEFAULT_LIMIT = 100;
 
 const STATES: readonly JobState[] = ['running', 'succeeded', 'failed', 'cancelled'];
@@ -44,19 +45,19 @@ export async function showJob(exchange: Exchange): Promise<void> {
   sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.get(exchange.params.id ?? '')));
 }
 
-/** DELETE /v1/jobs/ID: asks the job to stop. Answers it as it is then, which `state` tells: it may run on for a while. */
+/** DELETE /v1/jobs/ID: requests cancellation. The job in the response may still be running, see its `state`. */
 export async function cancelJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { caller, params } = exchange;
   sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.cancel(params.id ?? '', caller)));
 }
 
-/** A job in proto3 JSON with the names of the proto, every plain field present. */
+/** Returns a job in proto3 JSON with the proto's names and all implicit fields. */
 export function jobDocument(job: Job) {
   return toJson(JobSchema, jobToMessage(job), { useProtoFieldName: true, alwaysEmitImplicit: true });
 }
 
-/** The filter `state`, as the document shows it or in short: `JOB_STATE_RUNNING`, `running`. Null when absent. */
+/** Returns the filter `state`, written as in the document or short: `JOB_STATE_RUNNING`, `running`. Null when absent. */
 function stateParameter(query: Query): JobState | null {
   const text = query.get('state');
   if (text === undefined) return null;

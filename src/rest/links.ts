@@ -4,15 +4,15 @@ import { parseAuthority } from '../net/listenAddress.ts';
 import type { Exchange } from './context.ts';
 import type { Query } from './query.ts';
 
-/** A link as Ironic's documents hold it. */
+/** A link in Ironic's documents. */
 export interface Link {
   href: string;
   rel: 'self' | 'bookmark';
 }
 
 /**
- * Scheme and authority under which the client reached the service, such as `http://127.0.0.1:6385`. A Host that is
- * none is not repeated: the address of the connection stands in its place.
+ * Returns the scheme and authority that the client used, such as `http://127.0.0.1:6385`. An invalid Host is not
+ * repeated, but replaced by the address of the connection.
  */
 export function baseUrl({ request }: Exchange): string {
   const scheme = (request.socket as TLSSocket).encrypted ? 'https' : 'http';
@@ -20,7 +20,7 @@ export function baseUrl({ request }: Exchange): string {
   return `${scheme}://${authority !== undefined && parseAuthority(authority) !== null ? authority : localAuthority(request)}`;
 }
 
-/** The two links of the resource at `path` (no leading slash, no `v1`), in Ironic's order. */
+/** Returns the two links of the resource at `path` (without leading slash and `v1`), in Ironic's order. */
 export function selfAndBookmark(base: string, path: string): Link[] {
   return [
     { href: `${base}/v1/${path}`, rel: 'self' },

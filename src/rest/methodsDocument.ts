@@ -1,6 +1,6 @@
 import type { Method } from '../core/method.ts';
 
-/** What `…/methods` tells of one method: the recorded keys and no others, in the recorded order. */
+/** A method in `…/methods`: exactly the recorded keys, in the recorded order. */
 interface MethodEntry {
   http_methods: readonly string[];
   async: boolean;
@@ -12,8 +12,8 @@ interface MethodEntry {
 const prepared = new WeakMap<readonly Method<never>[], string>();
 
 /**
- * The JSON document of a list of methods. It is made once for each list, which the core keeps as long as the hardware
- * type: this is the most asked document of all.
+ * Returns the JSON document of a list of methods. It is cached by list, which the core keeps as long as the hardware
+ * type: no document is requested more often.
  */
 export function methodsDocument(methods: readonly Method<never>[]): string {
   let document = prepared.get(methods);

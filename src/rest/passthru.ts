@@ -1,12 +1,12 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { HttpRequest } from '../http/message.ts';
+import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
-import { idempotencyKey, lockWait } from './callHeaders.ts';
-import { contentDisposition, safeMediaType } from './contentDisposition.ts';
-import { clientSignal, type Exchange, enter } from './context.ts';
+import { clientSignal, type Exchange, enter, header } from './context.ts';
 import { methodsDocument } from './methodsDocument.ts';
 import { enterNode } from './nodes/nodeParam.ts';
-import { parseQuery, readQuery, refuseOthers } from './query.ts';
+import { badParameter, parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
@@ -27,9 +27,9 @@ export function listDriverMethods(exchange: Exchange): void {
 /** Any verb on /v1/nodes/N/vendor_passthru?method=M and /v1/nodes/N/vendor_passthru/M */
 export async function callNodeMethod(exchange: Exchange): Promise<void> {
   const call = readCall(exchange);
-  const wait = lockWait(exchange.request);
+  const lockWait = readLockWait(exchange.request);
   const { core, ident } = enterNode(exchange);
-  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait: wait }));
+  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait }));
 }
 
 /** Any verb on /v1/drivers/D/vendor_passthru?method=M and /v1/drivers/D/vendor_passthru/M */
@@ -39,13 +39,13 @@ export async function callDriverMethod(exchange: Exchange): Promise<void> {
   sendOutcome(exchange, await enter(exchange).callDriverMethod({ ...call, driver }));
 }
 
-/** What a call of a node's and of a driver's method have in common. */
 function readCall(exchange: Exchange) {
   const { request, caller } = exchange;
   return {
     ...readArguments(exchange),
     httpMethod: request.method ?? null,
-    idempotencyKey: idempotencyKey(request),
+    // Checked by the core.
+    idempotencyKey: header(request, 'idempotency-key') ?? null,
     caller,
     signal: clientSignal(exchange),
     deadline: null,
@@ -53,8 +53,8 @@ function readCall(exchange: Exchange) {
 }
 
 /**
- * The method's name, from the path or the query, and its arguments: the body, or for a GET or DELETE without one what
- * else the query holds. In the path's form the whole query is arguments.
+ * Reads the method's name, from the path or the query, and its arguments: the body, or the rest of the query for a GET
+ * or DELETE without a body. If the path names the method, the whole query is arguments.
  */
 function readArguments({ request, rawQuery, params, body }: Exchange): {
   method: string | null;
@@ -71,22 +71,26 @@ function readArguments({ request, rawQuery, params, body }: Exchange): {
   return { method, arguments: Object.fromEntries(others) };
 }
 
+/** Reads the header `Passthru-Lock-Wait`, in seconds with decimals. Returns milliseconds; null when absent. */
+function readLockWait(request: HttpRequest): number | null {
+  const text = header(request, 'passthru-lock-wait');
+  if (text === undefined) return null;
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Math.round(Number(text) * 1000);
+  throw badParameter(
+    'Passthru-Lock-Wait',
+    'must be a number of seconds, such as 0, 2.5 or 30',
+    'The header Passthru-Lock-Wait must be a number of seconds, such as 0, 2.5 or 30',
+  );
+}
+
 function sendOutcome(exchange: Exchange, outcome: Outcome): void {
   switch (outcome.kind) {
     case 'result':
       sendJson(exchange, 200, outcome.result);
       return;
-    case 'attachment': {
-      const { data, mediaType, fileName } = outcome.attachment;
-      sendBody(exchange, 200, safeMediaType(mediaType), data, [
-        'Content-Disposition',
-        contentDisposition(fileName),
-        // The bytes may be a page that a BMC made; it is not to run in the service's origin.
-        'X-Content-Type-Options',
-        'nosniff',
-      ]);
+    case 'attachment':
+      sendAttachment(exchange, outcome.attachment);
       return;
-    }
     case 'job':
       sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
   }

@@ -1,14 +1,14 @@
-import { PassthruError } from '../core/errors.ts';
-import { booleanWord } from './booleanWord.ts';
+import { booleanWord } from '../core/arguments.ts';
+import { invalidArgument, PassthruError } from '../core/errors.ts';
 
-/** The parameters of a query, in the order they came, percent-decoded. */
+/** The parameters of a query in their original order, percent-decoded. */
 export type Query = ReadonlyMap<string, string>;
 
 const EMPTY: Query = new Map();
 
 /**
- * Reads a query (`a=1&b=2`, without `?`; `+` is a blank). Throws `invalid_argument` for what is not percent-encoded
- * UTF-8, and for a parameter that is given twice: which of them is meant nobody can tell.
+ * Parses a query (`a=1&b=2`, without `?`; `+` is a space). Throws `invalid_argument` if it is not percent-encoded UTF-8,
+ * and for a parameter that occurs twice, which would be ambiguous.
  */
 export function parseQuery(raw: string): Query {
   if (raw === '') return EMPTY;
@@ -23,14 +23,14 @@ export function parseQuery(raw: string): Query {
   return query;
 }
 
-/** As `parseQuery`, for a route that takes the parameters `known` and no others; the refusal is worded as recorded. */
+/** Parses the query of a route that takes the parameters `known` only. Throws as `parseQuery` and `refuseOthers`. */
 export function readQuery(raw: string, known: readonly string[] = []): Query {
   const query = parseQuery(raw);
   if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !known.includes(name)));
   return query;
 }
 
-/** Throws `invalid_argument` naming the parameters, when there are any. Worded as recorded ("unknown query argument"). */
+/** Throws `invalid_argument` for the parameters `names`, if any. Worded as recorded ("unknown query argument"). */
 export function refuseOthers(names: readonly string[]): void {
   if (names.length === 0) return;
   const message = `Unexpected arguments: ${names.join(', ')}`;
@@ -39,7 +39,7 @@ export function refuseOthers(names: readonly string[]): void {
   });
 }
 
-/** A boolean parameter, as Ironic reads one; null when absent. Throws `invalid_argument`. */
+/** Returns a boolean parameter, in the words that Ironic accepts; null when absent. Throws `invalid_argument`. */
 export function booleanParameter(query: Query, name: string): boolean | null {
   const text = query.get(name);
   if (text === undefined) return null;
@@ -49,8 +49,8 @@ export function booleanParameter(query: Query, name: string): boolean | null {
 }
 
 /**
- * The `limit` parameter: how many entries a page has, at most `max`, and `fallback` when absent.
- * Throws `invalid_argument`, worded as Ironic does.
+ * Returns the `limit` parameter, the number of entries in a page: at most `max`, `fallback` when absent.
+ * Throws `invalid_argument`, in Ironic's words.
  */
 export function limitParameter(query: Query, max: number, fallback = max): number {
   const text = query.get('limit');
@@ -60,17 +60,15 @@ export function limitParameter(query: Query, max: number, fallback = max): numbe
   return Math.min(Number(text), max);
 }
 
-/** A list of names, separated by commas; null when absent. */
+/** Returns a comma-separated list of names; null when absent. */
 export function listParameter(query: Query, name: string): string[] | null {
   const text = query.get(name);
   return text === undefined ? null : text.split(',').filter((item) => item !== '');
 }
 
-/** An `invalid_argument` about the parameter `name`. */
+/** Returns an `invalid_argument` for the parameter `name`. */
 export function badParameter(name: string, description: string, message?: string): PassthruError {
-  return new PassthruError('invalid_argument', message ?? `Parameter '${name}' ${description}`, {
-    violations: [{ field: name, description }],
-  });
+  return invalidArgument(name, description, message ?? `Parameter '${name}' ${description}`);
 }
 
 function decode(text: string): string {

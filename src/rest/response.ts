@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Exchange } from './context.ts';
 
-/** Answers with `value` as JSON. `headers` are names and values in turn. */
+/** Sends `value` as JSON. In `headers`, names and values alternate. */
 export function sendJson(exchange: Exchange, status: number, value: unknown, headers: readonly string[] = []): void {
   sendBody(exchange, status, 'application/json', JSON.stringify(value), headers);
 }
 
-/** Answers with a body of a media type; a text goes out in UTF-8. */
+/** Sends a body of the given media type; a string is encoded in UTF-8. */
 export function sendBody(
   exchange: Exchange,
   status: number,
@@ -19,7 +19,7 @@ export function sendBody(
   send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : body);
 }
 
-/** Answers without a body and without a content type. */
+/** Sends a response without a body and content type. */
 export function sendEmpty(exchange: Exchange, status: number, headers: readonly string[] = []): void {
   // A 204 has no Content-Length (RFC 9110, 8.6).
   const length = status === 204 ? [] : ['Content-Length', '0'];
@@ -27,7 +27,7 @@ export function sendEmpty(exchange: Exchange, status: number, headers: readonly 
 }
 
 function send(exchange: Exchange, status: number, headers: string[], body: string | Uint8Array | undefined): void {
-  // Both kinds of response have this part; their types cannot be called as one.
+  // Both types of response have these methods, but a union of overloads cannot be called.
   const response = exchange.response as ServerResponse;
   response.writeHead(status, headers);
   response.end(body);

@@ -1,12 +1,15 @@
+import { RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
+import { toPassthruError } from '../core/errors.ts';
 import { MAX_VERSION, MIN_VERSION } from './apiVersion.ts';
-import type { Exchange } from './context.ts';
+import { type Exchange, enter } from './context.ts';
+import { sendHttpError } from './fault.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { readQuery } from './query.ts';
-import { sendJson } from './response.ts';
+import { sendBody, sendJson } from './response.ts';
 
 /**
- * What Ironic's `/v1` names, in its order, and since which version. Not all of it is served; clients read this
- * document for what they use.
+ * The optional collections of Ironic's `/v1`, in its order, with their first minor version. Not all are served here;
+ * clients look up the ones that they use.
  */
 const COLLECTIONS: readonly [name: string, minor: number][] = [
   ['portgroups', 23],
@@ -47,6 +50,28 @@ export function showV1(exchange: Exchange): void {
     version: versionDocument(base),
     ...Object.fromEntries(COLLECTIONS.filter(([, minor]) => exchange.minor >= minor).map(([name]) => collection(name))),
   });
+}
+
+/** GET /healthz: 200 while the service accepts calls, else 503 with the reason. */
+export async function showHealth(exchange: Exchange): Promise<void> {
+  try {
+    await exchange.guardedCore.checkReady();
+  } catch (thrown) {
+    const { message } = toPassthruError(thrown);
+    const retry = ['Retry-After', String(RETRY_AFTER_SECONDS)];
+    sendJson(exchange, 503, { status: 'unavailable', reason: message }, retry);
+    return;
+  }
+  sendJson(exchange, 200, { status: 'ok' });
+}
+
+/** GET /metrics: for Prometheus, unless the metrics have a listener of their own. */
+export async function showMetrics(exchange: Exchange): Promise<void> {
+  enter(exchange);
+  readQuery(exchange.rawQuery);
+  const { metrics } = exchange;
+  if (metrics === null) sendHttpError(exchange, 404, 'Not Found', '');
+  else sendBody(exchange, 200, metrics.mediaType, await metrics.render());
 }
 
 function versionDocument(base: string) {

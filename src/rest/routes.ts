@@ -1,9 +1,7 @@
 import { listConductors, showConductor } from './conductors.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
-import { showHealth } from './health.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob } from './jobs.ts';
-import { showMetrics } from './metrics.ts';
 import { listNodes, listNodesInDetail } from './nodes/nodeList.ts';
 import {
   createNode,
@@ -15,17 +13,17 @@ import {
   validateNode,
 } from './nodes/nodes.ts';
 import * as describe from './openapi/descriptions.ts';
-import { showOpenApi } from './openapi/show.ts';
+import { showOpenApi } from './openapi/document.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
-import { showRoot, showV1 } from './rootDocuments.ts';
+import { showHealth, showMetrics, showRoot, showV1 } from './rootDocuments.ts';
 import type { Route, Verb } from './router.ts';
-import { UNSERVED_ROUTES } from './unsupportedRoutes.ts';
+import { UNSUPPORTED_ROUTES } from './unsupportedRoutes.ts';
 
 const READ: readonly Verb[] = ['GET', 'HEAD'];
-/** A call takes every verb: which of them a method has is the method's to say, after the checks that come before. */
+/** Calls take every verb: the method's own verbs are checked later, by the core. */
 const CALL: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** Every route of the service. The router and the tests are made of it. */
+/** All routes of the service. The router, the OpenAPI document and the tests are built from this table. */
 export const ROUTES: readonly Route[] = [
   { verbs: READ, path: '/', action: 'read the root documents', handler: showRoot, description: describe.root },
   { verbs: READ, path: '/healthz', action: 'check the health', handler: showHealth, description: describe.health },
@@ -181,5 +179,5 @@ export const ROUTES: readonly Route[] = [
     description: describe.jobEvents,
   },
 
-  ...UNSERVED_ROUTES,
+  ...UNSUPPORTED_ROUTES,
 ];

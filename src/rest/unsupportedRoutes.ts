@@ -37,20 +37,20 @@ const NODE_PARTS = [
   'volume',
 ];
 
-/** What Ironic has and this service has not: named, so that a client learns more than that a path is unknown. */
-export const UNSERVED_ROUTES: readonly Route[] = [
-  ...COLLECTIONS.flatMap((name) => refuse(`/v1/${name}`, name)),
-  ...NODE_PARTS.flatMap((name) => refuse(`/v1/nodes/:ident/${name}`, `the ${name} of a node`)),
-  ...refuse('/v1/drivers/:driver/raid', 'the RAID properties of a driver'),
+/** Ironic's routes that are not supported here. They get an error of their own instead of 404. */
+export const UNSUPPORTED_ROUTES: readonly Route[] = [
+  ...COLLECTIONS.flatMap((name) => unsupported(`/v1/${name}`, name)),
+  ...NODE_PARTS.flatMap((name) => unsupported(`/v1/nodes/:ident/${name}`, `the ${name} of a node`)),
+  ...unsupported('/v1/drivers/:driver/raid', 'the RAID properties of a driver'),
 ];
 
-function refuse(path: string, what: string): Route[] {
+function unsupported(path: string, subject: string): Route[] {
   const action = 'ask for what is not served';
   const handler: Handler = (exchange) => {
     enter(exchange);
     throw new PassthruError(
       'not_served',
-      `Not served here: ${what}. Of Ironic's API this service has vendor passthru and the nodes that it needs.`,
+      `Not served here: ${subject}. This service supports Ironic's vendor passthru and the nodes that it needs.`,
     );
   };
   return [

@@ -35,7 +35,7 @@ export function expectTable(name: string, heading: string, rows: readonly Row[],
  * @param addresses of this run, which show as what they stand for
  */
 export function steadyText(text: string, addresses: Readonly<Record<string, string>>): string {
-  let steady = text.replaceAll(" Of Ironic's API this service has vendor passthru and the nodes that it needs.", '');
+  let steady = text.replaceAll(" This service supports Ironic's vendor passthru and the nodes that it needs.", '');
   for (const [address, name] of Object.entries(addresses)) steady = steady.replaceAll(address, name);
   return steady.trim();
 }

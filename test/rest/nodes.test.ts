@@ -146,9 +146,9 @@ describe('a JSON Patch', () => {
     ['move', { op: 'move', path: '/extra/a', from: '/extra/b' }, /'from' was unexpected|'move' is not one of/],
     ['no path', { op: 'remove' }, /'path' is a required property/],
     ['no value', { op: 'add', path: '/extra/a' }, /'value' is a required property/],
-    ['a path without a slash', { op: 'add', path: 'extra', value: {} }, /is no path/],
-    ['a path with an escape', { op: 'add', path: '/extra/a~1b', value: 1 }, /is no path/],
-    ['a path with ..', { op: 'add', path: '/extra/../name', value: 'x' }, /is no path/],
+    ['a path without a slash', { op: 'add', path: 'extra', value: {} }, /is not a valid path/],
+    ['a path with an escape', { op: 'add', path: '/extra/a~1b', value: 1 }, /is not a valid path/],
+    ['a path with ..', { op: 'add', path: '/extra/../name', value: 'x' }, /is not a valid path/],
     ['the prototype', { op: 'add', path: '/__proto__/x', value: 1 }, /Cannot patch/],
     ['what lies below a text', { op: 'add', path: '/name/x', value: 1 }, /Couldn't apply patch/],
     ['a member of a member that is missing', { op: 'add', path: '/extra/a/b', value: 1 }, /member 'a' not found/],
@@ -251,7 +251,8 @@ describe('a list of 300 nodes takes at most three queries of the database', () =
     for (const step of ['all', 'get', 'run', 'iterate'] as const) {
       const original = StatementSync.prototype[step] as (...args: unknown[]) => unknown;
       vi.spyOn(StatementSync.prototype, step).mockImplementation(function (this: StatementSync, ...args: unknown[]) {
-        statements.push(this.sourceSQL);
+        // Not the renewal of the lease, which may come between.
+        if (/\bfrom "nodes"/.test(this.sourceSQL)) statements.push(this.sourceSQL);
         return original.apply(this, args) as never;
       });
     }

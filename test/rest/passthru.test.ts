@@ -103,7 +103,7 @@ test('an attachment answers its bytes with media type and file name', async () =
   expect(answer.text).toBe('a,b\n');
   expect(answer.headers).toMatchObject({
     'content-type': 'text/csv',
-    'content-disposition': 'attachment; filename="table.csv"',
+    'content-disposition': 'attachment; filename=table.csv',
     'content-length': '4',
     'x-content-type-options': 'nosniff',
   });

@@ -1,31 +1,31 @@
 import { pythonText } from '../../core/arguments.ts';
-import { PassthruError } from '../../core/errors.ts';
+import { invalidArgument, type PassthruError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 
-/** One operation of a JSON Patch (RFC 6902), of the three that Ironic takes. */
+/** An operation of a JSON Patch (RFC 6902), one of the three that Ironic supports. */
 export interface PatchOperation {
   op: 'add' | 'replace' | 'remove';
-  /** As it was given, for messages. */
+  /** The path as given, for error messages. */
   path: string;
   segments: [string, ...string[]];
-  /** What is set; undefined with `remove`. */
+  /** The new value; undefined for `remove`. */
   value: Json | undefined;
 }
 
 const OPERATIONS = ['add', 'replace', 'remove'] as const;
 
-/** Paths as Ironic allows them: keys of letters, digits, `_` and `-`, so that RFC 6901's escapes do not occur. */
+/** The paths that Ironic allows: keys of letters, digits, `_` and `-`, hence without RFC 6901's escapes. */
 const PATH = /^(\/[\p{L}\p{N}_-]+)+$/u;
 
-/** Reads the body of a PATCH. Throws `invalid_argument`, worded as recorded where it was. */
+/** Parses the body of a PATCH. Throws `invalid_argument`, with Ironic's recorded texts where there are any. */
 export function readPatch(document: Json | undefined): PatchOperation[] {
   if (!Array.isArray(document)) throw badPatch('the patch must be a list of operations');
   return document.map(readOperation);
 }
 
 /**
- * Changes `document` in place by one operation (RFC 6902, 4). Throws `invalid_argument`, worded as Ironic does, when
- * there is nothing at its path; no message repeats the value, which may be a secret.
+ * Applies one operation (RFC 6902, 4) to `document` in place. Throws `invalid_argument`, in Ironic's words, if its path
+ * does not exist. No message contains the value, which may be a secret.
  */
 export function applyOperation(document: JsonObject, operation: PatchOperation): void {
   const { op, segments, value } = operation;
@@ -42,9 +42,9 @@ export function applyOperation(document: JsonObject, operation: PatchOperation):
       throw cannotApply(operation, `can't ${op} a non-existent object '${last}'`);
     }
     if (op === 'remove') delete container[last];
-    // An assignment to `__proto__` would be lost.
+    // Assigning to `__proto__` would not create a key.
     else Object.defineProperty(container, last, { value, enumerable: true, configurable: true, writable: true });
-  } else throw cannotApply(operation, `there is nothing below a value that is no object and no list`);
+  } else throw cannotApply(operation, 'the parent is neither an object nor a list');
 }
 
 function changeList(list: Json[], segment: string, operation: PatchOperation): void {
@@ -76,7 +76,9 @@ function readOperation(operation: Json): PatchOperation {
   if (!isOperation(op)) throw badPatch(`${pythonText(op, true)} is not one of ['add', 'replace', 'remove']`);
   if (path === undefined) throw badPatch("'path' is a required property");
   if (typeof path !== 'string' || !PATH.test(path)) {
-    throw badPatch(`${pythonText(path, true)} is no path: it must be like /extra/key, of letters, digits, _ and -`);
+    throw badPatch(
+      `${pythonText(path, true)} is not a valid path; paths look like /extra/key, with letters, digits, _ and -`,
+    );
   }
   if (op !== 'remove' && value === undefined) throw badPatch(`'value' is a required property of ${op}`);
   return { op, path, segments: path.slice(1).split('/') as [string, ...string[]], value };
@@ -87,12 +89,10 @@ function isOperation(op: Json): op is PatchOperation['op'] {
 }
 
 function badPatch(description: string): PassthruError {
-  return new PassthruError('invalid_argument', `Schema error for patch: ${description}`, {
-    violations: [{ field: 'body', description }],
-  });
+  return invalidArgument('body', description, `Schema error for patch: ${description}`);
 }
 
 function cannotApply({ op, path }: PatchOperation, reason: string): PassthruError {
   const message = `Couldn't apply patch '${pythonText({ op, path })}'. Reason: ${reason}`;
-  return new PassthruError('invalid_argument', message, { violations: [{ field: path, description: reason }] });
+  return invalidArgument(path, reason, message);
 }

@@ -1,17 +1,17 @@
-import { PassthruError } from '../../core/errors.ts';
+import { booleanWord } from '../../core/arguments.ts';
+import { invalidArgument, PassthruError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { isUuid, type NewNode, type Node, type NodeUpdate } from '../../core/node.ts';
 import { findMask } from '../../core/secrets.ts';
-import { booleanWord } from '../booleanWord.ts';
 
-/** A field of a node that a caller may write. */
+/** A writable field of a node. */
 export interface NodeField {
   kind: 'text' | 'boolean' | 'object' | 'uuid';
-  /** What null, or removing the field, makes of it. */
+  /** The value after setting it to null or removing it. */
   default: Json;
-  /** The longest text, in characters. */
+  /** Maximum length of a text, in characters. */
   maxLength?: number;
-  /** Where the core keeps it; absent for an attribute that the service keeps and does not interpret. */
+  /** The core's name of the field; absent for attributes, which are stored but not interpreted. */
   core?: 'name' | 'driver' | 'vendorInterface' | 'driverInfo' | 'extra' | 'properties' | 'description' | 'maintenance';
 }
 
@@ -23,7 +23,7 @@ const text = (maxLength: number, core?: NodeField['core']): NodeField => ({
 });
 const object = (core?: NodeField['core']): NodeField => ({ kind: 'object', default: {}, core });
 
-/** Every field that may be written, by Ironic's key. The core checks what it interprets further. */
+/** All writable fields by Ironic's key. The core further checks the fields that it interprets. */
 export const NODE_FIELDS: ReadonlyMap<string, NodeField> = new Map(
   Object.entries({
     automated_clean: { kind: 'boolean', default: null },
@@ -51,8 +51,8 @@ export const NODE_FIELDS: ReadonlyMap<string, NodeField> = new Map(
   } satisfies Record<string, NodeField>),
 );
 
-/** The interfaces of Ironic's nodes that are not served here: each may be null and nothing else. */
-export const UNSERVED_INTERFACES: readonly string[] = [
+/** Ironic's node interfaces that are not supported here: null is the only value allowed. */
+export const UNSUPPORTED_INTERFACES: readonly string[] = [
   'bios_interface',
   'boot_interface',
   'console_interface',
@@ -66,15 +66,15 @@ export const UNSERVED_INTERFACES: readonly string[] = [
   'storage_interface',
 ];
 
-/** What a node has for a writable field. */
+/** Returns the value of a node's writable field. */
 export function readField(node: Node, key: string, field: NodeField): Json {
   return (field.core === undefined ? node.attributes[key] : node[field.core]) ?? field.default;
 }
 
 /**
- * `value` as the field `key` holds it: null becomes the default, and a boolean may come as Ironic's callers write it.
- * Throws `invalid_argument` naming the key, and never repeating the value, which may be a secret.
- * @param schema what the error speaks of: `node` or `patch`, as Ironic does
+ * Converts `value` for the field `key`: null becomes the default, and booleans may be written in words, as in Ironic.
+ * Throws `invalid_argument` with the key, never with the value, which may be a secret.
+ * @param schema the document that Ironic's error message names
  */
 export function checkField(schema: 'node' | 'patch', key: string, field: NodeField, value: Json): Json {
   if (value === null) return field.default;
@@ -95,22 +95,22 @@ export function checkField(schema: 'node' | 'patch', key: string, field: NodeFie
     }
     case 'object': {
       if (!isJsonObject(value)) throw badField(schema, key, 'must be an object or null');
-      // The core looks for the mask where it knows secrets to be; these two it does not read.
+      // The core checks driver_info for the mask; it does not interpret these attributes.
       const masked = field.core === undefined ? findMask(value) : null;
-      if (masked !== null) throw badField(schema, `${key}.${masked}`, 'must not be ******, which stands for a secret');
+      if (masked !== null) throw badField(schema, `${key}.${masked}`, 'must not be ******, the mask of a secret');
       return value;
     }
   }
 }
 
-/** Refuses an interface that is not served, unless it is null. Throws `not_served`. */
-export function checkUnservedInterface(key: string, value: Json): void {
+/** Throws `not_served` for an unsupported interface unless the value is null. */
+export function checkUnsupportedInterface(key: string, value: Json): void {
   if (value === null) return;
   const description = 'is not served here; vendor_interface is the only interface that can be set';
   throw new PassthruError('not_served', `${key} ${description}`, { violations: [{ field: key, description }] });
 }
 
-/** `attributes` with the field `key` set; what equals the default is not kept. */
+/** Returns `attributes` with the field `key` set. Defaults are not stored. */
 export function withAttribute(attributes: JsonObject, key: string, field: NodeField, value: Json): JsonObject {
   const { [key]: _, ...others } = attributes;
   const isDefault =
@@ -118,14 +118,12 @@ export function withAttribute(attributes: JsonObject, key: string, field: NodeFi
   return isDefault ? others : { ...others, [key]: value };
 }
 
-/** Sets a core field of what is asked of the core. `value` has been checked, so that its type fits. */
+/** Sets a core field. `value` has passed `checkField`, so its type is right. */
 export function setCoreField(changes: NodeUpdate | NewNode, core: NonNullable<NodeField['core']>, value: Json): void {
   (changes as Record<string, Json>)[core] = value;
 }
 
-/** An `invalid_argument` about the field `key`, in Ironic's words. */
+/** Returns an `invalid_argument` for the field `key`, in Ironic's words. */
 export function badField(schema: 'node' | 'patch', key: string, description: string): PassthruError {
-  return new PassthruError('invalid_argument', `Schema error for ${schema}: '${key}' ${description}`, {
-    violations: [{ field: key, description }],
-  });
+  return invalidArgument(key, description, `Schema error for ${schema}: '${key}' ${description}`);
 }

@@ -1,19 +1,19 @@
-import { PassthruError } from '../../core/errors.ts';
+import { invalidArgument, type PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { NewNode } from '../../core/node.ts';
 import {
   badField,
   checkField,
-  checkUnservedInterface,
+  checkUnsupportedInterface,
   NODE_FIELDS,
   setCoreField,
-  UNSERVED_INTERFACES,
+  UNSUPPORTED_INTERFACES,
   withAttribute,
 } from './nodeFields.ts';
 
 /**
- * Reads the document that creates a node. Throws `invalid_argument` for a key that a node has not and a value that
- * does not fit, `not_served` for an interface that is not served.
+ * Reads the document of a new node. Throws `invalid_argument` for unknown keys and invalid values, `not_served` for
+ * unsupported interfaces.
  */
 export function readNewNode(document: JsonObject): NewNode {
   const { uuid, driver, ...others } = document;
@@ -31,13 +31,13 @@ export function readNewNode(document: JsonObject): NewNode {
       const checked = checkField('node', key, field, value);
       if (field.core !== undefined) setCoreField(node, field.core, checked);
       else attributes = withAttribute(attributes, key, field, checked);
-    } else if (UNSERVED_INTERFACES.includes(key)) checkUnservedInterface(key, value);
+    } else if (UNSUPPORTED_INTERFACES.includes(key)) checkUnsupportedInterface(key, value);
     else throw unexpected(key);
   }
   return { ...node, attributes };
 }
 
-/** The body of PUT …/maintenance: why the node is in maintenance; null when it does not say. */
+/** Reads the body of PUT …/maintenance. Returns the reason, null if none is given. */
 export function readMaintenanceReason(document: JsonObject): string | null {
   for (const key of Object.keys(document)) {
     if (key !== 'reason') throw unexpected(key);
@@ -48,17 +48,13 @@ export function readMaintenanceReason(document: JsonObject): string | null {
   throw badField('node', 'reason', 'must be a string or null');
 }
 
-/** Worded as recorded ("create without driver", "patch remove mandatory"). */
+/** Returns the error of a missing driver, as recorded ("create without driver", "patch remove mandatory"). */
 export function missingDriver(schema: 'node' | 'patch'): PassthruError {
-  return new PassthruError('invalid_argument', `Schema error for ${schema}: 'driver' is a required property`, {
-    violations: [{ field: 'driver', description: 'must be given' }],
-  });
+  return invalidArgument('driver', 'is required', `Schema error for ${schema}: 'driver' is a required property`);
 }
 
 function unexpected(key: string): PassthruError {
   // Worded as recorded ("create unknown attribute").
   const message = `Schema error for node: Additional properties are not allowed ('${key}' was unexpected)`;
-  return new PassthruError('invalid_argument', message, {
-    violations: [{ field: key, description: 'is not a field that can be given' }],
-  });
+  return invalidArgument(key, 'is not a field that can be set', message);
 }

@@ -4,7 +4,7 @@ import { type Exchange, enter } from '../context.ts';
 import { nextPage } from '../links.ts';
 import { badParameter, booleanParameter, limitParameter, listParameter, type Query, readQuery } from '../query.ts';
 import { sendJson } from '../response.ts';
-import { checkNodeFields, nodeDocument, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
+import { checkNodeFields, nodeRenderer, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
 import { documentSite } from './nodes.ts';
 
@@ -78,7 +78,7 @@ async function sendList(exchange: Exchange, query: Query, path: string, fields: 
   const shown = found.slice(0, limit);
   const site = documentSite(exchange, core);
   const document: { nodes: unknown[]; next?: string } = {
-    nodes: shown.map((node) => nodeDocument(node, site, fields)),
+    nodes: shown.map(nodeRenderer(site, fields)),
   };
   const last = shown.at(-1);
   if (last !== undefined && found.length > limit) {

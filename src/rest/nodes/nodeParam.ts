@@ -5,9 +5,9 @@ import { NAMES_MINOR } from '../apiVersion.ts';
 import { type Exchange, enter } from '../context.ts';
 
 /**
- * As `enter`, and the node that the path names. Before version 1.5 nodes have no names, so that a name finds nothing
- * (recorded: "no version header: node name unknown at 1.1").
- * @throws kind `invalid_argument` for what can be neither a UUID nor a name, `permission_denied`, `node_not_found`
+ * Returns the core, as `enter`, and the node's UUID or name from the path. Before version 1.5 nodes have no names, so
+ * names are not found (recorded: "no version header: node name unknown at 1.1").
+ * @throws kind `invalid_argument` if it can be neither a UUID nor a name, `permission_denied`, `node_not_found`
  */
 export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   const ident = exchange.params.ident ?? '';

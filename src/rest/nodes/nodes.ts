@@ -71,7 +71,7 @@ export async function unsetMaintenance(exchange: Exchange): Promise<void> {
   sendEmpty(exchange, 202);
 }
 
-/** GET /v1/nodes/N/validate: whether the vendor interface can work with the node; no other interface is served. */
+/** GET /v1/nodes/N/validate: validates the vendor interface, the only one that is supported. */
 export async function validateNode(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { core, ident } = enterNode(exchange);
@@ -79,7 +79,7 @@ export async function validateNode(exchange: Exchange): Promise<void> {
   sendJson(exchange, 200, { vendor: { result: reason === null, reason } });
 }
 
-/** What a node's document needs to know of the exchange that it answers. */
+/** Returns what a node's document depends on besides the node. */
 export function documentSite(exchange: Exchange, { host }: Core): DocumentSite {
   return { base: baseUrl(exchange), minor: exchange.minor, host };
 }

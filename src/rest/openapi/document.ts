@@ -1,9 +1,13 @@
 import type { Access } from '../../auth/access.ts';
 import { ACTIONS } from '../../auth/actions.ts';
+import type { AuthType } from '../../config/authSettings.ts';
 import { ERROR_FACES } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
 import type { HardwareType } from '../../core/hardware.ts';
 import { MAX_VERSION, RANGE_HEADERS } from '../apiVersion.ts';
+import { type Exchange, enter, type Handler } from '../context.ts';
+import { readQuery } from '../query.ts';
+import { sendBody } from '../response.ts';
 import type { Route, Verb } from '../router.ts';
 import {
   ANSWER_HEADERS,
@@ -15,20 +19,19 @@ import {
 } from './description.ts';
 import { methodOperations } from './methodOperations.ts';
 import { ref, SCHEMAS } from './schemas.ts';
-import { SECURITY_SCHEMES } from './securitySchemes.ts';
 
 type Operation = Record<string, unknown>;
 
-/** What can be wrong with every request; `cancelled` is not among it, for nobody is there to be told. */
+/** Errors of every route. Not `cancelled`: its caller is gone. */
 const EVERYWHERE: readonly ErrorKind[] = ['invalid_argument', 'internal'];
-/** Besides, where a role is needed. */
+/** Further errors of routes that require a role. */
 const GUARDED: readonly ErrorKind[] = ['too_large', 'permission_denied', 'shutting_down', 'store_unavailable'];
-/** Besides, where callers have to prove who they are. */
+/** Further errors where callers are authenticated. */
 const IDENTIFIED: readonly ErrorKind[] = ['unauthenticated', 'identity_unavailable', 'rate_limited'];
 
 const PARAMETERS: Readonly<Record<string, Schema>> = {
   ident: {
-    description: 'The UUID of a node, or its name from version 1.5 on.',
+    description: 'The UUID of a node, or its name (since version 1.5).',
     schema: { type: 'string', pattern: '^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254}$' },
   },
   driver: { description: 'The name of a driver.', schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' } },
@@ -40,9 +43,32 @@ const PARAMETERS: Readonly<Record<string, Schema>> = {
   id: { description: 'The id of a job.', schema: { type: 'string', format: 'uuid' } },
 };
 
+/** The security scheme of each `auth.type`. */
+const SECURITY_SCHEMES: Readonly<Record<Exclude<AuthType, 'none'>, Readonly<Record<string, Schema>>>> = {
+  http_basic: { basic: { type: 'http', scheme: 'basic' } },
+  keystone: { keystone: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' } },
+  jwt: { jwt: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+  client_certificate: { certificate: { type: 'mutualTLS' } },
+};
+
+/** Returns the handler of GET /openapi.json for `routes`, which contain it. The document is built once per service. */
+export function showOpenApi(routes: () => readonly Route[]): Handler {
+  const built = new WeakMap<Exchange['guardedCore'], string>();
+  return (exchange) => {
+    readQuery(exchange.rawQuery);
+    const core = enter(exchange);
+    let document = built.get(core);
+    if (document === undefined) {
+      document = JSON.stringify(openApiDocument(routes(), core.drivers.list(), exchange.access));
+      built.set(core, document);
+    }
+    sendBody(exchange, 200, 'application/json', document);
+  };
+}
+
 /**
- * The OpenAPI 3.1 document of `routes`, with a path for each method of `hardwareTypes`. A route without a description
- * is not in it: nothing is served there. Every path that takes GET takes HEAD as well.
+ * Returns the OpenAPI 3.1 document of `routes`, with a path for each method of `hardwareTypes`. Routes without a
+ * description are left out: nothing is served there. HEAD is left out too: it goes with every GET.
  */
 export function openApiDocument(routes: readonly Route[], hardwareTypes: readonly HardwareType[], access: Access) {
   const paths: Record<string, Record<string, Operation>> = {};
@@ -65,7 +91,7 @@ export function openApiDocument(routes: readonly Route[], hardwareTypes: readonl
       version: MAX_VERSION,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
-        "Vendor passthru for bare-metal nodes, at the URLs of OpenStack Ironic. What Ironic has beside this answers 400 in Ironic's error shape.",
+        "Vendor passthru for bare-metal nodes, at the URLs of OpenStack Ironic. Other requests of Ironic's API get 400 in Ironic's error format.",
     },
     servers: [{ url: '/' }],
     paths,
@@ -118,7 +144,7 @@ function operation(
 const VERSION_PARAMETER = {
   name: 'X-OpenStack-Ironic-API-Version',
   in: 'header',
-  description: 'The API version to speak, or `latest`; 1.1 when absent.',
+  description: 'The requested API version, or `latest`; 1.1 when absent.',
   schema: { type: 'string', pattern: '^(latest|1\\.[0-9]{1,2})$', default: 'latest' },
 };
 

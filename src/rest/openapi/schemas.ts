@@ -3,7 +3,7 @@ import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
 import { INTERFACES } from '../drivers.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
-import { NODE_FIELDS, type NodeField, UNSERVED_INTERFACES } from '../nodes/nodeFields.ts';
+import { NODE_FIELDS, type NodeField, UNSUPPORTED_INTERFACES } from '../nodes/nodeFields.ts';
 import type { Schema } from './description.ts';
 import { messageSchema } from './messageSchema.ts';
 
@@ -85,7 +85,7 @@ function nodeSchema(): Schema {
 
 function newNodeSchema(): Schema {
   const written = [...NODE_FIELDS].map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
-  const unserved = UNSERVED_INTERFACES.map((key) => [key, nothing]);
+  const unserved = UNSUPPORTED_INTERFACES.map((key) => [key, nothing]);
   return {
     type: 'object',
     properties: {
