@@ -1,10 +1,10 @@
 import { PassthruError, shuttingDown } from './errors.ts';
 
-/** The calls and jobs that run in this process, so that a shutdown can wait for them and end them. */
+/** The calls and jobs that run in this process, so that a shutdown can wait for them and abort them. */
 export class Running {
   readonly #work = new Map<Promise<unknown>, AbortController>();
   #open = true;
-  /** Why everything was aborted; null before that. */
+  /** The reason of `abort`; null before it. */
   #aborted: Error | null = null;
 
   /** Throws kind `shutting_down` once `close` was called. */
@@ -12,12 +12,12 @@ export class Running {
     if (!this.#open) throw shuttingDown();
   }
 
-  /** No new calls from now on. What one that runs leads to, such as its job, may still be added. */
+  /** Refuses new calls. Work of a running call, such as its job, may still be added. */
   close(): void {
     this.#open = false;
   }
 
-  /** Keeps `work` until it settles. After `abort` it is aborted at once. */
+  /** Tracks `work` until it settles. Aborts it immediately after `abort`. */
   add(work: Promise<unknown>, controller: AbortController): void {
     this.#work.set(work, controller);
     if (this.#aborted !== null) controller.abort(this.#aborted);
@@ -30,7 +30,7 @@ export class Running {
     return this.#work.size === 0;
   }
 
-  /** Waits until nothing runs, at most `time` milliseconds; whether nothing runs then. */
+  /** Waits up to `time` milliseconds until nothing runs. Returns whether nothing runs. */
   async drain(time: number): Promise<boolean> {
     const end = performance.now() + time;
     while (this.#work.size > 0) {
@@ -41,14 +41,14 @@ export class Running {
     return true;
   }
 
-  /** Fires the signal of everything that runs. */
+  /** Aborts everything that runs. */
   abort(reason: Error): void {
     this.#aborted = reason;
     for (const controller of this.#work.values()) controller.abort(reason);
   }
 }
 
-/** Resolves when all of `work` is settled, or after `time` milliseconds. */
+/** Resolves when all of `work` has settled, or after `time` milliseconds. */
 export async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
@@ -58,22 +58,22 @@ export async function settledWithin(work: Promise<unknown>[], time: number): Pro
   clearTimeout(timer);
 }
 
-/** The bounded pool that asynchronous methods run on: a job is accepted only with a place in it. */
+/** The bounded pool of workers that jobs run on. */
 export class Workers {
   readonly size: number;
   #busy = 0;
 
-  /** @param size how many jobs may run at once */
+  /** @param size the maximum number of concurrent jobs */
   constructor(size: number) {
     this.size = size;
   }
 
-  /** How many places are taken. */
+  /** The number of busy workers. */
   get busy(): number {
     return this.#busy;
   }
 
-  /** Takes a place and answers what gives it back, once. Throws kind `no_free_worker` when all are taken. */
+  /** Takes a worker and returns a function that frees it. Throws kind `no_free_worker` when all are busy. */
   reserve(): () => void {
     if (this.#busy >= this.size) {
       // Worded as Ironic's NoFreeConductorWorker.

@@ -2,9 +2,7 @@ import { invalidArgument } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
-/**
- * A bare-metal machine as the service knows it. Plain data: a store makes it, nothing changes it in place.
- */
+/** A bare-metal machine. Plain data, never modified in place. */
 export interface Node {
   uuid: string;
   /** Null when the node has none. */
@@ -12,16 +10,16 @@ export interface Node {
   /** The hardware type's name. */
   driver: string;
   vendorInterface: string;
-  /** How the driver reaches the machine; holds secrets. Show it through `maskSecrets`. */
+  /** How the driver reaches the machine. Contains secrets: show it through `maskSecrets` only. */
   driverInfo: JsonObject;
   extra: JsonObject;
   properties: JsonObject;
   description: string | null;
   maintenance: boolean;
   maintenanceReason: string | null;
-  /** What Ironic keeps with a node and this service does not interpret (`owner`, `resource_class`, …), by Ironic's key. */
+  /** Ironic's other fields by their keys (`owner`, `resource_class`, …), which this service does not interpret. */
   attributes: JsonObject;
-  /** How the newest asynchronous call failed; null when it did not. */
+  /** The error of the last asynchronous call; null when it did not fail. */
   lastError: string | null;
   /** Null when the node is free. */
   reservation: Reservation | null;
@@ -30,7 +28,7 @@ export interface Node {
   updateTime: Date | null;
 }
 
-/** What may be given when a node is created; what is absent gets its default. */
+/** The fields of a node to create; absent ones get their defaults. */
 export interface NewNode {
   uuid?: string;
   name?: string | null;
@@ -63,13 +61,13 @@ export type NodeChanges = Partial<
   >
 >;
 
-/** The changes of an update as a caller gives them; `vendorInterface: null` stands for the driver's default. */
+/** The changes of an update as requested; `vendorInterface: null` means the driver's default. */
 export type NodeUpdate = Omit<NodeChanges, 'vendorInterface'> & { vendorInterface?: string | null };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NAME = /^[A-Za-z0-9\-._~]{1,255}$/;
 
-/** Names that would collide with a REST route under /v1/nodes. */
+/** Names that collide with REST routes under /v1/nodes. */
 const RESERVED_NAMES = new Set([
   'allocation',
   'bios',
@@ -98,8 +96,8 @@ export function isUuid(text: string): boolean {
 }
 
 /**
- * Whether `text` can be a node's name: the unreserved characters of a URL (RFC 3986, 2.3), as Ironic has it, no UUID
- * and no word that is a route.
+ * Whether `text` can be a node's name: unreserved characters of URLs (RFC 3986, 2.3), as in Ironic, but neither a UUID nor
+ * the name of a route.
  */
 export function isNodeName(text: string): boolean {
   return NAME.test(text) && !isUuid(text) && !RESERVED_NAMES.has(text);

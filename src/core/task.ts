@@ -1,16 +1,16 @@
 import type { Logger } from './logger.ts';
 import type { Node } from './node.ts';
 
-/** What a method of a vendor interface works with: one call on one node. */
+/** The task of a vendor interface's method: one call on one node. */
 export interface NodeTask extends Task {
-  /** The node when the call began. For an exclusive method it is this task's until the handler ends. */
+  /** The node when the call began. An exclusive method has it reserved until the handler ends. */
   readonly node: Node;
 }
 
-/** What a driver method works with. */
+/** The task of a driver method. */
 export interface DriverTask extends Task {}
 
-/** What every handler works with. */
+/** One call, as its handler gets it. */
 export interface Task {
   /** The hardware type. */
   readonly driver: string;
@@ -21,20 +21,20 @@ export interface Task {
   /** The caller's name. */
   readonly requestedBy: string;
   /**
-   * Fires on the caller's deadline or leaving (synchronous), on cancel, and on shutdown. Give it to every wait; a
-   * handler that has stopped because of it throws `signal.reason`.
+   * Fires when the caller of a synchronous method disconnects or its deadline passes, on cancellation, and on shutdown.
+   * Pass it to every wait; a handler that stops because of it throws `signal.reason`.
    */
   readonly signal: AbortSignal;
-  /** The caller's deadline; null when there is none. */
+  /** The caller's deadline; null for none. */
   readonly deadline: Date | null;
-  /** The number of the reservation that the task runs under, which grows with each; null for a method that needs none. */
+  /** The number of the task's reservation, incremented by each; null for a method without one. */
   readonly fence: number | null;
   /**
-   * Call it in the tick in which a request goes to the machine. Throws, and nothing must be sent, when the lease of the
-   * reservation has run out, because the process was stopped or the store out of reach: another may have the node.
+   * Checks the lease of the reservation. Call it in the tick in which a request is sent to the machine. When it throws, the
+   * process was stopped or the store unreachable for too long: send nothing, as another process may have the node.
    */
   beforeSend(): void;
-  /** Reports how far the work has come; `fraction` from 0 to 1, null when unknown. Ignored by a synchronous call. */
+  /** Reports progress; `fraction` from 0 to 1, null when unknown. Ignored in synchronous calls. */
   progress(fraction: number | null, message: string): void;
   readonly log: Logger;
 }

@@ -194,7 +194,7 @@ export class Dispatch {
         node = await this.#currentNode(checked, node, lock);
       }
       const args = this.#validate(checked, node);
-      if (lock !== null && node !== null) {
+      if (this.#parts.store.shared && lock !== null && node !== null) {
         await this.#parts.lease.cover(lock.tenure, this.#parts.registry.longestRequest(node));
       }
       controller.signal.throwIfAborted();

@@ -128,8 +128,7 @@ export class Lease {
    * requests that may be under way for that long. Throws kind `store_unavailable`.
    */
   async cover(tenure: Tenure, time: number): Promise<void> {
-    // A store of one process frees nodes when the next process opens it, whatever the grace.
-    if (!this.#store.shared || time <= tenure.grace) return;
+    if (time <= tenure.grace) return;
     if (!(await this.#store.extendGrace(tenure.id, Math.ceil(time)))) {
       this.lost(tenure);
       throw lostBeforeAcceptance();
