@@ -1,4 +1,4 @@
-import { PassthruError } from '../core/errors.ts';
+import { invalidArgument } from '../core/errors.ts';
 
 /** Which requests a fault strikes; absent parts strike all. */
 export interface RequestMatch {
@@ -134,9 +134,7 @@ function checkFault(fault: Fault): void {
 export const MAX_DELAY = 2 ** 31 - 1;
 
 function refuse(field: string, allowed: string): never {
-  throw new PassthruError('invalid_argument', `A fault's ${field} is ${allowed}`, {
-    violations: [{ field, description: allowed }],
-  });
+  throw invalidArgument(field, allowed, `A fault's ${field} is ${allowed}`);
 }
 
 /** A small generator of numbers from 0 up to 1 that repeats for the same seed (Math.random has no seed). */

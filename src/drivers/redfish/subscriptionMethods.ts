@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PassthruError } from '../../core/errors.ts';
+import { invalidArgument } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
@@ -157,10 +157,7 @@ function subscriptionError(error: unknown, method: string, id: string, subject: 
 /** @param allowed the BMC's own types, whatever the schema has; the schema's where the BMC lists none */
 function refuseOtherTypes(types: string[], allowed: readonly string[]): void {
   if (types.every((type) => allowed.includes(type))) return;
-  const description = eventTypesFault(types, allowed);
-  throw new PassthruError('invalid_argument', description, {
-    violations: [{ field: 'arguments.EventTypes', description }],
-  });
+  throw invalidArgument('arguments.EventTypes', eventTypesFault(types, allowed));
 }
 
 function withoutGiven(defaults: JsonObject, given: JsonObject): JsonObject {
