@@ -7,7 +7,7 @@ import { defineMethod } from '../../src/core/method.ts';
 import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
 import { openApiDocument } from '../../src/rest/openapi/document.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
-import { type RestService, startRestService } from './service.ts';
+import { type RunningService, runService } from '../service.ts';
 
 /** What JSON.parse answers, of any shape. */
 type Loose = ReturnType<typeof JSON.parse>;
@@ -34,9 +34,9 @@ const measured: HardwareType = {
   properties: {},
 };
 
-let service: RestService;
+let service: RunningService;
 beforeAll(async () => {
-  service = await startRestService({ hardwareTypes: [measured, createFakeHardwareType({ vendorDelay: 0 })] });
+  service = await runService({ hardwareTypes: [measured, createFakeHardwareType({ vendorDelay: 0 })] });
 });
 afterAll(() => service.close());
 

@@ -4,10 +4,10 @@ import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.
 import { createIpmiHardwareType } from '../../src/drivers/ipmi/ipmiHardwareType.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { startFleet } from '../../src/sim/index.ts';
-import { type RestService, startRestService } from './service.ts';
+import { type RunningService, runService } from '../service.ts';
 
 /** The service as recorded: its eight nodes, and a simulated BMC with the data of the recorded one. */
-export interface RecordedService extends RestService {
+export interface RecordedService extends RunningService {
   /** The BMC's address. */
   bmc: string;
 }
@@ -18,7 +18,7 @@ const signal = new AbortController().signal;
 export async function startRecordedService(): Promise<RecordedService> {
   const fleet = await startFleet({ auth: 'none' });
   const bmc = fleet.bmcs[0]?.url ?? '';
-  const service = await startRestService({
+  const service = await runService({
     hardwareTypes: [
       createRedfishHardwareType({
         settings: { authType: 'auto', connectionAttempts: 1, connectionRetryIntervalMs: 1, requestTimeoutMs: 10_000 },
@@ -39,7 +39,7 @@ export async function startRecordedService(): Promise<RecordedService> {
   };
 }
 
-async function enrol({ core }: RestService, bmc: string): Promise<void> {
+async function enrol({ core }: RunningService, bmc: string): Promise<void> {
   const redfish = (address: string): JsonObject => ({
     redfish_address: address,
     redfish_system_id: '/redfish/v1/Systems/437XR1138R2',

@@ -50,7 +50,7 @@ test('a driver is returned with its interfaces, properties and hosts', async () 
     defaultVendorInterface: 'test',
     enabledVendorInterfaces: ['test', 'no-vendor'],
     properties: { test_address: 'Where the test is. Required.' },
-    hosts: ['test-host'],
+    hosts: ['localhost'],
   };
   expect((await drivers.listDrivers({})).drivers).toMatchObject([expected]);
   expect((await drivers.getDriver({ driver: 'test' })).driver).toMatchObject(expected);

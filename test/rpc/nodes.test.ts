@@ -162,6 +162,6 @@ test("a running call's reservation is not ended by UnlockNode", async () => {
   expect(error.code).toBe(Code.FailedPrecondition);
   expect(detailOf(error)).toMatchObject({
     reason: ErrorReason.FAILED_PRECONDITION,
-    lock: { holder: 'test-host', job: outcome.case === 'job' ? outcome.value.id : '' },
+    lock: { holder: 'localhost', job: outcome.case === 'job' ? outcome.value.id : '' },
   });
 });

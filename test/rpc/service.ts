@@ -1,26 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type Access, OPEN_ACCESS } from '../../src/auth/access.ts';
 import { applyCallRules, type CallRule } from '../../src/core/calls/callRules.ts';
 import type { Core } from '../../src/core/core.ts';
-import { createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { HardwareType } from '../../src/core/hardware.ts';
-import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
 import type { NodeTask } from '../../src/core/task.ts';
-import { type CallLimits, CallsInFlight } from '../../src/edge/callsInFlight.ts';
-import type { ListenerLimits } from '../../src/http/limits.ts';
 import type { Listener } from '../../src/http/listener.ts';
-import type { ListenerTls } from '../../src/http/tls.ts';
-import { createRestHandler } from '../../src/rest/handler.ts';
-import type { RpcLimits } from '../../src/rpc/handler.ts';
-import { serveApis } from '../../src/service.ts';
-import { openStore } from '../../src/store/open.ts';
-import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
+import { type RunOptions, runService } from '../service.ts';
 
-/** A service on a free port of loopback, with the real core and an in-memory store. */
+/** A running service with the test hardware. */
 export interface TestService extends AsyncDisposable {
   url: string;
   core: Core;
@@ -41,57 +31,26 @@ export const LONG_EXTENDED_INFO = Array.from({ length: 60 }, (_, index) => ({
 }));
 
 export async function startTestService(
-  options: {
-    limits?: Partial<ListenerLimits>;
-    rpcLimits?: Partial<RpcLimits>;
-    callLimits?: Partial<CallLimits>;
-    localNamesOnly?: boolean;
-    corsOrigins?: string[];
-    log?: Logger;
-    /** Who may come in; everybody when not given. */
-    access?: Access;
-    tls?: ListenerTls;
+  options: Omit<RunOptions, 'hardwareTypes' | 'settings'> & {
     /** As `auth.rules`. */
     rules?: readonly CallRule[];
   } = {},
 ): Promise<TestService> {
-  const { log = silentLogger, corsOrigins = [], access = OPEN_ACCESS } = options;
   const steps: (() => void)[] = [];
   const aborted = Promise.withResolvers<PassthruError>();
-  const store = await openStore('sqlite::memory:', { log });
-  const core = await createCore({
-    store,
+  const { url, core, listener, close } = await runService({
+    ...options,
     hardwareTypes: applyCallRules([testHardware(steps, aborted.resolve)], options.rules ?? []),
-    host: 'test-host',
-    log,
-    settings: { lockedRetryAttempts: 1, lockedRetryInterval: 10, maxLockWait: 60_000, workers: 10 },
-  });
-  const calls = new CallsInFlight({ ...CALL_LIMITS, ...options.callLimits });
-  const listener = await serveApis({
-    host: '127.0.0.1',
-    port: 0,
-    core,
-    access,
-    calls,
-    log,
-    rest: createRestHandler({ core, access, calls, log, corsOrigins }),
-    corsOrigins,
-    limits: { ...LISTENER_LIMITS, ...options.limits },
-    rpcLimits: options.rpcLimits,
-    tls: options.tls,
-    localNamesOnly: options.localNamesOnly ?? false,
+    settings: { lockedRetryAttempts: 1, workers: 10 },
   });
   return {
-    url: listener.url,
+    url,
     core,
     listener,
     nextStep: () => steps.shift()?.(),
     aborted: aborted.promise,
     createNode: (name) => core.nodes.create({ name, driver: 'test' }, { name: 'tester', role: 'admin' }),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([listener.close(0), core.shutdown(0)]);
-      await store.close();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
 
