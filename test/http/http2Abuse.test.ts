@@ -154,6 +154,7 @@ test('an old HTTP/2 connection gets GOAWAY, and its open streams finish', async 
 
 test('a step of the wall clock ends no HTTP/2 connection', async () => {
   await start({ limits: { pingInterval: 500 } });
+  expect(await health(friend)).toBe(200);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 24 * 60 * 60 * 1000 });
   try {
     // The first check of the session either pings it or tells it to go away.
