@@ -23,7 +23,7 @@ export async function listJobs(exchange: Exchange): Promise<void> {
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
   const state = stateParameter(query);
   const found = await enter(exchange).jobs.list({
-    // One more than is shown tells whether there is a next page.
+    // One more than the limit, to know whether there is a next page.
     limit: limit + 1,
     olderThan: marker?.toLowerCase() ?? null,
     node: query.get('node') ?? null,

@@ -71,10 +71,10 @@ export async function listNodesInDetail(exchange: Exchange): Promise<void> {
 
 async function sendList(exchange: Exchange, query: Query, path: string, fields: readonly string[] | null) {
   const limit = limitParameter(query, MAX_LIMIT);
-  // One more than is shown tells whether there is a next page.
-  const wanted = { ...readNodeQuery(query), limit: limit + 1 };
+  // One more than the limit, to know whether there is a next page.
+  const nodeQuery = { ...readNodeQuery(query), limit: limit + 1 };
   const core = enter(exchange);
-  const found = matchesNone(query, core.host) ? [] : await core.nodes.list(wanted);
+  const found = matchesNone(query, core.host) ? [] : await core.nodes.list(nodeQuery);
   const shown = found.slice(0, limit);
   const site = documentSite(exchange, core);
   const document: { nodes: unknown[]; next?: string } = {

@@ -1,63 +1,67 @@
 import type { ErrorKind } from '../../core/errors.ts';
 
-/** A JSON Schema (2020-12), as OpenAPI 3.1 has it. */
+/** A JSON Schema (2020-12), as in OpenAPI 3.1. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** What the OpenAPI document tells of a route beside its path and verbs. */
+/** The OpenAPI document's description of a route, besides its path and verbs. */
 export interface RouteDescription {
-  /** What the route does, in a sentence without an end. */
+  /** A sentence in the imperative, without a full stop. */
   summary: string;
-  /** The parameters of the query; one that is not here is refused. */
+  /** Query parameters; others are refused. */
   query?: Readonly<Record<string, Schema>>;
-  /** The headers of a request that mean something to this route, of `REQUEST_HEADERS`. */
+  /** Request headers that this route reads, from `REQUEST_HEADERS`. */
   headers?: readonly RequestHeader[];
-  /** What the body has to be; absent when it is not looked at. */
+  /** The schema of the body; absent if the body is ignored. */
   body?: Schema;
-  /** What is answered when nothing is wrong, by status. */
-  answers: Readonly<Record<number, AnswerDescription>>;
-  /** What can be wrong beside what can be on every route. */
+  /** Successful responses by status. */
+  responses: Readonly<Record<number, ResponseDescription>>;
+  /** Kinds of errors, besides those of every route. */
   errors?: readonly ErrorKind[];
 }
 
-/** An answer. */
-export interface AnswerDescription {
+/** A response. */
+export interface ResponseDescription {
   description: string;
-  /** Absent when there is no body. */
+  /** Absent without a body. */
   schema?: Schema;
   /** Default `application/json`. */
   mediaType?: string;
-  /** What it carries, of `ANSWER_HEADERS`. */
-  headers?: readonly AnswerHeader[];
+  /** Response headers, from `RESPONSE_HEADERS`. */
+  headers?: readonly ResponseHeader[];
 }
 
 const text = { type: 'string' };
 
-/** The headers of requests, which a route's description names. */
+/** Request headers that routes refer to. */
 export const REQUEST_HEADERS = {
   'Idempotency-Key': {
-    description: 'The same call with the same key within a day runs once and is answered with the first outcome.',
+    description:
+      'Makes the call idempotent: repeated with the same key within a day, it runs once and returns the first outcome.',
     schema: { type: 'string', pattern: '^[!-~]([ -~]{0,253}[!-~])?$' },
   },
   'Passthru-Lock-Wait': {
-    description: 'Seconds to wait for a locked node; 0 fails at once.',
+    description: 'Maximum wait for a locked node, in seconds; 0 fails immediately.',
     schema: { type: 'string', pattern: '^[0-9]{1,9}(\\.[0-9]{1,9})?$' },
   },
   'Last-Event-ID': {
-    description: 'The revision after which to go on; a browser sends it by itself.',
+    description: 'The revision to resume after; browsers send it on reconnecting.',
     schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
   },
 } as const;
 export type RequestHeader = keyof typeof REQUEST_HEADERS;
 
-/** The headers of answers, which a description names. */
-export const ANSWER_HEADERS = {
-  Location: { description: 'Where what was made is.', schema: text },
-  'Passthru-Job-Id': { description: 'The job that the call started.', schema: { type: 'string', format: 'uuid' } },
-  'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string', pattern: '^[0-9]+$' } },
-  'WWW-Authenticate': { description: 'How to prove who calls.', schema: text },
-  'Content-Disposition': { description: 'The name to save an attachment under.', schema: text },
+/** Response headers that routes refer to. */
+export const RESPONSE_HEADERS = {
+  Location: { description: 'URL of the created resource.', schema: text },
+  'Passthru-Job-Id': {
+    description: 'ID of the job that the call started.',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  'Retry-After': { description: 'Seconds to wait before retrying.', schema: { type: 'string', pattern: '^[0-9]+$' } },
+  'WWW-Authenticate': { description: 'The required authentication.', schema: text },
+  'Content-Disposition': { description: 'The file name of an attachment.', schema: text },
   'X-OpenStack-Ironic-API-Minimum-Version': { description: 'The lowest API version.', schema: text },
   'X-OpenStack-Ironic-API-Maximum-Version': { description: 'The highest API version.', schema: text },
-  'X-OpenStack-Ironic-API-Version': { description: 'The API version of this answer.', schema: text },
+  'X-OpenStack-Ironic-API-Version': { description: 'The API version of this response.', schema: text },
 } as const;
-export type AnswerHeader = keyof typeof ANSWER_HEADERS;
+export type ResponseHeader = keyof typeof RESPONSE_HEADERS;

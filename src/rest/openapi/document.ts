@@ -10,10 +10,10 @@ import { readQuery } from '../query.ts';
 import { sendBody } from '../response.ts';
 import type { Route, Verb } from '../router.ts';
 import {
-  ANSWER_HEADERS,
-  type AnswerDescription,
-  type AnswerHeader,
   REQUEST_HEADERS,
+  RESPONSE_HEADERS,
+  type ResponseDescription,
+  type ResponseHeader,
   type RouteDescription,
   type Schema,
 } from './description.ts';
@@ -34,13 +34,13 @@ const PARAMETERS: Readonly<Record<string, Schema>> = {
     description: 'The UUID of a node, or its name (since version 1.5).',
     schema: { type: 'string', pattern: '^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254}$' },
   },
-  driver: { description: 'The name of a driver.', schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' } },
+  driver: { description: 'Name of a driver.', schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' } },
   method: {
-    description: 'The name of a method.',
+    description: 'Name of a method.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$' },
   },
-  host: { description: 'The name of a process.', schema: { type: 'string', pattern: '^[A-Za-z0-9-]{1,255}$' } },
-  id: { description: 'The id of a job.', schema: { type: 'string', format: 'uuid' } },
+  host: { description: 'Host name of a process.', schema: { type: 'string', pattern: '^[A-Za-z0-9-]{1,255}$' } },
+  id: { description: 'ID of a job.', schema: { type: 'string', format: 'uuid' } },
 };
 
 /** The security scheme of each `auth.type`. */
@@ -97,7 +97,7 @@ export function openApiDocument(routes: readonly Route[], hardwareTypes: readonl
     paths,
     components: {
       schemas: SCHEMAS,
-      headers: ANSWER_HEADERS,
+      headers: RESPONSE_HEADERS,
       ...(access.type === 'none' ? {} : { securitySchemes: SECURITY_SCHEMES[access.type] }),
     },
   };
@@ -132,9 +132,9 @@ function operation(
     summary,
     parameters,
     ...(takesBody
-      ? { requestBody: { required: isNeeded(body), content: { 'application/json': { schema: body } } } }
+      ? { requestBody: { required: isRequired(body), content: { 'application/json': { schema: body } } } }
       : {}),
-    responses: responses(description, isVersioned, isOpen, access),
+    responses: responsesOf(description, isVersioned, isOpen, access),
     ...(isOpen || access.type === 'none'
       ? {}
       : { security: Object.keys(SECURITY_SCHEMES[access.type]).map((scheme) => ({ [scheme]: [] })) }),
@@ -149,14 +149,15 @@ const VERSION_PARAMETER = {
 };
 
 /** An empty body counts as `{}`. */
-function isNeeded(body: Schema): boolean {
+function isRequired(body: Schema): boolean {
   return body.$ref !== undefined || (Array.isArray(body.required) && body.required.length > 0);
 }
 
-function responses(description: RouteDescription, isVersioned: boolean, isOpen: boolean, access: Access): Operation {
-  const answers: Operation = {};
+function responsesOf(description: RouteDescription, isVersioned: boolean, isOpen: boolean, access: Access): Operation {
+  const responses: Operation = {};
   const versions = isVersioned ? VERSION_HEADERS : [];
-  for (const [status, answer] of Object.entries(description.answers)) answers[status] = response(answer, versions);
+  for (const [status, success] of Object.entries(description.responses))
+    responses[status] = response(success, versions);
   const kinds: ErrorKind[] = [
     ...EVERYWHERE,
     ...(isVersioned ? (['version_not_acceptable'] as const) : []),
@@ -165,21 +166,21 @@ function responses(description: RouteDescription, isVersioned: boolean, isOpen: 
     ...(description.errors ?? []),
   ];
   for (const [status, of] of Map.groupBy(kinds, (kind) => ERROR_FACES[kind].status)) {
-    const headers: AnswerHeader[] = status === 406 ? versions.slice(0, 2) : [...versions];
+    const headers: ResponseHeader[] = status === 406 ? versions.slice(0, 2) : [...versions];
     if (status === 429 || status === 503) headers.push('Retry-After');
     if (status === 401 && access.challenge !== null) headers.push('WWW-Authenticate');
-    answers[status] ??= response({ description: [...of].sort().join(', '), schema: ref('Error') }, headers);
+    responses[status] ??= response({ description: [...of].sort().join(', '), schema: ref('Error') }, headers);
   }
-  return answers;
+  return responses;
 }
 
 const VERSION_HEADERS = [
   ...RANGE_HEADERS.filter((_, index) => index % 2 === 0),
   'X-OpenStack-Ironic-API-Version',
-] as AnswerHeader[];
+] as ResponseHeader[];
 
-function response(answer: AnswerDescription, more: readonly AnswerHeader[]): Operation {
-  const { description, schema, mediaType = 'application/json', headers = [] } = answer;
+function response(described: ResponseDescription, more: readonly ResponseHeader[]): Operation {
+  const { description, schema, mediaType = 'application/json', headers = [] } = described;
   return {
     description,
     headers: Object.fromEntries([...headers, ...more].map((name) => [name, { $ref: `#/components/headers/${name}` }])),

@@ -2,7 +2,7 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import type { Schema } from './description.ts';
 
-/** The well-known types whose JSON is not an object of their fields (proto3 JSON mapping). */
+/** Schemas of well-known types with a special form in proto3 JSON. */
 const WELL_KNOWN: Readonly<Record<string, Schema>> = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
   'google.protobuf.Duration': { type: 'string' },
@@ -11,7 +11,7 @@ const WELL_KNOWN: Readonly<Record<string, Schema>> = {
   'google.protobuf.ListValue': { type: 'array' },
 };
 
-/** The JSON Schema of a message in proto3 JSON with the names of the proto. A message that holds itself has none. */
+/** Returns the JSON Schema of a message in proto3 JSON with the proto's names. The message must not be recursive. */
 export function messageSchema(message: DescMessage): Schema {
   return (
     WELL_KNOWN[message.typeName] ?? {

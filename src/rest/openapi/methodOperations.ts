@@ -1,22 +1,22 @@
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Method } from '../../core/method.ts';
 import type { Route, Verb } from '../router.ts';
-import type { AnswerDescription, RouteDescription, Schema } from './description.ts';
+import type { ResponseDescription, RouteDescription, Schema } from './description.ts';
 import { JOB_STARTED } from './descriptions.ts';
 
-/** A method under one of its verbs, as a path of its own. */
+/** An operation with its own path: one method with one of its verbs. */
 export interface MethodOperation {
-  /** As a route's, with the method's name in place of its parameter. */
+  /** The route's path, with the method's name in place of the parameter. */
   path: string;
   verb: Verb;
   description: RouteDescription;
-  /** Of this operation, in the document alone. */
+  /** The operationId. */
   id: string;
 }
 
 /**
- * The methods that can be called by `route`, when it names one by its path. Nodes have methods by their driver and
- * interface: what goes by one name is one operation.
+ * Returns the operations of a route that takes the method's name in its path. A node's methods depend on its driver and
+ * vendor interface: methods of the same name are one operation.
  */
 export function methodOperations(route: Route, hardwareTypes: readonly HardwareType[]): MethodOperation[] {
   if (route.description === null || !route.path.endsWith('/:method')) return [];
@@ -58,27 +58,27 @@ function withVerbs(method: AnyMethod): [Verb, AnyMethod][] {
 
 function describe(route: RouteDescription, verb: Verb, methods: readonly AnyMethod[]): RouteDescription {
   const takesQuery = verb === 'GET' || verb === 'DELETE';
-  const answers: Record<number, AnswerDescription> = {};
+  const responses: Record<number, ResponseDescription> = {};
   const results = methods.filter((method) => !method.async && !method.attach);
   const attaches = methods.some(({ attach }) => attach);
   if (results.length > 0 || attaches) {
-    answers[200] = {
-      description: attaches ? 'What the method answers, as an attachment' : 'What the method answers',
+    responses[200] = {
+      description: attaches ? "The method's result as an attachment" : "The method's result",
       schema: attaches ? {} : anyOf(results.map(({ resultSchema }) => resultSchema)),
       mediaType: attaches ? '*/*' : undefined,
       headers: attaches ? ['Content-Disposition'] : undefined,
     };
   }
-  if (methods.some((method) => method.async)) answers[202] = JOB_STARTED;
+  if (methods.some((method) => method.async)) responses[202] = JOB_STARTED;
   return {
     ...route,
     summary: [...new Set(methods.map(({ description }) => description))].join('; '),
-    // Bodies of these verbs are lost on the way by some clients.
+    // Some clients do not send a body with these verbs.
     query: takesQuery
       ? Object.assign({}, ...methods.map(({ argumentsSchema }) => argumentsSchema.properties))
       : undefined,
     body: takesQuery ? undefined : anyOf(methods.map(({ argumentsSchema }) => argumentsSchema)),
-    answers,
+    responses,
   };
 }
 

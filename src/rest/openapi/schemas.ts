@@ -9,22 +9,22 @@ import { messageSchema } from './messageSchema.ts';
 
 const text = { type: 'string' };
 const textOrNull = { type: ['string', 'null'] };
-const nothing = { type: 'null' };
+const alwaysNull = { type: 'null' };
 const object = { type: 'object' };
 const links = { type: 'array', items: ref('Link') };
 const strings = { type: 'array', items: text };
 
-/** Refers to one of `SCHEMAS`. */
+/** Returns a reference to one of `SCHEMAS`. */
 export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** An object that has all of `properties` and no others. */
+/** Returns the schema of an object with exactly these properties. */
 export function record(properties: Readonly<Record<string, Schema>>): Schema {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }
 
-/** A page of a list, whose entries are under `name`. */
+/** Returns the schema of a page whose entries are in `name`. */
 export function page(name: string, entry: Schema): Schema {
   const properties = { [name]: { type: 'array', items: entry }, next: { type: 'string', format: 'uri' } };
   return { type: 'object', properties, required: [name], additionalProperties: false };
@@ -34,13 +34,13 @@ const WRITTEN: Readonly<Record<NodeField['kind'], Schema>> = {
   text: textOrNull,
   uuid: { type: ['string', 'null'], format: 'uuid' },
   boolean: {
-    description: 'A boolean, or one in words: "true", "False", "1", "no"',
+    description: 'A boolean, or a word for one: "true", "False", "1", "no"',
     type: ['boolean', 'string', 'null'],
   },
   object: { type: ['object', 'null'] },
 };
 
-/** What a node shows that nobody writes, where it is not always null. */
+/** Read-only fields of a node that are not always null. */
 const SHOWN: Readonly<Record<string, Schema>> = {
   uuid: { type: 'string', format: 'uuid' },
   created_at: { type: 'string', format: 'date-time' },
@@ -53,7 +53,7 @@ const SHOWN: Readonly<Record<string, Schema>> = {
   maintenance_reason: textOrNull,
   provision_state: text,
   raid_config: object,
-  reservation: { description: 'Who holds the node', ...textOrNull },
+  reservation: { description: 'Holder of the reservation', ...textOrNull },
   target_raid_config: object,
   traits: strings,
   conductor: text,
@@ -78,14 +78,14 @@ function shownField({ kind, default: fallback }: NodeField): Schema {
 function nodeSchema(): Schema {
   const shown = NODE_KEYS.map((key) => {
     const field = NODE_FIELDS.get(key);
-    return [key, SHOWN[key] ?? (field === undefined ? nothing : shownField(field))];
+    return [key, SHOWN[key] ?? (field === undefined ? alwaysNull : shownField(field))];
   });
   return { type: 'object', properties: Object.fromEntries(shown), required: ['links'], additionalProperties: false };
 }
 
 function newNodeSchema(): Schema {
   const written = [...NODE_FIELDS].map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
-  const unserved = UNSUPPORTED_INTERFACES.map((key) => [key, nothing]);
+  const unserved = UNSUPPORTED_INTERFACES.map((key) => [key, alwaysNull]);
   return {
     type: 'object',
     properties: {
@@ -110,15 +110,15 @@ function driverSchema(): Schema {
   };
 }
 
-/** The shapes that answers and bodies have in common. */
+/** Shared schemas of requests and responses. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Error: {
-    description: "Ironic's error: what is wrong stands in error_message as a JSON text (schema Fault), encoded twice.",
+    description: "Ironic's error: error_message contains the schema Fault as a JSON text, hence encoded twice.",
     type: 'object',
     properties: {
       error_message: { ...text, contentMediaType: 'application/json', contentSchema: ref('Fault') },
       error: {
-        description: 'With 401, as keystonemiddleware answers it.',
+        description: 'Only with 401, as keystonemiddleware sends it.',
         ...record({ code: { const: 401 }, title: text, message: text }),
       },
     },
@@ -126,12 +126,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     additionalProperties: false,
   },
   Fault: {
-    description: 'Unknown paths, verbs and versions have code, title and description instead.',
+    description: 'For unknown paths, verbs and versions: code, title and description instead.',
     type: 'object',
     properties: {
       faultcode: { enum: ['Client', 'Server'] },
-      faultstring: { description: 'What is wrong and what to do, in words.', ...text },
-      debuginfo: nothing,
+      faultstring: { description: 'A message for the user.', ...text },
+      debuginfo: alwaysNull,
       detail: messageSchema(ErrorDetailSchema),
       code: { type: 'integer' },
       title: text,
@@ -148,13 +148,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Node: nodeSchema(),
   NewNode: newNodeSchema(),
   Patch: {
-    description: 'A JSON Patch (RFC 6902) of three operations.',
+    description: 'A JSON Patch (RFC 6902), limited to three operations.',
     type: 'array',
     items: {
       type: 'object',
       properties: {
         op: { enum: ['add', 'replace', 'remove'] },
-        path: { description: 'Such as /extra/key', type: 'string', pattern: '^(/[\\w-]+)+$' },
+        path: { description: 'For example /extra/key', type: 'string', pattern: '^(/[\\w-]+)+$' },
         value: {},
       },
       required: ['op', 'path'],
@@ -167,13 +167,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     properties: { hostname: text, conductor_group: text, links, alive: { type: 'boolean' }, drivers: strings },
   },
   Methods: {
-    description: 'The methods by name.',
+    description: 'Methods by name.',
     type: 'object',
     additionalProperties: record({
       http_methods: { type: 'array', items: { enum: HTTP_METHODS } },
       async: { description: 'Whether a call starts a job.', type: 'boolean' },
       description: text,
-      attach: { description: 'Whether the answer is an attachment.', type: 'boolean' },
+      attach: { description: 'Whether the result is an attachment.', type: 'boolean' },
       require_exclusive_lock: { type: 'boolean' },
     }),
   },
