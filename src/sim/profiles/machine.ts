@@ -106,6 +106,7 @@ function systemDocument({ id, ...properties }: MachineFacts['system'], paths: Pa
           'GracefulShutdown',
           'GracefulRestart',
           'ForceRestart',
+          'ForceOn',
           'PushPowerButton',
         ],
       },
