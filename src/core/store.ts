@@ -4,12 +4,9 @@ import type { Json, JsonObject } from './json.ts';
 import type { Node, NodeChanges } from './node.ts';
 import type { Reservation } from './reservation.ts';
 
-/**
- * A node with its fence, the number of its last reservation. Every change of a node but its `last_error` happens under a
- * reservation: a node that was read while FREE at fence N is current under reservation N + 1. A node that was read while
- * reserved may change before that reservation ends.
- */
+/** A node as a store reads it; see `KnownNode` for how long its content stays current. */
 export interface StoredNode extends Node {
+  /** The number of the node's present or last reservation: it grows by one with each. */
   fence: number;
 }
 
@@ -112,7 +109,7 @@ export type Change =
 export interface JobHold {
   /** The conductor that accepted the job. */
   owner: string;
-  /** The fence of the reservation; null for a job without one. */
+  /** The fence of the reservation; null for a job without one, or when the reservation is not stored. */
   fence: number | null;
 }
 
@@ -176,15 +173,18 @@ export interface Store {
   getNodeByName(name: string): Promise<StoredNode | null>;
   /** Returns null when the marker does not exist. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
-  /** Returns null, and changes nothing, when the node does not exist or its reservation has another fence. */
+  /**
+   * Changes a node whose reservation has this fence; null for a reservation that is not stored. Returns null, and changes
+   * nothing, when it has another or the node does not exist.
+   */
   updateNode(
     uuid: string,
-    fence: number,
+    fence: number | null,
     changes: NodeChanges,
     updateTime: Date,
   ): Promise<StoredNode | NodeConflict | null>;
-  /** Removes a node and its reservation, which must have this fence, but not its jobs. Returns false when nothing was removed. */
-  deleteNode(uuid: string, fence: number): Promise<boolean>;
+  /** Removes a node and its reservation, but not its jobs; `fence` as for `updateNode`. Returns false when nothing was removed. */
+  deleteNode(uuid: string, fence: number | null): Promise<boolean>;
 
   /** Starts the lease of a new conductor. */
   addConductor(conductor: Conductor): Promise<void>;
@@ -213,6 +213,11 @@ export interface Store {
     unknown: JsonObject;
   }): Promise<Reaped>;
 
+  /**
+   * Raises the fences of all nodes above all earlier ones and returns the new fence and the `held` reservations. For a process
+   * that has the store to itself: it may give fences above this one without storing them.
+   */
+  openReservations(): Promise<{ fence: number; held: { nodeUuid: string; reservation: Reservation }[] }>;
   /** Reserves a free node and increments its fence. A `call` depends on the lease of `conductor`. */
   acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired>;
   /** Requests a `node_freed` for the end of the reservation with this fence. Returns false when it has already ended. */

@@ -70,8 +70,7 @@ export interface ColumnTypes {
   /** Whether an index has nulls behind all else unless it is told otherwise. */
   readonly nullsLast: boolean;
   /**
-   * Whether reservations are indexed by owner. It makes SQLite's acquire and release, which every call does, slower by a
-   * third (measured: 27 to 41 us), and there the owner matters only at start.
+   * Whether reservations are indexed by owner. On SQLite the owner matters only at start.
    */
   readonly indexesReservationOwners: boolean;
 }

@@ -59,7 +59,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
             .updateTable('nodes')
             .set({ ...toNodeColumns(uuid, changes, cipher), update_time: updateTime.getTime() })
             .where('uuid', '=', uuid)
-            .where('uuid', 'in', reservedUnder(transaction, uuid, fence))
+            .$if(fence !== null, (query) => query.where('uuid', 'in', reservedUnder(transaction, uuid, fence)))
             .returning('uuid')
             .execute();
           if (updated.length === 0) return null;
@@ -82,7 +82,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
         const deleted = await transaction
           .deleteFrom('nodes')
           .where('uuid', '=', uuid)
-          .where('uuid', 'in', reservedUnder(transaction, uuid, fence))
+          .$if(fence !== null, (query) => query.where('uuid', 'in', reservedUnder(transaction, uuid, fence)))
           .returning('id')
           .execute();
         return deleted.length > 0;
@@ -96,7 +96,7 @@ function firstNode(rows: NodeRow[], cipher: SecretsCipher): StoredNode | null {
 }
 
 /** The UUID of the node while its reservation has this fence. */
-function reservedUnder(db: Kysely<Tables>, uuid: string, fence: number) {
+function reservedUnder(db: Kysely<Tables>, uuid: string, fence: number | null) {
   return db
     .selectFrom('reservations')
     .select('node_uuid')

@@ -6,7 +6,7 @@ import { prepareQuery } from './preparedQuery.ts';
 import { toReservation } from './rows.ts';
 import type { ReservationsTable } from './schema.ts';
 
-type ReservationStore = Pick<Store, 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
+type ReservationStore = Pick<Store, 'openReservations' | 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
 
 /** The columns of a free node. The fence stays, and so does `wanted`, which the statement that frees it returns. */
 export const FREE = {
@@ -19,9 +19,12 @@ export const FREE = {
   owner: null,
 } satisfies Partial<ReservationsTable>;
 
+/** The maximum number of reservations of one node that a process makes without storing them. */
+const UNSTORED_FENCES = 2 ** 32;
+
 /**
- * The part of the store that reserves nodes. A `held` reservation comes and goes durably; one of kind `call` need not
- * where it would not outlive the process anyway.
+ * The part of the store that reserves nodes. A `held` reservation comes and goes durably. One of kind `call` is stored only
+ * when other processes use the database too; see `LocalReservations`.
  */
 export function reservationStore(database: Database): ReservationStore {
   const db = database.kysely;
@@ -73,6 +76,24 @@ export function reservationStore(database: Database): ReservationStore {
   }
 
   return {
+    async openReservations() {
+      return await db.transaction().execute(async (transaction) => {
+        const { last } = await transaction
+          .selectFrom('reservations')
+          .select((column) => column.fn.max('fence').as('last'))
+          .executeTakeFirstOrThrow();
+        const fence = Math.max(Date.now() * 1000, (last ?? 0) + UNSTORED_FENCES);
+        await transaction.updateTable('reservations').set({ fence }).execute();
+        const rows = await transaction
+          .selectFrom('reservations')
+          .selectAll()
+          .where('kind', '=', sql.lit('held'))
+          .execute();
+        const held = rows.map((row) => ({ nodeUuid: row.node_uuid, reservation: toReservation(row) as Reservation }));
+        return { fence, held };
+      });
+    },
+
     async acquire(nodeUuid, reservation, conductor) {
       const query = acquireFree({
         node_uuid: nodeUuid,

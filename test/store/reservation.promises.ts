@@ -134,6 +134,23 @@ export function reservationPromises(opened: Opened): void {
       expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 2 });
     });
 
+    test('opening the reservations returns the held ones, and a fence above all earlier ones', async () => {
+      const { store } = opened();
+      const [free, held] = [await enrol(store), await enrol(store)];
+      await store.release(free.uuid, await reserve(store, free.uuid));
+      const reservation = sampleReservation({ kind: 'held', method: null });
+      await reserve(store, held.uuid, reservation);
+      const first = await store.openReservations();
+      expect(first).toEqual({ fence: expect.any(Number), held: [{ nodeUuid: held.uuid, reservation }] });
+      for (const { uuid } of [free, held])
+        expect(await store.getNodeByUuid(uuid)).toMatchObject({ fence: first.fence });
+      expect(await store.release(held.uuid, first.fence)).toBe(true);
+      const second = await store.openReservations();
+      expect(second.held).toEqual([]);
+      // The process that opened them before may have given some billion fences to one node.
+      expect(second.fence).toBeGreaterThan(first.fence + 2 ** 31);
+    });
+
     test('for any sequence of attempts a node has one holder at a time and each holder a greater fence', async () => {
       const { store } = opened();
       const step = fc.oneof(

@@ -78,6 +78,8 @@ const EXCEPTIONS: { part: string; step: RegExp; reason: string }[] = [
     step: /^SCAN reservations$/,
     reason: 'at start and after a lost response alone; an index would slow every call, see indexesReservationOwners',
   },
+  { part: 'update "reservations" set "fence" = ?', step: /^SCAN reservations$/, reason: 'once at start' },
+  { part: '"kind" = \'held\'', step: /^SCAN reservations$/, reason: 'once at start' },
   { part: `like '{%' then ''`, step: /^SCAN nodes$|GROUP BY$/, reason: 'once at start, and by rotate-key' },
 ];
 
