@@ -7,6 +7,7 @@ import type { HardwareType } from './hardware.ts';
 import { Running, settledWithin, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
 import { Lease } from './locks/lease.ts';
+import { LocalReservations } from './locks/localReservations.ts';
 import { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
@@ -56,9 +57,13 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings, observer = NO_OBSERVER } = options;
   const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes);
+  // No other process uses this store, so all that is left in it belongs to lost ones.
+  if (!store.shared) await reap(store, log, true);
+  const local = store.shared ? null : await LocalReservations.open(store);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
   const locks = new Locks(
     store,
+    local,
     lease,
     {
       retryInterval: settings.lockedRetryInterval,
@@ -88,8 +93,6 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     observer,
   });
 
-  // No other process uses this store, so all that is left in it belongs to lost ones.
-  if (!store.shared) await reap(store, log, true);
   await lease.start();
   const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });
 

@@ -1,12 +1,12 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type Caller, checkOwner } from './caller.ts';
 import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
-import { isCurrent, knownAsRead } from './locks/knownNodes.ts';
-import type { Locks } from './locks/locks.ts';
+import { isCurrent, type KnownNode } from './locks/knownNodes.ts';
+import type { Lock, Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import {
   checkNodeIdent,
@@ -50,8 +50,9 @@ export class NodeManager implements Nodes {
     const name = given.name ?? null;
     if (name !== null && !isNodeName(name))
       throw invalidArgument('name', `Cannot create node with invalid name '${name}'`);
+    const uuid = given.uuid?.toLowerCase() ?? randomUUID();
     const node = {
-      uuid: given.uuid?.toLowerCase() ?? randomUUID(),
+      uuid,
       name,
       driver: given.driver,
       vendorInterface: this.#vendorInterface(given.driver, given.vendorInterface ?? null),
@@ -63,7 +64,7 @@ export class NodeManager implements Nodes {
       maintenanceReason: given.maintenanceReason ?? null,
       attributes: given.attributes ?? {},
       createTime: new Date(),
-      fence: firstFence(),
+      fence: this.#locks.firstFence(uuid),
     };
     checkFields(node);
     const created = await this.#store.createNode(node);
@@ -73,12 +74,17 @@ export class NodeManager implements Nodes {
   }
 
   async get(ident: string): Promise<StoredNode> {
+    return (await this.read(ident)).node;
+  }
+
+  /** As `get`, with what that tells of the node once it is reserved. */
+  async read(ident: string): Promise<KnownNode> {
     checkNodeIdent(ident);
-    const node = isUuid(ident)
-      ? await this.#store.getNodeByUuid(ident.toLowerCase())
-      : await this.#store.getNodeByName(ident);
-    if (node === null) throw nodeNotFound(ident);
-    return node;
+    const known = await this.#locks.read(() =>
+      isUuid(ident) ? this.#store.getNodeByUuid(ident.toLowerCase()) : this.#store.getNodeByName(ident),
+    );
+    if (known === null) throw nodeNotFound(ident);
+    return known;
   }
 
   /**
@@ -99,15 +105,15 @@ export class NodeManager implements Nodes {
     const { driver = '', vendorInterface = '', descriptionContains = '' } = query;
     const texts = driver + vendorInterface + descriptionContains;
     if (storableText(texts) !== texts) return [];
-    const nodes = await this.#store.listNodes({ ...query, marker });
+    const nodes = await this.#locks.readAll(() => this.#store.listNodes({ ...query, marker }));
     if (nodes === null) throw nodeNotFound(marker ?? '');
     return nodes;
   }
 
   async update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node> {
-    const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node, fence) => {
+    const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node, lock) => {
       const changes = this.#check(node, change(node));
-      const changed = await this.#store.updateNode(node.uuid, fence, changes, new Date());
+      const changed = await this.#store.updateNode(node.uuid, lock.storedFence, changes, new Date());
       if (changed === null) throw await this.#notHeld(node.uuid);
       if ('taken' in changed) throw taken(changed, node.uuid, changes.name ?? null);
       return { before: node, after: changed };
@@ -120,8 +126,8 @@ export class NodeManager implements Nodes {
   }
 
   async delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void> {
-    const deleted = await this.#exclusively(ident, 'delete', caller, signal, async (node, fence) => {
-      if (!(await this.#store.deleteNode(node.uuid, fence))) throw await this.#notHeld(node.uuid);
+    const deleted = await this.#exclusively(ident, 'delete', caller, signal, async (node, lock) => {
+      if (!(await this.#store.deleteNode(node.uuid, lock.storedFence))) throw await this.#notHeld(node.uuid);
       return node;
     });
     await this.#forget(deleted);
@@ -155,9 +161,7 @@ export class NodeManager implements Nodes {
     }
     const { holder, requestedBy } = node.reservation;
     checkOwner(caller, requestedBy, `unlock node ${node.uuid}, held for ${holder}`);
-    // False when somebody else has unlocked it meanwhile.
-    if (await this.#store.release(node.uuid, node.fence)) {
-      this.#locks.nudge(node.uuid);
+    if (await this.#locks.releaseHeld(node)) {
       this.#log.info({ node: node.uuid, holder: node.reservation.holder, caller: caller.name }, 'node unlocked');
     }
     return this.get(node.uuid);
@@ -184,16 +188,17 @@ export class NodeManager implements Nodes {
     method: string,
     caller: Caller,
     signal: AbortSignal,
-    work: (node: StoredNode, fence: number) => Promise<T>,
+    work: (node: StoredNode, lock: Lock) => Promise<T>,
   ): Promise<T> {
     this.#running.checkOpen();
-    const found = await this.get(ident);
+    const known = await this.read(ident);
+    const { uuid } = known.node;
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
-    const lock = await this.#locks.acquire(found, purpose, this.#locks.wait(null), signal);
+    const lock = await this.#locks.acquire(known.node, purpose, this.#locks.wait(null), signal);
     try {
-      this.#locks.known.forget(found.uuid);
-      const node = isCurrent(knownAsRead(found), lock) ? found : await this.getAgain(found.uuid, ident);
-      return await work(node, lock.fence);
+      this.#locks.known.forget(uuid);
+      const node = isCurrent(known, lock) ? known.node : await this.getAgain(uuid, ident);
+      return await work(node, lock);
     } finally {
       await lock.release();
     }
@@ -252,14 +257,6 @@ export class NodeManager implements Nodes {
       this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
     }
   }
-}
-
-/**
- * Returns the fence that a new node begins with: microseconds since 1970, for a node that was removed and is enrolled again
- * with its UUID must not take up fences that callers, or a BMC that checks them, have seen of the removed one.
- */
-function firstFence(): number {
-  return Date.now() * 1000 + randomInt(1000);
 }
 
 function checkFields(fields: NodeChanges): void {

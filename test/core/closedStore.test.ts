@@ -6,14 +6,14 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { NO_OBSERVER } from '../../src/core/observer.ts';
 import type { Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
-import { nodeCall, startCoreOn, startJob } from './harness.ts';
+import { nodeCall, openMemoryStore, startCoreOn, startJob } from './harness.ts';
 
 const away = new PassthruError('store_unavailable', 'The store is not available');
 const admin = { name: 'admin', role: 'admin' as const };
 
 /** A store of which a test counts the attempts of one step; it fails from `lose` on. */
 async function storeThatLoses(step: 'release' | 'releaseOwn' | 'endJob' | 'finishIdempotent' | 'forgetIdempotent') {
-  const store = await openStore('sqlite::memory:', { log: silentLogger });
+  const store = await openMemoryStore(true);
   let attempts = 0;
   const lose = () => {
     store[step] = async () => {

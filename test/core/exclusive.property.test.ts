@@ -13,83 +13,90 @@ const action = fc.record({
   turns: fc.integer({ min: 0, max: 3 }),
 });
 
-test('for any sequence of calls no two exclusive ones run on one node at a time, and no reservation is left', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 40 }), async (actions) => {
-      const { core, hardware } = await startCore(NODES, { lockedRetryInterval: 2, workers: 3 });
-      const busy = new Map<string, number>();
-      const pending: Promise<unknown>[] = [];
-      const leaving: AbortController[] = [];
-      const jobs: string[] = [];
-      let violations = 0;
-      let known = 0;
-      // Counts each call from the moment its handler begins to the moment it ends.
-      const observe = () => {
-        for (; known < hardware.calls.length; known++) {
-          const call = hardware.calls[known] as (typeof hardware.calls)[number];
-          const { task } = call;
-          if (task.method === 'shared') continue;
-          const uuid = (task as unknown as { node: { uuid: string } }).node.uuid;
-          busy.set(uuid, (busy.get(uuid) ?? 0) + 1);
-          if ((busy.get(uuid) as number) > 1) violations++;
-          const done = () => busy.set(uuid, (busy.get(uuid) as number) - 1);
-          task.signal.addEventListener('abort', done, { once: true });
-          const { finish, fail } = call;
-          let ended = false;
-          const once = (end: () => void) => {
-            if (ended || task.signal.aborted) return;
-            ended = true;
-            task.signal.removeEventListener('abort', done);
-            done();
-            end();
-          };
-          call.finish = (result) => once(() => finish(result));
-          call.fail = (error) => once(() => fail(error));
+test.each([
+  ['in memory', false, 200],
+  ['in the store', true, 150],
+])(
+  'with reservations %s, for any sequence of calls no two exclusive ones run on one node at a time, and no reservation is left',
+  async (_, shared, numRuns) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 40 }), async (actions) => {
+        const { core, hardware } = await startCore(NODES, { lockedRetryInterval: 2, workers: 3 }, shared);
+        const busy = new Map<string, number>();
+        const pending: Promise<unknown>[] = [];
+        const leaving: AbortController[] = [];
+        const jobs: string[] = [];
+        let violations = 0;
+        let known = 0;
+        // Counts each call from the moment its handler begins to the moment it ends.
+        const observe = () => {
+          for (; known < hardware.calls.length; known++) {
+            const call = hardware.calls[known] as (typeof hardware.calls)[number];
+            const { task } = call;
+            if (task.method === 'shared') continue;
+            const uuid = (task as unknown as { node: { uuid: string } }).node.uuid;
+            busy.set(uuid, (busy.get(uuid) ?? 0) + 1);
+            if ((busy.get(uuid) as number) > 1) violations++;
+            const done = () => busy.set(uuid, (busy.get(uuid) as number) - 1);
+            task.signal.addEventListener('abort', done, { once: true });
+            const { finish, fail } = call;
+            let ended = false;
+            const once = (end: () => void) => {
+              if (ended || task.signal.aborted) return;
+              ended = true;
+              task.signal.removeEventListener('abort', done);
+              done();
+              end();
+            };
+            call.finish = (result) => once(() => finish(result));
+            call.fail = (error) => once(() => fail(error));
+          }
+        };
+        const turn = async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          observe();
+        };
+        for (const { what, node, lockWait, turns } of actions) {
+          const signal = new AbortController();
+          if (what === 'exclusive' || what === 'work' || what === 'shared') {
+            leaving.push(signal);
+            const call = core.callNodeMethod(nodeCall(what, { node, lockWait, signal: signal.signal }));
+            pending.push(call.then((outcome) => outcome.kind === 'job' && jobs.push(outcome.job.id), refusal));
+          } else if (what === 'update') {
+            pending.push(core.nodes.update(node, () => ({ description: 'x' }), operator, signal.signal).catch(refusal));
+          } else if (what === 'lock') {
+            pending.push(
+              core.nodes.lock(node, { holder: 'x', lockWait, caller: operator, signal: signal.signal }).catch(refusal),
+            );
+          } else if (what === 'unlock') pending.push(core.nodes.unlock(node, operator).catch(refusal));
+          else if (what === 'cancel' && jobs.length > 0) pending.push(core.jobs.cancel(jobs.pop() as string, operator));
+          else if (what === 'leave') leaving.pop()?.abort(new PassthruError('cancelled', 'gone'));
+          else if (what === 'fail') hardware.calls[known - 1]?.fail(new PassthruError('bmc_failed', 'broken'));
+          else if (what === 'finish') hardware.calls[known - 1]?.finish(null);
+          for (let index = 0; index <= turns; index++) await turn();
         }
-      };
-      const turn = async () => {
-        await new Promise((resolve) => setImmediate(resolve));
-        observe();
-      };
-      for (const { what, node, lockWait, turns } of actions) {
-        const signal = new AbortController();
-        if (what === 'exclusive' || what === 'work' || what === 'shared') {
-          leaving.push(signal);
-          const call = core.callNodeMethod(nodeCall(what, { node, lockWait, signal: signal.signal }));
-          pending.push(call.then((outcome) => outcome.kind === 'job' && jobs.push(outcome.job.id), refusal));
-        } else if (what === 'update') {
-          pending.push(core.nodes.update(node, () => ({ description: 'x' }), operator, signal.signal).catch(refusal));
-        } else if (what === 'lock') {
-          pending.push(
-            core.nodes.lock(node, { holder: 'x', lockWait, caller: operator, signal: signal.signal }).catch(refusal),
-          );
-        } else if (what === 'unlock') pending.push(core.nodes.unlock(node, operator).catch(refusal));
-        else if (what === 'cancel' && jobs.length > 0) pending.push(core.jobs.cancel(jobs.pop() as string, operator));
-        else if (what === 'leave') leaving.pop()?.abort(new PassthruError('cancelled', 'gone'));
-        else if (what === 'fail') hardware.calls[known - 1]?.fail(new PassthruError('bmc_failed', 'broken'));
-        else if (what === 'finish') hardware.calls[known - 1]?.finish(null);
-        for (let index = 0; index <= turns; index++) await turn();
-      }
-      // Everything ends: held nodes are released, and every handler that still runs finishes.
-      let settled = false;
-      const end = Promise.all(pending).then(() => Promise.all(jobs.map((id) => watchToEnd(core, id))));
-      void end.then(() => {
-        settled = true;
-      });
-      while (!settled) {
-        for (const call of hardware.calls) call.finish(null);
-        for (const node of NODES) await core.nodes.unlock(node, operator).catch(refusal);
-        await turn();
-      }
-      // A lock that was granted last of all is a caller's to end; `unlock` refuses to end a call's.
-      for (const node of NODES) await core.nodes.unlock(node, operator);
-      await core.shutdown(1000);
-      expect(violations).toBe(0);
-      for (const node of NODES) expect((await core.nodes.get(node)).reservation).toBeNull();
-    }),
-    { numRuns: 300 },
-  );
-}, 120_000);
+        // Everything ends: held nodes are released, and every handler that still runs finishes.
+        let settled = false;
+        const end = Promise.all(pending).then(() => Promise.all(jobs.map((id) => watchToEnd(core, id))));
+        void end.then(() => {
+          settled = true;
+        });
+        while (!settled) {
+          for (const call of hardware.calls) call.finish(null);
+          for (const node of NODES) await core.nodes.unlock(node, operator).catch(refusal);
+          await turn();
+        }
+        // A lock that was granted last of all is a caller's to end; `unlock` refuses to end a call's.
+        for (const node of NODES) await core.nodes.unlock(node, operator);
+        await core.shutdown(1000);
+        expect(violations).toBe(0);
+        for (const node of NODES) expect((await core.nodes.get(node)).reservation).toBeNull();
+      }),
+      { numRuns },
+    );
+  },
+  120_000,
+);
 
 /** What a caller may be told in any sequence; anything else fails the property. */
 function refusal(error: unknown): void {

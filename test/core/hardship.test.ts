@@ -135,7 +135,7 @@ describe('when the store fails', () => {
   });
 
   test('at the reservation, the next in line gets the node', async () => {
-    const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
+    const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 }, true);
     loseOnce(store, 'acquire');
     const failing = core.callNodeMethod(nodeCall('exclusive'));
     const waiting = core.callNodeMethod(nodeCall('exclusive'));
@@ -145,7 +145,7 @@ describe('when the store fails', () => {
   });
 
   test('at the end of a reservation or a job, it is tried until it works', async () => {
-    const { core, store, hardware } = await startCore(['n1'], { maxLockWait: 60_000 });
+    const { core, store, hardware } = await startCore(['n1'], { maxLockWait: 60_000 }, true);
     loseOnce(store, 'release');
     const sync = core.callNodeMethod(nodeCall('exclusive'));
     (await hardware.call(0)).finish('answered');
@@ -278,7 +278,8 @@ describe('the node of a waiting call', () => {
   });
 
   test('is taken at once when it is unlocked just as the store said that it is held', async () => {
-    const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
+    const settings = { lockedRetryInterval: 60_000, maxLockWait: 600_000 };
+    const { core, store, hardware } = await startCore(['n1'], settings, true);
     await core.nodes.lock('n1', { holder: 'b', lockWait: 0, caller: operator, signal: AbortSignal.timeout(30_000) });
     const acquire = store.acquire.bind(store);
     vi.spyOn(store, 'acquire').mockImplementationOnce(async (...args) => {

@@ -99,9 +99,18 @@ export interface TestCore {
   hardware: GatedHardware;
 }
 
-/** A core on a SQLite store in memory, with nodes of the names given. */
-export async function startCore(nodes: string[] = ['n1'], settings: Partial<CoreSettings> = {}): Promise<TestCore> {
-  const started = await startCoreOn(await openStore('sqlite::memory:', { log: silentLogger }), 'host-a', settings);
+/** Opens a SQLite store in memory. `shared`: its users take it as one of several processes, so that reservations are stored. */
+export async function openMemoryStore(shared = false): Promise<Store> {
+  return Object.assign(await openStore('sqlite::memory:', { log: silentLogger }), { shared });
+}
+
+/** Starts a core on a SQLite store in memory, with nodes of the names given. */
+export async function startCore(
+  nodes: string[] = ['n1'],
+  settings: Partial<CoreSettings> = {},
+  shared = false,
+): Promise<TestCore> {
+  const started = await startCoreOn(await openMemoryStore(shared), 'host-a', settings);
   for (const name of nodes) await started.core.nodes.create({ name, driver: 'gated' }, operator);
   return started;
 }

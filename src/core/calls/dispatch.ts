@@ -3,7 +3,7 @@ import { isStoreUnavailable, PassthruError, toPassthruError } from '../errors.ts
 import type { Running, Workers } from '../inFlight.ts';
 import type { Job } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
-import { isCurrent, type KnownNode, knownAsRead } from '../locks/knownNodes.ts';
+import { isCurrent, type KnownNode } from '../locks/knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
@@ -70,8 +70,7 @@ export class Dispatch {
         locks.known.forget(known.node.uuid);
       }
     }
-    const node = await nodes.get(call.node);
-    return this.#callKnown(call, knownAsRead(node), false, report);
+    return this.#callKnown(call, await nodes.read(call.node), false, report);
   }
 
   /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
@@ -201,7 +200,7 @@ export class Dispatch {
       checked.begun = true;
       if (method.async) {
         const tenure = lock?.tenure ?? this.#parts.lease.current();
-        const hold = { owner: tenure.id, fence: lock?.fence ?? null };
+        const hold = { owner: tenure.id, fence: lock?.storedFence ?? null };
         const job = await this.#accept(checked, node, hold, claim);
         handedOver = true;
         lock?.nameJob(job.id);

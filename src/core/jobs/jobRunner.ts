@@ -104,7 +104,7 @@ export class JobRunner implements Jobs {
   async run(work: JobWork): Promise<void> {
     const running: RunningJob = {
       job: work.job,
-      hold: { owner: work.tenure.id, fence: work.lock?.fence ?? null },
+      hold: { owner: work.tenure.id, fence: work.lock?.storedFence ?? null },
       controller: work.controller,
       pending: null,
       timer: null,

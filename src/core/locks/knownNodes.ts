@@ -4,18 +4,13 @@ import type { StoredNode } from '../store.ts';
  * The content of a node, and the fence after which it was final.
  *
  * All of a node but its `last_error` changes under a reservation only. Content that was final after reservation N is
- * therefore current under reservation N + 1, and under no other: a node that was read while somebody held reservation N
- * may have been changed under N after it was read.
+ * therefore current under reservation N + 1 and no other: a node that was read while another caller held reservation N may
+ * have changed under N since.
  */
 export interface KnownNode {
   readonly node: StoredNode;
-  /** Null when nothing is known: another caller held the node when it was read. */
+  /** Null when the node was held, or may have been, while it was read. */
   readonly fence: number | null;
-}
-
-/** Returns what is known of a node that was just read without holding it. */
-export function knownAsRead(node: StoredNode): KnownNode {
-  return { node, fence: node.reservation === null ? node.fence : null };
 }
 
 /** Whether the content is current under `lock`; otherwise the node must be read again. */
@@ -45,7 +40,7 @@ export class KnownNodes {
     return this.#byUuid.get(this.#uuids.get(ident) ?? ident) ?? null;
   }
 
-  /** Keeps the content of a node that a call holds under `fence`: a call does not change its node. */
+  /** Keeps the content of a node that a call holds under `fence`; a call does not change its node. */
   keep(node: StoredNode, fence: number): void {
     this.forget(node.uuid);
     this.#byUuid.set(node.uuid, { node, fence });

@@ -1,58 +1,65 @@
+// The locks: who holds which node, for how long, and what is known of a node meanwhile.
+import { randomInt } from 'node:crypto';
 import { invalidArgument, PassthruError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Reservation } from '../reservation.ts';
-import type { Store } from '../store.ts';
+import type { Acquired, Store, StoredNode } from '../store.ts';
 import { MAX_DELAY, untilStored, WaitingLine } from '../waiting.ts';
-import { KnownNodes } from './knownNodes.ts';
+import { type KnownNode, KnownNodes } from './knownNodes.ts';
 import type { Lease, Tenure } from './lease.ts';
+import type { LocalReservations } from './localReservations.ts';
 
 export interface LockSettings {
-  /** Milliseconds between two attempts when the node's holder is not in this process. */
+  /** The interval, in milliseconds, at which a node held by another process is tried again. */
   retryInterval: number;
-  /** Milliseconds to wait when the caller says nothing. */
+  /** The wait, in milliseconds, of callers that set none. */
   defaultWait: number;
-  /** The longest wait, in milliseconds, that a caller may ask for. */
+  /** The longest wait, in milliseconds, that a caller may set. */
   maxWait: number;
 }
 
-/** A node that is reserved for its owner, until `release`. */
+/** A node that is reserved for one caller until `release`. */
 export interface Lock {
   readonly nodeUuid: string;
   readonly fence: number;
-  /** What a reservation of kind `call` hangs on. */
+  /** The fence under which the store knows the reservation; null for one that is not stored. */
+  readonly storedFence: number | null;
+  /** The lease that a reservation of kind `call` depends on. */
   readonly tenure: Tenure;
-  /** Names the job that runs under the reservation to those who find the node locked; the store has it already. */
+  /** Shows the job that runs under the reservation to callers that find the node locked; the store has it already. */
   nameJob(job: string): void;
   /** Ends the reservation, unless the tenure is lost, and wakes the next in line. */
   release(): Promise<void>;
-  /** Wakes the next in line without touching the store: the reservation was ended there already, or shall stay. */
+  /** Wakes the next in line without a step of the store: the reservation was ended there already, or stays. */
   leave(): void;
 }
 
-/** The callers of this process that want one node, in the order in which they came. */
+/** The callers of this process that want one node, first come, first served. */
 interface Line {
-  /** Who holds the node, as far as is known. */
+  /** The last known holder. */
   blocker: Reservation;
   readonly waiting: WaitingLine;
-  /** The fence under which this process has the node; null when it has not; `asked` when it may have, as yet unknown. */
+  /** The fence under which this process holds the node; null when it does not; `asked` while that is unknown. */
   own: number | 'asked' | null;
-  /** Wakes the first in line before its interval is over; null while it asks the store. */
+  /** Ends the pause of the first in line; null while it does not pause. */
   nudge: (() => void) | null;
-  /** Whether the node was let go since the first in line last began to ask the store. */
+  /** Whether the node was released since the last attempt of the first in line began. */
   nudged: boolean;
 }
 
-/** However short the configured interval is, a held node does not keep the store busy. Milliseconds. */
-const LEAST_INTERVAL = 10;
+/** The least interval between two attempts, in milliseconds, whatever is configured: spares the store. */
+const MIN_RETRY_INTERVAL = 10;
 
 /**
- * Reservations of nodes. One caller of this process at a time deals with the store; the others stand in line, so that
- * the lock is handed on first come, first served, the moment it is free.
+ * The reservations of nodes. One caller of this process at a time tries to reserve a node; the others stand in line, so
+ * that the lock is passed on as soon as it is free.
  */
 export class Locks {
   readonly #store: Store;
+  /** Null when other processes use the store too: then the store decides who holds a node. */
+  readonly #local: LocalReservations | null;
   readonly #lease: Lease;
   readonly #settings: LockSettings;
   readonly #log: Logger;
@@ -63,37 +70,73 @@ export class Locks {
   /** The tenures under which the result of an attempt was lost: the store may carry it out until the tenure ends. */
   readonly #unanswered = new Set<Tenure>();
 
-  constructor(store: Store, lease: Lease, settings: LockSettings, log: Logger, observer = NO_OBSERVER) {
+  constructor(
+    store: Store,
+    local: LocalReservations | null,
+    lease: Lease,
+    settings: LockSettings,
+    log: Logger,
+    observer = NO_OBSERVER,
+  ) {
     this.#store = store;
+    this.#local = local;
     this.#lease = lease;
     this.#settings = settings;
     this.#log = log;
     this.#observer = observer;
     // Another process may rename a node of a shared store.
-    this.known = new KnownNodes(!store.shared);
+    this.known = new KnownNodes(local !== null);
   }
 
   /**
-   * How long to wait for a locked node, in milliseconds.
-   * @param asked null when the caller says nothing
-   * @throws kind `invalid_argument` when it is negative or over the configured maximum
+   * Returns how long to wait for a locked node, in milliseconds.
+   * @param lockWait milliseconds; null when the caller set none
+   * @throws kind `invalid_argument` when it is negative or above the configured maximum
    */
-  wait(asked: number | null): number {
-    if (asked === null) return this.#settings.defaultWait;
-    if (asked >= 0 && asked <= this.#settings.maxWait) return asked;
+  wait(lockWait: number | null): number {
+    if (lockWait === null) return this.#settings.defaultWait;
+    if (lockWait >= 0 && lockWait <= this.#settings.maxWait) return lockWait;
     const allowed = `from 0 to ${this.#settings.maxWait / 1000} seconds`;
-    throw invalidArgument('lock_wait', `lock_wait must be ${allowed}, not ${asked / 1000}`);
+    throw invalidArgument('lock_wait', `lock_wait must be ${allowed}, not ${lockWait / 1000}`);
+  }
+
+  /** Returns the fence of a node that is being enrolled: above those of all removed nodes, one of which may have had its UUID. */
+  firstFence(nodeUuid: string): number {
+    // Microseconds: fences of a node grow more slowly. A BMC may check them, and content may be known under an old one.
+    return this.#local?.fence(nodeUuid) ?? Date.now() * 1000 + randomInt(1000);
+  }
+
+  /** Reads a node from the store and shows its reservation. Returns null when it does not exist. */
+  async read(step: () => Promise<StoredNode | null>): Promise<KnownNode | null> {
+    const changes = this.#local?.changes;
+    const node = await step();
+    if (node === null) return null;
+    if (this.#local !== null) this.#showReservation(node, this.#local);
+    const free = node.reservation === null && this.#local?.changes === changes;
+    return { node, fence: free ? node.fence : null };
+  }
+
+  /** Reads nodes from the store and shows their reservations. */
+  async readAll<T extends StoredNode[] | null>(step: () => Promise<T>): Promise<T> {
+    const nodes = await step();
+    if (this.#local !== null) for (const node of nodes ?? []) this.#showReservation(node, this.#local);
+    return nodes;
+  }
+
+  #showReservation(node: StoredNode, local: LocalReservations): void {
+    node.reservation = local.get(node.uuid);
+    node.fence = local.fence(node.uuid);
   }
 
   /**
    * Reserves `node`.
-   * @param wait milliseconds to wait while another holds it
+   * @param wait the longest time, in milliseconds, to wait while another caller holds it
    * @throws kind `node_locked` with the holder, `node_not_found`, `store_unavailable`, or the signal's reason
    */
   async acquire(node: Node, purpose: Omit<Reservation, 'since'>, wait: number, signal: AbortSignal): Promise<Lock> {
     signal.throwIfAborted();
-    const asked = performance.now();
-    const end = asked + wait;
+    const began = performance.now();
+    const end = began + wait;
     let line = this.#lines.get(node.uuid);
     const waited = line !== undefined;
     if (line === undefined) {
@@ -110,7 +153,7 @@ export class Locks {
     }
     try {
       const taken = await this.#take(line, node, purpose, end, signal);
-      if (waited || taken.waited) this.#observer.lockTaken(performance.now() - asked);
+      if (waited || taken.waited) this.#observer.lockTaken(performance.now() - began);
       return taken.lock;
     } catch (error) {
       if (error instanceof UnknownReservation) {
@@ -123,7 +166,14 @@ export class Locks {
     }
   }
 
-  /** Tells whoever waits for the node that it may be free now. */
+  /** Releases the `held` reservation that `node` was read with. Returns false when another caller has released it. */
+  async releaseHeld(node: StoredNode): Promise<boolean> {
+    const released = await (this.#local ?? this.#store).release(node.uuid, node.fence);
+    if (released) this.nudge(node.uuid);
+    return released;
+  }
+
+  /** Lets the first in line for a node try again now: the node may be free. */
   nudge(nodeUuid: string): void {
     const line = this.#lines.get(nodeUuid);
     if (line === undefined) return;
@@ -137,12 +187,12 @@ export class Locks {
   }
 
   /**
-   * Ends the reservations that the store has for this process and of which nobody here knows: their answers were lost,
-   * and the attempts were carried out so late (by a proxy, or when the way to the store was cut) that `releaseOwn` came
-   * before. Answers the nodes that are free again.
+   * Releases reservations of this process that no caller knows about: the store carried out an attempt after the caller
+   * and `releaseOwn` had given up on it (a proxy or a broken network can delay it for that long). Returns the UUIDs of the
+   * nodes that are free again.
    *
-   * No other is ended: one whose answer is under way is of a line that has asked, and a line that asks after the store was
-   * looked at gets another fence.
+   * Does not release one whose response is on its way: its line is marked `asked`, and a line that begins an attempt after
+   * the store was read gets another fence.
    */
   async releaseUnknown(): Promise<string[]> {
     for (const tenure of this.#unanswered) if (tenure.lost) this.#unanswered.delete(tenure);
@@ -152,7 +202,7 @@ export class Locks {
       const own = this.#lines.get(nodeUuid)?.own ?? null;
       if (own === 'asked' || own === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
-      this.#log.warn({ node: nodeUuid, fence }, 'a reservation that nobody here knew of was ended');
+      this.#log.warn({ node: nodeUuid, fence }, 'released a reservation that was stored after its call had failed');
       freed.push(nodeUuid);
       this.nudge(nodeUuid);
     }
@@ -174,10 +224,7 @@ export class Locks {
       const reservation = { ...purpose, since: new Date() };
       const tenure = this.#lease.current();
       line.own = 'asked';
-      const acquired = await this.#store.acquire(node.uuid, reservation, tenure.id).catch((error: unknown) => {
-        // It may have been carried out all the same, where the answer was lost.
-        throw purpose.kind === 'call' ? new UnknownReservation(tenure, error) : error;
-      });
+      const acquired = await this.#acquire(node.uuid, reservation, tenure);
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
         line.own = acquired.fence;
@@ -193,19 +240,30 @@ export class Locks {
       }
       line.blocker = acquired.reservation;
       const left = end - performance.now();
-      if (left <= 0) throw this.#refuse(node.uuid, acquired.reservation);
-      if (this.#store.shared && !(await this.#store.want(node.uuid, acquired.fence))) continue;
+      if (left <= 0) throw this.#refusal(node.uuid, acquired.reservation);
+      if (this.#local === null && !(await this.#store.want(node.uuid, acquired.fence))) continue;
       waited = true;
-      if (!line.nudged)
-        await this.#pause(line, Math.min(left, Math.max(LEAST_INTERVAL, this.#settings.retryInterval)), signal);
+      if (!line.nudged) {
+        const interval = Math.max(MIN_RETRY_INTERVAL, this.#settings.retryInterval);
+        await this.#pause(line, Math.min(left, interval), signal);
+      }
+    }
+  }
+
+  async #acquire(nodeUuid: string, reservation: Reservation, tenure: Tenure): Promise<Acquired> {
+    try {
+      return await (this.#local ?? this.#store).acquire(nodeUuid, reservation, tenure.id);
+    } catch (error) {
+      // The store may have carried it out all the same, if only its response was lost.
+      throw reservation.kind === 'call' ? new UnknownReservation(tenure, error) : error;
     }
   }
 
   /** Resolves when the caller is the first in line. */
   async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
     const left = end - performance.now();
-    if (left <= 0) throw this.#refuse(node.uuid, line.blocker);
-    await line.waiting.wait(left, signal, () => this.#refuse(node.uuid, line.blocker));
+    if (left <= 0) throw this.#refusal(node.uuid, line.blocker);
+    await line.waiting.wait(left, signal, () => this.#refusal(node.uuid, line.blocker));
   }
 
   /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
@@ -224,7 +282,7 @@ export class Locks {
     signal.throwIfAborted();
   }
 
-  #refuse(nodeUuid: string, blocker: Reservation): PassthruError {
+  #refusal(nodeUuid: string, blocker: Reservation): PassthruError {
     this.#observer.lockRefused();
     return nodeLocked(nodeUuid, blocker);
   }
@@ -235,9 +293,35 @@ export class Locks {
   }
 
   #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
+    return this.#local === null
+      ? this.#storedLock(line, nodeUuid, fence, tenure)
+      : this.#localLock(line, nodeUuid, fence, tenure, this.#local);
+  }
+
+  #localLock(line: Line, nodeUuid: string, fence: number, tenure: Tenure, local: LocalReservations): Lock {
+    const leave = () => {
+      local.releaseCall(nodeUuid, fence);
+      this.#callNext(nodeUuid, line);
+    };
     return {
       nodeUuid,
       fence,
+      storedFence: null,
+      tenure,
+      nameJob: (job) => {
+        local.nameJob(nodeUuid, fence, job);
+        line.blocker = { ...line.blocker, job };
+      },
+      release: async () => leave(),
+      leave,
+    };
+  }
+
+  #storedLock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
+    return {
+      nodeUuid,
+      fence,
+      storedFence: fence,
       tenure,
       nameJob: (job) => {
         line.blocker = { ...line.blocker, job };
@@ -248,7 +332,7 @@ export class Locks {
         try {
           await this.#store.release(nodeUuid, fence);
         } catch (error) {
-          // The node stays reserved, and the line closed, until the store answers again.
+          // The node stays reserved, and the line closed, until the store responds again.
           this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
           void this.#callNextWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
           return;
@@ -270,7 +354,7 @@ export class Locks {
   }
 }
 
-/** The store failed while it reserved a node under `tenure`: whether it is reserved is unknown. */
+/** The store failed while it reserved a node under `tenure`: whether the node is reserved is unknown. */
 class UnknownReservation extends Error {
   readonly tenure: Tenure;
 
@@ -280,7 +364,7 @@ class UnknownReservation extends Error {
   }
 }
 
-/** The error of a caller who found the node locked, worded as Ironic's NodeLocked (recorded). */
+/** Returns the error of a caller that found the node locked, worded as Ironic's NodeLocked (recorded). */
 export function nodeLocked(nodeUuid: string, lock: Reservation): PassthruError {
   return new PassthruError(
     'node_locked',
