@@ -11,7 +11,11 @@ import { bearer, makeIssuer } from './tokens.ts';
 import { basic, htpasswd } from './users.ts';
 
 describe('the table', () => {
-  test('has exactly one entry for every RPC', () => {
+  test('has an entry for every route', () => {
+    for (const { path, action } of ROUTES) expect([path, ACTIONS[action]]).toEqual([path, expect.any(String)]);
+  });
+
+  test('has an entry for every RPC, and none for one that is gone', () => {
     expect(Object.keys(RPC_ACTIONS).sort()).toEqual(
       everyRpc()
         .map(({ name }) => name)
@@ -19,14 +23,14 @@ describe('the table', () => {
     );
   });
 
-  test('allows no one an action without an entry', () => {
+  test('lets nobody do what has no entry', () => {
     for (const action of [undefined, 'fly', 'toString'] as (Action | undefined)[]) {
       expect(OPEN_ACCESS.isOpen(action)).toBe(false);
       expect(() => OPEN_ACCESS.check(ANONYMOUS, action)).toThrow('No role may do this.');
     }
   });
 
-  test('opens only health and the root documents to unauthenticated callers', () => {
+  test('leaves open the health and the root documents alone', () => {
     const open = (action: keyof typeof ACTIONS | undefined) => action !== undefined && ACTIONS[action] === 'open';
     expect(ROUTES.filter(({ action }) => open(action)).map(({ path }) => path)).toEqual(['/', '/healthz', '/v1']);
     const rpcs = Object.keys(RPC_ACTIONS).filter((name) => open(RPC_ACTIONS[name]));
@@ -34,7 +38,7 @@ describe('the table', () => {
   });
 });
 
-/** Declares the tests of one authentication type, with a service that runs during them. */
+/** Starts a service of each type before its tests, and ends it after them. */
 function guarded(type: string, start: () => Promise<{ service: ConfiguredService; guarded: GuardedService }>): void {
   describe(type, () => {
     let running: Awaited<ReturnType<typeof start>>;

@@ -14,10 +14,10 @@ export interface Callers extends Record<Role, Proof> {
   wrong: Proof;
 }
 
-/** A running service with one authentication type. */
+/** A service of one authentication type, ready to be asked. */
 export interface GuardedService {
   url: string;
-  /** CA certificate of the service, if it uses TLS. */
+  /** What its certificate is trusted by, when it speaks TLS. */
   ca?: string;
   callers: Callers;
 }
@@ -25,14 +25,14 @@ export interface GuardedService {
 export interface Rpc {
   name: string;
   isStream: boolean;
-  /** A valid request for a resource that does not exist. */
+  /** A well-formed request that names nothing that is there. */
   message: Buffer;
 }
 
-/** A UUID that does not exist, so that no request changes anything. */
-const UNKNOWN = '99999999-9999-4999-8999-999999999999';
+/** What is not there, so that whoever may ask changes nothing. */
+const NOTHING = '99999999-9999-4999-8999-999999999999';
 
-/** Returns every RPC that the service registers. */
+/** Every RPC, as the service itself tells its router. */
 export function everyRpc(): Rpc[] {
   const found: Rpc[] = [];
   const router = {
@@ -48,12 +48,12 @@ export function everyRpc(): Rpc[] {
 function sampleMessage({ input }: DescMethod): Buffer {
   const node = input.field.node;
   if (node === undefined) return Buffer.from(toBinary(input, create(input)));
-  const value = node.fieldKind === 'message' ? { driver: 'none' } : UNKNOWN;
+  const value = node.fieldKind === 'message' ? { driver: 'none' } : NOTHING;
   return Buffer.from(toBinary(input, create(input, { node: value } as never)));
 }
 
 function samplePath({ path }: Route): string {
-  return path.replaceAll(/:\w+/g, UNKNOWN).replaceAll('*', 'x');
+  return path.replaceAll(/:\w+/g, NOTHING).replaceAll('*', 'x');
 }
 
 function sampleBody({ action }: Route, verb: string): unknown {
@@ -63,7 +63,7 @@ function sampleBody({ action }: Route, verb: string): unknown {
 type Who = 'nobody' | keyof Callers;
 const WHO: readonly Who[] = ['nobody', 'wrong', ...ROLES];
 
-/** Returns the expected result for `who` on routes with `action`. */
+/** What becomes of `who` on what does `action`. */
 function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'let in' {
   const needed = action === undefined ? undefined : ACTIONS[action];
   if (needed === 'open' || (type === 'none' && needed !== undefined)) return 'let in';
@@ -79,28 +79,28 @@ function seenOverRpc(code: Code | null) {
   return code === Code.Unauthenticated ? 'refused' : code === Code.PermissionDenied ? 'forbidden' : 'let in';
 }
 
-/** Declares the tests of every route and every RPC with every kind of caller. */
+/** Declares the tests that ask every route and every RPC for everybody. */
 export function testEveryRoute(type: string, service: () => GuardedService): void {
-  describe(`${type}: every route and every RPC admits the callers that the table allows`, () => {
+  describe(`${type}: every route and every RPC lets in whom the table says`, () => {
     test.each(WHO)('%s', async (who) => {
       const { url, ca, callers } = service();
       using requests = new Requests(url, who === 'nobody' ? {} : callers[who], ca);
-      const [seen, required]: [Record<string, string>, Record<string, string>] = [{}, {}];
+      const [seen, wanted]: [Record<string, string>, Record<string, string>] = [{}, {}];
       for (const route of ROUTES) {
         for (const verb of route.verbs) {
           const name = `${verb} ${route.path}`;
           const { status } = await requests.rest(verb, samplePath(route), sampleBody(route, verb));
           seen[name] = seenOverRest(status);
-          required[name] = expected(type, who, route.action);
+          wanted[name] = expected(type, who, route.action);
         }
       }
       for (const { name, isStream, message } of everyRpc()) {
         for (const protocol of PROTOCOLS) {
           seen[`${name} over ${protocol}`] = seenOverRpc(await requests.rpc(protocol, name, isStream, message));
-          required[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
+          wanted[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
         }
       }
-      expect(seen).toEqual(required);
+      expect(seen).toEqual(wanted);
     });
   });
 }

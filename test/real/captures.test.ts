@@ -8,7 +8,7 @@ import { type Fleet, loadCapture, startFleet } from '../../src/sim/index.ts';
 import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
 import { needs } from '../needs.ts';
 
-/** Recorded responses of real BMCs. The captures are stored beside the project, not in it. */
+/** What real BMCs answered. The captures are not part of the project; they lie beside it. */
 const FOLDER = fileURLToPath(new URL('../../../shared/bmc-captures/', import.meta.url));
 const captures = existsSync(FOLDER) ? readdirSync(FOLDER).filter((file) => file.endsWith('.json')) : [];
 const noCaptures = captures.length === 0 ? '../shared/bmc-captures beside the project' : null;
@@ -27,7 +27,7 @@ afterEach(async () => {
   await fleet.close();
 });
 
-describe('the redfish driver with the recorded responses of a real BMC', needs(noCaptures), () => {
+describe('the redfish driver on a BMC that answers as a real one did', needs(noCaptures), () => {
   test.each(captures)('%s: subscribes, lists, reads, deletes, and ejects what is inserted', async (file) => {
     fleet = await startFleet({ profile: await loadCapture(FOLDER + file) });
     const { url } = fleet.bmcs[0]!;
@@ -49,7 +49,7 @@ describe('the redfish driver with the recorded responses of a real BMC', needs(n
 
     const ejected = await call('eject_vmedia');
     expect(ejected).toBeTypeOf('object');
-    // Nothing is inserted any more, by whichever request this BMC needed.
+    // Nothing is inserted any more, whichever way this BMC wanted it done.
     const again = fleet.bmcs[0]!.requests.length;
     await call('eject_vmedia');
     expect(fleet.bmcs[0]!.requests.slice(again).map(({ method }) => method)).not.toContain('POST');

@@ -3,11 +3,11 @@ import { expect } from 'vitest';
 
 const PAGE = new URL('../../docs/compatibility.md', import.meta.url).pathname;
 
-/** The result of a client's command or call. */
+/** What a command or call of a client came to. */
 export interface Row {
-  /** The command or call as typed. */
+  /** As it is typed. */
   call: string;
-  /** WORKS, or the client's message. */
+  /** WORKS, or what the client says. */
   result: string;
 }
 
@@ -15,8 +15,8 @@ export const WORKS = 'works';
 
 /**
  * Checks that docs/compatibility.md has these rows, and no others, between the comments `<!-- NAME -->` and
- * `<!-- end of NAME -->`. With UPDATE_DOCS set, writes them there instead.
- * @param rows all rows; the first ones if the others were not tried, with `whole` false
+ * `<!-- end of NAME -->`. With UPDATE_DOCS set it writes them there instead.
+ * @param rows all of them, or, when some were not tried, the first
  */
 export function expectTable(name: string, heading: string, rows: readonly Row[], whole = true): void {
   const page = readFileSync(PAGE, 'utf8');
@@ -31,8 +31,8 @@ export function expectTable(name: string, heading: string, rows: readonly Row[],
 }
 
 /**
- * Returns a client's message without the sentence that ends every refusal of an unsupported route.
- * @param addresses addresses of this run, and the names to replace them with
+ * What a client says, without what differs from run to run, and without what every refusal of the service's ends with.
+ * @param addresses of this run, which show as what they stand for
  */
 export function steadyText(text: string, addresses: Readonly<Record<string, string>>): string {
   let steady = text.replaceAll(" This service supports Ironic's vendor passthru and the nodes that it needs.", '');

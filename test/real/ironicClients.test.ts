@@ -22,7 +22,7 @@ import { PASSWORD as KEYSTONE_PASSWORD, Keystone } from './keystone.ts';
 import * as sdk from './openstacksdkCalls.ts';
 import { pythonEnvironment } from './pythonEnvironment.ts';
 
-// More than a hundred commands, each a slow start of Python.
+// More than a hundred commands, and Python takes its time over the options of each.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 60_000 });
 
 const everything = process.env.TEST_CLIENTS === 'all';
@@ -32,7 +32,7 @@ const environment = await pythonEnvironment();
 const noPython = 'missing' in environment ? environment.missing : null;
 const noGo = await whyNot('go');
 
-/** The tested authentication types. Keystone requires Python. */
+/** The ways of signing on that are tried; without Python there is no Keystone here. */
 const AUTH_TYPES: readonly AuthType[] = noPython === null ? ['none', 'http_basic', 'keystone'] : ['none', 'http_basic'];
 
 let folder: string;
@@ -42,7 +42,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Messages of clients about unsupported requests: the service's, or their own. */
+/** What a client says when it asks for what is not served: the service's words, or its own. */
 const NOT_SERVED =
   /not served here|API version 1\.\d+ is required|microversion is not supported|^answers False$|^ResourceTimeout/i;
 
@@ -61,7 +61,7 @@ function python(args: readonly string[], input: unknown, cloudsFile = ''): Promi
   });
 }
 
-/** Returns the result of `work` with a service of its own, and the API versions that it requested. */
+/** What `work` comes to with a service of its own, and the API versions that it asked for. */
 async function withService(
   authType: AuthType,
   work: (service: IronicService, keystone: Keystone | null) => Promise<Row[]>,
@@ -79,13 +79,13 @@ async function withService(
   }
 }
 
-/** Returns the results of `works` after all have ended, so that a failure leaves none running. */
+/** What `works` came to, when all have ended: one that fails leaves no other running. */
 async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(works);
   return Promise.all(works);
 }
 
-/** Runs `work` with each authentication type concurrently. Returns its result, which must be the same for all. */
+/** Runs `work` by each way of signing on, at once; it must come to the same, which is answered. */
 async function byEach(work: (service: IronicService, authType: AuthType, keystone: Keystone | null) => Promise<Row[]>) {
   const [open, ...guarded] = await allEnded(
     AUTH_TYPES.map((authType) => withService(authType, (service, keystone) => work(service, authType, keystone))),
@@ -99,7 +99,7 @@ function results(calls: readonly string[], said: readonly string[], { url, bmc }
 }
 
 describe('the baremetal command line', needs(noPython), () => {
-  /** Options of the command line that authenticate; `keystone` uses clouds.yaml and the catalog. */
+  /** Who asks, on the command line; with `keystone`, in clouds.yaml, and the service is found in the catalog. */
   function access({ url }: IronicService, authType: AuthType): string[] {
     switch (authType) {
       case 'none':
@@ -126,7 +126,7 @@ describe('the baremetal command line', needs(noPython), () => {
     return results(commands, said, service);
   }
 
-  test('every command of the newest client does what the table says, with every authentication type', async () => {
+  test('every command of the newest client does what the table says, however it signs on', async () => {
     const names = (await python([file('ironicclient_commands.py'), '--commands'], null)) as string[];
     const commands = [...baremetal.SERVED, ...baremetal.NOT_SERVED];
     expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
@@ -134,11 +134,11 @@ describe('the baremetal command line', needs(noPython), () => {
     const tried = everything ? commands : baremetal.SERVED;
     const [open, ...guarded] = await allEnded(
       AUTH_TYPES.map((authType) =>
-        // Unsupported commands do not depend on the authentication type: tested once.
+        // What is refused is refused to everybody: it is tried once.
         withService(authType, (service) => run(authType === 'none' ? tried : baremetal.SERVED, service, authType)),
       ),
     );
-    // It requests its newest version first, then the one that the 406 names.
+    // It asks for its newest version first, and then for what the refusal names.
     expect(open!.versions).toEqual(['1.115', '1.82']);
     for (const { call, result } of open!.rows.slice(baremetal.SERVED.length)) {
       expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
@@ -149,7 +149,7 @@ describe('the baremetal command line', needs(noPython), () => {
 });
 
 describe('openstacksdk', needs(noPython), () => {
-  test('every method of the baremetal proxy does what the table says, with every authentication type of clouds.yaml', async () => {
+  test('every method of the baremetal proxy does what the table says, however it signs on by clouds.yaml', async () => {
     const names = (await python([file('openstacksdk_calls.py'), '--methods'], null)) as string[];
     const calls = [...sdk.SERVED, ...sdk.NOT_SERVED];
     const tried = (name: string) => calls.some((call) => call.startsWith(`baremetal.${name}(`));
@@ -170,7 +170,7 @@ describe('openstacksdk', needs(noPython), () => {
       });
       return results(calls, said, service);
     });
-    // None during discovery, then the newest version that both support.
+    // None while it finds out what there is; then the newest that both know of what it asks for.
     expect(versions).toContain('1.82');
     expect(versions.filter((version) => version !== '' && Number(version.split('.')[1]) > 82)).toEqual([]);
     for (const { call, result } of rows.slice(sdk.SERVED.length)) {
@@ -181,7 +181,7 @@ describe('openstacksdk', needs(noPython), () => {
 });
 
 describe("Go's gophercloud", needs(noGo), () => {
-  test('its calls do what the table says, with every authentication type, and parse the responses', async () => {
+  test('its calls do what the table says, however it signs on, and read what was answered', async () => {
     const program = join(folder, 'gophercloud');
     const built = await start('go', ['build', '-C', file('gophercloud'), '-o', program, '.']).ended;
     expect(built).toMatchObject({ status: 0 });
@@ -206,7 +206,7 @@ describe("Go's gophercloud", needs(noGo), () => {
       const said = outcomes.map(({ error, status, answer }) => {
         if (error === undefined) return WORKS;
         if (answer === undefined) return error;
-        // Ironic's errors are a JSON text in a JSON object. Those of an unsupported version have another shape.
+        // What Ironic's errors are: a JSON text in a JSON object. That of a version that is not served is of another shape.
         const fault = JSON.parse(JSON.parse(answer).error_message);
         return `${status}: ${fault.faultstring ?? fault.description}`;
       });

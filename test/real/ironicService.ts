@@ -18,23 +18,23 @@ export type AuthType = 'none' | 'http_basic' | 'keystone';
 export const CLOUD = 'passthru';
 /** The region of the service in Keystone's catalog. */
 export const REGION = 'lab';
-/** The Keystone project in which the user is an administrator. */
+/** The project that the user of Keystone is an administrator of. */
 export const PROJECT = 'infra';
 
-/** A service process with a simulated BMC and nodes, for third-party clients. */
+/** The service in a process of its own, with a simulated BMC and nodes, for clients that others wrote. */
 export interface IronicService {
-  /** URL for clients. */
+  /** Where clients reach it. */
   url: string;
-  /** Path of a clouds.yaml with the service and credentials. */
+  /** A clouds.yaml that names the service, and who asks. */
   cloudsFile: string;
-  /** URL of the simulated BMC. */
+  /** Where the simulated BMC is. */
   bmc: string;
-  /** API versions requested under /v1/ since the start; '' for none. */
+  /** The API versions that requests under /v1/ asked for since the service began; '' for none. */
   versions: ReadonlySet<string>;
   stop(): Promise<void>;
 }
 
-/** @param keystone required for `keystone`; the user and the catalog's entry are created there once */
+/** @param keystone wanted for `keystone`; the user is made there, and the service named in its catalog, once */
 export async function startIronicService(authType: AuthType, keystone: Keystone | null = null): Promise<IronicService> {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-ironic-'));
   const fleet = await startFleet({ auth: 'none' });
@@ -43,7 +43,7 @@ export async function startIronicService(authType: AuthType, keystone: Keystone 
   const service = await serve([], {
     PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
     PASSTHRU_HOST: 'replica-1',
-    // The simulated BMCs are ready.
+    // The simulated BMCs are there.
     PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8',
     PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: '1',
     PASSTHRU_AUTH_TYPE: authType,
@@ -68,7 +68,7 @@ export async function startIronicService(authType: AuthType, keystone: Keystone 
   };
 }
 
-/** Creates the service's account and the user in Keystone. Returns the service's configuration. */
+/** What the service is told of Keystone; there is an account for it there, and the user. */
 async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
   const project = await keystone.createProject(PROJECT);
   await keystone.createUser(USER, 'admin', { project });
@@ -81,7 +81,7 @@ async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
   };
 }
 
-/** Returns an entry of clouds.yaml, as OpenStack documents it for each authentication type. */
+/** An entry of clouds.yaml, as OpenStack's documentation has it for each way of signing on. */
 function cloud(authType: AuthType, url: string, keystone: Keystone | null): object {
   switch (authType) {
     case 'none':
@@ -95,7 +95,7 @@ function cloud(authType: AuthType, url: string, keystone: Keystone | null): obje
     case 'keystone': {
       const domains = { user_domain_name: 'Default', project_domain_name: 'Default' };
       const user = { username: USER, password: KEYSTONE_PASSWORD, project_name: PROJECT };
-      // Without the type, `baremetal` does not authenticate.
+      // Without the type, `baremetal` asks nobody.
       return {
         auth_type: 'password',
         auth: { auth_url: `${keystone!.url}/v3`, ...user, ...domains },
@@ -122,7 +122,7 @@ function nodes({ bmcs: [bmc] }: Fleet) {
   ];
 }
 
-/** A proxy that records the requested API versions. */
+/** Hands on every request, and keeps the version that it asks for. */
 async function startFront({ url }: Served): Promise<{ url: string; versions: Set<string>; stop(): Promise<void> }> {
   const versions = new Set<string>();
   const server = createServer((request, response) => {

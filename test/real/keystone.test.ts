@@ -15,7 +15,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
   let infra: string;
   const services: ConfiguredService[] = [];
 
-  /** Starts a service whose Keystone account is on the project `service`, or on the system. */
+  /** A service that asks Keystone with an account on the project `service`, or on the system. */
   async function startService(more: string, account = 'project_name: service'): Promise<ConfiguredService> {
     const service = await startConfiguredService(
       `auth: { type: keystone, keystone: { auth_url: "${keystone.url}", username: passthru, password: ${PASSWORD}, ${account}${more} } }`,
@@ -65,7 +65,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
   });
   testEveryRoute('keystone', () => ({ url: kept.url, callers }));
 
-  test('a system-scoped token has its role too', async () => {
+  test('a token of the system has its role too', async () => {
     const service = kept;
     const reader = await keystone.token('sys-reader', 'system');
     expect((await ask(service, reader)).status).toBe(200);
@@ -73,7 +73,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(service, await keystone.token('admin', 'system'), 'POST')).status).toBe(400);
   });
 
-  test('a token without a role is authenticated, but not authorized', async () => {
+  test('a token without a role is known, and may do nothing', async () => {
     const { status, text } = await ask(kept, await keystone.token('nobody', 'none'));
     expect(status).toBe(403);
     expect(text).toContain('nobody has none');
@@ -94,13 +94,13 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(byName, member)).status).toBe(200);
   });
 
-  test('a caller without a valid token is told where to get one, as by keystonemiddleware', async () => {
+  test('nobody without a good token is told where to get one, as keystonemiddleware does', async () => {
     using requests = new Requests(kept.url);
     const { status, headers } = await requests.rest('GET', '/v1/nodes');
     expect([status, headers['www-authenticate']]).toEqual([401, `Keystone uri="${keystone.url}"`]);
   });
 
-  test('a revoked token is refused at the next validation by Keystone', async () => {
+  test('a revoked token is refused as soon as Keystone is asked again', async () => {
     const token = await keystone.token('anna', { project: 'infra' });
     expect((await ask(kept, token)).status).toBe(200);
     expect((await ask(asking, token)).status).toBe(200);
@@ -109,7 +109,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(kept, token)).status).toBe(200);
   });
 
-  test('an expired token is refused, although its cache entry has not expired', async () => {
+  test('an expired token is refused, though it was believed for longer than it lived', async () => {
     const token = await keystone.token('anna', { project: 'infra' }, keystone.shortLivedUrl);
     expect((await ask(kept, token)).status).toBe(200);
     await sleep(SHORT_LIFE * 1000 + 500);
@@ -117,7 +117,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(asking, token)).status).toBe(401);
   }, 30_000);
 
-  test('passthru import authenticates with the variables of an openrc file', async () => {
+  test('passthru import signs on as an openrc file says', async () => {
     const target = await serve();
     try {
       await kept.createNode('of-a-cloud');
@@ -130,7 +130,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
       const at = { PASSTHRU_SERVER: target.url };
       const words = ['import', '--from', kept.url, '-f', 'json'];
       const done = await passthru(words, { ...at, ...openrc });
-      // Authentication succeeded; the node's driver is unknown here.
+      // It was let in; the node's driver is one of the source's own.
       const row = { Name: 'of-a-cloud', Action: 'left', Details: 'the driver test is not served here' };
       expect(JSON.parse(done.stdout)).toMatchObject([row]);
       expect(await passthru(words, { ...at, ...openrc, OS_PASSWORD: 'not-this-one' })).toMatchObject({
@@ -144,7 +144,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     }
   }, 60_000);
 
-  test('a service whose account Keystone refuses returns 503, and so does one whose Keystone is down', async () => {
+  test('a service whose account Keystone refuses answers 503, and so does one whose Keystone is gone', async () => {
     const wrong = await startConfiguredService(
       `auth: { type: keystone, keystone: { auth_url: "${keystone.url}/v3/", username: passthru, password: wrong } }`,
     );

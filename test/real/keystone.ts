@@ -9,16 +9,16 @@ import { expect } from 'vitest';
 
 const SERVER = new URL('./keystone_server.py', import.meta.url).pathname;
 
-/** Password of all users. */
+/** The bootstrapped administrator's password, and every other user's. */
 export const PASSWORD = 's3cret-word';
 
-/** The scope of a token. */
+/** What a token is asked for. */
 export type Scope = { project: string } | 'system' | 'none';
 
-/** A real Keystone on SQLite, with the test's projects, users and roles. */
+/** A real Keystone with projects, users and roles of the test's, on SQLite. */
 export class Keystone {
   readonly url: string;
-  /** URL of a second process on the same database, whose tokens expire after `SHORT_LIFE` seconds. */
+  /** A second process on the same database, whose tokens end after `SHORT_LIFE` seconds. */
   readonly shortLivedUrl: string;
   readonly #folder: string;
   readonly #processes: ChildProcess[];
@@ -69,7 +69,7 @@ export class Keystone {
     return keystone;
   }
 
-  /** Returns a token of a user. */
+  /** A token of a user. */
   async token(user: string, scope: Scope, url = this.url): Promise<string> {
     const password = { user: { name: user, domain: { id: 'default' }, password: PASSWORD } };
     const scopes = { system: { system: { all: true } }, none: 'unscoped' };
@@ -93,13 +93,13 @@ export class Keystone {
     expect((await fetch(`${this.url}/v3/auth/tokens`, { method: 'DELETE', headers })).status).toBe(204);
   }
 
-  /** Creates a project. Returns its ID. */
+  /** Makes a project; answers its id. */
   async createProject(name: string): Promise<string> {
     const { project } = await this.#call('POST', '/projects', { project: { name, domain_id: 'default' } });
     return project.id;
   }
 
-  /** Creates a user with a role on a project, on the system, or without a role. */
+  /** Makes a user with a role on a project, on the system, or with none. */
   async createUser(name: string, role: string | null, on: { project: string } | 'system' = 'system'): Promise<void> {
     const { user } = await this.#call('POST', '/users', { user: { name, domain_id: 'default', password: PASSWORD } });
     if (role === null) return;
@@ -110,7 +110,7 @@ export class Keystone {
 
   /**
    * Adds a service to the catalog, at `url` in a region of its own.
-   * @param type the service type, such as `baremetal`
+   * @param type as clients look for it, such as `baremetal`
    */
   async createEndpoint(type: string, url: string, region: string): Promise<void> {
     await this.#call('POST', '/regions', { region: { id: region } });
@@ -139,7 +139,7 @@ export class Keystone {
   }
 }
 
-/** Lifetime in seconds. */
+/** Seconds. */
 export const SHORT_LIFE = 6;
 
 async function serve(python: string, config: string): Promise<{ url: string; process: ChildProcess }> {

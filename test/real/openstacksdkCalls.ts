@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 const NODE = 'aaaaaaaa-2222-4111-8111-aaaaaaaaaaaa';
 const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 
-/** Supported calls, in the order of a node's life. Each relies on the ones before; BMC is the BMC's address. */
+/** Calls of what is served here, in the order of a node's life. They build on one another; BMC is the BMC's address. */
 export const SERVED: readonly string[] = [
   `baremetal.create_node(driver='redfish', name='n-3', uuid='${NODE}', driver_info={'redfish_address': 'https://bmc.example'})`,
   'baremetal.nodes()',
@@ -43,7 +43,7 @@ export const SERVED: readonly string[] = [
   "baremetal.delete_node('n-3')",
 ];
 
-/** The SDK's results of some of them. */
+/** What the SDK makes of some of the answers. */
 export const ANSWERED: Readonly<Record<string, unknown>> = {
   "baremetal.nodes(driver='redfish', fields=['uuid', 'name'])": [
     expect.objectContaining({ name: 'rf-1' }),
@@ -65,7 +65,7 @@ export const ANSWERED: Readonly<Record<string, unknown>> = {
   "baremetal.list_driver_vendor_passthru('redfish')": { discover: expect.objectContaining({ http_methods: ['POST'] }) },
 };
 
-/** Calls for features of Ironic that are not supported. */
+/** Calls of what Ironic does and this service does not. */
 export const NOT_SERVED: readonly string[] = [
   "baremetal.set_node_power_state('rf-1', 'power on')",
   "baremetal.wait_for_node_power_state('rf-1', 'power on', timeout=1)",
@@ -105,10 +105,10 @@ export const NOT_SERVED: readonly string[] = [
   ...resource('inspection_rule', 'inspection_rules', { patch: true }),
 ];
 
-/** Methods of the proxy that only wait for the results of other calls. */
+/** Methods of the proxy that send nothing of their own: they wait for what other calls answer. */
 export const WITHOUT_REQUEST: readonly string[] = ['wait_for_status', 'wait_for_delete'];
 
-/** Returns the calls of a kind of resource. */
+/** The calls of a kind of resource. */
 function resource(one: string, many: string, has: { patch?: boolean; find?: boolean }): string[] {
   return [
     `baremetal.create_${one}(extra={})`,

@@ -9,12 +9,12 @@ const run = promisify(execFile);
 const REQUIREMENTS = new URL('./requirements.txt', import.meta.url).pathname;
 const INSTALL_MS = 5 * 60_000;
 
-/** A Python environment with the packages of `requirements.txt`, or the reason why there is none. */
+/** A Python environment with what `requirements.txt` names, or why there is none here. */
 export type PythonEnvironment = { folder: string; python: string } | { missing: string };
 
 /**
- * The environment, created on first use and kept under `node_modules/.cache` until the requirements change. Test files
- * that run concurrently wait for the one that creates it.
+ * The environment, made on first use and kept under `node_modules/.cache` until the requirements change. Test files that
+ * want it at once wait for the one that makes it.
  */
 export async function pythonEnvironment(): Promise<PythonEnvironment> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
@@ -50,7 +50,7 @@ async function install(folder: string, ready: string): Promise<void> {
   writeFileSync(ready, '');
 }
 
-/** Tries to take the lock for installing. Takes over the lock of a process that has died. */
+/** True for the one that may install. A lock whose process has died is taken over. */
 function take(lock: string): boolean {
   try {
     const file = openSync(lock, 'wx');

@@ -10,14 +10,14 @@ import { pythonEnvironment } from './pythonEnvironment.ts';
 
 const run = promisify(execFile);
 
-/** Duration of the run in seconds; by default the requests are the same each time. */
+/** How long schemathesis is to look for faults, in seconds; where none is said it asks the same each time. */
 const wanted = process.env.SCHEMATHESIS_SECONDS;
 const SECONDS = Number(wanted ?? 25);
 const SEED = wanted === undefined ? ['--seed', '1'] : [];
 const LIMIT_MS = (SECONDS + 60) * 1000;
 
 const NODE = '11111111-1111-4111-8111-111111111111';
-/** The only node that may be removed, so that calls find a node. */
+/** The one that may be removed, so that the calls have a node. */
 const DOOMED = '22222222-2222-4222-8222-222222222222';
 
 const CONFIGURATION = `
@@ -38,7 +38,7 @@ const CHECKS = [
   'response_schema_conformance',
 ];
 
-/** It connects to the given address and returns 500 if there is no BMC. */
+/** It connects to whatever address it is given, and tells with a 500 that no BMC is there. */
 const CONNECTS = 'driver_redfish_discover_post';
 
 const environment = await pythonEnvironment();
@@ -63,7 +63,7 @@ describe('schemathesis, by /openapi.json', needs('missing' in environment ? envi
         const told = [...SEED, '--no-color', '--report', 'har', '--report-har-path', report];
         const program = join(environment.folder, 'bin', 'schemathesis');
         const choice = ['--checks', CHECKS.join(','), '--exclude-operation-id', CONNECTS];
-        // In a folder of its own, where it stores examples for replay.
+        // In a folder of its own: it leaves there what it would replay.
         const found = await run(program, [...words, ...choice, ...bounds, ...told], { cwd: folder }).then(
           () => null,
           ({ stdout, stderr }) => `${stdout}${stderr}`,
@@ -72,7 +72,7 @@ describe('schemathesis, by /openapi.json', needs('missing' in environment ? envi
       } finally {
         await service.stop();
       }
-      // Some requests were not refused.
+      // It has come past the refusals.
       const { log } = JSON.parse(readFileSync(report, 'utf8'));
       const statuses = new Set(log.entries.map(({ response }: { response: { status: number } }) => response.status));
       expect([...statuses]).toEqual(expect.arrayContaining([200, 202, 400, 404]));

@@ -27,7 +27,7 @@ async function serve(name: string): Promise<{ fleet: Fleet; url: string }> {
   return { fleet, url: fleet.bmcs[0]!.url };
 }
 
-/** A validator exits with 1 if it has findings, which are in its report. */
+/** A validator ends with 1 when it has found something; what, is in its report. */
 async function runValidator(program: string, args: string[]): Promise<void> {
   await run(python, [join(folder, 'bin', program), ...args], { timeout: LIMIT_MS, maxBuffer: 1e8 }).catch((error) => {
     if (error.code !== 1) throw error;
@@ -43,7 +43,7 @@ describe('sushy, the reference client', needs(missing), () => {
         const { stdout } = await run(python, [SCRIPT, url, USER, PASSWORD], { timeout: LIMIT_MS });
         const done = JSON.parse(stdout);
         expect(Object.keys(done)).toEqual(['log in', 'list systems', 'subscribe', 'virtual media', 'log out']);
-        // bmcweb does not support EventTypes; sushy's caller has to know.
+        // bmcweb knows no EventTypes, which sushy's caller must know.
         expect(done.subscribe['left out']).toBe(name === 'openbmc' ? 'EventTypes' : null);
         expect(fleet.bmcs[0]!.sessions).toEqual([]);
         expect(fleet.bmcs[0]!.requests.every(({ auth }) => auth !== 'basic')).toBe(true);
@@ -55,7 +55,7 @@ describe('sushy, the reference client', needs(missing), () => {
   );
 });
 
-/** Findings that are due to the simulator serving HTTP here. */
+/** The simulator serves HTTP here, which is what these find. */
 const FOUND_OVER_HTTP = ['SEC_BASIC_AUTH_OVER_HTTPS', 'SEC_SESSION_CREATE_HTTPS_ONLY'];
 
 describe("DMTF's redfish_protocol_validator", needs(missing), () => {
@@ -80,9 +80,9 @@ describe("DMTF's redfish_protocol_validator", needs(missing), () => {
   );
 });
 
-/** Deliberate deviations of profiles from the schemas. */
+/** What a profile means, though the schemas do not. */
 const MEANT: Record<string, RegExp> = {
-  // Recorded from DMTF's own mockup, whose subscriptions are older than the type that they declare.
+  // DMTF's own mockup, whose answers are recorded: its subscriptions are older than the type they name.
   plain: /SubscriptionType.*Required Property Error/,
 };
 

@@ -80,7 +80,7 @@ describe(
       return text === '' ? {} : JSON.parse(text);
     }
 
-    /** Inserts an image into `device`. Returns the device's path. */
+    /** Inserts an image into `device`; answers the device's path. */
     async function insert(device: string): Promise<string> {
       const path = `${SYSTEM}/VirtualMedia/${device}`;
       const image = `http://127.0.0.1:${(images.address() as AddressInfo).port}/boot.iso`;
@@ -89,7 +89,7 @@ describe(
       return path;
     }
 
-    test('an inserted image is ejected; the other devices are reported as empty', async () => {
+    test('an inserted image is ejected; the other devices are told as empty', async () => {
       const path = await insert('Cd');
       const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
       const outcomes = Object.fromEntries(devices.map(({ id, outcome }) => [id, outcome]));
@@ -97,7 +97,7 @@ describe(
       expect(await bmc('GET', path)).toMatchObject({ Inserted: false, Image: '' });
     });
 
-    test('a boot device ejects only that device', async () => {
+    test('a boot device ejects that device and no other', async () => {
       const floppy = await insert('Floppy');
       const cd = await insert('Cd');
       await call('eject_vmedia', { boot_device: 'cd' });
@@ -114,18 +114,18 @@ describe(
 
     // Its service root names no sessions, and the place where they would be answers 401 to a request without Basic, as
     // every place of it does. The driver takes that for a wrong password: these two fail until it does not.
-    test('without sessions, a 401 from an unadvertised login is not a wrong password: Basic succeeds', async () => {
+    test('without sessions, a 401 at a log-in that nobody offered is no wrong password: Basic gets through', async () => {
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       expect(emulator.requests.filter(({ line }) => line.includes('Session')).length).toBeLessThanOrEqual(1);
     });
 
-    test('auth type session fails, and the error does not blame the password', async () => {
+    test('a session that is insisted on cannot be had, and the error does not blame the password', async () => {
       const error = await failure(call('eject_vmedia', {}, { redfish_auth_type: 'session' }));
       expect(error.message).not.toMatch(/password/);
     });
 
-    test('a wrong password is reported with the 401, sent once, and not disclosed', async () => {
+    test('a wrong password is told with the 401, is sent once, and shows nowhere', async () => {
       const wrong = { redfish_password: 'other-w0rd' };
       const error = await failure(call('eject_vmedia', {}, wrong));
       expect(error).toMatchObject({ bmc: { status: 401 } });
@@ -135,13 +135,13 @@ describe(
       expect(`${error.message}${JSON.stringify(error)}`).not.toContain('other-w0rd');
     });
 
-    test('it has no event service, and every subscription method reports that', async () => {
+    test('it has no event service, and every method of subscriptions says so', async () => {
       const create = await failure(call('create_subscription', { Destination: 'https://events.example/x' }));
       const list = await failure(call('get_all_subscriptions', {}));
       for (const error of [create, list]) expect(error.message).toMatch(/[Ee]vent ?[Ss]ervice/);
     });
 
-    test("an unknown system is the BMC's 404, with its message", async () => {
+    test("a system that it does not have is the BMC's 404, with its words", async () => {
       const error = await failure(call('eject_vmedia', {}, { redfish_system_id: '/redfish/v1/Systems/nowhere' }));
       expect(error.message).toContain('nowhere');
     });

@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
-/** A running emulator of sushy-tools: a third-party BMC, with Basic authentication and without sessions. */
+/** sushy-tools' emulator while it runs: a BMC that no one here wrote. It knows Basic and no sessions. */
 export interface SushyEmulator {
   /** `http://127.0.0.1:PORT`. */
   url: string;
-  /** The received requests, as `POST /redfish/v1/…`, with their status. */
+  /** The requests that it got, as `POST /redfish/v1/…`, with their status. */
   requests: { line: string; status: number }[];
   close(): Promise<void>;
 }
 
-/** Starts the emulator with its fake driver and one account. Rejects if it exits before it listens. */
+/** Starts the emulator with its fake driver, for one account. Rejects when it ends before it listens. */
 export async function startSushyEmulator(python: string, user: string, password: string): Promise<SushyEmulator> {
   const folder = mkdtempSync(join(tmpdir(), 'sushy-emulator-'));
   const file = (name: string) => join(folder, name);
@@ -35,7 +35,7 @@ export async function startSushyEmulator(python: string, user: string, password:
       .join(''),
   );
   const args = ['-m', 'sushy_tools.emulator.main', '--fake', '--config', file('emulator.conf')];
-  // It downloads images into the temporary folder.
+  // Its images are fetched into the temporary folder.
   const child = spawn(python, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TMPDIR: folder } });
   const requests: SushyEmulator['requests'] = [];
   const said: string[] = [];
@@ -61,6 +61,6 @@ export async function startSushyEmulator(python: string, user: string, password:
   };
 }
 
-/** Werkzeug colours failed requests. */
+/** Werkzeug colours the requests that failed. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
 const COLOUR = /\u001b\[[\d;]*m/g;

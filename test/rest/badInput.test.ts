@@ -17,7 +17,7 @@ const nested = (levels: number) => `{"any":${'['.repeat(levels - 1)}${']'.repeat
 const MIB = 1024 * 1024;
 const large = `{"word":"${'x'.repeat(MIB)}"}`;
 
-/** Everything that a request could have changed. */
+/** All that a request could have changed. */
 async function state(): Promise<string> {
   const nodes = await send(service.url, { path: '/v1/nodes?fields=name,updated_at,reservation,driver_info,extra' });
   const jobs = await send(service.url, { path: '/v1/jobs' });
@@ -25,7 +25,7 @@ async function state(): Promise<string> {
   return JSON.stringify({ nodes: nodes.json.nodes, jobs: jobs.json.jobs, calls: service.hardware.calls.length });
 }
 
-/** Expects Ironic's fault with a text, an unchanged service, and no logged defect. */
+/** The answer is Ironic's fault with a text, the service is as it was, and no defect was met. */
 async function expectRefused(answer: Answer, status: number, text: string | RegExp): Promise<void> {
   expect(answer.text).toMatch(/./);
   expect(answer.status).toBe(status);
@@ -71,13 +71,13 @@ describe('a call with a bad body is refused and nothing happens:', () => {
     await expectRefused(await send(service.url, { method: 'POST', path: `${passthru}/exclusive`, rawBody }), 400, text);
   });
 
-  test('more than 1 MiB in chunks, without Content-Length', async () => {
+  test('more than 1 MiB in chunks, whose length nobody told', async () => {
     const headers = { 'X-OpenStack-Ironic-API-Version': '1.80', 'Transfer-Encoding': 'chunked' };
     const sent: Sent = { method: 'POST', path: `${passthru}/exclusive`, rawBody: large, headers };
     await expectRefused(await send(service.url, sent), 413, /larger/);
   });
 
-  test('an endless body: the connection is cut', async () => {
+  test('a body of any size when it never ends: the connection is cut', async () => {
     const { port } = new URL(service.url);
     const socket = createConnection(Number(port), '127.0.0.1');
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -102,7 +102,7 @@ describe('a call with a bad body is refused and nothing happens:', () => {
   });
 });
 
-describe('a path with an invalid segment is refused and nothing happens:', () => {
+describe('a path with a strange part is refused and nothing happens:', () => {
   const parts: [string, number, RegExp][] = [
     ['..', 404, /could not be found/],
     ['%2e%2e', 404, /could not be found/],
@@ -147,7 +147,7 @@ describe('a path with an invalid segment is refused and nothing happens:', () =>
   );
 });
 
-describe('an invalid query is refused and nothing happens:', () => {
+describe('a strange query is refused and nothing happens:', () => {
   test.each([
     ['method=both_verbs&word=%zz', /percent-encoded/],
     ['method=both_verbs&word=%ff', /percent-encoded/],
@@ -185,14 +185,14 @@ describe('a bad node document is refused and no node is made:', () => {
     await expectRefused(await send(service.url, { method: 'POST', path: '/v1/nodes', rawBody }), 400, /__proto__/);
   });
 
-  test('a path segment of a route cannot be the name of a node', () => {
+  test('every word that is a part of a route below a node cannot be a name', () => {
     for (const word of ['detail', 'vendor_passthru', 'maintenance', 'validate', 'states', 'ports']) {
       expect(isNodeName(word)).toBe(false);
     }
   });
 });
 
-test('no error repeats a secret that was sent in the wrong place', async () => {
+test('no error repeats a secret that came in the wrong place', async () => {
   const sent: Sent[] = [
     { method: 'POST', path: '/v1/nodes', body: { driver: 'gated', driver_info: 'hunter2' } },
     { method: 'POST', path: '/v1/nodes', rawBody: '{"driver_info": {"redfish_password": "hunter2"' },

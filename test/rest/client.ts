@@ -1,13 +1,13 @@
 import { request as startRequest } from 'node:http';
 
-/** A request of a test. Unlike fetch, the path is sent verbatim. */
+/** A request as the tests send it: the path goes out exactly as it stands here, unlike fetch's. */
 export interface Sent {
   method?: string;
   path: string;
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent verbatim. */
+  /** Sent as it is. */
   rawBody?: string | Uint8Array;
 }
 
@@ -16,10 +16,10 @@ export interface Answer {
   headers: Record<string, string | string[] | undefined>;
   bytes: Buffer;
   text: string;
-  /** The body as JSON; undefined if it is not JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests read documents of any shape
+  /** The body as JSON; undefined when it is none. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into documents of every shape
   json: any;
-  /** The document inside `error_message`; undefined without one. */
+  /** The document inside `error_message`; undefined when there is none. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   fault: any;
 }

@@ -6,23 +6,23 @@ import { createInterface } from 'node:readline';
 export interface JobEvent {
   event?: string;
   id?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read documents of any shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into documents of every shape
   job?: any;
 }
 
-/** A stream of events while it is read. */
+/** A stream of events that is being read. */
 export interface Events {
-  /** Resolves with the first event. */
+  /** Once the first event has come. */
   headers(): IncomingHttpHeaders;
-  /** Returns the next event, null after the last. */
+  /** The next event; null after the last. */
   next(): Promise<JobEvent | null>;
-  /** Returns all remaining events. */
+  /** All events that are still to come. */
   toEnd(): Promise<JobEvent[]>;
   /** Cuts the connection. */
   leave(): Promise<void>;
 }
 
-/** Requests a stream of events as a browser does. */
+/** Asks for a stream of events as a browser does. */
 export function openEvents(base: string, path: string, headers: Record<string, string> = {}): Events {
   const { hostname, port } = new URL(base);
   const request = startRequest({

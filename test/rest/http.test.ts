@@ -19,7 +19,7 @@ afterEach(() => service.close());
 const ask = (sent: Sent) => send(service.url, sent);
 const version = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 
-test("an unknown path is a 404 in Ironic's format", async () => {
+test('an unknown path is a 404 in the shape of Ironic', async () => {
   for (const path of ['/v1/bogus', '/bogus', '/v1/nodes/n1/vendor_passthru/a/b', '//v1/nodes', '/V1/nodes']) {
     const { status, fault } = await ask({ path });
     expect(status).toBe(404);
@@ -34,7 +34,7 @@ test('a known path with another verb is a 405 that lists the verbs', async () =>
   expect((await ask({ method: 'POST', path: '/v1/jobs' })).headers.allow).toBe('GET, HEAD, OPTIONS');
 });
 
-test("Ironic's routes that are not served return 400 in Ironic's format", async () => {
+test("what Ironic has and this service has not says so in Ironic's shape", async () => {
   for (const path of ['/v1/ports', '/v1/nodes/n1/states', '/v1/nodes/n1/states/power', '/v1/chassis/x']) {
     const { status, fault } = await ask({ path });
     expect(status).toBe(400);
@@ -42,14 +42,14 @@ test("Ironic's routes that are not served return 400 in Ironic's format", async 
   }
 });
 
-test('HEAD returns the headers of GET, without a body', async () => {
+test('HEAD answers what GET would, without a body', async () => {
   const got = await ask({ path: '/v1/nodes/n1' });
   const head = await ask({ method: 'HEAD', path: '/v1/nodes/n1' });
   expect(head).toMatchObject({ status: 200, text: '' });
   expect(head.headers['content-length']).toBe(got.headers['content-length']);
 });
 
-test('every response under /v1 has the version headers, and no other one', async () => {
+test('every answer under /v1 has the version headers, and none outside', async () => {
   for (const path of ['/v1', '/v1/nodes/nope', '/v1/bogus', '/v1/jobs']) {
     const { headers } = await ask({ path, headers: { 'X-OpenStack-Ironic-API-Version': '1.50' } });
     expect(headers).toMatchObject({
@@ -84,7 +84,7 @@ describe('links', () => {
     expect(json.links[0].href).toBe(`http://ironic.example:8080/v1/nodes/${json.uuid}`);
   });
 
-  test('do not repeat an invalid Host', async () => {
+  test('do not repeat a Host that is none', async () => {
     for (const host of ['evil"><script>', 'a/b', 'a b', 'user@host']) {
       const { json } = await ask({ path: '/v1/nodes/n1', headers: { ...version, Host: host } });
       expect(json.links[0].href).toBe(`${service.url}/v1/nodes/${json.uuid}`);
@@ -92,12 +92,12 @@ describe('links', () => {
   });
 });
 
-test('a target in absolute form, as for a proxy, is accepted; a fragment is refused', async () => {
+test('a target in absolute form is read as a proxy sends it; one with a fragment is refused', async () => {
   expect((await ask({ path: `${service.url}/v1/nodes/n1` })).json.name).toBe('n1');
   expect((await ask({ path: '/v1/nodes#n1' })).status).toBe(400);
 });
 
-test('GET /healthz is 200 while calls are accepted and 503 afterwards', async () => {
+test('GET /healthz is 200 while calls are taken and 503 afterwards', async () => {
   expect(await ask({ path: '/healthz' })).toMatchObject({ status: 200, json: { status: 'ok' } });
   await service.core.shutdown(0);
   const answer = await ask({ path: '/healthz' });
@@ -113,7 +113,7 @@ describe('a browser', () => {
   const foreign = { ...version, Origin: 'https://evil.example' };
   const path = '/v1/nodes/n1/vendor_passthru/work';
 
-  test('on an allowed page may send a preflight, call, and read the headers it needs', async () => {
+  test('on an allowed page may ask, call and read what it needs', async () => {
     const preflight = await ask({
       method: 'OPTIONS',
       path,
@@ -129,7 +129,7 @@ describe('a browser', () => {
     expect(called.headers['access-control-expose-headers']).toContain('Passthru-Job-Id');
   });
 
-  test('on another page is refused a call that needs no preflight', async () => {
+  test('on another page is refused a call that it would send without asking', async () => {
     const headers = { ...foreign, 'Content-Type': 'text/plain' };
     const refused = await ask({ method: 'POST', path, rawBody: '{}', headers });
     expect(refused).toMatchObject({ status: 403, fault: { faultcode: 'Client' } });
@@ -145,16 +145,16 @@ describe('a browser', () => {
     ['an image or a link on another site', { 'Sec-Fetch-Site': 'cross-site' }, 403],
     ['one of a neighbouring name', { 'Sec-Fetch-Site': 'same-site' }, 403],
     ['a script of another origin', { Origin: foreign.Origin, 'Sec-Fetch-Site': 'cross-site' }, 403],
-    // Passes, and fails at the method, which has another verb.
+    // As far as the method, which has another verb.
     ['a script of an allowed one', { Origin: allowed.Origin, 'Sec-Fetch-Site': 'cross-site' }, 400],
     ["the service's own page", { 'Sec-Fetch-Site': 'same-origin' }, 400],
     ['the line of addresses', { 'Sec-Fetch-Site': 'none' }, 400],
-  ])('that sends a GET for %s calls only if allowed, and always reads', async (_what, headers, status) => {
+  ])('that asks by GET for %s calls as it may, and reads anyway', async (_what, headers, status) => {
     expect((await ask({ path, headers: { ...version, ...headers } })).status).toBe(status);
     expect((await ask({ path: '/v1/nodes/n1', headers: { ...version, ...headers } })).status).toBe(200);
   });
 
-  test('on a page whose host name resolves to this machine is refused', async () => {
+  test('on a page whose name was made to point to this machine is refused', async () => {
     const { port } = new URL(service.url);
     for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example']) {
       const headers = { ...version, Host: `${name}:${port}`, Origin: `http://${name}:${port}` };
@@ -172,7 +172,7 @@ describe('a browser', () => {
   });
 });
 
-test('the log of requests contains neither query nor body, and a defect is logged with its cause', async () => {
+test('the log of requests has neither query nor body, and a defect is logged with its cause', async () => {
   const lines: [string, string, object][] = [];
   const log = Object.fromEntries(
     ['debug', 'info', 'warn', 'error'].map((level) => [
@@ -220,7 +220,7 @@ describe('over HTTP/2', () => {
     }
   }
 
-  test('a node, a call, an error and an attachment get the same responses as over HTTP/1.1', async () => {
+  test('a node, a call, an error and an attachment are answered as over HTTP/1.1', async () => {
     const shown = await ask2('/v1/nodes/n1');
     expect(shown.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
     expect(JSON.parse(shown.text).links[0].href).toContain(`${url}/v1/nodes/`);
@@ -254,7 +254,7 @@ describe('over HTTP/2', () => {
     session.close();
   });
 
-  test('the events of a job arrive as they happen, and end with the job', async () => {
+  test("the events of a job come as they happen, and end with the job's", async () => {
     const started = await ask2('/v1/nodes/n1/vendor_passthru/work', { ':method': 'POST' }, '{}');
     const watching = ask2(String(started.headers.location).concat('/events'));
     (await service.hardware.call(0)).finish('done');
@@ -265,7 +265,7 @@ describe('over HTTP/2', () => {
   });
 });
 
-test('an unreachable store is a 503 with Retry-After', async () => {
+test('a store that cannot be reached is a 503 with Retry-After', async () => {
   const failing = {
     ...service.core,
     listNodeMethods: async () => {
@@ -288,7 +288,7 @@ test('an unreachable store is a 503 with Retry-After', async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('a client that disconnects in the middle of its body leaves nothing behind', async () => {
+test('a client that stops in the middle of its body leaves nothing behind', async () => {
   const { port } = new URL(service.url);
   const socket = createConnection(Number(port), '127.0.0.1');
   socket.write('POST /v1/nodes HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{"driver":');

@@ -13,7 +13,7 @@ afterEach(() => service.close());
 
 const ask = (sent: Sent) => send(service.url, sent);
 
-/** Starts a job on a new node, which no other job locks. Returns its ID. */
+/** Starts a job on a node that other jobs do not lock; answers its id. */
 async function startJob(node = 'n1', method = 'shared_work'): Promise<string> {
   const answer = await ask({ method: 'POST', path: `/v1/nodes/${node}/vendor_passthru/${method}`, body: {} });
   return String(answer.headers['passthru-job-id']);
@@ -63,7 +63,7 @@ test('an unknown job is a 404', async () => {
 });
 
 describe('the list of jobs', () => {
-  test('is newest first and continues with its next link', async () => {
+  test('is newest first and goes on by its next link', async () => {
     const ids = [await startJob(), await startJob(), await startJob()].reverse();
     const first = await ask({ path: '/v1/jobs?limit=2' });
     expect(first.json.jobs.map((job: { id: string }) => job.id)).toEqual(ids.slice(0, 2));
@@ -100,7 +100,7 @@ describe('the list of jobs', () => {
   );
 });
 
-test('DELETE cancels a job and returns it; a job that has ended is returned unchanged', async () => {
+test('DELETE cancels a job and answers it; one that has ended is answered as it is', async () => {
   const id = await startJob('n1', 'work');
   const { task } = await service.hardware.call(0);
   const cancelled = await ask({ method: 'DELETE', path: `/v1/jobs/${id}` });
@@ -111,7 +111,7 @@ test('DELETE cancels a job and returns it; a job that has ended is returned unch
 });
 
 describe('the events of a job', () => {
-  test('begin with the current state, report every change and end after the last', async () => {
+  test('begin with the present state, tell every change and end after the last', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     expect(await events.next()).toMatchObject({ event: 'job', id: '1', job: { id, state: 'JOB_STATE_RUNNING' } });
@@ -139,7 +139,7 @@ describe('the events of a job', () => {
     expect((await queried.toEnd()).map((event) => event.id)).toEqual(['3']);
   });
 
-  test('return 204 after the last, so that a browser stops reconnecting', async () => {
+  test('answer 204 after the last, so that a browser stops asking', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     (await service.hardware.call(0)).finish(null);
@@ -148,7 +148,7 @@ describe('the events of a job', () => {
     expect(await ask({ path: `/v1/jobs/${id}/events`, headers })).toMatchObject({ status: 204, text: '' });
   });
 
-  test('refuse an invalid revision', async () => {
+  test('refuse a revision that is none', async () => {
     const id = await startJob();
     for (const after of ['-1', 'x', '1.5']) {
       expect((await ask({ path: `/v1/jobs/${id}/events?after_revision=${after}` })).status).toBe(400);
@@ -157,7 +157,7 @@ describe('the events of a job', () => {
     }
   });
 
-  test('are kept alive by a comment after 15 idle seconds', async () => {
+  test('are kept alive by a comment after 15 seconds of quiet', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const id = await startJob();
@@ -178,7 +178,7 @@ describe('the events of a job', () => {
     }
   });
 
-  test('leave nothing behind when the watcher disconnects, and the job continues', async () => {
+  test('leave nothing behind when the watcher leaves, and the job goes on', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     await events.next();

@@ -19,7 +19,7 @@ const names = async (query: string): Promise<string[]> => {
   return json.nodes.map((node: { name: string }) => node.name);
 };
 
-/** Attributes that the service stores and does not interpret. */
+/** What Ironic keeps with a node and the service does not interpret. */
 const attributes = {
   automated_clean: false,
   chassis_uuid: 'cccccccc-1111-4111-8111-cccccccccccc',
@@ -37,7 +37,7 @@ const attributes = {
 };
 
 describe('creating a node', () => {
-  test('stores and returns attributes that the service does not interpret', async () => {
+  test('keeps what the service does not interpret and gives it back', async () => {
     const made = await create({ name: 'n3', ...attributes });
     expect(made.status).toBe(201);
     expect(made.headers.location).toBe(`${service.url}/v1/nodes/${made.json.uuid}`);
@@ -45,7 +45,7 @@ describe('creating a node', () => {
     expect((await ask({ path: '/v1/nodes/n3' })).json).toMatchObject(attributes);
   });
 
-  test('accepts null for every field except the driver, and booleans in words', async () => {
+  test('takes null for every field but the driver, and booleans as Ironic writes them', async () => {
     const nothing = Object.fromEntries(Object.keys(attributes).map((key) => [key, null]));
     const { status, json } = await create({
       ...nothing,
@@ -58,7 +58,7 @@ describe('creating a node', () => {
     expect(json).toMatchObject({ name: null, extra: {}, conductor_group: '', protected: false, retired: true });
   });
 
-  test('masks secrets in every response', async () => {
+  test('masks secrets wherever they are shown, and logs none', async () => {
     const secret = 'hunter2';
     const { json } = await create({
       name: 'n3',
@@ -142,7 +142,7 @@ describe('a JSON Patch', () => {
   });
 
   test.each<[string, object, RegExp]>([
-    ['test, which Ironic does not support', { op: 'test', path: '/name', value: 'n1' }, /'test' is not one of/],
+    ['test, which Ironic has not', { op: 'test', path: '/name', value: 'n1' }, /'test' is not one of/],
     ['move', { op: 'move', path: '/extra/a', from: '/extra/b' }, /'from' was unexpected|'move' is not one of/],
     ['no path', { op: 'remove' }, /'path' is a required property/],
     ['no value', { op: 'add', path: '/extra/a' }, /'value' is a required property/],
@@ -163,7 +163,7 @@ describe('a JSON Patch', () => {
     expect(answer.status).toBe(400);
   });
 
-  test('treats the name __proto__ as a plain key of extra', async () => {
+  test('takes the name __proto__ as a plain key of extra', async () => {
     const { text } = await patch('n1', { op: 'add', path: '/extra/__proto__', value: { polluted: true } });
     expect(text).toContain('"extra":{"__proto__":{"polluted":true}}');
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
@@ -207,7 +207,7 @@ describe('the list of nodes', () => {
   });
 
   test.each(['', 'retired=false', 'associated=false&sort_key=name&sort_dir=desc', 'detail=true', 'fields=name,uuid'])(
-    'is complete over its next links with ?%s',
+    'comes whole over its next links with ?%s',
     async (query) => {
       const whole = await names(query);
       const seen: string[] = [];
@@ -310,14 +310,14 @@ test('maintenance is set with a reason and unset without one', async () => {
   }
 });
 
-test('validate reports whether the vendor interface supports the node, and why not', async () => {
+test('validate tells whether the vendor interface can work with the node, and why not', async () => {
   const path = '/v1/nodes/n1/validate';
   expect((await ask({ path })).json).toEqual({ vendor: { result: true, reason: null } });
   await patch('n1', { op: 'add', path: '/driver_info/broken', value: true });
   expect((await ask({ path })).json.vendor).toEqual({ result: false, reason: expect.stringContaining('is broken') });
 });
 
-test('before version 1.5 nodes have no names: a name is not found and not shown', async () => {
+test('before version 1.5 nodes have no names: a name finds nothing and is not shown', async () => {
   const old = { 'X-OpenStack-Ironic-API-Version': '1.4' };
   const { uuid } = (await ask({ path: '/v1/nodes/n1' })).json;
   for (const path of ['/v1/nodes/n1', '/v1/nodes/n1/validate', '/v1/nodes/n1/vendor_passthru?method=both_verbs']) {

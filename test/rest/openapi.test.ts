@@ -9,7 +9,7 @@ import { openApiDocument } from '../../src/rest/openapi/document.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { type RunningService, runService } from '../service.ts';
 
-/** A parsed JSON document of any shape. */
+/** What JSON.parse answers, of any shape. */
 type Loose = ReturnType<typeof JSON.parse>;
 
 const NOTHING = '99999999-9999-4999-8999-999999999999';
@@ -47,7 +47,7 @@ async function fetchDocument() {
 }
 
 describe('GET /openapi.json', () => {
-  test('has every route with every verb except HEAD', async () => {
+  test('has every route with every verb; HEAD goes without saying', async () => {
     const { paths } = await fetchDocument();
     const told = ROUTES.filter(({ action }) => action !== 'ask for what is not served').flatMap(({ verbs, path }) =>
       verbs.filter((verb) => verb !== 'HEAD').map((verb) => `${verb} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
@@ -61,7 +61,7 @@ describe('GET /openapi.json', () => {
     expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
   });
 
-  test('has no dangling references', async () => {
+  test('refers to nothing that is not there', async () => {
     const document = await fetchDocument();
     const refs = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g);
     for (const [, kind = '', name = ''] of refs) {
@@ -88,7 +88,7 @@ describe('GET /openapi.json', () => {
     expect(job).not.toHaveProperty('200');
   });
 
-  test.each(AUTH_TYPES)('declares the security scheme of %s', (type) => {
+  test.each(AUTH_TYPES)('tells how callers prove who they are: %s', (type) => {
     const document = openApiDocument(ROUTES, [], new Access(noAuthenticator, undefined, type));
     const schemes = Object.keys(document.components.securitySchemes ?? {});
     const { get } = document.paths['/v1/nodes']! as Loose;
@@ -99,12 +99,12 @@ describe('GET /openapi.json', () => {
   });
 });
 
-test('every route is described, except unsupported ones', () => {
+test('every route is described, but those that serve nothing', () => {
   const silent = ROUTES.filter(({ description }) => description === null);
   expect([...new Set(silent.map(({ action }) => action))]).toEqual(['ask for what is not served']);
 });
 
-describe('a route accepts exactly the parameters that it describes', () => {
+describe('a route takes the parameters that it describes and no others', () => {
   const queried = ROUTES.filter(({ description, path }) => description !== null && path !== '/healthz');
   const names = [...new Set(queried.flatMap(({ description }) => Object.keys(description?.query ?? {})))];
 

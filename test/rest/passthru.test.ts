@@ -15,7 +15,7 @@ const version = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 const passthru = '/v1/nodes/n1/vendor_passthru';
 
 describe('a synchronous call', () => {
-  test('without a result gets 200 and null', async () => {
+  test('that answers nothing gets 200 and null', async () => {
     const answer = ask({ method: 'POST', path: `${passthru}?method=exclusive`, body: {} });
     (await service.hardware.call(0)).finish(null);
     expect(await answer).toMatchObject({ status: 200, text: 'null' });
@@ -52,7 +52,7 @@ describe('a synchronous call', () => {
     expect(service.hardware.calls).toHaveLength(0);
   });
 
-  test('is cancelled when its caller disconnects, and the node is free again', async () => {
+  test('is cancelled when its caller leaves, and the node is free again', async () => {
     const { hostname, port } = new URL(service.url);
     const request = startRequest({ hostname, port, method: 'POST', path: `${passthru}/exclusive`, headers: version });
     request.on('error', () => {});
@@ -75,7 +75,7 @@ describe('a synchronous call', () => {
     expect(answer.text).not.toContain('internal text');
   });
 
-  test("that the BMC refused gets the BMC's response in detail, and no further member outside", async () => {
+  test('that the BMC refused gets what the BMC said under detail, and no other member outside', async () => {
     const answer = ask({ method: 'POST', path: `${passthru}/exclusive`, body: {} });
     const extendedInfo = [{ MessageId: 'Base.1.8.NoPower', Message: 'no power' }];
     const error = new PassthruError('bmc_refused', 'Redfish exception occurred.', {
@@ -98,7 +98,7 @@ test('a bad argument is named in the violations under detail', async () => {
   expect(fault.detail.violations).toEqual([{ field: 'arguments.word', description: expect.any(String) }]);
 });
 
-test('an attachment is sent as bytes with media type and file name', async () => {
+test('an attachment answers its bytes with media type and file name', async () => {
   const answer = await ask({ path: `${passthru}/attachment` });
   expect(answer.text).toBe('a,b\n');
   expect(answer.headers).toMatchObject({
@@ -109,7 +109,7 @@ test('an attachment is sent as bytes with media type and file name', async () =>
   });
 });
 
-test('an asynchronous call gets 202 without body or type, with the ID of its job', async () => {
+test('an asynchronous call answers 202 without body or type, and names its job', async () => {
   const answer = await ask({ method: 'POST', path: `${passthru}?method=work` });
   const id = answer.headers['passthru-job-id'];
   expect(answer).toMatchObject({ status: 202, text: '' });
@@ -141,7 +141,7 @@ describe('a locked node', () => {
     await ask({ method: 'POST', path: `${passthru}/work`, body: {} });
     const headers = { ...version, 'Passthru-Lock-Wait': '30.5' };
     const waiting = ask({ method: 'POST', path: `${passthru}/exclusive`, body: {}, headers });
-    // Without the header, the call's attempts would end long before the lock is released.
+    // The attempts of a call without the header are over long before the lock is freed.
     expect((await ask({ method: 'POST', path: `${passthru}/exclusive`, body: {} })).status).toBe(409);
     (await service.hardware.call(0)).finish(null);
     (await service.hardware.call(1)).finish('waited');
@@ -161,7 +161,7 @@ describe('an Idempotency-Key', () => {
   const headers = { ...version, 'Idempotency-Key': 'key-1' };
   const call = (body: object) => ask({ method: 'POST', path: `${passthru}/work`, body, headers });
 
-  test('runs a repeated call once and returns the same job', async () => {
+  test('runs the same call once and answers the same job', async () => {
     const first = await call({ word: 'a' });
     const second = await call({ word: 'a' });
     expect([first.status, second.status]).toEqual([202, 202]);
@@ -201,7 +201,7 @@ test('a call that finds no free worker gets 503 with Retry-After', async () => {
   }
 });
 
-test('a verb that the method does not support is refused, whatever the verb', async () => {
+test('a method that does not have the verb says so, whatever the verb', async () => {
   for (const method of ['PUT', 'PATCH', 'DELETE']) {
     const { fault } = await ask({ method, path: `${passthru}/exclusive` });
     expect(fault.faultstring).toBe(`The method exclusive does not support HTTP ${method}`);

@@ -9,7 +9,6 @@ import {
   SqliteDriver,
   type SqliteStatement,
 } from 'kysely';
-import { statementGroup } from './statementGroup.ts';
 
 /** Maximum number of cached statements. The store has fewer, apart from the shapes of list queries. */
 const KEPT_STATEMENTS = 200;
@@ -23,8 +22,6 @@ export interface NodeSqlite {
    * through kysely.
    */
   runNow<O>(query: CompiledQuery<O>): O[] | null;
-  /** Runs a compiled query that writes, in one commit with the others of its turn; resolves with its rows after it. */
-  write<O>(query: CompiledQuery<O>): Promise<O[]>;
 }
 
 /** Adapts `sqlite` to kysely. */
@@ -41,13 +38,6 @@ export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
       createIntrospector: (db) => dialect.createIntrospector(db),
     },
     runNow: <O>(query: CompiledQuery<O>) => (driver.held ? null : (rowsOf(query) as O[])),
-    write: statementGroup({
-      whenFree: (work) => driver.whenFree(work),
-      begin: () => void database.prepare('begin immediate').run([]),
-      commit: () => void database.prepare('commit').run([]),
-      rollback: () => void (sqlite.isTransaction && database.prepare('rollback').run([])),
-      run: rowsOf,
-    }) as <O>(query: CompiledQuery<O>) => Promise<O[]>,
   };
 }
 
@@ -86,18 +76,6 @@ class NodeSqliteDriver extends SqliteDriver {
     if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#held = true;
     return super.acquireConnection();
-  }
-
-  /** Calls `work` when the connection is free: at once if it is. */
-  whenFree(work: () => void): void {
-    if (!this.#held) {
-      work();
-      return;
-    }
-    this.#waiting.push(() => {
-      work();
-      void this.releaseConnection();
-    });
   }
 
   override async releaseConnection(): Promise<void> {

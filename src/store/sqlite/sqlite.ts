@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely, SelectQueryNode, sql } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { PassthruError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Database } from '../database.ts';
@@ -66,15 +66,14 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
 
 /** The database on an open connection. `closed` is called when it is closed. */
 export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
-  const { dialect, runNow, write } = nodeSqlite(sqlite);
+  const { dialect, runNow } = nodeSqlite(sqlite);
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
     shared: false,
-    run: async (query) =>
-      SelectQueryNode.is(query.query) ? (runNow(query) ?? (await kysely.executeQuery(query)).rows) : write(query),
+    run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
     alone: (work) => work(kysely),
     schema: null,
     rowIdType: 'integer',
