@@ -1,5 +1,5 @@
-// What the Redfish driver asks of a BMC, and how near a fleet of slow BMCs comes to the ideal. Counts and ratios; the
-// machine's speed matters to the last alone. Run by: npm run bench:bmc
+// Measures the requests of the Redfish driver, and how close calls on a fleet of slow BMCs come to the ideal time. Prints
+// counts and ratios; only the latter depend on this machine. Run by: npm run bench:bmc
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ await requestsPerCall();
 await manyBmcs();
 await failingBmcs();
 
-/** Requests of each method at a BMC that is known; Ironic 21.4's are the figures that are to be beaten, not measured here. */
+/** Counts the requests of each method at a discovered BMC. Those of Ironic 21.4 are the goal, and are not measured here. */
 async function requestsPerCall(): Promise<void> {
   const fleet = await startFleet();
   const bmc = fleet.bmcs[0]!;
@@ -26,7 +26,7 @@ async function requestsPerCall(): Promise<void> {
   const cd = `${SYSTEM}/VirtualMedia/CD1`;
   const insert = () =>
     bmc.documents.set(cd, { ...bmc.documents.get(cd)!, Inserted: true, Image: 'http://i.example/a' });
-  // The BMC comes to be known.
+  // Discovers the BMC.
   await bench.call('n', 'get_all_subscriptions');
   await bench.call('n', 'eject_vmedia', { boot_device: 'floppy' });
   const made: string[] = [];
@@ -53,18 +53,18 @@ async function requestsPerCall(): Promise<void> {
     console.log(`${name.padEnd(40)}${String(bmc.requestCount - before).padStart(7)}${ironic.padStart(14)}`);
   }
 
-  const [connections, logIns] = [bmc.connections, countLogIns()];
+  const [connections, logins] = [bmc.connections, countLogins()];
   for (let i = 0; i < 1000; i++) await bench.call('n', 'get_subscription', { id: '1' });
   console.log('');
   console.log(`new connections per 100 calls (at most 1)       ${((bmc.connections - connections) / 10).toFixed(2)}`);
   console.log(
-    `log-ins per 1,000 calls, the first among them   ${countLogIns()} (${countLogIns() - logIns} since known)`,
+    `logins per 1,000 calls, with the first           ${countLogins()} (${countLogins() - logins} after discovery)`,
   );
   await bench.close();
   await fleet.close();
 
-  // Every log-in makes a session, whose ids count up.
-  function countLogIns(): number {
+  // Every login makes a session, whose ids count up.
+  function countLogins(): number {
     return Math.max(0, ...bmc.sessions.map(({ id }) => Number(id)));
   }
 }
@@ -83,8 +83,8 @@ async function manyBmcs(): Promise<void> {
   console.log(`${BMCS} BMCs with ${LATENCY_MS} ms latency, one eject each, ${WORKERS} workers`);
   console.log("                       requests   ideal s   took s   ratio (at most 1.2)   our CPU s   BMCs' CPU s");
   const eject = (index: number) => bench.call(`n-${index}`, 'eject_vmedia', { boot_device: 'cd' });
-  await round('unknown BMCs', eject);
-  await round('known BMCs', eject);
+  await round('new BMCs', eject);
+  await round('discovered BMCs', eject);
   await bench.close();
   const { sessions } = await ask(fleet, 'count');
   const bare = await Promise.all(urls.map((url) => connectBare(url, `${SYSTEM}/VirtualMedia/CD1`)));
@@ -122,7 +122,7 @@ async function manyBmcs(): Promise<void> {
   }
 }
 
-/** CHAOS_SEED tries another course of events. */
+/** CHAOS_SEED sets another sequence of faults. */
 async function failingBmcs(): Promise<void> {
   const report = await runChaos(Number(process.env.CHAOS_SEED ?? 7));
   const { unknown, notDone } = report;
@@ -133,16 +133,16 @@ async function failingBmcs(): Promise<void> {
   row('done', report.done);
   row('unknown, and found to be done', unknown.done);
   row('unknown, and found not to be done', unknown.undone);
-  row('unknown, and the BMC could not be asked', unknown['not told']);
+  row('unknown, and could not be checked', unknown.unchecked);
   for (const [kind, count] of Object.entries(notDone)) row(`not done: ${kind}`, count);
-  row('ended with an untrue account (none)', report.untrue.length);
+  row('reported something untrue (none)', report.untrue.length);
   row(`longest call, s (deadline ${report.deadlineMs / 1000})`, (report.longestMs / 1000).toFixed(1));
   row('subscriptions created twice (none)', report.createdTwice);
   row('sessions left behind (none)', report.sessionsLeft);
   row('nodes left locked (none)', report.nodesLocked);
 }
 
-/** Lets the code be compiled: the ideal knows of no such time. */
+/** Has the code compiled, so that this time is not measured. */
 async function warmUp(): Promise<void> {
   const fleet = await startFleet({ count: 20 });
   const bench = await startBenchCore(WORKERS);

@@ -1,6 +1,6 @@
 import { Client } from 'undici';
 
-/** One device at one BMC, and the connection that is kept to it. */
+/** A device of a BMC, and the connection kept to it. */
 export interface BareBmc {
   client: Client;
   /** Path of the virtual media device. */
@@ -12,27 +12,27 @@ const headers = {
   authorization: `Basic ${Buffer.from('u:p').toString('base64')}`,
 };
 
-/** Connects to the BMC, as one that is known has a connection. */
+/** Connects to the BMC, as to one that was discovered. */
 export async function connectBare(url: string, device: string): Promise<BareBmc> {
   const bmc = { client: new Client(url, { allowH2: false, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }), device };
-  await ask(bmc, 'GET', device, null);
+  await send(bmc, 'GET', device, null);
   return bmc;
 }
 
 /**
- * The requests of one `eject_vmedia` and nothing else: no node, lock, job or store, no session, no judging of answers. What
- * this takes more than the ideal is the machine's and the simulated BMCs' share.
+ * Sends the requests of one `eject_vmedia` without node, lock, job, store, session or checks of the responses. Its time above
+ * the ideal is the share of this machine and of the simulated BMCs.
  */
 export async function ejectBare(bmc: BareBmc): Promise<void> {
-  await ask(bmc, 'GET', bmc.device, null);
-  await ask(bmc, 'POST', `${bmc.device}/Actions/VirtualMedia.EjectMedia`, '{}');
-  await ask(bmc, 'GET', bmc.device, null);
+  await send(bmc, 'GET', bmc.device, null);
+  await send(bmc, 'POST', `${bmc.device}/Actions/VirtualMedia.EjectMedia`, '{}');
+  await send(bmc, 'GET', bmc.device, null);
 }
 
-async function ask({ client }: BareBmc, method: 'GET' | 'POST', path: string, body: string | null): Promise<void> {
+async function send({ client }: BareBmc, method: 'GET' | 'POST', path: string, body: string | null): Promise<void> {
   const type = body === null ? {} : { 'content-type': 'application/json' };
-  const answer = await client.request({ method, path, body, headers: { ...headers, ...type } });
-  const text = await answer.body.text();
-  if (answer.statusCode >= 300) throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${text}`);
+  const response = await client.request({ method, path, body, headers: { ...headers, ...type } });
+  const text = await response.body.text();
+  if (response.statusCode >= 300) throw new Error(`${method} ${path} returned ${response.statusCode}: ${text}`);
   if (text !== '') JSON.parse(text);
 }

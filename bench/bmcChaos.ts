@@ -4,21 +4,21 @@ import type { Json, JsonObject } from '../src/core/json.ts';
 import { type SimulatedBmc, startFleet } from '../src/sim/index.ts';
 import { type BenchCore, startBenchCore } from './bmcCore.ts';
 
-/** What became of many calls while a tenth of the requests to the BMCs failed. */
+/** The outcome of many calls while a tenth of the requests to the BMCs failed. */
 export interface ChaosReport {
   requests: number;
-  /** Without an answer, or answered 503 or 401. */
+  /** Requests without a response, or with 503 or 401. */
   failedRequests: number;
   calls: number;
   done: number;
-  /** Calls that ended as `outcome_unknown`, by what was found out afterwards. */
+  /** Calls that ended as `outcome_unknown`, by what was found afterwards. */
   unknown: Record<Found, number>;
   /** Calls that ended with nothing done, by the kind of their error. */
   notDone: Partial<Record<ErrorKind, number>>;
-  /** Calls whose end does not tell what is so at the BMC. */
+  /** Calls whose reported end differs from the state of the BMC. */
   untrue: string[];
   longestMs: number;
-  /** What each call may take. */
+  /** Time limit of each call. */
   deadlineMs: number;
   /** Destinations with more than one subscription. */
   createdTwice: number;
@@ -27,8 +27,8 @@ export interface ChaosReport {
   nodesLocked: number;
 }
 
-/** What an `outcome_unknown` says of what was asked for: it is so, it is not, or the BMC could not be asked. */
-type Found = 'done' | 'undone' | 'not told';
+/** What an `outcome_unknown` reports about the change: done, not done, or that it could not be checked. */
+type Found = 'done' | 'undone' | 'unchecked';
 
 const BMCS = 50;
 const NODES_PER_BMC = 2;
@@ -41,7 +41,7 @@ const CD = '/redfish/v1/Systems/437XR1138R2/VirtualMedia/CD1';
 const FLOPPY = CD.replace('CD1', 'Floppy1');
 const caller = { name: 'chaos', role: 'admin' } as const;
 
-/** Failures that say that nothing was changed. */
+/** Kinds of errors after which nothing was changed. */
 const NOT_DONE: ReadonlySet<string> = new Set([
   'bmc_unreachable',
   'bmc_timeout',
@@ -50,23 +50,23 @@ const NOT_DONE: ReadonlySet<string> = new Set([
   'bmc_busy',
 ]);
 
-/** How a call ended, and what is so at the BMC after it. */
+/** How a call ended, and the state of the BMC after it. */
 interface Called {
   end: { result: Json } | { error: ErrorRecord };
-  /** Whether what was asked for is so; null where another may have made it so. */
+  /** Whether the change was made; null where another node may have made it. */
   fact: boolean | null;
-  /** Whether a result, if it is one, is what the BMC holds. */
+  /** Whether a result matches the state of the BMC. */
   right: boolean;
-  /** How an unknown outcome is told that was found to be done, or not. */
-  told?: { done: RegExp; undone: RegExp };
-  /** Whether the BMC may rightly say that the subscription is not there. */
+  /** What the message of an unknown outcome says when the change was found done, or not done. */
+  wording?: { done: RegExp; undone: RegExp };
+  /** Whether the BMC may rightly say that the subscription does not exist. */
   mayBeAbsent?: boolean;
 }
 
 /**
- * 1,000 calls on 50 BMCs, two nodes each, while a tenth of their requests fail: connections reset, before and after the
- * request was carried out, answers of 503, hangs, sessions that end.
- * @param seed of the course of events
+ * Makes 1,000 calls on 50 BMCs with two nodes each, while a tenth of their requests fail: connections reset before and after
+ * the request was carried out, 503, hangs, sessions that end.
+ * @param seed determines the sequence of faults
  */
 export async function runChaos(seed: number): Promise<ChaosReport> {
   const fleet = await startFleet({ count: BMCS, seed, keepRequests: 10_000 });
@@ -76,7 +76,7 @@ export async function runChaos(seed: number): Promise<ChaosReport> {
     failedRequests: 0,
     calls: 0,
     done: 0,
-    unknown: { done: 0, undone: 0, 'not told': 0 },
+    unknown: { done: 0, undone: 0, unchecked: 0 },
     notDone: {},
     untrue: [],
     longestMs: 0,
@@ -92,7 +92,7 @@ export async function runChaos(seed: number): Promise<ChaosReport> {
     );
     await Promise.all(work);
     report.nodesLocked = await countLocked(bench.core);
-    // The BMCs go on failing while the sessions are deleted.
+    // The BMCs keep failing while the sessions are deleted.
     await bench.core.shutdown(1000);
     for (const bmc of fleet.bmcs) {
       const destinations = subscriptions(bmc).map(({ destination }) => destination);
@@ -108,7 +108,7 @@ export async function runChaos(seed: number): Promise<ChaosReport> {
   }
 }
 
-/** Sets 9 % of requests to fail; sessions that are ended before 5 % of the calls make the rest. */
+/** Makes 9 % of requests fail; sessions that end before 5 % of the calls make up the rest. */
 function disturb({ faults }: SimulatedBmc): void {
   faults.add({ kind: 'reset', probability: 0.02 });
   faults.add({ kind: 'reset', afterRead: true, probability: 0.015 });
@@ -127,7 +127,7 @@ async function useNode(
   const name = `n-${index}-${half}`;
   const driverInfo = { redfish_address: bmc.url, redfish_username: 'u', redfish_password: 'p' };
   await bench.core.nodes.create({ name, driver: 'redfish', driverInfo }, caller);
-  /** Subscriptions of this node that are known to be there. */
+  /** Subscriptions of this node that are known to exist. */
   const mine: string[] = [];
   const ask = (method: string, args: JsonObject = {}) => endOf(bench, name, method, args);
   for (let i = 0; i < CALLS_PER_NODE; i++) {
@@ -150,26 +150,26 @@ async function useNode(
 
 type Ask = (method: string, args?: JsonObject) => Promise<Called['end']>;
 
-const CREATE_TOLD = { done: /has a subscription/, undone: /lists no subscription/ };
+const CREATE_WORDING = { done: /has a subscription/, undone: /lists no subscription/ };
 
 async function create(bmc: SimulatedBmc, ask: Ask, destination: string, mine: string[]): Promise<Called> {
   const end = await ask('create_subscription', { Destination: destination });
   const made = subscriptions(bmc).filter((each) => each.destination === destination);
   mine.push(...made.map(({ id }) => id));
   const right = 'result' in end && made.length === 1 && memberOf(end.result, 'Id') === made[0]!.id;
-  return { end, fact: made.length > 0, right, told: CREATE_TOLD };
+  return { end, fact: made.length > 0, right, wording: CREATE_WORDING };
 }
 
-/** Creates the subscription only where it is not there. */
+/** Creates the subscription unless it exists. */
 async function createOnce(bmc: SimulatedBmc, ask: Ask, destination: string): Promise<Called> {
-  const there = () => subscriptions(bmc).filter((each) => each.destination === destination);
-  const before = there().length > 0;
+  const existing = () => subscriptions(bmc).filter((each) => each.destination === destination);
+  const before = existing().length > 0;
   const end = await ask('create_subscription', { Destination: destination, if_exists: 'return' });
-  const right = 'result' in end && there().length === 1 && memberOf(end.result, 'Id') === there()[0]!.id;
-  return { end, fact: before ? null : there().length > 0, right, told: CREATE_TOLD };
+  const right = 'result' in end && existing().length === 1 && memberOf(end.result, 'Id') === existing()[0]!.id;
+  return { end, fact: before ? null : existing().length > 0, right, wording: CREATE_WORDING };
 }
 
-/** Deletes the newest of the node's own, or the first of the BMC, which another node may delete at the same time. */
+/** Deletes the node's newest subscription, or the BMC's first, which another node may delete at the same time. */
 async function remove(bmc: SimulatedBmc, ask: Ask, mine: string[]): Promise<Called> {
   const own = mine.pop();
   const id = own ?? '1';
@@ -177,41 +177,41 @@ async function remove(bmc: SimulatedBmc, ask: Ask, mine: string[]): Promise<Call
   const before = has();
   const end = await ask('delete_subscription', { id });
   if (own !== undefined && has()) mine.push(own);
-  const told = { done: /never/, undone: /is still there; delete it again/ };
+  const wording = { done: /never/, undone: /still exists; delete it again/ };
   return {
     end,
     fact: own === undefined ? null : !has(),
     right: !has(),
-    told,
+    wording,
     mayBeAbsent: own === undefined || !before,
   };
 }
 
-/** One node of a BMC inserts and ejects, so that nobody else changes the device; the other ejects an empty one. */
+/** One node of a BMC inserts and ejects, so that no other changes the device; the second node ejects an empty one. */
 async function eject(bmc: SimulatedBmc, ask: Ask, half: number): Promise<Called> {
   if (half === 0) bmc.documents.set(CD, { ...bmc.documents.get(CD)!, Inserted: true, Image: 'http://i.example/a' });
   const end = await ask('eject_vmedia', { boot_device: half === 0 ? 'cd' : 'floppy' });
   const empty = bmc.documents.get(half === 0 ? CD : FLOPPY)!.Inserted === false;
-  const told = { done: /never/, undone: /still holds/ };
-  return { end, fact: half === 0 ? empty : null, right: empty, told };
+  const wording = { done: /never/, undone: /still contains/ };
+  return { end, fact: half === 0 ? empty : null, right: empty, wording };
 }
 
-/** Counts a call by its end, and among the untrue ones when that is not so. */
-function count({ end, fact, right, told, mayBeAbsent }: Called, name: string, report: ChaosReport): void {
+/** Counts a call by its end, and as untrue when the BMC's state differs. */
+function count({ end, fact, right, wording, mayBeAbsent }: Called, name: string, report: ChaosReport): void {
   report.calls++;
   if ('result' in end) {
     report.done++;
-    if (!right) report.untrue.push(`${name} is not as it says: ${JSON.stringify(end.result)}`);
+    if (!right) report.untrue.push(`${name} differs from its result: ${JSON.stringify(end.result)}`);
     return;
   }
   const { kind, message } = end.error;
   let isTrue: boolean;
   if (kind === 'outcome_unknown') {
-    const found = told?.done.test(message) ? 'done' : told?.undone.test(message) ? 'undone' : 'not told';
+    const found = wording?.done.test(message) ? 'done' : wording?.undone.test(message) ? 'undone' : 'unchecked';
     report.unknown[found]++;
     isTrue =
-      found === 'not told'
-        ? /could not be asked|cannot be read/.test(message)
+      found === 'unchecked'
+        ? /could not be (checked|read)|cannot be read/.test(message)
         : fact === null || fact === (found === 'done');
   } else {
     report.notDone[kind] = (report.notDone[kind] ?? 0) + 1;
@@ -238,7 +238,7 @@ async function countLocked(core: Core): Promise<number> {
   return nodes.filter(({ reservation }) => reservation !== null).length;
 }
 
-/** What is at the BMC: its subscriptions' ids by destination. */
+/** Returns the ids and destinations of the BMC's subscriptions. */
 function subscriptions(bmc: SimulatedBmc): { id: string; destination: string }[] {
   const members = bmc.documents.get(SUBSCRIPTIONS)!.Members as { '@odata.id': string }[];
   return members.map((member) => {
@@ -251,7 +251,7 @@ function memberOf(value: Json, name: string): Json | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value[name] : undefined;
 }
 
-/** The same numbers from 0 up to 1 for the same seed. */
+/** Returns a generator of numbers from 0 up to 1 that repeats for the same seed. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {

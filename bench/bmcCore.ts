@@ -11,23 +11,23 @@ const caller = { name: 'bench', role: 'admin' } as const;
 const { signal: forever } = new AbortController();
 export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 
-/** The core as the service makes it, on a store in memory, and how to call it. */
+/** A core as in the service, on a store in memory. */
 export interface BenchCore {
   core: Core;
   enrol(name: string, url: string): Promise<void>;
-  /** Calls a method and waits for its end; throws when it fails, and `signal.reason` when that fires. */
+  /** Calls a method and waits for its end. Throws its error, and `signal.reason` when it fires. */
   call(node: string, method: string, args?: JsonObject, signal?: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** What a driver takes of the service's configuration. */
+/** The service's settings that the driver uses. */
 interface DriverSettings {
   connectionAttempts: number;
   connectionRetryIntervalMs: number;
   requestTimeoutMs: number;
 }
 
-/** As the service has them. */
+/** The service's defaults. */
 const SETTINGS: DriverSettings = { connectionAttempts: 5, connectionRetryIntervalMs: 4000, requestTimeoutMs: 60_000 };
 
 export async function startBenchCore(workers: number, settings: DriverSettings = SETTINGS): Promise<BenchCore> {

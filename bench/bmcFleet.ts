@@ -1,13 +1,13 @@
-// Simulated BMCs in a process of their own. Environment: COUNT, and LATENCY in milliseconds.
+// Runs simulated BMCs in their own process. Environment: COUNT, and LATENCY in ms.
 import { startFleet } from '../src/sim/index.ts';
 import { plainProfile } from '../src/sim/profiles/plain.ts';
 
-/** What the fleet tells of itself when it is asked. */
+/** The counts that the fleet sends on request. */
 export interface FleetCounts {
   requests: number;
   connections: number;
   sessions: number;
-  /** Seconds of processor time that the process has taken so far. */
+  /** Processor time of the process so far, in seconds. */
   cpu: number;
 }
 

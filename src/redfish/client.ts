@@ -1,35 +1,35 @@
 import type { JsonObject } from '../core/json.ts';
 import { pause } from '../core/waiting.ts';
 import type { BmcContext } from './bmcContext.ts';
-import type { KnownPaths } from './discovered.ts';
+import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
 import type { Authorization } from './login/account.ts';
 import { BUSY_TRIES, busyWaitMs, meansBusy } from './wire/busy.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
-import type { Exchange, RawAnswer } from './wire/request.ts';
-import { type Answer, answerError, readAnswer } from './wire/response.ts';
+import type { BmcRequest, RawResponse } from './wire/request.ts';
+import { type RedfishResponse, readResponse, responseError } from './wire/response.ts';
 
 export interface RequestOptions {
-  /** Fires when the caller wants no more; then its reason is thrown. */
+  /** Aborts the request, which throws its reason. */
   signal: AbortSignal;
   /**
-   * Called in the very tick in which a request is written, of each request and each try of it anew. When it throws, nothing
-   * is sent, and the caller gets what it threw. A log-in, which is everybody's, does not call it.
+   * Called in the tick in which each try of a request is written. When it throws, nothing is sent, and the request throws
+   * the same. Not called for a login, which serves all callers.
    */
   beforeSend?: () => void;
   headers?: Record<string, string>;
-  /** Whether it is sent without credentials. Default false. */
-  asStranger?: boolean;
-  /** What the request holds that must not show in an error. */
+  /** Whether to send no credentials. Default false. */
+  anonymous?: boolean;
+  /** Parts of the request to redact in errors. */
   secrets?: readonly string[];
 }
 
-const STRANGER: Authorization = { kind: 'none', headers: {}, release: () => {} };
+const ANONYMOUS: Authorization = { kind: 'none', headers: {}, release: () => {} };
 
 /**
- * Sends requests to one BMC with one account. Light: what is costly (connections, login, known paths) is its context's.
+ * Sends requests to one BMC with one account. Cheap to make: connections, login and discovered paths are its context's.
  *
- * Every request throws a RedfishError (`RedfishErrorKind` says which), or the signal's reason.
+ * Every request throws a RedfishError (see `RedfishErrorKind`) or the signal's reason.
  */
 export class RedfishClient {
   readonly #context: BmcContext;
@@ -50,72 +50,69 @@ export class RedfishClient {
     return this.#context.root;
   }
 
-  /** What must not show in an error or a progress: the account's password and the session's token. */
+  /** The account's password and the session's token, to redact in errors and progress. */
   get secrets(): readonly string[] {
     return this.#context.login.secrets;
   }
 
-  get known(): KnownPaths {
-    return this.#context.known;
+  get discovered(): Discovered {
+    return this.#context.discovered;
   }
 
-  /** Logs in when there is no session; the log-in reads the service root. */
+  /** Logs in when there is no session, which reads the service root. */
   async logIn(signal: AbortSignal): Promise<void> {
     await this.#context.login.logIn(this.#limits, signal);
   }
 
-  /** The document at `path`. An answer that holds none is an error of kind `failed`. */
+  /**
+   * Returns the document at `path`.
+   * @throws kind `failed` when the response has none
+   */
   async get(path: string, options: RequestOptions): Promise<JsonObject> {
-    return (await this.getAnswer(path, options)).document;
+    return (await this.getResponse(path, options)).document;
   }
 
-  /** `get`, with the headers: `If-Match` needs the ETag. */
-  async getAnswer(path: string, options: RequestOptions): Promise<Answer & { document: JsonObject }> {
-    const answer = await this.#request('GET', path, null, options);
-    if (answer.document !== null) return { ...answer, document: answer.document };
+  /** Does the same as `get`, with the headers: `If-Match` needs the ETag. */
+  async getResponse(path: string, options: RequestOptions): Promise<RedfishResponse & { document: JsonObject }> {
+    const response = await this.#request('GET', path, null, options);
+    if (response.document !== null) return { ...response, document: response.document };
     const url = this.origin + path;
-    const type = answer.headers['content-type'] ?? 'no content type';
-    throw new RedfishError(
-      'failed',
-      `HTTP GET ${url} was answered ${answer.status} without a JSON document (${type})`,
-      {
-        status: answer.status,
-        url,
-      },
-    );
+    const type = response.headers['content-type'] ?? 'no content type';
+    const message = `HTTP GET ${url} returned ${response.status} without a JSON document (${type})`;
+    throw new RedfishError('failed', message, { status: response.status, url });
   }
 
-  /** A GET whose answer may have any form, as a task monitor's has. */
-  getTaskAnswer(path: string, options: RequestOptions): Promise<Answer> {
+  /** Gets a task monitor, whose response may have any form. */
+  getMonitor(path: string, options: RequestOptions): Promise<RedfishResponse> {
     return this.#request('GET', path, null, options);
   }
 
   /** @param body null sends none */
-  post(path: string, body: JsonObject | null, options: RequestOptions): Promise<Answer> {
+  post(path: string, body: JsonObject | null, options: RequestOptions): Promise<RedfishResponse> {
     return this.#request('POST', path, body, options);
   }
 
-  patch(path: string, body: JsonObject, options: RequestOptions): Promise<Answer> {
+  patch(path: string, body: JsonObject, options: RequestOptions): Promise<RedfishResponse> {
     return this.#request('PATCH', path, body, options);
   }
 
-  delete(path: string, options: RequestOptions): Promise<Answer> {
+  delete(path: string, options: RequestOptions): Promise<RedfishResponse> {
     return this.#request('DELETE', path, null, options);
   }
 
   async #request(
-    method: Exchange['method'],
+    method: BmcRequest['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
-  ): Promise<Answer> {
+  ): Promise<RedfishResponse> {
     const url = this.origin + path;
     this.#context.active++;
     try {
       for (let tries = 1; ; tries++) {
         const raw = await this.#sendAuthorized(method, path, body, options);
-        if (raw.status < 400) return readAnswer(raw);
-        const error = answerError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
+        if (raw.status < 400) return readResponse(raw);
+        const error = responseError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
         if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
         const wait = busyWaitMs(tries, raw.headers);
         await pause(wait, options.signal);
@@ -125,16 +122,16 @@ export class RedfishClient {
     }
   }
 
-  /** Sends with the account's credentials, unless as a stranger; a session that has ended is replaced once. */
+  /** Sends with the account's credentials unless `anonymous`; replaces a session that has ended, once. */
   async #sendAuthorized(
-    method: Exchange['method'],
+    method: BmcRequest['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
-  ): Promise<RawAnswer> {
+  ): Promise<RawResponse> {
     const { login, root } = this.#context;
-    if (options.asStranger) return this.#send(method, path, body, options, STRANGER);
-    // The service root is open to everyone (DSP0266, 13.3.3).
+    if (options.anonymous) return this.#send(method, path, body, options, ANONYMOUS);
+    // The service root needs no credentials (DSP0266, 13.3.3).
     const isOpen = path === root;
     for (let tries = 1; ; tries++) {
       const authorization = await login.authorize(this.#limits, options.signal);
@@ -149,12 +146,12 @@ export class RedfishClient {
   }
 
   #send(
-    method: Exchange['method'],
+    method: BmcRequest['method'],
     path: string,
     body: JsonObject | null,
     options: RequestOptions,
     authorization: Authorization,
-  ): Promise<RawAnswer> {
+  ): Promise<RawResponse> {
     const headers: Record<string, string> = {
       accept: 'application/json',
       'odata-version': '4.0',

@@ -5,11 +5,11 @@ import { LoginCache, passwordDigest } from './login/loginCache.ts';
 import { BmcConnections, type ConnectionSettings } from './wire/connection.ts';
 import type { RequestLimits } from './wire/delivery.ts';
 
-/** A BMC, and how to talk to it. */
+/** A BMC with the account and settings for its requests. */
 export interface RedfishTarget {
   /** Scheme, host and port: `https://bmc.example:8443`. */
   origin: string;
-  /** Path of the service root, as a rule `/redfish/v1/`. */
+  /** Path of the service root, normally `/redfish/v1/`. */
   root: string;
   account: Account;
   connection: ConnectionSettings;
@@ -17,48 +17,46 @@ export interface RedfishTarget {
 }
 
 export interface RedfishClientsOptions {
-  /** Requests under way at one BMC at most, whatever the number of accounts. Default 4. */
+  /** Maximum number of concurrent requests to one BMC, whatever the number of accounts. Default 4. */
   maxConnections?: number;
   /** Receives each request that ended, for logs and metrics. */
   observe?: (exchange: BmcExchange) => void;
-  /** The monotonic clock, in milliseconds. */
+  /** The monotonic clock, in ms. */
   now?: () => number;
 }
 
 /** The clients of many BMCs, with one context per BMC and account. */
 export interface RedfishClients {
-  /** A client for `target`; those of one BMC and account share connections, session and known paths. */
+  /** Returns a client for `target`; those of one BMC and account share connections, session and discovered paths. */
   for(target: RedfishTarget): RedfishClient;
-  /** Runs `work` with a client that is not kept: its session is deleted when `work` has ended, however it ended. */
+  /** Runs `work` with a client that is not kept: its session is deleted once `work` has ended or failed. */
   once<T>(target: RedfishTarget, work: (client: RedfishClient) => Promise<T>): Promise<T>;
-  /**
-   * Deletes the session with `target` and drops what is known of it, and that its password counts as wrong. Never fails.
-   */
+  /** Deletes the session with `target`, and drops what was discovered and that its password was wrong. Never fails. */
   forget(target: RedfishTarget): Promise<void>;
-  /** The vendor of each BMC that is down (`Breaker`), as far as it is known. */
+  /** Returns the vendor of each BMC that is down (`Breaker`); null where unknown. */
   down(): (string | null)[];
-  /** Deletes every session and closes every connection. Never fails. A second call, of another who shares them, waits for the first. */
+  /** Deletes every session and closes every connection. Never fails. A second call, by another user, waits for the first. */
   close(): Promise<void>;
 }
 
 const MAX_CONNECTIONS = 4;
 
 /**
- * How long the context of a BMC and account is kept unused, in milliseconds. Another process may have removed its node, or
- * changed the password, so that no one calls `forget` here.
+ * How long the context of a BMC and account is kept unused, in ms. When another process removes its node or changes the
+ * password, no one calls `forget` here.
  */
 const UNUSED_MS = 60 * 60_000;
 
-/** The interval at which unused contexts are looked for, in milliseconds. */
+/** The interval of the search for unused contexts, in ms. */
 const SWEEP_MS = 10 * 60_000;
 
-/** Maximum number of unused sessions deleted at once: after a rotation of passwords there may be thousands. */
+/** Maximum number of sessions deleted at once: after a rotation of passwords thousands may be unused. */
 const LOGOUTS_AT_ONCE = 20;
 
-/** Makes the registry of clients. Nothing is connected until a client asks. */
+/** Makes the registry of clients. Connects to nothing until a client sends a request. */
 export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
   const { maxConnections = MAX_CONNECTIONS, observe, now = () => performance.now() } = options;
-  /** With the number of contexts over each. */
+  /** The BMCs by origin, each with the number of its contexts. */
   const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
   const contexts = new Map<string, BmcContext>();
   const logins = new LoginCache();
@@ -131,7 +129,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
       const context = contexts.get(key);
       logins.forget(target.origin, target.account);
       if (context === undefined) return;
-      context.known.forget();
+      context.discovered.forget();
       // Another node's request may be under way: it logs in again, and the session must stay known to be deleted.
       const idle = context.active === 0;
       if (idle) contexts.delete(key);
@@ -154,10 +152,10 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   };
 }
 
-/** The key of each target that is in use: the digest in it takes longer than all else that a client needs. */
+/** The keys of the targets in use: their digest costs more than the rest of a client. */
 const keys = new WeakMap<RedfishTarget, string>();
 
-/** Returns everything that tells two contexts apart, without the password in plain text. */
+/** Returns what distinguishes contexts, without the password in plain text. */
 function contextKey(target: RedfishTarget): string {
   let key = keys.get(target);
   if (key === undefined) {
@@ -173,7 +171,7 @@ function makeContextKey(target: RedfishTarget): string {
   return JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);
 }
 
-/** DSP0266 writes the service root with a slash at its end, and lets clients leave it out. */
+/** Returns the path of the service root with its final slash, which DSP0266 lets clients omit. */
 function rootOf({ root }: RedfishTarget): string {
   return root.endsWith('/') ? root : `${root}/`;
 }

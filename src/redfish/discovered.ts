@@ -2,46 +2,44 @@ import { untilAborted } from '../core/waiting.ts';
 import { RedfishError } from './errors.ts';
 
 /**
- * So long what is known is taken to hold, in milliseconds. Under a session a restart of the BMC shows by the session's end;
- * under Basic, and where a BMC has changed without a restart, its service root alone shows it. One look in so long a time
- * leaves a call that comes every few seconds at one request.
+ * How long discovered values are used before they are confirmed, in ms. With a session, a restart of the BMC shows by the
+ * session's end; with Basic, and after a change without a restart, only by the service root. Confirming so rarely leaves a
+ * call that is repeated every few seconds at one request.
  */
-const HOLDS_MS = 5 * 60_000;
-/** A BMC that gave no answer because it restarts is not back sooner, in milliseconds; before that a look shows nothing. */
-const AWAY_MS = 5000;
+const CONFIRM_AFTER_MS = 5 * 60_000;
+/** The least time that a BMC takes to restart, in ms; confirming sooner shows nothing. */
+const RESTART_MS = 5000;
 
 /**
- * What was discovered about one BMC (where the subscriptions are, which devices a system has), so that it is asked once.
- * Kept until `forget`, which a 404 on a known path and a changed service root call for, and until the BMC was away: it
- * may have come back with other firmware. After a while, and when a request got no answer, it is in doubt: then the
- * service root is looked at (`confirm`).
+ * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. They
+ * are dropped by `forget`, after a 404 on such a path or a change of the service root, and after the BMC was away, as it may
+ * have come back with other firmware. After a while, and when a request got no response, they must be confirmed.
  */
-export class KnownPaths {
-  readonly #known = new Map<string, unknown>();
+export class Discovered {
+  readonly #values = new Map<string, unknown>();
   readonly #loading = new Map<string, Promise<unknown>>();
   readonly #absences: () => number;
-  /** As counted when `#known` was last known to hold. */
+  /** The count of absences when `#values` was last valid. */
   #seenAbsences = 0;
   /** How often everything was dropped. */
   #dropped = 0;
-  /** When it is to be seen whether it still holds, by the monotonic clock. */
-  #lookAt = 0;
-  /** The look at the service root that is under way. */
-  #looking: Promise<void> | null = null;
+  /** When to confirm the values, by the monotonic clock, in ms. */
+  #confirmAt = 0;
+  #confirming: Promise<void> | null = null;
 
-  /** @param absences how often the BMC was away so far */
+  /** @param absences returns how often the BMC was away so far */
   constructor(absences: () => number) {
     this.#absences = absences;
   }
 
   /**
-   * What is known under `key`, else what `load` finds out. Concurrent callers share one load and its failure; when the
-   * caller who loads leaves, the next one loads.
+   * Returns the value of `key`, which `load` discovers when there is none. Concurrent callers share one load and its failure;
+   * when the loading caller aborts, the next one loads.
    */
   async get<T>(key: string, signal: AbortSignal, load: () => Promise<T>): Promise<T> {
     for (;;) {
       this.#dropStale();
-      if (this.#known.has(key)) return this.#known.get(key) as T;
+      if (this.#values.has(key)) return this.#values.get(key) as T;
       const loading = this.#loading.get(key);
       if (loading === undefined) break;
       try {
@@ -57,65 +55,65 @@ export class KnownPaths {
     try {
       const value = await loading;
       this.#dropStale();
-      // What was being found out when everything was dropped may be of before.
-      if (this.#dropped === dropped) this.#known.set(key, value);
+      // A value whose discovery began before everything was dropped may be stale.
+      if (this.#dropped === dropped) this.#values.set(key, value);
       return value;
     } finally {
       this.#loading.delete(key);
     }
   }
 
-  /** What is known under `key`; undefined when nothing is. */
+  /** Returns the value of `key`; undefined when there is none. */
   peek<T>(key: string): T | undefined {
     this.#dropStale();
-    return this.#known.get(key) as T | undefined;
+    return this.#values.get(key) as T | undefined;
   }
 
-  /** Replaces what is known under `key`. */
+  /** Sets the value of `key`. */
   set(key: string, value: unknown): void {
     this.#dropStale();
-    this.#known.set(key, value);
+    this.#values.set(key, value);
   }
 
-  /** The service root was read, and what is known is of the BMC that it shows. */
-  holds(): void {
-    this.#lookAt = performance.now() + HOLDS_MS;
+  /** Reports that the values belong to the BMC as its service root shows it now. */
+  confirmed(): void {
+    this.#confirmAt = performance.now() + CONFIRM_AFTER_MS;
   }
 
-  /** A request got no answer, or a session was lost: the BMC may be restarting. */
+  /** Reports that a request got no response or a session was lost: the BMC may be restarting. */
   doubt(): void {
-    this.#lookAt = Math.min(this.#lookAt, performance.now() + AWAY_MS);
+    this.#confirmAt = Math.min(this.#confirmAt, performance.now() + RESTART_MS);
   }
 
   /**
-   * Has `look` see whether what is known still holds, when that has been in doubt for a while or was last seen five minutes
-   * ago. Concurrent
-   * callers share one look and its failure; when the caller who looks leaves, the next one looks.
-   * @throws what `look` throws
+   * Runs `check` when the values have been in doubt for a while, or were last confirmed five minutes ago. Concurrent callers
+   * share one check and its failure; when the checking caller aborts, the next one checks.
+   * @param check reads the service root, and drops or confirms the values
+   * @throws whatever `check` throws
    */
-  async confirm(signal: AbortSignal, look: () => Promise<void>): Promise<void> {
+  async confirm(signal: AbortSignal, check: () => Promise<void>): Promise<void> {
     for (;;) {
       this.#dropStale();
-      if (this.#known.size === 0 || performance.now() < this.#lookAt) return;
-      if (this.#looking === null) break;
+      if (this.#values.size === 0 || performance.now() < this.#confirmAt) return;
+      if (this.#confirming === null) break;
       try {
-        return await untilAborted(this.#looking, signal);
+        return await untilAborted(this.#confirming, signal);
       } catch (error) {
         if (error instanceof RedfishError) throw error;
         signal.throwIfAborted();
       }
     }
-    this.#looking = look();
+    this.#confirming = check();
     try {
-      await this.#looking;
+      await this.#confirming;
     } finally {
-      this.#looking = null;
+      this.#confirming = null;
     }
   }
 
-  /** Drops everything: paths of a BMC that moved one have moved all, as after a change of firmware. */
+  /** Drops everything: a BMC that moved one path may have moved all, as after a change of firmware. */
   forget(): void {
-    this.#known.clear();
+    this.#values.clear();
     this.#dropped++;
   }
 

@@ -2,18 +2,18 @@ import type { JsonObject } from '../core/json.ts';
 
 /**
  * How a request to a BMC failed.
- * - `unreachable`: no connection; the request never left, or it was safe and the connection broke on every try.
- * - `timeout`: the BMC did not answer in time, and nothing can have changed by it.
- * - `busy`: too many requests to this BMC are under way here; this one was not sent.
+ * - `unreachable`: no connection; the request was never sent, or it was safe and the connection broke on every try.
+ * - `timeout`: the BMC did not respond in time, and the request cannot have changed anything.
+ * - `busy`: too many requests to this BMC are in flight here; this one was not sent.
  * - `tls`: the TLS handshake failed; nothing was sent.
  * - `auth`: the BMC refused the credentials.
- * - `not-found`: what was asked for is not at the BMC, as the BMC itself said.
- * - `unsupported`: the BMC lacks what the call needs, or it is switched off there.
- * - `refused`: the BMC answered 4xx.
- * - `failed`: the BMC answered 5xx, or what is not Redfish.
- * - `outcome-unknown`: a request that may change something was sent and got no answer.
- * - `stopped`: the caller's signal fired, and the message tells how far the work had come; `cause` is the signal's reason.
- * When the caller's signal fires, its `reason` is thrown instead of a RedfishError, where there is nothing more to tell.
+ * - `not-found`: the BMC said that the resource does not exist.
+ * - `unsupported`: the BMC lacks what the call needs, or has it switched off.
+ * - `refused`: the BMC returned 4xx.
+ * - `failed`: the BMC returned 5xx, or a response that is not Redfish.
+ * - `outcome-unknown`: a request that may change something was sent and got no response.
+ * - `stopped`: the caller's signal fired; the message says how far the work had got, and `cause` is the signal's reason.
+ * When the caller's signal fires and there is nothing to add, its `reason` is thrown instead of a RedfishError.
  */
 export type RedfishErrorKind =
   | 'unreachable'
@@ -28,18 +28,18 @@ export type RedfishErrorKind =
   | 'outcome-unknown'
   | 'stopped';
 
-/** What is known of the failed request beside its kind. */
+/** Details of a failed request. */
 export interface RedfishErrorContext {
-  /** HTTP status of the BMC's answer; 0 when there was none. */
+  /** HTTP status of the response; 0 when there was none. */
   status?: number;
-  /** Entries of `@Message.ExtendedInfo`; empty when the BMC gave none. */
+  /** Entries of `@Message.ExtendedInfo`; empty when there were none. */
   extendedInfo?: JsonObject[];
-  /** The URL that was asked; it holds no credentials. */
+  /** The requested URL, which contains no credentials. */
   url?: string;
   cause?: unknown;
 }
 
-/** What every function of this directory throws about a BMC. `message` holds no secret. */
+/** A failed request to a BMC. `message` contains no secret. */
 export class RedfishError extends Error {
   override readonly name = 'RedfishError';
   readonly kind: RedfishErrorKind;
@@ -56,12 +56,12 @@ export class RedfishError extends Error {
   }
 }
 
-/** Whether `error` is the BMC's word that a resource is not there (404 or 410). */
+/** Whether the BMC said that a resource does not exist (404 or 410). */
 export function isNotFound(error: unknown): error is RedfishError {
   return error instanceof RedfishError && (error.status === 404 || error.status === 410);
 }
 
-/** Whether the BMC answered `error` with one of `statuses`. */
+/** Whether the BMC returned one of `statuses`. */
 export function hasStatus(error: unknown, ...statuses: number[]): error is RedfishError {
   return error instanceof RedfishError && statuses.includes(error.status);
 }

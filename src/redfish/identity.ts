@@ -1,51 +1,51 @@
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import type { KnownPaths } from './discovered.ts';
+import type { Discovered } from './discovered.ts';
 import { optionalLinkPath, textOf } from './links.ts';
 
-/** What is used of the service root (DSP2046, ServiceRoot). A path is null where the BMC has no such resource. */
+/** The service root (DSP2046, ServiceRoot) as far as it is used. A path is null where the BMC has no such resource. */
 export interface ServiceRoot {
   systems: string | null;
   managers: string | null;
   eventService: string | null;
   /** The session collection. */
   sessions: string | null;
-  /** Whether sessions are linked at all, directly or by a SessionService. */
+  /** Whether sessions are linked, directly or by a SessionService. */
   hasSessions: boolean;
   vendor: string | null;
   uuid: string | null;
-  /** Of the document that was read; null where the BMC gives none. */
+  /** Null where the BMC sends none. */
   etag: string | null;
-  /** Whether it was read without credentials; some BMCs show strangers less. */
-  asStranger: boolean;
+  /** Whether it was read without credentials; some BMCs show less then. */
+  anonymous: boolean;
 }
 
-/** Under this key a conversation knows its service root. */
+/** The key of the service root in `Discovered`. */
 export const SERVICE_ROOT_KEY = 'service root';
 
-/** Keeps a service root that was read just now; drops what is known when it shows another BMC, or another firmware. */
-export function noteServiceRoot(known: KnownPaths, root: ServiceRoot): void {
-  const before = known.peek<ServiceRoot>(SERVICE_ROOT_KEY);
-  if (before !== undefined && isOther(before, root)) known.forget();
-  known.set(SERVICE_ROOT_KEY, root);
-  known.holds();
+/** Stores the current service root; drops everything else when it shows another BMC or another firmware. */
+export function recordServiceRoot(discovered: Discovered, root: ServiceRoot): void {
+  const before = discovered.peek<ServiceRoot>(SERVICE_ROOT_KEY);
+  if (before !== undefined && hasChanged(before, root)) discovered.forget();
+  discovered.set(SERVICE_ROOT_KEY, root);
+  discovered.confirmed();
 }
 
-/** Another UUID, or a changed ETag; what is not told to both readers says nothing. */
-function isOther(before: ServiceRoot, now: ServiceRoot): boolean {
-  if (before.asStranger === now.asStranger) return before.uuid !== now.uuid || before.etag !== now.etag;
+/** Whether the UUID or the ETag has changed, of which only what both readers see is compared. */
+function hasChanged(before: ServiceRoot, now: ServiceRoot): boolean {
+  if (before.anonymous === now.anonymous) return before.uuid !== now.uuid || before.etag !== now.etag;
   return before.uuid !== null && now.uuid !== null && before.uuid !== now.uuid;
 }
 
 /**
  * Reads a service root's document.
  * @param etag of the header; null when there was none
- * @param asStranger whether it was read without credentials
+ * @param anonymous whether it was read without credentials
  */
 export function readServiceRoot(
   document: JsonObject,
   etag: string | null,
   origin: string,
-  asStranger: boolean,
+  anonymous: boolean,
 ): ServiceRoot {
   const links = isJsonObject(document.Links) ? document.Links : {};
   const sessions = optionalLinkPath(links.Sessions, origin);
@@ -58,6 +58,6 @@ export function readServiceRoot(
     vendor: textOf(document, 'Vendor'),
     uuid: textOf(document, 'UUID'),
     etag: etag ?? textOf(document, '@odata.etag'),
-    asStranger,
+    anonymous,
   };
 }

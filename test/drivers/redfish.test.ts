@@ -85,7 +85,7 @@ test('every recorded property is there, and those of this service are described'
 const validate = (driverInfo: JsonObject) => () =>
   redfish.vendorInterfaces[0].validate?.(nodeOf('redfish', driverInfo));
 
-test('a missing address is told in Ironic’s words', () => {
+test('a missing address is reported in Ironic’s words', () => {
   expect(validate({})).toThrow(
     `Missing the following Redfish properties in node ${UUID} driver_info: ['redfish_address']`,
   );
@@ -107,22 +107,25 @@ test.each([
   ['redfish_connection_attempts', 0],
   ['redfish_request_timeout', 'soon'],
   ['redfish_keep_alive', 'perhaps'],
-] satisfies [string, JsonObject[string]][])('a bad %s (%j) is told with its key, and no secret', (key, value) => {
-  let error: unknown;
-  try {
-    validate({ redfish_address: 'https://bmc', [key]: value })();
-  } catch (thrown) {
-    error = thrown;
-  }
-  expect(error).toMatchObject({
-    kind: 'invalid_argument',
-    violations: [{ field: `driver_info.${key}`, description: expect.any(String) }],
-    message: expect.stringContaining(key),
-  });
-  expect(String(error)).not.toContain('secret');
-});
+] satisfies [string, JsonObject[string]][])(
+  'an invalid %s (%j) is reported with its key and without secrets',
+  (key, value) => {
+    let error: unknown;
+    try {
+      validate({ redfish_address: 'https://bmc', [key]: value })();
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({
+      kind: 'invalid_argument',
+      violations: [{ field: `driver_info.${key}`, description: expect.any(String) }],
+      message: expect.stringContaining(key),
+    });
+    expect(String(error)).not.toContain('secret');
+  },
+);
 
-test('all that is wrong is told at once', () => {
+test('all invalid keys are reported at once', () => {
   expect(validate({ redfish_address: 'https://bmc', redfish_auth_type: 'x', redfish_keep_alive: 'x' })).toThrow(
     /redfish_auth_type.*redfish_keep_alive/,
   );
@@ -138,7 +141,7 @@ test.each([
     redfish_request_timeout: '2.5',
     deploy_kernel: 'x',
   },
-] as JsonObject[])('driver_info %j is fine', (driverInfo) => {
+] as JsonObject[])('driver_info %j is valid', (driverInfo) => {
   expect(validate(driverInfo)).not.toThrow();
 });
 
@@ -148,7 +151,7 @@ test.each(['tape', '', 'CD', 5, 'toString'])('the boot device %j is refused at t
   );
 });
 
-test('eject_vmedia names each device and what became of it, and reports how far it is', async () => {
+test('eject_vmedia returns the outcome of each device, and reports progress', async () => {
   const bmc = await startBmc();
   const method = methodOf(redfish, 'eject_vmedia');
   const { task, progress } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
@@ -168,7 +171,7 @@ test('eject_vmedia names each device and what became of it, and reports how far 
   );
 });
 
-test('eject_vmedia reports how far the BMC’s task is as a fraction of all devices', async () => {
+test('eject_vmedia reports the progress of the BMC’s task as a fraction of all devices', async () => {
   const habits = { polls: 3, retryAfter: 0 };
   const bmc = await startBmc({ quirks: [withTasks('quick-tasks', 'every change is a task of four steps', habits)] });
   const method = methodOf(redfish, 'eject_vmedia');
@@ -186,14 +189,14 @@ test.each([
   ['dvd', ['CD1']],
   ['usb', ['Floppy1']],
   ['floppy', ['Floppy1']],
-])('boot device %s ejects %j of the only system, whose id need not be given', async (device, ids) => {
+])('boot device %s ejects %j of the only system, without its id', async (device, ids) => {
   const bmc = await startBmc();
   const method = methodOf(redfish, 'eject_vmedia');
   const result = await method.run(taskOn(nodeOf('redfish', account(bmc))).task, method.parse({ boot_device: device }));
   expect((result as { devices: { id: string }[] }).devices.map(({ id }) => id)).toEqual(ids);
 });
 
-test('a cancelled eject_vmedia stays cancelled, and tells whether the eject had been sent and what was found', async () => {
+test('a cancelled eject_vmedia is reported as cancelled, with whether the eject was sent and what was found', async () => {
   const bmc = await startBmc();
   const method = methodOf(redfish, 'eject_vmedia');
   const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
@@ -205,12 +208,12 @@ test('a cancelled eject_vmedia stays cancelled, and tells whether the eject had 
   const error = await running;
   expect(error.kind).toBe('cancelled');
   expect(error.message).toBe(
-    'Job 7 was cancelled by someone: CD1: its eject was sent and had no answer yet, so its outcome is unknown; ' +
-      'it still holds an image',
+    'Job 7 was cancelled by someone: CD1: its eject was sent and had no response yet, so its outcome is unknown; ' +
+      'it still contains an image',
   );
 });
 
-test('a BMC without virtual media says so', async () => {
+test('a BMC without virtual media is reported as that', async () => {
   const bmc = await startBmc();
   const { VirtualMedia: _, ...system } = bmc.documents.get(SYSTEM)!;
   bmc.documents.set(SYSTEM, system);
@@ -221,7 +224,7 @@ test('a BMC without virtual media says so', async () => {
   expect(error.message).toContain('no virtual media');
 });
 
-test('a BMC with several systems asks for redfish_system_id', async () => {
+test('a BMC with several systems requires redfish_system_id', async () => {
   const bmc = await startBmc();
   bmc.documents.addMember('/redfish/v1/Systems/2', { '@odata.id': '/redfish/v1/Systems/2', Id: '2' });
   const method = methodOf(redfish, 'eject_vmedia');
@@ -266,7 +269,7 @@ test('discover names its own arguments when one is wrong', async () => {
   expect(() => method.parse({})).toThrow(/address/);
 });
 
-test('a node whose driver_info goes takes its session along', async () => {
+test('the session of a replaced driver_info is deleted', async () => {
   const bmc = await startBmc();
   const node = nodeOf('redfish', account(bmc));
   const hardware = createRedfishHardwareType({ settings, log });
@@ -278,7 +281,7 @@ test('a node whose driver_info goes takes its session along', async () => {
   await hardware.release?.(nodeOf('redfish'));
 });
 
-test('closing ends every session, and the log holds no secret', async () => {
+test('closing deletes every session, and the log contains no secret', async () => {
   const bmc = await startBmc({ accounts: { operator: 'open-sesame' } });
   const hardware = createRedfishHardwareType({ settings, log });
   const node = nodeOf('redfish', {

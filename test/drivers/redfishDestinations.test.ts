@@ -48,7 +48,7 @@ function call(hardwareType: HardwareType, name: string, args: JsonObject): Promi
 const BY_DEFAULT = { allow: [], deny: [] };
 const LOOPBACK = { allow: ['127.0.0.0/8'], deny: [] };
 
-test('create_subscription to a denied address is refused before the BMC is asked, on a node whose BMC is there', async () => {
+test('create_subscription to a denied address is refused before anything is sent to a reachable BMC', async () => {
   const hardwareType = redfish(BY_DEFAULT);
   for (const key of ['Destination', 'destination']) {
     await expect(
@@ -77,7 +77,7 @@ test('discover of a denied address is refused before anything is connected', asy
   );
 });
 
-test('discover connects to the address that was checked, whatever the name leads to later', async () => {
+test('discover connects to the address that was checked, whatever the name resolves to later', async () => {
   const asked: string[] = [];
   const lookup: Lookup = async (host) => {
     asked.push(host);
@@ -115,7 +115,7 @@ test('discover over TLS checks the certificate against the name, not against the
   }
 });
 
-test('discover of a name that nobody knows tells so', async () => {
+test('discover of an unknown name is reported as that', async () => {
   const lookup: Lookup = async () => {
     throw new Error('ENOTFOUND');
   };
@@ -129,18 +129,22 @@ test('discover of a name that nobody knows tells so', async () => {
 test.each([
   ['create_subscription', { Destination: 'https://listener.example/events' }],
   ['discover', { address: 'bmc.example' }],
-])('%s that is cancelled while the resolver does not respond ends at once', async (name, args) => {
-  const asked = Promise.withResolvers<void>();
-  const hardwareType = redfish(LOOPBACK, () => {
-    asked.resolve();
-    return new Promise<never>(() => {});
-  });
-  const method = methodOf(hardwareType, name);
-  const info = { redfish_address: fleet.bmcs[0]!.url };
-  const { task, abort } = taskOn(nodeOf('redfish', info));
-  const run = method.run(task, method.parse(args));
-  await asked.promise;
-  abort.abort(new Error('cancelled'));
-  await expect(run).rejects.toThrow('cancelled');
-  expect(fleet.bmcs[0]!.requestCount).toBe(0);
-});
+])(
+  '%s that is cancelled while the resolver does not respond ends at once',
+  async (name, args) => {
+    const asked = Promise.withResolvers<void>();
+    const hardwareType = redfish(LOOPBACK, () => {
+      asked.resolve();
+      return new Promise<never>(() => {});
+    });
+    const method = methodOf(hardwareType, name);
+    const info = { redfish_address: fleet.bmcs[0]!.url };
+    const { task, abort } = taskOn(nodeOf('redfish', info));
+    const run = method.run(task, method.parse(args));
+    await asked.promise;
+    abort.abort(new Error('cancelled'));
+    await expect(run).rejects.toThrow('cancelled');
+    expect(fleet.bmcs[0]!.requestCount).toBe(0);
+  },
+  4000,
+);

@@ -67,7 +67,7 @@ test('images are ejected at a BMC that serves one request at once', async () => 
   expect(first!.devices.map(({ outcome }) => outcome)).toContain('ejected');
 });
 
-test('a 503 to a request that is alone is the BMC’s own, and is told at once', async () => {
+test('a 503 to the only request in flight is reported at once', async () => {
   await using machine = await start(1);
   const { bmc } = machine;
   await machine.onAll('get_all_subscriptions');

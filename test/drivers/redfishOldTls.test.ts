@@ -6,7 +6,7 @@ import { tls10 } from '../../src/sim/quirks/oldTls.ts';
 import { selfSigned } from '../sim/selfSigned.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
-test('a BMC that speaks TLS 1.0 alone is refused with the key to set, and a call on it succeeds when that is set', async () => {
+test('a BMC with only TLS 1.0 is refused with the key to set, and a call succeeds once it is set', async () => {
   const fleet = await startFleet({ tls: selfSigned(), quirks: [tls10] });
   const settings = {
     authType: 'auto' as const,

@@ -61,14 +61,14 @@ function list(node = 'n') {
 
 const users = () => bmc.sessions.map(({ userName }) => userName);
 
-test('a node that is deleted takes its session along', async () => {
+test('the session of a deleted node is deleted', async () => {
   await list();
   expect(users()).toEqual(['u']);
   await core.nodes.delete('n', caller, signal);
   expect(users()).toEqual([]);
 });
 
-test('changed credentials end the session of the old ones, and the next call logs in with the new', async () => {
+test('changed credentials delete the old session, and the next call logs in with the new ones', async () => {
   await list();
   const change = { redfish_username: 'other', redfish_password: 'p2' };
   await core.nodes.update('n', () => ({ driverInfo: info(change) }), caller, signal);
@@ -77,7 +77,7 @@ test('changed credentials end the session of the old ones, and the next call log
   expect(users()).toEqual(['other']);
 });
 
-test('a password that is put right is tried at once, though the wrong one is not for five minutes', async () => {
+test('a corrected password is tried at once although the wrong one is blocked for five minutes', async () => {
   await core.nodes.update('n', () => ({ driverInfo: info({ redfish_password: 'wrong' }) }), caller, signal);
   await expect(list()).rejects.toMatchObject({ kind: 'bmc_refused' });
   await expect(list()).rejects.toThrow('retry blocked');
@@ -97,7 +97,7 @@ test('a wrong password that was changed, and changed back when the BMC knows it,
   expect(logIns()).toBe(before + 1);
 });
 
-test('two nodes behind one BMC share its session; one that goes leaves the other able to work', async () => {
+test('two nodes behind one BMC share its session, which outlives the deletion of one', async () => {
   await core.nodes.create({ name: 'm', driver: 'redfish', driverInfo: info() }, caller);
   await Promise.all([list('n'), list('m')]);
   expect(users()).toEqual(['u']);

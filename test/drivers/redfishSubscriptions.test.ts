@@ -50,7 +50,7 @@ async function failure(promise: Promise<unknown>): Promise<PassthruError> {
   return error as PassthruError;
 }
 
-test('get_all_subscriptions answers the collection with the recorded keys and no others', async () => {
+test('get_all_subscriptions returns the collection with the recorded keys and no others', async () => {
   expect(await call('get_all_subscriptions')).toEqual({
     '@odata.id': COLLECTION,
     '@odata.type': '#EventDestinationCollection.EventDestinationCollection',
@@ -60,12 +60,12 @@ test('get_all_subscriptions answers the collection with the recorded keys and no
   });
 });
 
-test('get_subscription answers what Ironic shows, by a text or a number', async () => {
+test('get_subscription returns what Ironic shows, for a string or a number', async () => {
   expect(await call('get_subscription', { id: '1' })).toEqual(FIRST);
   expect(await call('get_subscription', { id: 1 })).toEqual(FIRST);
 });
 
-test('get_subscription shows only what the BMC gives, and never HttpHeaders', async () => {
+test('get_subscription returns only what the BMC sends, and never HttpHeaders', async () => {
   const path = `${COLLECTION}/1`;
   bmc.documents.set(path, { '@odata.id': path, Id: '1', HttpHeaders: [{ Authorization: 'Bearer secret' }] });
   expect(await call('get_subscription', { id: '1' })).toEqual({ Id: '1' });
@@ -83,12 +83,12 @@ test.each(['get_subscription', 'delete_subscription'])(
   },
 );
 
-test('delete_subscription deletes, and answers nothing', async () => {
+test('delete_subscription deletes, and returns nothing', async () => {
   expect(await call('delete_subscription', { id: '4' })).toBeUndefined();
   expect(bmc.documents.get(`${COLLECTION}/4`)).toBeUndefined();
 });
 
-test('a delete that fails is not told as a subscription that is gone', async () => {
+test('a failed delete is not reported as a missing subscription', async () => {
   bmc.faults.add({ kind: 'status', status: 503, match: { method: 'DELETE', path: `${COLLECTION}/*` } });
   const error = await failure(call('delete_subscription', { id: '4' }));
   expect(error.kind).toBe('bmc_failed');
@@ -96,7 +96,7 @@ test('a delete that fails is not told as a subscription that is gone', async () 
   expect(error.message).toContain('Redfish delete_subscription failed for subscription 4');
 });
 
-test.each(['get_subscription', 'delete_subscription'])('%s without an id says so, in Ironic’s words', async (name) => {
+test.each(['get_subscription', 'delete_subscription'])('%s without an id fails in Ironic’s words', async (name) => {
   for (const args of [{}, { id: null }, { id: '' }] as JsonObject[]) {
     const error = await failure(call(name, args));
     expect(error).toMatchObject({ kind: 'invalid_argument', message: "id can't be None" });
@@ -113,7 +113,7 @@ test.each(['a/b', '..', '../Systems', 'a?b', 'a#b', 'a%2fb', 'a%252fb', 'a\\b'])
   },
 );
 
-test('create_subscription sends what was given and Ironic’s defaults, and answers the subscription', async () => {
+test('create_subscription sends the given properties and Ironic’s defaults, and returns the subscription', async () => {
   const created = await call('create_subscription', { Destination: 'https://ev.example/x' });
   expect(created).toEqual({
     Context: '',
@@ -130,7 +130,7 @@ test('create_subscription sends what was given and Ironic’s defaults, and answ
   });
 });
 
-test('create_subscription takes destination as well, and all that Ironic takes', async () => {
+test('create_subscription accepts destination too, and all that Ironic accepts', async () => {
   await call('create_subscription', {
     destination: 'https://ev.example/x',
     Context: 'mine',
@@ -228,7 +228,7 @@ test('a second subscription to one destination is refused with the id of the fir
   expect(error.bmc).toEqual({ status: 400, extendedInfo: body.error['@Message.ExtendedInfo'] });
 });
 
-test('with if_exists "return" a subscription with the same Destination and Context is answered, and none is made', async () => {
+test('with if_exists "return" a subscription with the same Destination and Context is returned, and none is created', async () => {
   const args = { Destination: 'https://ev.example/x', Context: 'mine', if_exists: 'return' };
   const made = await call('create_subscription', args);
   const before = bmc.requestCount;
@@ -238,14 +238,14 @@ test('with if_exists "return" a subscription with the same Destination and Conte
   expect(await call('create_subscription', { ...args, Context: 'theirs' })).toMatchObject({ Id: '6' });
 });
 
-test('with if_exists "return" a create whose answer is lost answers what it has made', async () => {
+test('with if_exists "return" a create whose response is lost returns what it has created', async () => {
   await call('get_all_subscriptions');
   bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST' }, times: 1 });
   const made = await call('create_subscription', { Destination: 'https://ev.example/x', if_exists: 'return' });
   expect(made).toMatchObject({ Id: '5', Destination: 'https://ev.example/x' });
 });
 
-test('with if_exists "return" one to the same destination with another context is refused with its id (iLO)', async () => {
+test('with if_exists "return" a different context at the same destination is refused with the id (iLO)', async () => {
   await call('create_subscription', { Destination: 'https://ev.example/x', Context: 'theirs' });
   bmc.faults.add({
     kind: 'status',
@@ -259,7 +259,7 @@ test('with if_exists "return" one to the same destination with another context i
   expect(error.message).toContain('with the id 5');
 });
 
-test('if_exists is described in the schema, never sent, and refused when it is another word', async () => {
+test('if_exists is described in the schema, never sent, and refused with other values', async () => {
   const schema = methodOf(redfish, 'create_subscription').argumentsSchema as { properties: Record<string, JsonObject> };
   expect(schema.properties.if_exists).toMatchObject({ enum: ['refuse', 'return'], default: 'refuse' });
   await call('create_subscription', { Destination: 'https://ev.example/x', if_exists: 'refuse' });
@@ -269,7 +269,7 @@ test('if_exists is described in the schema, never sent, and refused when it is a
   ).toBe('invalid_argument');
 });
 
-test('header values that the BMC quotes in a refusal do not show', async () => {
+test('header values that the BMC quotes in a refusal are redacted', async () => {
   const entry = { MessageId: 'Base.1.8.PropertyValueError', Message: "The value 'Bearer abc' is wrong" };
   bmc.faults.add({
     kind: 'status',
@@ -282,7 +282,7 @@ test('header values that the BMC quotes in a refusal do not show', async () => {
   expect(JSON.stringify([error.message, error.bmc])).not.toContain('Bearer abc');
 });
 
-test('in the steady state get, list, create and delete ask the BMC once each, over one connection', async () => {
+test('in the steady state get, list, create and delete cost one request each, over one connection', async () => {
   await call('get_all_subscriptions');
   const start = bmc.requestCount;
   await call('get_subscription', { id: '1' });
@@ -294,7 +294,7 @@ test('in the steady state get, list, create and delete ask the BMC once each, ov
   expect(bmc.requests.filter(({ path }) => path.includes('Sessions'))).toHaveLength(1);
 });
 
-test('a BMC that is down is told in Ironic’s words', async () => {
+test('a BMC that is down is reported in Ironic’s words', async () => {
   await fleet.close();
   const error = await failure(call('get_all_subscriptions'));
   expect(error.kind).toBe('bmc_unreachable');
@@ -303,13 +303,13 @@ test('a BMC that is down is told in Ironic’s words', async () => {
   );
 });
 
-test('a BMC that has been down for a while is told at once, since when and until when', async () => {
+test('a BMC that has been down for a while is reported at once, with since when and until when', async () => {
   await fleet.close();
   for (let i = 0; i < 5; i++) await failure(call('get_all_subscriptions'));
   const error = await failure(call('delete_subscription', { id: '1' }));
   expect(error.kind).toBe('bmc_unreachable');
   expect(error.message).toMatch(
-    /^Redfish connection failed for node 22222222-.*not answered since \d{4}-.*tried again in \d+ s/,
+    /^Redfish connection failed for node 22222222-.*not responded since \d{4}-.*next try in \d+ s/,
   );
 });
 
@@ -320,7 +320,7 @@ test('a BMC that hangs ends the call at the node’s own timeout', async () => {
   expect(error.kind).toBe('bmc_timeout');
 });
 
-test('a create whose answer is lost says what was found', async () => {
+test('a create whose response is lost reports what was found', async () => {
   await call('get_all_subscriptions');
   bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST' }, times: 1 });
   const error = await failure(call('create_subscription', { Destination: 'https://ev.example/x' }));
@@ -328,7 +328,7 @@ test('a create whose answer is lost says what was found', async () => {
   expect(error.message).toMatch(/now: 5/);
 });
 
-test('a call whose signal has fired ends with its reason', async () => {
+test("an aborted call ends with the signal's reason", async () => {
   const method = methodOf(redfish, 'get_all_subscriptions');
   const { task, abort } = taskOn(nodeOf('redfish', info));
   await call('get_all_subscriptions');

@@ -95,7 +95,7 @@ describe('the log', () => {
     await observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions', undefined, {
       'X-OpenStack-Request-ID': other,
     });
-    const asked = observed.lines.filter((line) => line.msg === 'asked a BMC');
+    const asked = observed.lines.filter((line) => line.msg === 'BMC request');
     expect(asked.length).toBeGreaterThan(0);
     for (const line of asked) expect(line).toMatchObject({ request_id: other });
   });

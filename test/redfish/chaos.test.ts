@@ -4,7 +4,7 @@ import { runChaos } from '../../bench/bmcChaos.ts';
 /** CHAOS_SEED tries another course of events. */
 const SEED = Number(process.env.CHAOS_SEED ?? 7);
 
-test('with a tenth of its requests failing, 50 BMCs end 1,000 calls with done, or a true account of their outcome', async () => {
+test('1,000 calls on 50 BMCs that fail a tenth of their requests succeed or report their outcome truly', async () => {
   const report = await runChaos(SEED);
   expect(report.calls).toBe(1000);
   expect(report.untrue).toEqual([]);

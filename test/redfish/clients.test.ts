@@ -20,7 +20,7 @@ async function startBmc() {
   return fleet.bmcs[0]!;
 }
 
-test('a BMC that was not used for an hour is logged out of, and logged in to again when it is', async () => {
+test('the session of a BMC unused for an hour is deleted, and the next request logs in again', async () => {
   const bmc = await startBmc();
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   let now = 0;
@@ -59,7 +59,7 @@ test('thousands of unused sessions are deleted a few at a time', async () => {
   await clients.close();
 });
 
-test('a BMC that was down and is no longer asked does not count as down for good', async () => {
+test('a BMC that was down and is no longer used stops counting as down', async () => {
   const bmc = await startBmc();
   const { url } = bmc;
   await fleet?.close();

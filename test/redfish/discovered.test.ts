@@ -43,7 +43,7 @@ function asks(bmc: SimulatedBmc): () => string[] {
   };
 }
 
-test('a session that has ended by itself costs a log-in and a look at the service root; what is known stays', async () => {
+test('a session that timed out costs a login and a read of the service root; discovered paths are kept', async () => {
   const { bmc, list, asked } = await known();
   bmc.expireSessions();
   await list();
@@ -56,7 +56,7 @@ test('a session that has ended by itself costs a log-in and a look at the servic
 test.each([
   ['UUID', { UUID: '11111111-1111-4111-8111-111111111111' }],
   ['ETag', { Name: 'Changed, and so its ETag' }],
-])('a service root whose %s has changed when a session was lost drops what is known', async (_, change) => {
+])('a service root whose %s changed when a session was lost drops discovered paths', async (_, change) => {
   const { bmc, list, asked } = await known();
   bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...change });
   await list();
@@ -67,7 +67,7 @@ test.each([
   expect(asked()).toContain(EVENT_SERVICE);
 });
 
-test('a BMC that could not be connected to and is back is asked anew where things are', async () => {
+test('the paths of a BMC that was unreachable are discovered again', async () => {
   clients = createRedfishClients();
   const script: Parameters<typeof startScriptedBmc>[0] = ({ path }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { EventService: { '@odata.id': EVENT_SERVICE } } };
@@ -130,7 +130,7 @@ test.each(
   },
 );
 
-test('a while after a request without an answer the service root is looked at, for the BMC may have restarted (Basic)', async () => {
+test('some time after a request without a response the service root is read, as the BMC may have restarted (Basic)', async () => {
   const { bmc, client, list, asked } = await known(basic);
   bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
   await expect(client.post('/redfish/v1/Anything', null, options)).rejects.toMatchObject({ kind: 'outcome-unknown' });
@@ -145,7 +145,7 @@ test('a while after a request without an answer the service root is looked at, f
   expect(asked()).toHaveLength(1);
 });
 
-test('a lost session puts what is known in doubt also where the service root is closed to strangers', async () => {
+test('a lost session puts discovered paths in doubt, also where the service root requires credentials', async () => {
   clients = createRedfishClients();
   let token = 'token-1';
   let uuid = 'before';
@@ -169,7 +169,7 @@ test('a lost session puts what is known in doubt also where the service root is 
   expect(bmc.lines()).toEqual(['GET /redfish/v1/', `GET ${EVENT_SERVICE}`, 'GET /subscriptions']);
 });
 
-test('a restart under Basic that no request met drops the known devices as well', async () => {
+test('a restart under Basic that no request noticed drops discovered devices too', async () => {
   const { bmc, client, asked } = await known(basic);
   const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
   const eject = () => ejectMedia(client, SYSTEM, { ...options, mediaTypes: null, progress: () => undefined });
@@ -181,7 +181,7 @@ test('a restart under Basic that no request met drops the known devices as well'
   expect(asked()).toContain(SYSTEM);
 });
 
-test('a service root that cannot be shown says nothing: what is known is used, and the root looked at again', async () => {
+test('a service root that cannot be read keeps discovered paths, and is read again', async () => {
   const { bmc, list, asked } = await known(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   const failing = bmc.faults.add({ kind: 'status', status: 503, match: { path: '/redfish/v1/' } });
@@ -194,7 +194,7 @@ test('a service root that cannot be shown says nothing: what is known is used, a
   expect(asked()).toHaveLength(1);
 });
 
-test('a caller who leaves while the service root is looked at leaves the look to the next', async () => {
+test('when a caller aborts while reading the service root, the next one reads it', async () => {
   const { bmc, client } = await known(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   bmc.faults.add({ kind: 'hang', times: 1, match: { path: '/redfish/v1/' } });

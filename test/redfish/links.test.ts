@@ -45,7 +45,7 @@ test.each([
   ['a%20b', '/S/a%20b'],
   ['ü', '/S/%C3%BC'],
   ['__proto__', '/S/__proto__'],
-])('the id %j is asked for at %s', (id, path) => {
+])('the id %j is requested at %s', (id, path) => {
   expect(memberPath('/S', id)).toBe(path);
   expect(memberPath('/S/', id)).toBe(path);
 });
@@ -68,7 +68,7 @@ test.each(['https://other.example/redfish/v1', '//other.example/redfish', 'redfi
   },
 );
 
-test('a Location counts by its path, whatever host the BMC takes itself for', () => {
+test('only the path of a Location counts, whatever host it names', () => {
   expect(locationPath('https://10.0.0.5/redfish/v1/S/1')).toBe('/redfish/v1/S/1');
   expect(locationPath('/redfish/v1/S/1')).toBe('/redfish/v1/S/1');
   expect(locationPath('//other/S')).toBeNull();

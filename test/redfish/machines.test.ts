@@ -136,13 +136,13 @@ const quirk = (name: string) => QUIRKS.get(name)!;
 test.each([
   ['no-event-service', 'has no EventService'],
   ['events-disabled', 'ServiceEnabled is false'],
-])('a BMC with %s says so', async (name, text) => {
+])('a BMC with %s fails with its reason', async (name, text) => {
   const { call } = await start({ quirks: [quirk(name)] });
   const failed = call('create_subscription', { Destination: DESTINATION });
   await expect(failed).rejects.toMatchObject({ kind: 'bmc_unsupported', message: expect.stringContaining(text) });
 });
 
-test('a machine with no virtual media anywhere says so', async () => {
+test('a machine without virtual media fails with that reason', async () => {
   const { call } = await start({ quirks: [quirk('no-virtual-media')] });
   await expect(call('eject_vmedia')).rejects.toMatchObject({
     kind: 'bmc_unsupported',
@@ -160,7 +160,7 @@ test.each(['tasks-fail', 'tasks-fail-status'])(
   },
 );
 
-test('cd is a DVD device where there is no other (Cisco UCS), and usb a device that is CD as well (GB300)', async () => {
+test('cd ejects a DVD device if there is no other (Cisco UCS), and usb a device that is also a CD (GB300)', async () => {
   const cisco = await start({ quirks: [quirk('dvd-only')] });
   expect(await cisco.call('eject_vmedia', { boot_device: 'cd' })).toMatchObject({ devices: [{ outcome: 'ejected' }] });
   const gb300 = await start({ quirks: [quirk('cd-and-usb-in-one'), quirk('several-managers')] });
@@ -179,7 +179,7 @@ test('a subscription that the BMC deleted after a restart (iLO) or a failed deli
   expect(await kindOf(call('delete_subscription', { id: second.Id! }))).toBe('subscription_not_found');
 });
 
-test('a subscription that the BMC has disabled after failed deliveries shows it (iDRAC)', async () => {
+test('a subscription that the BMC has disabled after failed deliveries shows its status (iDRAC)', async () => {
   const { bmc, call } = await start({ quirks: [quirk('failed-delivery-disables')] });
   const { Id } = await call('create_subscription', { Destination: DESTINATION });
   expect(await call('get_subscription', { id: Id! })).not.toHaveProperty('Status');
@@ -187,7 +187,7 @@ test('a subscription that the BMC has disabled after failed deliveries shows it 
   expect(await call('get_subscription', { id: Id! })).toMatchObject({ Id, Status: { State: 'Disabled' } });
 });
 
-test('defaults of ours that the BMC refuses one at a time are left out one after another', async () => {
+test('defaults that the BMC refuses one at a time are omitted one after another', async () => {
   const names = ['refuses-context', 'refuses-event-types', 'refuses-protocol'];
   const { bmc, call } = await start({ quirks: names.map(quirk) });
   expect(await call('create_subscription', { Destination: DESTINATION })).toMatchObject({ Destination: DESTINATION });
@@ -198,7 +198,7 @@ test('defaults of ours that the BMC refuses one at a time are left out one after
   await expect(failed).rejects.toMatchObject({ kind: 'bmc_refused', bmc: { status: 400 } });
 });
 
-test('a BMC out of sessions whose Basic is turned off is told as that, and blocks nobody when it has one again', async () => {
+test('a BMC out of sessions with Basic turned off is reported as that, and used again when it has a session', async () => {
   const { bmc, call } = await start({ quirks: [quirk('sessions-refused'), quirk('basic-off')] });
   const error = await call('get_all_subscriptions').catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ kind: 'bmc_refused', message: expect.stringContaining('opened no session') });
@@ -218,7 +218,7 @@ test('a BMC out of sessions whose Basic is turned off is told as that, and block
 });
 
 test.each(['etag', 'uuid'] as const)(
-  'after a restart with another %s the BMC is asked anew where things are',
+  'after a restart with another %s the BMC is asked again where things are',
   async (serviceRoot) => {
     const { bmc, call } = await start({});
     await call('get_all_subscriptions');
@@ -232,13 +232,13 @@ test.each(['etag', 'uuid'] as const)(
   },
 );
 
-test('a BMC that stalls on long-lived connections is served with keeping turned off', async () => {
+test('a BMC that stalls on long-lived connections works with keep-alive turned off', async () => {
   const { bmc, call } = await start({ quirks: [quirk('stalls-long-connections')] });
   for (let i = 0; i < 30; i++) await call('get_subscription', { id: '1' }, { redfish_keep_alive: false });
   expect(bmc.connections).toBeGreaterThan(30);
 });
 
-test('a connection that the BMC has closed meanwhile is not noticed by a caller', async () => {
+test('callers do not notice a connection that the BMC has closed meanwhile', async () => {
   const { bmc, call } = await start({ quirks: [quirk('idle-closed')] });
   for (let i = 0; i < 5; i++) {
     await call('get_subscription', { id: '1' });

@@ -4,11 +4,11 @@ import type { RedfishSettings } from '../redfish/driverInfo.ts';
 import { redfishMachines } from '../redfish/redfishHardwareType.ts';
 
 /**
- * The hardware type `idrac`: Dell machines. Its vendor interface `idrac-redfish` has the methods of `redfish`, as
- * Ironic's DracRedfishVendorPassthru adds none; what iDRAC does differently the Redfish client finds by behaviour. Ironic's
- * other interfaces for it speak WS-Man, which is not served.
+ * Makes the hardware type `idrac` for Dell machines. Its vendor interface `idrac-redfish` has the methods of `redfish`, as
+ * Ironic's DracRedfishVendorPassthru adds none; the Redfish client handles iDRAC's peculiarities by behaviour. Ironic's other
+ * interfaces for it use WS-Man, which is not supported.
  *
- * @param clients those of the hardware type `redfish`, so that nodes of either share what is known of one BMC
+ * @param clients those of the hardware type `redfish`, so that nodes of both types share the state of one BMC
  */
 export function createIdracHardwareType(clients: RedfishClients, settings: RedfishSettings): HardwareType {
   return { ...redfishMachines('idrac-redfish', clients, settings), name: 'idrac' };

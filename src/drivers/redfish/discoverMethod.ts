@@ -34,7 +34,7 @@ const discovered = z.object({
 });
 type DiscoveredSystem = z.output<typeof discovered>['systems'][number];
 
-/** The arguments and the driver_info keys whose rules they share. */
+/** Keys of driver_info, with the arguments that follow the same rules. */
 const KEYS: Record<string, string> = {
   redfish_address: 'address',
   redfish_username: 'username',
@@ -42,7 +42,7 @@ const KEYS: Record<string, string> = {
   redfish_verify_ca: 'verify_ca',
 };
 
-/** `discover`: what is behind a BMC, before any node is enrolled for it. Its session does not outlive the call. */
+/** Makes `discover`, which describes a BMC before a node is enrolled for it. Its session ends with the call. */
 export function discoverMethod(clients: RedfishClients, settings: RedfishSettings): Method<DriverTask> {
   return defineMethod({
     name: 'discover',
@@ -52,7 +52,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
       "Optional arguments: 'username', 'password', 'verify_ca' (a Boolean, or the path of a CA file or folder)",
     requireExclusiveLock: false,
     arguments: z.object({
-      address: z.string().min(1).describe('URL of the BMC; https is meant where the scheme is missing'),
+      address: z.string().min(1).describe('URL of the BMC; the scheme defaults to https'),
       username: z.string().optional(),
       password: z.string().optional(),
       verify_ca: z
@@ -67,7 +67,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         redfish_username: username,
         redfish_password: password,
         redfish_verify_ca: verify_ca,
-        // The caller waits, and is there to try again.
+        // The waiting caller can try again.
         redfish_connection_attempts: 1,
       };
       const { target } = readBmc(info, settings, {
@@ -84,7 +84,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
   });
 }
 
-/** `target` with the addresses that its name has now, which are allowed; a connection that follows asks no resolver again. */
+/** Adds the current addresses of the target's name, all of them allowed, so that connections do not resolve it again. */
 async function pin(
   target: RedfishTarget,
   { destinations }: RedfishSettings,

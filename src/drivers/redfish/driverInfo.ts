@@ -7,29 +7,29 @@ import type { Node } from '../../core/node.ts';
 import type { Destinations } from '../../net/destinations.ts';
 import { type AuthType, ciphersFault, pathFault, type RedfishTarget } from '../../redfish/index.ts';
 
-/** The service's own settings, which a node may override in its driver_info. */
+/** The service's settings, which a node may override in its driver_info. */
 export interface RedfishSettings {
   authType: AuthType;
-  /** How often a connection is tried in all. */
+  /** Maximum number of connection attempts. */
   connectionAttempts: number;
-  /** Milliseconds between two of them. */
+  /** The time between two attempts, in ms. */
   connectionRetryIntervalMs: number;
-  /** Milliseconds for one request to a BMC. */
+  /** Time limit of one request to a BMC, in ms. */
   requestTimeoutMs: number;
-  /** Whether requests say under which reservation they are sent, for the simulated BMCs of a test. Default false. */
+  /** Whether requests carry the fence of their reservation, for the simulated BMCs of tests. Default false. */
   fenceHeader?: boolean;
-  /** Where a subscription and `discover` may lead. Default anywhere. */
+  /** Where subscriptions and `discover` may lead. Default: anywhere. */
   destinations?: Destinations;
 }
 
-/** What driver_info says of a machine. */
+/** The BMC and system that driver_info describes. */
 export interface NodeBmc {
   target: RedfishTarget;
   /** Path of the ComputerSystem; null to use the BMC's only one. */
   systemPath: string | null;
 }
 
-/** What is wrong with a value, to be told after its key. */
+/** An invalid value; `description` follows its key in an error. */
 class Fault {
   readonly description: string;
   constructor(description: string) {
@@ -39,8 +39,7 @@ class Fault {
 
 /**
  * Reads a node's driver_info.
- * @throws kind `invalid_argument` that names every key that is wrong; the missing address is worded as Ironic does
- *   (recorded: "redfish_address missing")
+ * @throws kind `invalid_argument` with every invalid key; a missing address is worded as Ironic does (recorded: "redfish_address missing")
  */
 export function readDriverInfo(node: Node, settings: RedfishSettings): NodeBmc {
   const address = node.driverInfo.redfish_address;
@@ -55,9 +54,7 @@ export function readDriverInfo(node: Node, settings: RedfishSettings): NodeBmc {
   });
 }
 
-/**
- * `readDriverInfo` for calls: what was read of a driver_info is read once, as long as the core gives the same object for it.
- */
+/** Returns a `readDriverInfo` for calls, which reads each object of driver_info once. */
 export function driverInfoReader(settings: RedfishSettings): (node: Node) => NodeBmc {
   const read = new WeakMap<JsonObject, NodeBmc>();
   return (node) => {
@@ -72,8 +69,8 @@ export function driverInfoReader(settings: RedfishSettings): (node: Node) => Nod
 
 /**
  * Reads Ironic's keys of `info`.
- * @param wording how a key is named as a violation's field, and how the faults are introduced
- * @throws kind `invalid_argument` that names every key that is wrong
+ * @param wording makes a violation's field of a key, and the message of all faults
+ * @throws kind `invalid_argument` with every invalid key
  */
 export function readBmc(
   info: JsonObject,
@@ -124,7 +121,7 @@ export function readBmc(
   return bmc;
 }
 
-/** Where Redfish begins when the address has no path of its own. */
+/** The service root of an address without a path. */
 const ROOT = '/redfish/v1/';
 
 function parseAddress(value: Json): { origin: string; root: string } | Fault {
@@ -134,13 +131,13 @@ function parseAddress(value: Json): { origin: string; root: string } | Fault {
   const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
   if (protocol !== 'https:' && protocol !== 'http:') return new Fault('must begin with https:// or http://');
   if (username !== '' || password !== '') {
-    return new Fault('must hold no credentials; give redfish_username and redfish_password');
+    return new Fault('must not contain credentials; use redfish_username and redfish_password');
   }
-  if (search !== '' || hash !== '') return new Fault('must hold no query and no fragment');
+  if (search !== '' || hash !== '') return new Fault('must not contain a query or a fragment');
   return { origin, root: pathname === '/' ? ROOT : pathname };
 }
 
-/** Ironic's client reads `--driver-info redfish_password=1234` as a number. */
+/** Reads a string, or a number: Ironic's client sends one for `--driver-info redfish_password=1234`. */
 function parseText(value: Json): string | Fault {
   if (typeof value === 'string') return value;
   return typeof value === 'number' ? String(value) : new Fault('must be a string');
@@ -161,7 +158,7 @@ function parseBoolean(value: Json): boolean | Fault {
 function parseVerifyCa(value: Json): boolean | string | Fault {
   const flag = parseBoolean(value);
   if (!(flag instanceof Fault)) return flag;
-  const fault = new Fault('must be true, false, or the path of a CA file or of a folder of them that is there');
+  const fault = new Fault('must be true, false, or the path of an existing CA file or folder of CA files');
   if (typeof value !== 'string' || value.includes('\0')) return fault;
   const found = statSync(value, { throwIfNoEntry: false });
   return found?.isFile() || found?.isDirectory() ? value : fault;
@@ -188,19 +185,19 @@ const TLS_VERSIONS = new Map<string, SecureVersion>([
 function parseCiphers(value: Json): string | Fault {
   if (typeof value !== 'string') return new Fault('must be a string');
   const fault = ciphersFault(value);
-  return fault === null ? value : new Fault(`must be a list of ciphers as OpenSSL has them: ${fault}`);
+  return fault === null ? value : new Fault(`must be a cipher list in OpenSSL's format: ${fault}`);
 }
 
 function parseSeconds(value: Json): number | Fault {
   const seconds = Number(value);
-  const right = typeof value !== 'boolean' && seconds >= 0.1 && seconds <= 3600;
-  return right ? Math.round(seconds * 1000) : new Fault('must be a number of seconds from 0.1 to 3600');
+  const valid = typeof value !== 'boolean' && seconds >= 0.1 && seconds <= 3600;
+  return valid ? Math.round(seconds * 1000) : new Fault('must be a number of seconds from 0.1 to 3600');
 }
 
 function parseAttempts(value: Json): number | Fault {
   const attempts = Number(value);
-  const right = typeof value !== 'boolean' && Number.isInteger(attempts) && attempts >= 1 && attempts <= 100;
-  return right ? attempts : new Fault('must be a whole number from 1 to 100');
+  const valid = typeof value !== 'boolean' && Number.isInteger(attempts) && attempts >= 1 && attempts <= 100;
+  return valid ? attempts : new Fault('must be a whole number from 1 to 100');
 }
 
 function parseSystemId(value: Json): string | Fault {

@@ -7,14 +7,11 @@ import { ejectMedia } from '../../redfish/index.ts';
 import { toBmcError } from './errors.ts';
 import type { AccessNode } from './nodeAccess.ts';
 
-/**
- * Redfish's media types of each boot device that Ironic has. `cd` takes in DVD drives, for some machines (Cisco UCS) have
- * no other.
- */
+/** Redfish's media types for Ironic's boot devices. `cd` includes DVD drives: some machines (Cisco UCS) have no others. */
 const MEDIA_TYPES = { cd: ['CD', 'DVD'], dvd: ['DVD'], usb: ['USBStick'], floppy: ['Floppy'] } as const;
 const DEVICES = Object.keys(MEDIA_TYPES) as (keyof typeof MEDIA_TYPES)[];
 
-/** `eject_vmedia`, with the recorded verbs and description ("node methods by name"). */
+/** Makes `eject_vmedia`, with the recorded verbs and description ("node methods by name"). */
 export function ejectMethod(access: AccessNode): Method<NodeTask> {
   return defineMethod({
     name: 'eject_vmedia',
@@ -30,7 +27,7 @@ export function ejectMethod(access: AccessNode): Method<NodeTask> {
             `Boot device ${pythonText(input as Json).slice(0, 80)} is not a valid value, allowed values ${DEVICES.join(', ')}`,
         })
         .optional()
-        .describe('The device to eject; all that hold an image when absent'),
+        .describe('The device to eject. Default: all that contain an image'),
     }),
     result: z.object({
       devices: z.array(
@@ -40,7 +37,7 @@ export function ejectMethod(access: AccessNode): Method<NodeTask> {
           media_types: z.array(z.string()),
           outcome: z
             .enum(['ejected', 'empty', 'skipped'])
-            .describe('empty: it held no image; skipped: the BMC offers no way to eject it'),
+            .describe('empty: it contained no image; skipped: the BMC does not support ejecting it'),
         }),
       ),
     }),

@@ -16,17 +16,17 @@ const KINDS: Record<RedfishErrorKind, ErrorKind> = {
 };
 
 /**
- * What a failed conversation with a BMC means to the caller, worded as Ironic does (recorded: "BMC unreachable",
- * "get_subscription absent"). What is no RedfishError (an abort's reason, a PassthruError, a defect) comes back as it is.
+ * Maps a RedfishError to the caller's error, worded as Ironic does (recorded: "BMC unreachable", "get_subscription absent").
+ * Returns other errors (an abort's reason, a PassthruError, a defect) unchanged.
  *
- * @param subject whose BMC it is: `node UUID`, or an address
- * @param failed what failed, for example `Failed to create subscription on node UUID`; null to tell only the BMC's answer
+ * @param subject the owner of the BMC: `node UUID`, or an address
+ * @param failed what failed, for example `Failed to create subscription on node UUID`; null to report only the BMC's error
  * @param kind replaces the kind that follows from the error
  */
 export function toBmcError(error: unknown, subject: string, failed: string | null = null, kind?: ErrorKind): unknown {
   if (!(error instanceof RedfishError)) return error;
   if (error.kind === 'stopped' && error.cause instanceof PassthruError) {
-    // Why it was stopped stays what it is: a cancel, a deadline, a shutdown.
+    // Keeps the reason: a cancel, a deadline, a shutdown.
     return new PassthruError(error.cause.kind, `${error.cause.message}: ${error.message}`, { cause: error });
   }
   return new PassthruError(kind ?? KINDS[error.kind], describe(error, subject, failed), {
@@ -42,9 +42,9 @@ function describe(error: RedfishError, subject: string, failed: string | null): 
     case 'tls':
       return `Redfish connection failed for ${subject}: Unable to connect to ${url ?? 'the BMC'}. Error: ${message}`;
     case 'busy':
-      return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} was not asked. Error: ${message}`;
+      return `Redfish connection failed for ${subject}: nothing was sent to ${url ?? 'the BMC'}. Error: ${message}`;
     case 'timeout':
-      return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} did not answer. Error: ${message}`;
+      return `Redfish connection failed for ${subject}: ${url ?? 'The BMC'} did not respond. Error: ${message}`;
     default:
       return `Redfish exception occurred. Error: ${failed === null ? '' : `${failed}. Error: `}${message}`;
   }

@@ -3,23 +3,23 @@ import type { NodeTask } from '../../core/task.ts';
 import type { RedfishClient, RedfishClients, RequestOptions } from '../../redfish/index.ts';
 import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 
-/** What a method of a redfish vendor interface works with. */
+/** Access of a method to the BMC of its node. */
 export interface NodeAccess {
   client: RedfishClient;
   /** Path of the node's ComputerSystem; null to use the BMC's only one. */
   systemPath: string | null;
-  /** For every request to the BMC. */
+  /** Options of every request to the BMC. */
   options: Pick<RequestOptions, 'signal' | 'beforeSend' | 'headers'>;
-  /** `node UUID`, as Ironic's errors name it. */
+  /** `node UUID`, as in Ironic's errors. */
   subject: string;
 }
 
-/** Gives a method access to the BMC of its node. Throws kind `invalid_argument` when driver_info is wrong. */
+/** Returns the access of a call. Throws kind `invalid_argument` when driver_info is invalid. */
 export type AccessNode = (task: NodeTask) => NodeAccess;
 
 /**
- * Access over `clients`, where the nodes of one BMC and account share a conversation.
- * @param read as `readDriverInfo`
+ * Returns access by `clients`, whose connections and session the nodes of one BMC and account share.
+ * @param read does the same as `readDriverInfo`
  */
 export function accessBy(
   clients: RedfishClients,
@@ -38,7 +38,7 @@ export function accessBy(
   };
 }
 
-/** Under which reservation a request is sent, for the simulated BMCs of a test. */
+/** Returns headers with the fence of the reservation, for the simulated BMCs of tests. */
 function fenceHeaders(node: string, fence: number): Record<string, string> {
   return { 'x-passthru-node': node, 'x-passthru-fence': String(fence) };
 }

@@ -10,28 +10,28 @@ import { subscriptionMethods } from './subscriptionMethods.ts';
 
 export interface RedfishHardwareTypeOptions {
   settings: RedfishSettings;
-  /** Gets each request to a BMC at level debug. */
+  /** Receives each request to a BMC, at level debug. */
   log: Logger;
-  /** Clients that other hardware types use too; its own by default. */
+  /** Clients to share with other hardware types; its own by default. */
   clients?: RedfishClients;
 }
 
 /**
- * Clients of BMCs whose requests are logged at level debug.
- * @param observe told of each as well
+ * Makes clients of BMCs whose requests are logged at level debug.
+ * @param observe receives each request as well
  */
 export function createLoggedClients(log: Logger, observe: (exchange: BmcExchange) => void = () => {}): RedfishClients {
   return createRedfishClients({
     observe(exchange) {
-      log.debug(exchange, 'asked a BMC');
+      log.debug(exchange, 'BMC request');
       observe(exchange);
     },
   });
 }
 
 /**
- * The hardware type `redfish`: machines whose BMC speaks Redfish (DSP0266). Nodes behind one BMC with one account share
- * its connections, its session and what is known of it.
+ * Makes the hardware type `redfish`: machines whose BMC supports Redfish (DSP0266). Nodes with the same BMC and account share
+ * connections, session and discovered paths.
  */
 export function createRedfishHardwareType(options: RedfishHardwareTypeOptions): HardwareType {
   const { settings, log, clients = createLoggedClients(log) } = options;
@@ -42,10 +42,7 @@ export function createRedfishHardwareType(options: RedfishHardwareTypeOptions): 
   };
 }
 
-/**
- * What hardware types whose BMC speaks Redfish have in common, with Redfish's methods under the vendor interface
- * `vendorInterface`.
- */
+/** Makes the common part of hardware types with Redfish, whose methods are in the vendor interface `vendorInterface`. */
 export function redfishMachines(
   vendorInterface: string,
   clients: RedfishClients,
@@ -69,7 +66,7 @@ export function redfishMachines(
       try {
         ({ target } = readDriverInfo(node, settings));
       } catch {
-        // With this driver_info no conversation was ever begun.
+        // With this driver_info nothing was ever sent.
         return;
       }
       await clients.forget(target);

@@ -4,9 +4,9 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import { EVENT_TYPES, segmentFault } from '../../redfish/index.ts';
 
 const NO_ID = "id can't be None";
-const HEADER = 'HttpHeaders: each header must be an object of a name and a text';
+const HEADER = 'HttpHeaders: each header must be an object of names and strings';
 
-/** The argument of the methods about one subscription. The missing id is worded as recorded ("delete_subscription without id"). */
+/** The argument of methods about one subscription. A missing id is worded as recorded ("delete_subscription without id"). */
 export const subscriptionId = z.object({
   id: z
     .union([z.string(), z.number()], {
@@ -21,41 +21,39 @@ export const subscriptionId = z.object({
         message: fault === NO_ID ? NO_ID : `must be the id of a subscription: ${fault}`,
       });
     })
-    .describe('The id that the BMC gave the subscription'),
+    .describe('The id of the subscription at the BMC'),
 });
 
-/** The arguments of create_subscription: Ironic's, with its words for each fault (recorded: "create_subscription …"). */
+/** The arguments of create_subscription, with Ironic's wording of each fault (recorded: "create_subscription …"). */
 export const newSubscription = z
   .object({
     Destination: uri('Destination').describe('The URL to which the BMC sends its events. Required'),
-    destination: uri('Destination').describe(
-      'The same as Destination, under the name that older help texts of Ironic had',
-    ),
+    destination: uri('Destination').describe('Alias of Destination, from older help texts of Ironic'),
     Context: z
-      .string({ error: ({ input }) => `Context ${shown(input)} is not a valid string` })
+      .string({ error: ({ input }) => `Context ${quote(input)} is not a valid string` })
       .optional()
-      .describe('A text that comes back with each event. Default ""'),
+      .describe('A string that the BMC sends with each event. Default ""'),
     Protocol: z
-      .string({ error: ({ input }) => `Protocol ${shown(input)} is not a string` })
+      .string({ error: ({ input }) => `Protocol ${quote(input)} is not a string` })
       .optional()
       .describe('The protocol of the events. Default Redfish'),
     EventTypes: z
       .array(z.string(), { error: ({ input }) => eventTypesFault(input as Json, EVENT_TYPES) })
       .optional()
       .describe(
-        'The kinds of events to send, of those that the BMC lists; where it lists none, of those of the Redfish schema. Default ["Alert"]',
+        'The types of events to send, out of those that the BMC lists, or those of the Redfish schema if it lists none. Default ["Alert"]',
       ),
     HttpHeaders: z
       .array(z.record(z.string(), z.string(), { error: HEADER }), {
-        error: ({ input }) => `HttpHeaders ${shown(input)} is not a list of headers`,
+        error: ({ input }) => `HttpHeaders ${quote(input)} is not a list of headers`,
       })
       .optional()
-      .describe('Headers that the BMC sends with each event, as a list of objects; never shown again'),
+      .describe('Headers that the BMC sends with each event, as a list of objects; never returned'),
     if_exists: z
       .enum(['refuse', 'return'])
       .default('refuse')
       .describe(
-        'With "return", a subscription with the same Destination and Context that the BMC has already is answered, and none is made. With "refuse" the call fails where the BMC takes no second one',
+        'With "return", an existing subscription with the same Destination and Context is returned, and none is created. With "refuse", the call fails where the BMC refuses a second one',
       ),
   })
   .superRefine(({ Destination, destination }, context) => {
@@ -65,26 +63,26 @@ export const newSubscription = z
       context.addIssue({
         code: 'custom',
         path: ['destination'],
-        message: 'must be the same as Destination, or left out',
+        message: 'must be the same as Destination, or omitted',
       });
     }
   });
 
-/** What is wrong with the event types, as Ironic says it. */
+/** Returns the error of invalid event types, worded as Ironic does. */
 export function eventTypesFault(types: Json, allowed: readonly string[]): string {
-  return `EventTypes ${shown(types)} is not a valid value, allowed values ${pythonText([...allowed], true)}`;
+  return `EventTypes ${quote(types)} is not a valid value, allowed values ${pythonText([...allowed], true)}`;
 }
 
-/** Texts of `headers` that must not show anywhere. */
+/** Returns the values of `headers`, which must be redacted. */
 export function headerSecrets(headers: JsonObject[]): string[] {
   return headers.flatMap((header) => Object.values(header).filter((value) => typeof value === 'string'));
 }
 
 function uri(name: string) {
   return z
-    .string({ error: ({ input }) => `${name} ${shown(input)} is not a valid URI` })
+    .string({ error: ({ input }) => `${name} ${quote(input)} is not a valid URI` })
     .superRefine((text, context) => {
-      // As Ironic checks it: a scheme and a host must be there.
+      // Ironic requires a scheme and a host.
       if (/^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]/i.test(text) && !/\s/.test(text) && URL.canParse(text)) return;
       context.addIssue({ code: 'custom', message: destinationFault(text) });
     })
@@ -92,10 +90,10 @@ function uri(name: string) {
 }
 
 function destinationFault(value: Json | undefined): string {
-  return `Destination ${shown(value)} is not a valid URI`;
+  return `Destination ${quote(value)} is not a valid URI`;
 }
 
-function shown(value: unknown): string {
+function quote(value: unknown): string {
   const text = pythonText(value as Json | undefined);
   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
 }

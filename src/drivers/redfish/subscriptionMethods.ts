@@ -17,19 +17,19 @@ import { toBmcError } from './errors.ts';
 import type { AccessNode } from './nodeAccess.ts';
 import { eventTypesFault, headerSecrets, newSubscription, subscriptionId } from './subscriptionArguments.ts';
 
-/** What Ironic shows of a subscription (recorded: "get_subscription"). HttpHeaders hold secrets and are not among it. */
+/** The members of a subscription that Ironic shows (recorded: "get_subscription"), without HttpHeaders, which are secret. */
 const subscriptionResult = z.looseObject({
-  Context: z.unknown().optional().describe('The text that comes back with each event'),
+  Context: z.unknown().optional().describe('The string that the BMC sends with each event'),
   Destination: z.unknown().optional().describe('The URL to which the BMC sends its events'),
-  EventTypes: z.unknown().optional().describe('The kinds of events that it sends'),
-  Id: z.unknown().optional().describe('The id by which to get or delete it'),
+  EventTypes: z.unknown().optional().describe('The types of events that it sends'),
+  Id: z.unknown().optional().describe('The id to get or delete it'),
   Protocol: z.unknown().optional().describe('The protocol of the events'),
   Status: z
     .unknown()
     .optional()
-    .describe('Only when the BMC has disabled the subscription, as iDRAC does after failed deliveries'),
+    .describe('Present only when the BMC has disabled the subscription, as iDRAC does after failed deliveries'),
 });
-const SHOWN = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
+const RESULT_KEYS = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
 
 const collectionResult = z.looseObject({
   Members: z.array(z.object({ '@odata.id': z.string() })).describe('A link to each subscription'),
@@ -37,8 +37,8 @@ const collectionResult = z.looseObject({
 });
 
 /**
- * The methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name").
- * @param destinations where a subscription may point; anywhere when not given
+ * Makes the methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name").
+ * @param destinations restricts where a subscription may lead; default: anywhere
  */
 export function subscriptionMethods(access: AccessNode, destinations?: Destinations): Method<NodeTask>[] {
   return [create(access, destinations), remove(access), list(access), get(access)];
@@ -62,11 +62,11 @@ function create(access: AccessNode, destinations: Destinations | undefined): Met
       try {
         if (given.EventTypes !== undefined) {
           const { eventTypes } = await getEventService(client, options);
-          refuseOtherTypes(given.EventTypes, eventTypes ?? EVENT_TYPES);
+          checkEventTypes(given.EventTypes, eventTypes ?? EVENT_TYPES);
         }
         const { HttpHeaders = [], ...rest } = given;
         const body: JsonObject = { ...rest, Destination: Destination! };
-        // Ironic leaves out an empty list as well.
+        // Ironic omits an empty list too.
         if (HttpHeaders.length > 0) body.HttpHeaders = HttpHeaders;
         const subscription = {
           Destination: Destination!,
@@ -76,7 +76,7 @@ function create(access: AccessNode, destinations: Destinations | undefined): Met
           ifExists,
         };
         const outcome = await createSubscription(client, subscription, options);
-        if (outcome.outcome !== 'exists') return shown(outcome.document);
+        if (outcome.outcome !== 'exists') return toResult(outcome.document);
         const id = outcome.id === null ? '' : `, with the id ${outcome.id}`;
         const exists = `${failed}: the BMC has a subscription to that destination already${id}`;
         throw toBmcError(outcome.error, subject, exists, 'subscription_exists');
@@ -118,7 +118,7 @@ function list(access: AccessNode): Method<NodeTask> {
         const { document, members } = await listSubscriptions(client, options);
         return {
           ...pick(document, ['@odata.id', '@odata.type', 'Name']),
-          // Links alone: a BMC that expands its members might show what they hold.
+          // Only links: where the BMC expands its members, they may contain secrets.
           Members: members.map(({ path }) => ({ '@odata.id': path })),
           'Members@odata.count': members.length,
         };
@@ -139,7 +139,7 @@ function get(access: AccessNode): Method<NodeTask> {
     async handler(task: NodeTask, { id }): Promise<JsonObject> {
       const { client, options, subject } = access(task);
       try {
-        return shown(await getSubscription(client, id, options));
+        return toResult(await getSubscription(client, id, options));
       } catch (error) {
         throw subscriptionError(error, 'get_subscription', id, subject);
       }
@@ -147,15 +147,15 @@ function get(access: AccessNode): Method<NodeTask> {
   });
 }
 
-/** Only the BMC's own word that the subscription is not there is "not found"; Ironic says so of every failed delete. */
+/** Maps an error: "not found" only if the BMC said so, whereas Ironic reports every failed delete as that. */
 function subscriptionError(error: unknown, method: string, id: string, subject: string): unknown {
   const failed = `Redfish ${method} failed for subscription ${id} on ${subject}`;
   const absent = error instanceof RedfishError && error.kind === 'not-found';
   return toBmcError(error, subject, failed, absent ? 'subscription_not_found' : undefined);
 }
 
-/** @param allowed the BMC's own types, whatever the schema has; the schema's where the BMC lists none */
-function refuseOtherTypes(types: string[], allowed: readonly string[]): void {
+/** @param allowed the BMC's own types, or the schema's where the BMC lists none */
+function checkEventTypes(types: string[], allowed: readonly string[]): void {
   if (types.every((type) => allowed.includes(type))) return;
   throw invalidArgument('arguments.EventTypes', eventTypesFault(types, allowed));
 }
@@ -164,11 +164,11 @@ function withoutGiven(defaults: JsonObject, given: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in given)));
 }
 
-/** What Ironic shows, and the state when it is one in which no events come. */
-function shown(document: JsonObject): JsonObject {
+/** Returns the members that Ironic shows, and the state of a disabled subscription. */
+function toResult(document: JsonObject): JsonObject {
   const { Status: status } = document;
   const disabled = isJsonObject(status) && status.State === 'Disabled';
-  return pick(document, disabled ? [...SHOWN, 'Status'] : SHOWN);
+  return pick(document, disabled ? [...RESULT_KEYS, 'Status'] : RESULT_KEYS);
 }
 
 function pick(document: JsonObject, keys: readonly string[]): JsonObject {

@@ -1,6 +1,6 @@
 import type { RedfishError } from '../errors.ts';
 
-/** `auto`: a session, or Basic where the BMC has none to give. */
+/** `auto`: a session, or Basic where the BMC offers none. */
 export type AuthType = 'auto' | 'session' | 'basic';
 
 /** The credentials for one BMC. */
@@ -15,9 +15,9 @@ export interface Account {
 export interface Authorization {
   kind: 'none' | 'session' | 'basic';
   headers: Record<string, string>;
-  /** Throws when the credentials were refused meanwhile. To be called in the tick in which the request is written. */
+  /** Throws when the credentials were refused meanwhile. Call it in the tick in which the request is written. */
   check?(): void;
-  /** Lets the next request have its turn; to be called once the response was judged, or there is none. */
+  /** Lets the next request have its turn. Call it once the response was judged, or the request has failed. */
   release(): void;
   /** For `basic`: why the BMC opened no session, when Basic stands in for one this once; null when Basic is all there is. */
   noSession?: RedfishError | null;

@@ -1,6 +1,6 @@
 import { RedfishError } from '../errors.ts';
-import type { RawAnswer } from '../wire/request.ts';
-import { answerError } from '../wire/response.ts';
+import type { RawResponse } from '../wire/request.ts';
+import { responseError } from '../wire/response.ts';
 import type { Account, Authorization } from './account.ts';
 import { type AccountLogins, refusalNow, refusedError, wrongPassword } from './loginCache.ts';
 
@@ -22,8 +22,8 @@ export class BasicLogin {
   }
 
   /**
-   * Authorizes one request. Until the password has proved right, one is under way at a time, of whatever client of this
-   * account: a wrong one must not be tried by all at once.
+   * Authorizes one request. Until the password has proved right, the requests of all clients of this account are sent one at
+   * a time: a wrong password must not be tried by all at once.
    * @param noSession see `Authorization.noSession`
    * @param waitMs the longest wait for the turn, in milliseconds
    * @throws kind `auth` when the password was refused; kind `busy` when the turn does not come; `signal.reason` when it fires
@@ -36,7 +36,7 @@ export class BasicLogin {
       if (logins.basicProven) leave();
       else release = leave;
     }
-    // It may have been refused to another while this request waited for its turn, or waits for a connection.
+    // Another request may be refused while this one waits for its turn or for a connection.
     const check = () => this.#throwIfRefused(noSession);
     try {
       check();
@@ -49,13 +49,12 @@ export class BasicLogin {
   }
 
   /**
-   * Learns from the response to a request. A wrong password, which is remembered, is told apart from Basic that is turned
-   * off or a mere stand-in for a session: there a 401 says nothing of the password, and the account may be used again as
-   * soon as the BMC has a session to give.
-   * @param open whether the BMC serves this request to anyone, so that a success says nothing of the password
-   * @throws kind `auth` where the BMC takes no Basic
+   * Learns from the response to a request. Remembers a wrong password; where Basic is turned off, or stands in for a session,
+   * a 401 does not mean that the password is wrong, and the account may be used again as soon as the BMC offers a session.
+   * @param open whether the request needs no credentials, so that success does not prove the password
+   * @throws kind `auth` where the BMC does not accept Basic
    */
-  judge({ noSession = null }: Authorization, raw: RawAnswer, open: boolean): void {
+  judge({ noSession = null }: Authorization, raw: RawResponse, open: boolean): void {
     if (raw.status < 300 && !open && !this.#logins.basicProven) this.#logins.basicProven = true;
     if (raw.status !== 401) return;
     const offered = raw.headers['www-authenticate'];
@@ -66,7 +65,7 @@ export class BasicLogin {
     }
     const url = this.#origin;
     const { password } = this.#account;
-    const { extendedInfo } = answerError('GET', url, raw, [password, basicCredentials(this.#account)]);
+    const { extendedInfo } = responseError('GET', url, raw, [password, basicCredentials(this.#account)]);
     const context = { status: 401, extendedInfo, url, cause: noSession ?? undefined };
     if (noSession === null) {
       const message = `The BMC does not accept Basic authentication (it offers ${offered}); set redfish_auth_type to auto or session`;

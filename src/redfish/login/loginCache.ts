@@ -10,15 +10,15 @@ export interface Refusal {
   until: number;
 }
 
-/** What all logins with one user name and password at one BMC share, for the BMC counts them together. */
+/** The state shared by all logins with one user name and password at one BMC, which counts their failures together. */
 export interface AccountLogins {
-  /** Null when the password does not count as wrong. */
+  /** Returns the refusal of the password; null when none is in force. */
   refusal(): Refusal | null;
   remember(refusal: Refusal): void;
-  /** The refusal of Basic where the BMC had no session to give; null when there is none. */
+  /** Returns the refusal of Basic where the BMC offered no session; null when none is in force. */
   basicRefusal(): Refusal | null;
   rememberBasic(refusal: Refusal): void;
-  /** Whether the password is known to be right for Basic, so that requests need not wait for one another. */
+  /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
   basicProven: boolean;
   /**
    * Waits until the logins before this one have ended, so that it knows of their refusal.
@@ -32,20 +32,20 @@ export interface AccountLogins {
 /** The maximum number of logins of one account that wait; more are refused at once. */
 const MAX_WAITING = 1000;
 
-/** How long a wrong password is not tried again, in milliseconds: BMCs lock an account after a few. */
+/** How long a wrong password is not tried again, in ms: BMCs lock an account after a few. */
 const WRONG_PASSWORD_MS = 5 * 60_000;
 
-/** Returns a refusal that counts from now for five minutes. */
+/** Returns a refusal that is in force for the next five minutes. */
 export function refusalNow(why: string): Refusal {
   return { why, until: performance.now() + WRONG_PASSWORD_MS };
 }
 
-/** Returns `refusal` while it counts; otherwise null. */
+/** Returns `refusal` while it is in force; otherwise null. */
 export function inForce(refusal: Refusal | null): Refusal | null {
   return refusal !== null && performance.now() < refusal.until ? refusal : null;
 }
 
-/** The error of a caller that would use a refused account. */
+/** Returns the error for a caller of a refused account. */
 export function refusedError({ why, until }: Refusal, url: string): RedfishError {
   const seconds = Math.ceil((until - performance.now()) / 1000);
   const message = `${why}; retry blocked for ${seconds} s or until the credentials change, to avoid locking the BMC account`;
@@ -102,7 +102,7 @@ export class LoginCache {
     this.#remembered.delete(keyOf(origin, account));
   }
 
-  /** Keeps of an account that is no longer used its refusal alone. */
+  /** Drops all but the refusal of an account that is no longer used. */
   leave(origin: string, account: Account): void {
     const remembered = this.#remembered.get(keyOf(origin, account));
     if (remembered !== undefined) remembered.basicProven = false;
@@ -112,13 +112,13 @@ export class LoginCache {
   async #turn(key: string, url: string, waitMs: number | null, signal: AbortSignal): Promise<() => void> {
     let line = this.#lines.get(key);
     const busy = (why: string) =>
-      new RedfishError('busy', `another request with this account tries the password first; ${why}`, { url });
+      new RedfishError('busy', `another request of this account is trying the password first; ${why}`, { url });
     if (line === undefined) {
       signal.throwIfAborted();
       line = new WaitingLine();
       this.#lines.set(key, line);
     } else {
-      if (line.length >= MAX_WAITING) throw busy('too many wait for it, and this one was not sent');
+      if (line.length >= MAX_WAITING) throw busy('too many requests are waiting for it, and this one was not sent');
       const late = () => busy(`it got no response within ${waitMs! / 1000} s, and this one was not sent`);
       await line.wait(waitMs ?? MAX_DELAY, signal, late);
     }
@@ -142,7 +142,7 @@ function keyOf(origin: string, { username, password }: Account): string {
   return JSON.stringify([origin, username, passwordDigest(password)]);
 }
 
-/** Returns a digest that tells passwords apart without holding them in plain text. */
+/** Returns a digest that distinguishes passwords without keeping them in plain text. */
 export function passwordDigest(password: string): string {
   return createHash('sha256').update(password).digest('base64');
 }

@@ -11,26 +11,26 @@ const FINER_MS = 50;
 /** A session with which the others can be read. */
 export interface OwnSession {
   path: string;
-  /** When its login was sent and its response received. */
+  /** From sending its login to receiving the response. */
   made: Span;
 }
 
-/** By the monotonic clock, in milliseconds. */
+/** A period by the monotonic clock, in ms. */
 export interface Span {
   from: number;
   to: number;
 }
 
 /**
- * The sessions that logins of one account may have made although their responses were lost. BMCs hold few sessions, so
- * they are looked for and deleted by means of the next session. They are recognised by the account, the client's address
- * and the time of creation; where a BMC does not give these, they end by the BMC's own timeout.
+ * Sessions that logins of one account may have opened although their responses were lost. BMCs allow few sessions, so
+ * they are searched for and deleted by means of the next session. They are recognised by account, client address and time
+ * of creation; a BMC that does not report these ends them by its own timeout.
  */
 export class OrphanedSessions {
   /** When each lost login was under way. */
   #times: Span[] = [];
 
-  /** Notes that a login which began at `from` has just ended without a response. */
+  /** Records a login that began at `from` and has just failed without a response. */
   add(from: number): void {
     this.#times.push({ from, to: performance.now() });
     if (this.#times.length > MAX_LOST) this.#times.shift();
@@ -47,9 +47,9 @@ export class OrphanedSessions {
   }
 
   /**
-   * Finds and deletes them.
+   * Finds and deletes the sessions.
    * @param read returns the document at a path
-   * @throws what `read` and `remove` throw; then they are still remembered
+   * @throws whatever `read` and `remove` throw; then the sessions are still remembered
    */
   async endSessions(
     collection: string,

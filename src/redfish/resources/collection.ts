@@ -3,13 +3,13 @@ import type { RedfishClient, RequestOptions } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { linkPath } from '../links.ts';
 
-/** A BMC that links its pages in a circle is left after this many. */
+/** The maximum number of pages read: some BMCs link their pages in a loop. */
 const MAX_PAGES = 100;
 
 /** A member of a collection: a link, or the whole document where the BMC expands it (iDRAC 9, virtual media). */
 export interface Member {
   path: string;
-  /** Null when the collection only links to it. */
+  /** Null when the collection only links to the member. */
   document: JsonObject | null;
 }
 
@@ -22,7 +22,7 @@ export interface Collection {
 
 /**
  * Reads the collection at `path`, following `Members@odata.nextLink` (DSP0266, "Paging") on the same host.
- * @throws kind `failed` when the pages do not end, beside what a GET throws
+ * @throws kind `failed` when there are too many pages; whatever a GET throws
  */
 export async function getCollection(client: RedfishClient, path: string, options: RequestOptions): Promise<Collection> {
   const document = await client.get(path, options);

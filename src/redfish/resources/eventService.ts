@@ -2,17 +2,17 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';
 import { memberPath, optionalLinkPath } from '../links.ts';
-import { lookAgain } from '../poll.ts';
-import type { Answer } from '../wire/response.ts';
+import { poll } from '../poll.ts';
+import type { RedfishResponse } from '../wire/response.ts';
 import { type Collection, getCollection } from './collection.ts';
-import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
+import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
 import { followTask } from './task.ts';
 
-/** What is used of the EventService (DSP2046). */
+/** The EventService (DSP2046) as far as it is used. */
 export interface EventService {
   /** Path of the subscriptions. */
   subscriptions: string;
-  /** `EventTypesForSubscription`; null where the BMC has it no more (deprecated; iLO 5 and iDRAC 9). */
+  /** `EventTypesForSubscription`; null where the BMC no longer has it (deprecated; iLO 5 and iDRAC 9). */
   eventTypes: string[] | null;
 }
 
@@ -30,12 +30,12 @@ export const EVENT_TYPES = [
 const KEY = 'event service';
 
 /**
- * The event service; asked once.
- * @throws kind `unsupported` when the BMC has none, or it is switched off
+ * Returns the event service; requested once.
+ * @throws kind `unsupported` when the BMC has none, or has it switched off
  */
 export async function getEventService(client: RedfishClient, options: RequestOptions): Promise<EventService> {
-  await confirmKnown(client, options);
-  return client.known.get(KEY, options.signal, async () => {
+  await confirmDiscovered(client, options);
+  return client.discovered.get(KEY, options.signal, async () => {
     const root = await getServiceRoot(client, options);
     const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
     if (root.eventService === null) throw missing('The BMC has no EventService');
@@ -51,7 +51,7 @@ export async function getEventService(client: RedfishClient, options: RequestOpt
   });
 }
 
-/** The collection of subscriptions, all pages of it, and its path. */
+/** Returns the collection of subscriptions, with all its pages, and its path. */
 export function listSubscriptions(
   client: RedfishClient,
   options: RequestOptions,
@@ -60,45 +60,47 @@ export function listSubscriptions(
 }
 
 /**
- * The document of the subscription `id`.
- * @throws kind `not-found` when the BMC says that it is not there
+ * Returns the document of the subscription `id`.
+ * @throws kind `not-found` when the BMC says that it does not exist
  */
 export function getSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<JsonObject> {
   return onSubscription(client, id, options, (path) => client.get(path, options));
 }
 
 /**
- * Deletes the subscription `id`. When the BMC gives no answer, it is asked whether the subscription is still there; if
- * not, the deletion is done.
- * @throws kind `not-found` when the BMC says that it is not there; `outcome-unknown` with what was found
+ * Deletes the subscription `id`. When the BMC does not respond, checks whether the subscription still exists; if not, it was
+ * deleted.
+ * @throws kind `not-found` when the BMC says that it does not exist; `outcome-unknown` with what was found
  */
 export async function deleteSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<void> {
-  let answer: Answer | null;
+  let response: RedfishResponse | null;
   try {
-    answer = await onSubscription(client, id, options, async (path) =>
+    response = await onSubscription(client, id, options, async (path) =>
       followTask(client, await client.delete(path, options), options),
     );
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;
-    return whenGone(client, id, options, error, (look) => look());
+    return expectGone(client, id, options, error, (look) => look());
   }
-  if (answer !== null) return;
+  if (response !== null) return;
   const { origin: url } = client;
-  const accepted = new RedfishError('outcome-unknown', 'The BMC accepted the request and told no end of it', { url });
-  await whenGone(client, id, options, accepted, lookAgain);
+  const accepted = new RedfishError('outcome-unknown', 'The BMC accepted the request but did not report its end', {
+    url,
+  });
+  await expectGone(client, id, options, accepted, poll);
 }
 
-/** Resolves when the BMC says that the subscription is not there; else throws `error` with what was found. */
-async function whenGone(
+/** Resolves when the BMC says that the subscription does not exist; otherwise throws `error` with what was found. */
+async function expectGone(
   client: RedfishClient,
   id: string,
   options: RequestOptions,
   error: RedfishError,
-  looking: typeof lookAgain,
+  repeat: typeof poll,
 ): Promise<void> {
-  let found = 'The subscription is still there; delete it again';
+  let found = 'The subscription still exists; delete it again';
   try {
-    const gone = await looking(
+    const gone = await repeat(
       () =>
         getSubscription(client, id, options).then(
           () => null,
@@ -112,44 +114,44 @@ async function whenGone(
     if (gone) return;
   } catch {
     options.signal.throwIfAborted();
-    found = 'The BMC could not be asked whether the subscription is still there; look with get_subscription';
+    found = 'Whether the subscription still exists could not be checked; check with get_subscription';
   }
   throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
 }
 
 /**
- * Runs `ask` with the path of the subscriptions. When that is known from before and the BMC no longer has it, it is
- * looked up once more.
+ * Runs `use` with the path of the subscriptions. When that was discovered before and the BMC no longer has it, discovers it
+ * again, once.
  */
 export async function onSubscriptions<T>(
   client: RedfishClient,
   options: RequestOptions,
-  ask: (path: string) => Promise<T>,
+  use: (path: string) => Promise<T>,
 ): Promise<T> {
-  const known = client.known.peek<EventService>(KEY) !== undefined;
+  const known = client.discovered.peek<EventService>(KEY) !== undefined;
   const { subscriptions } = await getEventService(client, options);
   try {
-    return await ask(subscriptions);
+    return await use(subscriptions);
   } catch (error) {
     if (!known || !isNotFound(error)) throw error;
-    client.known.forget();
-    return ask((await getEventService(client, options)).subscriptions);
+    client.discovered.forget();
+    return use((await getEventService(client, options)).subscriptions);
   }
 }
 
-/** `onSubscriptions` for one of them: a 404 may mean it, or the path of all. The collection's answer tells. */
+/** Does the same for one subscription: after a 404, the collection shows whether it or the whole path is gone. */
 async function onSubscription<T>(
   client: RedfishClient,
   id: string,
   options: RequestOptions,
-  ask: (path: string) => Promise<T>,
+  use: (path: string) => Promise<T>,
 ): Promise<T> {
   for (;;) {
-    const known = client.known.peek<EventService>(KEY) !== undefined;
+    const known = client.discovered.peek<EventService>(KEY) !== undefined;
     const { subscriptions } = await getEventService(client, options);
     const path = memberPath(subscriptions, id);
     try {
-      return await ask(path);
+      return await use(path);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       if (!known || (await exists(client, subscriptions, options))) {
@@ -157,7 +159,7 @@ async function onSubscription<T>(
         const { status, extendedInfo } = error;
         throw new RedfishError('not-found', `Resource ${url} not found`, { status, extendedInfo, url, cause: error });
       }
-      client.known.forget();
+      client.discovered.forget();
     }
   }
 }

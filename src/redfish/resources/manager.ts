@@ -6,19 +6,19 @@ import { getCollection } from './collection.ts';
 import { getServiceRoot } from './serviceRoot.ts';
 import type { ComputerSystem } from './system.ts';
 
-/** What is used of a Manager (DSP2046). */
+/** A Manager (DSP2046) as far as it is used. */
 export interface Manager {
   path: string;
-  /** `BMC`, `ManagementController`, `EnclosureManager` and so on; null where the BMC does not say. */
+  /** `BMC`, `ManagementController`, `EnclosureManager` and so on; null where unknown. */
   managerType: string | null;
   firmwareVersion: string | null;
-  /** The collection of virtual media, where they hang under the manager (deprecated in 2020.4). */
+  /** The collection of virtual media, where it is under the manager (deprecated in 2020.4). */
   virtualMedia: string | null;
   /** `Links.ManagerForServers`. */
   systems: string[];
 }
 
-/** The manager at `path`, as it is now. */
+/** Reads the manager at `path`. */
 export async function getManager(client: RedfishClient, path: string, options: RequestOptions): Promise<Manager> {
   const document = await client.get(path, options);
   const links = isJsonObject(document.Links) ? document.Links : {};
@@ -32,8 +32,8 @@ export async function getManager(client: RedfishClient, path: string, options: R
 }
 
 /**
- * The managers of `system`: those it names; where it names none (the captured iDRAC 9), those that name it, and failing
- * that the BMC's only one. A link that leads to nothing is left out.
+ * Returns the managers of `system`: those it links to; where it links to none (the captured iDRAC 9), those that link to it,
+ * and failing that the BMC's only one. Broken links are skipped.
  */
 export async function managersOf(
   client: RedfishClient,
@@ -55,6 +55,6 @@ export async function managersOf(
   const root = await getServiceRoot(client, options);
   if (root.managers === null) return [];
   const all = await read((await getCollection(client, root.managers, options)).members.map(({ path }) => path));
-  const naming = all.filter(({ systems }) => systems.some((path) => samePath(path, system.path)));
-  return naming.length > 0 || all.length > 1 ? naming : all;
+  const linking = all.filter(({ systems }) => systems.some((path) => samePath(path, system.path)));
+  return linking.length > 0 || all.length > 1 ? linking : all;
 }

@@ -1,39 +1,39 @@
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { RedfishError } from '../errors.ts';
-import { noteServiceRoot, readServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from '../identity.ts';
+import { readServiceRoot, recordServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from '../identity.ts';
 
-/** The service root; asked once, as a rule by the log-in. */
+/** Returns the service root; requested once, normally by the login. */
 export async function getServiceRoot(client: RedfishClient, options: RequestOptions): Promise<ServiceRoot> {
   await client.logIn(options.signal);
-  return client.known.get(SERVICE_ROOT_KEY, options.signal, async () => {
-    const root = await askServiceRoot(client, false, options);
-    noteServiceRoot(client.known, root);
+  return client.discovered.get(SERVICE_ROOT_KEY, options.signal, async () => {
+    const root = await fetchServiceRoot(client, false, options);
+    recordServiceRoot(client.discovered, root);
     return root;
   });
 }
 
 /**
- * Looks whether the BMC is still the one of which the paths are known, when that is in doubt or was last seen a while ago,
- * and drops them when it is not. To be called before known paths are used. An answer that is no service root, as of a
- * BMC that starts, says nothing.
- * @throws what a GET throws that gets no answer
+ * Checks that discovered paths still belong to the BMC, when that is in doubt or was last checked a while ago; drops them
+ * when they do not. Call it before discovered paths are used. A response that is not a service root, as of a BMC that is
+ * starting, is ignored.
+ * @throws whatever a GET without a response throws
  */
-export function confirmKnown(client: RedfishClient, options: RequestOptions): Promise<void> {
-  return client.known.confirm(options.signal, async () => {
-    const asStranger = client.known.peek<ServiceRoot>(SERVICE_ROOT_KEY)?.asStranger ?? false;
+export function confirmDiscovered(client: RedfishClient, options: RequestOptions): Promise<void> {
+  return client.discovered.confirm(options.signal, async () => {
+    const anonymous = client.discovered.peek<ServiceRoot>(SERVICE_ROOT_KEY)?.anonymous ?? false;
     try {
-      noteServiceRoot(client.known, await askServiceRoot(client, asStranger, options));
+      recordServiceRoot(client.discovered, await fetchServiceRoot(client, anonymous, options));
     } catch (error) {
-      if (!(error instanceof RedfishError) || error.status === 0 || (error.kind === 'auth' && !asStranger)) throw error;
+      if (!(error instanceof RedfishError) || error.status === 0 || (error.kind === 'auth' && !anonymous)) throw error;
     }
   });
 }
 
-async function askServiceRoot(
+async function fetchServiceRoot(
   client: RedfishClient,
-  asStranger: boolean,
+  anonymous: boolean,
   options: RequestOptions,
 ): Promise<ServiceRoot> {
-  const { document, headers } = await client.getAnswer(client.root, { ...options, asStranger });
-  return readServiceRoot(document, headers.etag ?? null, client.origin, asStranger);
+  const { document, headers } = await client.getResponse(client.root, { ...options, anonymous });
+  return readServiceRoot(document, headers.etag ?? null, client.origin, anonymous);
 }

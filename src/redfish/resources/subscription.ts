@@ -2,9 +2,9 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';
 import { lastSegment, locationPath, textOf } from '../links.ts';
-import { lookAgain } from '../poll.ts';
+import { poll } from '../poll.ts';
 import { hasMessage } from '../wire/extendedInfo.ts';
-import type { Answer } from '../wire/response.ts';
+import type { RedfishResponse } from '../wire/response.ts';
 import { getCollection } from './collection.ts';
 import { onSubscriptions } from './eventService.ts';
 import { followTask } from './task.ts';
@@ -14,68 +14,69 @@ const UNKNOWN = ['PropertyUnknown', 'PropertyNotWritableOrUnknown'];
 /** The body of a new subscription. */
 export interface NewSubscription {
   Destination: string;
-  /** What the caller gave. */
+  /** The properties that the caller gave. */
   given: JsonObject;
-  /** What goes with it although the caller did not give it; of this, what the BMC does not know is left out. */
+  /** Properties that are sent although the caller did not give them; those that the BMC does not know are omitted. */
   defaults: JsonObject;
-  /** Values in it that must not show, such as those of HttpHeaders. */
+  /** Values to redact, such as those of HttpHeaders. */
   secrets: string[];
-  /** What to do when the BMC has one with this Destination and Context already: tell so, or answer that one. */
+  /** Whether to fail or to return the existing subscription when the BMC has one with this Destination and Context. */
   ifExists: 'refuse' | 'return';
 }
 
 export type CreateOutcome =
   | { outcome: 'created'; document: JsonObject }
-  /** With `ifExists: 'return'`: the BMC has it already, or a request of unknown outcome has made it. */
+  /** With `ifExists: 'return'`: it existed already, or was made by a request of unknown outcome. */
   | { outcome: 'found'; document: JsonObject }
-  /** The BMC has a subscription to that destination and takes no second. `id` is null when it cannot be found. */
+  /** The BMC refused a second subscription to that destination. `id` is the first one's; null when it cannot be found. */
   | { outcome: 'exists'; id: string | null; error: RedfishError };
 
 /**
- * Creates a subscription and answers its document, which costs one request where the BMC answers with it. Otherwise it is
- * read from `Location`, or looked for by Destination and Context. With `ifExists: 'return'` the subscriptions are read
- * first, for not every BMC refuses a second one.
- * @throws kind `outcome-unknown`, with what was found, when the BMC gave no answer
+ * Creates a subscription and returns its document, in one request where the BMC returns it. Otherwise it is read from
+ * `Location`, or searched by Destination and Context. With `ifExists: 'return'` the subscriptions are read first, because not
+ * every BMC refuses a second one.
+ * @throws kind `outcome-unknown`, with what was found, when the BMC did not respond
  */
 export async function createSubscription(
   client: RedfishClient,
   subscription: NewSubscription,
   options: RequestOptions,
 ): Promise<CreateOutcome> {
-  const asking: RequestOptions = { ...options, secrets: subscription.secrets };
+  const redacting: RequestOptions = { ...options, secrets: subscription.secrets };
   const returns = subscription.ifExists === 'return';
   if (returns) {
-    const document = await findSubscription(client, asking, sameAs(subscription));
+    const document = await findSubscription(client, redacting, matcherOf(subscription));
     if (document !== null) return { outcome: 'found', document };
   }
-  let answer: Answer | null;
+  let response: RedfishResponse | null;
   try {
-    answer = await post(client, subscription, asking);
+    response = await post(client, subscription, redacting);
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
     if (error.kind === 'outcome-unknown') {
-      const found = await lookUp(client, subscription, asking, error);
-      if (found instanceof RedfishError || !returns)
-        throw found instanceof RedfishError ? found : wasFound(found, error);
+      const found = await findCreated(client, subscription, redacting, error);
+      if (found instanceof RedfishError) throw found;
+      if (!returns) throw existsNow(found, error);
       return { outcome: 'found', document: found };
     }
     if (!meansDuplicate(error, subscription.Destination)) throw error;
     const sameDestination = ({ Destination }: JsonObject) => Destination === subscription.Destination;
-    const existing = await findSubscription(client, asking, sameDestination)
-      // The refusal stands whether or not its cause can be named.
+    const existing = await findSubscription(client, redacting, sameDestination)
+      // The refusal is reported with or without the id.
       .catch(() => null);
-    asking.signal.throwIfAborted();
-    if (returns && existing !== null && sameAs(subscription)(existing)) return { outcome: 'found', document: existing };
+    redacting.signal.throwIfAborted();
+    if (returns && existing !== null && matcherOf(subscription)(existing))
+      return { outcome: 'found', document: existing };
     return { outcome: 'exists', id: existing && idOf(existing), error };
   }
-  return { outcome: 'created', document: await createdDocument(client, answer, subscription, asking) };
+  return { outcome: 'created', document: await createdDocument(client, response, subscription, redacting) };
 }
 
 async function post(
   client: RedfishClient,
   { given, defaults }: NewSubscription,
   options: RequestOptions,
-): Promise<Answer | null> {
+): Promise<RedfishResponse | null> {
   let kept = defaults;
   for (;;) {
     try {
@@ -83,18 +84,18 @@ async function post(
         followTask(client, await client.post(path, { ...kept, ...given }, options), options),
       );
     } catch (error) {
-      // Some name all that they do not know, some one at a time; each try leaves out one at least, so that they end.
+      // BMCs name all unknown properties, or one at a time. Each retry omits at least one, so that this ends.
       const unknown = unknownProperties(error);
-      const left = Object.entries(kept).filter(([key]) => !unknown.includes(key));
-      if (left.length === Object.keys(kept).length || unknown.some((key) => key in given)) throw error;
-      kept = Object.fromEntries(left);
+      const remaining = Object.entries(kept).filter(([key]) => !unknown.includes(key));
+      if (remaining.length === Object.keys(kept).length || unknown.some((key) => key in given)) throw error;
+      kept = Object.fromEntries(remaining);
     }
   }
 }
 
 /**
- * The properties that a refusal names as unknown, in MessageArgs or RelatedProperties: by `PropertyUnknown`, or by the one
- * message that iLO has for an unknown and for a read-only property.
+ * Returns the properties that a refusal names as unknown, in MessageArgs or RelatedProperties of `PropertyUnknown` or of
+ * iLO's message for both unknown and read-only properties.
  */
 function unknownProperties(error: unknown): string[] {
   if (!(error instanceof RedfishError) || error.kind !== 'refused') return [];
@@ -108,41 +109,41 @@ function unknownProperties(error: unknown): string[] {
 
 async function createdDocument(
   client: RedfishClient,
-  answer: Answer | null,
+  response: RedfishResponse | null,
   subscription: NewSubscription,
   options: RequestOptions,
 ): Promise<JsonObject> {
-  const document = answer?.document ?? {};
-  // An error object or a lone success message has no Id.
+  const document = response?.document ?? {};
+  // A body that is only a message has no Id.
   if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) return document;
-  const place = answer?.headers.location ?? textOf(document, '@odata.id') ?? undefined;
-  // Those of a 202, and of a task that has ended, are the task's.
-  const ofTask = answer?.status === 202 || textOf(document, 'TaskState') !== null;
+  const place = response?.headers.location ?? textOf(document, '@odata.id') ?? undefined;
+  // In a 202 and in an ended task, these belong to the task.
+  const ofTask = response?.status === 202 || textOf(document, 'TaskState') !== null;
   const path = ofTask ? null : locationPath(place);
   if (path !== null) {
     try {
       return { Id: lastSegment(path), ...(await client.get(path, options)) };
     } catch (error) {
       if (!(error instanceof RedfishError)) throw error;
-      // It was created, and the BMC said where; that it cannot be read now must not look like a failure.
+      // It was created at that path; failing to read it must not look like a failure to create it.
       return { ...subscription.defaults, ...subscription.given, Id: lastSegment(path) };
     }
   }
-  const status = answer?.status ?? 202;
+  const status = response?.status ?? 202;
   const accepted = new RedfishError(
     'outcome-unknown',
-    `The BMC answered ${status} without saying which is the new one`,
+    `The BMC returned ${status} without the path of the new subscription`,
     {
       status,
       url: client.origin,
     },
   );
-  const found = await lookUp(client, subscription, options, accepted, lookAgain);
+  const found = await findCreated(client, subscription, options, accepted, poll);
   if (found instanceof RedfishError) throw found;
   return found;
 }
 
-/** iLO says ResourceAlreadyExists; iDRAC PropertyValueModified naming the destination. A failed Task's messages tell it too. */
+/** Whether the BMC refused a duplicate: iLO by ResourceAlreadyExists, iDRAC by PropertyValueModified with the destination, either also in a failed task. */
 function meansDuplicate(error: RedfishError, destination: string): boolean {
   const failedTask = error.kind === 'failed' && error.status === 200;
   if (error.kind !== 'refused' && !failedTask) return false;
@@ -153,39 +154,39 @@ function meansDuplicate(error: RedfishError, destination: string): boolean {
 }
 
 /**
- * Asks the BMC what became of a request of unknown outcome: the subscription, or the error that tells the finding. That
- * there is none is no proof: the BMC may be at work on the request, or on its task.
- * @param looking how often; once by default
+ * Returns the subscription that a request of unknown outcome has created, or the error that reports that there is none. That
+ * is no proof: the BMC may still be processing the request or its task.
+ * @param repeat runs the search; once by default
  */
-async function lookUp(
+async function findCreated(
   client: RedfishClient,
   subscription: NewSubscription,
   options: RequestOptions,
   error: RedfishError,
-  looking: typeof lookAgain = (look) => look(),
+  repeat: typeof poll = (look) => look(),
 ): Promise<JsonObject | RedfishError> {
   try {
-    const found = await looking(() => findSubscription(client, options, sameAs(subscription)), options.signal);
+    const found = await repeat(() => findSubscription(client, options, matcherOf(subscription)), options.signal);
     if (found !== null) return found;
-    return told(
+    return withFinding(
       error,
-      'The BMC lists no subscription with that destination and context yet, and may still make it; ' +
-        'look again with get_all_subscriptions before repeating',
+      'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
+        'check with get_all_subscriptions before repeating',
     );
   } catch {
     options.signal.throwIfAborted();
-    return told(
+    return withFinding(
       error,
-      'The BMC could not be asked for its subscriptions; look with get_all_subscriptions before trying again',
+      'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating',
     );
   }
 }
 
-function wasFound(document: JsonObject, error: RedfishError): RedfishError {
-  return told(error, `The BMC has a subscription with that destination and context now: ${idOf(document)}`);
+function existsNow(document: JsonObject, error: RedfishError): RedfishError {
+  return withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(document)}`);
 }
 
-function told(error: RedfishError, finding: string): RedfishError {
+function withFinding(error: RedfishError, finding: string): RedfishError {
   return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, {
     status: error.status,
     extendedInfo: error.extendedInfo,
@@ -194,7 +195,7 @@ function told(error: RedfishError, finding: string): RedfishError {
   });
 }
 
-function sameAs({ given, defaults }: NewSubscription): (document: JsonObject) => boolean {
+function matcherOf({ given, defaults }: NewSubscription): (document: JsonObject) => boolean {
   const { Destination, Context = '' } = { ...defaults, ...given };
   return (document) => document.Destination === Destination && (document.Context ?? '') === Context;
 }
@@ -203,7 +204,7 @@ function idOf(document: JsonObject): string {
   return textOf(document, 'Id') ?? lastSegment(textOf(document, '@odata.id') ?? '');
 }
 
-/** The newest subscription that `matches`; null when there is none. */
+/** Returns the newest subscription that `matches`; null when there is none. */
 async function findSubscription(
   client: RedfishClient,
   options: RequestOptions,

@@ -3,9 +3,9 @@ import type { RedfishClient, RequestOptions } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { linkPaths, optionalLinkPath, textOf } from '../links.ts';
 import { getCollection } from './collection.ts';
-import { confirmKnown, getServiceRoot } from './serviceRoot.ts';
+import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
 
-/** What is used of a ComputerSystem (DSP2046). A text or path is null where the BMC gives none. */
+/** A ComputerSystem (DSP2046) as far as it is used. A string or path is null where the BMC has none. */
 export interface ComputerSystem {
   path: string;
   id: string | null;
@@ -13,13 +13,13 @@ export interface ComputerSystem {
   model: string | null;
   serialNumber: string | null;
   biosVersion: string | null;
-  /** The collection of virtual media, where they hang under the system (Redfish 2020.4 and newer). */
+  /** The collection of virtual media, where it is under the system (Redfish 2020.4 and newer). */
   virtualMedia: string | null;
   /** `Links.ManagedBy`. */
   managers: string[];
 }
 
-/** Paths of the systems behind the BMC. Empty when it has none. */
+/** Returns the paths of the systems behind the BMC; empty when it has none. */
 export async function listSystems(client: RedfishClient, options: RequestOptions): Promise<string[]> {
   const root = await getServiceRoot(client, options);
   if (root.systems === null) return [];
@@ -27,12 +27,12 @@ export async function listSystems(client: RedfishClient, options: RequestOptions
 }
 
 /**
- * The path of the only system behind the BMC; asked once.
- * @throws kind `unsupported` when there is none, or several to choose from
+ * Returns the path of the only system behind the BMC; requested once.
+ * @throws kind `unsupported` when there is none, or more than one
  */
 export async function findOnlySystem(client: RedfishClient, options: RequestOptions): Promise<string> {
-  await confirmKnown(client, options);
-  return client.known.get('only system', options.signal, async () => {
+  await confirmDiscovered(client, options);
+  return client.discovered.get('only system', options.signal, async () => {
     const [only, ...others] = await listSystems(client, options);
     if (only === undefined) throw new RedfishError('unsupported', 'The BMC has no system', { url: client.origin });
     if (others.length === 0) return only;
@@ -41,7 +41,7 @@ export async function findOnlySystem(client: RedfishClient, options: RequestOpti
   });
 }
 
-/** The system at `path`, as it is now. */
+/** Reads the system at `path`. */
 export async function getSystem(client: RedfishClient, path: string, options: RequestOptions): Promise<ComputerSystem> {
   const document = await client.get(path, options);
   const links = isJsonObject(document.Links) ? document.Links : {};

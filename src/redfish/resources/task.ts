@@ -6,21 +6,21 @@ import { isNotFound, RedfishError } from '../errors.ts';
 import { locationPath } from '../links.ts';
 import { retryAfterMs } from '../wire/busy.ts';
 import { extendedInfoText } from '../wire/extendedInfo.ts';
-import type { Answer } from '../wire/response.ts';
+import type { RedfishResponse } from '../wire/response.ts';
 
-/** Told how far a task is: `percent` from 0 to 100, null when the BMC does not say; `message` is the BMC's newest, or its state. */
+/** Receives a task's progress: `percent` from 0 to 100, null when unknown; `message` is the BMC's newest, or the state. */
 export type TaskListener = (percent: number | null, message: string) => void;
 
 export interface TaskOptions extends RequestOptions {
   listener?: TaskListener;
-  /** Milliseconds until the task is given up as of unknown outcome. Default 30 minutes. */
+  /** How long the task is followed before its outcome counts as unknown, in ms. Default 30 minutes. */
   limitMs?: number;
 }
 
 const LIMIT_MS = 30 * 60_000;
 const DEFAULT_WAIT_MS = 1000;
-/** So often in a row a monitor may fail to answer. */
-const MOST_SILENCES = 5;
+/** Maximum number of consecutive polls of a monitor that may fail. */
+const MAX_FAILED_POLLS = 5;
 const RUNNING_STATES = new Set([
   'New',
   'Starting',
@@ -36,22 +36,26 @@ const RUNNING_STATES = new Set([
 const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled']);
 
 /**
- * Follows an answer of 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"),
- * honouring `Retry-After`; any other answer comes back as it is. Answers the operation's own answer, or null when the
- * BMC no longer has it: a 202 without Location, a monitor that is gone (404) once the task is done.
+ * Follows a 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"), honouring
+ * `Retry-After`. Returns the operation's final response, which is `started` itself for any other status; null when the BMC
+ * no longer has it: a 202 without Location, or a monitor that is gone (404) once the task is done.
  * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end in time, or the
- *   monitor gave no answer several times in a row
+ *   monitor did not respond several times in a row
  */
-export async function followTask(client: RedfishClient, started: Answer, options: TaskOptions): Promise<Answer | null> {
+export async function followTask(
+  client: RedfishClient,
+  started: RedfishResponse,
+  options: TaskOptions,
+): Promise<RedfishResponse | null> {
   const secrets = [...client.secrets, ...(options.secrets ?? [])];
-  let answer = started;
+  let response = started;
   let monitor = locationPath(started.headers.location);
   const end = performance.now() + (options.limitMs ?? LIMIT_MS);
-  let silences = 0;
+  let failedPolls = 0;
   let wait = started.headers;
-  while (answer.status === 202 || (answer !== started && isRunning(answer))) {
-    if (answer.document !== null) report(answer.document, options.listener, secrets);
-    monitor = locationPath(answer.headers.location) ?? monitor;
+  while (response.status === 202 || (response !== started && isRunning(response))) {
+    if (response.document !== null) report(response.document, options.listener, secrets);
+    monitor = locationPath(response.headers.location) ?? monitor;
     if (monitor === null) return null;
     const url = client.origin + monitor;
     if (performance.now() > end) {
@@ -61,16 +65,16 @@ export async function followTask(client: RedfishClient, started: Answer, options
     }
     await pause(retryAfterMs(wait) ?? DEFAULT_WAIT_MS, options.signal);
     try {
-      answer = await client.getTaskAnswer(monitor, options);
-      silences = 0;
-      wait = answer.headers;
+      response = await client.getMonitor(monitor, options);
+      failedPolls = 0;
+      wait = response.headers;
     } catch (error) {
       if (isNotFound(error)) return null;
       if (!(error instanceof RedfishError)) throw error;
-      // The monitor answers as the request itself would have, so that a refusal is the end of the task.
+      // The monitor responds as the request itself would have, so that a refusal is the end of the task.
       if (error.kind === 'refused' || [500, 501].includes(error.status)) throw error;
-      // It was accepted: that its monitor does not answer says nothing of what becomes of it.
-      if (++silences < MOST_SILENCES && error.kind !== 'auth') continue;
+      // The request was accepted: a monitor that does not respond says nothing about its outcome.
+      if (++failedPolls < MAX_FAILED_POLLS && error.kind !== 'auth') continue;
       const { status, extendedInfo, message } = error;
       throw new RedfishError(
         'outcome-unknown',
@@ -79,14 +83,14 @@ export async function followTask(client: RedfishClient, started: Answer, options
       );
     }
   }
-  if (answer !== started && answer.document !== null) {
-    failWithTask(answer.document, client.origin + monitor, secrets);
+  if (response !== started && response.document !== null) {
+    throwIfTaskFailed(response.document, client.origin + monitor, secrets);
   }
-  return answer;
+  return response;
 }
 
-/** Some BMCs (iDRAC 9) name the task itself as the monitor, which answers 200 with its state. */
-function isRunning({ document }: Answer): boolean {
+/** Whether a task runs: some BMCs (iDRAC 9) name the task itself as the monitor, which returns 200 with its state. */
+function isRunning({ document }: RedfishResponse): boolean {
   return typeof document?.TaskState === 'string' && RUNNING_STATES.has(document.TaskState);
 }
 
@@ -97,14 +101,14 @@ function report(document: JsonObject, listener: TaskListener | undefined, secret
   listener?.(percent, typeof text === 'string' ? redactText(text, secrets) : 'Running');
 }
 
-/** BMCs quote in a task's messages what the request held, as they do in a refusal: without the `secrets`. */
-function failWithTask(document: JsonObject, url: string, secrets: readonly string[]): void {
+/** Throws kind `failed` when a task failed, with its messages; BMCs quote the request there, so `secrets` are redacted. */
+function throwIfTaskFailed(document: JsonObject, url: string, secrets: readonly string[]): void {
   const state = document.TaskState;
   if (typeof state !== 'string') return;
   if (!FAILED_STATES.has(state) && document.TaskStatus !== 'Critical') return;
   const extendedInfo = redact(messages(document), secrets);
-  const said = extendedInfoText(extendedInfo);
-  const end = redactText(`${state}${said === '' ? '' : `: ${said}`}`, secrets);
+  const text = extendedInfoText(extendedInfo);
+  const end = redactText(`${state}${text === '' ? '' : `: ${text}`}`, secrets);
   const message = `The BMC's task ended as ${end}`;
   throw new RedfishError('failed', message, { status: 200, extendedInfo, url });
 }

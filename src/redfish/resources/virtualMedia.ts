@@ -7,21 +7,21 @@ import { managersOf } from './manager.ts';
 import { getServiceRoot } from './serviceRoot.ts';
 import { getSystem } from './system.ts';
 
-/** A virtual media device as it was when it was read (DSP2046, VirtualMedia). */
+/** A virtual media device as it was read (DSP2046, VirtualMedia). */
 export interface MediaDevice {
   slot: MediaSlot;
-  /** Whether it holds an image. */
+  /** Whether it contains an image. */
   inserted: boolean;
   /** Null when empty. */
   image: string | null;
-  /** Target of `#VirtualMedia.EjectMedia`; null where the device has no such action. */
+  /** Target of `#VirtualMedia.EjectMedia`; null where the device lacks the action. */
   ejectTarget: string | null;
   etag: string | null;
-  /** What seems to be this device, seen under the manager while this one is seen under its system; null for most. */
+  /** What seems to be the same device, listed under the manager as well as under the system; null for most. */
   twin: MediaDevice | null;
 }
 
-/** What a collection of virtual media hangs under. */
+/** The resource that a collection of virtual media belongs to. */
 export type MediaOwner = 'system' | 'manager';
 
 interface MediaPlace {
@@ -29,7 +29,7 @@ interface MediaPlace {
   owner: MediaOwner;
 }
 
-/** Where a device is, which does not change. */
+/** The place of a device, which does not change. */
 export interface MediaSlot {
   path: string;
   id: string;
@@ -37,25 +37,25 @@ export interface MediaSlot {
   mediaTypes: string[];
   collection: string;
   owner: MediaOwner;
-  /** Whether the collection holds the whole device (iDRAC 9), so that it is read there. */
+  /** Whether the collection contains the whole device (iDRAC 9), so that it is read there. */
   inline: boolean;
 }
 
 /**
- * The virtual media devices of the system at `systemPath`, under the system (newer), under its managers (older), or both,
- * each once. Where the collections are is asked once. Empty when there are none.
+ * Returns the virtual media devices of the system at `systemPath`, each once, which may be under the system (newer), its
+ * managers (older) or both. The places of the collections are requested once. Empty when there are no devices.
  */
 export async function listMediaDevices(
   client: RedfishClient,
   systemPath: string,
   options: RequestOptions,
 ): Promise<MediaDevice[]> {
-  const known = client.known.peek(collectionsKey(systemPath)) !== undefined;
-  const begun = new Map<string, Promise<MediaDevice[]>>();
+  const known = client.discovered.peek(collectionsKey(systemPath)) !== undefined;
+  const readings = new Map<string, Promise<MediaDevice[]>>();
   const read = (place: MediaPlace) => {
-    const reading = begun.get(place.path) ?? readCollection(client, place, options);
-    begun.set(place.path, reading);
-    // When the discovery fails, nobody comes for what was begun meanwhile.
+    const reading = readings.get(place.path) ?? readCollection(client, place, options);
+    readings.set(place.path, reading);
+    // Unhandled when the discovery fails meanwhile.
     reading.catch(() => undefined);
     return reading;
   };
@@ -65,23 +65,23 @@ export async function listMediaDevices(
     devices = (await Promise.all(collections.map(read))).flat();
   } catch (error) {
     if (!known || !isNotFound(error)) throw error;
-    client.known.forget();
+    client.discovered.forget();
     return listMediaDevices(client, systemPath, options);
   }
   const distinct = distinctPlaces(devices, ({ slot }) => slot.path);
   const slots = distinct.map(({ slot }) => slot);
-  if (slots.length > 0) client.known.set(slotsKey(systemPath), slots);
+  if (slots.length > 0) client.discovered.set(slotsKey(systemPath), slots);
   return pairTwins(distinct);
 }
 
-/** The slots that `listMediaDevices` found before, twins too; null when it has not been called since the BMC's paths were forgotten. */
-export function knownMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
-  return client.known.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
+/** Returns the slots that `listMediaDevices` found, with twins; null when it must be called (again). */
+export function discoveredMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
+  return client.discovered.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
 }
 
 /**
- * Reads the devices in `slots` again, with one request each, or one for all that a collection holds. A device that is gone
- * is null.
+ * Reads the devices in `slots` again, with one request each, or one for all devices that a collection contains. A device
+ * that is gone is null.
  */
 export async function readMediaDevices(
   client: RedfishClient,
@@ -118,15 +118,15 @@ function slotsKey(systemPath: string): string {
   return `media slots of ${systemPath}`;
 }
 
-/** @param found told of a collection as soon as it is known, so that it can be read while the others are looked for */
+/** @param found receives a collection as soon as it is discovered, so that it can be read while others are searched for */
 async function mediaCollections(
   client: RedfishClient,
   systemPath: string,
   found: (place: MediaPlace) => void,
   options: RequestOptions,
 ): Promise<MediaPlace[]> {
-  return client.known.get(collectionsKey(systemPath), options.signal, async () => {
-    // By the service root it is seen later whether this BMC is still the same.
+  return client.discovered.get(collectionsKey(systemPath), options.signal, async () => {
+    // The service root shows later whether the BMC is still the same.
     const [system] = await Promise.all([getSystem(client, systemPath, options), getServiceRoot(client, options)]);
     if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
     const owners = [
@@ -137,9 +137,9 @@ async function mediaCollections(
       virtualMedia === null ? [] : [{ owner, path: virtualMedia }],
     );
     if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
-    // The captured iDRAC 9 links to its virtual media from nowhere, though they are where they should be.
+    // The captured iDRAC 9 has virtual media at the usual path, but no link to them.
     const guesses = owners.map(({ owner, path }) => ({ owner, path: `${path.replace(/\/+$/, '')}/VirtualMedia` }));
-    const there = await Promise.all(
+    const exist = await Promise.all(
       guesses.map(({ path }) =>
         getCollection(client, path, options).then(
           () => true,
@@ -150,7 +150,7 @@ async function mediaCollections(
         ),
       ),
     );
-    return guesses.filter((_, index) => there[index]);
+    return guesses.filter((_, index) => exist[index]);
   });
 }
 
@@ -177,7 +177,7 @@ async function readCollection(
 }
 
 async function readDevice(client: RedfishClient, slot: MediaSlot, options: RequestOptions): Promise<MediaDevice> {
-  const { document, headers } = await client.getAnswer(slot.path, options);
+  const { document, headers } = await client.getResponse(slot.path, options);
   return toDevice(client, slot, document, headers.etag ?? null);
 }
 
@@ -192,7 +192,7 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
       id: textOf(document, 'Id') ?? slot.id,
       mediaTypes: Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [],
     },
-    // Inserted came with VirtualMedia v1.0 but is not required.
+    // VirtualMedia v1.0 has Inserted but does not require it.
     inserted: typeof document.Inserted === 'boolean' ? document.Inserted : image !== null,
     image,
     ejectTarget: isJsonObject(eject) ? optionalLinkPath(eject.target, client.origin) : null,
@@ -202,9 +202,8 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
 }
 
 /**
- * Joins what is one device seen under the system and under its manager: same id, types and contents. Two managers with
- * such devices have one each, and so a device has one twin at most. Nothing tells for certain; who ejects one looks at its
- * twin afterwards.
+ * Joins devices that seem to be one, listed under the system and under its manager: same id, types and contents. Each device
+ * has one twin at most, since two managers have a device each. This is a guess: check the twin after an eject.
  */
 export function pairTwins(devices: MediaDevice[]): MediaDevice[] {
   const paired: MediaDevice[] = [];

@@ -1,40 +1,39 @@
 import { RedfishError } from '../errors.ts';
 
-/** So many tries in a row without an answer, and the BMC counts as down. One call with its usual five may be all of them. */
-const FAILURES = 5;
+/** Consecutive tries without a response after which a BMC counts as down. One call with the default of five may make them all. */
+const MAX_FAILURES = 5;
 
-/** Milliseconds after which a BMC that is down is tried again. A BMC that restarts is away for minutes. */
+/** When a BMC that is down is tried again, in ms. One that restarts is away for minutes. */
 const RETRY_MS = 15_000;
 
-/** How one try ended: the BMC answered (whatever its status), it did not, or the caller left before that could be known. */
-export type TryEnd = 'answered' | 'silent' | 'left';
+/** How one try ended: with a response of any status, without one, or abandoned by the caller before either. */
+export type TryResult = 'responded' | 'silent' | 'abandoned';
 
-/** Leave for one try at a BMC. */
+/** The permission for one try at a BMC. */
 export interface Pass {
-  /** Whether it is the one request that finds out if the BMC is back. */
+  /** Whether it is the request that finds out if the BMC is back. */
   readonly probe: boolean;
-  /** To be told once. `why` says how a silent BMC failed. */
-  end(how: TryEnd, why?: string): void;
+  /** Reports the result, once. `error` says how a silent BMC failed. */
+  end(result: TryResult, error?: string): void;
 }
 
 interface Down {
   since: Date;
-  /** By the monotonic clock. */
+  /** By the monotonic clock, in ms. */
   retryAt: number;
 }
 
 /**
- * Knows whether the BMC at one address is down, so that calls to it are answered at once instead of one after another
- * waiting for its silence. After a while one request tries again; its answer ends the state. Answers of 4xx and 5xx are
- * answers.
+ * The circuit breaker of the BMC at one address: while it is down, calls fail at once instead of each waiting for its own
+ * timeout. After a while one request probes it; a response, 4xx and 5xx included, ends the state.
  */
 export class Breaker {
   readonly #origin: string;
-  /** Tries in a row without an answer. */
+  /** Consecutive tries without a response. */
   #failures = 0;
   #firstFailure: Date | null = null;
   /** How the last of them failed. */
-  #why = '';
+  #lastError = '';
   #down: Down | null = null;
   #probing = false;
 
@@ -47,15 +46,15 @@ export class Breaker {
     return this.#down !== null;
   }
 
-  /** @throws kind `unreachable`, since when and until when, while the BMC counts as down and it is not yet time to try */
+  /** @throws kind `unreachable`, with since when and until when, while the BMC counts as down and no probe is due */
   check(): void {
     if (this.#down === null) return;
     if (this.#probing || performance.now() < this.#down.retryAt) throw this.#error(this.#down);
   }
 
   /**
-   * `check`, and leave to try.
-   * @param begun whether the request had begun its tries before; then it makes all that its limits allow
+   * Checks as `check`, and permits one try.
+   * @param begun whether the request was tried before; then it makes all the tries that its limits allow
    */
   admit(begun: boolean): Pass {
     if (!begun) this.check();
@@ -63,32 +62,32 @@ export class Breaker {
     if (probe) this.#probing = true;
     return {
       probe,
-      end: (how, why = 'no answer') => {
+      end: (result, error = 'no response') => {
         if (probe) this.#probing = false;
-        if (how === 'answered') this.#up();
-        else if (how === 'silent') this.#silent(probe, why);
+        if (result === 'responded') this.#recordResponse();
+        else if (result === 'silent') this.#recordSilence(probe, error);
       },
     };
   }
 
-  #up(): void {
+  #recordResponse(): void {
     this.#failures = 0;
     this.#firstFailure = null;
     this.#down = null;
   }
 
-  #silent(probe: boolean, why: string): void {
+  #recordSilence(probe: boolean, error: string): void {
     this.#failures++;
     this.#firstFailure ??= new Date();
-    this.#why = why;
-    if (this.#failures < FAILURES || (this.#down !== null && !probe)) return;
+    this.#lastError = error;
+    if (this.#failures < MAX_FAILURES || (this.#down !== null && !probe)) return;
     this.#down = { since: this.#firstFailure, retryAt: performance.now() + RETRY_MS };
   }
 
   #error({ since, retryAt }: Down): RedfishError {
     const seconds = Math.max(1, Math.ceil((retryAt - performance.now()) / 1000));
-    const next = this.#probing ? 'one request is trying it now' : `it is tried again in ${seconds} s`;
-    const message = `the BMC has not answered since ${since.toISOString()} (${this.#failures} tries, the last: ${this.#why}), so nothing was sent; ${next}`;
+    const next = this.#probing ? 'one request is probing it now' : `next try in ${seconds} s`;
+    const message = `the BMC has not responded since ${since.toISOString()} (${this.#failures} tries, last error: ${this.#lastError}), so nothing was sent; ${next}`;
     return new RedfishError('unreachable', message, { url: this.#origin });
   }
 }

@@ -3,9 +3,9 @@ import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 const KEY = '@Message.ExtendedInfo';
 
 /**
- * All messages of an error document (DSP0266, "Error responses"), as the BMC sent them. BMCs put them in a list, in a
- * single object, directly under the root, or under the root as `Property@Message.ExtendedInfo` (OpenBMC). Where none of
- * them has a text, or there is none, `error.code` and `error.message` are one more. Empty when there is nothing of all.
+ * Returns all messages of an error document (DSP0266, "Error responses"), as the BMC sent them. BMCs put them in a list, in
+ * a single object, directly under the root, or under the root as `Property@Message.ExtendedInfo` (OpenBMC). When none of
+ * them has a text, `error.code` and `error.message` are added as one more. Empty when the document has none.
  */
 export function readExtendedInfo(document: unknown): JsonObject[] {
   if (!isJsonObject(document)) return [];
@@ -23,20 +23,20 @@ export function readExtendedInfo(document: unknown): JsonObject[] {
   return [...entries, { ...(typeof code === 'string' ? { MessageId: code } : {}), Message: message }];
 }
 
-/** Every message of `extendedInfo` as one text; an entry without a message shows its MessageId. Empty when none has either. */
+/** Joins the messages of `extendedInfo`, or the MessageId of entries without one. Empty when there are none. */
 export function extendedInfoText(extendedInfo: JsonObject[]): string {
   const texts = extendedInfo.map((entry) => asText(entry.Message) || asText(entry.MessageId));
   return [...new Set(texts.filter((text) => text !== ''))].join(' ');
 }
 
-/** A text as it is; what else stands in its place, as JSON. */
+/** Returns a string as it is, and other values as JSON. */
 function asText(value: Json | undefined): string {
   if (typeof value === 'string') return value;
   return value === undefined || value === null ? '' : JSON.stringify(value);
 }
 
 /**
- * Whether an entry's MessageId is one of `names`, whatever the registry and its version:
+ * Whether an entry's MessageId is one of `names`, in any registry and version:
  * `Base.1.8.ResourceAlreadyExists`, `iLO.2.14.ResourceAlreadyExists`, `IDRAC.2.8.SYS518`.
  */
 export function hasMessage(extendedInfo: JsonObject[], ...names: string[]): boolean {

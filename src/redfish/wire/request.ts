@@ -1,78 +1,78 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { RedfishError } from '../errors.ts';
-import type { Pass, TryEnd } from './breaker.ts';
+import type { Pass, TryResult } from './breaker.ts';
 import type { BmcConnections, ConnectionSettings } from './connection.ts';
 import { describeTlsFailure } from './tls.ts';
 
-/** One HTTP request as it goes over the wire. */
-export interface Exchange {
+/** An HTTP request as it goes over the wire. */
+export interface BmcRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
   /** Absolute path, encoded, with its query. */
   path: string;
   headers: Record<string, string>;
-  /** Null for none; then `Content-Length: 0` goes with a POST. */
+  /** Null sends none; a POST then has `Content-Length: 0`. */
   body: string | null;
 }
 
-/** A whole answer. */
-export interface RawAnswer {
+/** A whole HTTP response. */
+export interface RawResponse {
   status: number;
-  /** Names in lower case; of a repeated header the first, of `www-authenticate` all, joined. */
+  /** Names in lower case; the first value of a repeated header, all values of `www-authenticate`, joined. */
   headers: Record<string, string>;
-  /** Decoded of any content encoding. */
+  /** Without content encoding. */
   body: Buffer;
-  /** Whether it is a 503 to a request that was under way beside others of this service. */
+  /** Whether it is a 503 to a request that was in flight together with others of this service. */
   crowded: boolean;
 }
 
-/** How far a failed exchange came. */
-export interface ExchangeFailure {
+/** How far a failed request got. */
+export interface RequestFailure {
   /** Null when the caller's signal fired. */
   error: RedfishError | null;
-  /** Whether the request, or a part of it, may have reached the BMC. */
+  /** Whether any part of the request may have reached the BMC. */
   sent: boolean;
-  /** Whether the connection broke (rather than the time running out). */
+  /** Whether the connection broke, rather than timed out. */
   broken: boolean;
-  /** Whether it was the one request that tried a BMC that is down. */
+  /** Whether it was the request that probed a BMC that is down. */
   probe: boolean;
 }
 
-/** How one exchange is made. */
-export interface ExchangeOptions {
-  /** Milliseconds for connection, request and whole answer; before that, as many to wait for a free connection. */
+/** Options of `sendOnce`. */
+export interface SendOptions {
+  /** Time limit for connection, request and whole response, in ms; the wait for a free connection has the same limit. */
   timeoutMs: number;
   signal: AbortSignal;
-  /** Whether this is another try of a request, so that it is made even when the BMC counts as down by now. */
+  /** Whether the request was tried before, so that it is tried even if the BMC counts as down by now. */
   begun: boolean;
   /**
-   * Called in the very tick in which the first byte is written, when the connection stands. When it throws, nothing is
-   * sent, and the connection can still be used.
+   * Called in the tick in which the first byte is written, once connected. When it throws, nothing is sent, and the
+   * connection stays usable.
    */
   beforeSend?: (() => void) | undefined;
 }
 
-export type ExchangeOutcome = { answer: RawAnswer } | { failure: ExchangeFailure };
+export type SendOutcome = { response: RawResponse } | { failure: RequestFailure };
 
-/** Larger than any document that this service asks for; a BMC that sends more is cut off. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** Above any document that this service requests; a larger response is cut off. */
+const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 /**
- * One request and its answer on one connection of the BMC. Nothing is repeated and no status is judged.
- * @throws `signal.reason` when it fires while the exchange waits for a connection; what `lease` and `beforeSend` throw,
- *   as it is; kind `unreachable` at once while the BMC is known to be down
+ * Sends one request on one connection of the BMC. Repeats nothing, and returns a response of any status.
+ * @throws `signal.reason` when it fires during the wait for a connection; whatever `lease` and `beforeSend` throw; kind
+ *   `unreachable` at once while the BMC is known to be down
  */
-export async function exchange(
+export async function sendOnce(
   connections: BmcConnections,
   settings: ConnectionSettings,
-  request: Exchange,
-  { timeoutMs, signal, begun, beforeSend }: ExchangeOptions,
-): Promise<ExchangeOutcome> {
+  request: BmcRequest,
+  { timeoutMs, signal, begun, beforeSend }: SendOptions,
+): Promise<SendOutcome> {
   if (!begun) connections.breaker.check();
   const lease = await connections.lease(settings, timeoutMs, signal);
   let pass: Pass;
   try {
-    // It may have gone down while this request waited.
+    // The BMC may have gone down while this request waited.
     pass = connections.breaker.admit(begun);
   } catch (error) {
     lease.release(true);
@@ -87,26 +87,26 @@ export async function exchange(
     let size = 0;
     const chunks: Buffer[] = [];
 
-    const leave = (healthy: boolean) => {
+    const end = (healthy: boolean) => {
       settled = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
     };
-    const settle = (outcome: ExchangeOutcome, healthy: boolean) => {
-      leave(healthy);
+    const settle = (outcome: SendOutcome, healthy: boolean) => {
+      end(healthy);
       resolve(outcome);
     };
     const fail = (error: RedfishError | null, broken = false) => {
-      // Giving back a connection that is not healthy ends it, which is told as another error.
+      // Releasing an unhealthy connection closes it, which is reported as another error.
       if (settled) return;
       if (error?.kind === 'unreachable' && !sent) connections.absences++;
-      pass.end(endOf(error), error?.message);
+      pass.end(resultOf(error), error?.message);
       settle({ failure: { error, sent, broken, probe: pass.probe } }, false);
     };
     const timer = setTimeout(() => {
-      const what = sent ? 'No answer' : 'No connection';
-      fail(new RedfishError(sent ? 'timeout' : 'unreachable', `${what} within ${timeoutMs / 1000} s`, { url }));
+      const missing = sent ? 'No response' : 'No connection';
+      fail(new RedfishError(sent ? 'timeout' : 'unreachable', `${missing} within ${timeoutMs / 1000} s`, { url }));
     }, timeoutMs);
     const onAbort = () => fail(null);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -114,14 +114,14 @@ export async function exchange(
 
     lease.client.dispatch({ ...request, reset: settings.keepAlive ? null : true } as Dispatcher.DispatchOptions, {
       onRequestStart() {
-        // Called when the connection stands, right before the first byte is written.
+        // Called once connected, right before the first byte is written.
         try {
           beforeSend?.();
         } catch (error) {
-          pass.end('left');
-          leave(true);
+          pass.end('abandoned');
+          end(true);
           reject(error);
-          // undici then takes the request off the connection, which it leaves as it is.
+          // undici then drops the request and leaves the connection as it is.
           throw error;
         }
         sent = true;
@@ -132,17 +132,18 @@ export async function exchange(
       },
       onResponseData(_controller, chunk) {
         size += chunk.length;
-        if (size <= MAX_ANSWER_BYTES) chunks.push(chunk);
-        else fail(new RedfishError('failed', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`, { status, url }));
+        if (size <= MAX_RESPONSE_BYTES) chunks.push(chunk);
+        else
+          fail(new RedfishError('failed', `The response is larger than ${MAX_RESPONSE_BYTES} bytes`, { status, url }));
       },
       onResponseEnd() {
         const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
         const body = decodeBody(whole, headers['content-encoding']);
         if (body !== null) {
-          pass.end('answered');
+          pass.end('responded');
           const crowded = status === 503 && lease.turnedAway();
-          settle({ answer: { status, headers, body, crowded } }, true);
-        } else fail(new RedfishError('failed', 'The body of the answer cannot be decompressed', { status, url }));
+          settle({ response: { status, headers, body, crowded } }, true);
+        } else fail(new RedfishError('failed', 'The response body cannot be decompressed', { status, url }));
       },
       onResponseError(_controller, error) {
         const tls = sent ? null : describeTlsFailure(error);
@@ -153,27 +154,27 @@ export async function exchange(
   });
 }
 
-/** What a failure says of the BMC. One whose TLS is not to our liking is there; so is one whose answer is too large. */
-function endOf(error: RedfishError | null): TryEnd {
-  if (error === null || error.kind === 'tls') return 'left';
-  return error.kind === 'failed' ? 'answered' : 'silent';
+/** Returns what a failure means for the breaker. A BMC whose TLS or whose size of response is refused is not down. */
+function resultOf(error: RedfishError | null): TryResult {
+  if (error === null || error.kind === 'tls') return 'abandoned';
+  return error.kind === 'failed' ? 'responded' : 'silent';
 }
 
 function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const key = name.toLowerCase();
-    // Of the challenges every one counts; of what else a BMC repeats, the first.
+    // Every challenge counts; of other repeated headers the first.
     const one = Array.isArray(value) ? (key === 'www-authenticate' ? value.join(', ') : value[0]) : value;
     if (one !== undefined) flat[key] = one;
   }
   return flat;
 }
 
-/** `body` without its content encoding; null when it cannot be decoded. Some BMCs compress though asked not to. */
+/** Decodes `body`; null when that fails. Some BMCs compress although `identity` was requested. */
 function decodeBody(body: Buffer, encoding: string | undefined): Buffer | null {
   if (encoding === undefined || encoding === 'identity' || body.length === 0) return body;
-  const limit = { maxOutputLength: MAX_ANSWER_BYTES };
+  const limit = { maxOutputLength: MAX_RESPONSE_BYTES };
   try {
     if (encoding === 'gzip' || encoding === 'x-gzip') return gunzipSync(body, limit);
     if (encoding === 'deflate') return inflateSync(body, limit);
@@ -184,7 +185,7 @@ function decodeBody(body: Buffer, encoding: string | undefined): Buffer | null {
   return null;
 }
 
-/** What broke a connection, in words and with the system's code. */
+/** Describes why a connection failed, with the system's code. */
 function describeBreak(error: Error): string {
   const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
   const code = [inner, error].map((e) => (e !== undefined && 'code' in e ? String(e.code) : '')).find((c) => c !== '');

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 
-/** How a BMC's certificate and protocol are judged. */
+/** How a BMC's certificate and protocol are verified. */
 export interface TlsSettings {
-  /** True: by the CAs that Node trusts; false: not at all; a text: path of a CA file, or of a folder of them. */
+  /** True: by the CAs that Node trusts; false: not at all; a string: path of a CA file, or of a folder of them. */
   verifyCa: boolean | string;
   /** The lowest protocol to accept; null: TLS 1.2. */
   minimumVersion: SecureVersion | null;
@@ -18,7 +18,7 @@ export interface TlsConnectOptions {
   secureContext: SecureContext;
 }
 
-/** How long a context counts as made of the present CA files before these are looked at again, in milliseconds. */
+/** How long a context is used before its CA files are checked for changes, in ms. */
 const FRESH_MS = 10_000;
 
 /** The maximum number of contexts kept; the oldest is dropped first. */
@@ -47,7 +47,10 @@ export class TlsContexts {
     this.#now = now;
   }
 
-  /** @throws Error whose message names the setting that is wrong */
+  /**
+   * Returns the options of a connection.
+   * @throws Error whose message names the invalid setting
+   */
   connectOptions(settings: TlsSettings): TlsConnectOptions {
     const { verifyCa, minimumVersion, ciphers } = settings;
     // Without verification a context needs no CA: one serves both.
@@ -84,7 +87,7 @@ function contextOptions({ verifyCa, minimumVersion, ciphers }: TlsSettings): Sec
   if (typeof verifyCa === 'string') options.ca = readAuthorities(verifyCa);
   if (minimumVersion !== null) options.minVersion = minimumVersion;
   if (ciphers !== null) options.ciphers = ciphers;
-  // OpenSSL 3 speaks TLS 1.0 and 1.1 at security level 0 alone.
+  // OpenSSL 3 supports TLS 1.0 and 1.1 at security level 0 only.
   else if (minimumVersion === 'TLSv1' || minimumVersion === 'TLSv1.1') options.ciphers = 'DEFAULT@SECLEVEL=0';
   return options;
 }
@@ -113,17 +116,14 @@ function findCiphersFault(ciphers: string): string | null {
   }
 }
 
-/**
- * Why a TLS handshake failed and which setting to look at, for the error of a failed connection; null when the
- * failure was none of TLS.
- */
+/** Returns why a TLS handshake failed and which setting to check; null when `error` is not a TLS failure. */
 export function describeTlsFailure(error: unknown): string | null {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   if (CERTIFICATE_FAULTS.has(code)) {
     return `the certificate is not trusted (${code}); set redfish_verify_ca to the path of its CA, or to false`;
   }
   if (code.startsWith('ERR_SSL_WRONG_VERSION') || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return `the BMC does not speak TLS there, or only a version below the one allowed (${code}); see redfish_address and redfish_tls_minimum_version`;
+    return `the BMC does not support TLS there, or only a version below the minimum (${code}); check redfish_address and redfish_tls_minimum_version`;
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO' || code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
     return `the TLS handshake failed (${code}); an old BMC may need redfish_tls_minimum_version (for example 1.0) or redfish_tls_ciphers`;
@@ -131,7 +131,7 @@ export function describeTlsFailure(error: unknown): string | null {
   return null;
 }
 
-/** Codes of OpenSSL's certificate verification and of Node's check of the host name. */
+/** Codes of OpenSSL's certificate verification and of Node's host name check. */
 const CERTIFICATE_FAULTS = new Set([
   'CERT_CHAIN_TOO_LONG',
   'CERT_HAS_EXPIRED',
@@ -154,7 +154,7 @@ const CERTIFICATE_FAULTS = new Set([
 ]);
 
 const PEM = '-----BEGIN';
-/** Larger than any CA bundle; a folder's files that are larger are not read. */
+/** Above any CA bundle; larger files of a folder are skipped. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 function readAuthorities(path: string): string[] {
@@ -162,7 +162,7 @@ function readAuthorities(path: string): string[] {
     files.map((file) => readFileSync(file, 'utf8')).filter((text) => text.includes(PEM)),
   );
   if (texts.length > 0) return texts;
-  throw new Error('redfish_verify_ca: the CA file or folder holds no certificate in PEM form');
+  throw new Error('redfish_verify_ca: the CA file or folder contains no PEM certificate');
 }
 
 /** Returns a text that changes with the CA files: their names, sizes and times of change. */

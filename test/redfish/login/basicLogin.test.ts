@@ -22,7 +22,7 @@ async function start(script: Script): Promise<ScriptedBmc> {
   return bmc;
 }
 
-/** A BMC whose log-in answers `logIn`, and Basic 401 with `challenge`; a session's token opens everything. */
+/** A BMC whose login answers `logIn`, and Basic 401 with `challenge`; a session's token opens everything. */
 function refusing(logIn: () => ScriptedAnswer, challenge: Record<string, string> = {}): Promise<ScriptedBmc> {
   return start(({ method, path, headers }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': SESSIONS } } } };
@@ -36,7 +36,7 @@ const ask = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url
 const withBasic = () => bmc!.requests.filter(({ headers }) => headers.authorization !== undefined);
 const opened = { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
 
-test('a BMC out of sessions that refuses Basic does not make the password count as wrong, and says what happened', async () => {
+test('a BMC out of sessions that refuses Basic is reported as that, not as a wrong password', async () => {
   let full = true;
   const limit = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
   await refusing(() => (full ? { status: 503, body: { error: { '@Message.ExtendedInfo': [limit] } } } : opened));
@@ -52,14 +52,14 @@ test('a BMC out of sessions that refuses Basic does not make the password count 
   expect(await ask()).toEqual({});
 });
 
-test('callers who wait while a BMC out of sessions refuses Basic do not try it as well', async () => {
+test('callers that wait while a BMC out of sessions refuses Basic do not try it too', async () => {
   await refusing(() => ({ status: 503 }));
   const errors = await Promise.all(Array.from({ length: 10 }, () => failure(ask())));
   for (const error of errors) expect(error.message).toContain('opened no session');
   expect(withBasic()).toHaveLength(1);
 });
 
-test('Basic that is turned off at the BMC is told as such, and the account is not blocked', async () => {
+test('Basic turned off at the BMC is reported, and does not block the account', async () => {
   await refusing(() => opened, { 'www-authenticate': 'Redfish realm="bmc"' });
   const error = await failure(ask(basic));
   expect(error.message).toContain('does not accept Basic authentication (it offers Redfish realm="bmc")');
@@ -67,7 +67,7 @@ test('Basic that is turned off at the BMC is told as such, and the account is no
   expect(await ask({ account: { ...basic.account, authType: 'auto' } })).toEqual({});
 });
 
-test('a BMC that offers Basic among others and answers 401 to it has refused the password', async () => {
+test('a BMC that offers Basic among others and returns 401 to it has refused the password', async () => {
   await start(({ socket, connection }) => {
     socket.end(
       'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Redfish\r\nWWW-Authenticate: Basic realm="bmc"\r\n' +
@@ -80,7 +80,7 @@ test('a BMC that offers Basic among others and answers 401 to it has refused the
   expect(withBasic()).toHaveLength(1);
 });
 
-test('of concurrent first calls with a wrong password one alone is sent, whatever conversation they belong to', async () => {
+test('of concurrent first calls with a wrong password only one is sent, whatever client they belong to', async () => {
   await start(({ path }) => ({ status: path === '/redfish/v1/' ? 200 : 401, body: {} }));
   const { connection } = target(bmc!.url);
   // That the service root, which is open to all, was answered does not make the password right.
@@ -93,7 +93,7 @@ test('of concurrent first calls with a wrong password one alone is sent, whateve
   expect(withBasic()).toHaveLength(1);
 });
 
-test('once the password has proved right, requests go side by side', async () => {
+test('once the password has proved right, requests run concurrently', async () => {
   let under = 0;
   let most = 0;
   let release: (() => void) | null = null;
@@ -113,7 +113,7 @@ test('once the password has proved right, requests go side by side', async () =>
   expect(most).toBe(4);
 });
 
-test('when a password that was right is refused, those who wait for a connection do not try it as well', async () => {
+test('when a proven password is refused, requests waiting for a connection do not try it too', async () => {
   let changed = false;
   await start(() => ({ status: changed ? 401 : 200, body: {} }));
   await ask(basic);
@@ -125,7 +125,7 @@ test('when a password that was right is refused, those who wait for a connection
   expect(withBasic().length).toBeLessThanOrEqual(4);
 });
 
-test('a first call that hangs holds up the others no longer than their own time limit', async () => {
+test('a first call that hangs delays others only up to their own time limit', async () => {
   await start(() => null);
   const leaving = new AbortController();
   const patient = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };

@@ -31,7 +31,7 @@ afterEach(async () => {
   fleet = scripted = null;
 });
 
-test('concurrent callers of one account share one log-in, which costs one request', async () => {
+test('concurrent callers of one account share one login, which costs one request', async () => {
   const bmc = await startBmc();
   const work = Array.from({ length: 20 }, () => clients.for(target(bmc.url)).get(SYSTEMS, options));
   await Promise.all(work);
@@ -39,7 +39,7 @@ test('concurrent callers of one account share one log-in, which costs one reques
   expect(bmc.sessions).toHaveLength(1);
 });
 
-test('the sessions are found by Links.Sessions of the service root, without asking the SessionService', async () => {
+test('the sessions are found by Links.Sessions of the service root, without requesting the SessionService', async () => {
   const bmc = await startScript(({ path, method }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': '/elsewhere/S' } } } };
     if (method === 'POST' && path === '/elsewhere/S') return { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
@@ -49,7 +49,7 @@ test('the sessions are found by Links.Sessions of the service root, without aski
   expect(bmc.lines()).toEqual(['GET /redfish/v1/', 'POST /elsewhere/S', `GET ${SYSTEMS}`]);
 });
 
-test('a service root that is closed to strangers leaves the session at its standard path', async () => {
+test('when the service root requires credentials, the sessions are used at their standard path', async () => {
   const bmc = await startScript(({ path, method, headers }) => {
     if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
     return headers['x-auth-token'] === 'token-1' ? { status: 200, body: {} } : { status: 401, body: { path } };
@@ -58,7 +58,7 @@ test('a service root that is closed to strangers leaves the session at its stand
   expect(bmc.lines()[1]).toBe('POST /redfish/v1/SessionService/Sessions');
 });
 
-test('a wrong password is not tried by Basic, and calls meanwhile fail at once without asking the BMC', async () => {
+test('a wrong password is not tried by Basic, and further calls fail at once without a request', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'auto' } });
   const first = await failure(clients.for(wrong).get(SYSTEMS, options));
@@ -95,7 +95,7 @@ test('Basic that is refused is remembered as a wrong password too', async () => 
   expect(bmc.requestCount).toBe(asked);
 });
 
-test('an expired session is replaced by one new log-in, and the request is sent again', async () => {
+test('an expired session is replaced by one new login, and the request is repeated', async () => {
   const bmc = await startBmc();
   const client = clients.for(target(bmc.url));
   await client.get(SYSTEMS, options);
@@ -127,7 +127,7 @@ test('a late 401 to an old session uses the session that another caller has open
   expect(logIns).toBe(2);
 });
 
-test('a BMC that answers 401 to a new session gets no third try', async () => {
+test('a BMC that returns 401 to a new session gets no third try', async () => {
   const bmc = await startScript(({ path, method }) => {
     if (path === '/redfish/v1/') return { status: 200, body: {} };
     return method === 'POST' ? { status: 201, headers: { 'X-Auth-Token': 'token-1' } } : { status: 401 };
@@ -138,7 +138,7 @@ test('a BMC that answers 401 to a new session gets no third try', async () => {
   expect(bmc.lines().filter((line) => line === `GET ${SYSTEMS}`)).toHaveLength(2);
 });
 
-test.each([404, 405, 501])('a BMC whose log-in answers %i gets Basic from then on', async (status) => {
+test.each([404, 405, 501])('a BMC whose login returns %i gets Basic from then on', async (status) => {
   const bmc = await startScript(({ path, method, headers }) => {
     if (path === '/redfish/v1/') return { status: 200, body: {} };
     if (method === 'POST') return { status };
@@ -150,7 +150,7 @@ test.each([404, 405, 501])('a BMC whose log-in answers %i gets Basic from then o
   expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
 
-test('a BMC with no session left gets Basic for that call, and is asked for a session at the next', async () => {
+test('a BMC with no session left gets Basic for that call, and the next call requests a session', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'status', status: 503, match: { method: 'POST' }, times: 1 });
   const client = clients.for(target(bmc.url));
@@ -184,7 +184,7 @@ test('closing deletes the session at the BMC', async () => {
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('forgetting a target deletes its session, and a later call logs in anew', async () => {
+test('forgetting a target deletes its session, and a later call logs in again', async () => {
   const bmc = await startBmc();
   await clients.for(target(bmc.url)).get(SYSTEMS, options);
   await clients.forget(target(bmc.url));
@@ -203,7 +203,7 @@ test('a client used once leaves no session, even when its work fails', async () 
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('a caller who leaves during the log-in takes it from nobody', async () => {
+test('a caller that aborts during a login does not end it for others', async () => {
   const bmc = await startBmc({ latency: 50 });
   const leaving = new AbortController();
   const gone = clients.for(target(bmc.url)).get(SYSTEMS, { signal: leaving.signal });
@@ -214,7 +214,7 @@ test('a caller who leaves during the log-in takes it from nobody', async () => {
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
 
-test('a log-in without an answer is tried once more, and then told as a request that was not sent', async () => {
+test('a login without a response is repeated once, then reported as a request that was not sent', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', match: { method: 'POST' } });
   const error = await failure(clients.for(target(bmc.url)).delete(`${SYSTEMS}/1`, options));
@@ -227,7 +227,7 @@ test('a log-in without an answer is tried once more, and then told as a request 
 const hasty = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 
 test.each(['reset', 'hang'] as const)(
-  'the session of a log-in whose answer was lost (%s) is found and deleted, and nobody else’s',
+  'the session of a login whose response was lost (%s) is found and deleted, and no other',
   async (kind) => {
     const bmc = await startBmc();
     const others = createRedfishClients();
@@ -246,7 +246,7 @@ test.each(['reset', 'hang'] as const)(
   },
 );
 
-test('a lost session that cannot be looked for at once is deleted at the end', async () => {
+test('an orphaned session that cannot be searched for at once is deleted at the end', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', afterRead: true, times: 1, match: { method: 'POST' } });
   const failing = bmc.faults.add({
@@ -261,7 +261,7 @@ test('a lost session that cannot be looked for at once is deleted at the end', a
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('a lost session that no other followed is deleted at the end', async () => {
+test('an orphaned session without a successor is deleted at the end', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', afterRead: true, times: 2, match: { method: 'POST' } });
   await failure(clients.for(target(bmc.url)).get(SYSTEMS, options));
@@ -274,7 +274,7 @@ test.each([
   ['is reset', { kind: 'reset' }],
   ['hangs', { kind: 'hang' }],
   ['fails', { kind: 'status', status: 503 }],
-] as const)('a session is deleted at the end though the first request for that %s', async (_, fault) => {
+] as const)('a session is deleted at the end although the first DELETE %s', async (_, fault) => {
   const bmc = await startBmc();
   await clients.for(target(bmc.url)).get(SYSTEMS, options);
   bmc.faults.add({ ...fault, times: 1, match: { method: 'DELETE' } });
@@ -282,7 +282,7 @@ test.each([
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('BMCs that hang do not hold up the end for more than five seconds, whatever is under way', async () => {
+test('BMCs that hang delay closing by five seconds at most, whatever is in flight', async () => {
   const bmc = await startBmc({ count: 3 });
   const bmcs = fleet!.bmcs;
   await Promise.all(bmcs.map(({ url }) => clients.for(target(url)).get(SYSTEMS, options)));
@@ -295,7 +295,7 @@ test('BMCs that hang do not hold up the end for more than five seconds, whatever
       .get(SYSTEMS, { signal: left.signal })
       .catch(() => {}),
   );
-  // One whose log-in hangs.
+  // One whose login hangs.
   const other = target(bmc.url, { ...patient, account: { username: 'v', password: 'p', authType: 'auto' } });
   held.push(
     clients

@@ -51,7 +51,7 @@ test.each(variants)('a wrong password is remembered for %s too, and when it is u
   expect(credentials()).toHaveLength(1);
 });
 
-test('a wrong password of a client used once is remembered for all, but not for another account or BMC', async () => {
+test('a wrong password of a client used once is remembered for all clients, but not for another account or BMC', async () => {
   const bmc = await startBmc({ count: 2 });
   const logIns = () => fleet!.bmcs.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
   const ask = (change: Partial<RedfishTarget>, url = bmc.url) =>
@@ -66,7 +66,7 @@ test('a wrong password of a client used once is remembered for all, but not for 
   expect(logIns()).toEqual([3, 1]);
 });
 
-test('conversations that begin at the same time try a wrong password once between them', async () => {
+test('clients that start at the same time try a wrong password once in all', async () => {
   const bmc = await startBmc({ latency: 20 });
   const targets = [{}, ...variants.slice(1, 4).map(([, change]) => change)].map((change) =>
     target(bmc.url, { account: WRONG, ...change }),
@@ -77,7 +77,7 @@ test('conversations that begin at the same time try a wrong password once betwee
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
 
-test('an open session is used on though its password has been refused meanwhile', async () => {
+test('an open session stays in use although its password was refused meanwhile', async () => {
   let wrong = false;
   const bmc = await startScript(({ path, method }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': '/S' } } } };
@@ -92,14 +92,14 @@ test('an open session is used on though its password has been refused meanwhile'
   expect(await client.get(SYSTEMS, options)).toEqual({});
 });
 
-test('a root path without its slash is the same conversation, with one session', async () => {
+test('a root path without its final slash shares the session', async () => {
   const bmc = await startBmc();
   await clients.for(target(bmc.url)).get(SYSTEMS, options);
   await clients.for(target(bmc.url, { root: '/redfish/v1' })).get(SYSTEMS, options);
   expect(bmc.sessions).toHaveLength(1);
 });
 
-test('a BMC without sessions that refuses a log-in keeps nobody from Basic', async () => {
+test('a BMC without sessions that refuses a login does not block Basic', async () => {
   const bmc = await startScript(({ path, method, headers }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Systems: { '@odata.id': SYSTEMS } } };
     return { status: method === 'GET' && headers.authorization === `Basic ${btoa('u:p')}` ? 200 : 401, body: {} };

@@ -86,7 +86,7 @@ function empty(documents: Record<string, JsonObject>, path: string): { status: n
   return { status: 204 };
 }
 
-test('all devices that hold an image are ejected, and read back', async () => {
+test('all devices that contain an image are ejected and read back', async () => {
   const { bmc, client } = await simulated();
   expect(outcomes(await eject(client, SIM_SYSTEM))).toEqual({ Floppy1: 'ejected', CD1: 'ejected' });
   expect(bmc.documents.get(`${SIM_SYSTEM}/VirtualMedia/CD1`)).toMatchObject({ Inserted: false });
@@ -98,13 +98,13 @@ test('ejecting all with nothing inserted succeeds', async () => {
   expect(outcomes(await eject(client, SIM_SYSTEM))).toEqual({ Floppy1: 'empty', CD1: 'empty' });
 });
 
-test('only devices of the wanted type are ejected', async () => {
+test('only devices of the requested type are ejected', async () => {
   const { bmc, client } = await simulated();
   expect(outcomes(await eject(client, SIM_SYSTEM, ['CD', 'DVD']))).toEqual({ CD1: 'ejected' });
   expect(bmc.documents.get(`${SIM_SYSTEM}/VirtualMedia/Floppy1`)).toMatchObject({ Inserted: true });
 });
 
-test('one inserted device of a known BMC costs two reads and one eject', async () => {
+test('one inserted device of a discovered BMC costs two reads and one eject', async () => {
   const { bmc, client } = await simulated();
   await eject(client, SIM_SYSTEM, ['Floppy']);
   const before = bmc.requestCount;
@@ -112,7 +112,7 @@ test('one inserted device of a known BMC costs two reads and one eject', async (
   expect(bmc.requestCount - before).toBe(3);
 });
 
-test('media under the manager are found (iLO 5), and an empty object is sent where none is refused', async () => {
+test('media under the manager are found (iLO 5), and an empty object is sent where no body is refused', async () => {
   const cd = `${UNDER_MANAGER}/2`;
   const documents = {
     ...base({ Links: { ManagedBy: [link(MANAGER)] } }, { VirtualMedia: link(UNDER_MANAGER) }),
@@ -127,7 +127,7 @@ test('media under the manager are found (iLO 5), and an empty object is sent whe
   expect(bmc.requests.filter(({ method }) => method === 'POST').map(({ body }) => body)).toEqual(['', '{}']);
 });
 
-test('devices that hang under the system and the manager are ejected once', async () => {
+test('devices under both the system and the manager are ejected once', async () => {
   const [here, there] = [`${UNDER_SYSTEM}/CD`, `${UNDER_MANAGER}/CD`];
   const documents: Record<string, JsonObject> = {
     ...base(
@@ -148,7 +148,7 @@ test('devices that hang under the system and the manager are ejected once', asyn
   expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
 
-test('members that the collection holds inline, linked from nowhere, are ejected and read back there (iDRAC 9)', async () => {
+test('inline members of a collection without a link to it are ejected and read back there (iDRAC 9)', async () => {
   const cd = `${UNDER_SYSTEM}/2`;
   const documents: Record<string, JsonObject> = {
     ...base({}, { Links: { ManagerForServers: [link(SYSTEM)] } }),
@@ -165,7 +165,7 @@ test('members that the collection holds inline, linked from nowhere, are ejected
   expect(bmc.lines()).not.toContain(`GET ${cd}`);
 });
 
-test('an eject that the BMC accepts but never shows is of unknown outcome', async () => {
+test('an eject that the BMC accepts but that never shows has an unknown outcome', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -176,7 +176,7 @@ test('an eject that the BMC accepts but never shows is of unknown outcome', asyn
   await expect(eject(client, SYSTEM, null, 300)).rejects.toMatchObject({ kind: 'outcome-unknown' });
 });
 
-test('a failing eject of a device that by then is empty is a success', async () => {
+test('a failed eject of a device that is empty by then is a success', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -191,7 +191,7 @@ test('a failing eject of a device that by then is empty is a success', async () 
   expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'ejected' });
 });
 
-test('a failing eject is told with the fate of every device', async () => {
+test('a failed eject is reported with the outcome of every device', async () => {
   const [one, two] = [`${UNDER_SYSTEM}/1`, `${UNDER_SYSTEM}/2`];
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -229,7 +229,7 @@ test('a device without the action is emptied by PATCH under its ETag, read again
   expect(JSON.parse(patches[0]!.body)).toEqual({ Image: null, Inserted: false });
 });
 
-test('a BMC that compares ETags without their quotes is given one', async () => {
+test('a BMC that matches ETags without quotes gets one', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents: Record<string, JsonObject> = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -243,7 +243,7 @@ test('a BMC that compares ETags without their quotes is given one', async () => 
   expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'ejected' });
 });
 
-test('slots without actions that answer 405 are skipped beside those that can be ejected (Cisco C845A M8)', async () => {
+test('slots without actions that return 405 are skipped beside those that can be ejected (Cisco C845A M8)', async () => {
   const [one, two] = [`${UNDER_SYSTEM}/1`, `${UNDER_SYSTEM}/2`];
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -255,7 +255,7 @@ test('slots without actions that answer 405 are skipped beside those that can be
   expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'skipped', 2: 'ejected' });
 });
 
-test('a machine without virtual media, or without a device of the type, says so', async () => {
+test('a machine without virtual media or without a device of the type fails with that reason', async () => {
   const none = await scripted(base({}), () => undefined);
   await expect(eject(none.client, SYSTEM)).rejects.toMatchObject({ kind: 'unsupported' });
   const { client } = await simulated();
@@ -263,7 +263,7 @@ test('a machine without virtual media, or without a device of the type, says so'
   await expect(tape).rejects.toThrow(/CD1 \(CD, DVD\)/);
 });
 
-test('an eject without an answer is looked up: done when the device is empty, else told with what was found', async () => {
+test('an eject without a response succeeds if the device is empty, and otherwise reports what was found', async () => {
   const { bmc, client } = await simulated();
   const lost = { kind: 'reset', match: { method: 'POST', path: '*EjectMedia' }, times: 1 } as const;
   await client.logIn(forever);
@@ -273,7 +273,7 @@ test('an eject without an answer is looked up: done when the device is empty, el
   bmc.faults.add(lost);
   await expect(eject(client, SIM_SYSTEM, ['Floppy'])).rejects.toMatchObject({
     kind: 'outcome-unknown',
-    message: expect.stringContaining('Floppy1 still holds an image'),
+    message: expect.stringContaining('Floppy1 still contains an image'),
   });
 
   bmc.faults.add({ ...lost, afterRead: true });
@@ -283,12 +283,12 @@ test('an eject without an answer is looked up: done when the device is empty, el
   });
   await expect(eject(client, SIM_SYSTEM, ['Floppy'])).rejects.toMatchObject({
     kind: 'outcome-unknown',
-    message: expect.stringContaining('could not be asked'),
+    message: expect.stringContaining('could not be checked'),
   });
   await arrived;
 });
 
-test('a failing look at a device whose eject was accepted does not make the eject a failure', async () => {
+test('a failed check of a device whose eject was accepted does not fail the eject', async () => {
   const { bmc, client } = await simulated();
   await eject(client, SIM_SYSTEM, ['Floppy']);
   const arrived = bmc.nextRequest({ method: 'POST' }).then(() => {
@@ -298,7 +298,7 @@ test('a failing look at a device whose eject was accepted does not make the ejec
   await arrived;
 });
 
-test('a BMC that answers 404 to everything while it starts does not make a device count as emptied', async () => {
+test('a starting BMC that returns 404 to everything does not make a device count as empty', async () => {
   const { bmc, client } = await simulated();
   await eject(client, SIM_SYSTEM, ['Floppy']);
   void bmc.nextRequest({ method: 'GET', path: '*/CD1' }).then(() => {
@@ -307,7 +307,7 @@ test('a BMC that answers 404 to everything while it starts does not make a devic
   await expect(eject(client, SIM_SYSTEM, ['CD'])).rejects.toMatchObject({ status: 404 });
 });
 
-test('a BMC that answers 404 to everything after the eject, or to a device that it lists, does not count as emptied', async () => {
+test('a BMC that returns 404 to everything after the eject, or to a device that it lists, does not make it count as empty', async () => {
   const { bmc, client } = await simulated();
   const place = `${SIM_SYSTEM}/VirtualMedia/Floppy1`;
   const floppy = bmc.documents.get(place)!;
@@ -326,7 +326,7 @@ test('a BMC that answers 404 to everything after the eject, or to a device that 
   }
 });
 
-test('a device that is listed only while it holds an image is emptied when its collection no longer has it', async () => {
+test('a device listed only while it contains an image is empty when its collection no longer has it', async () => {
   clients = createRedfishClients();
   const fleet = await startFleet({ quirks: [QUIRKS.get('media-listed-while-inserted')!] });
   closing.push(fleet);
@@ -334,7 +334,7 @@ test('a device that is listed only while it holds an image is emptied when its c
   expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
 });
 
-test('a device that reports its image for a while after the eject is asked until it is empty (iDRAC)', async () => {
+test('a device that still reports its image after the eject is polled until it is empty (iDRAC)', async () => {
   const path = `${UNDER_SYSTEM}/CD`;
   const documents: Record<string, JsonObject> = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -351,7 +351,7 @@ test('a device that reports its image for a while after the eject is asked until
   expect(reads).toBe(4);
 });
 
-test('a slot whose action answers 405 is skipped beside one that can be ejected (Cisco C845A M8)', async () => {
+test('a slot whose action returns 405 is skipped beside one that can be ejected (Cisco C845A M8)', async () => {
   const [good, bad] = [`${UNDER_SYSTEM}/CD`, `${UNDER_SYSTEM}/Slot2`];
   const documents: Record<string, JsonObject> = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -365,7 +365,7 @@ test('a slot whose action answers 405 is skipped beside one that can be ejected 
   expect(outcomes(await eject(client, SYSTEM))).toEqual({ CD: 'ejected', Slot2: 'skipped' });
 });
 
-test('of several managers those without virtual media are passed over, and one device serves two types (GB300)', async () => {
+test('managers without virtual media are skipped, and one device serves two types (GB300)', async () => {
   const other = '/redfish/v1/Managers/HGX';
   const path = `${UNDER_MANAGER}/USB0`;
   const documents: Record<string, JsonObject> = {

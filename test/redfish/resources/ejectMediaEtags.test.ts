@@ -57,7 +57,7 @@ test.each([
   { quirks: ['weak-etags'], expected: [412, 200] },
   { quirks: ['weak-etags-strong-match'], expected: [412, 412, 200] },
   { quirks: ['unquoted-if-match'], expected: [412, 412, 200] },
-])('a device whose ETag has changed meanwhile is emptied all the same ($quirks)', async ({ quirks, expected }) => {
+])('a device whose ETag has changed meanwhile is still ejected ($quirks)', async ({ quirks, expected }) => {
   const { bmc, eject } = await start(...quirks);
   const changed = changeWithPatches(bmc, 1);
   expect(await eject()).toMatchObject([{ outcome: 'ejected' }]);
@@ -65,7 +65,7 @@ test.each([
   expect(patches(bmc)).toEqual(expected);
 });
 
-test('a device that is another at every try is given up after six', async () => {
+test('a device that changes at every try is given up after six', async () => {
   const { bmc, eject } = await start('weak-etags-strong-match');
   void changeWithPatches(bmc, 6);
   await expect(eject()).rejects.toMatchObject({ kind: 'refused', status: 412 });

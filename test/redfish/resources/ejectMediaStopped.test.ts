@@ -47,14 +47,14 @@ function stopAt(
 
 const ejects = (bmc: SimulatedBmc) => bmc.requests.filter(({ path }) => path.includes('EjectMedia'));
 
-test('an eject that is stopped before anything was sent says so', async () => {
+test('an eject stopped before anything was sent reports that', async () => {
   const { bmc, eject, stop } = await start();
   stopAt(bmc, stop, { method: 'GET', path: CD });
   expect(await eject()).toMatchObject({ kind: 'stopped', message: 'no eject was sent', cause: reason });
   expect(ejects(bmc)).toEqual([]);
 });
 
-test('an eject that is stopped before it was its turn at a device says what had been done', async () => {
+test('an eject stopped before a device had its turn reports what was done', async () => {
   const { bmc, eject, stop } = await start();
   const error = await eject(null, (message) => {
     if (message === 'Ejecting CD1') stop();
@@ -64,23 +64,23 @@ test('an eject that is stopped before it was its turn at a device says what had 
 });
 
 test.each([
-  ['still holds an image', {}, true],
+  ['still contains an image', {}, true],
   ['is empty now', { afterRead: true }, false],
 ] as const)(
-  'an eject that is stopped after it was sent says that its outcome is unknown, and that the device %s',
+  'an eject stopped after it was sent reports an unknown outcome, and that the device %s',
   async (found, fault, holds) => {
     const { bmc, eject, stop } = await start();
     stopAt(bmc, stop, EJECT, fault);
     expect(await eject()).toMatchObject({
       kind: 'stopped',
-      message: `CD1: its eject was sent and had no answer yet, so its outcome is unknown; it ${found}`,
+      message: `CD1: its eject was sent and had no response yet, so its outcome is unknown; it ${found}`,
       cause: reason,
     });
     expect(bmc.documents.get(CD)?.Inserted).toBe(holds);
   },
 );
 
-test('when the device cannot be read after an eject was stopped, the error says so', async () => {
+test('an eject stopped while the device cannot be read reports that', async () => {
   const { bmc, eject, stop } = await start();
   stopAt(
     bmc,
@@ -90,22 +90,22 @@ test('when the device cannot be read after an eject was stopped, the error says 
     },
     EJECT,
   );
-  expect((await eject()).message).toContain('could not be asked whether it is empty now');
+  expect((await eject()).message).toContain('whether it is empty now could not be checked');
 });
 
-test('an eject that is stopped while it waits for the device to be empty says that it was accepted', async () => {
+test('an eject stopped while waiting for the device to be empty reports that it was accepted', async () => {
   const { eject, stop } = await start({ quirks: [lingeringMedia] });
   const error = await eject(['CD'], (message) => {
     if (message.startsWith('Waiting')) stop();
   });
   expect(error).toMatchObject({
     kind: 'stopped',
-    message: 'CD1: the BMC had accepted its eject; it still holds an image',
+    message: 'CD1: the BMC had accepted its eject; it still contains an image',
     cause: reason,
   });
 });
 
-test('an eject that is stopped when the BMC had refused it says that', async () => {
+test('an eject stopped after the BMC refused it reports that', async () => {
   const { bmc, eject, stop } = await start();
   bmc.faults.add({ kind: 'status', status: 403, match: EJECT });
   void bmc.nextRequest(EJECT).then(() => stopAt(bmc, stop, { method: 'GET', path: CD }));

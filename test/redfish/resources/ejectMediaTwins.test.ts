@@ -77,7 +77,7 @@ test('like devices of two managers are two devices, and both are ejected', async
   expect(paths(await listMediaDevices(bmc.client, SYSTEM, { signal: forever }))).toEqual([deviceAt(A), deviceAt(B)]);
 });
 
-test('one device under the system and its manager is listed once and ejected once, known or not', async () => {
+test('one device under the system and its manager is listed once and ejected once, discovered or not', async () => {
   const both = [SYSTEM, A];
   const bmc = await start(both, { [SYSTEM]: both });
   for (const times of [1, 2]) {
@@ -94,7 +94,7 @@ test('one collection linked from the system and the manager is one', async () =>
   expect(bmc.ejects()).toBe(1);
 });
 
-test('a like device under the manager that holds its image after the eject is ejected too', async () => {
+test('a like device under the manager that still contains an image after the eject is ejected too', async () => {
   const bmc = await start([SYSTEM, A]);
   expect(paths(await bmc.eject())).toEqual([deviceAt(SYSTEM), deviceAt(A)]);
   expect(bmc.inserted.size).toBe(0);
@@ -108,7 +108,7 @@ test('whichever of two managers has the system’s device, the other’s is ejec
   }
 });
 
-test('what only the twin held when the slots were known already is ejected', async () => {
+test('an image that only the twin contains is ejected from discovered slots too', async () => {
   const bmc = await start([SYSTEM, A]);
   bmc.inserted.clear();
   expect(await bmc.eject()).toMatchObject([{ outcome: 'empty' }]);

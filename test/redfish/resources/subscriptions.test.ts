@@ -63,7 +63,7 @@ const subscription: NewSubscription = {
   ifExists: 'refuse' as const,
 };
 /** What is said when the BMC lists none, but may be at work on it. */
-const NONE_YET: unknown = expect.stringMatching(/lists no subscription .* yet, and may still make it; look again/);
+const NONE_YET: unknown = expect.stringMatching(/lists no subscription .* yet, and may still create it; check with/);
 const created = {
   Id: '7',
   Destination: 'https://events.example/in',
@@ -71,7 +71,7 @@ const created = {
   '@odata.id': `${SUBSCRIPTIONS}/7`,
 };
 
-test('getting, listing, creating and deleting cost one request each once the BMC is known', async () => {
+test('get, list, create and delete cost one request each at a discovered BMC', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client, options);
   const cost = async (work: () => Promise<unknown>) => {
@@ -86,7 +86,7 @@ test('getting, listing, creating and deleting cost one request each once the BMC
   expect(bmc.connections).toBe(1);
 });
 
-test('a BMC that is not known costs four requests: service root, log-in, event service, collection', async () => {
+test('a new BMC costs four requests: service root, login, event service, collection', async () => {
   const { bmc, client } = await simulated();
   await Promise.all(Array.from({ length: 3 }, () => listSubscriptions(client, options)));
   expect(bmc.requestCount).toBe(3 + 3);
@@ -95,7 +95,7 @@ test('a BMC that is not known costs four requests: service root, log-in, event s
 test('an expired session and forgotten paths together do not make a call wait for itself', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client, options);
-  client.known.forget();
+  client.discovered.forget();
   bmc.expireSessions();
   expect((await listSubscriptions(client, options)).members).toHaveLength(4);
 });
@@ -111,7 +111,7 @@ test('a long collection is followed page by page, on the same host', async () =>
   expect(members.map(({ path }) => path)).toEqual([`${SUBSCRIPTIONS}/1`, `${SUBSCRIPTIONS}/2`]);
 });
 
-test('pages that lead in a circle, or to another host, end with an error', async () => {
+test('pages that form a loop or lead to another host fail', async () => {
   const { bmc, client } = await scripted(() => ({
     status: 200,
     body: { Members: [], 'Members@odata.nextLink': SUBSCRIPTIONS },
@@ -122,21 +122,21 @@ test('pages that lead in a circle, or to another host, end with an error', async
   await expect(listSubscriptions(foreign.client, options)).rejects.toThrow('another host');
 });
 
-test('an absent subscription is not-found only because the collection is there', async () => {
+test('an absent subscription is not-found only if the collection exists', async () => {
   const { client } = await simulated();
   await listSubscriptions(client, options);
   await expect(getSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found', status: 404 });
   await expect(deleteSubscription(client, '999', options)).rejects.toMatchObject({ kind: 'not-found' });
 });
 
-test('a BMC that answers 404 to everything while it starts does not make subscriptions count as gone', async () => {
+test('a starting BMC that returns 404 to everything does not make subscriptions count as deleted', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client, options);
   bmc.faults.add({ kind: 'status', status: 404 });
   await expect(deleteSubscription(client, '1', options)).rejects.toMatchObject({ kind: 'refused', status: 404 });
 });
 
-test('known paths are dropped when the BMC no longer has them, and found anew', async () => {
+test('discovered paths that the BMC no longer has are dropped and discovered again', async () => {
   let place = '/redfish/v1/old';
   clients = createRedfishClients();
   const bmc = await startScriptedBmc(({ path }) => {
@@ -154,7 +154,7 @@ test('known paths are dropped when the BMC no longer has them, and found anew', 
   expect((await listSubscriptions(client, options)).path).toBe('/redfish/v1/newer');
 });
 
-test('an absent or disabled event service is told as such', async () => {
+test('an absent or disabled event service is reported as that', async () => {
   const disabled = await scripted(() => ({ status: 200 }), { ServiceEnabled: false });
   await expect(listSubscriptions(disabled.client, options)).rejects.toMatchObject({
     kind: 'unsupported',
@@ -187,7 +187,7 @@ test.each([
   ],
   ['204 with neither', { status: 204 }, 2],
   ['202 without Location', { status: 202 }, 2],
-])('a create that is answered %s gives the subscription', async (_, answer, more) => {
+])('a create that returns %s results in the subscription', async (_, answer, more) => {
   const { bmc, client } = await scripted(({ method, path }) => {
     if (method === 'POST') return answer;
     if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
@@ -200,7 +200,7 @@ test.each([
   expect(bmc.lines().slice(bmc.lines().indexOf(`POST ${SUBSCRIPTIONS}`) + 1)).toHaveLength(more);
 });
 
-test('what was created but cannot be read is answered all the same', async () => {
+test('a subscription that was created but cannot be read is returned all the same', async () => {
   const { client } = await scripted(({ method }) =>
     method === 'POST' ? { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } } : { status: 500 },
   );
@@ -212,7 +212,7 @@ test('what was created but cannot be read is answered all the same', async () =>
 test.each([
   ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists' }],
   ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
-])('a second subscription to one destination is told with the id of the first (%s)', async (_, entry) => {
+])('a second subscription to one destination is reported with the id of the first (%s)', async (_, entry) => {
   const { client } = await scripted(({ method, path }) => {
     if (method === 'POST') return { status: 400, body: { error: { '@Message.ExtendedInfo': [entry] } } };
     if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
@@ -240,7 +240,7 @@ test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])
   },
 );
 
-test('defaults that the BMC refuses one at a time are left out one after another, and no more is tried then', async () => {
+test('defaults that the BMC refuses one at a time are omitted one after another, then it gives up', async () => {
   const refusing = (names: string[]) =>
     scripted(({ body }) => {
       const name = names.find((one) => one in JSON.parse(body));
@@ -259,7 +259,7 @@ test('defaults that the BMC refuses one at a time are left out one after another
   expect(posts(all.bmc)).toHaveLength(3);
 });
 
-test('a create without an answer is looked up, and told with what was found', async () => {
+test('a create without a response is searched for, and reported with what was found', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client, options);
   bmc.faults.add({ kind: 'reset', match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
@@ -274,7 +274,7 @@ test('a create without an answer is looked up, and told with what was found', as
   });
 });
 
-test('a delete without an answer is done when the subscription is gone, and unknown when it is still there', async () => {
+test('a delete without a response succeeds if the subscription is gone, and is unknown if it still exists', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client, options);
   bmc.faults.add({ kind: 'hang', afterRead: true, match: { method: 'DELETE' }, times: 1 });
@@ -282,7 +282,7 @@ test('a delete without an answer is done when the subscription is gone, and unkn
   bmc.faults.add({ kind: 'hang', match: { method: 'DELETE' }, times: 1 });
   await expect(deleteSubscription(client, '2', options)).rejects.toMatchObject({
     kind: 'outcome-unknown',
-    message: expect.stringContaining('still there'),
+    message: expect.stringContaining('still exists'),
   });
 });
 
@@ -298,7 +298,7 @@ test('a 202 is followed by its monitor to the end of the task', async () => {
   expect(bmc.lines().filter((line) => line.endsWith('Monitor'))).toHaveLength(3);
 });
 
-test('a task that fails is told with its messages', async () => {
+test('a failed task is reported with its messages', async () => {
   const { client } = await scripted(({ method }) =>
     method === 'POST'
       ? { status: 202, headers: { location: '/redfish/v1/Tasks/1', 'retry-after': '0' } }
@@ -313,7 +313,7 @@ test('a task that fails is told with its messages', async () => {
 test.each([
   ['iLO', { MessageId: 'iLO.2.14.ResourceAlreadyExists', Message: 'There already.' }],
   ['iDRAC', { MessageId: 'Base.1.8.PropertyValueModified', MessageArgs: ['Destination', subscription.Destination] }],
-])('a task that fails because there is one already is told with the id of that (%s)', async (_, entry) => {
+])('a task that fails because of a duplicate is reported with the id of the first (%s)', async (_, entry) => {
   const { client } = await scripted(({ method, path }) => {
     if (method === 'POST') return { status: 202, headers: AT_TASK };
     if (path === TASK) return { status: 200, body: { TaskState: 'Exception', Messages: [entry] } };
@@ -323,7 +323,7 @@ test.each([
   expect(await createSubscription(client, subscription, options)).toMatchObject({ outcome: 'exists', id: '7' });
 });
 
-test('a task at Location, which answers 200 while it runs, is followed to its end and the subscription found', async () => {
+test('a task at Location, which returns 200 while it runs, is followed to its end and the subscription found', async () => {
   let polls = 0;
   const { bmc, client } = await scripted(({ method, path }) => {
     if (method === 'POST') return { status: 202, headers: AT_TASK };
@@ -347,30 +347,33 @@ const taskIs = (answer: ScriptedAnswer): Script => {
 };
 const still: ScriptedAnswer = { status: 200, headers: AT_TASK, body: { TaskState: 'Running' } };
 
-test.each<{ name: string; script: Script; said: string }>([
-  { name: 'a 202 without Location', script: () => ({ status: 202 }), said: 'without saying which' },
-  { name: 'a POST without an answer', script: () => null, said: 'No answer' },
-  { name: 'a task whose monitor is silent', script: taskIs({ status: 503 }), said: 'cannot be followed' },
-  { name: 'a task that takes too long', script: taskIs(still), said: 'did not end in time' },
-])('after $name nobody is told to create it again, for the BMC may still make it', async ({ script, said }) => {
-  let minutes = 0;
-  const now = performance.now.bind(performance);
-  // No one waits for the limits: time passes with each look.
-  vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
-  const { bmc, client } = await scripted(async (request) => {
-    const lists = request.method === 'GET' && request.path === SUBSCRIPTIONS;
-    const answer = lists ? { status: 200, body: { Members: [] } } : await script(request);
-    if (answer?.status === 200) minutes += 20;
-    return answer;
-  });
-  const error = await createSubscription(client, subscription, options).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ kind: 'outcome-unknown', message: NONE_YET });
-  expect(String(error)).toContain(said);
-  expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
-});
+test.each<{ name: string; script: Script; text: string }>([
+  { name: 'a 202 without Location', script: () => ({ status: 202 }), text: 'without the path' },
+  { name: 'a POST without an answer', script: () => null, text: 'No response' },
+  { name: 'a task whose monitor is silent', script: taskIs({ status: 503 }), text: 'cannot be followed' },
+  { name: 'a task that takes too long', script: taskIs(still), text: 'did not end in time' },
+])(
+  'after $name the error does not advise to repeat, as the BMC may still create the subscription',
+  async ({ script, text }) => {
+    let minutes = 0;
+    const now = performance.now.bind(performance);
+    // Time passes with each poll, so that the test need not wait.
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+    const { bmc, client } = await scripted(async (request) => {
+      const lists = request.method === 'GET' && request.path === SUBSCRIPTIONS;
+      const answer = lists ? { status: 200, body: { Members: [] } } : await script(request);
+      if (answer?.status === 200) minutes += 20;
+      return answer;
+    });
+    const error = await createSubscription(client, subscription, options).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ kind: 'outcome-unknown', message: NONE_YET });
+    expect(String(error)).toContain(text);
+    expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
+  },
+);
 
 test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
-  'where Location is the Task itself, a create is followed by it, and a second one is told as such (%s)',
+  'where Location is the Task itself, a create follows it, and a second one is reported as a duplicate (%s)',
   async (name) => {
     const tasks = withTasks('tasks', '', { polls: 1, retryAfter: 0, location: 'task' });
     const { client } = await simulated(tasks, QUIRKS.get(name)!);
@@ -382,7 +385,7 @@ test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
   },
 );
 
-test('an unknown default is seen in the message on the property beside an error of general words', async () => {
+test("an unknown default is recognised by the property's message beside a general error", async () => {
   const { bmc, client } = await scripted(({ body }) => {
     if (!('EventTypes' in JSON.parse(body))) return { status: 201, body: created };
     const entry = { MessageId: 'Base.1.8.PropertyUnknown', MessageArgs: ['EventTypes'] };

@@ -69,7 +69,7 @@ async function startTask(
   };
 }
 
-test('the progress and the messages of a task are told while it runs', async () => {
+test('the progress and messages of a task are reported while it runs', async () => {
   const task = await startTask((times) => {
     if (times === 1) return { status: 202, headers: soon, body: { TaskState: 'Running', PercentComplete: 40 } };
     if (times === 2) {
@@ -85,7 +85,7 @@ test('the progress and the messages of a task are told while it runs', async () 
   );
 });
 
-test('Retry-After says when the monitor is asked again', async () => {
+test('Retry-After determines when the monitor is polled again', async () => {
   const times: number[] = [];
   const task = await startTask((count) => {
     times.push(performance.now());
@@ -97,7 +97,7 @@ test('Retry-After says when the monitor is asked again', async () => {
   expect(times[1]! - times[0]!).toBeGreaterThan(1900);
 });
 
-test('a monitor that is gone once the task is done, and a 202 without Location, are looked behind', async () => {
+test('after a monitor that is gone once the task is done, and a 202 without Location, the device is checked', async () => {
   const gone = await startTask(() => {
     gone.done();
     return { status: 404 };
@@ -111,7 +111,7 @@ test('a monitor that is gone once the task is done, and a 202 without Location, 
   });
 });
 
-test('a monitor that does not answer a few times is asked on', async () => {
+test('a monitor that does not respond a few times is polled on', async () => {
   const task = await startTask((times) => {
     if (times === 1) return { status: 503 };
     if (times < 4) return null;
@@ -122,11 +122,11 @@ test('a monitor that does not answer a few times is asked on', async () => {
   expect(task.polls()).toBe(4);
 });
 
-test('a monitor that never answers leaves the outcome unknown, and the error says what was found', async () => {
+test('a monitor that never responds leaves the outcome unknown, and the error reports what was found', async () => {
   const task = await startTask(() => ({ status: 503 }));
   await expect(task.eject()).rejects.toMatchObject({
     kind: 'outcome-unknown',
-    message: expect.stringMatching(/task cannot be followed.*CD still holds an image/),
+    message: expect.stringMatching(/task cannot be followed.*CD still contains an image/),
   });
 });
 
@@ -158,7 +158,7 @@ test('a delete that is a task ends with it', async () => {
   });
 });
 
-test('what a request holds that must not show is in no progress and no error of its task', async () => {
+test('secrets of a request appear in no progress and no error of its task', async () => {
   const Messages = [{ Message: "The value 'Bearer s3cr3t' is bad.", MessageArgs: ['HttpHeaders', 'Bearer s3cr3t'] }];
   const task = await startTask((times) =>
     times === 1
@@ -202,7 +202,7 @@ test('a task’s messages show neither the password nor the session’s token', 
   expect(told).toEqual(["Account 'u' with '******' and token ****** failed."]);
 });
 
-test('a task that is interrupted is followed on, for it is to restart', async () => {
+test('an interrupted task is still followed, as it may restart', async () => {
   const task = await startTask((times) => {
     if (times < 3) return { status: 200, headers: { 'retry-after': '0' }, body: { TaskState: 'Interrupted' } };
     task.done();

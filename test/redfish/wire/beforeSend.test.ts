@@ -30,7 +30,7 @@ async function start(auth: 'none' | 'required' = 'none'): Promise<SimulatedBmc> 
   return fleet.bmcs[0]!;
 }
 
-test('a request that is refused leave when its connection stands is not sent, and the connection serves the next', async () => {
+test('a request that beforeSend refuses is not sent, and its connection serves the next', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous));
   for (const ask of [
@@ -46,7 +46,7 @@ test('a request that is refused leave when its connection stands is not sent, an
   expect(bmc.connections).toBe(1);
 });
 
-test('a connection that is not kept is closed when its request is refused leave, and the next request has another', async () => {
+test('a connection without keep-alive is closed when beforeSend refuses, and the next request has another', async () => {
   const bmc = await start();
   const { connection } = target(bmc.url);
   const client = clients.for(target(bmc.url, { ...anonymous, connection: { ...connection, keepAlive: false } }));
@@ -56,7 +56,7 @@ test('a connection that is not kept is closed when its request is refused leave,
   expect(bmc.connections).toBe(2);
 });
 
-test('leave is asked when the request is written, not while it waits for its turn', async () => {
+test('beforeSend is called when the request is written, not while it waits for its turn', async () => {
   let release: () => void = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -86,7 +86,7 @@ test('leave is asked when the request is written, not while it waits for its tur
   expect(bmc.connections()).toBeLessThanOrEqual(4);
 });
 
-test('leave is asked when the connection stands, before the first byte has left', async () => {
+test('beforeSend is called once connected, before the first byte is written', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous));
   const seen: number[] = [];
@@ -95,7 +95,7 @@ test('leave is asked when the connection stands, before the first byte has left'
   expect(seen).toEqual([1, 0]);
 });
 
-test('leave is asked for each try anew, and not for the log-in', async () => {
+test('beforeSend is called for each try, and not for the login', async () => {
   const bmc = await start('required');
   const client = clients.for(target(bmc.url));
   const beforeSend = vi.fn();
@@ -109,7 +109,7 @@ test('leave is asked for each try anew, and not for the log-in', async () => {
   expect(beforeSend).toHaveBeenCalledTimes(5);
 });
 
-test('requests that are refused leave say nothing of the BMC: it does not count as down', async () => {
+test('requests that beforeSend refuses do not make the BMC count as down', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous));
   for (let i = 0; i < 20; i++) await expect(client.get(ROOT, refuse)).rejects.toBe(lost);
@@ -117,7 +117,7 @@ test('requests that are refused leave say nothing of the BMC: it does not count 
   expect(bmc.requestCount).toBe(1);
 });
 
-test('a request that may try again a BMC that is down leaves the try to the next when it is refused leave', async () => {
+test('a probe of a BMC that is down is left to the next request when beforeSend refuses it', async () => {
   const bmc = await start();
   const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
   const hang = bmc.faults.add({ kind: 'hang' });
@@ -130,7 +130,7 @@ test('a request that may try again a BMC that is down leaves the try to the next
   await client.get(ROOT, options);
 });
 
-test('under Basic, where one request tries a password first, one that is refused leave lets the next go', async () => {
+test('under Basic, where one request tries a password first, one that beforeSend refuses lets the next go', async () => {
   const bmc = await start('required');
   const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }));
   const first = client.get(`${ROOT}Systems`, refuse);
@@ -140,7 +140,7 @@ test('under Basic, where one request tries a password first, one that is refused
   expect(bmc.requestCount).toBe(1);
 });
 
-test('a look-up that others wait for as well is made anew for them when the caller who makes it is refused leave', async () => {
+test('a discovery that others wait for is repeated for them when beforeSend refuses the caller that makes it', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous));
   const refused = listSubscriptions(client, refuse);

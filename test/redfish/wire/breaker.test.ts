@@ -43,31 +43,31 @@ async function startDown() {
   return { bmc: bmc!, other: other!, hang };
 }
 
-test('a BMC that has not answered five times is not asked again, and the error says since when and until when', async () => {
+test('after five requests without a response nothing more is sent, and the error contains since when and until when', async () => {
   const before = new Date();
   const { bmc } = await startDown();
   const error = await failure(clientOf(bmc).post(ROOT, null, options));
   expect(error.kind).toBe('unreachable');
-  expect(error.message).toMatch(/nothing was sent; it is tried again in 15 s$/);
+  expect(error.message).toMatch(/nothing was sent; next try in 15 s$/);
   const [since] = /\d{4}-[\dT:.-]+Z/.exec(error.message)!;
   expect(Date.parse(since!)).toBeGreaterThanOrEqual(before.getTime());
   expect(Date.parse(since!)).toBeLessThanOrEqual(Date.now());
   expect(bmc.requestCount).toBe(TRIES);
 });
 
-test('a BMC that is down says nothing of another', async () => {
+test('a BMC that is down does not affect another', async () => {
   const { other } = await startDown();
   await clientOf(other).get(ROOT, options);
 });
 
-test('refusals and failures that the BMC answers, however many, never make it count as down', async () => {
+test('refusals and failures that the BMC returns, however many, never make it count as down', async () => {
   const [bmc] = await start();
   for (const status of [400, 401, 404, 500, 503]) bmc!.faults.add({ kind: 'status', status, times: TRIES });
   for (let i = 0; i < 5 * TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));
   await clientOf(bmc!).get(ROOT, options);
 });
 
-test('an answer in between starts the count anew', async () => {
+test('a response in between restarts the count', async () => {
   const [bmc] = await start();
   for (let round = 0; round < 3; round++) {
     bmc!.faults.add({ kind: 'hang', times: TRIES - 1 });
@@ -76,7 +76,7 @@ test('an answer in between starts the count anew', async () => {
   }
 });
 
-test('after a while one request tries again while the others are still answered at once; its success ends it', async () => {
+test('after a while one request probes while others still fail at once; its success ends the state', async () => {
   const { bmc, hang } = await startDown();
   bmc.faults.remove(hang);
   pass(RETRY_MS);
@@ -84,12 +84,12 @@ test('after a while one request tries again while the others are still answered 
   const client = clientOf(bmc, { timeoutMs: 5000 });
   const probe = client.get(ROOT, options);
   await bmc.nextRequest();
-  expect((await failure(client.get(ROOT, options))).message).toContain('one request is trying it now');
+  expect((await failure(client.get(ROOT, options))).message).toContain('one request is probing it now');
   await probe;
   await Promise.all(Array.from({ length: 8 }, () => client.get(ROOT, options)));
 });
 
-test('a request that tries again and fails is the only try, and the wait begins anew', async () => {
+test('a failed probe is the only try, and the wait restarts', async () => {
   const { bmc } = await startDown();
   await Promise.all(closing.splice(0).map((one) => one.close()));
   pass(RETRY_MS);
@@ -98,7 +98,7 @@ test('a request that tries again and fails is the only try, and the wait begins 
   expect((await failure(client.get(ROOT, options))).message).toContain(`${TRIES + 1} tries`);
 });
 
-test('a caller who leaves while his request tries again leaves the try to the next', async () => {
+test('a caller that aborts its probe leaves the probe to the next', async () => {
   const { bmc, hang } = await startDown();
   pass(RETRY_MS);
   const leaving = new AbortController();
@@ -110,7 +110,7 @@ test('a caller who leaves while his request tries again leaves the try to the ne
   await clientOf(bmc, { timeoutMs: 5000 }).get(ROOT, options);
 });
 
-test('a request that has begun its tries makes as many as its node allows, though the BMC counts as down by then', async () => {
+test('a request that was tried before makes all its tries although the BMC counts as down by then', async () => {
   const [bmc] = await start();
   await Promise.all(closing.splice(0).map((one) => one.close()));
   let tries = 0;
@@ -121,7 +121,7 @@ test('a request that has begun its tries makes as many as its node allows, thoug
   expect(tries).toBe(2 * TRIES);
 });
 
-test('requests that wait for their turn at a BMC are answered as soon as it counts as down', async () => {
+test('requests that wait for their turn at a BMC fail as soon as it counts as down', async () => {
   const [bmc] = await start();
   bmc!.faults.add({ kind: 'hang' });
   for (let i = 1; i < TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));

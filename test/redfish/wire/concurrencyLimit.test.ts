@@ -46,7 +46,7 @@ async function start(few: () => number, body?: object) {
   };
 }
 
-test('a BMC that turned requests away is asked fewer at once for a minute, and then as many as before', async () => {
+test('concurrency is reduced for a minute after a BMC turned requests away, then restored', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   let few = 1;
   await using machine = await start(() => few);
@@ -64,7 +64,7 @@ test('a BMC that turned requests away is asked fewer at once for a minute, and t
   expect(machine.most()).toBe(4);
 });
 
-test('a 503 that tells another cause is not sent again, though others were under way', async () => {
+test('a request with a 503 of another cause is not repeated although others were in flight', async () => {
   const entry = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
   await using machine = await start(() => 0, { error: { '@Message.ExtendedInfo': [entry] } });
   const errors = await Promise.all([1, 2].map(() => failure(machine.client.post('/a', null, options))));
@@ -72,7 +72,7 @@ test('a 503 that tells another cause is not sent again, though others were under
   expect(machine.bmc.requests).toHaveLength(2);
 });
 
-test('a BMC that turns away everything is told as such after a few tries', async () => {
+test('a BMC that turns away everything is reported after a few tries', async () => {
   await using machine = await start(() => 0);
   const errors = await Promise.all([1, 2, 3, 4].map(() => failure(machine.client.post('/a', null, options))));
   for (const error of errors) expect(error.status).toBe(503);

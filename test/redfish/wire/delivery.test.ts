@@ -27,14 +27,14 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
-test('requests one after another go over one kept connection', async () => {
+test('successive requests use one kept connection', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
   const client = clients.for(target(bmc.url, basic));
   for (let i = 0; i < 10; i++) await client.get('/a', options);
   expect(bmc.connections()).toBe(1);
 });
 
-test('with keeping turned off every request has a connection of its own', async () => {
+test('with keep-alive turned off every request has its own connection', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
   const { connection } = target(bmc.url);
   const client = clients.for(target(bmc.url, { ...basic, connection: { ...connection, keepAlive: false } }));
@@ -43,7 +43,7 @@ test('with keeping turned off every request has a connection of its own', async 
   expect(bmc.requests[0]?.headers.connection).toBe('close');
 });
 
-test('a BMC is asked at most four things at once, whatever the number of accounts', async () => {
+test('a BMC gets at most four concurrent requests, whatever the number of accounts', async () => {
   let under = 0;
   let most = 0;
   const bmc = await start(async () => {
@@ -62,7 +62,7 @@ test('a BMC is asked at most four things at once, whatever the number of account
   expect(bmc.connections()).toBeLessThanOrEqual(4);
 });
 
-test('a caller who leaves while waiting for a connection gets the reason at once', async () => {
+test('a caller that aborts while waiting for a connection gets the reason at once', async () => {
   const bmc = await start(() => null);
   const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
   const stop = new AbortController();
@@ -78,7 +78,7 @@ test('a caller who leaves while waiting for a connection gets the reason at once
   expect(bmc.lines()).not.toContain('GET /b');
 });
 
-test('a request whose turn does not come within its own time limit is not sent, and told how busy the BMC is', async () => {
+test('a request whose turn does not come within its time limit is not sent, and reports how busy the BMC is', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
   const patient = clients.for(target(bmc.url, { ...nobody, ...slow }));
@@ -92,7 +92,7 @@ test('a request whose turn does not come within its own time limit is not sent, 
   expect(bmc.lines()).not.toContain('DELETE /late');
 });
 
-test('more than a thousand requests do not wait for one BMC: the next is refused at once', async () => {
+test('at most a thousand requests wait for one BMC; the next is refused at once', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
   const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
@@ -104,7 +104,7 @@ test('more than a thousand requests do not wait for one BMC: the next is refused
   await Promise.all(held);
 });
 
-test('an idle connection is dropped by this side after a few seconds', async () => {
+test('an idle connection is closed after a few seconds', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
   await clients.for(target(bmc.url, basic)).get('/a', options);
   const begun = performance.now();
@@ -113,7 +113,7 @@ test('an idle connection is dropped by this side after a few seconds', async () 
   expect(performance.now() - begun).toBeLessThan(4800);
 }, 10_000);
 
-test('a GET whose kept connection breaks is sent once more on a fresh one', async () => {
+test('a GET whose kept connection breaks is repeated once on a new one', async () => {
   let broken = false;
   const bmc = await start(({ path, socket }) => {
     if (path !== '/b' || broken) return { status: 200, body: { path } };
@@ -158,7 +158,7 @@ test('a BMC that hangs ends a GET at its timeout, and leaves the outcome of a PO
   expect((await failure(client.post('/a', null, options))).kind).toBe('outcome-unknown');
 });
 
-test('a fired signal ends a request under way with its reason', async () => {
+test("an aborted request ends with the signal's reason", async () => {
   const bmc = await start(() => null);
   const reason = new Error('cancelled');
   const abort = new AbortController();
@@ -167,7 +167,7 @@ test('a fired signal ends a request under way with its reason', async () => {
   await expect(call).rejects.toBe(reason);
 });
 
-test('a connection that is refused is tried as often as allowed, and the error names the address', async () => {
+test('a refused connection is tried as often as allowed, and the error contains the address', async () => {
   const bmc = await start(() => ({ status: 200 }));
   await bmc.close();
   closing.pop();
@@ -191,7 +191,7 @@ test.each([301, 302, 307, 308])('a redirect by %i on the same host keeps the ver
   expect(bmc.requests[1]?.headers.authorization).toBeDefined();
 });
 
-test('a redirect to another host is refused, and that host is not asked', async () => {
+test('a redirect to another host is refused, and that host gets no request', async () => {
   const other = await start(() => ({ status: 200, body: {} }));
   const bmc = await start(() => ({ status: 307, headers: { location: `${other.url}/a` } }));
   const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
@@ -199,12 +199,12 @@ test('a redirect to another host is refused, and that host is not asked', async 
   expect(other.requests).toHaveLength(0);
 });
 
-test('redirects in a circle end', async () => {
+test('a loop of redirects fails', async () => {
   const bmc = await start(({ path }) => ({ status: 308, headers: { location: path === '/a' ? '/a/' : '/a' } }));
-  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).message).toContain('circle');
+  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).message).toContain('loop');
 });
 
-test('answers are asked for uncompressed, and with any encoding after a 406', async () => {
+test('responses are requested uncompressed, and with any encoding after a 406', async () => {
   const bmc = await start(({ headers }) =>
     headers['accept-encoding'] === 'identity' ? { status: 406 } : { status: 200, body: {} },
   );
@@ -213,19 +213,22 @@ test('answers are asked for uncompressed, and with any encoding after a 406', as
   expect(bmc.requests[0]?.headers['odata-version']).toBe('4.0');
 });
 
-test('an HTML error body is told as what it is, with the raw status', async () => {
+test('an HTML error body is reported as that, with its status', async () => {
   const bmc = await start(() => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad</h1>' }));
   const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
   expect(error).toMatchObject({ kind: 'failed', status: 502, extendedInfo: [] });
   expect(error.message).toContain('text/html');
 });
 
-test.each(['', '<html>', '{"half":', '[1]'])('a GET answered 200 with "%s" is a failure of the BMC', async (body) => {
-  const bmc = await start(() => ({ status: 200, body }));
-  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('failed');
-});
+test.each(['', '<html>', '{"half":', '[1]'])(
+  'a GET that returns 200 with "%s" is a failure of the BMC',
+  async (body) => {
+    const bmc = await start(() => ({ status: 200, body }));
+    expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('failed');
+  },
+);
 
-test('an answer without end is cut off', async () => {
+test('an endless response is cut off', async () => {
   const bmc = await start(() => ({ status: 200, body: 'x'.repeat(9 * 1024 * 1024) }));
   const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
   expect(error.kind).toBe('failed');
@@ -237,7 +240,7 @@ test.each([
   ['an object', { error: { '@Message.ExtendedInfo': { Message: 'One. Two.' } } }],
   ['directly under the root', { '@Message.ExtendedInfo': [{ Message: 'One.' }, { Message: 'Two.' }] }],
   ['a lone message', { error: { message: 'One. Two.' } }],
-])('every message of an error given as %s reaches the caller', async (_, body) => {
+])('every message of an error sent as %s reaches the caller', async (_, body) => {
   const bmc = await start(() => ({ status: 400, body }));
   const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
   expect(error).toMatchObject({ kind: 'refused', status: 400 });
@@ -266,13 +269,13 @@ const busy = (messageId: string, status: number) => ({
 test.each([
   ['IDRAC.2.8.SYS518', 503],
   ['iLO.2.14.InvalidOperationForSystemState', 400],
-])('a BMC that says it is busy (%s under %i) is asked again shortly, with any verb', async (messageId, status) => {
+])('a request of any verb is repeated shortly when the BMC is busy (%s with %i)', async (messageId, status) => {
   const bmc = await start(() => (bmc.requests.length < 3 ? busy(messageId, status) : { status: 204 }));
   await clients.for(target(bmc.url, basic)).post('/a', null, options);
   expect(bmc.requests).toHaveLength(3);
 });
 
-test('a BMC that stays busy is told as such after four tries, and another refusal at once', async () => {
+test('a BMC that stays busy is reported after four tries, and another refusal at once', async () => {
   const bmc = await start(({ path }) => busy(path === '/a' ? 'IDRAC.2.8.SYS518' : 'Base.1.8.GeneralError', 409));
   const client = clients.for(target(bmc.url, basic));
   expect((await failure(client.post('/a', null, options))).message).toContain('Busy.');
@@ -297,7 +300,7 @@ test('connections go on after a BMC that resets at random', async () => {
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(30);
 });
 
-test('under Basic, where no session is lost, a changed service root is noticed by the first path that is gone', async () => {
+test('under Basic, where no session is lost, the first path that is gone reveals a changed service root', async () => {
   let place = '/before';
   const bmc = await start(({ path }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { UUID: place, EventService: { '@odata.id': place } } };

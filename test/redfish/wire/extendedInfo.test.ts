@@ -30,14 +30,14 @@ test('the messages of the error, of the root and of properties all count', () =>
   expect(extendedInfoText(entries)).toBe('One. Two. Three. Four.');
 });
 
-test('a message that is no text shows what it holds', () => {
+test('a message that is not a string shows its JSON', () => {
   expect(
     extendedInfoText([{ Message: { en: 'No room.' } }, { Message: 7 }, { Message: null, MessageId: 'A.1.B' }]),
   ).toBe('{"en":"No room."} 7 A.1.B');
   expect(extendedInfoText(readExtendedInfo({ error: { message: ['No room.'] } }))).toBe('["No room."]');
 });
 
-test('what is no error document has no messages', () => {
+test('a document that is not an error has no messages', () => {
   for (const document of [null, 'text', [], {}, { error: 'text' }, { error: { message: '' } }]) {
     expect(readExtendedInfo(document)).toEqual([]);
   }

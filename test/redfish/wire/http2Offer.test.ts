@@ -6,7 +6,7 @@ import { createRedfishClients } from '../../../src/redfish/index.ts';
 import { selfSigned } from '../../sim/selfSigned.ts';
 import { forever, target } from '../target.ts';
 
-test('a BMC that offers HTTP/2 and breaks it is asked over HTTP/1.1', async () => {
+test('a BMC that offers broken HTTP/2 gets HTTP/1.1', async () => {
   const served: string[] = [];
   const server = createSecureServer({ ...selfSigned(), allowHTTP1: true }, (request, response) => {
     served.push(request.httpVersion);

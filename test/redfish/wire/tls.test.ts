@@ -47,7 +47,7 @@ async function ask(url: string, change: Partial<TlsSettings>): Promise<unknown> 
   }
 }
 
-test('a self-signed certificate is refused unless told otherwise, with the key to set, and nothing is sent', async () => {
+test('a self-signed certificate is refused by default with the key to set, and nothing is sent', async () => {
   const error = await ask(bmc.url, {});
   expect(error).toBeInstanceOf(RedfishError);
   expect(error).toMatchObject({ kind: 'tls' });
@@ -66,14 +66,14 @@ test.each([
   expect(await ask(bmc.url, { verifyCa })).toEqual({});
 });
 
-test('another CA than that of the BMC does not verify it', async () => {
+test("a CA different from the BMC's does not verify it", async () => {
   const other = join(folder, '..', `passthru-other-${process.pid}.pem`);
   writeFileSync(other, selfSigned().cert);
   expect(await ask(bmc.url, { verifyCa: other })).toMatchObject({ kind: 'tls' });
   rmSync(other);
 });
 
-test('a CA path that is not there, or holds no certificate, is told with its key', async () => {
+test('a CA path that does not exist or contains no certificate is reported with its key', async () => {
   for (const verifyCa of [join(folder, 'absent.pem'), join(folder, 'notes.txt')]) {
     const error = await ask(bmc.url, { verifyCa });
     expect(error).toMatchObject({ kind: 'tls' });
@@ -81,14 +81,14 @@ test('a CA path that is not there, or holds no certificate, is told with its key
   }
 });
 
-test('a BMC that speaks only TLS 1.1 is refused with the key to set, and served when it is set', async () => {
+test('a BMC with only TLS 1.1 is refused with the key to set, and works once it is set', async () => {
   const error = await ask(tls10.url, { verifyCa: false });
   expect(error).toMatchObject({ kind: 'tls' });
   expect(String(error)).toContain('redfish_tls_minimum_version');
   expect(await ask(tls10.url, { verifyCa: false, minimumVersion: 'TLSv1' })).toEqual({});
 });
 
-test('a BMC with a cipher that is off by default is refused with the key to set, and served when it is set', async () => {
+test('a BMC with a cipher that is off by default is refused with the key to set, and works once it is set', async () => {
   // Its security level is below OpenSSL's default.
   const ciphers = 'ECDHE-ECDSA-AES128-CCM8@SECLEVEL=0';
   const old = await startScriptedBmc(() => ({ status: 200, body: {} }), {
@@ -106,7 +106,7 @@ test('a BMC with a cipher that is off by default is refused with the key to set,
   }
 });
 
-test('no common cipher is told with the key of the ciphers', async () => {
+test('having no common cipher is reported with the key of the ciphers', async () => {
   const error = await ask(tls10.url, {
     verifyCa: false,
     minimumVersion: 'TLSv1',
@@ -116,7 +116,7 @@ test('no common cipher is told with the key of the ciphers', async () => {
   expect(String(error)).toContain('redfish_tls_ciphers');
 });
 
-test('https to a BMC that speaks http there says so', async () => {
+test('https to a port that serves http is reported', async () => {
   const plain = await startScriptedBmc(() => ({ status: 200 }));
   const error = await ask(plain.url.replace('http:', 'https:'), { verifyCa: false });
   await plain.close();

@@ -66,7 +66,7 @@ test('a CA file that is removed is reported, and used again when it is back', ()
   expect(context(path)).not.toBe(first);
 });
 
-test('a folder within a CA folder is passed over', () => {
+test('a folder within a CA folder is skipped', () => {
   mkdirSync(join(folder, 'old'));
   expect(() => context(folder)).not.toThrow();
 });
