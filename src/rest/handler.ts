@@ -1,3 +1,4 @@
+// REST: the API of OpenStack Ironic, with jobs and the root documents, as one handler of HTTP requests.
 import type { Access } from '../auth/access.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { ANONYMOUS, type Caller } from '../core/caller.ts';

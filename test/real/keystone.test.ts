@@ -51,7 +51,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     await keystone?.close();
   });
 
-  // Filled in below: the tests are declared before Keystone runs.
+  // Set below: tests are declared before Keystone runs.
   const callers = { wrong: { headers: { 'x-auth-token': 'nonsense' } } } as unknown as Callers;
   beforeAll(async () => {
     if ('missing' in environment) return;

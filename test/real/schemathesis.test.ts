@@ -47,7 +47,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('schemathesis, by /openapi.json', needs('missing' in environment ? environment.missing : null), () => {
   test(
-    'finds no status and no header that is not told of, no 500, and no answer that is not as its schema says',
+    'finds no undocumented status or header, no 500, and no response that violates its schema',
     async () => {
       if ('missing' in environment) return;
       const [configuration, nodes, report] = ['schemathesis.toml', 'nodes.yaml', 'report.har'].map((name) =>
