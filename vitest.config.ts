@@ -21,6 +21,7 @@ const SLOW = [
   'test/auth/everyRoute.test.ts',
   'test/core/lateStep.test.ts',
   'test/core/replicas.test.ts',
+  'test/drivers/driver.types.test.ts',
   'test/redfish/chaos.test.ts',
   'test/redfish/machines.test.ts',
   'test/secrets/**',

@@ -1,6 +1,6 @@
 /**
- * What the author of a driver imports, as `passthru/driver`: see docs/drivers.md. The service imports nothing from
- * here, and nothing else of the service is promised to stay as it is.
+ * The public API for drivers, imported as `passthru/driver`; see docs/drivers.md. The service imports nothing from here,
+ * and no other module of the service is stable.
  */
 export { z } from 'zod';
 export { looseBoolean } from './core/arguments.ts';

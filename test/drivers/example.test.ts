@@ -68,14 +68,14 @@ describe('the example', () => {
     expect(await core.nodes.validate('node-a2')).toBeNull();
   });
 
-  test('answers a synchronous call', async () => {
+  test('returns the result of a synchronous call', async () => {
     expect(await call('here', 'get_outlet')).toEqual({
       kind: 'result',
       result: { outlet: 'A1', power_state: 'On', watts: expect.any(Number) },
     });
   });
 
-  test('answers a report as a CSV file, also when its arguments come as text', async () => {
+  test('returns a report as a CSV file, with arguments as text too', async () => {
     const outcome = await call('here', 'load_report', { samples: '3', interval: '0' });
     if (outcome.kind !== 'attachment') throw new Error(outcome.kind);
     expect(outcome.attachment).toMatchObject({ mediaType: 'text/csv', fileName: 'load.csv' });
@@ -84,7 +84,7 @@ describe('the example', () => {
     expect(lines).toHaveLength(4);
   });
 
-  test('power-cycles the outlet as a job that tells how far it is', async () => {
+  test('power-cycles the outlet as a job with progress', async () => {
     const outcome = await call('here', 'power_cycle', { off_seconds: 1 });
     if (outcome.kind !== 'job') throw new Error(outcome.kind);
     const seen = [];
@@ -93,7 +93,7 @@ describe('the example', () => {
     expect(seen.at(-1)).toMatchObject({ state: 'succeeded', result: { outlet: 'A1', power_state: 'On' } });
   });
 
-  test('its driver method lists the outlets of a PDU without a node', async () => {
+  test('lists the outlets of a PDU without a node, by its driver method', async () => {
     const outcome = await core.callDriverMethod({
       driver: 'rack-pdu',
       method: 'list_outlets',
@@ -107,7 +107,7 @@ describe('the example', () => {
     expect(outcome).toEqual({ kind: 'result', result: ['A1', 'A2', 'A3', 'A4'] });
   });
 
-  test('tells a wrong password, a silent PDU and an impossible outlet apart', async () => {
+  test('distinguishes a wrong password, a silent PDU and an impossible outlet', async () => {
     await enrol('refused', { pdu_address: pdu.url, pdu_password: 'guess' });
     await expect(call('refused', 'get_outlet')).rejects.toMatchObject({ kind: 'bmc_refused', bmc: { status: 401 } });
     const closed = createServer().listen(0, '127.0.0.1');
@@ -122,12 +122,12 @@ describe('the example', () => {
 });
 
 describe('docs/drivers.md', () => {
-  test('begins with a driver that works as it stands there', async () => {
+  test('starts with a driver that works as printed', async () => {
     const page = await readFile(new URL('../../docs/drivers.md', import.meta.url), 'utf8');
     const source = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
     const directory = await mkdtemp(join(tmpdir(), 'passthru-docs-'));
     await writeFile(join(directory, 'knock-driver.ts'), source);
-    // In a Node of its own, as the service runs: under vitest a module is not loaded by Node.
+    // In a separate process, like the service: under vitest, Node does not load the modules.
     const program = `
       import { createServer } from 'node:net';
       import { loadDriverModules } from '${new URL('../../src/drivers/load.ts', import.meta.url)}';

@@ -36,7 +36,7 @@ describe('fake-hardware', () => {
     ['second_method', 'kazoo'],
     ['third_method_sync', 'meow'],
     ['fourth_method_shared_lock', 'woof'],
-  ])('%s answers whether bar is %s', async (name, word) => {
+  ])('%s returns whether bar is %s', async (name, word) => {
     expect(await run(name, word)).toBe(true);
     expect(await run(name, 'moo')).toBe(false);
   });
@@ -54,13 +54,13 @@ describe('fake-hardware', () => {
     },
   );
 
-  test('a word that is no text and an argument too many are refused', () => {
+  test('a word that is not a string and an unknown argument are rejected', () => {
     const method = methodOf(fake, 'third_method_sync');
     expect(() => method.parse({ bar: 5 })).toThrow(/'bar' must be a string, not a number/);
     expect(() => method.parse({ bar: 'meow', extra: 1 })).toThrow(/extra/);
   });
 
-  test('a delayed call reports how far it has come, to the end', async () => {
+  test('a delayed call reports its progress to the end', async () => {
     const method = methodOf(createFakeHardwareType({ vendorDelay: 50 }), 'second_method');
     const { task, progress } = taskOn(nodeOf('fake-hardware'));
     expect(await method.run(task, { bar: 'kazoo' })).toBe(true);

@@ -41,7 +41,7 @@ describe('ipmi through ipmitool', needs(missing), () => {
     );
   }
 
-  test('send_raw answers the bytes of the BMC', async () => {
+  test('send_raw returns the bytes of the BMC', async () => {
     // Get Device ID (IPMI 2.0, 20.1): device 0, revision 3, firmware 9.8, IPMI 2.0, manufacturer 0x1291.
     const bytes = '0x00 0x03 0x09 0x08 0x02 0x9f 0x91 0x12 0x00 0x02 0x0f 0x00 0x00 0x00 0x00';
     expect(await call('send_raw', { raw_bytes: '0x06 0x01' })).toEqual({ raw_bytes: bytes });
@@ -55,40 +55,40 @@ describe('ipmi through ipmitool', needs(missing), () => {
     });
   });
 
-  test('a cold reset is sent; a warm one, which this BMC does not know, fails with its answer', async () => {
+  test('a cold reset is sent; a warm one, unknown to this BMC, fails with its response', async () => {
     expect(await call('bmc_reset', { warm: 'False' })).toBeNull();
     const error = await failure('bmc_reset', {});
     expect(error.kind).toBe('bmc_refused');
-    expect(error.message).toBe('IPMI call failed: bmc reset warm. The BMC at 127.0.0.1 answered Invalid command');
+    expect(error.message).toBe('IPMI call failed: bmc reset warm. The BMC at 127.0.0.1 responded Invalid command');
   });
 
-  test('a command that the BMC refuses fails with its completion code', async () => {
+  test('a refused command fails with the completion code', async () => {
     const error = await failure('send_raw', { raw_bytes: '0x06 0x99' });
     expect(error.kind).toBe('bmc_refused');
-    expect(error.message).toBe('IPMI call failed: raw. The BMC at 127.0.0.1 answered 0xc1 (Invalid command)');
+    expect(error.message).toBe('IPMI call failed: raw. The BMC at 127.0.0.1 responded 0xc1 (Invalid command)');
   });
 
-  test('a wrong password is told, and not repeated', async () => {
+  test('a wrong password is reported, and not tried again', async () => {
     const error = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_password: 'guess' });
     expect(error.kind).toBe('bmc_refused');
     expect(error.message).toMatch(/password/);
     expect(error.message).not.toMatch(/guess/);
   });
 
-  test('an unknown user and a cipher suite that the BMC lacks are told', async () => {
+  test('an unknown user and an unsupported cipher suite are reported', async () => {
     const user = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_username: 'nobody' });
     expect(user).toMatchObject({ kind: 'bmc_refused', message: expect.stringContaining('unauthorized name') });
     const suite = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_cipher_suite: 17 });
     expect(suite).toMatchObject({ kind: 'bmc_refused', message: expect.stringContaining('authentication algorithm') });
   });
 
-  test('a host that is not known is told', async () => {
+  test('an unknown host is reported', async () => {
     const error = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_address: 'nosuch.invalid' });
-    expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringContaining('looked up') });
+    expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringContaining('could not be resolved') });
   });
 
-  test('a BMC that is not there did not answer (this takes the 20 s that ipmitool tries)', async () => {
+  test('an absent BMC did not respond (takes the 20 s that ipmitool tries)', async () => {
     const error = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_port: await freeUdpPort() });
-    expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringMatching(/did not answer$/) });
+    expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringMatching(/did not respond$/) });
   }, 60_000);
 });

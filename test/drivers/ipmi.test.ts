@@ -70,11 +70,11 @@ describe('the arguments', () => {
     ' \n ',
     Array(257).fill('0').join(' '),
     'x'.repeat(100_000),
-  ])('raw_bytes %.20j are refused', (raw_bytes) => {
+  ])('raw_bytes %.20j are rejected', (raw_bytes) => {
     expect(() => sendRaw.parse({ raw_bytes })).toThrow(/^Method send_raw: argument 'raw_bytes' must be /);
   });
 
-  test('256 bytes are not too many', () => {
+  test('256 bytes are accepted', () => {
     expect(() => sendRaw.parse({ raw_bytes: Array(256).fill('0xff').join(' ') })).not.toThrow();
   });
 
@@ -96,7 +96,7 @@ describe('the arguments', () => {
     expect(bmcReset.parse(raw)).toEqual({ warm });
   });
 
-  test('bmc_reset with a word that is no boolean is refused, not taken for a cold reset', () => {
+  test('bmc_reset rejects a word that is not a boolean instead of resetting cold', () => {
     expect(() => bmcReset.parse({ warm: 'lukewarm' })).toThrow(/'warm' must be a boolean/);
   });
 });
@@ -127,7 +127,7 @@ describe('driver_info', () => {
     [{ ipmi_cipher_suite: 'strong' }, 'Invalid cipher suite strong, expected a number'],
     [{ ipmi_cipher_suite: 3, ipmi_protocol_version: '1.5' }, 'Cipher suites cannot be used with IPMI 1.5'],
     [{ ipmi_hex_kg_key: 'abc' }, 'Number of ipmi_hex_kg_key characters is not even'],
-  ])('%j is refused in the words of Ironic', (driverInfo, message) => {
+  ])('%j is rejected in the words of Ironic', (driverInfo, message) => {
     expect(validate({ ipmi_address: 'bmc', ...driverInfo })).toBe(message);
   });
 
@@ -138,7 +138,7 @@ describe('driver_info', () => {
     },
   );
 
-  test.each(['10.0.0.7', 'fe80::1', 'bmc-7.example', 'bmc_7'])('an address %s is taken', (address) => {
+  test.each(['10.0.0.7', 'fe80::1', 'bmc-7.example', 'bmc_7'])('an address %s is accepted', (address) => {
     expect(validate({ ipmi_address: address })).toBeNull();
   });
 
@@ -152,7 +152,7 @@ describe('driver_info', () => {
     { ipmi_hex_kg_key: '00ff' },
     { ipmi_hex_kg_key: 'zz' },
     { ipmi_bridging: 'single', ipmi_target_channel: '7', ipmi_target_address: '-v' },
-  ])('%j is refused, and a secret is not repeated', (driverInfo) => {
+  ])('%j is rejected without quoting a secret', (driverInfo) => {
     const message = validate({ ipmi_address: 'bmc', ...driverInfo });
     expect(message).toMatch(/^ipmi_/);
     for (const secret of ['a\nb', 'letters', '00ff', 'zz']) expect(message).not.toContain(secret);
@@ -208,9 +208,9 @@ describe('what ipmitool prints', () => {
     [
       'Get Auth Capabilities error\nError issuing Get Channel Authentication Capabilities request\n',
       'bmc_unreachable',
-      /did not answer$/,
+      /did not respond$/,
     ],
-    ['Address lookup for nosuch.invalid failed\nCould not open socket!\n', 'bmc_unreachable', /looked up/],
+    ['Address lookup for nosuch.invalid failed\nCould not open socket!\n', 'bmc_unreachable', /could not be resolved/],
   ])('when no session is opened: %j means %s', (printed, kind, what) => {
     expect(readFailure(noise + printed + failed)).toEqual({ kind, what: expect.stringMatching(what) });
   });
@@ -219,10 +219,10 @@ describe('what ipmitool prints', () => {
     [
       '(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2 rsp=0xc1): Invalid command',
       'bmc_refused',
-      'answered 0xc1 (Invalid command)',
+      'responded 0xc1 (Invalid command)',
     ],
-    ['(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2 rsp=0xc0): Node busy', 'bmc_failed', 'answered 0xc0 (Node busy)'],
-    ['(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2 rsp=0xc3): Timeout', 'bmc_timeout', 'answered 0xc3 (Timeout)'],
+    ['(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2 rsp=0xc0): Node busy', 'bmc_failed', 'responded 0xc0 (Node busy)'],
+    ['(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2 rsp=0xc3): Timeout', 'bmc_timeout', 'responded 0xc3 (Timeout)'],
     [
       '(channel=0x0 netfn=0x6 lun=0x0 cmd=0x2)',
       'outcome_unknown',
@@ -243,7 +243,7 @@ describe('what ipmitool prints', () => {
     expect(readFailure(noise + printed)?.kind).toBe(kind);
   });
 
-  test('is not guessed at when it is unknown, and is logged without the bytes that were sent', () => {
+  test('is not guessed when unknown, and logged without the bytes sent', () => {
     const stderr = `${noise}RAW REQUEST (3 bytes)\n 0b 73 65\nGiven data "0x73" is invalid.\nOut of luck\n`;
     expect(readFailure(stderr)).toBeNull();
     expect(withoutBytes(stderr)).toBe('Loading IANA PEN Registry...\nRAW REQUEST (3 bytes)\nOut of luck');
@@ -286,13 +286,13 @@ describe('the program', () => {
     return { program, logged, ...(await outcome) };
   }
 
-  test('that is absent is told with how to install it', async () => {
+  test('when missing, fails the call with how to install it', async () => {
     const { error } = await call(null);
     expect(error?.kind).toBe('driver_not_ready');
     expect(error?.message).toMatch(/is not installed .* apt-get install ipmitool/);
   });
 
-  test('gets the password by the environment and never on its command line', async () => {
+  test('gets the password in its environment, never on its command line', async () => {
     const script = `printf '%s\\n' "$@" > $0.args; env > $0.env; printf ' 0a ff\\n 01\\n'`;
     const { program, result, error } = await call(script);
     expect(error).toBeNull();
@@ -305,17 +305,17 @@ describe('the program', () => {
     expect(environment).toContain('LC_ALL=C\n');
   });
 
-  test('that answers nothing gives no bytes', async () => {
+  test('that prints nothing returns no bytes', async () => {
     expect((await call('echo')).result).toEqual({ raw_bytes: '' });
   });
 
-  test('that hangs is ended, and its outcome is not known', async () => {
+  test('that hangs is killed, with an unknown outcome', async () => {
     const { error } = await call('exec sleep 600', { timeout: 50 });
     expect(error?.kind).toBe('outcome_unknown');
     expect(error?.message).toContain('may have been carried out');
   });
 
-  test('is gone when a cancelled call ends', async () => {
+  test('has exited when a cancelled call ends', async () => {
     let pid = 0;
     const { error } = await call('echo $$ > $0.new; mv $0.new $0.pid; exec sleep 600', {
       async during({ program, abort }) {
@@ -327,7 +327,7 @@ describe('the program', () => {
     expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
   });
 
-  test('that fails for an unknown reason is logged, and neither log nor error has the password or the bytes', async () => {
+  test('that fails for an unknown reason is logged; log and error contain neither password nor bytes', async () => {
     const { error, logged } = await call('echo "Out of luck" >&2; echo " 73 65" >&2; exit 3');
     expect(error?.kind).toBe('bmc_failed');
     expect(error?.message).toMatch(/^IPMI call failed: raw\. .*status 3/);

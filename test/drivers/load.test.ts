@@ -27,7 +27,7 @@ async function load(name: string, source: string) {
 const TYPE = `name: 'acme', vendorInterfaces: [{ name: 'acme', methods: [] }], properties: {}`;
 
 describe('a driver module', () => {
-  test('may export a hardware type, or a function that makes one of the context', async () => {
+  test('exports a hardware type, or a function that creates one from the context', async () => {
     const [plain] = await load('plain.mjs', `export default { ${TYPE} };`);
     expect(plain?.name).toBe('acme');
     const source = `export default async (context) => ({ ${TYPE}, properties: { log: typeof context.log.info } });`;
@@ -49,12 +49,12 @@ describe('a driver module', () => {
 
   test.each([
     ['no default export', 'export const x = 1;', /its default export must be a hardware type/],
-    ['a function that answers nothing', 'export default () => {};', /its default export must be a hardware type/],
+    ['a function that returns nothing', 'export default () => {};', /its default export must be a hardware type/],
     ['a function that throws', `export default () => { throw new Error('no licence'); };`, /no licence/],
-    ['a fault of syntax', 'export default {', /driver module/],
-    ['no name', `export default { ${TYPE}, name: undefined };`, /must have a name of letters.*not none/],
-    ['a name that is no part of a URL', `export default { ${TYPE}, name: 'a/b' };`, /not "a\/b"/],
-    ['a name that climbs', `export default { ${TYPE}, name: '..' };`, /not "\.\."/],
+    ['a syntax error', 'export default {', /driver module/],
+    ['no name', `export default { ${TYPE}, name: undefined };`, /must have a name of letters.*not undefined/],
+    ['a name not fit for a URL', `export default { ${TYPE}, name: 'a/b' };`, /not "a\/b"/],
+    ['a name that is a path', `export default { ${TYPE}, name: '..' };`, /not "\.\."/],
     ['no vendor interface', `export default { ${TYPE}, vendorInterfaces: [] };`, /at least one vendor interface/],
     [
       'null as vendor interface',
@@ -62,18 +62,22 @@ describe('a driver module', () => {
       /must be an object with name/,
     ],
     [
-      'two vendor interfaces of one name',
+      'two vendor interfaces of the same name',
       `const v = { name: 'v', methods: [] }; export default { ${TYPE}, vendorInterfaces: [v, v] };`,
-      /vendor interface v is there twice/,
+      /vendor interface v is defined twice/,
     ],
     [
-      'a method by hand',
+      'a method not created by defineMethod',
       `export default { ${TYPE}, driverMethods: [{ name: 'm', run() {} }] };`,
-      /driverMethods: number 1 is not what defineMethod answers/,
+      /driverMethods: number 1 was not created by defineMethod/,
     ],
-    ['properties that are no texts', `export default { ${TYPE}, properties: { key: 1 } };`, /properties.key must be/],
-    ['a close that is no function', `export default { ${TYPE}, close: true };`, /close must be a function/],
-  ])('with %s is refused by its name', async (what, source, fault) => {
+    [
+      'a property that is not a string',
+      `export default { ${TYPE}, properties: { key: 1 } };`,
+      /properties.key must be/,
+    ],
+    ['a close that is not a function', `export default { ${TYPE}, close: true };`, /close must be a function/],
+  ])('with %s is rejected, and the error names the module', async (what, source, fault) => {
     const name = `${what.replaceAll(' ', '-')}.mjs`;
     await expect(load(name, source)).rejects.toThrow(
       expect.objectContaining({ kind: 'driver_not_ready', message: expect.stringMatching(fault) }),
@@ -81,20 +85,22 @@ describe('a driver module', () => {
     await expect(load(name, source)).rejects.toThrow(`driver module ./${name}: `);
   });
 
-  test('that is not there is refused by its name', async () => {
+  test('that does not exist is rejected, and the error names it', async () => {
     const loading = loadDriverModules(['./absent.mjs'], directory, { log: silentLogger });
     await expect(loading).rejects.toThrow(/^driver module \.\/absent\.mjs: /);
   });
 
-  test('whose hardware type is there already is refused', async () => {
+  test('with a duplicate hardware type is rejected', async () => {
     await writeFile(join(directory, 'one.mjs'), `export default { ${TYPE} };`);
     await writeFile(join(directory, 'two.mjs'), `export default { ${TYPE} };`);
     const loading = loadDriverModules(['./one.mjs', './two.mjs'], directory, { log: silentLogger });
-    await expect(loading).rejects.toThrow('driver module ./two.mjs: the hardware type acme is there already');
+    await expect(loading).rejects.toThrow(
+      'driver module ./two.mjs: another module already provides the hardware type acme',
+    );
   });
 
-  // In a Node of its own, as the service runs: under vitest a module is not loaded by Node.
-  test("gets the service's own passthru/driver wherever it lies", async () => {
+  // In a separate process, like the service: under vitest, Node does not load the modules.
+  test("gets the service's own passthru/driver wherever it is", async () => {
     const driver = `
       import { Attachment, defineMethod, PassthruError, z } from 'passthru/driver';
       const method = defineMethod({
@@ -112,9 +118,9 @@ describe('a driver module', () => {
       import { Attachment } from '${SOURCE}core/method.ts';
       const [type] = await loadDriverModules(['./own.ts'], ${JSON.stringify(directory)}, { log: silentLogger });
       const method = type.driverMethods[0];
-      const answer = await method.run('answer', {});
+      const result = await method.run('succeed', {});
       const error = await method.run('fail', {}).catch((error) => error);
-      console.log(answer instanceof Attachment, error instanceof PassthruError);`;
+      console.log(result instanceof Attachment, error instanceof PassthruError);`;
     await writeFile(join(directory, 'own.ts'), driver);
     const file = join(directory, 'program.mjs');
     await writeFile(file, program);

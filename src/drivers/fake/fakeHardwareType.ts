@@ -5,16 +5,16 @@ import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
 
 export interface FakeOptions {
-  /** How long each call works, in milliseconds; 0 for not at all. */
+  /** Duration of each call in milliseconds; 0 for none. */
   vendorDelay: number;
 }
 
-/** How many times a call that takes its time says how far it has come. */
+/** Progress reports of a call with a delay. */
 const STEPS = 10;
 
 /**
- * The hardware type `fake-hardware`: its methods compare a word and touch no machine. Names, verbs, descriptions and
- * answers are the recorded ones ("node methods of fake-hardware").
+ * Creates the hardware type `fake-hardware`, whose methods compare a word and touch no machine. Names, verbs, descriptions
+ * and results are recorded from Ironic ("node methods of fake-hardware").
  */
 export function createFakeHardwareType(options: FakeOptions): HardwareType {
   const { vendorDelay } = options;
@@ -37,7 +37,7 @@ export function createFakeHardwareType(options: FakeOptions): HardwareType {
   };
 }
 
-/** A method that answers, after the delay, whether `bar` is the word. */
+/** Returns a method that reports, after the delay, whether `bar` is the word. */
 function comparison(
   name: string,
   word: string,
@@ -64,7 +64,7 @@ function comparison(
   });
 }
 
-/** Lasts `delay` milliseconds and reports each tenth of it. Throws `task.signal.reason` as soon as the signal fires. */
+/** Waits `delay` milliseconds and reports every tenth. Throws `task.signal.reason` as soon as the signal fires. */
 async function work(task: NodeTask, delay: number): Promise<void> {
   task.signal.throwIfAborted();
   if (delay === 0) return;

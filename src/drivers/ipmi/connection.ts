@@ -9,13 +9,13 @@ import { parseByte } from './byteText.ts';
 export interface IpmiConnection {
   /** An IP address or a host name. */
   address: string;
-  /** What comes before the command on ipmitool's command line. Holds no secret. */
+  /** The options before the command on ipmitool's command line. Contain no secret. */
   options: string[];
   /** The secrets, as ipmitool reads them from its environment. */
   secrets: { IPMITOOL_PASSWORD: string; IPMI_KGKEY?: string };
 }
 
-/** The keys of driver_info that are read, under Ironic's names. */
+/** The keys of driver_info that the driver reads, under Ironic's names. */
 export const IPMI_PROPERTIES: Readonly<Record<string, string>> = {
   ipmi_address: 'IP address or host name of the BMC. Required.',
   ipmi_port: "The BMC's UDP port; 623 when absent. Optional.",
@@ -24,7 +24,7 @@ export const IPMI_PROPERTIES: Readonly<Record<string, string>> = {
   ipmi_hex_kg_key: 'Kg key of IPMI 2.0 in hexadecimal, printable ASCII characters only. Optional.',
   ipmi_priv_level: 'Privilege level: ADMINISTRATOR (the default), OPERATOR, USER or CALLBACK. Optional.',
   ipmi_protocol_version: 'IPMI version: "2.0" (the default) or "1.5". Optional.',
-  ipmi_cipher_suite: 'Number of the cipher suite; 17 or 3. What ipmitool chooses when absent. Optional.',
+  ipmi_cipher_suite: 'Number of the cipher suite; 17 or 3. ipmitool chooses when absent. Optional.',
   ipmi_bridging: 'How requests are bridged: "no" (the default), "single" or "dual". Optional.',
   ipmi_local_address: 'Local IPMB address for bridged requests. Optional.',
   ipmi_target_channel: 'Destination channel of bridged requests. Required with "single" and "dual" bridging.',
@@ -35,16 +35,16 @@ export const IPMI_PROPERTIES: Readonly<Record<string, string>> = {
 
 const PRIVILEGE_LEVELS = ['ADMINISTRATOR', 'CALLBACK', 'OPERATOR', 'USER'];
 const PROTOCOL_VERSIONS = ['2.0', '1.5'];
-/** RFC 1123, 2.1, with the underscore that some sites use inside names. No label begins with a hyphen. */
+/** RFC 1123, 2.1, plus the underscore that some sites use. No label begins with a hyphen. */
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
-/** Control characters, which no user name or password holds and a command line cannot carry (NUL). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Control characters: invalid in user names and passwords, and NUL cannot be on a command line. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern is meant to match them
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
- * Reads a node's driver_info. Faults are worded as Ironic words them where it checks the same thing.
- * @throws kind `invalid_argument` naming the key; a secret's value is never told
+ * Reads a node's driver_info. Errors use Ironic's wording where it makes the same check.
+ * @throws kind `invalid_argument` that names the key and never contains a secret's value
  */
 export function readIpmiConnection(node: Node): IpmiConnection {
   const info = node.driverInfo;
@@ -86,8 +86,8 @@ function readAddress(node: Node): string {
     throw fault('ipmi_address', "Missing the following IPMI credentials in node's driver_info: ['ipmi_address'].");
   }
   if (typeof address === 'string' && (isIP(address) !== 0 || HOST_NAME.test(address))) return address;
-  const told = `Invalid IPMI address "${pythonText(address)}" for node ${node.uuid}.`;
-  throw fault('ipmi_address', `${told} Must be a valid IP address or hostname.`);
+  const problem = `Invalid IPMI address "${pythonText(address)}" for node ${node.uuid}.`;
+  throw fault('ipmi_address', `${problem} Must be a valid IP address or hostname.`);
 }
 
 function readPort(value: Json | undefined): number | null {
@@ -103,7 +103,7 @@ function readUsername(value: Json | undefined): string | null {
   if (username === null || username === '') return null;
   // A name that begins with a hyphen could be taken for an option.
   if (username.startsWith('-') || CONTROL.test(username)) {
-    throw fault('ipmi_username', 'ipmi_username must not begin with "-" and must hold no control characters');
+    throw fault('ipmi_username', 'ipmi_username must not begin with "-" or contain control characters');
   }
   if (Buffer.byteLength(username) > 16) throw fault('ipmi_username', 'ipmi_username must be at most 16 bytes long');
   return username;
@@ -111,13 +111,13 @@ function readUsername(value: Json | undefined): string | null {
 
 function readPassword(value: Json | undefined, version: string): string {
   const password = textOf(value) ?? '';
-  if (CONTROL.test(password)) throw fault('ipmi_password', 'ipmi_password must hold no control characters');
+  if (CONTROL.test(password)) throw fault('ipmi_password', 'ipmi_password must not contain control characters');
   const longest = version === '2.0' ? 20 : 16;
   if (Buffer.byteLength(password) <= longest) return password;
   throw fault('ipmi_password', `ipmi_password must be at most ${longest} bytes long with IPMI ${version}`);
 }
 
-/** ipmitool reads the key's characters from its environment; its hexadecimal form only from its command line. */
+/** Reads the Kg key as characters: ipmitool takes only those from its environment, and hexadecimal on its command line. */
 function readKgKey(value: Json | undefined): string | null {
   const hex = textOf(value);
   if (hex === null || hex === '') return null;
@@ -127,8 +127,8 @@ function readKgKey(value: Json | undefined): string | null {
   }
   const key = Buffer.from(hex, 'hex');
   if (key.every((byte) => byte >= 0x20 && byte < 0x7f)) return key.toString('latin1');
-  const why = 'ipmitool takes others on its command line alone, where every user of this machine could read them';
-  throw fault('ipmi_hex_kg_key', `ipmi_hex_kg_key must be of printable ASCII characters (0x20 to 0x7e): ${why}`);
+  const why = 'ipmitool takes others only on its command line, which every user of this machine can read';
+  throw fault('ipmi_hex_kg_key', `ipmi_hex_kg_key must consist of printable ASCII characters (0x20 to 0x7e): ${why}`);
 }
 
 function readCipherSuite(value: Json | undefined, version: string): number | null {
@@ -169,7 +169,7 @@ function readBridging(node: Node): string[] {
   return options;
 }
 
-/** A value as text; null when absent. Numbers are told as text, because a nodes file may have a port or a version so. */
+/** Returns a value as text; null when absent. YAML files may have ports and versions as numbers. */
 function textOf(value: Json | undefined): string | null {
   if (value === null || value === undefined) return null;
   return typeof value === 'string' ? value : pythonText(value);

@@ -8,20 +8,20 @@ import { IPMI_PROPERTIES, readIpmiConnection } from './connection.ts';
 import { type IpmitoolProgram, type IpmitoolRun, runIpmitool } from './ipmitool.ts';
 
 export interface IpmiOptions {
-  /** The ipmitool program: a path, or a name that is looked for in PATH. Default `ipmitool`. */
+  /** The ipmitool program: a path, or a name found in PATH. Default `ipmitool`. */
   program?: string;
-  /** Milliseconds that one run of it may last. Default 60 s: ipmitool itself gives up on a silent BMC after about 20 s. */
+  /** Maximum milliseconds of one run. Default 60 s; ipmitool itself gives up on a silent BMC after about 20 s. */
   timeout?: number;
-  /** Told of each run of it that has ended. Default: nobody is. */
+  /** Called after each run. Default: none. */
   observe?: (run: IpmitoolRun) => void;
 }
 
-/** ipmitool takes 254 bytes of data after the network function and the command. */
+/** ipmitool accepts 254 bytes of data after the network function and the command. */
 const MAX_RAW_BYTES = 256;
 
 /**
- * The hardware type `ipmi`, which works through the ipmitool program. Names, verbs and descriptions are the recorded
- * ones ("node methods of ipmi"); the commands are those that Ironic runs. A missing program is told by the call.
+ * Creates the hardware type `ipmi`, which runs the ipmitool program. Names, verbs and descriptions are recorded from Ironic
+ * ("node methods of ipmi"); the commands are the ones it runs. A missing program fails the call, not the start.
  */
 export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType {
   const { program: name = 'ipmitool', timeout = 60_000, observe = () => {} } = options;
@@ -57,16 +57,16 @@ function sendRaw(program: IpmitoolProgram): Method<NodeTask> {
         .min(1, { error: missing })
         .max(5 * MAX_RAW_BYTES)
         .transform(parseRawBytes)
-        .describe('Network function, command and data: bytes as 0x00 to 0xff or 0 to 255, with spaces between them'),
+        .describe('Network function, command and data: bytes as 0x00 to 0xff or 0 to 255, separated by spaces'),
     }),
     result: z.object({
-      raw_bytes: z.string().describe("The BMC's answer without the completion code, as raw_bytes are given: 0x20 0x01"),
+      raw_bytes: z.string().describe("The BMC's response without the completion code, in the form 0x20 0x01"),
     }),
     async handler(task: NodeTask, { raw_bytes }) {
       const command = { name: 'raw', arguments: ['raw', ...raw_bytes.split(' ')] };
       const printed = await runIpmitool(program, readIpmiConnection(task.node), command, task);
-      const answer = printed.trim();
-      const bytes = answer === '' ? [] : answer.split(/\s+/).map((pair) => Number.parseInt(pair, 16));
+      const response = printed.trim();
+      const bytes = response === '' ? [] : response.split(/\s+/).map((pair) => Number.parseInt(pair, 16));
       return { raw_bytes: formatBytes(bytes) };
     },
   });
@@ -79,10 +79,10 @@ function bmcReset(program: IpmitoolProgram): Method<NodeTask> {
     async: true,
     description: "Reset the BMC. Required argument: 'warm' (Boolean) - for warm (True) or cold (False) reset.",
     arguments: z.object({
-      // Not required, whatever the recorded description says: Ironic takes a call without it for a warm reset.
+      // Optional, whatever the recorded description says: without it Ironic resets warm.
       warm: looseBoolean().default(true).describe('True for a warm reset, false for a cold one'),
     }),
-    result: z.null().describe('Nothing: the BMC has taken the command and resets'),
+    result: z.null().describe('Nothing: the BMC accepted the command and resets'),
     async handler(task: NodeTask, { warm }) {
       const kind = warm ? 'warm' : 'cold';
       const command = { name: `bmc reset ${kind}`, arguments: ['bmc', 'reset', kind] };
@@ -92,14 +92,14 @@ function bmcReset(program: IpmitoolProgram): Method<NodeTask> {
   });
 }
 
-/** The bytes in the one form that ipmitool gets. */
+/** Returns the bytes in the canonical form for ipmitool. */
 function parseRawBytes(text: string, context: z.RefinementCtx<string>): string {
   const words = text.split(/\s+/).filter((word) => word !== '');
   const bytes = words.map(parseByte);
   if (bytes.length >= 2 && bytes.length <= MAX_RAW_BYTES && bytes.every((byte) => byte !== null)) {
     return formatBytes(bytes);
   }
-  const message = `must be 2 to ${MAX_RAW_BYTES} bytes, each 0x00 to 0xff or 0 to 255, with spaces between them`;
+  const message = `must be 2 to ${MAX_RAW_BYTES} bytes, each 0x00 to 0xff or 0 to 255, separated by spaces`;
   context.issues.push({ code: 'custom', message, input: text });
   return z.NEVER;
 }

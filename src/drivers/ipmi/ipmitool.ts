@@ -4,44 +4,44 @@ import type { NodeTask } from '../../core/task.ts';
 import type { IpmiConnection } from './connection.ts';
 import { readFailure, withoutBytes } from './ipmitoolFailure.ts';
 
-/** Where the program is and how long it may run. */
+/** The program and its limit. */
 export interface IpmitoolProgram {
-  /** A path, or a name that is looked for in PATH. */
+  /** A path, or a name found in PATH. */
   program: string;
-  /** Milliseconds after which the program is ended. */
+  /** Milliseconds after which the program is killed. */
   timeout: number;
-  /** Told of each run that has ended. It is quick and never throws. */
+  /** Called after each run. Fast; never throws. */
   observe(run: IpmitoolRun): void;
 }
 
-/** One run of ipmitool that has ended. */
+/** One completed run of ipmitool. */
 export interface IpmitoolRun {
   /** As `IpmitoolCommand.name`. */
   command: string;
   /** The address of the BMC: an IP address or a host name. */
   address: string;
-  /** Why it failed; `cancelled` when its call or job was ended; null when it did not fail. */
+  /** The kind of error; `cancelled` when its call or job was cancelled; null on success. */
   error: ErrorKind | null;
   durationMs: number;
 }
 
-/** One command of ipmitool. */
+/** A command of ipmitool. */
 export interface IpmitoolCommand {
-  /** How errors and logs call it. Not the arguments: the bytes of `raw` may be a password that is being set. */
+  /** Its name in errors and logs. Not the arguments: the bytes of `raw` may contain a new password. */
   name: string;
   arguments: readonly string[];
 }
 
-/** More than the longest answer that fits an IPMI message, and room for what `-v` tells. */
+/** Maximum bytes of output: the longest IPMI response, and ample room for the lines of `-v`. */
 const MAX_OUTPUT = 64 * 1024;
 
 /**
- * Runs one command on a BMC by ipmitool, without a shell, and answers what it printed. The password goes by the
- * environment, which other users cannot read. ipmitool repeats an unanswered message itself: four tries, over 10 s.
+ * Runs one command on a BMC with ipmitool, without a shell, and returns its output. The password is passed in the
+ * environment, which other users cannot read. ipmitool retries unanswered messages itself: four attempts within 10 s.
  *
- * @throws kinds `driver_not_ready` (no such program), `bmc_unreachable`, `bmc_refused`, `bmc_failed`, `bmc_timeout`,
- * and `outcome_unknown` when the command may have been carried out although no answer came. Throws
- * `task.signal.reason` once the program is gone when the signal fires.
+ * @throws kinds `driver_not_ready` (program missing), `bmc_unreachable`, `bmc_refused`, `bmc_failed`, `bmc_timeout`, and
+ * `outcome_unknown` when the command may have been carried out although no response came. When the signal fires, throws
+ * `task.signal.reason` after the program has exited.
  */
 export async function runIpmitool(
   program: IpmitoolProgram,
@@ -52,16 +52,16 @@ export async function runIpmitool(
   task.signal.throwIfAborted();
   task.beforeSend();
   const begun = performance.now();
-  const tell = (error: ErrorKind | null) => {
+  const report = (error: ErrorKind | null) => {
     const { address } = connection;
     program.observe({ command: command.name, address, error, durationMs: performance.now() - begun });
   };
   try {
     const printed = await runToEnd(program, connection, command, task);
-    tell(null);
+    report(null);
     return printed;
   } catch (thrown) {
-    tell(task.signal.aborted ? 'cancelled' : toPassthruError(thrown).kind);
+    report(task.signal.aborted ? 'cancelled' : toPassthruError(thrown).kind);
     throw thrown;
   }
 }
@@ -72,7 +72,7 @@ async function runToEnd(
   command: IpmitoolCommand,
   task: NodeTask,
 ): Promise<string> {
-  // -v: without it ipmitool does not say whether the password was wrong or nobody answered.
+  // Without -v, ipmitool does not distinguish a wrong password from a silent BMC.
   const parameters = ['-v', ...connection.options, ...command.arguments];
   const ended = await execute(program, parameters, connection.secrets, timeout, task.signal);
   task.signal.throwIfAborted();
@@ -83,7 +83,7 @@ async function runToEnd(
     case 'not started':
       throw new PassthruError('driver_not_ready', `${call} ${notStarted(program, ended.code)}`);
     case 'killed': {
-      const limit = `ipmitool was ended after ${timeout / 1000} s without an answer of the BMC at ${connection.address}`;
+      const limit = `ipmitool timed out after ${timeout / 1000} s without a response from the BMC at ${connection.address}`;
       throw new PassthruError('outcome_unknown', `${call} ${limit}; the command may have been carried out`);
     }
     case 'status': {
@@ -93,7 +93,7 @@ async function runToEnd(
       }
       const said = withoutBytes(ended.stderr);
       task.log.warn({ node: task.node.uuid, command: command.name, status: ended.status, said }, 'ipmitool failed');
-      const unknown = `ipmitool ended with status ${ended.status} for an unknown reason; the log of the service has more`;
+      const unknown = `ipmitool exited with status ${ended.status} for an unknown reason; see the service's log`;
       throw new PassthruError('bmc_failed', `${call} ${unknown}`);
     }
   }
@@ -104,7 +104,7 @@ type Ended =
   | { how: 'killed' }
   | { how: 'not started'; code: string };
 
-/** Runs a program to its end; resolves when it is gone, also when the signal or the timeout ended it. */
+/** Runs a program until it exits, by itself or killed by the signal or the timeout. */
 function execute(
   program: string,
   parameters: string[],
@@ -112,7 +112,7 @@ function execute(
   timeout: number,
   signal: AbortSignal,
 ): Promise<Ended> {
-  // LC_ALL: what is printed is read. No more of the service's environment than the program needs.
+  // LC_ALL because the output is parsed; nothing else of the service's environment that the program does not need.
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, LC_ALL: 'C', ...secrets };
   return new Promise((resolve) => {
     const child = execFile(
@@ -131,7 +131,7 @@ function execute(
       child.kill('SIGKILL');
     }
     signal.addEventListener('abort', kill, { once: true });
-    // Closed, so that a program that asks for a password gets none instead of waiting.
+    // Closed, so that a password prompt fails instead of waiting.
     child.stdin?.on('error', () => {}).end();
   });
 }

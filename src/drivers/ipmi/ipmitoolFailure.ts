@@ -1,53 +1,53 @@
 import type { ErrorKind } from '../../core/errors.ts';
 
-/** Why a command failed, as ipmitool told it. */
+/** The reason for a failed command, as printed by ipmitool. */
 export interface IpmitoolFailure {
   kind: ErrorKind;
   /** The end of a sentence that begins with "The BMC at ADDRESS". */
   what: string;
 }
 
-/** One thing that ipmitool prints; the rule's answer may use the groups of the pattern. */
+/** One message of ipmitool; `read` may use the groups of the pattern. */
 interface Rule {
   pattern: RegExp;
   read(match: RegExpExecArray): IpmitoolFailure;
 }
 
-/** Completion codes (IPMI 2.0, table 5-2) that say the BMC could not, rather than would not. */
+/** Completion codes (IPMI 2.0, table 5-2) of a BMC that could not, rather than would not. */
 const FAILED_CODES = new Set(['Node busy', 'Out of space', 'Command response could not be provided']);
 FAILED_CODES.add('BMC initialization in progress').add('Unspecified error');
 
 /**
- * What ipmitool 1.8.18 and 1.8.19 print with `-v`, the first that fits. ipmitool ends with status 1 whatever went
- * wrong, so its words are all there is: this file is the one place that reads them. They are the same in every locale.
+ * The messages of ipmitool 1.8.18 and 1.8.19 with `-v`; the first match decides. ipmitool exits with status 1 whatever went
+ * wrong, so its text is the only source. It is the same in every locale, and parsed in this file alone.
  */
 const RULES: readonly Rule[] = [
-  says(/Address lookup for .* failed/, 'bmc_unreachable', 'cannot be reached: its address could not be looked up'),
-  says(/Could not open socket/, 'bmc_unreachable', 'cannot be reached: no connection could be opened'),
+  says(/Address lookup for .* failed/, 'bmc_unreachable', 'is unreachable: its address could not be resolved'),
+  says(/Could not open socket/, 'bmc_unreachable', 'is unreachable: no connection could be opened'),
   // Opening a session: RMCP+ (lanplus), then IPMI 1.5 (lan).
   says(/RAKP 2 HMAC is invalid/, 'bmc_refused', 'and the service do not have the same password for this user'),
   says(/RAKP 4 message has invalid integrity/, 'bmc_refused', 'and the service do not have the same Kg key'),
   refuses(/RAKP [24] message indicates an error : (.+)/),
   refuses(/Error in open session response message : (.+)/),
-  says(/Unsupported cipher suite ID/, 'bmc_refused', 'cannot be asked: ipmitool does not support the cipher suite'),
+  says(/Unsupported cipher suite ID/, 'bmc_refused', 'cannot be queried: ipmitool does not support the cipher suite'),
   refuses(/(Invalid user name|NULL user name not enabled)/),
   refuses(/(Authentication type \S+ not supported|No supported authtypes found)/),
   refuses(/Activate Session error:\s+(.+)/),
-  says(/Activate Session command failed/, 'bmc_refused', 'did not open a session: is the password right?'),
+  says(/Activate Session command failed/, 'bmc_refused', 'did not open a session; check the password'),
   refuses(/(Set Session Privilege Level to \S+ failed(?:: .+)?)/),
-  says(/no response from RAKP [13] message/, 'bmc_unreachable', 'stopped answering while the session was opened'),
-  says(/Unable to establish .* session/, 'bmc_unreachable', 'did not answer'),
+  says(/no response from RAKP [13] message/, 'bmc_unreachable', 'stopped responding while the session was opened'),
+  says(/Unable to establish .* session/, 'bmc_unreachable', 'did not respond'),
   // The command itself.
   completes(/Unable to send RAW command \(.*rsp=(0x[0-9a-f]+)\): (.+)/),
   completes(/MC reset command failed()?: (.+)/),
   says(
     /Unable to send RAW command|MC reset command failed/,
     'outcome_unknown',
-    'did not answer; the command may have been carried out',
+    'did not respond; the command may have been carried out',
   ),
 ];
 
-/** Reads what a failed ipmitool printed to its standard error; null when it is nothing known. */
+/** Reads the standard error of a failed ipmitool. Returns null when the message is unknown. */
 export function readFailure(stderr: string): IpmitoolFailure | null {
   for (const { pattern, read } of RULES) {
     const match = pattern.exec(stderr);
@@ -56,7 +56,7 @@ export function readFailure(stderr: string): IpmitoolFailure | null {
   return null;
 }
 
-/** What ipmitool printed without the bytes that were sent, for the log; at most 2000 characters. */
+/** Returns the output of ipmitool without the bytes sent, for the log; at most 2000 characters. */
 export function withoutBytes(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => !/^(?:\s*[0-9a-f]{2})+\s*$/i.test(line) && !line.includes('"'));
   return lines.join('\n').slice(0, 2000).trim();
@@ -70,13 +70,13 @@ function refuses(pattern: RegExp): Rule {
   return { pattern, read: (match) => ({ kind: 'bmc_refused', what: `refused the session: ${match[1]?.trim()}` }) };
 }
 
-/** The BMC's completion code, its number where ipmitool tells it, and its meaning. */
+/** Reads a completion code: its number, where ipmitool prints it, and its meaning. */
 function completes(pattern: RegExp): Rule {
   return {
     pattern,
     read([, code, text = '']) {
       const meaning = text.trim();
-      const what = `answered ${code === undefined ? meaning : `${code} (${meaning})`}`;
+      const what = `responded ${code === undefined ? meaning : `${code} (${meaning})`}`;
       if (meaning === 'Timeout') return { kind: 'bmc_timeout', what };
       return { kind: FAILED_CODES.has(meaning) ? 'bmc_failed' : 'bmc_refused', what };
     },
