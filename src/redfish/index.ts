@@ -1,3 +1,4 @@
+// The Redfish client: clients of BMCs (DSP0266) and the resources that the drivers use.
 export type { BmcExchange } from './bmcContext.ts';
 export type { RedfishClient, RequestOptions } from './client.ts';
 export type { RedfishClients, RedfishClientsOptions, RedfishTarget } from './clients.ts';

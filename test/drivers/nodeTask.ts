@@ -5,7 +5,7 @@ import type { Method } from '../../src/core/method.ts';
 import type { Node } from '../../src/core/node.ts';
 import type { DriverTask, NodeTask } from '../../src/core/task.ts';
 
-/** A free node of `driver` with that driver_info. */
+/** Returns a free node of `driver` with that driver_info. */
 export function nodeOf(driver: string, driverInfo: JsonObject = {}): Node {
   return {
     uuid: '22222222-2222-4222-8222-222222222222',
@@ -26,14 +26,14 @@ export function nodeOf(driver: string, driverInfo: JsonObject = {}): Node {
   };
 }
 
-/** A call on `node`, and what the handler reported. */
+/** A call on a node, and what its handler reported. */
 export interface RecordedTask {
   task: NodeTask & DriverTask;
   progress: { fraction: number | null; message: string }[];
   abort: AbortController;
 }
 
-/** What the core would hand to a handler. `onProgress` is told of each report as it comes. */
+/** Returns a task as the core would pass to a handler. `onProgress` is called at each report. */
 export function taskOn(node: Node, onProgress: () => void = () => {}): RecordedTask {
   const abort = new AbortController();
   const progress: RecordedTask['progress'] = [];
@@ -56,7 +56,7 @@ export function taskOn(node: Node, onProgress: () => void = () => {}): RecordedT
   return { task, progress, abort };
 }
 
-/** The method of that name of a hardware type, be it a node's or the driver's own. */
+/** Returns a method of a hardware type by name, of its nodes or the driver's own. */
 export function methodOf(hardwareType: HardwareType, name: string): Method<NodeTask & DriverTask> {
   const methods = [
     ...hardwareType.vendorInterfaces.flatMap((each) => each.methods),

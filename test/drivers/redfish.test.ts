@@ -177,10 +177,10 @@ test('eject_vmedia reports the progress of the BMC’s task as a fraction of all
   const method = methodOf(redfish, 'eject_vmedia');
   const { task, progress } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_auth_type: 'basic' }));
   await method.run(task, method.parse({}));
-  const told = (id: string) =>
+  const reported = (id: string) =>
     progress.filter(({ message }) => message.startsWith(`Ejecting ${id}`)).map(({ fraction }) => fraction);
-  expect(told('Floppy1')).toEqual([0, 0, 0.125, 0.25, 0.375]);
-  expect(told('CD1')).toEqual([0.5, 0.5, 0.625, 0.75, 0.875]);
+  expect(reported('Floppy1')).toEqual([0, 0, 0.125, 0.25, 0.375]);
+  expect(reported('CD1')).toEqual([0.5, 0.5, 0.625, 0.75, 0.875]);
   expect(progress.at(-1)).toEqual({ fraction: 1, message: 'Done' });
 });
 

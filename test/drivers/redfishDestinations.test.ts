@@ -78,16 +78,16 @@ test('discover of a denied address is refused before anything is connected', asy
 });
 
 test('discover connects to the address that was checked, whatever the name resolves to later', async () => {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const lookup: Lookup = async (host) => {
-    asked.push(host);
+    requested.push(host);
     return [{ address: '127.0.0.1', family: 4 }];
   };
-  // No resolver knows this name: who asked one again would not get anywhere.
+  // No resolver knows this name: resolving it again would fail.
   const address = fleet.bmcs[0]!.url.replace('127.0.0.1', 'bmc.invalid');
   const found = await call(redfish(LOOPBACK, lookup), 'discover', { address, username: 'u', password: 'p' });
   expect(found).toHaveProperty('systems.0.vendor');
-  expect(asked).toEqual(['bmc.invalid']);
+  expect(requested).toEqual(['bmc.invalid']);
 });
 
 test('discover over TLS checks the certificate against the name, not against the address', async () => {
@@ -132,16 +132,16 @@ test.each([
 ])(
   '%s that is cancelled while the resolver does not respond ends at once',
   async (name, args) => {
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     const hardwareType = redfish(LOOPBACK, () => {
-      asked.resolve();
+      requested.resolve();
       return new Promise<never>(() => {});
     });
     const method = methodOf(hardwareType, name);
     const info = { redfish_address: fleet.bmcs[0]!.url };
     const { task, abort } = taskOn(nodeOf('redfish', info));
     const run = method.run(task, method.parse(args));
-    await asked.promise;
+    await requested.promise;
     abort.abort(new Error('cancelled'));
     await expect(run).rejects.toThrow('cancelled');
     expect(fleet.bmcs[0]!.requestCount).toBe(0);

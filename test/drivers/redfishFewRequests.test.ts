@@ -14,7 +14,7 @@ const settings = {
 };
 const ACCOUNTS = { u: 'p', v: 'p' };
 
-/** A BMC that serves `maxRequests` at once and answers 503 to more, and eight nodes behind it with two accounts. */
+/** Starts a BMC with `maxRequests` concurrent requests and 503 to more, and eight nodes with two accounts behind it. */
 async function start(maxRequests: number) {
   const quirk = habit('few', 'serves few requests at once', { maxRequests, overload: '503' });
   const fleet = await startFleet({ quirks: [quirk], accounts: ACCOUNTS, latency: 5 });
@@ -31,7 +31,7 @@ async function start(maxRequests: number) {
   };
   return {
     bmc,
-    /** Calls `name` on every node at the same time. */
+    /** Calls `name` on all nodes concurrently. */
     onAll: (name: string, args: (index: number) => JsonObject = () => ({})) =>
       Promise.all(nodes.map((info, index) => call(info, name, args(index)))) as Promise<JsonObject[]>,
     turnedAway: () => bmc.requests.filter(({ status }) => status === 503).length,
@@ -43,7 +43,7 @@ async function start(maxRequests: number) {
 }
 
 test.each([1, 2, 3])(
-  'a BMC that serves %i at once, and answers 503 to more, serves all of eight nodes',
+  'a BMC that serves %i concurrent requests, and returns 503 to more, serves all of eight nodes',
   async (few) => {
     await using machine = await start(few);
     const { bmc, onAll, turnedAway } = machine;
@@ -53,7 +53,7 @@ test.each([1, 2, 3])(
     for (const list of await onAll('get_all_subscriptions')) expect(list['Members@odata.count']).toBe(before + 8);
     await onAll('delete_subscription', (index) => ({ id: String(made[index]!.Id) }));
     expect((await onAll('get_all_subscriptions'))[0]!['Members@odata.count']).toBe(before);
-    // Found once, it is kept in mind: the limit goes down by one with each that is turned away.
+    // The limit decreases by one with each request that is turned away, and is remembered.
     expect(turnedAway()).toBeGreaterThan(0);
     expect(turnedAway()).toBeLessThanOrEqual(12);
     expect(bmc.requests.filter(({ auth }) => auth === 'basic')).toEqual([]);
@@ -72,7 +72,7 @@ test('a 503 to the only request in flight is reported at once', async () => {
   const { bmc } = machine;
   await machine.onAll('get_all_subscriptions');
   bmc.faults.add({ kind: 'status', status: 503, match: { path: '*/Subscriptions' } });
-  const asked = bmc.requestCount;
+  const requested = bmc.requestCount;
   await expect(machine.onAll('get_all_subscriptions')).rejects.toMatchObject({ bmc: { status: 503 } });
-  await expect.poll(() => bmc.requestCount - asked).toBe(8);
+  await expect.poll(() => bmc.requestCount - requested).toBe(8);
 });

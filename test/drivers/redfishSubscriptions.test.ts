@@ -72,7 +72,7 @@ test('get_subscription returns only what the BMC sends, and never HttpHeaders', 
 });
 
 test.each(['get_subscription', 'delete_subscription'])(
-  '%s of an absent one is told in Ironic’s words',
+  '%s of an absent subscription is reported in Ironic’s words',
   async (name) => {
     const error = await failure(call(name, { id: '999' }));
     expect(error.kind).toBe('subscription_not_found');
@@ -104,7 +104,7 @@ test.each(['get_subscription', 'delete_subscription'])('%s without an id fails i
 });
 
 test.each(['a/b', '..', '../Systems', 'a?b', 'a#b', 'a%2fb', 'a%252fb', 'a\\b'])(
-  'the id %s is refused before the BMC is asked',
+  'the id %s is refused before anything is sent to the BMC',
   async (id) => {
     for (const name of ['get_subscription', 'delete_subscription']) {
       expect((await failure(call(name, { id }))).kind).toBe('invalid_argument');
@@ -171,7 +171,7 @@ test.each([
   },
 );
 
-/** The BMC says that it knows these event types; null: it does not say. */
+/** Makes the BMC list these event types; null: none. */
 async function listTypes(types: string[] | null): Promise<void> {
   const { EventTypesForSubscription: _, ...service } = bmc.documents.get('/redfish/v1/EventService')!;
   const listed = types === null ? service : { ...service, EventTypesForSubscription: types };
@@ -234,7 +234,7 @@ test('with if_exists "return" a subscription with the same Destination and Conte
   const before = bmc.requestCount;
   expect(await call('create_subscription', args)).toEqual(made);
   expect(bmc.requests.slice(before).map(({ method }) => method)).not.toContain('POST');
-  // Another Context is another subscription.
+  // A different Context is a different subscription.
   expect(await call('create_subscription', { ...args, Context: 'theirs' })).toMatchObject({ Id: '6' });
 });
 

@@ -21,7 +21,7 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
-/** A BMC whose event service is known to the client. */
+/** Starts a BMC whose event service the client has discovered. */
 async function known(change: Parameters<typeof target>[1] = {}) {
   clients = createRedfishClients();
   const fleet = await startFleet();
@@ -30,11 +30,11 @@ async function known(change: Parameters<typeof target>[1] = {}) {
   const client = clients.for(target(bmc.url, change));
   const list = async () => void (await listSubscriptions(client, options));
   await list();
-  return { bmc, client, list, asked: asks(bmc) };
+  return { bmc, client, list, requested: requestedPaths(bmc) };
 }
 
-/** Tells the paths that were asked for since it was last called. */
-function asks(bmc: SimulatedBmc): () => string[] {
+/** Returns the paths requested since the last call. */
+function requestedPaths(bmc: SimulatedBmc): () => string[] {
   let seen = bmc.requestCount;
   return () => {
     const paths = bmc.requests.slice(seen).map(({ path }) => path.replace(/\/$/, ''));
@@ -44,27 +44,27 @@ function asks(bmc: SimulatedBmc): () => string[] {
 }
 
 test('a session that timed out costs a login and a read of the service root; discovered paths are kept', async () => {
-  const { bmc, list, asked } = await known();
+  const { bmc, list, requested } = await known();
   bmc.expireSessions();
   await list();
-  expect(asked()).toContain(ROOT);
-  expect(asked()).not.toContain(EVENT_SERVICE);
+  expect(requested()).toContain(ROOT);
+  expect(requested()).not.toContain(EVENT_SERVICE);
   await list();
-  expect(asked()).toHaveLength(1);
+  expect(requested()).toHaveLength(1);
 });
 
 test.each([
   ['UUID', { UUID: '11111111-1111-4111-8111-111111111111' }],
   ['ETag', { Name: 'Changed, and so its ETag' }],
 ])('a service root whose %s changed when a session was lost drops discovered paths', async (_, change) => {
-  const { bmc, list, asked } = await known();
+  const { bmc, list, requested } = await known();
   bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...change });
   await list();
-  expect(asked()).toHaveLength(1);
+  expect(requested()).toHaveLength(1);
   bmc.expireSessions();
   await list();
   await list();
-  expect(asked()).toContain(EVENT_SERVICE);
+  expect(requested()).toContain(EVENT_SERVICE);
 });
 
 test('the paths of a BMC that was unreachable are discovered again', async () => {
@@ -95,20 +95,20 @@ const logIns: [string, Parameters<typeof target>[1]][] = [
 test.each(logIns)(
   'the service root is looked at every five minutes, and what is known stays (%s)',
   async (_, change) => {
-    const { list, asked } = await known(change);
+    const { list, requested } = await known(change);
     for (const wait of [0, FIVE_MINUTES - 1]) {
       vi.advanceTimersByTime(wait);
-      asked();
+      requested();
       await list();
-      expect(asked()).toHaveLength(1);
+      expect(requested()).toHaveLength(1);
     }
     vi.advanceTimersByTime(2);
     await Promise.all([list(), list(), list()]);
-    const paths = asked();
+    const paths = requested();
     expect(paths.filter((path) => path === ROOT)).toHaveLength(1);
     expect(paths).not.toContain(EVENT_SERVICE);
     await list();
-    expect(asked()).toHaveLength(1);
+    expect(requested()).toHaveLength(1);
   },
 );
 
@@ -120,29 +120,29 @@ test.each(
 )(
   'under %s a service root whose %s has changed is noticed, though no request failed',
   async (_, _key, change, root) => {
-    const { bmc, list, asked } = await known(change);
+    const { bmc, list, requested } = await known(change);
     bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...root });
     vi.advanceTimersByTime(FIVE_MINUTES);
     await list();
-    expect(asked()).toContain(EVENT_SERVICE);
+    expect(requested()).toContain(EVENT_SERVICE);
     await list();
-    expect(asked()).toHaveLength(1);
+    expect(requested()).toHaveLength(1);
   },
 );
 
 test('some time after a request without a response the service root is read, as the BMC may have restarted (Basic)', async () => {
-  const { bmc, client, list, asked } = await known(basic);
+  const { bmc, client, list, requested } = await known(basic);
   bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
   await expect(client.post('/redfish/v1/Anything', null, options)).rejects.toMatchObject({ kind: 'outcome-unknown' });
-  asked();
-  // No BMC is back so soon, and who looks what became of his request needs no other answer first.
+  requested();
+  // No BMC restarts so fast, and a check of a request's outcome must not wait for another read.
   await list();
-  expect(asked()).toHaveLength(1);
+  expect(requested()).toHaveLength(1);
   vi.advanceTimersByTime(5001);
   await list();
-  expect(asked()).toContain(ROOT);
+  expect(requested()).toContain(ROOT);
   await list();
-  expect(asked()).toHaveLength(1);
+  expect(requested()).toHaveLength(1);
 });
 
 test('a lost session puts discovered paths in doubt, also where the service root requires credentials', async () => {
@@ -170,28 +170,28 @@ test('a lost session puts discovered paths in doubt, also where the service root
 });
 
 test('a restart under Basic that no request noticed drops discovered devices too', async () => {
-  const { bmc, client, asked } = await known(basic);
+  const { bmc, client, requested } = await known(basic);
   const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
   const eject = () => ejectMedia(client, SYSTEM, { ...options, mediaTypes: null, progress: () => undefined });
   await eject();
   bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, UUID: '11111111-1111-4111-8111-111111111111' });
   vi.advanceTimersByTime(FIVE_MINUTES);
-  asked();
+  requested();
   await eject();
-  expect(asked()).toContain(SYSTEM);
+  expect(requested()).toContain(SYSTEM);
 });
 
 test('a service root that cannot be read keeps discovered paths, and is read again', async () => {
-  const { bmc, list, asked } = await known(basic);
+  const { bmc, list, requested } = await known(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   const failing = bmc.faults.add({ kind: 'status', status: 503, match: { path: '/redfish/v1/' } });
   await list();
-  expect(asked()).not.toContain(EVENT_SERVICE);
+  expect(requested()).not.toContain(EVENT_SERVICE);
   bmc.faults.remove(failing);
   await list();
-  expect(asked()).toContain(ROOT);
+  expect(requested()).toContain(ROOT);
   await list();
-  expect(asked()).toHaveLength(1);
+  expect(requested()).toHaveLength(1);
 });
 
 test('when a caller aborts while reading the service root, the next one reads it', async () => {

@@ -14,7 +14,7 @@ const settings = {
   requestTimeoutMs: 2000,
 };
 
-/** A BMC, a way to call the methods of its node, and how to close both. */
+/** A BMC with a node whose methods can be called. */
 async function open(options: FleetOptions) {
   const fleet = await startFleet(options);
   const bmc = fleet.bmcs[0]!;
@@ -33,14 +33,14 @@ async function open(options: FleetOptions) {
 
 type Call = Awaited<ReturnType<typeof open>>['call'];
 
-/** As `open`, closed when the test has ended. Not for tests that run beside others, as Vitest cannot tell whose it is. */
+/** Does the same as `open`, and closes after the test. Not for concurrent tests, which Vitest cannot tell apart here. */
 async function start(options: FleetOptions) {
   const opened = await open(options);
   onTestFinished(opened.close);
   return opened;
 }
 
-/** As `start`, for tests that run beside others. */
+/** Does the same as `start`, for concurrent tests. */
 async function withBmc(options: FleetOptions, work: (bmc: SimulatedBmc, call: Call) => Promise<void>): Promise<void> {
   const { bmc, call, close } = await open(options);
   try {
@@ -58,7 +58,7 @@ async function kindOf(promise: Promise<unknown>): Promise<string> {
   return error instanceof PassthruError ? error.kind : String(error);
 }
 
-/** Makes, finds, lists and deletes a subscription. */
+/** Creates, gets, lists and deletes a subscription. */
 async function subscribe(call: Call, quirk = ''): Promise<void> {
   const made = await call('create_subscription', { Destination: DESTINATION });
   const Id = String(made.Id);
@@ -72,12 +72,12 @@ async function subscribe(call: Call, quirk = ''): Promise<void> {
   expect(again).toMatchObject({ Id });
   await call('delete_subscription', { id: Id });
   expect(await kindOf(call('get_subscription', { id: Id }))).toBe('subscription_not_found');
-  // A delete that is a task is accepted whether or not there is anything to delete.
+  // A delete that is a task is accepted even if there is nothing to delete.
   if (quirk.startsWith('tasks')) return;
   expect(await kindOf(call('delete_subscription', { id: Id }))).toBe('subscription_not_found');
 }
 
-/** Paths of the devices with their own documents that hold an image at the BMC. */
+/** Returns the paths of the devices with their own documents that contain an image at the BMC. */
 function inserted(bmc: SimulatedBmc): string[] {
   const places = ['/redfish/v1/Systems', '/redfish/v1/Managers'].flatMap((path) => membersOf(bmc, path));
   const devices = places.flatMap((path) => membersOf(bmc, `${path}/VirtualMedia`));
@@ -90,7 +90,7 @@ function membersOf(bmc: SimulatedBmc, path: string): string[] {
   return links.map((member) => decodeURI(new URL(String(member['@odata.id']), bmc.url).pathname).replace(/\/$/, ''));
 }
 
-/** Ejects what is inserted, and finds nothing to do at a second time. */
+/** Ejects all media, then checks that a second call finds nothing to eject. */
 async function ejectAll(bmc: SimulatedBmc, call: Call): Promise<void> {
   expect(inserted(bmc)).not.toEqual([]);
   const { devices } = (await call('eject_vmedia')) as { devices: { outcome: string }[] };
@@ -112,10 +112,10 @@ describe.each([...PROFILES.values()])('$name ($description)', (profile) => {
   });
 });
 
-/** Quirks with a test of their own, below or elsewhere, for they keep a method from its end. */
+/** Quirks that make a method fail; they have tests of their own, here or elsewhere. */
 const NO_SUBSCRIPTIONS = ['events-disabled', 'no-event-service', 'tasks-fail', 'tasks-fail-status'];
 const NO_EJECT = ['no-virtual-media', 'tasks-fail', 'tasks-fail-status'];
-/** They want a certificate: test/redfish/wire/tls.test.ts. */
+/** Quirks that require a certificate: see test/redfish/wire/tls.test.ts. */
 const TLS = ['tls-1.0', 'tls-1.1'];
 const quirks = [...QUIRKS.values()].filter(({ name }) => !TLS.includes(name));
 
@@ -150,15 +150,12 @@ test('a machine without virtual media fails with that reason', async () => {
   });
 });
 
-test.each(['tasks-fail', 'tasks-fail-status'])(
-  'an eject that is a task and fails is told as that (%s)',
-  async (name) => {
-    const { bmc, call } = await start({ quirks: [quirk(name)] });
-    const before = inserted(bmc);
-    expect(await kindOf(call('eject_vmedia', { boot_device: 'cd' }))).toBe('bmc_failed');
-    expect(inserted(bmc)).toEqual(before);
-  },
-);
+test.each(['tasks-fail', 'tasks-fail-status'])('an eject whose task fails is reported as failed (%s)', async (name) => {
+  const { bmc, call } = await start({ quirks: [quirk(name)] });
+  const before = inserted(bmc);
+  expect(await kindOf(call('eject_vmedia', { boot_device: 'cd' }))).toBe('bmc_failed');
+  expect(inserted(bmc)).toEqual(before);
+});
 
 test('cd ejects a DVD device if there is no other (Cisco UCS), and usb a device that is also a CD (GB300)', async () => {
   const cisco = await start({ quirks: [quirk('dvd-only')] });
@@ -193,7 +190,7 @@ test('defaults that the BMC refuses one at a time are omitted one after another'
   expect(await call('create_subscription', { Destination: DESTINATION })).toMatchObject({ Destination: DESTINATION });
   const sent = bmc.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/Subscriptions'));
   expect(sent.map(({ body }) => Object.keys(body as JsonObject).length)).toEqual([4, 3, 2, 1]);
-  // What the caller gave stays.
+  // The caller's own properties stay.
   const failed = call('create_subscription', { Destination: DESTINATION, Context: 'mine' });
   await expect(failed).rejects.toMatchObject({ kind: 'bmc_refused', bmc: { status: 400 } });
 });
@@ -218,7 +215,7 @@ test('a BMC out of sessions with Basic turned off is reported as that, and used 
 });
 
 test.each(['etag', 'uuid'] as const)(
-  'after a restart with another %s the BMC is asked again where things are',
+  'after a restart with a different %s paths are discovered again',
   async (serviceRoot) => {
     const { bmc, call } = await start({});
     await call('get_all_subscriptions');
@@ -243,7 +240,7 @@ test('callers do not notice a connection that the BMC has closed meanwhile', asy
   for (let i = 0; i < 5; i++) {
     await call('get_subscription', { id: '1' });
     const { connections } = bmc;
-    // Not known to be closed by this side until it tries: the next request may be on its way already.
+    // The client may write the next request before it notices that the connection is closed.
     await new Promise((resolve) => setTimeout(resolve, 190 + 5 * i));
     await call('get_subscription', { id: '1' });
     expect(bmc.connections - connections).toBeLessThanOrEqual(1);

@@ -3,23 +3,23 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 
-/** One request as a scripted BMC got it. */
+/** A request as a scripted BMC received it. */
 export interface ScriptedRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
   body: string;
-  /** The number of its connection, from 1. */
+  /** The number of the connection, from 1. */
   connection: number;
   socket: Socket;
 }
 
-/** An answer; null leaves the request without one. */
-export type ScriptedAnswer = { status: number; headers?: Record<string, string>; body?: unknown } | null;
+/** A response; null sends none. */
+export type ScriptedResponse = { status: number; headers?: Record<string, string>; body?: unknown } | null;
 
-export type Script = (request: ScriptedRequest) => ScriptedAnswer | Promise<ScriptedAnswer>;
+export type Script = (request: ScriptedRequest) => ScriptedResponse | Promise<ScriptedResponse>;
 
-/** A BMC that does what a test says, for what the simulator does not do. */
+/** A BMC that a test scripts, for behaviour that the simulator lacks. */
 export interface ScriptedBmc {
   url: string;
   requests: ScriptedRequest[];
@@ -29,7 +29,7 @@ export interface ScriptedBmc {
   close(): Promise<void>;
 }
 
-/** Port 0: any free one. */
+/** Starts a scripted BMC; port 0 is any free one. */
 export async function startScriptedBmc(script: Script, tls?: TlsOptions, onPort = 0): Promise<ScriptedBmc> {
   const requests: ScriptedRequest[] = [];
   const numbers = new WeakMap<Socket, number>();
@@ -48,13 +48,13 @@ export async function startScriptedBmc(script: Script, tls?: TlsOptions, onPort 
       socket,
     };
     requests.push(got);
-    const answer = await script(got);
-    if (answer === null || socket.destroyed) return;
+    const reply = await script(got);
+    if (reply === null || socket.destroyed) return;
     const body =
-      answer.body === undefined ? '' : typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
-    response.writeHead(answer.status, {
+      reply.body === undefined ? '' : typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body);
+    response.writeHead(reply.status, {
       ...(body === '' ? {} : { 'content-type': 'application/json' }),
-      ...answer.headers,
+      ...reply.headers,
       'content-length': String(Buffer.byteLength(body)),
     });
     response.end(body);

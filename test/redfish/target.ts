@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { RedfishError, type RedfishTarget } from '../../src/redfish/index.ts';
 
-/** A target for tests: one attempt, 5 s a request, account u/p, unless changed. */
+/** Returns a target for tests: one attempt, 5 s a request, account u/p, unless changed. */
 export function target(origin: string, change: Partial<RedfishTarget> = {}): RedfishTarget {
   return {
     origin,
@@ -16,7 +16,7 @@ export function target(origin: string, change: Partial<RedfishTarget> = {}): Red
 /** A signal that never fires. */
 export const forever = new AbortController().signal;
 
-/** What `promise` fails with: a RedfishError, or the test fails. */
+/** Returns the RedfishError of `promise`; fails the test if there is none. */
 export async function failure(promise: Promise<unknown>): Promise<RedfishError> {
   const error = await promise.then(
     () => null,

@@ -1,3 +1,4 @@
+// The Redfish driver: Ironic's vendor methods on BMCs that support Redfish, one file a method.
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type BmcExchange, createRedfishClients, type RedfishClients } from '../../redfish/index.ts';

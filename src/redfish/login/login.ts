@@ -1,3 +1,4 @@
+// The login: sessions and Basic authentication, and what is remembered of wrong passwords.
 import { isJsonObject } from '../../core/json.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';

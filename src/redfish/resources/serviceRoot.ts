@@ -1,3 +1,4 @@
+// The resources: a file for each part of the Redfish tree that is read or changed.
 import type { RedfishClient, RequestOptions } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { readServiceRoot, recordServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from '../identity.ts';

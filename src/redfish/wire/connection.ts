@@ -39,7 +39,7 @@ const MAX_WAITING = 1000;
 /** How long concurrency stays reduced after a 503, in ms. */
 const REDUCED_MS = 60_000;
 
-/** The maximum number of concurrent requests to one BMC. Some serve one or two and answer 503 to more. */
+/** The maximum number of concurrent requests to one BMC. Some serve one or two and return 503 to more. */
 class ConcurrencyLimit {
   readonly #max: number;
   #reduced: { limit: number; until: number } | null = null;

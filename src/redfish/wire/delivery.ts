@@ -1,3 +1,4 @@
+// The wire: sends one request to one BMC, with connections, TLS, retries and the circuit breaker.
 import { pause } from '../../core/waiting.ts';
 import { RedfishError, type RedfishErrorKind } from '../errors.ts';
 import { retryAfterMs } from './busy.ts';

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, type RedfishClients, type RedfishTarget } from '../../../src/redfish/index.ts';
-import { type Script, type ScriptedAnswer, type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { type Script, type ScriptedBmc, type ScriptedResponse, startScriptedBmc } from '../scriptedBmc.ts';
 import { failure, forever, target } from '../target.ts';
 
 const SYSTEMS = '/redfish/v1/Systems';
@@ -22,8 +22,8 @@ async function start(script: Script): Promise<ScriptedBmc> {
   return bmc;
 }
 
-/** A BMC whose login answers `logIn`, and Basic 401 with `challenge`; a session's token opens everything. */
-function refusing(logIn: () => ScriptedAnswer, challenge: Record<string, string> = {}): Promise<ScriptedBmc> {
+/** Starts a BMC that returns `logIn` to a login and 401 with `challenge` to Basic, and accepts a session's token. */
+function refusing(logIn: () => ScriptedResponse, challenge: Record<string, string> = {}): Promise<ScriptedBmc> {
   return start(({ method, path, headers }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': SESSIONS } } } };
     if (method === 'POST') return logIn();
@@ -32,7 +32,7 @@ function refusing(logIn: () => ScriptedAnswer, challenge: Record<string, string>
   });
 }
 
-const ask = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url, change)).get(SYSTEMS, options);
+const send = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url, change)).get(SYSTEMS, options);
 const withBasic = () => bmc!.requests.filter(({ headers }) => headers.authorization !== undefined);
 const opened = { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
 
@@ -40,31 +40,31 @@ test('a BMC out of sessions that refuses Basic is reported as that, not as a wro
   let full = true;
   const limit = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
   await refusing(() => (full ? { status: 503, body: { error: { '@Message.ExtendedInfo': [limit] } } } : opened));
-  const first = await failure(ask());
+  const first = await failure(send());
   expect(first).toMatchObject({ kind: 'auth', status: 401 });
   expect(first.message).toMatch(/opened no session .*503: No session is left.*refuses Basic authentication as well/);
   expect(first.message).toContain('Whether the password is right is unknown');
-  // The password may be wrong all the same: Basic is not tried again while that can lock the account.
-  const second = await failure(ask());
+  // The password may still be wrong: Basic is not tried again while that could lock the account.
+  const second = await failure(send());
   expect(second).toMatchObject({ kind: 'auth', status: 503 });
   expect(withBasic()).toHaveLength(1);
   full = false;
-  expect(await ask()).toEqual({});
+  expect(await send()).toEqual({});
 });
 
 test('callers that wait while a BMC out of sessions refuses Basic do not try it too', async () => {
   await refusing(() => ({ status: 503 }));
-  const errors = await Promise.all(Array.from({ length: 10 }, () => failure(ask())));
+  const errors = await Promise.all(Array.from({ length: 10 }, () => failure(send())));
   for (const error of errors) expect(error.message).toContain('opened no session');
   expect(withBasic()).toHaveLength(1);
 });
 
 test('Basic turned off at the BMC is reported, and does not block the account', async () => {
   await refusing(() => opened, { 'www-authenticate': 'Redfish realm="bmc"' });
-  const error = await failure(ask(basic));
+  const error = await failure(send(basic));
   expect(error.message).toContain('does not accept Basic authentication (it offers Redfish realm="bmc")');
-  expect((await failure(ask(basic))).message).not.toContain('retry blocked');
-  expect(await ask({ account: { ...basic.account, authType: 'auto' } })).toEqual({});
+  expect((await failure(send(basic))).message).not.toContain('retry blocked');
+  expect(await send({ account: { ...basic.account, authType: 'auto' } })).toEqual({});
 });
 
 test('a BMC that offers Basic among others and returns 401 to it has refused the password', async () => {
@@ -75,19 +75,19 @@ test('a BMC that offers Basic among others and returns 401 to it has refused the
     );
     return null;
   });
-  expect((await failure(ask(basic))).kind).toBe('auth');
-  expect((await failure(ask(basic))).message).toContain('retry blocked');
+  expect((await failure(send(basic))).kind).toBe('auth');
+  expect((await failure(send(basic))).message).toContain('retry blocked');
   expect(withBasic()).toHaveLength(1);
 });
 
 test('of concurrent first calls with a wrong password only one is sent, whatever client they belong to', async () => {
   await start(({ path }) => ({ status: path === '/redfish/v1/' ? 200 : 401, body: {} }));
   const { connection } = target(bmc!.url);
-  // That the service root, which is open to all, was answered does not make the password right.
+  // A response of the service root, which needs no credentials, does not prove the password.
   await clients.for(target(bmc!.url, basic)).get('/redfish/v1/', options);
   bmc!.requests.length = 0;
   const calls = Array.from({ length: 12 }, (_, i) =>
-    failure(ask({ ...basic, connection: { ...connection, keepAlive: i % 2 === 0 } })),
+    failure(send({ ...basic, connection: { ...connection, keepAlive: i % 2 === 0 } })),
   );
   for (const error of await Promise.all(calls)) expect(error.kind).toBe('auth');
   expect(withBasic()).toHaveLength(1);
@@ -116,12 +116,12 @@ test('once the password has proved right, requests run concurrently', async () =
 test('when a proven password is refused, requests waiting for a connection do not try it too', async () => {
   let changed = false;
   await start(() => ({ status: changed ? 401 : 200, body: {} }));
-  await ask(basic);
+  await send(basic);
   changed = true;
   bmc!.requests.length = 0;
-  const errors = await Promise.all(Array.from({ length: 30 }, () => failure(ask(basic))));
+  const errors = await Promise.all(Array.from({ length: 30 }, () => failure(send(basic))));
   for (const error of errors) expect(error.kind).toBe('auth');
-  // As many as a BMC is asked at once.
+  // The maximum number of concurrent requests.
   expect(withBasic().length).toBeLessThanOrEqual(4);
 });
 
@@ -132,7 +132,7 @@ test('a first call that hangs delays others only up to their own time limit', as
   const held = clients.for(target(bmc!.url, { ...basic, ...patient })).get('/held', { signal: leaving.signal });
   held.catch(() => undefined);
   const hasty = { limits: { ...patient.limits, timeoutMs: 100 } };
-  const error = await failure(ask({ ...basic, ...hasty }));
+  const error = await failure(send({ ...basic, ...hasty }));
   expect(error).toMatchObject({ kind: 'busy', message: expect.stringContaining('not sent') });
   leaving.abort(new Error('left'));
   await expect(held).rejects.toThrow('left');
@@ -141,11 +141,11 @@ test('a first call that hangs delays others only up to their own time limit', as
 test('forgetting a target, as when its node or credentials change, lets its password be tried again', async () => {
   let right = false;
   await start(() => ({ status: right ? 200 : 401, body: {} }));
-  await failure(ask(basic));
-  expect((await failure(ask(basic))).message).toContain('retry blocked');
+  await failure(send(basic));
+  expect((await failure(send(basic))).message).toContain('retry blocked');
   right = true;
   await clients.forget(target(bmc!.url, basic));
-  expect(await ask(basic)).toEqual({});
+  expect(await send(basic)).toEqual({});
 });
 
 test('a wrong password of a client that was used once is forgotten with its target as well', async () => {
@@ -154,5 +154,5 @@ test('a wrong password of a client that was used once is forgotten with its targ
   await failure(clients.once(target(bmc!.url, basic), (client) => client.get(SYSTEMS, options)));
   right = true;
   await clients.forget(target(bmc!.url, basic));
-  expect(await ask(basic)).toEqual({});
+  expect(await send(basic)).toEqual({});
 });

@@ -64,14 +64,14 @@ test('a wrong password is not tried by Basic, and further calls fail at once wit
   const first = await failure(clients.for(wrong).get(SYSTEMS, options));
   expect(first.kind).toBe('auth');
   expect(bmc.requests.map(({ auth }) => auth)).not.toContain('basic');
-  const asked = bmc.requestCount;
+  const requested = bmc.requestCount;
 
   const second = await failure(clients.for(wrong).get(SYSTEMS, options));
   expect(second.kind).toBe('auth');
   expect(second.message).toContain('retry blocked');
   expect(second.message).not.toContain('not-the-password');
-  expect(bmc.requestCount).toBe(asked);
-  // Another password is another account to the memory.
+  expect(bmc.requestCount).toBe(requested);
+  // Another password counts as another account.
   await clients.for(target(bmc.url)).get(SYSTEMS, options);
 });
 
@@ -81,18 +81,18 @@ test('a wrong password is tried again after five minutes', async () => {
   await failure(clients.for(wrong).get(SYSTEMS, options));
   const now = performance.now();
   vi.spyOn(performance, 'now').mockImplementation(() => now + 5 * 60_000 + 1);
-  const asked = bmc.requestCount;
+  const requested = bmc.requestCount;
   await failure(clients.for(wrong).get(SYSTEMS, options));
-  expect(bmc.requestCount).toBe(asked + 1);
+  expect(bmc.requestCount).toBe(requested + 1);
 });
 
 test('Basic that is refused is remembered as a wrong password too', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'basic' } });
   await failure(clients.for(wrong).get(SYSTEMS, options));
-  const asked = bmc.requestCount;
+  const requested = bmc.requestCount;
   expect((await failure(clients.for(wrong).get(SYSTEMS, options))).message).toContain('retry blocked');
-  expect(bmc.requestCount).toBe(asked);
+  expect(bmc.requestCount).toBe(requested);
 });
 
 test('an expired session is replaced by one new login, and the request is repeated', async () => {
@@ -295,7 +295,7 @@ test('BMCs that hang delay closing by five seconds at most, whatever is in fligh
       .get(SYSTEMS, { signal: left.signal })
       .catch(() => {}),
   );
-  // One whose login hangs.
+  // A context whose login hangs.
   const other = target(bmc.url, { ...patient, account: { username: 'v', password: 'p', authType: 'auto' } });
   held.push(
     clients

@@ -54,15 +54,15 @@ test.each(variants)('a wrong password is remembered for %s too, and when it is u
 test('a wrong password of a client used once is remembered for all clients, but not for another account or BMC', async () => {
   const bmc = await startBmc({ count: 2 });
   const logIns = () => fleet!.bmcs.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
-  const ask = (change: Partial<RedfishTarget>, url = bmc.url) =>
+  const send = (change: Partial<RedfishTarget>, url = bmc.url) =>
     failure(clients.once(target(url, change), (client) => client.get(SYSTEMS, options)));
-  await ask({ account: WRONG });
-  await ask({ account: WRONG });
+  await send({ account: WRONG });
+  await send({ account: WRONG });
   await failure(clients.for(target(bmc.url, { account: WRONG })).get(SYSTEMS, options));
   expect(logIns()).toEqual([1, 0]);
-  await ask({ account: { ...WRONG, password: 'another-wrong-one' } });
-  await ask({ account: { ...WRONG, username: 'v' } });
-  await ask({ account: WRONG }, fleet!.bmcs[1]!.url);
+  await send({ account: { ...WRONG, password: 'another-wrong-one' } });
+  await send({ account: { ...WRONG, username: 'v' } });
+  await send({ account: WRONG }, fleet!.bmcs[1]!.url);
   expect(logIns()).toEqual([3, 1]);
 });
 

@@ -45,7 +45,7 @@ async function simulated(): Promise<{ bmc: SimulatedBmc; client: RedfishClient }
   return { bmc: fleet.bmcs[0]!, client: clients.for(target(fleet.bmcs[0]!.url)) };
 }
 
-/** A BMC of the given documents; `handle` answers what it wants to, the rest follows from the documents. */
+/** Starts a BMC with the given documents; `handle` may respond before them. */
 async function scripted(
   documents: Record<string, JsonObject>,
   handle: (
@@ -157,7 +157,7 @@ test('inline members of a collection without a link to it are ejected and read b
   let reads = 0;
   const { bmc, client } = await scripted(documents, ({ method, path }) => {
     if (method === 'POST') return { status: 204 };
-    // It keeps reporting the image for a while.
+    // The device still reports the image for a while.
     if (path === UNDER_SYSTEM && ++reads === 4) documents[path] = { Members: [withAction(cd, { Inserted: false })] };
     return undefined;
   });

@@ -14,10 +14,10 @@ afterEach(async () => {
   fleet = null;
 });
 
-/** A BMC whose media are emptied by PATCH under If-Match alone. */
+/** Starts a BMC whose media are emptied only by PATCH with If-Match. */
 async function start(...quirks: string[]) {
   clients = createRedfishClients();
-  // The first stands outermost: what If-Match is shown to want comes before what the device makes of it.
+  // The first quirk is the outermost: the check of If-Match comes before the device's own.
   const names = ['no-media-actions', 'if-match-wanted', ...quirks];
   fleet = await startFleet({ quirks: names.map((name) => QUIRKS.get(name)!) });
   const bmc = fleet.bmcs[0]!;
@@ -27,7 +27,7 @@ async function start(...quirks: string[]) {
   return { bmc, eject };
 }
 
-/** The device is another with each of the next `times` PATCHes, before the BMC looks at it. */
+/** Changes the device before each of the next `times` PATCHes. */
 async function changeWithPatches(bmc: SimulatedBmc, times: number): Promise<void> {
   for (let time = 1; time <= times; time++) {
     await bmc.nextRequest({ method: 'PATCH', path: CD });

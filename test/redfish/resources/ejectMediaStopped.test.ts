@@ -34,7 +34,7 @@ async function start(options: Parameters<typeof startFleet>[0] = {}) {
   return { bmc, eject, stop };
 }
 
-/** Fires `stop` when the BMC has read a request; a fault keeps it from an answer. */
+/** Fires `stop` once the BMC has read a request; a fault prevents the response. */
 function stopAt(
   bmc: SimulatedBmc,
   stop: () => void,

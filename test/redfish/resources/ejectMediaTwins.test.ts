@@ -19,7 +19,7 @@ const link = (path: string) => ({ '@odata.id': path });
 const deviceAt = (owner: string) => `${owner}/VirtualMedia/USB1`;
 const paths = (devices: { slot: { path: string } }[]) => devices.map(({ slot }) => slot.path);
 
-/** A machine with a USB1 under each of `owners`; an eject empties those that `emptiedBy` names, itself by default. */
+/** Starts a machine with a USB1 under each of `owners`; an eject empties those in `emptiedBy`, by default itself. */
 async function start(
   owners: string[],
   emptiedBy: Record<string, string[]> = {},

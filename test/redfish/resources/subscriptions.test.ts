@@ -11,12 +11,12 @@ import {
 } from '../../../src/redfish/index.ts';
 import { QUIRKS, type Quirk, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
 import { withTasks } from '../../../src/sim/quirks/tasks.ts';
-import { type Script, type ScriptedAnswer, type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
+import { type Script, type ScriptedBmc, type ScriptedResponse, startScriptedBmc } from '../scriptedBmc.ts';
 import { forever, target } from '../target.ts';
 
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 const TASK = '/redfish/v1/TaskService/Tasks/1';
-/** Asked again at once. */
+/** Polled again at once. */
 const AT_TASK = { location: TASK, 'retry-after': '0' };
 const options = { signal: forever };
 let clients: RedfishClients = createRedfishClients();
@@ -37,7 +37,7 @@ async function simulated(...quirks: Quirk[]): Promise<{ bmc: SimulatedBmc; clien
   return { bmc, client: clients.for(target(bmc.url, { limits })) };
 }
 
-/** A BMC whose event service is as usual, and whose subscriptions are as `script` says. */
+/** Starts a BMC with an ordinary event service and scripted subscriptions. */
 async function scripted(script: Script, service: object = {}) {
   clients = createRedfishClients();
   const bmc = await startScriptedBmc((request) => {
@@ -62,7 +62,7 @@ const subscription: NewSubscription = {
   secrets: [],
   ifExists: 'refuse' as const,
 };
-/** What is said when the BMC lists none, but may be at work on it. */
+/** The error when the BMC lists no subscription, but may still create it. */
 const NONE_YET: unknown = expect.stringMatching(/lists no subscription .* yet, and may still create it; check with/);
 const created = {
   Id: '7',
@@ -187,9 +187,9 @@ test.each([
   ],
   ['204 with neither', { status: 204 }, 2],
   ['202 without Location', { status: 202 }, 2],
-])('a create that returns %s results in the subscription', async (_, answer, more) => {
+])('a create that returns %s results in the subscription', async (_, reply, more) => {
   const { bmc, client } = await scripted(({ method, path }) => {
-    if (method === 'POST') return answer;
+    if (method === 'POST') return reply;
     if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
     return { status: 200, body: { Members: [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
   });
@@ -332,7 +332,7 @@ test('a task at Location, which returns 200 while it runs, is followed to its en
       return { status: 200, headers: AT_TASK, body: { '@odata.id': TASK, Id: '1', TaskState } };
     }
     if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
-    // Nothing is there before the task has ended.
+    // The subscription does not exist before the task has ended.
     return { status: 200, body: { Members: polls < 3 ? [] : [{ '@odata.id': `${SUBSCRIPTIONS}/7` }] } };
   });
   expect(await createSubscription(client, subscription, options)).toMatchObject({
@@ -342,14 +342,14 @@ test('a task at Location, which returns 200 while it runs, is followed to its en
   expect(bmc.lines().filter((line) => line === `GET ${TASK}`)).toHaveLength(3);
 });
 
-const taskIs = (answer: ScriptedAnswer): Script => {
-  return ({ path }) => (path === TASK ? answer : { status: 202, headers: AT_TASK });
+const taskIs = (reply: ScriptedResponse): Script => {
+  return ({ path }) => (path === TASK ? reply : { status: 202, headers: AT_TASK });
 };
-const still: ScriptedAnswer = { status: 200, headers: AT_TASK, body: { TaskState: 'Running' } };
+const still: ScriptedResponse = { status: 200, headers: AT_TASK, body: { TaskState: 'Running' } };
 
 test.each<{ name: string; script: Script; text: string }>([
   { name: 'a 202 without Location', script: () => ({ status: 202 }), text: 'without the path' },
-  { name: 'a POST without an answer', script: () => null, text: 'No response' },
+  { name: 'a POST without a response', script: () => null, text: 'No response' },
   { name: 'a task whose monitor is silent', script: taskIs({ status: 503 }), text: 'cannot be followed' },
   { name: 'a task that takes too long', script: taskIs(still), text: 'did not end in time' },
 ])(
@@ -361,9 +361,9 @@ test.each<{ name: string; script: Script; text: string }>([
     vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
     const { bmc, client } = await scripted(async (request) => {
       const lists = request.method === 'GET' && request.path === SUBSCRIPTIONS;
-      const answer = lists ? { status: 200, body: { Members: [] } } : await script(request);
-      if (answer?.status === 200) minutes += 20;
-      return answer;
+      const reply = lists ? { status: 200, body: { Members: [] } } : await script(request);
+      if (reply?.status === 200) minutes += 20;
+      return reply;
     });
     const error = await createSubscription(client, subscription, options).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ kind: 'outcome-unknown', message: NONE_YET });

@@ -12,7 +12,7 @@ import { forever, target } from '../target.ts';
 const SYSTEM = '/redfish/v1/Systems/1';
 const MEDIA = `${SYSTEM}/VirtualMedia`;
 const MONITOR = '/redfish/v1/TaskService/Monitors/1';
-/** Asked again at once. */
+/** Polled again at once. */
 const soon = { location: MONITOR, 'retry-after': '0' };
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
@@ -22,7 +22,7 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
-/** A BMC with one image inserted, whose eject is a task; `monitor` answers what is asked of it, with the count of that. */
+/** Starts a BMC with one image, whose eject is a task; `monitor` responds to its polls by their number. */
 async function startTask(
   monitor: (times: number, request: ScriptedRequest) => ReturnType<Script>,
   accepted: ReturnType<Script> = { status: 202, headers: soon },
@@ -55,7 +55,7 @@ async function startTask(
     bmc,
     progress,
     polls: () => polls,
-    /** The device is empty from now on. */
+    /** Empties the device. */
     done() {
       inserted = false;
     },
@@ -165,14 +165,14 @@ test('secrets of a request appear in no progress and no error of its task', asyn
       ? { status: 202, headers: soon, body: { TaskState: 'Running', Messages } }
       : { status: 200, body: { TaskState: 'Exception', Messages } },
   );
-  const told: string[] = [];
+  const reported: string[] = [];
   const started = { status: 202, headers: soon, document: null };
   const error = await followTask(task.client, started, {
     signal: forever,
     secrets: ['Bearer s3cr3t'],
-    listener: (_, message) => told.push(message),
+    listener: (_, message) => reported.push(message),
   }).catch((thrown: unknown) => thrown);
-  expect(told).toEqual(["The value '******' is bad."]);
+  expect(reported).toEqual(["The value '******' is bad."]);
   expect(error).toMatchObject({
     kind: 'failed',
     message: expect.stringContaining("The value '******' is bad."),
@@ -191,15 +191,15 @@ test('a task’s messages show neither the password nor the session’s token', 
   closing.push(bmc);
   const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'pass-word', authType: 'auto' } }));
   const started = { status: 202, headers: soon, document: { TaskState: 'Running', Messages } };
-  const told: string[] = [];
-  const options = { signal: forever, listener: (_: number | null, message: string) => told.push(message) };
+  const reported: string[] = [];
+  const options = { signal: forever, listener: (_: number | null, message: string) => reported.push(message) };
   await client.logIn(forever);
   await expect(followTask(client, started, options)).rejects.toMatchObject({
     kind: 'failed',
     message: expect.stringContaining("with '******' and token ****** failed"),
     extendedInfo: [{ MessageArgs: ['******'] }],
   });
-  expect(told).toEqual(["Account 'u' with '******' and token ****** failed."]);
+  expect(reported).toEqual(["Account 'u' with '******' and token ****** failed."]);
 });
 
 test('an interrupted task is still followed, as it may restart', async () => {

@@ -33,12 +33,12 @@ async function start(auth: 'none' | 'required' = 'none'): Promise<SimulatedBmc> 
 test('a request that beforeSend refuses is not sent, and its connection serves the next', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous));
-  for (const ask of [
+  for (const send of [
     () => client.get(ROOT, refuse),
     () => client.post(ROOT, {}, refuse),
     () => client.delete(ROOT, refuse),
   ]) {
-    await expect(ask()).rejects.toBe(lost);
+    await expect(send()).rejects.toBe(lost);
   }
   expect(bmc.requestCount).toBe(0);
   await client.get(ROOT, options);
@@ -91,7 +91,7 @@ test('beforeSend is called once connected, before the first byte is written', as
   const client = clients.for(target(bmc.url, anonymous));
   const seen: number[] = [];
   await client.get(ROOT, { signal: forever, beforeSend: () => seen.push(bmc.connections, bmc.requestCount) });
-  // The simulator serves in this very process: the connection stood, and no request had come.
+  // The simulator runs in this process: the connection was made, and no request has arrived.
   expect(seen).toEqual([1, 0]);
 });
 

@@ -5,13 +5,13 @@ import { failure, forever, target } from '../target.ts';
 
 const ROOT = '/redfish/v1/';
 const options = { signal: forever };
-/** Tries that make a BMC count as down. */
+/** The number of failed tries after which a BMC counts as down. */
 const TRIES = 5;
 const RETRY_MS = 15_000;
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 
-/** Lets the monotonic clock jump ahead. */
+/** Advances the monotonic clock. */
 function pass(ms: number): void {
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
@@ -35,7 +35,7 @@ function clientOf(bmc: SimulatedBmc, change: { timeoutMs?: number; connectionAtt
   return clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' }, limits }));
 }
 
-/** A BMC that has hung so often that it counts as down. */
+/** Starts a BMC that has hung often enough to count as down. */
 async function startDown() {
   const [bmc, other] = await start(2);
   const hang = bmc!.faults.add({ kind: 'hang' });

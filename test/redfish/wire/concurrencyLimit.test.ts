@@ -7,10 +7,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const nobody = { account: { username: null, password: '', authType: 'auto' as const } };
+const anonymous = { account: { username: null, password: '', authType: 'auto' as const } };
 const options = { signal: forever };
 
-/** A BMC that answers 503 with `body` to what comes while it is at work on `few` requests. */
+/** Starts a BMC that returns 503 with `body` to requests beyond `few` concurrent ones. */
 async function start(few: () => number, body?: object) {
   let under = 0;
   let most = 0;
@@ -28,11 +28,11 @@ async function start(few: () => number, body?: object) {
     }
   });
   const clients = createRedfishClients();
-  const client = clients.for(target(bmc.url, nobody));
+  const client = clients.for(target(bmc.url, anonymous));
   return {
     client,
     bmc,
-    /** The most that were under way since it was last asked. */
+    /** Returns the maximum number of concurrent requests since the last call. */
     most() {
       const seen = most;
       most = 0;
@@ -50,17 +50,17 @@ test('concurrency is reduced for a minute after a BMC turned requests away, then
   vi.useFakeTimers({ toFake: ['performance'] });
   let few = 1;
   await using machine = await start(() => few);
-  const ask = () => Promise.all(Array.from({ length: 8 }, () => machine.client.post('/a', null, options)));
-  await ask();
+  const send = () => Promise.all(Array.from({ length: 8 }, () => machine.client.post('/a', null, options)));
+  await send();
   machine.most();
   const before = machine.turnedAway();
   expect(before).toBeGreaterThan(0);
-  await ask();
+  await send();
   expect(machine.most()).toBe(1);
   expect(machine.turnedAway()).toBe(before);
   few = 4;
   vi.advanceTimersByTime(60_001);
-  await ask();
+  await send();
   expect(machine.most()).toBe(4);
 });
 

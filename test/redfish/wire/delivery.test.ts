@@ -9,9 +9,9 @@ let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 const options = { signal: forever };
 const basic = { account: { username: 'u', password: 'p', authType: 'basic' as const } };
-/** Without credentials, whose first request nobody waits for. */
-const nobody = { account: { username: null, password: '', authType: 'auto' as const } };
-/** Longer than a test may take: nothing of it may end by the timeout. */
+/** Without credentials, so that no request waits for the first. */
+const anonymous = { account: { username: null, password: '', authType: 'auto' as const } };
+/** Longer than a test may take, so that nothing ends by the timeout. */
 const slow = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 const quick = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 
@@ -64,12 +64,12 @@ test('a BMC gets at most four concurrent requests, whatever the number of accoun
 
 test('a caller that aborts while waiting for a connection gets the reason at once', async () => {
   const bmc = await start(() => null);
-  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }));
   const stop = new AbortController();
   const busy = Array.from({ length: 4 }, () => client.get('/a', { signal: stop.signal }).catch(() => undefined));
   const leaving = new AbortController();
   const waiting = client.get('/b', { signal: leaving.signal });
-  // By now it has got as far as it can.
+  // By now the request has got as far as it can.
   await new Promise((resolve) => setTimeout(resolve, 20));
   leaving.abort(new Error('left'));
   await expect(waiting).rejects.toThrow('left');
@@ -81,9 +81,9 @@ test('a caller that aborts while waiting for a connection gets the reason at onc
 test('a request whose turn does not come within its time limit is not sent, and reports how busy the BMC is', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const patient = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const patient = clients.for(target(bmc.url, { ...anonymous, ...slow }));
   const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
-  const error = await failure(clients.for(target(bmc.url, { ...nobody, ...quick })).delete('/late', options));
+  const error = await failure(clients.for(target(bmc.url, { ...anonymous, ...quick })).delete('/late', options));
   expect(error.kind).toBe('busy');
   expect(error.message).toContain('busy (4 requests of this service in flight, 1 waiting)');
   expect(error.message).toContain('not sent');
@@ -95,7 +95,7 @@ test('a request whose turn does not come within its time limit is not sent, and 
 test('at most a thousand requests wait for one BMC; the next is refused at once', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const client = clients.for(target(bmc.url, { ...nobody, ...slow }));
+  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }));
   const held = Array.from({ length: 1004 }, () => client.get('/a', { signal: leaving.signal }).catch(() => {}));
   const error = await failure(client.get('/b', options));
   expect(error.kind).toBe('busy');
@@ -171,14 +171,14 @@ test('a refused connection is tried as often as allowed, and the error contains 
   const bmc = await start(() => ({ status: 200 }));
   await bmc.close();
   closing.pop();
-  let asked = 0;
-  clients = createRedfishClients({ observe: () => asked++ });
+  let requested = 0;
+  clients = createRedfishClients({ observe: () => requested++ });
   const limits = { timeoutMs: 1000, connectionAttempts: 3, connectionRetryIntervalMs: 5 };
   const error = await failure(clients.for(target(bmc.url, { ...basic, limits })).post('/a', null, options));
   expect(error.kind).toBe('unreachable');
   expect(error.url).toBe(`${bmc.url}/a`);
   expect(error.message).toContain('ECONNREFUSED');
-  expect(asked).toBe(3);
+  expect(requested).toBe(3);
 });
 
 test.each([301, 302, 307, 308])('a redirect by %i on the same host keeps the verb and the body', async (status) => {

@@ -18,7 +18,7 @@ test('a BMC that offers broken HTTP/2 gets HTTP/1.1', async () => {
     http2Sessions++;
     session.destroy();
   });
-  // What this side offers in its hello; a BMC may choose only among that.
+  // What the client offers in its hello, out of which a BMC may choose.
   const negotiated: unknown[] = [];
   server.on('secureConnection', ({ alpnProtocol }) => negotiated.push(alpnProtocol));
   server.listen(0, '127.0.0.1');

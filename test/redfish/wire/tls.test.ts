@@ -33,7 +33,7 @@ afterAll(async () => {
   await tls10.close();
 });
 
-async function ask(url: string, change: Partial<TlsSettings>): Promise<unknown> {
+async function send(url: string, change: Partial<TlsSettings>): Promise<unknown> {
   const clients = createRedfishClients();
   const tls = { verifyCa: true, minimumVersion: null, ciphers: null, ...change };
   const account = { username: 'u', password: 'p', authType: 'basic' as const };
@@ -48,7 +48,7 @@ async function ask(url: string, change: Partial<TlsSettings>): Promise<unknown> 
 }
 
 test('a self-signed certificate is refused by default with the key to set, and nothing is sent', async () => {
-  const error = await ask(bmc.url, {});
+  const error = await send(bmc.url, {});
   expect(error).toBeInstanceOf(RedfishError);
   expect(error).toMatchObject({ kind: 'tls' });
   expect(String(error)).toContain('redfish_verify_ca');
@@ -56,36 +56,36 @@ test('a self-signed certificate is refused by default with the key to set, and n
 });
 
 test('verification can be turned off', async () => {
-  expect(await ask(bmc.url, { verifyCa: false })).toEqual({});
+  expect(await send(bmc.url, { verifyCa: false })).toEqual({});
 });
 
 test.each([
   ['a CA file', file],
   ['a folder of CA files', folder],
 ])('a certificate is verified by %s', async (_, verifyCa) => {
-  expect(await ask(bmc.url, { verifyCa })).toEqual({});
+  expect(await send(bmc.url, { verifyCa })).toEqual({});
 });
 
 test("a CA different from the BMC's does not verify it", async () => {
   const other = join(folder, '..', `passthru-other-${process.pid}.pem`);
   writeFileSync(other, selfSigned().cert);
-  expect(await ask(bmc.url, { verifyCa: other })).toMatchObject({ kind: 'tls' });
+  expect(await send(bmc.url, { verifyCa: other })).toMatchObject({ kind: 'tls' });
   rmSync(other);
 });
 
 test('a CA path that does not exist or contains no certificate is reported with its key', async () => {
   for (const verifyCa of [join(folder, 'absent.pem'), join(folder, 'notes.txt')]) {
-    const error = await ask(bmc.url, { verifyCa });
+    const error = await send(bmc.url, { verifyCa });
     expect(error).toMatchObject({ kind: 'tls' });
     expect(String(error)).toContain('redfish_verify_ca');
   }
 });
 
 test('a BMC with only TLS 1.1 is refused with the key to set, and works once it is set', async () => {
-  const error = await ask(tls10.url, { verifyCa: false });
+  const error = await send(tls10.url, { verifyCa: false });
   expect(error).toMatchObject({ kind: 'tls' });
   expect(String(error)).toContain('redfish_tls_minimum_version');
-  expect(await ask(tls10.url, { verifyCa: false, minimumVersion: 'TLSv1' })).toEqual({});
+  expect(await send(tls10.url, { verifyCa: false, minimumVersion: 'TLSv1' })).toEqual({});
 });
 
 test('a BMC with a cipher that is off by default is refused with the key to set, and works once it is set', async () => {
@@ -97,17 +97,17 @@ test('a BMC with a cipher that is off by default is refused with the key to set,
     ciphers,
   });
   try {
-    const error = await ask(old.url, { verifyCa: false });
+    const error = await send(old.url, { verifyCa: false });
     expect(error).toMatchObject({ kind: 'tls' });
     expect(String(error)).toContain('redfish_tls_ciphers');
-    expect(await ask(old.url, { verifyCa: false, ciphers })).toEqual({});
+    expect(await send(old.url, { verifyCa: false, ciphers })).toEqual({});
   } finally {
     await old.close();
   }
 });
 
 test('having no common cipher is reported with the key of the ciphers', async () => {
-  const error = await ask(tls10.url, {
+  const error = await send(tls10.url, {
     verifyCa: false,
     minimumVersion: 'TLSv1',
     ciphers: 'ECDHE-RSA-AES256-GCM-SHA384',
@@ -118,7 +118,7 @@ test('having no common cipher is reported with the key of the ciphers', async ()
 
 test('https to a port that serves http is reported', async () => {
   const plain = await startScriptedBmc(() => ({ status: 200 }));
-  const error = await ask(plain.url.replace('http:', 'https:'), { verifyCa: false });
+  const error = await send(plain.url.replace('http:', 'https:'), { verifyCa: false });
   await plain.close();
   expect(error).toMatchObject({ kind: 'tls' });
   expect(String(error)).toContain('redfish_address');

@@ -9,7 +9,7 @@ import { startScriptedBmc } from '../scriptedBmc.ts';
 import { forever, target } from '../target.ts';
 
 const [one, other] = [selfSigned(), selfSigned()];
-/** Longer than a context counts as fresh, in milliseconds. */
+/** Longer than a context is used without a check of its files, in ms. */
 const LATER = 60_000;
 
 let folder: string;
