@@ -19,7 +19,7 @@ import { untilAborted } from '../waiting.ts';
 import { CallSecrets } from './callSecrets.ts';
 import { type CheckedCall, checkDepth, checkRule, ifCutShort } from './checkedCall.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
-import { checkResult, runMethod } from './runMethod.ts';
+import { checkResult, type MethodRun, runMethod } from './runMethod.ts';
 
 /** The parts that a call passes through. */
 export interface DispatchParts {
@@ -288,6 +288,12 @@ export class Dispatch {
     }
   }
 
+  #methodRun(node: Node | null, args: unknown, lock: Lock | null, signal: AbortSignal): Omit<MethodRun, 'progress'> {
+    const { registry, log } = this.#parts;
+    const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
+    return { node, args, lock, longestRequest, signal, log };
+  }
+
   /** Runs a synchronous method to its end. */
   async #finish(
     checked: CheckedCall,
@@ -298,7 +304,7 @@ export class Dispatch {
   ): Promise<Outcome> {
     const { method } = checked;
     signal.throwIfAborted();
-    const run = { node, args, lock, signal, progress: () => {}, log: this.#parts.log };
+    const run = { ...this.#methodRun(node, args, lock, signal), progress: () => {} };
     const returned = await runMethod(checked, run);
     if (!method.attach) return { kind: 'result', result: checkResult(method.name, returned) };
     if (returned instanceof Attachment && returned.data instanceof Uint8Array) {
@@ -356,7 +362,7 @@ export class Dispatch {
         lock,
         controller,
         run: async (progress) => {
-          const run = { node, args, lock, signal: controller.signal, progress, log: this.#parts.log };
+          const run = { ...this.#methodRun(node, args, lock, controller.signal), progress };
           return checkResult(job.method, await runMethod(checked, run));
         },
       })

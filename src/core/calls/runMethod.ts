@@ -6,9 +6,13 @@ import type { Logger } from '../logger.ts';
 import { Attachment, type Method } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from '../task.ts';
+import { MAX_DELAY } from '../waiting.ts';
 import { CallSecrets } from './callSecrets.ts';
 
-/** A call and the method that it is for. */
+/** How long an aborted handler may take to stop before it is given up, in milliseconds. */
+export const STOP_TIME = 60_000;
+
+/** A call and its method. */
 export interface CalledMethod {
   call: NodeCall | DriverCall;
   driver: string;
@@ -16,26 +20,46 @@ export interface CalledMethod {
   httpMethod: HttpMethod;
 }
 
-/** What the method runs with: arguments that are checked, and a node that is reserved where it has to be. */
+/** What a method runs with: checked arguments, and a node that is reserved if the method needs that. */
 export interface MethodRun {
   /** Null for a driver method. */
   node: Node | null;
-  /** As the method's `parse` answered them. */
+  /** As returned by the method's `parse`. */
   args: unknown;
-  /** Null for a method that needs no exclusive lock. */
+  /** Null for a method without an exclusive lock. */
   lock: Lock | null;
-  /** Its reason, when the handler throws it, is thrown on as it is. */
+  /** Returns how long a request may be on its way after `beforeSend`, in milliseconds. */
+  longestRequest(): number;
+  /** Its reason is thrown on unchanged when the handler throws it. */
   signal: AbortSignal;
   progress: Task['progress'];
   log: Logger;
 }
 
-/** Hands a task to the method's handler and answers what it does; secrets of the call are in no error, log or progress. */
+/**
+ * Runs the method's handler and returns its result, and keeps the secrets of the call out of errors, logs and progress.
+ *
+ * A handler that ignores its signal is given up, so that its node does not stay reserved for ever: after `STOP_TIME` it may
+ * send nothing more, and once its last request cannot be on its way any more, its call fails.
+ * @throws what the handler throws; kind `outcome_unknown` when it is given up
+ */
 export async function runMethod(
   { call, driver, method, httpMethod }: CalledMethod,
-  { node, args, lock, signal, progress, log }: MethodRun,
+  { node, args, lock, longestRequest, signal, progress, log }: MethodRun,
 ): Promise<Json | undefined | Attachment> {
   const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
+  let givenUp: PassthruError | null = null;
+  const giveUp = () => {
+    log.error(
+      { node: node?.uuid ?? null, driver, method: method.name },
+      'a handler ignores its abort signal; given up',
+    );
+    givenUp = new PassthruError(
+      'outcome_unknown',
+      `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted; whether it was carried out is not known. Look at the machine before you repeat it.`,
+    );
+    return givenUp;
+  };
   const task: NodeTask | DriverTask = {
     ...(node === null ? {} : { node }),
     driver,
@@ -45,28 +69,57 @@ export async function runMethod(
     signal,
     deadline: method.async ? null : call.deadline,
     fence: lock?.fence ?? null,
-    beforeSend: () => lock?.tenure.check(),
+    beforeSend: () => {
+      if (givenUp !== null) throw givenUp;
+      lock?.tenure.check();
+    },
     progress: (fraction, message) => progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
     log: secrets.log(log),
   };
   try {
-    return await (method as Method).run(task, args);
+    const run = (method as Method).run(task, args);
+    return await untilGivenUp(run, signal, () => (lock === null ? 0 : longestRequest()), giveUp);
   } catch (error) {
     // The reason of the signal is the core's own, and known by its identity.
     throw error === signal.reason ? error : secrets.error(error);
   }
 }
 
+/** Waits for a handler; once its signal has fired, for `STOP_TIME` and then `grace` at most. Throws what `giveUp` returns. */
+async function untilGivenUp<T>(
+  run: Promise<T>,
+  signal: AbortSignal,
+  grace: () => number,
+  giveUp: () => Error,
+): Promise<T> {
+  const end = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const aborted = () => {
+    timer = setTimeout(() => {
+      const error = giveUp();
+      timer = setTimeout(() => end.reject(error), Math.min(grace(), MAX_DELAY)).unref();
+    }, STOP_TIME).unref();
+  };
+  if (signal.aborted) aborted();
+  else signal.addEventListener('abort', aborted, { once: true });
+  try {
+    return await Promise.race([run, end.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', aborted);
+  }
+}
+
 /**
- * What a method answered as JSON, so that whoever asks, now or from the store, is told the same.
+ * Returns the result of a method as JSON, so that a caller and the store get the same.
  * @throws kind `bmc_failed` when it nests too deep
  */
-export function checkResult(method: string, answer: Json | undefined | Attachment): Json {
-  if (answer === undefined) return null;
-  if (answer instanceof Attachment) throw new TypeError(`method ${method} answered an Attachment, but does not attach`);
-  checkResultDepth(method, answer);
-  const result = asJson(answer);
-  if (result !== answer) checkResultDepth(method, result);
+export function checkResult(method: string, returned: Json | undefined | Attachment): Json {
+  if (returned === undefined) return null;
+  if (returned instanceof Attachment) throw new TypeError(`method ${method} returned an Attachment, but has no attach`);
+  checkResultDepth(method, returned);
+  const result = asJson(returned);
+  if (result !== returned) checkResultDepth(method, result);
   return result;
 }
 
