@@ -24,7 +24,7 @@ export interface Node {
   /** Null when the node is free. */
   reservation: Reservation | null;
   createTime: Date;
-  /** Null when the node was never changed. */
+  /** Null for a node that was never changed. */
   updateTime: Date | null;
 }
 

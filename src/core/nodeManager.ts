@@ -77,7 +77,7 @@ export class NodeManager implements Nodes {
     return (await this.read(ident)).node;
   }
 
-  /** As `get`, with what that tells of the node once it is reserved. */
+  /** As `get`, with the fence that tells whether the content is current once the node is reserved. */
   async read(ident: string): Promise<KnownNode> {
     checkNodeIdent(ident);
     const known = await this.#locks.read(() =>
@@ -101,7 +101,7 @@ export class NodeManager implements Nodes {
     const marker = query.marker?.toLowerCase() ?? null;
     if (marker !== null && !isUuid(marker))
       throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
-    // No store can keep such a name, and PostgreSQL cannot even be asked for it.
+    // No store can hold such a text, and PostgreSQL refuses it as a parameter.
     const { driver = '', vendorInterface = '', descriptionContains = '' } = query;
     const texts = driver + vendorInterface + descriptionContains;
     if (storableText(texts) !== texts) return [];
@@ -121,7 +121,7 @@ export class NodeManager implements Nodes {
     if (before.driver !== after.driver || canonicalJson(before.driverInfo) !== canonicalJson(after.driverInfo)) {
       await this.#forget(before);
     }
-    // The reservation that was read with it was this update's own.
+    // The reservation it was read with was this update's own.
     return { ...after, reservation: null };
   }
 
@@ -204,7 +204,7 @@ export class NodeManager implements Nodes {
     }
   }
 
-  /** Why a step under a reservation was refused. */
+  /** Returns why the store refused a step under a reservation. */
   async #notHeld(uuid: string): Promise<PassthruError> {
     if ((await this.#store.getNodeByUuid(uuid)) === null) return nodeNotFound(uuid);
     return new PassthruError(
@@ -228,7 +228,7 @@ export class NodeManager implements Nodes {
     return checked;
   }
 
-  /** The vendor interface that a node of `driver` gets. */
+  /** Returns the vendor interface of a node of `driver`; the default one when `wanted` is null. */
   #vendorInterface(driver: string, wanted: string | null): string {
     if (!this.#registry.has(driver)) {
       const known = this.#registry.list().map((type) => type.name);
@@ -248,7 +248,7 @@ export class NodeManager implements Nodes {
     );
   }
 
-  /** Lets the driver forget what it kept for the node: sessions, connections. A failure is logged alone. */
+  /** Lets the driver drop what it kept for the node: sessions, connections. A failure is only logged. */
   async #forget(node: Node): Promise<void> {
     try {
       if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);

@@ -3,10 +3,10 @@ import { PassthruError } from '../errors.ts';
 import type { HardwareType, VendorInterface } from '../hardware.ts';
 import type { Method } from '../method.ts';
 
-/** What a method takes when no rule says otherwise. */
+/** The role that a method requires unless a rule or the method itself says otherwise. */
 export const CALL_ROLE: Role = 'operator';
 
-/** Which role the calls of some methods take. */
+/** The role required to call some methods. */
 export interface CallRule {
   /** The name of a hardware type; null for all. */
   driver: string | null;
@@ -16,8 +16,8 @@ export interface CallRule {
 }
 
 /**
- * `hardwareTypes` with the role of each method as `rules` have it: the first rule that fits a method decides.
- * @throws kind `failed_precondition` for a rule that fits no method that is loaded: it would guard nothing
+ * Returns `hardwareTypes` with the roles that `rules` give to their methods; the first matching rule decides.
+ * @throws kind `failed_precondition` for a rule that matches no loaded method: it would guard nothing
  */
 export function applyCallRules(hardwareTypes: readonly HardwareType[], rules: readonly CallRule[]): HardwareType[] {
   if (rules.length === 0) return [...hardwareTypes];
@@ -29,7 +29,7 @@ export function applyCallRules(hardwareTypes: readonly HardwareType[], rules: re
       fitting.add(rule);
       first ??= rule;
     }
-    // A method may be an object of a class, whose functions need it.
+    // A method may be an instance of a class, whose functions need `this`.
     return first === undefined
       ? method
       : Object.assign({}, method, { role: first.role, parse: method.parse.bind(method), run: method.run.bind(method) });
@@ -52,7 +52,7 @@ export function applyCallRules(hardwareTypes: readonly HardwareType[], rules: re
   return guarded;
 }
 
-/** The least role that may call anything at all. */
+/** Returns the lowest role that may call any method. */
 export function leastCallRole(rules: readonly CallRule[]): Role {
   return rules.some(({ role }) => role === 'reader') ? 'reader' : CALL_ROLE;
 }

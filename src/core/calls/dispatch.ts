@@ -146,8 +146,8 @@ export class Dispatch {
     this.#parts.running.add(work, controller);
     try {
       return await untilAborted(work, call.signal, () => {
-        // Once a call with a key has begun to act its outcome is kept for the repeat, so that it goes on. Before that it
-        // does not: nobody would expect a machine to be touched by a call that was given up long ago.
+        // A call with a key goes on once it has begun to act: its outcome is kept for the repeat. Before that it ends, since
+        // no one expects a machine to be touched by a call that was given up long ago.
         if (!checked.kept) controller.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {
@@ -234,20 +234,20 @@ export class Dispatch {
     return node;
   }
 
-  /** Whether a node that is remembered has the method under its lock alone, where a change since would show. */
+  /** Whether a remembered node has the method under an exclusive lock, under which a later change would be noticed. */
   #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
     const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
     return byName.get(call.method ?? '')?.requireExclusiveLock === true;
   }
 
-  /** Checks the node, then the arguments, and answers what the handler takes. */
+  /** Validates the node, then the arguments, and returns the handler's arguments. */
   #validate({ method, call, report }: CheckedCall, node: Node | null): unknown {
     const from = performance.now();
     try {
       if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
       return method.parse(call.arguments);
     } catch (error) {
-      // Ironic quotes arguments to who sent them (recorded: "create_subscription bad headers").
+      // Ironic quotes arguments to their sender (recorded: "create_subscription bad headers").
       throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
     } finally {
       report.validation = { from, to: performance.now() };
@@ -272,7 +272,7 @@ export class Dispatch {
     }
   }
 
-  /** The node as it is under the lock; another held it since it was read. */
+  /** Reads the node again under its lock: another caller has held it since it was read. */
   async #readAgain({ method, remembered, ident }: CheckedCall, node: StoredNode): Promise<StoredNode> {
     const now = await this.#readNamed(node.uuid, ident, remembered);
     const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
@@ -334,7 +334,7 @@ export class Dispatch {
     const accepted = await this.#parts.store
       .acceptJob(job, hold, claim?.call ?? null, recordJob(job))
       .catch((error: unknown) => {
-        // It may be stored all the same, where the answer was lost; nobody runs it.
+        // It may be stored all the same, if only the response was lost; no one runs it.
         if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
         throw error;
       });
@@ -371,7 +371,7 @@ export class Dispatch {
   }
 }
 
-/** The node of a call is not what was remembered of it. */
+/** The node of a call is no longer as it was remembered. */
 class NodeChanged extends Error {}
 
 function isNodeGone(error: unknown): boolean {

@@ -18,15 +18,15 @@ import { Attachment } from '../method.ts';
 import type { IdempotentCall, Store } from '../store.ts';
 import { pause, untilAborted, untilStored } from '../waiting.ts';
 
-/** How long a key is kept, in milliseconds: a day. */
+/** The retention of a key, in milliseconds: one day. */
 export const KEPT = 24 * 60 * 60 * 1000;
 
-/** How often a call that runs in another process is looked at, in milliseconds. */
-const LOOK_AGAIN = 250;
+/** The interval at which a call that runs in another process is polled, in milliseconds. */
+const POLL_INTERVAL = 250;
 
 const MAX_KEY_LENGTH = 255;
 
-/** What a call that was interrupted by the end of its process is answered with when it is repeated. */
+/** The error for a repeat of a call that was interrupted when its process ended. */
 export const INTERRUPTED: ErrorRecord = {
   kind: 'outcome_unknown',
   message:
@@ -36,7 +36,7 @@ export const INTERRUPTED: ErrorRecord = {
   bmc: null,
 };
 
-/** What a repeat is answered with when the outcome of the first call is more than the store can take. */
+/** The error for a repeat of a call whose outcome was too large to store. */
 const NOT_KEPT: ErrorRecord = {
   kind: 'outcome_unknown',
   message:
@@ -112,7 +112,7 @@ export class Idempotency {
     }
   }
 
-  /** Begins a call. Null when it is the first; otherwise the outcome of the first, once that has one. */
+  /** Begins a call. Returns null for the first one; otherwise the outcome of the first, once it has one. */
   async #begin(call: IdempotentCall, tenure: Tenure, signal: AbortSignal): Promise<JsonObject | null> {
     for (;;) {
       const known = await this.#store.beginIdempotent(call, tenure.id, new Date(call.createTime.getTime() - KEPT));
@@ -122,13 +122,13 @@ export class Idempotency {
         throw lostBeforeAcceptance();
       }
       if (known.state === 'waiting' && known.owner === tenure.id) {
-        // Nobody else of this process is about this key: what began it was given up, and stored after that.
+        // Stale row of our own: it was committed after we had given up on it. Delete it and retry.
         await this.#store.forgetIdempotent(call.caller, call.key, tenure.id);
         continue;
       }
       if (known.fingerprint !== call.fingerprint) throw otherCall();
       if (known.outcome !== null) return known.outcome;
-      await pause(LOOK_AGAIN, signal);
+      await pause(POLL_INTERVAL, signal);
     }
   }
 
@@ -192,22 +192,22 @@ export class Idempotency {
   }
 }
 
-/** The outcome of a call that came to the job `job`, as a store keeps it. */
+/** Returns the outcome of a call that started `job`, as it is stored. */
 export function recordJob(job: Job): JsonObject {
   return { job: job.id };
 }
 
-/** The outcome of a call that failed, as a store keeps it. */
+/** Returns the outcome of a failed call, as it is stored. */
 export function recordError(error: ErrorRecord): JsonObject {
   return { error: JSON.parse(JSON.stringify(error)) as JsonObject };
 }
 
-/** How a call fails that its process ended. */
+/** The kinds of errors of calls that were cut short by the end of their process. */
 const PROCESS_ENDED: ReadonlySet<ErrorKind> = new Set(['shutting_down', 'worker_lost']);
 
-/** The failure of a call that had begun to act. */
+/** Returns the outcome to store for a call that failed after it had begun to act. */
 function recordFailure(error: PassthruError): JsonObject {
-  // A repeat must not be told to try again shortly: that would be told it for a day.
+  // An error that says to retry shortly would be returned to every repeat for a day.
   return recordError(PROCESS_ENDED.has(error.kind) ? INTERRUPTED : toErrorRecord(error));
 }
 

@@ -7,7 +7,7 @@ import type { Store } from '../store.ts';
 import { type Periodic, periodically, untilStored } from '../waiting.ts';
 
 export interface LeaseSettings {
-  /** The name that the conductor's reservations show. */
+  /** The host name shown in the conductor's reservations. */
   host: string;
   /** Milliseconds, see `Conductor.lease`. */
   lease: number;
@@ -15,13 +15,12 @@ export interface LeaseSettings {
   grace: number;
 }
 
-/** How often a lease is renewed within its time, so that a few that fail lose nothing. */
+/** The number of renewals per lease duration; a few may fail without losing the lease. */
 const RENEWALS = 5;
 
 /**
- * One lease of this process: what is held and run under it. It is good until a time by this machine's `leaseClock` that
- * lies before its end by the store's clock, since it is counted from before each renewal was asked for, and a tenth is
- * left out.
+ * One lease of this process, and the work that depends on it. By this machine's `leaseClock` it ends before it does by the
+ * store's clock: its time is counted from before each renewal was requested, and a tenth is left out.
  */
 export class Tenure {
   /** The conductor's id in the store. */
@@ -30,7 +29,7 @@ export class Tenure {
   grace: number;
   readonly #now: () => number;
   readonly #work = new Set<AbortController>();
-  /** By that clock, in milliseconds. */
+  /** By the lease clock, in milliseconds. */
   #goodUntil: number;
   #lost = false;
 
@@ -42,39 +41,39 @@ export class Tenure {
     this.#now = now;
   }
 
-  /** Whether what is held under it is this process's own at this moment. */
+  /** Whether this process still holds what it reserved under the lease. */
   get good(): boolean {
     return !this.#lost && this.#now() < this.#goodUntil;
   }
 
-  /** Whether it was ended; it is never good again, and nobody renews it. */
+  /** Whether the lease was ended. It is never renewed again. */
   get lost(): boolean {
     return this.#lost;
   }
 
-  /** Milliseconds until it ends by itself. */
+  /** Milliseconds until it expires. */
   get left(): number {
     return this.#goodUntil - this.#now();
   }
 
-  /** Throws kind `worker_lost` when another may have what is held under it. Ask in the tick in which you act. */
+  /** Throws kind `worker_lost` when another process may hold what was reserved. Call it in the tick in which you act. */
   check(): void {
     if (!this.good) throw leaseLost();
   }
 
-  /** The lease was renewed by the store: it is good until then. */
+  /** Extends the lease after the store has renewed it. */
   renewed(goodUntil: number): void {
     this.#goodUntil = goodUntil;
   }
 
-  /** Aborts `controller` when the lease is lost; the answer undoes that. */
+  /** Aborts `controller` when the lease is lost. Returns a function that undoes the registration. */
   guard(controller: AbortController): () => void {
     if (this.#lost) controller.abort(leaseLost());
     this.#work.add(controller);
     return () => this.#work.delete(controller);
   }
 
-  /** Ends it: everything that runs under it is aborted. Answers how much that was. */
+  /** Ends the lease and aborts everything that runs under it. Returns the number of aborted controllers. */
   lose(): number {
     this.#lost = true;
     const reason = leaseLost();
@@ -84,8 +83,8 @@ export class Tenure {
 }
 
 /**
- * Keeps the lease of this process. While the store cannot be reached the lease runs on; shortly before its end all that
- * hangs on it is aborted, and the process begins anew as another conductor when the store answers again.
+ * Renews the lease of this process. While the store is unreachable the lease runs on; shortly before it expires, everything
+ * that depends on it is aborted. The process starts again as another conductor when the store responds.
  */
 export class Lease {
   readonly #store: Store;
@@ -114,7 +113,7 @@ export class Lease {
     this.#renewal = periodically(interval, () => this.#renew(), this.#log, 'renewing the lease failed, retrying');
   }
 
-  /** The present lease. Throws kind `store_unavailable` while there is none that is good. */
+  /** Returns the present lease. Throws kind `store_unavailable` while there is no valid one. */
   current(): Tenure {
     if (this.#tenure?.good) return this.#tenure;
     throw new PassthruError(
@@ -136,7 +135,7 @@ export class Lease {
     tenure.grace = Math.max(tenure.grace, time);
   }
 
-  /** The store says that `tenure` is over. */
+  /** Ends `tenure` and requests another lease: the store reported it as expired. */
   lost(tenure: Tenure): void {
     if (tenure !== this.#tenure) return;
     const aborted = tenure.lose();
@@ -150,12 +149,12 @@ export class Lease {
     this.#rejoining = this.#rejoin();
   }
 
-  /** Ends the lease; nothing may hang on it any more. Never fails. */
+  /** Ends the lease; nothing may depend on it any more. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#expiry);
     await this.#renewal?.stop();
-    // A lease that was asked for before comes back with the others' hosts unless it is ended too.
+    // A lease that was already requested would stay listed as a host unless it is ended too.
     await this.#rejoining;
     const tenure = this.#tenure;
     this.#tenure = null;
@@ -182,7 +181,7 @@ export class Lease {
     if (tenure === null) return;
     const asked = this.#now();
     if (await this.#store.renewConductor(tenure.id)) {
-      // It may have been lost meanwhile.
+      // The lease may have been lost meanwhile.
       if (tenure !== this.#tenure) return;
       tenure.renewed(this.#goodUntil(asked));
       this.#watchExpiry(tenure);
@@ -254,16 +253,16 @@ export function leaseClock(
 }
 
 /**
- * Until when a lease that the store gave is acted on, by the clock of `asked`. A tenth is left out, for clocks that run
- * slower than the store's.
+ * Returns until when a lease may be used, by the clock of `asked`. A tenth is left out for clocks slower than the store's.
  *
- * @param asked when the store was asked: its own time began later. Milliseconds, as `lease`.
+ * @param asked when the lease was requested, in milliseconds; by the store's clock it began later
+ * @param lease milliseconds
  */
 export function goodUntil(asked: number, lease: number): number {
   return asked + lease * 0.9;
 }
 
-/** The error of a call whose lease was lost before it began to act. */
+/** Returns the error of a call whose lease was lost before the call began to act. */
 export function lostBeforeAcceptance(): PassthruError {
   return new PassthruError(
     'store_unavailable',
@@ -271,7 +270,7 @@ export function lostBeforeAcceptance(): PassthruError {
   );
 }
 
-/** The error of work whose lease is lost. */
+/** Returns the error of work whose lease is lost. */
 export function leaseLost(): PassthruError {
   return new PassthruError(
     'worker_lost',
