@@ -11,7 +11,7 @@ import { repeatedOption } from './options.ts';
 import { addOutputOptions, type OutputOptions, printRecord, printValue } from './print/output.ts';
 import { watchJob } from './watch.ts';
 
-/** What `node passthru call` and `driver passthru call` share. */
+/** The options that `node passthru call` and `driver passthru call` share. */
 export interface CallOptions extends Partial<OutputOptions> {
   arg?: string[];
   httpMethod?: string;
@@ -20,7 +20,7 @@ export interface CallOptions extends Partial<OutputOptions> {
   watch?: boolean;
 }
 
-/** A call as the contract has it, without its target. */
+/** A call of the contract without its target. */
 interface CallMessage {
   method: string;
   arguments: JsonObject;
@@ -28,7 +28,7 @@ interface CallMessage {
   idempotencyKey?: string;
 }
 
-/** The two calls that reach the target. */
+/** The RPCs of a target: a node or a driver. */
 interface Target {
   list(connection: Connection): Promise<{ methods: VendorMethod[] }>;
   call(connection: Connection, call: CallMessage): Promise<Pick<CallNodeMethodResponse, 'outcome'>>;
@@ -36,15 +36,15 @@ interface Target {
 
 export function addCallOptions(command: Command): Command {
   command
-    .addOption(repeatedOption('--arg <key=value>', 'an argument of the method; repeat it for more'))
-    .option('--http-method <verb>', 'the verb; only a method that has several needs it')
-    .option('--watch', 'follow the job that an asynchronous method starts to its end')
-    .option('--idempotency-key <key>', 'a call that is repeated with the same key within a day runs once')
-    .option('--output <file>', 'where to write an attachment; else to standard output');
+    .addOption(repeatedOption('--arg <key=value>', 'an argument of the method; repeatable'))
+    .option('--http-method <verb>', 'the HTTP method; required only if the vendor method has several')
+    .option('--watch', 'follow the job of an asynchronous method until it ends')
+    .option('--idempotency-key <key>', 'run the call only once if repeated with this key within a day')
+    .option('--output <file>', 'file for an attachment (default: standard output)');
   return addOutputOptions(command, null);
 }
 
-/** Calls `method` of `target` and prints what it came to. */
+/** Calls `method` of `target` and prints the outcome. */
 export async function runCall(command: Command, method: string, options: CallOptions, target: Target): Promise<void> {
   await withConnection(command, async (connection) => {
     const { methods } = await target.list(connection);
@@ -77,22 +77,22 @@ export async function runCall(command: Command, method: string, options: CallOpt
   });
 }
 
-/** As the service would refuse it, and with those that there are. */
+/** Returns the error for an unknown method, with the known ones. */
 function unknownMethod(method: string, methods: readonly VendorMethod[]): CommandFailure {
   const names = methods.map(({ name }) => name);
   const near = nearest(method, names);
   const guess = near === null ? '' : ` Did you mean ${near}?`;
-  const known = names.length === 0 ? 'it has none' : `methods: ${names.join(', ')}`;
-  return new CommandFailure(EXIT_STATUS.failed, `there is no method ${method}; ${known}.${guess}`);
+  const known = names.length === 0 ? 'there are none' : `allowed: ${names.join(', ')}`;
+  return new CommandFailure(EXIT_STATUS.failed, `unknown method ${method}; ${known}.${guess}`);
 }
 
-/** Refuses what could not be shown, before anything is done. */
+/** Checks, before the call, that its output can be shown. */
 function checkOutput(method: VendorMethod, { output }: CallOptions): void {
   if (output !== undefined && !method.attach) {
-    throw usageError(`--output: ${method.name} answers no attachment`);
+    throw usageError(`--output: ${method.name} does not return an attachment`);
   }
   if (output === undefined && method.attach && process.stdout.isTTY) {
-    throw usageError(`${method.name} answers an attachment: name a file with --output, or redirect standard output`);
+    throw usageError(`${method.name} returns an attachment: use --output FILE or redirect standard output`);
   }
 }
 
@@ -105,7 +105,7 @@ async function writeAttachment({ data, mediaType }: Attachment, output: string |
     await writeFile(output, data);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(EXIT_STATUS.failed, `the method was called, but ${output} cannot be written: ${code}`);
+    throw new CommandFailure(EXIT_STATUS.failed, `the call succeeded, but writing ${output} failed: ${code}`);
   }
   console.error(`${output}: ${data.length} bytes of ${mediaType}`);
 }

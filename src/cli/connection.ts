@@ -9,7 +9,7 @@ import { CommandFailure } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
 import { type Server, serverOf } from './server.ts';
 
-/** A service over gRPC. */
+/** The clients of a service over gRPC. */
 export interface Connection {
   passthru: Client<typeof PassthruService>;
   nodes: Client<typeof NodeService>;
@@ -17,17 +17,17 @@ export interface Connection {
   jobs: Client<typeof JobService>;
 }
 
-/** How long a connection with a call on it may be silent before it is asked for a sign of life, in milliseconds. */
+/** How long a connection with a call may be silent before a PING is sent, in ms. */
 const PING_INTERVAL = 10_000;
 
-/** How long that sign may take, in milliseconds. */
+/** Timeout for the response to a PING, in ms. */
 const PING_TIMEOUT = 10_000;
 
 /**
- * Runs `work` with the service that `command` names (`serverOf`). What keeps the process alive is closed in the end: a stream
- * that was left open, as after an answer that is not gRPC's.
- * @param timeout how long a call may take, in milliseconds; as long as it likes when not given
- * @throws CommandFailure for a call that failed
+ * Runs `work` with the service of `command` (`serverOf`), then closes the connection: an open stream, as after a response
+ * that is not gRPC, would keep the process alive.
+ * @param timeout deadline of each call in ms; none when omitted
+ * @throws CommandFailure when a call fails
  */
 export async function withConnection<T>(
   command: Command,
@@ -59,14 +59,14 @@ export async function withConnection<T>(
   } catch (error) {
     throw toCommandFailure(error, server);
   } finally {
-    // One that is idle keeps no process alive, and one that is broken already would tell of it once more, to nobody.
+    // An idle session does not keep the process alive; aborting a broken one would emit an unhandled error.
     if (session.state() === 'open') session.abort();
   }
 }
 
 /**
- * Does `work` for each node in turn, the rest too when one fails.
- * @throws CommandFailure with every failure, and the status of the first
+ * Runs `work` for each node in turn, and continues when one fails.
+ * @throws CommandFailure with all failures and the status of the first
  */
 export async function forEachNode(
   command: Command,
@@ -89,7 +89,7 @@ export async function forEachNode(
   }
 }
 
-/** Every item of a list that comes in pages, at most `limit`. */
+/** Collects the items of a paged list, at most `limit`. */
 export async function collectPages<T>(
   limit: number,
   fetchPage: (pageSize: number, pageToken: string) => Promise<{ items: T[]; nextPageToken: string }>,

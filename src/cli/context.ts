@@ -9,7 +9,7 @@ import { type ServerOptions, serverUrl } from './server.ts';
 /** `passthru context …`. */
 export function contextCommand(): Command {
   return new Command('context')
-    .description('Name services and what proves who you are, and choose the one that commands talk to')
+    .description('Store servers and credentials under names, and choose the default one')
     .addCommand(listCommand())
     .addCommand(useCommand())
     .addCommand(setCommand())
@@ -17,7 +17,7 @@ export function contextCommand(): Command {
 }
 
 function listCommand(): Command {
-  const command = new Command('list').description('List the contexts; secrets are not shown');
+  const command = new Command('list').description('List the contexts, without secrets');
   return addOutputOptions(command).action(async (options: OutputOptions) => {
     const { current, contexts } = await readContexts();
     const rows = Object.entries(contexts)
@@ -29,23 +29,23 @@ function listCommand(): Command {
 
 function useCommand(): Command {
   return new Command('use')
-    .description('Make a context the one of commands that name none')
-    .argument('<context>', 'its name')
+    .description('Set the default context')
+    .argument('<context>', 'name of the context')
     .action(async (name: string) => {
       const file = await readContexts();
       if (!Object.hasOwn(file.contexts, name)) throw unknownContext(name);
       await writeContexts({ ...file, current: name });
-      console.log(`Commands use context ${name}`);
+      console.log(`Using context ${name}`);
     });
 }
 
 function setCommand(): Command {
   const command = new Command('set')
     .description(
-      'Make or change a context: --server and --ca-file, and --token, --user or --cert-file. The first one becomes the current one',
+      'Create or change a context: --server, --ca-file, and --token, --user or --cert-file. The first context becomes the default',
     )
-    .argument('<context>', 'its name')
-    .option('--password <text>', "the user's password; @FILE is read anew by each command")
+    .argument('<context>', 'name of the context')
+    .option('--password <text>', "the user's password; @FILE is read again by each command")
     .addHelpText('after', SET_HELP);
   return command.action(async (name: string, options: { password?: string }) => {
     const file = await readContexts();
@@ -54,7 +54,7 @@ function setCommand(): Command {
     const context = {
       ...before,
       ...(server === undefined ? {} : { server: serverUrl(server) }),
-      // One proof takes the place of the other.
+      // A token replaces a user, and the other way round.
       ...(token === undefined ? {} : { token: absolute(token), user: undefined, password: undefined }),
       ...(user === undefined ? {} : { user, token: undefined }),
       ...(passwordFile === undefined ? {} : { password: absolute(`@${passwordFile}`) }),
@@ -63,7 +63,7 @@ function setCommand(): Command {
       ...(certFile === undefined ? {} : { cert_file: resolve(certFile) }),
       ...(keyFile === undefined ? {} : { key_file: resolve(keyFile) }),
     };
-    if (context.server === undefined) throw usageError(`--server: a new context needs it`);
+    if (context.server === undefined) throw usageError(`--server: required for a new context`);
     const contexts = { ...file.contexts, [name]: { ...context, server: context.server } };
     await writeContexts({ current: file.current ?? name, contexts });
     console.log(`Set context ${name} in ${contextPath()}`);
@@ -72,8 +72,8 @@ function setCommand(): Command {
 
 function deleteCommand(): Command {
   return new Command('delete')
-    .description('Forget a context')
-    .argument('<context>', 'its name')
+    .description('Delete a context')
+    .argument('<context>', 'name of the context')
     .action(async (name: string) => {
       const { current, contexts } = await readContexts();
       if (!Object.hasOwn(contexts, name)) throw unknownContext(name);
@@ -83,13 +83,13 @@ function deleteCommand(): Command {
     });
 }
 
-/** The program's own options as the command line gives them: what the environment says is not for keeping. */
+/** Returns the global options given on the command line; those of the environment are not stored. */
 function given(command: Command): Partial<ServerOptions> {
   const options = Object.entries(command.optsWithGlobals<Partial<ServerOptions>>());
   return Object.fromEntries(options.filter(([name]) => command.getOptionValueSourceWithGlobals(name) === 'cli'));
 }
 
-/** `@FILE` with a path that holds wherever it is read from. */
+/** Makes the path of `@FILE` absolute. */
 function absolute(text: string): string {
   return text.startsWith('@') && !text.startsWith('@@') ? `@${resolve(text.slice(1))}` : text;
 }
@@ -101,7 +101,7 @@ function proof({ token, user, cert_file }: Context): string {
 }
 
 function unknownContext(name: string) {
-  return usageError(`there is no context ${name} in ${contextPath()}`);
+  return usageError(`unknown context ${name}; not in ${contextPath()}`);
 }
 
 const SET_HELP = `

@@ -8,7 +8,7 @@ import { addOutputOptions, type OutputOptions, printListing, printRecord } from 
 /** `passthru driver …`. */
 export function driverCommand(): Command {
   return new Command('driver')
-    .description('Show drivers (hardware types) and call their methods')
+    .description('Show drivers (hardware types) and call their vendor methods')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(propertyCommand())
@@ -31,7 +31,7 @@ function listCommand(): Command {
 }
 
 function showCommand(): Command {
-  const command = new Command('show').description('Show a driver').argument('<driver>', 'its name');
+  const command = new Command('show').description('Show a driver').argument('<driver>', 'driver name');
   return addOutputOptions(command).action(async (driver: string, options: OutputOptions) => {
     const found = await getDriver(command, driver);
     await printRecord(
@@ -49,18 +49,20 @@ function showCommand(): Command {
 
 function propertyCommand(): Command {
   const list = new Command('list')
-    .description('List the keys of driver_info that a driver reads')
-    .argument('<driver>', 'its name');
+    .description('List the driver_info keys of a driver')
+    .argument('<driver>', 'driver name');
   addOutputOptions(list).action(async (driver: string, options: OutputOptions) => {
     const { properties } = await getDriver(list, driver);
     const rows = Object.entries(properties).sort(([first], [second]) => (first < second ? -1 : 1));
     await printListing({ columns: ['Property', 'Description'], rows }, options);
   });
-  return new Command('property').description('List what a driver reads of driver_info').addCommand(list);
+  return new Command('property').description('List the driver_info keys of a driver').addCommand(list);
 }
 
 function passthruCommand(): Command {
-  const list = new Command('list').description('List the methods of a driver itself').argument('<driver>', 'its name');
+  const list = new Command('list')
+    .description('List the vendor methods of a driver')
+    .argument('<driver>', 'driver name');
   addOutputOptions(addLongOption(list)).action(async (driver: string, options: OutputOptions & { long?: boolean }) => {
     const { methods } = await withConnection(list, ({ passthru }) => passthru.listDriverMethods({ driver }));
     await printListing(methodListing(methods, options.long), options);
@@ -68,9 +70,9 @@ function passthruCommand(): Command {
 
   const call = addCallOptions(
     new Command('call')
-      .description('Call a method of a driver, which needs no node')
-      .argument('<driver>', "the driver's name")
-      .argument('<method>', 'the method'),
+      .description('Call a vendor method of a driver, without a node')
+      .argument('<driver>', 'driver name')
+      .argument('<method>', 'method name'),
   ).addHelpText('after', CALL_HELP);
   call.action(async (driver: string, method: string, options: CallOptions) => {
     await runCall(call, method, options, {
@@ -79,7 +81,7 @@ function passthruCommand(): Command {
     });
   });
   return new Command('passthru')
-    .description('List and call the methods of a driver itself')
+    .description('List and call the vendor methods of a driver')
     .addCommand(list)
     .addCommand(call);
 }

@@ -1,6 +1,6 @@
 /**
- * What the help of a command shows, by the words that call it, without `passthru`. Commands whose help tells more have
- * their examples there.
+ * The examples in the help of each command, by its words without `passthru`. Commands with a longer help text have their
+ * examples there.
  */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'node list': ['node list --driver redfish --long', 'node list -f value -c UUID -c Name'],

@@ -1,23 +1,23 @@
-/** With what status a command ends when it does not succeed; docs/cli.md lists them. */
+/** The exit statuses of failed commands, as listed in docs/cli.md. */
 export const EXIT_STATUS = {
-  /** The service or the machine refused or failed. */
+  /** The service or the BMC refused the request or failed. */
   failed: 1,
-  /** The command line is wrong; nothing was sent. */
+  /** Invalid usage; nothing was sent. */
   usage: 2,
-  /** There is no such node, driver, job or subscription. */
+  /** The node, driver, job or subscription does not exist. */
   notFound: 3,
   /** The node is locked. */
   locked: 4,
-  /** The service cannot be reached, or is not ready. */
+  /** The service is unreachable or not ready. */
   unreachable: 5,
-  /** Ctrl-C, as shells count it. */
+  /** Interrupted by Ctrl-C: 128 + SIGINT, as in shells. */
   interrupted: 130,
 } as const;
 
-/** The end of a command that did not succeed. */
+/** The error that ends a command. */
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
-  /** One of `EXIT_STATUS`. */
+  /** The exit status, one of `EXIT_STATUS`. */
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -26,7 +26,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** A fault of the command line. */
+/** Returns the error for invalid usage. */
 export function usageError(message: string): CommandFailure {
   return new CommandFailure(EXIT_STATUS.usage, message);
 }

@@ -5,8 +5,7 @@ import { timeText } from './print/time.ts';
 import type { Server } from './server.ts';
 
 /**
- * `error` as the end of a command: an exit status and what to print. Anything but a failure of a call to `server` is
- * thrown again.
+ * Converts a failed call to `server` into the error that ends the command; rethrows any other error.
  */
 export function toCommandFailure(error: unknown, server: Server): CommandFailure {
   if (error instanceof CommandFailure) return error;
@@ -24,50 +23,50 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
         EXIT_STATUS.unreachable,
         `cannot reach ${server.url}: ${error.rawMessage}${server.advice.address}`,
       );
-    // Nothing is cancelled by this side without a detail: the other one ended the stream, or the connection.
+    // This side never cancels here: the server ended the stream or the connection.
     case Code.Canceled:
       return unreachable(server, 'ECONNRESET');
     case Code.Unimplemented:
       return new CommandFailure(
         EXIT_STATUS.unreachable,
-        `${server.url} is not where the service is (${error.rawMessage}): it takes scheme, host and port${server.advice.address}`,
+        `${server.url} is not the address of a passthru service (${error.rawMessage}); give scheme, host and port${server.advice.address}`,
       );
     default:
-      return new CommandFailure(EXIT_STATUS.failed, `${server.url} answered ${Code[error.code]}: ${error.rawMessage}`);
+      return new CommandFailure(EXIT_STATUS.failed, `${server.url} responded ${Code[error.code]}: ${error.rawMessage}`);
   }
 }
 
-/** Whether a stream that ended with `error` may be taken up again: its connection broke, or the service restarts. */
+/** Whether a stream that failed with `error` can be resumed: the connection broke, or the service is restarting. */
 export function isBroken(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
   const detail = findDetail(error);
   if (detail !== null) {
-    return NOT_NOW.has(detail.reason);
+    return TEMPORARY.has(detail.reason);
   }
   const broken = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown, Code.Canceled, Code.DataLoss];
   return broken.includes(error.code);
 }
 
-/** The service, or what it depends on, is not there now. */
-const NOT_NOW: ReadonlySet<ErrorReason> = new Set([
+/** The reasons for which the service, or what it depends on, is unavailable for now. */
+const TEMPORARY: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.SHUTTING_DOWN,
   ErrorReason.STORE_UNAVAILABLE,
   ErrorReason.IDENTITY_UNAVAILABLE,
 ]);
 
-/** `error`, of a request to `server` that got no answer, as the end of a command. */
-export function unansweredRequest(error: Error, server: Server): CommandFailure {
+/** Converts `error`, of a request to `server` without a response, into the error that ends the command. */
+export function failedRequest(error: Error, server: Server): CommandFailure {
   const code = findCode(new Error('', { cause: error }));
   if (code !== null) return unreachable(server, code);
   return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${server.url}: ${error.message}`);
 }
 
-/** What `detail` tells a person: the message, who holds the node, and what was wrong with each argument. */
+/** Formats `detail`: the message, the holder of a locked node, and each invalid argument. */
 export function describeDetail(detail: ErrorDetail): string {
   const lines = [detail.message];
   if (detail.lock !== undefined) lines.push(`  ${describeLock(detail.lock)}`);
   for (const { field, description } of detail.violations) {
-    // Most messages are made of their violations already.
+    // Most messages contain their violations.
     if (!detail.message.includes(description)) lines.push(`  ${field}: ${description}`);
   }
   return lines.join('\n');
@@ -103,50 +102,50 @@ function exitStatus(reason: ErrorReason): number {
   }
 }
 
-/** The faults of a connection that was not made, or was cut. */
+/** The errors of connections that failed or were closed. */
 const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the host name cannot be resolved now',
-  EHOSTUNREACH: 'there is no route to the host',
-  ENETUNREACH: 'there is no route to the host',
-  ETIMEDOUT: 'it does not answer',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'it does not answer',
-  UND_ERR_BODY_TIMEOUT: 'it does not answer',
-  ERR_HTTP2_ERROR: 'it does not speak HTTP/2',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection closed by the server',
+  UND_ERR_SOCKET: 'connection closed by the server',
+  ENOTFOUND: 'unknown host',
+  EAI_AGAIN: 'the host name cannot be resolved at the moment',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'no route to host',
+  ETIMEDOUT: 'timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'timed out',
+  UND_ERR_HEADERS_TIMEOUT: 'timed out',
+  UND_ERR_BODY_TIMEOUT: 'timed out',
+  ERR_HTTP2_ERROR: 'the server does not support HTTP/2',
 };
 
 const UNTRUSTED = 'its certificate is not trusted';
 
-/** The faults of a connection that TLS was not agreed on. */
+/** The errors of TLS handshakes. */
 const TLS_FAULTS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; http:// may be meant',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS; http:// may be meant',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it wants a client certificate',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not use TLS; try http://',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not use TLS; try http://',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the server requires a client certificate',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for a different name',
   CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  CERT_NOT_YET_VALID: 'its certificate is not yet valid',
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
-/** The end of a command whose connection to `server` failed with the system's `code`. */
+/** Returns the error for a connection to `server` that failed with the system's `code`. */
 function unreachable({ url, advice }: Server, code: string): CommandFailure {
   let why = TLS_FAULTS[code] ?? `${CONNECTION_FAULTS[code] ?? code}${advice.address}`;
-  if (why === UNTRUSTED) why += `; ${advice.authorities} names more authorities`;
-  // A listener of TLS cuts what is none.
+  if (why === UNTRUSTED) why += `; use ${advice.authorities} to trust its CA`;
+  // A TLS listener closes a connection that does not begin a handshake.
   if (CONNECTION_FAULTS[code] === CONNECTION_FAULTS.ECONNRESET && url.startsWith('http:')) {
-    why = `${CONNECTION_FAULTS[code]}; https:// may be meant${advice.address}`;
+    why = `${CONNECTION_FAULTS[code]}; try https://${advice.address}`;
   }
   return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${url}: ${why}`);
 }
 
-/** The code of the system error behind `error`; null when there is none. */
+/** Returns the code of the system error in the causes of `error`; null when there is none. */
 function findCode(error: Error): string | null {
   for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -8,7 +8,7 @@ import { watchJob } from './watch.ts';
 /** `passthru job …`. */
 export function jobCommand(): Command {
   return new Command('job')
-    .description('Show, watch and cancel the runs of asynchronous methods')
+    .description('Show, watch and cancel jobs: runs of asynchronous methods')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(watchCommand())
@@ -24,8 +24,8 @@ interface ListOptions extends OutputOptions {
 
 function listCommand(): Command {
   const command = new Command('list')
-    .description('List jobs, the newest first')
-    .option('--node <node>', 'only jobs on this node (UUID or name)')
+    .description('List jobs, newest first')
+    .option('--node <node>', 'only jobs of this node (UUID or name)')
     .option('--driver <driver>', 'only jobs of this driver')
     .addOption(new Option('--state <state>', 'only jobs in this state').choices(Object.keys(JOB_STATES)))
     .addOption(limitOption('jobs'));
@@ -43,7 +43,7 @@ function listCommand(): Command {
 }
 
 function showCommand(): Command {
-  const command = new Command('show').description('Show a job').argument('<job>', 'its ID');
+  const command = new Command('show').description('Show a job').argument('<job>', 'job ID');
   return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
     const { job } = await withConnection(command, ({ jobs }) => jobs.getJob({ jobId }));
     await printRecord(jobRecord(job!), options);
@@ -52,8 +52,8 @@ function showCommand(): Command {
 
 function watchCommand(): Command {
   const command = new Command('watch')
-    .description('Follow a job to its end. Ctrl-C stops watching and leaves the job running')
-    .argument('<job>', 'its ID');
+    .description('Follow a job until it ends. Ctrl-C stops watching, not the job')
+    .argument('<job>', 'job ID');
   return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
     const job = await withConnection(command, (connection) => watchJob(connection, jobId));
     await printRecord(jobRecord(job), options);
@@ -63,8 +63,8 @@ function watchCommand(): Command {
 
 function cancelCommand(): Command {
   const command = new Command('cancel')
-    .description('Ask a running job to stop, and wait briefly for its end')
-    .argument('<job>', 'its ID');
+    .description('Cancel a running job, and wait briefly for it to end')
+    .argument('<job>', 'job ID');
   return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
     const { job } = await withConnection(command, ({ jobs }) => jobs.cancelJob({ jobId }));
     await printRecord(jobRecord(job!), options);

@@ -8,7 +8,7 @@ import { describeDetail } from './failure.ts';
 import { Cell, type Listing } from './print/output.ts';
 import { timeOrNull } from './print/time.ts';
 
-/** The states as they are typed and shown. */
+/** The states by the names used in options and output. */
 export const JOB_STATES: Readonly<Record<string, JobState>> = {
   running: JobState.RUNNING,
   succeeded: JobState.SUCCEEDED,
@@ -16,7 +16,7 @@ export const JOB_STATES: Readonly<Record<string, JobState>> = {
   cancelled: JobState.CANCELLED,
 };
 
-/** `jobs` as a list. */
+/** Returns `jobs` as a listing. */
 export function jobListing(jobs: readonly Job[]): Listing {
   return {
     columns: ['ID', 'Node', 'Driver', 'Method', 'State', 'Progress', 'Requested By', 'Created At', 'Ended At'],
@@ -34,7 +34,7 @@ export function jobListing(jobs: readonly Job[]): Listing {
   };
 }
 
-/** Everything about `job`. */
+/** Returns all fields of `job`. */
 export function jobRecord(job: Job): Record<string, Json | Cell> {
   return {
     created_at: timeOrNull(job.createTime),
@@ -55,8 +55,8 @@ export function jobRecord(job: Job): Record<string, Json | Cell> {
 }
 
 /**
- * The end of a command that followed `job`.
- * @throws CommandFailure unless the job succeeded or runs
+ * Ends a command that followed `job`.
+ * @throws CommandFailure unless the job succeeded or is still running
  */
 export function endWithJob(job: Job): void {
   if (job.state === JobState.SUCCEEDED || job.state === JobState.RUNNING) return;
@@ -69,13 +69,13 @@ export function hasEnded(job: Job): boolean {
   return job.state !== JobState.RUNNING;
 }
 
-/** One line about how `job` stands: `running 40% ejecting`. */
+/** Returns one line about the status of `job`: `eject_vmedia running 40% ejecting`. */
 export function jobLine(job: Job): string {
   const progress = hasEnded(job) ? '' : ` ${progressText(job.progress)}`;
   return `${job.method} ${stateText(job)}${progress}`.trimEnd();
 }
 
-/** A value of the contract as plain JSON; null when there is none. */
+/** Converts a protobuf value to JSON; null when absent. */
 export function valueToJson(value: Value | undefined): Json {
   return value === undefined ? null : (toJson(ValueSchema, value) as Json);
 }

@@ -4,10 +4,10 @@ import { isSecretName } from '../core/secrets.ts';
 import { usageError } from './exitStatus.ts';
 
 /**
- * The arguments of a call from `--arg K=V`. A value is what the method's `schema` says of its key: text stays text
- * where the schema takes text, or says nothing; a number, a boolean, a list or an object is read as JSON. `@FILE` is
- * the content of a file without its last line break; a text that begins with @ is written @@.
- * @throws CommandFailure when a value is not of its type, with the key, the value, unless it is a secret, and what it can be
+ * Parses `--arg K=V` into arguments by the types of the method's `schema`. Where it allows a string or says nothing, the
+ * value is a string; numbers, booleans, lists and objects are parsed as JSON. `@FILE` stands for the file's content
+ * without the final line break; write @@ for a leading @.
+ * @throws CommandFailure for an invalid value, with the key, the value unless it is a secret, and the allowed types
  */
 export function readArguments(pairs: readonly string[], schema: JsonObject | undefined): JsonObject {
   const properties = isJsonObject(schema?.properties) ? schema.properties : {};
@@ -18,8 +18,8 @@ export function readArguments(pairs: readonly string[], schema: JsonObject | und
 }
 
 /**
- * Keys and values as Ironic's client reads them: JSON where the value is JSON, else text. A secret is always text, so
- * that a password of digits stays one. `@FILE` and `@@` as in `readArguments`.
+ * Parses `K=V` as Ironic's client does: as JSON if valid, else as a string. Secrets are always strings, so a password of
+ * digits stays one. `@FILE` and `@@` work as in `readArguments`.
  */
 export function readAttributes(option: string, pairs: readonly string[]): JsonObject {
   return readPairs(option, pairs, (key, text) => {
@@ -32,7 +32,7 @@ export function readAttributes(option: string, pairs: readonly string[]): JsonOb
   });
 }
 
-/** @param read makes the value of a key from its text; `given` is what the command line has for it */
+/** @param read parses the value of a key; `given` is the text on the command line */
 function readPairs(
   option: string,
   pairs: readonly string[],
@@ -41,8 +41,8 @@ function readPairs(
   const entries = new Map<string, Json>();
   for (const pair of pairs) {
     const at = pair.indexOf('=');
-    // It may be a secret whose key was forgotten: it is not repeated.
-    if (at < 1) throw usageError(`${option}: it is KEY=VALUE`);
+    // The text may be a secret without its key, so it is not repeated.
+    if (at < 1) throw usageError(`${option}: must be KEY=VALUE; ${at === 0 ? 'the key is empty' : 'there is no "="'}`);
     const key = pair.slice(0, at);
     if (entries.has(key)) throw usageError(`${option}: ${key} is given twice`);
     const given = pair.slice(at + 1);
@@ -52,16 +52,15 @@ function readPairs(
 }
 
 /**
- * What `text` stands for: with `@FILE` the content of the file without its last line break, with `@@…` itself from the
- * second @ on.
- * @throws CommandFailure that names `option` when the file cannot be read
+ * Resolves `@FILE` to the file's content without the final line break, and `@@…` to the text from the second @ on.
+ * @throws CommandFailure naming `option` when the file cannot be read
  */
 export function readText(option: string, text: string): string {
   if (text.startsWith('@@')) return text.slice(1);
   if (!text.startsWith('@')) return text;
   const path = text.slice(1);
   try {
-    // As the shell's $(cat FILE): a password in a file is followed by a line break.
+    // Like the shell's $(cat FILE): a password in a file is usually followed by a line break.
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
     throw usageError(`${option}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
@@ -75,25 +74,23 @@ function ofType(key: string, text: string, types: ReadonlySet<string>, given: st
   try {
     value = JSON.parse(text) as Json;
   } catch {
-    // Told below.
+    // Refused below.
   }
-  const wanted = [...types].map((type) => IN_WORDS[type] ?? type).join(' or ');
+  const allowed = [...types].map((type) => IN_WORDS[type] ?? type).join(' or ');
   const refused = isSecretName(key) ? 'the value' : visibleValue(given);
   if (value !== undefined && (types.has(typeOf(value)) || (types.has('integer') && Number.isInteger(value)))) {
     if (typeof value !== 'number' || isExact(value, text)) return value;
-    throw usageError(
-      `--arg ${key}: ${refused} is larger than a number can be here (2^53, where it is written in digits alone)`,
-    );
+    throw usageError(`--arg ${key}: ${refused} is out of range: integers must be within 2^53`);
   }
-  throw usageError(`--arg ${key}: ${refused} is not ${wanted}`);
+  throw usageError(`--arg ${key}: ${refused} is not ${allowed}`);
 }
 
-/** 2^53 + 1 would become another number, and 1e999 none. */
+/** Whether `value` is the number that `text` says: 2^53 + 1 would be rounded, and 1e999 is infinite. */
 function isExact(value: number, text: string): boolean {
   return Number.isFinite(value) && (Number.isSafeInteger(value) || !/^-?\d+$/.test(text));
 }
 
-/** JSON Schema's types, as a person is told of them. */
+/** The JSON Schema types in words. */
 const IN_WORDS: Readonly<Record<string, string>> = {
   number: 'a number, such as 1.5',
   integer: 'a whole number',
@@ -102,12 +99,12 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   object: 'an object in JSON, such as {"a": 1}',
 };
 
-/** What was given in place of a value, as far as it fits in a line; `@FILE` as it is, for the file may hold a secret. */
+/** Returns the given text for a message, shortened; `@FILE` is not resolved, since the file may hold a secret. */
 function visibleValue(given: string): string {
   return given.length > 60 ? `${JSON.stringify(given.slice(0, 60))}…` : JSON.stringify(given);
 }
 
-/** The JSON Schema types that `schema` takes, as far as it says so. */
+/** Returns the JSON Schema types that `schema` allows; empty when it does not say. */
 export function typesOf(schema: Json | undefined): string[] {
   if (!isJsonObject(schema)) return [];
   const { type } = schema;
@@ -118,11 +115,11 @@ export function typesOf(schema: Json | undefined): string[] {
   const choices = schema.anyOf ?? schema.oneOf;
   if (!Array.isArray(choices)) return [];
   const types = choices.map(typesOf);
-  // One choice that takes anything takes a text.
+  // An alternative that allows anything allows a string.
   return types.some((names) => names.length === 0) ? [] : types.flat();
 }
 
-/** The JSON Schema type of `value`; `number` for every number. */
+/** Returns the JSON Schema type of `value`; `number` for integers too. */
 export function typeOf(value: Json): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'array' : typeof value;

@@ -6,12 +6,12 @@ import { Cell, type Listing } from './print/output.ts';
 
 /** Adds `--long` to a command that lists methods. */
 export function addLongOption(command: Command): Command {
-  return command.option('--long', 'the arguments too; * marks those that are wanted');
+  return command.option('--long', 'show arguments too; * = required');
 }
 
 /**
- * `methods` under Ironic's columns of `baremetal node passthru list`.
- * @param long whether to tell of the arguments too: in a line for people, by their JSON Schema for programs
+ * Lists `methods` under the columns of Ironic's `baremetal node passthru list`.
+ * @param long also lists arguments: one line each in tables, their JSON Schema in JSON and YAML
  */
 export function methodListing(methods: readonly VendorMethod[], long = false): Listing {
   const columns = ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Response is attachment'];
@@ -25,14 +25,14 @@ export function methodListing(methods: readonly VendorMethod[], long = false): L
   };
 }
 
-/** `Destination* string`, a line each; with what an argument can be, when its schema names it. */
+/** Formats arguments as `Destination* string`, one per line, with the allowed values where the schema lists them. */
 function argumentLines({ properties, required }: { [key: string]: Json }): string {
   if (!isJsonObject(properties)) return '';
-  const wanted = new Set(Array.isArray(required) ? required : []);
+  const mandatory = new Set(Array.isArray(required) ? required : []);
   return Object.entries(properties)
     .map(([key, schema]) => {
       const values = isJsonObject(schema) && Array.isArray(schema.enum) ? schema.enum.map(String) : typesOf(schema);
-      return `${key}${wanted.has(key) ? '*' : ''} ${values.join('|')}`.trimEnd();
+      return `${key}${mandatory.has(key) ? '*' : ''} ${values.join('|')}`.trimEnd();
     })
     .join('\n');
 }

@@ -35,12 +35,12 @@ interface ListOptions extends OutputOptions {
 
 function listCommand(): Command {
   const command = new Command('list')
-    .description('List the nodes in the order of their enrolment')
+    .description('List nodes in order of enrolment')
     .option('--driver <driver>', 'only nodes with this driver')
     .option('--maintenance', 'only nodes in maintenance')
-    .option('--no-maintenance', 'only nodes out of maintenance')
+    .option('--no-maintenance', 'only nodes not in maintenance')
     .addOption(limitOption('nodes'))
-    .option('--long', 'more columns');
+    .option('--long', 'show more columns');
   return addOutputOptions(command).action(async (options: ListOptions) => {
     const { driver, maintenance } = options;
     const found = await withConnection(command, ({ nodes }) =>
@@ -56,8 +56,8 @@ function listCommand(): Command {
 function showCommand(): Command {
   const command = new Command('show').description('Show a node').argument('<node>', 'UUID or name');
   return addOutputOptions(command).action(async (node: string, options: OutputOptions) => {
-    const answer = await withConnection(command, ({ nodes }) => nodes.getNode({ node }));
-    await printRecord(nodeRecord(answer.node!), options);
+    const response = await withConnection(command, ({ nodes }) => nodes.getNode({ node }));
+    await printRecord(nodeRecord(response.node!), options);
   });
 }
 
@@ -73,10 +73,10 @@ function deleteCommand(): Command {
 
 function validateCommand(): Command {
   const command = new Command('validate')
-    .description('Tell whether the vendor interface can work with a node; status 1 when it cannot')
+    .description('Check whether the vendor interface can manage a node; exit status 1 if not')
     .argument('<node>', 'UUID or name');
   return addOutputOptions(command).action(async (node: string, options: OutputOptions) => {
-    // The contract has no such call; the same port serves Ironic's. Loaded here: the other commands start without it.
+    // The contract has no such RPC; Ironic's REST on the same port does. Loaded here, since other commands do not need it.
     const { requestRest } = await import('./rest.ts');
     const path = `/v1/nodes/${encodeURIComponent(node)}/validate`;
     const found = (await requestRest(await serverOf(command), 'GET', path)) as Record<string, JsonObject>;
@@ -91,19 +91,19 @@ function validateCommand(): Command {
 
 function lockCommand(): Command {
   const command = new Command('lock')
-    .description('Reserve a node until it is unlocked: calls of methods that need its lock are refused meanwhile')
+    .description('Reserve a node until it is unlocked; calls that need its lock are refused meanwhile')
     .argument('<node>', 'UUID or name')
-    .option('--holder <name>', 'the name that the reservation shows; else the name that the service knows you by')
+    .option('--holder <name>', 'name of the holder (default: your name)')
     .addOption(lockWaitOption());
   return command.action(async (node: string, options: { holder?: string; lockWait?: DurationMessage }) => {
-    const answer = await withConnection(command, ({ nodes }) => nodes.lockNode({ node, ...options }));
-    console.log(`Locked node ${node}; it is held by ${answer.node?.reservation?.holder}`);
+    const response = await withConnection(command, ({ nodes }) => nodes.lockNode({ node, ...options }));
+    console.log(`Locked node ${node}; held by ${response.node?.reservation?.holder}`);
   });
 }
 
 function unlockCommand(): Command {
   const command = new Command('unlock')
-    .description('End the reservation of a node that was locked')
+    .description('Release the reservation of a locked node')
     .argument('<node>', 'UUID or name');
   return command.action(async (node: string) => {
     await withConnection(command, ({ nodes }) => nodes.unlockNode({ node }));

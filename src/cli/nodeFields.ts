@@ -7,7 +7,7 @@ import { nodeRecord } from './nodeRecord.ts';
 import { repeatedOption } from './options.ts';
 import { addOutputOptions, type OutputOptions, printRecord } from './print/output.ts';
 
-/** The options that set a node's fields. */
+/** The options for a node's fields. */
 interface FieldOptions {
   name?: string;
   driver?: string;
@@ -23,13 +23,13 @@ export function createCommand(): Command {
   const command = addFieldOptions(
     new Command('create')
       .description('Enrol a node')
-      .requiredOption('--driver <driver>', 'the hardware type, such as redfish')
-      .option('--uuid <uuid>', 'the UUID; else a new one'),
+      .requiredOption('--driver <driver>', 'hardware type, such as redfish')
+      .option('--uuid <uuid>', 'UUID (default: a new one)'),
   ).addHelpText('after', CREATE_HELP);
   return addOutputOptions(command).action(async (options: FieldOptions & OutputOptions & { uuid?: string }) => {
     const node = { uuid: options.uuid, ...readFields(options) };
-    const answer = await withConnection(command, ({ nodes }) => nodes.createNode({ node }));
-    await printRecord(nodeRecord(answer.node!), options);
+    const response = await withConnection(command, ({ nodes }) => nodes.createNode({ node }));
+    await printRecord(nodeRecord(response.node!), options);
   });
 }
 
@@ -39,7 +39,7 @@ export function setCommand(): Command {
     new Command('set')
       .description("Change a node's fields")
       .argument('<node>', 'UUID or name')
-      .option('--driver <driver>', 'the hardware type'),
+      .option('--driver <driver>', 'hardware type'),
   ).addHelpText('after', SET_HELP);
   return command.action(async (node: string, options: FieldOptions) => {
     const values = readFields(options);
@@ -63,10 +63,10 @@ export function unsetCommand(): Command {
     .argument('<node>', 'UUID or name')
     .option('--name', 'the name')
     .option('--description', 'the description')
-    .option('--vendor-interface', "the vendor interface: the driver's default again")
-    .addOption(repeatedOption('--driver-info <key>', 'a key of driver_info; repeat it for more'))
-    .addOption(repeatedOption('--extra <key>', 'a key of extra; repeat it for more'))
-    .addOption(repeatedOption('--property <key>', 'a key of the properties; repeat it for more'));
+    .option('--vendor-interface', "reset the vendor interface to the driver's default")
+    .addOption(repeatedOption('--driver-info <key>', 'a key of driver_info; repeatable'))
+    .addOption(repeatedOption('--extra <key>', 'a key of extra; repeatable'))
+    .addOption(repeatedOption('--property <key>', 'a key of properties; repeatable'));
   type Options = Partial<Record<'driverInfo' | 'extra' | 'property', string[]>> &
     Partial<Record<'name' | 'description' | 'vendorInterface', true>>;
   return command.action(async (node: string, options: Options) => {
@@ -88,7 +88,7 @@ export function maintenanceCommand(): Command {
   const set = new Command('set')
     .description('Put nodes into maintenance')
     .argument('<node...>', 'UUIDs or names')
-    .option('--reason <text>', 'why');
+    .option('--reason <text>', 'reason');
   set.action((idents: string[], { reason }: { reason?: string }) =>
     update(set, idents, { maintenance: true, maintenanceReason: reason }, paths),
   );
@@ -102,7 +102,7 @@ export function maintenanceCommand(): Command {
     .addCommand(unset);
 }
 
-/** What UpdateNode takes as values. */
+/** The values of UpdateNode. */
 interface NodeValues {
   name?: string;
   driver?: string;
@@ -116,7 +116,7 @@ interface NodeValues {
 }
 
 async function update(command: Command, idents: string[], values: NodeValues, paths: string[]): Promise<void> {
-  if (paths.length === 0) throw usageError('nothing to change: name at least one field');
+  if (paths.length === 0) throw usageError('nothing to change: give at least one field');
   await forEachNode(command, idents, async ({ nodes }, node) => {
     await nodes.updateNode({ node, values, updateMask: { paths } });
   });
@@ -124,12 +124,12 @@ async function update(command: Command, idents: string[], values: NodeValues, pa
 
 function addFieldOptions(command: Command): Command {
   return command
-    .option('--name <name>', 'a unique name')
-    .option('--vendor-interface <interface>', "the vendor interface; else the driver's default")
-    .option('--description <text>', 'what the node is')
-    .addOption(repeatedOption('--driver-info <key=value>', 'how the driver reaches the machine; repeat it for more'))
-    .addOption(repeatedOption('--extra <key=value>', 'anything to keep with the node; repeat it for more'))
-    .addOption(repeatedOption('--property <key=value>', "one of the machine's properties; repeat it for more"));
+    .option('--name <name>', 'unique name')
+    .option('--vendor-interface <interface>', "vendor interface (default: the driver's default)")
+    .option('--description <text>', 'description of the node')
+    .addOption(repeatedOption('--driver-info <key=value>', 'connection settings for the driver; repeatable'))
+    .addOption(repeatedOption('--extra <key=value>', 'additional data about the node; repeatable'))
+    .addOption(repeatedOption('--property <key=value>', 'property of the machine; repeatable'));
 }
 
 function readFields({ driverInfo, extra, property, name, driver, vendorInterface, description }: FieldOptions) {
@@ -149,8 +149,8 @@ function memberPaths(group: string, keys: readonly string[] = []): string[] {
 }
 
 const CREATE_HELP = `
-A value is read as JSON where it is JSON; a secret is always text. @FILE stands for the content of a file, so that a
-password need not stand in the list of processes.
+A value is parsed as JSON if valid; secrets are always strings. @FILE stands for the content of a file, which keeps
+passwords out of the process list.
 
 Example:
   passthru node create --driver redfish --name rf-7 --driver-info redfish_address=https://bmc-7.example \\

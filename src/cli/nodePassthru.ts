@@ -22,8 +22,8 @@ function listCommand(): Command {
     .description("List the vendor methods of a node's vendor interface")
     .argument('<node>', 'UUID or name');
   return addOutputOptions(addLongOption(command)).action(async (node: string, options: ListOptions) => {
-    const answer = await withConnection(command, ({ passthru }) => passthru.listNodeMethods({ node }));
-    await printListing(methodListing(answer.methods, options.long), options);
+    const response = await withConnection(command, ({ passthru }) => passthru.listNodeMethods({ node }));
+    await printListing(methodListing(response.methods, options.long), options);
   });
 }
 
@@ -32,7 +32,7 @@ function callCommand(): Command {
     new Command('call')
       .description('Call a vendor method on a node')
       .argument('<node>', 'UUID or name')
-      .argument('<method>', 'the method'),
+      .argument('<method>', 'method name'),
   )
     .addOption(lockWaitOption())
     .addHelpText('after', HELP);
@@ -46,8 +46,8 @@ function callCommand(): Command {
 }
 
 const HELP = `
-The type of an argument is what the method's schema says: text stays text, numbers, booleans, lists and objects are
-read as JSON. @FILE stands for the content of a file.
+Arguments have the types of the method's schema: strings are taken as they are; numbers, booleans, lists and objects are
+parsed as JSON. @FILE stands for the content of a file.
 
 Examples:
   passthru node passthru call rf-1 get_all_subscriptions

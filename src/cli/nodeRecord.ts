@@ -7,7 +7,7 @@ import { timeOrNull } from './print/time.ts';
 /** Ironic's columns of `baremetal node list`. */
 const COLUMNS = ['UUID', 'Name', 'Instance UUID', 'Power State', 'Provisioning State', 'Maintenance'];
 
-/** What `--long` adds. */
+/** The additional columns of `--long`. */
 const LONG_COLUMNS = [
   'Driver',
   'Vendor Interface',
@@ -18,7 +18,7 @@ const LONG_COLUMNS = [
   'Updated At',
 ];
 
-/** `nodes` under Ironic's columns. What is not served here shows as Ironic shows a node that was only enrolled. */
+/** Lists `nodes` under Ironic's columns. Fields that this service lacks are shown as for a newly enrolled node. */
 export function nodeListing(nodes: readonly Node[], long: boolean): Listing {
   return {
     columns: long ? [...COLUMNS, ...LONG_COLUMNS] : COLUMNS,
@@ -40,7 +40,7 @@ export function nodeListing(nodes: readonly Node[], long: boolean): Listing {
   };
 }
 
-/** `node` by Ironic's field names. `lock` is what Ironic does not tell of a reservation; null when the node is free. */
+/** Returns `node` by Ironic's field names; `lock` has details of the reservation that Ironic lacks, null when free. */
 export function nodeRecord(node: Node): Record<string, Json> {
   const { reservation } = node;
   return {

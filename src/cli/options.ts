@@ -1,17 +1,17 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
 
-/** `--limit`; its value is infinite for all. */
+/** `--limit`; 0 becomes infinite. */
 export function limitOption(what: string): Option {
-  return new Option('--limit <n>', `at most so many ${what}; 0 for all`)
+  return new Option('--limit <n>', `maximum number of ${what}; 0 = all`)
     .default(Number.POSITIVE_INFINITY, 'all')
     .argParser((text: string) => {
       if (/^\d{1,9}$/.test(text)) return Number(text) || Number.POSITIVE_INFINITY;
-      throw new InvalidArgumentError('It is a whole number.');
+      throw new InvalidArgumentError('Must be a whole number from 0 to 999999999.');
     });
 }
 
-/** An option that may be given several times; its value is the list of what was given, undefined when nothing was. */
+/** A repeatable option; its value is the list of values, undefined when absent. */
 export function repeatedOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(gather);
 }
@@ -20,11 +20,11 @@ export function repeatedOption(flags: string, description: string): Option {
 export function lockWaitOption(): Option {
   return new Option(
     '--lock-wait <time>',
-    'how long to wait for a locked node: 10, 500ms, 2m; 0 fails at once; else as the service is configured',
+    'how long to wait for a locked node, such as 10, 500ms or 2m; 0 = fail at once (default: as configured in the service)',
   ).argParser((text: string) => {
     const milliseconds = parseDuration(text);
     if (milliseconds !== null) return toDuration(milliseconds);
-    throw new InvalidArgumentError('It is a time such as 10 (seconds), 500ms or 2m.');
+    throw new InvalidArgumentError('Must be a duration such as 10 (seconds), 500ms or 2m.');
   });
 }
 

@@ -8,12 +8,12 @@ import { visible } from './print/output.ts';
 interface Group {
   name: string;
   summary: string;
-  /** Whether its commands talk to no service: the options that say to which one are not theirs. */
+  /** Whether its commands do not contact a service; the help then omits the global options. */
   alone?: true;
   load(): Promise<Command>;
 }
 
-/** The commands at the top; each is loaded only when it is asked for, so that every one of them starts quickly. */
+/** The top-level commands; only the requested one is loaded, so that each starts quickly. */
 const GROUPS: readonly Group[] = [
   {
     name: 'node',
@@ -22,17 +22,17 @@ const GROUPS: readonly Group[] = [
   },
   {
     name: 'driver',
-    summary: 'Show drivers (hardware types) and call their methods',
+    summary: 'Show drivers (hardware types) and call their vendor methods',
     load: async () => (await import('./driver.ts')).driverCommand(),
   },
   {
     name: 'job',
-    summary: 'Show, watch and cancel the runs of asynchronous methods',
+    summary: 'Show, watch and cancel jobs: runs of asynchronous methods',
     load: async () => (await import('./job.ts')).jobCommand(),
   },
   {
     name: 'context',
-    summary: 'Name services and what proves who you are, and choose between them',
+    summary: 'Store servers and credentials under names, and choose the default one',
     load: async () => (await import('./context.ts')).contextCommand(),
   },
   {
@@ -81,13 +81,13 @@ Examples:
   passthru job list --state failed -f json
   passthru context set lab --server https://passthru.lab.example --token @token.txt
 
-Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 not found, 4 locked, 5 service unreachable.`;
+Exit status: 0 success, 1 failed or refused, 2 invalid usage, 3 not found, 4 locked, 5 service unreachable.`;
 
-/** Runs the command line `args` and answers the exit status. */
+/** Runs the command line `args`; returns the exit status. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    // EPIPE: nobody reads on, as in `passthru node list | head -1`.
-    if (code !== 'EPIPE') console.error(`error: standard output cannot be written: ${code}`);
+    // EPIPE: the reader is gone, as in `passthru node list | head -1`.
+    if (code !== 'EPIPE') console.error(`error: cannot write to standard output: ${code}`);
     process.exit(EXIT_STATUS.failed);
   });
   const [first, ...words] = args;
@@ -114,42 +114,38 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .description('Vendor passthru for bare-metal nodes: the service, and a client for it')
     .version(packageJson.version)
     .addOption(
-      new Option('--server <url>', 'the service to talk to').env('PASSTHRU_SERVER').default('http://127.0.0.1:6385'),
+      new Option('--server <url>', 'URL of the service').env('PASSTHRU_SERVER').default('http://127.0.0.1:6385'),
     )
-    .addOption(new Option('--context <context>', 'the context to take the service from').env('PASSTHRU_CONTEXT'))
-    .addOption(new Option('--token <token>', 'a token that proves who you are, or @FILE').env('PASSTHRU_TOKEN'))
+    .addOption(new Option('--context <context>', 'context with server and credentials').env('PASSTHRU_CONTEXT'))
+    .addOption(new Option('--token <token>', 'authentication token, or @FILE').env('PASSTHRU_TOKEN'))
     .addOption(
-      new Option('--user <name>', 'your name for HTTP Basic; PASSTHRU_PASSWORD is your password').env('PASSTHRU_USER'),
+      new Option('--user <name>', 'user for HTTP Basic; the password is in PASSTHRU_PASSWORD').env('PASSTHRU_USER'),
     )
-    .addOption(new Option('--password-file <file>', 'a file with that password'))
-    .addOption(
-      new Option('--ca-file <file>', "the authorities that the service's certificate may be of, PEM").env(
-        'PASSTHRU_CA_FILE',
-      ),
-    )
-    .addOption(new Option('--cert-file <file>', 'a client certificate, PEM'))
-    .addOption(new Option('--key-file <file>', 'its private key, PEM'))
+    .addOption(new Option('--password-file <file>', 'file with that password'))
+    .addOption(new Option('--ca-file <file>', 'CA bundle for verifying the server (PEM)').env('PASSTHRU_CA_FILE'))
+    .addOption(new Option('--cert-file <file>', 'client certificate (PEM)'))
+    .addOption(new Option('--key-file <file>', 'private key of the client certificate (PEM)'))
     .addHelpText('after', HELP);
-  const wanted = wantedGroup(program, args);
+  const requested = requestedGroup(program, args);
   for (const group of GROUPS) {
-    const command = group === wanted ? await group.load() : new Command(group.name).description(group.summary);
+    const command = group === requested ? await group.load() : new Command(group.name).description(group.summary);
     program.addCommand(command);
   }
-  prepare(program, wanted?.alone !== true);
+  prepare(program, requested?.alone !== true);
   return program;
 }
 
-/** The group that the first word names which is neither an option of the program's own nor its value. */
-function wantedGroup(program: Command, args: readonly string[]) {
+/** Returns the group named by the first word that is neither a global option nor its value. */
+function requestedGroup(program: Command, args: readonly string[]) {
   const takesValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
   const word = args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
   return GROUPS.find(({ name }) => name === word);
 }
 
 /**
- * What every command has alike.
- * @param showGlobalOptions whether its help shows the program's own options too
- * @param path the words that call it, without the program's
+ * Sets up error handling, help and examples of `command` and its subcommands.
+ * @param showGlobalOptions whether the help lists the global options
+ * @param path the words of the command, without `passthru`
  */
 function prepare(command: Command, showGlobalOptions: boolean, path: readonly string[] = []): void {
   command.exitOverride().configureHelp({ showGlobalOptions }).showSuggestionAfterError();
@@ -162,7 +158,7 @@ function prepare(command: Command, showGlobalOptions: boolean, path: readonly st
 }
 
 function commanderStatus({ code, exitCode }: CommanderError): number {
-  // A command that failed of itself, or help that was asked for. Everything else is a fault of the command line.
+  // A command's own failure, or requested help; everything else is invalid usage.
   if (code === 'commander.error' || exitCode === 0) return exitCode;
   return EXIT_STATUS.usage;
 }

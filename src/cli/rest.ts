@@ -1,20 +1,20 @@
 import { Agent, request } from 'undici';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
-import { unansweredRequest } from './failure.ts';
+import { failedRequest } from './failure.ts';
 import type { Server } from './server.ts';
 
-/** How long an answer may take to begin, and may then be silent, in milliseconds. */
+/** Timeout for the response's headers, and for silence in its body, in ms. */
 const TIMEOUT = 60_000;
 
-/** The connections to each server: many requests go to the same one. What is idle keeps no process alive. */
+/** The connections to each server; idle ones do not keep the process alive. */
 const agents = new WeakMap<Server, Agent>();
 
 /**
- * Sends a request to Ironic's REST API at `server`, ours or Ironic's own, and answers the document; null when the answer
- * has none. Redirects are not followed: they could lead the credentials elsewhere.
+ * Sends a request to the REST API of `server`, this service or Ironic; returns the document, null when the body is empty.
+ * Redirects are not followed, since they could send the credentials elsewhere.
  * @param path from `/v1` on
- * @throws CommandFailure when the server cannot be reached, refuses, or answers what is no JSON
+ * @throws CommandFailure when the server is unreachable, refuses the request, or returns invalid JSON
  */
 export async function requestRest(server: Server, method: string, path: string, body?: JsonObject): Promise<Json> {
   const headers = { 'x-openstack-ironic-api-version': 'latest' };
@@ -22,8 +22,8 @@ export async function requestRest(server: Server, method: string, path: string, 
 }
 
 /**
- * As `requestRest`, of any API that speaks JSON; answers the headers too.
- * @param sent the headers are sent beside the server's own
+ * Sends a request to any JSON API; returns the headers too.
+ * @param sent headers in addition to those of the server
  */
 export async function exchangeJson(
   server: Server,
@@ -33,7 +33,7 @@ export async function exchangeJson(
 ): Promise<{ document: Json; headers: Record<string, string | string[] | undefined> }> {
   const { body, headers } = sent;
   try {
-    const answer = await request(server.url + path, {
+    const response = await request(server.url + path, {
       method: method as 'GET',
       dispatcher: agentOf(server),
       headers: {
@@ -44,15 +44,18 @@ export async function exchangeJson(
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw refusal(server, answer.statusCode, text);
-    return { document: text === '' ? null : (JSON.parse(text) as Json), headers: answer.headers };
+    const text = await response.body.text();
+    if (response.statusCode >= 300) throw refusal(server, response.statusCode, text);
+    return { document: text === '' ? null : (JSON.parse(text) as Json), headers: response.headers };
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
     if (error instanceof SyntaxError) {
-      throw new CommandFailure(EXIT_STATUS.failed, `${server.url}${path} answers what is no JSON: is it an Ironic?`);
+      throw new CommandFailure(
+        EXIT_STATUS.failed,
+        `${server.url}${path} did not return JSON; is this the URL of an Ironic?`,
+      );
     }
-    throw unansweredRequest(error as Error, server);
+    throw failedRequest(error as Error, server);
   }
 }
 
@@ -67,15 +70,15 @@ function agentOf(server: Server): Agent {
 const STATUSES: Readonly<Record<number, number>> = { 404: EXIT_STATUS.notFound, 503: EXIT_STATUS.unreachable };
 
 function refusal({ url, advice }: Server, status: number, text: string): CommandFailure {
-  const said = faultText(text);
-  const message = said === null ? `${url} answered ${status}` : `${url} answered ${status}: ${said}`;
+  const fault = faultText(text);
+  const message = `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
   const signOn = status === 401 ? `\n  ${advice.signOn}` : '';
   return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + signOn);
 }
 
 /**
- * What the error of Ironic says, `{"error_message": "<a JSON text>"}` or the object itself, or that of Keystone,
- * `{"error": {"message": …}}`; null for another's.
+ * Returns the message of an error of Ironic (`{"error_message": "<JSON>"}`, or the object itself) or of Keystone
+ * (`{"error": {"message": …}}`); null for any other body.
  */
 function faultText(text: string): string | null {
   try {

@@ -6,26 +6,26 @@ import type { Context } from './contextSchema.ts';
 import { usageError } from './exitStatus.ts';
 import { readText } from './keyValues.ts';
 
-/** The service that a command talks to, and what it proves who asks with. */
+/** A server and the credentials for it. */
 export interface Server {
-  /** Scheme and authority, without a slash at the end. */
+  /** Scheme and authority, without a trailing slash. */
   url: string;
-  /** The headers of every request, names in lower case. */
+  /** The headers of every request, with lower-case names. */
   headers: Readonly<Record<string, string>>;
-  /** PEM texts; what is absent is Node's default. */
+  /** PEM texts; Node's defaults apply when absent. */
   tls: { ca?: string[]; cert?: string; key?: string };
-  /** What a person is told to give when it is wanting. */
+  /** Hints shown when something is missing. */
   advice: {
-    /** What names the authorities that its certificate may be of. */
+    /** How to specify CAs. */
     authorities: string;
-    /** What says who asks. */
+    /** How to specify credentials. */
     signOn: string;
-    /** A sentence, with what ends the one before, on what names another address; empty when there is but one. */
+    /** How to specify another address, with leading punctuation; may be empty. */
     address: string;
   };
 }
 
-/** What the program's own options and their environment variables say. */
+/** The global options, from the command line or the environment. */
 export interface ServerOptions {
   server: string;
   context?: string;
@@ -38,9 +38,9 @@ export interface ServerOptions {
 }
 
 /**
- * The server of `command`: `--server`, else `--context`, else PASSTHRU_SERVER, else PASSTHRU_CONTEXT, else the current
- * context, else this machine's. Without a context none of its credentials are sent: they are for its own server.
- * @throws CommandFailure when the command line or the client's configuration is wrong
+ * Returns the server of `command`: `--server`, else `--context`, else PASSTHRU_SERVER, else PASSTHRU_CONTEXT, else the
+ * current context, else localhost. The credentials of a context are sent to its own server only.
+ * @throws CommandFailure when the command line or the client's configuration is invalid
  */
 export async function serverOf(command: Command): Promise<Server> {
   const options = command.optsWithGlobals<ServerOptions>();
@@ -58,34 +58,35 @@ export async function serverOf(command: Command): Promise<Server> {
 }
 
 const ADVICE: Server['advice'] = {
-  authorities: '--ca-file, or NODE_EXTRA_CA_CERTS,',
-  signOn: '--token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`) says who you are.',
-  address: '. Is the service running? --server, PASSTHRU_SERVER or a context names another.',
+  authorities: '--ca-file or NODE_EXTRA_CA_CERTS',
+  signOn: 'Give credentials by --token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`).',
+  address: '. Is the service running? Set its address by --server, PASSTHRU_SERVER or a context.',
 };
 
-/** A URL of a server, checked, without slashes or Ironic's `/v1` at its end. `option` is what gave it. */
+/** Checks the URL of a server, given by `option`; returns it without trailing slashes and Ironic's `/v1`. */
 export function serverUrl(server: string, option = '--server'): string {
   if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
-    const wrong = maskText(server);
-    throw usageError(`${option}: "${wrong}" is no http:// or https:// URL, such as https://host.example:6385`);
+    throw usageError(
+      `${option}: "${maskText(server)}" is not an http:// or https:// URL such as https://host.example:6385`,
+    );
   }
   const { username, password } = new URL(server);
-  // It would be sent to nobody, and stand in every message.
-  if (username !== '' || password !== '') throw usageError(`${option}: the URL of a server has no user in it`);
+  // It would not be sent, but be repeated in every message.
+  if (username !== '' || password !== '') throw usageError(`${option}: the URL must not contain credentials`);
   return server.replace(/\/+$/, '').replace(/\/v1$/, '');
 }
 
 /**
- * The authorities in the PEM file `path`, which `option` names.
- * @throws CommandFailure when it cannot be read, or holds no certificate
+ * Reads the CA bundle `path`, given by `option`.
+ * @throws CommandFailure when it cannot be read or contains no certificate
  */
 export function readAuthorities(option: string, path: string): string {
   const text = readFile(option, path);
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  throw usageError(`${option}: ${path} holds no certificate in PEM`);
+  throw usageError(`${option}: ${path} contains no PEM certificate`);
 }
 
-/** The header of HTTP Basic (RFC 7617). */
+/** Returns the Authorization header of HTTP Basic (RFC 7617). */
 export function basicCredentials(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
@@ -93,7 +94,7 @@ export function basicCredentials(user: string, password: string): string {
 async function chooseContext(command: Command, { context: named }: ServerOptions): Promise<Context | null> {
   const source = (option: string) => command.getOptionValueSourceWithGlobals(option);
   if (source('server') === 'cli') {
-    if (source('context') === 'cli') throw usageError('--server and --context: give one of them');
+    if (source('context') === 'cli') throw usageError('--server and --context: only one of them is allowed');
     return null;
   }
   if (source('server') === 'env' && source('context') !== 'cli') return null;
@@ -102,11 +103,11 @@ async function chooseContext(command: Command, { context: named }: ServerOptions
   if (name === undefined) return null;
   if (Object.hasOwn(contexts, name)) return contexts[name]!;
   const known = Object.keys(contexts).sort().join(', ') || 'none';
-  throw usageError(`there is no context ${name} in ${contextPath()}; contexts: ${known}`);
+  throw usageError(`unknown context ${name}; contexts in ${contextPath()}: ${known}`);
 }
 
 function credentials({ token, user, passwordFile }: ServerOptions, context: Context | null): Record<string, string> {
-  if (token !== undefined && user !== undefined) throw usageError('--token and --user: one of them says who calls');
+  if (token !== undefined && user !== undefined) throw usageError('--token and --user: only one of them is allowed');
   if (token !== undefined) return tokenHeaders('--token', token);
   if (user !== undefined) {
     const password =
@@ -123,23 +124,24 @@ function credentials({ token, user, passwordFile }: ServerOptions, context: Cont
   return {};
 }
 
-/** A service with `jwt` reads the one header, one with `keystone` the other. */
+/** Returns both token headers: a service with `jwt` reads the one, with `keystone` the other. */
 function tokenHeaders(option: string, text: string): Record<string, string> {
   const token = readText(option, text);
-  if (!/^[\x21-\x7e]+$/.test(token)) throw usageError(`${option}: it is no token: it has blanks, or more than ASCII`);
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw usageError(`${option}: not a token; it contains blanks or non-ASCII characters`);
   return { authorization: `Bearer ${token}`, 'x-auth-token': token };
 }
 
 function basicHeaders(user: string, password: string | undefined, where: string): Record<string, string> {
-  if (password === undefined || password === '') throw usageError(`there is no password for ${user}: set ${where}`);
-  if (user.includes(':')) throw usageError('--user: a user of HTTP Basic has no colon in its name');
+  if (password === undefined || password === '') throw usageError(`no password for user ${user}; set ${where}`);
+  if (user.includes(':')) throw usageError('--user: must not contain a colon');
   return { authorization: basicCredentials(user, password) };
 }
 
-/** The certificate that proves who asks: that of the options, else that of the context. */
+/** Reads the client certificate and its key, from the options or else from the context. */
 function certificate({ certFile, keyFile }: ServerOptions, context: Context | null): { cert?: string; key?: string } {
   if ((certFile === undefined) !== (keyFile === undefined)) {
-    throw usageError('--cert-file and --key-file: neither does without the other');
+    throw usageError('--cert-file and --key-file: both are required');
   }
   if (certFile !== undefined && keyFile !== undefined) {
     return { cert: readFile('--cert-file', certFile), key: readFile('--key-file', keyFile) };

@@ -6,17 +6,17 @@ import { isBroken } from './failure.ts';
 import { hasEnded, jobLine } from './jobRecord.ts';
 import { visible } from './print/output.ts';
 
-/** How long a service that went away is waited for, in milliseconds. */
-const PATIENCE = 60_000;
+/** How long to retry a lost connection, in ms. */
+const RETRY_TIMEOUT = 60_000;
 
-/** Milliseconds between two tries to take a broken stream up again. */
+/** The time between two attempts to resume a broken stream, in ms. */
 const RETRY_INTERVAL = 1000;
 
 /**
- * Follows a job to its end and answers it. What changes is told on standard error: a line for each change, or on a
- * terminal one line that is written anew. A stream that breaks is taken up again where it broke.
- * @param known the job as it is known already
- * @throws CommandFailure on Ctrl-C, which leaves the job running; what WatchJob throws, when that is final
+ * Follows a job until it ends, and returns it. Prints changes to standard error: one line each, or one redrawn line on a
+ * terminal. A broken stream is resumed where it broke.
+ * @param known the latest known state of the job
+ * @throws CommandFailure on Ctrl-C, which leaves the job running; the error of WatchJob when it is permanent
  */
 export async function watchJob({ passthru }: Connection, id: string, known?: Job): Promise<Job> {
   const stop = new AbortController();
@@ -40,8 +40,8 @@ export async function watchJob({ passthru }: Connection, id: string, known?: Job
         if (stop.signal.aborted) throw interrupted(id);
         if (!isBroken(error)) throw error;
         lostAt ??= Date.now();
-        // Nothing was ever heard: then the service was not there to begin with.
-        if (last === undefined || Date.now() - lostAt > PATIENCE) throw error;
+        // Without any response so far, the service was not there to begin with.
+        if (last === undefined || Date.now() - lostAt > RETRY_TIMEOUT) throw error;
       }
       if (last === undefined || !hasEnded(last)) await wait(stop.signal, id);
     }
@@ -63,14 +63,14 @@ async function wait(signal: AbortSignal, id: string): Promise<void> {
 function interrupted(id: string): CommandFailure {
   return new CommandFailure(
     EXIT_STATUS.interrupted,
-    `stopped watching; the job goes on.\n  passthru job watch ${id}   follows it\n  passthru job cancel ${id}  stops it`,
+    `stopped watching; the job is still running.\n  Follow it:  passthru job watch ${id}\n  Stop it:    passthru job cancel ${id}`,
   );
 }
 
-/** Characters between the brackets. */
+/** The number of characters between the brackets. */
 const BAR_WIDTH = 20;
 
-/** Where a job's changes are told. */
+/** Prints the changes of a job. */
 class StatusLine {
   #written = false;
 
@@ -81,7 +81,7 @@ class StatusLine {
       return;
     }
     const line = hasEnded(job) ? text : `${progressBar(job.progress?.fraction)} ${text}`;
-    // To the first column, and clear the line.
+    // Return to the first column and clear the line.
     process.stderr.write(`\r\x1b[K${[...line].slice(0, (process.stderr.columns || 80) - 1).join('')}`);
     this.#written = true;
   }
@@ -91,7 +91,7 @@ class StatusLine {
   }
 }
 
-/** `[#####---------------]`; an empty one when nobody knows how far the job is. */
+/** Returns `[#####---------------]`; an empty bar for unknown progress. */
 function progressBar(fraction = 0): string {
   const done = Math.round(Math.min(1, Math.max(0, fraction)) * BAR_WIDTH);
   return `[${'#'.repeat(done)}${'-'.repeat(BAR_WIDTH - done)}]`;

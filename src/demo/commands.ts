@@ -1,30 +1,30 @@
-/** What to try against the demo, by the way in. */
+/** Commands to try, for one protocol or client. */
 export interface DemoSection {
   title: string;
   commands: { command: string; note?: string }[];
 }
 
 /**
- * Commands that work as they stand while the demo runs.
- * @param url where the service listens
- * @param job the id of a job that there is
+ * Returns commands that work as they are while the demo runs.
+ * @param url the address of the service
+ * @param job the ID of an existing job
  */
 export function demoCommands(url: string, job: string): DemoSection[] {
   const json = "-H 'Content-Type: application/json'";
   const version = "-H 'X-OpenStack-Ironic-API-Version: 1.82'";
   const node = (name: string) => `${url}/v1/nodes/${name}/vendor_passthru`;
   const call = `'{"node": "rf-1", "method": "get_all_subscriptions"}'`;
-  // The command's own default needs no naming.
+  // The client's default.
   const server = url === 'http://127.0.0.1:6385' ? '' : `--server ${url} `;
   const passthru = `npm run --silent passthru -- ${server}`;
   const baremetal = `baremetal --os-auth-type none --os-endpoint ${url}`;
   return [
     {
-      title: "REST, as OpenStack Ironic's",
+      title: "OpenStack Ironic's REST",
       commands: [
         {
           command: `curl -s ${version} ${node('rf-1')}/methods`,
-          note: "what can be called; Ironic's REST takes a node's name from version 1.5 on, without a version its UUID alone",
+          note: "the methods; Ironic's REST accepts names from version 1.5 on, and only UUIDs without a version",
         },
         {
           command: `curl -s ${version} ${json} -d '{"Destination": "https://listener.example/events"}' '${node('rf-1')}?method=create_subscription'`,
@@ -33,10 +33,10 @@ export function demoCommands(url: string, job: string): DemoSection[] {
         { command: `curl -s ${version} '${node('rf-1')}?method=get_all_subscriptions'` },
         {
           command: `curl -si ${version} ${json} -d '{"bar": "kazoo"}' '${node('fake-1')}?method=second_method'`,
-          note: 'an asynchronous one: 202, and Location names its job',
+          note: 'an asynchronous call: 202, with its job in Location',
         },
         { command: `curl -s '${url}/v1/jobs?limit=3'` },
-        { command: `curl -sN ${url}/v1/jobs/${job}/events`, note: "a job's changes as they happen, to its end" },
+        { command: `curl -sN ${url}/v1/jobs/${job}/events`, note: "a job's changes as they happen, until it ends" },
       ],
     },
     {
@@ -44,17 +44,17 @@ export function demoCommands(url: string, job: string): DemoSection[] {
       commands: [
         { command: `${passthru}node list` },
         { command: `${passthru}node passthru list rf-1` },
-        { command: `${passthru}node passthru call rf-2 eject_vmedia --watch`, note: 'follows the job to its end' },
+        { command: `${passthru}node passthru call rf-2 eject_vmedia --watch`, note: 'follows the job until it ends' },
         { command: `${passthru}node passthru call fake-1 second_method --arg bar=kazoo --watch` },
         {
           command: `${passthru}node passthru call locked-1 get_all_subscriptions --lock-wait 0`,
-          note: 'refused: who holds the node',
+          note: 'refused, with the holder of the node',
         },
         { command: `${passthru}job list` },
       ],
     },
     {
-      title: 'gRPC and Connect, from one contract (proto/)',
+      title: 'gRPC and Connect, by the same contract (proto/)',
       commands: [
         { command: `grpcurl -plaintext ${url.replace('http://', '')} list` },
         {

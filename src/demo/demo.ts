@@ -7,19 +7,20 @@ import { type Fleet, startFleet } from '../sim/index.ts';
 import { type DemoSection, demoCommands } from './commands.ts';
 import { type DemoNode, enrolDemoNodes, startDemoJob } from './nodes.ts';
 
-/** How many simulated BMCs. */
+// The demo: a service with simulated BMCs.
+/** The number of simulated BMCs. */
 const BMCS = 3;
 
-/** What the demo sets, unless the environment sets it otherwise. */
+/** The settings of the demo, which the environment can override. */
 const SETTINGS = {
-  // Nothing is left behind, and every start is the same.
+  // Leaves nothing behind, and starts the same every time.
   PASSTHRU_STORE: 'sqlite::memory:',
   PASSTHRU_LOG_LEVEL: 'warn',
   // Long enough to watch a job.
   PASSTHRU_FAKE_VENDOR_DELAY: '3s',
-  // Its BMCs are on loopback, and so is who may listen for their events.
+  // The BMCs and the listeners for their events are on loopback.
   PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8,::1',
-  // The node whose BMC is not there says so at once.
+  // Calls to the unreachable BMC fail at once.
   PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: '1',
 };
 
@@ -36,7 +37,7 @@ try {
 } catch (error) {
   if (!(error instanceof PassthruError || error instanceof ConfigError)) throw error;
   console.error(`The demo cannot start: ${error.message}`);
-  console.error('Another address: PASSTHRU_LISTEN=127.0.0.1:7000 npm run demo');
+  console.error('To use another address: PASSTHRU_LISTEN=127.0.0.1:7000 npm run demo');
   process.exitCode = 1;
   await stop();
 }
@@ -44,18 +45,18 @@ try {
 async function stop(): Promise<void> {
   await service?.close();
   await fleet?.close();
-  // A second Ctrl-C finds no handler and ends the process.
+  // A second Ctrl-C ends the process, since `once` removed the handler.
 }
 
 function describe(url: string, nodes: readonly DemoNode[], sections: readonly DemoSection[]): string {
   const lines = [
     `listening on ${url}`,
     '',
-    `The service runs, with ${BMCS} simulated BMCs. It forgets everything when it stops (Ctrl-C). Its nodes:`,
+    `The service is running with ${BMCS} simulated BMCs. Ctrl-C stops it; nothing is kept. Its nodes:`,
     '',
     ...nodes.map(({ uuid, name, about }) => `    ${name.padEnd(8)}  ${uuid}  ${about}`),
     '',
-    'Try, in another terminal and this folder:',
+    'Try these commands in another terminal, in this directory:',
   ];
   for (const { title, commands } of sections) {
     lines.push('', `  ${title}`);
@@ -64,6 +65,6 @@ function describe(url: string, nodes: readonly DemoNode[], sections: readonly De
       lines.push(`    ${command}`);
     }
   }
-  lines.push('', `Ready: GET ${url}/healthz answers 200. README.md and docs/ tell the rest.`);
+  lines.push('', `Ready: GET ${url}/healthz returns 200. See README.md and docs/ for more.`);
   return lines.join('\n');
 }

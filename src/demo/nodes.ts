@@ -8,11 +8,11 @@ const CALLER = { name: 'demo', role: 'admin' } as const;
 export interface DemoNode {
   uuid: string;
   name: string;
-  /** What it is there to show. */
+  /** What it demonstrates. */
   about: string;
 }
 
-/** Enrols a node on each of the simulated BMCs, and some that show what else there is. */
+/** Enrols a node for each simulated BMC, and nodes that demonstrate other cases. */
 export async function enrolDemoNodes(core: Core, fleet: Fleet): Promise<DemoNode[]> {
   const nodes: (DemoNode & { driver: string; address?: string })[] = [
     ...fleet.bmcs.map(({ url }, index) => ({
@@ -25,7 +25,7 @@ export async function enrolDemoNodes(core: Core, fleet: Fleet): Promise<DemoNode
     {
       uuid: '22222222-2222-4222-8222-222222222222',
       name: 'fake-1',
-      about: 'fake-hardware: its methods only wait',
+      about: 'fake-hardware, whose methods only wait',
       driver: 'fake-hardware',
     },
     {
@@ -35,11 +35,11 @@ export async function enrolDemoNodes(core: Core, fleet: Fleet): Promise<DemoNode
       driver: 'redfish',
       address: fleet.bmcs[0]!.url,
     },
-    // The discard port: nothing listens there.
+    // The discard port, where nothing listens.
     {
       uuid: '33333333-3333-4333-8333-333333333333',
       name: 'down-1',
-      about: 'redfish, on a BMC that is not there',
+      about: 'redfish, with an unreachable BMC',
       driver: 'redfish',
       address: 'http://127.0.0.1:9',
     },
@@ -53,7 +53,7 @@ export async function enrolDemoNodes(core: Core, fleet: Fleet): Promise<DemoNode
   return nodes;
 }
 
-/** Starts an asynchronous call, so that there is a job to look at, and answers its id. */
+/** Starts an asynchronous call, so that there is a job to show; returns its ID. */
 export async function startDemoJob(core: Core): Promise<string> {
   const outcome = await core.callNodeMethod({
     node: 'fake-1',
@@ -70,7 +70,7 @@ export async function startDemoJob(core: Core): Promise<string> {
   return outcome.job.id;
 }
 
-/** The account that the simulated BMCs have. */
+/** Returns the driver_info for a simulated BMC, with its account. */
 function bmcAccess(address: string): JsonObject {
   return {
     redfish_address: address,

@@ -160,12 +160,12 @@ test("a context's certificate and authorities are used, over gRPC and over REST"
 });
 
 test.each([
-  [['context', 'use', 'nope'], 'there is no context nope'],
-  [['--context', 'nope', 'node', 'list'], 'there is no context nope'],
-  [['context', 'set', 'new'], '--server: a new context needs it'],
-  [['context', 'set', 'new', '--server', 'bmc'], '"bmc" is no http:// or https:// URL'],
-  [['--server', 'http://127.0.0.1:1', '--context', 'site', 'node', 'list'], 'give one of them'],
-  [['--token', 'two words', 'node', 'list'], '--token: it is no token'],
+  [['context', 'use', 'nope'], 'unknown context nope'],
+  [['--context', 'nope', 'node', 'list'], 'unknown context nope'],
+  [['context', 'set', 'new'], '--server: required for a new context'],
+  [['context', 'set', 'new', '--server', 'bmc'], '"bmc" is not an http:// or https:// URL'],
+  [['--server', 'http://127.0.0.1:1', '--context', 'site', 'node', 'list'], 'only one of them is allowed'],
+  [['--token', 'two words', 'node', 'list'], '--token: not a token'],
   [['--token', '@/does/not/exist', 'node', 'list'], '/does/not/exist cannot be read: ENOENT'],
 ])('%j is wrong usage', async (args, message) => {
   expect(await run(args)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });

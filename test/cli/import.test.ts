@@ -71,13 +71,13 @@ describe('from the answers of a recorded Ironic', () => {
   test('every page is read; what is served here is enrolled as it was, and what is not is told', async () => {
     const { status, stderr, rows } = await runImport('--secrets', secrets);
     expect(status).toBe(1);
-    expect(stderr).toBe('error: 2 of 11 nodes are not enrolled as in Ironic\n');
+    expect(stderr).toBe('error: 2 of 11 nodes are not enrolled as they are in Ironic\n');
     expect(rows).toMatchObject({
       'rf-1': ['enrolled', ''],
       'ipmi-1': ['enrolled', ''],
       'locked-1': ['enrolled', 'held by conductor-b.example until "passthru node unlock"'],
-      'ilo-1': ['left', 'the driver ilo is not served here'],
-      'odd-1': ['left', 'the vendor interface of-a-vendor of redfish is not served here'],
+      'ilo-1': ['skipped', 'unknown driver ilo'],
+      'odd-1': ['skipped', 'unknown vendor interface of-a-vendor of redfish'],
     });
 
     expect(await rest(`/v1/nodes/${RF_1}`)).toMatchObject({
@@ -102,15 +102,15 @@ describe('from the answers of a recorded Ironic', () => {
     const other = JSON.parse((await run(...here, '--name', 'fake-1', '-f', 'json')).stdout).uuid;
     const { rows } = await runImport('--secrets', secrets);
     expect(rows['rf-1']).toEqual([
-      'left',
-      'is here already; not as in Ironic: name, driver, vendor_interface, driver_info.redfish_address, driver_info.redfish_system_id, driver_info.redfish_username',
+      'skipped',
+      'already enrolled; differs from Ironic in name, driver, vendor_interface, driver_info.redfish_address, driver_info.redfish_system_id, driver_info.redfish_username',
     ]);
-    expect(rows['fake-1']).toEqual(['left', `its name is that of ${other} here`]);
+    expect(rows['fake-1']).toEqual(['skipped', `its name is already used by node ${other}`]);
     expect(await show('renamed')).toMatchObject({ driver: 'fake-hardware', description: 'mine' });
     expect(await show('fake-1')).toMatchObject({ uuid: other });
     // And again: nothing is enrolled twice.
     const again = await runImport('--secrets', secrets);
-    expect(new Set(Object.values(again.rows).map(([action]) => action))).toEqual(new Set(['left']));
+    expect(new Set(Object.values(again.rows).map(([action]) => action))).toEqual(new Set(['skipped']));
   });
 
   test('--dry-run shows what would be enrolled, and what would be asked for, and changes nothing', async () => {
@@ -119,12 +119,12 @@ describe('from the answers of a recorded Ironic', () => {
       'rf-1': [
         'enrol',
         expect.stringMatching(
-          /^with driver_info\.redfish_address, .*driver_info\.redfish_password, vendor_interface.*; asks for redfish_password$/,
+          /^with driver_info\.redfish_address, .*driver_info\.redfish_password, vendor_interface.*; prompts for redfish_password$/,
         ),
       ],
       'fake-1': ['enrol', expect.stringMatching(/owner, maintenance$/)],
       'locked-1': ['enrol', expect.stringContaining('held by conductor-b.example')],
-      'ilo-1': ['left', 'the driver ilo is not served here'],
+      'ilo-1': ['skipped', 'unknown driver ilo'],
     });
     expect(stdout).not.toContain('******');
     const withSecrets = await runImport('--dry-run', '--secrets', secrets);
@@ -135,7 +135,7 @@ describe('from the answers of a recorded Ironic', () => {
   test('without its secret, and without a terminal to ask at, a node is left and the secret named', async () => {
     const { status, rows } = await runImport();
     expect(status).toBe(1);
-    expect(rows['rf-1']).toEqual(['left', 'redfish_password is wanted: --secrets names a file']);
+    expect(rows['rf-1']).toEqual(['skipped', 'missing redfish_password; provide it with --secrets FILE']);
     expect(rows['noaddr-1']).toEqual(['enrolled', '']);
     expect(await run('node', 'show', 'rf-1')).toMatchObject({ status: 3 });
   });
@@ -167,16 +167,16 @@ describe('from the answers of a recorded Ironic', () => {
     );
     expect(status).toBe(1);
     expect(shown).toMatch(/\| rf-1 +\| redfish +\| enrolled/);
-    expect(shown).toMatch(/\| cli-1 +\| redfish +\| left +\| redfish_password is wanted/);
+    expect(shown).toMatch(/\| cli-1 +\| redfish +\| skipped +\| missing redfish_password/);
     expect(shown).not.toContain('typed-word');
   });
 });
 
 describe('what goes wrong', () => {
   test.each([
-    ['{ rf-1: { redfish_password: 0123 } }', 'rf-1: redfish_password: it is no text; put it in quotes'],
-    ['[a]', 'it is a map of nodes'],
-    ['{ rf-1: secret-word }', 'rf-1: it is a map of keys and texts'],
+    ['{ rf-1: { redfish_password: 0123 } }', 'rf-1: redfish_password: not a string; put it in quotes'],
+    ['[a]', 'must be a mapping of nodes to secrets'],
+    ['{ rf-1: secret-word }', 'rf-1: must be a mapping of keys to strings'],
   ])('a secrets file of %j is wrong usage, and is not repeated', async (text, message) => {
     const file = join(directory, 'bad.yaml');
     writeFileSync(file, text);
@@ -188,13 +188,13 @@ describe('what goes wrong', () => {
   test('an Ironic that is not there is 5, one that is none is told', async () => {
     expect(await run('import', '--from', 'http://127.0.0.1:1')).toMatchObject({
       status: 5,
-      stderr: 'error: cannot reach http://127.0.0.1:1: the connection was refused\n',
+      stderr: 'error: cannot reach http://127.0.0.1:1: connection refused\n',
     });
     expect(await run('import', '--from', `${ironic.url}/elsewhere`)).toMatchObject({ status: 3 });
     const none = await startIronic([{ name: 'no uuid' }]);
     expect(await run('import', '--from', none.url)).toMatchObject({
       status: 1,
-      stderr: `error: ${none.url} does not list nodes as Ironic does\n`,
+      stderr: `error: ${none.url} did not return a list of nodes; is this the URL of an Ironic?\n`,
     });
     await none.close();
   });
@@ -211,7 +211,7 @@ describe('what goes wrong', () => {
       PASSTHRU_USER: 'otto',
       PASSTHRU_PASSWORD: passwordOf('otto'),
     });
-    expect([status, stdout]).toEqual([1, expect.stringMatching(/rf-1 redfish failed .* answered 403: .*admin/)]);
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/rf-1 redfish failed .* responded 403: .*admin/)]);
     await guarded.stop();
   });
 });

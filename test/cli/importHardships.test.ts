@@ -54,7 +54,7 @@ test('over a thousand nodes come in pages; a second run finds them here and chan
   const list = async () => (await passthru(['node', 'list', '--long'], { PASSTHRU_SERVER: target.url })).stdout;
   const before = await list();
   const second = await run(['--from', ironic.url, '-f', 'value', '-c', 'Action', '-c', 'Details']);
-  expect(new Set(second.stdout.trimEnd().split('\n'))).toEqual(new Set(['left is here already']));
+  expect(new Set(second.stdout.trimEnd().split('\n'))).toEqual(new Set(['skipped already enrolled']));
   expect([second.status, await list()]).toEqual([0, before]);
 });
 
@@ -83,7 +83,7 @@ test('an Ironic that fails before its last page: nothing is enrolled, and what i
   expect(await run(['--from', ironic.url])).toEqual({
     status: 1,
     stdout: '',
-    stderr: `error: ${ironic.url} answered 500: out of connections\n`,
+    stderr: `error: ${ironic.url} responded 500: out of connections\n`,
   });
   const { stdout } = await passthru(['node', 'list', '-f', 'value'], { PASSTHRU_SERVER: target.url });
   expect(stdout).toBe('');
@@ -112,7 +112,7 @@ test('a node that is here otherwise than in Ironic is told with what differs', a
   await passthru(['node', 'set', 'n-0', '--driver-info', 'port=2', '--driver-info', 'own=x'], at);
   expect(await run(['--from', ironic.url, '-f', 'value', '-c', 'Details'])).toEqual({
     status: 0,
-    stdout: 'is here already; not as in Ironic: reservation, driver_info.port, driver_info.own\n',
+    stdout: 'already enrolled; differs from Ironic in reservation, driver_info.port, driver_info.own\n',
     stderr: '',
   });
 });
@@ -133,17 +133,17 @@ test('an Ironic over TLS with HTTP Basic: --os-cacert names its authority, OS_US
     expect(await run(['--from', source.url], user)).toEqual({
       status: 5,
       stdout: '',
-      stderr: `error: cannot reach ${source.url}: its certificate is not trusted; --os-cacert, or NODE_EXTRA_CA_CERTS, names more authorities\n`,
+      stderr: `error: cannot reach ${source.url}: its certificate is not trusted; use --os-cacert or NODE_EXTRA_CA_CERTS to trust its CA\n`,
     });
     expect(await run(['--from', source.url, '--os-cacert', ca], user)).toMatchObject({ status: 0, stderr: '' });
     expect(await run(['--from', source.url], { ...user, OS_CACERT: ca })).toMatchObject({ status: 0, stderr: '' });
     expect(await run(['--from', source.url, '--os-cacert', ca])).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/answered 401: .*\n {2}--os-token, or --os-username/),
+      stderr: expect.stringMatching(/responded 401: .*\n {2}Give credentials by --os-token, or --os-username/),
     });
     expect(await run(['--from', source.url, '--os-cacert', join(directory, 'users')], user)).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('users holds no certificate in PEM'),
+      stderr: expect.stringContaining('users contains no PEM certificate'),
     });
   } finally {
     await source.stop();

@@ -70,7 +70,8 @@ describe('a job', () => {
       const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];
       const { status, shown } = await onTerminal(args, at, [[/50% half/, '\x03']]);
       expect(status).toBe(130);
-      const [, id] = /stopped watching; the job goes on\.\s+passthru job watch (\S+) +follows it/.exec(shown) ?? [];
+      const [, id] =
+        /stopped watching; the job is still running\.\s+Follow it: +passthru job watch (\S+)/.exec(shown) ?? [];
       expect(await output('job', 'show', id!, '-f', 'value', '-c', 'state')).toBe('running\n');
       await output('job', 'cancel', id!);
     },
@@ -116,7 +117,7 @@ describe('a job', () => {
     expect(await watch.ended).toMatchObject({
       status: 130,
       stderr: expect.stringMatching(
-        new RegExp(`stopped watching; the job goes on\\.[\\s\\S]*passthru job cancel ${id}`),
+        new RegExp(`stopped watching; the job is still running\\.[\\s\\S]*passthru job cancel ${id}`),
       ),
     });
     const list = JSON.parse(await output('job', 'list', '--state', 'running', '--node', 'bench-1', '-f', 'json'));

@@ -81,7 +81,7 @@ describe('lists and records', () => {
   test('a column that is not there is refused with those that are', async () => {
     expect(await run('node', 'list', '-c', 'Colour')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('there is no column Colour; columns: UUID, Name, Instance UUID'),
+      stderr: expect.stringContaining('unknown column Colour; columns: UUID, Name, Instance UUID'),
     });
   });
 
@@ -123,6 +123,6 @@ test(
       join(ROOT, 'src/main.js'),
       '--version',
     ]).ended;
-    expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: standard output cannot be written: ENOSPC\n' });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: 'error: cannot write to standard output: ENOSPC\n' });
   },
 );

@@ -74,9 +74,9 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
   });
 
   test.each([
-    [['--user', 'anna'], 'there is no password for anna: set --password-file or PASSTHRU_PASSWORD'],
-    [['--user', 'anna', '--token', 't'], '--token and --user: one of them says who calls'],
-    [['--cert-file', 'a'], '--cert-file and --key-file: neither does without the other'],
+    [['--user', 'anna'], 'no password for user anna; set --password-file or PASSTHRU_PASSWORD'],
+    [['--user', 'anna', '--token', 't'], '--token and --user: only one of them is allowed'],
+    [['--cert-file', 'a'], '--cert-file and --key-file: both are required'],
     [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: ENOENT'],
   ])('%j is wrong usage', async (options, message) => {
     expect(await passthru([...options, ...list])).toEqual({ status: 2, stdout: '', stderr: `error: ${message}\n` });

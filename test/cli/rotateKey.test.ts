@@ -39,7 +39,7 @@ async function withService(settings: NodeJS.ProcessEnv, work: (url: string) => P
 async function generateKey(): Promise<string> {
   const { status, stdout, stderr } = await passthru(['generate-key']);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).toMatch(/^# [0-9a-f]{16}, made \d{4}-\d\d-\d\d\n[A-Za-z0-9+/]{43}=\n$/);
+  expect(stdout).toMatch(/^# [0-9a-f]{16}, created \d{4}-\d\d-\d\d\n[A-Za-z0-9+/]{43}=\n$/);
   return stdout;
 }
 
@@ -63,18 +63,20 @@ test('a store is encrypted, its key rotated and the old one dropped, as docs/sec
   writeFileSync(keyFile, first);
   expect(await passthru(['rotate-key'], environment)).toEqual({
     status: 0,
-    stdout: `Nodes encrypted anew: 1. All secrets are encrypted with the key ${id(first)}.\n`,
+    stdout: `Nodes re-encrypted: 1. All secrets are encrypted with key ${id(first)}.\n`,
     stderr: '',
   });
   expect(isInFiles()).toBe(false);
 
   const second = await generateKey();
   appendFileSync(keyFile, second);
-  expect(await passthru(['rotate-key'], environment)).toMatchObject({ stdout: expect.stringMatching(/anew: 0\./) });
+  expect(await passthru(['rotate-key'], environment)).toMatchObject({
+    stdout: expect.stringMatching(/re-encrypted: 0\./),
+  });
   writeFileSync(keyFile, second + first);
   expect(await passthru(['rotate-key'], environment)).toMatchObject({
     status: 0,
-    stdout: `Nodes encrypted anew: 1. All secrets are encrypted with the key ${id(second)}. The others (${id(first)}) encrypt nothing any more.\n`,
+    stdout: `Nodes re-encrypted: 1. All secrets are encrypted with key ${id(second)}. The other keys (${id(first)}) are no longer in use.\n`,
   });
   writeFileSync(keyFile, second);
   const quiet = await withService(environment, async (url) => {
@@ -92,7 +94,7 @@ test('a store is encrypted, its key rotated and the old one dropped, as docs/sec
       status: 1,
       stdout: '',
       stderr: expect.stringContaining(
-        `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with the key ${id(second)}, and the keys given are ${id(first)}; add that key`,
+        `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with key ${id(second)}, and the keys given are ${id(first)}; add that key`,
       ),
     });
   }

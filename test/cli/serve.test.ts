@@ -196,7 +196,7 @@ describe('on an older Node', () => {
     const main = join(ROOT, 'src', 'main.js');
     const { status, stdout, stderr } = await start(process.execPath, ['--import', older, main, 'serve']).ended;
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(stderr).toMatch(/^passthru needs Node\.js 24 or newer; this is 20\.20\.2 \(.+\)\n$/);
+    expect(stderr).toMatch(/^passthru requires Node\.js 24 or newer; this is 20\.20\.2 \(.+\)\n$/);
   });
 
   test('the entry imports nothing before it has looked', () => {

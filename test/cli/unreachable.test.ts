@@ -11,8 +11,8 @@ import { type Ended, passthru, type Served, serve } from './run.ts';
 // Each command is a process of its own, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const ANOTHER = 'Is the service running? --server, PASSTHRU_SERVER or a context names another.';
-const UNTRUSTED = 'its certificate is not trusted; --ca-file, or NODE_EXTRA_CA_CERTS, names more authorities';
+const ANOTHER = 'Is the service running? Set its address by --server, PASSTHRU_SERVER or a context.';
+const UNTRUSTED = 'its certificate is not trusted; use --ca-file or NODE_EXTRA_CA_CERTS to trust its CA';
 
 const directory = mkdtempSync(join(tmpdir(), 'passthru-unreachable-'));
 const file = (name: string, text: string) => {
@@ -63,7 +63,7 @@ describe.each(COMMANDS)('%s %s', (...command) => {
 
   test('a service that is not there is 5, with the address and what to do', async () => {
     const url = 'http://127.0.0.1:1';
-    expect(await run(command, url)).toEqual(unreachable(url, `the connection was refused. ${ANOTHER}`));
+    expect(await run(command, url)).toEqual(unreachable(url, `connection refused. ${ANOTHER}`));
   });
 
   test('a certificate that is not trusted is 5, and the option that helps is named', async () => {
@@ -72,15 +72,15 @@ describe.each(COMMANDS)('%s %s', (...command) => {
 
   test('a certificate for another name is 5', async () => {
     const ended = await run(command, misnamed.url, '--ca-file', ca);
-    expect(ended).toEqual(unreachable(misnamed.url, 'its certificate is for another name'));
+    expect(ended).toEqual(unreachable(misnamed.url, 'its certificate is for a different name'));
   });
 
   test('http:// to a service of https:// is 5 and told, and the other way round', async () => {
     const url = guarded.url.replace('https', 'http');
-    const cut = `the connection was cut; https:// may be meant. ${ANOTHER}`;
+    const cut = `connection closed by the server; try https://. ${ANOTHER}`;
     expect(await run(command, url)).toEqual(unreachable(url, cut));
     const over = clear.url.replace('http', 'https');
-    expect(await run(command, over)).toEqual(unreachable(over, 'it does not speak TLS; http:// may be meant'));
+    expect(await run(command, over)).toEqual(unreachable(over, 'the server does not use TLS; try http://'));
   });
 
   test('who is not known, or by a wrong password, is 1 and told what says who calls', async () => {
@@ -88,7 +88,7 @@ describe.each(COMMANDS)('%s %s', (...command) => {
     const told = {
       status: 1,
       stdout: '',
-      stderr: expect.stringMatching(/\n {2}--token, --user with PASSTHRU_PASSWORD/),
+      stderr: expect.stringMatching(/\n {2}Give credentials by --token, --user with PASSTHRU_PASSWORD/),
     };
     expect(await run(command, guarded.url, ...options)).toEqual(told);
     const wrong = file('wrong', 'not-this-one');
@@ -107,14 +107,14 @@ test('--ca-file or PASSTHRU_CA_FILE names the authority of the service', async (
   expect(await passthru(words, { PASSTHRU_CA_FILE: ca })).toEqual(done);
   expect(await passthru(['--ca-file', password, ...words])).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/^error: --ca-file: .*password holds no certificate in PEM/),
+    stderr: expect.stringMatching(/^error: --ca-file: .*password contains no PEM certificate/),
   });
 });
 
 test('a URL that is none is wrong usage; one that ends as Ironic has it will do', async () => {
   expect(await run(['node', 'list'], 'bmc-1')).toMatchObject({
     status: 2,
-    stderr: 'error: --server: "bmc-1" is no http:// or https:// URL, such as https://host.example:6385\n',
+    stderr: 'error: --server: "bmc-1" is not an http:// or https:// URL such as https://host.example:6385\n',
   });
   expect(await run(['node', 'list', '-f', 'json'], `${clear.url}/v1/`)).toEqual({
     status: 0,
@@ -128,7 +128,7 @@ test('a place where the service is not is 5, and the command ends', async () => 
   for (const url of [`${clear.url}/elsewhere`, `${clear.url}/v1/nodes`]) {
     expect(await run(['node', 'list'], url)).toMatchObject({
       status: 5,
-      stderr: expect.stringContaining(`${url} is not where the service is (HTTP 404)`),
+      stderr: expect.stringContaining(`${url} is not the address of a passthru service (HTTP 404)`),
     });
   }
   const other = createServer((_request, response) => response.end('<html>'));

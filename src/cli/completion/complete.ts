@@ -3,44 +3,44 @@ import { isJsonObject, type Json } from '../../core/json.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import { readContexts } from '../contextFile.ts';
 
-/** What a word could be, and a line about it. */
+/** A candidate for a word, with a description. */
 interface Candidate {
   value: string;
   about: string;
 }
 
-/** The words before the one that is completed, understood as far as they go. */
+/** The parsed words before the one to complete. */
 interface Typed {
   command: Command;
   /** The command's arguments so far. */
   operands: string[];
-  /** The option whose value is completed; null when it is none's. */
+  /** The option whose value is completed; null when it is not a value. */
   pending: Option | null;
 }
 
-/** How long the service may take, in milliseconds: somebody waits with a finger on the key. */
+/** Timeout of the service in ms: a person waits for the completion. */
 const TIMEOUT = 2000;
 
-/** The most nodes and jobs that are offered. */
-const MOST = 1000;
+/** Maximum number of nodes and drivers offered. */
+const MAX_CANDIDATES = 1000;
 
 /**
- * Prints what the last of `words` could be, a line each: the word, a tab, and what it is. Prints nothing, and says nothing,
- * when that cannot be found out. Answers the exit status.
+ * Prints the candidates for the last of `words`, one per line: the word, a tab, its description. Prints nothing when they
+ * cannot be determined. Returns the exit status.
  */
 export async function complete(program: Command, words: readonly string[]): Promise<number> {
   const last = words.at(-1) ?? '';
-  const typed = understand(program, words.slice(0, -1));
+  const typed = parseWords(program, words.slice(0, -1));
   const candidates = await candidatesOf(typed, last).catch(() => []);
   const lines = candidates
     .filter(({ value }) => value.startsWith(last))
-    // What others named cannot write to the terminal or break the lines.
+    // Names given by others must not control the terminal or break lines.
     .map(({ value, about }) => `${value}\t${about}`.replace(/[^\t\P{Cc}]/gu, ' '));
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
   return 0;
 }
 
-function understand(program: Command, words: readonly string[]): Typed {
+function parseWords(program: Command, words: readonly string[]): Typed {
   for (const option of program.options) {
     const value = option.envVar === undefined ? undefined : process.env[option.envVar];
     if (value) program.setOptionValueWithSource(option.attributeName(), value, 'env');
@@ -64,7 +64,7 @@ function understand(program: Command, words: readonly string[]): Typed {
   return typed;
 }
 
-/** The options that `command` takes: its own, and those of the commands that it is in. */
+/** Returns the options of `command` and of its parents. */
 function optionsOf(command: Command): Option[] {
   return [...command.options, ...(command.parent === null ? [] : optionsOf(command.parent))];
 }
@@ -87,12 +87,12 @@ async function candidatesOf(typed: Typed, last: string): Promise<Candidate[]> {
   return argument.argChoices?.map(plain) ?? valuesOf(argument.name(), typed, last);
 }
 
-/** `node` of `--node <node>`. */
+/** Returns `node` for `--node <node>`. */
 function placeholder(flags: string): string {
   return /[<[]([^\]>.]+)/.exec(flags)?.[1] ?? '';
 }
 
-/** What there is of a kind, which is the name of an argument or of an option's value. */
+/** Returns the values of a kind, named as the argument or the option's value. */
 async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candidate[]> {
   const { command, operands } = typed;
   switch (kind) {
@@ -100,7 +100,7 @@ async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candi
       return nodes(command, last);
     case 'driver':
       return ask(command, async ({ drivers }) => {
-        const { drivers: found } = await drivers.listDrivers({ pageSize: MOST });
+        const { drivers: found } = await drivers.listDrivers({ pageSize: MAX_CANDIDATES });
         return found.map(({ name }) => ({ value: name, about: 'driver' }));
       });
     case 'method':
@@ -125,10 +125,10 @@ async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candi
   }
 }
 
-/** Names, and UUIDs where there is no name or somebody has begun one. */
+/** Returns names, and UUIDs of nodes without a name or when the word begins one. */
 async function nodes(command: Command, last: string): Promise<Candidate[]> {
   return ask(command, async (connection) => {
-    const { nodes: found } = await connection.nodes.listNodes({ pageSize: MOST });
+    const { nodes: found } = await connection.nodes.listNodes({ pageSize: MAX_CANDIDATES });
     return found.flatMap(({ uuid, name, driver }) => {
       const byUuid = name === '' || (last !== '' && uuid.startsWith(last));
       return [
@@ -139,7 +139,7 @@ async function nodes(command: Command, last: string): Promise<Candidate[]> {
   });
 }
 
-/** The methods of the node or driver that was typed. */
+/** Returns the methods of the node or driver in the words. */
 async function methods(command: Command, ident: string | undefined) {
   if (ident === undefined) return [];
   return ask(command, async ({ passthru }) => {
@@ -149,7 +149,7 @@ async function methods(command: Command, ident: string | undefined) {
   });
 }
 
-/** The keys of `--arg`, with their `=`; behind that, the values of a key that has few. */
+/** Returns the keys of `--arg` with `=`, or the values of a key if it has few. */
 async function argumentWords({ command, operands: [ident, method] }: Typed, last: string): Promise<Candidate[]> {
   const known = (await methods(command, ident)).find(({ name }) => name === method);
   const properties = known?.argumentsSchema?.properties;
@@ -165,7 +165,7 @@ async function argumentWords({ command, operands: [ident, method] }: Typed, last
   });
 }
 
-/** The texts that `schema` takes, when it names them. */
+/** Returns the strings that `schema` lists. */
 function fewValues(schema: Json | undefined): string[] {
   if (!isJsonObject(schema)) return [];
   if (schema.type === 'boolean') return ['true', 'false'];

@@ -6,17 +6,15 @@ export const COMPLETE = '__complete';
 /** `passthru completion SHELL`. */
 export function completionCommand(): Command {
   return new Command('completion')
-    .description(
-      "Print a shell's completion script: it completes commands, options, nodes, methods and their arguments",
-    )
-    .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SCRIPTS)))
+    .description("Print a shell's completion script, for commands, options, nodes, methods and their arguments")
+    .addArgument(new Argument('<shell>', 'shell').choices(Object.keys(SCRIPTS)))
     .addHelpText('after', HELP)
     .action((shell: string) => {
       process.stdout.write(SCRIPTS[shell]!);
     });
 }
 
-/** bash splits words at = and : as well; what has no blank between is one word of the command line. */
+/** bash also splits words at = and :, so parts without a blank between them are joined. */
 const BASH = `_passthru() {
   local line=\${COMP_LINE:0:COMP_POINT} words=() word rest candidate before
   for word in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -28,7 +26,7 @@ const BASH = `_passthru() {
     fi
     line=\${rest#"$word"}
   done
-  # What stands in the last word before the part that bash completes.
+  # The part of the last word before the one that bash completes.
   before=\${COMP_WORDS[COMP_CWORD]}
   [[ $before == [=:]* ]] && before=
   before=\${words[\${#words[@]}-1]%"$before"}

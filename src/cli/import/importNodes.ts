@@ -7,7 +7,7 @@ import { addOutputOptions, type OutputOptions, printListing } from '../print/out
 import { requestRest } from '../rest.ts';
 import type { Server } from '../server.ts';
 import { openSecrets, type SecretSource } from './importSecrets.ts';
-import { readTarget, type Target, whyLeft } from './importTarget.ts';
+import { readTarget, skipReason, type Target } from './importTarget.ts';
 import { type IronicNode, maskedPaths, readIronicNodes } from './ironicNodes.ts';
 import { addSourceOptions, openSource } from './ironicSource.ts';
 
@@ -16,29 +16,32 @@ interface ImportOptions extends OutputOptions {
   dryRun?: boolean;
 }
 
-/** What became of a node, or would. */
+/** What happened to a node, or would happen. */
 interface Outcome {
-  action: 'enrol' | 'enrolled' | 'left' | 'failed' | 'not tried';
+  action: 'enrol' | 'enrolled' | 'skipped' | 'failed' | 'not tried';
   details: string;
-  /** True for a node that is not here in the end, or not as it was. */
-  amiss: boolean;
+  /** Whether the node is not enrolled in the end, or not as it is in Ironic. */
+  failed: boolean;
 }
 
 /** `passthru import`. */
 export function importCommand(): Command {
   const command = addSourceOptions(
     new Command('import').description(
-      'Enrol the nodes of a running Ironic. Nodes that are here already are left as they are',
+      'Enrol the nodes of a running Ironic. Nodes that are already enrolled are not changed',
     ),
   )
-    .option('--secrets <file>', 'what Ironic does not tell (******): a YAML file, see below. Else it is asked for')
-    .option('--dry-run', 'show what would be enrolled, and change nothing')
+    .option(
+      '--secrets <file>',
+      'YAML file with the secrets that Ironic masks (******), see below; prompts for missing ones',
+    )
+    .option('--dry-run', 'show what would be enrolled without changing anything')
     .addHelpText('after', HELP);
   return addOutputOptions(command).action(async (options: ImportOptions) => {
     const secrets = openSecrets(options.secrets ?? null);
     const nodes = await readIronicNodes(await openSource(command));
     const outcomes: Outcome[] = [];
-    // What ended it before the last node; what was done until then is told all the same.
+    // The error that ended the import early; the nodes until then are listed all the same.
     let ended: CommandFailure | null = null;
     await withConnection(command, async (connection, server) => {
       const target = await readTarget(connection);
@@ -49,7 +52,7 @@ export function importCommand(): Command {
           );
         } catch (error) {
           ended = toCommandFailure(error, server);
-          outcomes.push({ action: 'failed', details: ended.message.split('\n')[0]!, amiss: true });
+          outcomes.push({ action: 'failed', details: ended.message.split('\n')[0]!, failed: true });
           return;
         }
       }
@@ -61,15 +64,17 @@ export function importCommand(): Command {
     });
     await printListing({ columns, rows }, options);
     if (ended !== null) throw ended;
-    const amiss = outcomes.filter((outcome) => outcome.amiss).length;
-    if (amiss > 0) {
-      const what = options.dryRun ? 'would not be enrolled as they are in Ironic' : 'are not enrolled as in Ironic';
-      throw new CommandFailure(EXIT_STATUS.failed, `${amiss} of ${nodes.length} nodes ${what}`);
+    const failures = outcomes.filter((outcome) => outcome.failed).length;
+    if (failures > 0) {
+      const what = options.dryRun
+        ? 'would not be enrolled as they are in Ironic'
+        : 'are not enrolled as they are in Ironic';
+      throw new CommandFailure(EXIT_STATUS.failed, `${failures} of ${nodes.length} nodes ${what}`);
     }
   });
 }
 
-const NOT_TRIED: Outcome = { action: 'not tried', details: '', amiss: true };
+const NOT_TRIED: Outcome = { action: 'not tried', details: '', failed: true };
 
 interface Work {
   secrets: SecretSource;
@@ -78,14 +83,14 @@ interface Work {
   dryRun: boolean;
 }
 
-/** @throws CommandFailure when the other nodes would fare no better, or somebody has had enough */
+/** @throws CommandFailure when the other nodes would fail too, or on Ctrl-C */
 async function importNode(node: IronicNode, target: Target, work: Work): Promise<Outcome> {
-  const left = whyLeft(node, target);
-  if (left !== null) return { action: 'left', ...left };
+  const reason = skipReason(node, target);
+  if (reason !== null) return { action: 'skipped', ...reason };
   return work.dryRun ? plan(node, work.secrets) : enrol(node, work);
 }
 
-/** What would be enrolled, by its fields; secrets are not shown. */
+/** Describes what would be enrolled by its fields, without secrets. */
 function plan(node: IronicNode, secrets: SecretSource): Outcome {
   const missing = secretKeys(node).filter((key) => secrets.find(node, key) === null);
   const { driver_info: driverInfo = {}, uuid: _u, name: _n, driver: _d, ...others } = node.document;
@@ -97,9 +102,9 @@ function plan(node: IronicNode, secrets: SecretSource): Outcome {
   const details = [
     `with ${fields.join(', ')}`,
     ...(node.reservation === null ? [] : [`held by ${node.reservation}`]),
-    ...(missing.length === 0 ? [] : [`asks for ${missing.join(', ')}`]),
+    ...(missing.length === 0 ? [] : [`prompts for ${missing.join(', ')}`]),
   ];
-  return { action: 'enrol', details: details.join('; '), amiss: false };
+  return { action: 'enrol', details: details.join('; '), failed: false };
 }
 
 async function enrol(node: IronicNode, { secrets, connection: { nodes }, server }: Work): Promise<Outcome> {
@@ -107,26 +112,27 @@ async function enrol(node: IronicNode, { secrets, connection: { nodes }, server 
   const document = structuredClone(node.document);
   for (const path of maskedPaths(document.driver_info ?? null)) {
     const key = path.join('.');
-    const value = await secrets.findOrAsk(node, key);
-    if (value === null) return { action: 'left', details: `${key} is wanted: --secrets names a file`, amiss: true };
+    const value = await secrets.findOrPrompt(node, key);
+    if (value === null)
+      return { action: 'skipped', details: `missing ${key}; provide it with --secrets FILE`, failed: true };
     setMember(document.driver_info as JsonObject, path, value);
   }
   let enrolled = false;
   try {
-    // By REST: it keeps fields that the contract's Node has not.
+    // By REST, which keeps fields that the contract's Node lacks.
     await requestRest(server, 'POST', '/v1/nodes', document);
     enrolled = true;
     if (maintenance) {
       const body: JsonObject = maintenanceReason === null ? {} : { reason: maintenanceReason };
       await requestRest(server, 'PUT', `/v1/nodes/${uuid}/maintenance`, body);
     }
-    if (reservation === null) return { action: 'enrolled', details: '', amiss: false };
+    if (reservation === null) return { action: 'enrolled', details: '', failed: false };
     await nodes.lockNode({ node: uuid, holder: reservation, lockWait: { seconds: 0n, nanos: 0 } });
-    return { action: 'enrolled', details: `held by ${reservation} until "passthru node unlock"`, amiss: false };
+    return { action: 'enrolled', details: `held by ${reservation} until "passthru node unlock"`, failed: false };
   } catch (error) {
     const { status, message } = toCommandFailure(error, server);
     if (status === EXIT_STATUS.unreachable) throw error;
-    return { action: enrolled ? 'enrolled' : 'failed', details: message, amiss: true };
+    return { action: enrolled ? 'enrolled' : 'failed', details: message, failed: true };
   }
 }
 
@@ -134,7 +140,7 @@ function secretKeys({ document }: IronicNode): string[] {
   return maskedPaths(document.driver_info ?? null).map((path) => path.join('.'));
 }
 
-/** Sets what stands at `path`, which is there. */
+/** Sets the existing member at `path`. */
 function setMember(target: JsonObject, path: readonly string[], value: string): void {
   let container = target;
   for (const key of path.slice(0, -1)) container = container[key] as JsonObject;
@@ -142,15 +148,16 @@ function setMember(target: JsonObject, path: readonly string[], value: string): 
 }
 
 const HELP = `
-What Ironic shows as ****** comes from the file of --secrets: by node (UUID or name, or "*" for every other), the keys of
-driver_info and their values. What the file has not is asked for on a terminal; else the node is left.
+Secrets that Ironic shows as ****** are taken from the file of --secrets: for each node (UUID or name, or "*" for all
+others) the keys of driver_info and their values. On a terminal, missing ones are prompted for; otherwise the node is
+skipped.
   rf-7: { redfish_password: "…" }
   "*": { redfish_password: "…" }
 
-A node that Ironic has reserved is held here likewise, until "passthru node unlock". The status is 1 when a node could not
-be enrolled.
+A node that is reserved in Ironic is locked here by the same holder, until "passthru node unlock". The exit status is 1
+when a node could not be enrolled.
 
-Who asks Ironic is said as OpenStack's clients have it, so that an openrc file will do.
+Credentials for Ironic are given as to OpenStack's clients; an openrc file works.
 
 Examples:
   passthru import --from http://ironic.example:6385 --dry-run

@@ -7,21 +7,21 @@ import { CommandFailure, EXIT_STATUS, usageError } from '../exitStatus.ts';
 import { visible } from '../print/output.ts';
 import type { IronicNode } from './ironicNodes.ts';
 
-/** Where the secrets come from that Ironic does not tell. */
+/** The source of secrets that Ironic masks. */
 export interface SecretSource {
-  /** The value for `key` (`redfish_password`, or `a.b` for one further in) of `node`; null when there is none. */
+  /** Returns the value of `key` (`redfish_password`, or `a.b` when nested) for `node`; null when there is none. */
   find(node: IronicNode, key: string): string | null;
-  /** As `find`, and else asks whoever sits at the terminal; null when nobody does, or nothing was typed. */
-  findOrAsk(node: IronicNode, key: string): Promise<string | null>;
+  /** As `find`, but prompts on a terminal; null without a terminal or input. */
+  findOrPrompt(node: IronicNode, key: string): Promise<string | null>;
 }
 
-/** The entry of a secrets file for nodes that have none of their own, or none of that key. */
+/** The entry for nodes, or keys of nodes, without their own. */
 const EVERY_NODE = '*';
 
 /**
- * Secrets from a YAML file, by node (UUID or name, or `*` for every other) and key, and from the terminal.
+ * Opens the secrets of a YAML file, by node (UUID, name, or `*` for all others) and key, and of the terminal.
  * @param file its path; null when there is none
- * @throws CommandFailure when the file cannot be read or is none, without repeating what it holds
+ * @throws CommandFailure when the file is unreadable or invalid; repeats no part of it
  */
 export function openSecrets(file: string | null): SecretSource {
   const entries = file === null ? new Map<string, Map<string, string>>() : readSecrets(file);
@@ -31,7 +31,7 @@ export function openSecrets(file: string | null): SecretSource {
   };
   return {
     find,
-    findOrAsk: async (node, key) => find(node, key) ?? (await ask(`${key} of ${node.name ?? node.uuid}: `)),
+    findOrPrompt: async (node, key) => find(node, key) ?? (await prompt(`${key} of ${node.name ?? node.uuid}: `)),
   };
 }
 
@@ -43,10 +43,10 @@ function readSecrets(file: string): Map<string, Map<string, string>> {
     if (error instanceof ConfigError) throw usageError(`--secrets: ${error.message}`);
     throw error;
   }
-  if (!isJsonObject(value as Json)) throw usageError(`--secrets: ${file}: it is a map of nodes`);
+  if (!isJsonObject(value as Json)) throw usageError(`--secrets: ${file}: must be a mapping of nodes to secrets`);
   return new Map(
     Object.entries(value as Record<string, Json>).map(([node, secrets]) => {
-      if (!isJsonObject(secrets)) throw usageError(`--secrets: ${file}: ${node}: it is a map of keys and texts`);
+      if (!isJsonObject(secrets)) throw usageError(`--secrets: ${file}: ${node}: must be a mapping of keys to strings`);
       return [node, new Map(Object.entries(secrets).map(([key, text]) => [key, checkText(file, node, key, text)]))];
     }),
   );
@@ -54,12 +54,12 @@ function readSecrets(file: string): Map<string, Map<string, string>> {
 
 function checkText(file: string, node: string, key: string, text: Json): string {
   if (typeof text === 'string') return text;
-  // A password of digits would lose its zeros.
-  throw usageError(`--secrets: ${file}: ${node}: ${key}: it is no text; put it in quotes`);
+  // As a number, a password of digits would lose leading zeros.
+  throw usageError(`--secrets: ${file}: ${node}: ${key}: not a string; put it in quotes`);
 }
 
-/** Asks without showing what is typed; null without a terminal, and for nothing typed. */
-function ask(question: string): Promise<string | null> {
+/** Prompts without echo; null without a terminal or input. */
+function prompt(question: string): Promise<string | null> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return Promise.resolve(null);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });

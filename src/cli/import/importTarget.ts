@@ -5,20 +5,20 @@ import { isNodeName, isUuid } from '../../core/node.ts';
 import { type Connection, collectPages } from '../connection.ts';
 import { type IronicNode, maskedPaths } from './ironicNodes.ts';
 
-/** What is here already, and what can be. */
+/** The nodes and drivers of this service. */
 export interface Target {
   byUuid: Map<string, Node>;
-  /** The UUID of the node that has a name. */
+  /** The UUIDs of nodes by name. */
   byName: Map<string, string>;
   /** The vendor interfaces of each driver. */
   drivers: Map<string, readonly string[]>;
 }
 
-/** Why a node is not enrolled. */
-export interface Left {
+/** The reason why a node is not enrolled. */
+export interface SkipReason {
   details: string;
-  /** True unless the node is here already. */
-  amiss: boolean;
+  /** False when the node is enrolled already. */
+  failed: boolean;
 }
 
 export async function readTarget({ nodes, drivers }: Connection): Promise<Target> {
@@ -38,44 +38,44 @@ export async function readTarget({ nodes, drivers }: Connection): Promise<Target
   };
 }
 
-/** Why `node` is left; null when it can be enrolled. */
-export function whyLeft(node: IronicNode, target: Target): Left | null {
+/** Returns why `node` is skipped; null when it can be enrolled. */
+export function skipReason(node: IronicNode, target: Target): SkipReason | null {
   const { uuid, name, driver, vendorInterface } = node;
-  const left = (details: string): Left => ({ details, amiss: true });
-  const here = target.byUuid.get(uuid.toLowerCase());
-  if (here !== undefined) {
-    const differences = differencesOf(node, here);
-    const details = differences.length === 0 ? '' : `; not as in Ironic: ${differences.join(', ')}`;
-    return { details: `is here already${details}`, amiss: false };
+  const skip = (details: string): SkipReason => ({ details, failed: true });
+  const enrolled = target.byUuid.get(uuid.toLowerCase());
+  if (enrolled !== undefined) {
+    const differences = differencesOf(node, enrolled);
+    const details = differences.length === 0 ? '' : `; differs from Ironic in ${differences.join(', ')}`;
+    return { details: `already enrolled${details}`, failed: false };
   }
-  if (!isUuid(uuid)) return left('its UUID is none');
-  if (name !== null && !isNodeName(name)) return left('its name cannot be one here');
+  if (!isUuid(uuid)) return skip('invalid UUID');
+  if (name !== null && !isNodeName(name)) return skip('invalid name');
   const other = name === null ? undefined : target.byName.get(name);
-  if (other !== undefined) return left(`its name is that of ${other} here`);
+  if (other !== undefined) return skip(`its name is already used by node ${other}`);
   const interfaces = target.drivers.get(driver);
-  if (interfaces === undefined) return left(`the driver ${driver} is not served here`);
+  if (interfaces === undefined) return skip(`unknown driver ${driver}`);
   if (vendorInterface !== null && !interfaces.includes(vendorInterface)) {
-    return left(`the vendor interface ${vendorInterface} of ${driver} is not served here`);
+    return skip(`unknown vendor interface ${vendorInterface} of ${driver}`);
   }
   return null;
 }
 
-/** The fields, of those that calls depend on, in which the node that is here is another than `node`. Secrets are not compared. */
-function differencesOf(node: IronicNode, here: Node): string[] {
+/** Returns the fields relevant to calls in which the enrolled node differs from `node`. Secrets are not compared. */
+function differencesOf(node: IronicNode, enrolled: Node): string[] {
   const driverInfo = (node.document.driver_info ?? {}) as JsonObject;
   const masked = new Set(maskedPaths(driverInfo).map(([key]) => key!));
-  const keys = new Set([...Object.keys(driverInfo), ...Object.keys(here.driverInfo ?? {})]);
+  const keys = new Set([...Object.keys(driverInfo), ...Object.keys(enrolled.driverInfo ?? {})]);
   const pairs: [string, Json | undefined, Json | undefined][] = [
-    ['name', node.name, here.name === '' ? null : here.name],
-    ['driver', node.driver, here.driver],
-    ['vendor_interface', node.vendorInterface ?? here.vendorInterface, here.vendorInterface],
-    ['maintenance', node.maintenance, here.maintenance],
-    ['reservation', node.reservation, here.reservation?.holder ?? null],
+    ['name', node.name, enrolled.name === '' ? null : enrolled.name],
+    ['driver', node.driver, enrolled.driver],
+    ['vendor_interface', node.vendorInterface ?? enrolled.vendorInterface, enrolled.vendorInterface],
+    ['maintenance', node.maintenance, enrolled.maintenance],
+    ['reservation', node.reservation, enrolled.reservation?.holder ?? null],
     ...[...keys]
       .filter((key) => !masked.has(key))
       .map((key): [string, Json | undefined, Json | undefined] => {
-        return [`driver_info.${key}`, driverInfo[key], here.driverInfo?.[key] as Json | undefined];
+        return [`driver_info.${key}`, driverInfo[key], enrolled.driverInfo?.[key] as Json | undefined];
       }),
   ];
-  return pairs.filter(([, there, own]) => !isDeepStrictEqual(there, own)).map(([field]) => field);
+  return pairs.filter(([, theirs, ours]) => !isDeepStrictEqual(theirs, ours)).map(([field]) => field);
 }

@@ -4,26 +4,26 @@ import { CommandFailure, EXIT_STATUS } from '../exitStatus.ts';
 import { requestRest } from '../rest.ts';
 import type { Server } from '../server.ts';
 
-/** A node as Ironic tells of it. */
+/** A node as Ironic describes it. */
 export interface IronicNode {
   uuid: string;
   name: string | null;
   driver: string;
   vendorInterface: string | null;
-  /** Who holds it; null when it is free. */
+  /** The holder; null when free. */
   reservation: string | null;
   maintenance: boolean;
   maintenanceReason: string | null;
-  /** What enrols it: the fields that are kept here, those that have a value. Secrets of driver_info are masked. */
+  /** The body that enrols it: the supported fields with a value. Secrets of driver_info are masked. */
   document: JsonObject;
 }
 
-/** The most nodes of a page. */
-const PAGE = 200;
+/** The page size. */
+const PAGE_SIZE = 200;
 
 /**
- * The fields that are kept. What deployment alone reads (`instance_info`, `network_data`, the interfaces that are not
- * served) stays behind; reservation and maintenance are not set with the others.
+ * The fields that are imported. Fields for deployment only (`instance_info`, `network_data`, other interfaces) are not;
+ * reservation and maintenance are set by separate requests.
  */
 const FIELDS = [
   'uuid',
@@ -49,8 +49,8 @@ const FIELDS = [
 ];
 
 /**
- * Every node of the Ironic at `source`, in its order.
- * @throws CommandFailure when it cannot be reached, refuses, or is no Ironic
+ * Reads all nodes of the Ironic at `source`, in its order.
+ * @throws CommandFailure when it is unreachable, refuses the request, or is not an Ironic
  */
 export async function readIronicNodes(source: Server): Promise<IronicNode[]> {
   const found: IronicNode[] = [];
@@ -58,18 +58,18 @@ export async function readIronicNodes(source: Server): Promise<IronicNode[]> {
   for (;;) {
     const last = found.at(-1);
     const marker = last === undefined ? '' : `&marker=${encodeURIComponent(last.uuid)}`;
-    const page = await requestRest(source, 'GET', `/v1/nodes/detail?limit=${PAGE}${marker}`);
-    if (!isJsonObject(page) || !Array.isArray(page.nodes)) throw noIronic(source);
-    // Only what is new: one that is enrolled meanwhile may shift the pages, and a marker that is ignored would never end.
+    const page = await requestRest(source, 'GET', `/v1/nodes/detail?limit=${PAGE_SIZE}${marker}`);
+    if (!isJsonObject(page) || !Array.isArray(page.nodes)) throw notIronic(source);
+    // Only new ones: a node enrolled meanwhile may shift the pages, and an ignored marker would repeat them for ever.
     const nodes = page.nodes.map((document) => readNode(source, document)).filter(({ uuid }) => !seen.has(uuid));
     for (const { uuid } of nodes) seen.add(uuid);
     found.push(...nodes);
-    // The address in `next` is not followed: it is whatever the other side says.
+    // The URL in `next` is not followed, since the server could point it anywhere.
     if (page.next === undefined || nodes.length === 0) return found;
   }
 }
 
-/** The paths of `driverInfo`, as lists of keys, whose values Ironic does not tell. */
+/** Returns the paths, as lists of keys, of the values that Ironic masks. */
 export function maskedPaths(value: Json, path: readonly string[] = []): string[][] {
   if (typeof value === 'string') return value === MASK || value.includes(`${MASK}@`) ? [[...path]] : [];
   if (typeof value !== 'object' || value === null) return [];
@@ -77,9 +77,9 @@ export function maskedPaths(value: Json, path: readonly string[] = []): string[]
 }
 
 function readNode(source: Server, document: Json): IronicNode {
-  if (!isJsonObject(document)) throw noIronic(source);
+  if (!isJsonObject(document)) throw notIronic(source);
   const { uuid, driver } = document;
-  if (typeof uuid !== 'string' || typeof driver !== 'string') throw noIronic(source);
+  if (typeof uuid !== 'string' || typeof driver !== 'string') throw notIronic(source);
   return {
     uuid,
     driver,
@@ -106,6 +106,6 @@ function textOrNull(value: Json | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function noIronic({ url }: Server): CommandFailure {
-  return new CommandFailure(EXIT_STATUS.failed, `${url} does not list nodes as Ironic does`);
+function notIronic({ url }: Server): CommandFailure {
+  return new CommandFailure(EXIT_STATUS.failed, `${url} did not return a list of nodes; is this the URL of an Ironic?`);
 }

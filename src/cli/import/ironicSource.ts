@@ -5,7 +5,7 @@ import { readText } from '../keyValues.ts';
 import { exchangeJson } from '../rest.ts';
 import { basicCredentials, readAuthorities, type Server, serverUrl } from '../server.ts';
 
-/** Where nodes are imported from, and who asks there: the options, and the variables, of OpenStack's clients. */
+/** The Ironic to import from and the credentials for it: the options and variables of OpenStack's clients. */
 export interface SourceOptions {
   from: string;
   osCacert?: string;
@@ -21,34 +21,24 @@ export interface SourceOptions {
 export function addSourceOptions(command: Command): Command {
   const option = (flags: string, about: string, variable: string) => new Option(flags, about).env(variable);
   return command
-    .requiredOption('--from <url>', "Ironic's address")
+    .requiredOption('--from <url>', 'URL of Ironic')
+    .addOption(option('--os-cacert <file>', 'CA bundle for verifying Ironic and Keystone (PEM)', 'OS_CACERT'))
+    .addOption(option('--os-token <token>', 'authentication token, or @FILE', 'OS_TOKEN'))
+    .addOption(option('--os-username <name>', "user of Keystone or of Ironic's HTTP Basic", 'OS_USERNAME'))
+    .addOption(option('--os-password <text>', 'password of the user, or @FILE', 'OS_PASSWORD'))
+    .addOption(option('--os-auth-url <url>', 'URL of Keystone (default: HTTP Basic)', 'OS_AUTH_URL'))
+    .addOption(option('--os-user-domain-name <name>', 'domain of the user', 'OS_USER_DOMAIN_NAME').default('Default'))
     .addOption(
-      option('--os-cacert <file>', "the authorities that Ironic's and Keystone's certificates may be of", 'OS_CACERT'),
-    )
-    .addOption(option('--os-token <token>', 'a token that Ironic takes, or @FILE', 'OS_TOKEN'))
-    .addOption(option('--os-username <name>', "the user, of Keystone or of Ironic's HTTP Basic", 'OS_USERNAME'))
-    .addOption(option('--os-password <text>', 'the password of that user, or @FILE', 'OS_PASSWORD'))
-    .addOption(option('--os-auth-url <url>', 'Keystone; without it the user is one of HTTP Basic', 'OS_AUTH_URL'))
-    .addOption(
-      option('--os-user-domain-name <name>', 'the domain of the user', 'OS_USER_DOMAIN_NAME').default('Default'),
-    )
-    .addOption(
-      option(
-        '--os-project-name <name>',
-        "the project of the token; else Keystone's scope is system",
-        'OS_PROJECT_NAME',
-      ),
+      option('--os-project-name <name>', 'project to scope the token to (default: system scope)', 'OS_PROJECT_NAME'),
     )
     .addOption(
-      option('--os-project-domain-name <name>', 'the domain of the project', 'OS_PROJECT_DOMAIN_NAME').default(
-        'Default',
-      ),
+      option('--os-project-domain-name <name>', 'domain of the project', 'OS_PROJECT_DOMAIN_NAME').default('Default'),
     );
 }
 
 /**
- * The Ironic of `command`, with a token of Keystone's where a user signs on there.
- * @throws CommandFailure when the options are wrong, or Keystone cannot be reached or refuses
+ * Returns the Ironic of `command`, after requesting a token from Keystone if given a user there.
+ * @throws CommandFailure when the options are invalid, or Keystone is unreachable or refuses
  */
 export async function openSource(command: Command): Promise<Server> {
   const options = command.opts<SourceOptions>();
@@ -61,23 +51,23 @@ export async function openSource(command: Command): Promise<Server> {
   }
   if (osUsername === undefined) return source;
 
-  if (options.osPassword === undefined) throw usageError('--os-username: --os-password or OS_PASSWORD is wanted too');
-  // What stands in the environment is the password itself, whatever it begins with.
+  if (options.osPassword === undefined) throw usageError('--os-username: requires --os-password or OS_PASSWORD');
+  // In the environment it is the password itself, even with a leading @.
   const password = given('osPassword') ? readText('--os-password', options.osPassword) : options.osPassword;
   if (osAuthUrl === undefined) return { ...source, headers: { authorization: basicCredentials(osUsername, password) } };
-  // As in openrc files, with `/v3` or without.
+  // openrc files have it with or without `/v3`.
   const keystone = { ...source, url: serverUrl(osAuthUrl, '--os-auth-url').replace(/\/v3$/, '') };
-  return { ...source, headers: { 'x-auth-token': await signOn(keystone, osUsername, password, options) } };
+  return { ...source, headers: { 'x-auth-token': await requestToken(keystone, osUsername, password, options) } };
 }
 
 const ADVICE: Server['advice'] = {
-  authorities: '--os-cacert, or NODE_EXTRA_CA_CERTS,',
-  signOn: '--os-token, or --os-username with OS_PASSWORD, and --os-auth-url for Keystone, say who asks there.',
+  authorities: '--os-cacert or NODE_EXTRA_CA_CERTS',
+  signOn: 'Give credentials by --os-token, or --os-username with OS_PASSWORD (and --os-auth-url for Keystone).',
   address: '',
 };
 
-/** A token of Keystone's Identity API v3 for a user's password (POST /v3/auth/tokens). */
-async function signOn(keystone: Server, name: string, password: string, options: SourceOptions): Promise<string> {
+/** Requests a token of Keystone's Identity API v3 for a password (POST /v3/auth/tokens). */
+async function requestToken(keystone: Server, name: string, password: string, options: SourceOptions): Promise<string> {
   const { osProjectName: project, osUserDomainName, osProjectDomainName } = options;
   const user = { name, domain: { name: osUserDomainName }, password };
   const scope: JsonObject =
@@ -88,10 +78,10 @@ async function signOn(keystone: Server, name: string, password: string, options:
   const { headers } = await exchangeJson(keystone, 'POST', '/v3/auth/tokens?nocatalog', { body });
   const token = headers['x-subject-token'];
   if (typeof token === 'string') return token;
-  throw new CommandFailure(EXIT_STATUS.failed, `${keystone.url} answers no token: is it a Keystone?`);
+  throw new CommandFailure(EXIT_STATUS.failed, `${keystone.url} returned no token; is this the URL of a Keystone?`);
 }
 
 function tokenOf(text: string): string {
   if (/^[\x21-\x7e]+$/.test(text)) return text;
-  throw usageError('--os-token: it is no token: it has blanks, or more than ASCII');
+  throw usageError('--os-token: not a token; it contains blanks or non-ASCII characters');
 }

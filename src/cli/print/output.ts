@@ -4,16 +4,16 @@ import { usageError } from '../exitStatus.ts';
 import { repeatedOption } from '../options.ts';
 import { drawTable } from './table.ts';
 
-/** How a command prints what it found; the OpenStack client's formats. */
+/** The output formats, which are those of the OpenStack client. */
 export type Format = 'table' | 'json' | 'yaml' | 'value';
 
 export interface OutputOptions {
   format: Format;
-  /** Only these columns; all when absent. Case does not matter, and `_` stands for a blank. */
+  /** The columns to show; all when absent. Case-insensitive, with `_` for a blank. */
   column?: string[];
 }
 
-/** A value that people and programs see differently. */
+/** A value with different forms in tables and in JSON. */
 export class Cell {
   readonly text: string;
   readonly json: Json;
@@ -24,23 +24,23 @@ export class Cell {
   }
 }
 
-/** Rows under the names of their columns. */
+/** Rows with named columns. */
 export interface Listing {
   columns: readonly string[];
   rows: readonly (readonly (Json | Cell)[])[];
 }
 
-/** Adds `-f` and `-c` to `command`. Without a default format, a table for a job and JSON for a result. */
+/** Adds `-f` and `-c` to `command`. Without a default format, jobs are tables and results JSON. */
 export function addOutputOptions(command: Command, byDefault: Format | null = 'table'): Command {
-  const how = byDefault === null ? 'how to print; else a result as json, a job as a table' : 'how to print';
+  const how = byDefault === null ? 'output format (default: json for a result, table for a job)' : 'output format';
   const format = new Option('-f, --format <format>', how).choices(['table', 'json', 'yaml', 'value']);
   if (byDefault !== null) format.default(byDefault);
   return command
     .addOption(format)
-    .addOption(repeatedOption('-c, --column <column>', 'print this column only; repeat it for more'));
+    .addOption(repeatedOption('-c, --column <column>', 'show only this column; repeatable'));
 }
 
-/** Prints `listing`: a table, or a list of objects by column. */
+/** Prints `listing` as a table or a list of objects. */
 export async function printListing(listing: Listing, options: OutputOptions): Promise<void> {
   const { columns, rows } = choose(listing, options.column ?? []);
   switch (options.format) {
@@ -62,7 +62,7 @@ export async function printListing(listing: Listing, options: OutputOptions): Pr
   }
 }
 
-/** Prints one record: a table of fields and values, or an object. */
+/** Prints one record as a table of fields and values, or as an object. */
 export async function printRecord(
   record: Readonly<Record<string, Json | Cell>>,
   options: OutputOptions,
@@ -97,21 +97,21 @@ export async function printValue(value: Json, options: OutputOptions): Promise<v
     if (options.format !== 'json' && options.format !== 'yaml') return printRecord(value, options);
     if (options.column !== undefined) return printRecord(value, options);
   } else if (options.column !== undefined) {
-    throw usageError('-c picks from an object; the answer is none');
+    throw usageError('-c requires a result that is an object');
   }
   if (options.format === 'json' || options.format === 'yaml') return printData(value, options.format);
   print(`${cellText(value)}\n`);
 }
 
-/** Text for a terminal: what a BMC or another caller wrote cannot move the cursor or change colours. */
+/** Escapes control characters, so that text of a BMC or another caller cannot control the terminal. */
 export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are matched on purpose
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
 }
 
-/** As the OpenStack client, which is Python, shows a value; objects and lists as JSON. */
+/** Formats a value as the OpenStack client (Python) does; objects and lists as JSON. */
 function cellText(value: Json | Cell): string {
   if (value instanceof Cell) return visible(value.text);
   if (value === null) return 'None';
@@ -124,16 +124,16 @@ function cellJson(value: Json | Cell): Json {
   return value instanceof Cell ? value.json : value;
 }
 
-/** The chosen columns in the listing's own order, as the OpenStack client has it. */
-function choose(listing: Listing, wanted: readonly string[]): Listing {
-  if (wanted.length === 0) return listing;
+/** Selects columns, in the listing's own order as the OpenStack client does. */
+function choose(listing: Listing, selected: readonly string[]): Listing {
+  if (selected.length === 0) return listing;
   const normal = (name: string) => name.trim().toLowerCase().replaceAll(' ', '_');
   const known = new Set(listing.columns.map(normal));
-  const unknown = wanted.filter((name) => !known.has(normal(name)));
+  const unknown = selected.filter((name) => !known.has(normal(name)));
   if (unknown.length > 0) {
-    throw usageError(`there is no column ${unknown.join(', ')}; columns: ${listing.columns.join(', ')}`);
+    throw usageError(`unknown column ${unknown.join(', ')}; columns: ${listing.columns.join(', ')}`);
   }
-  const chosen = new Set(wanted.map(normal));
+  const chosen = new Set(selected.map(normal));
   const keep = listing.columns.map((name) => chosen.has(normal(name)));
   return {
     columns: listing.columns.filter((_, index) => keep[index]),
@@ -141,7 +141,7 @@ function choose(listing: Listing, wanted: readonly string[]): Listing {
   };
 }
 
-/** Characters of a line on the terminal; infinite when the output is none: what is piped is whole. */
+/** Returns the width of the terminal in characters; infinite when the output is not a terminal. */
 function terminalWidth(): number {
   return (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
 }

@@ -1,11 +1,11 @@
-/** A word longer than this is broken where a table is too wide; one that is shorter, such as a UUID, is never. */
-const LONGEST_WORD = 40;
+/** Maximum length of a word that is never broken, such as a UUID. */
+const MAX_WORD = 40;
 
 /**
- * A table as the OpenStack client draws it: `+---+` around and under the heading, a blank on each side of a cell.
- * A cell of several lines takes several lines. Without rows it is one empty line, as there.
- * @param options `right`: which columns are aligned to the right; `width`: the characters that a line has room for, when
- * it is not endless. The widest columns are wrapped to fit, as far as words go into them
+ * Draws a table as the OpenStack client does: `+---+` rules and a blank on each side of a cell. Without rows it is one
+ * empty line, as there.
+ * @param options `right`: the right-aligned columns; `width`: the maximum line length in characters. The widest columns
+ *   are wrapped to fit, down to the length of their longest word
  */
 export function drawTable(
   columns: readonly string[],
@@ -20,12 +20,12 @@ export function drawTable(
   return `${[...lines, rule].join('\n')}\n`;
 }
 
-/** The width of each column of `rows`, in characters. */
+/** Returns the width of each column in characters. */
 function fitColumns(rows: readonly (readonly string[])[], width: number): number[] {
   const columns = rows[0]!.map((_, index) => rows.map((row) => row[index] ?? ''));
   const widths = columns.map((cells) => Math.max(...cells.map(longestLine)));
   const least = columns.map((cells) => Math.max(...cells.map(longestWord)));
-  // What a line has besides: a border before each column and after the last, and two blanks a column.
+  // Each column has a border and two blanks; one more border ends the line.
   let excess = widths.reduce((sum, size) => sum + size + 3, 1) - width;
   while (excess > 0) {
     const loose = widths.map((size, index) => (size > least[index]! ? size : 0));
@@ -46,7 +46,7 @@ function drawRow(row: readonly string[], widths: readonly number[], right: reado
   });
 }
 
-/** `line` in lines of at most `size` characters, broken at blanks where there are some. */
+/** Wraps `line` into lines of at most `size` characters, at blanks where possible. */
 function wrap(line: string, size: number): string[] {
   const lines: string[] = [];
   let rest = [...line];
@@ -64,11 +64,11 @@ function pad(text: string, size: number, right: boolean): string {
   return right ? blanks + text : text + blanks;
 }
 
-/** In characters. */
+/** Returns the length of the longest line in characters. */
 function longestLine(text: string): number {
   return Math.max(...text.split('\n').map((line) => [...line].length));
 }
 
 function longestWord(text: string): number {
-  return Math.min(LONGEST_WORD, Math.max(...text.split(/[ \n]/).map((word) => [...word].length)));
+  return Math.min(MAX_WORD, Math.max(...text.split(/[ \n]/).map((word) => [...word].length)));
 }

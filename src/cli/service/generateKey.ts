@@ -9,7 +9,7 @@ export function generateKeyCommand(): Command {
     .addHelpText('after', HELP)
     .action(() => {
       const key = randomBytes(KEY_BYTES);
-      console.log(`# ${keyIdOf(key)}, made ${new Date().toISOString().slice(0, 10)}`);
+      console.log(`# ${keyIdOf(key)}, created ${new Date().toISOString().slice(0, 10)}`);
       console.log(key.toString('base64'));
     });
 }
@@ -17,4 +17,4 @@ export function generateKeyCommand(): Command {
 const HELP = `
 Examples:
   (umask 077; passthru generate-key > secrets.key)
-  passthru generate-key >> secrets.key     (a further one, for a rotation: see docs/security.md)`;
+  passthru generate-key >> secrets.key     (another key, for a rotation; see docs/security.md)`;

@@ -5,14 +5,14 @@ import { CommandFailure, EXIT_STATUS } from '../exitStatus.ts';
 export function rotateKeyCommand(): Command {
   return new Command('rotate-key')
     .description('Encrypt the secrets of all nodes in the store with the first key of secrets.key_file')
-    .option('--config <file>', 'the configuration of the service, a YAML file')
+    .option('--config <file>', 'configuration file of the service (YAML)')
     .addHelpText('after', HELP)
     .action(async ({ config }: { config?: string }) => {
       console.log(await rotateKey(config ?? null));
     });
 }
 
-/** What was done, in words. */
+/** Rotates the key; returns a summary in words. */
 async function rotateKey(file: string | null): Promise<string> {
   const [{ loadConfig }, { readSecretsCipher }, { openMigrated }, { rotateSecrets }, { createServiceLog }] =
     await Promise.all([
@@ -25,18 +25,18 @@ async function rotateKey(file: string | null): Promise<string> {
   try {
     const config = loadConfig({ file, environment: process.env });
     const cipher = readSecretsCipher(config.secrets);
-    if (cipher.keyId === null) throw failure('secrets.key_file is not set: there is no key to encrypt with');
+    if (cipher.keyId === null) throw failure('secrets.key_file is not set; a key is required');
     const database = await openMigrated(config.store, createServiceLog(config.log_level), cipher);
     try {
       const { changed, left } = await rotateSecrets(database, cipher);
       if (left > 0) {
         throw failure(
-          `Nodes encrypted with the key ${cipher.keyId}: ${changed}. Still with secrets that are not: ${left}, for a running service encrypts with another key. Restart it with this key on the first line, then run this again.`,
+          `Nodes encrypted with key ${cipher.keyId}: ${changed}. Not encrypted with it: ${left}, because a running service uses another key. Restart it with this key as the first one, then run this again.`,
         );
       }
       const others = cipher.keyIds.slice(1);
-      const rest = others.length === 0 ? '' : ` The others (${others.join(', ')}) encrypt nothing any more.`;
-      return `Nodes encrypted anew: ${changed}. All secrets are encrypted with the key ${cipher.keyId}.${rest}`;
+      const rest = others.length === 0 ? '' : ` The other keys (${others.join(', ')}) are no longer in use.`;
+      return `Nodes re-encrypted: ${changed}. All secrets are encrypted with key ${cipher.keyId}.${rest}`;
     } finally {
       await database.close();
     }
@@ -53,8 +53,8 @@ function failure(message: string): CommandFailure {
 }
 
 const HELP = `
-It may be interrupted and run again. On PostgreSQL it runs beside the service, whose replicas must know the new key
-before. An SQLite file is for one process: stop the service first.
+Can be interrupted and run again. With PostgreSQL, run it beside the service, whose replicas must have the new key already.
+With SQLite, stop the service first: the file is for one process.
 
 Examples:
   passthru rotate-key --config passthru.yaml`;
