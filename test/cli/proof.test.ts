@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 const list = ['driver', 'list', '-f', 'value', '-c', 'Active host(s)'];
-const done = { status: 0, stdout: 'test-host\n', stderr: '' };
+const done = { status: 0, stdout: 'localhost\n', stderr: '' };
 
 describe('the client proves who calls', () => {
   test('by a user and a password in a file or the environment', async () => {

@@ -94,7 +94,7 @@ test('a store is encrypted, its key rotated and the old one dropped, as docs/sec
       status: 1,
       stdout: '',
       stderr: expect.stringContaining(
-        `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with key ${id(second)}, and the keys given are ${id(first)}; add that key`,
+        `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with the key ${id(second)}, and the keys given are ${id(first)}; add that key`,
       ),
     });
   }
