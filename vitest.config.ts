@@ -16,17 +16,26 @@ const SLOW = [
   'test/service/**',
   'test/store/postgres/**',
   'test/supplyChain/**',
-  // Model tests, and single files that take more than five seconds.
+  // Model tests, and single files that take more than three seconds: most wait for real timers or connections.
   'test/**/*.{model,property}.test.ts',
   'test/auth/everyRoute.test.ts',
-  'test/core/lateStep.test.ts',
-  'test/core/replicas.test.ts',
+  'test/auth/httpBasic.test.ts',
+  'test/core/{closedStore,hardship,lateStep,replicas}.test.ts',
+  'test/core/jobs/abandonedJobs.test.ts',
   'test/drivers/driver.types.test.ts',
-  'test/redfish/chaos.test.ts',
-  'test/redfish/machines.test.ts',
+  'test/drivers/ipmi.sim.test.ts',
+  'test/http/{listener,stallTimeout,tls}.test.ts',
+  'test/observe/{tracing,tracingLoaded}.test.ts',
+  'test/redfish/{chaos,machines}.test.ts',
+  'test/redfish/login/session.test.ts',
+  'test/redfish/resources/subscriptions.test.ts',
+  'test/redfish/wire/{breaker,delivery}.test.ts',
+  'test/rest/nodes.test.ts',
+  'test/rpc/ways.test.ts',
   'test/secrets/**',
   'test/sim/command.test.ts',
   'test/store/secretsRotation.test.ts',
+  'test/store/sqlite/{plans,sqlite}.test.ts',
 ];
 
 export default defineConfig(({ mode }) => ({
