@@ -131,11 +131,11 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
       const words = ['import', '--from', kept.url, '-f', 'json'];
       const done = await passthru(words, { ...at, ...openrc });
       // It was let in; the node's driver is one of the source's own.
-      const row = { Name: 'of-a-cloud', Action: 'left', Details: 'the driver test is not served here' };
+      const row = { Name: 'of-a-cloud', Action: 'skipped', Details: 'unknown driver test' };
       expect(JSON.parse(done.stdout)).toMatchObject([row]);
       expect(await passthru(words, { ...at, ...openrc, OS_PASSWORD: 'not-this-one' })).toMatchObject({
         status: 1,
-        stderr: expect.stringMatching(/answered 401: [\s\S]*--os-token, or --os-username/),
+        stderr: expect.stringMatching(/responded 401: [\s\S]*--os-token, or --os-username/),
       });
       expect(await passthru(words, { ...at, ...openrc, OS_PROJECT_NAME: 'service' })).toMatchObject({ status: 1 });
       expect(await passthru(words, at)).toMatchObject({ status: 1, stderr: expect.stringContaining('401') });
