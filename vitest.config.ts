@@ -16,7 +16,7 @@ const SLOW = [
   'test/service/**',
   'test/store/postgres/**',
   'test/supplyChain/**',
-  // Model tests, and single files that take more than three seconds: most wait for real timers or connections.
+  // Model tests, and single files that take more than two seconds: most wait for real timers or connections.
   'test/**/*.{model,property}.test.ts',
   'test/auth/everyRoute.test.ts',
   'test/auth/httpBasic.test.ts',
@@ -24,18 +24,19 @@ const SLOW = [
   'test/core/jobs/abandonedJobs.test.ts',
   'test/drivers/driver.types.test.ts',
   'test/drivers/ipmi.sim.test.ts',
-  'test/http/{listener,stallTimeout,tls}.test.ts',
-  'test/observe/{tracing,tracingLoaded}.test.ts',
+  'test/generated.test.ts',
+  'test/http/{connections,http2Abuse,listener,sessionsFreed,stallTimeout,tls}.test.ts',
+  'test/observe/{counters,tracing,tracingLoaded}.test.ts',
   'test/redfish/{chaos,machines}.test.ts',
   'test/redfish/login/session.test.ts',
-  'test/redfish/resources/subscriptions.test.ts',
+  'test/redfish/resources/{ejectMedia,subscriptions,task}.test.ts',
   'test/redfish/wire/{breaker,delivery}.test.ts',
   'test/rest/nodes.test.ts',
   'test/rpc/ways.test.ts',
   'test/secrets/**',
   'test/sim/command.test.ts',
   'test/store/secretsRotation.test.ts',
-  'test/store/sqlite/{plans,sqlite}.test.ts',
+  'test/store/sqlite/{errors,plans,sqlite}.test.ts',
 ];
 
 export default defineConfig(({ mode }) => ({
@@ -43,7 +44,7 @@ export default defineConfig(({ mode }) => ({
     include: ['test/**/*.test.ts'],
     exclude: mode === 'quick' ? SLOW : [],
     // Vitest would leave one processor unused; many tests wait for timers and sockets.
-    maxWorkers: Math.max(2, availableParallelism()),
+    maxWorkers: Math.max(2, availableParallelism()) * (mode === 'quick' ? 2 : 1),
     // Generous: some tests start programs, on machines that are busy with other things.
     testTimeout: 30_000,
     hookTimeout: 60_000,
