@@ -1,33 +1,19 @@
 import { invalidArgument, PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../core/json.ts';
-import type { HttpRequest } from '../http/message.ts';
+import { type HttpRequest, MAX_DROPPED_BYTES } from '../http/message.ts';
 
 /** Maximum size of a body, in bytes. */
-export const MAX_BODY_BYTES = 1024 * 1024;
-
-/**
- * How much of an oversized body is read and dropped, in bytes, so that clients that send everything before reading
- * get their 413. Beyond that the connection is cut.
- */
-const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a request's body to its end, regardless of its Content-Length.
- * Throws `too_large` over 1 MiB, `cancelled` if the client disconnects.
+ * Reads a request's body to its end, regardless of its Content-Length. Throws `too_large` over 1 MiB, `cancelled` if the
+ * client disconnects.
+ * @param keep whether to return the body; otherwise it is discarded
  */
-export function readBody(request: HttpRequest): Promise<Buffer> {
-  return receive(request, true);
-}
-
-/** Reads and discards a request's body. Throws as `readBody`. */
-export async function dropBody(request: HttpRequest): Promise<void> {
-  await receive(request, false);
-}
-
-function receive(request: HttpRequest, keep: boolean): Promise<Buffer> {
+export function readBody(request: HttpRequest, keep = true): Promise<Buffer> {
   // An HTTP/1.1 request with neither header has no body (RFC 9112, 6.3). HTTP/2 signals the end of the stream.
   if (
     request.httpVersionMajor === 1 &&

@@ -5,7 +5,9 @@ import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { NAMES_MINOR } from './apiVersion.ts';
 
 /** The metrics of the service in Prometheus' text format. */
 export interface MetricsPage {
@@ -50,6 +52,21 @@ export type Handler = (exchange: Exchange) => Promise<void> | void;
 export function enter({ access, caller, action, guardedCore }: Exchange): Core {
   access.check(caller, action);
   return guardedCore;
+}
+
+/**
+ * Returns the core, as `enter`, and the node's UUID or name from the path. Before version 1.5 nodes have no names, so
+ * names are not found (recorded: "no version header: node name unknown at 1.1").
+ * @throws kind `invalid_argument` if it can be neither a UUID nor a name, `permission_denied`, `node_not_found`
+ */
+export function enterNode(exchange: Exchange): { core: Core; ident: string } {
+  const ident = exchange.params.ident ?? '';
+  checkNodeIdent(ident);
+  const core = enter(exchange);
+  if (exchange.minor < NAMES_MINOR && !isUuid(ident)) {
+    throw new PassthruError('node_not_found', `Node ${ident} could not be found.`);
+  }
+  return { core, ident };
 }
 
 /** Returns a signal that aborts, with kind `cancelled`, when the client disconnects before the response is complete. */

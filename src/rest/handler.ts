@@ -10,7 +10,7 @@ import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
 import { openScope, REQUEST_ID_HEADER, requestScope } from '../edge/requestScope.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
-import { dropBody, readBody } from './body.ts';
+import { readBody } from './body.ts';
 import { type Exchange, header, type MetricsPage } from './context.ts';
 import { sendFault, sendHttpError } from './fault.ts';
 import { sendEmpty } from './response.ts';
@@ -127,7 +127,7 @@ async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): P
     exchange.caller = identity instanceof Promise ? await identity : identity;
     begin(exchange.caller);
   } catch (refusal) {
-    await dropBody(request);
+    await readBody(request, false);
     throw refusal;
   }
   exchange.body = await readBody(request);

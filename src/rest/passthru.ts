@@ -1,27 +1,27 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Method } from '../core/method.ts';
 import type { HttpRequest } from '../http/message.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
-import { clientSignal, type Exchange, enter, header } from './context.ts';
-import { methodsDocument } from './methodsDocument.ts';
-import { enterNode } from './nodes/nodeParam.ts';
+import { clientSignal, type Exchange, enter, enterNode, header } from './context.ts';
 import { badParameter, parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
+
+/** The documents of lists of methods, the most requested ones. The core keeps a list as long as its hardware type. */
+const methodDocuments = new WeakMap<readonly Method<never>[], string>();
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
 export async function listNodeMethods(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { core, ident } = enterNode(exchange);
-  const methods = await core.listNodeMethods(ident);
-  sendBody(exchange, 200, 'application/json', methodsDocument(methods));
+  sendMethods(exchange, await core.listNodeMethods(ident));
 }
 
 /** GET /v1/drivers/D/vendor_passthru/methods */
 export function listDriverMethods(exchange: Exchange): void {
   readQuery(exchange.rawQuery);
-  const methods = enter(exchange).listDriverMethods(exchange.params.driver ?? '');
-  sendBody(exchange, 200, 'application/json', methodsDocument(methods));
+  sendMethods(exchange, enter(exchange).listDriverMethods(exchange.params.driver ?? ''));
 }
 
 /** Any verb on /v1/nodes/N/vendor_passthru?method=M and /v1/nodes/N/vendor_passthru/M */
@@ -37,6 +37,20 @@ export async function callDriverMethod(exchange: Exchange): Promise<void> {
   const call = readCall(exchange);
   const driver = exchange.params.driver ?? '';
   sendOutcome(exchange, await enter(exchange).callDriverMethod({ ...call, driver }));
+}
+
+function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): void {
+  let document = methodDocuments.get(methods);
+  if (document === undefined) {
+    // Exactly the recorded keys, in the recorded order.
+    const entries = methods.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
+      name,
+      { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
+    ]);
+    document = JSON.stringify(Object.fromEntries(entries));
+    methodDocuments.set(methods, document);
+  }
+  sendBody(exchange, 200, 'application/json', document);
 }
 
 function readCall(exchange: Exchange) {
@@ -76,22 +90,12 @@ function readLockWait(request: HttpRequest): number | null {
   const text = header(request, 'passthru-lock-wait');
   if (text === undefined) return null;
   if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Math.round(Number(text) * 1000);
-  throw badParameter(
-    'Passthru-Lock-Wait',
-    'must be a number of seconds, such as 0, 2.5 or 30',
-    'The header Passthru-Lock-Wait must be a number of seconds, such as 0, 2.5 or 30',
-  );
+  const description = 'must be a number of seconds, such as 0, 2.5 or 30';
+  throw badParameter('Passthru-Lock-Wait', description, `The header Passthru-Lock-Wait ${description}`);
 }
 
 function sendOutcome(exchange: Exchange, outcome: Outcome): void {
-  switch (outcome.kind) {
-    case 'result':
-      sendJson(exchange, 200, outcome.result);
-      return;
-    case 'attachment':
-      sendAttachment(exchange, outcome.attachment);
-      return;
-    case 'job':
-      sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
-  }
+  if (outcome.kind === 'result') sendJson(exchange, 200, outcome.result);
+  else if (outcome.kind === 'attachment') sendAttachment(exchange, outcome.attachment);
+  else sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
 }

@@ -5,18 +5,18 @@ import type { RouteDescription } from './openapi/description.ts';
 
 /** A route: verbs, a path with `:parameters`, and its handler. */
 export interface Route {
-  verbs: readonly Verb[];
-  path: string;
+  readonly verbs: readonly Verb[];
+  readonly path: string;
   /** Determines the required role (`ACTIONS`). */
-  action: Action;
-  handler: Handler;
+  readonly action: Action;
+  readonly handler: Handler;
   /** For the OpenAPI document; null for routes of Ironic that are not supported here. */
-  description: RouteDescription | null;
+  readonly description: RouteDescription | null;
 }
 
-export type Verb = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export const VERBS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-const VERBS: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+export type Verb = (typeof VERBS)[number];
 
 /** Maximum length of a path segment, in characters: names have up to 255, each of which may be percent-encoded. */
 const MAX_PARAM_LENGTH = 1024;

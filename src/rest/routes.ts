@@ -1,4 +1,6 @@
+import type { Action } from '../auth/actions.ts';
 import { listConductors, showConductor } from './conductors.ts';
+import type { Handler } from './context.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob } from './jobs.ts';
@@ -12,172 +14,68 @@ import {
   unsetMaintenance,
   validateNode,
 } from './nodes/nodes.ts';
-import * as describe from './openapi/descriptions.ts';
+import type { RouteDescription } from './openapi/description.ts';
+import * as docs from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/document.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
 import { showHealth, showMetrics, showRoot, showV1 } from './rootDocuments.ts';
-import type { Route, Verb } from './router.ts';
+import { type Route, VERBS, type Verb } from './router.ts';
 import { UNSUPPORTED_ROUTES } from './unsupportedRoutes.ts';
 
 const READ: readonly Verb[] = ['GET', 'HEAD'];
-/** Calls take every verb: the method's own verbs are checked later, by the core. */
-const CALL: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** All routes of the service. The router, the OpenAPI document and the tests are built from this table. */
 export const ROUTES: readonly Route[] = [
-  { verbs: READ, path: '/', action: 'read the root documents', handler: showRoot, description: describe.root },
-  { verbs: READ, path: '/healthz', action: 'check the health', handler: showHealth, description: describe.health },
-  {
-    verbs: READ,
-    path: '/metrics',
-    action: 'read the figures',
-    handler: showMetrics,
-    description: describe.metrics,
-  },
-  {
-    verbs: READ,
-    path: '/openapi.json',
-    action: 'read the descriptions of the services',
-    handler: showOpenApi(() => ROUTES),
-    description: describe.openApi,
-  },
-  { verbs: READ, path: '/v1', action: 'read the root documents', handler: showV1, description: describe.v1 },
+  route(READ, '/', 'read the root documents', showRoot, docs.root),
+  route(READ, '/healthz', 'check the health', showHealth, docs.health),
+  route(READ, '/metrics', 'read the figures', showMetrics, docs.metrics),
+  route(
+    READ,
+    '/openapi.json',
+    'read the descriptions of the services',
+    showOpenApi(() => ROUTES),
+    docs.openApi,
+  ),
+  route(READ, '/v1', 'read the root documents', showV1, docs.v1),
 
-  { verbs: READ, path: '/v1/nodes', action: 'list nodes', handler: listNodes, description: describe.nodes },
-  { verbs: ['POST'], path: '/v1/nodes', action: 'enrol a node', handler: createNode, description: describe.newNode },
-  {
-    verbs: READ,
-    path: '/v1/nodes/detail',
-    action: 'list nodes',
-    handler: listNodesInDetail,
-    description: describe.nodesInDetail,
-  },
-  { verbs: READ, path: '/v1/nodes/:ident', action: 'show a node', handler: showNode, description: describe.node },
-  {
-    verbs: ['PATCH'],
-    path: '/v1/nodes/:ident',
-    action: 'change a node',
-    handler: patchNode,
-    description: describe.nodePatch,
-  },
-  {
-    verbs: ['DELETE'],
-    path: '/v1/nodes/:ident',
-    action: 'remove a node',
-    handler: deleteNode,
-    description: describe.nodeRemoval,
-  },
-  {
-    verbs: ['PUT'],
-    path: '/v1/nodes/:ident/maintenance',
-    action: 'change a node',
-    handler: setMaintenance,
-    description: describe.maintenance,
-  },
-  {
-    verbs: ['DELETE'],
-    path: '/v1/nodes/:ident/maintenance',
-    action: 'change a node',
-    handler: unsetMaintenance,
-    description: describe.noMaintenance,
-  },
-  {
-    verbs: READ,
-    path: '/v1/nodes/:ident/validate',
-    action: 'validate a node',
-    handler: validateNode,
-    description: describe.validation,
-  },
-  {
-    verbs: READ,
-    path: '/v1/nodes/:ident/vendor_passthru/methods',
-    action: 'list methods',
-    handler: listNodeMethods,
-    description: describe.nodeMethods,
-  },
-  {
-    verbs: CALL,
-    path: '/v1/nodes/:ident/vendor_passthru',
-    action: 'call a method',
-    handler: callNodeMethod,
-    description: describe.nodeCall,
-  },
-  {
-    verbs: CALL,
-    path: '/v1/nodes/:ident/vendor_passthru/:method',
-    action: 'call a method',
-    handler: callNodeMethod,
-    description: describe.nodeCallByPath,
-  },
+  route(READ, '/v1/nodes', 'list nodes', listNodes, docs.nodes),
+  route(['POST'], '/v1/nodes', 'enrol a node', createNode, docs.newNode),
+  route(READ, '/v1/nodes/detail', 'list nodes', listNodesInDetail, docs.nodesInDetail),
+  route(READ, '/v1/nodes/:ident', 'show a node', showNode, docs.node),
+  route(['PATCH'], '/v1/nodes/:ident', 'change a node', patchNode, docs.nodePatch),
+  route(['DELETE'], '/v1/nodes/:ident', 'remove a node', deleteNode, docs.nodeRemoval),
+  route(['PUT'], '/v1/nodes/:ident/maintenance', 'change a node', setMaintenance, docs.maintenance),
+  route(['DELETE'], '/v1/nodes/:ident/maintenance', 'change a node', unsetMaintenance, docs.noMaintenance),
+  route(READ, '/v1/nodes/:ident/validate', 'validate a node', validateNode, docs.validation),
+  route(READ, '/v1/nodes/:ident/vendor_passthru/methods', 'list methods', listNodeMethods, docs.nodeMethods),
+  // Calls take every verb: the method's own verbs are checked later, by the core.
+  route(VERBS, '/v1/nodes/:ident/vendor_passthru', 'call a method', callNodeMethod, docs.nodeCall),
+  route(VERBS, '/v1/nodes/:ident/vendor_passthru/:method', 'call a method', callNodeMethod, docs.nodeCallByPath),
 
-  { verbs: READ, path: '/v1/drivers', action: 'list drivers', handler: listDrivers, description: describe.drivers },
-  {
-    verbs: READ,
-    path: '/v1/drivers/:driver',
-    action: 'list drivers',
-    handler: showDriver,
-    description: describe.driver,
-  },
-  {
-    verbs: READ,
-    path: '/v1/drivers/:driver/properties',
-    action: 'list drivers',
-    handler: showDriverProperties,
-    description: describe.driverProperties,
-  },
-  {
-    verbs: READ,
-    path: '/v1/drivers/:driver/vendor_passthru/methods',
-    action: 'list methods',
-    handler: listDriverMethods,
-    description: describe.driverMethods,
-  },
-  {
-    verbs: CALL,
-    path: '/v1/drivers/:driver/vendor_passthru',
-    action: 'call a method',
-    handler: callDriverMethod,
-    description: describe.driverCall,
-  },
-  {
-    verbs: CALL,
-    path: '/v1/drivers/:driver/vendor_passthru/:method',
-    action: 'call a method',
-    handler: callDriverMethod,
-    description: describe.driverCallByPath,
-  },
+  route(READ, '/v1/drivers', 'list drivers', listDrivers, docs.drivers),
+  route(READ, '/v1/drivers/:driver', 'list drivers', showDriver, docs.driver),
+  route(READ, '/v1/drivers/:driver/properties', 'list drivers', showDriverProperties, docs.driverProperties),
+  route(READ, '/v1/drivers/:driver/vendor_passthru/methods', 'list methods', listDriverMethods, docs.driverMethods),
+  route(VERBS, '/v1/drivers/:driver/vendor_passthru', 'call a method', callDriverMethod, docs.driverCall),
+  route(VERBS, '/v1/drivers/:driver/vendor_passthru/:method', 'call a method', callDriverMethod, docs.driverCallByPath),
 
-  {
-    verbs: READ,
-    path: '/v1/conductors',
-    action: 'list conductors',
-    handler: listConductors,
-    description: describe.conductors,
-  },
-  {
-    verbs: READ,
-    path: '/v1/conductors/:host',
-    action: 'list conductors',
-    handler: showConductor,
-    description: describe.conductor,
-  },
+  route(READ, '/v1/conductors', 'list conductors', listConductors, docs.conductors),
+  route(READ, '/v1/conductors/:host', 'list conductors', showConductor, docs.conductor),
 
-  { verbs: READ, path: '/v1/jobs', action: 'list jobs', handler: listJobs, description: describe.jobs },
-  { verbs: READ, path: '/v1/jobs/:id', action: 'show a job', handler: showJob, description: describe.job },
-  {
-    verbs: ['DELETE'],
-    path: '/v1/jobs/:id',
-    action: 'cancel a job',
-    handler: cancelJob,
-    description: describe.jobCancel,
-  },
-  {
-    verbs: ['GET'],
-    path: '/v1/jobs/:id/events',
-    action: 'watch a job',
-    handler: streamJobEvents,
-    description: describe.jobEvents,
-  },
+  route(READ, '/v1/jobs', 'list jobs', listJobs, docs.jobs),
+  route(READ, '/v1/jobs/:id', 'show a job', showJob, docs.job),
+  route(['DELETE'], '/v1/jobs/:id', 'cancel a job', cancelJob, docs.jobCancel),
+  route(['GET'], '/v1/jobs/:id/events', 'watch a job', streamJobEvents, docs.jobEvents),
 
   ...UNSUPPORTED_ROUTES,
 ];
+
+function route(
+  verbs: readonly Verb[],
+  path: string,
+  action: Action,
+  handler: Handler,
+  description: RouteDescription,
+): Route {
+  return { verbs, path, action, handler, description };
+}

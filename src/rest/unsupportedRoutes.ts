@@ -1,8 +1,6 @@
 import { PassthruError } from '../core/errors.ts';
 import { enter, type Handler } from './context.ts';
-import type { Route } from './router.ts';
-
-const VERBS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+import { type Route, VERBS } from './router.ts';
 
 const COLLECTIONS = [
   'allocations',
@@ -53,8 +51,5 @@ function unsupported(path: string, subject: string): Route[] {
       `Not served here: ${subject}. This service supports Ironic's vendor passthru and the nodes that it needs.`,
     );
   };
-  return [
-    { verbs: VERBS, path, action, handler, description: null },
-    { verbs: VERBS, path: `${path}/*`, action, handler, description: null },
-  ];
+  return [path, `${path}/*`].map((path) => ({ verbs: VERBS, path, action, handler, description: null }));
 }

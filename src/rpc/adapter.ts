@@ -19,7 +19,7 @@ import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
-import type { HttpHandler, HttpRequest, HttpResponse } from '../http/message.ts';
+import { type HttpHandler, type HttpRequest, type HttpResponse, MAX_DROPPED_BYTES } from '../http/message.ts';
 import { rpcAction } from './actions.ts';
 import { identityKey } from './authorize.ts';
 import { clampTimeout } from './deadline.ts';
@@ -29,9 +29,6 @@ import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
 
 /** Media types without envelopes: those of unary Connect calls. */
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
-
-/** How much of a refused request is read and dropped before its connection is cut, in bytes; as over REST. */
-const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 
 export interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;

@@ -1,16 +1,17 @@
+import type { Core } from '../../core/core.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
 import { maskSecrets } from '../../core/secrets.ts';
 import { NAMES_MINOR } from '../apiVersion.ts';
-import { selfAndBookmark } from '../links.ts';
+import type { Exchange } from '../context.ts';
+import { baseUrl, selfAndBookmark } from '../links.ts';
 import { badParameter } from '../query.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
 
 /** What a node's document depends on besides the node. */
-export interface DocumentSite {
+interface DocumentSite {
   /** Scheme and authority of its links. */
   base: string;
-  minor: number;
   /** Name of the process that serves the request, shown as the node's conductor. */
   host: string;
 }
@@ -119,23 +120,20 @@ const FIRST_MINOR: Readonly<Record<string, number>> = { name: NAMES_MINOR, shard
  * @param fields the keys to show, which have passed `checkNodeFields`; links are always added; null for all
  */
 export function nodeRenderer(
-  site: DocumentSite,
+  exchange: Exchange,
+  { host }: Core,
   fields: readonly string[] | null,
 ): (node: Node) => Record<string, unknown> {
-  const keys = fields === null ? [...MEMBERS.keys()] : [...new Set([...fields, 'links'])];
-  const shown = keys
-    .filter((key) => site.minor >= (FIRST_MINOR[key] ?? 0))
+  const site: DocumentSite = { base: baseUrl(exchange), host };
+  const keys = fields === null ? NODE_KEYS : [...new Set([...fields, 'links'])];
+  const members = keys
+    .filter((key) => exchange.minor >= (FIRST_MINOR[key] ?? 0))
     .map((key) => [key, MEMBERS.get(key) ?? alwaysNull] as const);
   return (node) => {
     const document: Record<string, unknown> = {};
-    for (const [key, member] of shown) document[key] = member(node, site) ?? null;
+    for (const [key, member] of members) document[key] = member(node, site) ?? null;
     return document;
   };
-}
-
-/** Returns one node as `nodeRenderer` renders it. */
-export function nodeDocument(node: Node, site: DocumentSite, fields: readonly string[] | null) {
-  return nodeRenderer(site, fields)(node);
 }
 
 /** Returns `fields`. Throws `invalid_argument`, worded as recorded ("show unknown field"), for an unknown one. */
@@ -148,6 +146,6 @@ export function checkNodeFields(fields: readonly string[] | null): readonly stri
 }
 
 /** Formats a time as Ironic does, in UTC: `2026-11-23T06:37:41.189+00:00`. */
-export function pythonTime(time: Date): string {
+function pythonTime(time: Date): string {
   return time.toISOString().replace('Z', '+00:00');
 }

@@ -1,8 +1,9 @@
 import { booleanWord } from '../../core/arguments.ts';
-import { invalidArgument, PassthruError } from '../../core/errors.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { isUuid, type NewNode, type Node, type NodeUpdate } from '../../core/node.ts';
+import { invalidArgument, type PassthruError } from '../../core/errors.ts';
+import { isJsonObject, type Json } from '../../core/json.ts';
+import { isUuid, type Node } from '../../core/node.ts';
 import { findMask } from '../../core/secrets.ts';
+import { INTERFACES } from '../drivers.ts';
 
 /** A writable field of a node. */
 export interface NodeField {
@@ -15,13 +16,9 @@ export interface NodeField {
   core?: 'name' | 'driver' | 'vendorInterface' | 'driverInfo' | 'extra' | 'properties' | 'description' | 'maintenance';
 }
 
-const text = (maxLength: number, core?: NodeField['core']): NodeField => ({
-  kind: 'text',
-  default: null,
-  maxLength,
-  core,
-});
-const object = (core?: NodeField['core']): NodeField => ({ kind: 'object', default: {}, core });
+const text = (maxLength: number, core?: NodeField['core']) =>
+  ({ kind: 'text', default: null, maxLength, core }) as const;
+const object = (core?: NodeField['core']) => ({ kind: 'object', default: {}, core }) as const;
 
 /** All writable fields by Ironic's key. The core further checks the fields that it interprets. */
 export const NODE_FIELDS: ReadonlyMap<string, NodeField> = new Map(
@@ -52,19 +49,9 @@ export const NODE_FIELDS: ReadonlyMap<string, NodeField> = new Map(
 );
 
 /** Ironic's node interfaces that are not supported here: null is the only value allowed. */
-export const UNSUPPORTED_INTERFACES: readonly string[] = [
-  'bios_interface',
-  'boot_interface',
-  'console_interface',
-  'deploy_interface',
-  'inspect_interface',
-  'management_interface',
-  'network_interface',
-  'power_interface',
-  'raid_interface',
-  'rescue_interface',
-  'storage_interface',
-];
+export const UNSUPPORTED_INTERFACES: readonly string[] = INTERFACES.filter((kind) => kind !== 'vendor')
+  .map((kind) => `${kind}_interface`)
+  .sort();
 
 /** Returns the value of a node's writable field. */
 export function readField(node: Node, key: string, field: NodeField): Json {
@@ -78,49 +65,28 @@ export function readField(node: Node, key: string, field: NodeField): Json {
  */
 export function checkField(schema: 'node' | 'patch', key: string, field: NodeField, value: Json): Json {
   if (value === null) return field.default;
+  const bad = (description: string) => badField(schema, key, description);
   switch (field.kind) {
     case 'text':
-      if (typeof value !== 'string') throw badField(schema, key, 'must be a string or null');
-      if (value.length > (field.maxLength ?? 255)) {
-        throw badField(schema, key, `must be at most ${field.maxLength} characters long`);
-      }
+      if (typeof value !== 'string') throw bad('must be a string or null');
+      if (value.length > (field.maxLength ?? 255)) throw bad(`must be at most ${field.maxLength} characters long`);
       return value;
     case 'uuid':
-      if (typeof value !== 'string' || !isUuid(value)) throw badField(schema, key, 'must be a UUID or null');
+      if (typeof value !== 'string' || !isUuid(value)) throw bad('must be a UUID or null');
       return value;
     case 'boolean': {
       const flag = typeof value === 'string' ? booleanWord(value) : value;
-      if (typeof flag !== 'boolean') throw badField(schema, key, 'must be a boolean or null');
+      if (typeof flag !== 'boolean') throw bad('must be a boolean or null');
       return flag;
     }
     case 'object': {
-      if (!isJsonObject(value)) throw badField(schema, key, 'must be an object or null');
+      if (!isJsonObject(value)) throw bad('must be an object or null');
       // The core checks driver_info for the mask; it does not interpret these attributes.
       const masked = field.core === undefined ? findMask(value) : null;
       if (masked !== null) throw badField(schema, `${key}.${masked}`, 'must not be ******, the mask of a secret');
       return value;
     }
   }
-}
-
-/** Throws `not_served` for an unsupported interface unless the value is null. */
-export function checkUnsupportedInterface(key: string, value: Json): void {
-  if (value === null) return;
-  const description = 'is not served here; vendor_interface is the only interface that can be set';
-  throw new PassthruError('not_served', `${key} ${description}`, { violations: [{ field: key, description }] });
-}
-
-/** Returns `attributes` with the field `key` set. Defaults are not stored. */
-export function withAttribute(attributes: JsonObject, key: string, field: NodeField, value: Json): JsonObject {
-  const { [key]: _, ...others } = attributes;
-  const isDefault =
-    value === field.default || (field.kind === 'object' && Object.keys(value as JsonObject).length === 0);
-  return isDefault ? others : { ...others, [key]: value };
-}
-
-/** Sets a core field. `value` has passed `checkField`, so its type is right. */
-export function setCoreField(changes: NodeUpdate | NewNode, core: NonNullable<NodeField['core']>, value: Json): void {
-  (changes as Record<string, Json>)[core] = value;
 }
 
 /** Returns an `invalid_argument` for the field `key`, in Ironic's words. */

@@ -1,12 +1,11 @@
 import { isUuid } from '../../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../../core/store.ts';
 import { type Exchange, enter } from '../context.ts';
-import { nextPage } from '../links.ts';
+import { baseUrl, nextPage } from '../links.ts';
 import { badParameter, booleanParameter, limitParameter, listParameter, type Query, readQuery } from '../query.ts';
 import { sendJson } from '../response.ts';
 import { checkNodeFields, nodeRenderer, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
-import { documentSite } from './nodes.ts';
 
 /** Maximum number of nodes in a page, as in Ironic (`[api]max_limit`). */
 const MAX_LIMIT = 1000;
@@ -76,13 +75,10 @@ async function sendList(exchange: Exchange, query: Query, path: string, fields: 
   const core = enter(exchange);
   const found = matchesNone(query, core.host) ? [] : await core.nodes.list(nodeQuery);
   const shown = found.slice(0, limit);
-  const site = documentSite(exchange, core);
-  const document: { nodes: unknown[]; next?: string } = {
-    nodes: shown.map(nodeRenderer(site, fields)),
-  };
+  const document: { nodes: unknown[]; next?: string } = { nodes: shown.map(nodeRenderer(exchange, core, fields)) };
   const last = shown.at(-1);
   if (last !== undefined && found.length > limit) {
-    document.next = nextPage(site.base, path, query, { limit, marker: last.uuid });
+    document.next = nextPage(baseUrl(exchange), path, query, { limit, marker: last.uuid });
   }
   sendJson(exchange, 200, document);
 }

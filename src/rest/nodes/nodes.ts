@@ -1,15 +1,12 @@
-import type { Core } from '../../core/core.ts';
-import type { Node } from '../../core/node.ts';
+import type { Node, NodeUpdate } from '../../core/node.ts';
 import { parseBody, parseObjectBody } from '../body.ts';
-import { clientSignal, type Exchange, enter } from '../context.ts';
+import { clientSignal, type Exchange, enter, enterNode } from '../context.ts';
 import { baseUrl } from '../links.ts';
 import { booleanParameter, listParameter, readQuery } from '../query.ts';
 import { sendEmpty, sendJson } from '../response.ts';
 import { readPatch } from './jsonPatch.ts';
-import { checkNodeFields, type DocumentSite, nodeDocument } from './nodeDocument.ts';
-import { readMaintenanceReason, readNewNode } from './nodeInput.ts';
-import { enterNode } from './nodeParam.ts';
-import { checkPatchedFields, nodeChanges } from './nodePatch.ts';
+import { checkNodeFields, nodeRenderer } from './nodeDocument.ts';
+import { checkPatchedFields, nodeChanges, readMaintenanceReason, readNewNode } from './nodeInput.ts';
 
 /** POST /v1/nodes */
 export async function createNode(exchange: Exchange): Promise<void> {
@@ -18,9 +15,8 @@ export async function createNode(exchange: Exchange): Promise<void> {
   const document = parseObjectBody(body);
   const core = enter(exchange);
   const node = await core.nodes.create(readNewNode(document), caller);
-  const site = documentSite(exchange, core);
-  const location = `${site.base}/v1/nodes/${node.uuid}`;
-  sendJson(exchange, 201, nodeDocument(node, site, null), ['Location', location]);
+  const location = `${baseUrl(exchange)}/v1/nodes/${node.uuid}`;
+  sendJson(exchange, 201, nodeRenderer(exchange, core, null)(node), ['Location', location]);
 }
 
 /** GET /v1/nodes/N */
@@ -28,7 +24,7 @@ export async function showNode(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, ['fields']);
   const fields = checkNodeFields(listParameter(query, 'fields'));
   const { core, ident } = enterNode(exchange);
-  sendJson(exchange, 200, nodeDocument(await core.nodes.get(ident), documentSite(exchange, core), fields));
+  sendJson(exchange, 200, nodeRenderer(exchange, core, fields)(await core.nodes.get(ident)));
 }
 
 /** PATCH /v1/nodes/N: a JSON Patch */
@@ -40,7 +36,7 @@ export async function patchNode(exchange: Exchange): Promise<void> {
   checkPatchedFields(patch);
   const change = (node: Node) => nodeChanges(node, patch, reset);
   const node = await core.nodes.update(ident, change, caller, clientSignal(exchange));
-  sendJson(exchange, 200, nodeDocument(node, documentSite(exchange, core), null));
+  sendJson(exchange, 200, nodeRenderer(exchange, core, null)(node));
 }
 
 /** DELETE /v1/nodes/N */
@@ -53,21 +49,20 @@ export async function deleteNode(exchange: Exchange): Promise<void> {
 
 /** PUT /v1/nodes/N/maintenance */
 export async function setMaintenance(exchange: Exchange): Promise<void> {
-  const { body, rawQuery, caller } = exchange;
-  readQuery(rawQuery);
-  const maintenanceReason = readMaintenanceReason(parseObjectBody(body));
-  const change = () => ({ maintenance: true, maintenanceReason });
-  const { core, ident } = enterNode(exchange);
-  await core.nodes.update(ident, change, caller, clientSignal(exchange));
-  sendEmpty(exchange, 202);
+  readQuery(exchange.rawQuery);
+  const maintenanceReason = readMaintenanceReason(parseObjectBody(exchange.body));
+  await changeMaintenance(exchange, { maintenance: true, maintenanceReason });
 }
 
 /** DELETE /v1/nodes/N/maintenance */
 export async function unsetMaintenance(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  const change = () => ({ maintenance: false, maintenanceReason: null });
+  await changeMaintenance(exchange, { maintenance: false, maintenanceReason: null });
+}
+
+async function changeMaintenance(exchange: Exchange, changes: NodeUpdate): Promise<void> {
   const { core, ident } = enterNode(exchange);
-  await core.nodes.update(ident, change, exchange.caller, clientSignal(exchange));
+  await core.nodes.update(ident, () => changes, exchange.caller, clientSignal(exchange));
   sendEmpty(exchange, 202);
 }
 
@@ -77,9 +72,4 @@ export async function validateNode(exchange: Exchange): Promise<void> {
   const { core, ident } = enterNode(exchange);
   const reason = await core.nodes.validate(ident);
   sendJson(exchange, 200, { vendor: { result: reason === null, reason } });
-}
-
-/** Returns what a node's document depends on besides the node. */
-export function documentSite(exchange: Exchange, { host }: Core): DocumentSite {
-  return { base: baseUrl(exchange), minor: exchange.minor, host };
 }

@@ -1,8 +1,8 @@
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS } from '../nodes/nodeFields.ts';
 import { FILTERS, PAGING, SORT_KEYS } from '../nodes/nodeList.ts';
-import type { ResponseDescription, RouteDescription, Schema } from './description.ts';
-import { page, record, ref } from './schemas.ts';
+import { REQUEST_HEADERS, type ResponseDescription, type RouteDescription, type Schema } from './description.ts';
+import { arrayOf, page, record, ref } from './schemas.ts';
 
 const text = { type: 'string' };
 const flag = { description: 'A boolean, or a word for one: true, False, 1, no', type: ['boolean', 'string'] };
@@ -14,12 +14,14 @@ const fields = {
   pattern: `^(${NODE_KEYS.join('|')})(,(${NODE_KEYS.join('|')}))*$`,
 };
 
-function ok(
+/** Describes a route that responds with 200 and a document. */
+function returns(
+  summary: string,
   description: string,
   schema: Schema,
-  headers?: ResponseDescription['headers'],
-): RouteDescription['responses'] {
-  return { 200: { description, schema, headers } };
+  more: Omit<RouteDescription, 'summary' | 'responses'> = {},
+): RouteDescription {
+  return { summary, responses: { 200: { description, schema } }, ...more };
 }
 
 const NODE_LIST: Readonly<Record<string, Schema>> = {
@@ -36,16 +38,14 @@ const NODE_LIST: Readonly<Record<string, Schema>> = {
   sort_dir: { enum: ['asc', 'desc'] },
 };
 
-const noBody = (description: string): ResponseDescription => ({ description });
-
-export const root: RouteDescription = {
-  summary: 'Show the API versions',
-  responses: ok('The versions', { type: 'object', required: ['name', 'description', 'default_version', 'versions'] }),
-};
+export const root = returns('Show the API versions', 'The versions', {
+  type: 'object',
+  required: ['name', 'description', 'default_version', 'versions'],
+});
 export const health: RouteDescription = {
   summary: 'Check whether the service accepts calls',
   responses: {
-    ...ok('The service is ready', record({ status: { const: 'ok' } })),
+    200: { description: 'The service is ready', schema: record({ status: { const: 'ok' } }) },
     503: {
       description: 'The service is not ready',
       schema: record({ status: { const: 'unavailable' }, reason: text }),
@@ -53,10 +53,7 @@ export const health: RouteDescription = {
     },
   },
 };
-export const openApi: RouteDescription = {
-  summary: 'Show this document',
-  responses: ok('The OpenAPI document', { type: 'object' }),
-};
+export const openApi = returns('Show this document', 'The OpenAPI document', { type: 'object' });
 export const metrics: RouteDescription = {
   summary: 'Show the metrics of the service, for Prometheus',
   responses: {
@@ -64,85 +61,59 @@ export const metrics: RouteDescription = {
     404: { description: 'The metrics have a listener of their own (`metrics.listen`)' },
   },
 };
-export const v1: RouteDescription = {
-  summary: 'List the collections of the API',
-  responses: ok('The collections', { type: 'object', required: ['id', 'links', 'media_types', 'version'] }),
-};
+export const v1 = returns('List the collections of the API', 'The collections', {
+  type: 'object',
+  required: ['id', 'links', 'media_types', 'version'],
+});
 
-export const nodes: RouteDescription = {
-  summary: 'List nodes',
+export const nodes = returns('List nodes', 'A page of nodes', page('nodes', ref('Node')), {
   query: { ...NODE_LIST, fields, detail: flag },
-  responses: ok('A page of nodes', page('nodes', ref('Node'))),
   errors: ['node_not_found'],
-};
-export const nodesInDetail: RouteDescription = {
-  summary: 'List nodes with all fields',
-  query: NODE_LIST,
-  responses: ok('A page of nodes', page('nodes', ref('Node'))),
-  errors: ['node_not_found'],
-};
+});
+export const nodesInDetail: RouteDescription = { ...nodes, summary: 'List nodes with all fields', query: NODE_LIST };
 export const newNode: RouteDescription = {
   summary: 'Enrol a node',
   body: ref('NewNode'),
   responses: { 201: { description: 'The node', schema: ref('Node'), headers: ['Location'] } },
   errors: ['driver_not_found', 'already_exists', 'not_served'],
 };
-export const node: RouteDescription = {
-  summary: 'Show a node',
-  query: { fields },
-  responses: ok('The node', ref('Node')),
-  errors: ['node_not_found'],
-};
-export const nodePatch: RouteDescription = {
-  summary: 'Change a node',
+export const node = returns('Show a node', 'The node', ref('Node'), { query: { fields } });
+export const nodePatch = returns('Change a node', 'The changed node', ref('Node'), {
   query: { reset_interfaces: flag },
   body: ref('Patch'),
-  responses: ok('The changed node', ref('Node')),
-  errors: ['node_not_found', 'driver_not_found', 'already_exists', 'node_locked', 'not_served', 'failed_precondition'],
-};
+  errors: ['driver_not_found', 'already_exists', 'node_locked', 'not_served', 'failed_precondition'],
+});
 export const nodeRemoval: RouteDescription = {
   summary: 'Remove a node',
-  responses: { 204: noBody('The node was removed') },
-  errors: ['node_not_found', 'node_locked', 'failed_precondition'],
+  responses: { 204: { description: 'The node was removed' } },
+  errors: ['node_locked', 'failed_precondition'],
 };
 export const maintenance: RouteDescription = {
   summary: 'Put a node into maintenance',
   body: { type: 'object', properties: { reason: { type: ['string', 'null'] } }, additionalProperties: false },
-  responses: { 202: noBody('The node is in maintenance') },
-  errors: ['node_not_found', 'node_locked'],
+  responses: { 202: { description: 'The node is in maintenance' } },
+  errors: ['node_locked'],
 };
 export const noMaintenance: RouteDescription = {
   summary: 'Take a node out of maintenance',
-  responses: { 202: noBody('The node is no longer in maintenance') },
-  errors: ['node_not_found', 'node_locked'],
+  responses: { 202: { description: 'The node is no longer in maintenance' } },
+  errors: ['node_locked'],
 };
-export const validation: RouteDescription = {
-  summary: 'Validate the vendor interface of a node',
-  responses: ok(
-    'The result, with the reason if it is false',
-    record({ vendor: record({ result: { type: 'boolean' }, reason: { type: ['string', 'null'] } }) }),
-  ),
-  errors: ['node_not_found', 'driver_not_found'],
-};
-export const nodeMethods: RouteDescription = {
-  summary: "List a node's vendor methods",
-  responses: ok('The methods', ref('Methods')),
-  errors: ['node_not_found', 'driver_not_found'],
-};
-export const driverMethods: RouteDescription = {
-  summary: "List a driver's vendor methods",
-  responses: ok('The methods', ref('Methods')),
+export const validation = returns(
+  'Validate the vendor interface of a node',
+  'The result, with the reason if it is false',
+  record({ vendor: record({ result: { type: 'boolean' }, reason: { type: ['string', 'null'] } }) }),
+  { errors: ['driver_not_found'] },
+);
+export const nodeMethods = returns("List a node's vendor methods", 'The methods', ref('Methods'), {
   errors: ['driver_not_found'],
-};
+});
+export const driverMethods = returns("List a driver's vendor methods", 'The methods', ref('Methods'));
 
 /** The response to an asynchronous call. */
 export const JOB_STARTED: ResponseDescription = {
   description: 'A job was started',
   headers: ['Location', 'Passthru-Job-Id'],
-};
-const CALL_RESPONSES: RouteDescription['responses'] = {
-  200: { description: "The method's result, null if it has none", schema: {}, mediaType: '*/*' },
-  202: JOB_STARTED,
 };
 const CALL_ERRORS = [
   'unknown_method',
@@ -166,61 +137,51 @@ const CALL_ERRORS = [
   'failed_precondition',
   'not_served',
 ] as const;
-const METHOD_BY_QUERY = { method: { description: 'Name of the method.', type: 'string' } };
 
-export const nodeCallByPath: RouteDescription = {
-  summary: "Call a node's vendor method, named by the path",
+const nodeMethod: RouteDescription = {
+  summary: "Call a node's vendor method",
   headers: ['Idempotency-Key', 'Passthru-Lock-Wait'],
   body: { description: 'The arguments', type: 'object' },
-  responses: CALL_RESPONSES,
-  errors: [...CALL_ERRORS, 'node_not_found', 'node_locked'],
+  responses: {
+    200: { description: "The method's result, null if it has none", schema: {}, mediaType: '*/*' },
+    202: JOB_STARTED,
+  },
+  errors: [...CALL_ERRORS, 'node_locked'],
 };
-export const nodeCall: RouteDescription = {
-  ...nodeCallByPath,
-  summary: "Call a node's vendor method, named by the query",
-  query: METHOD_BY_QUERY,
-};
-export const driverCallByPath: RouteDescription = {
-  summary: "Call a driver's vendor method, named by the path",
+const driverMethod: RouteDescription = {
+  ...nodeMethod,
+  summary: "Call a driver's vendor method",
   headers: ['Idempotency-Key'],
-  body: { description: 'The arguments', type: 'object' },
-  responses: CALL_RESPONSES,
   errors: CALL_ERRORS,
 };
-export const driverCall: RouteDescription = {
-  ...driverCallByPath,
-  summary: "Call a driver's vendor method, named by the query",
-  query: METHOD_BY_QUERY,
-};
+const byPath = (method: RouteDescription) => ({ ...method, summary: `${method.summary}, named by the path` });
+const byQuery = (method: RouteDescription) => ({
+  ...method,
+  summary: `${method.summary}, named by the query`,
+  query: { method: { description: 'Name of the method.', type: 'string' } },
+});
+export const nodeCallByPath = byPath(nodeMethod);
+export const nodeCall = byQuery(nodeMethod);
+export const driverCallByPath = byPath(driverMethod);
+export const driverCall = byQuery(driverMethod);
 
-export const drivers: RouteDescription = {
-  summary: 'List drivers',
+export const drivers = returns('List drivers', 'The drivers', record({ drivers: arrayOf(ref('Driver')) }), {
   query: { type: { enum: ['dynamic', 'classic'] }, detail: flag },
-  responses: ok('The drivers', record({ drivers: { type: 'array', items: ref('Driver') } })),
-};
-export const driver: RouteDescription = {
-  summary: 'Show a driver',
-  responses: ok('The driver', ref('Driver')),
-  errors: ['driver_not_found'],
-};
-export const driverProperties: RouteDescription = {
-  summary: 'Show the driver_info keys of a driver',
-  responses: ok('A description of each key', { type: 'object', additionalProperties: text }),
-  errors: ['driver_not_found'],
-};
-export const conductors: RouteDescription = {
-  summary: 'List the processes that share the store',
-  query: { detail: flag, limit: text, marker: text, sort_key: text, sort_dir: text },
-  responses: ok('The processes', record({ conductors: { type: 'array', items: ref('Conductor') } })),
-};
-export const conductor: RouteDescription = {
-  summary: 'Show a process',
-  responses: ok('The process', ref('Conductor')),
-  errors: ['node_not_found'],
-};
+});
+export const driver = returns('Show a driver', 'The driver', ref('Driver'));
+export const driverProperties = returns('Show the driver_info keys of a driver', 'A description of each key', {
+  type: 'object',
+  additionalProperties: text,
+});
+export const conductors = returns(
+  'List the processes that share the store',
+  'The processes',
+  record({ conductors: arrayOf(ref('Conductor')) }),
+  { query: { detail: flag, limit: text, marker: text, sort_key: text, sort_dir: text } },
+);
+export const conductor = returns('Show a process', 'The process', ref('Conductor'));
 
-export const jobs: RouteDescription = {
-  summary: 'List jobs, newest first',
+export const jobs = returns('List jobs, newest first', 'A page of jobs', page('jobs', ref('Job')), {
   query: {
     node: { description: 'UUID or name of a node.', type: 'string' },
     driver: text,
@@ -228,26 +189,18 @@ export const jobs: RouteDescription = {
     limit,
     marker,
   },
-  responses: ok('A page of jobs', page('jobs', ref('Job'))),
   errors: ['node_not_found'],
-};
-export const job: RouteDescription = {
-  summary: 'Show a job',
-  responses: ok('The job', ref('Job')),
-  errors: ['job_not_found'],
-};
-export const jobCancel: RouteDescription = {
-  summary: 'Request cancellation of a job',
-  responses: ok('The job, which may still be running', ref('Job')),
-  errors: ['job_not_found', 'failed_precondition'],
-};
+});
+export const job = returns('Show a job', 'The job', ref('Job'));
+export const jobCancel = returns('Request cancellation of a job', 'The job, which may still be running', ref('Job'), {
+  errors: ['failed_precondition'],
+});
 export const jobEvents: RouteDescription = {
   summary: 'Watch a job',
   query: {
     after_revision: {
+      ...REQUEST_HEADERS['Last-Event-ID'].schema,
       description: 'As Last-Event-ID, which takes precedence.',
-      type: 'string',
-      pattern: '^[0-9]{1,15}$',
     },
   },
   headers: ['Last-Event-ID'],
@@ -261,7 +214,6 @@ export const jobEvents: RouteDescription = {
       }),
       mediaType: 'text/event-stream',
     },
-    204: noBody('The job has ended and there are no further events'),
+    204: { description: 'The job has ended and there are no further events' },
   },
-  errors: ['job_not_found'],
 };

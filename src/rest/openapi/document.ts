@@ -1,14 +1,14 @@
 import type { Access } from '../../auth/access.ts';
-import { ACTIONS } from '../../auth/actions.ts';
+import { ACTIONS, type Action } from '../../auth/actions.ts';
 import type { AuthType } from '../../config/authSettings.ts';
 import { ERROR_FACES } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
 import type { HardwareType } from '../../core/hardware.ts';
-import { MAX_VERSION, RANGE_HEADERS } from '../apiVersion.ts';
+import { MAX_VERSION } from '../apiVersion.ts';
 import { type Exchange, enter, type Handler } from '../context.ts';
 import { readQuery } from '../query.ts';
 import { sendBody } from '../response.ts';
-import type { Route, Verb } from '../router.ts';
+import type { Route } from '../router.ts';
 import {
   REQUEST_HEADERS,
   RESPONSE_HEADERS,
@@ -43,6 +43,14 @@ const PARAMETERS: Readonly<Record<string, Schema>> = {
   id: { description: 'ID of a job.', schema: { type: 'string', format: 'uuid' } },
 };
 
+/** The error for a parameter of the path that names nothing. */
+const NOT_FOUND: Readonly<Record<string, ErrorKind>> = {
+  ident: 'node_not_found',
+  driver: 'driver_not_found',
+  host: 'node_not_found',
+  id: 'job_not_found',
+};
+
 /** The security scheme of each `auth.type`. */
 const SECURITY_SCHEMES: Readonly<Record<Exclude<AuthType, 'none'>, Readonly<Record<string, Schema>>>> = {
   http_basic: { basic: { type: 'http', scheme: 'basic' } },
@@ -72,16 +80,16 @@ export function showOpenApi(routes: () => readonly Route[]): Handler {
  */
 export function openApiDocument(routes: readonly Route[], hardwareTypes: readonly HardwareType[], access: Access) {
   const paths: Record<string, Record<string, Operation>> = {};
-  for (const route of routes) {
-    const { description } = route;
+  for (const { action, path: routePath, verbs, description } of routes) {
     if (description === null) continue;
-    const verbs = route.verbs.filter((verb) => verb !== 'HEAD');
-    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    for (const verb of verbs) at(paths, path)[verb.toLowerCase()] = operation(route, verb, description, path, access);
-    for (const method of methodOperations(route, hardwareTypes)) {
-      const { verb, path: template, description: own, id } = method;
-      const methodPath = template.replaceAll(/:(\w+)/g, '{$1}');
-      at(paths, methodPath)[verb.toLowerCase()] = operation(route, verb, own, methodPath, access, id);
+    const own = verbs
+      .filter((verb) => verb !== 'HEAD')
+      .map((verb) => ({ verb, path: routePath, description, id: undefined }));
+    for (const each of [...own, ...methodOperations(routePath, description, hardwareTypes)]) {
+      const path = each.path.replaceAll(/:(\w+)/g, '{$1}');
+      const verb = each.verb.toLowerCase();
+      const id = each.id ?? verb + path.replaceAll(/[^A-Za-z0-9]+/g, '_');
+      paths[path] = { ...paths[path], [verb]: operation(action, verb, each.description, path, access, id) };
     }
   }
   return {
@@ -98,25 +106,19 @@ export function openApiDocument(routes: readonly Route[], hardwareTypes: readonl
     components: {
       schemas: SCHEMAS,
       headers: RESPONSE_HEADERS,
-      ...(access.type === 'none' ? {} : { securitySchemes: SECURITY_SCHEMES[access.type] }),
+      securitySchemes: access.type === 'none' ? undefined : SECURITY_SCHEMES[access.type],
     },
   };
 }
 
-function at(paths: Record<string, Record<string, Operation>>, path: string): Record<string, Operation> {
-  paths[path] ??= {};
-  return paths[path];
-}
-
 function operation(
-  { action }: Route,
-  verb: Verb,
+  action: Action,
+  verb: string,
   description: RouteDescription,
   path: string,
   access: Access,
-  id = `${verb.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+/g, '_')}`,
+  operationId: string,
 ): Operation {
-  const isOpen = ACTIONS[action] === 'open';
   const { summary, query = {}, headers = [], body } = description;
   const isVersioned = path.startsWith('/v1');
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
@@ -126,18 +128,30 @@ function operation(
     ...headers.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
     ...(isVersioned ? [VERSION_PARAMETER] : []),
   ];
-  const takesBody = body !== undefined && verb !== 'GET';
+  const isOpen = ACTIONS[action] === 'open';
+  const schemes = isOpen || access.type === 'none' ? null : Object.keys(SECURITY_SCHEMES[access.type]);
+  const successes = Object.entries(description.responses).map(([status, success]) => [
+    status,
+    response(success, isVersioned ? VERSION_HEADERS : []),
+  ]);
+  const kinds = new Set<ErrorKind>([
+    ...EVERYWHERE,
+    ...(isVersioned ? (['version_not_acceptable'] as const) : []),
+    ...(isOpen ? [] : GUARDED),
+    ...(schemes === null ? [] : IDENTIFIED),
+    ...names.flatMap((name) => NOT_FOUND[name] ?? []),
+    ...(description.errors ?? []),
+  ]);
   return {
-    operationId: id,
+    operationId,
     summary,
     parameters,
-    ...(takesBody
-      ? { requestBody: { required: isRequired(body), content: { 'application/json': { schema: body } } } }
-      : {}),
-    responses: responsesOf(description, isVersioned, isOpen, access),
-    ...(isOpen || access.type === 'none'
-      ? {}
-      : { security: Object.keys(SECURITY_SCHEMES[access.type]).map((scheme) => ({ [scheme]: [] })) }),
+    requestBody:
+      body === undefined || verb === 'get'
+        ? undefined
+        : { required: isRequired(body), content: { 'application/json': { schema: body } } },
+    responses: { ...errorResponses(kinds, isVersioned, access), ...Object.fromEntries(successes) },
+    security: schemes?.map((scheme) => ({ [scheme]: [] })),
   };
 }
 
@@ -153,37 +167,28 @@ function isRequired(body: Schema): boolean {
   return body.$ref !== undefined || (Array.isArray(body.required) && body.required.length > 0);
 }
 
-function responsesOf(description: RouteDescription, isVersioned: boolean, isOpen: boolean, access: Access): Operation {
+function errorResponses(kinds: ReadonlySet<ErrorKind>, isVersioned: boolean, access: Access): Operation {
   const responses: Operation = {};
-  const versions = isVersioned ? VERSION_HEADERS : [];
-  for (const [status, success] of Object.entries(description.responses))
-    responses[status] = response(success, versions);
-  const kinds: ErrorKind[] = [
-    ...EVERYWHERE,
-    ...(isVersioned ? (['version_not_acceptable'] as const) : []),
-    ...(isOpen ? [] : GUARDED),
-    ...(isOpen || access.type === 'none' ? [] : IDENTIFIED),
-    ...(description.errors ?? []),
-  ];
-  for (const [status, of] of Map.groupBy(kinds, (kind) => ERROR_FACES[kind].status)) {
-    const headers: ResponseHeader[] = status === 406 ? versions.slice(0, 2) : [...versions];
+  for (const [status, alike] of Map.groupBy(kinds, (kind) => ERROR_FACES[kind].status)) {
+    const headers = isVersioned ? VERSION_HEADERS.slice(0, status === 406 ? 2 : undefined) : [];
     if (status === 429 || status === 503) headers.push('Retry-After');
     if (status === 401 && access.challenge !== null) headers.push('WWW-Authenticate');
-    responses[status] ??= response({ description: [...of].sort().join(', '), schema: ref('Error') }, headers);
+    responses[status] = response({ description: alike.sort().join(', '), schema: ref('Error') }, headers);
   }
   return responses;
 }
 
-const VERSION_HEADERS = [
-  ...RANGE_HEADERS.filter((_, index) => index % 2 === 0),
+const VERSION_HEADERS: readonly ResponseHeader[] = [
+  'X-OpenStack-Ironic-API-Minimum-Version',
+  'X-OpenStack-Ironic-API-Maximum-Version',
   'X-OpenStack-Ironic-API-Version',
-] as ResponseHeader[];
+];
 
 function response(described: ResponseDescription, more: readonly ResponseHeader[]): Operation {
   const { description, schema, mediaType = 'application/json', headers = [] } = described;
   return {
     description,
     headers: Object.fromEntries([...headers, ...more].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
-    ...(schema === undefined ? {} : { content: { [mediaType]: { schema } } }),
+    content: schema && { [mediaType]: { schema } },
   };
 }

@@ -1,6 +1,6 @@
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Method } from '../../core/method.ts';
-import type { Route, Verb } from '../router.ts';
+import type { Verb } from '../router.ts';
 import type { ResponseDescription, RouteDescription, Schema } from './description.ts';
 import { JOB_STARTED } from './descriptions.ts';
 
@@ -18,29 +18,33 @@ export interface MethodOperation {
  * Returns the operations of a route that takes the method's name in its path. A node's methods depend on its driver and
  * vendor interface: methods of the same name are one operation.
  */
-export function methodOperations(route: Route, hardwareTypes: readonly HardwareType[]): MethodOperation[] {
-  if (route.description === null || !route.path.endsWith('/:method')) return [];
-  const owners = route.path.startsWith('/v1/nodes/')
-    ? [{ path: route.path, id: 'node', methods: hardwareTypes.flatMap(nodeMethods) }]
+export function methodOperations(
+  routePath: string,
+  description: RouteDescription,
+  hardwareTypes: readonly HardwareType[],
+): MethodOperation[] {
+  if (!routePath.endsWith('/:method')) return [];
+  const owners = routePath.startsWith('/v1/nodes/')
+    ? [{ path: routePath, owner: 'node', methods: hardwareTypes.flatMap(nodeMethods) }]
     : hardwareTypes.map(({ name, driverMethods = [] }) => ({
-        path: route.path.replace(':driver', name),
-        id: `driver_${name}`,
+        path: routePath.replace(':driver', name),
+        owner: `driver_${name}`,
         methods: driverMethods,
       }));
-  return owners.flatMap(({ path, id, methods }) =>
-    [...Map.groupBy(methods, ({ name }) => name)].flatMap(([name, alike]) =>
-      [...Map.groupBy(alike.flatMap(withVerbs), ([verb]) => verb)].map(([verb, found]) => ({
-        path: path.replace(':method', name),
-        verb,
-        description: describe(
-          route.description as RouteDescription,
-          verb,
-          found.map(([, method]) => method),
-        ),
-        id: `${id}_${name}_${verb.toLowerCase()}`,
-      })),
-    ),
-  );
+  return owners.flatMap(({ path, owner, methods }) => {
+    const operations = methods.flatMap((method: AnyMethod) => method.httpMethods.map((verb) => ({ verb, method })));
+    const alike = Map.groupBy(operations, ({ verb, method }) => `${method.name}_${verb.toLowerCase()}`);
+    return [...alike].map(([name, found]) => ({
+      path: path.replace(':method', found[0]!.method.name),
+      verb: found[0]!.verb,
+      description: describe(
+        description,
+        found[0]!.verb,
+        found.map(({ method }) => method),
+      ),
+      id: `${owner}_${name}`,
+    }));
+  });
 }
 
 type AnyMethod = Pick<
@@ -50,10 +54,6 @@ type AnyMethod = Pick<
 
 function nodeMethods({ vendorInterfaces }: HardwareType): AnyMethod[] {
   return vendorInterfaces.flatMap(({ methods }) => methods);
-}
-
-function withVerbs(method: AnyMethod): [Verb, AnyMethod][] {
-  return method.httpMethods.map((verb) => [verb, method]);
 }
 
 function describe(route: RouteDescription, verb: Verb, methods: readonly AnyMethod[]): RouteDescription {

@@ -1,3 +1,4 @@
+import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { ErrorDetailSchema } from '../../../gen/passthru/v1/error_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
@@ -5,18 +6,21 @@ import { INTERFACES } from '../drivers.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS, type NodeField, UNSUPPORTED_INTERFACES } from '../nodes/nodeFields.ts';
 import type { Schema } from './description.ts';
-import { messageSchema } from './messageSchema.ts';
 
 const text = { type: 'string' };
 const textOrNull = { type: ['string', 'null'] };
 const alwaysNull = { type: 'null' };
 const object = { type: 'object' };
-const links = { type: 'array', items: ref('Link') };
-const strings = { type: 'array', items: text };
+const links = arrayOf(ref('Link'));
+const strings = arrayOf(text);
 
 /** Returns a reference to one of `SCHEMAS`. */
 export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
+}
+
+export function arrayOf(items: Schema): Schema {
+  return { type: 'array', items };
 }
 
 /** Returns the schema of an object with exactly these properties. */
@@ -26,7 +30,7 @@ export function record(properties: Readonly<Record<string, Schema>>): Schema {
 
 /** Returns the schema of a page whose entries are in `name`. */
 export function page(name: string, entry: Schema): Schema {
-  const properties = { [name]: { type: 'array', items: entry }, next: { type: 'string', format: 'uri' } };
+  const properties = { [name]: arrayOf(entry), next: { type: 'string', format: 'uri' } };
   return { type: 'object', properties, required: [name], additionalProperties: false };
 }
 
@@ -108,6 +112,60 @@ function driverSchema(): Schema {
     ...record(summary),
     properties: { ...summary, ...Object.fromEntries(interfaces) },
   };
+}
+
+/** Schemas of well-known types with a special form in proto3 JSON. */
+const WELL_KNOWN: Readonly<Record<string, Schema>> = {
+  'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
+  'google.protobuf.Duration': { type: 'string' },
+  'google.protobuf.Struct': { type: 'object' },
+  'google.protobuf.Value': {},
+  'google.protobuf.ListValue': { type: 'array' },
+};
+
+/** Returns the JSON Schema of a message in proto3 JSON with the proto's names. The message must not be recursive. */
+function messageSchema(message: DescMessage): Schema {
+  return (
+    WELL_KNOWN[message.typeName] ?? {
+      type: 'object',
+      properties: Object.fromEntries(message.fields.map((field) => [field.name, fieldSchema(field)])),
+      additionalProperties: false,
+    }
+  );
+}
+
+function fieldSchema(field: DescField): Schema {
+  switch (field.fieldKind) {
+    case 'list':
+      return { type: 'array', items: valueSchema(field.listKind, field) };
+    case 'map':
+      return { type: 'object', additionalProperties: valueSchema(field.mapKind, field) };
+    default:
+      return valueSchema(field.fieldKind, field);
+  }
+}
+
+function valueSchema(
+  kind: 'scalar' | 'enum' | 'message',
+  { scalar, enum: values, message }: Pick<DescField, 'scalar' | 'enum' | 'message'>,
+): Schema {
+  if (kind === 'message' && message !== undefined) return messageSchema(message);
+  if (kind === 'enum') return { type: 'string', enum: values?.values.map(({ name }) => name) };
+  switch (scalar) {
+    case ScalarType.BOOL:
+      return { type: 'boolean' };
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return { type: 'number' };
+    case ScalarType.INT32:
+    case ScalarType.UINT32:
+      return { type: 'integer' };
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+      return { type: 'string', pattern: '^-?[0-9]+$' };
+    default:
+      return { type: 'string' };
+  }
 }
 
 /** Shared schemas of requests and responses. */
