@@ -1,11 +1,10 @@
-import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
 import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { FREE } from './reservations.ts';
-import { selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
+import { FREE, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { Tables } from './schema.ts';
 
 type ConductorStore = Pick<
@@ -21,11 +20,35 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
   const db = database.kysely;
   const { now } = database;
 
+  /** Matches conductors that lost their lease or whose grace has ended, unless `reap` has dealt with just that. */
+  const isDue = (row: ExpressionBuilder<Tables, 'conductors'>) =>
+    row.or([
+      row.and([row('expires_at', '<=', now), row('lease', 'is not', null)]),
+      row(sql<number>`expires_at + grace`, '<=', now),
+    ]);
+  const updateValid = (id: string) =>
+    db.updateTable('conductors').where('id', '=', id).where('expires_at', '>', now).returning('id');
+
   const hosts = prepareQuery(() =>
     db.selectFrom('conductors').select('host').distinct().where('expires_at', '>', now).orderBy('host'),
   );
-  const anyDue = prepareQuery(() => db.selectFrom('conductors').select('id').where(isDue(now)).limit(1));
-  const orphanOwners = prepareQuery(() => selectOrphanOwners(db));
+  const anyDue = prepareQuery(() => db.selectFrom('conductors').select('id').where(isDue).limit(1));
+  /** Owners of calls that are no conductors: a statement that tested the lease in time can commit after `reap`. */
+  const orphanOwners = prepareQuery(() =>
+    db
+      .selectFrom('reservations')
+      .select((column) => column.ref('owner').$notNull().as('owner'))
+      .where('kind', '=', sql.lit('call'))
+      .where('owner', 'is not', null)
+      .union(
+        db
+          .selectFrom('idempotency')
+          .select((column) => column.ref('owner').$notNull().as('owner'))
+          .where('state', '<>', sql.lit('done'))
+          .where('owner', 'is not', null),
+      )
+      .except(db.selectFrom('conductors').select('id as owner')),
+  );
 
   return {
     async addConductor({ id, host, lease, grace }) {
@@ -34,35 +57,22 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
     },
 
     async renewConductor(id) {
-      const renewed = await db
-        .updateTable('conductors')
+      const renewed = await updateValid(id)
         .set({ expires_at: sql<number>`${now} + lease` })
-        .where('id', '=', id)
-        .where('expires_at', '>', now)
-        .returning('id')
         .execute();
       return renewed.length > 0;
     },
 
     async extendGrace(id, grace) {
-      const extended = await db
-        .updateTable('conductors')
+      const extended = await updateValid(id)
         // Never lowered, so that a statement that arrives late cannot undo a later one.
         .set({ grace: sql<number>`case when grace < ${grace} then ${grace} else grace end` })
-        .where('id', '=', id)
-        .where('expires_at', '>', now)
-        .returning('id')
         .execute();
       return extended.length > 0;
     },
 
     async removeConductor(id) {
-      await db
-        .updateTable('conductors')
-        .set({ expires_at: now })
-        .where('id', '=', id)
-        .where('expires_at', '>', now)
-        .execute();
+      await updateValid(id).set({ expires_at: now }).execute();
     },
 
     async listHosts() {
@@ -71,19 +81,18 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
     },
 
     async reap({ all, now: endTime, error, lastError, unknown }) {
-      // Owner ids are never reused, so what these own can be released without a look at who owns it by then.
-      const orphans = [...new Set((await database.run(orphanOwners({}))).map(({ owner }) => owner))];
-      if (!all && orphans.length === 0) {
-        // The usual case takes no lock and writes nothing.
-        const due = await database.run(anyDue({}));
-        if (due.length === 0) return { failed: [], freed: [] };
+      // Owner ids are never reused, so an orphan's calls can be released without another look at the owner.
+      const orphans = (await database.run(orphanOwners({}))).map(({ owner }) => owner);
+      // The usual case takes no lock and writes nothing.
+      if (!all && orphans.length === 0 && (await database.run(anyDue({}))).length === 0) {
+        return { failed: [], freed: [] };
       }
       const reaped = await db.transaction().execute(async (transaction) => {
         if (all) await transaction.updateTable('conductors').set({ expires_at: 0, grace: 0 }).execute();
         const expired = await transaction
           .selectFrom('conductors')
           .select(['id', sql<number>`case when expires_at + grace <= ${now} then 1 else 0 end`.as('over')])
-          .where(isDue(now))
+          .where(isDue)
           .orderBy('id')
           // Skips conductors with an open transaction, such as that of a process stopped in the middle of one: what it
           // commits later would never be cleaned up. A later pass takes them.
@@ -95,7 +104,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
           job: { ...job, state: 'failed', revision: job.revision + 1, endTime, error },
           lastError: lastError({ ...job, state: 'failed' }),
         }));
-        await endIdempotent(transaction, owners, JSON.stringify(unknown));
+        await endCalls(transaction, owners, JSON.stringify(unknown));
         await transaction.updateTable('conductors').set({ lease: null }).where('id', 'in', owners).execute();
         const over = expired.filter((conductor) => conductor.over === 1).map(({ id }) => id);
         return { failed, freed: await free(transaction, [...over, ...orphans]) };
@@ -108,58 +117,21 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
   };
 }
 
+/** Matches a conductor while its lease is valid. */
+export function validConductor({ kysely, now }: Database, id: string) {
+  return kysely.selectFrom('conductors').where('conductors.id', '=', id).where('expires_at', '>', now);
+}
+
 /**
  * Returns a check, for use in a transaction, whether a conductor's lease is valid. If so, `reap` waits for that
  * transaction however long it takes. In a database that is not shared every lease is valid.
  */
 export function leaseCheck(database: Database): (transaction: Kysely<Tables>, id: string) => Promise<boolean> {
   if (!database.shared) return async () => true;
-  const query = prepareQuery((conductor: { id: string }) =>
-    database.kysely
-      .selectFrom('conductors')
-      .select('id')
-      .where('id', '=', conductor.id)
-      .where('expires_at', '>', database.now)
-      .modifyEnd(database.keepingRows),
+  const query = prepareQuery((blank: { id: string }) =>
+    validConductor(database, blank.id).select('id').modifyEnd(database.keepingRows),
   );
   return async (transaction, id) => (await transaction.executeQuery(query({ id }))).rows.length > 0;
-}
-
-/**
- * Whether `reap` has work for a conductor: its lease has expired and was not reaped since, or its grace period is over
- * too. Not in between, when there is nothing new to do.
- */
-function isDue(now: RawBuilder<number>) {
-  return (row: ExpressionBuilder<Tables, 'conductors'>) =>
-    row.or([
-      row.and([row('expires_at', '<=', now), row('lease', 'is not', null)]),
-      row(sql<number>`expires_at + grace`, '<=', now),
-    ]);
-}
-
-/**
- * Selects owners of calls that are not in `conductors`: a statement that tested the lease in time can commit after `reap`
- * has removed the conductor.
- */
-function selectOrphanOwners(db: Kysely<Tables>) {
-  return db
-    .selectFrom('reservations')
-    .select((column) => column.ref('reservations.owner').$notNull().as('owner'))
-    .where('reservations.kind', '=', sql.lit('call'))
-    .where('reservations.owner', 'is not', null)
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('conductors').select('id').whereRef('conductors.id', '=', 'reservations.owner'))),
-    )
-    .unionAll(
-      db
-        .selectFrom('idempotency')
-        .select((column) => column.ref('idempotency.owner').$notNull().as('owner'))
-        .where('idempotency.state', '<>', sql.lit('done'))
-        .where('idempotency.owner', 'is not', null)
-        .where(({ not, exists, selectFrom }) =>
-          not(exists(selectFrom('conductors').select('id').whereRef('conductors.id', '=', 'idempotency.owner'))),
-        ),
-    );
 }
 
 async function failJobs(
@@ -182,16 +154,12 @@ async function failJobs(
     const ended = await db
       .updateTable('jobs')
       .set({ state: job.state, end_time: job.endTime?.getTime() ?? null, error: toJsonColumn(job.error) })
-      .where('id', '=', job.id)
-      .where('state', '=', 'running')
+      .where(({ and }) => and({ id: job.id, state: 'running' }))
       .returning('id')
       .execute();
     // Another process was faster.
     if (ended.length === 0) continue;
-    await db
-      .insertInto('job_revisions')
-      .values({ job_id: job.id, revision: job.revision, state: job.state, ...toProgressColumns(job.progress) })
-      .execute();
+    await db.insertInto('job_revisions').values(toRevision(job)).execute();
     if (job.nodeUuid !== null) {
       await db.updateTable('nodes').set({ last_error: lastError }).where('uuid', '=', job.nodeUuid).execute();
     }
@@ -200,23 +168,16 @@ async function failJobs(
   return failed;
 }
 
-async function endIdempotent(db: Kysely<Tables>, owners: string[], unknown: string): Promise<void> {
-  await db
-    .updateTable('idempotency')
-    .set({ state: 'done', outcome: unknown })
-    .where('state', '<>', sql.lit('done'))
-    .where('state', '=', 'accepted')
-    .where('owner', 'in', owners)
-    .execute();
-  await db
-    .deleteFrom('idempotency')
-    .where('state', '<>', sql.lit('done'))
-    .where('state', '=', 'waiting')
-    .where('owner', 'in', owners)
-    .execute();
+/** Gives accepted idempotent calls the outcome `unknown`, and removes waiting ones. */
+async function endCalls(db: Kysely<Tables>, owners: string[], unknown: string): Promise<void> {
+  const isOwned = (state: 'accepted' | 'waiting') => (where: ExpressionBuilder<Tables, 'idempotency'>) =>
+    // The first is implied by the second; the index needs it.
+    where.and([where('state', '<>', sql.lit('done')), where('state', '=', state), where('owner', 'in', owners)]);
+  await db.updateTable('idempotency').set({ state: 'done', outcome: unknown }).where(isOwned('accepted')).execute();
+  await db.deleteFrom('idempotency').where(isOwned('waiting')).execute();
 }
 
-/** Frees the nodes of these owners and removes their conductors; returns the UUIDs of the nodes. */
+/** Frees the nodes of these owners and removes their conductors. Returns the UUIDs of the nodes. */
 async function free(db: Kysely<Tables>, owners: string[]): Promise<string[]> {
   if (owners.length === 0) return [];
   const freed = await db

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { IdempotentCall, Store } from '../core/store.ts';
-import { leaseCheck } from './conductors.ts';
+import { leaseCheck, validConductor } from './conductors.ts';
 import type { Database } from './database.ts';
 import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
@@ -22,41 +22,35 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   return {
-    async beginIdempotent(call, conductor, notBefore) {
-      const first = {
-        fingerprint: cipher.seal(call.fingerprint, fingerprintPlace(call)),
-        state: 'waiting' as const,
-        owner: conductor,
-        outcome: null,
-        create_time: call.createTime.getTime(),
-      };
-      const living = db.selectFrom('conductors').where('id', '=', conductor).where('expires_at', '>', database.now);
-      const whole = { caller: call.caller, key: call.key, ...first };
+    async beginIdempotent({ caller, key, ...call }, conductor, notBefore) {
+      const place = `call ${JSON.stringify([caller, key])}`;
+      const fingerprint = cipher.seal(call.fingerprint, place);
       // Repeats only if the other call was forgotten between the two statements.
       for (;;) {
         const begun = await db
           .insertInto('idempotency')
-          .$call((insert) =>
-            // `reap` never looks again at a conductor whose lease has expired and that it has cleaned up after.
-            database.shared
-              ? insert
-                  .columns(['caller', 'key', 'fingerprint', 'state', 'owner', 'create_time'])
-                  .expression(
-                    living.select([
-                      sql<string>`cast(${whole.caller} as text)`.as('caller'),
-                      sql<string>`cast(${whole.key} as text)`.as('key'),
-                      sql<string>`cast(${whole.fingerprint} as text)`.as('fingerprint'),
-                      sql<'waiting'>`cast(${whole.state} as text)`.as('state'),
-                      'id as owner',
-                      sql<number>`cast(${whole.create_time} as bigint)`.as('create_time'),
-                    ]),
-                  )
-              : insert.values(whole),
+          .columns(['caller', 'key', 'fingerprint', 'state', 'owner', 'create_time'])
+          // `reap` cleans up only once after a conductor whose lease has run out.
+          .expression(
+            validConductor(database, conductor).select([
+              sql<string>`cast(${caller} as text)`.as('caller'),
+              sql<string>`cast(${key} as text)`.as('key'),
+              sql<string>`cast(${fingerprint} as text)`.as('fingerprint'),
+              sql<'waiting'>`'waiting'`.as('state'),
+              'id as owner',
+              sql<number>`cast(${call.createTime.getTime()} as bigint)`.as('create_time'),
+            ]),
           )
           .onConflict((conflict) =>
             conflict
               .columns(['caller', 'key'])
-              .doUpdateSet(first)
+              .doUpdateSet((row) => ({
+                fingerprint: row.ref('excluded.fingerprint'),
+                state: row.ref('excluded.state'),
+                owner: row.ref('excluded.owner'),
+                outcome: null,
+                create_time: row.ref('excluded.create_time'),
+              }))
               // Older calls have expired.
               .where('idempotency.create_time', '<', notBefore.getTime()),
           )
@@ -66,14 +60,16 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
         const known = await db
           .selectFrom('idempotency')
           .select(['fingerprint', 'state', 'owner', 'outcome'])
-          .where('caller', '=', call.caller)
-          .where('key', '=', call.key)
+          .where(({ and }) => and({ caller, key }))
           .executeTakeFirst();
         if (known !== undefined) {
-          const fingerprint = cipher.open(known.fingerprint, fingerprintPlace(call));
-          return { ...known, fingerprint, outcome: parseJsonObject(known.outcome) };
+          return {
+            ...known,
+            fingerprint: cipher.open(known.fingerprint, place),
+            outcome: parseJsonObject(known.outcome),
+          };
         }
-        if (database.shared && (await living.select('id').execute()).length === 0) return 'expired';
+        if ((await validConductor(database, conductor).select('id').execute()).length === 0) return 'expired';
       }
     },
 
@@ -83,10 +79,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
         const accepted = await transaction
           .updateTable('idempotency')
           .set({ state: 'accepted' })
-          .where('caller', '=', caller)
-          .where('key', '=', key)
-          .where('owner', '=', conductor)
-          .where('state', '=', 'waiting')
+          .where(({ and }) => and({ caller, key, owner: conductor, state: 'waiting' }))
           .returning('key')
           .execute();
         return accepted.length > 0;
@@ -97,18 +90,14 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
       await db
         .updateTable('idempotency')
         .set({ state: 'done', outcome: JSON.stringify(outcome) })
-        .where('caller', '=', caller)
-        .where('key', '=', key)
-        .where('state', '=', 'accepted')
+        .where(({ and }) => and({ caller, key, state: 'accepted' }))
         .execute();
     },
 
     async forgetIdempotent(caller, key, conductor) {
       await db
         .deleteFrom('idempotency')
-        .where('caller', '=', caller)
-        .where('key', '=', key)
-        .where('owner', '=', conductor)
+        .where(({ and }) => and({ caller, key, owner: conductor }))
         .where('state', '<>', 'done')
         .execute();
     },
@@ -116,12 +105,11 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
     async removeIdempotent(notBefore, limit) {
       const removed = await db
         .deleteFrom('idempotency')
-        .where((row) =>
-          row(
-            row.refTuple('caller', 'key'),
+        .where(({ eb, refTuple, selectFrom }) =>
+          eb(
+            refTuple('caller', 'key'),
             'in',
-            row
-              .selectFrom('idempotency as old')
+            selectFrom('idempotency as old')
               .select(['old.caller', 'old.key'])
               .where('old.create_time', '<', notBefore.getTime())
               .orderBy('old.create_time')
@@ -136,7 +124,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
   };
 }
 
-/** Stores the outcome of a call that `owner` began; returns false when that conductor does not own it any more. */
+/** Stores the outcome of a call that `owner` began. Returns false when that conductor does not own it any more. */
 export async function keepOutcome(
   db: Kysely<Tables>,
   { caller, key }: IdempotentCall,
@@ -146,16 +134,9 @@ export async function keepOutcome(
   const kept = await db
     .updateTable('idempotency')
     .set({ state: 'done', outcome: JSON.stringify(outcome) })
-    .where('caller', '=', caller)
-    .where('key', '=', key)
-    .where('owner', '=', owner)
+    .where(({ and }) => and({ caller, key, owner }))
     .where('state', '<>', 'done')
     .returning('key')
     .execute();
   return kept.length > 0;
-}
-
-/** Where the ciphertext of a fingerprint stands, for `SecretsCipher`. */
-function fingerprintPlace({ caller, key }: IdempotentCall): string {
-  return `call ${JSON.stringify([caller, key])}`;
 }

@@ -1,13 +1,12 @@
 import { type ExpressionBuilder, sql } from 'kysely';
-import type { Job } from '../core/job.ts';
+import type { Job, Progress } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { FREE } from './reservations.ts';
-import { jobColumns, selectJobs, toJob, toJsonColumn, toProgressColumns } from './rows.ts';
+import { FREE, jobColumns, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 type JobStore = Pick<
@@ -27,18 +26,22 @@ type JobStore = Pick<
 /** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
+interface Held {
+  id: string;
+  owner: string;
+  fence: number;
+}
+
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
-  /** Matches the job while it runs and the hold is valid. */
-  const held = (hold: { owner: string; fence: number }) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
+  /** Matches the job while it runs and the hold is valid. A job without a reservation has 0, a fence that none has. */
+  const held = (hold: Held) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
     where.and([
-      where('jobs.state', '=', 'running'),
-      where('jobs.owner', '=', hold.owner),
-      // A job without a reservation passes 0, a fence that no reservation has.
+      where.and({ 'jobs.id': hold.id, 'jobs.state': 'running', 'jobs.owner': hold.owner }),
       where.or([
         where(sql<number>`cast(${hold.fence} as bigint)`, '=', 0),
         where.exists(
@@ -46,8 +49,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
             .selectFrom('reservations')
             .select('reservations.fence')
             .whereRef('reservations.node_uuid', '=', 'jobs.node_uuid')
-            .where('reservations.fence', '=', hold.fence)
-            .where('reservations.kind', '=', 'call'),
+            .where(({ and }) => and({ 'reservations.fence': hold.fence, 'reservations.kind': 'call' })),
         ),
       ]),
     ]);
@@ -56,41 +58,39 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
   const nextRevision = sql<number>`(select max(newer.revision) + 1 from job_revisions as newer where newer.job_id = jobs.id)`;
 
   // One statement, so that progress needs no transaction, which would be durable.
-  const insertProgress = prepareQuery(
-    (blank: Pick<JobRevisionsTable, 'job_id' | 'fraction' | 'message'> & { owner: string; fence: number }) =>
-      db
-        .insertInto('job_revisions')
-        .columns(['job_id', 'revision', 'state', 'fraction', 'message'])
-        .expression((from) =>
-          from
-            .selectFrom('jobs')
-            .select([
-              'jobs.id',
-              nextRevision.as('revision'),
-              'jobs.state',
-              sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
-              sql<string | null>`cast(${blank.message} as text)`.as('message'),
-            ])
-            .where('jobs.id', '=', blank.job_id)
-            .where(held(blank))
-            // Otherwise it could follow an end that is written concurrently.
-            .modifyEnd(database.holdingRows),
-        )
-        .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
-        .returning(['revision', database.mayBeLost.as('lost')]),
+  const insertProgress = prepareQuery((blank: Held & Progress) =>
+    db
+      .insertInto('job_revisions')
+      .columns(['job_id', 'revision', 'state', 'fraction', 'message'])
+      .expression((from) =>
+        from
+          .selectFrom('jobs')
+          .select([
+            'jobs.id',
+            nextRevision.as('revision'),
+            'jobs.state',
+            sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
+            sql<string | null>`cast(${blank.message} as text)`.as('message'),
+          ])
+          .where(held(blank))
+          // Otherwise it could follow an end that is written concurrently.
+          .modifyEnd(database.holdingRows),
+      )
+      .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
+      .returning(['revision', database.mayBeLost.as('lost')]),
   );
 
   // Prepared, since building these each time takes longer than SQLite does.
-  const insertJob = prepareQuery((job: Omit<JobsTable, 'end_time' | 'result' | 'error' | 'cancel_requested_by'>) =>
+  const insertJob = prepareQuery((job: Omit<Job, 'createTime'> & { createTime: number; owner: string }) =>
     db.insertInto('jobs').values({
       id: job.id,
-      node_uuid: job.node_uuid,
-      node_name: job.node_name,
+      node_uuid: job.nodeUuid,
+      node_name: job.nodeName,
       driver: job.driver,
       method: job.method,
       state: job.state,
-      create_time: job.create_time,
-      requested_by: job.requested_by,
+      create_time: job.createTime,
+      requested_by: job.requestedBy,
       owner: job.owner,
     }),
   );
@@ -103,66 +103,48 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       message: revision.message,
     }),
   );
-  const setLastError = prepareQuery((node: { uuid: string; last_error: string | null }) =>
-    db.updateTable('nodes').set({ last_error: node.last_error }).where('uuid', '=', node.uuid),
+  const setLastError = prepareQuery((node: { uuid: string; lastError: string | null }) =>
+    db.updateTable('nodes').set({ last_error: node.lastError }).where('uuid', '=', node.uuid),
   );
-  const nameJob = prepareQuery((reservation: { node_uuid: string; fence: number; job: string }) =>
+  const nameJob = prepareQuery((blank: { nodeUuid: string; fence: number; job: string }) =>
     db
       .updateTable('reservations')
-      .set({ job: reservation.job })
-      .where('node_uuid', '=', reservation.node_uuid)
-      .where('fence', '=', reservation.fence)
-      .where('kind', '=', 'call')
+      .set({ job: blank.job })
+      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence, kind: 'call' }))
       .returning('fence'),
   );
-  const endRunning = prepareQuery(
-    (job: Pick<JobsTable, 'id' | 'state' | 'end_time' | 'result' | 'error'> & { owner: string; fence: number }) =>
-      db
-        .updateTable('jobs')
-        .set({ state: job.state, end_time: job.end_time, result: job.result, error: job.error })
-        .where('id', '=', job.id)
-        .where(held(job))
-        .returning(['node_uuid', nextRevision.as('revision')]),
+  const endRunning = prepareQuery((end: Held & Pick<JobsTable, 'state' | 'end_time' | 'result' | 'error'>) =>
+    db
+      .updateTable('jobs')
+      .set({ state: end.state, end_time: end.end_time, result: end.result, error: end.error })
+      .where(held(end))
+      .returning(['node_uuid', nextRevision.as('revision')]),
   );
-  const freeNode = prepareQuery((reservation: { node_uuid: string; fence: number }) =>
+  const freeNode = prepareQuery((blank: { nodeUuid: string; fence: number }) =>
     db
       .updateTable('reservations')
       .set(FREE)
-      .where('node_uuid', '=', reservation.node_uuid)
-      .where('fence', '=', reservation.fence)
+      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence }))
       .returning('wanted'),
   );
 
   return {
-    async acceptJob(job, hold, idempotent, outcome) {
+    async acceptJob(job, { owner, fence }, idempotent, outcome) {
       try {
         await db.transaction().execute(async (transaction) => {
-          if (!(await hasLease(transaction, hold.owner))) throw new HoldLost();
-          await transaction.executeQuery(
-            insertJob({
-              id: job.id,
-              node_uuid: job.nodeUuid,
-              node_name: job.nodeName,
-              driver: job.driver,
-              method: job.method,
-              state: job.state,
-              create_time: job.createTime.getTime(),
-              requested_by: job.requestedBy,
-              owner: hold.owner,
-            }),
-          );
+          if (!(await hasLease(transaction, owner))) throw new HoldLost();
+          await transaction.executeQuery(insertJob({ ...job, createTime: job.createTime.getTime(), owner }));
           await transaction.executeQuery(insertRevision(toRevision(job)));
           if (job.nodeUuid !== null) {
-            await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, last_error: null }));
-            if (hold.fence !== null) {
-              const reservation = { node_uuid: job.nodeUuid, fence: hold.fence, job: job.id };
-              const named = await transaction.executeQuery(nameJob(reservation));
+            await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, lastError: null }));
+            if (fence !== null) {
+              const named = await transaction.executeQuery(nameJob({ nodeUuid: job.nodeUuid, fence, job: job.id }));
               if (named.rows.length === 0) throw new HoldLost();
             }
           }
           if (idempotent === null) return;
           // Another process may own the key by now, if this one lost its lease meanwhile.
-          if (!(await keepOutcome(transaction, idempotent, hold.owner, outcome))) throw new HoldLost();
+          if (!(await keepOutcome(transaction, idempotent, owner, outcome))) throw new HoldLost();
         });
         return true;
       } catch (error) {
@@ -171,48 +153,37 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       }
     },
 
-    async recordProgress(id, hold, progress) {
-      const [stored] = await database.run(
-        insertProgress({
-          job_id: id,
-          fraction: progress.fraction,
-          message: progress.message,
-          owner: hold.owner,
-          fence: hold.fence ?? 0,
-        }),
-      );
+    async recordProgress(id, { owner, fence }, progress) {
+      const [stored] = await database.run(insertProgress({ ...progress, id, owner, fence: fence ?? 0 }));
       if (stored === undefined) return null;
       database.announce({ kind: 'job_changed', id, revision: stored.revision });
       return stored.revision;
     },
 
-    async endJob(end, hold) {
+    async endJob(end, { owner, fence }) {
+      const { id, state } = end;
       const ended = await db.transaction().execute(async (transaction) => {
+        const columns = {
+          end_time: end.endTime.getTime(),
+          result: toJsonColumn(end.result),
+          error: toJsonColumn(end.error),
+        };
         const { rows } = await transaction.executeQuery(
-          endRunning({
-            id: end.id,
-            state: end.state,
-            end_time: end.endTime.getTime(),
-            result: toJsonColumn(end.result),
-            error: toJsonColumn(end.error),
-            owner: hold.owner,
-            fence: hold.fence ?? 0,
-          }),
+          endRunning({ id, owner, fence: fence ?? 0, state, ...columns }),
         );
         if (rows[0] === undefined) return null;
-        const { node_uuid, revision } = rows[0];
+        const { node_uuid: uuid, revision } = rows[0];
         await transaction.executeQuery(insertRevision(toRevision({ ...end, revision })));
-        if (node_uuid === null) return { revision, freed: null };
-        if (end.lastError !== null) {
-          await transaction.executeQuery(setLastError({ uuid: node_uuid, last_error: end.lastError }));
-        }
-        if (hold.fence === null) return { revision, freed: null };
-        const freed = await transaction.executeQuery(freeNode({ node_uuid, fence: hold.fence }));
-        return { revision, freed: freed.rows[0]?.wanted === 1 ? node_uuid : null };
+        if (uuid === null) return { revision, freed: null };
+        const { lastError } = end;
+        if (lastError !== null) await transaction.executeQuery(setLastError({ uuid, lastError }));
+        if (fence === null) return { revision, freed: null };
+        const freed = await transaction.executeQuery(freeNode({ nodeUuid: uuid, fence }));
+        return { revision, freed: freed.rows[0]?.wanted === 1 ? uuid : null };
       });
       if (ended === null) return null;
       endedJobs.add(1);
-      database.announce({ kind: 'job_changed', id: end.id, revision: ended.revision });
+      database.announce({ kind: 'job_changed', id, revision: ended.revision });
       if (ended.freed !== null) database.announce({ kind: 'node_freed', nodeUuid: ended.freed });
       return ended.revision;
     },
@@ -221,8 +192,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       await db
         .updateTable('jobs')
         .set({ cancel_requested_by: requestedBy })
-        .where('id', '=', id)
-        .where('state', '=', 'running')
+        .where(({ and }) => and({ id, state: 'running' }))
         .execute();
       database.announce({ kind: 'cancel_requested', id });
     },
@@ -231,8 +201,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       const rows = await db
         .selectFrom('jobs')
         .select('id')
-        .where('state', '=', 'running')
-        .where('owner', '=', conductor)
+        .where(({ and }) => and({ state: 'running', owner: conductor }))
         .execute();
       return rows.map(({ id }) => id);
     },
@@ -241,8 +210,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       const rows = await db
         .selectFrom('jobs')
         .select(['id', 'cancel_requested_by'])
-        .where('state', '=', 'running')
-        .where('owner', '=', conductor)
+        .where(({ and }) => and({ state: 'running', owner: conductor }))
         .where('cancel_requested_by', 'is not', null)
         .execute();
       return rows.map((row) => ({ id: row.id, requestedBy: row.cancel_requested_by ?? '' }));
@@ -254,11 +222,14 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
     },
 
     async listJobs(query) {
-      let page = db.selectFrom('jobs as listed').select('listed.id').orderBy('listed.id', 'desc').limit(query.limit);
-      if (query.olderThan !== null) page = page.where('listed.id', '<', query.olderThan);
-      if (query.nodeUuid !== undefined) page = page.where('listed.node_uuid', '=', query.nodeUuid);
-      if (query.driver !== undefined) page = page.where('listed.driver', '=', query.driver);
-      if (query.state !== undefined) page = page.where('listed.state', '=', query.state);
+      const { olderThan, nodeUuid, driver, state } = query;
+      let page = db
+        .selectFrom('jobs as listed')
+        .select('listed.id')
+        .where(({ and }) => and({ node_uuid: nodeUuid, driver, state }))
+        .orderBy('listed.id', 'desc')
+        .limit(query.limit);
+      if (olderThan !== null) page = page.where('listed.id', '<', olderThan);
       // The page first: PostgreSQL takes it that few jobs have a newest revision, and with a limit on the whole it would
       // join all of some thousand jobs for it.
       const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
@@ -297,7 +268,3 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
 
 /** Rolls back a transaction whose hold is lost. */
 class HoldLost extends Error {}
-
-function toRevision(job: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {
-  return { job_id: job.id, revision: job.revision, state: job.state, ...toProgressColumns(job.progress) };
-}

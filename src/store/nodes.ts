@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
@@ -13,7 +13,7 @@ type NodeStore = Pick<
   'createNode' | 'getNodeByUuid' | 'getNodeByName' | 'listNodes' | 'updateNode' | 'deleteNode'
 >;
 
-/** The part of the store that keeps nodes, their secrets as `cipher` has them. Every change is durable. */
+/** The part of the store that keeps nodes, their secrets encrypted by `cipher`. Every change is durable. */
 export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore {
   const db = database.kysely;
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
@@ -26,7 +26,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
 
   return {
     async createNode(node) {
-      return await db.transaction().execute(async (transaction) => {
+      return db.transaction().execute(async (transaction) => {
         const created = await transaction
           .insertInto('nodes')
           .values(toNewNodeColumns(node, cipher))
@@ -58,8 +58,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
           const updated = await transaction
             .updateTable('nodes')
             .set({ ...toNodeColumns(uuid, changes, cipher), update_time: updateTime.getTime() })
-            .where('uuid', '=', uuid)
-            .$if(fence !== null, (query) => query.where('uuid', 'in', reservedUnder(transaction, uuid, fence)))
+            .where(isReserved(uuid, fence))
             .returning('uuid')
             .execute();
           if (updated.length === 0) return null;
@@ -79,12 +78,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
 
     async deleteNode(uuid, fence) {
       return await db.transaction().execute(async (transaction) => {
-        const deleted = await transaction
-          .deleteFrom('nodes')
-          .where('uuid', '=', uuid)
-          .$if(fence !== null, (query) => query.where('uuid', 'in', reservedUnder(transaction, uuid, fence)))
-          .returning('id')
-          .execute();
+        const deleted = await transaction.deleteFrom('nodes').where(isReserved(uuid, fence)).returning('id').execute();
         return deleted.length > 0;
       });
     },
@@ -95,17 +89,21 @@ function firstNode(rows: NodeRow[], cipher: SecretsCipher): StoredNode | null {
   return rows[0] === undefined ? null : toNode(rows[0], cipher);
 }
 
-/** The UUID of the node while its reservation has this fence. */
-function reservedUnder(db: Kysely<Tables>, uuid: string, fence: number | null) {
-  return db
-    .selectFrom('reservations')
-    .select('node_uuid')
-    .where('node_uuid', '=', uuid)
-    .where('fence', '=', fence)
-    .where('kind', 'is not', null);
+/** Matches the node while its reservation has this fence; always when `fence` is null. */
+function isReserved(uuid: string, fence: number | null) {
+  return (where: ExpressionBuilder<Tables, 'nodes'>) => {
+    const isNode = where('uuid', '=', uuid);
+    if (fence === null) return isNode;
+    const reservation = where.selectFrom('reservations').select('node_uuid').where('kind', 'is not', null);
+    return isNode.and(
+      'uuid',
+      'in',
+      reservation.where(({ and }) => and({ node_uuid: uuid, fence })),
+    );
+  };
 }
 
-/** Objects are not looked for, and may hold secrets (`instance_info`): by a digest one could be guessed. */
+/** Leaves out objects: they are not searched for, and may hold secrets, which could be guessed by the digest. */
 async function insertAttributes(db: Kysely<Tables>, uuid: string, attributes: JsonObject): Promise<void> {
   const rows = Object.entries(attributes)
     .filter(([, value]) => value !== null && typeof value !== 'object')

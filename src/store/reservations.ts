@@ -1,23 +1,12 @@
 import { type CompiledQuery, sql } from 'kysely';
 import type { Reservation } from '../core/reservation.ts';
 import type { Store } from '../core/store.ts';
+import { validConductor } from './conductors.ts';
 import type { Database } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { toReservation } from './rows.ts';
-import type { ReservationsTable } from './schema.ts';
+import { FREE, toReservation } from './rows.ts';
 
 type ReservationStore = Pick<Store, 'openReservations' | 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
-
-/** The columns of a free node. The fence stays, and so does `wanted`, which the statement that frees it returns. */
-export const FREE = {
-  kind: null,
-  holder: null,
-  method: null,
-  requested_by: null,
-  job: null,
-  since: null,
-  owner: null,
-} satisfies Partial<ReservationsTable>;
 
 /** The maximum number of reservations of one node that a process makes without storing them. */
 const UNSTORED_FENCES = 2 ** 32;
@@ -29,39 +18,33 @@ const UNSTORED_FENCES = 2 ** 32;
 export function reservationStore(database: Database): ReservationStore {
   const db = database.kysely;
 
-  const living = (conductor: string) =>
-    db.selectFrom('conductors').where('conductors.id', '=', conductor).where('expires_at', '>', database.now);
+  const acquireFree = prepareQuery(
+    (blank: Omit<Reservation, 'since'> & { nodeUuid: string; since: number; conductor: string }) =>
+      db
+        .updateTable('reservations')
+        .set((column) => ({
+          fence: column('fence', '+', 1),
+          kind: blank.kind,
+          holder: blank.holder,
+          method: blank.method,
+          requested_by: blank.requestedBy,
+          job: blank.job,
+          since: blank.since,
+          owner: blank.conductor,
+          wanted: 0,
+        }))
+        .where('node_uuid', '=', blank.nodeUuid)
+        .where('kind', 'is', null)
+        // `reap` cleans up only once after a conductor whose lease has run out.
+        .where(({ exists }) => exists(validConductor(database, blank.conductor).select('id')))
+        .returning('fence'),
+  );
 
-  const acquireFree = prepareQuery((blank: Omit<ReservationsTable, 'fence' | 'wanted'>) => {
-    const acquire = db
-      .updateTable('reservations')
-      .set((column) => ({
-        fence: column('fence', '+', 1),
-        kind: blank.kind,
-        holder: blank.holder,
-        method: blank.method,
-        requested_by: blank.requested_by,
-        job: blank.job,
-        since: blank.since,
-        owner: blank.owner,
-        wanted: 0,
-      }))
-      .where('node_uuid', '=', blank.node_uuid)
-      .where('kind', 'is', null)
-      .returning('fence');
-    // `reap` never looks again at a conductor whose lease has expired and that it has cleaned up after.
-    return database.shared
-      ? acquire.where(({ exists }) => exists(living(blank.owner as string).select(sql`1`.as('one'))))
-      : acquire;
-  });
-
-  const releaseKind = prepareQuery((blank: { node_uuid: string; fence: number; kind: Reservation['kind'] }) =>
+  const releaseKind = prepareQuery((blank: { nodeUuid: string; fence: number; kind: Reservation['kind'] }) =>
     db
       .updateTable('reservations')
       .set(FREE)
-      .where('node_uuid', '=', blank.node_uuid)
-      .where('fence', '=', blank.fence)
-      .where('kind', '=', blank.kind)
+      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence, kind: blank.kind }))
       .returning('wanted'),
   );
 
@@ -95,16 +78,7 @@ export function reservationStore(database: Database): ReservationStore {
     },
 
     async acquire(nodeUuid, reservation, conductor) {
-      const query = acquireFree({
-        node_uuid: nodeUuid,
-        kind: reservation.kind,
-        holder: reservation.holder,
-        method: reservation.method,
-        requested_by: reservation.requestedBy,
-        job: reservation.job,
-        since: reservation.since.getTime(),
-        owner: conductor,
-      });
+      const query = acquireFree({ ...reservation, nodeUuid, since: reservation.since.getTime(), conductor });
       // Repeats only if the node was released between the two statements.
       for (;;) {
         const [taken] = reservation.kind === 'held' ? await durably(query) : await database.run(query);
@@ -117,9 +91,8 @@ export function reservationStore(database: Database): ReservationStore {
         if (row === undefined) return { outcome: 'missing' };
         const held = toReservation(row);
         if (held !== null) return { outcome: 'locked', reservation: held, fence: row.fence };
-        if (database.shared && (await living(conductor).select('id').execute()).length === 0) {
+        if ((await validConductor(database, conductor).select('id').execute()).length === 0)
           return { outcome: 'expired' };
-        }
       }
     },
 
@@ -127,8 +100,7 @@ export function reservationStore(database: Database): ReservationStore {
       const wanted = await db
         .updateTable('reservations')
         .set({ wanted: 1 })
-        .where('node_uuid', '=', nodeUuid)
-        .where('fence', '=', fence)
+        .where(({ and }) => and({ node_uuid: nodeUuid, fence }))
         .where('kind', 'is not', null)
         .returning('fence')
         .execute();
@@ -136,18 +108,15 @@ export function reservationStore(database: Database): ReservationStore {
     },
 
     async release(nodeUuid, fence) {
-      const node = { node_uuid: nodeUuid, fence };
-      if (freed(nodeUuid, await database.run(releaseKind({ ...node, kind: 'call' })))) return true;
-      return freed(nodeUuid, await durably(releaseKind({ ...node, kind: 'held' })));
+      if (freed(nodeUuid, await database.run(releaseKind({ nodeUuid, fence, kind: 'call' })))) return true;
+      return freed(nodeUuid, await durably(releaseKind({ nodeUuid, fence, kind: 'held' })));
     },
 
     async releaseOwn(nodeUuid, conductor) {
       const rows = await db
         .updateTable('reservations')
         .set(FREE)
-        .where('node_uuid', '=', nodeUuid)
-        .where('owner', '=', conductor)
-        .where('kind', '=', 'call')
+        .where(({ and }) => and({ node_uuid: nodeUuid, owner: conductor, kind: 'call' }))
         .returning('wanted')
         .execute();
       freed(nodeUuid, rows);

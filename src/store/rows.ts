@@ -1,26 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { Kysely, Selectable } from 'kysely';
+import type { InferResult, Insertable, Kysely } from 'kysely';
 import type { ErrorRecord } from '../core/errors.ts';
-import type { Job, Progress } from '../core/job.ts';
+import type { Job } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
 import type { Node, NodeChanges } from '../core/node.ts';
 import type { Reservation } from '../core/reservation.ts';
 import type { StoredNode } from '../core/store.ts';
-import type { JobRevisionsTable, JobsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
+import type { JobRevisionsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
-/** A node with its reservation, as `nodeColumns` selects it. */
-export interface NodeRow extends Selectable<NodesTable> {
-  fence: number;
-  reservation_kind: ReservationsTable['kind'];
-  holder: string | null;
-  method: string | null;
-  requested_by: string | null;
-  job: string | null;
-  since: number | null;
-}
-
-/** What `NodeRow` is made of, for a select from `nodes` joined with `reservations`. */
+/** All columns by name: a newer program may add one to the table while a prepared query is in use. */
 const nodeColumns = [
   'nodes.id',
   'nodes.uuid',
@@ -38,7 +27,7 @@ const nodeColumns = [
   'nodes.create_time',
   'nodes.update_time',
   'reservations.fence',
-  'reservations.kind as reservation_kind',
+  'reservations.kind',
   'reservations.holder',
   'reservations.method',
   'reservations.requested_by',
@@ -46,7 +35,7 @@ const nodeColumns = [
   'reservations.since',
 ] as const;
 
-/** All nodes with their reservations, as `NodeRow`. */
+/** Selects all nodes with their reservations. */
 export function selectNodes(db: Kysely<Tables>) {
   return db
     .selectFrom('nodes')
@@ -54,15 +43,20 @@ export function selectNodes(db: Kysely<Tables>) {
     .select([...nodeColumns]);
 }
 
-/** The columns of a node that hold secrets, and are encrypted where there is a key. `attributes` has `instance_info`. */
+/** A node with its reservation. */
+export type NodeRow = InferResult<ReturnType<typeof selectNodes>>[number];
+
+/** The columns of a node that hold secrets (`attributes` for its `instance_info`), encrypted when there is a key. */
 export const SECRET_COLUMNS = ['driver_info', 'attributes'] as const;
 
-/** Where a ciphertext stands, for `SecretsCipher`. */
-export function secretsPlace(uuid: string, column: (typeof SECRET_COLUMNS)[number]): string {
+export type SecretColumn = (typeof SECRET_COLUMNS)[number];
+
+/** Returns the place of a ciphertext, as `SecretsCipher` takes it. */
+export function secretsPlace(uuid: string, column: SecretColumn): string {
   return `node ${uuid}, ${column}`;
 }
 
-/** The node in `row`, whose secrets `cipher` decrypts. */
+/** Returns the node in `row`, with its secrets decrypted. */
 export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
   return {
     uuid: row.uuid,
@@ -77,14 +71,25 @@ export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
     maintenanceReason: row.maintenance_reason,
     attributes: parseObject(cipher.open(row.attributes, secretsPlace(row.uuid, 'attributes'))),
     lastError: row.last_error,
-    reservation: row.reservation_kind === null ? null : toReservation({ ...row, kind: row.reservation_kind }),
+    reservation: toReservation(row),
     createTime: new Date(row.create_time),
     updateTime: toDate(row.update_time),
     fence: row.fence,
   };
 }
 
-/** The reservation in `row`; null when the node is free. */
+/** The columns of a free node. The fence stays, and so does `wanted`, which the statement that frees it returns. */
+export const FREE = {
+  kind: null,
+  holder: null,
+  method: null,
+  requested_by: null,
+  job: null,
+  since: null,
+  owner: null,
+} satisfies Partial<ReservationsTable>;
+
+/** Returns the reservation in `row`; null when the node is free. */
 export function toReservation(
   row: Omit<ReservationsTable, 'node_uuid' | 'fence' | 'owner' | 'wanted'>,
 ): Reservation | null {
@@ -99,69 +104,44 @@ export function toReservation(
   };
 }
 
-/** The columns of the node `uuid` that `changes` sets; what is undefined is left. */
-export function toNodeColumns(
-  uuid: string,
-  changes: NodeChanges,
-  cipher: SecretsCipher,
-): Partial<Omit<NodesTable, 'id'>> {
-  const { driverInfo, attributes } = changes;
+/** Returns the columns that `changes` sets, the others undefined (kysely skips those). */
+export function toNodeColumns(uuid: string, changes: NodeChanges, cipher: SecretsCipher): Partial<NewNodeColumns> {
+  const seal = (column: SecretColumn, value: JsonObject | undefined) =>
+    value && cipher.seal(JSON.stringify(value), secretsPlace(uuid, column));
   return {
-    ...(changes.name !== undefined && { name: changes.name }),
-    ...(changes.driver !== undefined && { driver: changes.driver }),
-    ...(changes.vendorInterface !== undefined && { vendor_interface: changes.vendorInterface }),
-    ...(driverInfo !== undefined && { driver_info: seal(uuid, 'driver_info', driverInfo, cipher) }),
-    ...(changes.extra !== undefined && { extra: JSON.stringify(changes.extra) }),
-    ...(changes.properties !== undefined && { properties: JSON.stringify(changes.properties) }),
-    ...(changes.description !== undefined && { description: changes.description }),
-    ...(changes.maintenance !== undefined && { maintenance: toBit(changes.maintenance) }),
-    ...(changes.maintenanceReason !== undefined && { maintenance_reason: changes.maintenanceReason }),
-    ...(attributes !== undefined && { attributes: seal(uuid, 'attributes', attributes, cipher) }),
+    name: changes.name,
+    driver: changes.driver,
+    vendor_interface: changes.vendorInterface,
+    driver_info: seal('driver_info', changes.driverInfo),
+    extra: changes.extra && JSON.stringify(changes.extra),
+    properties: changes.properties && JSON.stringify(changes.properties),
+    attributes: seal('attributes', changes.attributes),
+    description: changes.description,
+    maintenance: changes.maintenance === undefined ? undefined : toBit(changes.maintenance),
+    maintenance_reason: changes.maintenanceReason,
   };
 }
 
-/** The columns of a new node. */
+type NewNodeColumns = Omit<NodesTable, 'id' | 'uuid' | 'last_error' | 'create_time' | 'update_time'>;
+
+/** Returns the columns of a new node. */
 export function toNewNodeColumns(
-  node: Omit<Node, 'reservation' | 'lastError' | 'updateTime'>,
+  node: Required<NodeChanges> & Pick<Node, 'uuid' | 'createTime'>,
   cipher: SecretsCipher,
-): Omit<NodesTable, 'id'> {
-  return {
-    uuid: node.uuid,
-    name: node.name,
-    driver: node.driver,
-    vendor_interface: node.vendorInterface,
-    driver_info: seal(node.uuid, 'driver_info', node.driverInfo, cipher),
-    extra: JSON.stringify(node.extra),
-    properties: JSON.stringify(node.properties),
-    attributes: seal(node.uuid, 'attributes', node.attributes, cipher),
-    description: node.description,
-    maintenance: toBit(node.maintenance),
-    maintenance_reason: node.maintenanceReason,
-    last_error: null,
-    create_time: node.createTime.getTime(),
-    update_time: null,
-  };
+): Insertable<NodesTable> {
+  const columns = toNodeColumns(node.uuid, node, cipher) as NewNodeColumns;
+  return { ...columns, uuid: node.uuid, create_time: node.createTime.getTime() };
 }
 
-/** A boolean as a column holds it. */
 export function toBit(value: boolean): number {
   return value ? 1 : 0;
 }
 
-/**
- * Stands for an attribute's value where nodes are found by it: equal for equal values and short, so that it can be in
- * an index however long the value is.
- */
+/** Returns what nodes are found by: equal for equal values, and short enough for an index however long the value is. */
 export function attributeDigest(value: Json): string {
   return createHash('sha256').update(canonicalJson(value)).digest('base64url');
 }
 
-/** A job with one of its revisions, as `jobColumns` selects it. */
-export interface JobRow
-  extends Omit<Selectable<JobsTable>, 'state' | 'owner' | 'cancel_requested_by'>,
-    Omit<Selectable<JobRevisionsTable>, 'job_id'> {}
-
-/** What `JobRow` is made of, for a select from `jobs` joined with `job_revisions`. */
 export const jobColumns = [
   'jobs.id',
   'jobs.node_uuid',
@@ -179,7 +159,7 @@ export const jobColumns = [
   'job_revisions.message',
 ] as const;
 
-/** All jobs as they are now, as `JobRow`. */
+/** Selects all jobs with their newest revision. */
 export function selectJobs(db: Kysely<Tables>) {
   return db
     .selectFrom('jobs')
@@ -194,9 +174,9 @@ export function selectJobs(db: Kysely<Tables>) {
     .select([...jobColumns]);
 }
 
-/** The job in `row`, as it was at the row's revision. */
-export function toJob(row: JobRow): Job {
-  // Only the last revision of a job is not `running`; the job's own columns tell the end.
+/** Returns the job in `row` as it was at the row's revision. */
+export function toJob(row: InferResult<ReturnType<typeof selectJobs>>[number]): Job {
+  // Only the last revision of a job is not `running`.
   const ended = row.state !== 'running';
   return {
     id: row.id,
@@ -215,26 +195,27 @@ export function toJob(row: JobRow): Job {
   };
 }
 
-/** `progress` in the columns of a revision. */
-export function toProgressColumns(progress: Progress | null): Pick<JobRevisionsTable, 'fraction' | 'message'> {
-  return { fraction: progress?.fraction ?? null, message: progress?.message ?? null };
+/** Returns the columns of the job's present revision. */
+export function toRevision({
+  id,
+  revision,
+  state,
+  progress,
+}: Pick<Job, 'id' | 'revision' | 'state' | 'progress'>): JobRevisionsTable {
+  return { job_id: id, revision, state, fraction: progress?.fraction ?? null, message: progress?.message ?? null };
 }
 
-/** `value` as JSON text; null for null. */
+/** Returns JSON text; null for null. */
 export function toJsonColumn(value: Json | ErrorRecord): string | null {
   return value === null ? null : JSON.stringify(value);
 }
 
-function seal(uuid: string, column: (typeof SECRET_COLUMNS)[number], value: JsonObject, cipher: SecretsCipher): string {
-  return cipher.seal(JSON.stringify(value), secretsPlace(uuid, column));
-}
-
-/** Most nodes leave most of their objects empty, and a node is read at every call. */
+/** Skips the parser for empty objects: most are, and a node is read at every call. */
 function parseObject(text: string): JsonObject {
   return text === '{}' ? {} : JSON.parse(text);
 }
 
-/** The JSON object in `text`; null for null. */
+/** Parses a JSON object; null for null. */
 export function parseJsonObject(text: string | null): JsonObject | null {
   return text === null ? null : JSON.parse(text);
 }

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { PassthruError } from '../core/errors.ts';
 import type { Database } from './database.ts';
-import { SECRET_COLUMNS, secretsPlace } from './rows.ts';
+import { SECRET_COLUMNS, type SecretColumn, secretsPlace } from './rows.ts';
 import type { Tables } from './schema.ts';
 import { type SecretsCipher, sealedWith } from './secretsCipher.ts';
 
@@ -89,8 +89,6 @@ export async function rotateSecrets(
   for (const [id, nodes] of counts) if (id !== cipher.keyId) left += nodes;
   return { changed, left };
 }
-
-type SecretColumn = (typeof SECRET_COLUMNS)[number];
 
 /** The id of the key of a column, `''` where it is plain; what `sealedWith` says, in SQL. */
 function keyColumn(column: SecretColumn) {

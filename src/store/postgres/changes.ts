@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from '../../core/logger.ts';
 import type { Change } from '../../core/store.ts';
+import type { Announcement } from '../database.ts';
 
 /** The NOTIFY channel that all processes listen on. */
 const CHANNEL = 'passthru';
@@ -41,7 +42,7 @@ export class PostgresChanges {
   #connecting: Promise<void> | null = null;
   #closed = false;
 
-  /** @param url as `toPostgresUrl` gives it. Connects on the first `listen` or `announce`. */
+  /** @param url as `toPostgresUrl` returns it. Connects on the first `listen` or `announce`. */
   constructor(url: string, log: Logger) {
     this.#url = url;
     this.#log = log;
@@ -53,7 +54,7 @@ export class PostgresChanges {
     this.#connect();
   }
 
-  announce(change: Change): void {
+  announce(change: Announcement): void {
     if (this.#closed || this.#queue.length >= MAX_QUEUED) return;
     this.#queue.push(toText(change));
     this.#flushTimer ??= setTimeout(() => void this.#flush(), BATCH_DELAY);
@@ -150,17 +151,9 @@ export class PostgresChanges {
   }
 }
 
-function toText(change: Change): string {
-  switch (change.kind) {
-    case 'node_freed':
-      return `n ${change.nodeUuid}`;
-    case 'job_changed':
-      return `j ${change.id} ${change.revision}`;
-    case 'cancel_requested':
-      return `c ${change.id}`;
-    case 'missed':
-      return 'm';
-  }
+function toText(change: Announcement): string {
+  if (change.kind === 'node_freed') return `n ${change.nodeUuid}`;
+  return change.kind === 'job_changed' ? `j ${change.id} ${change.revision}` : `c ${change.id}`;
 }
 
 /** Returns null for an unknown change, such as a newer version may send. */
@@ -168,8 +161,7 @@ function toChange(text: string): Change | null {
   const [kind, id = '', revision = ''] = text.split(' ');
   if (kind === 'n') return { kind: 'node_freed', nodeUuid: id };
   if (kind === 'j') return { kind: 'job_changed', id, revision: Number(revision) };
-  if (kind === 'c') return { kind: 'cancel_requested', id };
-  return kind === 'm' ? { kind: 'missed' } : null;
+  return kind === 'c' ? { kind: 'cancel_requested', id } : null;
 }
 
 function toPayloads(origin: string, texts: string[]): string[] {

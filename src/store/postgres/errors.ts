@@ -1,16 +1,13 @@
 import pg from 'pg';
 import { PassthruError } from '../../core/errors.ts';
 
-/** No connection, or one that broke or was given up with what ran on it; whether that was carried out is not known. */
+/** There is no connection, or it was lost with the running statement, which may have been carried out. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
-/**
- * The SQLSTATEs (PostgreSQL's documentation, appendix A), whole or by their class, with causes outside of this
- * program, in words. The first match counts.
- */
-const CAUSES: [code: string, words: string][] = [
+/** SQLSTATEs or their prefixes (PostgreSQL, appendix A) with causes outside of this program. The first match counts. */
+const CAUSES: [prefix: string, cause: string][] = [
   ['08', 'the connection to the database broke'],
   ['25006', 'the database is read-only'],
   ['25P0', 'the database ended an idle transaction'],
@@ -29,38 +26,36 @@ const CAUSES: [code: string, words: string][] = [
   ['XX002', 'the database is damaged'],
 ];
 
-/** SQLSTATEs after which a connection is of no more use: the server ends it, or another has become the primary. */
-const FATAL_STATES = ['08', '25006', '25P0', '57P'];
+/** SQLSTATEs that make a connection useless: the server closes it, or another has become the primary. */
+const FATAL_STATE = /^(08|25006|25P0|57P)/;
 
 const UNIQUE_VIOLATION = '23505';
 
 /**
- * What `error` of node-postgres says, as an error of kind `store_unavailable` without SQL text, parameters or address;
- * null when the error is a defect of this program.
+ * Returns an error of node-postgres as one of kind `store_unavailable` without SQL text, parameters or address; null when
+ * it is a defect of this program.
  */
 export function postgresError(error: unknown): PassthruError | null {
-  const cause = error instanceof ConnectionLost ? 'the database does not respond' : causeOf(sqlState(error));
-  if (cause === null) return null;
+  const state = sqlState(error);
+  const cause =
+    error instanceof ConnectionLost
+      ? 'the database does not respond'
+      : CAUSES.find(([prefix]) => state.startsWith(prefix))?.[1];
+  if (cause === undefined) return null;
   return new PassthruError('store_unavailable', `The store is not available: ${cause}`, { cause: error });
 }
 
-/** Whether `error` says that a value which must be unique is there already. */
+/** Whether `error` reports that a unique value exists already. */
 export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION;
 }
 
-/** Whether the connection that answered with `error` is to be closed. */
+/** Whether the connection that failed with `error` must be closed. */
 export function endsConnection(error: unknown): boolean {
-  const state = sqlState(error);
-  return state !== null && FATAL_STATES.some((code) => state.startsWith(code));
+  return FATAL_STATE.test(sqlState(error));
 }
 
-/** The SQLSTATE that the server gave; null when `error` is not the server's. */
-export function sqlState(error: unknown): string | null {
-  return error instanceof pg.DatabaseError ? (error.code ?? null) : null;
-}
-
-function causeOf(state: string | null): string | null {
-  if (state === null) return null;
-  return CAUSES.find(([code]) => state.startsWith(code))?.[1] ?? null;
+/** Returns the server's SQLSTATE; '' when `error` is not the server's. */
+export function sqlState(error: unknown): string {
+  return error instanceof pg.DatabaseError ? (error.code ?? '') : '';
 }

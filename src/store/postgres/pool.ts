@@ -3,7 +3,6 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../../core/logger.ts';
 import { isPrepared } from '../preparedQuery.ts';
-import { CircuitBreaker } from './circuitBreaker.ts';
 import { ConnectionLost, endsConnection } from './errors.ts';
 
 /** Maximum number of connections of a process. */
@@ -12,34 +11,34 @@ export const MAX_CONNECTIONS = 10;
 /** Milliseconds to wait for a connection, be it a new one or one that is in use. */
 const CONNECT_TIMEOUT = 3000;
 
-/** Milliseconds until the server gives up a statement. The connection stays good. */
+/** Milliseconds until the server gives up a statement. The connection stays usable. */
 const STATEMENT_TIMEOUT = 4000;
 
-/** Milliseconds until the connection is given up with its statement: the server itself hangs, or the way to it is cut. */
+/** Milliseconds until the connection is given up with its statement: the server hangs, or the network does. */
 const RESPONSE_TIMEOUT = 5000;
 
 /**
- * Milliseconds until the server ends a connection whose transaction stands still: its process was stopped or its machine
- * lost, and others wait for the rows that it holds.
+ * Milliseconds until the server closes a connection that is idle in a transaction: its process was stopped or its machine
+ * lost, and others wait for the rows that it locks.
  */
 const IDLE_IN_TRANSACTION_TIMEOUT = 10_000;
 
-/** Milliseconds of silence after which the system asks whether the other side is still there. */
+/** Milliseconds of silence until the operating system probes the connection, and until an idle one is closed. */
 const KEEPALIVE_DELAY = 10_000;
-
-/** Milliseconds after which a connection that is idle is closed. */
 const IDLE_TIMEOUT = 60_000;
+
+/** Milliseconds after a timeout before the next attempt. */
+const PAUSE = 1000;
 
 /** The type `bigint`, which holds times and fences, all far below 2^53. */
 const INT8 = 20;
 
 /**
- * What each connection is told at its beginning, in one message, since poolers refuse most of it as parameters of the
- * start. READ COMMITTED is what the queries are made for: an update that had to wait looks at its row again.
+ * Sets up each connection, in one message, since poolers refuse most of it as startup parameters. The queries rely on READ
+ * COMMITTED: an update that had to wait reads its row again.
  *
- * A commit that does not wait for the disk can be lost when the database crashes, and the service outlives that: of a
- * node's reservation that is lost there would be two holders. So `off` is not taken over from the server or the role;
- * stricter settings are.
+ * The service outlives a crash of the database: a node whose reservation was lost in it would get two holders. So the
+ * server's or role's `synchronous_commit = off` is overridden; stricter settings are kept.
  */
 const SETTINGS = `
   set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT};
@@ -53,20 +52,19 @@ export interface Connections extends PostgresPool {
 }
 
 /**
- * Connects to the database at `url` as needed. Whatever goes wrong on the way to the server, also that it does not answer
- * in time, is a `ConnectionLost`; what the server itself says is a `pg.DatabaseError`.
+ * Connects to the database at `url` as needed. Every failure on the way to the server, timeouts included, is a
+ * `ConnectionLost`; the server's own errors are `pg.DatabaseError`.
  *
- * @param url as `toPostgresUrl` gives it
- * @param kind `patient` waits for a statement as long as it takes, on one connection
+ * @param url as `toPostgresUrl` returns it
+ * @param kind `patient`: one connection, whose statements have no timeout
  */
 export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patient' = 'hasty'): Connections {
   const hasty = kind === 'hasty';
-  const responseTimeout = hasty ? RESPONSE_TIMEOUT : null;
   const connections = new WeakMap<pg.ClientBase, Connection>();
   const breaker = new CircuitBreaker();
   const settings = `set statement_timeout = ${hasty ? STATEMENT_TIMEOUT : 0};${SETTINGS}`;
 
-  const options: pg.PoolConfig = {
+  const pool = new pg.Pool({
     connectionString: url,
     application_name: 'passthru',
     max: hasty ? MAX_CONNECTIONS : 1,
@@ -79,15 +77,14 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         type === INT8 ? Number : pg.types.getTypeParser(type, format as 'text'),
     } as pg.CustomTypesConfig,
     async onConnect(client) {
-      const connection = new Connection(client as pg.PoolClient, responseTimeout, breaker);
+      const connection = new Connection(client as pg.PoolClient, hasty ? RESPONSE_TIMEOUT : null, breaker);
       connections.set(client, connection);
       await connection.query(settings, []);
     },
-  };
-  const pool = new pg.Pool(options);
-  // An idle connection broke. The pool has dropped it and opens another when needed.
+  });
+  // The pool has dropped the connection, and opens another when needed.
   pool.on('error', (error: Error & { client?: unknown }) => {
-    // The connection itself, with what it knows of the server; an error is logged with all that it has.
+    // An error is logged with all its properties, which include the client.
     delete error.client;
     log.warn({ err: error }, 'idle database connection lost');
   });
@@ -101,7 +98,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         if (!breaker.isSuspect(connection.heardAt)) return connection;
         connection.release(true);
       } catch (error) {
-        // What is refused at once need not be waited for again.
+        // A refusal at once costs no wait, so that the next attempt need not be held back.
         const waited = !(error instanceof pg.DatabaseError) && performance.now() - begun > CONNECT_TIMEOUT / 2;
         if (waited && hasty) breaker.timedOut();
         else breaker.responded();
@@ -113,7 +110,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
 
   return {
     options: {},
-    // kysely's type has cursors too, which only streams use.
+    // kysely's type also covers cursors, which only streams use.
     connect: connect as unknown as PostgresPool['connect'],
     async query<O>(sql: string, parameters: readonly unknown[]) {
       const connection = await connect();
@@ -127,14 +124,14 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
   };
 }
 
-/** One connection, as kysely takes it. */
+/** A connection, as kysely takes it. */
 class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
   readonly #client: pg.PoolClient;
   readonly #responseTimeout: number | null;
   readonly #breaker: CircuitBreaker;
   #lost = false;
   #givenUp = false;
-  /** When the server last answered on it, by the monotonic clock; at first its beginning. */
+  /** When the server last responded, by the monotonic clock; initially when it was opened. */
   heardAt = performance.now();
 
   constructor(client: pg.PoolClient, responseTimeout: number | null, breaker: CircuitBreaker) {
@@ -178,12 +175,49 @@ class Connection implements Pick<PostgresPoolClient, 'release' | 'processID'> {
     this.#lost = true;
     this.#givenUp = true;
     this.#breaker.timedOut();
-    // While a statement runs this cuts the connection, so that the statement fails at once, and the rollback after it.
+    // Cuts the connection, so that the running statement and the rollback after it fail at once.
     (this.#client as unknown as pg.Client).end().catch(() => {});
   }
 }
 
-/** `error` without the row that it may tell of, since a node's has passwords. */
+/**
+ * Fails statements at once while the database does not respond. After a timeout one statement at a time is let through
+ * to probe it; each of the others would only wait for its own timeout.
+ */
+class CircuitBreaker {
+  #open = false;
+  #probing = false;
+  /** When the last timeout happened, by the monotonic clock; -Infinity if never. */
+  #lastTimeout = Number.NEGATIVE_INFINITY;
+
+  /** Throws ConnectionLost unless the database is thought to respond or the caller is the probe. */
+  enter(): void {
+    if (!this.#open) return;
+    if (this.#probing || performance.now() < this.#lastTimeout + PAUSE) {
+      throw new ConnectionLost('the database timed out a moment ago');
+    }
+    this.#probing = true;
+  }
+
+  /** Records a response, errors included, or a connection attempt that failed at once. */
+  responded(): void {
+    this.#open = false;
+    this.#probing = false;
+  }
+
+  timedOut(): void {
+    this.#open = true;
+    this.#probing = false;
+    this.#lastTimeout = performance.now();
+  }
+
+  /** Whether a connection that last responded at `time` may be cut off: it is older than the last timeout. */
+  isSuspect(time: number): boolean {
+    return time < this.#lastTimeout;
+  }
+}
+
+/** Removes what `error` quotes of a row, since a node's has passwords. */
 function withoutValues(error: pg.DatabaseError): pg.DatabaseError {
   delete error.detail;
   delete error.where;
@@ -193,16 +227,12 @@ function withoutValues(error: pg.DatabaseError): pg.DatabaseError {
 const names = new Map<string, string>();
 
 /**
- * The name under which a connection keeps the plan of `sql`: it then takes half the time. Only for the fixed texts of
- * prepared queries, since the server keeps each until the connection ends; those of lists come in too many shapes. (The
- * prepared queries name all columns that they return, so that a newer program may add one to the table.)
+ * Returns the name under which a connection keeps the plan of `sql`, which halves its time. Undefined for all but prepared
+ * queries, since the server keeps each plan until the connection ends, and lists come in too many shapes.
  */
 function statementName(sql: string): string | undefined {
   if (!isPrepared(sql)) return undefined;
-  let name = names.get(sql);
-  if (name === undefined) {
-    name = createHash('sha256').update(sql).digest('hex').slice(0, 32);
-    names.set(sql, name);
-  }
+  const name = names.get(sql) ?? createHash('sha256').update(sql).digest('hex').slice(0, 32);
+  names.set(sql, name);
   return name;
 }

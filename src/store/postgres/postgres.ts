@@ -8,10 +8,10 @@ import { ConnectionLost, isUniqueViolation, postgresError, sqlState } from './er
 import { type Connections, connectPostgres } from './pool.ts';
 import { showPostgresUrl, toPostgresUrl } from './url.ts';
 
-/** Held (an advisory lock of the database) by the process that looks at and changes the tables themselves. */
+/** The advisory lock of the process that reads and changes the tables' definitions. */
 const TABLES_LOCK = 7_295_481_302_117n;
 
-/** SQLSTATEs that tell of a configuration error, which retrying does not fix. */
+/** SQLSTATEs of configuration errors, which retrying does not fix. */
 const FAULTS = new Map([
   ['28P01', 'the password is wrong'],
   ['28000', 'the server refused this user from this host (see its pg_hba.conf)'],
@@ -31,18 +31,44 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
   const shown = showPostgresUrl(url);
   const connections = connectPostgres(address, log);
   try {
-    const schema = await examine(connections, shown);
+    const schema = await checkDatabase(connections, shown);
     const changes = new PostgresChanges(address, log);
-    const onlyHere: Database['alone'] = (work) => alone(address, log, work).catch((error) => fail(error, shown));
-    return onConnections(connections, changes, schema, onlyHere);
+    const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
+    return {
+      kysely,
+      dialect: 'postgres',
+      shared: true,
+      run: (query) => connections.query(query.sql, query.parameters),
+      alone: (work) => alone(address, log, work).catch((error) => fail(error, shown)),
+      schema,
+      now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,
+      // Applies to the end of the transaction, which a statement outside one is itself.
+      mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
+      holdingRows: sql`for share`,
+      keepingRows: sql`for key share`,
+      untouchedRows: sql`for update skip locked`,
+      // In the locale of the database; in that of the column, "C", letters beyond ASCII have no case.
+      contains: (text, part) =>
+        sql`strpos(lower(coalesce(${text}, '') collate "default"), lower(cast(${part} as text) collate "default")) > 0`,
+      isUniqueViolation,
+      toStoreError: postgresError,
+      announce: (change) => changes.announce(change),
+      onChange: (listener) => changes.listen(listener),
+      // Left to autovacuum: doing it at once would lock out everybody.
+      eraseRemoved: async () => {},
+      async close() {
+        await changes.close();
+        await connections.end();
+      },
+    };
   } catch (error) {
     await connections.end();
     return fail(error, shown);
   }
 }
 
-/** The schema that tables are made in, of a database that will do. */
-async function examine(connections: Connections, shown: string): Promise<string> {
+/** Returns the schema in which tables are created. Throws when the database is unsuitable. */
+async function checkDatabase(connections: Connections, shown: string): Promise<string> {
   const [server] = await connections.query<{ encoding: string; schema: string | null }>(
     "select current_setting('server_encoding') as encoding, current_schema() as schema",
     [],
@@ -52,50 +78,9 @@ async function examine(connections: Connections, shown: string): Promise<string>
   return server.schema;
 }
 
-function onConnections(
-  connections: Connections,
-  changes: PostgresChanges,
-  schema: string,
-  alone: Database['alone'],
-): Database {
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
-  return {
-    kysely,
-    shared: true,
-    run: (query) => connections.query(query.sql, query.parameters),
-    alone,
-    schema,
-    rowIdType: 'bigserial',
-    // Else texts would be in the order of the database's language.
-    textType: sql`text collate "C"`,
-    nullsLast: true,
-    indexesReservationOwners: true,
-    now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,
-    // Holds until the end of the transaction, which the statement outside one is itself, and so for its commit.
-    mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
-    holdingRows: sql`for share`,
-    keepingRows: sql`for key share`,
-    untouchedRows: sql`for update skip locked`,
-    // In the locale of the database; in that of the column, "C", letters beyond ASCII have no case.
-    contains: (text, part) =>
-      sql`strpos(lower(coalesce(${text}, '') collate "default"), lower(cast(${part} as text) collate "default")) > 0`,
-    isUniqueViolation,
-    toStoreError: postgresError,
-    announce: (change) => changes.announce(change),
-    onChange: (listener) => changes.listen(listener),
-    // Its autovacuum does. What would do it at once locks everybody out.
-    eraseRemoved: async () => {},
-    async close() {
-      await changes.close();
-      await connections.end();
-    },
-  };
-}
-
 /**
- * Runs `work` on a connection of its own, which waits as long as it takes and has the lock of the tables until it ends.
- * kysely's own lock is not enough: it makes its own tables before that, and what a newer program does while this one
- * waits for it would be seen too late.
+ * Runs `work` without timeouts, on a connection of its own that holds the advisory lock. kysely's own lock is not enough: it
+ * creates its own tables before, and would notice too late what a newer program did meanwhile.
  */
 async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
   const connections = connectPostgres(url, log, 'patient');
@@ -103,14 +88,14 @@ async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => 
     await connections.query(`select pg_advisory_lock(${TABLES_LOCK})`, []);
     return await work(new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) }));
   } finally {
-    // Frees the lock.
+    // Releases the lock.
     await connections.end();
   }
 }
 
-/** Throws `error` of the start in words for the operator. */
+/** Throws an error of opening the database, worded for the operator. */
 function fail(error: unknown, shown: string): never {
-  const fault = FAULTS.get(sqlState(error) ?? '');
+  const fault = FAULTS.get(sqlState(error));
   if (fault !== undefined) throw unusable(shown, fault, error);
   const reason = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresError(error)?.message;
   if (reason === undefined) throw error;
@@ -121,7 +106,7 @@ function unusable(shown: string, why: string, cause?: unknown): PassthruError {
   return new PassthruError('failed_precondition', `store: ${shown} cannot be used: ${why}`, { cause });
 }
 
-/** What stood in the way of a connection. The error of a host with several addresses has a code alone. */
+/** Returns why a connection failed. The error of a host with several addresses has only a code. */
 function reasonOf(cause: unknown): string {
   const { message, code } = cause as NodeJS.ErrnoException;
   return message || code || 'unknown error';

@@ -1,8 +1,7 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import {
   type CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
@@ -11,38 +10,36 @@ import {
 } from 'kysely';
 
 /** Maximum number of cached statements. The store has fewer, apart from the shapes of list queries. */
-const KEPT_STATEMENTS = 200;
+const MAX_STATEMENTS = 200;
 
-/** One connection of node:sqlite as kysely uses it. */
-export interface NodeSqlite {
-  /** Closed with the connection. */
-  dialect: Dialect;
-  /**
-   * Runs a compiled query at once and returns its rows; null while the connection is in use: then it has to queue
-   * through kysely.
-   */
-  runNow<O>(query: CompiledQuery<O>): O[] | null;
-}
+/** A connection of node:sqlite as kysely uses it, which closes it. */
+export class NodeSqliteDialect extends SqliteDialect {
+  readonly #database: SqliteDatabase;
+  readonly #driver: NodeSqliteDriver;
 
-/** Adapts `sqlite` to kysely. */
-export function nodeSqlite(sqlite: DatabaseSync): NodeSqlite {
-  const database = inBetterSqlite3Shape(sqlite);
-  const driver = new NodeSqliteDriver(sqlite, database);
-  const dialect = new SqliteDialect({ database });
-  const rowsOf = (query: CompiledQuery) => database.prepare(query.sql).all(query.parameters);
-  return {
-    dialect: {
-      createDriver: () => driver,
-      createQueryCompiler: () => dialect.createQueryCompiler(),
-      createAdapter: () => new NodeSqliteAdapter(),
-      createIntrospector: (db) => dialect.createIntrospector(db),
-    },
-    runNow: <O>(query: CompiledQuery<O>) => (driver.held ? null : (rowsOf(query) as O[])),
-  };
+  constructor(sqlite: DatabaseSync) {
+    const database = inBetterSqlite3Shape(sqlite);
+    super({ database });
+    this.#database = database;
+    this.#driver = new NodeSqliteDriver(sqlite, database);
+  }
+
+  override createDriver(): NodeSqliteDriver {
+    return this.#driver;
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new NodeSqliteAdapter();
+  }
+
+  /** Runs a query and returns its rows; null while the connection is in use, so that the query must queue through kysely. */
+  runNow<O>({ sql, parameters }: CompiledQuery<O>): O[] | null {
+    return this.#driver.held ? null : (this.#database.prepare(sql).all(parameters) as O[]);
+  }
 }
 
 class NodeSqliteAdapter extends SqliteAdapter {
-  /** There is one, but the driver itself gives it to one at a time. */
+  /** There is one, but the driver itself hands it out to one user at a time. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -56,39 +53,35 @@ class NodeSqliteAdapter extends SqliteAdapter {
 class NodeSqliteDriver extends SqliteDriver {
   readonly #sqlite: DatabaseSync;
   readonly #waiting: (() => void)[] = [];
-  #held = false;
+  /** Whether the connection is in use. */
+  held = false;
 
   constructor(sqlite: DatabaseSync, database: SqliteDatabase) {
     super({ database });
     this.#sqlite = sqlite;
   }
 
-  /** Whether the connection is in use. */
-  get held(): boolean {
-    return this.#held;
-  }
-
   /**
-   * Gives the connection to one at a time, first come first served. kysely's own mutex for a single connection wakes
-   * all who wait at each release: with 1,000 waiting, each statement took five times as long.
+   * Hands out the connection to one user at a time, first come, first served. kysely's own mutex wakes all waiters at each
+   * release: with 1,000 waiting, each statement took five times as long.
    */
   override async acquireConnection(): Promise<DatabaseConnection> {
-    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#held = true;
+    if (this.held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.held = true;
     return super.acquireConnection();
   }
 
   override async releaseConnection(): Promise<void> {
     const next = this.#waiting.shift();
-    if (next === undefined) this.#held = false;
+    if (next === undefined) this.held = false;
     else next();
   }
 
   /**
-   * Every transaction is committed with synchronous=FULL: in WAL mode its commit waits until it is on the disk, and all
-   * commits before it. Statements outside transactions are committed with NORMAL, which does not wait. SQLite refuses
-   * the switch inside a transaction; outside, nothing comes between the switch and the transaction it is for, since
-   * the connection is given to one transaction at a time, and each of the two methods runs without an await.
+   * Commits every transaction with synchronous=FULL: in WAL mode its commit waits until it is on the disk, and all commits
+   * before it. Statements outside transactions use NORMAL, which does not wait. SQLite refuses the switch inside a
+   * transaction; outside, nothing comes between the switch and its transaction, since the connection has one user at a time
+   * and each of the two methods runs without an await.
    *
    * IMMEDIATE, because a deferred transaction that turns from reading to writing can fail without waiting
    * (SQLITE_BUSY_SNAPSHOT).
@@ -122,36 +115,19 @@ function inBetterSqlite3Shape(sqlite: DatabaseSync): SqliteDatabase {
   return {
     close: () => sqlite.close(),
     prepare(sql) {
-      let statement = statements.get(sql);
-      if (statement === undefined) {
-        statement = new NodeSqliteStatement(sqlite.prepare(sql));
-        const oldest = statements.size < KEPT_STATEMENTS ? undefined : statements.keys().next().value;
-        if (oldest !== undefined) statements.delete(oldest);
-        statements.set(sql, statement);
-      }
+      const cached = statements.get(sql);
+      if (cached !== undefined) return cached;
+      const prepared = sqlite.prepare(sql);
+      const statement: SqliteStatement = {
+        reader: prepared.columns().length > 0,
+        all: (parameters) => prepared.all(...(parameters as SQLInputValue[])),
+        run: (parameters) => prepared.run(...(parameters as SQLInputValue[])),
+        iterate: (parameters) => prepared.iterate(...(parameters as SQLInputValue[])),
+      };
+      const oldest = statements.size < MAX_STATEMENTS ? undefined : statements.keys().next().value;
+      if (oldest !== undefined) statements.delete(oldest);
+      statements.set(sql, statement);
       return statement;
     },
   };
-}
-
-class NodeSqliteStatement implements SqliteStatement {
-  readonly reader: boolean;
-  readonly #statement: StatementSync;
-
-  constructor(statement: StatementSync) {
-    this.#statement = statement;
-    this.reader = statement.columns().length > 0;
-  }
-
-  all(parameters: readonly unknown[]) {
-    return this.#statement.all(...(parameters as SQLInputValue[]));
-  }
-
-  run(parameters: readonly unknown[]) {
-    return this.#statement.run(...(parameters as SQLInputValue[]));
-  }
-
-  iterate(parameters: readonly unknown[]) {
-    return this.#statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>;
-  }
 }

@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
@@ -6,16 +6,15 @@ import { PassthruError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
-import { nodeSqlite } from './driver.ts';
-import { isUniqueViolation, sqliteError } from './errors.ts';
-import { claimFile, createPrivateFile } from './fileClaim.ts';
+import { NodeSqliteDialect } from './driver.ts';
+import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
 
 /** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
 
 /**
- * Opens an SQLite database for this process alone, by one connection. A file that is not there is made with mode 0600,
- * since it will hold passwords of BMCs; SQLite gives its `-wal` and `-shm` the same mode.
+ * Opens an SQLite database for this process alone, by one connection. A new file gets mode 0600, since it will hold BMC
+ * passwords; SQLite gives its `-wal` and `-shm` the same mode.
  *
  * @param path a file, or `:memory:`
  * @throws kind `failed_precondition` when another process has it, `store_unavailable` when it cannot be opened
@@ -25,21 +24,55 @@ export function openSqlite(path: string, log: Logger): Database {
   const url = `sqlite:${path}`;
   try {
     createPrivateFile(resolve(path));
+    // Without symbolic links, so that one database has one claim.
     const file = realpathSync(path);
     if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
       log.warn({ file: path }, 'database file is readable by other users and holds BMC passwords; run chmod 600');
     }
-    const claim = claimFile(file, url);
+    const release = claimFile(file, url);
     try {
-      return onConnection(connect(file), claim.release);
+      return onConnection(connect(file), release);
     } catch (error) {
-      claim.release();
+      release();
       throw error;
     }
   } catch (error) {
     if (error instanceof PassthruError) throw error;
     const reason = sqliteError(error)?.message ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new PassthruError('store_unavailable', `store: ${url} cannot be opened: ${reason}`, { cause: error });
+  }
+}
+
+/**
+ * Keeps other processes away from the database at `path` until the returned function is called: two processes on one
+ * database would end each other's reservations at start.
+ *
+ * The claim is an exclusive transaction on an empty database beside it, `<path>.lock`: SQLite holds it by a lock of the
+ * operating system, which is gone with the process however it ends, and the database itself stays open to programs
+ * that read it, for a backup. The file stays, since removing it could take it from under another process.
+ */
+function claimFile(path: string, url: string): () => void {
+  createPrivateFile(`${path}.lock`);
+  const lock = new DatabaseSync(`${path}.lock`, { timeout: 0 });
+  try {
+    lock.exec('begin exclusive');
+  } catch (error) {
+    lock.close();
+    if (!isBusy(error)) throw error;
+    throw new PassthruError('failed_precondition', `store: ${url} is in use by another passthru process`);
+  }
+  return () => lock.close();
+}
+
+/**
+ * Creates an empty file with mode 0600 unless the file exists. Never opens an existing file: closing it again would release
+ * the locks that this process has on it (POSIX `fcntl`).
+ */
+function createPrivateFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
@@ -50,10 +83,8 @@ function connect(path: string): DatabaseSync {
 /** Sets the journal and its durability; closes the connection when that fails. */
 export function setUp(sqlite: DatabaseSync): DatabaseSync {
   try {
-    // Small pages, because every call writes one when it takes its node and one when it leaves it: at 4,096 bytes the pair
-    // takes a third more time. They count for a new file alone.
-    //
-    // A checkpoint waits for the disk; at SQLite's own 1,000 pages one would come every 500 calls. 8,000 are 8 MB.
+    // Small pages (new files alone take them), because the smallest change writes one. A checkpoint waits for the disk, so it
+    // comes after 8 MB of log instead of the default 1,000 pages.
     sqlite.exec(
       'pragma page_size = 1024; pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 8000',
     );
@@ -64,22 +95,19 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
   return sqlite;
 }
 
-/** The database on an open connection. `closed` is called when it is closed. */
+/** Returns the database on an open connection; closing it calls `closed` last. */
 export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
-  const { dialect, runNow } = nodeSqlite(sqlite);
+  const dialect = new NodeSqliteDialect(sqlite);
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
   return {
     kysely,
+    dialect: 'sqlite',
     shared: false,
-    run: async (query) => runNow(query) ?? (await kysely.executeQuery(query)).rows,
+    run: async (query) => dialect.runNow(query) ?? (await kysely.executeQuery(query)).rows,
     alone: (work) => work(kysely),
     schema: null,
-    rowIdType: 'integer',
-    textType: 'text',
-    nullsLast: false,
-    indexesReservationOwners: false,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
     mayBeLost: sql`null`,
     holdingRows: sql``,
@@ -92,11 +120,11 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     announce: () => {},
     onChange: () => {},
     async eraseRemoved() {
-      // The first writes the database anew, into the log; the second takes that over and empties the log.
+      // The first rewrites the database into the log; the second moves that to the file and empties the log.
       await kysely.connection().execute(async () => sqlite.exec('vacuum; pragma wal_checkpoint(truncate)'));
     },
     async close() {
-      // The connection comes when everything before has ended.
+      // The connection is free when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());
       closed();
     },

@@ -6,7 +6,7 @@ import type { Store } from '../../../src/core/store.ts';
 import { kyselyStore } from '../../../src/store/kyselyStore.ts';
 import { migrate } from '../../../src/store/migrations.ts';
 import { onConnection } from '../../../src/store/sqlite/sqlite.ts';
-import { accept, enrol, hold, reserve, sampleEnd, sampleReservation } from '../samples.ts';
+import { accept, enrol, hold, reserve, sampleConductor, sampleEnd, sampleReservation } from '../samples.ts';
 
 /** Values of `pragma synchronous`. */
 const NORMAL = 1;
@@ -23,6 +23,7 @@ beforeEach(async () => {
   const database = onConnection(sqlite, () => {});
   await migrate(database, silentLogger);
   store = kyselyStore(database);
+  await store.addConductor(sampleConductor());
 
   const level = sqlite.prepare('pragma synchronous');
   sqlite.function('note_level', { directOnly: false }, () => {
