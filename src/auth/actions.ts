@@ -10,7 +10,7 @@ export const ACTIONS = {
   'read the root documents': 'open',
 
   'read the descriptions of the services': 'reader',
-  'read the figures': 'reader',
+  'read the metrics': 'reader',
   'list nodes': 'reader',
   'show a node': 'reader',
   'validate a node': 'reader',
@@ -21,7 +21,7 @@ export const ACTIONS = {
   'show a job': 'reader',
   'watch a job': 'reader',
   /** Routes of Ironic that this service does not have; they return 400. */
-  'ask for what is not served': 'reader',
+  'request an unserved route': 'reader',
 
   /** `auth.rules` may require another role for single methods. */
   'call a method': 'operator',

@@ -28,7 +28,7 @@ const READ: readonly Verb[] = ['GET', 'HEAD'];
 export const ROUTES: readonly Route[] = [
   route(READ, '/', 'read the root documents', showRoot, docs.root),
   route(READ, '/healthz', 'check the health', showHealth, docs.health),
-  route(READ, '/metrics', 'read the figures', showMetrics, docs.metrics),
+  route(READ, '/metrics', 'read the metrics', showMetrics, docs.metrics),
   route(
     READ,
     '/openapi.json',

@@ -43,7 +43,7 @@ export const UNSUPPORTED_ROUTES: readonly Route[] = [
 ];
 
 function unsupported(path: string, subject: string): Route[] {
-  const action = 'ask for what is not served';
+  const action = 'request an unserved route';
   const handler: Handler = (exchange) => {
     enter(exchange);
     throw new PassthruError(

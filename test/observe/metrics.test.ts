@@ -207,7 +207,7 @@ describe('metrics.listen', () => {
         const { status, text, record } = await askBy(host, path);
         expect([status, text]).toEqual([403, expect.stringMatching(/^At a loopback address/)]);
         const way = { request_id: expect.stringMatching(/^req-/), way: 'rest', peer: '127.0.0.1', caller: null };
-        expect(record).toMatchObject({ ...way, action: 'read the figures', outcome: 'permission_denied' });
+        expect(record).toMatchObject({ ...way, action: 'read the metrics', outcome: 'permission_denied' });
       }
     },
   );

@@ -49,7 +49,7 @@ async function fetchDocument() {
 describe('GET /openapi.json', () => {
   test('has every route with every verb; HEAD goes without saying', async () => {
     const { paths } = await fetchDocument();
-    const told = ROUTES.filter(({ action }) => action !== 'ask for what is not served').flatMap(({ verbs, path }) =>
+    const told = ROUTES.filter(({ action }) => action !== 'request an unserved route').flatMap(({ verbs, path }) =>
       verbs.filter((verb) => verb !== 'HEAD').map((verb) => `${verb} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
     const found = Object.entries(paths).flatMap(([path, operations]) =>
@@ -101,7 +101,7 @@ describe('GET /openapi.json', () => {
 
 test('every route is described, but those that serve nothing', () => {
   const silent = ROUTES.filter(({ description }) => description === null);
-  expect([...new Set(silent.map(({ action }) => action))]).toEqual(['ask for what is not served']);
+  expect([...new Set(silent.map(({ action }) => action))]).toEqual(['request an unserved route']);
 });
 
 describe('a route takes the parameters that it describes and no others', () => {
