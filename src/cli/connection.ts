@@ -7,6 +7,7 @@ import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { CommandFailure } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
+import { addOutputOptions, type Listing, type PrintedRecord, printListing, printRecord } from './print/output.ts';
 import { type Server, serverOf } from './server.ts';
 
 /** The clients of a service over gRPC. */
@@ -89,16 +90,44 @@ export async function forEachNode(
   }
 }
 
-/** Collects the items of a paged list, at most `limit`. */
-export async function collectPages<T>(
-  limit: number,
-  fetchPage: (pageSize: number, pageToken: string) => Promise<{ items: T[]; nextPageToken: string }>,
-): Promise<T[]> {
-  const items: T[] = [];
+/**
+ * Makes `command` print the record that `get` returns, with `-f` and `-c`.
+ * @param get receives the command's first argument, if any, and its options
+ */
+export function printsRecord<O extends object>(
+  command: Command,
+  get: (connection: Connection, ident: string, options: O) => Promise<PrintedRecord>,
+): Command {
+  return addOutputOptions(command).action(async () => {
+    const record = await withConnection(command, (connection) => get(connection, command.args[0]!, command.opts<O>()));
+    await printRecord(record, command.opts());
+  });
+}
+
+/** Makes `command` print the listing that `list` returns, as `printsRecord` does. */
+export function printsListing<O extends object>(
+  command: Command,
+  list: (connection: Connection, ident: string, options: O) => Promise<Listing>,
+): Command {
+  return addOutputOptions(command).action(async () => {
+    const listing = await withConnection(command, (connection) =>
+      list(connection, command.args[0]!, command.opts<O>()),
+    );
+    await printListing(listing, command.opts());
+  });
+}
+
+/** Collects the items of a paged list, found in each page under `key`; at most `limit`. */
+export async function collectPages<K extends string, P extends Record<K, unknown[]> & { nextPageToken: string }>(
+  key: K,
+  fetchPage: (page: { pageSize: number; pageToken: string }) => Promise<P>,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<P[K]> {
+  const items = [] as unknown[] as P[K];
   let pageToken = '';
   do {
-    const page = await fetchPage(Math.min(limit - items.length, 1000), pageToken);
-    items.push(...page.items);
+    const page = await fetchPage({ pageSize: Math.min(limit - items.length, 1000), pageToken });
+    items.push(...page[key]);
     pageToken = page.nextPageToken;
   } while (pageToken !== '' && items.length < limit);
   return items;

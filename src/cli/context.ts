@@ -9,7 +9,6 @@ import { type ServerOptions, serverUrl } from './server.ts';
 /** `passthru context …`. */
 export function contextCommand(): Command {
   return new Command('context')
-    .description('Store servers and credentials under names, and choose the default one')
     .addCommand(listCommand())
     .addCommand(useCommand())
     .addCommand(setCommand())

@@ -3,48 +3,37 @@ import { ConfigError } from '../config/problems.ts';
 import { readYamlFile } from '../config/yamlFile.ts';
 import { usageError } from './exitStatus.ts';
 
-/** A service and the credentials for it. */
-export interface Context {
-  /** The service's URL. */
-  server: string;
-  /** A token, or `@FILE`: each command then reads the file again. */
-  token?: string;
-  /** The user of HTTP Basic; its `password` may be `@FILE` too. */
-  user?: string;
-  password?: string;
-  /** The CA bundle for verifying the server, in PEM. */
-  ca_file?: string;
-  /** The client certificate and its key, in PEM. */
-  cert_file?: string;
-  key_file?: string;
-}
-
-/** The client's configuration. */
-export interface ContextFile {
-  /** The context of commands that name none. */
-  current?: string;
-  contexts: Record<string, Context>;
-}
-
 const text = z.string().min(1);
 
 const schema = z.strictObject({
+  /** The context of commands that name none. */
   current: text.optional(),
   contexts: z
     .record(
       z.string(),
       z.strictObject({
+        /** The service's URL. */
         server: text,
+        /** A token, or `@FILE`: each command then reads the file again. */
         token: text.optional(),
+        /** The user of HTTP Basic; its `password` may be `@FILE` too. */
         user: text.optional(),
         password: text.optional(),
+        /** The CA bundle for verifying the server, in PEM. */
         ca_file: text.optional(),
+        /** The client certificate and its key, in PEM. */
         cert_file: text.optional(),
         key_file: text.optional(),
       }),
     )
     .default({}),
 });
+
+/** The client's configuration. */
+export type ContextFile = z.output<typeof schema>;
+
+/** A service and the credentials for it. */
+export type Context = ContextFile['contexts'][string];
 
 /**
  * Reads the client's configuration at `path`.

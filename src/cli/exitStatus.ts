@@ -30,3 +30,13 @@ export class CommandFailure extends Error {
 export function usageError(message: string): CommandFailure {
   return new CommandFailure(EXIT_STATUS.usage, message);
 }
+
+/** Runs `step`; an error that the operator can fix becomes a failure that begins with `what`. Rethrows all others. */
+export async function explainFailure<T>(what: string, step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof Error && (error.name === 'ConfigError' || error.name === 'PassthruError'))) throw error;
+    throw new CommandFailure(EXIT_STATUS.failed, `${what}:\n  ${error.message.replaceAll('\n', '\n  ')}`);
+  }
+}

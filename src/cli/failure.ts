@@ -1,12 +1,10 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason, type Reservation } from '../../gen/passthru/v1/error_pb.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
-import { timeText } from './print/time.ts';
+import { timeText } from './print/output.ts';
 import type { Server } from './server.ts';
 
-/**
- * Converts a failed call to `server` into the error that ends the command; rethrows any other error.
- */
+/** Converts a failed call to `server` into the error that ends the command; rethrows any other error. */
 export function toCommandFailure(error: unknown, server: Server): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (!(error instanceof ConnectError)) throw error;
@@ -19,10 +17,7 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
   if (cause !== null) return unreachable(server, cause);
   switch (error.code) {
     case Code.Unavailable:
-      return new CommandFailure(
-        EXIT_STATUS.unreachable,
-        `cannot reach ${server.url}: ${error.rawMessage}${server.advice.address}`,
-      );
+      return cannotReach(server, `${error.rawMessage}${server.advice.address}`);
     // This side never cancels here: the server ended the stream or the connection.
     case Code.Canceled:
       return unreachable(server, 'ECONNRESET');
@@ -40,25 +35,15 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
 export function isBroken(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
   const detail = findDetail(error);
-  if (detail !== null) {
-    return TEMPORARY.has(detail.reason);
-  }
+  if (detail !== null) return exitStatus(detail.reason) === EXIT_STATUS.unreachable;
   const broken = [Code.Unavailable, Code.Aborted, Code.Internal, Code.Unknown, Code.Canceled, Code.DataLoss];
   return broken.includes(error.code);
 }
 
-/** The reasons for which the service, or what it depends on, is unavailable for now. */
-const TEMPORARY: ReadonlySet<ErrorReason> = new Set([
-  ErrorReason.SHUTTING_DOWN,
-  ErrorReason.STORE_UNAVAILABLE,
-  ErrorReason.IDENTITY_UNAVAILABLE,
-]);
-
 /** Converts `error`, of a request to `server` without a response, into the error that ends the command. */
 export function failedRequest(error: Error, server: Server): CommandFailure {
   const code = findCode(new Error('', { cause: error }));
-  if (code !== null) return unreachable(server, code);
-  return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${server.url}: ${error.message}`);
+  return code === null ? cannotReach(server, error.message) : unreachable(server, code);
 }
 
 /** Formats `detail`: the message, the holder of a locked node, and each invalid argument. */
@@ -85,22 +70,19 @@ function findDetail(error: ConnectError): ErrorDetail | null {
 }
 
 function exitStatus(reason: ErrorReason): number {
-  switch (reason) {
-    case ErrorReason.NODE_NOT_FOUND:
-    case ErrorReason.DRIVER_NOT_FOUND:
-    case ErrorReason.JOB_NOT_FOUND:
-    case ErrorReason.SUBSCRIPTION_NOT_FOUND:
-      return EXIT_STATUS.notFound;
-    case ErrorReason.NODE_LOCKED:
-      return EXIT_STATUS.locked;
-    case ErrorReason.SHUTTING_DOWN:
-    case ErrorReason.STORE_UNAVAILABLE:
-    case ErrorReason.IDENTITY_UNAVAILABLE:
-      return EXIT_STATUS.unreachable;
-    default:
-      return EXIT_STATUS.failed;
-  }
+  return EXIT_STATUSES[reason] ?? EXIT_STATUS.failed;
 }
+
+const EXIT_STATUSES: { [reason in ErrorReason]?: number } = {
+  [ErrorReason.NODE_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.DRIVER_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.JOB_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.SUBSCRIPTION_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.NODE_LOCKED]: EXIT_STATUS.locked,
+  [ErrorReason.SHUTTING_DOWN]: EXIT_STATUS.unreachable,
+  [ErrorReason.STORE_UNAVAILABLE]: EXIT_STATUS.unreachable,
+  [ErrorReason.IDENTITY_UNAVAILABLE]: EXIT_STATUS.unreachable,
+};
 
 /** The errors of connections that failed or were closed. */
 const CONNECTION_FAULTS: Readonly<Record<string, string>> = {
@@ -135,13 +117,18 @@ const TLS_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /** Returns the error for a connection to `server` that failed with the system's `code`. */
-function unreachable({ url, advice }: Server, code: string): CommandFailure {
+function unreachable(server: Server, code: string): CommandFailure {
+  const { url, advice } = server;
   let why = TLS_FAULTS[code] ?? `${CONNECTION_FAULTS[code] ?? code}${advice.address}`;
   if (why === UNTRUSTED) why += `; use ${advice.authorities} to trust its CA`;
   // A TLS listener closes a connection that does not begin a handshake.
   if (CONNECTION_FAULTS[code] === CONNECTION_FAULTS.ECONNRESET && url.startsWith('http:')) {
     why = `${CONNECTION_FAULTS[code]}; try https://${advice.address}`;
   }
+  return cannotReach(server, why);
+}
+
+function cannotReach({ url }: Server, why: string): CommandFailure {
   return new CommandFailure(EXIT_STATUS.unreachable, `cannot reach ${url}: ${why}`);
 }
 

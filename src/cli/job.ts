@@ -1,21 +1,20 @@
 import { Command, Option } from 'commander';
-import { collectPages, withConnection } from './connection.ts';
+import { collectPages, printsListing, printsRecord, withConnection } from './connection.ts';
 import { endWithJob, JOB_STATES, jobListing, jobRecord } from './jobRecord.ts';
 import { limitOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
+import { addOutputOptions, type OutputOptions, printRecord } from './print/output.ts';
 import { watchJob } from './watch.ts';
 
 /** `passthru job …`. */
 export function jobCommand(): Command {
   return new Command('job')
-    .description('Show, watch and cancel jobs: runs of asynchronous methods')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(watchCommand())
     .addCommand(cancelCommand());
 }
 
-interface ListOptions extends OutputOptions {
+interface ListOptions {
   node?: string;
   driver?: string;
   state?: string;
@@ -29,25 +28,15 @@ function listCommand(): Command {
     .option('--driver <driver>', 'only jobs of this driver')
     .addOption(new Option('--state <state>', 'only jobs in this state').choices(Object.keys(JOB_STATES)))
     .addOption(limitOption('jobs'));
-  return addOutputOptions(command).action(async (options: ListOptions) => {
-    const { node, driver } = options;
-    const state = options.state === undefined ? undefined : JOB_STATES[options.state];
-    const found = await withConnection(command, ({ jobs }) =>
-      collectPages(options.limit, async (pageSize, pageToken) => {
-        const page = await jobs.listJobs({ pageSize, pageToken, node, driver, state });
-        return { items: page.jobs, nextPageToken: page.nextPageToken };
-      }),
-    );
-    await printListing(jobListing(found), options);
+  return printsListing<ListOptions>(command, async ({ jobs }, _, { node, driver, state: name, limit }) => {
+    const state = name === undefined ? undefined : JOB_STATES[name];
+    return jobListing(await collectPages('jobs', (page) => jobs.listJobs({ ...page, node, driver, state }), limit));
   });
 }
 
 function showCommand(): Command {
   const command = new Command('show').description('Show a job').argument('<job>', 'job ID');
-  return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
-    const { job } = await withConnection(command, ({ jobs }) => jobs.getJob({ jobId }));
-    await printRecord(jobRecord(job!), options);
-  });
+  return printsRecord(command, async ({ jobs }, jobId) => jobRecord((await jobs.getJob({ jobId })).job!));
 }
 
 function watchCommand(): Command {
@@ -65,8 +54,5 @@ function cancelCommand(): Command {
   const command = new Command('cancel')
     .description('Cancel a running job, and wait briefly for it to end')
     .argument('<job>', 'job ID');
-  return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
-    const { job } = await withConnection(command, ({ jobs }) => jobs.cancelJob({ jobId }));
-    await printRecord(jobRecord(job!), options);
-  });
+  return printsRecord(command, async ({ jobs }, jobId) => jobRecord((await jobs.cancelJob({ jobId })).job!));
 }

@@ -5,8 +5,7 @@ import { type Job, type JobProgress, JobState } from '../../gen/passthru/v1/job_
 import type { Json } from '../core/json.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { describeDetail } from './failure.ts';
-import { Cell, type Listing } from './print/output.ts';
-import { timeOrNull } from './print/time.ts';
+import { Cell, type Listing, orNull, type PrintedRecord, timeOrNull } from './print/output.ts';
 
 /** The states by the names used in options and output. */
 export const JOB_STATES: Readonly<Record<string, JobState>> = {
@@ -35,7 +34,7 @@ export function jobListing(jobs: readonly Job[]): Listing {
 }
 
 /** Returns all fields of `job`. */
-export function jobRecord(job: Job): Record<string, Json | Cell> {
+export function jobRecord(job: Job): PrintedRecord {
   return {
     created_at: timeOrNull(job.createTime),
     driver: job.driver,
@@ -96,8 +95,4 @@ function progressCell(progress: JobProgress | undefined): Json | Cell {
 function progressText(progress: JobProgress | undefined): string {
   const fraction = progress?.fraction;
   return [fraction === undefined ? '' : `${Math.round(fraction * 100)}%`, progress?.message ?? ''].join(' ').trim();
-}
-
-function orNull(text: string): string | null {
-  return text === '' ? null : text;
 }

@@ -58,10 +58,14 @@ function readPairs(
 export function readText(option: string, text: string): string {
   if (text.startsWith('@@')) return text.slice(1);
   if (!text.startsWith('@')) return text;
-  const path = text.slice(1);
+  // Like the shell's $(cat FILE): a password in a file is usually followed by a line break.
+  return readFile(option, text.slice(1)).replace(/\r?\n$/, '');
+}
+
+/** @throws CommandFailure naming `option` when the file cannot be read */
+export function readFile(option: string, path: string): string {
   try {
-    // Like the shell's $(cat FILE): a password in a file is usually followed by a line break.
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw usageError(`${option}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }

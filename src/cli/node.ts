@@ -1,18 +1,17 @@
 import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { collectPages, forEachNode, withConnection } from './connection.ts';
+import { collectPages, forEachNode, printsListing, printsRecord, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
-import { nodePassthruCommand } from './nodePassthru.ts';
 import { nodeListing, nodeRecord } from './nodeRecord.ts';
 import { type DurationMessage, limitOption, lockWaitOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
+import { passthruCommand } from './passthru.ts';
+import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { serverOf } from './server.ts';
 
 /** `passthru node …`. */
 export function nodeCommand(): Command {
   return new Command('node')
-    .description('Enrol, show, change and lock nodes, and call their vendor methods')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(createCommand())
@@ -23,10 +22,10 @@ export function nodeCommand(): Command {
     .addCommand(validateCommand())
     .addCommand(lockCommand())
     .addCommand(unlockCommand())
-    .addCommand(nodePassthruCommand());
+    .addCommand(passthruCommand('node'));
 }
 
-interface ListOptions extends OutputOptions {
+interface ListOptions {
   driver?: string;
   maintenance?: boolean;
   limit: number;
@@ -41,24 +40,15 @@ function listCommand(): Command {
     .option('--no-maintenance', 'only nodes not in maintenance')
     .addOption(limitOption('nodes'))
     .option('--long', 'show more columns');
-  return addOutputOptions(command).action(async (options: ListOptions) => {
-    const { driver, maintenance } = options;
-    const found = await withConnection(command, ({ nodes }) =>
-      collectPages(options.limit, async (pageSize, pageToken) => {
-        const page = await nodes.listNodes({ pageSize, pageToken, driver, maintenance });
-        return { items: page.nodes, nextPageToken: page.nextPageToken };
-      }),
-    );
-    await printListing(nodeListing(found, options.long ?? false), options);
+  return printsListing<ListOptions>(command, async ({ nodes }, _, { driver, maintenance, limit, long = false }) => {
+    const found = await collectPages('nodes', (page) => nodes.listNodes({ ...page, driver, maintenance }), limit);
+    return nodeListing(found, long);
   });
 }
 
 function showCommand(): Command {
   const command = new Command('show').description('Show a node').argument('<node>', 'UUID or name');
-  return addOutputOptions(command).action(async (node: string, options: OutputOptions) => {
-    const response = await withConnection(command, ({ nodes }) => nodes.getNode({ node }));
-    await printRecord(nodeRecord(response.node!), options);
-  });
+  return printsRecord(command, async ({ nodes }, node) => nodeRecord((await nodes.getNode({ node })).node!));
 }
 
 function deleteCommand(): Command {

@@ -1,11 +1,11 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Command } from 'commander';
-import type { JsonObject } from '../core/json.ts';
-import { forEachNode, withConnection } from './connection.ts';
+import type { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import { forEachNode, printsRecord } from './connection.ts';
 import { usageError } from './exitStatus.ts';
 import { readAttributes } from './keyValues.ts';
 import { nodeRecord } from './nodeRecord.ts';
 import { repeatedOption } from './options.ts';
-import { addOutputOptions, type OutputOptions, printRecord } from './print/output.ts';
 
 /** The options for a node's fields. */
 interface FieldOptions {
@@ -26,10 +26,9 @@ export function createCommand(): Command {
       .requiredOption('--driver <driver>', 'hardware type, such as redfish')
       .option('--uuid <uuid>', 'UUID (default: a new one)'),
   ).addHelpText('after', CREATE_HELP);
-  return addOutputOptions(command).action(async (options: FieldOptions & OutputOptions & { uuid?: string }) => {
-    const node = { uuid: options.uuid, ...readFields(options) };
-    const response = await withConnection(command, ({ nodes }) => nodes.createNode({ node }));
-    await printRecord(nodeRecord(response.node!), options);
+  return printsRecord<FieldOptions & { uuid?: string }>(command, async ({ nodes }, _, { uuid, ...options }) => {
+    const response = await nodes.createNode({ node: { uuid, ...readFields(options) } });
+    return nodeRecord(response.node!);
   });
 }
 
@@ -43,16 +42,7 @@ export function setCommand(): Command {
   ).addHelpText('after', SET_HELP);
   return command.action(async (node: string, options: FieldOptions) => {
     const values = readFields(options);
-    const paths = [
-      ...(values.name === undefined ? [] : ['name']),
-      ...(values.driver === undefined ? [] : ['driver']),
-      ...(values.vendorInterface === undefined ? [] : ['vendor_interface']),
-      ...(values.description === undefined ? [] : ['description']),
-      ...memberPaths('driver_info', Object.keys(values.driverInfo)),
-      ...memberPaths('extra', Object.keys(values.extra)),
-      ...memberPaths('properties', Object.keys(values.properties)),
-    ];
-    await update(command, [node], values, paths);
+    await update(command, [node], values, pathsOf(values));
   });
 }
 
@@ -67,18 +57,8 @@ export function unsetCommand(): Command {
     .addOption(repeatedOption('--driver-info <key>', 'a key of driver_info; repeatable'))
     .addOption(repeatedOption('--extra <key>', 'a key of extra; repeatable'))
     .addOption(repeatedOption('--property <key>', 'a key of properties; repeatable'));
-  type Options = Partial<Record<'driverInfo' | 'extra' | 'property', string[]>> &
-    Partial<Record<'name' | 'description' | 'vendorInterface', true>>;
-  return command.action(async (node: string, options: Options) => {
-    const paths = [
-      ...(options.name ? ['name'] : []),
-      ...(options.description ? ['description'] : []),
-      ...(options.vendorInterface ? ['vendor_interface'] : []),
-      ...memberPaths('driver_info', options.driverInfo),
-      ...memberPaths('extra', options.extra),
-      ...memberPaths('properties', options.property),
-    ];
-    await update(command, [node], {}, paths);
+  return command.action(async (node: string, options: { readonly [field: string]: true | string[] }) => {
+    await update(command, [node], {}, pathsOf(options));
   });
 }
 
@@ -102,20 +82,12 @@ export function maintenanceCommand(): Command {
     .addCommand(unset);
 }
 
-/** The values of UpdateNode. */
-interface NodeValues {
-  name?: string;
-  driver?: string;
-  vendorInterface?: string;
-  description?: string;
-  driverInfo?: JsonObject;
-  extra?: JsonObject;
-  properties?: JsonObject;
-  maintenance?: boolean;
-  maintenanceReason?: string;
-}
-
-async function update(command: Command, idents: string[], values: NodeValues, paths: string[]): Promise<void> {
+async function update(
+  command: Command,
+  idents: string[],
+  values: MessageInitShape<typeof NodeSchema>,
+  paths: string[],
+): Promise<void> {
   if (paths.length === 0) throw usageError('nothing to change: give at least one field');
   await forEachNode(command, idents, async ({ nodes }, node) => {
     await nodes.updateNode({ node, values, updateMask: { paths } });
@@ -144,8 +116,26 @@ function readFields({ driverInfo, extra, property, name, driver, vendorInterface
   };
 }
 
-function memberPaths(group: string, keys: readonly string[] = []): string[] {
-  return keys.map((key) => `${group}.${key}`);
+/** The path in an update mask of each field, named as the contract or the option names it. */
+const PATHS = new Map([
+  ['name', 'name'],
+  ['driver', 'driver'],
+  ['vendorInterface', 'vendor_interface'],
+  ['description', 'description'],
+  ['driverInfo', 'driver_info'],
+  ['extra', 'extra'],
+  ['properties', 'properties'],
+  ['property', 'properties'],
+]);
+
+/** Returns the paths of `fields`: for an object or a list of keys one for each key. */
+function pathsOf(fields: { readonly [field: string]: unknown }): string[] {
+  return Object.entries(fields).flatMap(([field, value]) => {
+    const path = PATHS.get(field)!;
+    if (typeof value !== 'object') return value === undefined ? [] : [path];
+    const keys = Array.isArray(value) ? value : Object.keys(value as object);
+    return keys.map((key) => `${path}.${key}`);
+  });
 }
 
 const CREATE_HELP = `

@@ -1,8 +1,7 @@
 import { ReservationKind } from '../../gen/passthru/v1/error_pb.ts';
 import type { Node } from '../../gen/passthru/v1/node_pb.ts';
 import type { Json } from '../core/json.ts';
-import type { Listing } from './print/output.ts';
-import { timeOrNull } from './print/time.ts';
+import { type Listing, orNull, timeOrNull } from './print/output.ts';
 
 /** Ironic's columns of `baremetal node list`. */
 const COLUMNS = ['UUID', 'Name', 'Instance UUID', 'Power State', 'Provisioning State', 'Maintenance'];
@@ -69,8 +68,4 @@ export function nodeRecord(node: Node): Record<string, Json> {
     uuid: node.uuid,
     vendor_interface: node.vendorInterface,
   };
-}
-
-function orNull(text: string): string | null {
-  return text === '' ? null : text;
 }

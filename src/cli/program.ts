@@ -1,76 +1,67 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { COMPLETE, completionCommand } from './completion/completion.ts';
-import { EXAMPLES } from './examples.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './print/output.ts';
 
-interface Group {
-  name: string;
-  summary: string;
-  /** Whether its commands do not contact a service; the help then omits the global options. */
-  alone?: true;
-  load(): Promise<Command>;
-}
+/** The top-level commands in the order of the help. */
+const SUMMARIES = {
+  node: 'Enrol, show, change and lock nodes, and call their vendor methods',
+  driver: 'Show drivers (hardware types) and call their vendor methods',
+  job: 'Show, watch and cancel jobs: runs of asynchronous methods',
+  context: 'Store servers and credentials under names, and choose the default one',
+  import: 'Enrol the nodes of a running Ironic',
+  completion: "Print a shell's completion script",
+  serve: 'Run the service',
+  'generate-key': 'Print a new key for secrets.key_file',
+  'rotate-key': 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
+  sim: 'Run simulated BMCs that speak Redfish, one port each',
+};
 
-/** The top-level commands; only the requested one is loaded, so that each starts quickly. */
-const GROUPS: readonly Group[] = [
-  {
-    name: 'node',
-    summary: 'Enrol, show, change and lock nodes, and call their vendor methods',
-    load: async () => (await import('./node.ts')).nodeCommand(),
-  },
-  {
-    name: 'driver',
-    summary: 'Show drivers (hardware types) and call their vendor methods',
-    load: async () => (await import('./driver.ts')).driverCommand(),
-  },
-  {
-    name: 'job',
-    summary: 'Show, watch and cancel jobs: runs of asynchronous methods',
-    load: async () => (await import('./job.ts')).jobCommand(),
-  },
-  {
-    name: 'context',
-    summary: 'Store servers and credentials under names, and choose the default one',
-    load: async () => (await import('./context.ts')).contextCommand(),
-  },
-  {
-    name: 'import',
-    summary: 'Enrol the nodes of a running Ironic',
-    load: async () => (await import('./import/importNodes.ts')).importCommand(),
-  },
-  {
-    name: 'completion',
-    summary: "Print a shell's completion script",
-    alone: true,
-    load: async () => completionCommand(),
-  },
-  {
-    name: 'serve',
-    summary: 'Run the service',
-    alone: true,
-    load: async () => (await import('./service/serve.ts')).serveCommand(),
-  },
-  {
-    name: 'generate-key',
-    summary: 'Print a new key for secrets.key_file',
-    alone: true,
-    load: async () => (await import('./service/generateKey.ts')).generateKeyCommand(),
-  },
-  {
-    name: 'rotate-key',
-    summary: 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
-    alone: true,
-    load: async () => (await import('./service/rotateKey.ts')).rotateKeyCommand(),
-  },
-  {
-    name: 'sim',
-    summary: 'Run simulated BMCs that speak Redfish, one port each',
-    alone: true,
-    load: async () => (await import('../sim/command.ts')).simCommand(),
-  },
-];
+/** Only the requested command is loaded, so that each starts quickly. */
+const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> = {
+  node: async () => (await import('./node.ts')).nodeCommand(),
+  driver: async () => (await import('./driver.ts')).driverCommand(),
+  job: async () => (await import('./job.ts')).jobCommand(),
+  context: async () => (await import('./context.ts')).contextCommand(),
+  import: async () => (await import('./import/importNodes.ts')).importCommand(),
+  completion: async () => completionCommand(),
+  serve: async () => (await import('./service/serve.ts')).serveCommand(),
+  'generate-key': async () => (await import('./service/keys.ts')).generateKeyCommand(),
+  'rotate-key': async () => (await import('./service/keys.ts')).rotateKeyCommand(),
+  sim: async () => (await import('../sim/command.ts')).simCommand(),
+};
+
+/** The commands that do not contact a service; their help omits the global options. */
+const LOCAL: ReadonlySet<string | undefined> = new Set(['completion', 'serve', 'generate-key', 'rotate-key', 'sim']);
+
+/**
+ * The examples in the help of each command, by its words without `passthru`. Commands with a longer help text have their
+ * examples there.
+ */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  'node list': ['node list --driver redfish --long', 'node list -f value -c UUID -c Name'],
+  'node show': ['node show rf-7', 'node show rf-7 -f json -c reservation -c lock -c last_error'],
+  'node unset': ['node unset rf-7 --description --extra rack'],
+  'node delete': ['node delete rf-7 rf-8'],
+  'node maintenance set': ['node maintenance set rf-7 rf-8 --reason "fan replaced on Monday"'],
+  'node maintenance unset': ['node maintenance unset rf-7 rf-8'],
+  'node validate': ['node validate rf-7'],
+  'node lock': ['node lock rf-7 --holder "firmware of rack 7" --lock-wait 2m'],
+  'node unlock': ['node unlock rf-7'],
+  'node passthru list': ['node passthru list rf-7 --long', 'node passthru list rf-7 -f value -c Name'],
+  'driver list': ['driver list'],
+  'driver show': ['driver show redfish -f json'],
+  'driver property list': ['driver property list redfish'],
+  'driver passthru list': ['driver passthru list redfish --long'],
+  'job list': ['job list --node rf-7', 'job list --state failed -f json'],
+  'job show': ['job show 01a209ee-fdbc-7000-ade8-df848e828774 -f value -c state -c error'],
+  'job watch': ['job watch 01a209ee-fdbc-7000-ade8-df848e828774'],
+  'job cancel': ['job cancel 01a209ee-fdbc-7000-ade8-df848e828774'],
+  'context list': ['context list'],
+  'context use': ['context use lab'],
+  'context delete': ['context delete lab'],
+};
 
 const HELP = `
 Examples:
@@ -126,20 +117,20 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(new Option('--cert-file <file>', 'client certificate (PEM)'))
     .addOption(new Option('--key-file <file>', 'private key of the client certificate (PEM)'))
     .addHelpText('after', HELP);
-  const requested = requestedGroup(program, args);
-  for (const group of GROUPS) {
-    const command = group === requested ? await group.load() : new Command(group.name).description(group.summary);
+  const requested = requestedWord(program, args);
+  for (const [name, load] of Object.entries(LOADERS)) {
+    const command = name === requested ? await load() : new Command(name);
+    if (command.description() === '') command.description(SUMMARIES[name as keyof typeof SUMMARIES]);
     program.addCommand(command);
   }
-  prepare(program, requested?.alone !== true);
+  prepare(program, !LOCAL.has(requested));
   return program;
 }
 
-/** Returns the group named by the first word that is neither a global option nor its value. */
-function requestedGroup(program: Command, args: readonly string[]) {
+/** Returns the first of `args` that is neither a global option nor its value. */
+function requestedWord(program: Command, args: readonly string[]): string | undefined {
   const takesValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
-  const word = args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
-  return GROUPS.find(({ name }) => name === word);
+  return args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
 }
 
 /**

@@ -91,6 +91,7 @@ function faultText(text: string): string | null {
   }
 }
 
-function textOrNull(value: Json | undefined): string | null {
+/** Returns `value` if it is a non-empty string. */
+export function textOrNull(value: Json | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }

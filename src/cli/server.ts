@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { maskText } from '../core/secrets.ts';
 import { contextPath, readContexts } from './contextFile.ts';
 import type { Context } from './contextSchema.ts';
 import { usageError } from './exitStatus.ts';
-import { readText } from './keyValues.ts';
+import { readFile, readText } from './keyValues.ts';
 
 /** A server and the credentials for it. */
 export interface Server {
@@ -111,9 +110,7 @@ function credentials({ token, user, passwordFile }: ServerOptions, context: Cont
   if (token !== undefined) return tokenHeaders('--token', token);
   if (user !== undefined) {
     const password =
-      passwordFile === undefined
-        ? process.env.PASSTHRU_PASSWORD
-        : readFile('--password-file', passwordFile).replace(/\r?\n$/, '');
+      passwordFile === undefined ? process.env.PASSTHRU_PASSWORD : readText('--password-file', `@${passwordFile}`);
     return basicHeaders(user, password, '--password-file or PASSTHRU_PASSWORD');
   }
   if (context?.token !== undefined) return tokenHeaders('token', context.token);
@@ -126,10 +123,15 @@ function credentials({ token, user, passwordFile }: ServerOptions, context: Cont
 
 /** Returns both token headers: a service with `jwt` reads the one, with `keystone` the other. */
 function tokenHeaders(option: string, text: string): Record<string, string> {
-  const token = readText(option, text);
-  if (!/^[\x21-\x7e]+$/.test(token))
-    throw usageError(`${option}: not a token; it contains blanks or non-ASCII characters`);
+  const token = readToken(option, text);
   return { authorization: `Bearer ${token}`, 'x-auth-token': token };
+}
+
+/** Reads the token `text`, or `@FILE`, given by `option`. */
+export function readToken(option: string, text: string): string {
+  const token = readText(option, text);
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usageError(`${option}: not a token; it contains blanks or non-ASCII characters`);
 }
 
 function basicHeaders(user: string, password: string | undefined, where: string): Record<string, string> {
@@ -150,12 +152,4 @@ function certificate({ certFile, keyFile }: ServerOptions, context: Context | nu
     ...(context?.cert_file === undefined ? {} : { cert: readFile('cert_file', context.cert_file) }),
     ...(context?.key_file === undefined ? {} : { key: readFile('key_file', context.key_file) }),
   };
-}
-
-function readFile(option: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw usageError(`${option}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
-  }
 }

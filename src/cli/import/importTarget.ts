@@ -15,22 +15,15 @@ export interface Target {
 }
 
 /** The reason why a node is not enrolled. */
-export interface SkipReason {
+interface SkipReason {
   details: string;
   /** False when the node is enrolled already. */
   failed: boolean;
 }
 
 export async function readTarget({ nodes, drivers }: Connection): Promise<Target> {
-  const all = Number.POSITIVE_INFINITY;
-  const enrolled = await collectPages(all, async (pageSize, pageToken) => {
-    const page = await nodes.listNodes({ pageSize, pageToken });
-    return { items: page.nodes, nextPageToken: page.nextPageToken };
-  });
-  const served = await collectPages(all, async (pageSize, pageToken) => {
-    const page = await drivers.listDrivers({ pageSize, pageToken });
-    return { items: page.drivers, nextPageToken: page.nextPageToken };
-  });
+  const enrolled = await collectPages('nodes', (page) => nodes.listNodes(page));
+  const served = await collectPages('drivers', (page) => drivers.listDrivers(page));
   return {
     byUuid: new Map(enrolled.map((node) => [node.uuid, node])),
     byName: new Map(enrolled.filter(({ name }) => name !== '').map(({ name, uuid }) => [name, uuid])),

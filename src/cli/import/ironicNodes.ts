@@ -1,7 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { MASK } from '../../core/secrets.ts';
 import { CommandFailure, EXIT_STATUS } from '../exitStatus.ts';
-import { requestRest } from '../rest.ts';
+import { requestRest, textOrNull } from '../rest.ts';
 import type { Server } from '../server.ts';
 
 /** A node as Ironic describes it. */
@@ -100,10 +100,6 @@ function readNode(source: Server, document: Json): IronicNode {
 function isEmpty(value: Json): boolean {
   if (value === null || value === '' || value === false) return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
-}
-
-function textOrNull(value: Json | undefined): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function notIronic({ url }: Server): CommandFailure {

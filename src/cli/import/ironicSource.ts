@@ -3,10 +3,10 @@ import type { JsonObject } from '../../core/json.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from '../exitStatus.ts';
 import { readText } from '../keyValues.ts';
 import { exchangeJson } from '../rest.ts';
-import { basicCredentials, readAuthorities, type Server, serverUrl } from '../server.ts';
+import { basicCredentials, readAuthorities, readToken, type Server, serverUrl } from '../server.ts';
 
 /** The Ironic to import from and the credentials for it: the options and variables of OpenStack's clients. */
-export interface SourceOptions {
+interface SourceOptions {
   from: string;
   osCacert?: string;
   osToken?: string;
@@ -47,7 +47,7 @@ export async function openSource(command: Command): Promise<Server> {
   const source = { url: serverUrl(from, '--from'), headers: {}, tls, advice: ADVICE };
   const given = (option: keyof SourceOptions) => command.getOptionValueSource(option) === 'cli';
   if (osToken !== undefined && (given('osToken') || !given('osUsername'))) {
-    return { ...source, headers: { 'x-auth-token': tokenOf(readText('--os-token', osToken)) } };
+    return { ...source, headers: { 'x-auth-token': readToken('--os-token', osToken) } };
   }
   if (osUsername === undefined) return source;
 
@@ -79,9 +79,4 @@ async function requestToken(keystone: Server, name: string, password: string, op
   const token = headers['x-subject-token'];
   if (typeof token === 'string') return token;
   throw new CommandFailure(EXIT_STATUS.failed, `${keystone.url} returned no token; is this the URL of a Keystone?`);
-}
-
-function tokenOf(text: string): string {
-  if (/^[\x21-\x7e]+$/.test(text)) return text;
-  throw usageError('--os-token: not a token; it contains blanks or non-ASCII characters');
 }

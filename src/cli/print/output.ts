@@ -1,11 +1,12 @@
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { type Command, Option } from 'commander';
-import type { Json } from '../../core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { usageError } from '../exitStatus.ts';
 import { repeatedOption } from '../options.ts';
 import { drawTable } from './table.ts';
 
 /** The output formats, which are those of the OpenStack client. */
-export type Format = 'table' | 'json' | 'yaml' | 'value';
+type Format = 'table' | 'json' | 'yaml' | 'value';
 
 export interface OutputOptions {
   format: Format;
@@ -24,6 +25,9 @@ export class Cell {
   }
 }
 
+/** The fields of one thing by name. */
+export type PrintedRecord = Readonly<Record<string, Json | Cell>>;
+
 /** Rows with named columns. */
 export interface Listing {
   columns: readonly string[];
@@ -41,66 +45,50 @@ export function addOutputOptions(command: Command, byDefault: Format | null = 't
 }
 
 /** Prints `listing` as a table or a list of objects. */
-export async function printListing(listing: Listing, options: OutputOptions): Promise<void> {
-  const { columns, rows } = choose(listing, options.column ?? []);
-  switch (options.format) {
-    case 'table':
-      return print(
-        drawTable(
-          columns,
-          rows.map((row) => row.map(cellText)),
-          { right: rightAligned(rows), width: terminalWidth() },
-        ),
-      );
-    case 'value':
-      return print(rows.map((row) => `${row.map(cellText).join(' ')}\n`).join(''));
-    default:
-      return printData(
-        rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, cellJson(row[index] ?? null)]))),
-        options.format,
-      );
-  }
+export async function printListing(listing: Listing, { format, column = [] }: OutputOptions): Promise<void> {
+  const { columns, rows } = choose(listing, column);
+  const texts = rows.map((row) => row.map(cellText));
+  const right = rows[0]?.map((value) => typeof value === 'number');
+  const lines = texts.map((row) => row.join(' '));
+  await printAs(format, { table: [columns, texts, right], lines, data: objects(columns, rows) });
 }
 
 /** Prints one record as a table of fields and values, or as an object. */
-export async function printRecord(
-  record: Readonly<Record<string, Json | Cell>>,
-  options: OutputOptions,
-): Promise<void> {
-  const { columns, rows } = choose(
-    { columns: Object.keys(record), rows: [Object.values(record)] },
-    options.column ?? [],
-  );
-  const values = rows[0]!;
-  switch (options.format) {
-    case 'table':
-      return print(
-        drawTable(
-          ['Field', 'Value'],
-          columns.map((name, index) => [name, cellText(values[index]!)]),
-          { width: terminalWidth() },
-        ),
-      );
-    case 'value':
-      return print(values.map((value) => `${cellText(value)}\n`).join(''));
-    default:
-      return printData(
-        Object.fromEntries(columns.map((name, index) => [name, cellJson(values[index]!)])),
-        options.format,
-      );
-  }
+export async function printRecord(record: PrintedRecord, { format, column = [] }: OutputOptions): Promise<void> {
+  const { columns, rows } = choose({ columns: Object.keys(record), rows: [Object.values(record)] }, column);
+  const lines = rows[0]!.map(cellText);
+  const fields = columns.map((name, index) => [name, lines[index]!]);
+  await printAs(format, { table: [['Field', 'Value'], fields], lines, data: objects(columns, rows)[0]! });
 }
 
-/** Prints any JSON value; as a table when it is an object or a list of objects. */
+/** Prints any JSON value; as a table when it is an object and the format is not JSON or YAML. */
 export async function printValue(value: Json, options: OutputOptions): Promise<void> {
-  if (value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0) {
-    if (options.format !== 'json' && options.format !== 'yaml') return printRecord(value, options);
-    if (options.column !== undefined) return printRecord(value, options);
-  } else if (options.column !== undefined) {
-    throw usageError('-c requires a result that is an object');
-  }
-  if (options.format === 'json' || options.format === 'yaml') return printData(value, options.format);
-  print(`${cellText(value)}\n`);
+  const { format, column } = options;
+  const hasFields = isJsonObject(value) && Object.keys(value).length > 0;
+  if (column !== undefined && !hasFields) throw usageError('-c requires a result that is an object');
+  const isData = format === 'json' || format === 'yaml';
+  if (hasFields && (column !== undefined || !isData)) return printRecord(value, options);
+  if (isData) return printData(value, format);
+  process.stdout.write(`${cellText(value)}\n`);
+}
+
+interface Forms {
+  /** Columns, rows, and which columns are right-aligned. */
+  table: [readonly string[], readonly (readonly string[])[], boolean[]?];
+  lines: readonly string[];
+  data: Json;
+}
+
+async function printAs(format: Format, { table: [columns, rows, right], lines, data }: Forms): Promise<void> {
+  if (format === 'json' || format === 'yaml') return printData(data, format);
+  const width = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
+  const text =
+    format === 'table' ? drawTable(columns, rows, { right, width }) : lines.map((line) => `${line}\n`).join('');
+  process.stdout.write(text);
+}
+
+function objects(columns: Listing['columns'], rows: Listing['rows']): JsonObject[] {
+  return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, cellJson(row[index] ?? null)])));
 }
 
 /** Escapes control characters, so that text of a BMC or another caller cannot control the terminal. */
@@ -141,21 +129,22 @@ function choose(listing: Listing, selected: readonly string[]): Listing {
   };
 }
 
-/** Returns the width of the terminal in characters; infinite when the output is not a terminal. */
-function terminalWidth(): number {
-  return (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
-}
-
-function rightAligned(rows: Listing['rows']): boolean[] {
-  return (rows[0] ?? []).map((value) => typeof value === 'number');
-}
-
 async function printData(value: Json, format: 'json' | 'yaml'): Promise<void> {
-  if (format === 'json') return print(`${JSON.stringify(value, null, 2)}\n`);
-  const { stringify } = await import('yaml');
-  print(stringify(value));
+  const text = format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : (await import('yaml')).stringify(value);
+  process.stdout.write(text);
 }
 
-function print(text: string): void {
-  process.stdout.write(text);
+/** Formats `time` as Ironic does: `2026-11-23T06:37:41+00:00`. */
+export function timeText(time: Timestamp): string {
+  return new Date(Number(time.seconds) * 1000).toISOString().replace('.000Z', '+00:00');
+}
+
+/** Formats `time`; null when absent. */
+export function timeOrNull(time: Timestamp | undefined): string | null {
+  return time === undefined ? null : timeText(time);
+}
+
+/** Returns a text of the contract, where empty stands for absent; null when empty. */
+export function orNull(text: string): string | null {
+  return text === '' ? null : text;
 }

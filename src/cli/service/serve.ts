@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
 import type { Logger } from '../../core/logger.ts';
 import type { Service } from '../../service.ts';
-import { CommandFailure, EXIT_STATUS } from '../exitStatus.ts';
+import { EXIT_STATUS, explainFailure } from '../exitStatus.ts';
 
 /** `passthru serve`. */
 export function serveCommand(): Command {
@@ -17,10 +17,12 @@ export function serveCommand(): Command {
     });
 }
 
+const FAILED = 'passthru cannot start';
+
 /** Starts the service, which runs until a signal stops it. */
 async function serve(file: string | null): Promise<void> {
   const { loadConfig } = await import('../../config/load.ts');
-  const config = await orExplain(() => loadConfig({ file, environment: process.env }));
+  const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
   const [{ startService }, { createServiceLog, createAuditLog }] = await Promise.all([
     import('../../service.ts'),
     import('../../observe/log.ts'),
@@ -29,7 +31,7 @@ async function serve(file: string | null): Promise<void> {
   logUnhandledRejections(log);
   logUncaughtException(log);
   const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
-  const service = await orExplain(() => startService(config, { log, audit }));
+  const service = await explainFailure(FAILED, () => startService(config, { log, audit }));
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);
   flushCompileCache();
@@ -78,19 +80,6 @@ function stopOnSignal(service: Service): void {
     }
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
-}
-
-/** Turns errors that the operator can fix into the end of the command; rethrows all others. */
-async function orExplain<T>(step: () => T | Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    if (error instanceof Error && (error.name === 'ConfigError' || error.name === 'PassthruError')) {
-      const reasons = error.message.replaceAll('\n', '\n  ');
-      throw new CommandFailure(EXIT_STATUS.failed, `passthru cannot start:\n  ${reasons}`);
-    }
-    throw error;
-  }
 }
 
 const HELP = `
