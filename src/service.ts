@@ -3,7 +3,6 @@ import { createAccess } from './auth/create.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
 import { readSecretsCipher } from './config/secretsSettings.ts';
-import { applyCallRules } from './core/calls/callRules.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
 import type { HardwareType } from './core/hardware.ts';
@@ -105,7 +104,7 @@ async function makeCore(
   try {
     return await createCore({
       store,
-      hardwareTypes: applyCallRules(hardwareTypes, config.auth.rules),
+      hardwareTypes,
       host: config.host,
       log,
       observer,
@@ -115,6 +114,7 @@ async function makeCore(
         maxLockWait: config.lock_wait_max,
         workers: config.workers_pool_size,
         lease: config.node_lock_lease,
+        rules: config.auth.rules,
         retention: { time: config.job_retention_time, count: config.job_retention_count },
       },
     });

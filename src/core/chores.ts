@@ -49,13 +49,13 @@ export function startChores({ store, locks, jobs, lease, retention, log }: Chore
 /** Follows the changes of other processes, by the store's notifications and by polling. */
 function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number, log: Logger): Periodic[] {
   const followJobs = async () => {
-    await Promise.all([jobs.stopRequested(), jobs.lookAgain()]);
+    await Promise.all([jobs.stopRequested(), jobs.watched.lookAgain()]);
   };
   const failure = 'reading jobs changed by other processes failed, retrying';
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
   store.onChange((change) => {
     if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
-    else if (change.kind === 'job_changed') jobs.changed(change.id, change.revision);
+    else if (change.kind === 'job_changed') jobs.watched.changed(change.id, change.revision);
     else {
       if (change.kind === 'missed') locks.nudgeAll();
       followJobsNow();
@@ -67,7 +67,7 @@ function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number
   };
   const reapLost = async () => {
     const { failed, freed } = await reap(store, log, false);
-    for (const { id, revision } of failed) jobs.changed(id, revision);
+    for (const { id, revision } of failed) jobs.watched.changed(id, revision);
     for (const nodeUuid of freed) locks.nudge(nodeUuid);
   };
   return [

@@ -1,10 +1,11 @@
+import type { CallRule } from './calls/callRules.ts';
 import { Dispatch } from './calls/dispatch.ts';
 import { Idempotency } from './calls/idempotency.ts';
 import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
-import { Running, settledWithin, Workers } from './inFlight.ts';
+import { Running, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
 import { Lease } from './locks/lease.ts';
 import { LocalReservations } from './locks/localReservations.ts';
@@ -14,6 +15,7 @@ import { NodeManager } from './nodeManager.ts';
 import { NO_OBSERVER, type Observer } from './observer.ts';
 import { Registry } from './registry.ts';
 import type { Store } from './store.ts';
+import { settledWithin } from './waiting.ts';
 
 export interface CoreSettings {
   /** The number of attempts to reserve a locked node before the call fails. */
@@ -28,6 +30,8 @@ export interface CoreSettings {
   lease?: number;
   /** The least `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
   grace?: number;
+  /** The roles that methods require. Default: `CALL_ROLE`. */
+  rules?: readonly CallRule[];
   /** How long ended jobs are kept. Default forever. */
   retention?: RetentionSettings;
 }
@@ -56,7 +60,7 @@ const ABORT_GRACE = 5000;
 export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings, observer = NO_OBSERVER } = options;
   const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
-  const registry = new Registry(options.hardwareTypes);
+  const registry = new Registry(options.hardwareTypes, settings.rules ?? []);
   // No other process uses this store, so all that is left in it belongs to lost ones.
   if (!store.shared) await reap(store, log, true);
   const local = store.shared ? null : await LocalReservations.open(store);
@@ -113,7 +117,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       busyWorkers: workers.busy,
       workers: workers.size,
       runningJobs: jobs.running,
-      watches: jobs.watches,
+      watches: jobs.watched.count,
     }),
     async checkReady() {
       running.checkOpen();

@@ -106,6 +106,16 @@ export function shuttingDown(): PassthruError {
 }
 
 /**
+ * Returns the error of a call that may have been carried out.
+ * @param what what happened to the call
+ * @param next what the caller may do then
+ */
+export function outcomeUnknown(what: string, next = ' before you repeat it'): PassthruError {
+  const message = `${what}; whether it was carried out is not known. Check the machine${next}.`;
+  return new PassthruError('outcome_unknown', message);
+}
+
+/**
  * Returns the error of one wrong field.
  * @param description what is wrong with the field and what is allowed
  * @param message the whole sentence for the caller; the description when not given

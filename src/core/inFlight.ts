@@ -1,4 +1,5 @@
 import { PassthruError, shuttingDown } from './errors.ts';
+import { settledWithin } from './waiting.ts';
 
 /** The calls and jobs that run in this process, so that a shutdown can wait for them and abort them. */
 export class Running {
@@ -46,16 +47,6 @@ export class Running {
     this.#aborted = reason;
     for (const controller of this.#work.values()) controller.abort(reason);
   }
-}
-
-/** Resolves when all of `work` has settled, or after `time` milliseconds. */
-export async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, time);
-  });
-  await Promise.race([Promise.allSettled(work), timeout]);
-  clearTimeout(timer);
 }
 
 /** The bounded pool of workers that jobs run on. */

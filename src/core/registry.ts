@@ -1,3 +1,4 @@
+import { type CallRule, checkRules, withRole } from './calls/callRules.ts';
 import type { Drivers } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { HardwareType, VendorInterface } from './hardware.ts';
@@ -9,7 +10,7 @@ import type { DriverTask, NodeTask } from './task.ts';
 const DEFAULT_LONGEST_REQUEST = 60_000;
 
 /** The methods of a vendor interface or a driver. */
-interface MethodTable<T extends DriverTask> {
+export interface MethodTable<T extends DriverTask> {
   /** By name. */
   list: readonly Method<T>[];
   byName: ReadonlyMap<string, Method<T>>;
@@ -27,20 +28,27 @@ export class Registry implements Drivers {
   readonly #types = new Map<string, RegisteredType>();
   readonly #list: HardwareType[];
 
-  /** Throws kind `failed_precondition` for a duplicate name. */
-  constructor(hardwareTypes: readonly HardwareType[]) {
+  /** Throws kind `failed_precondition` for a duplicate name, or a rule that matches no method. */
+  constructor(hardwareTypes: readonly HardwareType[], rules: readonly CallRule[]) {
     for (const hardwareType of hardwareTypes) {
-      if (this.#types.has(hardwareType.name)) throw duplicate(`two hardware types are called '${hardwareType.name}'`);
+      const { name } = hardwareType;
+      if (this.#types.has(name)) throw duplicate(`two hardware types are called '${name}'`);
+      const table = <T extends DriverTask>(owner: string, methods: readonly Method<T>[]) =>
+        methodTable(
+          owner,
+          methods.map((method) => withRole(method, name, rules)),
+        );
       const interfaces = new Map();
       for (const vendorInterface of hardwareType.vendorInterfaces) {
-        const label = `vendor interface ${vendorInterface.name} of ${hardwareType.name}`;
+        const label = `vendor interface ${vendorInterface.name} of ${name}`;
         if (interfaces.has(vendorInterface.name)) throw duplicate(`there is a second ${label}`);
-        interfaces.set(vendorInterface.name, { vendorInterface, methods: methodTable(label, vendorInterface.methods) });
+        interfaces.set(vendorInterface.name, { vendorInterface, methods: table(label, vendorInterface.methods) });
       }
-      const driverMethods = methodTable(`driver ${hardwareType.name}`, hardwareType.driverMethods ?? []);
-      this.#types.set(hardwareType.name, { hardwareType, interfaces, driverMethods });
+      const driverMethods = table(`driver ${name}`, hardwareType.driverMethods ?? []);
+      this.#types.set(name, { hardwareType, interfaces, driverMethods });
     }
-    this.#list = [...this.#types.values()].map((type) => type.hardwareType).sort(byName);
+    checkRules(rules, hardwareTypes);
+    this.#list = [...hardwareTypes].sort(byName);
   }
 
   list(): HardwareType[] {
@@ -95,7 +103,11 @@ export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: 
   const method = methods.byName.get(name);
   if (method !== undefined) return method;
   if (name === '') throw invalidArgument('method', 'Method not specified');
-  throw new PassthruError('unknown_method', `No handler for method ${name.slice(0, 255)}`);
+  throw unknownMethod(name);
+}
+
+export function unknownMethod(name: string): PassthruError {
+  return new PassthruError('unknown_method', `No handler for method ${name.slice(0, 255)}`);
 }
 
 function duplicate(what: string): PassthruError {

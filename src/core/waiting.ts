@@ -1,17 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from './logger.ts';
 
-/** How long to wait before a step that the store could not do is repeated, in ms. */
+/** The delay before a step that the store could not do is repeated, in milliseconds. */
 const STORE_RETRY = 1000;
 
-/** The longest delay of a timer of Node, in ms: it fires at once after a longer one. */
+/** The longest delay of a timer of Node, in milliseconds: it fires at once after a longer one. */
 export const MAX_DELAY = 2 ** 31 - 1;
 
 /** Waits `ms` milliseconds. Throws the signal's reason as soon as it fires. */
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
-    throw signal?.aborted ? signal.reason : error;
-  });
+export async function pause(ms: number, signal: AbortSignal, keepAlive = true): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  if (!keepAlive) timer.unref();
+  await untilAborted(promise, signal, () => clearTimeout(timer));
 }
 
 /**
@@ -33,6 +33,14 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, abo
   }
 }
 
+/** Resolves when all of `work` has settled, or after `time` milliseconds. */
+export async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, time);
+  await Promise.race([Promise.allSettled(work), promise]);
+  clearTimeout(timer);
+}
+
 /**
  * Repeats `step` until it succeeds, a second apart, and returns its result. Keeps no process alive.
  * @param closed ends the attempts: a store that is closed never succeeds again
@@ -50,7 +58,7 @@ export async function untilStored<T>(
     } catch (error) {
       closed.throwIfAborted();
       failed(error);
-      await sleep(STORE_RETRY, undefined, { signal: closed, ref: false }).catch(() => closed.throwIfAborted());
+      await pause(STORE_RETRY, closed, false);
     }
   }
 }

@@ -86,11 +86,11 @@ describe('a service is not started', () => {
     ],
     [
       'auth: { rules: [{ driver: redfsh, role: admin }] }',
-      'auth.rules[0].driver: "redfsh" is no hardware type that is loaded; loaded: redfish, idrac, fake-hardware, ipmi',
+      'auth.rules[0].driver: "redfsh" is not a loaded hardware type; loaded: redfish, idrac, fake-hardware, ipmi',
     ],
     [
       'auth: { rules: [{ driver: redfish, role: admin }, { driver: redfish, method: eject, role: admin }] }',
-      'auth.rules[1].method: "eject" is no method of redfish',
+      'auth.rules[1].method: "eject" is not a method of redfish',
     ],
     [
       'auth: { type: keystone, keystone: { username: u, password: p } }',

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../src/core/errors.ts';
 import { Lease } from '../../src/core/locks/lease.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
@@ -24,7 +23,10 @@ async function storeThatLoses(step: 'release' | 'releaseOwn' | 'endJob' | 'finis
   return { store, lose, attempts: () => attempts };
 }
 
-describe('what repeats a step until the store responds ends when the store is closed', () => {
+describe('closing the store ends the retries of a step', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
   test.each([
     ['the release of a node', 'release', 'exclusive', null],
     ['the end of a job', 'endJob', 'work', null],
@@ -41,7 +43,7 @@ describe('what repeats a step until the store responds ends when the store is cl
     await vi.waitFor(() => expect(attempts()).toBeGreaterThan(0));
     await store.close();
     const before = attempts();
-    await sleep(1500);
+    await vi.advanceTimersByTimeAsync(10_000);
     expect(attempts()).toBe(before);
   });
 
@@ -64,20 +66,16 @@ describe('what repeats a step until the store responds ends when the store is cl
     const store = await openStore('sqlite::memory:', { log: silentLogger });
     const lines: string[] = [];
     const log = { ...silentLogger, warn: (_: object, text: string) => lines.push(text) } as unknown as Logger;
-    const lease = new Lease(
-      { ...store, shared: true } as Store,
-      { host: 'a', lease: 30_000, grace: 0 },
-      log,
-      NO_OBSERVER,
-    );
+    const view = { ...store, shared: true } as Store;
+    const lease = new Lease(view, { host: 'a', lease: 30_000, grace: 0 }, log, NO_OBSERVER);
     await lease.start();
-    store.addConductor = async () => {
+    view.addConductor = async () => {
       throw away;
     };
     lease.lost(lease.current());
     await store.close();
     lines.length = 0;
-    await sleep(1200);
+    await vi.advanceTimersByTimeAsync(5000);
     expect(lines).toEqual([]);
   });
 });

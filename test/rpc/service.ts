@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { applyCallRules, type CallRule } from '../../src/core/calls/callRules.ts';
+import type { CallRule } from '../../src/core/calls/callRules.ts';
 import type { Core } from '../../src/core/core.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { HardwareType } from '../../src/core/hardware.ts';
@@ -40,8 +40,8 @@ export async function startTestService(
   const aborted = Promise.withResolvers<PassthruError>();
   const { url, core, listener, close } = await runService({
     ...options,
-    hardwareTypes: applyCallRules([testHardware(steps, aborted.resolve)], options.rules ?? []),
-    settings: { lockedRetryAttempts: 1, workers: 10 },
+    hardwareTypes: [testHardware(steps, aborted.resolve)],
+    settings: { lockedRetryAttempts: 1, workers: 10, rules: options.rules },
   });
   return {
     url,

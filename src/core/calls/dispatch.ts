@@ -1,8 +1,19 @@
+// Calls: takes each to its method through the checks, the lock and the job or the result.
+
+import { checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import { isStoreUnavailable, PassthruError, toPassthruError } from '../errors.ts';
+import {
+  type ErrorKind,
+  invalidArgument,
+  isStoreUnavailable,
+  outcomeUnknown,
+  PassthruError,
+  toPassthruError,
+} from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import type { Job } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
+import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { isCurrent, type KnownNode } from '../locks/knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
@@ -11,18 +22,19 @@ import { Attachment, chooseHttpMethod } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { NodeManager } from '../nodeManager.ts';
 import { type CallReport, type Observer, reportCall } from '../observer.ts';
-import { findMethod, type Registry } from '../registry.ts';
+import { findMethod, type MethodTable, type Registry, unknownMethod } from '../registry.ts';
 import { SHORT_SECRET } from '../secrets.ts';
 import type { JobHold, Store, StoredNode } from '../store.ts';
+import type { DriverTask, NodeTask } from '../task.ts';
 import { uuid7 } from '../uuid7.ts';
 import { untilAborted } from '../waiting.ts';
+import { CALL_ROLE } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
-import { type CheckedCall, checkDepth, checkRule, ifCutShort } from './checkedCall.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
-import { checkResult, type MethodRun, runMethod } from './runMethod.ts';
+import { type CalledMethod, checkResult, type MethodRun, runMethod } from './runMethod.ts';
 
 /** The parts that a call passes through. */
-export interface DispatchParts {
+interface DispatchParts {
   store: Store;
   registry: Registry;
   nodes: NodeManager;
@@ -38,6 +50,23 @@ export interface DispatchParts {
   observer: Observer;
 }
 
+/** A call that has passed its checks, down to the free worker. */
+interface CheckedCall extends CalledMethod {
+  /** Null for a driver method. */
+  node: StoredNode | null;
+  /** See `KnownNode`. */
+  fence: number | null;
+  /** Whether the node was not read for this call. */
+  remembered: boolean;
+  /** Milliseconds. */
+  lockWait: number;
+  /** Whether the method may have acted. */
+  begun: boolean;
+  /** Whether the outcome is kept under an idempotency key, so that the call goes on without its caller. */
+  kept: boolean;
+  report: CallReport;
+}
+
 /**
  * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, the
  * rule for the method, free worker, lock, arguments.
@@ -50,89 +79,66 @@ export class Dispatch {
   }
 
   callNode(call: NodeCall): Promise<Outcome> {
-    return reportCall(this.#parts.observer, call, (report) => this.#callNode(call, report));
+    return this.#reported(call, async (report) => {
+      const { nodes, locks } = this.#parts;
+      const known = locks.known.get(call.node);
+      if (known !== null) {
+        try {
+          return await this.#callKnown(call, known, true, report);
+        } catch (error) {
+          if (!(error instanceof NodeChanged)) throw error;
+          locks.known.forget(known.node.uuid);
+        }
+      }
+      return this.#callKnown(call, await nodes.read(call.node), false, report);
+    });
   }
 
   callDriver(call: DriverCall): Promise<Outcome> {
-    return reportCall(this.#parts.observer, call, (report) => this.#callDriver(call, report));
+    const noNode = { node: null, fence: null, remembered: false };
+    return this.#reported(call, (report) =>
+      this.#check(call, call.driver, this.#parts.registry.driverMethods(call.driver), noNode, report),
+    );
   }
 
-  async #callNode(call: NodeCall, report: CallReport): Promise<Outcome> {
-    const { nodes, locks, running } = this.#parts;
-    running.checkOpen();
-    checkDepth(call.arguments);
-    const known = locks.known.get(call.node);
-    if (known !== null) {
-      try {
-        return await this.#callKnown(call, known, true, report);
-      } catch (error) {
-        if (!(error instanceof NodeChanged)) throw error;
-        locks.known.forget(known.node.uuid);
-      }
-    }
-    return this.#callKnown(call, await nodes.read(call.node), false, report);
+  #reported(call: NodeCall | DriverCall, run: (report: CallReport) => Promise<Outcome>): Promise<Outcome> {
+    return reportCall(this.#parts.observer, call, (report) => {
+      this.#parts.running.checkOpen();
+      if (!nestsDeeperThan(call.arguments)) return run(report);
+      throw invalidArgument('arguments', `arguments nest deeper than ${MAX_DEPTH} levels`);
+    });
   }
 
   /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
-  async #callKnown(
-    call: NodeCall,
-    { node, fence }: KnownNode,
-    remembered: boolean,
-    report: CallReport,
-  ): Promise<Outcome> {
-    if (remembered && !this.#mayCall(call, node)) throw new NodeChanged();
-    const { registry, locks } = this.#parts;
+  async #callKnown(call: NodeCall, known: KnownNode, remembered: boolean, report: CallReport): Promise<Outcome> {
+    const { node } = known;
+    // Only under its exclusive lock would a later change of the node be noticed.
+    if (remembered && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
     report.node = node;
-    const methods = registry.nodeMethods(node.driver, node.vendorInterface);
-    report.driver = node.driver;
-    const method = findMethod(methods, call.method);
-    report.method = method.name;
-    const httpMethod = chooseHttpMethod(method, call.httpMethod);
-    report.httpMethod = httpMethod;
-    checkRule(call, node.driver, method);
-    const lockWait = locks.wait(call.lockWait);
-    return this.#run({
-      call,
-      driver: node.driver,
-      method,
-      httpMethod,
-      target: `node ${node.uuid}`,
-      node,
-      ident: call.node,
-      fence,
-      remembered,
-      lockWait,
-      begun: false,
-      kept: false,
-      report,
-    });
+    return this.#check(call, node.driver, this.#methods(node), { ...known, remembered }, report);
   }
 
-  async #callDriver(call: DriverCall, report: CallReport): Promise<Outcome> {
-    this.#parts.running.checkOpen();
-    checkDepth(call.arguments);
-    const methods = this.#parts.registry.driverMethods(call.driver);
-    report.driver = call.driver;
+  /** Checks method, verb and role, and runs the call. */
+  #check<T extends DriverTask>(
+    call: NodeCall | DriverCall,
+    driver: string,
+    methods: MethodTable<T>,
+    known: Pick<CheckedCall, 'node' | 'fence' | 'remembered'>,
+    report: CallReport,
+  ): Promise<Outcome> {
+    report.driver = driver;
     const method = findMethod(methods, call.method);
     report.method = method.name;
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     report.httpMethod = httpMethod;
-    checkRule(call, call.driver, method);
-    return this.#run({
-      call,
-      driver: call.driver,
-      method,
-      httpMethod,
-      target: `driver ${call.driver}`,
-      node: null,
-      ident: '',
-      fence: null,
-      remembered: false,
-      lockWait: 0,
-      begun: false,
-      kept: false,
-      report,
-    });
+    // Another rule for the node's later driver makes another method, which `#currentNode` refuses.
+    checkRole(call.caller, method.role ?? CALL_ROLE, `call ${driver}.${method.name}`);
+    const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
+    return this.#run({ ...known, call, driver, method, httpMethod, lockWait, begun: false, kept: false, report });
+  }
+
+  #methods({ driver, vendorInterface }: Node): MethodTable<NodeTask> {
+    return this.#parts.registry.nodeMethods(driver, vendorInterface);
   }
 
   /** Runs a checked call until it ends or its caller leaves. */
@@ -157,15 +163,12 @@ export class Dispatch {
 
   /** Runs a call, or returns the outcome of an earlier one with the same idempotency key. */
   async #runOnce(checked: CheckedCall, controller: AbortController): Promise<Outcome> {
-    const { call, method, httpMethod, target } = checked;
-    if (call.idempotencyKey === null) return this.#execute(checked, controller, null);
+    const { call, driver, method, httpMethod, node } = checked;
+    const { caller, idempotencyKey } = call;
+    if (idempotencyKey === null) return this.#execute(checked, controller, null);
+    const target = node === null ? `driver ${driver}` : `node ${node.uuid}`;
     const content = [target, method.name, httpMethod, call.arguments];
-    const claim = await this.#parts.idempotency.claim(
-      call.caller.name,
-      call.idempotencyKey,
-      content,
-      controller.signal,
-    );
+    const claim = await this.#parts.idempotency.claim(caller.name, idempotencyKey, content, controller.signal);
     if ('outcome' in claim) return claim.outcome;
     let outcome: Outcome;
     try {
@@ -181,37 +184,38 @@ export class Dispatch {
   /** Runs a call from the free worker to its end; an asynchronous method to its acceptance. */
   async #execute(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
     const { method } = checked;
-    const leaveWorker = method.async ? this.#parts.workers.reserve() : () => {};
+    const { store, registry, lease, workers, log } = this.#parts;
+    const { signal } = controller;
+    const leaveWorker = method.async ? workers.reserve() : () => {};
     let lock: Lock | null = null;
     let unguard = () => {};
     let handedOver = false;
     try {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
-        lock = await this.#lock(checked, node, controller.signal);
+        lock = await this.#lock(checked, node, signal);
         unguard = lock.tenure.guard(controller);
         node = await this.#currentNode(checked, node, lock);
       }
       const args = this.#validate(checked, node);
-      if (this.#parts.store.shared && lock !== null && node !== null) {
-        await this.#parts.lease.cover(lock.tenure, this.#parts.registry.longestRequest(node));
-      }
-      controller.signal.throwIfAborted();
+      const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
+      if (store.shared && lock !== null) await lease.cover(lock.tenure, longestRequest());
+      signal.throwIfAborted();
       checked.begun = true;
+      const run = { node, args, lock, longestRequest, log };
       if (method.async) {
-        const tenure = lock?.tenure ?? this.#parts.lease.current();
-        const hold = { owner: tenure.id, fence: lock?.storedFence ?? null };
-        const job = await this.#accept(checked, node, hold, claim);
+        const tenure = lock?.tenure ?? lease.current();
+        const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.storedFence ?? null }, claim);
         handedOver = true;
         lock?.nameJob(job.id);
-        this.#start(checked, job, node, args, tenure, lock, leaveWorker);
+        this.#start(checked, job, run, tenure, leaveWorker);
         return { kind: 'job', job };
       }
       if (claim !== null) {
         checked.kept = true;
         await claim.accept();
       }
-      return await this.#finish(checked, node, args, lock, controller.signal);
+      return await this.#finish(checked, { ...run, signal, progress: () => {} });
     } finally {
       unguard();
       if (!handedOver) {
@@ -221,23 +225,40 @@ export class Dispatch {
     }
   }
 
-  /** Returns the node as it is under `lock`, and keeps it for the next call. */
-  async #currentNode(checked: CheckedCall, known: StoredNode, lock: Lock): Promise<StoredNode> {
-    let node = known;
-    if (!isCurrent(checked, lock)) {
-      node = await this.#readAgain(checked, known);
-      // Another hardware type may have the very same method.
-      checked.driver = node.driver;
-      checked.report.driver = node.driver;
+  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+    const { call, method, lockWait, report } = checked;
+    const { host: holder, locks } = this.#parts;
+    const from = performance.now();
+    const requestedBy = call.caller.name;
+    try {
+      const purpose = { holder, kind: 'call' as const, method: method.name, requestedBy, job: null };
+      return await locks.acquire(node, purpose, lockWait, signal);
+    } catch (error) {
+      throw ifGone(checked, error);
+    } finally {
+      report.lock = { from, to: performance.now() };
     }
-    this.#parts.locks.known.keep(node, lock.fence);
-    return node;
   }
 
-  /** Whether a remembered node has the method under an exclusive lock, under which a later change would be noticed. */
-  #mayCall(call: NodeCall, { driver, vendorInterface }: Node): boolean {
-    const { byName } = this.#parts.registry.nodeMethods(driver, vendorInterface);
-    return byName.get(call.method ?? '')?.requireExclusiveLock === true;
+  /** Returns the node as it is under `lock`, and keeps it for the next call. */
+  async #currentNode(checked: CheckedCall, known: StoredNode, lock: Lock): Promise<StoredNode> {
+    const { call, method, remembered, report } = checked;
+    const { nodes, locks } = this.#parts;
+    let node = known;
+    if (!isCurrent(checked, lock)) {
+      // Another caller has held it since it was read.
+      node = await nodes.getAgain(known.uuid, 'node' in call ? call.node : known.uuid).catch((error: unknown) => {
+        throw ifGone(checked, error);
+      });
+      if (this.#methods(node).byName.get(method.name) !== method) {
+        throw remembered ? new NodeChanged() : unknownMethod(method.name);
+      }
+      // Another hardware type may have the very same method.
+      checked.driver = node.driver;
+      report.driver = node.driver;
+    }
+    locks.known.keep(node, lock.fence);
+    return node;
   }
 
   /** Validates the node, then the arguments, and returns the handler's arguments. */
@@ -254,63 +275,16 @@ export class Dispatch {
     }
   }
 
-  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
-    const from = performance.now();
-    const purpose = {
-      holder: this.#parts.host,
-      kind: 'call' as const,
-      method: checked.method.name,
-      requestedBy: checked.call.caller.name,
-      job: null,
-    };
-    try {
-      return await this.#parts.locks.acquire(node, purpose, checked.lockWait, signal);
-    } catch (error) {
-      throw checked.remembered && isNodeGone(error) ? new NodeChanged() : error;
-    } finally {
-      checked.report.lock = { from, to: performance.now() };
-    }
-  }
-
-  /** Reads the node again under its lock: another caller has held it since it was read. */
-  async #readAgain({ method, remembered, ident }: CheckedCall, node: StoredNode): Promise<StoredNode> {
-    const now = await this.#readNamed(node.uuid, ident, remembered);
-    const methods = this.#parts.registry.nodeMethods(now.driver, now.vendorInterface);
-    if (methods.byName.get(method.name) === method) return now;
-    throw remembered ? new NodeChanged() : new PassthruError('unknown_method', `No handler for method ${method.name}`);
-  }
-
-  async #readNamed(uuid: string, ident: string, remembered: boolean): Promise<StoredNode> {
-    try {
-      return await this.#parts.nodes.getAgain(uuid, ident);
-    } catch (error) {
-      throw remembered && isNodeGone(error) ? new NodeChanged() : error;
-    }
-  }
-
-  #methodRun(node: Node | null, args: unknown, lock: Lock | null, signal: AbortSignal): Omit<MethodRun, 'progress'> {
-    const { registry, log } = this.#parts;
-    const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
-    return { node, args, lock, longestRequest, signal, log };
-  }
-
   /** Runs a synchronous method to its end. */
-  async #finish(
-    checked: CheckedCall,
-    node: Node | null,
-    args: unknown,
-    lock: Lock | null,
-    signal: AbortSignal,
-  ): Promise<Outcome> {
-    const { method } = checked;
-    signal.throwIfAborted();
-    const run = { ...this.#methodRun(node, args, lock, signal), progress: () => {} };
+  async #finish(checked: CheckedCall, run: MethodRun): Promise<Outcome> {
+    const { method, driver } = checked;
+    run.signal.throwIfAborted();
     const returned = await runMethod(checked, run);
     if (!method.attach) return { kind: 'result', result: checkResult(method.name, returned) };
     if (returned instanceof Attachment && returned.data instanceof Uint8Array) {
       return { kind: 'attachment', attachment: returned };
     }
-    throw new TypeError(`method ${method.name} of ${checked.driver} has attach set, but returned no Attachment`);
+    throw new TypeError(`method ${method.name} of ${driver} has attach set, but returned no Attachment`);
   }
 
   /** Stores the job of an asynchronous call. From here on the call is accepted. */
@@ -348,25 +322,15 @@ export class Dispatch {
   #start(
     checked: CheckedCall,
     job: Job,
-    node: Node | null,
-    args: unknown,
+    run: Omit<MethodRun, 'signal' | 'progress'>,
     tenure: Tenure,
-    lock: Lock | null,
     leaveWorker: () => void,
   ): void {
     const controller = new AbortController();
-    const end = this.#parts.jobs
-      .run({
-        job,
-        tenure,
-        lock,
-        controller,
-        run: async (progress) => {
-          const run = { ...this.#methodRun(node, args, lock, controller.signal), progress };
-          return checkResult(job.method, await runMethod(checked, run));
-        },
-      })
-      .finally(leaveWorker);
+    const { signal } = controller;
+    const work = async (progress: MethodRun['progress']) =>
+      checkResult(job.method, await runMethod(checked, { ...run, signal, progress }));
+    const end = this.#parts.jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
     this.#parts.running.add(end, controller);
   }
 }
@@ -374,6 +338,20 @@ export class Dispatch {
 /** The node of a call is no longer as it was remembered. */
 class NodeChanged extends Error {}
 
-function isNodeGone(error: unknown): boolean {
-  return error instanceof PassthruError && error.kind === 'node_not_found';
+/** Maps a node that is gone to NodeChanged when it was only remembered: the caller's name may mean another by now. */
+function ifGone({ remembered }: CheckedCall, error: unknown): unknown {
+  const isGone = error instanceof PassthruError && error.kind === 'node_not_found';
+  return remembered && isGone ? new NodeChanged() : error;
 }
+
+/** Maps a shutdown or a lost lease during a call that had begun to act to `outcome_unknown`. */
+function ifCutShort(error: unknown): unknown {
+  const why = error instanceof PassthruError ? CUT_SHORT[error.kind] : undefined;
+  // Not `shutting_down`, which callers repeat by themselves.
+  return why === undefined ? error : outcomeUnknown(`${why} while the call ran`);
+}
+
+const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
+  shutting_down: 'The service was shut down',
+  worker_lost: 'The process that ran the call could not renew its lease on the node',
+};

@@ -1,5 +1,5 @@
 import type { DriverCall, NodeCall } from '../core.ts';
-import { PassthruError } from '../errors.ts';
+import { outcomeUnknown, PassthruError } from '../errors.ts';
 import { asJson, type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
@@ -54,9 +54,8 @@ export async function runMethod(
       { node: node?.uuid ?? null, driver, method: method.name },
       'a handler ignores its abort signal; given up',
     );
-    givenUp = new PassthruError(
-      'outcome_unknown',
-      `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted; whether it was carried out is not known. Look at the machine before you repeat it.`,
+    givenUp = outcomeUnknown(
+      `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
     );
     return givenUp;
   };

@@ -24,10 +24,16 @@ const MAX_PROGRESS_LENGTH = 1000;
 /** How long `cancel` waits for the end of the job, in milliseconds. */
 const CANCEL_WAIT = 5000;
 
-/** The error of a job whose end the store refuses. */
-const END_NOT_STORED = toErrorRecord(
-  new PassthruError('internal', 'The method ended, but its outcome could not be stored; see the log of the service'),
-);
+type JobOutcome = Pick<JobEnd, 'state' | 'result' | 'error'>;
+
+/** The outcome of a job whose end the store refuses. */
+const END_NOT_STORED: JobOutcome = {
+  state: 'failed',
+  result: null,
+  error: toErrorRecord(
+    new PassthruError('internal', 'The method ended, but its outcome could not be stored; see the log of the service'),
+  ),
+};
 
 /** An accepted job and the work it does. */
 interface JobWork {
@@ -61,12 +67,12 @@ interface RunningJob {
 
 /** Runs accepted jobs, stores their progress and end, and publishes both to watchers. */
 export class JobRunner implements Jobs {
+  readonly watched: JobWatch;
   /** Jobs that may be stored but do not run. */
   readonly abandoned: AbandonedJobs;
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
-  readonly #watch: JobWatch;
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
@@ -81,8 +87,8 @@ export class JobRunner implements Jobs {
     this.#store = store;
     this.#lease = lease;
     this.#log = log;
-    this.#watch = new JobWatch(store, log);
-    this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.#watch.changed(id, revision));
+    this.watched = new JobWatch(store, log);
+    this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.watched.changed(id, revision));
     this.#resolveNode = resolveNode;
     this.#observer = observer;
   }
@@ -90,11 +96,6 @@ export class JobRunner implements Jobs {
   /** The number of jobs that run in this process. */
   get running(): number {
     return this.#running.size;
-  }
-
-  /** The number of watches of jobs through this process. */
-  get watches(): number {
-    return this.#watch.count;
   }
 
   /**
@@ -140,7 +141,7 @@ export class JobRunner implements Jobs {
     // Before publishing, so that a watcher that sees the end finds the node free.
     if (free) work.lock?.leave();
     else await work.lock?.release();
-    this.#watch.publish(running.job);
+    this.watched.publish(running.job);
     this.#observer.jobEnded(running.job);
     const { id, nodeUuid, method, state } = running.job;
     this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
@@ -184,21 +185,11 @@ export class JobRunner implements Jobs {
     }
   }
 
-  /** Notes that another process has stored this revision of a job. */
-  changed(id: string, revision: number): void {
-    this.#watch.changed(id, revision);
-  }
-
-  /** Polls the jobs watched here for changes by other processes. */
-  lookAgain(): Promise<void> {
-    return this.#watch.lookAgain();
-  }
-
   watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
-    return this.#watch.watch(() => this.get(id), id.toLowerCase(), afterRevision, signal);
+    return this.watched.watch(() => this.get(id), id.toLowerCase(), afterRevision, signal);
   }
 
-  async #settle(work: JobWork, running: RunningJob): Promise<Pick<JobEnd, 'state' | 'result' | 'error'>> {
+  async #settle(work: JobWork, running: RunningJob): Promise<JobOutcome> {
     try {
       const result = await work.run((fraction, message) => this.#report(running, fraction, message));
       return { state: 'succeeded', result, error: null };
@@ -211,53 +202,34 @@ export class JobRunner implements Jobs {
         const { id, nodeUuid, driver, method } = work.job;
         this.#log.error({ err: error, job: id, node: nodeUuid, driver, method }, 'job failed by a defect');
       }
-      return {
-        state: reason.kind === 'cancelled' ? 'cancelled' : 'failed',
-        result: null,
-        error: toErrorRecord(reason),
-      };
+      const state = reason.kind === 'cancelled' ? 'cancelled' : 'failed';
+      return { state, result: null, error: toErrorRecord(reason) };
     }
   }
 
-  /** Stores the end of a job. Returns whether that also freed the node. */
-  async #storeEnd(
-    work: JobWork,
-    running: RunningJob,
-    outcome: Pick<JobEnd, 'state' | 'result' | 'error'>,
-  ): Promise<boolean> {
-    const { end, revision } = await this.#repeatEnd(jobEnd(work, running, outcome), running.hold, () =>
-      jobEnd(work, running, { state: 'failed', result: null, error: END_NOT_STORED }),
+  /** Stores the end of a job, retrying until the store responds. Returns whether that also freed the node. */
+  async #storeEnd(work: JobWork, running: RunningJob, outcome: JobOutcome): Promise<boolean> {
+    const { closed } = this.#store;
+    const { id } = work.job;
+    let end = jobEnd(work, running, outcome);
+    const revision = await untilStored(
+      () => this.#store.endJob(end, running.hold),
+      closed,
+      (error) => {
+        this.#log.error({ err: error, job: id }, 'storing the end of a job failed, retrying');
+        // Retrying an end that the store refuses would keep the node reserved forever.
+        if (!isStoreUnavailable(error)) end = jobEnd(work, running, END_NOT_STORED);
+      },
     );
-    const { id, lastError: _, ...changes } = end;
-    // Null when already ended: by a process that considered this one lost, or by an attempt whose response was lost.
-    running.job = revision === null ? await this.#repeatGet(running.job) : { ...running.job, ...changes, revision };
-    if (revision === null)
-      this.#log.warn({ job: id, state: running.job.state }, 'job already ended by another process');
-    return revision !== null;
-  }
-
-  /**
-   * Stores the end of a job, retrying until the store responds. Returns what was stored, and the result of `Store.endJob`.
-   * @param substitute makes the end to store when the store refuses the first one
-   */
-  async #repeatEnd(
-    end: JobEnd,
-    hold: JobHold,
-    substitute: () => JobEnd = () => end,
-  ): Promise<{ end: JobEnd; revision: number | null }> {
-    let stored = end;
-    const store = async () => ({ end: stored, revision: await this.#store.endJob(stored, hold) });
-    const failed = (error: unknown) => {
-      this.#log.error({ err: error, job: end.id }, 'storing the end of a job failed, retrying');
-      // Retrying an end that the store refuses would keep the node reserved forever.
-      if (!isStoreUnavailable(error)) stored = substitute();
-    };
-    return untilStored(store, this.#store.closed, failed);
-  }
-
-  /** Returns the job as stored, retrying until the store responds. */
-  async #repeatGet(job: Job): Promise<Job> {
-    return untilStored(async () => (await this.#store.getJob(job.id)) ?? job, this.#store.closed);
+    if (revision !== null) {
+      const { lastError: _, ...changes } = end;
+      running.job = { ...running.job, ...changes, revision };
+      return true;
+    }
+    // By a process that considered this one lost, or by an attempt whose response was lost.
+    running.job = await untilStored(async () => (await this.#store.getJob(id)) ?? running.job, closed);
+    this.#log.warn({ job: id, state: running.job.state }, 'job already ended by another process');
+    return false;
   }
 
   /** Resolves when the job has ended, after `CANCEL_WAIT` at the latest. */
@@ -291,7 +263,7 @@ export class JobRunner implements Jobs {
       const revision = await this.#store.recordProgress(running.job.id, running.hold, progress);
       if (revision !== null) {
         running.job = { ...running.job, revision, progress };
-        this.#watch.publish(running.job);
+        this.watched.publish(running.job);
       }
     } catch (error) {
       this.#log.warn({ err: error, job: running.job.id }, 'storing the progress of a job failed');
@@ -306,7 +278,7 @@ function stop(running: RunningJob, requestedBy: string): void {
   running.controller.abort(new PassthruError('cancelled', `Job ${running.job.id} was cancelled by ${requestedBy}`));
 }
 
-function jobEnd(work: JobWork, running: RunningJob, outcome: Pick<JobEnd, 'state' | 'result' | 'error'>): JobEnd {
+function jobEnd(work: JobWork, running: RunningJob, outcome: JobOutcome): JobEnd {
   const { id, nodeUuid, method } = work.job;
   const failed = outcome.state === 'failed' && nodeUuid !== null;
   return {

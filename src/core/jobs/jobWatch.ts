@@ -2,7 +2,7 @@ import { isStoreUnavailable } from '../errors.ts';
 import { isTerminal, type Job } from '../job.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
-import { untilStored } from '../waiting.ts';
+import { untilAborted, untilStored } from '../waiting.ts';
 
 /** Holds the newest state of a job that its watcher has not taken yet. */
 class Mailbox {
@@ -20,16 +20,9 @@ class Mailbox {
   async take(signal: AbortSignal): Promise<Job> {
     signal.throwIfAborted();
     if (this.#latest === null) {
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal.removeEventListener('abort', wake);
-          this.#wake = null;
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener('abort', wake);
-      });
-      signal.throwIfAborted();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await untilAborted(promise, signal);
     }
     const job = this.#latest as unknown as Job;
     this.#latest = null;

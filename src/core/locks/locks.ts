@@ -5,13 +5,13 @@ import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Reservation } from '../reservation.ts';
-import type { Acquired, Store, StoredNode } from '../store.ts';
-import { MAX_DELAY, untilStored, WaitingLine } from '../waiting.ts';
+import type { Store, StoredNode } from '../store.ts';
+import { MAX_DELAY, untilAborted, untilStored, WaitingLine } from '../waiting.ts';
 import { type KnownNode, KnownNodes } from './knownNodes.ts';
-import type { Lease, Tenure } from './lease.ts';
+import { type Lease, Tenure } from './lease.ts';
 import type { LocalReservations } from './localReservations.ts';
 
-export interface LockSettings {
+interface LockSettings {
   /** The interval, in milliseconds, at which a node held by another process is tried again. */
   retryInterval: number;
   /** The wait, in milliseconds, of callers that set none. */
@@ -41,8 +41,8 @@ interface Line {
   /** The last known holder. */
   blocker: Reservation;
   readonly waiting: WaitingLine;
-  /** The fence under which this process holds the node; null when it does not; `asked` while that is unknown. */
-  own: number | 'asked' | null;
+  /** The fence under which this process holds the node; the tenure of an attempt whose result is unknown; else null. */
+  own: number | Tenure | null;
   /** Ends the pause of the first in line; null while it does not pause. */
   nudge: (() => void) | null;
   /** Whether the node was released since the last attempt of the first in line began. */
@@ -111,7 +111,7 @@ export class Locks {
     const changes = this.#local?.changes;
     const node = await step();
     if (node === null) return null;
-    if (this.#local !== null) this.#showReservation(node, this.#local);
+    this.#showReservation(node);
     const free = node.reservation === null && this.#local?.changes === changes;
     return { node, fence: free ? node.fence : null };
   }
@@ -119,13 +119,14 @@ export class Locks {
   /** Reads nodes from the store and shows their reservations. */
   async readAll<T extends StoredNode[] | null>(step: () => Promise<T>): Promise<T> {
     const nodes = await step();
-    if (this.#local !== null) for (const node of nodes ?? []) this.#showReservation(node, this.#local);
+    for (const node of nodes ?? []) this.#showReservation(node);
     return nodes;
   }
 
-  #showReservation(node: StoredNode, local: LocalReservations): void {
-    node.reservation = local.get(node.uuid);
-    node.fence = local.fence(node.uuid);
+  #showReservation(node: StoredNode): void {
+    if (this.#local === null) return;
+    node.reservation = this.#local.get(node.uuid);
+    node.fence = this.#local.fence(node.uuid);
   }
 
   /**
@@ -156,12 +157,12 @@ export class Locks {
       if (waited || taken.waited) this.#observer.lockTaken(performance.now() - began);
       return taken.lock;
     } catch (error) {
-      if (error instanceof UnknownReservation) {
-        this.#unanswered.add(error.tenure);
-        void this.#callNextWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, error.tenure.id));
-        throw error.cause;
-      }
-      this.#callNext(node.uuid, line);
+      const { own } = line;
+      if (own instanceof Tenure && purpose.kind === 'call') {
+        // The store may have carried out the attempt all the same, if only its response was lost.
+        this.#unanswered.add(own);
+        void this.#callNextWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, own.id));
+      } else this.#callNext(node.uuid, line);
       throw error;
     }
   }
@@ -188,25 +189,21 @@ export class Locks {
 
   /**
    * Releases reservations of this process that no caller knows about: the store carried out an attempt after the caller
-   * and `releaseOwn` had given up on it (a proxy or a broken network can delay it for that long). Returns the UUIDs of the
-   * nodes that are free again.
+   * and `releaseOwn` had given up on it (a proxy or a broken network can delay it for that long).
    *
-   * Does not release one whose response is on its way: its line is marked `asked`, and a line that begins an attempt after
-   * the store was read gets another fence.
+   * Does not release one whose response is on its way: its line has the attempt's tenure, and a line that begins an attempt
+   * after the store was read gets another fence.
    */
-  async releaseUnknown(): Promise<string[]> {
+  async releaseUnknown(): Promise<void> {
     for (const tenure of this.#unanswered) if (tenure.lost) this.#unanswered.delete(tenure);
-    if (this.#unanswered.size === 0) return [];
-    const freed: string[] = [];
+    if (this.#unanswered.size === 0) return;
     for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
       const own = this.#lines.get(nodeUuid)?.own ?? null;
-      if (own === 'asked' || own === fence) continue;
+      if (own instanceof Tenure || own === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
       this.#log.warn({ node: nodeUuid, fence }, 'released a reservation that was stored after its call had failed');
-      freed.push(nodeUuid);
       this.nudge(nodeUuid);
     }
-    return freed;
   }
 
   /** Reserves the node for the first in line. */
@@ -223,8 +220,8 @@ export class Locks {
       line.nudged = false;
       const reservation = { ...purpose, since: new Date() };
       const tenure = this.#lease.current();
-      line.own = 'asked';
-      const acquired = await this.#acquire(node.uuid, reservation, tenure);
+      line.own = tenure;
+      const acquired = await (this.#local ?? this.#store).acquire(node.uuid, reservation, tenure.id);
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
         line.own = acquired.fence;
@@ -250,15 +247,6 @@ export class Locks {
     }
   }
 
-  async #acquire(nodeUuid: string, reservation: Reservation, tenure: Tenure): Promise<Acquired> {
-    try {
-      return await (this.#local ?? this.#store).acquire(nodeUuid, reservation, tenure.id);
-    } catch (error) {
-      // The store may have carried it out all the same, if only its response was lost.
-      throw reservation.kind === 'call' ? new UnknownReservation(tenure, error) : error;
-    }
-  }
-
   /** Resolves when the caller is the first in line. */
   async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
     const left = end - performance.now();
@@ -268,23 +256,22 @@ export class Locks {
 
   /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
   async #pause(line: Line, time: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        line.nudge = null;
-        resolve();
-      };
-      const timer = setTimeout(done, Math.min(time, MAX_DELAY));
-      signal.addEventListener('abort', done, { once: true });
-      line.nudge = done;
-    });
-    signal.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    line.nudge = resolve;
+    const timer = setTimeout(resolve, Math.min(time, MAX_DELAY));
+    try {
+      await untilAborted(promise, signal);
+    } finally {
+      clearTimeout(timer);
+      line.nudge = null;
+    }
   }
 
-  #refusal(nodeUuid: string, blocker: Reservation): PassthruError {
+  #refusal(nodeUuid: string, lock: Reservation): PassthruError {
     this.#observer.lockRefused();
-    return nodeLocked(nodeUuid, blocker);
+    // Worded as Ironic's NodeLocked (recorded).
+    const message = `Node ${nodeUuid} is locked by host ${lock.holder}, please retry after the current operation is completed.`;
+    return new PassthruError('node_locked', message, { lock });
   }
 
   #callNext(nodeUuid: string, line: Line): void {
@@ -293,42 +280,23 @@ export class Locks {
   }
 
   #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
-    return this.#local === null
-      ? this.#storedLock(line, nodeUuid, fence, tenure)
-      : this.#localLock(line, nodeUuid, fence, tenure, this.#local);
-  }
-
-  #localLock(line: Line, nodeUuid: string, fence: number, tenure: Tenure, local: LocalReservations): Lock {
+    const local = this.#local;
     const leave = () => {
-      local.releaseCall(nodeUuid, fence);
+      local?.releaseCall(nodeUuid, fence);
       this.#callNext(nodeUuid, line);
     };
     return {
       nodeUuid,
       fence,
-      storedFence: null,
+      storedFence: local === null ? fence : null,
       tenure,
       nameJob: (job) => {
-        local.nameJob(nodeUuid, fence, job);
-        line.blocker = { ...line.blocker, job };
-      },
-      release: async () => leave(),
-      leave,
-    };
-  }
-
-  #storedLock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
-    return {
-      nodeUuid,
-      fence,
-      storedFence: fence,
-      tenure,
-      nameJob: (job) => {
+        local?.nameJob(nodeUuid, fence, job);
         line.blocker = { ...line.blocker, job };
       },
       release: async () => {
         // A request may be on its way to the machine: others free the node when the grace of the lost lease is over.
-        if (tenure.lost) return this.#callNext(nodeUuid, line);
+        if (local !== null || tenure.lost) return leave();
         try {
           await this.#store.release(nodeUuid, fence);
         } catch (error) {
@@ -337,9 +305,9 @@ export class Locks {
           void this.#callNextWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
           return;
         }
-        this.#callNext(nodeUuid, line);
+        leave();
       },
-      leave: () => this.#callNext(nodeUuid, line),
+      leave,
     };
   }
 
@@ -352,23 +320,4 @@ export class Locks {
     }
     this.#callNext(nodeUuid, line);
   }
-}
-
-/** The store failed while it reserved a node under `tenure`: whether the node is reserved is unknown. */
-class UnknownReservation extends Error {
-  readonly tenure: Tenure;
-
-  constructor(tenure: Tenure, cause: unknown) {
-    super('whether the node is reserved is unknown', { cause });
-    this.tenure = tenure;
-  }
-}
-
-/** Returns the error of a caller that found the node locked, worded as Ironic's NodeLocked (recorded). */
-export function nodeLocked(nodeUuid: string, lock: Reservation): PassthruError {
-  return new PassthruError(
-    'node_locked',
-    `Node ${nodeUuid} is locked by host ${lock.holder}, please retry after the current operation is completed.`,
-    { lock },
-  );
 }

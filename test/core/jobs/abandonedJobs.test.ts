@@ -1,5 +1,5 @@
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Job } from '../../../src/core/job.ts';
 import { AbandonedJobs } from '../../../src/core/jobs/abandonedJobs.ts';
@@ -9,6 +9,9 @@ import type { Store } from '../../../src/core/store.ts';
 
 const unavailable = new PassthruError('store_unavailable', 'the database is away');
 const job = (id: string) => ({ id, nodeUuid: null, method: 'work' }) as Job;
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
 
 /** Makes AbandonedJobs on a store with this `endJob`, in which the jobs `stored` run. */
 function abandonedJobs(endJob: (id: string) => number | null, stored: () => string[] = () => [], shared = true) {
@@ -47,9 +50,11 @@ test('after an outage one job at a time is tried until the store responds, then 
     return 2;
   });
   for (let index = 0; index < 100; index++) jobs.add(job(`job-${index}`), 'conductor');
-  await vi.waitFor(() => expect(asked).toHaveLength(2), { timeout: 5000 });
+  await vi.advanceTimersByTimeAsync(1500);
+  expect(asked).toHaveLength(2);
   isAway = false;
-  await vi.waitFor(() => expect(ended).toHaveLength(100), { timeout: 5000 });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(ended).toHaveLength(100);
   expect(asked).toHaveLength(102);
   expect(new Set(ended.map(([id]) => id)).size).toBe(100);
 });
@@ -114,8 +119,9 @@ test('nothing is tried after the store is closed', async () => {
     throw unavailable;
   });
   jobs.add(job('a'), 'conductor');
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await vi.advanceTimersByTimeAsync(500);
+  expect(asked).toHaveLength(1);
   close();
-  await sleep(1200);
+  await vi.advanceTimersByTimeAsync(10_000);
   expect(asked).toHaveLength(1);
 });
