@@ -5,6 +5,7 @@ import { PassthruError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import type { Node } from '../../../src/core/node.ts';
+import { Registry } from '../../../src/core/registry.ts';
 import type { Store } from '../../../src/core/store.ts';
 import { createIpmiHardwareType } from '../../../src/drivers/ipmi/ipmiHardwareType.ts';
 import { createRedfishHardwareType } from '../../../src/drivers/redfish/redfishHardwareType.ts';
@@ -76,6 +77,22 @@ test('a driver that does not say how long its requests take is given a minute', 
   await call;
   expect(grace()).toEqual([60_000]);
   await core.shutdown(0);
+});
+
+test('a rule for a method keeps the longest request of a hardware type that is a class', () => {
+  class Slow {
+    readonly name = 'gated';
+    readonly properties = {};
+    readonly vendorInterfaces = new GatedHardware().hardwareType.vendorInterfaces;
+    readonly #longest = 600_000;
+
+    longestRequest(): number {
+      return this.#longest;
+    }
+  }
+  const registry = new Registry([new Slow()], [{ driver: 'gated', method: 'work', role: 'admin' }]);
+  expect(registry.longestRequest(nodeOf('gated', {}))).toBe(600_000);
+  expect(registry.nodeMethods('gated', 'gated').byName.get('work')?.role).toBe('admin');
 });
 
 test('a call whose grace cannot be raised does not act: the store is unreachable, or the lease has run out', async () => {
