@@ -53,43 +53,46 @@ export interface ServiceOptions {
  *   driver module or the address cannot be used
  */
 export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
+  await using undo = new AsyncDisposableStack();
   const observation = await createObservation(config, audit, log);
-  try {
-    const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
-    try {
-      return await startWith(access, observation, config, log);
-    } catch (error) {
-      await access.close();
-      throw error;
-    }
-  } catch (error) {
-    await observation.close();
-    throw error;
-  }
-}
-
-async function startWith(access: Access, observation: Observation, config: Config, log: Logger): Promise<Service> {
+  undo.defer(() => observation.close());
+  const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
+  undo.defer(() => access.close());
   const cipher = readSecretsCipher(config.secrets);
   if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
     log.warn({}, 'BMC passwords are stored unencrypted: set secrets.key_file; see docs/security.md');
   }
   const store = await openStore(config.store, { log, cipher, onUnavailable: () => observation.storeFailed() });
-  try {
-    const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
-    const core = await makeCore(config, store, clients, observation, log);
-    try {
-      if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
-      const observed = await observation.begin(core, clients);
-      const listener = await listen(config, observed, access, log);
-      return makeService(config, store, core, access, observation, observed, listener, log);
-    } catch (error) {
-      await core.shutdown(0);
-      throw error;
-    }
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  undo.defer(() => store.close());
+  const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
+  const core = await makeCore(config, store, clients, observation, log);
+  undo.defer(() => core.shutdown(0));
+  if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
+  const observed = await observation.begin(core, clients);
+  const listener = await listen(config, observed, access, log);
+  undo.move();
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    log.info({ grace: config.shutdown_grace }, 'shutting down');
+    const begun = performance.now();
+    const stopped = core.shutdown(config.shutdown_grace);
+    listener.drain();
+    await stopped;
+    // No call is running any more; only responses to slow clients are left.
+    await listener.close(Math.max(0, begun + config.shutdown_grace - performance.now()));
+    await Promise.all([store.close(), access.close(), observation.close()]);
+    log.info({}, 'stopped');
+  };
+  return {
+    url: listener.url,
+    metricsUrl: observed.metricsUrl,
+    core,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
 }
 
 async function makeCore(
@@ -211,37 +214,4 @@ export function serveApis({ rest, rpcLimits, localNamesOnly, ...options }: Serve
   const rpc = createRpcHandler({ ...options, stop: signals, limits: rpcLimits });
   const handle = routeRequests({ rpc, rest, access, localNamesOnly });
   return startListener({ host, port, log, handle, endsInTime: rpc.endsInTime, stop, tls, limits });
-}
-
-function makeService(
-  config: Config,
-  store: Store,
-  core: Core,
-  access: Access,
-  observation: Observation,
-  { metricsUrl }: Observed,
-  listener: Listener,
-  log: Logger,
-): Service {
-  let closing: Promise<void> | undefined;
-  const close = async () => {
-    log.info({ grace: config.shutdown_grace }, 'shutting down');
-    const begun = performance.now();
-    const stopped = core.shutdown(config.shutdown_grace);
-    listener.drain();
-    await stopped;
-    // No call is running any more; only responses to slow clients are left.
-    await listener.close(Math.max(0, begun + config.shutdown_grace - performance.now()));
-    await Promise.all([store.close(), access.close(), observation.close()]);
-    log.info({}, 'stopped');
-  };
-  return {
-    url: listener.url,
-    metricsUrl,
-    core,
-    close() {
-      closing ??= close();
-      return closing;
-    },
-  };
 }

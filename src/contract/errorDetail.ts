@@ -9,7 +9,7 @@ import {
 import type { ErrorRecord, PassthruError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { ERROR_FACES } from './errorMapping.ts';
-import { reservationToMessage } from './reservation.ts';
+import { reservationToMessage } from './node.ts';
 import { jsonToStruct } from './value.ts';
 
 /** The limit of an encoded status detail, in bytes: longer trailers break gRPC clients. */

@@ -1,9 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import {
+  ReservationKind,
+  type Reservation as ReservationMessage,
+  ReservationSchema,
+} from '../../gen/passthru/v1/error_pb.ts';
 import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
 import type { Node } from '../core/node.ts';
+import type { Reservation } from '../core/reservation.ts';
 import { maskSecrets } from '../core/secrets.ts';
-import { reservationToMessage } from './reservation.ts';
 import { jsonToStruct } from './value.ts';
 
 /** Converts `node` to its message, with the secrets of driver_info masked. */
@@ -23,5 +28,17 @@ export function nodeToMessage(node: Node): NodeMessage {
     lastError: node.lastError ?? '',
     createTime: timestampFromDate(node.createTime),
     updateTime: node.updateTime ? timestampFromDate(node.updateTime) : undefined,
+  });
+}
+
+/** Converts `reservation` to its message. */
+export function reservationToMessage(reservation: Reservation): ReservationMessage {
+  return create(ReservationSchema, {
+    holder: reservation.holder,
+    kind: reservation.kind === 'held' ? ReservationKind.HELD : ReservationKind.CALL,
+    method: reservation.method ?? '',
+    requestedBy: reservation.requestedBy,
+    job: reservation.job ?? '',
+    since: timestampFromDate(reservation.since),
   });
 }

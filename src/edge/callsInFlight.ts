@@ -2,7 +2,7 @@ import type { Http2ServerResponse } from 'node:http2';
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
-import { peerOf } from '../net/peer.ts';
+import { peerOf } from '../net/networks.ts';
 
 export interface CallLimits {
   /** The maximum number of concurrent calls of one caller. */

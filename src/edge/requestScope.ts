@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpRequest } from '../http/message.ts';
-import { plainAddress } from '../net/peer.ts';
+import { plainAddress } from '../net/networks.ts';
 
 /** The API and wire protocol of a request. */
 export type Protocol = 'rest' | 'grpc' | 'grpc-web' | 'connect';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { peerOf } from '../net/peer.ts';
+import { peerOf } from '../net/networks.ts';
 
 export interface ConnectionLimits {
   maxConnections: number;

@@ -240,7 +240,8 @@ async function listen(server: HttpServer, host: string, port: number): Promise<v
   try {
     await once(server, 'listening');
   } catch (error) {
-    const message = `Cannot listen on ${authority(host, port)}: ${listenProblem(error)}`;
+    const { code = 'refused by the system' } = error as NodeJS.ErrnoException;
+    const message = `Cannot listen on ${authority(host, port)}: ${LISTEN_PROBLEMS[code] ?? code}`;
     throw new PassthruError('failed_precondition', message, { cause: error });
   }
 }
@@ -249,22 +250,13 @@ function authority(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function listenProblem(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  switch (code) {
-    case 'EADDRINUSE':
-      return 'the address is already in use';
-    case 'EACCES':
-      return 'permission denied; ports below 1024 require a privilege';
-    case 'EADDRNOTAVAIL':
-      return 'this machine does not have that address';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the host name is unknown';
-    default:
-      return code ?? 'refused by the system';
-  }
-}
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is already in use',
+  EACCES: 'permission denied; ports below 1024 require a privilege',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name is unknown',
+};
 
 /** Whether `promise` settles within `ms` milliseconds. */
 async function settlesWithin(promise: Promise<void>, ms: number): Promise<boolean> {

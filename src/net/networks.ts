@@ -129,3 +129,20 @@ function embeddedIPv4(address: ipaddr.IPv6): { address: ipaddr.IPv4; isSame: boo
   // ISATAP (RFC 5214, 6.1), in any prefix.
   return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200) ? embedded(6) : null;
 }
+
+/** Returns a socket's `remoteAddress` with IPv4 in its plain form: a socket on IPv6 has `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). */
+export function plainAddress(address: string): string {
+  return /^::ffff:\d+\./i.test(address) ? address.slice('::ffff:'.length) : address;
+}
+
+/**
+ * Returns the name that limits per client apply to: the IPv4 address, or the /64 of the IPv6 address, all of which one
+ * customer of a provider has (RFC 6177).
+ */
+export function peerOf(address: string): string {
+  const parsed = parseAddress(address);
+  if (!(parsed instanceof ipaddr.IPv6)) return address;
+  if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
+  const prefix = parsed.parts.slice(0, 4).map((part) => part.toString(16));
+  return `${prefix.join(':')}::/64`;
+}

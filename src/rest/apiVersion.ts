@@ -33,25 +33,20 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
 export function negotiateMinor(requested: string | undefined): number {
   if (requested === undefined) return MIN_MINOR;
   if (requested.trim().toLowerCase() === 'latest') return MAX_MINOR;
-  const [, major, minor] = /^\s*(\d{1,9})\.(\d{1,9})\s*$/.exec(requested) ?? [];
+  const [, major, minor] = /^\s*(\d{1,9})\.(\d{1,9})\s*$/.exec(requested)?.map(Number) ?? [];
+  const notAcceptable = (message: string) => new PassthruError('version_not_acceptable', message);
   if (major === undefined || minor === undefined) {
-    throw new PassthruError('version_not_acceptable', 'Invalid value for X-OpenStack-Ironic-API-Version header');
+    throw notAcceptable('Invalid value for X-OpenStack-Ironic-API-Version header');
   }
-  const version = `${Number(major)}.${Number(minor)}`;
-  const range = `The supported version range is: [${MIN_VERSION}, ${MAX_VERSION}].`;
-  if (Number(major) !== 1) {
-    throw new PassthruError(
-      'version_not_acceptable',
-      `Mutually exclusive versions requested. Version ${version} requested but not supported by this service. ${range}`,
-    );
+  const version = `${major}.${minor}`;
+  const unsupported = `not supported by this service. The supported version range is: [${MIN_VERSION}, ${MAX_VERSION}].`;
+  if (major !== 1) {
+    throw notAcceptable(`Mutually exclusive versions requested. Version ${version} requested but ${unsupported}`);
   }
-  if (Number(minor) < MIN_MINOR || Number(minor) > MAX_MINOR) {
-    throw new PassthruError(
-      'version_not_acceptable',
-      `Version ${version} was requested but the minor version is not supported by this service. ${range}`,
-    );
+  if (minor < MIN_MINOR || minor > MAX_MINOR) {
+    throw notAcceptable(`Version ${version} was requested but the minor version is ${unsupported}`);
   }
-  return Number(minor);
+  return minor;
 }
 
 /** Returns the headers of every response under /v1 at a negotiated version. */

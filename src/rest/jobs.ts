@@ -13,7 +13,8 @@ const MAX_LIMIT = 1000;
 /** Number of jobs in a page without `limit`. */
 const DEFAULT_LIMIT = 100;
 
-const STATES: readonly JobState[] = ['running', 'succeeded', 'failed', 'cancelled'];
+/** The states by which jobs are listed. */
+export const STATES: readonly JobState[] = ['running', 'succeeded', 'failed', 'cancelled'];
 
 /** GET /v1/jobs: newest first. */
 export async function listJobs(exchange: Exchange): Promise<void> {

@@ -1,8 +1,6 @@
-import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
 import { MAX_DELAY } from '../core/waiting.ts';
-import { invalidField } from './errors.ts';
 
 /** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
 export interface CallEnd extends Disposable {
@@ -59,17 +57,4 @@ export function clampTimeout(headers: Headers): void {
   if (/^\d{1,10}$/.test(milliseconds) && Number(milliseconds) > MAX_DELAY) {
     headers.set('Connect-Timeout-Ms', String(MAX_DELAY));
   }
-}
-
-/**
- * Returns a caller's `lock_wait` in ms, rounded up; null when absent. The core enforces the maximum.
- * @throws kind `invalid_argument` when it is negative or not a valid Duration
- */
-export function lockWaitMs(duration: Duration | undefined): number | null {
-  if (duration === undefined) return null;
-  const { seconds, nanos } = duration;
-  if (seconds < 0n || nanos < 0 || nanos > 999_999_999) {
-    throw invalidField('lock_wait', 'must be a duration of 0 or more seconds');
-  }
-  return Number(seconds) * 1000 + Math.ceil(nanos / 1e6);
 }

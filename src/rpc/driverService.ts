@@ -3,7 +3,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { DriverSchema, DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import type { HardwareType } from '../core/hardware.ts';
 import type { Enter } from './authorize.ts';
-import { cutPage, pageSize, previousKey } from './page.ts';
+import { cutPage, pageSize, previousKey } from './fields.ts';
 
 /** Implements DriverService: lists the drivers. */
 export function driverService(enter: Enter): ServiceImpl<typeof DriverService> {

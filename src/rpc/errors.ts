@@ -2,7 +2,7 @@ import { ConnectError } from '@connectrpc/connect';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
 import { cutText, STATUS_MESSAGE_BYTES, trimmedDetail } from '../contract/errorDetail.ts';
 import { ERROR_FACES } from '../contract/errorMapping.ts';
-import { invalidArgument, type PassthruError, toPassthruError } from '../core/errors.ts';
+import { toPassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
 /**
@@ -21,9 +21,4 @@ export function toConnectError(error: unknown, log: Logger, method: string): Con
     [{ desc: ErrorDetailSchema, value: trimmedDetail(known) }],
     known,
   );
-}
-
-/** Returns the error of one wrong field; `description` continues the field's name: `must be ...`. */
-export function invalidField(field: string, description: string): PassthruError {
-  return invalidArgument(field, description, `${field} ${description}`);
 }

@@ -3,8 +3,7 @@ import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
 import { isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { invalidField } from './errors.ts';
-import { cutPage, pageSize, previousKey } from './page.ts';
+import { cutPage, invalidField, pageSize, previousKey, textOrNull } from './fields.ts';
 
 /** Implements JobService: looks up and cancels jobs. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
@@ -21,8 +20,8 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
       const found = await enter(context).core.jobs.list({
         limit: size + 1,
         olderThan,
-        node: request.node === '' ? null : request.node,
-        driver: request.driver === '' ? null : request.driver,
+        node: textOrNull(request.node),
+        driver: textOrNull(request.driver),
         state,
       });
       const [page, nextPageToken] = cutPage('jobs', found, size, (job) => job.id);

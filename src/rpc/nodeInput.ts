@@ -1,9 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type Node as NodeMessage, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
-import { isFiniteJson } from '../contract/value.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NewNode, Node, NodeUpdate } from '../core/node.ts';
-import { invalidField } from './errors.ts';
+import { invalidField, readStruct, textOrNull } from './fields.ts';
 
 /**
  * Returns the node to enrol. Strings that are empty in the message are absent, and output-only fields are ignored.
@@ -25,24 +24,20 @@ export function newNode(given: NodeMessage): NewNode {
   };
 }
 
-/** Returns a proto3 string without presence, null when empty. */
-function textOrNull(text: string): string | null {
-  return text === '' ? null : text;
-}
-
-/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinite numbers. */
-function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
-  if (struct === undefined) return {};
-  if (!isFiniteJson(struct)) throw invalidField(field, 'must not hold NaN or infinite numbers');
-  return struct;
-}
-
 /** The fields that hold an object. A path may name one member, `driver_info.KEY`; KEY is everything after the first dot. */
 const OBJECTS = { driver_info: 'driverInfo', extra: 'extra', properties: 'properties' } as const;
 
-const PLAIN = ['name', 'driver', 'vendor_interface', 'description', 'maintenance', 'maintenance_reason'];
+/** The changes of the other fields, to the values of a message. */
+const PLAIN: Readonly<Record<string, (values: NodeMessage) => NodeUpdate>> = {
+  name: ({ name }) => ({ name: textOrNull(name) }),
+  driver: ({ driver }) => ({ driver }),
+  vendor_interface: ({ vendorInterface }) => ({ vendorInterface: textOrNull(vendorInterface) }),
+  description: ({ description }) => ({ description: textOrNull(description) }),
+  maintenance: ({ maintenance }) => ({ maintenance }),
+  maintenance_reason: ({ maintenanceReason }) => ({ maintenanceReason: textOrNull(maintenanceReason) }),
+};
 
-const ALLOWED = [...PLAIN, ...Object.keys(OBJECTS).flatMap((field) => [field, `${field}.KEY`])].join(', ');
+const ALLOWED = [...Object.keys(PLAIN), ...Object.keys(OBJECTS).flatMap((field) => [field, `${field}.KEY`])].join(', ');
 
 /**
  * Returns the changes of an UpdateNode, as a function of the node to change. A path without a value removes its field; a
@@ -51,7 +46,7 @@ const ALLOWED = [...PLAIN, ...Object.keys(OBJECTS).flatMap((field) => [field, `$
  */
 export function nodeChanges(paths: readonly string[], given: NodeMessage | undefined): (node: Node) => NodeUpdate {
   if (paths.length === 0) throw invalidField('update_mask', `must name the fields to change: ${ALLOWED}`);
-  for (const path of paths) checkPath(path);
+  const parts = paths.map(splitPath);
   const values = given ?? create(NodeSchema);
   const objects = {
     driverInfo: readStruct('values.driver_info', values.driverInfo),
@@ -61,46 +56,14 @@ export function nodeChanges(paths: readonly string[], given: NodeMessage | undef
 
   return (node) => {
     const changes: NodeUpdate = {};
-    for (const path of paths) {
-      const { field, key } = splitPath(path);
+    for (const { field, key } of parts) {
       if (isObjectField(field)) {
         const name = OBJECTS[field];
         changes[name] = key === null ? objects[name] : withMember(changes[name] ?? node[name], objects[name], key);
-      } else {
-        setPlain(changes, path, values);
-      }
+      } else Object.assign(changes, PLAIN[field]?.(values));
     }
     return changes;
   };
-}
-
-function checkPath(path: string): void {
-  const { field, key } = splitPath(path);
-  if (key === null ? PLAIN.includes(field) || isObjectField(field) : key !== '' && isObjectField(field)) return;
-  throw invalidField('update_mask', `must name changeable fields, not '${path}'; allowed: ${ALLOWED}`);
-}
-
-function setPlain(changes: NodeUpdate, path: string, values: NodeMessage): void {
-  switch (path) {
-    case 'name':
-      changes.name = textOrNull(values.name);
-      break;
-    case 'driver':
-      changes.driver = values.driver;
-      break;
-    case 'vendor_interface':
-      changes.vendorInterface = textOrNull(values.vendorInterface);
-      break;
-    case 'description':
-      changes.description = textOrNull(values.description);
-      break;
-    case 'maintenance':
-      changes.maintenance = values.maintenance;
-      break;
-    case 'maintenance_reason':
-      changes.maintenanceReason = textOrNull(values.maintenanceReason);
-      break;
-  }
 }
 
 /** Returns `object` with the member `key` taken from `values`, or removed when absent there. */
@@ -111,9 +74,13 @@ function withMember(object: JsonObject, values: JsonObject, key: string): JsonOb
   return Object.fromEntries(members);
 }
 
+/** Splits a path of an update mask into a field and the key of a member. Throws kind `invalid_argument` for others. */
 function splitPath(path: string): { field: string; key: string | null } {
   const dot = path.indexOf('.');
-  return dot === -1 ? { field: path, key: null } : { field: path.slice(0, dot), key: path.slice(dot + 1) };
+  const field = dot === -1 ? path : path.slice(0, dot);
+  const key = dot === -1 ? null : path.slice(dot + 1);
+  if (isObjectField(field) ? key !== '' : key === null && Object.hasOwn(PLAIN, field)) return { field, key };
+  throw invalidField('update_mask', `must name changeable fields, not '${path}'; allowed: ${ALLOWED}`);
 }
 
 function isObjectField(field: string): field is keyof typeof OBJECTS {

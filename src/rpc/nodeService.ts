@@ -4,10 +4,9 @@ import { nodeToMessage } from '../contract/node.ts';
 import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { callEnd, lockWaitMs } from './deadline.ts';
-import { invalidField } from './errors.ts';
+import { callEnd } from './deadline.ts';
+import { cutPage, invalidField, invalidPageToken, lockWaitMs, pageSize, previousKey, textOrNull } from './fields.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
-import { cutPage, invalidPageToken, pageSize, previousKey } from './page.ts';
 
 /** Implements NodeService: enrols and manages nodes. */
 export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
@@ -33,7 +32,7 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
           marker,
           sortKey: 'id',
           sortDirection: 'asc',
-          driver: request.driver === '' ? undefined : request.driver,
+          driver: textOrNull(request.driver) ?? undefined,
           maintenance: request.maintenance,
         })
         .catch((error) => {
@@ -62,12 +61,8 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
       using end = callEnd(context);
-      const node = await core.nodes.lock(request.node, {
-        holder: request.holder === '' ? null : request.holder,
-        lockWait,
-        caller,
-        signal: end.signal,
-      });
+      const holder = textOrNull(request.holder);
+      const node = await core.nodes.lock(request.node, { holder, lockWait, caller, signal: end.signal });
       return { node: nodeToMessage(node) };
     },
     async unlockNode(request, context) {

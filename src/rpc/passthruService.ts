@@ -1,19 +1,20 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type {
+  CallDriverMethodRequest,
+  CallNodeMethodRequest,
   CallNodeMethodResponseSchema,
   PassthruService,
   VendorMethodSchema,
 } from '../../gen/passthru/v1/passthru_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
-import { isFiniteJson, jsonToStruct, jsonToValue } from '../contract/value.ts';
+import { jsonToStruct, jsonToValue } from '../contract/value.ts';
 import type { Outcome } from '../core/core.ts';
-import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { callEnd, lockWaitMs } from './deadline.ts';
-import { invalidField } from './errors.ts';
+import { callEnd } from './deadline.ts';
+import { invalidField, lockWaitMs, readStruct, textOrNull } from './fields.ts';
 
 /** Implements PassthruService: lists and calls vendor methods, and watches jobs. */
 export function passthruService(enter: Enter): ServiceImpl<typeof PassthruService> {
@@ -21,20 +22,17 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     async listNodeMethods(request, context) {
       checkNodeIdent(request.node);
       const { core } = enter(context);
-      return { methods: describe(await core.listNodeMethods(request.node)) };
+      return { methods: methodsToMessages(await core.listNodeMethods(request.node)) };
     },
     async callNodeMethod(request, context) {
-      const args = readArguments(request.arguments);
+      const call = readCall(request);
       const lockWait = lockWaitMs(request.lockWait);
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
       using end = callEnd(context);
       const outcome = await core.callNodeMethod({
+        ...call,
         node: request.node,
-        method: request.method,
-        arguments: args,
-        httpMethod: request.httpMethod === '' ? null : request.httpMethod,
-        idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
         lockWait,
         caller,
         signal: end.signal,
@@ -44,18 +42,15 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     },
     async listDriverMethods(request, context) {
       const { core } = enter(context);
-      return { methods: describe(core.listDriverMethods(request.driver)) };
+      return { methods: methodsToMessages(core.listDriverMethods(request.driver)) };
     },
     async callDriverMethod(request, context) {
-      const args = readArguments(request.arguments);
+      const call = readCall(request);
       const { core, caller } = enter(context);
       using end = callEnd(context);
       const outcome = await core.callDriverMethod({
+        ...call,
         driver: request.driver,
-        method: request.method,
-        arguments: args,
-        httpMethod: request.httpMethod === '' ? null : request.httpMethod,
-        idempotencyKey: request.idempotencyKey === '' ? null : request.idempotencyKey,
         caller,
         signal: end.signal,
         deadline: end.deadline,
@@ -74,11 +69,19 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
   };
 }
 
-/** Rejects NaN and infinities, which only binary messages can hold. The core checks the depth. */
-function readArguments(given: JsonObject | undefined): JsonObject {
-  if (given === undefined) return {};
-  if (!isFiniteJson(given)) throw invalidField('arguments', 'must not hold NaN or infinite numbers');
-  return given;
+/** Returns what calls of a node's and of a driver's method have in common. The core checks the depth of the arguments. */
+function readCall({
+  method,
+  arguments: args,
+  httpMethod,
+  idempotencyKey,
+}: CallNodeMethodRequest | CallDriverMethodRequest) {
+  return {
+    method,
+    arguments: readStruct('arguments', args),
+    httpMethod: textOrNull(httpMethod),
+    idempotencyKey: textOrNull(idempotencyKey),
+  };
 }
 
 function outcomeToMessage(outcome: Outcome): MessageInitShape<typeof CallNodeMethodResponseSchema>['outcome'] {
@@ -94,15 +97,13 @@ function outcomeToMessage(outcome: Outcome): MessageInitShape<typeof CallNodeMet
   }
 }
 
-type MethodMessage = MessageInitShape<typeof VendorMethodSchema>;
+/** The messages of each list of methods. The core keeps a list as long as its hardware type. */
+const methodMessages = new WeakMap<readonly Method<never>[], MessageInitShape<typeof VendorMethodSchema>[]>();
 
-/** The described methods of each interface, by its array of methods, which is one object. */
-const descriptions = new WeakMap<readonly Method<never>[], MethodMessage[]>();
-
-function describe(methods: readonly Method<never>[]): MethodMessage[] {
-  let described = descriptions.get(methods);
-  if (described === undefined) {
-    described = methods.map((method) => ({
+function methodsToMessages(methods: readonly Method<never>[]) {
+  let messages = methodMessages.get(methods);
+  if (messages === undefined) {
+    messages = methods.map((method) => ({
       name: method.name,
       httpMethods: [...method.httpMethods],
       async: method.async,
@@ -112,7 +113,7 @@ function describe(methods: readonly Method<never>[]): MethodMessage[] {
       argumentsSchema: jsonToStruct(method.argumentsSchema),
       resultSchema: jsonToStruct(method.resultSchema),
     }));
-    descriptions.set(methods, described);
+    methodMessages.set(methods, messages);
   }
-  return described;
+  return messages;
 }

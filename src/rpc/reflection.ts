@@ -1,11 +1,5 @@
-import {
-  type DescEnum,
-  type DescExtension,
-  type DescFile,
-  type DescMessage,
-  type DescService,
-  toBinary,
-} from '@bufbuild/protobuf';
+import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
+import { nestedTypes } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code, type HandlerContext } from '@connectrpc/connect';
 import type * as v1 from '../../gen/grpc/reflection/v1/reflection_pb.ts';
@@ -24,7 +18,7 @@ type Response =
  * of their messages.
  */
 export function reflectionService(enter: Enter, services: readonly DescService[]) {
-  const index = new DescriptorIndex(services);
+  const index = indexDescriptors(services);
   return {
     async *serverReflectionInfo<R extends v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest>(
       requests: AsyncIterable<R>,
@@ -45,16 +39,16 @@ function respond(
   const { messageRequest } = request;
   switch (messageRequest.case) {
     case 'listServices':
-      return { case: 'listServicesResponse', value: { service: index.services.map((name) => ({ name })) } };
+      return { case: 'listServicesResponse', value: { service: index.services } };
     case 'fileByFilename':
-      return files(index.byFileName(messageRequest.value));
+      return filesResponse(index.files.get(messageRequest.value));
     case 'fileContainingSymbol':
-      return files(index.bySymbol(messageRequest.value));
+      return filesResponse(index.symbols.get(messageRequest.value));
     case 'fileContainingExtension':
-      return files(undefined);
+      return failure(Code.NotFound, 'not found');
     case 'allExtensionNumbersOfType':
       // No message here has extensions: those are a feature of proto2.
-      if (index.bySymbol(messageRequest.value) === undefined) return files(undefined);
+      if (!index.symbols.has(messageRequest.value)) return failure(Code.NotFound, 'not found');
       return { case: 'allExtensionNumbersResponse', value: { baseTypeName: messageRequest.value } };
     default:
       return failure(Code.InvalidArgument, 'the request is empty');
@@ -62,7 +56,7 @@ function respond(
 }
 
 /** Returns `file` with all its imports. */
-function files(file: DescFile | undefined): Response {
+function filesResponse(file: DescFile | undefined): Response {
   if (file === undefined) return failure(Code.NotFound, 'not found');
   const fileDescriptorProto = [...withImports(file)].map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
   return { case: 'fileDescriptorResponse', value: { fileDescriptorProto } };
@@ -79,56 +73,31 @@ function withImports(file: DescFile, found = new Set<DescFile>()): Set<DescFile>
   return found;
 }
 
-/** Finds the file that declares a symbol. */
-class DescriptorIndex {
-  /** The full names of the services. */
-  readonly services: string[];
-  readonly #files = new Map<string, DescFile>();
-  readonly #symbols = new Map<string, DescFile>();
+/** The services by name, and the files by their names and by the full names of what they declare. */
+interface DescriptorIndex {
+  readonly services: { name: string }[];
+  readonly files: Map<string, DescFile>;
+  readonly symbols: Map<string, DescFile>;
+}
 
-  constructor(services: readonly DescService[]) {
-    this.services = services.map((service) => service.typeName).sort();
-    for (const service of services) {
-      for (const file of withImports(service.file)) this.#addFile(file);
+function indexDescriptors(services: readonly DescService[]): DescriptorIndex {
+  const files = new Map<string, DescFile>();
+  const symbols = new Map<string, DescFile>();
+  for (const file of new Set(services.flatMap((service) => [...withImports(service.file)]))) {
+    files.set(file.proto.name, file);
+    for (const type of nestedTypes(file)) {
+      symbols.set(type.typeName, file);
+      if (type.kind === 'message') {
+        for (const member of type.members) symbols.set(`${type.typeName}.${member.name}`, file);
+      } else if (type.kind === 'service') {
+        for (const method of type.methods) symbols.set(`${type.typeName}.${method.name}`, file);
+      } else if (type.kind === 'enum') {
+        // The values of an enum are in the scope around it.
+        const scope = type.typeName.slice(0, type.typeName.lastIndexOf('.') + 1);
+        for (const value of type.values) symbols.set(scope + value.name, file);
+      }
     }
   }
-
-  byFileName(name: string): DescFile | undefined {
-    return this.#files.get(name);
-  }
-
-  bySymbol(fullName: string): DescFile | undefined {
-    return this.#symbols.get(fullName);
-  }
-
-  #addFile(file: DescFile): void {
-    if (this.#files.has(file.proto.name)) return;
-    this.#files.set(file.proto.name, file);
-    for (const message of file.messages) this.#addMessage(message);
-    for (const enumeration of file.enums) this.#addEnum(enumeration);
-    for (const extension of file.extensions) this.#addExtension(extension);
-    for (const service of file.services) {
-      this.#symbols.set(service.typeName, file);
-      for (const method of service.methods) this.#symbols.set(`${service.typeName}.${method.name}`, file);
-    }
-  }
-
-  #addMessage(message: DescMessage): void {
-    this.#symbols.set(message.typeName, message.file);
-    for (const member of message.members) this.#symbols.set(`${message.typeName}.${member.name}`, message.file);
-    for (const nested of message.nestedMessages) this.#addMessage(nested);
-    for (const enumeration of message.nestedEnums) this.#addEnum(enumeration);
-    for (const extension of message.nestedExtensions) this.#addExtension(extension);
-  }
-
-  #addEnum(enumeration: DescEnum): void {
-    this.#symbols.set(enumeration.typeName, enumeration.file);
-    // The values of an enum are in the scope around it.
-    const scope = enumeration.typeName.slice(0, enumeration.typeName.lastIndexOf('.') + 1);
-    for (const value of enumeration.values) this.#symbols.set(scope + value.name, enumeration.file);
-  }
-
-  #addExtension(extension: DescExtension): void {
-    this.#symbols.set(extension.typeName, extension.file);
-  }
+  const names = services.map((service) => service.typeName).sort();
+  return { services: names.map((name) => ({ name })), files, symbols };
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Code, ConnectError, type ContextValues } from '@connectrpc/connect';
 import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
@@ -57,7 +58,7 @@ export async function sendUniversalResponse(
     }
     // Not before the first chunk: until then the method may set headers.
     if (!response.headersSent) response.writeHead(status, toNodeHeaders(header));
-    if (!response.write(next.value)) await drained(response, signal);
+    if (!response.write(next.value)) await once(response, 'drain', { signal }).catch(() => {});
     if (signal.aborted) {
       await chunks?.throw?.(signal.reason);
       return;
@@ -66,20 +67,6 @@ export async function sendUniversalResponse(
   if (!response.headersSent) response.writeHead(status, toNodeHeaders(header));
   if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
   response.end(held.length === 1 ? held[0] : Buffer.concat(held));
-}
-
-/** Resolves when `response` accepts more data, or its caller has disconnected. */
-async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      response.off('drain', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    response.on('drain', done);
-    signal.addEventListener('abort', done);
-  });
 }
 
 function toWebHeaders(headers: IncomingHttpHeaders): Headers {

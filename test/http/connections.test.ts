@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { peerOf, plainAddress } from '../../src/net/peer.ts';
+import { peerOf, plainAddress } from '../../src/net/networks.ts';
 import { makeAuthority } from '../auth/certificates.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 

@@ -1,3 +1,4 @@
+import { STATES } from '../jobs.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS } from '../nodes/nodeFields.ts';
 import { FILTERS, PAGING, SORT_KEYS } from '../nodes/nodeList.ts';
@@ -185,7 +186,7 @@ export const jobs = returns('List jobs, newest first', 'A page of jobs', page('j
   query: {
     node: { description: 'UUID or name of a node.', type: 'string' },
     driver: text,
-    state: { enum: ['running', 'succeeded', 'failed', 'cancelled'] },
+    state: { enum: STATES },
     limit,
     marker,
   },

@@ -1,10 +1,44 @@
-import { invalidField } from './errors.ts';
+// Fields that many requests have.
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import { isFiniteJson } from '../contract/value.ts';
+import { invalidArgument, type PassthruError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
 
+/** Returns the error of one wrong field; `description` continues the field's name: `must be ...`. */
+export function invalidField(field: string, description: string): PassthruError {
+  return invalidArgument(field, description, `${field} ${description}`);
+}
+
+/** Returns a proto3 string without presence, null when empty. */
+export function textOrNull(text: string): string | null {
+  return text === '' ? null : text;
+}
+
+/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinite numbers. */
+export function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
+  if (struct === undefined) return {};
+  if (!isFiniteJson(struct)) throw invalidField(field, 'must not hold NaN or infinite numbers');
+  return struct;
+}
+
+/**
+ * Returns a caller's `lock_wait` in ms, rounded up; null when absent. The core enforces the maximum.
+ * @throws kind `invalid_argument` when it is negative or not a valid Duration
+ */
+export function lockWaitMs(duration: Duration | undefined): number | null {
+  if (duration === undefined) return null;
+  const { seconds, nanos } = duration;
+  if (seconds < 0n || nanos < 0 || nanos > 999_999_999) {
+    throw invalidField('lock_wait', 'must be a duration of 0 or more seconds');
+  }
+  return Number(seconds) * 1000 + Math.ceil(nanos / 1e6);
+}
+
 /** The kind of a list; a page token of one kind is refused by another. */
-export type ListKind = 'nodes' | 'drivers' | 'jobs';
+type ListKind = 'nodes' | 'drivers' | 'jobs';
 
 /**
  * Returns the number of items on a page: 100 for 0, which means absent.
