@@ -95,7 +95,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
   const output = (page: Page) => page.locator('output').textContent();
 
   describe.each(['connect', 'grpc-web'])('over %s', (protocol) => {
-    test.concurrent('shows lists, calls, the holder of a lock and a watch, through a connection that is cut', async ({
+    test.concurrent('shows lists, calls, the holder of a lock and a watch across a broken connection', async ({
       onTestFinished,
     }) => {
       const proxy = await startCuttingProxy(service.url);
@@ -110,7 +110,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
       expect(told).toContainEqual(expect.stringMatching(/^ListNodeMethods req-[0-9a-f-]{36}$/));
     });
 
-    test.concurrent('with credentials it does so through preflights, and is told when they are missing', async () => {
+    test.concurrent('works through preflights with credentials, and reports missing credentials', async () => {
       const { authorization } = basic('operator').headers!;
       const fields = { service: guarded.url, node: protocol, protocol };
       const { page } = await show(listed, { ...fields, authorization: authorization! });
@@ -121,7 +121,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
       expect(await output(anonymous)).toMatch(/^methods:\nConnectError: \[unauthenticated\] /);
     });
 
-    test('a page whose origin is not listed gets nothing, and its calls are not carried out', async () => {
+    test('blocks a page of an unlisted origin: no response, and no call executed', async () => {
       const { page, told } = await show(unlisted, { service: service.url, node: 'foreign', protocol });
       await printed(page, ENDED);
       expect(await output(page)).toBe('methods:\nConnectError: [unknown] Failed to fetch\n');
@@ -129,7 +129,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     });
   });
 
-  test('a page whose origin is not listed cannot have a call carried out blindly either', async () => {
+  test('blocks blind calls of a page of an unlisted origin', async () => {
     const page = await browser.newPage();
     await page.goto(unlisted);
     // What a browser sends without asking first: it keeps the answer from the page, not the call from the service.
@@ -147,7 +147,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     expect(jobs).toEqual([]);
   });
 
-  test('a page reads the headers of answers and the details of errors, and sends what the service takes', async () => {
+  test('lets a page read response headers and error details, and send every accepted header', async () => {
     const page = await browser.newPage();
     await page.goto(listed);
     const ask = (path: string, headers: Record<string, string>, body: object) =>

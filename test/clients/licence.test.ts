@@ -4,6 +4,6 @@ import { LANGUAGES } from '../../clients/plugins.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-test.each(LANGUAGES)('the package for %s carries the licence, which it has to where it is given on', (language) => {
+test.each(LANGUAGES)('the package for %s contains the licence', (language) => {
   expect(read(`clients/${language}/LICENSE`)).toBe(read('LICENSE'));
 });

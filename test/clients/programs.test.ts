@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 
 describe.each(LANGUAGES)('the %s client', (language) => {
-  test('has a README that shows what its program prints', () => {
+  test('has a README that shows the output of its program', () => {
     expect(readFileSync(join(CLIENTS, language, 'README.md'), 'utf8')).toContain(SHOWN_UNCUT);
   });
 
@@ -70,7 +70,7 @@ describe.each(LANGUAGES)('the %s client', (language) => {
     }
 
     if (language === 'typescript') {
-      test('loads nothing that a browser lacks', () => {
+      test('loads no module that a browser lacks', () => {
         const files = readdirSync(NPM_PACKAGE, { recursive: true, encoding: 'utf8' }).filter((name) =>
           name.endsWith('.js'),
         );
@@ -107,7 +107,7 @@ describe.each(LANGUAGES)('the %s client', (language) => {
         });
       }
 
-      test('through a restart of the service, while which nobody listens', async ({ onTestFinished }) => {
+      test('across a restart of the service, with the port closed meanwhile', async ({ onTestFinished }) => {
         const environment = { ...SETTINGS, PASSTHRU_STORE: `sqlite:${join(folder, `${language}.db`)}` };
         const first = await serve([], { ...environment, PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml') });
         onTestFinished(() => void first.command.process.kill());

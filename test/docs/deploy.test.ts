@@ -24,7 +24,7 @@ function expectConfiguration(environment: Record<string, string>) {
 describe('examples/deploy/compose.yaml', () => {
   const compose = parse(read('examples/deploy/compose.yaml'), { merge: true });
 
-  test('its replicas take their configuration, differ in their name alone, and share a PostgreSQL', () => {
+  test('starts replicas with a valid configuration, different names and one PostgreSQL', () => {
     const replicas = [1, 2, 3].map((number) => compose.services[`passthru-${number}`]);
     for (const [index, replica] of replicas.entries()) {
       expect(replica).toEqual({ ...replicas[0], hostname: `passthru-${index + 1}` });
@@ -39,7 +39,7 @@ describe('examples/deploy/compose.yaml', () => {
     expect(compose.services.db.environment).toMatchObject({ POSTGRES_USER: 'passthru', POSTGRES_DB: 'passthru' });
   });
 
-  test('its proxy sends to every replica on the port that they listen on', () => {
+  test('proxies to the listening port of every replica', () => {
     for (const number of [1, 2, 3]) expect(compose.configs.nginx.content).toContain(`server passthru-${number}:6385 `);
     expect(compose.services.proxy.depends_on).toEqual(['passthru-1', 'passthru-2', 'passthru-3']);
   });
@@ -51,7 +51,7 @@ describe('examples/deploy/kubernetes.yaml', () => {
   const pod = deployment.spec.template.spec;
   const [container] = pod.containers;
 
-  test('its replicas take their configuration and are told apart by their pod', () => {
+  test('starts replicas with a valid configuration, named after their pods', () => {
     const values = { metadata: 'passthru-7d9c', secret: 'postgres://passthru:x@db.example/passthru' };
     const environment = Object.fromEntries(
       container.env.map((entry: { name: string; value?: string; valueFrom?: { fieldRef?: object } }) => [
@@ -64,7 +64,7 @@ describe('examples/deploy/kubernetes.yaml', () => {
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(LONGEST_STOP);
   });
 
-  test('it is asked whether it is ready, and is not restarted for a database that is out of reach', () => {
+  test('probes readiness, and does not restart the service when the database is unreachable', () => {
     expect(container.readinessProbe.httpGet).toEqual({ path: '/healthz', port: 'api' });
     // Longer than a database that hangs holds up the answer.
     expect(container.readinessProbe.timeoutSeconds).toBeGreaterThan(5);
@@ -74,7 +74,7 @@ describe('examples/deploy/kubernetes.yaml', () => {
   });
 });
 
-test('the page names both files, and every key that it names is one', () => {
+test('docs name both files and only existing configuration keys', () => {
   for (const file of ['compose.yaml', 'kubernetes.yaml']) expect(page).toContain(`examples/deploy/${file}`);
   const keys = new Set(SETTINGS.map(({ key }) => key));
   const named = [...page.matchAll(/`((?:redfish\.|node_|job_|workers_|shutdown_)[a-z_]+)[`:]/g)].map(([, key]) => key!);

@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts }) => {
-  test('shows commands', () => {
+  test('contains commands', () => {
     expect(transcripts.length).toBeGreaterThan(0);
   });
 

@@ -27,7 +27,7 @@ afterEach(async () => {
   await fleet.close();
 });
 
-describe('the redfish driver on a BMC that answers as a real one did', needs(noCaptures), () => {
+describe('the redfish driver on a BMC that responds as a recorded one', needs(noCaptures), () => {
   test.each(captures)('%s: subscribes, lists, reads, deletes, and ejects what is inserted', async (file) => {
     fleet = await startFleet({ profile: await loadCapture(FOLDER + file) });
     const { url } = fleet.bmcs[0]!;

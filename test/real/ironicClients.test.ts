@@ -126,7 +126,7 @@ describe('the baremetal command line', needs(noPython), () => {
     return results(commands, said, service);
   }
 
-  test('every command of the newest client does what the table says, however it signs on', async () => {
+  test('runs every command of the newest client as the table expects, with each kind of login', async () => {
     const names = (await python([file('ironicclient_commands.py'), '--commands'], null)) as string[];
     const commands = [...baremetal.SERVED, ...baremetal.NOT_SERVED];
     expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
@@ -149,7 +149,7 @@ describe('the baremetal command line', needs(noPython), () => {
 });
 
 describe('openstacksdk', needs(noPython), () => {
-  test('every method of the baremetal proxy does what the table says, however it signs on by clouds.yaml', async () => {
+  test('runs every method of the baremetal proxy as the table expects, with each kind of login of clouds.yaml', async () => {
     const names = (await python([file('openstacksdk_calls.py'), '--methods'], null)) as string[];
     const calls = [...sdk.SERVED, ...sdk.NOT_SERVED];
     const tried = (name: string) => calls.some((call) => call.startsWith(`baremetal.${name}(`));
@@ -181,7 +181,7 @@ describe('openstacksdk', needs(noPython), () => {
 });
 
 describe("Go's gophercloud", needs(noGo), () => {
-  test('its calls do what the table says, however it signs on, and read what was answered', async () => {
+  test('runs each call as the table expects, with each kind of login, and reads the responses', async () => {
     const program = join(folder, 'gophercloud');
     const built = await start('go', ['build', '-C', file('gophercloud'), '-o', program, '.']).ended;
     expect(built).toMatchObject({ status: 0 });

@@ -65,7 +65,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
   });
   testEveryRoute('keystone', () => ({ url: kept.url, callers }));
 
-  test('a token of the system has its role too', async () => {
+  test('accepts the role of a system-scoped token', async () => {
     const service = kept;
     const reader = await keystone.token('sys-reader', 'system');
     expect((await ask(service, reader)).status).toBe(200);
@@ -73,13 +73,13 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(service, await keystone.token('admin', 'system'), 'POST')).status).toBe(400);
   });
 
-  test('a token without a role is known, and may do nothing', async () => {
+  test('authenticates a token without a role and permits nothing', async () => {
     const { status, text } = await ask(kept, await keystone.token('nobody', 'none'));
     expect(status).toBe(403);
     expect(text).toContain('nobody has none');
   });
 
-  test('with projects named, a role on another counts for nothing', async () => {
+  test('ignores roles on projects that are not configured', async () => {
     const token = await keystone.token('anna', { project: 'infra' });
     const byName = await startService(', projects: [infra@Default]');
     const byId = await startService(`, projects: [${infra}]`);
@@ -94,13 +94,13 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(byName, member)).status).toBe(200);
   });
 
-  test('nobody without a good token is told where to get one, as keystonemiddleware does', async () => {
+  test('names the Keystone URL to callers without a valid token, as keystonemiddleware does', async () => {
     using requests = new Requests(kept.url);
     const { status, headers } = await requests.rest('GET', '/v1/nodes');
     expect([status, headers['www-authenticate']]).toEqual([401, `Keystone uri="${keystone.url}"`]);
   });
 
-  test('a revoked token is refused as soon as Keystone is asked again', async () => {
+  test('rejects a revoked token at the next validation by Keystone', async () => {
     const token = await keystone.token('anna', { project: 'infra' });
     expect((await ask(kept, token)).status).toBe(200);
     expect((await ask(asking, token)).status).toBe(200);
@@ -109,7 +109,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(kept, token)).status).toBe(200);
   });
 
-  test('an expired token is refused, though it was believed for longer than it lived', async () => {
+  test('rejects an expired token even while its validation is cached', async () => {
     const token = await keystone.token('anna', { project: 'infra' }, keystone.shortLivedUrl);
     expect((await ask(kept, token)).status).toBe(200);
     await sleep(SHORT_LIFE * 1000 + 500);
@@ -117,7 +117,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     expect((await ask(asking, token)).status).toBe(401);
   }, 30_000);
 
-  test('passthru import signs on as an openrc file says', async () => {
+  test('passthru import logs in with the variables of an openrc file', async () => {
     const target = await serve();
     try {
       await kept.createNode('of-a-cloud');
@@ -144,7 +144,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     }
   }, 60_000);
 
-  test('a service whose account Keystone refuses answers 503, and so does one whose Keystone is gone', async () => {
+  test('returns 503 when Keystone refuses the account of the service, and when Keystone is gone', async () => {
     const wrong = await startConfiguredService(
       `auth: { type: keystone, keystone: { auth_url: "${keystone.url}/v3/", username: passthru, password: wrong } }`,
     );

@@ -89,7 +89,7 @@ describe(
       return path;
     }
 
-    test('an inserted image is ejected; the other devices are told as empty', async () => {
+    test('ejects an inserted image and reports the other devices as empty', async () => {
       const path = await insert('Cd');
       const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
       const outcomes = Object.fromEntries(devices.map(({ id, outcome }) => [id, outcome]));
@@ -97,7 +97,7 @@ describe(
       expect(await bmc('GET', path)).toMatchObject({ Inserted: false, Image: '' });
     });
 
-    test('a boot device ejects that device and no other', async () => {
+    test('ejects only the device of the given boot_device', async () => {
       const floppy = await insert('Floppy');
       const cd = await insert('Cd');
       await call('eject_vmedia', { boot_device: 'cd' });
@@ -106,7 +106,7 @@ describe(
       expect(await bmc('GET', floppy)).toMatchObject({ Inserted: false });
     });
 
-    test('with nothing inserted, ejecting all succeeds and changes nothing', async () => {
+    test('ejects nothing and succeeds when nothing is inserted', async () => {
       const { devices } = (await call('eject_vmedia', {})) as { devices: JsonObject[] };
       expect(new Set(devices.map(({ outcome }) => outcome))).toEqual(new Set(['empty']));
       expect(emulator.requests.filter(({ line }) => /^(PATCH|PUT|DELETE|POST .*Actions)/.test(line))).toEqual([]);
@@ -114,18 +114,18 @@ describe(
 
     // Its service root names no sessions, and the place where they would be answers 401 to a request without Basic, as
     // every place of it does. The driver takes that for a wrong password: these two fail until it does not.
-    test('without sessions, a 401 at a log-in that nobody offered is no wrong password: Basic gets through', async () => {
+    test('falls back to Basic when the BMC has no sessions and rejects the login with 401', async () => {
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       expect(emulator.requests.filter(({ line }) => line.includes('Session')).length).toBeLessThanOrEqual(1);
     });
 
-    test('a session that is insisted on cannot be had, and the error does not blame the password', async () => {
+    test('reports missing sessions, not a wrong password, when auth_type is session', async () => {
       const error = await failure(call('eject_vmedia', {}, { redfish_auth_type: 'session' }));
       expect(error.message).not.toMatch(/password/);
     });
 
-    test('a wrong password is told with the 401, is sent once, and shows nowhere', async () => {
+    test('reports a wrong password with the 401, sends it once, and shows it nowhere', async () => {
       const wrong = { redfish_password: 'other-w0rd' };
       const error = await failure(call('eject_vmedia', {}, wrong));
       expect(error).toMatchObject({ bmc: { status: 401 } });
@@ -135,7 +135,7 @@ describe(
       expect(`${error.message}${JSON.stringify(error)}`).not.toContain('other-w0rd');
     });
 
-    test('it has no event service, and every method of subscriptions says so', async () => {
+    test('reports the missing event service from every subscription method', async () => {
       const create = await failure(call('create_subscription', { Destination: 'https://events.example/x' }));
       const list = await failure(call('get_all_subscriptions', {}));
       for (const error of [create, list]) expect(error.message).toMatch(/[Ee]vent ?[Ss]ervice/);

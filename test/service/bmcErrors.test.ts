@@ -82,7 +82,7 @@ test.each(['no-event-service', 'events-disabled'])(
   },
 );
 
-test('an untrusted BMC certificate is a permanent failure that clients do not retry', async () => {
+test('reports an untrusted BMC certificate as a permanent failure that clients do not retry', async () => {
   const { url } = await fleetWith({ tls: selfSigned() });
   await enrol('untrusted', url);
   expect(await overRest('untrusted', 'get_all_subscriptions', {})).toEqual(LASTING);
@@ -92,7 +92,7 @@ test('an untrusted BMC certificate is a permanent failure that clients do not re
   });
 });
 
-test('a BMC that is too busy for a request to be sent is an error that clients may retry', async () => {
+test('reports a request that was not sent to a busy BMC as an error that clients may retry', async () => {
   const bmc = await fleetWith({});
   for (const index of [0, 1, 2, 3]) await enrol(`patient-${index}`, bmc.url);
   await enrol('impatient', bmc.url, { redfish_request_timeout: 1 });

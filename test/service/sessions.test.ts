@@ -5,7 +5,7 @@ import { startService } from '../../src/service.ts';
 import { startFleet } from '../../src/sim/index.ts';
 import { nodeCall, operator } from '../core/harness.ts';
 
-test('a service that stops deletes its sessions at the BMCs', async () => {
+test('deletes its sessions at the BMCs when it stops', async () => {
   const fleet = await startFleet({ count: 3 });
   const environment = {
     PASSTHRU_STORE: 'sqlite::memory:',

@@ -21,7 +21,7 @@ const all = (word: string) => instructions.filter(([name]) => name === word).map
 const image = instructions.slice(instructions.findLastIndex(([name]) => name === 'FROM'));
 const ofImage = (word: string) => image.filter(([name]) => name === word).map(([, rest]) => rest);
 
-test('every stage has the Node that package.json asks for, and the last is distroless', () => {
+test('every stage has the Node version of package.json, and the last stage is distroless', () => {
   const least = Number(/\d+/.exec(about.engines.node)![0]);
   const versions = all('FROM').map((from) => Number(/node(?:js)?:?(\d+)/.exec(from)![1]));
   for (const version of versions) expect(version).toBeGreaterThanOrEqual(least);
@@ -29,14 +29,14 @@ test('every stage has the Node that package.json asks for, and the last is distr
   expect(all('FROM').at(-1)).toMatch(/^gcr\.io\/distroless\/.*:nonroot$/);
 });
 
-test('the image runs as nobody in particular, the program that package.json names', () => {
+test('the image runs the bin of package.json as an unprivileged user', () => {
   expect(ofImage('USER')).toEqual(['nonroot']);
   expect(JSON.parse(ofImage('ENTRYPOINT')[0]!).at(-1)).toBe(about.bin.passthru);
   // Nothing is run in it: it has no shell.
   expect(ofImage('RUN')).toEqual([]);
 });
 
-test('what it copies is there, and not kept out of the build', () => {
+test('every copied path exists and is not ignored by .dockerignore', () => {
   const allowed = read('.dockerignore').split('\n');
   const sources = all('COPY')
     .filter((copy) => !copy.startsWith('--from'))
@@ -55,7 +55,7 @@ test('what it copies is there, and not kept out of the build', () => {
   ).toEqual([...new Set(sources)].toSorted());
 });
 
-test('packages come from the lock file, without their scripts', () => {
+test('packages are installed from the lock file without install scripts', () => {
   const installs = all('RUN').filter((run) => /\bnpm (?:ci|install|i)\b/.test(run));
   expect(installs).toHaveLength(2);
   for (const install of installs) expect(install).toMatch(/^npm ci --ignore-scripts\b/);
@@ -63,7 +63,7 @@ test('packages come from the lock file, without their scripts', () => {
   for (const script of scripts) expect(about.scripts).toHaveProperty(script);
 });
 
-test('its variables are settings, its port is the default one, and what is written is a volume', () => {
+test('its variables are settings, its port is the default, and its data directory is a volume', () => {
   const variables = ofImage('ENV').flatMap((env) => env.split(' ').map((pair) => pair.split('=') as [string, string]));
   const own = Object.fromEntries(variables.filter(([name]) => name.startsWith('PASSTHRU_')));
   expect(SETTINGS.map(({ variable }) => variable)).toEqual(expect.arrayContaining(Object.keys(own)));
@@ -73,7 +73,7 @@ test('its variables are settings, its port is the default one, and what is writt
   expect(ofImage('EXPOSE')).toEqual([listen.split(':').at(-1)]);
 });
 
-test('docs/container.md shows the same commands, and a configuration that the service takes', () => {
+test('docs/container.md shows the same commands and a valid configuration', () => {
   const shown = [...text.matchAll(/^# {3}(docker.*|\s+-.*)$/gm)].map(([, line]) => line!.trim());
   expect(shown.length).toBeGreaterThan(2);
   const commands = page.split('\n').map((line) => line.trim());

@@ -77,7 +77,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     folder.remove();
   }, 60_000);
 
-  test('runs as nobody in particular, without a capability, and can get none', () => {
+  test('runs as an unprivileged user without capabilities', () => {
     const status = readFileSync(`/proc/${program.process.pid}/status`, 'utf8');
     expect(/^Uid:\s+(.*)$/m.exec(status)![1]!.split('\t')).toEqual(Array(4).fill(String(NONROOT)));
     expect(/^Gid:\s+(.*)$/m.exec(status)![1]!.split('\t')).toEqual(Array(4).fill(String(NONROOT)));
@@ -85,7 +85,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
   });
 
-  test('has a root that nobody can write to, no shell, no npm, and no package for development', () => {
+  test('has a read-only root, no shell, no npm and no development packages', () => {
     const mounts = readFileSync(`/proc/${program.process.pid}/mountinfo`, 'utf8').split('\n');
     const optionsAt = (place: string) => mounts.findLast((line) => line.split(' ')[4] === place)?.split(' ')[5];
     expect(optionsAt('/')).toMatch(/^ro\b/);
@@ -97,7 +97,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     }
   });
 
-  test('answers over TLS: health to everybody, and who has a password enrols a node and calls it', async () => {
+  test('serves TLS: health without login, and enrolment and calls with a password', async () => {
     using stranger = new Requests(url, {}, authority.cert);
     expect((await stranger.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
     expect((await stranger.rest('GET', '/v1/nodes')).status).toBe(401);
@@ -108,7 +108,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     expect(await anna.rpc('gRPC', 'passthru.v1.NodeService/ListNodes', false)).toBe(null);
   });
 
-  test('writes to its volume alone, and ends in peace with its traces sent', async () => {
+  test('writes only to its volume, and stops cleanly after sending its traces', async () => {
     program.process.kill('SIGTERM');
     const { status, stderr } = await program.ended;
     expect([status, stderr]).toEqual([0, expect.stringContaining('"msg":"stopped"')]);

@@ -15,26 +15,26 @@ const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 const about = JSON.parse(read('package.json'));
 const { '': _own, ...locked } = JSON.parse(read('package-lock.json')).packages as Record<string, LockedPackage>;
 
-test('every package of the lock file has a checksum, and no address of its own', () => {
+test('every package of the lock file has a checksum and no URL of its own', () => {
   for (const [path, { integrity, resolved }] of Object.entries(locked)) {
     expect(integrity, path).toMatch(/^sha512-/);
     expect(resolved, path).toBeUndefined();
   }
 });
 
-test('what is asked for is one version, not a range', () => {
+test('package.json names exact versions, not ranges', () => {
   const asked = { ...about.dependencies, ...about.devDependencies, ...about.optionalDependencies };
   for (const [name, version] of Object.entries(asked)) expect(version, name).toMatch(/^\d+\.\d+\.\d+(?:-[\w.]+)?$/);
 });
 
-test('install scripts are allowed or refused by name, each of them', () => {
+test('every install script is allowed or denied by name', () => {
   const withScript = Object.entries(locked).filter(([, { hasInstallScript }]) => hasInstallScript);
   const names = withScript.map(([path]) => path.split('node_modules/').at(-1)!);
   expect(Object.keys(about.allowScripts).toSorted()).toEqual(names.toSorted());
   expect(read('.npmrc')).toMatch(/^strict-allow-scripts=true$/m);
 });
 
-test('no package that the service runs with has an install script', () => {
+test('no production dependency has an install script', () => {
   const ran = Object.entries(locked).filter(([, { dev }]) => !dev);
   expect(ran.length).toBeGreaterThan(10);
   for (const [path, { hasInstallScript }] of ran) expect(hasInstallScript, path).toBeFalsy();
@@ -47,7 +47,7 @@ interface Component {
   properties?: { name: string; value: string }[];
 }
 
-test('npm run sbom names every package of the lock file with its checksum, and says which are for development', () => {
+test('npm run sbom lists every package of the lock file with its checksum, and marks development packages', () => {
   // Whole, since `npm sbom --omit dev` leaves out what the service and a tool both depend on.
   const bill = JSON.parse(execFileSync('npm', ['run', '--silent', 'sbom'], { cwd: root, encoding: 'utf8' }));
   expect(bill.bomFormat).toBe('CycloneDX');
