@@ -3,29 +3,32 @@ import { isJsonObject } from '../core/json.ts';
 import type { Profile, Quirk } from './bmc.ts';
 import { type Blueprint, type OfferedAction, ROOT } from './bmc.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
-import { documentType, isInline, linkPath, memberPath } from './documents.ts';
-import { documentPath, lastSegment, parentPath } from './path.ts';
+import { documentPath, documentType, isInline, lastSegment, linkPath, membersOf, parentPath } from './documents.ts';
 
 /**
- * Reads off a profile's documents where the services are, and fills in what a capture often lacks: members that it
- * gives inside their collection only, links to services and virtual media that it has, and collections of sessions and
- * subscriptions that it has not. Then the quirks, the profile's and `added`, change what is theirs to change.
- * `sessionTimeout` is in milliseconds.
+ * Makes the blueprint of a fleet: completes the profile's documents, applies the quirks, and finds the services.
+ * Completed is what captures often lack: documents of members that are inline in their collection, links to services
+ * and virtual media, and empty collections of sessions and subscriptions.
+ * @param sessionTimeout in milliseconds
+ * @param added quirks besides those of the profile
  */
 export function makeBlueprint(profile: Profile, sessionTimeout: number, added: readonly Quirk[] = []): Blueprint {
   const quirks = [...(profile.quirks ?? []), ...added];
   const documents = new Map(profile.documents);
   for (const document of profile.documents.values()) addInlineMembers(documents, document);
-  for (const quirk of quirks) quirk.shapes?.(documents);
+  for (const quirk of quirks) quirk.changeDocuments?.(documents);
   for (const path of [...documents.keys()]) addLink(documents, path);
 
   const eventService = findByType(documents, 'EventService');
   const subscriptions =
-    eventService && (linkOf(documents, eventService, 'Subscriptions') ?? `${eventService}/Subscriptions`);
+    eventService && (linkPath(documents.get(eventService)?.Subscriptions) ?? `${eventService}/Subscriptions`);
   if (subscriptions) addEmptyCollection(documents, subscriptions, 'EventDestination', 'Event Subscriptions Collection');
 
   const sessionService = findByType(documents, 'SessionService');
-  const sessions = sessionsLink(documents) ?? (sessionService && linkOf(documents, sessionService, 'Sessions'));
+  const links = documents.get(ROOT)?.Links;
+  const sessions =
+    (isJsonObject(links) ? linkPath(links.Sessions) : null) ??
+    (sessionService && linkPath(documents.get(sessionService)?.Sessions));
   if (sessions) addEmptyCollection(documents, sessions, 'Session', 'Session Collection');
   if (sessionService) {
     const document = documents.get(sessionService);
@@ -37,26 +40,14 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
   return { profile, quirks, documents, actions, sessions, eventService, subscriptions };
 }
 
-/** The paths of a collection's members; none when there is no such collection. */
-export function memberPaths(documents: Documents, collection: string | null): string[] {
-  const members = collection ? documents.get(collection)?.Members : undefined;
-  return Array.isArray(members) ? members.map(memberPath).filter((path) => path !== null) : [];
-}
-
-/** Where the service root's property `name` leads; null when it has none. */
-export function rootLink(documents: Documents, name: string): string | null {
-  return linkOf(documents, ROOT, name);
-}
-
 function addInlineMembers(documents: Map<string, RedfishDocument>, collection: RedfishDocument): void {
-  if (!Array.isArray(collection.Members)) return;
-  for (const member of collection.Members) {
-    const path = memberPath(member);
+  for (const member of membersOf(collection)) {
+    const path = linkPath(member);
     if (path && isInline(member) && !documents.has(path)) documents.set(path, member);
   }
 }
 
-/** Documents that are always linked from the one above, under their own name. */
+/** Documents that the document above links under their own name. */
 const LINKED_BY_NAME = new Set(['EventService', 'SessionService', 'VirtualMedia']);
 
 function addLink(documents: Map<string, RedfishDocument>, path: string): void {
@@ -77,22 +68,13 @@ function addEmptyCollection(documents: Map<string, RedfishDocument>, path: strin
   });
 }
 
-/** A capture need not hold the document that links to a service, so services are found by their type. */
+/** By type, because a capture may lack the document that links to a service. */
 function findByType(documents: Documents, type: string): string | null {
   for (const [path, document] of documents) if (documentType(document) === type) return path;
   return null;
 }
 
-function linkOf(documents: Documents, path: string, property: string): string | null {
-  return linkPath(documents.get(path)?.[property]);
-}
-
-function sessionsLink(documents: Documents): string | null {
-  const links = documents.get(ROOT)?.Links;
-  return isJsonObject(links) ? linkPath(links.Sessions) : null;
-}
-
-/** Actions stand under `Actions`, those of a vendor deeper or under `Oem` (iLO): any `#Name` with a target is one. */
+/** An action is any `#Name` with a target: under `Actions`, or deeper or under `Oem` (vendors, iLO). */
 function addActions(actions: Map<string, OfferedAction>, resource: string, value: Json | RedfishDocument): void {
   if (Array.isArray(value)) {
     for (const item of value) if (!isInline(item) || !('@odata.id' in item)) addActions(actions, resource, item);

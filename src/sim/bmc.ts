@@ -5,110 +5,111 @@ import type { ConnectionHabits } from './connections.ts';
 import type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
 import type { SessionTable } from './sessionTable.ts';
 
+// The types that the parts of the simulator share.
+
 /** The path of the service root. */
 export const ROOT = '/redfish/v1';
 
-/** A request as the simulated BMC sees it. */
+/** A request to a simulated BMC. */
 export interface RedfishRequest {
   method: string;
-  /** As `documentPath` gives it. */
+  /** As returned by `documentPath`. */
   path: string;
   /** As sent, with query and slashes. */
   target: string;
   headers: IncomingHttpHeaders;
-  /** The body as text; empty when there was none. */
+  /** Empty without a body. */
   body: string;
 }
 
-/** What the simulated BMC answers. */
-export interface Answer {
+/** The response of a simulated BMC. */
+export interface RedfishResponse {
   status: number;
   headers: Record<string, string>;
   /** Null: no body. */
   body: string | null;
 }
 
-/** What one simulated BMC knows; the functions that answer requests read and change it. */
+/** The state of one simulated BMC, which request handlers read and change. */
 export interface BmcState {
   blueprint: Blueprint;
   documents: DocumentTree;
   /** Null when the BMC has no session service. */
   sessions: SessionTable | null;
-  /** Passwords by user name; null when the BMC asks for no credentials. */
+  /** Passwords by user name; null when the BMC requires no credentials. */
   accounts: ReadonlyMap<string, string> | null;
-  /** The highest Id that a subscription has had; 0 at first. Ids are not used twice. */
+  /** The highest Id given to a subscription, initially 0. Ids are not reused. */
   lastSubscriptionId: number;
-  /** `http://HOST:PORT`, without a slash at the end. */
+  /** `http://HOST:PORT`, without a trailing slash. */
   url: string;
-  /** Restarts the BMC, once the answer to the request at hand is out. */
+  /** Restarts the BMC once the response to the current request is sent. */
   restart: () => void;
 }
 
-/** An action that a document offers at some path. */
+/** An action that a document offers. */
 export interface OfferedAction {
   /** For example `VirtualMedia.EjectMedia`. */
   name: string;
   /** The path of the document that offers it. */
   resource: string;
-  /** The action's entry in the document: `target`, and perhaps allowable values. */
+  /** The action's entry in the document: `target`, and possibly allowable values. */
   entry: JsonObject;
 }
 
-/** All that the BMCs of a fleet share: the documents, and where in them the services are. */
+/** The documents that the BMCs of a fleet share, and the paths of the services in them. */
 export interface Blueprint {
   profile: Profile;
-  /** The profile's, then those that were added. */
+  /** The quirks of the profile, then the added ones. */
   quirks: readonly Quirk[];
   documents: Documents;
-  /** By path of the action's target. */
+  /** By the path of the action's target. */
   actions: ReadonlyMap<string, OfferedAction>;
-  /** The collection of sessions; null when the BMC has none (it then knows Basic only). */
+  /** The collection of sessions; null when the BMC accepts Basic authentication only. */
   sessions: string | null;
-  /** The event service; null when the BMC has none. */
   eventService: string | null;
-  /** The collection of subscriptions; null when the BMC has no event service. */
+  /** The collection of subscriptions; null without an event service. */
   subscriptions: string | null;
 }
 
-/** What a simulated BMC is made from. */
+/** A kind of BMC. */
 export interface Profile {
-  /** The word for `--profile`; for a capture the file's name. */
+  /** The value of `--profile`; for a capture the file's name. */
   name: string;
   /** One line for `--list-profiles`. */
   description: string;
-  /** What a BMC answers before anything has been changed, by path without a trailing slash. */
+  /** The initial documents, by path without a trailing slash. */
   documents: Documents;
-  /** What it does otherwise than the specification; nothing by default. */
+  /** Its deviations from the specification; none by default. */
   quirks?: readonly Quirk[];
 }
 
 /**
- * One thing that a machine does otherwise than Redfish says, or than most do. Quirks are values that are put together
- * at will: what one remembers of a BMC it keeps in a `WeakMap` by `BmcState`, which a BMC that is reset has anew.
+ * One deviation of a machine from Redfish, or from what most machines do. Quirks are stateless values that can be
+ * combined; state about a BMC is kept in a `WeakMap` by `BmcState`, which a reset replaces.
  */
 export interface Quirk {
-  /** The word for `--quirk`. */
+  /** The value of `--quirk`. */
   name: string;
-  /** One line for `--list-quirks`: what the BMC does, and which machines do. */
+  /** One line for `--list-quirks`: what the BMC does, and which machines do it. */
   description: string;
-  /** Changes what the BMC has before any request, once for a whole fleet; `documents` is by path. */
-  shapes?(documents: Map<string, RedfishDocument>): void;
-  /** Answers before credentials are looked at; undefined: the request goes on. */
-  precedes?(request: RedfishRequest, bmc: BmcState): Answer | undefined;
-  /** Stands between a request whose credentials are good and what the BMC does: `next` is the rest of the way. */
-  handles?(request: RedfishRequest, bmc: BmcState, next: Next): Answer;
-  /** Changes every answer on its way out, refusals too. */
-  finishes?(answer: Answer, request: RedfishRequest, bmc: BmcState): Answer;
-  /** What becomes of a subscription whose events could not be delivered; `path` is its. */
+  /** Changes the initial documents, once for a fleet. */
+  changeDocuments?(documents: Map<string, RedfishDocument>): void;
+  /** Responds before credentials are checked; undefined lets the request continue. */
+  beforeAuthentication?(request: RedfishRequest, bmc: BmcState): RedfishResponse | undefined;
+  /** Handles an authenticated request; `next` passes it to the next quirk and finally to the BMC. */
+  handle?(request: RedfishRequest, bmc: BmcState, next: Next): RedfishResponse;
+  /** Changes any response before it is sent, errors included. */
+  changeResponse?(response: RedfishResponse, request: RedfishRequest, bmc: BmcState): RedfishResponse;
+  /** Reacts to failed event delivery of the subscription at `path`. */
   deliveryFailed?(path: string, bmc: BmcState): void;
-  /** What the BMC has lost when it has restarted. */
+  /** Removes what the BMC loses in a restart. */
   restarted?(bmc: BmcState): void;
   connections?: Partial<ConnectionHabits>;
-  /** Sessions that the BMC holds, in place of the fleet's number. */
+  /** The session limit, when lower than the fleet's. */
   maxSessions?: number;
-  /** In place of what this Node serves; without a key and a certificate nothing. */
+  /** TLS versions in place of Node's default; no effect on HTTP. */
   tls?: { minVersion: SecureVersion; maxVersion: SecureVersion; ciphers: string };
 }
 
-/** Carries a request on; a quirk may pass another than it got, and pass it later. */
-export type Next = (request: RedfishRequest) => Answer;
+/** Continues with a request. A quirk may pass a changed request, and may call it later. */
+export type Next = (request: RedfishRequest) => RedfishResponse;

@@ -5,11 +5,11 @@ import { isJsonObject } from '../core/json.ts';
 import type { Profile } from './bmc.ts';
 import { ROOT } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
-import { documentPath } from './path.ts';
+import { documentPath } from './documents.ts';
 
 /**
- * A profile made from a capture: a JSON file that maps each Redfish path to the document that a BMC answered there.
- * Throws `invalid_argument`, naming the file and what is wrong with it, when it cannot be read or is none.
+ * Returns a profile with the documents of a capture: a JSON file of documents by Redfish path. Throws
+ * `invalid_argument` with the file and the reason when it cannot be read or is not a capture.
  */
 export async function loadCapture(file: string): Promise<Profile> {
   let capture: unknown;
@@ -18,18 +18,18 @@ export async function loadCapture(file: string): Promise<Profile> {
   } catch (cause) {
     throw new PassthruError('invalid_argument', `Capture ${file}: ${(cause as Error).message}`, { cause });
   }
-  if (!isJsonObject(capture)) throw refuse(file, 'it is not a JSON object of documents by path');
+  if (!isJsonObject(capture)) throw invalid(file, 'not a JSON object of documents by path');
   const documents = new Map<string, RedfishDocument>();
   for (const [key, document] of Object.entries(capture)) {
     const path = documentPath(key);
-    if (path === null || !`${path}/`.startsWith(`${ROOT}/`)) throw refuse(file, `${key} is not a path under ${ROOT}`);
-    if (!isJsonObject(document)) throw refuse(file, `the document at ${key} is not a JSON object`);
+    if (path === null || !`${path}/`.startsWith(`${ROOT}/`)) throw invalid(file, `${key} is not a path under ${ROOT}`);
+    if (!isJsonObject(document)) throw invalid(file, `the document at ${key} is not a JSON object`);
     documents.set(path, document);
   }
-  if (!documents.has(ROOT)) throw refuse(file, `the service root ${ROOT} is not in it`);
+  if (!documents.has(ROOT)) throw invalid(file, `the service root ${ROOT} is missing`);
   return { name: basename(file), description: `The documents of ${file}`, documents };
 }
 
-function refuse(file: string, why: string): PassthruError {
+function invalid(file: string, why: string): PassthruError {
   return new PassthruError('invalid_argument', `Capture ${file}: ${why}`);
 }

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PassthruError } from '../core/errors.ts';
-import { memberPaths, rootLink } from './blueprint.ts';
 import type { Profile } from './bmc.ts';
+import { ROOT } from './bmc.ts';
 import { loadCapture } from './capture.ts';
 import type { Control } from './control.ts';
 import { startControl } from './control.ts';
+import { linkPath, memberPaths } from './documents.ts';
 import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
@@ -36,44 +38,66 @@ interface SimOptions {
 const EXAMPLES = `
 Examples:
   passthru sim                                     one BMC at http://127.0.0.1:8000, user u, password p
-  passthru sim --count 1000 --latency 300          a thousand, each answer after 300 ms
-  passthru sim --capture ilo5.json                 one that answers what a real BMC was captured to answer
-  passthru sim --profile xcc --quirk tasks         one that is like Lenovo's, and does everything as a task
-  passthru sim --control-port 7999                 and, to make the next request to BMC 1 fail:
+  passthru sim --count 1000 --latency 300          a thousand BMCs, each response after 300 ms
+  passthru sim --capture ilo5.json                 one BMC with the captured documents of a real one
+  passthru sim --profile xcc --quirk tasks         a Lenovo BMC that performs each change as a task
+  passthru sim --control-port 7999                 with the control API, to make the next request to BMC 1 fail:
     curl -d '{"kind": "status", "status": 503, "times": 1}' http://127.0.0.1:7999/bmcs/1/faults
 
-Ctrl-C stops it. Everything that it is told is forgotten then.`;
+Ctrl-C stops the BMCs and discards all changes.`;
 
-/** The subcommand `sim`: simulated BMCs for trying out passthru, and for testing what uses it. */
+/** Returns the subcommand `sim`: simulated BMCs, to try out passthru and to test its clients. */
 export function simCommand(): Command {
   const command = new Command('sim')
     .description('Run simulated BMCs that speak Redfish, one port each')
-    .addOption(numberOption('--count <n>', 'how many BMCs', 1, 1, 65_535))
+    .addOption(numberOption('--count <n>', 'number of BMCs', 1, 1, 65_535))
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(
-      numberOption('--port <port>', 'port of the first BMC, the others follow; 0: any free ones', 8000, 0, 65_535),
+      numberOption(
+        '--port <port>',
+        'port of the first BMC, followed by the others; 0: any free ports',
+        8000,
+        0,
+        65_535,
+      ),
     )
-    .addOption(new Option('--profile <name>', 'what the BMCs are like').choices([...PROFILES.keys()]).default('plain'))
+    .addOption(new Option('--profile <name>', 'kind of BMC').choices([...PROFILES.keys()]).default('plain'))
     .addOption(new Option('--capture <file>', 'serve a capture: a JSON file of documents by path').conflicts('profile'))
     .addOption(
-      new Option('--quirk <name>', 'what they do otherwise, besides the profile; may be given again')
+      new Option('--quirk <name>', 'deviation besides those of the profile; may be repeated')
         .argParser(addQuirk)
         .default([], 'none'),
     )
-    .option('--username <name>', 'user that may log in', 'u')
-    .option('--password <password>', 'the password of that user; this is a simulator, use no real one', 'p')
-    .option('--no-auth', 'ask for no credentials')
-    .addOption(numberOption('--latency <ms>', 'milliseconds that every answer takes', 0, 0, MAX_DELAY))
+    .option('--username <name>', 'name of the only account', 'u')
+    .option('--password <password>', 'password of the account; not a real one, please', 'p')
+    .option('--no-auth', 'require no credentials')
+    .addOption(numberOption('--latency <ms>', 'milliseconds that every response takes', 0, 0, MAX_DELAY))
     .addOption(
-      numberOption('--max-sessions <n>', 'sessions that a BMC holds; then a log-in gets 503', 16, 0, 1_000_000),
+      numberOption(
+        '--max-sessions <n>',
+        'maximum number of sessions of a BMC; then a log-in gets 503',
+        16,
+        0,
+        1_000_000,
+      ),
     )
     .addOption(numberOption('--session-timeout <s>', 'seconds after which an unused session ends', 1800, 1, 86_400))
-    .addOption(numberOption('--boot-time <ms>', 'milliseconds of a restart; connections are refused', 0, 0, MAX_DELAY))
+    .addOption(
+      numberOption(
+        '--boot-time <ms>',
+        'milliseconds of a restart, during which connections are refused',
+        0,
+        0,
+        MAX_DELAY,
+      ),
+    )
     .option('--tls-key <file>', 'private key (PEM) to serve HTTPS; with --tls-cert')
     .option('--tls-cert <file>', 'certificate (PEM) to serve HTTPS; with --tls-key')
-    .addOption(numberOption('--control-port <port>', 'port of the control API, which sets faults and latency'))
-    .option('--list-profiles', 'list the profiles and stop')
-    .option('--list-quirks', 'list the quirks, and which profiles have them, and stop')
+    .addOption(
+      numberOption('--control-port <port>', 'port of the control API, which sets faults and latency; 0: any free port'),
+    )
+    .option('--list-profiles', 'list the profiles and exit')
+    .option('--list-quirks', 'list the quirks with the profiles that have them, and exit')
     .addHelpText('after', EXAMPLES);
   return command.action(async (options: SimOptions) => {
     if (options.listProfiles) return listProfiles();
@@ -92,7 +116,7 @@ async function run(options: SimOptions): Promise<void> {
   const tls = await readTls(options);
   const secure = [...(profile?.quirks ?? []), ...quirks].find((quirk) => quirk.tls);
   if (secure && !tls) {
-    throw new PassthruError('invalid_argument', `--quirk ${secure.name} wants --tls-key and --tls-cert`);
+    throw new PassthruError('invalid_argument', `--quirk ${secure.name} requires --tls-key and --tls-cert`);
   }
   const fleet = await startFleet({
     count: options.count,
@@ -114,7 +138,7 @@ async function run(options: SimOptions): Promise<void> {
     if (options.controlPort !== undefined) control = await startControl(fleet, options.host, options.controlPort);
     for (const [index, bmc] of fleet.bmcs.entries()) console.log(`bmc ${index + 1} listening on ${bmc.url}`);
     if (control) console.log(`control API on ${control.url}/bmcs`);
-    if (profile) console.log(enrolHint(fleet, profile, options));
+    if (profile) console.log(enrolCommand(fleet, profile, options));
     await stopSignal();
   } finally {
     await Promise.all([control?.close(), fleet.close()]);
@@ -122,30 +146,34 @@ async function run(options: SimOptions): Promise<void> {
 }
 
 function listProfiles(): void {
-  const width = Math.max(...[...PROFILES.keys()].map((name) => name.length));
-  for (const profile of PROFILES.values()) console.log(`${profile.name.padEnd(width)}  ${profile.description}`);
+  printTable([...PROFILES.values()].map(({ name, description }) => [name, description]));
 }
 
 function listQuirks(): void {
-  const width = Math.max(...[...QUIRKS.keys()].map((name) => name.length));
-  for (const quirk of QUIRKS.values()) {
+  const rows = [...QUIRKS.values()].map((quirk): [string, string] => {
     const profiles = [...PROFILES.values()].filter((profile) => profile.quirks?.includes(quirk));
-    const of = profiles.length === 0 ? '' : ` [${profiles.map(({ name }) => name).join(', ')}]`;
-    console.log(`${quirk.name.padEnd(width)}  ${quirk.description}${of}`);
-  }
+    const names = profiles.length === 0 ? '' : ` [${profiles.map(({ name }) => name).join(', ')}]`;
+    return [quirk.name, `${quirk.description}${names}`];
+  });
+  printTable(rows);
+}
+
+function printTable(rows: [name: string, description: string][]): void {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  for (const [name, description] of rows) console.log(`${name.padEnd(width)}  ${description}`);
 }
 
 function addQuirk(name: string, before: string[]): string[] {
-  if (!QUIRKS.has(name)) throw new InvalidArgumentError('--list-quirks lists them.');
+  if (!QUIRKS.has(name)) throw new InvalidArgumentError('See --list-quirks.');
   return [...before, name];
 }
 
-function enrolHint(fleet: Fleet, profile: Profile, options: SimOptions): string {
-  const [system] = memberPaths(profile.documents, rootLink(profile.documents, 'Systems'));
+function enrolCommand(fleet: Fleet, profile: Profile, options: SimOptions): string {
+  const [system] = memberPaths(profile.documents.get(linkPath(profile.documents.get(ROOT)?.Systems) ?? ''));
   const info = [
     `redfish_address=${fleet.bmcs[0]?.url}`,
     ...(system === undefined ? [] : [`redfish_system_id=${system}`]),
-    // A password that somebody chose is not printed.
+    // Only the default password is printed.
     ...(options.auth
       ? [`redfish_username=${options.username}`, `redfish_password=${options.password === 'p' ? 'p' : 'PASSWORD'}`]
       : []),
@@ -159,37 +187,34 @@ async function readTls(options: SimOptions): Promise<{ key: Buffer; cert: Buffer
   const { tlsKey, tlsCert } = options;
   if (tlsKey === undefined && tlsCert === undefined) return undefined;
   if (tlsKey === undefined || tlsCert === undefined) {
-    throw new PassthruError('invalid_argument', '--tls-key and --tls-cert go together');
+    throw new PassthruError('invalid_argument', '--tls-key and --tls-cert require each other');
   }
   const [key, cert] = await Promise.all([readFile(tlsKey), readFile(tlsCert)]);
   return { key, cert };
 }
 
-/** Resolves when the process is asked to stop, by Ctrl-C or by `kill`. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      process.off('SIGINT', stop).off('SIGTERM', stop);
-      resolve();
-    };
-    process.on('SIGINT', stop).on('SIGTERM', stop);
-  });
+/** Resolves at SIGINT (Ctrl-C) or SIGTERM. */
+async function stopSignal(): Promise<void> {
+  const received = new AbortController();
+  const { signal } = received;
+  await Promise.race([once(process, 'SIGINT', { signal }), once(process, 'SIGTERM', { signal })]);
+  received.abort();
 }
 
 function numberOption(flags: string, description: string, byDefault?: number, min = 0, max = 65_535): Option {
   const option = new Option(flags, description).argParser((text: string) => {
     const number = Number(text);
     if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max) {
-      throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
+      throw new InvalidArgumentError(`Use a whole number from ${min} to ${max}.`);
     }
     return number;
   });
   return byDefault === undefined ? option : option.default(byDefault);
 }
 
-/** What went wrong at the start, for the one who started it. */
+/** Returns the reason of a failed start. */
 function reason(error: unknown): string {
   const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; choose another`;
+  if (code === 'EADDRINUSE') return `port ${port} on ${address} is in use; choose another`;
   return message;
 }

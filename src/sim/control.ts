@@ -1,93 +1,57 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import Router from 'find-my-way';
 import { z } from 'zod';
 import { PassthruError } from '../core/errors.ts';
-import { MAX_DELAY } from './faults.ts';
+import { listen, stop } from './connections.ts';
+import { FAULT, MILLISECONDS, validated } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { SimulatedBmc } from './simulatedBmc.ts';
 
-/** The control API while it listens. */
+/** A running control API. */
 export interface Control {
   /** `http://HOST:PORT`. */
   url: string;
   close(): Promise<void>;
 }
 
-const STRIKES = {
-  match: z.strictObject({ method: z.string().optional(), path: z.string().optional() }).optional(),
-  times: z.int().min(1).optional(),
-  probability: z.number().min(0).max(1).optional(),
-};
-const HEADERS = z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/));
-
-/** A `Fault` as JSON. */
-const FAULT = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('delay'), ms: z.number(), ...STRIKES }),
-  z.strictObject({ kind: z.literal('hang'), afterRead: z.boolean().optional(), ...STRIKES }),
-  z.strictObject({ kind: z.literal('reset'), afterRead: z.boolean().optional(), ...STRIKES }),
-  z.strictObject({
-    kind: z.literal('status'),
-    status: z.int().min(200).max(599),
-    body: z.string().optional(),
-    headers: HEADERS.optional(),
-    ...STRIKES,
-  }),
-  z.strictObject({ kind: z.literal('garbage'), form: z.enum(['html', 'broken-json']).optional(), ...STRIKES }),
-]);
-
 const RESTART = z.strictObject({
-  bootTime: z.number().min(0).max(MAX_DELAY).optional(),
+  bootTime: MILLISECONDS.optional(),
   serviceRoot: z.enum(['same', 'etag', 'uuid']).optional(),
 });
 const DELIVERIES = z.strictObject({ id: z.string().optional() });
-const LATENCY = z.strictObject({ ms: z.number() });
+const LATENCY = z.strictObject({ ms: MILLISECONDS });
 
-/** What a route does with a BMC. A value that it returns is answered with 200, undefined with 204. */
-type Act = (bmc: SimulatedBmc, number: number, body: string) => unknown;
+/** Handles a route of one BMC. The response is 200 with the returned value, or 204 for undefined. */
+type Handler = (bmc: SimulatedBmc, number: number, body: string) => unknown;
 
 /**
- * Starts the control API of a fleet: HTTP and JSON, without credentials, by which a user of `passthru sim` sets what
- * a test sets in-process. `port` 0 is any free one. Rejects when it cannot listen.
+ * Starts the control API of a fleet: HTTP and JSON, without credentials, for what a test does in-process. Port 0 is any
+ * free one. Rejects when it cannot listen.
  */
 export async function startControl(fleet: Fleet, host: string, port: number): Promise<Control> {
   const router = makeRouter(fleet);
   const server = createServer((request, response) => router.lookup(request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, resolve);
-  });
-  const bound = (server.address() as AddressInfo).port;
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { authority } = await listen(server, host, port);
+  return { url: `http://${authority}`, close: () => stop(server) };
 }
 
 function makeRouter(fleet: Fleet): Router.Instance<Router.HTTPVersion.V1> {
   const router = Router({
     ignoreTrailingSlash: true,
-    defaultRoute: (_request, response) => send(response, 404, { error: 'no such path or method here' }),
+    defaultRoute: (_request, response) => send(response, 404, { error: 'unknown path or method' }),
   });
   router.on('GET', '/bmcs', (_request, response) => {
-    send(
-      response,
-      200,
-      fleet.bmcs.map((bmc, index) => summary(bmc, index + 1)),
-    );
+    const bmcs = fleet.bmcs.map((bmc, index) => summary(bmc, index + 1));
+    send(response, 200, bmcs);
   });
-  const on = (method: Router.HTTPMethod, path: string, act: Act) => {
+  const on = (method: Router.HTTPMethod, path: string, handle: Handler) => {
     router.on(method, `/bmcs/:number${path}`, (request, response, params) => {
       const number = Number(params.number);
       const bmc = fleet.bmcs[number - 1];
-      if (!bmc) send(response, 404, { error: `there is no BMC ${params.number}; they are 1 to ${fleet.bmcs.length}` });
-      else void run(request, response, (body) => act(bmc, number, body));
+      if (!bmc) send(response, 404, { error: `unknown BMC ${params.number}; use 1 to ${fleet.bmcs.length}` });
+      else void run(request, response, (body) => handle(bmc, number, body));
     });
   };
   on('GET', '', summary);
@@ -98,7 +62,7 @@ function makeRouter(fleet: Fleet): Router.Instance<Router.HTTPVersion.V1> {
   on('DELETE', '/faults', (bmc) => bmc.faults.clear());
   on('POST', '/sessions/expire', (bmc) => ({ expired: bmc.expireSessions() }));
   on('POST', '/restart', (bmc, _number, body) => {
-    // Not waited for: whoever asks wants to see it away.
+    // Not awaited, so that the caller sees the BMC down.
     void bmc.restart(parse(RESTART, body || '{}'));
   });
   on('POST', '/subscriptions/fail', (bmc, _number, body) => ({
@@ -108,14 +72,18 @@ function makeRouter(fleet: Fleet): Router.Instance<Router.HTTPVersion.V1> {
   return router;
 }
 
-async function run(request: IncomingMessage, response: ServerResponse, act: (body: string) => unknown): Promise<void> {
+async function run(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handle: (body: string) => unknown,
+): Promise<void> {
   try {
-    const value = act(await text(request));
+    const value = handle(await text(request));
     if (value === undefined) response.writeHead(204).end();
     else send(response, 200, value);
   } catch (error) {
     if (error instanceof PassthruError) send(response, 400, { error: error.message });
-    // The client has gone before its body was here.
+    // The client has gone before it sent its body.
     else response.destroy();
   }
 }
@@ -139,9 +107,7 @@ function parse<T>(schema: z.ZodType<T>, body: string): T {
   } catch {
     throw new PassthruError('invalid_argument', 'the body is not JSON');
   }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new PassthruError('invalid_argument', z.prettifyError(parsed.error));
-  return parsed.data;
+  return validated(schema, value);
 }
 
 function send(response: ServerResponse, status: number, value: unknown): void {

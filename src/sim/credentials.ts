@@ -1,46 +1,66 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Answer, BmcState } from './bmc.ts';
-import { refuse } from './messages.ts';
+import type { BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
+import { refuse, refuseAll } from './messages.ts';
+import { documentResponse, noContent, readObject, withHeaders } from './response.ts';
 
-/** How a request says who it comes from. */
+/** How a request is authenticated. */
 export type AuthKind = 'none' | 'basic' | 'session';
 
-/** Which credentials a request carries. A token counts before Basic when both are there. */
+/** Returns how a request is authenticated. A token takes precedence over Basic. */
 export function authKind(headers: IncomingHttpHeaders): AuthKind {
   if (headers['x-auth-token'] !== undefined) return 'session';
   return headers.authorization === undefined ? 'none' : 'basic';
 }
 
-/** The refusal of a request whose credentials are absent or wrong (DSP0266, "Authentication"), or undefined. */
-export function refuseStranger(headers: IncomingHttpHeaders, bmc: BmcState): Answer | undefined {
+/** Returns the 401 for missing or wrong credentials (DSP0266, "Authentication"), or undefined. */
+export function authenticate(headers: IncomingHttpHeaders, bmc: BmcState): RedfishResponse | undefined {
   if (bmc.accounts === null) return undefined;
-  switch (authKind(headers)) {
-    case 'session':
-      return bmc.sessions?.use(String(headers['x-auth-token'])) ? undefined : challenge(refuse('NoValidSession'));
-    case 'basic': {
-      const account = basicAccount(headers.authorization ?? '');
-      const known = account !== null && knows(bmc, account.userName, account.password);
-      return known ? undefined : challenge(refuse('AccessDenied', bmc.blueprint.profile.name));
-    }
-    case 'none':
-      return challenge(refuse('NoValidSession'));
+  if (authKind(headers) === 'basic') {
+    const [userName, password] = basicAccount(headers.authorization ?? '') ?? [];
+    const known = userName !== undefined && password !== undefined && isAccount(bmc, userName, password);
+    return known ? undefined : challenge(refuse('AccessDenied', bmc.blueprint.profile.name));
   }
+  const token = headers['x-auth-token'];
+  return token !== undefined && bmc.sessions?.use(String(token)) ? undefined : challenge(refuse('NoValidSession'));
 }
 
-/** Whether the BMC has this account; one that asks for no credentials takes any. */
-export function knows(bmc: BmcState, userName: string, password: string): boolean {
+/** Adds the challenge of a 401: the authentication that the BMC offers. */
+export function challenge(response: RedfishResponse, scheme: 'Basic' | 'Session' = 'Basic'): RedfishResponse {
+  return withHeaders(response, { 'WWW-Authenticate': `${scheme} realm="simulated BMC"` });
+}
+
+/** POST to the collection of sessions: 201 with token, Location and document; 401; 503 when all sessions are taken. */
+export function logIn(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  const { UserName: userName, Password: password } = readObject(request);
+  for (const [property, value] of Object.entries({ UserName: userName, Password: password })) {
+    if (value === undefined) return refuseAll([{ name: 'PropertyMissing', args: [property], property }]);
+    // The value may be a password of another type, so it is not sent back.
+    if (typeof value !== 'string') {
+      return refuseAll([{ name: 'PropertyValueTypeError', args: ['******', property], property }]);
+    }
+  }
+  if (!isAccount(bmc, String(userName), String(password))) return challenge(refuse('AccessDenied', request.path));
+  const opened = bmc.sessions?.open(String(userName));
+  const document = opened && bmc.documents.get(opened.session.path);
+  if (!document) return refuse('SessionLimitExceeded');
+  return documentResponse(document, 201, { Location: opened.session.path, 'X-Auth-Token': opened.token });
+}
+
+/** DELETE of a session, live or from a capture. */
+export function logOut(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  bmc.sessions?.end(request.path);
+  if (bmc.documents.get(request.path)) bmc.documents.removeMember(request.path);
+  return noContent();
+}
+
+function isAccount(bmc: BmcState, userName: string, password: string): boolean {
   return bmc.accounts === null || bmc.accounts.get(userName) === password;
 }
 
-/** A 401 that says how to do better. */
-export function challenge(answer: Answer): Answer {
-  return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': 'Basic realm="simulated BMC"' } };
-}
-
-function basicAccount(authorization: string): { userName: string; password: string } | null {
+function basicAccount(authorization: string): [userName: string, password: string] | null {
   const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization.trim()) ?? [];
   if (encoded === undefined) return null;
   const text = Buffer.from(encoded, 'base64').toString();
   const colon = text.indexOf(':');
-  return colon < 0 ? null : { userName: text.slice(0, colon), password: text.slice(colon + 1) };
+  return colon < 0 ? null : [text.slice(0, colon), text.slice(colon + 1)];
 }

@@ -1,18 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
-import { documentPath, parentPath } from './path.ts';
 
-/** A Redfish resource as JSON. It is never changed in place: a change makes a new document. */
+/** A Redfish resource as JSON. Never changed in place: a change makes a new document. */
 export type RedfishDocument = Readonly<JsonObject>;
 
-/** Documents by path, as `documentPath` gives it. */
+/** Documents by path, as returned by `documentPath`. */
 export type Documents = ReadonlyMap<string, RedfishDocument>;
 
-/**
- * The documents of one BMC: those that all BMCs of a fleet share, and over them what this one has changed. A thousand
- * BMCs therefore hold their documents once, and what each changed.
- */
+/** The documents of one BMC: those shared by the fleet, overlaid with this BMC's changes. */
 export class DocumentTree {
   readonly #shared: Documents;
   /** Null: deleted here. */
@@ -22,64 +18,107 @@ export class DocumentTree {
     this.#shared = shared;
   }
 
-  /** The document at `path`; undefined when there is none. */
+  /** Returns the document at `path`, or undefined. */
   get(path: string): RedfishDocument | undefined {
     const own = this.#own.get(path);
     return own === null ? undefined : (own ?? this.#shared.get(path));
   }
 
-  /** The document at `path` as the profile gives it, whatever has been changed since. */
+  /** Returns the unchanged document of the profile at `path`. */
   original(path: string): RedfishDocument | undefined {
     return this.#shared.get(path);
   }
 
-  /** Puts `document` at `path`; a collection that holds its members inline (iDRAC) shows the new one. */
+  /** Stores `document` at `path`, and in the collection above if that holds its members inline (iDRAC). */
   set(path: string, document: RedfishDocument): void {
-    const renewed = withNewEtag(document);
-    this.#own.set(path, renewed);
-    this.#replaceInline(path, renewed);
+    const updated = withNewEtag(document);
+    this.#own.set(path, updated);
+    const isCopy = (member: Json) => isInline(member) && linkPath(member) === path;
+    if (membersOf(this.get(parentPath(path))).some(isCopy)) {
+      this.#setMembers(parentPath(path), (all) =>
+        all.map((member) => (linkPath(member) === path ? { ...updated } : member)),
+      );
+    }
   }
 
-  /** Puts `document` at `path` and lists it in the collection above. */
+  /** Stores `document` at `path` and adds it to the collection above. */
   addMember(path: string, document: RedfishDocument): void {
     this.set(path, document);
     this.#setMembers(parentPath(path), (members) => [...members, { '@odata.id': path }]);
   }
 
-  /** Takes the document at `path` away, and from the collection above. */
+  /** Deletes the document at `path`, and removes it from the collection above. */
   removeMember(path: string): void {
     this.#own.set(path, null);
-    this.#setMembers(parentPath(path), (members) => members.filter((member) => memberPath(member) !== path));
+    this.#setMembers(parentPath(path), (members) => members.filter((member) => linkPath(member) !== path));
   }
 
-  /** Back to the documents of the profile. */
+  /** Discards this BMC's changes. */
   reset(): void {
     this.#own.clear();
   }
 
-  #setMembers(collectionPath: string, change: (members: Json[]) => Json[]): void {
-    const collection = this.get(collectionPath);
+  #setMembers(path: string, change: (members: Json[]) => Json[]): void {
+    const collection = this.get(path);
     if (!collection || !Array.isArray(collection.Members)) return;
-    const members = change(collection.Members);
-    this.#own.set(
-      collectionPath,
-      withNewEtag({ ...collection, Members: members, 'Members@odata.count': members.length }),
-    );
-  }
-
-  #replaceInline(path: string, document: RedfishDocument): void {
-    const members = this.get(parentPath(path))?.Members;
-    if (!Array.isArray(members) || !members.some((member) => isInline(member) && memberPath(member) === path)) return;
-    this.#setMembers(parentPath(path), (all) =>
-      all.map((member) => (memberPath(member) === path ? { ...document } : member)),
-    );
+    this.#own.set(path, withNewEtag(withMembers(collection, change(collection.Members))));
   }
 }
 
-/** Where an entry of a collection's `Members` points; null when it points nowhere. */
-export function memberPath(member: Json): string | null {
-  const id = isJsonObject(member) ? member['@odata.id'] : undefined;
+/**
+ * Returns the key of the document at `target` (a request's target or an `@odata.id`): without query, fragment and
+ * trailing slashes, each segment percent-decoded. Null when it is not a path, or has an invalid segment such as `..`
+ * or one with an encoded slash.
+ */
+export function documentPath(target: string): string | null {
+  if (!target.startsWith('/')) return null;
+  const path = target.replace(/[?#].*$/s, '').replace(/\/+$/, '');
+  let segments: string[];
+  try {
+    segments = path.split('/').slice(1).map(decodeURIComponent);
+  } catch {
+    return null;
+  }
+  const invalid = (segment: string) => ['', '.', '..'].includes(segment) || segment.includes('/');
+  return segments.some(invalid) ? null : `/${segments.join('/')}`;
+}
+
+/** Returns the path of the resource or collection that holds `path`. */
+export function parentPath(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+/** Returns the last segment of `path`: a member's Id. */
+export function lastSegment(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Returns the path that a link such as `{"@odata.id": "/redfish/v1/Systems"}` leads to; null for anything else. */
+export function linkPath(value: Json | undefined): string | null {
+  const id = isJsonObject(value) ? value['@odata.id'] : undefined;
   return typeof id === 'string' ? documentPath(id) : null;
+}
+
+/** Returns the entries of a collection's `Members`; none for any other document. */
+export function membersOf(collection: RedfishDocument | undefined): Json[] {
+  return Array.isArray(collection?.Members) ? collection.Members : [];
+}
+
+/** Returns the paths of a collection's members; none for any other document. */
+export function memberPaths(collection: RedfishDocument | undefined): string[] {
+  return membersOf(collection)
+    .map(linkPath)
+    .filter((path) => path !== null);
+}
+
+/** Returns `collection` with other members. */
+export function withMembers(collection: RedfishDocument, members: Json[]): RedfishDocument {
+  return { ...collection, Members: members, 'Members@odata.count': members.length };
+}
+
+/** Returns `object` without the properties `names`. */
+export function without<T>(object: Readonly<Record<string, T>>, ...names: string[]): Record<string, T> {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
 /** Whether an entry of `Members` holds the resource itself rather than a link to it. */
@@ -87,15 +126,10 @@ export function isInline(member: Json): member is JsonObject {
   return isJsonObject(member) && Object.keys(member).some((key) => key !== '@odata.id');
 }
 
-/** A document's name of its kind: `EventService` for `#EventService.v1_9_0.EventService`; null without `@odata.type`. */
-export function documentType(document: RedfishDocument): string | null {
-  const type = document['@odata.type'];
+/** Returns the type without version, such as `EventService`; null without `@odata.type` or document. */
+export function documentType(document: RedfishDocument | undefined): string | null {
+  const type = document?.['@odata.type'];
   return typeof type === 'string' ? (/^#([^.]+)\./.exec(type)?.[1] ?? null) : null;
-}
-
-/** What a link property such as `{"@odata.id": "/redfish/v1/Systems"}` points to; null when it is no link. */
-export function linkPath(value: Json | undefined): string | null {
-  return value === undefined ? null : memberPath(value);
 }
 
 /** A document as it is sent. */
@@ -107,7 +141,7 @@ export interface Rendering {
 
 const renderings = new WeakMap<RedfishDocument, Rendering>();
 
-/** `document` as text, with its ETag. Made once for each document, as documents do not change. */
+/** Returns `document` as text, with its ETag. Made once for each document, as documents do not change. */
 export function render(document: RedfishDocument): Rendering {
   let rendering = renderings.get(document);
   if (!rendering) {
@@ -119,7 +153,7 @@ export function render(document: RedfishDocument): Rendering {
   return rendering;
 }
 
-/** A document that carries its ETag (iLO) gets a new one with new content, of the form that it had. */
+/** A document that holds its ETag (iLO) gets a new one, weak if the old one was. */
 function withNewEtag(document: RedfishDocument): RedfishDocument {
   const { '@odata.etag': etag, ...rest } = document;
   if (typeof etag !== 'string') return document;

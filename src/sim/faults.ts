@@ -1,143 +1,177 @@
-import { invalidArgument } from '../core/errors.ts';
+import { z } from 'zod';
+import { PassthruError } from '../core/errors.ts';
+import type { RedfishResponse } from './bmc.ts';
+import type { Message } from './messages.ts';
+import { errorBody } from './messages.ts';
 
-/** Which requests a fault strikes; absent parts strike all. */
-export interface RequestMatch {
-  /** Any case. HEAD is not GET here. */
-  method?: string;
+/** The longest timer of Node, in milliseconds. */
+export const MAX_DELAY = 2 ** 31 - 1;
+
+/** A time in milliseconds. */
+export const MILLISECONDS = z.number().min(0).max(MAX_DELAY);
+
+/** The requests to select; a missing member selects all. */
+const REQUEST_MATCH = z.strictObject({
+  /** In any case. GET does not include HEAD. */
+  method: z.string().optional(),
   /** The path without query and trailing slash; in a string `*` stands for any characters. */
-  path?: string | RegExp;
-}
+  path: z.union([z.string(), z.instanceof(RegExp)]).optional(),
+});
 
-/** What goes wrong. */
-export type FaultKind =
-  /** The answer takes `ms` milliseconds longer; other faults still apply. */
-  | { kind: 'delay'; ms: number }
-  /** No answer ever comes, and the connection stays. With `afterRead` the request was carried out. */
-  | { kind: 'hang'; afterRead?: boolean }
-  /**
-   * The connection is reset. With `afterRead` the request was carried out and its answer lost, which the client
-   * cannot tell from one that was not; without it nothing was done.
-   */
-  | { kind: 'reset'; afterRead?: boolean }
-  /** This status instead of an answer; without `body` a Redfish error. Nothing was done. */
-  | { kind: 'status'; status: number; body?: string; headers?: Record<string, string> }
-  /** 200 with an HTML page, or with JSON that ends too early. Nothing was done. */
-  | { kind: 'garbage'; form?: 'html' | 'broken-json' };
-
-/** A fault to set on a BMC. */
-export type Fault = FaultKind & {
-  match?: RequestMatch;
-  /** How many requests it strikes before it is gone; unlimited by default. */
-  times?: number;
-  /** The share of matching requests that it strikes, 0 to 1; 1 by default. The same seed gives the same ones. */
-  probability?: number;
+/** The members that every fault may have. */
+const SELECTION = {
+  match: REQUEST_MATCH.optional(),
+  /** The number of requests that it affects; unlimited by default. */
+  times: z.int().min(1).optional(),
+  /** The share of matching requests that it affects, 1 by default. The same seed selects the same requests. */
+  probability: z.number().min(0).max(1).optional(),
 };
 
-/** A fault that is set. */
-export interface SetFault {
+const HEADERS = z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/));
+
+/** A fault of a BMC. With `afterRead` the request is performed, and the client cannot know. */
+export const FAULT = z.discriminatedUnion('kind', [
+  /** The response takes `ms` milliseconds longer; other faults still apply. */
+  z.strictObject({ kind: z.literal('delay'), ms: MILLISECONDS, ...SELECTION }),
+  /** There is no response, and the connection stays open. */
+  z.strictObject({ kind: z.literal('hang'), afterRead: z.boolean().optional(), ...SELECTION }),
+  /** The connection is reset. */
+  z.strictObject({ kind: z.literal('reset'), afterRead: z.boolean().optional(), ...SELECTION }),
+  /** The response has this status, and a Redfish error without `body`. The request is not performed. */
+  z.strictObject({
+    kind: z.literal('status'),
+    status: z.int().min(200).max(599),
+    body: z.string().optional(),
+    headers: HEADERS.optional(),
+    ...SELECTION,
+  }),
+  /** The response is 200 with HTML, or with truncated JSON. The request is not performed. */
+  z.strictObject({ kind: z.literal('garbage'), form: z.enum(['html', 'broken-json']).optional(), ...SELECTION }),
+]);
+
+export type RequestMatch = z.infer<typeof REQUEST_MATCH>;
+export type Fault = z.infer<typeof FAULT>;
+
+/** A fault of a `FaultList`. */
+export interface ActiveFault {
   id: number;
   fault: Fault;
-  /** How many requests it still strikes; null: no limit. */
+  /** The number of requests that it still affects; null: unlimited. */
   left: number | null;
 }
 
-/** What faults make of one request. */
-export interface Strike {
+/** What the faults do to one request. */
+export interface FaultEffect {
   /** Milliseconds to wait first. */
   delay: number;
-  /** What then takes the place of the answer; null: the answer comes. */
+  /** What then replaces the response; null for nothing. */
   instead: Exclude<Fault, { kind: 'delay' }> | null;
 }
 
-/** The faults set on one BMC. They are tried in the order in which they were added. */
+/** The faults of one BMC, tried in the order in which they were added. */
 export class FaultList {
   readonly #random: () => number;
-  #faults: SetFault[] = [];
+  #faults: ActiveFault[] = [];
   #lastId = 0;
 
-  /** `seed` decides which requests a fault with a probability strikes. */
+  /** `seed` decides which requests a fault with a probability affects. */
   constructor(seed: number) {
     this.#random = mulberry32(seed);
   }
 
-  /** Sets a fault; returns the id to remove it by. Throws `invalid_argument` for numbers out of range. */
+  /** Adds a fault and returns its ID. Throws `invalid_argument` for an invalid one. */
   add(fault: Fault): number {
-    checkFault(fault);
+    const { times } = validated(FAULT, fault);
     this.#lastId++;
-    this.#faults.push({ id: this.#lastId, fault, left: fault.times ?? null });
+    this.#faults.push({ id: this.#lastId, fault, left: times ?? null });
     return this.#lastId;
   }
 
-  /** Takes a fault away; false when it is not there (any more). */
+  /** Removes a fault. Returns false when there is no such fault. */
   remove(id: number): boolean {
     const before = this.#faults.length;
-    this.#faults = this.#faults.filter((set) => set.id !== id);
+    this.#faults = this.#faults.filter((active) => active.id !== id);
     return this.#faults.length < before;
   }
 
-  /** Takes all faults away. */
   clear(): void {
     this.#faults = [];
   }
 
-  list(): SetFault[] {
-    return this.#faults.map((set) => ({ ...set }));
+  list(): ActiveFault[] {
+    return this.#faults.map((active) => ({ ...active }));
   }
 
-  /** What the faults make of a request: every matching delay, and the first matching fault of another kind. */
-  strike(method: string, path: string): Strike {
-    const strike: Strike = { delay: 0, instead: null };
-    for (const set of this.#faults) {
-      const { fault } = set;
-      if (fault.kind !== 'delay' && strike.instead) continue;
+  /** Returns the effect on a request: the sum of the matching delays, and the first other fault that matches. */
+  apply(method: string, path: string): FaultEffect {
+    const effect: FaultEffect = { delay: 0, instead: null };
+    for (const active of this.#faults) {
+      const { fault } = active;
+      if (fault.kind !== 'delay' && effect.instead) continue;
       if (!matches(fault.match, method, path)) continue;
       if (fault.probability !== undefined && this.#random() >= fault.probability) continue;
-      if (set.left !== null) set.left--;
-      if (fault.kind === 'delay') strike.delay += fault.ms;
-      else strike.instead = fault;
+      if (active.left !== null) active.left--;
+      if (fault.kind === 'delay') effect.delay += fault.ms;
+      else effect.instead = fault;
     }
-    this.#faults = this.#faults.filter((set) => set.left !== 0);
-    return strike;
+    this.#faults = this.#faults.filter((active) => active.left !== 0);
+    return effect;
   }
 }
 
-/** Whether a request is one of those that `match` means. */
+/** Returns `value` as `schema` parses it. Throws `invalid_argument` when it does not match. */
+export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
+  const { success, data, error } = schema.safeParse(value);
+  if (!success) throw new PassthruError('invalid_argument', z.prettifyError(error));
+  return data;
+}
+
+/** Whether `match` selects a request. */
 export function matches(match: RequestMatch | undefined, method: string, path: string): boolean {
   if (match?.method !== undefined && match.method.toUpperCase() !== method) return false;
   if (match?.path === undefined) return true;
   if (typeof match.path === 'string') return wildcard(match.path).test(path);
-  // A RegExp with the flag g or y remembers where it stopped.
+  // A RegExp with the flag g or y starts at its last match.
   match.path.lastIndex = 0;
   return match.path.test(path);
 }
 
 function wildcard(path: string): RegExp {
-  const literal = path.replace(/\/+$/, '').split('*').map(escaped).join('.*');
-  return new RegExp(`^${literal}$`, 's');
+  const literals = path.replace(/\/+$/, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${literals.replaceAll('*', '.*')}$`, 's');
 }
 
-function escaped(text: string): string {
-  return text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-}
+/** The error page of a BMC's web server while its Redfish service is down. */
+const HTML = '<html><head><title>Error</title></head><body><h1>The service is starting</h1></body></html>';
 
-function checkFault(fault: Fault): void {
-  const { times, probability } = fault;
-  if (times !== undefined && !(Number.isSafeInteger(times) && times >= 1)) refuse('times', 'a whole number from 1');
-  if (probability !== undefined && !(probability >= 0 && probability <= 1)) refuse('probability', 'from 0 to 1');
-  if (fault.kind === 'delay' && !(fault.ms >= 0 && fault.ms <= MAX_DELAY)) refuse('ms', `from 0 to ${MAX_DELAY}`);
-  if (fault.kind === 'status' && !(Number.isInteger(fault.status) && fault.status >= 200 && fault.status <= 599)) {
-    refuse('status', 'from 200 to 599');
+/** Returns the response of a fault; null when it has none. */
+export function faultResponse(fault: NonNullable<FaultEffect['instead']>, path: string): RedfishResponse | null {
+  if (fault.kind === 'garbage') {
+    return fault.form === 'broken-json'
+      ? { status: 200, headers: { 'Content-Type': 'application/json' }, body: `{"@odata.id": "${path}", "Name": ` }
+      : { status: 200, headers: { 'Content-Type': 'text/html' }, body: HTML };
   }
+  if (fault.kind !== 'status') return null;
+  const { status, headers = {}, body } = fault;
+  // 204 and 304 have no body (RFC 9110, section 6.4.1).
+  if (status === 204 || status === 304) return { status, headers, body: null };
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: body ?? redfishError(status, headers),
+  };
 }
 
-/** A timer of Node's holds no more milliseconds than this. */
-export const MAX_DELAY = 2 ** 31 - 1;
-
-function refuse(field: string, allowed: string): never {
-  throw invalidArgument(field, allowed, `A fault's ${field} is ${allowed}`);
+function redfishError(status: number, headers: Record<string, string>): string {
+  const retryAfter = Object.entries(headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1];
+  const message: Message =
+    status === 503
+      ? { name: 'ServiceTemporarilyUnavailable', args: [retryAfter ?? '5'] }
+      : { name: 'GeneralError', args: [] };
+  return errorBody([message]);
 }
 
-/** A small generator of numbers from 0 up to 1 that repeats for the same seed (Math.random has no seed). */
+/** A random number generator with a seed, which Math.random does not take. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

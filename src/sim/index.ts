@@ -1,15 +1,12 @@
-export type { Profile, Quirk } from './bmc.ts';
+// Simulated BMCs that speak Redfish, for tests, the demo and `passthru sim`.
+export type { Quirk } from './bmc.ts';
 export { loadCapture } from './capture.ts';
 export type { Control } from './control.ts';
 export { startControl } from './control.ts';
-export type { AuthKind } from './credentials.ts';
-export type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
-export type { Fault, FaultKind, FaultList, RequestMatch, SetFault } from './faults.ts';
+export type { Fault } from './faults.ts';
 export type { Fleet, FleetOptions } from './fleet.ts';
 export { startFleet } from './fleet.ts';
 export { PROFILES } from './profiles/named.ts';
 export { QUIRKS } from './quirks/named.ts';
 export type { RecordedRequest } from './requestLog.ts';
-export type { RestartOptions } from './restart.ts';
-export type { Session } from './sessionTable.ts';
 export type { SimulatedBmc } from './simulatedBmc.ts';

@@ -1,12 +1,12 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
-import type { Answer, BmcState, RedfishRequest } from './bmc.ts';
+import type { BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
-import type { Complaint } from './messages.ts';
-import { refuse, refuseAll, shown } from './messages.ts';
-import { documentAnswer, readObject, refuseStale } from './response.ts';
+import type { Message } from './messages.ts';
+import { asArgument, refuseAll } from './messages.ts';
+import { documentResponse, readPatch } from './response.ts';
 
-/** Properties that no BMC lets a client change. */
+/** The properties that clients cannot change in any document. */
 const READ_ONLY = new Set([
   'Actions',
   'FirmwareVersion',
@@ -22,42 +22,37 @@ const READ_ONLY = new Set([
 ]);
 
 /**
- * PATCH of a document (DSP0266, "PATCH"): properties that it has take the given values, objects are merged. 200 with
- * the document. When anything is wrong with the request nothing changes, though Redfish would allow a part to.
+ * PATCH of a document (DSP0266, "PATCH"): replaces existing properties, merges objects, and returns 200 with the
+ * document. An invalid property refuses the whole request, although Redfish allows a partial change.
  */
-export function patchDocument(request: RedfishRequest, bmc: BmcState): Answer {
+export function patchDocument(request: RedfishRequest, bmc: BmcState): RedfishResponse {
   const before = bmc.documents.get(request.path) as RedfishDocument;
-  const stale = refuseStale(request, before);
-  if (stale) return stale;
-  const read = readObject(request);
-  if ('refusal' in read) return read.refusal;
-  if (Object.keys(read.object).length === 0) return refuse('EmptyJSON');
-  const complaints: Complaint[] = [];
-  const after = merged(before, read.object, '', complaints);
-  if (complaints.length > 0) return refuseAll(complaints);
+  const errors: Message[] = [];
+  const after = merged(before, readPatch(request, before), '', errors);
+  if (errors.length > 0) return refuseAll(errors);
   bmc.documents.set(request.path, after);
-  return documentAnswer(bmc.documents.get(request.path) as RedfishDocument);
+  return documentResponse(bmc.documents.get(request.path) as RedfishDocument);
 }
 
-function merged(before: RedfishDocument, change: JsonObject, above: string, complaints: Complaint[]): JsonObject {
+function merged(before: RedfishDocument, changes: JsonObject, above: string, errors: Message[]): JsonObject {
   const after: JsonObject = { ...before };
-  for (const [name, value] of Object.entries(change)) {
+  for (const [name, value] of Object.entries(changes)) {
     const property = `${above}${name}`;
     const old = Object.hasOwn(before, name) ? before[name] : undefined;
     const isLink = isJsonObject(old) && '@odata.id' in old;
-    if (old === undefined) complaints.push({ name: 'PropertyUnknown', args: [property], property });
+    if (old === undefined) errors.push({ name: 'PropertyUnknown', args: [property], property });
     else if (name.includes('@') || isLink || (above === '' && READ_ONLY.has(name))) {
-      complaints.push({ name: 'PropertyNotWritable', args: [property], property });
-    } else if (!sameType(old, value)) {
-      complaints.push({ name: 'PropertyValueTypeError', args: [shown(value), property], property });
+      errors.push({ name: 'PropertyNotWritable', args: [property], property });
+    } else if (!isSameType(old, value)) {
+      errors.push({ name: 'PropertyValueTypeError', args: [asArgument(value), property], property });
     } else if (isJsonObject(old) && isJsonObject(value)) {
-      after[name] = merged(old, value, `${property}/`, complaints);
+      after[name] = merged(old, value, `${property}/`, errors);
     } else after[name] = value;
   }
   return after;
 }
 
-/** Null stands for a value of any type. */
-function sameType(old: Json, value: Json): boolean {
+/** Null has any type. */
+function isSameType(old: Json, value: Json): boolean {
   return old === null || value === null || (typeof old === typeof value && Array.isArray(old) === Array.isArray(value));
 }

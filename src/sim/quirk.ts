@@ -1,51 +1,60 @@
-import type { Answer, BmcState, Next, Quirk, RedfishRequest } from './bmc.ts';
-import { refuse } from './messages.ts';
+import { isJsonObject } from '../core/json.ts';
+import type { BmcState, Next, Quirk, RedfishRequest, RedfishResponse } from './bmc.ts';
+import type { RedfishDocument } from './documents.ts';
+import { documentType } from './documents.ts';
 
-/** The answer to `request`, whose credentials are good, when all `quirks` have had their say; the first stands outermost. */
+/** Passes an authenticated request through `quirks`, the first outermost, and finally to `perform`. */
 export function handleWith(
   quirks: readonly Quirk[],
   request: RedfishRequest,
   bmc: BmcState,
-  carryOut: Next,
-  from = 0,
-): Answer {
-  for (let index = from; index < quirks.length; index++) {
-    const quirk = quirks[index] as Quirk;
-    if (quirk.handles) {
-      return quirk.handles(request, bmc, (passed) => handleWith(quirks, passed, bmc, carryOut, index + 1));
-    }
-  }
-  return carryOut(request);
+  perform: Next,
+): RedfishResponse {
+  const chain = quirks.reduceRight<Next>(
+    (next, quirk) => (passed) => (quirk.handle ? quirk.handle(passed, bmc, next) : next(passed)),
+    perform,
+  );
+  return chain(request);
 }
 
-/** The name of the action whose target is the request's path, such as `VirtualMedia.EjectMedia`; undefined for others. */
-export function actionName(request: RedfishRequest, bmc: BmcState): string | undefined {
-  return request.method === 'POST' ? bmc.blueprint.actions.get(request.path)?.name : undefined;
+/** Whether the request only reads. */
+export function isRead({ method }: RedfishRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
-/** Whether the request makes a subscription. */
+/** Whether the request makes a change, other than logging in or out. */
+export function isChange(request: RedfishRequest, bmc: BmcState): boolean {
+  const { sessions } = bmc.blueprint;
+  return !isRead(request) && (sessions === null || !request.path.startsWith(sessions));
+}
+
+/** Whether the request creates a subscription. */
 export function isSubscribe(request: RedfishRequest, bmc: BmcState): boolean {
   return request.method === 'POST' && request.path === bmc.blueprint.subscriptions;
 }
 
-/** Whether the request wants a change that is no log-in or log-out. */
-export function isChange({ method, path }: RedfishRequest, bmc: BmcState): boolean {
-  const { sessions } = bmc.blueprint;
-  return method !== 'GET' && method !== 'HEAD' && (sessions === null || !path.startsWith(sessions));
+/** Returns the name of the action that the request runs, such as `VirtualMedia.EjectMedia`; undefined for others. */
+export function actionName(request: RedfishRequest, bmc: BmcState): string | undefined {
+  return request.method === 'POST' ? bmc.blueprint.actions.get(request.path)?.name : undefined;
 }
 
-/** The request's JSON object; empty when it has none. What a quirk then makes of it, the BMC still checks. */
+/** Returns the JSON object in the body; an empty one for any other body, which the BMC then refuses. */
 export function objectIn(request: RedfishRequest): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(request.body);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
+    return isJsonObject(value) ? value : {};
   } catch {
     return {};
   }
 }
 
-/** 405, as a BMC says it of what it does not do. */
-export function notAllowed(allow: string): Answer {
-  const answer = refuse('OperationNotAllowed');
-  return { ...answer, headers: { ...answer.headers, Allow: allow } };
+/** Changes each document of a type, such as `EventService`. */
+export function changeAll(
+  documents: Map<string, RedfishDocument>,
+  type: string,
+  change: (document: RedfishDocument, path: string) => RedfishDocument,
+): void {
+  for (const [path, document] of documents) {
+    if (documentType(document) === type) documents.set(path, change(document, path));
+  }
 }

@@ -1,37 +1,37 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Json, JsonObject } from '../core/json.ts';
-import { isJsonObject } from '../core/json.ts';
+import type { Json } from '../core/json.ts';
+import { isSecretName, MASK, mapTexts } from '../core/secrets.ts';
 import type { AuthKind } from './credentials.ts';
 import { authKind } from './credentials.ts';
 import type { RequestMatch } from './faults.ts';
 import { matches } from './faults.ts';
 
-/** A request that a simulated BMC got. Secrets in it are replaced by `******`. */
+/** A request to a simulated BMC, with secrets masked. */
 export interface RecordedRequest {
   method: string;
   /** As sent, with query. */
   path: string;
-  /** Of the answer; null until it is sent, and for good when none is. */
+  /** The status of the response; null until it is sent, and for good when none is. */
   status: number | null;
-  /** When it came; milliseconds since the epoch. */
+  /** When it arrived; milliseconds since the epoch. */
   time: number;
-  /** The number of its connection: equal for requests that shared one. */
+  /** The number of its connection: equal for requests over the same one. */
   connection: number;
   auth: AuthKind;
   headers: IncomingHttpHeaders;
-  /** The JSON body, or the text when it is not JSON; undefined when there was none, or it was not read. */
+  /** As returned by `recordedBody`; undefined also when the body was not read. */
   body: Json | undefined;
 }
 
-/** The requests that one BMC got, oldest first; only the newest are kept. */
+/** The newest requests to one BMC, oldest first. */
 export class RequestLog {
   readonly #keep: number;
   readonly #requests: RecordedRequest[] = [];
   #waiting: { match: RequestMatch; resolve: (request: RecordedRequest) => void }[] = [];
-  /** How many there were, kept or not. */
+  /** The number of requests, including those no longer kept. */
   total = 0;
 
-  /** `keep`: how many requests are kept. */
+  /** `keep`: the maximum number of requests kept. */
   constructor(keep: number) {
     this.#keep = keep;
   }
@@ -40,7 +40,7 @@ export class RequestLog {
     return this.#requests;
   }
 
-  /** Notes a request whose headers have come. The entry is filled in as more becomes known. */
+  /** Adds a request whose headers have arrived. The caller fills in status and body later. */
   open(
     method: string,
     target: string,
@@ -61,15 +61,15 @@ export class RequestLog {
     this.total++;
     this.#requests.push(request);
     if (this.#requests.length > this.#keep) this.#requests.shift();
-    this.#waiting = this.#waiting.filter((one) => {
-      if (!matches(one.match, method, path)) return true;
-      one.resolve(request);
-      return false;
-    });
+    const { matching = [], others = [] } = Object.groupBy(this.#waiting, ({ match }) =>
+      matches(match, method, path) ? 'matching' : 'others',
+    );
+    this.#waiting = others;
+    for (const { resolve } of matching) resolve(request);
     return request;
   }
 
-  /** Resolves with the next request of the kind, as soon as its headers have come. */
+  /** Resolves with the next matching request, as soon as its headers have arrived. */
   next(match: RequestMatch): Promise<RecordedRequest> {
     return new Promise((resolve) => this.#waiting.push({ match, resolve }));
   }
@@ -80,36 +80,24 @@ export class RequestLog {
   }
 }
 
-/** A request's body as it may be kept. */
+/** Returns a request's body with secrets masked; its size when it is not JSON; undefined when it is empty. */
 export function recordedBody(text: string): Json | undefined {
   if (text === '') return undefined;
   try {
-    return redacted(JSON.parse(text) as Json);
+    return mapTexts(JSON.parse(text), { text: (value) => value, member: maskSecret }) as Json;
   } catch {
-    // A text that is no JSON may hold a password all the same.
     return `(${Buffer.byteLength(text)} bytes that are not JSON)`;
   }
 }
 
-const SECRET = /password|token|secret|httpheaders|authorization|community|key$/i;
-
-function redacted(value: Json): Json {
-  if (Array.isArray(value)) return value.map(redacted);
-  if (!isJsonObject(value)) return value;
-  const copy: JsonObject = {};
-  for (const [key, inner] of Object.entries(value)) {
-    // Not by assignment, which would set the prototype for the key `__proto__`.
-    Object.defineProperty(copy, key, {
-      value: SECRET.test(key) && inner !== null ? '******' : redacted(inner),
-      enumerable: true,
-    });
-  }
-  return copy;
+/** Also masks the keys of an SNMP subscription, such as `AuthenticationKey`. */
+function maskSecret(name: string, value: unknown): string | undefined {
+  return value !== null && (isSecretName(name) || /key$/i.test(name)) ? MASK : undefined;
 }
 
 function withoutSecrets(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const kept = { ...headers };
-  if (kept.authorization !== undefined) kept.authorization = `${kept.authorization.split(' ')[0]} ******`;
-  for (const name of ['x-auth-token', 'cookie', 'proxy-authorization']) if (name in kept) kept[name] = '******';
+  if (kept.authorization !== undefined) kept.authorization = `${kept.authorization.split(' ')[0]} ${MASK}`;
+  for (const name of ['x-auth-token', 'cookie', 'proxy-authorization']) if (name in kept) kept[name] = MASK;
   return kept;
 }

@@ -1,9 +1,9 @@
 import type { Json } from '../core/json.ts';
-import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
-import { refuse, shown } from './messages.ts';
-import { noContent, readParameters } from './response.ts';
+import type { BmcState, OfferedAction, RedfishRequest, RedfishResponse } from './bmc.ts';
+import { asArgument, refuse } from './messages.ts';
+import { noContent, Refusal, readParameters } from './response.ts';
 
-/** The power state that each ResetType leads to; PushPowerButton and what is not here change it or leave it alone. */
+/** The power state after each ResetType except PushPowerButton, which toggles it. */
 const POWER_AFTER: ReadonlyMap<string, string> = new Map([
   ['On', 'On'],
   ['ForceOn', 'On'],
@@ -14,40 +14,32 @@ const POWER_AFTER: ReadonlyMap<string, string> = new Map([
   ['PowerCycle', 'On'],
 ]);
 
-/** POST to ComputerSystem.Reset: 204, and `PowerState` is what the ResetType leads to, at once. */
-export function resetSystem(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
-  const read = readResetType(request, action);
-  if ('refusal' in read) return read.refusal;
+/** POST to ComputerSystem.Reset: changes `PowerState` at once and returns 204. */
+export function resetSystem(request: RedfishRequest, bmc: BmcState, action: OfferedAction): RedfishResponse {
+  const type = readResetType(request, action);
   const system = bmc.documents.get(action.resource);
-  if (!system) return noContent();
-  const toggled = system.PowerState === 'On' ? 'Off' : 'On';
-  const after = read.type === 'PushPowerButton' ? toggled : POWER_AFTER.get(read.type ?? 'On');
-  if (after) bmc.documents.set(action.resource, { ...system, PowerState: after });
+  const toggled = system?.PowerState === 'On' ? 'Off' : 'On';
+  const after = type === 'PushPowerButton' ? toggled : POWER_AFTER.get(type);
+  if (system && after) bmc.documents.set(action.resource, { ...system, PowerState: after });
   return noContent();
 }
 
-/** POST to Manager.Reset: 204, and the BMC restarts. */
-export function resetManager(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
-  const read = readResetType(request, action);
-  if ('refusal' in read) return read.refusal;
+/** POST to Manager.Reset: restarts the BMC and returns 204. */
+export function resetManager(request: RedfishRequest, bmc: BmcState, action: OfferedAction): RedfishResponse {
+  readResetType(request, action);
   bmc.restart();
   return noContent();
 }
 
-/** The ResetType asked for; undefined when none is given, which Redfish allows. */
-function readResetType(
-  request: RedfishRequest,
-  action: OfferedAction,
-): { type: string | undefined } | { refusal: Answer } {
-  const read = readParameters(request);
-  if ('refusal' in read) return read;
-  const { ResetType: type, ...others } = read.object;
+/** Returns the ResetType; On without one, which Redfish allows. Throws a `Refusal` for invalid parameters. */
+function readResetType(request: RedfishRequest, action: OfferedAction): string {
+  const { ResetType: type, ...others } = readParameters(request);
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) return { refusal: refuse('ActionParameterUnknown', action.name, unknown) };
-  if (type === undefined) return { type };
+  if (unknown !== undefined) throw new Refusal(refuse('ActionParameterUnknown', action.name, unknown));
+  if (type === undefined) return 'On';
   const allowed: Json | undefined = action.entry['ResetType@Redfish.AllowableValues'];
   if (typeof type !== 'string' || (Array.isArray(allowed) && !allowed.includes(type))) {
-    return { refusal: refuse('ActionParameterValueNotInList', shown(type), 'ResetType', action.name) };
+    throw new Refusal(refuse('ActionParameterValueNotInList', asArgument(type), 'ResetType', action.name));
   }
-  return { type };
+  return type;
 }

@@ -1,27 +1,25 @@
-import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
+import type { BmcState, OfferedAction, RedfishRequest, RedfishResponse } from './bmc.ts';
 import { ROOT } from './bmc.ts';
-import { refuseStranger } from './credentials.ts';
+import { authenticate, logIn, logOut } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
-import { documentType } from './documents.ts';
+import { documentType, parentPath } from './documents.ts';
 import { refuse } from './messages.ts';
 import { odataMetadata, odataService, schemaLink } from './odata.ts';
 import { patchDocument } from './patch.ts';
-import { parentPath } from './path.ts';
-import { handleWith } from './quirk.ts';
+import { handleWith, isRead } from './quirk.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
-import { documentAnswer } from './response.ts';
-import { logIn, logOut } from './sessions.ts';
+import { documentResponse, Refusal, withHeaders } from './response.ts';
 import { subscribe, unsubscribe } from './subscriptions.ts';
 import { ejectMedia, insertMedia, patchDevice } from './virtualMedia.ts';
 
-type Respond = (request: RedfishRequest, bmc: BmcState) => Answer;
-type RunAction = (request: RedfishRequest, bmc: BmcState, action: OfferedAction) => Answer;
+type Handler = (request: RedfishRequest, bmc: BmcState) => RedfishResponse;
+type ActionHandler = (request: RedfishRequest, bmc: BmcState, action: OfferedAction) => RedfishResponse;
 
-/** What a path answers, by method; the methods of its `Allow` header. */
-type Resource = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Respond>>;
+/** The handlers of a path by method, which are also the methods of its `Allow` header. */
+type Resource = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>;
 
-/** The actions that are simulated, by name; HPE's own two do what the standard ones do. */
-const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
+/** The simulated actions by name; HPE's own do what the standard ones do. */
+const ACTIONS: ReadonlyMap<string, ActionHandler> = new Map([
   ['VirtualMedia.EjectMedia', ejectMedia],
   ['VirtualMedia.InsertMedia', insertMedia],
   ['HpeiLOVirtualMedia.EjectVirtualMedia', ejectMedia],
@@ -30,8 +28,8 @@ const ACTIONS: ReadonlyMap<string, RunAction> = new Map([
   ['Manager.Reset', resetManager],
 ]);
 
-/** Documents of these types are as the service makes them; no client changes them. */
-const UNCHANGING = new Set([
+/** The types of documents that clients cannot change. */
+const READ_ONLY = new Set([
   'ServiceRoot',
   'SessionService',
   'TaskService',
@@ -41,85 +39,75 @@ const UNCHANGING = new Set([
   'MessageRegistryFile',
 ]);
 
-/** What is shown without credentials (DSP0266, "Resource and operation authentication requirements"). */
-const OPEN = new Set(['/redfish', ROOT, `${ROOT}/odata`, `${ROOT}/$metadata`]);
+/** Readable without credentials (DSP0266, "Resource and operation authentication requirements"). */
+const PUBLIC = new Set(['/redfish', ROOT, `${ROOT}/odata`, `${ROOT}/$metadata`]);
 
 /** The document at `/redfish` (DSP0266, "Protocol version"). */
 const VERSIONS: RedfishDocument = { v1: `${ROOT}/` };
 
 /**
- * What the BMC answers to `request`, changing its state as the request asks. The order: credentials (401), the
- * resource (404), the method (405), the version of OData (412), then the request itself; quirks come in between.
+ * Returns the BMC's response to a request, and makes the change it requests. Checked in this order: credentials (401),
+ * resource (404), method (405), OData version (412), the request itself; quirks come in between.
  */
-export function answerRequest(sent: RedfishRequest, bmc: BmcState): Answer {
-  const request = { ...sent, path: membersOwner(sent) };
+export function handleRequest(sent: RedfishRequest, bmc: BmcState): RedfishResponse {
+  const { method, path } = sent;
+  // POST to a collection's `Members` is POST to the collection (DSP0266, "POST (create)").
+  const request = method === 'POST' && path.endsWith('/Members') ? { ...sent, path: parentPath(path) } : sent;
   const { quirks } = bmc.blueprint;
-  let answer: Answer | undefined;
-  for (const quirk of quirks) answer ??= quirk.precedes?.(request, bmc);
-  answer ??= refuseUnknown(request, bmc) ?? handleWith(quirks, request, bmc, (passed) => carryOut(passed, bmc));
-  for (const quirk of quirks) answer = quirk.finishes?.(answer, request, bmc) ?? answer;
-  return answer;
+  let response: RedfishResponse | undefined;
+  for (const quirk of quirks) response ??= quirk.beforeAuthentication?.(request, bmc);
+  if (!isPublic(request, bmc)) response ??= authenticate(request.headers, bmc);
+  response ??= handleWith(quirks, request, bmc, (passed) => perform(passed, bmc));
+  for (const quirk of quirks) response = quirk.changeResponse?.(response, request, bmc) ?? response;
+  return response;
 }
 
-/** The refusal of a request that needs credentials and has none that are good, or undefined. */
-function refuseUnknown(request: RedfishRequest, bmc: BmcState): Answer | undefined {
-  const reads = request.method === 'GET' || request.method === 'HEAD';
-  // Without a session service too: a client that tries to log in learns from a 404 that there is none.
-  const logInPath = bmc.blueprint.sessions ?? `${ROOT}/SessionService/Sessions`;
-  const open = reads ? OPEN.has(request.path) : request.method === 'POST' && request.path === logInPath;
-  return open ? undefined : refuseStranger(request.headers, bmc);
+function isPublic(request: RedfishRequest, bmc: BmcState): boolean {
+  if (isRead(request)) return PUBLIC.has(request.path);
+  // Without a session service too, so that a log-in gets the 404 that tells the client so.
+  return request.method === 'POST' && request.path === (bmc.blueprint.sessions ?? `${ROOT}/SessionService/Sessions`);
 }
 
-function carryOut(request: RedfishRequest, bmc: BmcState): Answer {
-  const reads = request.method === 'GET' || request.method === 'HEAD';
-  // So that a session that has run out is gone from its collection too.
+function perform(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  // Removes expired sessions from their collection too.
   bmc.sessions?.sweep();
   const resource = resourceAt(request.path, bmc);
   if (!resource) return refuse('ResourceMissingAtURI', request.path);
-  const respond = resource[(reads ? 'GET' : request.method) as keyof Resource];
+  const allow = Object.keys(resource).join(', ').replace('GET', 'GET, HEAD');
+  const handler = resource[(isRead(request) ? 'GET' : request.method) as keyof Resource];
+  if (!handler) return withHeaders(refuse('OperationNotAllowed'), { Allow: allow });
   const version = request.headers['odata-version'] ?? '4.0';
-  if (respond && version !== '4.0') return refuse('HeaderInvalid', `OData-Version: ${version}`);
-  const answer = respond ? respond(request, bmc) : refuse('OperationNotAllowed');
-  if (respond && !reads) return answer;
-  return { ...answer, headers: { ...answer.headers, Allow: allowed(resource) } };
-}
-
-/** POST to a collection's `Members` is POST to the collection (DSP0266, "POST (create)"). */
-function membersOwner({ method, path }: RedfishRequest): string {
-  return method === 'POST' && path.endsWith('/Members') ? parentPath(path) : path;
+  if (version !== '4.0') return refuse('HeaderInvalid', `OData-Version: ${version}`);
+  try {
+    const response = handler(request, bmc);
+    return isRead(request) ? withHeaders(response, { Allow: allow }) : response;
+  } catch (error) {
+    if (error instanceof Refusal) return error.response;
+    throw error;
+  }
 }
 
 function resourceAt(path: string, bmc: BmcState): Resource | undefined {
   const { actions, sessions, subscriptions } = bmc.blueprint;
-  if (path === '/redfish') return { GET: () => documentAnswer(VERSIONS) };
+  if (path === '/redfish') return { GET: () => documentResponse(VERSIONS) };
   if (path === `${ROOT}/odata`) return { GET: () => odataService(bmc.documents.get(ROOT) as RedfishDocument) };
   if (path === `${ROOT}/$metadata`) return { GET: () => odataMetadata(bmc.blueprint.documents) };
   const action = actions.get(path);
   if (action) return { POST: (request) => runAction(request, bmc, action) };
   const document = bmc.documents.get(path);
   if (!document) return undefined;
-  if (path === sessions) return { GET: show, POST: logIn };
-  if (path === subscriptions) return { GET: show, POST: subscribe };
-  if (Array.isArray(document.Members)) return { GET: show };
-  if (parentPath(path) === sessions) return { GET: show, DELETE: logOut };
-  if (parentPath(path) === subscriptions) return { GET: show, PATCH: patchDocument, DELETE: unsubscribe };
+  const GET = () => documentResponse(document, 200, schemaLink(document));
+  if (path === sessions) return { GET, POST: logIn };
+  if (path === subscriptions) return { GET, POST: subscribe };
+  if (Array.isArray(document.Members)) return { GET };
+  if (parentPath(path) === sessions) return { GET, DELETE: logOut };
+  if (parentPath(path) === subscriptions) return { GET, PATCH: patchDocument, DELETE: unsubscribe };
   const type = documentType(document);
-  if (type === 'VirtualMedia') return { GET: show, PATCH: patchDevice };
-  return type === null || UNCHANGING.has(type) ? { GET: show } : { GET: show, PATCH: patchDocument };
+  if (type === 'VirtualMedia') return { GET, PATCH: patchDevice };
+  return type === null || READ_ONLY.has(type) ? { GET } : { GET, PATCH: patchDocument };
 }
 
-function show(request: RedfishRequest, bmc: BmcState): Answer {
-  const document = bmc.documents.get(request.path) as RedfishDocument;
-  return documentAnswer(document, 200, schemaLink(document));
-}
-
-function runAction(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
+function runAction(request: RedfishRequest, bmc: BmcState, action: OfferedAction): RedfishResponse {
   const run = ACTIONS.get(action.name);
   return run ? run(request, bmc, action) : refuse('ActionNotSupported', action.name);
-}
-
-function allowed(resource: Resource): string {
-  return Object.keys(resource)
-    .flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
-    .join(', ');
 }

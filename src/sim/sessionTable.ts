@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DocumentTree } from './documents.ts';
 
-/** A session that a client holds (DSP0266, "Redfish session login authentication"). */
+/** A session of a client (DSP0266, "Redfish session login authentication"). */
 export interface Session {
   id: string;
   /** The path of its document. */
@@ -18,13 +18,13 @@ export interface SessionTableOptions {
   maxSessions: number;
   /** Milliseconds without a request after which a session ends. */
   timeout: number;
-  /** Milliseconds since the epoch. */
+  /** Returns milliseconds since the epoch. */
   now: () => number;
 }
 
 /**
- * The live sessions of one BMC, each with its token and its document in the collection. A session that has not been
- * used for long ends when the table is next looked at, so an idle fleet runs no timers.
+ * The live sessions of one BMC, each with a token and a document in the collection. Expired sessions are removed when
+ * the table is next used, so an idle fleet runs no timers.
  */
 export class SessionTable {
   readonly #options: SessionTableOptions;
@@ -35,7 +35,7 @@ export class SessionTable {
     this.#options = options;
   }
 
-  /** Opens a session; null when there are as many as the BMC holds. */
+  /** Opens a session; returns null when all are taken. */
   open(userName: string): { session: Session; token: string } | null {
     this.sweep();
     if (this.#byToken.size >= this.#options.maxSessions) return null;
@@ -57,7 +57,7 @@ export class SessionTable {
     return { session, token };
   }
 
-  /** The session of `token`, which counts as used now; undefined when there is none (any more). */
+  /** Returns the session of `token` and marks it as used; undefined for an unknown or expired one. */
   use(token: string): Session | undefined {
     this.sweep();
     const session = this.#byToken.get(token);
@@ -65,32 +65,35 @@ export class SessionTable {
     return session;
   }
 
-  /** The sessions that are live now. */
+  /** Returns the live sessions. */
   list(): Session[] {
     this.sweep();
     return [...this.#byToken.values()].map((session) => ({ ...session }));
   }
 
-  /** Ends the session whose document is at `path`, if there is one. */
+  /** Ends the session whose document is at `path`, if any. */
   end(path: string): void {
-    for (const [token, session] of this.#byToken) if (session.path === path) this.#remove(token, session);
+    this.#removeWhere((session) => session.path === path);
   }
 
-  /** Ends every session, as a BMC does when it restarts. Returns how many there were. */
+  /** Ends every session. Returns their number. */
   endAll(): number {
     const count = this.#byToken.size;
-    for (const [token, session] of this.#byToken) this.#remove(token, session);
+    this.#removeWhere(() => true);
     return count;
   }
 
-  /** Ends those that have not been used for the time-out. */
+  /** Ends expired sessions. */
   sweep(): void {
     const oldest = this.#options.now() - this.#options.timeout;
-    for (const [token, session] of this.#byToken) if (session.lastUsed <= oldest) this.#remove(token, session);
+    this.#removeWhere((session) => session.lastUsed <= oldest);
   }
 
-  #remove(token: string, session: Session): void {
-    this.#byToken.delete(token);
-    this.#options.documents.removeMember(session.path);
+  #removeWhere(ends: (session: Session) => boolean): void {
+    for (const [token, session] of this.#byToken) {
+      if (!ends(session)) continue;
+      this.#byToken.delete(token);
+      this.#options.documents.removeMember(session.path);
+    }
   }
 }

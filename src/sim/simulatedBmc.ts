@@ -1,78 +1,87 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PassthruError } from '../core/errors.ts';
-import type { Answer, Blueprint, BmcState, RedfishRequest } from './bmc.ts';
-import { Connections } from './connections.ts';
-import { DocumentTree } from './documents.ts';
-import { faultAnswer } from './faultAnswer.ts';
+import type { Blueprint, BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
+import { ROOT } from './bmc.ts';
+import { Connections, listen, stop } from './connections.ts';
+import { DocumentTree, documentPath, lastSegment } from './documents.ts';
 import type { RequestMatch } from './faults.ts';
-import { FaultList, MAX_DELAY } from './faults.ts';
+import { FaultList, faultResponse, MILLISECONDS, validated } from './faults.ts';
 import { refuse } from './messages.ts';
-import { documentPath } from './path.ts';
 import type { RecordedRequest } from './requestLog.ts';
 import { RequestLog, recordedBody } from './requestLog.ts';
-import { answerRequest } from './resource.ts';
-import type { RestartOptions } from './restart.ts';
-import { forgetAtRestart, subscriptionPaths } from './restart.ts';
+import { handleRequest } from './resource.ts';
 import type { Session } from './sessionTable.ts';
 import { SessionTable } from './sessionTable.ts';
+import { subscriptionPaths } from './subscriptions.ts';
 
-/** Bytes of a request's body; Redfish requests without files are far smaller. */
+/** The maximum size of a request's body in bytes. */
 const MAX_BODY = 1024 * 1024;
 
-export interface SimulatedBmcOptions {
-  blueprint: Blueprint;
-  /** Passwords by user name; null: no credentials are asked for. */
-  accounts: ReadonlyMap<string, string> | null;
-  maxSessions: number;
-  /** Milliseconds. */
-  sessionTimeout: number;
-  /** Milliseconds that every answer takes at first. */
-  latency: number;
-  /** Milliseconds for which it refuses connections when it restarts. */
-  bootTime: number;
-  tls: { key: string | Buffer; cert: string | Buffer } | null;
-  /** How many requests are kept to look at. */
-  keepRequests: number;
-  /** Called with each request whose headers have come; null for nobody. */
-  onRequest: ((request: RecordedRequest, bmc: SimulatedBmc) => void) | null;
-  /** Decides which requests faults with a probability strike. */
-  seed: number;
+/** The options of a BMC that a fleet passes on. */
+export interface BmcOptions {
+  /** Milliseconds after which an unused session ends; half an hour by default. */
+  sessionTimeout?: number;
+  /** The maximum number of sessions, after which a log-in gets 503; 16 by default. */
+  maxSessions?: number;
+  /** Milliseconds of a restart, during which connections are refused; 0, the default, restarts at once. */
+  bootTime?: number;
+  /** Milliseconds that every response takes; 0 by default. */
+  latency?: number;
+  /** Key and certificate (PEM) to serve HTTPS; HTTP by default. */
+  tls?: { key: string | Buffer; cert: string | Buffer } | undefined;
+  /** The maximum number of requests kept in `requests`; 1,000 by default. */
+  keepRequests?: number;
+  /** Called with each request, in order, as soon as its headers have arrived. */
+  onRequest?: (request: RecordedRequest, bmc: SimulatedBmc) => void;
+  /** Decides which requests a fault with a probability affects; 1 by default. */
+  seed?: number;
 }
 
-/** One simulated BMC: a listener with its own state, sessions, faults and record of requests. */
+/** How a BMC comes back from a restart. */
+export interface RestartOptions {
+  /** Milliseconds for which it refuses connections; the BMC's own boot time by default. */
+  bootTime?: number | undefined;
+  /** What has changed in its service root: nothing, a property and so the ETag (new firmware), or the UUID. */
+  serviceRoot?: 'same' | 'etag' | 'uuid' | undefined;
+}
+
+/** One simulated BMC: a listener with its own documents, sessions, faults and record of requests. */
 export class SimulatedBmc {
-  /** What goes wrong at this BMC. */
   readonly faults: FaultList;
-  /** Its documents; a test may change them. */
+  /** Its documents, which a test may change. */
   readonly documents: DocumentTree;
-  readonly #options: SimulatedBmcOptions;
+  readonly #blueprint: Blueprint;
+  readonly #accounts: BmcState['accounts'];
+  readonly #options: BmcOptions & { sessionTimeout: number };
   readonly #server: Server;
   readonly #log: RequestLog;
   readonly #connections: Connections;
   #state: BmcState;
-  /** Fires at close, for what is being waited for. */
+  /** Aborted by `close`, to end all waiting. */
   readonly #closing = new AbortController();
   #latency: number;
   #url = '';
   #host = '';
   #port = 0;
-  /** While it boots: until it answers again. */
+  /** Resolves when the BMC has booted; null when it is up. */
   #booting: Promise<void> | null = null;
 
-  /** The BMC does not listen yet: see `listen`. */
-  constructor(options: SimulatedBmcOptions) {
-    const { blueprint, tls } = options;
+  /** Makes a BMC that does not listen yet. `accounts` are passwords by user name; null requires no credentials. */
+  constructor(blueprint: Blueprint, accounts: BmcState['accounts'], options: BmcOptions & { sessionTimeout: number }) {
+    const { tls, latency = 0, seed = 1, keepRequests = 1000 } = options;
+    this.#blueprint = blueprint;
+    this.#accounts = accounts;
     this.#options = options;
-    this.#latency = options.latency;
-    this.faults = new FaultList(options.seed);
+    this.#latency = latency;
+    this.faults = new FaultList(seed);
     this.documents = new DocumentTree(blueprint.documents);
-    this.#log = new RequestLog(options.keepRequests);
-    this.#state = this.#freshState();
+    this.#log = new RequestLog(keepRequests);
+    this.#state = this.#initialState();
     this.#connections = new Connections(blueprint.quirks.map((quirk) => quirk.connections));
     const versions = blueprint.quirks.find((quirk) => quirk.tls)?.tls;
     this.#server = tls ? createTlsServer({ ...tls, ...versions }) : createServer();
@@ -81,22 +90,22 @@ export class SimulatedBmc {
     this.#server.on('clientError', refuseUnreadable);
   }
 
-  /** `http://HOST:PORT`, without a slash at the end; empty until it listens. */
+  /** `http://HOST:PORT`, without a trailing slash; empty until it listens. */
   get url(): string {
     return this.#url;
   }
 
-  /** The requests that came, oldest first; the newest `keepRequests` of them. */
+  /** The newest requests, oldest first; at most `keepRequests`. */
   get requests(): readonly RecordedRequest[] {
     return this.#log.requests;
   }
 
-  /** How many requests came, kept or not. */
+  /** The number of requests, including those no longer kept. */
   get requestCount(): number {
     return this.#log.total;
   }
 
-  /** How many connections have been made (with TLS: whose handshake succeeded). */
+  /** The number of connections made so far, with TLS of successful handshakes. */
   get connections(): number {
     return this.#connections.total;
   }
@@ -106,32 +115,29 @@ export class SimulatedBmc {
     return this.#state.sessions?.list() ?? [];
   }
 
-  /** Milliseconds that every answer takes. */
+  /** Milliseconds that every response takes. */
   get latency(): number {
     return this.#latency;
   }
 
-  /** From now on every answer takes `ms` milliseconds. Throws `invalid_argument` when that is no time. */
+  /** Sets the latency in milliseconds. Throws `invalid_argument` when it is out of range. */
   setLatency(ms: number): void {
-    if (!(ms >= 0 && ms <= MAX_DELAY)) {
-      throw new PassthruError('invalid_argument', `A latency is from 0 to ${MAX_DELAY} milliseconds`);
-    }
-    this.#latency = ms;
+    this.#latency = validated(MILLISECONDS, ms);
   }
 
-  /** Ends every session, as if unused for too long: the next use of a token gets 401. Returns how many there were. */
+  /** Ends every session, as a timeout does. Returns their number. */
   expireSessions(): number {
     return this.#state.sessions?.endAll() ?? 0;
   }
 
-  /** Resolves with the next request of the kind, as soon as its headers have come; with none ever, never. */
+  /** Resolves with the next matching request, as soon as its headers have arrived. */
   nextRequest(match: RequestMatch = {}): Promise<RecordedRequest> {
     return this.#log.next(match);
   }
 
   /**
-   * Restarts as after Manager.Reset: sessions end, quirks lose what they lose at a restart, and for the boot time
-   * connections are refused. Resolves when it answers again. A restart while it boots is that restart.
+   * Restarts the BMC as Manager.Reset does: ends sessions, and refuses connections for the boot time. Resolves when it
+   * listens again. While it boots, returns the promise of the restart that is under way.
    */
   restart(options: RestartOptions = {}): Promise<void> {
     this.#booting ??= this.#boot(options).finally(() => {
@@ -140,146 +146,130 @@ export class SimulatedBmc {
     return this.#booting;
   }
 
-  /**
-   * Makes it as if the events of the subscription with this Id could not be delivered, of all without one; quirks say
-   * what comes of it. Returns how many subscriptions that were.
-   */
+  /** Makes event delivery fail, for the subscription with this Id or for all; quirks react. Returns their number. */
   failDeliveries(id?: string): number {
-    const paths = subscriptionPaths(this.#state, id);
+    const paths = subscriptionPaths(this.#state).filter((path) => id === undefined || lastSegment(path) === id);
     for (const path of paths) {
-      for (const quirk of this.#options.blueprint.quirks) quirk.deliveryFailed?.(path, this.#state);
+      for (const quirk of this.#blueprint.quirks) quirk.deliveryFailed?.(path, this.#state);
     }
     return paths.length;
   }
 
-  /** Back to how it started: documents, sessions, latency, faults and the record of requests. */
+  /** Restores the initial state: documents, sessions, latency, faults and the record of requests. */
   reset(): void {
     this.expireSessions();
     this.documents.reset();
-    this.#state = this.#freshState();
+    this.#state = this.#initialState();
     this.faults.clear();
-    this.#latency = this.#options.latency;
+    this.#latency = this.#options.latency ?? 0;
     this.#log.clear();
   }
 
-  /** Begins to listen; port 0: any free one. Rejects when the port is taken or the host is not of this machine. */
+  /** Starts to listen; port 0 is any free one. Rejects when it cannot. */
   async listen(host: string, port: number): Promise<void> {
-    await this.#bind(host, port);
-    this.#port = (this.#server.address() as AddressInfo).port;
+    const { port: bound, authority } = await listen(this.#server, host, port);
+    this.#port = bound;
     this.#host = host;
-    this.#url = `${this.#options.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+    this.#url = `${this.#options.tls ? 'https' : 'http'}://${authority}`;
     this.#state.url = this.#url;
   }
 
-  /** Stops listening and cuts every connection, answered or not. */
+  /** Stops listening and cuts every connection. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#booting;
-    await this.#unbind();
+    if (this.#server.listening) await stop(this.#server);
   }
 
-  #freshState(): BmcState {
-    const { blueprint, accounts, maxSessions, sessionTimeout: timeout } = this.#options;
+  #initialState(): BmcState {
+    const { maxSessions = 16, sessionTimeout: timeout, bootTime = 0 } = this.#options;
+    const { quirks, sessions: collection } = this.#blueprint;
     const { documents } = this;
-    const fewer = blueprint.quirks.map((quirk) => quirk.maxSessions ?? maxSessions);
-    const most = Math.min(maxSessions, ...fewer);
-    const collection = blueprint.sessions;
+    const limit = Math.min(maxSessions, ...quirks.map((quirk) => quirk.maxSessions ?? maxSessions));
+    const table = { documents, maxSessions: limit, timeout, now: Date.now };
     return {
-      blueprint,
+      blueprint: this.#blueprint,
       documents,
-      sessions:
-        collection === null
-          ? null
-          : new SessionTable({ documents, collection, maxSessions: most, timeout, now: Date.now }),
-      accounts,
+      sessions: collection === null ? null : new SessionTable({ ...table, collection }),
+      accounts: this.#accounts,
       lastSubscriptionId: 0,
       url: this.#url,
       restart: () => {
-        // The answer that says so goes out first.
-        if (this.#options.bootTime > 0) setImmediate(() => void this.restart());
-        else forgetAtRestart(this.#state, {});
+        // Later, so that the response is sent first.
+        if (bootTime > 0) setImmediate(() => void this.restart());
+        else this.#loseState({});
       },
     };
   }
 
   async #boot(options: RestartOptions): Promise<void> {
-    const { bootTime = this.#options.bootTime } = options;
-    forgetAtRestart(this.#state, options);
+    const { bootTime = this.#options.bootTime ?? 0 } = options;
+    this.#loseState(options);
     if (bootTime <= 0 || this.#closing.signal.aborted) return;
-    await this.#unbind();
+    await stop(this.#server);
     try {
       await sleep(bootTime, undefined, { signal: this.#closing.signal });
-      await this.#bind(this.#host, this.#port);
+      await listen(this.#server, this.#host, this.#port);
     } catch (error) {
       if (!this.#closing.signal.aborted) throw error;
     }
   }
 
-  async #bind(host: string, port: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-  }
-
-  async #unbind(): Promise<void> {
-    if (!this.#server.listening) return;
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+  /** Makes the changes of a restart to sessions, documents and service root. */
+  #loseState({ serviceRoot = 'same' }: RestartOptions): void {
+    this.expireSessions();
+    for (const quirk of this.#blueprint.quirks) quirk.restarted?.(this.#state);
+    const root = this.documents.get(ROOT);
+    if (!root || serviceRoot === 'same') return;
+    if (serviceRoot === 'uuid') this.documents.set(ROOT, { ...root, UUID: randomUUID() });
+    else this.documents.set(ROOT, { ...root, Product: `${root.Product ?? root.Name}, updated` });
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const method = request.method ?? 'GET';
-    const target = request.url ?? '/';
+    const { method = 'GET', url: target = '/', headers } = request;
     const path = documentPath(target) ?? target;
-    const connection = this.#connections.numberOf(request.socket);
-    const record = this.#log.open(method, target, path, request.headers, connection);
+    const record = this.#log.open(method, target, path, headers, this.#connections.numberOf(request.socket));
     this.#options.onRequest?.(record, this);
     const admission = this.#connections.admit(request, response);
     if (admission === 'stall') return;
     if (admission === 'reset') return cut(request.socket);
-    const { delay, instead } = this.faults.strike(method, path);
+    const { delay, instead } = this.faults.apply(method, path);
 
     const wait = this.#latency + delay;
-    const carriedOut = !instead || ('afterRead' in instead && instead.afterRead === true);
+    const performs = !instead || ('afterRead' in instead && instead.afterRead === true);
     try {
-      const body = carriedOut || instead.kind === 'status' || instead.kind === 'garbage' ? await readBody(request) : '';
+      const reads = performs || instead.kind === 'status' || instead.kind === 'garbage';
+      const body = reads ? await readBody(request) : '';
       if (body !== null) record.body = recordedBody(body);
       if (wait > 0) await sleep(wait, undefined, { signal: this.#closing.signal });
-      const busy = admission === '503' ? refuse('ServiceTemporarilyUnavailable', '1') : null;
-      const answer = carriedOut ? (busy ?? this.#carryOut({ method, path, target }, request, body)) : null;
+      let result = instead && faultResponse(instead, path);
+      if (performs) {
+        if (admission === '503') result = refuse('ServiceTemporarilyUnavailable', '1');
+        else if (body === null) result = refuse('PayloadTooLarge');
+        else result = this.#perform({ method, path, target, headers, body });
+      }
       if (instead?.kind === 'hang') return;
-      if (instead?.kind === 'reset') return cut(request.socket);
-      send(response, (instead && faultAnswer(instead, path)) ?? answer ?? refuse('InternalError'), method);
+      if (instead?.kind === 'reset' || !result) return cut(request.socket);
+      send(response, result, method);
       record.status = response.statusCode;
     } catch {
-      // The client has gone, or the BMC is being closed: there is nobody to answer.
+      // The client has gone, or the BMC is being closed.
       request.socket.destroy();
     }
   }
 
-  #carryOut(
-    line: Pick<RedfishRequest, 'method' | 'path' | 'target'>,
-    { headers }: IncomingMessage,
-    body: string | null,
-  ): Answer {
-    if (body === null) return refuse('PayloadTooLarge');
+  #perform(request: RedfishRequest): RedfishResponse {
     try {
-      return answerRequest({ ...line, headers, body }, this.#state);
+      return handleRequest(request, this.#state);
     } catch (error) {
-      // A defect of the simulator, which must not pass for something that the BMC did.
-      console.error(`simulated BMC ${this.#url}: ${line.method} ${line.path}:`, error);
+      // A bug of the simulator, not to be taken for the BMC's behaviour.
+      console.error(`simulated BMC ${this.#url}: ${request.method} ${request.path}:`, error);
       return refuse('InternalError');
     }
   }
 }
 
-/** The body as text; null when it is larger than `MAX_BODY`, its rest then is thrown away. */
+/** Returns the body as text; null when it is larger than `MAX_BODY`. */
 async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -290,24 +280,24 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return size > MAX_BODY ? null : Buffer.concat(chunks).toString();
 }
 
-function send(response: ServerResponse, answer: Answer, method: string): void {
-  response.writeHead(answer.status, {
+function send(response: ServerResponse, { status, headers, body }: RedfishResponse, method: string): void {
+  response.writeHead(status, {
     'OData-Version': '4.0',
     'Cache-Control': 'no-cache',
-    ...answer.headers,
-    ...(answer.body === null ? {} : { 'Content-Length': Buffer.byteLength(answer.body) }),
+    ...headers,
+    ...(body === null ? {} : { 'Content-Length': Buffer.byteLength(body) }),
   });
-  response.end(method === 'HEAD' ? undefined : (answer.body ?? undefined));
+  response.end(method === 'HEAD' ? undefined : (body ?? undefined));
 }
 
-/** What Node's parser does not take: a method that is none gets 501 (DSP0266, "HTTP methods"), the rest 400. */
+/** Responds to what Node cannot parse: 501 to an unknown method (DSP0266, "HTTP methods"), otherwise 400. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const status = error.code === 'HPE_INVALID_METHOD' ? '501 Not Implemented' : '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-/** Ends a connection as a BMC does that restarts: by a reset where TCP can be reached. */
+/** Ends a connection as a restarting BMC does: by a reset, except with TLS, where TCP is out of reach. */
 function cut(socket: Socket): void {
   if ('encrypted' in socket) socket.destroy();
   else socket.resetAndDestroy();

@@ -1,13 +1,12 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
-import { memberPaths } from './blueprint.ts';
-import type { Answer, BmcState, RedfishRequest } from './bmc.ts';
+import { MASK } from '../core/secrets.ts';
+import type { BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
-import { memberPath } from './documents.ts';
-import type { Complaint } from './messages.ts';
-import { refuseAll, shown } from './messages.ts';
-import { lastSegment } from './path.ts';
-import { documentAnswer, noContent, readObject } from './response.ts';
+import { lastSegment, memberPaths } from './documents.ts';
+import type { Message } from './messages.ts';
+import { asArgument, refuseAll } from './messages.ts';
+import { documentResponse, noContent, readObject } from './response.ts';
 
 /** EventDestination's `Protocol` (DSP0268). */
 const PROTOCOLS = [
@@ -24,7 +23,7 @@ const PROTOCOLS = [
   'OEM',
 ];
 
-/** EventDestination's `EventTypes` (DSP0268), for an event service that does not say which it has. */
+/** EventDestination's `EventTypes` (DSP0268), for an event service without EventTypesForSubscription. */
 const EVENT_TYPES = [
   'StatusChange',
   'ResourceUpdated',
@@ -42,7 +41,7 @@ const isNumber: Check = (value) => typeof value === 'number';
 const isStrings: Check = (value) => Array.isArray(value) && value.every(isString);
 const isObjects: Check = (value) => Array.isArray(value) && value.every(isJsonObject);
 
-/** What may be given when a subscription is made (DSP0268, EventDestination), and of which type. */
+/** The properties of a new subscription and their types (DSP0268, EventDestination). */
 const PROPERTIES: ReadonlyMap<string, Check> = new Map([
   ['Context', isString],
   ['DeliveryRetryPolicy', isString],
@@ -70,66 +69,63 @@ const PROPERTIES: ReadonlyMap<string, Check> = new Map([
   ['VerifyCertificate', isBoolean],
 ]);
 
-/**
- * POST to the collection of subscriptions: 201 with Location and document. A second subscription to the same
- * destination is taken, as Redfish does not forbid it.
- */
-export function subscribe(request: RedfishRequest, bmc: BmcState): Answer {
-  const read = readObject(request);
-  if ('refusal' in read) return read.refusal;
-  const complaints = complaintsAbout(read.object, eventTypes(bmc));
-  if (complaints.length > 0) return refuseAll(complaints);
+/** POST to the collection of subscriptions: 201 with Location and document. Redfish allows equal destinations. */
+export function subscribe(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  const properties = readObject(request);
+  const errors = findErrors(properties, eventTypes(bmc));
+  if (errors.length > 0) return refuseAll(errors);
 
   const id = nextId(request.path, bmc);
   const path = `${request.path}/${id}`;
-  bmc.documents.addMember(path, subscriptionDocument(path, id, read.object));
-  return documentAnswer(bmc.documents.get(path) as RedfishDocument, 201, { Location: path });
-}
-
-/** DELETE of a subscription. */
-export function unsubscribe(request: RedfishRequest, bmc: BmcState): Answer {
-  bmc.documents.removeMember(request.path);
-  return noContent();
-}
-
-function subscriptionDocument(path: string, id: string, given: JsonObject): RedfishDocument {
-  return {
+  bmc.documents.addMember(path, {
     '@odata.id': path,
     '@odata.type': '#EventDestination.v1_13_0.EventDestination',
     Id: id,
     Name: `EventSubscription ${id}`,
     Context: '',
     Protocol: 'Redfish',
-    ...given,
-    // They hold secrets: the schema has them null in every answer.
+    ...properties,
+    // Null in every response, because it holds secrets (DSP0268).
     HttpHeaders: null,
-  };
+  });
+  return documentResponse(bmc.documents.get(path) as RedfishDocument, 201, { Location: path });
 }
 
-function complaintsAbout(given: JsonObject, allowedTypes: string[]): Complaint[] {
-  const complaints: Complaint[] = [];
-  if (!('Destination' in given)) complaints.push(complaint('PropertyMissing', 'Destination'));
-  for (const [property, value] of Object.entries(given)) {
+/** DELETE of a subscription. */
+export function unsubscribe(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  bmc.documents.removeMember(request.path);
+  return noContent();
+}
+
+/** Returns the paths of the subscriptions. */
+export function subscriptionPaths(bmc: BmcState): string[] {
+  return memberPaths(bmc.documents.get(bmc.blueprint.subscriptions ?? ''));
+}
+
+function findErrors(properties: JsonObject, allowedTypes: string[]): Message[] {
+  const errors: Message[] = [];
+  if (!('Destination' in properties)) errors.push(error('PropertyMissing', 'Destination'));
+  for (const [property, value] of Object.entries(properties)) {
     const check = PROPERTIES.get(property);
-    if (!check) complaints.push(complaint('PropertyUnknown', property));
-    else if (!check(value)) complaints.push(complaint('PropertyValueTypeError', property, value));
+    if (!check) errors.push(error('PropertyUnknown', property));
+    else if (!check(value)) errors.push(error('PropertyValueTypeError', property, value));
     else if (property === 'Destination' && !isUri(String(value))) {
-      complaints.push(complaint('PropertyValueFormatError', property, value));
+      errors.push(error('PropertyValueFormatError', property, value));
     } else if (property === 'Protocol' && !PROTOCOLS.includes(String(value))) {
-      complaints.push(complaint('PropertyValueNotInList', property, value));
+      errors.push(error('PropertyValueNotInList', property, value));
     } else if (property === 'EventTypes' && Array.isArray(value)) {
       const unknown = value.find((type) => !allowedTypes.includes(String(type)));
-      if (unknown !== undefined) complaints.push(complaint('PropertyValueNotInList', property, unknown));
+      if (unknown !== undefined) errors.push(error('PropertyValueNotInList', property, unknown));
     }
   }
-  return complaints;
+  return errors;
 }
 
-/** Messages about a value name it first and the property second; the others name the property alone. */
-function complaint(name: Complaint['name'], property: string, value?: Json): Complaint {
-  // A header's value may be a token, however ill-formed.
-  const text = value === undefined ? undefined : property === 'HttpHeaders' ? '******' : shown(value);
-  return { name, args: text === undefined ? [property] : [text, property], property };
+/** A message about a value has the value as its first argument and the property as its second. */
+function error(name: Message['name'], property: string, value?: Json): Message {
+  if (value === undefined) return { name, args: [property], property };
+  // An invalid header may still hold a token.
+  return { name, args: [property === 'HttpHeaders' ? MASK : asArgument(value), property], property };
 }
 
 function isUri(text: string): boolean {
@@ -137,19 +133,14 @@ function isUri(text: string): boolean {
 }
 
 function eventTypes(bmc: BmcState): string[] {
-  const { eventService } = bmc.blueprint;
-  const listed = eventService ? bmc.documents.get(eventService)?.EventTypesForSubscription : undefined;
+  const listed = bmc.documents.get(bmc.blueprint.eventService ?? '')?.EventTypesForSubscription;
   return Array.isArray(listed) ? listed.map(String) : EVENT_TYPES;
 }
 
-/** One more than the highest number that any subscription has had, among the captured ones too. */
+/** Returns the number after the highest that a subscription has had, including those of the profile. */
 function nextId(collection: string, bmc: BmcState): string {
-  const present = bmc.documents.get(collection)?.Members;
-  const paths = [
-    ...memberPaths(bmc.blueprint.documents, collection),
-    ...(Array.isArray(present) ? present.map(memberPath) : []),
-  ];
-  const numbers = paths.map((path) => Number(path && lastSegment(path))).filter(Number.isSafeInteger);
+  const paths = [...memberPaths(bmc.blueprint.documents.get(collection)), ...subscriptionPaths(bmc)];
+  const numbers = paths.map((path) => Number(lastSegment(path))).filter(Number.isSafeInteger);
   bmc.lastSubscriptionId = Math.max(bmc.lastSubscriptionId, 0, ...numbers) + 1;
   return String(bmc.lastSubscriptionId);
 }

@@ -1,11 +1,13 @@
 import type { Json, JsonObject } from '../core/json.ts';
-import type { Answer, BmcState, OfferedAction, RedfishRequest } from './bmc.ts';
+import { MASK } from '../core/secrets.ts';
+import type { BmcState, OfferedAction, RedfishRequest, RedfishResponse } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
-import type { Complaint } from './messages.ts';
-import { refuse, refuseAll, shown } from './messages.ts';
-import { documentAnswer, noContent, readObject, readParameters, refuseStale } from './response.ts';
+import { lastSegment } from './documents.ts';
+import type { Message } from './messages.ts';
+import { asArgument, refuseAll } from './messages.ts';
+import { documentResponse, noContent, readParameters, readPatch } from './response.ts';
 
-/** What a client may say of a medium: InsertMedia's parameters, and by PATCH the same properties (DSP0268). */
+/** InsertMedia's parameters, which are also the properties that PATCH changes (DSP0268), with their types. */
 const MEDIUM: ReadonlyMap<string, 'string' | 'boolean'> = new Map([
   ['Image', 'string'],
   ['Inserted', 'boolean'],
@@ -16,67 +18,56 @@ const MEDIUM: ReadonlyMap<string, 'string' | 'boolean'> = new Map([
   ['WriteProtected', 'boolean'],
 ]);
 
-/**
- * POST to EjectMedia: 204. Ejecting from an empty device is 204 too: Redfish does not say, and the device then is as
- * the client wants it.
- */
-export function ejectMedia(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
-  const read = readParameters(request);
-  if ('refusal' in read) return read.refusal;
-  const unknown = Object.keys(read.object).map((name) => unknownParameter(action, name));
+/** POST to EjectMedia: 204, also for an empty device, which Redfish leaves open. */
+export function ejectMedia(request: RedfishRequest, bmc: BmcState, action: OfferedAction): RedfishResponse {
+  const unknown = Object.keys(readParameters(request)).map((name) => unknownParameter(action, name));
   if (unknown.length > 0) return refuseAll(unknown);
-  changeDevice(bmc, action.resource, (device) => emptied(device, bmc.documents.original(action.resource)));
+  changeDevice(bmc, action.resource, (device) => ejected(device, bmc.documents.original(action.resource)));
   return noContent();
 }
 
-/** POST to InsertMedia: 204. A medium that is in the device already is replaced. */
-export function insertMedia(request: RedfishRequest, bmc: BmcState, action: OfferedAction): Answer {
-  const read = readParameters(request);
-  if ('refusal' in read) return read.refusal;
-  const complaints = Object.entries(read.object).flatMap(([name, value]): Complaint[] => {
+/** POST to InsertMedia: 204; replaces an inserted medium. */
+export function insertMedia(request: RedfishRequest, bmc: BmcState, action: OfferedAction): RedfishResponse {
+  const parameters = readParameters(request);
+  const errors = Object.entries(parameters).flatMap(([name, value]): Message[] => {
     const type = MEDIUM.get(name);
     if (!type) return [unknownParameter(action, name)];
     if (typeof value === type) return [];
-    return [{ name: 'ActionParameterValueTypeError', args: [shownParameter(name, value), name, action.name] }];
+    return [{ name: 'ActionParameterValueTypeError', args: [maskedArgument(name, value), name, action.name] }];
   });
-  const image = read.object.Image;
-  if (image === undefined || image === '') {
-    complaints.push({ name: 'ActionParameterMissing', args: [action.name, 'Image'], property: 'Image' });
+  if (parameters.Image === undefined || parameters.Image === '') {
+    errors.push({ name: 'ActionParameterMissing', args: [action.name, 'Image'], property: 'Image' });
   }
-  if (complaints.length > 0) return refuseAll(complaints);
-  changeDevice(bmc, action.resource, (device) => filled(device, read.object));
+  if (errors.length > 0) return refuseAll(errors);
+  changeDevice(bmc, action.resource, (device) => inserted(device, parameters));
   return noContent();
 }
 
 /**
  * PATCH of a virtual media device, for devices without actions (Lenovo XCC, the DMTF mockup): `Image: null` or
- * `Inserted: false` ejects, an Image inserts. 200 with the document; 412 when `If-Match` names another state.
+ * `Inserted: false` ejects, an Image inserts. Returns 200 with the document, or 412 for another ETag in `If-Match`.
  */
-export function patchDevice(request: RedfishRequest, bmc: BmcState): Answer {
+export function patchDevice(request: RedfishRequest, bmc: BmcState): RedfishResponse {
   const before = bmc.documents.get(request.path) as RedfishDocument;
-  const stale = refuseStale(request, before);
-  if (stale) return stale;
-  const read = readObject(request);
-  if ('refusal' in read) return read.refusal;
-  if (Object.keys(read.object).length === 0) return refuse('EmptyJSON');
-  const complaints = Object.entries(read.object).flatMap(([property, value]): Complaint[] => {
+  const changes = readPatch(request, before);
+  const errors = Object.entries(changes).flatMap(([property, value]): Message[] => {
     const type = MEDIUM.get(property);
     if (!type) {
       return [{ name: property in before ? 'PropertyNotWritable' : 'PropertyUnknown', args: [property], property }];
     }
     if (value === null || typeof value === type) return [];
-    return [{ name: 'PropertyValueTypeError', args: [shownParameter(property, value), property], property }];
+    return [{ name: 'PropertyValueTypeError', args: [maskedArgument(property, value), property], property }];
   });
-  if (complaints.length > 0) return refuseAll(complaints);
+  if (errors.length > 0) return refuseAll(errors);
 
-  const { Image: image, Inserted: inserted } = read.object;
-  const ejects = image === null || image === '' || (image === undefined && inserted === false);
+  const { Image: image } = changes;
+  const ejects = image === null || image === '' || (image === undefined && changes.Inserted === false);
   changeDevice(bmc, request.path, (device) =>
     ejects
-      ? emptied({ ...device, ...known(device, read.object) }, bmc.documents.original(request.path))
-      : filled(device, read.object),
+      ? ejected({ ...device, ...onlyExisting(device, changes) }, bmc.documents.original(request.path))
+      : inserted(device, changes),
   );
-  return documentAnswer(bmc.documents.get(request.path) as RedfishDocument);
+  return documentResponse(bmc.documents.get(request.path) as RedfishDocument);
 }
 
 function changeDevice(bmc: BmcState, path: string, change: (device: RedfishDocument) => RedfishDocument): void {
@@ -84,55 +75,48 @@ function changeDevice(bmc: BmcState, path: string, change: (device: RedfishDocum
   if (device) bmc.documents.set(path, change(device));
 }
 
-/** An empty device. iLO says "" where others say null; `original` shows which. */
-function emptied(device: RedfishDocument, original: RedfishDocument | undefined): RedfishDocument {
-  const nothing: JsonObject = {
-    ImageName: null,
-    Password: null,
-    TransferMethod: null,
-    TransferProtocolType: null,
-    UserName: null,
-  };
+/** Returns the device without medium. Its Image is null, or "" on iLO, whose `original` shows it. */
+function ejected(device: RedfishDocument, original: RedfishDocument | undefined): RedfishDocument {
   return {
     ...device,
-    ...known(device, nothing),
+    ...onlyExisting(device, {
+      ImageName: null,
+      Password: null,
+      TransferMethod: null,
+      TransferProtocolType: null,
+      UserName: null,
+    }),
     Image: original?.Image === '' ? '' : null,
     Inserted: false,
     ConnectedVia: 'NotConnected',
   };
 }
 
-function filled(device: RedfishDocument, medium: JsonObject): RedfishDocument {
+function inserted(device: RedfishDocument, medium: JsonObject): RedfishDocument {
   const image = medium.Image ?? device.Image ?? null;
-  const shownMedium: JsonObject = {
-    ImageName: typeof image === 'string' ? imageName(image) : null,
-    TransferMethod: medium.TransferMethod ?? 'Stream',
-    TransferProtocolType: medium.TransferProtocolType ?? null,
-    WriteProtected: medium.WriteProtected ?? true,
-  };
   return {
     ...device,
-    ...known(device, shownMedium),
+    ...onlyExisting(device, {
+      ImageName: typeof image === 'string' ? lastSegment(image.replace(/[?#].*$/s, '')) : null,
+      TransferMethod: medium.TransferMethod ?? 'Stream',
+      TransferProtocolType: medium.TransferProtocolType ?? null,
+      WriteProtected: medium.WriteProtected ?? true,
+    }),
     Image: image,
     Inserted: medium.Inserted ?? true,
     ConnectedVia: 'URI',
   };
 }
 
-/** Those of `properties` that the device shows. */
-function known(device: RedfishDocument, properties: JsonObject): JsonObject {
+/** Returns those of `properties` that the device has. */
+function onlyExisting(device: RedfishDocument, properties: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(properties).filter(([name]) => name in device));
 }
 
-function imageName(image: string): string {
-  const path = image.replace(/[?#].*$/s, '');
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-function unknownParameter(action: OfferedAction, name: string): Complaint {
+function unknownParameter(action: OfferedAction, name: string): Message {
   return { name: 'ActionParameterUnknown', args: [action.name, name], property: name };
 }
 
-function shownParameter(name: string, value: Json): string {
-  return name === 'Password' || name === 'UserName' ? '******' : shown(value);
+function maskedArgument(name: string, value: Json): string {
+  return name === 'Password' || name === 'UserName' ? MASK : asArgument(value);
 }

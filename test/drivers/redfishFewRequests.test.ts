@@ -3,7 +3,6 @@ import type { JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { startFleet } from '../../src/sim/index.ts';
-import { habit } from '../../src/sim/quirks/connectionHabits.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
 const settings = {
@@ -16,7 +15,7 @@ const ACCOUNTS = { u: 'p', v: 'p' };
 
 /** Starts a BMC with `maxRequests` concurrent requests and 503 to more, and eight nodes with two accounts behind it. */
 async function start(maxRequests: number) {
-  const quirk = habit('few', 'serves few requests at once', { maxRequests, overload: '503' });
+  const quirk = { name: 'few', description: '', connections: { maxRequests, overload: '503' as const } };
   const fleet = await startFleet({ quirks: [quirk], accounts: ACCOUNTS, latency: 5 });
   const bmc = fleet.bmcs[0]!;
   const redfish = createRedfishHardwareType({ settings, log: silentLogger });

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
-import { startFleet } from '../../src/sim/index.ts';
-import { tls10 } from '../../src/sim/quirks/oldTls.ts';
+import { QUIRKS, startFleet } from '../../src/sim/index.ts';
 import { selfSigned } from '../sim/selfSigned.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
 test('a BMC with only TLS 1.0 is refused with the key to set, and a call succeeds once it is set', async () => {
-  const fleet = await startFleet({ tls: selfSigned(), quirks: [tls10] });
+  const fleet = await startFleet({ tls: selfSigned(), quirks: [QUIRKS.get('tls-1.0')!] });
   const settings = {
     authType: 'auto' as const,
     connectionAttempts: 1,

@@ -142,5 +142,5 @@ test('a taken port stops it with the port', async () => {
   const [line] = await linesUntil(first, /listening/);
   const port = new URL(line!.split(' ').at(-1)!).port;
   const { err, status } = await ending(sim('--port', port));
-  expect([status, err]).toEqual([1, `error: port ${port} on 127.0.0.1 is taken; choose another\n`]);
+  expect([status, err]).toEqual([1, `error: port ${port} on 127.0.0.1 is in use; choose another\n`]);
 });

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { connect as tlsConnect } from 'node:tls';
 import { Agent, Client, request } from 'undici';
 import { expect, test } from 'vitest';
-import { habit } from '../../src/sim/quirks/connectionHabits.ts';
 import { call, logIn, SESSIONS, SYSTEM } from './client.ts';
 import { bmcWith } from './quirkedBmc.ts';
 import { selfSigned } from './selfSigned.ts';
@@ -98,7 +97,7 @@ test('HPE Gen10 Plus: registries get 406 for Accept-Encoding: identity, and noth
 });
 
 test('an idle connection is closed early, though Keep-Alive promises more', async () => {
-  await using one = await bmcWith([habit('idle', '', { idleMs: 20 })]);
+  await using one = await bmcWith([{ name: 'idle', description: '', connections: { idleMs: 20 } }]);
   const client = new Client(one.bmc.url, { keepAliveTimeout: 60_000 });
   const answer = await client.request({ method: 'GET', path: '/redfish' });
   expect(answer.headers['keep-alive']).toBe('timeout=5');
@@ -109,7 +108,7 @@ test('an idle connection is closed early, though Keep-Alive promises more', asyn
 });
 
 test('a long-lived connection stalls: its next request gets no answer, one on a fresh connection does', async () => {
-  await using one = await bmcWith([habit('stalls', '', { stallsAfter: 2 })]);
+  await using one = await bmcWith([{ name: 'stalls', description: '', connections: { stallsAfter: 2 } }]);
   const client = new Client(one.bmc.url);
   const get = async (by: Client, signal?: AbortSignal) => {
     const { statusCode, body } = await by.request({ method: 'GET', path: '/redfish', signal });
@@ -131,7 +130,8 @@ test('a long-lived connection stalls: its next request gets no answer, one on a 
 
 test('few requests are served at once: more get 503, or a reset, and none is carried out', async () => {
   for (const overload of ['503', 'reset'] as const) {
-    await using one = await bmcWith([habit('few', '', { maxRequests: 2, overload })], { latency: 100 });
+    const quirk = { name: 'few', description: '', connections: { maxRequests: 2, overload } };
+    await using one = await bmcWith([quirk], { latency: 100 });
     const agent = new Agent({ pipelining: 1 });
     const outcomes = await Promise.all(
       Array.from({ length: 3 }, async () => {

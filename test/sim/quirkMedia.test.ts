@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lingersFor } from '../../src/sim/quirks/lingeringMedia.ts';
+import { lingeringMedia } from '../../src/sim/quirks/mediaActions.ts';
 import { CD, call, messages, SYSTEM } from './client.ts';
 import { bmcWith } from './quirkedBmc.ts';
 
@@ -128,7 +128,7 @@ test('Lenovo XCC: a device has no actions, and PATCH with its ETag ejects; witho
 });
 
 test('iDRAC: a device says Inserted: true for a while after its eject, and again holds what is inserted meanwhile', async () => {
-  await using one = await bmcWith([lingersFor(2)]);
+  await using one = await bmcWith([lingeringMedia(2)]);
   const inserted = async () => (await call(one.bmc, 'GET', CD)).json.Inserted;
   expect((await call(one.bmc, 'POST', `${CD}/${EJECT}`)).status).toBe(204);
   expect([await inserted(), await inserted(), await inserted()]).toEqual([true, true, false]);

@@ -1,17 +1,17 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { RedfishDocument } from '../documents.ts';
 
-/** A document and the path under which it is kept. */
+/** A document with its path. */
 export type Part = [path: string, document: RedfishDocument];
 
 export const ENABLED: JsonObject = { State: 'Enabled', Health: 'OK' };
 
-/** A document at `path`; `type` is without the `#`. */
+/** Returns a document at `path`; `type` is without the `#`. */
 export function document(path: string, type: string, properties: JsonObject): Part {
   return [path, { '@odata.id': path, '@odata.type': `#${type}`, ...properties }];
 }
 
-/** The keys are those of a recorded answer, and no others: it is compared as it stands. */
+/** Returns a collection with exactly the keys of a recorded response, which a test compares with it. */
 export function collection(path: string, kind: string, name: string, ids: string[]): Part {
   return document(path, `${kind}Collection.${kind}Collection`, {
     Name: name,
@@ -24,7 +24,7 @@ export function link(path: string): Json {
   return { '@odata.id': path };
 }
 
-/** Sessions, accounts and tasks, as every profile has them. */
+/** Returns the services that every profile has: sessions, accounts and tasks. */
 export function services(): Part[] {
   return [
     document('/redfish/v1/SessionService', 'SessionService.v1_1_8.SessionService', {
@@ -63,7 +63,7 @@ export function services(): Part[] {
   ];
 }
 
-/** The roles that every BMC has (DSP0266, "Roles"), with their privileges. */
+/** The roles that every BMC has (DSP0266, "Roles") and their privileges. */
 const ROLES: Record<string, string[]> = {
   Administrator: ['Login', 'ConfigureManager', 'ConfigureUsers', 'ConfigureSelf', 'ConfigureComponents'],
   Operator: ['Login', 'ConfigureSelf', 'ConfigureComponents'],

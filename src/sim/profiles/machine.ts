@@ -1,23 +1,23 @@
 import type { JsonObject } from '../../core/json.ts';
-import type { RedfishDocument } from '../documents.ts';
+import type { Documents, RedfishDocument } from '../documents.ts';
 import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED, link, services } from './documentParts.ts';
 
-/** What tells one vendor's BMC from another's, apart from quirks. Each entry is added to the common properties. */
+/** The facts of a machine, apart from quirks. Each entry is added to the common properties. */
 export interface MachineFacts {
   /** Added to the service root. */
   root: JsonObject;
-  /** The Ids of system, manager and chassis, and what is added to their documents. */
+  /** The Ids of system, manager and chassis, and the properties added to their documents. */
   system: { id: string } & JsonObject;
   manager: { id: string } & JsonObject;
   chassis: { id: string } & JsonObject;
   /** Added to the event service. */
   eventService: JsonObject;
-  /** The virtual media devices by Id; they hang under the system until a quirk moves them. */
+  /** The virtual media devices by Id. They are under the system unless a quirk moves them. */
   media: Record<string, JsonObject>;
 }
 
-/** What a device with an image in it says of it. */
+/** The properties of a device that holds an image. */
 export const INSERTED: JsonObject = {
   Image: 'http://images.example/installer.iso',
   ImageName: 'installer.iso',
@@ -25,7 +25,7 @@ export const INSERTED: JsonObject = {
   ConnectedVia: 'URI',
 };
 
-/** The documents of a machine with one system, one manager and one chassis. */
+/** Returns the documents of a machine with one system, one manager and one chassis. */
 export function machine({ root, system, manager, chassis, eventService, media }: MachineFacts): Documents {
   const paths = {
     system: `/redfish/v1/Systems/${system.id}`,
@@ -67,7 +67,7 @@ export function machine({ root, system, manager, chassis, eventService, media }:
       DeliveryRetryIntervalSeconds: 30,
       EventTypesForSubscription: ['StatusChange', 'ResourceUpdated', 'ResourceAdded', 'ResourceRemoved', 'Alert'],
       Subscriptions: link('/redfish/v1/EventService/Subscriptions'),
-      // None: the simulator sends no events. Sushy wants the property.
+      // No SubmitTestEvent, because the simulator sends no events; sushy requires the property.
       Actions: {},
       ...eventService,
     }),
@@ -77,7 +77,6 @@ export function machine({ root, system, manager, chassis, eventService, media }:
   ]);
 }
 
-type Documents = ReadonlyMap<string, RedfishDocument>;
 type Paths = Record<'system' | 'manager' | 'chassis', string>;
 
 function systemDocument({ id, ...properties }: MachineFacts['system'], paths: Paths, media: string): Part {
@@ -162,7 +161,7 @@ function device(place: string, id: string, properties: JsonObject): Part {
   });
 }
 
-/** One registry, which the BMC does not hold itself. */
+/** The Base registry, of which the BMC holds the link only. */
 function registries(): Part[] {
   const path = '/redfish/v1/Registries';
   return [

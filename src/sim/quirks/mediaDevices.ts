@@ -1,102 +1,96 @@
 import type { Json } from '../../core/json.ts';
 import type { Quirk } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
-import { documentType, memberPath } from '../documents.ts';
-import { parentPath } from '../path.ts';
-import { notAllowed } from '../quirk.ts';
+import { documentType, linkPath, memberPaths, membersOf, parentPath, withMembers, without } from '../documents.ts';
+import { changeAll } from '../quirk.ts';
+import { notAllowed } from '../response.ts';
 
-export const dvdOnly: Quirk = {
-  name: 'dvd-only',
-  description: 'the CD device says DVD and not CD (Cisco UCS)',
-  shapes: (documents) =>
-    changeDevices(documents, (device) =>
-      offers(device, 'CD') || offers(device, 'DVD') ? { ...device, MediaTypes: ['DVD'] } : device,
-    ),
-};
+const COLLECTION = 'VirtualMediaCollection';
+const FIXED_SLOT = 'Fixed1';
 
-export const cdAndUsb: Quirk = {
-  name: 'cd-and-usb-in-one',
-  description: 'one device that is CD and USBStick, and no other (GB300)',
-  shapes: (documents) => {
-    for (const [path, collection] of documents) {
-      if (documentType(collection) !== 'VirtualMediaCollection' || !Array.isArray(collection.Members)) continue;
-      const paths = collection.Members.map(memberPath).filter((one) => one !== null);
-      const kept = paths.find((one) => offers(documents.get(one) ?? {}, 'CD')) ?? paths[0];
-      for (const one of paths) if (one !== kept) documents.delete(one);
-      const members = collection.Members.filter((member) => memberPath(member) === kept);
-      documents.set(path, { ...collection, Members: members, 'Members@odata.count': members.length });
-    }
-    changeDevices(documents, (device) => ({ ...device, MediaTypes: ['CD', 'USBStick'] }));
+/** The virtual media devices that a BMC has and lists. */
+export const mediaDeviceQuirks: Quirk[] = [
+  {
+    name: 'dvd-only',
+    description: 'the CD device has the media type DVD instead of CD (Cisco UCS)',
+    changeDocuments: (documents) =>
+      changeDevices(documents, (device) =>
+        supports(device, 'CD') || supports(device, 'DVD') ? { ...device, MediaTypes: ['DVD'] } : device,
+      ),
   },
-};
-
-/** The slot comes last, and holds an image that nobody can take out. */
-export const deadSlot: Quirk = {
-  name: 'dead-slot',
-  description: 'one virtual media slot has no actions and answers 405 to PATCH (Cisco C845A M8)',
-  shapes: (documents) => {
-    for (const [path, collection] of documents) {
-      if (documentType(collection) !== 'VirtualMediaCollection' || !Array.isArray(collection.Members)) continue;
-      const sample = documents.get(memberPath(collection.Members[0] ?? null) ?? '');
-      if (!sample) continue;
-      const { Actions: _, ...facts } = sample;
-      const place = `${path}/${DEAD}`;
-      const slot = { '@odata.id': place, Id: DEAD, Name: 'Fixed slot', Inserted: true, Image: 'internal.img' };
-      documents.set(place, { ...facts, ...slot, ConnectedVia: 'Oem' });
-      const members = [...collection.Members, { '@odata.id': place }];
-      documents.set(path, { ...collection, Members: members, 'Members@odata.count': members.length });
-    }
+  {
+    name: 'cd-and-usb-in-one',
+    description: 'the only device has the media types CD and USBStick (GB300)',
+    changeDocuments: (documents) => {
+      changeAll(documents, COLLECTION, (collection) => {
+        const paths = memberPaths(collection);
+        const kept = paths.find((path) => supports(documents.get(path), 'CD')) ?? paths[0];
+        for (const path of paths) if (path !== kept) documents.delete(path);
+        return withMembers(
+          collection,
+          membersOf(collection).filter((member) => linkPath(member) === kept),
+        );
+      });
+      changeDevices(documents, (device) => ({ ...device, MediaTypes: ['CD', 'USBStick'] }));
+    },
   },
-  handles: (request, _bmc, next) =>
-    request.method === 'PATCH' && request.path.endsWith(`/VirtualMedia/${DEAD}`)
-      ? notAllowed('GET, HEAD')
-      : next(request),
-};
-
-/** With nothing inserted the collection is empty, and what was a device gets 404. */
-export const listedWhileInserted: Quirk = {
-  name: 'media-listed-while-inserted',
-  description: 'a virtual media device is listed only while it holds an image (XCC before 2.50)',
-  handles: (request, bmc, next) => {
-    const document = bmc.documents.get(request.path);
-    if (request.method !== 'GET' || !document) return next(request);
-    if (isEmptyDevice(document)) return next({ ...request, path: `${request.path}/Empty` });
-    const answer = next(request);
-    if (documentType(document) !== 'VirtualMediaCollection' || answer.body === null) return answer;
-    const shown = JSON.parse(answer.body) as { Members: Json[] };
-    const members = shown.Members.filter((member) => !isEmptyDevice(bmc.documents.get(memberPath(member) ?? '') ?? {}));
-    return { ...answer, body: JSON.stringify({ ...shown, Members: members, 'Members@odata.count': members.length }) };
+  {
+    name: 'dead-slot',
+    description: 'the last virtual media slot has an image and no actions, and returns 405 to PATCH (Cisco C845A M8)',
+    changeDocuments: (documents) =>
+      changeAll(documents, COLLECTION, (collection, path) => {
+        const sample = documents.get(memberPaths(collection)[0] ?? '');
+        if (!sample) return collection;
+        const place = `${path}/${FIXED_SLOT}`;
+        const slot = { '@odata.id': place, Id: FIXED_SLOT, Name: 'Fixed slot', Inserted: true, Image: 'internal.img' };
+        documents.set(place, { ...without(sample, 'Actions'), ...slot, ConnectedVia: 'Oem' });
+        return withMembers(collection, [...membersOf(collection), { '@odata.id': place }]);
+      }),
+    handle: (request, _bmc, next) =>
+      request.method === 'PATCH' && request.path.endsWith(`/VirtualMedia/${FIXED_SLOT}`)
+        ? notAllowed('GET, HEAD')
+        : next(request),
   },
-};
-
-export const inlineMedia: Quirk = {
-  name: 'inline-media',
-  description: 'the collection of virtual media holds the whole devices, not links (captured iDRAC 9)',
-  handles: (request, bmc, next) => {
-    const document = bmc.documents.get(request.path) ?? {};
-    const answer = next(request);
-    if (request.method !== 'GET' || documentType(document) !== 'VirtualMediaCollection') return answer;
-    const members = (document.Members as Json[]).map((one) => bmc.documents.get(memberPath(one) ?? '') ?? one);
-    return { ...answer, body: JSON.stringify({ ...document, Members: members }) };
+  {
+    name: 'media-listed-while-inserted',
+    description: 'a virtual media device exists only while it holds an image (XCC before 2.50)',
+    handle: (request, bmc, next) => {
+      const document = bmc.documents.get(request.path);
+      if (request.method !== 'GET' || !document) return next(request);
+      if (isEmptyDevice(document)) return next({ ...request, path: `${request.path}/Empty` });
+      const response = next(request);
+      if (documentType(document) !== COLLECTION || response.body === null) return response;
+      const collection = JSON.parse(response.body) as { Members: Json[] };
+      const isShown = (member: Json) => !isEmptyDevice(bmc.documents.get(linkPath(member) ?? ''));
+      return { ...response, body: JSON.stringify(withMembers(collection, collection.Members.filter(isShown))) };
+    },
   },
-};
+  {
+    name: 'inline-media',
+    description: 'the collection of virtual media holds the devices instead of links (captured iDRAC 9)',
+    handle: (request, bmc, next) => {
+      const document = bmc.documents.get(request.path);
+      const response = next(request);
+      if (request.method !== 'GET' || documentType(document) !== COLLECTION) return response;
+      const members = membersOf(document).map((member) => bmc.documents.get(linkPath(member) ?? '') ?? member);
+      return { ...response, body: JSON.stringify({ ...document, Members: members }) };
+    },
+  },
+];
 
-const DEAD = 'Fixed1';
-
-function offers(device: RedfishDocument, type: string): boolean {
-  return Array.isArray(device.MediaTypes) && device.MediaTypes.includes(type);
+function supports(device: RedfishDocument | undefined, type: string): boolean {
+  return Array.isArray(device?.MediaTypes) && device.MediaTypes.includes(type);
 }
 
-function isEmptyDevice(document: RedfishDocument): boolean {
-  return documentType(document) === 'VirtualMedia' && document.Inserted === false;
+function isEmptyDevice(document: RedfishDocument | undefined): boolean {
+  return documentType(document) === 'VirtualMedia' && document?.Inserted === false;
 }
 
 function changeDevices(
   documents: Map<string, RedfishDocument>,
   change: (device: RedfishDocument) => RedfishDocument,
 ): void {
-  for (const [path, document] of documents) {
-    const inCollection = documentType(documents.get(parentPath(path)) ?? {}) === 'VirtualMediaCollection';
-    if (inCollection && documentType(document) === 'VirtualMedia') documents.set(path, change(document));
-  }
+  changeAll(documents, 'VirtualMedia', (device, path) =>
+    documentType(documents.get(parentPath(path))) === COLLECTION ? change(device) : device,
+  );
 }

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, ejectMedia, type RedfishClients } from '../../../src/redfish/index.ts';
-import { type Fault, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
-import { lingeringMedia } from '../../../src/sim/quirks/lingeringMedia.ts';
+import { type Fault, QUIRKS, type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
 import { failure, forever, target } from '../target.ts';
 
 const EJECT = { method: 'POST', path: '*CD1/Actions/VirtualMedia.EjectMedia' };
@@ -94,7 +93,7 @@ test('an eject stopped while the device cannot be read reports that', async () =
 });
 
 test('an eject stopped while waiting for the device to be empty reports that it was accepted', async () => {
-  const { eject, stop } = await start({ quirks: [lingeringMedia] });
+  const { eject, stop } = await start({ quirks: [QUIRKS.get('lingering-media')!] });
   const error = await eject(['CD'], (message) => {
     if (message.startsWith('Waiting')) stop();
   });
