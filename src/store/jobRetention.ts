@@ -4,23 +4,17 @@ import type { EndPlace, Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
 
-/*
- * SQLite runs a statement on the event loop, and everything else waits for it. So each statement here touches a bounded
- * number of rows (about 10 ms), however many jobs there are and however many revisions they have.
- */
+// SQLite runs a statement on the event loop, and everything else waits for it. So each statement here touches a bounded
+// number of rows (about 10 ms), however many jobs there are and however many revisions they have.
 
-/** Index entries that one statement steps over at most. */
+/** Maximum number of index entries that one statement steps over, and of revisions that one removes. */
 const WALK = 10_000;
-/** Revisions that one statement removes at most. */
 const REVISIONS = 2000;
 
-/** A place before the end of every job. */
+/** A position before the end of every job. */
 const START: EndPlace = { endTime: new Date(0), id: '' };
 
-/**
- * The number of ended jobs of a database that is not shared. It is counted once and then kept up to date; jobs that end
- * during the count may make it inexact by a few.
- */
+/** The number of ended jobs of a database that is not shared. Jobs that end during the first count may distort it by a few. */
 export class EndedJobs {
   #count: number | null = null;
   #change = 0;
@@ -51,7 +45,7 @@ export function jobRetention(
 ): Pick<Store, 'placeAfterNewest' | 'removeEndedJobs'> {
   const db = database.kysely;
 
-  /** The ended jobs after a place, the oldest first. */
+  /** Selects the jobs that ended after a position. */
   const afterPlace = (blank: { time: number; id: string }) =>
     db
       .selectFrom('jobs')
@@ -80,7 +74,7 @@ export function jobRetention(
       .offset(blank.steps),
   );
 
-  /** The place of the `steps`-th ended job after `from`; null when there are fewer. */
+  /** Returns the position of the `steps`-th ended job after `from`; null when there are fewer. */
   async function step(from: EndPlace, steps: number): Promise<EndPlace | null> {
     const [row] = await database.run(stepFrom({ time: from.endTime.getTime(), id: from.id, steps: steps - 1 }));
     return row === undefined ? null : { endTime: new Date(row.end_time), id: row.id };
@@ -102,7 +96,7 @@ export function jobRetention(
   return {
     async placeAfterNewest(count) {
       if (database.shared) {
-        // One index-only scan in the server's own process.
+        // An index-only scan in the server's process.
         const [row] = await database.run(stepFromNewest({ steps: count }));
         return row === undefined ? null : { endTime: new Date(row.end_time), id: row.id };
       }
@@ -135,7 +129,7 @@ export function jobRetention(
         .execute();
       if (old.length === 0) return 0;
       const ids = old.map(({ id }) => id);
-      // The last revision, which alone is not of a running job, goes with the job: without it the job could not be read.
+      // The last revision is removed with the job, which could not be read without it.
       for (let removed = REVISIONS; removed === REVISIONS; await nextTurn()) {
         const rows = await db
           .deleteFrom('job_revisions')

@@ -13,9 +13,9 @@ import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 type Method = (...args: never[]) => Promise<unknown>;
 
 /**
- * The store on `database`, whose tables are up to date, with secrets as `cipher` has them; closing the store ends what
- * runs, then closes it.
- * @param onUnavailable called for each step that failed with `store_unavailable`
+ * Creates the store on `database`, whose tables are up to date, with secrets encrypted by `cipher`. Closing the store waits for
+ * running steps, then closes the database.
+ * @param onUnavailable called for each step that fails with `store_unavailable`
  */
 export function kyselyStore(
   database: Database,
@@ -41,7 +41,7 @@ export function kyselyStore(
     },
   };
 
-  /** Wraps `method`: errors of the database become errors of kind `store_unavailable`. */
+  /** Wraps `method` so that errors of the database become errors of kind `store_unavailable`. */
   function guard(method: Method): Method {
     return async (...args) => {
       if (closing !== null) throw closedError();

@@ -21,7 +21,7 @@ const SORT_COLUMNS = {
 /** Sort keys that can be null. Databases differ in where nulls sort by default. */
 const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
 
-/** Implements `Store.listNodes` in at most three queries. A filter for the attribute value null also matches where it is absent. */
+/** Implements `Store.listNodes` in at most three queries. */
 export async function listNodes(
   database: Database,
   query: NodeQuery,
@@ -53,12 +53,10 @@ export async function listNodes(
 }
 
 function filter(nodes: NodesQuery, query: NodeQuery, database: Database): NodesQuery {
-  let filtered = nodes;
-  if (query.driver !== undefined) filtered = filtered.where('nodes.driver', '=', query.driver);
-  if (query.maintenance !== undefined) filtered = filtered.where('nodes.maintenance', '=', toBit(query.maintenance));
-  if (query.vendorInterface !== undefined) {
-    filtered = filtered.where('nodes.vendor_interface', '=', query.vendorInterface);
-  }
+  const { driver, vendorInterface, maintenance } = query;
+  // The undefined ones are left out.
+  const equal = { driver, vendor_interface: vendorInterface, maintenance: toBit(maintenance) };
+  let filtered = nodes.where(({ and }) => and(equal));
   const { descriptionContains, anyAttribute } = query;
   if (descriptionContains !== undefined) {
     filtered = filtered.where(({ ref }) => database.contains(ref('nodes.description'), descriptionContains));
@@ -93,7 +91,7 @@ function nodesWith(
     .where('node_attributes.digest', '=', attributeDigest(value));
 }
 
-/** Tests node by node, so that a page that is filled early reads no further. */
+/** Tests node by node, so that a page that fills early reads no further. */
 function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
   return where.exists(
     where
@@ -105,8 +103,8 @@ function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
 }
 
 /**
- * Returns the nodes after the marker, which has this `id` and this `value` in the sort column: in order, those with and
- * those without a value apart, since one condition for both makes PostgreSQL walk all that sorts before the marker.
+ * Returns, in order, the queries for the nodes after the marker, which has this `id` and this `value` in the sort column.
+ * Nodes with and without a value are separate: one condition for both makes PostgreSQL read all that precedes the marker.
  */
 function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | number | null): NodesQuery[] {
   const column = `nodes.${SORT_COLUMNS[query.sortKey]}` as const;

@@ -1,3 +1,4 @@
+// The store: SQL on SQLite or PostgreSQL behind the interface `Store` of core.
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
@@ -10,19 +11,18 @@ import { checkSecretsKeys, countSecretsKeys } from './secretsKeys.ts';
 
 export interface StoreOptions {
   log: Logger;
-  /** Encrypts the secrets of nodes; without it they are kept plain. */
+  /** Encrypts the secrets of nodes; without it they are kept in plain text. */
   cipher?: SecretsCipher;
   /** Called for each step that failed because the database is unavailable. */
   onUnavailable?: () => void;
 }
 
 /**
- * Opens the store that the configuration's key `store` names, and brings its tables up to date.
+ * Opens the store of the configuration key `store` and brings its tables up to date.
  *
  * @param url `sqlite:PATH` (from the working directory when relative), `sqlite::memory:` or `postgres://USER@HOST/DATABASE`
- * @throws kind `invalid_argument` when `url` names no store, `failed_precondition` when the database is not for us as it is:
- *   another process uses the SQLite file, PostgreSQL refuses the user, a newer program has changed the tables, secrets are
- *   encrypted with a key that `cipher` does not have;
+ * @throws kind `invalid_argument` for an invalid `url`; `failed_precondition` when another process uses the SQLite file,
+ *   PostgreSQL refuses the user, a newer program has changed the tables, or `cipher` lacks a key of stored secrets;
  *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -33,7 +33,7 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
   return kyselyStore(database, cipher, onUnavailable);
 }
 
-/** As `openStore`, as far as the database. */
+/** Opens the database of `openStore`. */
 export async function openMigrated(url: string, log: Logger, cipher: SecretsCipher): Promise<Database> {
   const database = await openDatabase(url, log);
   try {
@@ -46,7 +46,7 @@ export async function openMigrated(url: string, log: Logger, cipher: SecretsCiph
   }
 }
 
-/** Loads only the driver in use; the other would occupy memory. */
+/** Loads only the database driver in use, which saves memory. */
 async function openDatabase(url: string, log: Logger): Promise<Database> {
   if (isPostgresUrl(url)) return (await import('./postgres/postgres.ts')).openPostgres(url, log);
   const path = sqlitePath(url);

@@ -1,9 +1,6 @@
 import type { Compilable, CompiledQuery } from 'kysely';
 
-/** A query compiled once; returns it with `values` as its parameters. */
-export type PreparedQuery<V extends object, O> = (values: V) => CompiledQuery<O>;
-
-/** SQL of all prepared queries; a small fixed set, safe to name as server-side prepared statements. */
+/** The SQL of all prepared queries: a small fixed set, which PostgreSQL may keep as named statements. */
 const texts = new Set<string>();
 
 /** Whether `sql` is the text of a prepared query. */
@@ -12,12 +9,14 @@ export function isPrepared(sql: string): boolean {
 }
 
 /**
- * Compiles a query once for many runs: building and compiling costs kysely several times what SQLite needs to run it.
+ * Compiles a query once for many runs; building it each time takes kysely several times what SQLite needs to run it.
  *
- * @param build makes the query; a property of its argument stands for the value that each run gives under that name,
- *   and may be used only where a plain value can be (not in what shapes the query, such as a limit that is left out)
+ * @param build builds the query from blanks, each of which stands for a run's value of that name; a blank can only be used
+ *   as a parameter, and cannot decide the shape of the query
  */
-export function prepareQuery<V extends object, O>(build: (blanks: V) => Compilable<O>): PreparedQuery<V, O> {
+export function prepareQuery<V extends object, O>(
+  build: (blanks: V) => Compilable<O>,
+): (values: V) => CompiledQuery<O> {
   const blanks = new Proxy({}, { get: (_, name) => new Blank(name as keyof V) });
   const { parameters, ...compiled } = build(blanks as V).compile();
   texts.add(compiled.sql);

@@ -117,7 +117,7 @@ export function toNodeColumns(uuid: string, changes: NodeChanges, cipher: Secret
     properties: changes.properties && JSON.stringify(changes.properties),
     attributes: seal('attributes', changes.attributes),
     description: changes.description,
-    maintenance: changes.maintenance === undefined ? undefined : toBit(changes.maintenance),
+    maintenance: toBit(changes.maintenance),
     maintenance_reason: changes.maintenanceReason,
   };
 }
@@ -133,8 +133,9 @@ export function toNewNodeColumns(
   return { ...columns, uuid: node.uuid, create_time: node.createTime.getTime() };
 }
 
-export function toBit(value: boolean): number {
-  return value ? 1 : 0;
+/** Returns undefined for undefined. */
+export function toBit(value: boolean | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value);
 }
 
 /** Returns what nodes are found by: equal for equal values, and short enough for an index however long the value is. */

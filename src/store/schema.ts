@@ -1,10 +1,8 @@
 import type { Generated } from 'kysely';
 import type { JobState } from '../core/job.ts';
 
-/*
- * What the columns hold is the same in every database: times are milliseconds since 1970 in a bigint, booleans are 0 and
- * 1, JSON is text. So no query needs a function that one database has and another has not.
- */
+// Columns hold the same in every database, so that queries need no function that only one database has: times are
+// milliseconds since 1970 in a bigint, booleans are 0 and 1, JSON is text.
 
 export interface NodesTable {
   /** Grows in the order of enrolment. */
@@ -25,15 +23,15 @@ export interface NodesTable {
   update_time: number | null;
 }
 
-/** One row for each attribute of a node that is a text, a number or a boolean, so that nodes can be found by it. */
+/** One row for each attribute of a node that is a string, a number or a boolean, so that nodes can be found by it. */
 export interface NodeAttributesTable {
   node_uuid: string;
   name: string;
-  /** Of the value, see `attributeDigest`. */
+  /** The value's `attributeDigest`. */
   digest: string;
 }
 
-/** One row for each node, made with it; while the node is free all but the fence is null. */
+/** One row for each node, created with it; while the node is free only the fence and `wanted` are not null. */
 export interface ReservationsTable {
   node_uuid: string;
   fence: number;
@@ -43,24 +41,24 @@ export interface ReservationsTable {
   requested_by: string | null;
   job: string | null;
   since: number | null;
-  /** The conductor on whose lease a `call` hangs. */
+  /** The conductor on whose lease a `call` depends. */
   owner: string | null;
-  /** 1 when somebody in another process waits for the node. */
+  /** 1 when another process waits for the node. */
   wanted: number;
 }
 
-/** One row for each lease of a process that may hold nodes, see `Conductor`. */
+/** One row for each lease of a process, see `Conductor`. */
 export interface ConductorsTable {
   id: string;
   host: string;
-  /** Milliseconds; null when it is never renewed, also since it was found to have run out. */
+  /** Milliseconds; null when it is never renewed, or `reap` has ended its jobs. */
   lease: number | null;
   grace: number;
-  /** When the lease runs out, by the database's clock. */
+  /** When the lease expires, by the database's clock. */
   expires_at: number;
 }
 
-/** What of a job stays the same, and its end. How far it has come is the newest of its revisions. */
+/** The constants of a job, and its end. Its progress is in its newest revision. */
 export interface JobsTable {
   id: string;
   node_uuid: string | null;

@@ -1,42 +1,41 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { PassthruError } from '../core/errors.ts';
 
-/** The bytes of a key of AES-256. */
+/** The length of an AES-256 key in bytes. */
 export const KEY_BYTES = 32;
 
 const ALGORITHM = 'aes-256-gcm';
 const ID_LENGTH = 16;
 const SEALED = /^[0-9a-f]{16}:/;
-/** What NIST SP 800-38D, 8.2.2, has for random ones; good for 2^32 values under one key. */
+/** The length of random nonces in NIST SP 800-38D, 8.2.2; sufficient for 2^32 values under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts what a store keeps in a column: a JSON object with secrets in it, or a digest of secrets. Encrypted it reads
- * `KEYID:BASE64` (nonce, ciphertext, tag), which neither of the two does.
+ * Encrypts columns of a store: a JSON object with secrets, or a digest of secrets. The ciphertext has the form `KEYID:BASE64`
+ * (nonce, ciphertext, tag), which neither of the two can have.
  */
 export interface SecretsCipher {
-  /** The key that values are encrypted with; null when there is none, and they are kept plain. */
+  /** The key that encrypts; null when values are kept in plain text. */
   readonly keyId: string | null;
-  /** Every key that can be read with. */
+  /** All keys that decrypt. */
   readonly keyIds: readonly string[];
   /**
-   * @param text an empty JSON object stays as it is
-   * @param place where it stands; the ciphertext reads nowhere else, so that nobody can move it to another node
+   * Encrypts `text`, except for an empty JSON object.
+   * @param place where the ciphertext is stored; it decrypts nowhere else, so that it cannot be moved to another node
    */
   seal(text: string, place: string): string;
   /**
-   * The text that was sealed; a plain one as it is.
-   * @throws kind `store_unavailable` when this process does not have the key; `internal` when the value was changed or
-   *   comes from another place
+   * Decrypts `sealed`; returns plain text unchanged.
+   * @throws kind `store_unavailable` when the key is missing; `internal` when the value was changed or moved
    */
   open(sealed: string, place: string): string;
 }
 
-/** Keeps everything plain, and reads nothing else. */
+/** Keeps everything in plain text. */
 export const PLAIN: SecretsCipher = createSecretsCipher([]);
 
-/** @param keys of 32 bytes each; the first encrypts, every one decrypts */
+/** @param keys of `KEY_BYTES` each; the first encrypts, all decrypt */
 export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
   const byId = new Map(keys.map((key) => [keyIdOf(key), key]));
   const keyIds = [...byId.keys()];
@@ -80,12 +79,12 @@ export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
   };
 }
 
-/** What names a key and tells nothing of it: so one that was swapped for another is never taken for it. */
+/** Returns the id of a key: derived from it, so that another key never passes for it, without revealing it. */
 export function keyIdOf(key: Buffer): string {
   return createHmac('sha256', key).update('passthru secrets key').digest('hex').slice(0, ID_LENGTH);
 }
 
-/** The id of the key that `text` of a column is encrypted with; null when it is plain. */
+/** Returns the id of the key that a column's `text` is encrypted with; null for plain text. */
 export function sealedWith(text: string): string | null {
   return SEALED.test(text) ? text.slice(0, ID_LENGTH) : null;
 }

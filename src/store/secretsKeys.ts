@@ -5,13 +5,13 @@ import { SECRET_COLUMNS, type SecretColumn, secretsPlace } from './rows.ts';
 import type { Tables } from './schema.ts';
 import { type SecretsCipher, sealedWith } from './secretsCipher.ts';
 
-/** Nodes read in one query. Each is changed in a transaction of its own. */
+/** Nodes read in one query; each is changed in its own transaction. */
 const BATCH = 100;
 
-/** Maximum number of passes over all nodes, for those that others write meanwhile. */
+/** Maximum number of passes over all nodes, for those that are written concurrently. */
 const PASSES = 3;
 
-/** How many nodes have secrets that are encrypted with each key; under null those that have unencrypted ones. */
+/** Returns the number of nodes with secrets under each key id; null stands for unencrypted ones. */
 export async function countSecretsKeys(database: Database): Promise<Map<string | null, number>> {
   const counts = new Map<string | null, number>();
   for (const column of SECRET_COLUMNS) {
@@ -29,7 +29,7 @@ export async function countSecretsKeys(database: Database): Promise<Map<string |
   return counts;
 }
 
-/** @throws kind `failed_precondition` when there are secrets that `cipher` cannot read, so that no node is half readable */
+/** Throws kind `failed_precondition` when there are secrets that `cipher` cannot decrypt. */
 export async function checkSecretsKeys(database: Database, cipher: SecretsCipher): Promise<void> {
   const counts = await countSecretsKeys(database);
   for (const [id, nodes] of counts) {
@@ -42,20 +42,18 @@ export async function checkSecretsKeys(database: Database, cipher: SecretsCipher
   }
 }
 
-/** What `rotateSecrets` did. */
 export interface Rotated {
-  /** Nodes whose secrets were encrypted with another key, or with none. */
+  /** Nodes whose secrets were encrypted with another key or in plain text. */
   changed: number;
-  /** Nodes that still have such secrets, since others write them. */
+  /** Nodes that still have such secrets, since they are written concurrently. */
   left: number;
 }
 
 /**
- * Encrypts with the first key of `cipher` what is not, node by node, each whole or not at all: it may be interrupted and
- * begun again at any time, and others may use the store meanwhile. A node that another changes at that moment is that
- * other's, and looked at once more.
+ * Encrypts all secrets with the first key of `cipher`, one node at a time. May be interrupted and repeated at any time, while
+ * others use the store. A node that changes concurrently is left to the next pass.
  *
- * @param progress told how many were changed so far
+ * @param progress receives the number of nodes changed so far
  */
 export async function rotateSecrets(
   database: Database,
@@ -82,7 +80,7 @@ export async function rotateSecrets(
     }
     if (found === 0) break;
   }
-  // Overwritten secrets are still in the file.
+  // The file still holds the overwritten secrets.
   if (changed > 0) await database.eraseRemoved();
   const counts = await countSecretsKeys(database);
   let left = 0;
@@ -90,7 +88,7 @@ export async function rotateSecrets(
   return { changed, left };
 }
 
-/** The id of the key of a column, `''` where it is plain; what `sealedWith` says, in SQL. */
+/** `sealedWith` in SQL, with '' for plain text. */
 function keyColumn(column: SecretColumn) {
   return sql<string>`case when ${sql.ref(`nodes.${column}`)} like '{%' then '' else substr(${sql.ref(`nodes.${column}`)}, 1, 16) end`;
 }
@@ -99,7 +97,7 @@ function isOld(column: SecretColumn, cipher: SecretsCipher) {
   return sql<boolean>`(${sql.ref(`nodes.${column}`)} <> '{}' and ${keyColumn(column)} <> ${cipher.keyId ?? ''})`;
 }
 
-/** Whether the node is still as in `row`, and now has its secrets under the first key. It does not count as changed. */
+/** Encrypts a node's secrets unless it has changed since `row` was read; returns whether it did. Sets no `update_time`. */
 async function resealNode(
   db: Kysely<Tables>,
   row: { uuid: string } & Record<SecretColumn, string>,
@@ -115,9 +113,7 @@ async function resealNode(
     transaction
       .updateTable('nodes')
       .set({ driver_info: reseal('driver_info'), attributes: reseal('attributes') })
-      .where('uuid', '=', row.uuid)
-      .where('driver_info', '=', row.driver_info)
-      .where('attributes', '=', row.attributes)
+      .where(({ and }) => and({ uuid: row.uuid, driver_info: row.driver_info, attributes: row.attributes }))
       .returning('uuid')
       .execute(),
   );
