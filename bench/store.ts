@@ -1,5 +1,5 @@
-// What the store costs, and that it stays flat as nodes, jobs and watchers grow. Ratios hold within one run; the machine's
-// speed does not matter. Run by: npm run bench:store [-- reservations|growth|watchers|idle ...]
+// Measures the cost of the store, and that it stays flat as nodes, jobs and watchers grow. Ratios are within one run, so that
+// the machine's speed does not matter. Usage: npm run bench:store [-- reservations|growth|watchers|idle ...]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,12 +15,12 @@ import { lateness } from './storeWatchers.ts';
 const PARTS = ['reservations', 'growth', 'watchers', 'idle'];
 const parts = process.argv.length > 2 ? process.argv.slice(2) : PARTS;
 const unknown = parts.find((part) => !PARTS.includes(part));
-if (unknown !== undefined) throw new Error(`no part '${unknown}'; there are ${PARTS.join(', ')}`);
+if (unknown !== undefined) throw new Error(`unknown part '${unknown}'; allowed are ${PARTS.join(', ')}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'passthru-bench-'));
 try {
   if (parts.includes('reservations')) await withPostgres('on', reservations);
-  // What the disk adds is the same however much there is, and differs from one moment to the next.
+  // Without the disk, whose share does not depend on the size and varies over time.
   if (parts.includes('growth')) await withPostgres('off', growth);
   if (parts.includes('watchers')) await withPostgres('on', watchers);
   if (parts.includes('idle')) await withPostgres('off', idle);
@@ -29,7 +29,7 @@ try {
 }
 process.exit();
 
-/** @param fsync whether a commit waits for the disk, as in production */
+/** @param fsync `on`: commits wait for the disk, as in production */
 async function withPostgres(fsync: 'on' | 'off', part: (postgres: PostgresServer) => Promise<void>): Promise<void> {
   const postgres = await startPostgres({ fsync });
   try {
@@ -40,10 +40,10 @@ async function withPostgres(fsync: 'on' | 'off', part: (postgres: PostgresServer
 }
 
 async function reservations(postgres: PostgresServer): Promise<void> {
-  console.log('acquire and release beside a bare update … returning pair        ours/s  theirs/s   ratio');
-  const report = (name: string, { ours, theirs }: ReservationCost) =>
+  console.log('acquire and release beside a bare update … returning pair       store/s    bare/s   ratio');
+  const report = (name: string, { store, bare }: ReservationCost) =>
     console.log(
-      [name.padEnd(62), ours.toFixed(0).padStart(9), theirs.toFixed(0).padStart(10), ratio(ours, theirs)].join(''),
+      [name.padEnd(62), store.toFixed(0).padStart(9), bare.toFixed(0).padStart(10), ratio(store, bare)].join(''),
     );
   report('  SQLite, one caller on the same connection', await sqliteReservations(join(folder, 'reservations.db')));
   const { one, many } = await postgresReservations(postgres.url(await postgres.createDatabase()));
@@ -67,26 +67,26 @@ async function watchers(postgres: PostgresServer): Promise<void> {
     postgres.url(await postgres.createDatabase()),
     folder,
   );
-  console.log(`end of a job until its watcher at another replica has it (ms)         p50       p99     worst`);
-  const name = `  ${jobs} jobs, ${rate.toFixed(0)} a second, ${watchers} watchers, ${repeated} repeats`;
+  console.log(`from the end of a job to its watcher at another replica (ms)          p50       p99     worst`);
+  const name = `  ${jobs} jobs, ${rate.toFixed(0)} per second, ${watchers} watchers, ${repeated} retries`;
   console.log(name.padEnd(62) + [p50, p99, worst].map((time) => time.toFixed(0).padStart(10)).join(''));
 }
 
 async function idle(postgres: PostgresServer): Promise<void> {
   const costs = await idleCosts(postgres.url(await postgres.createDatabase()));
-  console.log('memory of an idle watcher (kB)                                  live  with what the process keeps');
-  for (const { way, watchers, live, rss } of costs) {
-    const name = `  ${way}, ${watchers} watchers`;
+  console.log('memory of an idle watcher (kB)                                  live                           rss');
+  for (const { protocol, watchers, live, rss } of costs) {
+    const name = `  ${protocol}, ${watchers} watchers`;
     console.log(`${name.padEnd(58)}${(live / 1e3).toFixed(0).padStart(10)}${(rss / 1e3).toFixed(0).padStart(30)}`);
   }
 }
 
-/** The first time in microseconds, the others relative to it. */
+/** Formats the first time in microseconds, the others relative to it. */
 function growing(times: number[]): string {
   const [first = 0, ...others] = times;
   return [first.toFixed(0).padStart(11), ...others.map((time) => (time / first).toFixed(1).padStart(11))].join('');
 }
 
-function ratio(ours: number, theirs: number): string {
-  return (ours / theirs).toFixed(2).padStart(8);
+function ratio(store: number, bare: number): string {
+  return (store / bare).toFixed(2).padStart(8);
 }

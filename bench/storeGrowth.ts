@@ -9,23 +9,23 @@ import { migrate } from '../src/store/migrations.ts';
 import { attributeDigest } from '../src/store/rows.ts';
 import { sampleConductor, sampleEnd, sampleJob, sampleReservation } from '../test/store/samples.ts';
 
-/** Nodes, and as many jobs, of which each has three revisions. */
+/** The numbers of nodes, and of jobs with three revisions each. */
 export const SIZES = [100, 1_000, 10_000, 100_000] as const;
 
-/** What a step takes, in microseconds (the median), at each of `SIZES`. */
+/** The median time of a step at each of `SIZES`, in microseconds. */
 export interface GrowingCost {
   step: string;
   times: number[];
 }
 
-/** A step is repeated for so many milliseconds, but at least and at most so often. */
+/** How long a step is repeated, in milliseconds, and how often at least and at most. */
 const BUDGET = 400;
-const LEAST = 15;
-const MOST = 400;
+const MIN_RUNS = 15;
+const MAX_RUNS = 400;
 
 const PAGE = 50;
 
-/** Rows that one step of retention removes, and how many such steps there is something for. */
+/** The number of rows that one step of retention removes, and the number of such steps. */
 const BATCH = 200;
 const BATCHES = 7;
 
@@ -34,7 +34,7 @@ const OLD = new Date(0);
 
 const CONDUCTOR = 'process-1';
 
-/** Lets `database`, which is empty, grow, and times each step of the store at each of `SIZES`. */
+/** Grows an empty `database`, and times each step of the store at each of `SIZES`. */
 export async function growingCosts(database: Database): Promise<GrowingCost[]> {
   await migrate(database, silentLogger);
   const store = kyselyStore(database);
@@ -45,9 +45,9 @@ export async function growingCosts(database: Database): Promise<GrowingCost[]> {
     await grow(database, from, size);
     from = size;
     const note = (step: string, time: number) => costs.set(step, [...(costs.get(step) ?? []), time]);
-    for (const [step, run] of steps(store, size)) note(step, await median(run, MOST));
+    for (const [step, run] of steps(store, size)) note(step, await median(run, MAX_RUNS));
     const ended = await addOld(database);
-    // Once in a round of retention, not for each batch: it walks over the jobs that are kept.
+    // Runs once in a round of retention, not for each batch: it walks over the kept jobs.
     note('retention: where the kept jobs begin', await median(() => some(store.placeAfterNewest(ended - 1)), BATCHES));
     const place = { endTime: OLD, id: '~' };
     note('retention: 200 jobs', await median(() => removed(store.removeEndedJobs(place, BATCH)), BATCHES));
@@ -57,7 +57,7 @@ export async function growingCosts(database: Database): Promise<GrowingCost[]> {
   return [...costs].map(([step, times]) => ({ step, times }));
 }
 
-/** All the steps, each on something in the middle. A number makes each repetition another one. */
+/** Returns the steps, each on rows in the middle; the number makes each run different. */
 function steps(store: Store, size: number): [step: string, run: (number: number) => Promise<unknown>][] {
   const middle = (number: number) => (size >> 2) + 1 + ((number * 7) % (size >> 2));
   const nodes = (given: Partial<NodeQuery>) => async (number: number) => {
@@ -109,8 +109,8 @@ function steps(store: Store, size: number): [step: string, run: (number: number)
       (number) =>
         store.newestRevisions(Array.from({ length: 100 }, (_, job) => sampleJob(1 + ((number * 100 + job) % size)).id)),
     ],
-    ['look for requests to stop a job', () => store.listCancelRequests(CONDUCTOR)],
-    ['reap, nobody lost', () => reap(store, silentLogger, false)],
+    ['cancellation requests of a conductor', () => store.listCancelRequests(CONDUCTOR)],
+    ['reap, no conductor lost', () => reap(store, silentLogger, false)],
     [
       'idempotent call: begin, accept, finish',
       async (number) => {
@@ -124,18 +124,18 @@ function steps(store: Store, size: number): [step: string, run: (number: number)
 }
 
 async function some(row: Promise<unknown>): Promise<void> {
-  if ((await row) === null) throw new Error('nothing was found');
+  if ((await row) === null) throw new Error('nothing found');
 }
 
 async function removed(rows: Promise<number>): Promise<void> {
-  if ((await rows) !== BATCH) throw new Error('not all was removed');
+  if ((await rows) !== BATCH) throw new Error('not all rows were removed');
 }
 
-/** Microseconds that `run` takes; the first time does not count. */
+/** Returns the median time of `run` in microseconds, without the first run. */
 async function median(run: (number: number) => Promise<unknown>, most: number): Promise<number> {
   const times: number[] = [];
   const end = performance.now() + BUDGET;
-  for (let number = 0; number < most && (number < LEAST || performance.now() < end); number++) {
+  for (let number = 0; number < most && (number < MIN_RUNS || performance.now() < end); number++) {
     const begun = performance.now();
     await run(number);
     times.push((performance.now() - begun) * 1000);
@@ -149,7 +149,7 @@ function nodeUuid(number: number): string {
 
 const padded = sql`substr(cast(1000000000000 + i as text), 2)`;
 
-/** Adds what is missing to `size` nodes, all free, and `size` jobs, of which ten run. */
+/** Adds nodes, all free, and jobs, of which ten run, up to `size` of each. */
 async function grow(database: Database, from: number, size: number): Promise<void> {
   const db = database.kysely;
   const numbers = sql`with recursive numbers (i) as
@@ -179,12 +179,12 @@ async function grow(database: Database, from: number, size: number): Promise<voi
     const digest = attributeDigest('one');
     await sql`insert into node_attributes select uuid, 'owner', ${digest} from nodes where id <= 20`.execute(db);
   }
-  // As PostgreSQL does by itself after a while; SQLite keeps no statistics. Then what was added is on the disk.
+  // As PostgreSQL does by itself after a while; SQLite keeps no statistics. The checkpoint writes the rows to the disk.
   if (database.shared) await sql`vacuum analyze`.execute(db);
   await (database.shared ? sql`checkpoint` : sql`pragma wal_checkpoint(truncate)`).execute(db);
 }
 
-/** Adds jobs and idempotency keys that are older than all others; answers how many jobs have ended then. */
+/** Adds jobs and idempotency keys that are older than all others. Returns the number of ended jobs. */
 async function addOld({ kysely: db }: Database): Promise<number> {
   const numbers = sql`with recursive numbers (i) as
     (select 1 union all select i + 1 from numbers where i < ${sql.lit(BATCH * BATCHES)})`;

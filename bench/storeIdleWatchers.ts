@@ -5,27 +5,27 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { PassthruService } from '../gen/passthru/v1/passthru_pb.ts';
 import { startReplica } from './replica.ts';
 
-/** What one watcher costs a replica while nothing happens, in bytes. */
+/** The memory of one idle watcher in a replica, in bytes. */
 export interface IdleCost {
-  way: 'gRPC' | 'Server-Sent Events';
+  protocol: 'gRPC' | 'Server-Sent Events';
   watchers: number;
-  /** Of the process, which keeps what was freed for a while. */
+  /** Of the process, which keeps freed memory for a while. */
   rss: number;
-  /** Of what is live, buffers included. */
+  /** Of live objects, buffers included. */
   live: number;
 }
 
 const COUNTS = [1_000, 5_000];
 
-/** Streams that one HTTP/2 connection carries; each event stream has a connection of its own. */
+/** The number of streams on one HTTP/2 connection; each event stream has its own connection. */
 const STREAMS = 500;
 
-/** Jobs that are accepted at once. */
-const AT_ONCE = 32;
+/** The number of concurrent calls. */
+const CONCURRENCY = 32;
 
 /**
- * A replica on the database at `url` runs jobs that do not end, another one has their watchers: each job one, by gRPC and
- * then, in a replica that is started anew, by Server-Sent Events.
+ * Measures idle watchers: one replica on the database at `url` runs jobs that do not end, another has one watcher for each
+ * job, by gRPC and then, in a new replica, by Server-Sent Events.
  */
 export async function idleCosts(url: string): Promise<IdleCost[]> {
   const environment = {
@@ -33,7 +33,7 @@ export async function idleCosts(url: string): Promise<IdleCost[]> {
     PASSTHRU_WORKERS_POOL_SIZE: '10000',
     PASSTHRU_FAKE_VENDOR_DELAY: '1h',
     PASSTHRU_SHUTDOWN_GRACE: '0s',
-    // One caller at one address has all streams.
+    // One caller at one address opens all streams.
     PASSTHRU_LIMITS_WATCHES_PER_CALLER: '100000',
     PASSTHRU_LIMITS_CONNECTIONS_PER_PEER: '100000',
     PASSTHRU_LIMITS_CONNECTIONS: '100000',
@@ -41,21 +41,21 @@ export async function idleCosts(url: string): Promise<IdleCost[]> {
   const runs = await startReplica(environment);
   const jobs = await startJobs(runs.url, COUNTS.at(-1)!);
   const costs: IdleCost[] = [];
-  for (const way of ['gRPC', 'Server-Sent Events'] as const) {
+  for (const protocol of ['gRPC', 'Server-Sent Events'] as const) {
     const watches = await startReplica(environment);
-    const watch = way === 'gRPC' ? grpcWatchers(watches.url) : eventStreams(watches.url);
-    // What the first ones bring about is not the price of one.
+    const watch = protocol === 'gRPC' ? grpcWatchers(watches.url) : eventStreams(watches.url);
+    // The first ones also load code, which is not their own cost.
     for (const id of jobs.slice(0, 50)) await watch(id);
     const before = await watches.usage();
     let watchers = 0;
     for (const count of COUNTS) {
       while (watchers < count) {
-        const some = jobs.slice(watchers, Math.min(count, watchers + AT_ONCE));
+        const some = jobs.slice(watchers, Math.min(count, watchers + CONCURRENCY));
         await Promise.all(some.map(watch));
         watchers += some.length;
       }
       const { rss, live } = await watches.usage();
-      costs.push({ way, watchers, rss: (rss - before.rss) / watchers, live: (live - before.live) / watchers });
+      costs.push({ protocol, watchers, rss: (rss - before.rss) / watchers, live: (live - before.live) / watchers });
     }
     await watches.stop();
   }
@@ -63,20 +63,20 @@ export async function idleCosts(url: string): Promise<IdleCost[]> {
   return costs;
 }
 
-/** Starts `count` jobs that do not lock their node, and answers their ids. */
+/** Starts `count` jobs that do not lock their node. Returns their ids. */
 async function startJobs(url: string, count: number): Promise<string[]> {
   const headers = { 'X-OpenStack-Ironic-API-Version': '1.80', 'Content-Type': 'application/json' };
   const body = JSON.stringify({ name: 'watched', driver: 'fake-hardware' });
   const created = await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body });
-  if (created.status !== 201) throw new Error(`the node was answered with ${created.status}`);
+  if (created.status !== 201) throw new Error(`creating the node returned ${created.status}`);
   const client = grpcClient(url);
   const jobs: string[] = [];
   await Promise.all(
-    Array.from({ length: AT_ONCE }, async (_, caller) => {
-      for (let job = caller; job < count; job += AT_ONCE) {
+    Array.from({ length: CONCURRENCY }, async (_, caller) => {
+      for (let job = caller; job < count; job += CONCURRENCY) {
         const call = { node: 'watched', method: 'fourth_method_shared_lock', arguments: { bar: 'x' } };
         const { outcome } = await client.callNodeMethod(call);
-        if (outcome.case !== 'job') throw new Error(`answered ${outcome.case}`);
+        if (outcome.case !== 'job') throw new Error(`unexpected outcome ${outcome.case}`);
         jobs.push(outcome.value.id);
       }
     }),
@@ -86,7 +86,7 @@ async function startJobs(url: string, count: number): Promise<string[]> {
 
 type Watch = (id: string) => Promise<void>;
 
-/** Each resolves when the watcher has the present state. */
+/** Resolves when the watcher has received the present state. */
 function grpcWatchers(url: string): Watch {
   let client = grpcClient(url);
   let streams = 0;
@@ -94,7 +94,7 @@ function grpcWatchers(url: string): Watch {
     if (++streams % STREAMS === 0) client = grpcClient(url);
     const events = client.watchJob({ jobId })[Symbol.asyncIterator]();
     await events.next();
-    // It ends with the replica.
+    // Fails when the replica stops.
     events.next().catch(() => {});
   };
 }
@@ -105,7 +105,7 @@ function eventStreams(url: string): Watch {
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
     socket.write(`GET /v1/jobs/${id}/events HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
-    for (let answer = ''; !answer.includes('event: job'); ) answer += (await once(socket, 'data'))[0];
+    for (let response = ''; !response.includes('event: job'); ) response += (await once(socket, 'data'))[0];
   };
 }
 

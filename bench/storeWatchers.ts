@@ -8,13 +8,13 @@ import { type Job, JobState } from '../gen/passthru/v1/job_pb.ts';
 import { PassthruService, type WatchJobResponse } from '../gen/passthru/v1/passthru_pb.ts';
 import { startReplica } from './replica.ts';
 
-/** How late watchers learn of the end of a job that another replica runs, in milliseconds. */
+/** How late watchers receive the end of a job that another replica runs, in milliseconds. */
 export interface Lateness {
   jobs: number;
   watchers: number;
-  /** Jobs that ended in a second. */
+  /** Jobs that ended per second. */
   rate: number;
-  /** Calls and watches that were repeated, because the store did not answer in time. */
+  /** Calls and watches that were retried because the store timed out. */
   repeated: number;
   p50: number;
   p99: number;
@@ -26,16 +26,16 @@ let repeated = 0;
 const JOBS = 10_000;
 const WATCHERS = 1_000;
 
-/** Seconds that a job takes: 50 jobs a second, which two replicas, their database and this load manage on two cores. */
+/** The duration of a job in seconds: 50 jobs per second, which two replicas, their database and this load manage on two cores. */
 const DURATION = 20;
 
-/** Streams that one connection carries. */
+/** The number of streams on one connection. */
 const STREAMS = 100;
 
 /**
- * Two replicas on the database at `url`: each watcher has a node, starts a job on it by one replica and watches it by the
- * other until its end, and then the next. Lateness is counted from the job's `end_time`, which is taken before the
- * commit begins, until the last event has reached the watcher, by the clock of this machine.
+ * Measures two replicas on the database at `url`: each watcher starts a job on its node through one replica, watches it
+ * through the other until its end, and repeats. Lateness is the time from the job's `end_time`, which is taken before the
+ * commit begins, to the last event at the watcher, by the clock of this machine.
  */
 export async function lateness(url: string, folder: string): Promise<Lateness> {
   mkdirSync(folder, { recursive: true });
@@ -54,17 +54,17 @@ export async function lateness(url: string, folder: string): Promise<Lateness> {
   const begun = performance.now();
   await Promise.all(
     nodes.map(async ({ name }, index) => {
-      // Jobs end one after the other, as they do when nobody arranges them.
+      // Spreads the ends of the jobs.
       await delay((index / WATCHERS) * DURATION * 1000);
       for (let job = 0; job < JOBS / WATCHERS; job++) {
         const call = { node: name, method: 'second_method', arguments: { bar: 'x' } };
-        const { outcome } = await again(() => client(callers, index).callNodeMethod(call));
-        if (outcome.case !== 'job') throw new Error(`answered ${outcome.case}`);
+        const { outcome } = await retrying(() => client(callers, index).callNodeMethod(call));
+        if (outcome.case !== 'job') throw new Error(`unexpected outcome ${outcome.case}`);
         const { id } = outcome.value;
-        const last = await again(() => lastEvent(client(watchers, index).watchJob({ jobId: id })));
+        const last = await retrying(() => lastEvent(client(watchers, index).watchJob({ jobId: id })));
         const now = performance.timeOrigin + performance.now();
         if (last?.state !== JobState.SUCCEEDED || last.endTime === undefined)
-          throw new Error('the job did not end well');
+          throw new Error('the job did not succeed');
         late.push(now - timestampMs(last.endTime));
       }
     }),
@@ -85,21 +85,21 @@ export async function lateness(url: string, folder: string): Promise<Lateness> {
   };
 }
 
-/** Repeats `step` while the store is out of reach, as callers do. */
-async function again<T>(step: () => Promise<T>): Promise<T> {
+/** Retries `step` while the store is unavailable, as callers do. */
+async function retrying<T>(step: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await step();
     } catch (error) {
-      if (!AGAIN.includes(ConnectError.from(error).code)) throw error;
+      if (!RETRIED.includes(ConnectError.from(error).code)) throw error;
       repeated++;
       await delay(100);
     }
   }
 }
 
-/** `Aborted`: a call that was not told of its acceptance still has the node. */
-const AGAIN = [Code.Unavailable, Code.Aborted];
+/** `Aborted`: a call whose acceptance was not reported still holds the node. */
+const RETRIED = [Code.Unavailable, Code.Aborted];
 
 async function lastEvent(events: AsyncIterable<WatchJobResponse>): Promise<Job | undefined> {
   let last: Job | undefined;

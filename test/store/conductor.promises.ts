@@ -9,7 +9,7 @@ const LOST: ErrorRecord = { kind: 'worker_lost', message: 'worker lost', violati
 
 export function conductorPromises(opened: Opened): void {
   describe('conductors', () => {
-    test('a running job fails with its progress, its node’s last error says so, and the node is free', async () => {
+    test('fails a running job, keeps its progress, sets the node’s last error and frees the node', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const fence = await reserve(store, uuid);
@@ -40,7 +40,7 @@ export function conductorPromises(opened: Opened): void {
       expect(await reserve(reopened, uuid)).toBe(fence + 1);
     });
 
-    test('jobs that have ended, held reservations and free nodes stay as they are', async () => {
+    test('leaves ended jobs, held reservations and free nodes unchanged', async () => {
       const { store } = opened();
       const held = await enrol(store);
       await reserve(store, held.uuid, { kind: 'held', method: null });
@@ -58,7 +58,7 @@ export function conductorPromises(opened: Opened): void {
       expect(await read(reopened)).toEqual(before);
     });
 
-    test('of several lost jobs of a node the newest leaves its last error; a job without a node fails too', async () => {
+    test('the newest of several lost jobs sets the node’s last error; a job without a node fails too', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       await accept(store, 2, { nodeUuid: uuid });
@@ -70,7 +70,7 @@ export function conductorPromises(opened: Opened): void {
       expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ lastError: `lost ${sampleJob(2).id} failed` });
     });
 
-    test('an idempotent call that was accepted has an unknown outcome, one that was not is forgotten', async () => {
+    test('an accepted idempotent call gets an unknown outcome, a waiting one is removed', async () => {
       const { store } = opened();
       const call = (key: string) => ({ caller: 'alice', key, fingerprint: 'f', createTime: NOW });
       const longAgo = new Date(0);
@@ -89,7 +89,7 @@ export function conductorPromises(opened: Opened): void {
       expect(await known('done')).toMatchObject({ state: 'done', outcome: { result: 1 } });
     });
 
-    test('a grace is raised, never lowered, while the lease is good', async () => {
+    test('extends the grace while the lease is valid, and never shortens it', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       await store.addConductor(sampleConductor({ id: 'slow', host: 'host-4', lease: 300, grace: 0 }));
@@ -103,7 +103,7 @@ export function conductorPromises(opened: Opened): void {
       expect((await store.getNodeByUuid(uuid))?.reservation).not.toBeNull();
     });
 
-    test('a lease that has run out, and no other, is ended: its jobs fail at once, its nodes are free after its grace', async () => {
+    test('fails the jobs of an expired lease at once, and frees its nodes after its grace', async () => {
       const { store } = opened();
       await store.addConductor(sampleConductor({ id: 'short', host: 'host-3', lease: 300, grace: 600 }));
       const { uuid } = await enrol(store);
@@ -129,14 +129,14 @@ export function conductorPromises(opened: Opened): void {
         lastError: `lost ${lost.id} failed`,
         reservation: sampleReservation({ job: lost.id }),
       });
-      // What a process does that was stopped, and goes on now.
+      // The steps of a process that was suspended and resumes.
       expect(await store.recordProgress(lost.id, hold(fence, 'short'), { fraction: 1, message: '' })).toBeNull();
       expect(await store.endJob(sampleEnd(lost), hold(fence, 'short'))).toBeNull();
+      expect(await store.acquire(free.uuid, sampleReservation(), 'short')).toEqual({ outcome: 'expired' });
+      expect(await store.beginIdempotent(call, 'short', new Date(0))).toBe('expired');
       if (store.shared) {
-        expect(await store.acquire(free.uuid, sampleReservation(), 'short')).toEqual({ outcome: 'expired' });
         expect(await store.acceptJob(sampleJob(3), hold(null, 'short'), null, {})).toBe(false);
         expect(await store.acceptIdempotent('alice', 'key', 'short')).toBe(false);
-        expect(await store.beginIdempotent(call, 'short', new Date(0))).toBe('expired');
       }
 
       const { freed } = await vi.waitUntil(
@@ -153,7 +153,7 @@ export function conductorPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { job: living.id } });
     });
 
-    test('what hangs on a lease that was ended, such as what came late, is ended as that of a lost one', async () => {
+    test('cleans up after a removed conductor as after a lost one', async () => {
       const { store } = opened();
       await store.addConductor(sampleConductor({ id: 'leaving', host: 'host-3', lease: 60_000, grace: 300 }));
       const { uuid } = await enrol(store);
@@ -169,39 +169,36 @@ export function conductorPromises(opened: Opened): void {
       expect(await store.beginIdempotent(call, 'process-1', new Date(0))).toBeNull();
       await vi.waitUntil(async () => (await reap(store)).freed[0] === uuid, { interval: 20 });
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence });
-      // It is forgotten, and is not brought back.
+      // It stays removed.
       await store.removeConductor('leaving');
       expect(await store.renewConductor('leaving')).toBe(false);
     });
 
-    test.each([false, true])(
-      'calls whose conductor is not there any more are released, and no others (at start: %j)',
-      async (all) => {
-        const { store, execute } = opened();
-        const [orphan, held, other] = [await enrol(store), await enrol(store), await enrol(store)];
-        await store.acquire(orphan.uuid, sampleReservation(), 'process-2');
-        await store.acquire(held.uuid, sampleReservation({ kind: 'held', method: null }), 'process-2');
-        if (!all) await reserve(store, other.uuid);
-        const call = (key: string) => ({ caller: 'alice', key, fingerprint: 'f', createTime: NOW });
-        for (const key of ['waiting', 'accepted']) await store.beginIdempotent(call(key), 'process-2', new Date(0));
-        await store.acceptIdempotent('alice', 'accepted', 'process-2');
-        expect(await reap(store)).toEqual(NOTHING);
+    test.each([false, true])('releases calls of unknown conductors, and no others (at start: %j)', async (all) => {
+      const { store, execute } = opened();
+      const [orphan, held, other] = [await enrol(store), await enrol(store), await enrol(store)];
+      await store.acquire(orphan.uuid, sampleReservation(), 'process-2');
+      await store.acquire(held.uuid, sampleReservation({ kind: 'held', method: null }), 'process-2');
+      if (!all) await reserve(store, other.uuid);
+      const call = (key: string) => ({ caller: 'alice', key, fingerprint: 'f', createTime: NOW });
+      for (const key of ['waiting', 'accepted']) await store.beginIdempotent(call(key), 'process-2', new Date(0));
+      await store.acceptIdempotent('alice', 'accepted', 'process-2');
+      expect(await reap(store)).toEqual(NOTHING);
 
-        // As after a statement that tested the lease in time and committed after the conductor was removed.
-        await execute("delete from conductors where id = 'process-2'");
-        expect(await reap(store, all)).toEqual({ failed: [], freed: [orphan.uuid] });
-        expect(await store.getNodeByUuid(orphan.uuid)).toMatchObject({ reservation: null, fence: 1 });
-        expect(await store.getNodeByUuid(held.uuid)).toMatchObject({ reservation: { kind: 'held' } });
-        if (all) await store.addConductor(sampleConductor({ id: 'process-3' }));
-        else expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { kind: 'call' } });
-        const known = (key: string) => store.beginIdempotent(call(key), all ? 'process-3' : 'process-1', new Date(0));
-        expect(await known('waiting')).toBeNull();
-        expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
-        expect(await reap(store)).toEqual(NOTHING);
-      },
-    );
+      // As after a statement that tested the lease in time and committed after the conductor was removed.
+      await execute("delete from conductors where id = 'process-2'");
+      expect(await reap(store, all)).toEqual({ failed: [], freed: [orphan.uuid] });
+      expect(await store.getNodeByUuid(orphan.uuid)).toMatchObject({ reservation: null, fence: 1 });
+      expect(await store.getNodeByUuid(held.uuid)).toMatchObject({ reservation: { kind: 'held' } });
+      if (all) await store.addConductor(sampleConductor({ id: 'process-3' }));
+      else expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { kind: 'call' } });
+      const known = (key: string) => store.beginIdempotent(call(key), all ? 'process-3' : 'process-1', new Date(0));
+      expect(await known('waiting')).toBeNull();
+      expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
+      expect(await reap(store)).toEqual(NOTHING);
+    });
 
-    test('a lease that was ended is not there any more', async () => {
+    test('a removed conductor is no longer listed or renewed', async () => {
       const { store } = opened();
       await store.removeConductor('process-1');
       expect(await store.renewConductor('process-1')).toBe(false);
@@ -212,7 +209,7 @@ export function conductorPromises(opened: Opened): void {
 
 const NOTHING = { failed: [], freed: [] };
 
-/** As the one process that has just opened a store that is not shared. */
+/** Reaps as a process that has just opened a store that is not shared. */
 function reapAll(store: Store) {
   return reap(store, true);
 }

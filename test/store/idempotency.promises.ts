@@ -12,7 +12,7 @@ export function idempotencyPromises(opened: Opened): void {
     const begin = (given: Partial<IdempotentCall> = {}, notBefore = YESTERDAY) =>
       opened().store.beginIdempotent({ ...CALL, ...given }, 'process-1', notBefore);
 
-    test('the second call learns how far the first has come', async () => {
+    test('a second call returns the state of the first', async () => {
       const { store } = opened();
       expect(await begin()).toBeNull();
       expect(await begin({ fingerprint: 'f2' })).toEqual({
@@ -27,7 +27,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin()).toMatchObject({ fingerprint: 'f1', state: 'done', outcome: { result: [1] } });
     });
 
-    test('the outcome outlives the store', async () => {
+    test('an outcome survives reopening the store', async () => {
       const { store } = opened();
       await begin();
       await store.acceptIdempotent('alice', 'key-1', 'process-1');
@@ -39,7 +39,7 @@ export function idempotencyPromises(opened: Opened): void {
       });
     });
 
-    test('keys of other callers, and other keys, are other calls', async () => {
+    test('a call is identified by its caller and its key', async () => {
       expect(await begin()).toBeNull();
       expect(await begin({ caller: 'bob' })).toBeNull();
       expect(await begin({ key: 'key-2' })).toBeNull();
@@ -47,12 +47,12 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin({ key: 'key-1 ' })).toBeNull();
     });
 
-    test('of many at once one is the first', async () => {
-      const answers = await Promise.all(Array.from({ length: 20 }, () => begin()));
-      expect(answers.filter((answer) => answer === null)).toHaveLength(1);
+    test('exactly one of many concurrent calls is the first', async () => {
+      const begun = await Promise.all(Array.from({ length: 20 }, () => begin()));
+      expect(begun.filter((first) => first === null)).toHaveLength(1);
     });
 
-    test('a call that has no outcome can be forgotten by its conductor, one that has cannot', async () => {
+    test('a conductor can forget a call without an outcome, but not one with an outcome', async () => {
       const { store } = opened();
       await begin();
       await store.forgetIdempotent('alice', 'key-1', 'process-2');
@@ -68,7 +68,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin()).toMatchObject({ state: 'done', fingerprint: 'f3' });
     });
 
-    test('old ones are removed, the oldest first, so many at a time', async () => {
+    test('removes expired calls, the oldest first, up to the limit', async () => {
       const { store } = opened();
       const time = (day: number) => new Date(Date.UTC(2026, 0, day));
       for (const day of [3, 1, 2, 4]) await begin({ key: `k${day}`, createTime: time(day) }, time(1));
@@ -79,14 +79,14 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin({ key: 'k4', fingerprint: 'x' }, time(1))).toMatchObject({ fingerprint: 'f1' });
     });
 
-    test('a key counts from notBefore on, itself included', async () => {
+    test('a call made exactly at notBefore still counts', async () => {
       await begin({ createTime: YESTERDAY });
       expect(await begin({}, YESTERDAY)).toMatchObject({ state: 'waiting' });
       expect(await begin({ fingerprint: 'f2' }, new Date(YESTERDAY.getTime() + 1))).toBeNull();
       expect(await begin()).toMatchObject({ fingerprint: 'f2' });
     });
 
-    test('an accepted job is the outcome of its call, which nothing changes later', async () => {
+    test('an accepted job is the final outcome of its call', async () => {
       const { store } = opened();
       await begin();
       await store.acceptIdempotent('alice', 'key-1', 'process-1');
@@ -99,7 +99,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin()).toMatchObject({ state: 'done', outcome: { job: job.id } });
     });
 
-    test('only the conductor that began a call can accept it, or have a job as its outcome', async () => {
+    test('only the conductor that began a call can accept it or store a job as its outcome', async () => {
       const { store } = opened();
       await begin();
       expect(await store.acceptIdempotent('alice', 'key-1', 'process-2')).toBe(false);
@@ -110,7 +110,7 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await store.acceptIdempotent('alice', 'key-1', 'process-1')).toBe(false);
     });
 
-    test('a job that cannot be stored is no outcome', async () => {
+    test('a job that cannot be stored leaves the call without an outcome', async () => {
       const { store } = opened();
       await store.acceptJob(sampleJob(1), hold(), null, {});
       await begin();

@@ -14,7 +14,7 @@ const ERROR: ErrorRecord = {
 
 export function jobPromises(opened: Opened): void {
   describe('jobs', () => {
-    test('an accepted job is read back, also after the store was opened again', async () => {
+    test('an accepted job survives reopening the store', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const job = await accept(store, 1, { nodeUuid: uuid, nodeName: 'node-1' });
@@ -22,12 +22,12 @@ export function jobPromises(opened: Opened): void {
       expect(await (await opened().reopen()).getJob(job.id)).toEqual(job);
     });
 
-    test('an unknown job is null', async () => {
+    test('returns null for an unknown job', async () => {
       expect(await opened().store.getJob(sampleJob(1).id)).toBeNull();
       expect(await opened().store.getJob('../etc')).toBeNull();
     });
 
-    test('an accepted job is named in the reservation it runs under, and clears the last error', async () => {
+    test('an accepted job is named in its reservation and clears the last error', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const failing = await accept(store, 1, { nodeUuid: uuid });
@@ -40,7 +40,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: null, reservation, fence });
     });
 
-    test('a job whose fence is no longer the node’s is not accepted, and changes nothing', async () => {
+    test('refuses a job with an outdated fence, and changes nothing', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const failing = await accept(store, 1, { nodeUuid: uuid });
@@ -58,7 +58,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.beginIdempotent(key, 'process-1', new Date(0))).toBeNull();
     });
 
-    test('only its conductor, and only under its fence, writes about a job', async () => {
+    test('only the job’s conductor can update it, and only under its fence', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const fence = await reserve(store, uuid);
@@ -80,7 +80,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation, lastError: null });
     });
 
-    test('a job whose end is asked for is told to its conductor alone, until it has ended', async () => {
+    test('lists a cancellation request for the job’s conductor alone, until the job has ended', async () => {
       const { store } = opened();
       const job = await accept(store, 1);
       await accept(store, 2);
@@ -94,7 +94,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.listCancelRequests('process-1')).toEqual([]);
     });
 
-    test('a conductor is told of its running jobs, and of no others', async () => {
+    test('lists the running jobs of a conductor alone', async () => {
       const { store } = opened();
       const [ended, running] = [await accept(store, 1), await accept(store, 2)];
       await store.endJob(sampleEnd(ended), hold());
@@ -102,7 +102,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.listRunningJobs('process-2')).toEqual([]);
     });
 
-    test('the newest revisions of many jobs are told at once; of unknown ones nothing', async () => {
+    test('returns the newest revisions of many jobs, and skips unknown ones', async () => {
       const { store } = opened();
       for (const number of [1, 2, 3]) await accept(store, number);
       const { id } = sampleJob(2);
@@ -117,7 +117,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.newestRevisions([])).toEqual(new Map());
     });
 
-    test('ended jobs are removed by their age or their number, the oldest first, with their revisions', async () => {
+    test('removes ended jobs by age or number, the oldest first, with their revisions', async () => {
       const { store } = opened();
       const time = (second: number) => new Date(1_800_000_000_000 + second * 1000);
       for (const number of [1, 2, 3, 4, 5, 6]) {
@@ -153,7 +153,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getJob(failed.id)).toMatchObject({ state: 'failed', revision: 2 });
     });
 
-    test('progress is what the job shows, until it ends', async () => {
+    test('a job shows its latest progress until it ends', async () => {
       const { store } = opened();
       const job = await accept(store, 1);
       await store.recordProgress(job.id, hold(), { fraction: 0.25, message: 'a quarter' });
@@ -168,7 +168,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getJob(job.id)).toMatchObject({ state: 'succeeded', revision: 5, progress: null });
     });
 
-    test('progress is numbered by the store; of an unknown job it is nothing', async () => {
+    test('the store numbers progress, and returns null for an unknown job', async () => {
       const { store } = opened();
       const half = { fraction: 0.5, message: 'half' };
       expect(await store.recordProgress(sampleJob(1).id, hold(), half)).toBeNull();
@@ -185,7 +185,7 @@ export function jobPromises(opened: Opened): void {
       [{ state: 'succeeded', result: null }],
       [{ state: 'failed', error: ERROR }],
       [{ state: 'cancelled', error: { ...ERROR, kind: 'cancelled', lock: null, bmc: null, violations: [] } }],
-    ] as const)('a job ends as it was told: %j', async (how) => {
+    ] as const)('stores the end of a job: %j', async (how) => {
       const { store } = opened();
       const job = await accept(store, 1);
       const end = sampleEnd(job, { progress: { fraction: 1, message: 'done' }, ...structuredClone(how) } as object);
@@ -213,7 +213,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: 'it broke', reservation: null, fence });
     });
 
-    test('a job that has ended stays as it ended', async () => {
+    test('an ended job never changes', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const job = await accept(store, 1, { nodeUuid: uuid });
@@ -228,19 +228,19 @@ export function jobPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ lastError: null, reservation });
     });
 
-    test('of two ends at once the first is kept', async () => {
+    test('keeps the first of two concurrent ends', async () => {
       const { store } = opened();
       const job = await accept(store, 1);
       await Promise.all([
         store.endJob(sampleEnd(job, { result: 'first' }), hold()),
         store.endJob(sampleEnd(job, { state: 'cancelled' }), hold()),
       ]);
-      // Which is first is the database's to say.
+      // The database decides which is first.
       expect(await store.listRevisions(job.id, 1)).toHaveLength(1);
       expect(await store.listRevisions(job.id, 1)).toEqual([await store.getJob(job.id)]);
     });
 
-    test('every revision shows the job as it was then', async () => {
+    test('every revision returns the job as it was then', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const job = await accept(store, 1, { nodeUuid: uuid, nodeName: 'node-1' });
@@ -258,7 +258,7 @@ export function jobPromises(opened: Opened): void {
       expect(await store.listRevisions(sampleJob(9).id, 0)).toEqual([]);
     });
 
-    test('jobs are listed newest first, page by page, by node, driver and state', async () => {
+    test('lists jobs newest first, in pages, filtered by node, driver and state', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       for (const number of [3, 1, 5, 2, 4]) {
@@ -283,7 +283,7 @@ export function jobPromises(opened: Opened): void {
       expect(await list({ state: 'succeeded' })).toEqual([]);
     });
 
-    test('a page begins below an id that is no job', async () => {
+    test('a page may begin below an unknown id', async () => {
       const { store } = opened();
       await accept(store, 1);
       await accept(store, 3);

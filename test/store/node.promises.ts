@@ -7,7 +7,7 @@ const CHANGED = new Date('2026-02-03T04:05:06.007Z');
 
 export function nodePromises(opened: Opened): void {
   describe('nodes', () => {
-    test('a node is read back as it was enrolled, free and never changed, by UUID and by name', async () => {
+    test('returns an enrolled node by UUID and by name, free and never changed', async () => {
       const { store } = opened();
       const given = sampleNode({
         name: 'node-1',
@@ -28,7 +28,7 @@ export function nodePromises(opened: Opened): void {
       expect(await (await opened().reopen()).getNodeByUuid(given.uuid)).toEqual(expected);
     });
 
-    test('a member called __proto__ is kept as any other and changes no prototype', async () => {
+    test('keeps a member named __proto__ without changing a prototype', async () => {
       const { store } = opened();
       const extra: JsonObject = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}');
       const node = await enrol(store, { extra, attributes: JSON.parse('{"__proto__": "x"}') });
@@ -38,7 +38,7 @@ export function nodePromises(opened: Opened): void {
       expect(node.extra.polluted).toBeUndefined();
     });
 
-    test('what a read gives is the caller’s own', async () => {
+    test('callers may modify a returned node', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store, { extra: { list: [1] } });
       const first = await store.getNodeByUuid(uuid);
@@ -49,7 +49,7 @@ export function nodePromises(opened: Opened): void {
       expect(second!.createTime.getUTCFullYear()).toBe(2026);
     });
 
-    test('an unknown node is null, and names differ by case', async () => {
+    test('returns null for an unknown node; names are case-sensitive', async () => {
       const { store } = opened();
       await enrol(store, { name: 'node-1' });
       expect(await store.getNodeByUuid('b9a3b6a8-0000-4000-8000-000000000000')).toBeNull();
@@ -57,7 +57,7 @@ export function nodePromises(opened: Opened): void {
       expect(await store.getNodeByName('')).toBeNull();
     });
 
-    test('a UUID or a name that is taken is told, and nothing is stored', async () => {
+    test('reports a UUID or name that is taken, and stores nothing', async () => {
       const { store } = opened();
       const first = await enrol(store, { name: 'node-1' });
       expect(await store.createNode(sampleNode({ uuid: first.uuid, attributes: { owner: 'y' } }))).toEqual({
@@ -71,13 +71,13 @@ export function nodePromises(opened: Opened): void {
       expect(all).toEqual([first]);
     });
 
-    test('of many who enrol a name at once one succeeds', async () => {
+    test('exactly one of many concurrent enrolments of a name succeeds', async () => {
       const { store } = opened();
-      const answers = await Promise.all(
+      const created = await Promise.all(
         Array.from({ length: 20 }, () => store.createNode(sampleNode({ name: 'node-1' }))),
       );
-      expect(answers.filter((answer) => !('taken' in answer))).toHaveLength(1);
-      expect(answers.filter((answer) => 'taken' in answer && answer.taken === 'name')).toHaveLength(19);
+      expect(created.filter((node) => !('taken' in node))).toHaveLength(1);
+      expect(created.filter((node) => 'taken' in node && node.taken === 'name')).toHaveLength(19);
     });
 
     test('nodes without a name do not conflict', async () => {
@@ -87,7 +87,7 @@ export function nodePromises(opened: Opened): void {
       expect([first.name, second.name]).toEqual([null, null]);
     });
 
-    test('an update changes what it gives and nothing else', async () => {
+    test('an update changes the given fields alone', async () => {
       const { store } = opened();
       const node = await enrol(store, { name: 'node-1', extra: { a: 1 }, attributes: { owner: 'x' } });
       const renamed = await update(store, node.uuid, { name: 'node-2', extra: undefined }, CHANGED);
@@ -117,7 +117,7 @@ export function nodePromises(opened: Opened): void {
       expect(await store.getNodeByName('node-1')).toBeNull();
     });
 
-    test('a node keeps its reservation and its last error when it is updated', async () => {
+    test('an update keeps the reservation and the last error', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       const fence = await reserve(store, uuid);
@@ -125,12 +125,12 @@ export function nodePromises(opened: Opened): void {
       expect(updated).toMatchObject({ fence, reservation: sampleReservation() });
     });
 
-    test('a rename to another node’s name is told and changes nothing', async () => {
+    test('reports a rename to a name that is taken, and changes nothing', async () => {
       const { store } = opened();
       await enrol(store, { name: 'node-1' });
       const node = await enrol(store, { name: 'node-2', attributes: { owner: 'x' } });
-      const answer = await update(store, node.uuid, { name: 'node-1', attributes: { owner: 'y' } }, CHANGED);
-      expect(answer).toEqual({ taken: 'name' });
+      const renamed = await update(store, node.uuid, { name: 'node-1', attributes: { owner: 'y' } }, CHANGED);
+      expect(renamed).toEqual({ taken: 'name' });
       expect(await store.getNodeByUuid(node.uuid)).toEqual({ ...node, fence: 1 });
     });
 
@@ -140,7 +140,7 @@ export function nodePromises(opened: Opened): void {
       expect(await update(store, node.uuid, { name: 'node-1' }, CHANGED)).toMatchObject({ name: 'node-1' });
     });
 
-    test('an update or removal under a fence that is not the node’s, or of an unknown node, changes nothing', async () => {
+    test('an update or removal with an outdated fence, or of an unknown node, changes nothing', async () => {
       const { store } = opened();
       const unknown = 'b9a3b6a8-0000-4000-8000-000000000000';
       const changes = { name: 'late', attributes: { owner: 'x' } };
@@ -158,7 +158,7 @@ export function nodePromises(opened: Opened): void {
       expect(await store.getNodeByUuid(node.uuid)).toEqual({ ...node, fence });
     });
 
-    test('a deleted node is gone with its reservation, and its jobs stay', async () => {
+    test('deleting a node removes its reservation but not its jobs', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store, { name: 'node-1', attributes: { owner: 'x' } });
       const fence = await reserve(store, uuid);
@@ -174,7 +174,7 @@ export function nodePromises(opened: Opened): void {
   });
 
   describe('the store itself', () => {
-    test('it answers until it is closed, then every step says that it is', async () => {
+    test('works until it is closed; every later step fails with that reason', async () => {
       const { store } = opened();
       await store.ping();
       const running = [enrol(store), enrol(store)];

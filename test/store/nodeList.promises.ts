@@ -19,7 +19,7 @@ const FIRST_PAGE: NodeQuery = { limit: 100, marker: null, sortKey: 'id', sortDir
 export function nodeListPromises(opened: Opened): void {
   describe('lists of nodes', () => {
     test.each(SORT_KEYS.flatMap((key) => [[key, 'asc'] as const, [key, 'desc'] as const]))(
-      'pages by %s %s hold every node once, in order, nulls first when ascending',
+      'pages by %s %s return every node once, in order, nulls first when ascending',
       async (sortKey, sortDirection) => {
         const { store } = opened();
         const expected = ordered(await enrolVariety(store), sortKey, sortDirection);
@@ -37,7 +37,7 @@ export function nodeListPromises(opened: Opened): void {
       },
     );
 
-    test('texts are in the order of their code points, whatever the language of the database', async () => {
+    test('strings sort by code point, whatever the locale of the database', async () => {
       const { store } = opened();
       const names = ['B', 'Node-1', '_x', 'a', 'a-b', 'a.b', 'aB', 'a_b', 'b', 'node-1', 'node-10', 'node-2', '~'];
       for (const name of names.toReversed()) await enrol(store, { name });
@@ -48,14 +48,14 @@ export function nodeListPromises(opened: Opened): void {
       expect((await list(all[4]!.uuid)).map((node) => node.name)).toEqual(names.slice(5));
     });
 
-    test('a marker that is no node is null', async () => {
+    test('returns null for an unknown marker', async () => {
       const { store } = opened();
       await enrol(store);
       const marker = 'b9a3b6a8-0000-4000-8000-000000000000';
       expect(await store.listNodes({ ...FIRST_PAGE, marker })).toBeNull();
     });
 
-    test('a list is filtered by driver, vendor interface and maintenance', async () => {
+    test('filters by driver, vendor interface and maintenance', async () => {
       const { store } = opened();
       const first = await enrol(store, { driver: 'redfish', vendorInterface: 'no-vendor', maintenance: true });
       const second = await enrol(store, { driver: 'ipmi', vendorInterface: 'ipmitool' });
@@ -69,7 +69,7 @@ export function nodeListPromises(opened: Opened): void {
       expect(await find({ marker: first.uuid, driver: 'ipmi' })).toEqual([second.uuid]);
     });
 
-    test('a node is found by an attribute that is equal, whatever its type', async () => {
+    test('filters by an equal attribute of any scalar type', async () => {
       const { store } = opened();
       const none = await enrol(store);
       const x = await enrol(store, { attributes: { owner: 'x', size: 1 } });
@@ -86,7 +86,7 @@ export function nodeListPromises(opened: Opened): void {
       expect(await find({})).toEqual([none.uuid, x.uuid, y.uuid]);
     });
 
-    test('a node is found by whether it has an attribute, and by one of several', async () => {
+    test('filters by the presence of an attribute, and by any of several', async () => {
       const { store } = opened();
       const none = await enrol(store, { attributes: { instance_info: { owner: 'x' } } });
       const owned = await enrol(store, { attributes: { owner: 'x', instance_uuid: 'i' } });
@@ -119,7 +119,7 @@ export function nodeListPromises(opened: Opened): void {
       expect(found!.map(({ description }) => description)).toEqual(expected);
     });
 
-    test('a node is found by what its attributes are after an update', async () => {
+    test('filters by the attributes after an update', async () => {
       const { store } = opened();
       const node = await enrol(store, { attributes: { owner: 'x', lessee: 'l' } });
       await update(store, node.uuid, { attributes: { owner: 'y' } }, new Date());
@@ -132,7 +132,7 @@ export function nodeListPromises(opened: Opened): void {
   });
 }
 
-/** Enrols nodes that are equal, different and null in what they can be sorted by, in the order of the result. */
+/** Enrols nodes with equal, different and null values of the sort keys, and returns them in order of enrolment. */
 async function enrolVariety(store: Store): Promise<StoredNode[]> {
   const nodes: StoredNode[] = [];
   for (let index = 0; index < 12; index++) {
@@ -149,7 +149,7 @@ async function enrolVariety(store: Store): Promise<StoredNode[]> {
   return nodes;
 }
 
-/** The UUIDs of `nodes`, which stand in the order of enrolment, in the order of the list asked for. */
+/** Sorts `nodes`, which are in order of enrolment, as the list does, and returns their UUIDs. */
 function ordered(nodes: StoredNode[], key: NodeSortKey, direction: 'asc' | 'desc'): string[] {
   const value = (node: StoredNode) => (key === 'id' ? 0 : node[key]);
   const ascending = nodes

@@ -8,7 +8,7 @@ import { nodeListPromises } from './nodeList.promises.ts';
 import { reservationPromises } from './reservation.promises.ts';
 import { sampleConductor } from './samples.ts';
 
-/** A store that was opened on an empty database of its own. */
+/** A store on a new, empty database. */
 export interface OpenedStore {
   store: Store;
   /** Closes `store` and opens its database again. */
@@ -19,10 +19,10 @@ export interface OpenedStore {
   remove(): Promise<void>;
 }
 
-/** Gives the store of the test that runs. */
+/** Returns the store of the running test. */
 export type Opened = () => OpenedStore;
 
-/** Every promise of the interface `Store`. A new store is done when it passes. */
+/** Tests every promise of the interface `Store`. A new store is complete when it passes. */
 export function storePromises(name: string, open: () => Promise<OpenedStore>): void {
   describe(`${name} keeps the promises of a store`, () => {
     let opened: OpenedStore;

@@ -5,7 +5,7 @@ import { enrol, reserve, sampleReservation } from './samples.ts';
 
 export function reservationPromises(opened: Opened): void {
   describe('reservations', () => {
-    test('a free node is reserved, shows it, and is free again when it is released', async () => {
+    test('reserves a free node, shows the reservation, and releases it', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store, { name: 'node-1' });
       const reservation = sampleReservation();
@@ -17,7 +17,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({ outcome: 'acquired', fence: 2 });
     });
 
-    test('a second one is told who holds the node and for what', async () => {
+    test('a second attempt returns the present reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       await reserve(store, uuid);
@@ -26,7 +26,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ fence: 1 });
     });
 
-    test('an unknown node is missing', async () => {
+    test('returns missing for an unknown node', async () => {
       const { store } = opened();
       const uuid = 'b9a3b6a8-0000-4000-8000-000000000000';
       expect(await store.acquire(uuid, sampleReservation(), 'process-1')).toEqual({ outcome: 'missing' });
@@ -36,7 +36,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.release(uuid, 0)).toBe(false);
     });
 
-    test('only the fence of the present reservation releases it', async () => {
+    test('only the present fence releases a reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       expect(await store.release(uuid, 0)).toBe(false);
@@ -50,22 +50,22 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.release(uuid, present)).toBe(false);
     });
 
-    test('of many who reserve a node at once one gets it, and the others are told of it', async () => {
+    test('exactly one of many concurrent attempts gets the node, the others get its reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
-      const answers = await Promise.all(
+      const attempts = await Promise.all(
         Array.from({ length: 50 }, (_, index) =>
           store.acquire(uuid, sampleReservation({ holder: `host-${index}` }), 'process-1'),
         ),
       );
-      const winner = answers.findIndex((answer) => answer.outcome === 'acquired');
-      const told = answers.filter(
-        (answer) => answer.outcome === 'locked' && answer.reservation.holder === `host-${winner}`,
+      const winner = attempts.findIndex((attempt) => attempt.outcome === 'acquired');
+      const locked = attempts.filter(
+        (attempt) => attempt.outcome === 'locked' && attempt.reservation.holder === `host-${winner}`,
       );
-      expect(told).toHaveLength(49);
+      expect(locked).toHaveLength(49);
     });
 
-    test('one who waits is told by want whether the reservation is still the node’s', async () => {
+    test('want reports whether the reservation is still present', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       expect(await store.want(uuid, 0)).toBe(false);
@@ -77,7 +77,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.want(uuid, fence)).toBe(false);
     });
 
-    test('a conductor that was not told whether it got the node lets go of it, and of nobody else’s', async () => {
+    test('releaseOwn releases a call of the conductor alone, and no held reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       await store.releaseOwn(uuid, 'process-1');
@@ -91,7 +91,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { kind: 'held' } });
     });
 
-    test('a conductor is told of every call that it has, with its fence, and of nobody else’s', async () => {
+    test('lists the calls of a conductor alone, with their fences', async () => {
       const { store } = opened();
       const [called, again, held, others] = [
         await enrol(store),
@@ -114,7 +114,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.listCalls('process-3')).toEqual([]);
     });
 
-    test('the reservation of one node leaves the others free', async () => {
+    test('reserving one node leaves the others free', async () => {
       const { store } = opened();
       const first = await enrol(store);
       const second = await enrol(store);
@@ -122,7 +122,7 @@ export function reservationPromises(opened: Opened): void {
       expect(await reserve(store, second.uuid)).toBe(1);
     });
 
-    test('a held reservation and the fence outlive the store', async () => {
+    test('a held reservation and the fence survive reopening the store', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
       await store.release(uuid, await reserve(store, uuid));
@@ -147,11 +147,11 @@ export function reservationPromises(opened: Opened): void {
       expect(await store.release(held.uuid, first.fence)).toBe(true);
       const second = await store.openReservations();
       expect(second.held).toEqual([]);
-      // The process that opened them before may have given some billion fences to one node.
+      // The previous process may have given billions of fences to one node.
       expect(second.fence).toBeGreaterThan(first.fence + 2 ** 31);
     });
 
-    test('for any sequence of attempts a node has one holder at a time and each holder a greater fence', async () => {
+    test('in any sequence of attempts a node has one holder at a time, with increasing fences', async () => {
       const { store } = opened();
       const step = fc.oneof(
         fc.record({ acquire: fc.constantFrom('call' as const, 'held' as const) }),

@@ -6,7 +6,7 @@ import type { Conductor, JobEnd, JobHold, Store, StoredNode } from '../../src/co
 
 export type CreatedNode = Parameters<Store['createNode']>[0];
 
-/** A node as `createNode` takes it, without a name, with `given` in place of the rest. */
+/** Returns a node for `createNode`, unnamed, with the fields of `given`. */
 export function sampleNode(given: Partial<Node> = {}): CreatedNode {
   return {
     uuid: randomUUID(),
@@ -45,24 +45,24 @@ export function sampleReservation(given: Partial<Reservation> = {}): Reservation
   };
 }
 
-/** Reserves a node that must be free, and gives the fence. */
+/** Reserves a node that must be free. Returns the fence. */
 export async function reserve(store: Store, nodeUuid: string, given: Partial<Reservation> = {}): Promise<number> {
   const acquired = await store.acquire(nodeUuid, sampleReservation(given), 'process-1');
   if (acquired.outcome !== 'acquired') throw new Error(acquired.outcome);
   return acquired.fence;
 }
 
-/** A process that holds nodes; its lease is so long that no test sees its end. */
+/** Returns a conductor whose lease outlasts every test. */
 export function sampleConductor(given: Partial<Conductor> = {}): Conductor {
   return { id: 'process-1', host: 'host-1', lease: 3_600_000, grace: 60_000, ...given };
 }
 
-/** The hold of a job of process-1, under a reservation when `fence` is given. */
+/** Returns the hold of a job of process-1, under a reservation when `fence` is given. */
 export function hold(fence: number | null = null, owner = 'process-1'): JobHold {
   return { owner, fence };
 }
 
-/** Changes a node under a reservation of its own. */
+/** Reserves a node, changes it, and releases it. */
 export async function update(
   store: Store,
   uuid: string,
@@ -76,7 +76,7 @@ export async function update(
   }
 }
 
-/** A running job; `number` makes its id, and greater ones are newer. */
+/** Returns a running job with an id made of `number`; greater ones are newer. */
 export function sampleJob(number: number, given: Partial<Job> = {}): Job {
   return {
     id: `0197c5a0-0000-7000-8000-${String(number).padStart(12, '0')}`,
@@ -96,7 +96,7 @@ export function sampleJob(number: number, given: Partial<Job> = {}): Job {
   };
 }
 
-/** The successful end of `job` as its second revision. */
+/** Returns the successful end of `job`. */
 export function sampleEnd(job: Job, given: Partial<JobEnd> = {}): JobEnd {
   return {
     id: job.id,

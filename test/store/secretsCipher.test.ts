@@ -6,7 +6,7 @@ const [OLD, NEW] = [randomBytes(32), randomBytes(32)];
 const PLACE = 'node 11111111-1111-4111-8111-111111111111, driver_info';
 const TEXT = '{"redfish_password":"hünter2"}';
 
-test('what is sealed is read again with the key, names the key, and shows nothing of the text', () => {
+test('a ciphertext decrypts with its key, names the key, and reveals nothing of the text', () => {
   const cipher = createSecretsCipher([NEW]);
   const sealed = cipher.seal(TEXT, PLACE);
   expect(cipher.open(sealed, PLACE)).toBe(TEXT);
@@ -15,19 +15,19 @@ test('what is sealed is read again with the key, names the key, and shows nothin
   expect(keyIdOf(NEW)).not.toBe(keyIdOf(OLD));
 });
 
-test('equal secrets do not look equal', () => {
+test('equal secrets have different ciphertexts', () => {
   const cipher = createSecretsCipher([NEW]);
   expect(cipher.seal(TEXT, PLACE)).not.toBe(cipher.seal(TEXT, PLACE));
 });
 
-test('the first key encrypts, and every key reads', () => {
+test('the first key encrypts, all keys decrypt', () => {
   const sealed = createSecretsCipher([OLD]).seal(TEXT, PLACE);
   const both = createSecretsCipher([NEW, OLD]);
   expect(both.open(sealed, PLACE)).toBe(TEXT);
   expect(sealedWith(both.seal(TEXT, PLACE))).toBe(keyIdOf(NEW));
 });
 
-test('a value that was moved to another node or column, or changed by a bit, is refused', () => {
+test('refuses a value that was moved to another node or column, or changed by a bit', () => {
   const cipher = createSecretsCipher([NEW]);
   const sealed = cipher.seal(TEXT, PLACE);
   expect(() => cipher.open(sealed, PLACE.replace('1111', '2222'))).toThrow(/were changed in the store/);
@@ -42,7 +42,7 @@ test('a value that was moved to another node or column, or changed by a bit, is 
   expect(() => cipher.open(sealed.slice(0, 17) + bytes.subarray(0, -4).toString('base64'), PLACE)).toThrow();
 });
 
-test('without the key the error names the key', () => {
+test('names a missing key in the error', () => {
   const sealed = createSecretsCipher([OLD]).seal(TEXT, PLACE);
   for (const cipher of [PLAIN, createSecretsCipher([NEW])]) {
     expect(() => cipher.open(sealed, PLACE)).toThrow(
@@ -51,7 +51,7 @@ test('without the key the error names the key', () => {
   }
 });
 
-test('without a key everything stays plain, and plain is read with any key', () => {
+test('without a key everything stays in plain text, which any cipher reads', () => {
   expect(PLAIN.seal(TEXT, PLACE)).toBe(TEXT);
   expect(createSecretsCipher([NEW]).open(TEXT, PLACE)).toBe(TEXT);
 });

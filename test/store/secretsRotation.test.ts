@@ -81,7 +81,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     }
   }
 
-  test('plain nodes are read with a key, and encrypted by the rotation; so are those of an old key', async () => {
+  test('the rotation encrypts nodes in plain text and under an old key, which stay readable', async () => {
     await withStore([], (store) => enrolMany(store, NODES));
     await withStore([FIRST], (store) => checkAll(store, NODES));
     const progress: number[] = [];
@@ -97,7 +97,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     await withStore([SECOND], (store) => checkAll(store, NODES));
   });
 
-  test('a store whose key is missing or another is not opened, and the error names the key', async () => {
+  test('refuses to open a store whose key is missing or wrong, and names the key', async () => {
     await withStore([FIRST], (store) => enrolMany(store, 2));
     for (const keys of [[], [SECOND]]) {
       await expect(open(...keys)).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     await withStore([SECOND, FIRST], (store) => checkAll(store, 2));
   });
 
-  test('a rotation that was interrupted is begun again', async () => {
+  test('an interrupted rotation can be repeated', async () => {
     await withStore([FIRST], (store) => enrolMany(store, NODES));
     const both = createSecretsCipher([SECOND, FIRST]);
     const interrupted = rotate(both, () => {
@@ -130,7 +130,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     await withStore([SECOND], (store) => checkAll(store, NODES));
   });
 
-  test('instance_info is encrypted too, and a node without secrets is left alone', async () => {
+  test('encrypts instance_info too, and leaves nodes without secrets unchanged', async () => {
     const attributes = { instance_info: { password: SECRET }, owner: 'x' };
     const uuid = await withStore([], async (store) => {
       await enrol(store, { name: 'empty' });
@@ -146,7 +146,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
   });
 });
 
-test('on SQLite no byte of a secret is left in any file, also of what was plain before', async () => {
+test('on SQLite no file holds a secret afterwards, not even one that was in plain text before', async () => {
   const place = PLACES.SQLite();
   const files = () =>
     Buffer.concat(readdirSync(dirname(place.path)).map((name) => readFileSync(join(dirname(place.path), name))));
@@ -173,7 +173,7 @@ test('on SQLite no byte of a secret is left in any file, also of what was plain 
   place.remove();
 });
 
-test('the digest of the arguments of a call with an idempotency key cannot be read without the key', async () => {
+test('the argument digest of an idempotent call cannot be read without the key', async () => {
   const place = PLACES.SQLite();
   const fingerprint = 'digest-of-arguments-4711';
   const call = { caller: 'alice', key: 'k', fingerprint, createTime: new Date() };
@@ -190,7 +190,7 @@ test('the digest of the arguments of a call with an idempotency key cannot be re
 });
 
 describe('beside replicas', () => {
-  test('what they change at the same time is kept, held nodes are encrypted too, and all ends under the new key', async () => {
+  test('keeps concurrent changes, encrypts held nodes too, and ends with everything under the new key', async () => {
     const url = server.url(await server.createDatabase());
     const replica = await openStore(url, { log, cipher: createSecretsCipher([FIRST, SECOND]) });
     await replica.addConductor(sampleConductor());
@@ -202,7 +202,7 @@ describe('beside replicas', () => {
     const database = await openMigrated(url, log, cipher);
     const renewed = await openStore(url, { log, cipher });
     const changes = (async () => {
-      // Backwards, so that some are changed before and some after their turn.
+      // Backwards, so that some change before and some after the rotation reaches them.
       for (const { uuid } of nodes.slice(1).reverse()) {
         await update(renewed, uuid, { driverInfo: { password: `new-${uuid}` } }, new Date());
       }
@@ -217,7 +217,7 @@ describe('beside replicas', () => {
       reservation: { kind: 'held' },
     });
 
-    // A replica that still encrypts with the old key is told of.
+    // A replica that still encrypts with the old key is counted.
     await enrol(replica, { driverInfo: { password: SECRET } });
     expect(await countSecretsKeys(database)).toEqual(
       new Map([
@@ -228,7 +228,7 @@ describe('beside replicas', () => {
     await Promise.all([replica.close(), renewed.close(), database.close()]);
   });
 
-  test('one that was not given the new key says so, and names it', async () => {
+  test('a replica without the new key names it in its error', async () => {
     const url = server.url(await server.createDatabase());
     const [old, renewed] = await Promise.all([
       openStore(url, { log, cipher: createSecretsCipher([FIRST]) }),

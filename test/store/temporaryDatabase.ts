@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A path for an SQLite file in a new directory, which `remove` removes with all that is in it. */
+/** Returns a path for an SQLite file in a new directory, which `remove` deletes with its contents. */
 export function temporaryDatabase(): { path: string; remove(): void } {
   const directory = mkdtempSync(join(tmpdir(), 'passthru-store-'));
   return {

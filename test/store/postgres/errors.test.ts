@@ -37,15 +37,15 @@ async function open(url: string): Promise<Store> {
 
 const openNew = async () => open(server.url(await server.createDatabase()));
 
-/** The store's answer while the database is out of order. */
+/** The store's error while the database is unavailable. */
 const unavailable = (words = expect.stringMatching(/^The store is not available: the database/)) => ({
   name: 'PassthruError',
   kind: 'store_unavailable',
   message: words,
 });
 
-describe('while it runs', () => {
-  test('a database that was restarted is served again by itself, with what was accepted', async () => {
+describe('while the service runs', () => {
+  test('recovers after a restart of the database, with everything accepted before', async () => {
     const store = await openNew();
     const node = await enrol(store, { name: 'node-1' });
     await reserve(store, node.uuid);
@@ -58,13 +58,13 @@ describe('while it runs', () => {
     expect(await store.getNodeByName('node-1')).toMatchObject({ fence: 1, reservation: sampleReservation() });
   });
 
-  test('a statement that is cut off by the end of its connection fails, and the store goes on', async () => {
+  test('a statement whose connection is closed fails, and the store keeps working', async () => {
     const store = await openNew();
     const { uuid } = await enrol(store);
     const database = await currentDatabase();
     const { kysely, close } = await openPostgres(server.url(database), silentLogger);
     await kysely.transaction().execute(async (transaction) => {
-      // Holds the row, so that the statement of the store waits.
+      // Locks the row, so that the store's statement waits.
       await sql`update reservations set fence = fence`.execute(transaction);
       const waiting = expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
         unavailable(),
@@ -76,7 +76,7 @@ describe('while it runs', () => {
     expect(await reserve(store, uuid)).toBe(1);
   });
 
-  test('a statement that waits too long for another is given up without SQL in the message', async () => {
+  test('a statement that waits too long for a lock times out without SQL in the message', async () => {
     const store = await openNew();
     const { uuid } = await enrol(store);
     const { kysely, close } = await openPostgres(server.url(await currentDatabase()), silentLogger);
@@ -90,7 +90,7 @@ describe('while it runs', () => {
     expect(await reserve(store, uuid)).toBe(1);
   }, 20_000);
 
-  test('a database that does not answer any more is given up, and taken again when it does', async () => {
+  test('fails fast while the database does not respond, and recovers when it does', async () => {
     const cut = await startCuttable(server.port);
     const url = new URL(server.url(await server.createDatabase()));
     url.port = String(cut.port);
@@ -101,7 +101,7 @@ describe('while it runs', () => {
       unavailable('The store is not available: the database does not respond'),
     );
     await expect(store.getNodeByName('node-1')).rejects.toMatchObject(unavailable());
-    // Of all who come next one at a time tries whether it answers again; the others do not wait for that.
+    // One caller at a time probes the database; the others do not wait for that.
     let waited = 0;
     await vi.waitUntil(async () => {
       const ping = async () => {
@@ -120,7 +120,7 @@ describe('while it runs', () => {
     await cut.close();
   }, 30_000);
 
-  test('a server without connections left is told as that', async () => {
+  test('reports a server without connections left', async () => {
     const database = await server.createDatabase();
     const store = await open(server.url(database));
     await server.query(`alter database ${database} connection limit 0; create role few login password 'x'`);
@@ -135,7 +135,7 @@ describe('while it runs', () => {
     await store.ping();
   });
 
-  test('a database that is read-only is an error, and its connection is not used again', async () => {
+  test('reports a read-only database, and does not use its connection again', async () => {
     const store = await openNew();
     const database = await currentDatabase();
     const { uuid } = await enrol(store);
@@ -149,7 +149,7 @@ describe('while it runs', () => {
     expect(await reserve(store, uuid)).toBe(1);
   });
 
-  test('a connection that is lost while nobody uses it does no harm', async () => {
+  test('losing an idle connection does no harm', async () => {
     const warnings: string[] = [];
     const log = {
       ...silentLogger,
@@ -169,7 +169,7 @@ describe('while it runs', () => {
     expect(warnings).toEqual(['idle database connection lost']);
   });
 
-  test('a defect is no trouble of the database: it is thrown as it is', async () => {
+  test('throws a defect of the program unchanged', async () => {
     const store = await openNew();
     const wrong = { ...sampleNode({ driverInfo: { redfish_password: 'hunter2' } }), driver: null as unknown as string };
     const error = await store.createNode(wrong).catch((refused) => refused);
@@ -178,7 +178,7 @@ describe('while it runs', () => {
     await store.ping();
   });
 
-  test('closing ends what runs first', async () => {
+  test('closing waits for running steps', async () => {
     const store = await openNew();
     const running = Array.from({ length: 40 }, (_, number) => store.acceptJob(sampleJob(number), hold(), null, {}));
     await store.close();
@@ -186,27 +186,22 @@ describe('while it runs', () => {
   });
 });
 
-describe('at the start', () => {
+describe('at start', () => {
   test.each<[string, string, (url: URL) => void, string]>([
     ['a wrong password', 'failed_precondition', (url) => (url.password = 'wrong-hunter2'), 'the password is wrong'],
     ['an unknown database', 'failed_precondition', (url) => (url.pathname = '/none'), 'no such database'],
     ['an unknown host', 'store_unavailable', (url) => (url.host = 'none.invalid'), 'cannot be reached: getaddrinfo'],
-    ['a port where nothing listens', 'store_unavailable', (url) => (url.port = '1'), 'ECONNREFUSED'],
-    ['TLS that the server has not', 'store_unavailable', (url) => (url.search = '?sslmode=require'), 'SSL'],
-    [
-      'a file that is not there',
-      'store_unavailable',
-      (url) => (url.search = '?sslmode=verify-full&sslrootcert=/none'),
-      'ENOENT',
-    ],
+    ['a closed port', 'store_unavailable', (url) => (url.port = '1'), 'ECONNREFUSED'],
+    ['TLS that the server does not support', 'store_unavailable', (url) => (url.search = '?sslmode=require'), 'SSL'],
+    ['a missing file', 'store_unavailable', (url) => (url.search = '?sslmode=verify-full&sslrootcert=/none'), 'ENOENT'],
     [
       'an unknown parameter',
       'invalid_argument',
       (url) => (url.search = '?channel_binding=require'),
       "'channel_binding'",
     ],
-    ['a mode that is none', 'invalid_argument', (url) => (url.search = '?sslmode=prefer'), 'sslmode must be one of'],
-  ])('%s is told with the key and without the password', async (_, kind, change, words) => {
+    ['an unknown mode', 'invalid_argument', (url) => (url.search = '?sslmode=prefer'), 'sslmode must be one of'],
+  ])('reports %s with the configuration key and without the password', async (_, kind, change, words) => {
     const url = new URL(server.url('postgres'));
     change(url);
     const error = await open(url.href).catch((refused) => refused);
@@ -216,7 +211,7 @@ describe('at the start', () => {
   });
 
   test.each(['postgres:', 'postgres:x', 'postgresql://', 'postgres://user:p/hunter2@host/db'])(
-    '%s is no URL of a database',
+    '%s is not a valid URL',
     async (url) => {
       const error = await open(url).catch((refused) => refused);
       expect(error).toMatchObject({ name: 'PassthruError', message: expect.stringMatching(/^store: /) });
@@ -224,7 +219,7 @@ describe('at the start', () => {
     },
   );
 
-  test('a user without the right to create tables is refused with the reason', async () => {
+  test('refuses a user without the right to create tables, and says so', async () => {
     const database = await server.createDatabase();
     await server.query(`create role reader login password 'x'`);
     const url = new URL(server.url(database));
@@ -238,7 +233,7 @@ describe('at the start', () => {
     await enrol(await open(url.href));
   });
 
-  test('a database with another encoding is refused', async () => {
+  test('refuses a database with another encoding', async () => {
     await server.query("create database latin template template0 encoding 'LATIN1' locale_provider libc locale 'C'");
     await expect(open(server.url('latin'))).rejects.toMatchObject({
       kind: 'failed_precondition',
@@ -246,7 +241,7 @@ describe('at the start', () => {
     });
   });
 
-  test('a password from PGPASSWORD will do', async () => {
+  test('accepts a password from PGPASSWORD', async () => {
     const url = new URL(server.url(await server.createDatabase()));
     process.env.PGPASSWORD = decodeURIComponent(url.password);
     url.password = '';
@@ -257,7 +252,7 @@ describe('at the start', () => {
     }
   });
 
-  test('a password from a password file will do', async () => {
+  test('accepts a password from a password file', async () => {
     const url = new URL(server.url(await server.createDatabase()));
     const directory = mkdtempSync(join(tmpdir(), 'passthru-passfile-'));
     const file = join(directory, 'passfile');
@@ -274,7 +269,7 @@ describe('at the start', () => {
   });
 });
 
-/** The database that was made last. */
+/** Returns the database that was created last. */
 async function currentDatabase(): Promise<string> {
   const [row] = await server.query<{ datname: string }>(
     "select datname from pg_database where datname like 'test%' order by oid desc limit 1",
@@ -282,7 +277,7 @@ async function currentDatabase(): Promise<string> {
   return row!.datname;
 }
 
-/** Ends the connections of the store that wait for a lock; answers how many. */
+/** Closes the store's connections that wait for a lock. Returns their number. */
 async function terminateWaiting(database: string): Promise<number> {
   const rows = await server.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}' and wait_event_type = 'Lock'`,
@@ -298,7 +293,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-/** A way to the server that can fall silent: then it takes what comes, new connections too, and passes on nothing. */
+/** A proxy that can fall silent: it then accepts data and new connections, and forwards nothing. */
 async function startCuttable(port: number) {
   const sockets = new Set<Socket>();
   let silent = false;

@@ -17,7 +17,7 @@ afterAll(async () => {
   await server.remove();
 });
 
-test('a job whose acceptance was begun in time and committed long after the lease is failed, and its node freed', async () => {
+test('fails a job whose acceptance began in time but committed long after the lease expired, and frees its node', async () => {
   const database = await server.createDatabase();
   const store = await openStore(server.url(database), { log: silentLogger });
   await store.addConductor(sampleConductor({ id: 'late', host: 'host-1', lease: 1500, grace: 0 }));
@@ -28,14 +28,14 @@ test('a job whose acceptance was begun in time and committed long after the leas
   const fence = acquired.outcome === 'acquired' ? acquired.fence : 0;
   await store.acquire(other.uuid, sampleReservation(), 'lost');
 
-  // What the acceptance writes to is held, so that its transaction stands open as where its process is stopped.
+  // Locks a row that the acceptance writes, so that its transaction stays open as that of a stopped process does.
   const holder = new pg.Client(server.url(database));
   await holder.connect();
   await holder.query(`begin; select from nodes where uuid = '${uuid}' for update`);
   const job = sampleJob(1, { nodeUuid: uuid });
   const accepted = store.acceptJob(job, hold(fence, 'late'), null, {});
   await vi.waitUntil(async () => (await store.listHosts()).length === 0, { interval: 20, timeout: 5000 });
-  // Meanwhile the others are not held up.
+  // It does not delay the others.
   expect(await reap(store)).toEqual({ failed: [], freed: [other.uuid] });
   await holder.query('commit');
   await holder.end();

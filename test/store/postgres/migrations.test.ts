@@ -32,7 +32,7 @@ afterAll(async () => {
   await server.remove();
 });
 
-/** Starts a process for each of `versions`, lets them migrate `database` at once, and answers what each did. */
+/** Starts a process for each of `versions`, lets them migrate `database` concurrently, and returns what each printed. */
 async function migrateAtOnce(database: string, versions: string[]): Promise<unknown[]> {
   const processes = await Promise.all(
     versions.map(async (version) => {
@@ -49,7 +49,7 @@ async function migrateAtOnce(database: string, versions: string[]): Promise<unkn
   return Promise.all(processes.map(async ({ lines }) => JSON.parse(String((await lines.next()).value))));
 }
 
-test('of six processes that start together on an empty database one makes the tables, and all find them', async () => {
+test('one of six processes that start together on an empty database creates the tables for all', async () => {
   const database = await server.createDatabase();
   const done = await migrateAtOnce(database, Array(6).fill('present'));
   expect(done.filter((ran) => JSON.stringify(ran) === '[]')).toHaveLength(5);
@@ -59,17 +59,17 @@ test('of six processes that start together on an empty database one makes the ta
   await store.close();
 }, 60_000);
 
-test('a process that starts beside one of a newer program is ready before it, or refused', async () => {
+test('a process that starts together with a newer program either comes first or is refused', async () => {
   const database = await server.createDatabase();
   const [newer, ...present] = await migrateAtOnce(database, ['newer', 'present', 'present', 'present']);
   expect(newer).toContain('9000_later');
-  // Whichever of the present ones came first, none has gone wrong in any other way.
+  // Whichever came first, none failed in any other way.
   for (const did of present) {
     expect([JSON.stringify([]), JSON.stringify(ALL), '"failed_precondition"']).toContain(JSON.stringify(did));
   }
 }, 60_000);
 
-test('a database that a newer program has changed is refused, and left as it is', async () => {
+test('refuses a database that a newer program has changed, and leaves it unchanged', async () => {
   const database = await server.createDatabase();
   await migrateAtOnce(database, ['newer']);
   await expect(openStore(server.url(database), { log: silentLogger })).rejects.toMatchObject({
@@ -79,7 +79,7 @@ test('a database that a newer program has changed is refused, and left as it is'
   expect(await migrateAtOnce(database, ['newer'])).toEqual([[]]);
 }, 60_000);
 
-test('stores in two schemas of one database are each their own', async () => {
+test('stores in two schemas of one database are independent', async () => {
   const database = await server.createDatabase();
   await server.query('create schema one; create schema two', database);
   const open = (schema: string) =>

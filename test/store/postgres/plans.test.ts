@@ -12,13 +12,13 @@ import { storePromises } from '../promises.ts';
 import { hold, reserve, sampleConductor, sampleJob } from '../samples.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
-/** Nodes, and as many jobs. PostgreSQL plans otherwise for many than for few. */
+/** Numbers of nodes, and of jobs. PostgreSQL plans differently for many than for few. */
 const SIZES = [5_000, 20_000];
 
 let server: PostgresServer;
 let database: Database;
 let store: Store;
-/** The queries that were built since it was emptied. */
+/** The queries built since this was last cleared. */
 const built: { sql: string; parameters: readonly unknown[] }[] = [];
 
 const recorder: KyselyPlugin = {
@@ -66,7 +66,7 @@ async function open(size: number): Promise<void> {
     select 'a', i, 'f', 'done', i from generate_series(1, ${sql.lit(size)}) i`.execute(db);
   await sql`vacuum analyze`.execute(db);
   await store.addConductor(sampleConductor());
-  // Who has migrated counts as lost.
+  // Removes the conductor that the migration inserted.
   await reap(store, silentLogger, false);
 }
 
@@ -84,7 +84,7 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** So many rows were read for what `step` asks the database: those of all parts of the plans, and those left out. */
+/** Returns the number of rows read by the queries of `step`: those of all plan nodes, filtered ones included. */
 async function rowsRead(step: () => Promise<unknown>): Promise<number> {
   built.length = 0;
   await step();
@@ -99,15 +99,15 @@ async function rowsRead(step: () => Promise<unknown>): Promise<number> {
   };
   for (const query of queries) {
     const explain = CompiledQuery.raw(`explain (analyze, format json) ${query.sql}`, [...query.parameters]);
-    const answer = await database.kysely
+    const explained = await database.kysely
       .transaction()
       .execute((transaction) => transaction.executeQuery<{ 'QUERY PLAN': { Plan: Plan }[] }>(explain as never));
-    count(answer.rows[0]!['QUERY PLAN'][0]!.Plan);
+    count(explained.rows[0]!['QUERY PLAN'][0]!.Plan);
   }
   return rows;
 }
 
-describe.each(SIZES)('of %d', (size) => {
+describe.each(SIZES)('with %d nodes and jobs', (size) => {
   /** A node and a job in the middle. */
   const node = nodeUuid(size / 2);
   const job = sampleJob(size / 2).id;
@@ -126,17 +126,17 @@ describe.each(SIZES)('of %d', (size) => {
     ['a job’s revisions', () => store.listRevisions(job, 0)],
     ['the progress of a job', () => store.recordProgress(sampleJob(5).id, hold(), { fraction: null, message: '' })],
     ['the newest revisions of jobs', () => store.newestRevisions([job, sampleJob(5).id])],
-    ['requests to stop jobs', () => store.listCancelRequests('process-1')],
+    ['cancellation requests of a conductor', () => store.listCancelRequests('process-1')],
     ['the running jobs of a conductor', () => store.listRunningJobs('process-1')],
-    ['the request to stop a job', () => store.requestCancel(sampleJob(6).id, 'alice')],
-    ['the wish for a node', () => store.want(node, 1)],
-    ['the release of a node whose acquisition is not known', () => store.releaseOwn(node, 'process-1')],
-    ['a call that has a node', () => reserve(store, node).then((fence) => store.release(node, fence))],
-    ['the look for lost conductors', () => reap(store, silentLogger, false)],
-    ['jobs of an age that none has', () => store.removeEndedJobs({ endTime: new Date(1), id: '' }, 10)],
-    ['old jobs', () => store.removeEndedJobs({ endTime: new Date(100), id: '' }, 10)],
-    ['jobs that are too many', () => store.placeAfterNewest(50)],
-    ['old idempotency keys', () => store.removeIdempotent(new Date(100), 10)],
+    ['requesting the cancellation of a job', () => store.requestCancel(sampleJob(6).id, 'alice')],
+    ['waiting for a node', () => store.want(node, 1)],
+    ['releasing a node whose acquisition is unknown', () => store.releaseOwn(node, 'process-1')],
+    ['reserving and releasing a node', () => reserve(store, node).then((fence) => store.release(node, fence))],
+    ['looking for lost conductors', () => reap(store, silentLogger, false)],
+    ['removing old jobs when there are none', () => store.removeEndedJobs({ endTime: new Date(1), id: '' }, 10)],
+    ['removing old jobs', () => store.removeEndedJobs({ endTime: new Date(100), id: '' }, 10)],
+    ['finding surplus jobs', () => store.placeAfterNewest(50)],
+    ['removing old idempotency keys', () => store.removeIdempotent(new Date(100), 10)],
     ['jobs, the first page', jobs({ olderThan: null })],
     ['jobs, a later page', jobs({})],
     ['jobs of a node', jobs({ nodeUuid: nodeUuid(500) })],
@@ -152,7 +152,7 @@ describe.each(SIZES)('of %d', (size) => {
     ['nodes by UUID', page({ sortKey: 'uuid' })],
     ['nodes by UUID, a later page', page({ sortKey: 'uuid', marker: node })],
     ['nodes of an owner', page({ attributes: { owner: 'x' } })],
-  ])('%s: reads by index what it answers and little more', async (_, step) => {
+  ])('%s: reads little more by index than it returns', async (_, step) => {
     expect(await rowsRead(step)).toBeLessThan(400);
   });
 });
@@ -161,10 +161,10 @@ function nodeUuid(number: number): string {
   return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 }
 
-/** Every statement that the store sent while it kept all its promises, once, with the parameters it first had. */
+/** Every distinct statement that the promises suite sent, with its first parameters. */
 const statements = new Map<string, unknown[]>();
 
-// First everything that a store promises, so that every statement is sent; what it sent is explained below.
+// Runs the promises suite first, so that every statement is sent; the tests below explain them.
 let promised: string;
 storePromises('PostgreSQL, recorded', async () => {
   promised ??= await server.createDatabase();
@@ -200,13 +200,13 @@ storePromises('PostgreSQL, recorded', async () => {
   };
 });
 
-/** Indexes with an entry for each call in progress alone, which may be read whole. */
+/** Indexes of running calls alone, which may be read whole. */
 const SMALL_INDEXES = ['reservations_owner', 'idempotency_owner'];
 
-/** Rows that may be sorted, as PostgreSQL estimates them: those of a page. */
+/** The maximum number of rows to sort, as PostgreSQL estimates it: those of a page. */
 const MAX_SORTED = 1000;
 
-/** What a plan may scan or sort, by a part of the statement; the test fails on one that no statement needs. */
+/** Allowed scans and sorts by a part of the statement; the test fails on one that no statement needs. */
 const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
   {
     part: /exists \(select "node_attributes"/,
@@ -227,8 +227,8 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
 const used = new Set<object>();
 
 /**
- * The parts of the plan of a statement that read a table whole, walk an index and filter, or sort more
- * than a page, even though PostgreSQL is told to avoid scans; empty when it finds by index what it returns.
+ * Returns the plan nodes of a statement that read a whole table, filter a whole index, or sort more than a page, even
+ * though scans are disabled; empty when it finds by index what it returns.
  */
 async function faultsOf(client: pg.Client, text: string, values: unknown[]): Promise<string[]> {
   const { rows } = await client.query({ text: `explain (format json) ${text}`, values });
@@ -246,7 +246,7 @@ async function faultsOf(client: pg.Client, text: string, values: unknown[]): Pro
       if (type === 'Seq Scan' || whole) faults.push(`${type} ${relation}`);
     }
     if (type === 'Sort' && plan['Plan Rows'] > MAX_SORTED) faults.push(type);
-    // A limit ends what is read in order below it.
+    // A limit ends the ordered read below it.
     const below = type === 'Limit' || (ends && !/^Sort|Hash|Aggregate|Materialize/.test(type));
     for (const part of plan.Plans ?? []) look(part, below);
   };
@@ -273,7 +273,7 @@ describe('the plans of all statements', () => {
     await store.close();
   });
 
-  test('search by index, and neither scan a table that grows nor sort it', async () => {
+  test('search by index, and neither scan nor sort a growing table', async () => {
     expect(statements.size).toBeGreaterThan(80);
     const faults = [];
     for (const [text, values] of statements) faults.push({ text, faults: await faultsOf(client, text, values) });
@@ -281,7 +281,7 @@ describe('the plans of all statements', () => {
     expect(EXCEPTIONS.filter((each) => !used.has(each))).toEqual([]);
   });
 
-  test('need every index: without it one of them scans or sorts', async () => {
+  test('need every index: without it one of the statements scans or sorts', async () => {
     const { rows } = await client.query(
       `select indexname from pg_indexes where schemaname = 'public' and indexname not like '%key' and indexname not like 'kysely%'`,
     );
@@ -294,7 +294,7 @@ describe('the plans of all statements', () => {
       if (faults.length === 0) needless.push(indexname);
       await client.query('rollback');
     }
-    // Its loss shows in the rows read for 'nodes of an owner' above: each node is probed by the primary key instead.
+    // Its loss shows in the rows read for 'nodes of an owner' above: each node is then looked up by the primary key.
     expect(needless).toEqual(['node_attributes_digest']);
   });
 });

@@ -5,7 +5,7 @@ import { storePromises } from '../promises.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
 let server: PostgresServer;
-/** The one database: emptied for each test, since making one takes longer than most tests. */
+/** The database, cleared before each test, since creating one takes longer than most tests. */
 let database: string;
 
 beforeAll(async () => {

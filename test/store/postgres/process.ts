@@ -2,10 +2,8 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import { allMigrations, type Migrations, migrate } from '../../../src/store/migrations.ts';
 import { openPostgres } from '../../../src/store/postgres/postgres.ts';
 
-/*
- * A process of its own that brings the database named by its first argument up to date, as the present program or (second
- * argument `newer`) as a later one, at the moment a line comes on stdin, and prints what it did.
- */
+// A process that migrates the database of its first argument when it reads a line from stdin, as the present program or
+// (second argument `newer`) a later one, and prints the migrations that it ran.
 const [url, version] = process.argv.slice(2);
 const database = await openPostgres(url ?? '', silentLogger);
 const ran: string[] = [];

@@ -14,7 +14,7 @@ const FULL = 2;
 
 let sqlite: DatabaseSync;
 let store: Store;
-/** The level of `synchronous` at each row that was written. */
+/** The level of `synchronous` at each written row. */
 let levels: unknown[];
 
 beforeEach(async () => {
@@ -44,14 +44,14 @@ afterEach(async () => {
   await store.close();
 });
 
-/** The levels of `synchronous` that `step` writes with. */
+/** Returns the levels of `synchronous` at which `step` writes. */
 async function levelsOf(step: () => Promise<unknown>): Promise<unknown[]> {
   levels = [];
   await step();
   return [...new Set(levels)];
 }
 
-test('what must survive a crash of the machine is written with synchronous=FULL, the rest with NORMAL', async () => {
+test('writes what must survive a crash of the machine with synchronous=FULL, the rest with NORMAL', async () => {
   const call = { caller: 'alice', key: 'key', fingerprint: 'f', createTime: new Date() };
   const { uuid } = await enrol(store);
   let fence = 0;
@@ -75,7 +75,7 @@ test('what must survive a crash of the machine is written with synchronous=FULL,
   expect(await levelsOf(() => store.deleteNode(uuid, fence))).toEqual([FULL]);
 });
 
-test('the level is right for each write when many of both kinds run at once', async () => {
+test('uses the right level for each of many concurrent writes of both kinds', async () => {
   const nodes = await Promise.all(Array.from({ length: 30 }, () => enrol(store)));
   const reserved = await Promise.all(Array.from({ length: 30 }, () => enrol(store)));
   for (const { uuid } of reserved) await reserve(store, uuid);
@@ -88,12 +88,12 @@ test('the level is right for each write when many of both kinds run at once', as
     ]),
   );
   expect(outcomes).toHaveLength(90);
-  // A reservation is one row; a job is two, a change of a node one.
+  // A reservation writes one row, a job two, a change of a node one.
   expect(levels.filter((level) => level === NORMAL)).toHaveLength(30);
   expect(levels.filter((level) => level === FULL)).toHaveLength(90);
 });
 
-test('a transaction that fails leaves the level as it was', async () => {
+test('restores the level after a failed transaction', async () => {
   await accept(store, 1);
   await expect(accept(store, 1)).rejects.toThrow();
   expect(sqlite.prepare('pragma synchronous').get()).toEqual({ synchronous: NORMAL });

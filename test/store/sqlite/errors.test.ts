@@ -9,7 +9,7 @@ import { openSqlite } from '../../../src/store/sqlite/sqlite.ts';
 import { enrol, sampleNode } from '../samples.ts';
 import { temporaryDatabase } from '../temporaryDatabase.ts';
 
-test('a full disk is store_unavailable without SQL or secrets, changes nothing, and heals', async () => {
+test('a full disk is store_unavailable without SQL or secrets, changes nothing, and recovers', async () => {
   const database = openSqlite(':memory:', silentLogger);
   await migrate(database, silentLogger);
   const store = kyselyStore(database);
@@ -31,7 +31,7 @@ test('a full disk is store_unavailable without SQL or secrets, changes nothing, 
   await store.close();
 });
 
-test('a database that another program writes is store_unavailable, and heals when that ends', async () => {
+test('a database locked by another program is store_unavailable, and recovers afterwards', async () => {
   const file = temporaryDatabase();
   const store = await openStore(`sqlite:${file.path}`, { log: silentLogger });
   const other = new DatabaseSync(file.path);
@@ -52,7 +52,7 @@ test('a database that another program writes is store_unavailable, and heals whe
   }
 });
 
-test('a transaction shuts out other writers from its beginning', async () => {
+test('a transaction excludes other writers from its beginning', async () => {
   const file = temporaryDatabase();
   const database = openSqlite(file.path, silentLogger);
   const other = new DatabaseSync(file.path, { timeout: 0 });
@@ -68,7 +68,7 @@ test('a transaction shuts out other writers from its beginning', async () => {
   }
 });
 
-test('when SQLite has rolled a transaction back by itself, what is thrown is its reason', async () => {
+test('throws the reason when SQLite rolled back a transaction by itself', async () => {
   const database = openSqlite(':memory:', silentLogger);
   await migrate(database, silentLogger);
   const { kysely } = database;
@@ -84,7 +84,7 @@ test('when SQLite has rolled a transaction back by itself, what is thrown is its
   await database.close();
 });
 
-test('a defect is no trouble of the database: it is thrown as it is', async () => {
+test('throws a defect of the program unchanged', async () => {
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const wrong = { ...sampleNode(), driver: null as unknown as string };
   await expect(store.createNode(wrong)).rejects.not.toMatchObject({ name: 'PassthruError' });

@@ -51,8 +51,8 @@ async function kill(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-describe('a process of its own', () => {
-  test('a second process is refused while the first lives, and finds what it accepted after kill -9', async () => {
+describe('several processes', () => {
+  test('refuses a second process while the first lives, and keeps what that accepted before kill -9', async () => {
     const first = await startProcess();
     const inUse = {
       kind: 'failed_precondition',
@@ -70,7 +70,7 @@ describe('a process of its own', () => {
     expect(await store.getNodeByName('node-1')).toMatchObject({ reservation: { kind: 'call', job: job.id } });
   });
 
-  test('a program that reads the database is served beside', async () => {
+  test('another program can read the database meanwhile', async () => {
     const store = await open();
     await enrol(store);
     const reader = new DatabaseSync(database.path, { readOnly: true });
@@ -83,7 +83,7 @@ describe('a process of its own', () => {
     }
   });
 
-  test('a second store in one process is refused, and leaves the first its claim', async () => {
+  test('refuses a second store in one process, and keeps the first one’s claim', async () => {
     const first = await open();
     await expect(open()).rejects.toMatchObject({ kind: 'failed_precondition' });
     await expect(open()).rejects.toMatchObject({ kind: 'failed_precondition' });
@@ -98,7 +98,7 @@ describe('a process of its own', () => {
 });
 
 describe('the files', needs(process.platform === 'win32' ? 'a file system with modes' : null), () => {
-  test('all files are for their owner alone', async () => {
+  test('all files are accessible to their owner alone', async () => {
     const store = await open();
     await enrol(store);
     for (const suffix of ['', '-wal', '-shm', '.lock']) {
@@ -106,7 +106,7 @@ describe('the files', needs(process.platform === 'win32' ? 'a file system with m
     }
   });
 
-  test('a database that others may read is told in the log, and left as it is', async () => {
+  test('warns of a database that others may read, and leaves its mode unchanged', async () => {
     const warnings: string[] = [];
     const log = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) };
     await (await open(undefined, log)).close();
@@ -131,14 +131,14 @@ describe('the key store', () => {
     expect(error.message).not.toContain('hunter2');
   });
 
-  test('a file in a directory that is not there is told with the reason', async () => {
+  test('reports the reason for a file in a missing directory', async () => {
     await expect(open(`sqlite:${database.path}/none/passthru.db`)).rejects.toMatchObject({
       kind: 'store_unavailable',
       message: expect.stringMatching(/^store: sqlite:.* cannot be opened: ENO/),
     });
   });
 
-  test('a file that is no database is refused and left as it was', async () => {
+  test('refuses a file that is not a database, and leaves it unchanged', async () => {
     const text = 'not a database, '.repeat(100);
     writeFileSync(database.path, text);
     await expect(open()).rejects.toMatchObject({
@@ -148,7 +148,7 @@ describe('the key store', () => {
     expect(statSync(database.path).size).toBe(text.length);
   });
 
-  test('stores in memory are each their own', async () => {
+  test('stores in memory are independent', async () => {
     const first = await open('sqlite::memory:');
     const second = await open('sqlite::memory:');
     await enrol(first, { name: 'node-1' });

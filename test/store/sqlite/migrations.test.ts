@@ -19,7 +19,7 @@ afterEach(() => {
   database.remove();
 });
 
-/** Opens the database with `later` migrations beside those of the program, and closes it again. */
+/** Opens the database with the program's migrations and `later` ones, closes it, and returns the ones that ran. */
 async function migrateWith(later: Migrations): Promise<string[]> {
   const sqlite = openSqlite(database.path, silentLogger);
   const ran: string[] = [];
@@ -36,7 +36,7 @@ const addColumn = {
   up: (db: Kysely<unknown>) => db.schema.alterTable('nodes').addColumn('later', 'text').execute(),
 };
 
-test('each migration runs once, and what is stored stays', async () => {
+test('each migration runs once and keeps stored data', async () => {
   expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors', '0003_indexes']);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
@@ -50,7 +50,7 @@ test('each migration runs once, and what is stored stays', async () => {
   await later.close();
 });
 
-test('a migration that fails changes nothing, not even by those before it', async () => {
+test('a failed migration changes nothing, and undoes those before it', async () => {
   await migrateWith({});
   const failing = {
     '9000_later': addColumn,
@@ -60,18 +60,18 @@ test('a migration that fails changes nothing, not even by those before it', asyn
   expect(await migrateWith({ '9000_later': addColumn })).toEqual(['9000_later']);
 });
 
-test('a database that a newer program has changed is refused, and left as it is', async () => {
+test('refuses a database that a newer program has changed, and leaves it unchanged', async () => {
   await migrateWith({ '9000_later': addColumn });
   const refused = {
     kind: 'failed_precondition',
     message: expect.stringMatching(/^store: .*newer passthru.*9000_later/),
   };
   await expect(openStore(`sqlite:${database.path}`, { log: silentLogger })).rejects.toMatchObject(refused);
-  // Not kept open either: it can be opened by the newer one.
+  // It was closed too, so that the newer program can open it.
   expect(await migrateWith({ '9000_later': addColumn })).toEqual([]);
 });
 
-test('the tables are those of the newest migration whether the file is new or old', async () => {
+test('creates the tables of the newest migration', async () => {
   await migrateWith({});
   const tables = new DatabaseSync(database.path, { readOnly: true });
   const names = tables.prepare("select name from sqlite_schema where type = 'table' order by name").all();
@@ -81,7 +81,7 @@ test('the tables are those of the newest migration whether the file is new or ol
   );
 });
 
-test('what a version without conductors has left is ended by the next start', async () => {
+test('the next start ends the calls and jobs of a version without conductors', async () => {
   const old = new DatabaseSync(database.path);
   const sqlite = onConnection(old, () => {});
   await migrate(sqlite, silentLogger, { '0001_nodes_and_jobs': allMigrations(sqlite)['0001_nodes_and_jobs']! });

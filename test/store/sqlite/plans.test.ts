@@ -11,7 +11,7 @@ import { storePromises } from '../promises.ts';
 import { enrol } from '../samples.ts';
 import { temporaryDatabase } from '../temporaryDatabase.ts';
 
-/** Every statement that the store sent, once. */
+/** Every distinct statement that the store sent. */
 const statements = new Set<string>();
 let recording = false;
 
@@ -30,7 +30,7 @@ async function open(path: string) {
   return database;
 }
 
-// First everything that a store promises, so that every statement is sent; what it sent is explained below.
+// Runs the promises suite first, so that every statement is sent; the tests below explain them.
 storePromises('SQLite, recorded', async () => {
   const file = temporaryDatabase();
   let store = kyselyStore(await open(file.path));
@@ -53,14 +53,14 @@ storePromises('SQLite, recorded', async () => {
   };
 });
 
-test('the statements of a key rotation are recorded too', async () => {
+test('records the statements of a key rotation too', async () => {
   const database = await open(':memory:');
   await enrol(kyselyStore(database), { driverInfo: { password: 'x' } });
   expect(await rotateSecrets(database, createSecretsCipher([randomBytes(32)]))).toEqual({ changed: 1, left: 0 });
   await database.close();
 });
 
-/** Plan steps that are allowed in statements with this part; the test fails on one that no statement needs. */
+/** Allowed plan steps by a part of the statement; the test fails on one that no statement needs. */
 const EXCEPTIONS: { part: string; step: RegExp; reason: string }[] = [
   { part: '"conductors"', step: /^SCAN conductors\b|DISTINCT$/, reason: 'one row for each process' },
   {
@@ -83,14 +83,14 @@ const EXCEPTIONS: { part: string; step: RegExp; reason: string }[] = [
   { part: `like '{%' then ''`, step: /^SCAN nodes$|GROUP BY$/, reason: 'once at start, and by rotate-key' },
 ];
 
-/** The plan's steps that scan or sort beyond its limit; empty when it finds by index what it returns. */
+/** Returns the plan's steps that scan or sort beyond its limit; empty when it finds by index what it returns. */
 function faultsOf(sqlite: DatabaseSync, text: string): string[] {
   const steps = sqlite
     .prepare(`explain query plan ${text}`)
     .all()
     .map((row) => String(row.detail));
   const faults = steps.filter((step) => /^SCAN (?!CONSTANT|\d+-ROW VALUES)|^USE TEMP B-TREE/.test(step));
-  // What reads an index in order and stops at its limit is no scan.
+  // Reading an index in order up to a limit is not a scan.
   if (/ limit \?$/.test(text) && !faults.some((step) => step.startsWith('USE TEMP'))) return [];
   return faults.filter((step) => {
     const exception = EXCEPTIONS.find((each) => text.includes(each.part) && each.step.test(step));
@@ -111,7 +111,7 @@ describe('the plans of all statements', () => {
     return sqlite;
   };
 
-  test('search by index, and neither scan a table that grows nor sort it', async () => {
+  test('search by index, and neither scan nor sort a growing table', async () => {
     const sqlite = await explained();
     expect(statements.size).toBeGreaterThan(80);
     const faults = [...statements].map((text) => ({ text, faults: faultsOf(sqlite, text) }));
@@ -119,7 +119,7 @@ describe('the plans of all statements', () => {
     expect(EXCEPTIONS.filter((each) => !used.has(each))).toEqual([]);
   });
 
-  test('need every index: without it one of them scans or sorts', async () => {
+  test('need every index: without it one of the statements scans or sorts', async () => {
     const sqlite = await explained();
     const names = sqlite.prepare("select name from sqlite_schema where type = 'index' and sql is not null").all();
     expect(names.length).toBeGreaterThan(10);

@@ -2,10 +2,8 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import { openStore } from '../../../src/store/open.ts';
 import { enrol, hold, reserve, sampleConductor, sampleJob } from '../samples.ts';
 
-/*
- * A process of its own that opens the store named by its argument, reserves a node, accepts a job on it, says so in one
- * line on stdout, and stays until it is killed.
- */
+// A process that opens the store of its argument, reserves a node, accepts a job on it, prints a line, and runs until it is
+// killed.
 const store = await openStore(process.argv[2] ?? '', { log: silentLogger });
 await store.addConductor(sampleConductor());
 const { uuid } = await enrol(store, { name: 'node-1' });

@@ -7,10 +7,10 @@ import { migrate } from '../../../src/store/migrations.ts';
 import { onConnection } from '../../../src/store/sqlite/sqlite.ts';
 import { accept, hold, sampleConductor, sampleEnd, sampleJob } from '../samples.ts';
 
-/** What one statement may change or step over; everything else waits for it. */
+/** The maximum number of rows that one statement may change or step over; everything else waits for it. */
 const BITE = 12_000;
 
-/** Records what each statement does to the database. */
+/** Records the statements. */
 class MeasuredDatabase extends DatabaseSync {
   changes = 0;
   offsets: number[] = [];
@@ -44,7 +44,7 @@ beforeEach(async () => {
 
 afterEach(() => store.close());
 
-/** Adds ended jobs with the numbers `from` to `to`, which ended in this order, each with `revisions` revisions. */
+/** Adds jobs numbered `from` to `to`, which ended in this order, each with `revisions` revisions. */
 function addEnded(from: number, to: number, revisions = 1): void {
   sqlite.exec(`
     with recursive n(i) as (select ${from} union all select i + 1 from n where i < ${to})
@@ -57,7 +57,7 @@ function addEnded(from: number, to: number, revisions = 1): void {
 
 const placeOf = (number: number) => ({ endTime: new Date(number), id: sampleJob(number).id });
 
-test('jobs with many revisions are removed in steps of a bounded number of rows', async () => {
+test('removes jobs with many revisions in steps of a bounded number of rows', async () => {
   addEnded(1, 10, 3000);
   addEnded(11, 12);
   expect(await store.removeEndedJobs(placeOf(10), 200)).toBe(10);
@@ -65,7 +65,7 @@ test('jobs with many revisions are removed in steps of a bounded number of rows'
   expect(sqlite.prepare('select count(*) as left from job_revisions').get()).toEqual({ left: 2 });
 });
 
-test('a job that is being removed can be read until it is gone', async () => {
+test('a job can be read until its removal is complete', async () => {
   addEnded(1, 1, 5000);
   const { id } = sampleJob(1);
   const removed = store.removeEndedJobs(placeOf(1), 200);
@@ -79,7 +79,7 @@ test('a job that is being removed can be read until it is gone', async () => {
   expect(new Set(seen)).toEqual(new Set(['succeeded']));
 });
 
-test('surplus jobs are found in steps, and later rounds look at the surplus alone', async () => {
+test('finds surplus jobs in steps, and visits the surplus alone in later rounds', async () => {
   addEnded(1, 35_000);
   let turns = 0;
   const immediate = setInterval(() => turns++, 0);
@@ -97,7 +97,7 @@ test('surplus jobs are found in steps, and later rounds look at the surplus alon
   expect(sqlite.offsets).toEqual([1]);
 });
 
-test('the number of ended jobs follows their ends and removals', async () => {
+test('the number of ended jobs follows ends and removals', async () => {
   addEnded(1, 5);
   expect(await store.placeAfterNewest(5)).toBeNull();
   const [ended, lost] = [await accept(store, 6), await accept(store, 7)];
