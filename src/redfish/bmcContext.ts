@@ -1,14 +1,29 @@
 import { Discovered } from './discovered.ts';
 import { readServiceRoot, recordServiceRoot, SERVICE_ROOT_KEY, type ServiceRoot } from './identity.ts';
-import type { Account } from './login/account.ts';
+import type { Account, AccountLogins } from './login/account.ts';
 import { Login, type SessionsPlace } from './login/login.ts';
-import type { AccountLogins } from './login/loginCache.ts';
-import type { BmcConnections, ConnectionSettings } from './wire/connection.ts';
+import { type BmcConnections, type ConnectionSettings, withKey } from './wire/connection.ts';
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './wire/delivery.ts';
 import { readResponse } from './wire/response.ts';
 
 /** The path of the sessions in DSP0266, for service roots that do not link to them. */
 const SESSIONS_PATH = '/redfish/v1/SessionService/Sessions';
+
+/** A BMC with the account and settings for its requests. */
+export interface RedfishTarget {
+  /** Scheme, host and port: `https://bmc.example:8443`. */
+  origin: string;
+  /** Path of the service root, normally `/redfish/v1/`. */
+  root: string;
+  account: Account;
+  connection: ConnectionSettings;
+  limits: RequestLimits;
+}
+
+/** Returns the path of the service root with its final slash, which DSP0266 lets clients omit. */
+export function rootOf({ root }: RedfishTarget): string {
+  return root.endsWith('/') ? root : `${root}/`;
+}
 
 /** A request to a BMC, its result, and the BMC's vendor. */
 export interface BmcExchange extends ObservedExchange {
@@ -24,7 +39,7 @@ export class BmcContext {
   readonly transport: Transport;
   readonly login: Login;
   readonly discovered: Discovered;
-  readonly account: Account;
+  readonly logins: AccountLogins;
   /** Path of the service root. */
   readonly root: string;
   /** The number of requests in flight. */
@@ -33,29 +48,20 @@ export class BmcContext {
   usedAt = 0;
 
   constructor(
+    target: RedfishTarget,
     connections: BmcConnections,
-    settings: ConnectionSettings,
-    root: string,
-    account: Account,
     logins: AccountLogins,
     observe?: (exchange: BmcExchange) => void,
   ) {
-    this.root = root;
-    this.account = account;
+    this.root = rootOf(target);
+    this.logins = logins;
     this.discovered = new Discovered(() => connections.absences);
     const observeExchange = (exchange: ObservedExchange) => {
       if (exchange.status === null) this.discovered.doubt();
       observe?.({ ...exchange, vendor: this.vendor });
     };
-    this.transport = { connections, settings, observe: observeExchange };
-    this.login = new Login(this.transport, account, logins, (lost, limits, signal) =>
-      this.#findSessions(lost, limits, signal),
-    );
-  }
-
-  /** See `RedfishTarget.origin`. */
-  get origin(): string {
-    return this.transport.connections.origin;
+    this.transport = { connections, settings: withKey(target.connection), observe: observeExchange };
+    this.login = new Login(this.transport, target.account, logins, (...args) => this.#findSessions(...args));
   }
 
   /** The BMC's own name for its vendor; null until known. */
@@ -75,8 +81,8 @@ export class BmcContext {
     if (known !== undefined && !lost) return placeOf(known);
     // Some BMCs require credentials even for the service root: then the next use of a path reads it with the session.
     if (lost) this.discovered.doubt();
-    const headers = { accept: 'application/json', 'odata-version': '4.0' };
-    const raw = await deliver(this.transport, { method: 'GET', path: this.root, headers, body: null }, limits, signal);
+    const request = { method: 'GET', path: this.root, headers: {}, body: null } as const;
+    const raw = await deliver(this.transport, request, { limits, signal });
     const { document } = readResponse(raw);
     // When the service root is closed or fails, the session service may work all the same.
     if (raw.status >= 300 || document === null) return placeOf(known);

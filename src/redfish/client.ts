@@ -3,12 +3,19 @@ import { pause } from '../core/waiting.ts';
 import type { BmcContext } from './bmcContext.ts';
 import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
-import type { Authorization } from './login/account.ts';
-import { BUSY_TRIES, busyWaitMs, meansBusy } from './wire/busy.ts';
+import { ANONYMOUS, type Authorization } from './login/account.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
 import type { BmcRequest, RawResponse } from './wire/request.ts';
-import { type RedfishResponse, readResponse, responseError } from './wire/response.ts';
+import {
+  BUSY_TRIES,
+  busyWaitMs,
+  meansBusy,
+  type RedfishResponse,
+  readResponse,
+  responseError,
+} from './wire/response.ts';
 
+/** What all requests of one call have in common. */
 export interface RequestOptions {
   /** Aborts the request, which throws its reason. */
   signal: AbortSignal;
@@ -24,20 +31,39 @@ export interface RequestOptions {
   secrets?: readonly string[];
 }
 
-const ANONYMOUS: Authorization = { kind: 'none', headers: {}, release: () => {} };
-
 /**
- * Sends requests to one BMC with one account. Cheap to make: connections, login and discovered paths are its context's.
+ * Sends the requests of one call to one BMC with one account. Cheap to make: connections, login and discovered paths are its
+ * context's.
  *
  * Every request throws a RedfishError (see `RedfishErrorKind`) or the signal's reason.
  */
 export class RedfishClient {
   readonly #context: BmcContext;
   readonly #limits: RequestLimits;
+  readonly #options: RequestOptions;
 
-  constructor(context: BmcContext, limits: RequestLimits) {
+  constructor(context: BmcContext, limits: RequestLimits, options: RequestOptions) {
     this.#context = context;
     this.#limits = limits;
+    this.#options = options;
+  }
+
+  /** Returns a client with other options; `headers` and `beforeSend` are added to those of this one. */
+  with(change: Partial<RequestOptions>): RedfishClient {
+    const { headers, beforeSend } = this.#options;
+    return new RedfishClient(this.#context, this.#limits, {
+      ...this.#options,
+      ...change,
+      headers: { ...headers, ...change.headers },
+      beforeSend() {
+        beforeSend?.();
+        change.beforeSend?.();
+      },
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#options.signal;
   }
 
   /** `https://bmc.example`. */
@@ -50,9 +76,9 @@ export class RedfishClient {
     return this.#context.root;
   }
 
-  /** The account's password and the session's token, to redact in errors and progress. */
+  /** The account's password, the session's token and the call's secrets, to redact in errors and progress. */
   get secrets(): readonly string[] {
-    return this.#context.login.secrets;
+    return [...this.#context.login.secrets, ...(this.#options.secrets ?? [])];
   }
 
   get discovered(): Discovered {
@@ -60,21 +86,21 @@ export class RedfishClient {
   }
 
   /** Logs in when there is no session, which reads the service root. */
-  async logIn(signal: AbortSignal): Promise<void> {
-    await this.#context.login.logIn(this.#limits, signal);
+  async logIn(): Promise<void> {
+    await this.#context.login.logIn(this.#limits, this.signal);
   }
 
   /**
    * Returns the document at `path`.
    * @throws kind `failed` when the response has none
    */
-  async get(path: string, options: RequestOptions): Promise<JsonObject> {
-    return (await this.getResponse(path, options)).document;
+  async get(path: string): Promise<JsonObject> {
+    return (await this.getResponse(path)).document;
   }
 
   /** Does the same as `get`, with the headers: `If-Match` needs the ETag. */
-  async getResponse(path: string, options: RequestOptions): Promise<RedfishResponse & { document: JsonObject }> {
-    const response = await this.#request('GET', path, null, options);
+  async getResponse(path: string): Promise<RedfishResponse & { document: JsonObject }> {
+    const response = await this.#request('GET', path);
     if (response.document !== null) return { ...response, document: response.document };
     const url = this.origin + path;
     const type = response.headers['content-type'] ?? 'no content type';
@@ -83,39 +109,34 @@ export class RedfishClient {
   }
 
   /** Gets a task monitor, whose response may have any form. */
-  getMonitor(path: string, options: RequestOptions): Promise<RedfishResponse> {
-    return this.#request('GET', path, null, options);
+  getMonitor(path: string): Promise<RedfishResponse> {
+    return this.#request('GET', path);
   }
 
   /** @param body null sends none */
-  post(path: string, body: JsonObject | null, options: RequestOptions): Promise<RedfishResponse> {
-    return this.#request('POST', path, body, options);
+  post(path: string, body: JsonObject | null): Promise<RedfishResponse> {
+    return this.#request('POST', path, body);
   }
 
-  patch(path: string, body: JsonObject, options: RequestOptions): Promise<RedfishResponse> {
-    return this.#request('PATCH', path, body, options);
+  patch(path: string, body: JsonObject): Promise<RedfishResponse> {
+    return this.#request('PATCH', path, body);
   }
 
-  delete(path: string, options: RequestOptions): Promise<RedfishResponse> {
-    return this.#request('DELETE', path, null, options);
+  delete(path: string): Promise<RedfishResponse> {
+    return this.#request('DELETE', path);
   }
 
-  async #request(
-    method: BmcRequest['method'],
-    path: string,
-    body: JsonObject | null,
-    options: RequestOptions,
-  ): Promise<RedfishResponse> {
-    const url = this.origin + path;
+  async #request(method: BmcRequest['method'], path: string, body: JsonObject | null = null): Promise<RedfishResponse> {
+    const text = body === null ? null : JSON.stringify(body);
+    const request = { method, path, headers: this.#options.headers ?? {}, body: text };
     this.#context.active++;
     try {
       for (let tries = 1; ; tries++) {
-        const raw = await this.#sendAuthorized(method, path, body, options);
+        const raw = await this.#sendAuthorized(request);
         if (raw.status < 400) return readResponse(raw);
-        const error = responseError(method, url, raw, [...this.secrets, ...(options.secrets ?? [])]);
+        const error = responseError(method, this.origin + path, raw, this.secrets);
         if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
-        const wait = busyWaitMs(tries, raw.headers);
-        await pause(wait, options.signal);
+        await pause(busyWaitMs(tries, raw.headers), this.signal);
       }
     } finally {
       this.#context.active--;
@@ -123,20 +144,15 @@ export class RedfishClient {
   }
 
   /** Sends with the account's credentials unless `anonymous`; replaces a session that has ended, once. */
-  async #sendAuthorized(
-    method: BmcRequest['method'],
-    path: string,
-    body: JsonObject | null,
-    options: RequestOptions,
-  ): Promise<RawResponse> {
+  async #sendAuthorized(request: BmcRequest): Promise<RawResponse> {
     const { login, root } = this.#context;
-    if (options.anonymous) return this.#send(method, path, body, options, ANONYMOUS);
+    if (this.#options.anonymous) return this.#send(request, ANONYMOUS);
     // The service root needs no credentials (DSP0266, 13.3.3).
-    const isOpen = path === root;
+    const isOpen = request.path === root;
     for (let tries = 1; ; tries++) {
-      const authorization = await login.authorize(this.#limits, options.signal);
+      const authorization = await login.authorize(this.#limits, this.signal);
       try {
-        const raw = await this.#send(method, path, body, options, authorization);
+        const raw = await this.#send(request, authorization);
         const hadEnded = login.judge(authorization, raw, isOpen);
         if (!hadEnded || tries === 2) return raw;
       } finally {
@@ -145,26 +161,13 @@ export class RedfishClient {
     }
   }
 
-  #send(
-    method: BmcRequest['method'],
-    path: string,
-    body: JsonObject | null,
-    options: RequestOptions,
-    authorization: Authorization,
-  ): Promise<RawResponse> {
-    const headers: Record<string, string> = {
-      accept: 'application/json',
-      'odata-version': '4.0',
-      ...(body === null ? {} : { 'content-type': 'application/json' }),
-      ...options.headers,
-      ...authorization.headers,
-    };
-    const text = body === null ? null : JSON.stringify(body);
+  #send(request: BmcRequest, authorization: Authorization): Promise<RawResponse> {
+    const headers = { ...request.headers, ...authorization.headers };
     const beforeSend = () => {
       authorization.check?.();
-      options.beforeSend?.();
+      this.#options.beforeSend?.();
     };
-    const request = { method, path, headers, body: text };
-    return deliver(this.#context.transport, request, this.#limits, options.signal, beforeSend);
+    const options = { limits: this.#limits, signal: this.signal, beforeSend };
+    return deliver(this.#context.transport, { ...request, headers }, options);
   }
 }

@@ -1,20 +1,7 @@
-import { BmcContext, type BmcExchange } from './bmcContext.ts';
-import { RedfishClient } from './client.ts';
-import type { Account } from './login/account.ts';
-import { LoginCache, passwordDigest } from './login/loginCache.ts';
-import { BmcConnections, type ConnectionSettings } from './wire/connection.ts';
-import type { RequestLimits } from './wire/delivery.ts';
-
-/** A BMC with the account and settings for its requests. */
-export interface RedfishTarget {
-  /** Scheme, host and port: `https://bmc.example:8443`. */
-  origin: string;
-  /** Path of the service root, normally `/redfish/v1/`. */
-  root: string;
-  account: Account;
-  connection: ConnectionSettings;
-  limits: RequestLimits;
-}
+import { BmcContext, type BmcExchange, type RedfishTarget, rootOf } from './bmcContext.ts';
+import { RedfishClient, type RequestOptions } from './client.ts';
+import { LoginCache, passwordDigest } from './login/account.ts';
+import { BmcConnections } from './wire/connection.ts';
 
 export interface RedfishClientsOptions {
   /** Maximum number of concurrent requests to one BMC, whatever the number of accounts. Default 4. */
@@ -27,10 +14,10 @@ export interface RedfishClientsOptions {
 
 /** The clients of many BMCs, with one context per BMC and account. */
 export interface RedfishClients {
-  /** Returns a client for `target`; those of one BMC and account share connections, session and discovered paths. */
-  for(target: RedfishTarget): RedfishClient;
+  /** Returns a client of `target` for one call; those of one BMC and account share connections, session and discovered paths. */
+  for(target: RedfishTarget, options: RequestOptions): RedfishClient;
   /** Runs `work` with a client that is not kept: its session is deleted once `work` has ended or failed. */
-  once<T>(target: RedfishTarget, work: (client: RedfishClient) => Promise<T>): Promise<T>;
+  once<T>(target: RedfishTarget, options: RequestOptions, work: (client: RedfishClient) => Promise<T>): Promise<T>;
   /** Deletes the session with `target`, and drops what was discovered and that its password was wrong. Never fails. */
   forget(target: RedfishTarget): Promise<void>;
   /** Returns the vendor of each BMC that is down (`Breaker`); null where unknown. */
@@ -62,14 +49,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   const logins = new LoginCache();
 
   const start = (target: RedfishTarget): BmcContext => {
-    const bmc = bmcs.get(target.origin) ?? { connections: new BmcConnections(target.origin, maxConnections), users: 0 };
-    bmcs.set(target.origin, bmc);
+    const { origin, account } = target;
+    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, maxConnections), users: 0 };
+    bmcs.set(origin, bmc);
     bmc.users++;
-    const { connection, account, origin } = target;
-    const shared = logins.of(origin, account);
-    return new BmcContext(bmc.connections, connection, rootOf(target), account, shared, observe);
+    return new BmcContext(target, bmc.connections, logins.join(origin, account), observe);
   };
-  const leave = async ({ transport: { connections } }: BmcContext) => {
+  const leave = async (context: BmcContext) => {
+    logins.leave(context.logins);
+    const { connections } = context.transport;
     const bmc = bmcs.get(connections.origin);
     if (bmc?.connections !== connections || --bmc.users > 0) return;
     bmcs.delete(connections.origin);
@@ -78,13 +66,13 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 
   /** Logs out of the BMCs that were not used lately. */
   const evictUnused = async () => {
+    logins.sweep();
     const unused = [...contexts].filter(([, { active, usedAt }]) => active === 0 && now() - usedAt > UNUSED_MS);
     for (const [key] of unused) contexts.delete(key);
     for (let i = 0; i < unused.length; i += LOGOUTS_AT_ONCE) {
       const some = unused.slice(i, i + LOGOUTS_AT_ONCE);
       await Promise.all(
         some.map(async ([, context]) => {
-          logins.leave(context.origin, context.account);
           await context.login.logOut();
           await leave(context);
         }),
@@ -104,7 +92,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   };
 
   return {
-    for(target) {
+    for(target, requestOptions) {
       const key = contextKey(target);
       let context = contexts.get(key);
       if (context === undefined) {
@@ -112,15 +100,14 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
         contexts.set(key, context);
       }
       context.usedAt = now();
-      return new RedfishClient(context, target.limits);
+      return new RedfishClient(context, target.limits, requestOptions);
     },
-    async once(target, work) {
+    async once(target, requestOptions, work) {
       const context = start(target);
       try {
-        return await work(new RedfishClient(context, target.limits));
+        return await work(new RedfishClient(context, target.limits, requestOptions));
       } finally {
         await context.login.close();
-        logins.leave(target.origin, target.account);
         await leave(context);
       }
     },
@@ -157,21 +144,11 @@ const keys = new WeakMap<RedfishTarget, string>();
 
 /** Returns what distinguishes contexts, without the password in plain text. */
 function contextKey(target: RedfishTarget): string {
-  let key = keys.get(target);
-  if (key === undefined) {
-    key = makeContextKey(target);
-    keys.set(target, key);
-  }
-  return key;
-}
-
-function makeContextKey(target: RedfishTarget): string {
+  const known = keys.get(target);
+  if (known !== undefined) return known;
   const { origin, account, connection } = target;
   const { username, password, authType } = account;
-  return JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);
-}
-
-/** Returns the path of the service root with its final slash, which DSP0266 lets clients omit. */
-function rootOf({ root }: RedfishTarget): string {
-  return root.endsWith('/') ? root : `${root}/`;
+  const key = JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);
+  keys.set(target, key);
+  return key;
 }

@@ -8,6 +8,7 @@ import type { JsonObject } from '../core/json.ts';
  * - `tls`: the TLS handshake failed; nothing was sent.
  * - `auth`: the BMC refused the credentials.
  * - `not-found`: the BMC said that the resource does not exist.
+ * - `exists`: the BMC refused a duplicate.
  * - `unsupported`: the BMC lacks what the call needs, or has it switched off.
  * - `refused`: the BMC returned 4xx.
  * - `failed`: the BMC returned 5xx, or a response that is not Redfish.
@@ -22,6 +23,7 @@ export type RedfishErrorKind =
   | 'tls'
   | 'auth'
   | 'not-found'
+  | 'exists'
   | 'unsupported'
   | 'refused'
   | 'failed'
@@ -29,7 +31,7 @@ export type RedfishErrorKind =
   | 'stopped';
 
 /** Details of a failed request. */
-export interface RedfishErrorContext {
+interface RedfishErrorContext {
   /** HTTP status of the response; 0 when there was none. */
   status?: number;
   /** Entries of `@Message.ExtendedInfo`; empty when there were none. */
@@ -48,17 +50,39 @@ export class RedfishError extends Error {
   readonly url: string | undefined;
 
   constructor(kind: RedfishErrorKind, message: string, context: RedfishErrorContext = {}) {
-    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    const { status = 0, extendedInfo = [], url, cause } = context;
+    super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
-    this.status = context.status ?? 0;
-    this.extendedInfo = context.extendedInfo ?? [];
-    this.url = context.url;
+    this.status = status;
+    this.extendedInfo = extendedInfo;
+    this.url = url;
   }
 }
 
 /** Whether the BMC said that a resource does not exist (404 or 410). */
 export function isNotFound(error: unknown): error is RedfishError {
   return error instanceof RedfishError && (error.status === 404 || error.status === 410);
+}
+
+/** Returns the result of a request; null when the BMC says that the resource does not exist. */
+export async function ifFound<T>(request: Promise<T>): Promise<T | null> {
+  try {
+    return await request;
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+/** Returns the error of an unknown outcome, with what a check of the BMC has found. */
+export function withFinding(error: RedfishError, finding: string): RedfishError {
+  const { status, extendedInfo, url } = error;
+  return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, {
+    status,
+    extendedInfo,
+    url,
+    cause: error,
+  });
 }
 
 /** Whether the BMC returned one of `statuses`. */

@@ -1,6 +1,6 @@
-import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Discovered } from './discovered.ts';
-import { optionalLinkPath, textOf } from './links.ts';
+import { objectOf, optionalLinkPath, textOf } from './links.ts';
 
 /** The service root (DSP2046, ServiceRoot) as far as it is used. A path is null where the BMC has no such resource. */
 export interface ServiceRoot {
@@ -47,8 +47,7 @@ export function readServiceRoot(
   origin: string,
   anonymous: boolean,
 ): ServiceRoot {
-  const links = isJsonObject(document.Links) ? document.Links : {};
-  const sessions = optionalLinkPath(links.Sessions, origin);
+  const sessions = optionalLinkPath(objectOf(document, 'Links').Sessions, origin);
   return {
     systems: optionalLinkPath(document.Systems, origin),
     managers: optionalLinkPath(document.Managers, origin),

@@ -120,6 +120,12 @@ export function textOf(document: JsonObject, key: string): string | null {
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
 }
 
+/** Returns the object under `key`; an empty one when there is none. */
+export function objectOf(document: JsonObject, key: string): JsonObject {
+  const value = document[key];
+  return isJsonObject(value) ? value : {};
+}
+
 /** Returns the paths of a list of links; empty when there is no list. */
 export function linkPaths(links: Json | undefined, origin: string): string[] {
   if (!Array.isArray(links)) return [];

@@ -4,9 +4,8 @@ import type { HardwareType } from '../../src/core/hardware.ts';
 import { defineMethod } from '../../src/core/method.ts';
 import type { NodeTask } from '../../src/core/task.ts';
 import type { DriverContext } from '../../src/drivers/load.ts';
+import { accessBy } from '../../src/drivers/redfish/bmcAccess.ts';
 import { driverInfoReader } from '../../src/drivers/redfish/driverInfo.ts';
-import { toBmcError } from '../../src/drivers/redfish/errors.ts';
-import { accessBy } from '../../src/drivers/redfish/nodeAccess.ts';
 import { createLoggedClients, redfishMachines } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { createSubscription, listSubscriptions } from '../../src/redfish/index.ts';
 
@@ -24,7 +23,7 @@ const SETTINGS = {
 /** The hardware type `chaos`: `redfish` with an asynchronous method that leaves its mark at the BMC. */
 export default ({ log }: DriverContext): HardwareType => {
   const clients = createLoggedClients(log);
-  const access = accessBy(clients, SETTINGS, driverInfoReader(SETTINGS));
+  const useBmc = accessBy(clients, SETTINGS, driverInfoReader(SETTINGS));
   const machines = redfishMachines('chaos', clients, SETTINGS);
   const [own] = machines.vendorInterfaces;
   const subscribeInSteps = defineMethod({
@@ -34,26 +33,16 @@ export default ({ log }: DriverContext): HardwareType => {
     async: true,
     arguments: z.object({ destination: z.string(), steps: z.number() }),
     result: z.json(),
-    async handler(task: NodeTask, { destination, steps }) {
-      const { client, options, subject } = access(task);
-      try {
+    handler: (task: NodeTask, { destination, steps }) =>
+      useBmc(task, 'Failed to subscribe in steps on', async (client) => {
         for (let step = 1; step <= steps; step++) {
-          await listSubscriptions(client, options);
+          await listSubscriptions(client);
           task.progress(step / (steps + 1), `step ${step}`);
           await sleep(50, undefined, { signal: task.signal }).catch(() => task.signal.throwIfAborted());
         }
-        const given = { Destination: destination };
-        const made = await createSubscription(
-          client,
-          { Destination: destination, given, defaults: { Protocol: 'Redfish' }, secrets: [], ifExists: 'refuse' },
-          options,
-        );
-        if (made.outcome === 'exists') throw made.error;
-        return { Id: made.document.Id ?? null };
-      } catch (error) {
-        throw toBmcError(error, subject, `Failed to subscribe in steps on ${subject}`);
-      }
-    },
+        const { Id = null } = await createSubscription(client, { Destination: destination });
+        return { Id };
+      }),
   });
   return {
     ...machines,

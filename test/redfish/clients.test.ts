@@ -25,14 +25,14 @@ test('the session of a BMC unused for an hour is deleted, and the next request l
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   let now = 0;
   const clients = createRedfishClients({ now: () => now });
-  await clients.for(target(bmc.url)).get('/redfish/v1/Systems', options);
+  await clients.for(target(bmc.url), options).get('/redfish/v1/Systems');
   now = HOUR - 1;
   await vi.advanceTimersByTimeAsync(SWEEP);
   expect(bmc.sessions).toHaveLength(1);
   now = HOUR + 1;
   await vi.advanceTimersByTimeAsync(SWEEP);
   await vi.waitFor(() => expect(bmc.sessions).toHaveLength(0));
-  await clients.for(target(bmc.url)).get('/redfish/v1/Systems', options);
+  await clients.for(target(bmc.url), options).get('/redfish/v1/Systems');
   expect(bmc.sessions).toHaveLength(1);
   await clients.close();
 });
@@ -42,7 +42,7 @@ test('thousands of unused sessions are deleted a few at a time', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   let now = 0;
   const clients = createRedfishClients({ now: () => now });
-  await Promise.all(fleet.bmcs.map(({ url }) => clients.for(target(url)).get('/redfish/v1/Systems', options)));
+  await Promise.all(fleet.bmcs.map(({ url }) => clients.for(target(url), options).get('/redfish/v1/Systems')));
   let inFlight = 0;
   let most = 0;
   const logouts = fleet.bmcs.map(async (bmc) => {
@@ -69,7 +69,7 @@ test('a BMC that was down and is no longer used stops counting as down', async (
   const clients = createRedfishClients({ now: () => now });
   const limits = { timeoutMs: 1000, connectionAttempts: 1, connectionRetryIntervalMs: 1 };
   for (let tries = 0; tries < 10 && clients.down().length === 0; tries++) {
-    await failure(clients.for(target(url, { limits })).get('/redfish/v1/Systems', options));
+    await failure(clients.for(target(url, { limits }), options).get('/redfish/v1/Systems'));
   }
   expect(clients.down()).toHaveLength(1);
   now = HOUR + 1;

@@ -27,8 +27,8 @@ async function known(change: Parameters<typeof target>[1] = {}) {
   const fleet = await startFleet();
   closing.push(fleet);
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url, change));
-  const list = async () => void (await listSubscriptions(client, options));
+  const client = clients.for(target(bmc.url, change), options);
+  const list = async () => void (await listSubscriptions(client));
   await list();
   return { bmc, client, list, requested: requestedPaths(bmc) };
 }
@@ -75,15 +75,15 @@ test('the paths of a BMC that was unreachable are discovered again', async () =>
     return { status: 200, body: { Members: [] } };
   };
   const before = await startScriptedBmc(script);
-  const client = clients.for(target(before.url, basic));
-  await listSubscriptions(client, options);
+  const client = clients.for(target(before.url, basic), options);
+  await listSubscriptions(client);
   await before.close();
-  await expect(listSubscriptions(client, options)).rejects.toMatchObject({ kind: 'unreachable' });
+  await expect(listSubscriptions(client)).rejects.toMatchObject({ kind: 'unreachable' });
   const after = await startScriptedBmc(script, undefined, Number(new URL(before.url).port));
   closing.push(after);
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   expect(after.lines()).toContain(`GET ${EVENT_SERVICE}`);
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   expect(after.lines().filter((line) => line === `GET ${EVENT_SERVICE}`)).toHaveLength(1);
 });
 
@@ -133,7 +133,7 @@ test.each(
 test('some time after a request without a response the service root is read, as the BMC may have restarted (Basic)', async () => {
   const { bmc, client, list, requested } = await known(basic);
   bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
-  await expect(client.post('/redfish/v1/Anything', null, options)).rejects.toMatchObject({ kind: 'outcome-unknown' });
+  await expect(client.post('/redfish/v1/Anything', null)).rejects.toMatchObject({ kind: 'outcome-unknown' });
   requested();
   // No BMC restarts so fast, and a check of a request's outcome must not wait for another read.
   await list();
@@ -158,14 +158,14 @@ test('a lost session puts discovered paths in doubt, also where the service root
     return { status: 200, body: { Members: [] } };
   });
   closing.push(bmc);
-  const client = clients.for(target(bmc.url));
-  await listSubscriptions(client, options);
+  const client = clients.for(target(bmc.url), options);
+  await listSubscriptions(client);
   token = 'token-2';
   uuid = 'after';
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   vi.advanceTimersByTime(5001);
   bmc.requests.length = 0;
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   expect(bmc.lines()).toEqual(['GET /redfish/v1/', `GET ${EVENT_SERVICE}`, 'GET /subscriptions']);
 });
 
@@ -199,8 +199,8 @@ test('when a caller aborts while reading the service root, the next one reads it
   vi.advanceTimersByTime(FIVE_MINUTES);
   bmc.faults.add({ kind: 'hang', times: 1, match: { path: '/redfish/v1/' } });
   const leaving = new AbortController();
-  const gone = listSubscriptions(client, { signal: leaving.signal });
-  const staying = listSubscriptions(client, options);
+  const gone = listSubscriptions(client.with({ signal: leaving.signal }));
+  const staying = listSubscriptions(client);
   await bmc.nextRequest({ path: '/redfish/v1/' });
   leaving.abort(new Error('left'));
   await expect(gone).rejects.toThrow('left');

@@ -12,10 +12,9 @@ import {
   type RedfishClients,
   RedfishError,
   type RedfishTarget,
-  type RequestOptions,
 } from '../../redfish/index.ts';
+import { toBmcError } from './bmcAccess.ts';
 import { type RedfishSettings, readBmc } from './driverInfo.ts';
-import { toBmcError } from './errors.ts';
 
 const text = z.string().nullable();
 const discovered = z.object({
@@ -75,8 +74,8 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
       });
       try {
-        const pinned = await pin(target, settings, task.signal);
-        return await clients.once(pinned, (client) => describeSystems(client, { signal: task.signal }));
+        const { signal } = task;
+        return await clients.once(await pin(target, settings, signal), { signal }, describeSystems);
       } catch (error) {
         throw toBmcError(error, target.origin);
       }
@@ -97,25 +96,17 @@ async function pin(
   throw new RedfishError('unreachable', 'the host name is unknown', { url: target.origin });
 }
 
-async function describeSystems(
-  client: RedfishClient,
-  options: RequestOptions,
-): Promise<{ systems: DiscoveredSystem[] }> {
-  const paths = await listSystems(client, options);
-  const events = await hasEvents(client, options);
-  return { systems: await Promise.all(paths.map((path) => describeSystem(client, path, events, options))) };
+async function describeSystems(client: RedfishClient): Promise<{ systems: DiscoveredSystem[] }> {
+  const paths = await listSystems(client);
+  const events = await hasEvents(client);
+  return { systems: await Promise.all(paths.map((path) => describeSystem(client, path, events))) };
 }
 
-async function describeSystem(
-  client: RedfishClient,
-  path: string,
-  events: boolean,
-  options: RequestOptions,
-): Promise<DiscoveredSystem> {
-  const { vendor } = await getServiceRoot(client, options);
-  const system = await getSystem(client, path, options);
-  const managers = await managersOf(client, system, options);
-  const media = await listMediaDevices(client, path, options);
+async function describeSystem(client: RedfishClient, path: string, events: boolean): Promise<DiscoveredSystem> {
+  const { vendor } = await getServiceRoot(client);
+  const system = await getSystem(client, path);
+  const managers = await managersOf(client, system);
+  const media = await listMediaDevices(client, path);
   return {
     system_id: path,
     vendor: system.manufacturer ?? vendor,
@@ -128,9 +119,9 @@ async function describeSystem(
   };
 }
 
-async function hasEvents(client: RedfishClient, options: RequestOptions): Promise<boolean> {
+async function hasEvents(client: RedfishClient): Promise<boolean> {
   try {
-    await getEventService(client, options);
+    await getEventService(client);
     return true;
   } catch (error) {
     if (error instanceof RedfishError && error.kind === 'unsupported') return false;

@@ -4,15 +4,14 @@ import type { Json } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
 import { ejectMedia } from '../../redfish/index.ts';
-import { toBmcError } from './errors.ts';
-import type { AccessNode } from './nodeAccess.ts';
+import type { UseBmc } from './bmcAccess.ts';
 
 /** Redfish's media types for Ironic's boot devices. `cd` includes DVD drives: some machines (Cisco UCS) have no others. */
 const MEDIA_TYPES = { cd: ['CD', 'DVD'], dvd: ['DVD'], usb: ['USBStick'], floppy: ['Floppy'] } as const;
 const DEVICES = Object.keys(MEDIA_TYPES) as (keyof typeof MEDIA_TYPES)[];
 
 /** Makes `eject_vmedia`, with the recorded verbs and description ("node methods by name"). */
-export function ejectMethod(access: AccessNode): Method<NodeTask> {
+export function ejectMethod(useBmc: UseBmc): Method<NodeTask> {
   return defineMethod({
     name: 'eject_vmedia',
     httpMethods: ['POST'],
@@ -42,24 +41,19 @@ export function ejectMethod(access: AccessNode): Method<NodeTask> {
       ),
     }),
     async handler(task: NodeTask, { boot_device: device }) {
-      const { client, systemPath, options, subject } = access(task);
-      try {
-        const ejected = await ejectMedia(client, systemPath, {
-          ...options,
+      const ejected = await useBmc(task, 'Failed to eject virtual media on', (client, systemPath) =>
+        ejectMedia(client, systemPath, {
           mediaTypes: device === undefined ? null : MEDIA_TYPES[device],
           progress: (fraction, message) => task.progress(fraction, message),
-        });
-        return {
-          devices: ejected.map(({ slot: { id, path, mediaTypes }, outcome }) => ({
-            id,
-            path,
-            media_types: mediaTypes,
-            outcome,
-          })),
-        };
-      } catch (error) {
-        throw toBmcError(error, subject, `Failed to eject virtual media on ${subject}`);
-      }
+        }),
+      );
+      const devices = ejected.map(({ slot: { id, path, mediaTypes: media_types }, outcome }) => ({
+        id,
+        path,
+        media_types,
+        outcome,
+      }));
+      return { devices };
     },
   });
 }

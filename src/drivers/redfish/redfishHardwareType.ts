@@ -2,10 +2,10 @@
 import type { HardwareType } from '../../core/hardware.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type BmcExchange, createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
+import { accessBy } from './bmcAccess.ts';
 import { discoverMethod } from './discoverMethod.ts';
-import { driverInfoReader, type RedfishSettings, readDriverInfo } from './driverInfo.ts';
+import { driverInfoReader, type NodeBmc, type RedfishSettings, readDriverInfo } from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
-import { accessBy } from './nodeAccess.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
 import { subscriptionMethods } from './subscriptionMethods.ts';
 
@@ -50,12 +50,12 @@ export function redfishMachines(
   settings: RedfishSettings,
 ): Omit<HardwareType, 'name'> {
   const read = driverInfoReader(settings);
-  const access = accessBy(clients, settings, read);
+  const useBmc = accessBy(clients, settings, read);
   return {
     vendorInterfaces: [
       {
         name: vendorInterface,
-        methods: [...subscriptionMethods(access, settings.destinations), ejectMethod(access)],
+        methods: [...subscriptionMethods(useBmc, settings.destinations), ejectMethod(useBmc)],
         validate: (node) => void read(node),
       },
       { name: 'no-vendor', methods: [] },
@@ -63,14 +63,14 @@ export function redfishMachines(
     properties: REDFISH_PROPERTIES,
     longestRequest: (node) => read(node).target.limits.timeoutMs,
     async release(node) {
-      let target: ReturnType<typeof readDriverInfo>['target'];
+      let bmc: NodeBmc;
       try {
-        ({ target } = readDriverInfo(node, settings));
+        bmc = readDriverInfo(node, settings);
       } catch {
         // With this driver_info nothing was ever sent.
         return;
       }
-      await clients.forget(target);
+      await clients.forget(bmc.target);
     },
     close: () => clients.close(),
   };

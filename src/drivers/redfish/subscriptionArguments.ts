@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pythonText } from '../../core/arguments.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
 import { EVENT_TYPES, segmentFault } from '../../redfish/index.ts';
 
 const NO_ID = "id can't be None";
@@ -71,11 +71,6 @@ export const newSubscription = z
 /** Returns the error of invalid event types, worded as Ironic does. */
 export function eventTypesFault(types: Json, allowed: readonly string[]): string {
   return `EventTypes ${quote(types)} is not a valid value, allowed values ${pythonText([...allowed], true)}`;
-}
-
-/** Returns the values of `headers`, which must be redacted. */
-export function headerSecrets(headers: JsonObject[]): string[] {
-  return headers.flatMap((header) => Object.values(header).filter((value) => typeof value === 'string'));
 }
 
 function uri(name: string) {

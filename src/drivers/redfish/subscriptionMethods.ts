@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { invalidArgument } from '../../core/errors.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
 import type { Destinations } from '../../net/destinations.ts';
@@ -11,11 +11,10 @@ import {
   getEventService,
   getSubscription,
   listSubscriptions,
-  RedfishError,
+  type NewSubscription,
 } from '../../redfish/index.ts';
-import { toBmcError } from './errors.ts';
-import type { AccessNode } from './nodeAccess.ts';
-import { eventTypesFault, headerSecrets, newSubscription, subscriptionId } from './subscriptionArguments.ts';
+import type { UseBmc } from './bmcAccess.ts';
+import { eventTypesFault, newSubscription, subscriptionId } from './subscriptionArguments.ts';
 
 /** The members of a subscription that Ironic shows (recorded: "get_subscription"), without HttpHeaders, which are secret. */
 const subscriptionResult = z.looseObject({
@@ -40,11 +39,11 @@ const collectionResult = z.looseObject({
  * Makes the methods about event subscriptions, with the recorded names, verbs and descriptions ("node methods by name").
  * @param destinations restricts where a subscription may lead; default: anywhere
  */
-export function subscriptionMethods(access: AccessNode, destinations?: Destinations): Method<NodeTask>[] {
-  return [create(access, destinations), remove(access), list(access), get(access)];
+export function subscriptionMethods(useBmc: UseBmc, destinations?: Destinations): Method<NodeTask>[] {
+  return [create(useBmc, destinations), remove(useBmc), list(useBmc), get(useBmc)];
 }
 
-function create(access: AccessNode, destinations: Destinations | undefined): Method<NodeTask> {
+function create(useBmc: UseBmc, destinations: Destinations | undefined): Method<NodeTask> {
   return defineMethod({
     name: 'create_subscription',
     httpMethods: ['POST'],
@@ -54,40 +53,24 @@ function create(access: AccessNode, destinations: Destinations | undefined): Met
     result: subscriptionResult,
     async handler(
       task: NodeTask,
-      { destination, Destination = destination, if_exists: ifExists, ...given },
+      { destination, Destination = destination, if_exists: ifExists, HttpHeaders = [], ...given },
     ): Promise<JsonObject> {
       await destinations?.checkUrl('Destination', Destination!, task.signal);
-      const { client, options, subject } = access(task);
-      const failed = `Failed to create subscription on ${subject}`;
-      try {
+      return useBmc(task, 'Failed to create subscription on', async (client) => {
         if (given.EventTypes !== undefined) {
-          const { eventTypes } = await getEventService(client, options);
+          const { eventTypes } = await getEventService(client);
           checkEventTypes(given.EventTypes, eventTypes ?? EVENT_TYPES);
         }
-        const { HttpHeaders = [], ...rest } = given;
-        const body: JsonObject = { ...rest, Destination: Destination! };
+        const subscription: NewSubscription = { ...given, Destination: Destination! };
         // Ironic omits an empty list too.
-        if (HttpHeaders.length > 0) body.HttpHeaders = HttpHeaders;
-        const subscription = {
-          Destination: Destination!,
-          given: body,
-          defaults: withoutGiven({ Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] }, body),
-          secrets: headerSecrets(HttpHeaders),
-          ifExists,
-        };
-        const outcome = await createSubscription(client, subscription, options);
-        if (outcome.outcome !== 'exists') return toResult(outcome.document);
-        const id = outcome.id === null ? '' : `, with the id ${outcome.id}`;
-        const exists = `${failed}: the BMC has a subscription to that destination already${id}`;
-        throw toBmcError(outcome.error, subject, exists, 'subscription_exists');
-      } catch (error) {
-        throw toBmcError(error, subject, failed);
-      }
+        if (HttpHeaders.length > 0) subscription.HttpHeaders = HttpHeaders;
+        return toResult(await createSubscription(client, subscription, ifExists));
+      });
     },
   });
 }
 
-function remove(access: AccessNode): Method<NodeTask> {
+function remove(useBmc: UseBmc): Method<NodeTask> {
   return defineMethod({
     name: 'delete_subscription',
     httpMethods: ['DELETE'],
@@ -95,17 +78,13 @@ function remove(access: AccessNode): Method<NodeTask> {
     arguments: subscriptionId,
     result: z.null(),
     async handler(task: NodeTask, { id }): Promise<undefined> {
-      const { client, options, subject } = access(task);
-      try {
-        await deleteSubscription(client, id, options);
-      } catch (error) {
-        throw subscriptionError(error, 'delete_subscription', id, subject);
-      }
+      const failed = `Redfish delete_subscription failed for subscription ${id} on`;
+      await useBmc(task, failed, (client) => deleteSubscription(client, id));
     },
   });
 }
 
-function list(access: AccessNode): Method<NodeTask> {
+function list(useBmc: UseBmc): Method<NodeTask> {
   return defineMethod({
     name: 'get_all_subscriptions',
     httpMethods: ['GET'],
@@ -113,55 +92,35 @@ function list(access: AccessNode): Method<NodeTask> {
     arguments: z.object({}),
     result: collectionResult,
     async handler(task: NodeTask): Promise<JsonObject> {
-      const { client, options, subject } = access(task);
-      try {
-        const { document, members } = await listSubscriptions(client, options);
-        return {
-          ...pick(document, ['@odata.id', '@odata.type', 'Name']),
-          // Only links: where the BMC expands its members, they may contain secrets.
-          Members: members.map(({ path }) => ({ '@odata.id': path })),
-          'Members@odata.count': members.length,
-        };
-      } catch (error) {
-        throw toBmcError(error, subject, `Redfish get_subscriptions failed for ${subject}`);
-      }
+      const { document, members } = await useBmc(task, 'Redfish get_subscriptions failed for', listSubscriptions);
+      return {
+        ...pick(document, ['@odata.id', '@odata.type', 'Name']),
+        // Only links: where the BMC expands its members, they may contain secrets.
+        Members: members.map(({ path }) => ({ '@odata.id': path })),
+        'Members@odata.count': members.length,
+      };
     },
   });
 }
 
-function get(access: AccessNode): Method<NodeTask> {
+function get(useBmc: UseBmc): Method<NodeTask> {
   return defineMethod({
     name: 'get_subscription',
     httpMethods: ['GET'],
     description: "Get a subscription on the node. Required argument: a dictionary of {'id': 'subscription_bmc_id'}",
     arguments: subscriptionId,
     result: subscriptionResult,
-    async handler(task: NodeTask, { id }): Promise<JsonObject> {
-      const { client, options, subject } = access(task);
-      try {
-        return toResult(await getSubscription(client, id, options));
-      } catch (error) {
-        throw subscriptionError(error, 'get_subscription', id, subject);
-      }
-    },
+    handler: (task: NodeTask, { id }): Promise<JsonObject> =>
+      useBmc(task, `Redfish get_subscription failed for subscription ${id} on`, async (client) =>
+        toResult(await getSubscription(client, id)),
+      ),
   });
-}
-
-/** Maps an error: "not found" only if the BMC said so, whereas Ironic reports every failed delete as that. */
-function subscriptionError(error: unknown, method: string, id: string, subject: string): unknown {
-  const failed = `Redfish ${method} failed for subscription ${id} on ${subject}`;
-  const absent = error instanceof RedfishError && error.kind === 'not-found';
-  return toBmcError(error, subject, failed, absent ? 'subscription_not_found' : undefined);
 }
 
 /** @param allowed the BMC's own types, or the schema's where the BMC lists none */
 function checkEventTypes(types: string[], allowed: readonly string[]): void {
   if (types.every((type) => allowed.includes(type))) return;
   throw invalidArgument('arguments.EventTypes', eventTypesFault(types, allowed));
-}
-
-function withoutGiven(defaults: JsonObject, given: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in given)));
 }
 
 /** Returns the members that Ironic shows, and the state of a disabled subscription. */
@@ -172,10 +131,5 @@ function toResult(document: JsonObject): JsonObject {
 }
 
 function pick(document: JsonObject, keys: readonly string[]): JsonObject {
-  const picked: JsonObject = {};
-  for (const key of keys) {
-    const value: Json | undefined = document[key];
-    if (value !== undefined) picked[key] = value;
-  }
-  return picked;
+  return Object.fromEntries(keys.filter((key) => document[key] !== undefined).map((key) => [key, document[key]!]));
 }

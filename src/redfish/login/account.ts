@@ -1,4 +1,6 @@
-import type { RedfishError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import { MAX_DELAY, WaitingLine } from '../../core/waiting.ts';
+import { RedfishError } from '../errors.ts';
 
 /** `auto`: a session, or Basic where the BMC offers none. */
 export type AuthType = 'auto' | 'session' | 'basic';
@@ -21,4 +23,133 @@ export interface Authorization {
   release(): void;
   /** For `basic`: why the BMC opened no session, when Basic stands in for one this once; null when Basic is all there is. */
   noSession?: RedfishError | null;
+}
+
+export const ANONYMOUS: Authorization = { kind: 'none', headers: {}, release: () => {} };
+
+/** The maximum number of logins of one account that wait; more are refused at once. */
+const MAX_WAITING = 1000;
+
+/** How long a refused login is not tried again, in ms: BMCs lock an account after a few. */
+const REFUSED_MS = 5 * 60_000;
+
+/** A login that the BMC refused; in force for five minutes. */
+export class Refusal {
+  readonly why: string;
+  /** By the monotonic clock, in ms: a clock that is set back must not lock a node out. */
+  readonly #until = performance.now() + REFUSED_MS;
+
+  constructor(why: string) {
+    this.why = why;
+  }
+
+  get inForce(): boolean {
+    return performance.now() < this.#until;
+  }
+
+  /** Returns the error for a caller of the refused account. */
+  error(url: string): RedfishError {
+    const seconds = Math.ceil((this.#until - performance.now()) / 1000);
+    const message = `${this.why}; retry blocked for ${seconds} s or until the credentials change, to avoid locking the BMC account`;
+    return new RedfishError('auth', message, { status: 401, url });
+  }
+}
+
+/** Returns the refusal of a wrong password. */
+export function wrongPassword({ username }: Account): Refusal {
+  return new Refusal(`The BMC refuses the user name or password of account ${username}`);
+}
+
+/** The state shared by all logins with one user name and password at one BMC, which count their failures together. */
+export class AccountLogins {
+  readonly key: string;
+  readonly #origin: string;
+  /** The number of contexts that use it. */
+  users = 0;
+  /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
+  basicProven = false;
+  /** The latest refusal of the password, and that of Basic where the BMC offered no session. */
+  refusal: Refusal | null = null;
+  basicRefusal: Refusal | null = null;
+  /** The logins that wait for the one under way; null when there is none. */
+  #line: WaitingLine | null = null;
+
+  constructor(key: string, origin: string) {
+    this.key = key;
+    this.#origin = origin;
+  }
+
+  /**
+   * Waits until the logins before this one have ended, so that it knows of their refusal.
+   * @param waitMs the longest wait in milliseconds; null for as long as it takes
+   * @returns lets the next one have its turn
+   * @throws kind `busy` when the turn does not come in time or too many wait; `signal.reason` when it fires
+   */
+  async turn(waitMs: number | null, signal: AbortSignal): Promise<() => void> {
+    const busy = (why: string) => {
+      const message = `another request of this account is trying the password first; ${why}, and this one was not sent`;
+      return new RedfishError('busy', message, { url: this.#origin });
+    };
+    if (this.#line === null) {
+      signal.throwIfAborted();
+      this.#line = new WaitingLine();
+    } else {
+      if (this.#line.length >= MAX_WAITING) throw busy('too many requests are waiting for it');
+      await this.#line.wait(waitMs ?? MAX_DELAY, signal, () => busy(`it got no response within ${waitMs! / 1000} s`));
+    }
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      if (!this.#line?.grant()) this.#line = null;
+    };
+  }
+}
+
+/** Remembers the logins at each BMC with each user name and password. Holds no password in plain text. */
+export class LoginCache {
+  readonly #accounts = new Map<string, AccountLogins>();
+
+  /** Returns the state for a new context; pass it to `leave` when the context is dropped. */
+  join(origin: string, account: Account): AccountLogins {
+    const key = keyOf(origin, account);
+    const logins = this.#accounts.get(key) ?? new AccountLogins(key, origin);
+    this.#accounts.set(key, logins);
+    logins.users++;
+    return logins;
+  }
+
+  /** Drops the state that no context uses, unless the account is refused. */
+  leave(logins: AccountLogins): void {
+    logins.users--;
+    this.#dropUnused(logins);
+  }
+
+  /** Forgets the refusals of an account, as when the credentials of its nodes have changed. */
+  forget(origin: string, account: Account): void {
+    const logins = this.#accounts.get(keyOf(origin, account));
+    if (logins === undefined) return;
+    logins.refusal = null;
+    logins.basicRefusal = null;
+    logins.basicProven = false;
+    this.#dropUnused(logins);
+  }
+
+  /** Drops the refusals that are no longer in force. */
+  sweep(): void {
+    for (const logins of this.#accounts.values()) this.#dropUnused(logins);
+  }
+
+  #dropUnused({ key, users, refusal, basicRefusal }: AccountLogins): void {
+    if (users === 0 && !refusal?.inForce && !basicRefusal?.inForce) this.#accounts.delete(key);
+  }
+}
+
+function keyOf(origin: string, { username, password }: Account): string {
+  return JSON.stringify([origin, username, passwordDigest(password)]);
+}
+
+/** Returns a digest that distinguishes passwords without keeping them in plain text. */
+export function passwordDigest(password: string): string {
+  return createHash('sha256').update(password).digest('base64');
 }

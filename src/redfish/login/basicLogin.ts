@@ -1,8 +1,7 @@
 import { RedfishError } from '../errors.ts';
 import type { RawResponse } from '../wire/request.ts';
 import { responseError } from '../wire/response.ts';
-import type { Account, Authorization } from './account.ts';
-import { type AccountLogins, refusalNow, refusedError, wrongPassword } from './loginCache.ts';
+import { type Account, type AccountLogins, type Authorization, Refusal, wrongPassword } from './account.ts';
 
 /** Returns the credentials as they go with a request by HTTP Basic (RFC 7617, in UTF-8). */
 export function basicCredentials({ username, password }: Account): string {
@@ -55,34 +54,39 @@ export class BasicLogin {
    * @throws kind `auth` where the BMC does not accept Basic
    */
   judge({ noSession = null }: Authorization, raw: RawResponse, open: boolean): void {
-    if (raw.status < 300 && !open && !this.#logins.basicProven) this.#logins.basicProven = true;
+    if (raw.status < 300 && !open) this.#logins.basicProven = true;
     if (raw.status !== 401) return;
     const offered = raw.headers['www-authenticate'];
     const off = offered !== undefined && !/\bbasic\b/i.test(offered);
+    this.#logins.basicProven = false;
     if (noSession === null && !off) {
-      this.#logins.remember(wrongPassword(this.#account));
+      this.#logins.refusal = wrongPassword(this.#account);
       return;
     }
     const url = this.#origin;
-    const { password } = this.#account;
-    const { extendedInfo } = responseError('GET', url, raw, [password, basicCredentials(this.#account)]);
+    const secrets = [this.#account.password, basicCredentials(this.#account)];
+    const { extendedInfo } = responseError('GET', url, raw, secrets);
     const context = { status: 401, extendedInfo, url, cause: noSession ?? undefined };
     if (noSession === null) {
       const message = `The BMC does not accept Basic authentication (it offers ${offered}); set redfish_auth_type to auto or session`;
       throw new RedfishError('auth', message, context);
     }
     const why = off ? 'Basic authentication is turned off there' : 'it refuses Basic authentication as well';
-    this.#logins.rememberBasic(refusalNow(why));
+    this.#logins.basicRefusal = new Refusal(why);
     throw new RedfishError('auth', noLogin(noSession, why), context);
   }
 
   #throwIfRefused(noSession: RedfishError | null): void {
-    const wrong = this.#logins.refusal();
-    if (wrong !== null) throw refusedError(wrong, this.#origin);
-    const refusal = this.#logins.basicRefusal();
-    if (noSession === null || refusal === null) return;
+    const { refusal, basicRefusal } = this.#logins;
+    if (refusal?.inForce) throw refusal.error(this.#origin);
+    if (noSession === null || !basicRefusal?.inForce) return;
     const { status, extendedInfo, url = this.#origin } = noSession;
-    throw new RedfishError('auth', noLogin(noSession, refusal.why), { status, extendedInfo, url, cause: noSession });
+    throw new RedfishError('auth', noLogin(noSession, basicRefusal.why), {
+      status,
+      extendedInfo,
+      url,
+      cause: noSession,
+    });
   }
 }
 

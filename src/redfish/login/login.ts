@@ -6,9 +6,8 @@ import { locationPath } from '../links.ts';
 import { deliver, type RequestLimits, type Transport } from '../wire/delivery.ts';
 import type { RawResponse } from '../wire/request.ts';
 import { readResponse, responseError } from '../wire/response.ts';
-import type { Account, Authorization } from './account.ts';
+import { type Account, type AccountLogins, ANONYMOUS, type Authorization, Refusal, wrongPassword } from './account.ts';
 import { BasicLogin, basicCredentials } from './basicLogin.ts';
-import { type AccountLogins, inForce, type Refusal, refusalNow, refusedError, wrongPassword } from './loginCache.ts';
 import { OrphanedSessions, type OwnSession } from './orphanedSessions.ts';
 
 /** The place of the session collection. */
@@ -29,7 +28,6 @@ const CLOSE_TIMEOUT_MS = 5000;
 /** Limits of the requests that delete sessions, which must not hold up their caller. */
 const TIDY_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
 const TIDY_TRIES = 3;
-const HEADERS = { accept: 'application/json', 'odata-version': '4.0' };
 const CLOSED = 'The client of this BMC was closed';
 
 /** A session that the BMC has opened. */
@@ -99,11 +97,10 @@ export class Login {
    */
   async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
     signal.throwIfAborted();
-    const release = () => {};
-    if (this.#account.username === null) return { kind: 'none', headers: {}, release };
+    if (this.#account.username === null) return ANONYMOUS;
     const loggedIn = await this.#loggedIn(limits, signal);
     if (loggedIn.kind === 'basic') return this.#basic.authorize(loggedIn.noSession, limits.timeoutMs, signal);
-    return { kind: 'session', headers: { 'x-auth-token': loggedIn.session.token }, release };
+    return { ...ANONYMOUS, kind: 'session', headers: { 'x-auth-token': loggedIn.session.token } };
   }
 
   /**
@@ -139,7 +136,7 @@ export class Login {
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await untilAborted(loggingIn, signal).catch(() => undefined);
     // Finding orphaned sessions takes a session.
-    if (this.#open === null && this.#orphaned.some && this.#place !== null && this.#refusal() === null) {
+    if (this.#open === null && this.#orphaned.some && this.#place !== null && !this.#refusal) {
       await this.#postSession(this.#place, TIDY_LIMITS).catch(() => undefined);
     }
     const open = this.#open;
@@ -165,10 +162,10 @@ export class Login {
 
   /** Sends a request that is safe to repeat, and repeats it when the BMC fails or does not respond. */
   async #tidy(method: 'GET' | 'DELETE', path: string, open: OpenSession, signal: AbortSignal): Promise<RawResponse> {
-    const request = { method, path, headers: { ...HEADERS, 'x-auth-token': open.token }, body: null };
+    const request = { method, path, headers: { 'x-auth-token': open.token }, body: null };
     for (let tries = 1; ; tries++) {
       try {
-        const raw = await deliver(this.#transport, request, TIDY_LIMITS, signal);
+        const raw = await deliver(this.#transport, request, { limits: TIDY_LIMITS, signal });
         if (raw.status < 500 || tries === TIDY_TRIES) return raw;
       } catch (error) {
         const retry = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
@@ -224,10 +221,10 @@ export class Login {
   /** @throws kind `outcome-unknown` when there was no response */
   async #postSession({ path, linked }: SessionsPlace, limits: RequestLimits): Promise<LoggedIn> {
     const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
-    const headers = { ...HEADERS, 'content-type': 'application/json' };
-    const request = { method: 'POST', path, headers, body } as const;
+    const request = { method: 'POST', path, headers: {}, body } as const;
     const from = performance.now();
-    const raw = await deliver(this.#transport, request, limits, this.#stop.signal).catch((error: unknown) => {
+    const { signal } = this.#stop;
+    const raw = await deliver(this.#transport, request, { limits, signal }).catch((error: unknown) => {
       if (error instanceof RedfishError && error.kind === 'outcome-unknown') this.#orphaned.add(from);
       throw error;
     });
@@ -262,20 +259,22 @@ export class Login {
   /** Remembers that the BMC refused the login, and returns the error. */
   #refuse(url: string, raw: RawResponse, linked: boolean): RedfishError {
     const { extendedInfo } = responseError('POST', url, raw, this.secrets);
-    const refusal = linked ? wrongPassword(this.#account) : refusalNow(noSessions(url));
-    if (linked) this.#logins.remember(refusal);
-    else this.#noSessions = refusal;
+    const refusal = linked ? wrongPassword(this.#account) : new Refusal(noSessions(url));
+    if (linked) {
+      this.#logins.refusal = refusal;
+      this.#logins.basicProven = false;
+    } else this.#noSessions = refusal;
     return new RedfishError('auth', refusal.why, { status: 401, extendedInfo, url });
   }
 
-  /** Returns why the account must not be tried; null when it may. */
-  #refusal(): Refusal | null {
-    return inForce(this.#noSessions) ?? this.#logins.refusal();
+  /** Why the account must not be tried; undefined when it may. */
+  get #refusal(): Refusal | null | undefined {
+    return [this.#noSessions, this.#logins.refusal].find((refusal) => refusal?.inForce);
   }
 
   #throwIfRefused(): void {
-    const refusal = this.#refusal();
-    if (refusal !== null) throw refusedError(refusal, this.#transport.connections.origin);
+    const refusal = this.#refusal;
+    if (refusal) throw refusal.error(this.#transport.connections.origin);
   }
 }
 

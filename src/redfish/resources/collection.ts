@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import type { RedfishClient, RequestOptions } from '../client.ts';
+import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { linkPath } from '../links.ts';
 
@@ -24,8 +24,8 @@ export interface Collection {
  * Reads the collection at `path`, following `Members@odata.nextLink` (DSP0266, "Paging") on the same host.
  * @throws kind `failed` when there are too many pages; whatever a GET throws
  */
-export async function getCollection(client: RedfishClient, path: string, options: RequestOptions): Promise<Collection> {
-  const document = await client.get(path, options);
+export async function getCollection(client: RedfishClient, path: string): Promise<Collection> {
+  const document = await client.get(path);
   const members = readMembers(document, client.origin);
   let page = document;
   for (let pages = 1; ; pages++) {
@@ -34,7 +34,7 @@ export async function getCollection(client: RedfishClient, path: string, options
     if (pages === MAX_PAGES) {
       throw new RedfishError('failed', `A collection has more than ${MAX_PAGES} pages`, { url: client.origin + path });
     }
-    page = await client.get(linkPath(next, client.origin), options);
+    page = await client.get(linkPath(next, client.origin));
     members.push(...readMembers(page, client.origin));
   }
 }

@@ -24,6 +24,12 @@ export interface EjectOptions extends EjectDeviceOptions {
   mediaTypes: readonly string[] | null;
 }
 
+/** What became of the devices so far. */
+interface Outcomes {
+  results: EjectedDevice[];
+  failures: { slot: MediaSlot; error: RedfishError }[];
+}
+
 /**
  * Ejects the virtual media of the system at `systemPath`, or of the BMC's only system when that is null. Reads each device
  * back, and returns the outcome of each.
@@ -36,51 +42,41 @@ export async function ejectMedia(
   systemPath: string | null,
   options: EjectOptions,
 ): Promise<EjectedDevice[]> {
-  const results: EjectedDevice[] = [];
-  const failures: EjectFailure[] = [];
+  const outcomes: Outcomes = { results: [], failures: [] };
+  const { results, failures } = outcomes;
   try {
-    await ejectEach(client, systemPath, options, results, failures);
+    await ejectEach(client, systemPath, options, outcomes);
   } catch (error) {
+    const { aborted, reason } = client.signal;
     const stopped = error instanceof RedfishError && error.kind === 'stopped';
-    if (!stopped && (!options.signal.aborted || error !== options.signal.reason)) throw error;
+    if (!stopped && (!aborted || error !== reason)) throw error;
     const some = failures.length > 0 || results.some(({ outcome }) => outcome !== 'empty');
     const last = stopped ? error.message : `no ${some ? 'other ' : ''}eject was sent`;
-    const message = [...describeOutcomes(results, failures), last].join('; ');
-    throw new RedfishError('stopped', message, { url: client.origin, cause: options.signal.reason });
+    const message = [...describeOutcomes(outcomes), last].join('; ');
+    throw new RedfishError('stopped', message, { url: client.origin, cause: reason });
   }
   const [first] = failures;
-  if (first !== undefined) throw withOutcomes(first.error, results, failures);
-  if (
-    results.length > 0 &&
-    results.some((r) => r.outcome === 'skipped') &&
-    !results.some((r) => r.outcome === 'ejected')
-  ) {
-    const ids = results.filter((r) => r.outcome === 'skipped').map(({ slot }) => slot.id);
-    throw new RedfishError('unsupported', `The BMC does not support ejecting ${ids.join(', ')}`, {
-      url: client.origin,
-    });
+  if (first !== undefined) throw withOutcomes(first.error, outcomes);
+  const skipped = results.filter(({ outcome }) => outcome === 'skipped');
+  if (skipped.length > 0 && !results.some(({ outcome }) => outcome === 'ejected')) {
+    const ids = skipped.map(({ slot }) => slot.id).join(', ');
+    throw new RedfishError('unsupported', `The BMC does not support ejecting ${ids}`, { url: client.origin });
   }
   options.progress(1, 'Done');
   return results;
 }
 
-interface EjectFailure {
-  slot: MediaSlot;
-  error: RedfishError;
-}
-
-/** Ejects the devices in turn, and adds each outcome to `results` or `failures`. */
+/** Ejects the devices in turn, and adds the outcome of each. */
 async function ejectEach(
   client: RedfishClient,
   systemPath: string | null,
   options: EjectOptions,
-  results: EjectedDevice[],
-  failures: EjectFailure[],
+  { results, failures }: Outcomes,
 ): Promise<void> {
   options.progress(null, 'Looking for virtual media');
-  await confirmDiscovered(client, options);
-  const system = systemPath ?? (await findOnlySystem(client, options));
-  const devices = await selectDevices(client, system, options);
+  await confirmDiscovered(client);
+  const system = systemPath ?? (await findOnlySystem(client));
+  const devices = await selectDevices(client, system, options.mediaTypes);
   for (const [index, device] of devices.entries()) {
     if (!device.inserted) {
       results.push({ slot: device.slot, outcome: 'empty' });
@@ -92,7 +88,7 @@ async function ejectEach(
     try {
       const outcome = await ejectDevice(client, device, options, listener);
       results.push({ slot: device.slot, outcome });
-      twin = await findInsertedTwin(client, device, outcome, options);
+      twin = await findInsertedTwin(client, device, outcome);
       if (twin !== null) {
         const second = await ejectDevice(client, twin, options, listener);
         if (outcome !== 'skipped' || second !== 'skipped') results.push({ slot: twin.slot, outcome: second });
@@ -117,23 +113,26 @@ function taskProgress(index: number, devices: MediaDevice[], { progress }: Eject
  * Reads the devices of the requested types. Discovered slots are read directly; when none of them contains an image, the
  * collections are read again, because some BMCs list a device only while it contains one.
  */
-async function selectDevices(client: RedfishClient, systemPath: string, options: EjectOptions): Promise<MediaDevice[]> {
-  const matches = ({ mediaTypes }: MediaSlot) =>
-    options.mediaTypes === null || mediaTypes.some((type) => options.mediaTypes!.includes(type));
+async function selectDevices(
+  client: RedfishClient,
+  systemPath: string,
+  types: EjectOptions['mediaTypes'],
+): Promise<MediaDevice[]> {
+  const matches = ({ mediaTypes }: MediaSlot) => types === null || mediaTypes.some((type) => types.includes(type));
   const slots = (discoveredMediaSlots(client, systemPath) ?? []).filter(matches);
   if (slots.length > 0) {
-    const devices = await readMediaDevices(client, slots, options);
+    const devices = await readMediaDevices(client, slots);
     const existing = devices.filter((device) => device !== null);
     if (existing.length === slots.length && existing.some(({ inserted }) => inserted)) return pairTwins(existing);
   }
-  const all = await listMediaDevices(client, systemPath, options);
+  const all = await listMediaDevices(client, systemPath);
   const unsupported = (message: string) => new RedfishError('unsupported', message, { url: client.origin });
   if (all.length === 0)
     throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
   const selected = all.filter(({ slot }) => matches(slot));
   if (selected.length > 0) return selected;
   const offered = all.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
-  throw unsupported(`The BMC has no virtual media device for ${options.mediaTypes?.join(' or ')}; it has ${offered}`);
+  throw unsupported(`The BMC has no virtual media device for ${types?.join(' or ')}; it has ${offered}`);
 }
 
 /** Returns the twin of an ejected device when it still contains an image, and so is or may be another device. */
@@ -141,28 +140,26 @@ async function findInsertedTwin(
   client: RedfishClient,
   { twin }: MediaDevice,
   outcome: EjectOutcome,
-  options: EjectOptions,
 ): Promise<MediaDevice | null> {
-  if (twin === null) return null;
   // A twin may support the eject where the device does not.
-  if (outcome === 'skipped') return twin;
-  const inserted = await isInserted(client, twin.slot, options).catch((error: unknown) => {
+  if (twin === null || outcome === 'skipped') return twin;
+  const inserted = await isInserted(client, twin.slot).catch((error: unknown) => {
     if (!(error instanceof RedfishError)) throw error;
     return true;
   });
-  options.signal.throwIfAborted();
+  client.signal.throwIfAborted();
   return inserted ? twin : null;
 }
 
 /** Adds the outcomes of all devices to `error` when there were several. */
-function withOutcomes(error: RedfishError, results: EjectedDevice[], failures: EjectFailure[]): RedfishError {
-  if (results.length + failures.length === 1) return error;
-  const outcomes = describeOutcomes(results, failures);
+function withOutcomes(error: RedfishError, outcomes: Outcomes): RedfishError {
+  const texts = describeOutcomes(outcomes);
+  if (texts.length === 1) return error;
   const { status, extendedInfo, url } = error;
-  return new RedfishError(error.kind, outcomes.join('; '), { status, extendedInfo, url, cause: error });
+  return new RedfishError(error.kind, texts.join('; '), { status, extendedInfo, url, cause: error });
 }
 
-function describeOutcomes(results: EjectedDevice[], failures: EjectFailure[]): string[] {
+function describeOutcomes({ results, failures }: Outcomes): string[] {
   return [
     ...results.map(({ slot, outcome }) => `${slot.id}: ${outcome}`),
     ...failures.map(({ slot, error: { message } }) => `${slot.id}: ${message}`),

@@ -1,12 +1,10 @@
 import type { JsonObject } from '../../core/json.ts';
-import type { RedfishClient, RequestOptions } from '../client.ts';
-import { isNotFound, RedfishError } from '../errors.ts';
+import type { RedfishClient } from '../client.ts';
+import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { memberPath, optionalLinkPath } from '../links.ts';
-import { poll } from '../poll.ts';
-import type { RedfishResponse } from '../wire/response.ts';
 import { type Collection, getCollection } from './collection.ts';
 import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
-import { followTask } from './task.ts';
+import { followTask, poll } from './task.ts';
 
 /** The EventService (DSP2046) as far as it is used. */
 export interface EventService {
@@ -33,13 +31,13 @@ const KEY = 'event service';
  * Returns the event service; requested once.
  * @throws kind `unsupported` when the BMC has none, or has it switched off
  */
-export async function getEventService(client: RedfishClient, options: RequestOptions): Promise<EventService> {
-  await confirmDiscovered(client, options);
-  return client.discovered.get(KEY, options.signal, async () => {
-    const root = await getServiceRoot(client, options);
+export async function getEventService(client: RedfishClient): Promise<EventService> {
+  await confirmDiscovered(client);
+  return client.discovered.get(KEY, client.signal, async () => {
+    const root = await getServiceRoot(client);
     const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
     if (root.eventService === null) throw missing('The BMC has no EventService');
-    const document = await client.get(root.eventService, options);
+    const document = await client.get(root.eventService);
     if (document.ServiceEnabled === false) {
       throw missing('The EventService of the BMC is switched off (ServiceEnabled is false)');
     }
@@ -51,125 +49,88 @@ export async function getEventService(client: RedfishClient, options: RequestOpt
   });
 }
 
-/** Returns the collection of subscriptions, with all its pages, and its path. */
-export function listSubscriptions(
-  client: RedfishClient,
-  options: RequestOptions,
-): Promise<Collection & { path: string }> {
-  return onSubscriptions(client, options, async (path) => ({ ...(await getCollection(client, path, options)), path }));
+/** Returns the collection of subscriptions, with all its pages. */
+export function listSubscriptions(client: RedfishClient): Promise<Collection> {
+  return onSubscriptions(client, (path) => getCollection(client, path));
 }
 
 /**
  * Returns the document of the subscription `id`.
  * @throws kind `not-found` when the BMC says that it does not exist
  */
-export function getSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<JsonObject> {
-  return onSubscription(client, id, options, (path) => client.get(path, options));
+export function getSubscription(client: RedfishClient, id: string): Promise<JsonObject> {
+  return onSubscription(client, id, (path) => client.get(path));
 }
 
 /**
- * Deletes the subscription `id`. When the BMC does not respond, checks whether the subscription still exists; if not, it was
- * deleted.
+ * Deletes the subscription `id`. When the BMC does not report the end, checks whether the subscription still exists; if not,
+ * it was deleted.
  * @throws kind `not-found` when the BMC says that it does not exist; `outcome-unknown` with what was found
  */
-export async function deleteSubscription(client: RedfishClient, id: string, options: RequestOptions): Promise<void> {
-  let response: RedfishResponse | null;
+export async function deleteSubscription(client: RedfishClient, id: string): Promise<void> {
+  const { origin: url, signal } = client;
+  let unknown = new RedfishError('outcome-unknown', 'The BMC accepted the request but did not report its end', { url });
+  let limitMs: number | undefined;
   try {
-    response = await onSubscription(client, id, options, async (path) =>
-      followTask(client, await client.delete(path, options), options),
-    );
+    const response = await onSubscription(client, id, async (path) => followTask(client, await client.delete(path)));
+    if (response !== null) return;
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;
-    return expectGone(client, id, options, error, (look) => look());
+    unknown = error;
+    limitMs = 0;
   }
-  if (response !== null) return;
-  const { origin: url } = client;
-  const accepted = new RedfishError('outcome-unknown', 'The BMC accepted the request but did not report its end', {
-    url,
-  });
-  await expectGone(client, id, options, accepted, poll);
-}
-
-/** Resolves when the BMC says that the subscription does not exist; otherwise throws `error` with what was found. */
-async function expectGone(
-  client: RedfishClient,
-  id: string,
-  options: RequestOptions,
-  error: RedfishError,
-  repeat: typeof poll,
-): Promise<void> {
   let found = 'The subscription still exists; delete it again';
   try {
-    const gone = await repeat(
-      () =>
-        getSubscription(client, id, options).then(
-          () => null,
-          (lookup: unknown) => {
-            if (lookup instanceof RedfishError && lookup.kind === 'not-found') return true;
-            throw lookup;
-          },
-        ),
-      options.signal,
-    );
-    if (gone) return;
+    if (await poll(() => isGone(client, id), signal, limitMs)) return;
   } catch {
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
     found = 'Whether the subscription still exists could not be checked; check with get_subscription';
   }
-  throw new RedfishError('outcome-unknown', `${error.message}. ${found}`, { url: error.url, cause: error });
+  throw withFinding(unknown, found);
+}
+
+async function isGone(client: RedfishClient, id: string): Promise<true | null> {
+  try {
+    await getSubscription(client, id);
+    return null;
+  } catch (error) {
+    if (error instanceof RedfishError && error.kind === 'not-found') return true;
+    throw error;
+  }
 }
 
 /**
  * Runs `use` with the path of the subscriptions. When that was discovered before and the BMC no longer has it, discovers it
  * again, once.
  */
-export async function onSubscriptions<T>(
-  client: RedfishClient,
-  options: RequestOptions,
-  use: (path: string) => Promise<T>,
-): Promise<T> {
+export async function onSubscriptions<T>(client: RedfishClient, use: (path: string) => Promise<T>): Promise<T> {
   const known = client.discovered.peek<EventService>(KEY) !== undefined;
-  const { subscriptions } = await getEventService(client, options);
+  const { subscriptions } = await getEventService(client);
   try {
     return await use(subscriptions);
   } catch (error) {
     if (!known || !isNotFound(error)) throw error;
     client.discovered.forget();
-    return use((await getEventService(client, options)).subscriptions);
+    return use((await getEventService(client)).subscriptions);
   }
 }
 
 /** Does the same for one subscription: after a 404, the collection shows whether it or the whole path is gone. */
-async function onSubscription<T>(
-  client: RedfishClient,
-  id: string,
-  options: RequestOptions,
-  use: (path: string) => Promise<T>,
-): Promise<T> {
+async function onSubscription<T>(client: RedfishClient, id: string, use: (path: string) => Promise<T>): Promise<T> {
   for (;;) {
     const known = client.discovered.peek<EventService>(KEY) !== undefined;
-    const { subscriptions } = await getEventService(client, options);
+    const { subscriptions } = await getEventService(client);
     const path = memberPath(subscriptions, id);
     try {
       return await use(path);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      if (!known || (await exists(client, subscriptions, options))) {
+      if (!known || (await ifFound(client.get(subscriptions))) !== null) {
         const url = client.origin + path;
         const { status, extendedInfo } = error;
         throw new RedfishError('not-found', `Resource ${url} not found`, { status, extendedInfo, url, cause: error });
       }
       client.discovered.forget();
     }
-  }
-}
-
-async function exists(client: RedfishClient, path: string, options: RequestOptions): Promise<boolean> {
-  try {
-    await client.get(path, options);
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
   }
 }

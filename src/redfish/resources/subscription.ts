@@ -1,102 +1,96 @@
 import type { JsonObject } from '../../core/json.ts';
-import type { RedfishClient, RequestOptions } from '../client.ts';
-import { isNotFound, RedfishError } from '../errors.ts';
+import type { RedfishClient } from '../client.ts';
+import { ifFound, RedfishError, withFinding } from '../errors.ts';
 import { lastSegment, locationPath, textOf } from '../links.ts';
-import { poll } from '../poll.ts';
-import { hasMessage } from '../wire/extendedInfo.ts';
-import type { RedfishResponse } from '../wire/response.ts';
+import { hasMessage, type RedfishResponse } from '../wire/response.ts';
 import { getCollection } from './collection.ts';
 import { onSubscriptions } from './eventService.ts';
-import { followTask } from './task.ts';
+import { followTask, poll } from './task.ts';
 
+/** iLO has one message for both unknown and read-only properties. */
 const UNKNOWN = ['PropertyUnknown', 'PropertyNotWritableOrUnknown'];
 
-/** The body of a new subscription. */
-export interface NewSubscription {
-  Destination: string;
-  /** The properties that the caller gave. */
-  given: JsonObject;
-  /** Properties that are sent although the caller did not give them; those that the BMC does not know are omitted. */
-  defaults: JsonObject;
-  /** Values to redact, such as those of HttpHeaders. */
-  secrets: string[];
-  /** Whether to fail or to return the existing subscription when the BMC has one with this Destination and Context. */
-  ifExists: 'refuse' | 'return';
-}
+/** Sent unless the caller gives others; those that the BMC does not know are omitted. */
+const DEFAULTS = { Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] };
 
-export type CreateOutcome =
-  | { outcome: 'created'; document: JsonObject }
-  /** With `ifExists: 'return'`: it existed already, or was made by a request of unknown outcome. */
-  | { outcome: 'found'; document: JsonObject }
-  /** The BMC refused a second subscription to that destination. `id` is the first one's; null when it cannot be found. */
-  | { outcome: 'exists'; id: string | null; error: RedfishError };
+/** The properties of a new subscription that the caller gives. The values of HttpHeaders are redacted in errors. */
+export type NewSubscription = JsonObject & { Destination: string; HttpHeaders?: Record<string, string>[] };
 
 /**
  * Creates a subscription and returns its document, in one request where the BMC returns it. Otherwise it is read from
- * `Location`, or searched by Destination and Context. With `ifExists: 'return'` the subscriptions are read first, because not
- * every BMC refuses a second one.
- * @throws kind `outcome-unknown`, with what was found, when the BMC did not respond
+ * `Location`, or searched by Destination and Context.
+ * @param ifExists whether to fail or to return the existing subscription when the BMC has one with this Destination and
+ *   Context; `return` reads the subscriptions first, because not every BMC refuses a second one
+ * @throws kind `exists`, with the id of the first, when the BMC refused a second subscription to that destination;
+ *   `outcome-unknown`, with what was found, when the BMC did not respond
  */
 export async function createSubscription(
-  client: RedfishClient,
-  subscription: NewSubscription,
-  options: RequestOptions,
-): Promise<CreateOutcome> {
-  const redacting: RequestOptions = { ...options, secrets: subscription.secrets };
-  const returns = subscription.ifExists === 'return';
-  if (returns) {
-    const document = await findSubscription(client, redacting, matcherOf(subscription));
-    if (document !== null) return { outcome: 'found', document };
+  caller: RedfishClient,
+  given: NewSubscription,
+  ifExists: 'refuse' | 'return' = 'refuse',
+): Promise<JsonObject> {
+  const client = caller.with({ secrets: (given.HttpHeaders ?? []).flatMap((header) => Object.values(header)) });
+  const properties = { ...DEFAULTS, ...given };
+  const matches = (document: JsonObject) =>
+    document.Destination === given.Destination && (document.Context ?? '') === properties.Context;
+  if (ifExists === 'return') {
+    const existing = await findSubscription(client, matches);
+    if (existing !== null) return existing;
   }
   let response: RedfishResponse | null;
   try {
-    response = await post(client, subscription, redacting);
+    response = await post(client, given);
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
     if (error.kind === 'outcome-unknown') {
-      const found = await findCreated(client, subscription, redacting, error);
-      if (found instanceof RedfishError) throw found;
-      if (!returns) throw existsNow(found, error);
-      return { outcome: 'found', document: found };
+      const found = await findCreated(client, matches, error, 0);
+      if (ifExists === 'return') return found;
+      throw withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(found)}`);
     }
-    if (!meansDuplicate(error, subscription.Destination)) throw error;
-    const sameDestination = ({ Destination }: JsonObject) => Destination === subscription.Destination;
-    const existing = await findSubscription(client, redacting, sameDestination)
+    if (!meansDuplicate(error, given.Destination)) throw error;
+    const existing = await findSubscription(client, ({ Destination }) => Destination === given.Destination)
       // The refusal is reported with or without the id.
       .catch(() => null);
-    redacting.signal.throwIfAborted();
-    if (returns && existing !== null && matcherOf(subscription)(existing))
-      return { outcome: 'found', document: existing };
-    return { outcome: 'exists', id: existing && idOf(existing), error };
+    client.signal.throwIfAborted();
+    if (existing !== null && ifExists === 'return' && matches(existing)) return existing;
+    throw existsError(error, existing);
   }
-  return { outcome: 'created', document: await createdDocument(client, response, subscription, redacting) };
+  const document = response?.document ?? {};
+  // A body that is only a message has no Id.
+  if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) return document;
+  const path = createdPath(response, document);
+  if (path === null) {
+    const status = response?.status ?? 202;
+    const message = `The BMC returned ${status} without the path of the new subscription`;
+    return findCreated(client, matches, new RedfishError('outcome-unknown', message, { status, url: client.origin }));
+  }
+  try {
+    return { Id: lastSegment(path), ...(await client.get(path)) };
+  } catch (error) {
+    if (!(error instanceof RedfishError)) throw error;
+    // It was created at that path; failing to read it must not look like a failure to create it.
+    return { ...properties, Id: lastSegment(path) };
+  }
 }
 
-async function post(
-  client: RedfishClient,
-  { given, defaults }: NewSubscription,
-  options: RequestOptions,
-): Promise<RedfishResponse | null> {
-  let kept = defaults;
+async function post(client: RedfishClient, given: NewSubscription): Promise<RedfishResponse | null> {
+  let defaults: JsonObject = DEFAULTS;
   for (;;) {
     try {
-      return await onSubscriptions(client, options, async (path) =>
-        followTask(client, await client.post(path, { ...kept, ...given }, options), options),
+      return await onSubscriptions(client, async (path) =>
+        followTask(client, await client.post(path, { ...defaults, ...given })),
       );
     } catch (error) {
       // BMCs name all unknown properties, or one at a time. Each retry omits at least one, so that this ends.
       const unknown = unknownProperties(error);
-      const remaining = Object.entries(kept).filter(([key]) => !unknown.includes(key));
-      if (remaining.length === Object.keys(kept).length || unknown.some((key) => key in given)) throw error;
-      kept = Object.fromEntries(remaining);
+      const remaining = Object.entries(defaults).filter(([key]) => !unknown.includes(key));
+      if (remaining.length === Object.keys(defaults).length || unknown.some((key) => key in given)) throw error;
+      defaults = Object.fromEntries(remaining);
     }
   }
 }
 
-/**
- * Returns the properties that a refusal names as unknown, in MessageArgs or RelatedProperties of `PropertyUnknown` or of
- * iLO's message for both unknown and read-only properties.
- */
+/** Returns the properties that a refusal names as unknown, in MessageArgs or RelatedProperties. */
 function unknownProperties(error: unknown): string[] {
   if (!(error instanceof RedfishError) || error.kind !== 'refused') return [];
   const entries = error.extendedInfo.filter((entry) => hasMessage([entry], ...UNKNOWN));
@@ -107,40 +101,11 @@ function unknownProperties(error: unknown): string[] {
   );
 }
 
-async function createdDocument(
-  client: RedfishClient,
-  response: RedfishResponse | null,
-  subscription: NewSubscription,
-  options: RequestOptions,
-): Promise<JsonObject> {
-  const document = response?.document ?? {};
-  // A body that is only a message has no Id.
-  if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) return document;
-  const place = response?.headers.location ?? textOf(document, '@odata.id') ?? undefined;
-  // In a 202 and in an ended task, these belong to the task.
-  const ofTask = response?.status === 202 || textOf(document, 'TaskState') !== null;
-  const path = ofTask ? null : locationPath(place);
-  if (path !== null) {
-    try {
-      return { Id: lastSegment(path), ...(await client.get(path, options)) };
-    } catch (error) {
-      if (!(error instanceof RedfishError)) throw error;
-      // It was created at that path; failing to read it must not look like a failure to create it.
-      return { ...subscription.defaults, ...subscription.given, Id: lastSegment(path) };
-    }
-  }
-  const status = response?.status ?? 202;
-  const accepted = new RedfishError(
-    'outcome-unknown',
-    `The BMC returned ${status} without the path of the new subscription`,
-    {
-      status,
-      url: client.origin,
-    },
-  );
-  const found = await findCreated(client, subscription, options, accepted, poll);
-  if (found instanceof RedfishError) throw found;
-  return found;
+/** Returns the path of a new subscription; null where the BMC does not tell it. */
+function createdPath(response: RedfishResponse | null, document: JsonObject): string | null {
+  // In a 202 and in an ended task, the place is that of the task.
+  if (response === null || response.status === 202 || textOf(document, 'TaskState') !== null) return null;
+  return locationPath(response.headers.location ?? textOf(document, '@odata.id') ?? undefined);
 }
 
 /** Whether the BMC refused a duplicate: iLO by ResourceAlreadyExists, iDRAC by PropertyValueModified with the destination, either also in a failed task. */
@@ -153,51 +118,34 @@ function meansDuplicate(error: RedfishError, destination: string): boolean {
   );
 }
 
+function existsError({ message, status, extendedInfo, url }: RedfishError, existing: JsonObject | null): RedfishError {
+  const id = existing === null ? '' : `, with the id ${idOf(existing)}`;
+  const text = `the BMC has a subscription to that destination already${id}. Error: ${message}`;
+  return new RedfishError('exists', text, { status, extendedInfo, url });
+}
+
 /**
- * Returns the subscription that a request of unknown outcome has created, or the error that reports that there is none. That
- * is no proof: the BMC may still be processing the request or its task.
- * @param repeat runs the search; once by default
+ * Returns the subscription that a request of unknown outcome has created.
+ * @param limitMs how long to look for it, in ms; see `poll`
+ * @throws `error` with what was found. That none was found is no proof: the BMC may still be processing the request.
  */
 async function findCreated(
   client: RedfishClient,
-  subscription: NewSubscription,
-  options: RequestOptions,
+  matches: (document: JsonObject) => boolean,
   error: RedfishError,
-  repeat: typeof poll = (look) => look(),
-): Promise<JsonObject | RedfishError> {
+  limitMs?: number,
+): Promise<JsonObject> {
+  let finding =
+    'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
+    'check with get_all_subscriptions before repeating';
   try {
-    const found = await repeat(() => findSubscription(client, options, matcherOf(subscription)), options.signal);
+    const found = await poll(() => findSubscription(client, matches), client.signal, limitMs);
     if (found !== null) return found;
-    return withFinding(
-      error,
-      'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
-        'check with get_all_subscriptions before repeating',
-    );
   } catch {
-    options.signal.throwIfAborted();
-    return withFinding(
-      error,
-      'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating',
-    );
+    client.signal.throwIfAborted();
+    finding = 'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
   }
-}
-
-function existsNow(document: JsonObject, error: RedfishError): RedfishError {
-  return withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(document)}`);
-}
-
-function withFinding(error: RedfishError, finding: string): RedfishError {
-  return new RedfishError('outcome-unknown', `${error.message}. ${finding}`, {
-    status: error.status,
-    extendedInfo: error.extendedInfo,
-    url: error.url,
-    cause: error,
-  });
-}
-
-function matcherOf({ given, defaults }: NewSubscription): (document: JsonObject) => boolean {
-  const { Destination, Context = '' } = { ...defaults, ...given };
-  return (document) => document.Destination === Destination && (document.Context ?? '') === Context;
+  throw withFinding(error, finding);
 }
 
 function idOf(document: JsonObject): string {
@@ -207,17 +155,12 @@ function idOf(document: JsonObject): string {
 /** Returns the newest subscription that `matches`; null when there is none. */
 async function findSubscription(
   client: RedfishClient,
-  options: RequestOptions,
   matches: (document: JsonObject) => boolean,
 ): Promise<JsonObject | null> {
-  const { members } = await onSubscriptions(client, options, (path) => getCollection(client, path, options));
+  const { members } = await onSubscriptions(client, (path) => getCollection(client, path));
   for (const { path, document } of members.reverse()) {
-    try {
-      const found = document ?? (await client.get(path, options));
-      if (matches(found)) return textOf(found, '@odata.id') === null ? { ...found, '@odata.id': path } : found;
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    const found = document ?? (await ifFound(client.get(path)));
+    if (found !== null && matches(found)) return { '@odata.id': path, ...found };
   }
   return null;
 }

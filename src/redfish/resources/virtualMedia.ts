@@ -1,11 +1,10 @@
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import type { RedfishClient, RequestOptions } from '../client.ts';
-import { isNotFound } from '../errors.ts';
-import { lastSegment, optionalLinkPath, samePath, textOf } from '../links.ts';
-import { getCollection, type Member } from './collection.ts';
-import { managersOf } from './manager.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { RedfishClient } from '../client.ts';
+import { ifFound, isNotFound } from '../errors.ts';
+import { lastSegment, objectOf, optionalLinkPath, samePath, textOf } from '../links.ts';
+import { type Collection, getCollection } from './collection.ts';
 import { getServiceRoot } from './serviceRoot.ts';
-import { getSystem } from './system.ts';
+import { getSystem, managersOf } from './system.ts';
 
 /** A virtual media device as it was read (DSP2046, VirtualMedia). */
 export interface MediaDevice {
@@ -21,22 +20,18 @@ export interface MediaDevice {
   twin: MediaDevice | null;
 }
 
-/** The resource that a collection of virtual media belongs to. */
-export type MediaOwner = 'system' | 'manager';
-
+/** A collection of virtual media or one of its devices, with the resource that the collection belongs to. */
 interface MediaPlace {
   path: string;
-  owner: MediaOwner;
+  owner: 'system' | 'manager';
 }
 
 /** The place of a device, which does not change. */
-export interface MediaSlot {
-  path: string;
+export interface MediaSlot extends MediaPlace {
   id: string;
   /** `CD`, `DVD`, `USBStick`, `Floppy`; a device may offer several. */
   mediaTypes: string[];
   collection: string;
-  owner: MediaOwner;
   /** Whether the collection contains the whole device (iDRAC 9), so that it is read there. */
   inline: boolean;
 }
@@ -45,28 +40,24 @@ export interface MediaSlot {
  * Returns the virtual media devices of the system at `systemPath`, each once, which may be under the system (newer), its
  * managers (older) or both. The places of the collections are requested once. Empty when there are no devices.
  */
-export async function listMediaDevices(
-  client: RedfishClient,
-  systemPath: string,
-  options: RequestOptions,
-): Promise<MediaDevice[]> {
+export async function listMediaDevices(client: RedfishClient, systemPath: string): Promise<MediaDevice[]> {
   const known = client.discovered.peek(collectionsKey(systemPath)) !== undefined;
   const readings = new Map<string, Promise<MediaDevice[]>>();
   const read = (place: MediaPlace) => {
-    const reading = readings.get(place.path) ?? readCollection(client, place, options);
+    const reading = readings.get(place.path) ?? readCollection(client, place);
     readings.set(place.path, reading);
     // Unhandled when the discovery fails meanwhile.
     reading.catch(() => undefined);
     return reading;
   };
-  const collections = await mediaCollections(client, systemPath, read, options);
+  const collections = await mediaCollections(client, systemPath, read);
   let devices: MediaDevice[];
   try {
     devices = (await Promise.all(collections.map(read))).flat();
   } catch (error) {
     if (!known || !isNotFound(error)) throw error;
     client.discovered.forget();
-    return listMediaDevices(client, systemPath, options);
+    return listMediaDevices(client, systemPath);
   }
   const distinct = distinctPlaces(devices, ({ slot }) => slot.path);
   const slots = distinct.map(({ slot }) => slot);
@@ -80,34 +71,21 @@ export function discoveredMediaSlots(client: RedfishClient, systemPath: string):
 }
 
 /**
- * Reads the devices in `slots` again, with one request each, or one for all devices that a collection contains. A device
- * that is gone is null.
+ * Reads the devices in `slots` again, with one request each, or one for all devices that a collection contains. Null for a
+ * device that is gone.
  */
-export async function readMediaDevices(
-  client: RedfishClient,
-  slots: MediaSlot[],
-  options: RequestOptions,
-): Promise<(MediaDevice | null)[]> {
-  const inline = new Set(slots.filter((slot) => slot.inline).map((slot) => slot.collection));
-  const documents = new Map<string, Promise<Member[]>>();
-  for (const collection of inline) {
-    documents.set(
-      collection,
-      getCollection(client, collection, options).then(({ members }) => members),
-    );
+export async function readMediaDevices(client: RedfishClient, slots: MediaSlot[]): Promise<(MediaDevice | null)[]> {
+  const collections = new Map<string, Promise<Collection>>();
+  for (const { inline, collection } of slots) {
+    if (inline && !collections.has(collection)) collections.set(collection, getCollection(client, collection));
   }
-  return Promise.all(
-    slots.map(async (slot) => {
-      try {
-        if (!slot.inline) return await readDevice(client, slot, options);
-        const member = (await documents.get(slot.collection)!).find(({ path }) => samePath(path, slot.path));
-        return member?.document ? toDevice(client, slot, member.document, null) : null;
-      } catch (error) {
-        if (isNotFound(error)) return null;
-        throw error;
-      }
-    }),
-  );
+  const read = async (slot: MediaSlot) => {
+    if (!slot.inline) return readDevice(client, slot);
+    const { members } = await collections.get(slot.collection)!;
+    const member = members.find(({ path }) => samePath(path, slot.path));
+    return member?.document ? toDevice(client, slot, member.document, null) : null;
+  };
+  return Promise.all(slots.map((slot) => ifFound(read(slot))));
 }
 
 function collectionsKey(systemPath: string): string {
@@ -123,68 +101,44 @@ async function mediaCollections(
   client: RedfishClient,
   systemPath: string,
   found: (place: MediaPlace) => void,
-  options: RequestOptions,
 ): Promise<MediaPlace[]> {
-  return client.discovered.get(collectionsKey(systemPath), options.signal, async () => {
+  return client.discovered.get(collectionsKey(systemPath), client.signal, async () => {
     // The service root shows later whether the BMC is still the same.
-    const [system] = await Promise.all([getSystem(client, systemPath, options), getServiceRoot(client, options)]);
+    const [system] = await Promise.all([getSystem(client, systemPath), getServiceRoot(client)]);
     if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
     const owners = [
-      { owner: 'system' as const, path: system.path, virtualMedia: system.virtualMedia },
-      ...(await managersOf(client, system, options)).map((manager) => ({ ...manager, owner: 'manager' as const })),
+      { ...system, owner: 'system' as const },
+      ...(await managersOf(client, system)).map((manager) => ({ ...manager, owner: 'manager' as const })),
     ];
-    const linked = owners.flatMap(({ owner, virtualMedia }) =>
-      virtualMedia === null ? [] : [{ owner, path: virtualMedia }],
-    );
+    const linked = owners.flatMap(({ owner, virtualMedia: path }) => (path === null ? [] : [{ owner, path }]));
     if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
     // The captured iDRAC 9 has virtual media at the usual path, but no link to them.
     const guesses = owners.map(({ owner, path }) => ({ owner, path: `${path.replace(/\/+$/, '')}/VirtualMedia` }));
-    const exist = await Promise.all(
-      guesses.map(({ path }) =>
-        getCollection(client, path, options).then(
-          () => true,
-          (error: unknown) => {
-            if (isNotFound(error)) return false;
-            throw error;
-          },
-        ),
-      ),
-    );
-    return guesses.filter((_, index) => exist[index]);
+    const read = await Promise.all(guesses.map(({ path }) => ifFound(getCollection(client, path))));
+    return guesses.filter((_, index) => read[index] !== null);
   });
 }
 
-async function readCollection(
-  client: RedfishClient,
-  { path, owner }: MediaPlace,
-  options: RequestOptions,
-): Promise<MediaDevice[]> {
-  const { members } = await getCollection(client, path, options);
+async function readCollection(client: RedfishClient, { path, owner }: MediaPlace): Promise<MediaDevice[]> {
+  const { members } = await getCollection(client, path);
   const devices = await Promise.all(
-    members.map(async (member) => {
-      const { document } = member;
-      const slot = { path: member.path, id: lastSegment(member.path), mediaTypes: [], collection: path, owner };
-      if (document !== null) return toDevice(client, { ...slot, inline: true }, document, null);
-      try {
-        return await readDevice(client, { ...slot, inline: false }, options);
-      } catch (error) {
-        if (isNotFound(error)) return null;
-        throw error;
-      }
+    members.map(async ({ path: devicePath, document }) => {
+      const inline = document !== null;
+      const slot = { path: devicePath, id: lastSegment(devicePath), mediaTypes: [], collection: path, owner, inline };
+      return inline ? toDevice(client, slot, document, null) : ifFound(readDevice(client, slot));
     }),
   );
   return devices.filter((device) => device !== null);
 }
 
-async function readDevice(client: RedfishClient, slot: MediaSlot, options: RequestOptions): Promise<MediaDevice> {
-  const { document, headers } = await client.getResponse(slot.path, options);
+async function readDevice(client: RedfishClient, slot: MediaSlot): Promise<MediaDevice> {
+  const { document, headers } = await client.getResponse(slot.path);
   return toDevice(client, slot, document, headers.etag ?? null);
 }
 
 function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, etag: string | null): MediaDevice {
   const image = textOf(document, 'Image');
-  const actions = isJsonObject(document.Actions) ? document.Actions : {};
-  const eject = actions['#VirtualMedia.EjectMedia'];
+  const eject = objectOf(objectOf(document, 'Actions'), '#VirtualMedia.EjectMedia');
   const types = document.MediaTypes;
   return {
     slot: {
@@ -195,7 +149,7 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
     // VirtualMedia v1.0 has Inserted but does not require it.
     inserted: typeof document.Inserted === 'boolean' ? document.Inserted : image !== null,
     image,
-    ejectTarget: isJsonObject(eject) ? optionalLinkPath(eject.target, client.origin) : null,
+    ejectTarget: optionalLinkPath(eject.target, client.origin),
     etag: etag ?? textOf(document, '@odata.etag'),
     twin: null,
   };

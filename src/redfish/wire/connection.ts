@@ -4,7 +4,7 @@ import { Client } from 'undici';
 import { WaitingLine } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
 import { Breaker } from './breaker.ts';
-import { type TlsConnectOptions, type TlsSettings, tlsContexts } from './tls.ts';
+import { type TlsSettings, tlsContexts } from './tls.ts';
 
 /** How connections to a BMC are made and kept. */
 export interface ConnectionSettings {
@@ -13,6 +13,13 @@ export interface ConnectionSettings {
   keepAlive: boolean;
   /** The only addresses of the host to connect to; looked up with each connection when not given. */
   addresses?: readonly LookupAddress[];
+}
+
+/** Settings with a key that is equal for those whose connections can serve each other; made once, not for each request. */
+export type KeyedSettings = ConnectionSettings & { key: string };
+
+export function withKey(settings: ConnectionSettings): KeyedSettings {
+  return { ...settings, key: JSON.stringify([settings.tls, settings.keepAlive, settings.addresses]) };
 }
 
 /** One connection, lent for one request. */
@@ -39,26 +46,6 @@ const MAX_WAITING = 1000;
 /** How long concurrency stays reduced after a 503, in ms. */
 const REDUCED_MS = 60_000;
 
-/** The maximum number of concurrent requests to one BMC. Some serve one or two and return 503 to more. */
-class ConcurrencyLimit {
-  readonly #max: number;
-  #reduced: { limit: number; until: number } | null = null;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get current(): number {
-    if (this.#reduced !== null && performance.now() >= this.#reduced.until) this.#reduced = null;
-    return this.#reduced?.limit ?? this.#max;
-  }
-
-  /** Lowers the limit by one, to 1 at least. */
-  reduce(): void {
-    this.#reduced = { limit: Math.max(1, this.current - 1), until: performance.now() + REDUCED_MS };
-  }
-}
-
 /**
  * The connections to one BMC, at most `limit` in use whatever the number of accounts and nodes behind it; further requests
  * wait in order. HTTP/1.1 only, so that the limit on connections is one on requests. Single clients, because undici's own
@@ -70,7 +57,9 @@ export class BmcConnections {
   readonly breaker: Breaker;
   /** How often no connection could be made: a BMC that was away may have come back with other firmware. */
   absences = 0;
-  readonly #limit: ConcurrencyLimit;
+  readonly #maxBusy: number;
+  /** Some BMCs serve one or two requests at once, and return 503 to more. */
+  #reduced: { limit: number; until: number } | null = null;
   #busy = 0;
   /** The requests in flight, each with whether another was in flight at any time of it. */
   readonly #inFlight = new Set<{ crowded: boolean }>();
@@ -82,7 +71,7 @@ export class BmcConnections {
   constructor(origin: string, limit: number) {
     this.origin = origin;
     this.breaker = new Breaker(origin);
-    this.#limit = new ConcurrencyLimit(limit);
+    this.#maxBusy = limit;
   }
 
   /**
@@ -90,10 +79,10 @@ export class BmcConnections {
    * @throws `signal.reason` when it fires first; kind `busy` when too many requests wait, or this one waited too long; kind
    *   `unreachable` when the connections are closed; kind `tls` when the TLS settings are invalid
    */
-  async lease(settings: ConnectionSettings, waitMs: number, signal: AbortSignal): Promise<Lease> {
+  async lease(settings: KeyedSettings, waitMs: number, signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw closedError(this.origin);
-    if (this.#busy < this.#limit.current) this.#busy++;
+    if (this.#busy < this.#limit) this.#busy++;
     else if (this.#waiting.length >= MAX_WAITING) throw this.#busyError(MAX_WAITING, 'too many requests are waiting');
     else {
       // `#done`, which grants the turn, counts it as busy.
@@ -123,8 +112,13 @@ export class BmcConnections {
     await Promise.all(this.#idle.splice(0).map(({ client }) => client.destroy()));
   }
 
-  #open(settings: ConnectionSettings): Lease {
-    const key = settingsKey(settings);
+  /** The maximum number of concurrent requests now. */
+  get #limit(): number {
+    return this.#reduced !== null && performance.now() < this.#reduced.until ? this.#reduced.limit : this.#maxBusy;
+  }
+
+  #open(settings: KeyedSettings): Lease {
+    const { key } = settings;
     const kept = this.#idle.findLastIndex((idle) => idle.key === key);
     const client = kept >= 0 ? this.#idle.splice(kept, 1)[0]!.client : newClient(this.origin, settings);
     const request = { crowded: this.#busy > 1 };
@@ -134,7 +128,8 @@ export class BmcConnections {
     return {
       client,
       turnedAway: () => {
-        if (request.crowded) this.#limit.reduce();
+        if (request.crowded)
+          this.#reduced = { limit: Math.max(1, this.#limit - 1), until: performance.now() + REDUCED_MS };
         return request.crowded;
       },
       release: (healthy) => {
@@ -144,7 +139,7 @@ export class BmcConnections {
         if (healthy && settings.keepAlive && !this.#closed) this.#idle.push({ key, client });
         else void client.destroy();
         // Connections with other TLS settings count towards the limit as well.
-        while (this.#idle.length > this.#limit.current) void this.#idle.shift()!.client.destroy();
+        while (this.#idle.length > this.#limit) void this.#idle.shift()!.client.destroy();
         this.#done();
       },
     };
@@ -152,32 +147,18 @@ export class BmcConnections {
 
   #busyError(waiting: number, why: string): RedfishError {
     const load = `${this.#busy} requests of this service in flight, ${waiting} waiting`;
-    return new RedfishError('busy', `the BMC is busy (${load}); this request was not sent: ${why}`, {
-      url: this.origin,
-    });
+    const message = `the BMC is busy (${load}); this request was not sent: ${why}`;
+    return new RedfishError('busy', message, { url: this.origin });
   }
 
   #done(): void {
     this.#busy--;
-    while (this.#busy < this.#limit.current && this.#waiting.grant()) this.#busy++;
+    while (this.#busy < this.#limit && this.#waiting.grant()) this.#busy++;
   }
-}
-
-/** By the settings' object, which every BmcContext keeps, so that a key is made once and not with every request. */
-const keys = new WeakMap<ConnectionSettings, string>();
-
-/** Returns a key that is equal for settings whose connections can serve each other. */
-function settingsKey(settings: ConnectionSettings): string {
-  let key = keys.get(settings);
-  if (key === undefined) {
-    key = JSON.stringify([settings.tls, settings.keepAlive, settings.addresses]);
-    keys.set(settings, key);
-  }
-  return key;
 }
 
 function newClient(origin: string, settings: ConnectionSettings): Client {
-  const tls: TlsConnectOptions | object = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
+  const tls = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
   return new Client(origin, {
     allowH2: false,
     pipelining: 1,

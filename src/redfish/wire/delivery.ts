@@ -1,11 +1,9 @@
 // The wire: sends one request to one BMC, with connections, TLS, retries and the circuit breaker.
 import { pause } from '../../core/waiting.ts';
 import { RedfishError, type RedfishErrorKind } from '../errors.ts';
-import { retryAfterMs } from './busy.ts';
-import type { BmcConnections, ConnectionSettings } from './connection.ts';
-import { hasMessage, readExtendedInfo } from './extendedInfo.ts';
-import { type BmcRequest, type RawResponse, type RequestFailure, sendOnce } from './request.ts';
-import { readResponse } from './response.ts';
+import type { BmcConnections, KeyedSettings } from './connection.ts';
+import { type BmcRequest, type RawResponse, type SendOptions, sendOnce } from './request.ts';
+import { hasMessage, readExtendedInfo, readResponse, retryAfterMs } from './response.ts';
 
 /** The time and the number of tries of a request. */
 export interface RequestLimits {
@@ -17,10 +15,15 @@ export interface RequestLimits {
   connectionRetryIntervalMs: number;
 }
 
+/** How a request is delivered. */
+export interface DeliveryOptions extends Pick<SendOptions, 'signal' | 'beforeSend'> {
+  limits: RequestLimits;
+}
+
 /** How requests reach one BMC. */
 export interface Transport {
   readonly connections: BmcConnections;
-  readonly settings: ConnectionSettings;
+  readonly settings: KeyedSettings;
   /** Receives each request that ended, without secrets, for logs and metrics. */
   readonly observe?: ((exchange: ObservedExchange) => void) | undefined;
 }
@@ -39,6 +42,7 @@ export interface ObservedExchange {
 
 /** How often a request is repeated that the BMC turned away because it was busy with others. */
 const MAX_OVERLOAD_RETRIES = 4;
+const HEADERS = { accept: 'application/json', 'odata-version': '4.0', 'accept-encoding': 'identity' };
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** The response of HPE Gen10 Plus to `Accept-Encoding: identity` on registries; the request is repeated without it. */
@@ -49,20 +53,18 @@ const NOT_ACCEPTABLE = 406;
  * verb. Repeats only what is safe: a request that was never sent, as often as `limits` allow; a GET whose connection broke,
  * once; a request that the BMC turned away unprocessed.
  *
- * @param beforeSend called in the tick in which each try is written; when it throws, nothing is sent
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent
  *   and got no response) or `failed` (invalid redirects); `signal.reason` when the signal fires; whatever `beforeSend` throws
  */
 export async function deliver(
   transport: Transport,
   request: BmcRequest,
-  limits: RequestLimits,
-  signal: AbortSignal,
-  beforeSend?: () => void,
+  options: DeliveryOptions,
 ): Promise<RawResponse> {
-  let current: BmcRequest = { ...request, headers: { 'accept-encoding': 'identity', ...request.headers } };
+  const own = request.body === null ? HEADERS : { ...HEADERS, 'content-type': 'application/json' };
+  let current: BmcRequest = { ...request, headers: { ...own, ...request.headers } };
   for (let redirects = 0; ; ) {
-    const response = await repeatWhereSafe(transport, current, limits, signal, beforeSend);
+    const response = await repeatWhereSafe(transport, current, options);
     if (response.status === NOT_ACCEPTABLE && 'accept-encoding' in current.headers) {
       const { 'accept-encoding': _, ...headers } = current.headers;
       current = { ...current, headers };
@@ -76,14 +78,11 @@ export async function deliver(
 }
 
 async function repeatWhereSafe(
-  transport: Transport,
+  { connections, settings, observe }: Transport,
   request: BmcRequest,
-  limits: RequestLimits,
-  signal: AbortSignal,
-  beforeSend: (() => void) | undefined,
+  { limits, signal, beforeSend }: DeliveryOptions,
 ): Promise<RawResponse> {
-  const { connections, settings } = transport;
-  const safe = request.method === 'GET' || request.method === 'HEAD';
+  const safe = request.method === 'GET';
   let repeated = false;
   let begun = false;
   let overloads = 0;
@@ -92,32 +91,30 @@ async function repeatWhereSafe(
     const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
     const outcome = await sendOnce(connections, settings, request, options);
     begun = true;
-    transport.observe?.({
+    const responded = 'status' in outcome;
+    observe?.({
       origin: connections.origin,
       method: request.method,
       path: request.path,
-      status: 'response' in outcome ? outcome.response.status : null,
-      error: 'response' in outcome ? null : (outcome.failure.error?.kind ?? null),
+      status: responded ? outcome.status : null,
+      error: responded ? null : (outcome.error?.kind ?? null),
       durationMs: performance.now() - start,
     });
-    if ('response' in outcome) {
-      const { response } = outcome;
-      if (!meansOverload(response) || ++overloads > MAX_OVERLOAD_RETRIES) return response;
+    if (responded) {
+      if (!meansOverload(outcome) || ++overloads > MAX_OVERLOAD_RETRIES) return outcome;
       // `sendOnce` waits until fewer requests are in flight.
-      await pause(retryAfterMs(response.headers) ?? 0, signal);
+      await pause(retryAfterMs(outcome.headers) ?? 0, signal);
       continue;
     }
-    signal.throwIfAborted();
-    const { failure } = outcome;
-    if (failure.error === null) throw signal.reason;
-    const retry = !failure.probe && attempt < limits.connectionAttempts;
-    if (!failure.sent && failure.error.kind === 'unreachable' && retry) {
+    const { error, sent, broken, probe } = outcome;
+    if (signal.aborted || error === null) throw signal.reason;
+    if (!sent && error.kind === 'unreachable' && !probe && attempt < limits.connectionAttempts) {
       attempt++;
       await pause(limits.connectionRetryIntervalMs, signal);
-    } else if (safe && failure.sent && failure.broken && !repeated) {
+    } else if (safe && broken && sent && !repeated) {
       repeated = true;
     } else {
-      throw safe ? failure.error : unsafeFailure(request.method, failure.error, failure);
+      throw safe || !sent ? error : unsafeFailure(request.method, error);
     }
   }
 }
@@ -132,25 +129,23 @@ function meansOverload(response: RawResponse): boolean {
   return extendedInfo.length === 0 || hasMessage(extendedInfo, 'ServiceTemporarilyUnavailable');
 }
 
-/** Returns the error of a failed POST, PATCH or DELETE. */
-function unsafeFailure(method: string, error: RedfishError, { sent }: RequestFailure): RedfishError {
+/** Returns the error of a POST, PATCH or DELETE that failed after it was sent. */
+function unsafeFailure(method: string, error: RedfishError): RedfishError {
   // `failed` is a response, too large or not decodable, whose status says what happened.
-  if (!sent || (error.kind === 'failed' && error.status >= 400)) return error;
+  if (error.kind === 'failed' && error.status >= 400) return error;
   const message = `${method} was sent and got no response, so its outcome is unknown: ${error.message}`;
   return new RedfishError('outcome-unknown', message, { url: error.url, cause: error });
 }
 
 /** Returns the request for a redirect. Credentials are never sent to another host, port or scheme. */
 function redirected(request: BmcRequest, response: RawResponse, url: string): BmcRequest {
-  const location = response.headers.location;
-  if (location === undefined || !URL.canParse(location, url)) {
-    throw new RedfishError('failed', 'The BMC redirects without a valid Location', { status: response.status, url });
-  }
-  const target = new URL(location, url);
+  const { status, headers } = response;
+  const target = headers.location === undefined ? null : URL.parse(headers.location, url);
+  if (target === null) throw new RedfishError('failed', 'The BMC redirects without a valid Location', { status, url });
   if (target.origin !== new URL(url).origin) {
     const message = `The BMC redirects to ${target.origin}, which must not get the credentials; if that is the BMC, set redfish_address to it`;
-    throw new RedfishError('failed', message, { status: response.status, url });
+    throw new RedfishError('failed', message, { status, url });
   }
   const path = target.pathname + target.search;
-  return response.status === 303 ? { ...request, method: 'GET', path, body: null } : { ...request, path };
+  return status === 303 ? { ...request, method: 'GET', path, body: null } : { ...request, path };
 }

@@ -2,12 +2,12 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { RedfishError } from '../errors.ts';
 import type { Pass, TryResult } from './breaker.ts';
-import type { BmcConnections, ConnectionSettings } from './connection.ts';
+import type { BmcConnections, KeyedSettings } from './connection.ts';
 import { describeTlsFailure } from './tls.ts';
 
 /** An HTTP request as it goes over the wire. */
 export interface BmcRequest {
-  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Absolute path, encoded, with its query. */
   path: string;
   headers: Record<string, string>;
@@ -26,8 +26,8 @@ export interface RawResponse {
   crowded: boolean;
 }
 
-/** How far a failed request got. */
-export interface RequestFailure {
+/** How far a request without a response got. */
+interface RequestFailure {
   /** Null when the caller's signal fired. */
   error: RedfishError | null;
   /** Whether any part of the request may have reached the BMC. */
@@ -52,8 +52,6 @@ export interface SendOptions {
   beforeSend?: (() => void) | undefined;
 }
 
-export type SendOutcome = { response: RawResponse } | { failure: RequestFailure };
-
 /** Above any document that this service requests; a larger response is cut off. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
@@ -64,10 +62,10 @@ const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
  */
 export async function sendOnce(
   connections: BmcConnections,
-  settings: ConnectionSettings,
+  settings: KeyedSettings,
   request: BmcRequest,
   { timeoutMs, signal, begun, beforeSend }: SendOptions,
-): Promise<SendOutcome> {
+): Promise<RawResponse | RequestFailure> {
   if (!begun) connections.breaker.check();
   const lease = await connections.lease(settings, timeoutMs, signal);
   let pass: Pass;
@@ -93,7 +91,7 @@ export async function sendOnce(
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
     };
-    const settle = (outcome: SendOutcome, healthy: boolean) => {
+    const settle = (outcome: RawResponse | RequestFailure, healthy: boolean) => {
       end(healthy);
       resolve(outcome);
     };
@@ -102,7 +100,7 @@ export async function sendOnce(
       if (settled) return;
       if (error?.kind === 'unreachable' && !sent) connections.absences++;
       pass.end(resultOf(error), error?.message);
-      settle({ failure: { error, sent, broken, probe: pass.probe } }, false);
+      settle({ error, sent, broken, probe: pass.probe }, false);
     };
     const timer = setTimeout(() => {
       const missing = sent ? 'No response' : 'No connection';
@@ -142,7 +140,7 @@ export async function sendOnce(
         if (body !== null) {
           pass.end('responded');
           const crowded = status === 503 && lease.turnedAway();
-          settle({ response: { status, headers, body, crowded } }, true);
+          settle({ status, headers, body, crowded }, true);
         } else fail(new RedfishError('failed', 'The response body cannot be decompressed', { status, url }));
       },
       onResponseError(_controller, error) {
@@ -171,18 +169,21 @@ function flatHeaders(headers: Record<string, string | string[] | undefined>): Re
   return flat;
 }
 
+const DECODERS = new Map([
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflateSync],
+  ['br', brotliDecompressSync],
+]);
+
 /** Decodes `body`; null when that fails. Some BMCs compress although `identity` was requested. */
 function decodeBody(body: Buffer, encoding: string | undefined): Buffer | null {
   if (encoding === undefined || encoding === 'identity' || body.length === 0) return body;
-  const limit = { maxOutputLength: MAX_RESPONSE_BYTES };
   try {
-    if (encoding === 'gzip' || encoding === 'x-gzip') return gunzipSync(body, limit);
-    if (encoding === 'deflate') return inflateSync(body, limit);
-    if (encoding === 'br') return brotliDecompressSync(body, limit);
+    return DECODERS.get(encoding)?.(body, { maxOutputLength: MAX_RESPONSE_BYTES }) ?? null;
   } catch {
     return null;
   }
-  return null;
 }
 
 /** Describes why a connection failed, with the system's code. */

@@ -12,12 +12,6 @@ export interface TlsSettings {
   ciphers: string | null;
 }
 
-/** The part of the options of `tls.connect` that the settings decide. */
-export interface TlsConnectOptions {
-  rejectUnauthorized: boolean;
-  secureContext: SecureContext;
-}
-
 /** How long a context is used before its CA files are checked for changes, in ms. */
 const FRESH_MS = 10_000;
 
@@ -51,7 +45,7 @@ export class TlsContexts {
    * Returns the options of a connection.
    * @throws Error whose message names the invalid setting
    */
-  connectOptions(settings: TlsSettings): TlsConnectOptions {
+  connectOptions(settings: TlsSettings): { rejectUnauthorized: boolean; secureContext: SecureContext } {
     const { verifyCa, minimumVersion, ciphers } = settings;
     // Without verification a context needs no CA: one serves both.
     const key = JSON.stringify([typeof verifyCa === 'string' ? verifyCa : null, minimumVersion, ciphers]);
@@ -98,22 +92,17 @@ const cipherFaults = new Map<string, string | null>();
 
 /** Returns why `ciphers` is not an OpenSSL cipher list, or null when it is one. */
 export function ciphersFault(ciphers: string): string | null {
-  let fault = cipherFaults.get(ciphers);
-  if (fault === undefined) {
-    fault = findCiphersFault(ciphers);
-    if (cipherFaults.size >= MAX_CIPHER_LISTS) cipherFaults.clear();
-    cipherFaults.set(ciphers, fault);
-  }
-  return fault;
-}
-
-function findCiphersFault(ciphers: string): string | null {
+  const known = cipherFaults.get(ciphers);
+  if (known !== undefined) return known;
+  let fault: string | null = null;
   try {
     createSecureContext({ ciphers });
-    return null;
   } catch {
-    return 'OpenSSL knows none of its ciphers';
+    fault = 'OpenSSL knows none of its ciphers';
   }
+  if (cipherFaults.size >= MAX_CIPHER_LISTS) cipherFaults.clear();
+  cipherFaults.set(ciphers, fault);
+  return fault;
 }
 
 /** Returns why a TLS handshake failed and which setting to check; null when `error` is not a TLS failure. */

@@ -32,7 +32,7 @@ function refusing(logIn: () => ScriptedResponse, challenge: Record<string, strin
   });
 }
 
-const send = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url, change)).get(SYSTEMS, options);
+const send = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.url, change), options).get(SYSTEMS);
 const withBasic = () => bmc!.requests.filter(({ headers }) => headers.authorization !== undefined);
 const opened = { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
 
@@ -84,7 +84,7 @@ test('of concurrent first calls with a wrong password only one is sent, whatever
   await start(({ path }) => ({ status: path === '/redfish/v1/' ? 200 : 401, body: {} }));
   const { connection } = target(bmc!.url);
   // A response of the service root, which needs no credentials, does not prove the password.
-  await clients.for(target(bmc!.url, basic)).get('/redfish/v1/', options);
+  await clients.for(target(bmc!.url, basic), options).get('/redfish/v1/');
   bmc!.requests.length = 0;
   const calls = Array.from({ length: 12 }, (_, i) =>
     failure(send({ ...basic, connection: { ...connection, keepAlive: i % 2 === 0 } })),
@@ -107,9 +107,9 @@ test('once the password has proved right, requests run concurrently', async () =
     await four;
     return { status: 200, body: {} };
   });
-  const client = clients.for(target(bmc!.url, basic));
-  await client.get('/first', options);
-  await Promise.all([1, 2, 3, 4].map(() => client.get(SYSTEMS, options)));
+  const client = clients.for(target(bmc!.url, basic), options);
+  await client.get('/first');
+  await Promise.all([1, 2, 3, 4].map(() => client.get(SYSTEMS)));
   expect(most).toBe(4);
 });
 
@@ -129,7 +129,10 @@ test('a first call that hangs delays others only up to their own time limit', as
   await start(() => null);
   const leaving = new AbortController();
   const patient = { limits: { timeoutMs: 60_000, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
-  const held = clients.for(target(bmc!.url, { ...basic, ...patient })).get('/held', { signal: leaving.signal });
+  const held = clients
+    .for(target(bmc!.url, { ...basic, ...patient }), options)
+    .with({ signal: leaving.signal })
+    .get('/held');
   held.catch(() => undefined);
   const hasty = { limits: { ...patient.limits, timeoutMs: 100 } };
   const error = await failure(send({ ...basic, ...hasty }));
@@ -151,7 +154,7 @@ test('forgetting a target, as when its node or credentials change, lets its pass
 test('a wrong password of a client that was used once is forgotten with its target as well', async () => {
   let right = false;
   await start(() => ({ status: right ? 200 : 401, body: {} }));
-  await failure(clients.once(target(bmc!.url, basic), (client) => client.get(SYSTEMS, options)));
+  await failure(clients.once(target(bmc!.url, basic), options, (client) => client.get(SYSTEMS)));
   right = true;
   await clients.forget(target(bmc!.url, basic));
   expect(await send(basic)).toEqual({});

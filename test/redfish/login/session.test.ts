@@ -33,7 +33,7 @@ afterEach(async () => {
 
 test('concurrent callers of one account share one login, which costs one request', async () => {
   const bmc = await startBmc();
-  const work = Array.from({ length: 20 }, () => clients.for(target(bmc.url)).get(SYSTEMS, options));
+  const work = Array.from({ length: 20 }, () => clients.for(target(bmc.url), options).get(SYSTEMS));
   await Promise.all(work);
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
   expect(bmc.sessions).toHaveLength(1);
@@ -45,7 +45,7 @@ test('the sessions are found by Links.Sessions of the service root, without requ
     if (method === 'POST' && path === '/elsewhere/S') return { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
     return { status: 200, body: {} };
   });
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.lines()).toEqual(['GET /redfish/v1/', 'POST /elsewhere/S', `GET ${SYSTEMS}`]);
 });
 
@@ -54,54 +54,54 @@ test('when the service root requires credentials, the sessions are used at their
     if (method === 'POST') return { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
     return headers['x-auth-token'] === 'token-1' ? { status: 200, body: {} } : { status: 401, body: { path } };
   });
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.lines()[1]).toBe('POST /redfish/v1/SessionService/Sessions');
 });
 
 test('a wrong password is not tried by Basic, and further calls fail at once without a request', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'auto' } });
-  const first = await failure(clients.for(wrong).get(SYSTEMS, options));
+  const first = await failure(clients.for(wrong, options).get(SYSTEMS));
   expect(first.kind).toBe('auth');
   expect(bmc.requests.map(({ auth }) => auth)).not.toContain('basic');
   const requested = bmc.requestCount;
 
-  const second = await failure(clients.for(wrong).get(SYSTEMS, options));
+  const second = await failure(clients.for(wrong, options).get(SYSTEMS));
   expect(second.kind).toBe('auth');
   expect(second.message).toContain('retry blocked');
   expect(second.message).not.toContain('not-the-password');
   expect(bmc.requestCount).toBe(requested);
   // Another password counts as another account.
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
 });
 
 test('a wrong password is tried again after five minutes', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'auto' } });
-  await failure(clients.for(wrong).get(SYSTEMS, options));
+  await failure(clients.for(wrong, options).get(SYSTEMS));
   const now = performance.now();
   vi.spyOn(performance, 'now').mockImplementation(() => now + 5 * 60_000 + 1);
   const requested = bmc.requestCount;
-  await failure(clients.for(wrong).get(SYSTEMS, options));
+  await failure(clients.for(wrong, options).get(SYSTEMS));
   expect(bmc.requestCount).toBe(requested + 1);
 });
 
 test('Basic that is refused is remembered as a wrong password too', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'basic' } });
-  await failure(clients.for(wrong).get(SYSTEMS, options));
+  await failure(clients.for(wrong, options).get(SYSTEMS));
   const requested = bmc.requestCount;
-  expect((await failure(clients.for(wrong).get(SYSTEMS, options))).message).toContain('retry blocked');
+  expect((await failure(clients.for(wrong, options).get(SYSTEMS))).message).toContain('retry blocked');
   expect(bmc.requestCount).toBe(requested);
 });
 
 test('an expired session is replaced by one new login, and the request is repeated', async () => {
   const bmc = await startBmc();
-  const client = clients.for(target(bmc.url));
-  await client.get(SYSTEMS, options);
+  const client = clients.for(target(bmc.url), options);
+  await client.get(SYSTEMS);
   bmc.expireSessions();
   const before = bmc.requestCount;
-  await Promise.all(Array.from({ length: 10 }, () => client.get(SYSTEMS, options)));
+  await Promise.all(Array.from({ length: 10 }, () => client.get(SYSTEMS)));
   const logIns = bmc.requests.slice(before).filter(({ method }) => method === 'POST');
   expect(logIns).toHaveLength(1);
 });
@@ -117,11 +117,11 @@ test('a late 401 to an old session uses the session that another caller has open
     if (path === '/late') await late.promise;
     return { status: 401 };
   });
-  const client = clients.for(target(bmc.url));
-  await client.get('/first', options);
+  const client = clients.for(target(bmc.url), options);
+  await client.get('/first');
   expired = true;
-  const slow = client.get('/late', options);
-  await client.get('/early', options);
+  const slow = client.get('/late');
+  await client.get('/early');
   late.resolve();
   await slow;
   expect(logIns).toBe(2);
@@ -132,7 +132,7 @@ test('a BMC that returns 401 to a new session gets no third try', async () => {
     if (path === '/redfish/v1/') return { status: 200, body: {} };
     return method === 'POST' ? { status: 201, headers: { 'X-Auth-Token': 'token-1' } } : { status: 401 };
   });
-  const error = await failure(clients.for(target(bmc.url)).get(SYSTEMS, options));
+  const error = await failure(clients.for(target(bmc.url), options).get(SYSTEMS));
   expect(error.kind).toBe('auth');
   expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(2);
   expect(bmc.lines().filter((line) => line === `GET ${SYSTEMS}`)).toHaveLength(2);
@@ -144,19 +144,19 @@ test.each([404, 405, 501])('a BMC whose login returns %i gets Basic from then on
     if (method === 'POST') return { status };
     return { status: headers.authorization === `Basic ${btoa('u:p')}` ? 200 : 401, body: {} };
   });
-  const client = clients.for(target(bmc.url));
-  await client.get(SYSTEMS, options);
-  await client.get(SYSTEMS, options);
+  const client = clients.for(target(bmc.url), options);
+  await client.get(SYSTEMS);
+  await client.get(SYSTEMS);
   expect(bmc.lines().filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
 
 test('a BMC with no session left gets Basic for that call, and the next call requests a session', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'status', status: 503, match: { method: 'POST' }, times: 1 });
-  const client = clients.for(target(bmc.url));
-  await client.get(SYSTEMS, options);
+  const client = clients.for(target(bmc.url), options);
+  await client.get(SYSTEMS);
   expect(bmc.requests.at(-1)?.auth).toBe('basic');
-  await client.get(SYSTEMS, options);
+  await client.get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(1);
 });
 
@@ -164,21 +164,21 @@ test('auth_type session never sends Basic', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'status', status: 503, match: { method: 'POST' } });
   const only = target(bmc.url, { account: { username: 'u', password: 'p', authType: 'session' } });
-  expect((await failure(clients.for(only).get(SYSTEMS, options))).status).toBe(503);
+  expect((await failure(clients.for(only, options).get(SYSTEMS))).status).toBe(503);
   expect(bmc.requests.map(({ auth }) => auth)).not.toContain('basic');
 });
 
 test('auth_type basic opens no session', async () => {
   const bmc = await startBmc();
   await clients
-    .for(target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }))
-    .get(SYSTEMS, options);
+    .for(target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }), options)
+    .get(SYSTEMS);
   expect(bmc.requests).toHaveLength(1);
 });
 
 test('closing deletes the session at the BMC', async () => {
   const bmc = await startBmc();
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(1);
   await clients.close();
   expect(bmc.sessions).toHaveLength(0);
@@ -186,17 +186,17 @@ test('closing deletes the session at the BMC', async () => {
 
 test('forgetting a target deletes its session, and a later call logs in again', async () => {
   const bmc = await startBmc();
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   await clients.forget(target(bmc.url));
   expect(bmc.sessions).toHaveLength(0);
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(1);
 });
 
 test('a client used once leaves no session, even when its work fails', async () => {
   const bmc = await startBmc();
-  const work = clients.once(target(bmc.url), async (client) => {
-    await client.get(SYSTEMS, options);
+  const work = clients.once(target(bmc.url), options, async (client) => {
+    await client.get(SYSTEMS);
     throw new TypeError('of the work');
   });
   await expect(work).rejects.toThrow('of the work');
@@ -206,8 +206,8 @@ test('a client used once leaves no session, even when its work fails', async () 
 test('a caller that aborts during a login does not end it for others', async () => {
   const bmc = await startBmc({ latency: 50 });
   const leaving = new AbortController();
-  const gone = clients.for(target(bmc.url)).get(SYSTEMS, { signal: leaving.signal });
-  const staying = clients.for(target(bmc.url)).get(SYSTEMS, options);
+  const gone = clients.for(target(bmc.url), options).with({ signal: leaving.signal }).get(SYSTEMS);
+  const staying = clients.for(target(bmc.url), options).get(SYSTEMS);
   void bmc.nextRequest({ method: 'POST' }).then(() => leaving.abort(new Error('left')));
   await expect(gone).rejects.toThrow('left');
   await staying;
@@ -217,7 +217,7 @@ test('a caller that aborts during a login does not end it for others', async () 
 test('a login without a response is repeated once, then reported as a request that was not sent', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', match: { method: 'POST' } });
-  const error = await failure(clients.for(target(bmc.url)).delete(`${SYSTEMS}/1`, options));
+  const error = await failure(clients.for(target(bmc.url), options).delete(`${SYSTEMS}/1`));
   expect(error.kind).toBe('timeout');
   expect(error.message).toContain('was not sent');
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(2);
@@ -231,13 +231,13 @@ test.each(['reset', 'hang'] as const)(
   async (kind) => {
     const bmc = await startBmc();
     const others = createRedfishClients();
-    await others.for(target(bmc.url)).get(SYSTEMS, options);
+    await others.for(target(bmc.url), options).get(SYSTEMS);
     const [theirs] = bmc.sessions;
     const document = bmc.documents.get(theirs!.path)!;
     bmc.documents.set(theirs!.path, { ...document, CreatedTime: new Date(Date.now() - 60_000).toISOString() });
 
     bmc.faults.add({ kind, afterRead: true, times: 1, match: { method: 'POST' } });
-    await clients.for(target(bmc.url, hasty)).get(SYSTEMS, options);
+    await clients.for(target(bmc.url, hasty), options).get(SYSTEMS);
     expect(bmc.sessions).toHaveLength(2);
     expect(bmc.sessions.map(({ id }) => id)).toContain(theirs!.id);
     await clients.close();
@@ -254,7 +254,7 @@ test('an orphaned session that cannot be searched for at once is deleted at the 
     status: 503,
     match: { method: 'GET', path: '/redfish/v1/Session*' },
   });
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(2);
   bmc.faults.remove(failing);
   await clients.close();
@@ -264,7 +264,7 @@ test('an orphaned session that cannot be searched for at once is deleted at the 
 test('an orphaned session without a successor is deleted at the end', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', afterRead: true, times: 2, match: { method: 'POST' } });
-  await failure(clients.for(target(bmc.url)).get(SYSTEMS, options));
+  await failure(clients.for(target(bmc.url), options).get(SYSTEMS));
   expect(bmc.sessions).toHaveLength(2);
   await clients.close();
   expect(bmc.sessions).toHaveLength(0);
@@ -276,7 +276,7 @@ test.each([
   ['fails', { kind: 'status', status: 503 }],
 ] as const)('a session is deleted at the end although the first DELETE %s', async (_, fault) => {
   const bmc = await startBmc();
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   bmc.faults.add({ ...fault, times: 1, match: { method: 'DELETE' } });
   await clients.close();
   expect(bmc.sessions).toHaveLength(0);
@@ -285,22 +285,22 @@ test.each([
 test('BMCs that hang delay closing by five seconds at most, whatever is in flight', async () => {
   const bmc = await startBmc({ count: 3 });
   const bmcs = fleet!.bmcs;
-  await Promise.all(bmcs.map(({ url }) => clients.for(target(url)).get(SYSTEMS, options)));
+  await Promise.all(bmcs.map(({ url }) => clients.for(target(url), options).get(SYSTEMS)));
   for (const each of bmcs) each.faults.add({ kind: 'hang' });
   const patient = { limits: { timeoutMs: 60_000, connectionAttempts: 5, connectionRetryIntervalMs: 4000 } };
   const left = new AbortController();
   const held = Array.from({ length: 6 }, () =>
     clients
-      .for(target(bmc.url, patient))
-      .get(SYSTEMS, { signal: left.signal })
+      .for(target(bmc.url, patient), { signal: left.signal })
+      .get(SYSTEMS)
       .catch(() => {}),
   );
   // A context whose login hangs.
   const other = target(bmc.url, { ...patient, account: { username: 'v', password: 'p', authType: 'auto' } });
   held.push(
     clients
-      .for(other)
-      .get(SYSTEMS, { signal: left.signal })
+      .for(other, { signal: left.signal })
+      .get(SYSTEMS)
       .catch(() => {}),
   );
   const begun = performance.now();

@@ -42,11 +42,11 @@ const variants: [string, Partial<RedfishTarget>][] = [
 test.each(variants)('a wrong password is remembered for %s too, and when it is used once', async (_, change) => {
   const bmc = await startBmc();
   const other = target(bmc.url, { account: WRONG, ...change });
-  await failure(clients.for(target(bmc.url, { account: WRONG })).get(SYSTEMS, options));
+  await failure(clients.for(target(bmc.url, { account: WRONG }), options).get(SYSTEMS));
   const credentials = () => bmc.requests.filter(({ method, auth }) => method === 'POST' || auth === 'basic');
   expect(credentials()).toHaveLength(1);
-  const kept = await failure(clients.for(other).get(SYSTEMS, options));
-  const once = await failure(clients.once(other, (client) => client.get(SYSTEMS, options)));
+  const kept = await failure(clients.for(other, options).get(SYSTEMS));
+  const once = await failure(clients.once(other, options, (client) => client.get(SYSTEMS)));
   for (const error of [kept, once]) expect(error.message).toContain('retry blocked');
   expect(credentials()).toHaveLength(1);
 });
@@ -55,10 +55,10 @@ test('a wrong password of a client used once is remembered for all clients, but 
   const bmc = await startBmc({ count: 2 });
   const logIns = () => fleet!.bmcs.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
   const send = (change: Partial<RedfishTarget>, url = bmc.url) =>
-    failure(clients.once(target(url, change), (client) => client.get(SYSTEMS, options)));
+    failure(clients.once(target(url, change), options, (client) => client.get(SYSTEMS)));
   await send({ account: WRONG });
   await send({ account: WRONG });
-  await failure(clients.for(target(bmc.url, { account: WRONG })).get(SYSTEMS, options));
+  await failure(clients.for(target(bmc.url, { account: WRONG }), options).get(SYSTEMS));
   expect(logIns()).toEqual([1, 0]);
   await send({ account: { ...WRONG, password: 'another-wrong-one' } });
   await send({ account: { ...WRONG, username: 'v' } });
@@ -71,8 +71,8 @@ test('clients that start at the same time try a wrong password once in all', asy
   const targets = [{}, ...variants.slice(1, 4).map(([, change]) => change)].map((change) =>
     target(bmc.url, { account: WRONG, ...change }),
   );
-  const kept = targets.map((each) => failure(clients.for(each).get(SYSTEMS, options)));
-  const once = targets.map((each) => failure(clients.once(each, (client) => client.get(SYSTEMS, options))));
+  const kept = targets.map((each) => failure(clients.for(each, options).get(SYSTEMS)));
+  const once = targets.map((each) => failure(clients.once(each, options, (client) => client.get(SYSTEMS))));
   for (const error of await Promise.all([...kept, ...once])) expect(error.kind).toBe('auth');
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
@@ -84,18 +84,18 @@ test('an open session stays in use although its password was refused meanwhile',
     if (method !== 'POST') return { status: 200, body: {} };
     return wrong ? { status: 401 } : { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
   });
-  const client = clients.for(target(bmc.url));
-  await client.get(SYSTEMS, options);
+  const client = clients.for(target(bmc.url), options);
+  await client.get(SYSTEMS);
   wrong = true;
-  const refused = await failure(clients.once(target(bmc.url), (other) => other.get(SYSTEMS, options)));
+  const refused = await failure(clients.once(target(bmc.url), options, (other) => other.get(SYSTEMS)));
   expect(refused.kind).toBe('auth');
-  expect(await client.get(SYSTEMS, options)).toEqual({});
+  expect(await client.get(SYSTEMS)).toEqual({});
 });
 
 test('a root path without its final slash shares the session', async () => {
   const bmc = await startBmc();
-  await clients.for(target(bmc.url)).get(SYSTEMS, options);
-  await clients.for(target(bmc.url, { root: '/redfish/v1' })).get(SYSTEMS, options);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
+  await clients.for(target(bmc.url, { root: '/redfish/v1' }), options).get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(1);
 });
 
@@ -105,7 +105,7 @@ test('a BMC without sessions that refuses a login does not block Basic', async (
     return { status: method === 'GET' && headers.authorization === `Basic ${btoa('u:p')}` ? 200 : 401, body: {} };
   });
   const by = (authType: 'session' | 'basic') =>
-    clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType } })).get(SYSTEMS, options);
+    clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType } }), options).get(SYSTEMS);
   expect((await failure(by('session'))).message).toContain('offers no sessions');
   expect((await failure(by('session'))).message).toContain('retry blocked');
   expect(await by('basic')).toEqual({});

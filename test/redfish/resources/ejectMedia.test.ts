@@ -27,12 +27,7 @@ const link = (path: string) => ({ '@odata.id': path });
 
 function eject(client: RedfishClient, system: string, mediaTypes: string[] | null = null, confirmMs = 2000) {
   const progress: string[] = [];
-  return ejectMedia(client, system, {
-    signal: forever,
-    mediaTypes,
-    confirmMs,
-    progress: (_, message) => progress.push(message),
-  });
+  return ejectMedia(client, system, { mediaTypes, confirmMs, progress: (_, message) => progress.push(message) });
 }
 
 const outcomes = (devices: Awaited<ReturnType<typeof ejectMedia>>) =>
@@ -42,7 +37,7 @@ async function simulated(): Promise<{ bmc: SimulatedBmc; client: RedfishClient }
   clients = createRedfishClients();
   const fleet = await startFleet();
   closing.push(fleet);
-  return { bmc: fleet.bmcs[0]!, client: clients.for(target(fleet.bmcs[0]!.url)) };
+  return { bmc: fleet.bmcs[0]!, client: clients.for(target(fleet.bmcs[0]!.url), { signal: forever }) };
 }
 
 /** Starts a BMC with the given documents; `handle` may respond before them. */
@@ -61,7 +56,12 @@ async function scripted(
     return body === undefined ? { status: 404 } : { status: 200, body };
   });
   closing.push(bmc);
-  return { bmc, client: clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } })) };
+  return {
+    bmc,
+    client: clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' } }), {
+      signal: forever,
+    }),
+  };
 }
 
 const base = (system: JsonObject, manager: JsonObject = {}): Record<string, JsonObject> => ({
@@ -266,7 +266,7 @@ test('a machine without virtual media or without a device of the type fails with
 test('an eject without a response succeeds if the device is empty, and otherwise reports what was found', async () => {
   const { bmc, client } = await simulated();
   const lost = { kind: 'reset', match: { method: 'POST', path: '*EjectMedia' }, times: 1 } as const;
-  await client.logIn(forever);
+  await client.logIn();
   bmc.faults.add({ ...lost, afterRead: true });
   expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
 
@@ -330,7 +330,7 @@ test('a device listed only while it contains an image is empty when its collecti
   clients = createRedfishClients();
   const fleet = await startFleet({ quirks: [QUIRKS.get('media-listed-while-inserted')!] });
   closing.push(fleet);
-  const client = clients.for(target(fleet.bmcs[0]!.url));
+  const client = clients.for(target(fleet.bmcs[0]!.url), { signal: forever });
   expect(outcomes(await eject(client, SIM_SYSTEM, ['CD']))).toEqual({ CD1: 'ejected' });
 });
 

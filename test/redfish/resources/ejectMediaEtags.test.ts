@@ -21,9 +21,8 @@ async function start(...quirks: string[]) {
   const names = ['no-media-actions', 'if-match-wanted', ...quirks];
   fleet = await startFleet({ quirks: names.map((name) => QUIRKS.get(name)!) });
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url));
-  const eject = () =>
-    ejectMedia(client, SYSTEM, { signal: forever, mediaTypes: ['CD'], confirmMs: 1000, progress: () => undefined });
+  const client = clients.for(target(bmc.url), { signal: forever });
+  const eject = () => ejectMedia(client, SYSTEM, { mediaTypes: ['CD'], confirmMs: 1000, progress: () => undefined });
   return { bmc, eject };
 }
 

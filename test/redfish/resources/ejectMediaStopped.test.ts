@@ -18,13 +18,14 @@ async function start(options: Parameters<typeof startFleet>[0] = {}) {
   clients = createRedfishClients();
   fleet = await startFleet(options);
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 60_000 } }));
-  await client.logIn(forever);
+  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 60_000 } }), {
+    signal: forever,
+  });
+  await client.logIn();
   const abort = new AbortController();
   const eject = (mediaTypes: string[] | null = ['CD'], progress: (message: string) => void = () => undefined) =>
     failure(
-      ejectMedia(client, null, {
-        signal: abort.signal,
+      ejectMedia(client.with({ signal: abort.signal }), null, {
         mediaTypes,
         progress: (_, message) => progress(message),
       }),

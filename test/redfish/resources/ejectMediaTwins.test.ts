@@ -58,13 +58,12 @@ async function start(
   });
   closing.push(bmc);
   const account = { username: null, password: '', authType: 'auto' as const };
-  const client = clients.for(target(bmc.url, { account }));
+  const client = clients.for(target(bmc.url, { account }), { signal: forever });
   return {
     client,
     inserted,
     ejects: () => bmc.lines().filter((line) => line.startsWith('POST')).length,
-    eject: () =>
-      ejectMedia(client, SYSTEM, { signal: forever, mediaTypes: null, confirmMs: 500, progress: () => undefined }),
+    eject: () => ejectMedia(client, SYSTEM, { mediaTypes: null, confirmMs: 500, progress: () => undefined }),
   };
 }
 
@@ -74,7 +73,7 @@ test('like devices of two managers are two devices, and both are ejected', async
   const bmc = await start(MANAGERS);
   expect(paths(await bmc.eject())).toEqual([deviceAt(A), deviceAt(B)]);
   expect(bmc.inserted.size).toBe(0);
-  expect(paths(await listMediaDevices(bmc.client, SYSTEM, { signal: forever }))).toEqual([deviceAt(A), deviceAt(B)]);
+  expect(paths(await listMediaDevices(bmc.client, SYSTEM))).toEqual([deviceAt(A), deviceAt(B)]);
 });
 
 test('one device under the system and its manager is listed once and ejected once, discovered or not', async () => {
@@ -85,7 +84,7 @@ test('one device under the system and its manager is listed once and ejected onc
     expect(paths(await bmc.eject())).toEqual([deviceAt(SYSTEM)]);
     expect(bmc.ejects()).toBe(times);
   }
-  expect(paths(await listMediaDevices(bmc.client, SYSTEM, { signal: forever }))).toEqual([deviceAt(SYSTEM)]);
+  expect(paths(await listMediaDevices(bmc.client, SYSTEM))).toEqual([deviceAt(SYSTEM)]);
 });
 
 test('one collection linked from the system and the manager is one', async () => {

@@ -48,7 +48,7 @@ async function startTask(
   closing.push(bmc);
   const account = { username: null, password: '', authType: 'auto' as const };
   const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
-  const client = clients.for(target(bmc.url, { account, limits }));
+  const client = clients.for(target(bmc.url, { account, limits }), { signal: forever });
   const progress: (readonly [number | null, string])[] = [];
   return {
     client,
@@ -61,7 +61,6 @@ async function startTask(
     },
     eject: (confirmMs = 1000) =>
       ejectMedia(client, SYSTEM, {
-        signal: forever,
         mediaTypes: null,
         confirmMs,
         progress: (fraction, message) => progress.push([fraction, message]),
@@ -152,7 +151,7 @@ test('a delete that is a task ends with it', async () => {
     status: 200,
     body: { TaskState: 'Exception', Messages: [{ Message: 'Held.' }] },
   }));
-  await expect(deleteSubscription(task.client, '1', { signal: forever })).rejects.toMatchObject({
+  await expect(deleteSubscription(task.client, '1')).rejects.toMatchObject({
     kind: 'failed',
     message: expect.stringContaining('Held.'),
   });
@@ -167,11 +166,10 @@ test('secrets of a request appear in no progress and no error of its task', asyn
   );
   const reported: string[] = [];
   const started = { status: 202, headers: soon, document: null };
-  const error = await followTask(task.client, started, {
-    signal: forever,
-    secrets: ['Bearer s3cr3t'],
-    listener: (_, message) => reported.push(message),
-  }).catch((thrown: unknown) => thrown);
+  const client = task.client.with({ secrets: ['Bearer s3cr3t'] });
+  const error = await followTask(client, started, (_, message) => reported.push(message)).catch(
+    (thrown: unknown) => thrown,
+  );
   expect(reported).toEqual(["The value '******' is bad."]);
   expect(error).toMatchObject({
     kind: 'failed',
@@ -189,12 +187,14 @@ test('a task’s messages show neither the password nor the session’s token', 
     return { status: 200, body: { TaskState: 'Exception', Messages } };
   });
   closing.push(bmc);
-  const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'pass-word', authType: 'auto' } }));
+  const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'pass-word', authType: 'auto' } }), {
+    signal: forever,
+  });
   const started = { status: 202, headers: soon, document: { TaskState: 'Running', Messages } };
   const reported: string[] = [];
-  const options = { signal: forever, listener: (_: number | null, message: string) => reported.push(message) };
-  await client.logIn(forever);
-  await expect(followTask(client, started, options)).rejects.toMatchObject({
+  await client.logIn();
+  const followed = followTask(client, started, (_, message) => reported.push(message));
+  await expect(followed).rejects.toMatchObject({
     kind: 'failed',
     message: expect.stringContaining("with '******' and token ****** failed"),
     extendedInfo: [{ MessageArgs: ['******'] }],

@@ -32,16 +32,16 @@ async function start(auth: 'none' | 'required' = 'none'): Promise<SimulatedBmc> 
 
 test('a request that beforeSend refuses is not sent, and its connection serves the next', async () => {
   const bmc = await start();
-  const client = clients.for(target(bmc.url, anonymous));
+  const client = clients.for(target(bmc.url, anonymous), options);
   for (const send of [
-    () => client.get(ROOT, refuse),
-    () => client.post(ROOT, {}, refuse),
-    () => client.delete(ROOT, refuse),
+    () => client.with(refuse).get(ROOT),
+    () => client.with(refuse).post(ROOT, {}),
+    () => client.with(refuse).delete(ROOT),
   ]) {
     await expect(send()).rejects.toBe(lost);
   }
   expect(bmc.requestCount).toBe(0);
-  await client.get(ROOT, options);
+  await client.get(ROOT);
   expect(bmc.requestCount).toBe(1);
   expect(bmc.connections).toBe(1);
 });
@@ -49,9 +49,12 @@ test('a request that beforeSend refuses is not sent, and its connection serves t
 test('a connection without keep-alive is closed when beforeSend refuses, and the next request has another', async () => {
   const bmc = await start();
   const { connection } = target(bmc.url);
-  const client = clients.for(target(bmc.url, { ...anonymous, connection: { ...connection, keepAlive: false } }));
-  await expect(client.get(ROOT, refuse)).rejects.toBe(lost);
-  await client.get(ROOT, options);
+  const client = clients.for(
+    target(bmc.url, { ...anonymous, connection: { ...connection, keepAlive: false } }),
+    options,
+  );
+  await expect(client.with(refuse).get(ROOT)).rejects.toBe(lost);
+  await client.get(ROOT);
   expect(bmc.requestCount).toBe(1);
   expect(bmc.connections).toBe(2);
 });
@@ -67,13 +70,13 @@ test('beforeSend is called when the request is written, not while it waits for i
     return { status: 200, body: {} };
   });
   closing.push(bmc);
-  const client = clients.for(target(bmc.url, anonymous));
-  const busy = Array.from({ length: 4 }, () => client.get('/held', options));
+  const client = clients.for(target(bmc.url, anonymous), options);
+  const busy = Array.from({ length: 4 }, () => client.get('/held'));
   let mayGo = true;
   const beforeSend = vi.fn(() => {
     if (!mayGo) throw lost;
   });
-  const waiting = client.delete('/late', { signal: forever, beforeSend });
+  const waiting = client.with({ beforeSend }).delete('/late');
   await vi.waitFor(() => expect(bmc.requests).toHaveLength(4));
   expect(beforeSend).not.toHaveBeenCalled();
   mayGo = false;
@@ -82,38 +85,38 @@ test('beforeSend is called when the request is written, not while it waits for i
   await Promise.all(busy);
   expect(beforeSend).toHaveBeenCalledOnce();
   expect(bmc.lines()).not.toContain('DELETE /late');
-  await client.get('/next', options);
+  await client.get('/next');
   expect(bmc.connections()).toBeLessThanOrEqual(4);
 });
 
 test('beforeSend is called once connected, before the first byte is written', async () => {
   const bmc = await start();
-  const client = clients.for(target(bmc.url, anonymous));
+  const client = clients.for(target(bmc.url, anonymous), options);
   const seen: number[] = [];
-  await client.get(ROOT, { signal: forever, beforeSend: () => seen.push(bmc.connections, bmc.requestCount) });
+  await client.with({ beforeSend: () => seen.push(bmc.connections, bmc.requestCount) }).get(ROOT);
   // The simulator runs in this process: the connection was made, and no request has arrived.
   expect(seen).toEqual([1, 0]);
 });
 
 test('beforeSend is called for each try, and not for the login', async () => {
   const bmc = await start('required');
-  const client = clients.for(target(bmc.url));
+  const client = clients.for(target(bmc.url), options);
   const beforeSend = vi.fn();
-  await client.get(`${ROOT}Systems`, { signal: forever, beforeSend });
+  await client.with({ beforeSend }).get(`${ROOT}Systems`);
   expect(beforeSend).toHaveBeenCalledTimes(1);
   bmc.expireSessions();
-  await client.get(`${ROOT}Systems`, { signal: forever, beforeSend });
+  await client.with({ beforeSend }).get(`${ROOT}Systems`);
   expect(beforeSend).toHaveBeenCalledTimes(3);
   bmc.faults.add({ kind: 'reset', times: 1 });
-  await client.get(`${ROOT}Systems`, { signal: forever, beforeSend });
+  await client.with({ beforeSend }).get(`${ROOT}Systems`);
   expect(beforeSend).toHaveBeenCalledTimes(5);
 });
 
 test('requests that beforeSend refuses do not make the BMC count as down', async () => {
   const bmc = await start();
-  const client = clients.for(target(bmc.url, anonymous));
-  for (let i = 0; i < 20; i++) await expect(client.get(ROOT, refuse)).rejects.toBe(lost);
-  await client.get(ROOT, options);
+  const client = clients.for(target(bmc.url, anonymous), options);
+  for (let i = 0; i < 20; i++) await expect(client.with(refuse).get(ROOT)).rejects.toBe(lost);
+  await client.get(ROOT);
   expect(bmc.requestCount).toBe(1);
 });
 
@@ -121,20 +124,23 @@ test('a probe of a BMC that is down is left to the next request when beforeSend 
   const bmc = await start();
   const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
   const hang = bmc.faults.add({ kind: 'hang' });
-  for (let i = 0; i < 5; i++) await failure(clients.for(target(bmc.url, { ...anonymous, limits })).get(ROOT, options));
+  for (let i = 0; i < 5; i++) await failure(clients.for(target(bmc.url, { ...anonymous, limits }), options).get(ROOT));
   bmc.faults.remove(hang);
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + 15_000);
-  const client = clients.for(target(bmc.url, anonymous));
-  await expect(client.get(ROOT, refuse)).rejects.toBe(lost);
-  await client.get(ROOT, options);
+  const client = clients.for(target(bmc.url, anonymous), options);
+  await expect(client.with(refuse).get(ROOT)).rejects.toBe(lost);
+  await client.get(ROOT);
 });
 
 test('under Basic, where one request tries a password first, one that beforeSend refuses lets the next go', async () => {
   const bmc = await start('required');
-  const client = clients.for(target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }));
-  const first = client.get(`${ROOT}Systems`, refuse);
-  const next = client.get(`${ROOT}Systems`, options);
+  const client = clients.for(
+    target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }),
+    options,
+  );
+  const first = client.with(refuse).get(`${ROOT}Systems`);
+  const next = client.get(`${ROOT}Systems`);
   await expect(first).rejects.toBe(lost);
   await next;
   expect(bmc.requestCount).toBe(1);
@@ -142,9 +148,9 @@ test('under Basic, where one request tries a password first, one that beforeSend
 
 test('a discovery that others wait for is repeated for them when beforeSend refuses the caller that makes it', async () => {
   const bmc = await start();
-  const client = clients.for(target(bmc.url, anonymous));
-  const refused = listSubscriptions(client, refuse);
-  const waiting = listSubscriptions(client, options);
+  const client = clients.for(target(bmc.url, anonymous), options);
+  const refused = listSubscriptions(client.with(refuse));
+  const waiting = listSubscriptions(client);
   await expect(refused).rejects.toBe(lost);
-  expect((await waiting).path).toBe(`${ROOT}EventService/Subscriptions`);
+  expect((await waiting).document['@odata.id']).toBe(`${ROOT}EventService/Subscriptions`);
 });

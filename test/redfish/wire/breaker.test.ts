@@ -32,21 +32,21 @@ async function start(count = 1) {
 
 function clientOf(bmc: SimulatedBmc, change: { timeoutMs?: number; connectionAttempts?: number } = {}): RedfishClient {
   const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5, ...change };
-  return clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' }, limits }));
+  return clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' }, limits }), options);
 }
 
 /** Starts a BMC that has hung often enough to count as down. */
 async function startDown() {
   const [bmc, other] = await start(2);
   const hang = bmc!.faults.add({ kind: 'hang' });
-  for (let i = 0; i < TRIES; i++) expect((await failure(clientOf(bmc!).get(ROOT, options))).kind).toBe('timeout');
+  for (let i = 0; i < TRIES; i++) expect((await failure(clientOf(bmc!).get(ROOT))).kind).toBe('timeout');
   return { bmc: bmc!, other: other!, hang };
 }
 
 test('after five requests without a response nothing more is sent, and the error contains since when and until when', async () => {
   const before = new Date();
   const { bmc } = await startDown();
-  const error = await failure(clientOf(bmc).post(ROOT, null, options));
+  const error = await failure(clientOf(bmc).post(ROOT, null));
   expect(error.kind).toBe('unreachable');
   expect(error.message).toMatch(/nothing was sent; next try in 15 s$/);
   const [since] = /\d{4}-[\dT:.-]+Z/.exec(error.message)!;
@@ -57,22 +57,22 @@ test('after five requests without a response nothing more is sent, and the error
 
 test('a BMC that is down does not affect another', async () => {
   const { other } = await startDown();
-  await clientOf(other).get(ROOT, options);
+  await clientOf(other).get(ROOT);
 });
 
 test('refusals and failures that the BMC returns, however many, never make it count as down', async () => {
   const [bmc] = await start();
   for (const status of [400, 401, 404, 500, 503]) bmc!.faults.add({ kind: 'status', status, times: TRIES });
-  for (let i = 0; i < 5 * TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));
-  await clientOf(bmc!).get(ROOT, options);
+  for (let i = 0; i < 5 * TRIES; i++) await failure(clientOf(bmc!).get(ROOT));
+  await clientOf(bmc!).get(ROOT);
 });
 
 test('a response in between restarts the count', async () => {
   const [bmc] = await start();
   for (let round = 0; round < 3; round++) {
     bmc!.faults.add({ kind: 'hang', times: TRIES - 1 });
-    for (let i = 0; i < TRIES - 1; i++) await failure(clientOf(bmc!, { timeoutMs: 30 }).get(ROOT, options));
-    await clientOf(bmc!, { timeoutMs: 5000 }).get(ROOT, options);
+    for (let i = 0; i < TRIES - 1; i++) await failure(clientOf(bmc!, { timeoutMs: 30 }).get(ROOT));
+    await clientOf(bmc!, { timeoutMs: 5000 }).get(ROOT);
   }
 });
 
@@ -82,11 +82,11 @@ test('after a while one request probes while others still fail at once; its succ
   pass(RETRY_MS);
   bmc.setLatency(50);
   const client = clientOf(bmc, { timeoutMs: 5000 });
-  const probe = client.get(ROOT, options);
+  const probe = client.get(ROOT);
   await bmc.nextRequest();
-  expect((await failure(client.get(ROOT, options))).message).toContain('one request is probing it now');
+  expect((await failure(client.get(ROOT))).message).toContain('one request is probing it now');
   await probe;
-  await Promise.all(Array.from({ length: 8 }, () => client.get(ROOT, options)));
+  await Promise.all(Array.from({ length: 8 }, () => client.get(ROOT)));
 });
 
 test('a failed probe is the only try, and the wait restarts', async () => {
@@ -94,20 +94,20 @@ test('a failed probe is the only try, and the wait restarts', async () => {
   await Promise.all(closing.splice(0).map((one) => one.close()));
   pass(RETRY_MS);
   const client = clientOf(bmc, { connectionAttempts: 100 });
-  expect((await failure(client.get(ROOT, options))).message).toContain('ECONNREFUSED');
-  expect((await failure(client.get(ROOT, options))).message).toContain(`${TRIES + 1} tries`);
+  expect((await failure(client.get(ROOT))).message).toContain('ECONNREFUSED');
+  expect((await failure(client.get(ROOT))).message).toContain(`${TRIES + 1} tries`);
 });
 
 test('a caller that aborts its probe leaves the probe to the next', async () => {
   const { bmc, hang } = await startDown();
   pass(RETRY_MS);
   const leaving = new AbortController();
-  const probe = clientOf(bmc, { timeoutMs: 5000 }).get(ROOT, { signal: leaving.signal });
+  const probe = clientOf(bmc, { timeoutMs: 5000 }).with({ signal: leaving.signal }).get(ROOT);
   await bmc.nextRequest();
   leaving.abort(new Error('left'));
   await expect(probe).rejects.toThrow('left');
   bmc.faults.remove(hang);
-  await clientOf(bmc, { timeoutMs: 5000 }).get(ROOT, options);
+  await clientOf(bmc, { timeoutMs: 5000 }).get(ROOT);
 });
 
 test('a request that was tried before makes all its tries although the BMC counts as down by then', async () => {
@@ -115,20 +115,20 @@ test('a request that was tried before makes all its tries although the BMC count
   await Promise.all(closing.splice(0).map((one) => one.close()));
   let tries = 0;
   clients = createRedfishClients({ observe: () => tries++ });
-  await failure(clientOf(bmc!, { connectionAttempts: 2 * TRIES }).get(ROOT, options));
+  await failure(clientOf(bmc!, { connectionAttempts: 2 * TRIES }).get(ROOT));
   expect(tries).toBe(2 * TRIES);
-  expect((await failure(clientOf(bmc!).get(ROOT, options))).message).toContain('nothing was sent');
+  expect((await failure(clientOf(bmc!).get(ROOT))).message).toContain('nothing was sent');
   expect(tries).toBe(2 * TRIES);
 });
 
 test('requests that wait for their turn at a BMC fail as soon as it counts as down', async () => {
   const [bmc] = await start();
   bmc!.faults.add({ kind: 'hang' });
-  for (let i = 1; i < TRIES; i++) await failure(clientOf(bmc!).get(ROOT, options));
+  for (let i = 1; i < TRIES; i++) await failure(clientOf(bmc!).get(ROOT));
   const leaving = new AbortController();
-  const patient = (signal: AbortSignal) => clientOf(bmc!, { timeoutMs: 60_000 }).get(ROOT, { signal });
+  const patient = (signal: AbortSignal) => clientOf(bmc!, { timeoutMs: 60_000 }).with({ signal }).get(ROOT);
   const held = [1, 2, 3].map(() => patient(leaving.signal).catch(() => {}));
-  const last = failure(clientOf(bmc!).get(ROOT, options));
+  const last = failure(clientOf(bmc!).get(ROOT));
   const waiting = Array.from({ length: 10 }, () => failure(patient(forever)));
   expect((await last).kind).toBe('timeout');
   for (const error of await Promise.all(waiting)) expect(error.message).toContain('nothing was sent');

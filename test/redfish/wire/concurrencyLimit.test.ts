@@ -28,7 +28,7 @@ async function start(few: () => number, body?: object) {
     }
   });
   const clients = createRedfishClients();
-  const client = clients.for(target(bmc.url, anonymous));
+  const client = clients.for(target(bmc.url, anonymous), options);
   return {
     client,
     bmc,
@@ -50,7 +50,7 @@ test('concurrency is reduced for a minute after a BMC turned requests away, then
   vi.useFakeTimers({ toFake: ['performance'] });
   let few = 1;
   await using machine = await start(() => few);
-  const send = () => Promise.all(Array.from({ length: 8 }, () => machine.client.post('/a', null, options)));
+  const send = () => Promise.all(Array.from({ length: 8 }, () => machine.client.post('/a', null)));
   await send();
   machine.most();
   const before = machine.turnedAway();
@@ -67,14 +67,14 @@ test('concurrency is reduced for a minute after a BMC turned requests away, then
 test('a request with a 503 of another cause is not repeated although others were in flight', async () => {
   const entry = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
   await using machine = await start(() => 0, { error: { '@Message.ExtendedInfo': [entry] } });
-  const errors = await Promise.all([1, 2].map(() => failure(machine.client.post('/a', null, options))));
+  const errors = await Promise.all([1, 2].map(() => failure(machine.client.post('/a', null))));
   expect(errors.map(({ status }) => status)).toEqual([503, 503]);
   expect(machine.bmc.requests).toHaveLength(2);
 });
 
 test('a BMC that turns away everything is reported after a few tries', async () => {
   await using machine = await start(() => 0);
-  const errors = await Promise.all([1, 2, 3, 4].map(() => failure(machine.client.post('/a', null, options))));
+  const errors = await Promise.all([1, 2, 3, 4].map(() => failure(machine.client.post('/a', null))));
   for (const error of errors) expect(error.status).toBe(503);
   expect(machine.bmc.requests.length).toBeLessThanOrEqual(20);
 });

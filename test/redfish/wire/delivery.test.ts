@@ -29,16 +29,16 @@ afterEach(async () => {
 
 test('successive requests use one kept connection', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
-  const client = clients.for(target(bmc.url, basic));
-  for (let i = 0; i < 10; i++) await client.get('/a', options);
+  const client = clients.for(target(bmc.url, basic), options);
+  for (let i = 0; i < 10; i++) await client.get('/a');
   expect(bmc.connections()).toBe(1);
 });
 
 test('with keep-alive turned off every request has its own connection', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
   const { connection } = target(bmc.url);
-  const client = clients.for(target(bmc.url, { ...basic, connection: { ...connection, keepAlive: false } }));
-  for (let i = 0; i < 3; i++) await client.get('/a', options);
+  const client = clients.for(target(bmc.url, { ...basic, connection: { ...connection, keepAlive: false } }), options);
+  for (let i = 0; i < 3; i++) await client.get('/a');
   expect(bmc.connections()).toBe(3);
   expect(bmc.requests[0]?.headers.connection).toBe('close');
 });
@@ -54,8 +54,8 @@ test('a BMC gets at most four concurrent requests, whatever the number of accoun
   });
   const work = Array.from({ length: 24 }, (_, i) =>
     clients
-      .for(target(bmc.url, { account: { username: `u${i % 3}`, password: 'p', authType: 'basic' } }))
-      .get('/a', options),
+      .for(target(bmc.url, { account: { username: `u${i % 3}`, password: 'p', authType: 'basic' } }), options)
+      .get('/a'),
   );
   await Promise.all(work);
   expect(most).toBe(4);
@@ -64,11 +64,16 @@ test('a BMC gets at most four concurrent requests, whatever the number of accoun
 
 test('a caller that aborts while waiting for a connection gets the reason at once', async () => {
   const bmc = await start(() => null);
-  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }));
+  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }), options);
   const stop = new AbortController();
-  const busy = Array.from({ length: 4 }, () => client.get('/a', { signal: stop.signal }).catch(() => undefined));
+  const busy = Array.from({ length: 4 }, () =>
+    client
+      .with({ signal: stop.signal })
+      .get('/a')
+      .catch(() => undefined),
+  );
   const leaving = new AbortController();
-  const waiting = client.get('/b', { signal: leaving.signal });
+  const waiting = client.with({ signal: leaving.signal }).get('/b');
   // By now the request has got as far as it can.
   await new Promise((resolve) => setTimeout(resolve, 20));
   leaving.abort(new Error('left'));
@@ -81,9 +86,14 @@ test('a caller that aborts while waiting for a connection gets the reason at onc
 test('a request whose turn does not come within its time limit is not sent, and reports how busy the BMC is', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const patient = clients.for(target(bmc.url, { ...anonymous, ...slow }));
-  const held = [1, 2, 3, 4, 5].map(() => patient.get('/held', { signal: leaving.signal }).catch(() => {}));
-  const error = await failure(clients.for(target(bmc.url, { ...anonymous, ...quick })).delete('/late', options));
+  const patient = clients.for(target(bmc.url, { ...anonymous, ...slow }), options);
+  const held = [1, 2, 3, 4, 5].map(() =>
+    patient
+      .with({ signal: leaving.signal })
+      .get('/held')
+      .catch(() => {}),
+  );
+  const error = await failure(clients.for(target(bmc.url, { ...anonymous, ...quick }), options).delete('/late'));
   expect(error.kind).toBe('busy');
   expect(error.message).toContain('busy (4 requests of this service in flight, 1 waiting)');
   expect(error.message).toContain('not sent');
@@ -95,9 +105,14 @@ test('a request whose turn does not come within its time limit is not sent, and 
 test('at most a thousand requests wait for one BMC; the next is refused at once', async () => {
   const bmc = await start(() => null);
   const leaving = new AbortController();
-  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }));
-  const held = Array.from({ length: 1004 }, () => client.get('/a', { signal: leaving.signal }).catch(() => {}));
-  const error = await failure(client.get('/b', options));
+  const client = clients.for(target(bmc.url, { ...anonymous, ...slow }), options);
+  const held = Array.from({ length: 1004 }, () =>
+    client
+      .with({ signal: leaving.signal })
+      .get('/a')
+      .catch(() => {}),
+  );
+  const error = await failure(client.get('/b'));
   expect(error.kind).toBe('busy');
   expect(error.message).toContain('1000 wait');
   leaving.abort(new Error('left'));
@@ -106,7 +121,7 @@ test('at most a thousand requests wait for one BMC; the next is refused at once'
 
 test('an idle connection is closed after a few seconds', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
-  await clients.for(target(bmc.url, basic)).get('/a', options);
+  await clients.for(target(bmc.url, basic), options).get('/a');
   const begun = performance.now();
   await once(bmc.requests[0]!.socket, 'close');
   // Node's own server would close it after five seconds.
@@ -121,9 +136,9 @@ test('a GET whose kept connection breaks is repeated once on a new one', async (
     socket.destroy();
     return null;
   });
-  const client = clients.for(target(bmc.url, basic));
-  await client.get('/a', options);
-  expect(await client.get('/b', options)).toEqual({ path: '/b' });
+  const client = clients.for(target(bmc.url, basic), options);
+  await client.get('/a');
+  expect(await client.get('/b')).toEqual({ path: '/b' });
   expect(bmc.lines()).toEqual(['GET /a', 'GET /b', 'GET /b']);
   expect(bmc.requests[2]?.connection).toBe(2);
 });
@@ -133,7 +148,7 @@ test('a GET is not sent a third time', async () => {
     socket.destroy();
     return null;
   });
-  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('unreachable');
+  expect((await failure(clients.for(target(bmc.url, basic), options).get('/a'))).kind).toBe('unreachable');
   expect(bmc.lines()).toHaveLength(2);
 });
 
@@ -144,8 +159,8 @@ test.each(['post', 'patch', 'delete'] as const)(
       socket.destroy();
       return null;
     });
-    const client = clients.for(target(bmc.url, basic));
-    const call = verb === 'delete' ? client.delete('/a', options) : client[verb]('/a', {}, options);
+    const client = clients.for(target(bmc.url, basic), options);
+    const call = verb === 'delete' ? client.delete('/a') : client[verb]('/a', {});
     expect((await failure(call)).kind).toBe('outcome-unknown');
     expect(bmc.lines()).toHaveLength(1);
   },
@@ -153,16 +168,19 @@ test.each(['post', 'patch', 'delete'] as const)(
 
 test('a BMC that hangs ends a GET at its timeout, and leaves the outcome of a POST unknown', async () => {
   const bmc = await start(() => null);
-  const client = clients.for(target(bmc.url, { ...basic, ...quick }));
-  expect((await failure(client.get('/a', options))).kind).toBe('timeout');
-  expect((await failure(client.post('/a', null, options))).kind).toBe('outcome-unknown');
+  const client = clients.for(target(bmc.url, { ...basic, ...quick }), options);
+  expect((await failure(client.get('/a'))).kind).toBe('timeout');
+  expect((await failure(client.post('/a', null))).kind).toBe('outcome-unknown');
 });
 
 test("an aborted request ends with the signal's reason", async () => {
   const bmc = await start(() => null);
   const reason = new Error('cancelled');
   const abort = new AbortController();
-  const call = clients.for(target(bmc.url, { ...basic, ...slow })).post('/a', null, { signal: abort.signal });
+  const call = clients
+    .for(target(bmc.url, { ...basic, ...slow }), options)
+    .with({ signal: abort.signal })
+    .post('/a', null);
   setTimeout(() => abort.abort(reason), 20);
   await expect(call).rejects.toBe(reason);
 });
@@ -174,7 +192,7 @@ test('a refused connection is tried as often as allowed, and the error contains 
   let requested = 0;
   clients = createRedfishClients({ observe: () => requested++ });
   const limits = { timeoutMs: 1000, connectionAttempts: 3, connectionRetryIntervalMs: 5 };
-  const error = await failure(clients.for(target(bmc.url, { ...basic, limits })).post('/a', null, options));
+  const error = await failure(clients.for(target(bmc.url, { ...basic, limits }), options).post('/a', null));
   expect(error.kind).toBe('unreachable');
   expect(error.url).toBe(`${bmc.url}/a`);
   expect(error.message).toContain('ECONNREFUSED');
@@ -185,7 +203,7 @@ test.each([301, 302, 307, 308])('a redirect by %i on the same host keeps the ver
   const bmc = await start(({ path }) =>
     path === '/a' ? { status, headers: { location: '/a/' } } : { status: 200, body: {} },
   );
-  await clients.for(target(bmc.url, basic)).post('/a', { x: 1 }, options);
+  await clients.for(target(bmc.url, basic), options).post('/a', { x: 1 });
   expect(bmc.lines()).toEqual(['POST /a', 'POST /a/']);
   expect(bmc.requests[1]?.body).toBe('{"x":1}');
   expect(bmc.requests[1]?.headers.authorization).toBeDefined();
@@ -194,28 +212,28 @@ test.each([301, 302, 307, 308])('a redirect by %i on the same host keeps the ver
 test('a redirect to another host is refused, and that host gets no request', async () => {
   const other = await start(() => ({ status: 200, body: {} }));
   const bmc = await start(() => ({ status: 307, headers: { location: `${other.url}/a` } }));
-  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error.message).toContain(other.url);
   expect(other.requests).toHaveLength(0);
 });
 
 test('a loop of redirects fails', async () => {
   const bmc = await start(({ path }) => ({ status: 308, headers: { location: path === '/a' ? '/a/' : '/a' } }));
-  expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).message).toContain('loop');
+  expect((await failure(clients.for(target(bmc.url, basic), options).get('/a'))).message).toContain('loop');
 });
 
 test('responses are requested uncompressed, and with any encoding after a 406', async () => {
   const bmc = await start(({ headers }) =>
     headers['accept-encoding'] === 'identity' ? { status: 406 } : { status: 200, body: {} },
   );
-  await clients.for(target(bmc.url, basic)).get('/a', options);
+  await clients.for(target(bmc.url, basic), options).get('/a');
   expect(bmc.requests.map(({ headers }) => headers['accept-encoding'])).toEqual(['identity', undefined]);
   expect(bmc.requests[0]?.headers['odata-version']).toBe('4.0');
 });
 
 test('an HTML error body is reported as that, with its status', async () => {
   const bmc = await start(() => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad</h1>' }));
-  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error).toMatchObject({ kind: 'failed', status: 502, extendedInfo: [] });
   expect(error.message).toContain('text/html');
 });
@@ -224,13 +242,13 @@ test.each(['', '<html>', '{"half":', '[1]'])(
   'a GET that returns 200 with "%s" is a failure of the BMC',
   async (body) => {
     const bmc = await start(() => ({ status: 200, body }));
-    expect((await failure(clients.for(target(bmc.url, basic)).get('/a', options))).kind).toBe('failed');
+    expect((await failure(clients.for(target(bmc.url, basic), options).get('/a'))).kind).toBe('failed');
   },
 );
 
 test('an endless response is cut off', async () => {
   const bmc = await start(() => ({ status: 200, body: 'x'.repeat(9 * 1024 * 1024) }));
-  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error.kind).toBe('failed');
   expect(error.message).toContain('larger than');
 });
@@ -242,7 +260,7 @@ test.each([
   ['a lone message', { error: { message: 'One. Two.' } }],
 ])('every message of an error sent as %s reaches the caller', async (_, body) => {
   const bmc = await start(() => ({ status: 400, body }));
-  const error = await failure(clients.for(target(bmc.url, basic)).get('/a', options));
+  const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error).toMatchObject({ kind: 'refused', status: 400 });
   expect(error.message).toContain('One. Two.');
   expect(error.extendedInfo.length).toBeGreaterThan(0);
@@ -255,7 +273,7 @@ test('a password that the BMC quotes does not show in the error', async () => {
     body: { error: { '@Message.ExtendedInfo': [{ Message: said, MessageArgs: ['open-sesame'] }] } },
   }));
   const account = { username: 'u', password: 'open-sesame', authType: 'basic' as const };
-  const error = await failure(clients.for(target(bmc.url, { account })).get('/a', options));
+  const error = await failure(clients.for(target(bmc.url, { account }), options).get('/a'));
   expect(JSON.stringify([error.message, error.extendedInfo])).not.toContain('open-sesame');
   expect(error.message).toContain('of Password is wrong');
 });
@@ -271,16 +289,16 @@ test.each([
   ['iLO.2.14.InvalidOperationForSystemState', 400],
 ])('a request of any verb is repeated shortly when the BMC is busy (%s with %i)', async (messageId, status) => {
   const bmc = await start(() => (bmc.requests.length < 3 ? busy(messageId, status) : { status: 204 }));
-  await clients.for(target(bmc.url, basic)).post('/a', null, options);
+  await clients.for(target(bmc.url, basic), options).post('/a', null);
   expect(bmc.requests).toHaveLength(3);
 });
 
 test('a BMC that stays busy is reported after four tries, and another refusal at once', async () => {
   const bmc = await start(({ path }) => busy(path === '/a' ? 'IDRAC.2.8.SYS518' : 'Base.1.8.GeneralError', 409));
-  const client = clients.for(target(bmc.url, basic));
-  expect((await failure(client.post('/a', null, options))).message).toContain('Busy.');
+  const client = clients.for(target(bmc.url, basic), options);
+  expect((await failure(client.post('/a', null))).message).toContain('Busy.');
   expect(bmc.requests).toHaveLength(4);
-  await failure(client.post('/b', null, options));
+  await failure(client.post('/b', null));
   expect(bmc.requests).toHaveLength(5);
 });
 
@@ -290,10 +308,8 @@ test('connections go on after a BMC that resets at random', async () => {
   closing.push(fleet);
   const bmc = fleet.bmcs[0]!;
   bmc.faults.add({ kind: 'reset', match: { method: 'GET' }, probability: 0.3 });
-  const client = clients.for(target(bmc.url));
-  const outcomes = await Promise.allSettled(
-    Array.from({ length: 60 }, () => client.get('/redfish/v1/Systems', options)),
-  );
+  const client = clients.for(target(bmc.url), options);
+  const outcomes = await Promise.allSettled(Array.from({ length: 60 }, () => client.get('/redfish/v1/Systems')));
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'unreachable' });
   }
@@ -307,12 +323,12 @@ test('under Basic, where no session is lost, the first path that is gone reveals
     if (path === place) return { status: 200, body: { Subscriptions: { '@odata.id': `${place}/list` } } };
     return path === `${place}/list` ? { status: 200, body: { Members: [] } } : { status: 404 };
   });
-  const client = clients.for(target(bmc.url, basic));
-  await listSubscriptions(client, options);
+  const client = clients.for(target(bmc.url, basic), options);
+  await listSubscriptions(client);
   place = '/after';
   bmc.requests.length = 0;
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   expect(bmc.lines()).toEqual(['GET /before/list', 'GET /redfish/v1/', 'GET /after', 'GET /after/list']);
-  await listSubscriptions(client, options);
+  await listSubscriptions(client);
   expect(bmc.lines().slice(4)).toEqual(['GET /after/list']);
 });

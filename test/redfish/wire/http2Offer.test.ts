@@ -28,8 +28,8 @@ test('a BMC that offers broken HTTP/2 gets HTTP/1.1', async () => {
     const account = { username: 'u', password: 'p', authType: 'basic' as const };
     const connection = { tls: { verifyCa: false, minimumVersion: null, ciphers: null }, keepAlive: true };
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const client = clients.for(target(url, { account, connection }));
-    expect(await Promise.all([1, 2, 3].map(() => client.get('/a', { signal: forever })))).toEqual([{}, {}, {}]);
+    const client = clients.for(target(url, { account, connection }), { signal: forever });
+    expect(await Promise.all([1, 2, 3].map(() => client.get('/a')))).toEqual([{}, {}, {}]);
     expect(served).toEqual(['1.1', '1.1', '1.1']);
     expect(http2Sessions).toBe(0);
     expect(negotiated).not.toContain('h2');

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createRedfishClients, RedfishError, type TlsSettings } from '../../../src/redfish/index.ts';
+import { createRedfishClients, RedfishError } from '../../../src/redfish/index.ts';
+import type { TlsSettings } from '../../../src/redfish/wire/tls.ts';
 import { selfSigned } from '../../sim/selfSigned.ts';
 import { type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
 import { forever, target } from '../target.ts';
@@ -39,8 +40,8 @@ async function send(url: string, change: Partial<TlsSettings>): Promise<unknown>
   const account = { username: 'u', password: 'p', authType: 'basic' as const };
   try {
     return await clients
-      .for(target(url, { account, connection: { tls, keepAlive: true } }))
-      .get('/a', { signal: forever })
+      .for(target(url, { account, connection: { tls, keepAlive: true } }), { signal: forever })
+      .get('/a')
       .catch((error: unknown) => error);
   } finally {
     await clients.close();

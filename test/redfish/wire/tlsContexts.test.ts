@@ -92,8 +92,8 @@ test('ten connections to a BMC build one context', async () => {
   const before = tlsContexts.built;
   for (let index = 0; index < 10; index++) {
     await clients
-      .for(target(bmc.url, { account, connection: { tls, keepAlive: false } }))
-      .get('/a', { signal: forever });
+      .for(target(bmc.url, { account, connection: { tls, keepAlive: false } }), { signal: forever })
+      .get('/a');
   }
   expect(tlsContexts.built).toBe(before + 1);
   await clients.close();

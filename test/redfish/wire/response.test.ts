@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { extendedInfoText, readExtendedInfo } from '../../../src/redfish/wire/extendedInfo.ts';
+import { extendedInfoText, readExtendedInfo } from '../../../src/redfish/wire/response.ts';
 
 const INFO = '@Message.ExtendedInfo';
 
