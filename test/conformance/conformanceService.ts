@@ -45,7 +45,7 @@ interface StreamDefinition {
   error?: ProtoError;
 }
 
-type Asked<D> = Message & { responseDefinition?: D; fullDuplex?: boolean };
+type RequestOf<D> = Message & { responseDefinition?: D; fullDuplex?: boolean };
 
 /**
  * Returns the suite's own service, which responds as each request specifies.
@@ -91,26 +91,26 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
     return payload(info, response.value);
   }
 
-  const unary = (request: Asked<UnaryDefinition>, context: HandlerContext) =>
+  const unary = (request: RequestOf<UnaryDefinition>, context: HandlerContext) =>
     respondOnce(request.responseDefinition, [request], context);
 
-  async function clientStream(requests: AsyncIterable<Asked<UnaryDefinition>>, context: HandlerContext) {
-    const seen: Asked<UnaryDefinition>[] = [];
+  async function clientStream(requests: AsyncIterable<RequestOf<UnaryDefinition>>, context: HandlerContext) {
+    const seen: RequestOf<UnaryDefinition>[] = [];
     for await (const request of requests) seen.push(request);
     return respondOnce(seen[0]?.responseDefinition, seen, context);
   }
 
-  async function* serverStream(request: Asked<StreamDefinition>, context: HandlerContext) {
+  async function* serverStream(request: RequestOf<StreamDefinition>, context: HandlerContext) {
     const definition = request.responseDefinition;
     setHeaders(context, definition);
     yield* respondRest(definition, 0, [request], context);
   }
 
-  async function* bidiStream(requests: AsyncIterable<Asked<StreamDefinition>>, context: HandlerContext) {
+  async function* bidiStream(requests: AsyncIterable<RequestOf<StreamDefinition>>, context: HandlerContext) {
     let definition: StreamDefinition | undefined;
     let unseen: Message[] = [];
-    let answered = 0;
-    let first: Asked<StreamDefinition> | undefined;
+    let sent = 0;
+    let first: RequestOf<StreamDefinition> | undefined;
     for await (const request of requests) {
       if (first === undefined) {
         first = request;
@@ -120,13 +120,13 @@ export function conformanceServices(descriptors: FileRegistry): RpcServices {
       unseen.push(request);
       if (!first.fullDuplex) continue;
       // While there are responses, one for each request as it arrives.
-      if (definition === undefined || answered >= definition.responseData.length) break;
+      if (definition === undefined || sent >= definition.responseData.length) break;
       await sleep(definition.responseDelayMs);
-      yield payload(requestInfo(context, unseen), definition.responseData[answered]);
-      answered += 1;
+      yield payload(requestInfo(context, unseen), definition.responseData[sent]);
+      sent += 1;
       unseen = [];
     }
-    yield* respondRest(definition, answered, unseen, context);
+    yield* respondRest(definition, sent, unseen, context);
   }
 
   /** Yields the responses from `first` on, the very first with the requests as the server saw them; then throws the error. */

@@ -30,8 +30,8 @@ interface ServerCompatRequest {
 const [descriptorFile = '', identity] = process.argv.slice(2);
 const descriptors = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(descriptorFile)));
 const message = (name: string) => descriptors.getMessage(`connectrpc.conformance.v1.${name}`) as DescMessage;
-const asked = fromBinary(message('ServerCompatRequest'), readFileSync(0).subarray(LENGTH_BYTES)) as unknown;
-const { useTls, clientTlsCert, messageReceiveLimit, serverCreds } = asked as ServerCompatRequest;
+const request = fromBinary(message('ServerCompatRequest'), readFileSync(0).subarray(LENGTH_BYTES)) as unknown;
+const { useTls, clientTlsCert, messageReceiveLimit, serverCreds } = request as ServerCompatRequest;
 
 const late = new Access({
   challenge: null,
@@ -60,13 +60,13 @@ const { url } = await serveApis({
 
 const { hostname, port } = new URL(url);
 const where = { host: hostname, port: Number(port), pemCert: useTls ? serverCreds?.cert : undefined };
-const answer = toBinary(
+const response = toBinary(
   message('ServerCompatResponse'),
   create(message('ServerCompatResponse'), where as Record<string, unknown>),
 );
 const length = Buffer.alloc(LENGTH_BYTES);
-length.writeUInt32BE(answer.length);
-process.stdout.write(Buffer.concat([length, answer]));
+length.writeUInt32BE(response.length);
+process.stdout.write(Buffer.concat([length, response]));
 // The suite sends it when it is done.
 process.on('SIGTERM', () => process.exit());
 

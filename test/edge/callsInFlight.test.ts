@@ -72,7 +72,7 @@ describe('a caller at the maximum of concurrent calls', () => {
   });
 });
 
-test('streams are counted by themselves', async () => {
+test('streams are counted separately', async () => {
   const call = { node: 'n1', method: 'job_of_two_steps', lockWait: null, idempotencyKey: null };
   const outcome = await service.core.callNodeMethod({
     ...call,
@@ -100,7 +100,7 @@ describe('methods without authentication are counted by peer', () => {
   });
   afterEach(() => session.destroy());
 
-  test('a second stream of the health is refused', async () => {
+  test('a second health stream is refused', async () => {
     const watch = () => {
       const headers = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
       const stream = session.request({ ...headers, ':path': `/${Health.typeName}/Watch` });
@@ -114,10 +114,10 @@ describe('methods without authentication are counted by peer', () => {
     const closed = once(first, 'close');
     first.close();
     await closed;
-    const told = () => {
+    const state = () => {
       const stream = watch();
       return Promise.race([once(stream, 'data').then(() => 'served'), once(stream, 'trailers').then(() => 'refused')]);
     };
-    await expect.poll(told).toBe('served');
+    await expect.poll(state).toBe('served');
   });
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => observed[Symbol.asyncDispose]());
 
 describe('a request over REST', () => {
-  test('gets a response with its own id, however it ends', async () => {
+  test('has its own id in the response, however it ends', async () => {
     const ids = [];
     for (const path of ['/v1/nodes', '/nowhere', '/v1/nodes/x', '/healthz', '/v1/nodes?limit=x']) {
       ids.push((await observed.ask('GET', path)).headers.get('OpenStack-Request-Id'));
@@ -24,7 +24,7 @@ describe('a request over REST', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('keeps the id that the caller gives', async () => {
+  test("keeps the caller's id", async () => {
     const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': GIVEN });
     expect(answer.headers.get('OpenStack-Request-Id')).toBe(GIVEN);
   });
@@ -36,7 +36,7 @@ describe('a request over REST', () => {
     GIVEN.toUpperCase(),
     `${GIVEN}, ${GIVEN}`,
     `req-${'1'.repeat(4000)}`,
-  ])('gets a new one instead of a malformed one: %s', async (given) => {
+  ])('replaces a malformed id: %s', async (given) => {
     const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': given });
     expect(answer.headers.get('OpenStack-Request-Id')).toMatch(MADE);
   });
@@ -95,9 +95,9 @@ describe('the log', () => {
     await observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions', undefined, {
       'X-OpenStack-Request-ID': other,
     });
-    const asked = observed.lines.filter((line) => line.msg === 'BMC request');
-    expect(asked.length).toBeGreaterThan(0);
-    for (const line of asked) expect(line).toMatchObject({ request_id: other });
+    const bmcRequests = observed.lines.filter((line) => line.msg === 'BMC request');
+    expect(bmcRequests.length).toBeGreaterThan(0);
+    for (const line of bmcRequests) expect(line).toMatchObject({ request_id: other });
   });
 
   test('has no id on lines outside of requests', async () => {
@@ -117,7 +117,7 @@ describe('the log', () => {
         }),
       ),
     );
-    const answered = observed.lines.slice(from).filter((line) => line.msg === 'REST request served');
-    expect(answered.map((line) => line.request_id).sort()).toEqual(ids);
+    const served = observed.lines.slice(from).filter((line) => line.msg === 'REST request served');
+    expect(served.map((line) => line.request_id).sort()).toEqual(ids);
   });
 });

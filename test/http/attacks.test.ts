@@ -4,7 +4,7 @@ import { type ConfiguredService, startBasicService } from '../auth/guardedServic
 import { Requests } from '../auth/requests.ts';
 import { basic } from '../auth/users.ts';
 
-const NODE = 'a-node-that-nobody-may-see';
+const NODE = 'a-node-no-one-may-see';
 const GOOD = `Authorization: ${basic('anna').headers?.authorization}`;
 const MEDIA = 'X-OpenStack-Ironic-API-Version: 1.80';
 
@@ -15,23 +15,24 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** All that is answered to `lines`, sent as they are over HTTP/1.1, until the service ends the connection. */
-async function answerTo(...lines: string[]): Promise<string> {
+/** Sends `lines` over HTTP/1.1; returns everything received until the service closes the connection. */
+async function responseTo(...lines: string[]): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = createConnection(Number(port), hostname).on('error', () => {});
-  let answer = '';
+  let received = '';
   socket.on('data', (chunk) => {
-    answer += chunk;
+    received += chunk;
   });
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  // Whoever closes their side has gone, and is given what is ready.
+  // The service takes a client that closes its side for gone, and sends what is ready.
   if (!lines.includes('Connection: close')) socket.end();
   await closed;
-  return answer;
+  return received;
 }
 
-const statusesOf = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+const statusesOf = (received: string) =>
+  [...received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
 
 test.each([
   '//v1/nodes',
@@ -60,18 +61,18 @@ test.each([
   '/metrics',
 ])('%s shows nothing without credentials', async (target) => {
   for (const verb of ['GET', 'HEAD', 'POST', 'QUERY', 'TRACE']) {
-    const answer = await answerTo(
+    const received = await responseTo(
       `${verb} ${target} HTTP/1.1`,
       'Host: a',
       MEDIA,
       'Content-Length: 0',
       'Connection: close',
     );
-    expect([verb, statusesOf(answer)]).toEqual([
+    expect([verb, statusesOf(received)]).toEqual([
       verb,
       [expect.toBeOneOf(target === '/healthz/' ? [200, 401] : [401, 404, 405, 415])],
     ]);
-    expect(answer).not.toContain(NODE);
+    expect(received).not.toContain(NODE);
   }
 });
 
@@ -87,19 +88,19 @@ describe('an ambiguous request', () => {
     ['a bare line feed', [...post, `X-Any: a\n${GOOD}\nX: b`]],
     ['a null in a header', [...post, 'X-Any: a\0b']],
   ])('is refused: %s', async (_what, lines) => {
-    const answer = await answerTo(...lines);
-    expect(statusesOf(answer)).toEqual([400]);
-    expect(answer).not.toContain(NODE);
+    const received = await responseTo(...lines);
+    expect(statusesOf(received)).toEqual([400]);
+    expect(received).not.toContain(NODE);
   });
 });
 
-test('credentials apply to their own request only: not in trailers, not to the next request on the connection', async () => {
-  const trailers = await answerTo(
+test('credentials apply to their own request only, not to trailers or the next request on the connection', async () => {
+  const trailers = await responseTo(
     ...['POST /v1/nodes HTTP/1.1', 'Host: a', MEDIA, 'Transfer-Encoding: chunked', 'Trailer: Authorization'],
     ...['Connection: close', '', '2', '{}', '0', GOOD],
   );
   expect(statusesOf(trailers)).toEqual([401]);
-  const next = await answerTo(
+  const next = await responseTo(
     ...['GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, GOOD, ''],
     ...['GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, 'Connection: close'],
   );
@@ -115,19 +116,19 @@ test.each([
   ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
   ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'],
 ])('headers for proxies are not trusted: %s', async (...headers) => {
-  const answer = await answerTo('GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, ...headers);
-  expect(statusesOf(answer)).toEqual([401]);
+  const received = await responseTo('GET /v1/nodes HTTP/1.1', 'Host: a', MEDIA, ...headers);
+  expect(statusesOf(received)).toEqual([401]);
 });
 
 test('CONNECT opens no connection for a client', async () => {
-  expect(await answerTo('CONNECT 169.254.169.254:80 HTTP/1.1', 'Host: a', GOOD)).toBe('');
+  expect(await responseTo('CONNECT 169.254.169.254:80 HTTP/1.1', 'Host: a', GOOD)).toBe('');
 });
 
 test('open routes show the version and the collections, and no data', async () => {
-  using nobody = new Requests(service.url);
+  using anonymous = new Requests(service.url);
   const links = { href: `${service.url}/v1/`, rel: 'self' };
   const version = { id: 'v1', links: [links], status: 'CURRENT', min_version: '1.1', version: '1.82' };
-  expect(JSON.parse((await nobody.rest('GET', '/')).text)).toEqual({
+  expect(JSON.parse((await anonymous.rest('GET', '/')).text)).toEqual({
     name: 'OpenStack Ironic API',
     description: expect.any(String),
     default_version: version,
@@ -142,12 +143,12 @@ test('open routes show the version and the collections, and no data', async () =
       { href: `${service.url}/${name}/`, rel: 'bookmark' },
     ],
   ]);
-  expect(JSON.parse((await nobody.rest('GET', '/v1')).text)).toEqual({
+  expect(JSON.parse((await anonymous.rest('GET', '/v1')).text)).toEqual({
     id: 'v1',
     links: [links, expect.objectContaining({ rel: 'describedby' })],
     media_types: { base: 'application/json', type: 'application/vnd.openstack.ironic.v1+json' },
     version,
     ...Object.fromEntries(collections),
   });
-  expect((await nobody.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
+  expect((await anonymous.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
 });

@@ -36,11 +36,11 @@ function closing(socket: Socket): Promise<void> {
 }
 
 async function health(localAddress = '127.0.0.1'): Promise<number | undefined> {
-  const [answer] = (await once(get(`${service.url}/healthz`, { agent, localAddress }), 'response')) as [
+  const [response] = (await once(get(`${service.url}/healthz`, { agent, localAddress }), 'response')) as [
     IncomingMessage,
   ];
-  await answer.toArray();
-  return answer.statusCode;
+  await response.toArray();
+  return response.statusCode;
 }
 
 /** Starts a call that stays open, on a new connection. */
@@ -88,9 +88,9 @@ describe('at the connection limit', () => {
     service = await startTestService({ limits: { maxConnections: 1 } });
     await service.createNode('n1');
     const call = await staying();
-    const [answer] = await once(get(`${service.url}/healthz`), 'response');
-    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1']);
-    answer.resume();
+    const [response] = await once(get(`${service.url}/healthz`), 'response');
+    expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1']);
+    response.resume();
     expect(call.destroyed).toBe(false);
     call.destroy();
     await service.aborted;

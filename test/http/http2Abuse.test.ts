@@ -33,7 +33,7 @@ async function send(make: (index: number) => Buffer, most: number, batch = 250):
   while (index < most && !abuser.destroyed) {
     const frames = Array.from({ length: Math.min(batch, most - index) }, () => make(index++));
     await Promise.race([new Promise((resolve) => abuser.write(Buffer.concat(frames), resolve)), closed]);
-    // The service is in this process: it reads when the loop turns.
+    // The service is in this process and reads in the next turn of the event loop.
     await turn();
   }
   await closed;
@@ -122,7 +122,7 @@ test.each([
   },
 );
 
-test('a client that pings now and then stays connected', async () => {
+test('a client that pings occasionally stays connected', async () => {
   await start({ limits: { maxControlFrames: 50 } });
   for (let index = 0; index < 90; index++) {
     await new Promise<void>((resolve, reject) => friend.ping((error) => (error ? reject(error) : resolve())));
@@ -157,7 +157,7 @@ test('a step of the wall clock ends no HTTP/2 connection', async () => {
   expect(await health(friend)).toBe(200);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 24 * 60 * 60 * 1000 });
   try {
-    // The first check of the session either pings it or tells it to go away.
+    // The first check of the session either sends a PING or GOAWAY.
     const seen = await Promise.race(['ping', 'goaway'].map((event) => once(friend, event).then(() => event)));
     expect(seen).toBe('ping');
     expect(await health(friend)).toBe(200);

@@ -20,7 +20,7 @@ export const HELLO = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\
 export const GET = Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 0x61]);
 export const POST = Buffer.from([0x83, 0x86, 0x84, 0x41, 1, 0x61]);
 
-/** One frame as it is sent. */
+/** Returns an encoded frame. */
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
@@ -30,19 +30,19 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
   return Buffer.concat([head, payload]);
 }
 
-/** A number as frames hold one. */
+/** Returns a number as frames encode it. */
 export function word(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
 }
 
-/** The stream that a client opens as its `index`th, from 0. */
+/** Returns the id of the `index`th stream that a client opens, from 0. */
 export function streamId(index: number): number {
   return 1 + 2 * index;
 }
 
-/** A request, and at once its reset (CVE-2023-44487). */
+/** Returns a request that is reset immediately (CVE-2023-44487). */
 export function rapidReset(index: number): Buffer {
   const id = streamId(index);
   return Buffer.concat([frame(FRAME.headers, END_STREAM | END_HEADERS, id, GET), frame(FRAME.reset, 0, id, word(8))]);

@@ -16,7 +16,7 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const CALL = '/passthru.v1.PassthruService/CallNodeMethod';
 
-/** Short enough to wait for, long enough not to be met by accident. */
+/** Short enough to wait for, long enough not to elapse by accident. */
 const SHORT = 300;
 
 const SHORT_LIMITS = {
@@ -98,7 +98,7 @@ describe('a stalled connection is closed', () => {
 
   test('when it sends half a frame over HTTP/2', async () => {
     const socket = openSocket();
-    // The head of a HEADERS frame of 100 bytes, and three of them.
+    // The header of a HEADERS frame of 100 bytes, and the first three.
     const half = Buffer.from([0, 0, 100, 1, 4, 0, 0, 0, 1, 0x82, 0x86, 0x84]);
     socket.write(Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS, half]));
     await closing(socket);
@@ -150,7 +150,7 @@ test('an HTTP/2 client that dies during a call, with unread responses, is notice
   for (const stream of [unread, session.request(call)]) stream.on('error', () => {}).end();
   await once(unread, 'response');
   await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
-  // As a process that is killed: its system closes the connection, and no frame says so.
+  // Like a killed process: its system closes the connection without a frame.
   socket.destroy();
   expect((await service.aborted).kind).toBe('cancelled');
   await service.listener.close(60_000);
@@ -194,12 +194,12 @@ describe('limits', () => {
       const session = connectHttp2(service.url);
       const headers = { ':method': 'POST', ':path': CALL, 'content-type': type, te: 'trailers', [name]: value };
       const stream = session.request(headers).on('error', () => {});
-      const told: Record<string, unknown> = {};
-      stream.on('response', (fields) => Object.assign(told, fields));
-      stream.on('trailers', (fields) => Object.assign(told, fields));
+      const got: Record<string, unknown> = {};
+      stream.on('response', (fields) => Object.assign(got, fields));
+      stream.on('trailers', (fields) => Object.assign(got, fields));
       stream.resume().end(body);
       await new Promise((resolve) => stream.once('close', resolve));
-      expect(told).toMatchObject(type === 'application/json' ? { ':status': 400 } : { 'grpc-status': '3' });
+      expect(got).toMatchObject(type === 'application/json' ? { ':status': 400 } : { 'grpc-status': '3' });
       session.destroy();
       process.off('warning', note);
       expect(warnings.filter(({ name }) => name === 'TimeoutOverflowWarning')).toEqual([]);
@@ -233,7 +233,7 @@ describe('limits', () => {
     const big = { 'X-Big': 'x'.repeat(20_000) };
     expect((await post('{}', big)).status).toBe(431);
     const session = connectHttp2(service.url);
-    // The limit is in force once the peer has acknowledged it, which it has when it got an answer.
+    // The limit applies once the peer has acknowledged it, as it has with the first response.
     await once(session.request({ ':path': '/healthz' }).resume(), 'close');
     const stream = session.request({ ':method': 'POST', ':path': CALL, 'x-big': big['X-Big'] });
     stream.on('error', () => {});
@@ -242,7 +242,7 @@ describe('limits', () => {
     session.destroy();
   });
 
-  test('the maximum of streams is announced to HTTP/2 peers', async () => {
+  test('HTTP/2 peers are sent the maximum number of streams', async () => {
     const session: ClientHttp2Session = connectHttp2(service.url);
     await once(session, 'remoteSettings');
     expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
@@ -347,7 +347,7 @@ describe('closing', () => {
     const late = post(JSON.stringify({ node: 'n1', method: 'until_aborted' }));
     await expect.poll(async () => (await service.core.nodes.get('n1')).reservation).not.toBeNull();
     await service.listener.close(50);
-    // Not `unavailable`, which clients repeat by themselves: the call may have been carried out.
+    // Not `unavailable`, which clients retry: the call may have been executed.
     expect((await (await late).error()).code).toBe('deadline_exceeded');
     expect((await service.aborted).kind).toBe('shutting_down');
   });

@@ -37,7 +37,7 @@ test.each([
     socket.on('error', () => {}).end(bytes);
     await once(socket, 'close');
   }
-  // The one that came last may be on the stack yet.
+  // The last one may still be on the stack.
   await vi.waitFor(() => {
     collect();
     expect(queryObjects(Session)).toBeLessThan(5);

@@ -36,7 +36,7 @@ test('a response that the client does not read is aborted over HTTP/1.1', async 
   socket.write(`Content-Length: ${ARGUMENTS.length}\r\n\r\n${ARGUMENTS}`);
   await once(socket, 'readable');
   expect(socket.read(15).toString()).toBe('HTTP/1.1 200 OK');
-  // It waits for answers, with more patience than the test has.
+  // It waits for responses longer than the test does.
   await service.listener.close(60_000);
   socket.destroy();
 });
@@ -48,7 +48,7 @@ test('over HTTP/2 its stream is reset, and the connection stays', async () => {
   expect(headers[':status']).toBe(200);
   await new Promise((resolve) => stream.once('close', resolve));
   expect(await health(session)).toBe(200);
-  // It waits for streams as well: the service has given this one up too.
+  // It waits for streams as well: the service has ended this one too.
   await service.listener.close(60_000);
   session.destroy();
 });

@@ -180,7 +180,7 @@ test('new certificates apply to new connections, and mismatched ones never do', 
 }, 20_000);
 
 describe('client certificates', () => {
-  test('with another auth.type a connection without a valid certificate is refused, whatever it requests', async () => {
+  test('with any other auth.type a connection without a valid certificate is refused, whatever it requests', async () => {
     await using service = await startConfiguredService(
       'tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }',
       files(),
@@ -204,7 +204,7 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
     expect(await ask({ dns: ['root.example'] })).toBe(400);
     expect(await ask({ commonName: 'root.example' })).toBe(400);
     expect(await ask({ email: ['rita@x.example'] })).toBe(403);
-    // A name that would pass for two.
+    // A name that could be taken for two.
     expect(await ask({ uri: ['a, DNS:root.example'] })).toBe(403);
     expect(await ask({ commonName: 'unlisted' })).toBe(403);
     expect(await ask({})).toBe(401);

@@ -25,7 +25,7 @@ test('under TLS a request whose body arrives in pieces is served while the large
   const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   writeFileSync(certFile, cert);
   writeFileSync(keyFile, key);
-  const asked = Promise.withResolvers<void>();
+  const requested = Promise.withResolvers<void>();
   const listener = await startListener({
     host: '127.0.0.1',
     port: 0,
@@ -33,7 +33,7 @@ test('under TLS a request whose body arrives in pieces is served while the large
     handle: (request, response) => {
       if (request.method === 'GET') {
         response.end(LARGE);
-        asked.resolve();
+        requested.resolve();
       } else {
         buffer(request as IncomingMessage).then(
           (body) => response.end(body),
@@ -53,15 +53,15 @@ test('under TLS a request whose body arrives in pieces is served while the large
   const client = connect({ socket: carrier, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
   await once(client, 'secureConnect');
   await send(client, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await asked.promise;
+  await requested.promise;
   carrier.hold();
   await send(client, 'POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 8\r\n\r\n');
   await send(client, 'the body');
   expect(carrier.held).toBeGreaterThan(1);
   carrier.release();
-  const answers = await buffer(client);
-  expect(answers.length).toBeGreaterThan(LARGE.length);
-  expect(answers.subarray(-8).toString()).toBe('the body');
+  const received = await buffer(client);
+  expect(received.length).toBeGreaterThan(LARGE.length);
+  expect(received.subarray(-8).toString()).toBe('the body');
 });
 
 function send(client: TLSSocket, text: string): Promise<void> {

@@ -9,16 +9,16 @@ const NAMES: Record<string, string[]> = {
   localhost: ['127.0.0.1', '::1'],
 };
 
-/** Destinations over names of the test. */
+/** Destinations with the names of the test. */
 function destinations(rules: Partial<NetworkRules> = {}) {
-  const asked: string[] = [];
+  const lookedUp: string[] = [];
   const lookup = async (host: string): Promise<HostAddress[]> => {
-    asked.push(host);
+    lookedUp.push(host);
     const addresses = NAMES[host];
     if (addresses === undefined) throw Object.assign(new Error('ENOTFOUND'), { code: 'ENOTFOUND' });
     return addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
   };
-  return { asked, ...createDestinations({ allow: [], deny: [], ...rules }, lookup) };
+  return { lookedUp, ...createDestinations({ allow: [], deny: [], ...rules }, lookup) };
 }
 
 const refusal = (message: string) => ({
@@ -54,7 +54,7 @@ test.each([
   'https://listener.example/x',
   'https://10.0.0.1:8443/x',
   'https://[2001:db8::1]/x',
-  'https://nobody-here-knows.example/x',
+  'https://unknown-here.example/x',
   'https://user:pass@listener.example/x?y=z#w',
 ])('%s passes', async (url) => {
   await expect(destinations().checkUrl('Destination', url)).resolves.toBeUndefined();
@@ -101,29 +101,29 @@ test('when only some networks are allowed, those are listed, and an unknown name
       'Destination must not lead to listener.example, which is 2001:db8::1 (::/0); allowed: 10.0.0.0/8, fd00::/8',
     ),
   );
-  await expect(checkUrl('Destination', 'https://nobody.example/')).rejects.toMatchObject(
+  await expect(checkUrl('Destination', 'https://unknown.example/')).rejects.toMatchObject(
     refusal(
-      'Destination must not lead to nobody.example, which cannot be resolved here; allowed: 10.0.0.0/8, fd00::/8',
+      'Destination must not lead to unknown.example, which cannot be resolved here; allowed: 10.0.0.0/8, fd00::/8',
     ),
   );
 });
 
 test('a host to connect to is looked up once, and only its addresses are returned', async () => {
-  const { resolve, asked } = destinations();
+  const { resolve, lookedUp } = destinations();
   expect(await resolve('address', 'listener.example')).toEqual([
     { address: '10.0.0.1', family: 4 },
     { address: '2001:db8::1', family: 6 },
   ]);
-  expect(asked).toEqual(['listener.example']);
+  expect(lookedUp).toEqual(['listener.example']);
   expect(await resolve('address', '2001:db8::1')).toEqual([{ address: '2001:db8::1', family: 6 }]);
-  expect(await resolve('address', 'nobody.example')).toBeNull();
+  expect(await resolve('address', 'unknown.example')).toBeNull();
   await expect(resolve('address', 'inside.example')).rejects.toMatchObject({
     message: expect.stringContaining('address must not lead to inside.example, which is 127.0.0.1'),
   });
 });
 
 describe('with a DNS server that does not respond', () => {
-  /** Destinations over a resolver whose look-ups end when the test lets them. */
+  /** Destinations with a resolver whose look-ups end when the test allows it. */
   function silentDns(timeoutMs?: number) {
     const started: string[] = [];
     const ends: ((addresses: HostAddress[]) => void)[] = [];

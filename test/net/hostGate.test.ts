@@ -47,15 +47,15 @@ describe('a service without authentication', () => {
 
   const paths = ['/', '/healthz', '/v1/nodes', '/v1/jobs/x/events', '/passthru.v1.NodeService/ListNodes'];
 
-  test.each(paths)('refuses %s under a name that others can point here, whatever the verb', async (path) => {
+  test.each(paths)('refuses %s under a foreign name, whatever the verb', async (path) => {
     const host = `evil.example.com:${new URL(service.url).port}`;
     for (const method of ['GET', 'POST', 'OPTIONS']) {
       const sent = request(service.url + path, { method, headers: { Host: host } }).end();
-      const [answer] = await once(sent, 'response');
-      expect(answer.statusCode).toBe(403);
-      const told = JSON.parse((await answer.setEncoding('utf8').toArray()).join(''));
-      expect(told.code).toBe('permission_denied');
-      expect(JSON.parse(told.error_message).faultstring).toContain('must be addressed as localhost');
+      const [response] = await once(sent, 'response');
+      expect(response.statusCode).toBe(403);
+      const body = JSON.parse((await response.setEncoding('utf8').toArray()).join(''));
+      expect(body.code).toBe('permission_denied');
+      expect(JSON.parse(body.error_message).faultstring).toContain('must be addressed as localhost');
     }
     const session = connectHttp2(service.url);
     const [headers] = await once(session.request({ ':path': path, ':authority': host }).resume(), 'response');

@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isNodeName } from '../../src/core/node.ts';
-import { type Answer, type Sent, send } from './client.ts';
+import { type RestResponse, type Sent, send } from './client.ts';
 import { type GatedService, startGatedService } from './gatedService.ts';
 
 let service: GatedService;
@@ -17,7 +17,7 @@ const nested = (levels: number) => `{"any":${'['.repeat(levels - 1)}${']'.repeat
 const MIB = 1024 * 1024;
 const large = `{"word":"${'x'.repeat(MIB)}"}`;
 
-/** All that a request could have changed. */
+/** Everything that a request could have changed. */
 async function state(): Promise<string> {
   const nodes = await send(service.url, { path: '/v1/nodes?fields=name,updated_at,reservation,driver_info,extra' });
   const jobs = await send(service.url, { path: '/v1/jobs' });
@@ -25,13 +25,13 @@ async function state(): Promise<string> {
   return JSON.stringify({ nodes: nodes.json.nodes, jobs: jobs.json.jobs, calls: service.hardware.calls.length });
 }
 
-/** The answer is Ironic's fault with a text, the service is as it was, and no defect was met. */
-async function expectRefused(answer: Answer, status: number, text: string | RegExp): Promise<void> {
-  expect(answer.text).toMatch(/./);
-  expect(answer.status).toBe(status);
-  expect(answer.headers['content-type']).toBe('application/json');
-  expect(Object.keys(answer.json)).toEqual(['error_message']);
-  expect(String(answer.fault.faultstring ?? answer.fault.description)).toMatch(text);
+/** Expects Ironic's fault with `text`, an unchanged service, and no logged defect. */
+async function expectRefused(response: RestResponse, status: number, text: string | RegExp): Promise<void> {
+  expect(response.text).toMatch(/./);
+  expect(response.status).toBe(status);
+  expect(response.headers['content-type']).toBe('application/json');
+  expect(Object.keys(response.json)).toEqual(['error_message']);
+  expect(String(response.fault.faultstring ?? response.fault.description)).toMatch(text);
   expect(await state()).toBe(before);
 }
 
@@ -53,7 +53,7 @@ const jsonBodies: [string, string | Uint8Array, number, RegExp][] = [
   ['more than 1 MiB', large, 413, /larger than 1048576 bytes/],
 ];
 
-describe('a call with a bad body is refused and nothing happens:', () => {
+describe('refuses a call with an invalid body, without side effects:', () => {
   test.each(jsonBodies)('%s', async (_name, rawBody, status, text) => {
     await expectRefused(
       await send(service.url, { method: 'POST', path: `${passthru}/exclusive`, rawBody }),
@@ -71,13 +71,13 @@ describe('a call with a bad body is refused and nothing happens:', () => {
     await expectRefused(await send(service.url, { method: 'POST', path: `${passthru}/exclusive`, rawBody }), 400, text);
   });
 
-  test('more than 1 MiB in chunks, whose length nobody told', async () => {
+  test('more than 1 MiB in chunks of undeclared length', async () => {
     const headers = { 'X-OpenStack-Ironic-API-Version': '1.80', 'Transfer-Encoding': 'chunked' };
     const sent: Sent = { method: 'POST', path: `${passthru}/exclusive`, rawBody: large, headers };
     await expectRefused(await send(service.url, sent), 413, /larger/);
   });
 
-  test('a body of any size when it never ends: the connection is cut', async () => {
+  test('an endless body: the connection is cut', async () => {
     const { port } = new URL(service.url);
     const socket = createConnection(Number(port), '127.0.0.1');
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -93,16 +93,16 @@ describe('a call with a bad body is refused and nothing happens:', () => {
     expect(await state()).toBe(before);
   });
 
-  test('exactly 1 MiB and exactly 30 levels are read', async () => {
+  test('accepts exactly 1 MiB and exactly 30 levels', async () => {
     const word = (length: number) => `{"word":"${'x'.repeat(length - '{"word":""}'.length)}"}`;
     for (const rawBody of [word(MIB), nested(30)]) {
-      const answer = await send(service.url, { method: 'POST', path: `${passthru}/nothing`, rawBody });
-      expect(answer.fault.faultstring).toBe('No handler for method nothing');
+      const response = await send(service.url, { method: 'POST', path: `${passthru}/nothing`, rawBody });
+      expect(response.fault.faultstring).toBe('No handler for method nothing');
     }
   });
 });
 
-describe('a path with a strange part is refused and nothing happens:', () => {
+describe('refuses an invalid path, without side effects:', () => {
   const parts: [string, number, RegExp][] = [
     ['..', 404, /could not be found/],
     ['%2e%2e', 404, /could not be found/],
@@ -147,7 +147,7 @@ describe('a path with a strange part is refused and nothing happens:', () => {
   );
 });
 
-describe('a strange query is refused and nothing happens:', () => {
+describe('refuses an invalid query, without side effects:', () => {
   test.each([
     ['method=both_verbs&word=%zz', /percent-encoded/],
     ['method=both_verbs&word=%ff', /percent-encoded/],
@@ -161,7 +161,7 @@ describe('a strange query is refused and nothing happens:', () => {
   });
 });
 
-describe('a bad node document is refused and no node is made:', () => {
+describe('refuses an invalid node document and creates no node:', () => {
   test.each<[string, unknown, number, RegExp]>([
     ['a list', [], 400, /must be a JSON object/],
     ['a name that is a UUID', { driver: 'gated', name: '99999999-9999-4999-8999-999999999999' }, 400, /invalid name/],
@@ -185,14 +185,14 @@ describe('a bad node document is refused and no node is made:', () => {
     await expectRefused(await send(service.url, { method: 'POST', path: '/v1/nodes', rawBody }), 400, /__proto__/);
   });
 
-  test('every word that is a part of a route below a node cannot be a name', () => {
+  test('path segments of routes cannot be node names', () => {
     for (const word of ['detail', 'vendor_passthru', 'maintenance', 'validate', 'states', 'ports']) {
       expect(isNodeName(word)).toBe(false);
     }
   });
 });
 
-test('no error repeats a secret that came in the wrong place', async () => {
+test('no error repeats a secret given in the wrong place', async () => {
   const sent: Sent[] = [
     { method: 'POST', path: '/v1/nodes', body: { driver: 'gated', driver_info: 'hunter2' } },
     { method: 'POST', path: '/v1/nodes', rawBody: '{"driver_info": {"redfish_password": "hunter2"' },
@@ -201,8 +201,8 @@ test('no error repeats a secret that came in the wrong place', async () => {
     { method: 'PATCH', path: '/v1/nodes/n1', body: { op: 'add', path: '/driver_info', value: 'hunter2' } },
   ];
   for (const each of sent) {
-    const answer = await send(service.url, each);
-    expect(answer.status).toBe(400);
-    expect(answer.text).not.toContain('hunter2');
+    const response = await send(service.url, each);
+    expect(response.status).toBe(400);
+    expect(response.text).not.toContain('hunter2');
   }
 });

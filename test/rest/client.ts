@@ -1,22 +1,22 @@
 import { request as startRequest } from 'node:http';
 
-/** A request as the tests send it: the path goes out exactly as it stands here, unlike fetch's. */
+/** A request of a test. Unlike with fetch, the path is sent unchanged. */
 export interface Sent {
   method?: string;
   path: string;
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   rawBody?: string | Uint8Array;
 }
 
-export interface Answer {
+export interface RestResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   bytes: Buffer;
   text: string;
-  /** The body as JSON; undefined when it is none. */
+  /** The body as JSON; undefined when it is not JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into documents of every shape
   json: any;
   /** The document inside `error_message`; undefined when there is none. */
@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 /** Sends one request over HTTP/1.1 to the service at `base`, at version 1.80 unless the headers say otherwise. */
-export function send(base: string, { method = 'GET', path, headers, body, rawBody }: Sent): Promise<Answer> {
+export function send(base: string, { method = 'GET', path, headers, body, rawBody }: Sent): Promise<RestResponse> {
   const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
   const all: Record<string, string> = { ...(headers ?? { 'X-OpenStack-Ironic-API-Version': '1.80' }) };
   if (body !== undefined) all['Content-Type'] ??= 'application/json';

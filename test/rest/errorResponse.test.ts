@@ -11,7 +11,7 @@ import { CALL_LIMITS } from '../defaultLimits.ts';
 import { send } from './client.ts';
 import { type GatedService, startGatedService } from './gatedService.ts';
 
-/** Two errors whose response cannot be sent; only a defect makes such ones. */
+/** Two errors whose response cannot be sent; only a defect causes them. */
 const withBadDetails = () => {
   const lock = { kind: 'manual', holder: 'x', since: new Date(Number.NaN) };
   return new PassthruError('node_locked', 'locked', { lock: lock as never });
@@ -36,7 +36,7 @@ afterEach(async () => {
   await service.close();
 });
 
-/** A handler whose request for the methods of a node fails with `makeError()`. */
+/** Returns a handler that fails to list the methods of a node with `makeError()`. */
 function failingHandler(makeError: () => PassthruError): RequestListener {
   const listNodeMethods = async () => Promise.reject(makeError());
   const access = new Access({ ...noAuthenticator, challenge: 'Basic\nrealm' });
@@ -81,7 +81,7 @@ describe('an error response that cannot be sent becomes an internal error', () =
   });
 });
 
-test('where no response can be sent at all, the connection ends', async () => {
+test('closes the connection when no response can be sent at all', async () => {
   const handler = failingHandler(() => new PassthruError('node_not_found', 'not there'));
   const url = await listen(
     createServer((request, response) => {

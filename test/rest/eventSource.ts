@@ -10,19 +10,19 @@ export interface JobEvent {
   job?: any;
 }
 
-/** A stream of events that is being read. */
+/** An open stream of events. */
 export interface Events {
-  /** Once the first event has come. */
+  /** Resolves with the first event. */
   headers(): IncomingHttpHeaders;
-  /** The next event; null after the last. */
+  /** Returns the next event; null after the last. */
   next(): Promise<JobEvent | null>;
-  /** All events that are still to come. */
+  /** Returns all remaining events. */
   toEnd(): Promise<JobEvent[]>;
-  /** Cuts the connection. */
+  /** Closes the connection. */
   leave(): Promise<void>;
 }
 
-/** Asks for a stream of events as a browser does. */
+/** Requests a stream of events as a browser does. */
 export function openEvents(base: string, path: string, headers: Record<string, string> = {}): Events {
   const { hostname, port } = new URL(base);
   const request = startRequest({

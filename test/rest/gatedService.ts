@@ -2,7 +2,7 @@ import type { CoreSettings } from '../../src/core/create.ts';
 import { GatedHardware } from '../core/harness.ts';
 import { type RunningService, type RunOptions, runService } from '../service.ts';
 
-/** A service whose methods end when the test says so, with the nodes n1 and n2. */
+/** A service with the nodes n1 and n2, whose methods end when the test allows it. */
 export interface GatedService extends RunningService {
   hardware: GatedHardware;
 }

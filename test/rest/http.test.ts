@@ -16,49 +16,49 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-const ask = (sent: Sent) => send(service.url, sent);
+const rest = (sent: Sent) => send(service.url, sent);
 const version = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 
-test('an unknown path is a 404 in the shape of Ironic', async () => {
+test("returns 404 in Ironic's format for an unknown path", async () => {
   for (const path of ['/v1/bogus', '/bogus', '/v1/nodes/n1/vendor_passthru/a/b', '//v1/nodes', '/V1/nodes']) {
-    const { status, fault } = await ask({ path });
+    const { status, fault } = await rest({ path });
     expect(status).toBe(404);
     expect(fault).toEqual({ code: 404, title: 'Not Found', description: '' });
   }
 });
 
-test('a known path with another verb is a 405 that lists the verbs', async () => {
-  const answer = await ask({ method: 'PUT', path: '/v1/nodes/n1' });
-  expect(answer).toMatchObject({ status: 405, fault: { code: 405, title: 'Method Not Allowed' } });
-  expect(answer.headers.allow).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
-  expect((await ask({ method: 'POST', path: '/v1/jobs' })).headers.allow).toBe('GET, HEAD, OPTIONS');
+test('returns 405 with the allowed verbs for a wrong verb', async () => {
+  const response = await rest({ method: 'PUT', path: '/v1/nodes/n1' });
+  expect(response).toMatchObject({ status: 405, fault: { code: 405, title: 'Method Not Allowed' } });
+  expect(response.headers.allow).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
+  expect((await rest({ method: 'POST', path: '/v1/jobs' })).headers.allow).toBe('GET, HEAD, OPTIONS');
 });
 
-test("what Ironic has and this service has not says so in Ironic's shape", async () => {
+test("returns an error in Ironic's format for unsupported routes of Ironic", async () => {
   for (const path of ['/v1/ports', '/v1/nodes/n1/states', '/v1/nodes/n1/states/power', '/v1/chassis/x']) {
-    const { status, fault } = await ask({ path });
+    const { status, fault } = await rest({ path });
     expect(status).toBe(400);
     expect(fault).toMatchObject({ faultcode: 'Client', faultstring: expect.stringContaining('Not served here') });
   }
 });
 
-test('HEAD answers what GET would, without a body', async () => {
-  const got = await ask({ path: '/v1/nodes/n1' });
-  const head = await ask({ method: 'HEAD', path: '/v1/nodes/n1' });
+test('HEAD returns the headers of GET without a body', async () => {
+  const got = await rest({ path: '/v1/nodes/n1' });
+  const head = await rest({ method: 'HEAD', path: '/v1/nodes/n1' });
   expect(head).toMatchObject({ status: 200, text: '' });
   expect(head.headers['content-length']).toBe(got.headers['content-length']);
 });
 
-test('every answer under /v1 has the version headers, and none outside', async () => {
+test('returns the version headers under /v1 only', async () => {
   for (const path of ['/v1', '/v1/nodes/nope', '/v1/bogus', '/v1/jobs']) {
-    const { headers } = await ask({ path, headers: { 'X-OpenStack-Ironic-API-Version': '1.50' } });
+    const { headers } = await rest({ path, headers: { 'X-OpenStack-Ironic-API-Version': '1.50' } });
     expect(headers).toMatchObject({
       'x-openstack-ironic-api-minimum-version': '1.1',
       'x-openstack-ironic-api-maximum-version': '1.82',
       'x-openstack-ironic-api-version': '1.50',
     });
   }
-  const { headers } = await ask({ path: '/' });
+  const { headers } = await rest({ path: '/' });
   expect(headers).not.toHaveProperty('x-openstack-ironic-api-version');
 });
 
@@ -71,39 +71,39 @@ test.each([
   ['1.5.1', /Invalid value/],
   ['-1.5', /Invalid value/],
   ['1.80, 1.81', /Invalid value/],
-])('the version %j is a 406, before everything else', async (requested, text) => {
+])('returns 406 for the version %j, before any other check', async (requested, text) => {
   const headers = { 'X-OpenStack-Ironic-API-Version': requested };
-  const { status, fault } = await ask({ method: 'POST', path: '/v1/nodes', rawBody: '{bad', headers });
+  const { status, fault } = await rest({ method: 'POST', path: '/v1/nodes', rawBody: '{bad', headers });
   expect(status).toBe(406);
   expect(fault).toMatchObject({ code: 406, title: 'Not Acceptable', description: expect.stringMatching(text) });
 });
 
 describe('links', () => {
-  test('begin with the Host that the client used', async () => {
-    const { json } = await ask({ path: '/v1/nodes/n1', headers: { ...version, Host: 'ironic.example:8080' } });
+  test('begin with the Host header of the request', async () => {
+    const { json } = await rest({ path: '/v1/nodes/n1', headers: { ...version, Host: 'ironic.example:8080' } });
     expect(json.links[0].href).toBe(`http://ironic.example:8080/v1/nodes/${json.uuid}`);
   });
 
-  test('do not repeat a Host that is none', async () => {
+  test('do not repeat an invalid Host header', async () => {
     for (const host of ['evil"><script>', 'a/b', 'a b', 'user@host']) {
-      const { json } = await ask({ path: '/v1/nodes/n1', headers: { ...version, Host: host } });
+      const { json } = await rest({ path: '/v1/nodes/n1', headers: { ...version, Host: host } });
       expect(json.links[0].href).toBe(`${service.url}/v1/nodes/${json.uuid}`);
     }
   });
 });
 
-test('a target in absolute form is read as a proxy sends it; one with a fragment is refused', async () => {
-  expect((await ask({ path: `${service.url}/v1/nodes/n1` })).json.name).toBe('n1');
-  expect((await ask({ path: '/v1/nodes#n1' })).status).toBe(400);
+test('accepts a target in absolute form; refuses a fragment', async () => {
+  expect((await rest({ path: `${service.url}/v1/nodes/n1` })).json.name).toBe('n1');
+  expect((await rest({ path: '/v1/nodes#n1' })).status).toBe(400);
 });
 
-test('GET /healthz is 200 while calls are taken and 503 afterwards', async () => {
-  expect(await ask({ path: '/healthz' })).toMatchObject({ status: 200, json: { status: 'ok' } });
+test('GET /healthz returns 200 while calls are accepted, 503 afterwards', async () => {
+  expect(await rest({ path: '/healthz' })).toMatchObject({ status: 200, json: { status: 'ok' } });
   await service.core.shutdown(0);
-  const answer = await ask({ path: '/healthz' });
-  expect(answer).toMatchObject({ status: 503, json: { status: 'unavailable' } });
-  expect(answer.headers['retry-after']).toBe('1');
-  const call = await ask({ method: 'POST', path: '/v1/nodes/n1/vendor_passthru/exclusive', body: {} });
+  const response = await rest({ path: '/healthz' });
+  expect(response).toMatchObject({ status: 503, json: { status: 'unavailable' } });
+  expect(response.headers['retry-after']).toBe('1');
+  const call = await rest({ method: 'POST', path: '/v1/nodes/n1/vendor_passthru/exclusive', body: {} });
   expect(call.status).toBe(503);
   expect(call.headers['retry-after']).toBe('1');
 });
@@ -113,8 +113,8 @@ describe('a browser', () => {
   const foreign = { ...version, Origin: 'https://evil.example' };
   const path = '/v1/nodes/n1/vendor_passthru/work';
 
-  test('on an allowed page may ask, call and read what it needs', async () => {
-    const preflight = await ask({
+  test('of an allowed origin may send a preflight, call, and read the exposed headers', async () => {
+    const preflight = await rest({
       method: 'OPTIONS',
       path,
       headers: { Origin: allowed.Origin, 'Access-Control-Request-Method': 'POST' },
@@ -123,20 +123,20 @@ describe('a browser', () => {
     expect(preflight.headers['access-control-allow-origin']).toBe(allowed.Origin);
     expect(preflight.headers['access-control-allow-methods']).toContain('POST');
     expect(preflight.headers['access-control-allow-headers']).toContain('Idempotency-Key');
-    const called = await ask({ method: 'POST', path, body: {}, headers: allowed });
+    const called = await rest({ method: 'POST', path, body: {}, headers: allowed });
     expect(called.status).toBe(202);
     expect(called.headers['access-control-allow-origin']).toBe(allowed.Origin);
     expect(called.headers['access-control-expose-headers']).toContain('Passthru-Job-Id');
   });
 
-  test('on another page is refused a call that it would send without asking', async () => {
+  test('of a foreign origin is refused a call that needs no preflight', async () => {
     const headers = { ...foreign, 'Content-Type': 'text/plain' };
-    const refused = await ask({ method: 'POST', path, rawBody: '{}', headers });
+    const refused = await rest({ method: 'POST', path, rawBody: '{}', headers });
     expect(refused).toMatchObject({ status: 403, fault: { faultcode: 'Client' } });
     expect(refused.headers).not.toHaveProperty('access-control-allow-origin');
     expect(service.hardware.calls).toHaveLength(0);
     const preflight = { ...foreign, 'Access-Control-Request-Method': 'POST' };
-    expect((await ask({ method: 'OPTIONS', path, headers: preflight })).headers).not.toHaveProperty(
+    expect((await rest({ method: 'OPTIONS', path, headers: preflight })).headers).not.toHaveProperty(
       'access-control-allow-methods',
     );
   });
@@ -149,30 +149,30 @@ describe('a browser', () => {
     ['a script of an allowed one', { Origin: allowed.Origin, 'Sec-Fetch-Site': 'cross-site' }, 400],
     ["the service's own page", { 'Sec-Fetch-Site': 'same-origin' }, 400],
     ['the line of addresses', { 'Sec-Fetch-Site': 'none' }, 400],
-  ])('that asks by GET for %s calls as it may, and reads anyway', async (_what, headers, status) => {
-    expect((await ask({ path, headers: { ...version, ...headers } })).status).toBe(status);
-    expect((await ask({ path: '/v1/nodes/n1', headers: { ...version, ...headers } })).status).toBe(200);
+  ])('sending GET %s is refused calls unless allowed, but not reads', async (_what, headers, status) => {
+    expect((await rest({ path, headers: { ...version, ...headers } })).status).toBe(status);
+    expect((await rest({ path: '/v1/nodes/n1', headers: { ...version, ...headers } })).status).toBe(200);
   });
 
-  test('on a page whose name was made to point to this machine is refused', async () => {
+  test('is refused with DNS rebinding', async () => {
     const { port } = new URL(service.url);
     for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example']) {
       const headers = { ...version, Host: `${name}:${port}`, Origin: `http://${name}:${port}` };
-      expect((await ask({ method: 'POST', path, body: {}, headers })).status).toBe(403);
+      expect((await rest({ method: 'POST', path, body: {}, headers })).status).toBe(403);
     }
     expect(service.hardware.calls).toHaveLength(0);
     const headers = { ...version, Host: `localhost:${port}`, Origin: `http://localhost:${port}` };
-    expect((await ask({ method: 'POST', path, body: {}, headers })).status).toBe(202);
+    expect((await rest({ method: 'POST', path, body: {}, headers })).status).toBe(202);
   });
 
-  test("on the service's own page may call", async () => {
-    expect((await ask({ method: 'POST', path, body: {}, headers: { ...version, Origin: service.url } })).status).toBe(
+  test("on the service's own origin may call", async () => {
+    expect((await rest({ method: 'POST', path, body: {}, headers: { ...version, Origin: service.url } })).status).toBe(
       202,
     );
   });
 });
 
-test('the log of requests has neither query nor body, and a defect is logged with its cause', async () => {
+test('logs requests without query and body, and a defect with its cause', async () => {
   const lines: [string, string, object][] = [];
   const log = Object.fromEntries(
     ['debug', 'info', 'warn', 'error'].map((level) => [
@@ -220,7 +220,7 @@ describe('over HTTP/2', () => {
     }
   }
 
-  test('a node, a call, an error and an attachment are answered as over HTTP/1.1', async () => {
+  test('serves a node, a call, an error and an attachment as over HTTP/1.1', async () => {
     const shown = await ask2('/v1/nodes/n1');
     expect(shown.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
     expect(JSON.parse(shown.text).links[0].href).toContain(`${url}/v1/nodes/`);
@@ -240,7 +240,7 @@ describe('over HTTP/2', () => {
     expect(refused.headers).toMatchObject({ ':status': 413 });
   });
 
-  test('a caller who resets the stream cancels its call', async () => {
+  test('cancels a call when the client resets its stream', async () => {
     const session = connect(url);
     const path = '/v1/nodes/n1/vendor_passthru/exclusive';
     const stream = session.request({ ':path': path, ':method': 'POST', ...version });
@@ -254,7 +254,7 @@ describe('over HTTP/2', () => {
     session.close();
   });
 
-  test("the events of a job come as they happen, and end with the job's", async () => {
+  test('streams the events of a job as they happen, and ends with the job', async () => {
     const started = await ask2('/v1/nodes/n1/vendor_passthru/work', { ':method': 'POST' }, '{}');
     const watching = ask2(String(started.headers.location).concat('/events'));
     (await service.hardware.call(0)).finish('done');
@@ -265,11 +265,11 @@ describe('over HTTP/2', () => {
   });
 });
 
-test('a store that cannot be reached is a 503 with Retry-After', async () => {
+test('returns 503 with Retry-After while the store is unreachable', async () => {
   const failing = {
     ...service.core,
     listNodeMethods: async () => {
-      throw new PassthruError('store_unavailable', 'The store does not answer.');
+      throw new PassthruError('store_unavailable', 'The store does not respond.');
     },
   };
   const handler = createRestHandler({
@@ -288,7 +288,7 @@ test('a store that cannot be reached is a 503 with Retry-After', async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('a client that stops in the middle of its body leaves nothing behind', async () => {
+test('a client that disconnects in the middle of its body leaves nothing behind', async () => {
   const { port } = new URL(service.url);
   const socket = createConnection(Number(port), '127.0.0.1');
   socket.write('POST /v1/nodes HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{"driver":');
@@ -296,5 +296,5 @@ test('a client that stops in the middle of its body leaves nothing behind', asyn
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.destroy();
   await closed;
-  expect((await ask({ path: '/v1/nodes' })).json.nodes).toHaveLength(2);
+  expect((await rest({ path: '/v1/nodes' })).json.nodes).toHaveLength(2);
 });

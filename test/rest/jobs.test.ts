@@ -11,17 +11,17 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-const ask = (sent: Sent) => send(service.url, sent);
+const rest = (sent: Sent) => send(service.url, sent);
 
-/** Starts a job on a node that other jobs do not lock; answers its id. */
+/** Starts a job on a node that no other job locks; returns its id. */
 async function startJob(node = 'n1', method = 'shared_work'): Promise<string> {
-  const answer = await ask({ method: 'POST', path: `/v1/nodes/${node}/vendor_passthru/${method}`, body: {} });
-  return String(answer.headers['passthru-job-id']);
+  const response = await rest({ method: 'POST', path: `/v1/nodes/${node}/vendor_passthru/${method}`, body: {} });
+  return String(response.headers['passthru-job-id']);
 }
 
-test('a job is shown in proto3 JSON with the names of the contract', async () => {
+test("shows a job in proto3 JSON with the proto's names", async () => {
   const id = await startJob();
-  const running = await ask({ path: `/v1/jobs/${id}` });
+  const running = await rest({ path: `/v1/jobs/${id}` });
   expect(running.json).toMatchObject({
     id,
     node_name: 'n1',
@@ -37,38 +37,38 @@ test('a job is shown in proto3 JSON with the names of the contract', async () =>
   const events = openEvents(service.url, `/v1/jobs/${id}/events`);
   (await service.hardware.call(0)).finish({ ejected: ['cd'] });
   await events.toEnd();
-  const ended = await ask({ path: `/v1/jobs/${id}` });
+  const ended = await rest({ path: `/v1/jobs/${id}` });
   expect(ended.json).toMatchObject({ state: 'JOB_STATE_SUCCEEDED', revision: '2', result: { ejected: ['cd'] } });
 });
 
-test('a job that failed shows the whole error, and its node the last_error', async () => {
+test("shows the whole error of a failed job, and the node's last_error", async () => {
   const id = await startJob();
   const events = openEvents(service.url, `/v1/jobs/${id}/events`);
   const error = new PassthruError('bmc_failed', 'The BMC is on fire', { bmc: { status: 500, extendedInfo: [] } });
   (await service.hardware.call(0)).fail(error);
   await events.toEnd();
-  expect((await ask({ path: `/v1/jobs/${id}` })).json).toMatchObject({
+  expect((await rest({ path: `/v1/jobs/${id}` })).json).toMatchObject({
     state: 'JOB_STATE_FAILED',
     error: { reason: 'ERROR_REASON_BMC_FAILED', message: 'The BMC is on fire', bmc: { status: 500 } },
   });
-  const { json } = await ask({ path: '/v1/nodes/n1?fields=last_error' });
+  const { json } = await rest({ path: '/v1/nodes/n1?fields=last_error' });
   expect(json.last_error).toBe('Async execution of shared_work failed with error: The BMC is on fire');
 });
 
-test('an unknown job is a 404', async () => {
+test('returns 404 for an unknown job', async () => {
   for (const method of ['GET', 'DELETE']) {
-    const answer = await ask({ method, path: '/v1/jobs/01890000-0000-7000-8000-000000000000' });
-    expect(answer).toMatchObject({ status: 404, fault: { faultcode: 'Client' } });
+    const response = await rest({ method, path: '/v1/jobs/01890000-0000-7000-8000-000000000000' });
+    expect(response).toMatchObject({ status: 404, fault: { faultcode: 'Client' } });
   }
 });
 
 describe('the list of jobs', () => {
-  test('is newest first and goes on by its next link', async () => {
+  test('is newest first and continues with its next link', async () => {
     const ids = [await startJob(), await startJob(), await startJob()].reverse();
-    const first = await ask({ path: '/v1/jobs?limit=2' });
+    const first = await rest({ path: '/v1/jobs?limit=2' });
     expect(first.json.jobs.map((job: { id: string }) => job.id)).toEqual(ids.slice(0, 2));
     expect(first.json.next).toBe(`${service.url}/v1/jobs?limit=2&marker=${ids[1]}`);
-    const second = await ask({ path: first.json.next.slice(service.url.length) });
+    const second = await rest({ path: first.json.next.slice(service.url.length) });
     expect(second.json.jobs.map((job: { id: string }) => job.id)).toEqual(ids.slice(2));
     expect(second.json).not.toHaveProperty('next');
   });
@@ -79,7 +79,7 @@ describe('the list of jobs', () => {
     (await service.hardware.call(1)).finish(null);
     await events.toEnd();
     const list = async (query: string) => {
-      const { json } = await ask({ path: `/v1/jobs?${query}` });
+      const { json } = await rest({ path: `/v1/jobs?${query}` });
       return json.jobs.map((job: { id: string }) => job.id);
     };
     expect(await list('node=n1')).toEqual([one]);
@@ -88,30 +88,30 @@ describe('the list of jobs', () => {
     expect(await list('state=JOB_STATE_RUNNING')).toEqual([three, one]);
     expect(await list('state=succeeded&driver=gated')).toEqual([two]);
     expect(await list('driver=other')).toEqual([]);
-    const { json } = await ask({ path: '/v1/jobs?node=n2&limit=1' });
+    const { json } = await rest({ path: '/v1/jobs?node=n2&limit=1' });
     expect(json.next).toBe(`${service.url}/v1/jobs?node=n2&limit=1&marker=${three}`);
   });
 
   test.each(['state=dead', 'limit=0', 'limit=x', 'marker=x', 'colour=red', 'node=a%2Fb'])(
     'refuses %s',
     async (query) => {
-      expect((await ask({ path: `/v1/jobs?${query}` })).status).toBe(400);
+      expect((await rest({ path: `/v1/jobs?${query}` })).status).toBe(400);
     },
   );
 });
 
-test('DELETE cancels a job and answers it; one that has ended is answered as it is', async () => {
+test('DELETE cancels a job and returns it; one that has ended is unchanged', async () => {
   const id = await startJob('n1', 'work');
   const { task } = await service.hardware.call(0);
-  const cancelled = await ask({ method: 'DELETE', path: `/v1/jobs/${id}` });
+  const cancelled = await rest({ method: 'DELETE', path: `/v1/jobs/${id}` });
   expect(cancelled).toMatchObject({ status: 200, json: { id, state: 'JOB_STATE_CANCELLED' } });
   expect(task.signal.aborted).toBe(true);
-  const again = await ask({ method: 'DELETE', path: `/v1/jobs/${id}` });
+  const again = await rest({ method: 'DELETE', path: `/v1/jobs/${id}` });
   expect(again).toMatchObject({ status: 200, json: cancelled.json });
 });
 
 describe('the events of a job', () => {
-  test('begin with the present state, tell every change and end after the last', async () => {
+  test('begin with the current state, include every change and end after the last', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     expect(await events.next()).toMatchObject({ event: 'job', id: '1', job: { id, state: 'JOB_STATE_RUNNING' } });
@@ -124,7 +124,7 @@ describe('the events of a job', () => {
     expect(rest).toMatchObject([{ id: '3', job: { state: 'JOB_STATE_SUCCEEDED', result: 'done' } }]);
   });
 
-  test('resume after Last-Event-ID, which a browser sends, and after after_revision', async () => {
+  test('resume after Last-Event-ID, as browsers send it, and after after_revision', async () => {
     const id = await startJob();
     const call = await service.hardware.call(0);
     const first = openEvents(service.url, `/v1/jobs/${id}/events`);
@@ -139,25 +139,25 @@ describe('the events of a job', () => {
     expect((await queried.toEnd()).map((event) => event.id)).toEqual(['3']);
   });
 
-  test('answer 204 after the last, so that a browser stops asking', async () => {
+  test('return 204 after the last, so that a browser stops reconnecting', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     (await service.hardware.call(0)).finish(null);
     const last = (await events.toEnd()).at(-1)?.id ?? '';
     const headers = { 'Last-Event-ID': last };
-    expect(await ask({ path: `/v1/jobs/${id}/events`, headers })).toMatchObject({ status: 204, text: '' });
+    expect(await rest({ path: `/v1/jobs/${id}/events`, headers })).toMatchObject({ status: 204, text: '' });
   });
 
-  test('refuse a revision that is none', async () => {
+  test('refuse an invalid revision', async () => {
     const id = await startJob();
     for (const after of ['-1', 'x', '1.5']) {
-      expect((await ask({ path: `/v1/jobs/${id}/events?after_revision=${after}` })).status).toBe(400);
+      expect((await rest({ path: `/v1/jobs/${id}/events?after_revision=${after}` })).status).toBe(400);
       const headers = { 'Last-Event-ID': after };
-      expect((await ask({ path: `/v1/jobs/${id}/events`, headers })).status).toBe(400);
+      expect((await rest({ path: `/v1/jobs/${id}/events`, headers })).status).toBe(400);
     }
   });
 
-  test('are kept alive by a comment after 15 seconds of quiet', async () => {
+  test('are kept alive by a comment after 15 idle seconds', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const id = await startJob();
@@ -178,7 +178,7 @@ describe('the events of a job', () => {
     }
   });
 
-  test('leave nothing behind when the watcher leaves, and the job goes on', async () => {
+  test('leave nothing behind when the client disconnects, and the job continues', async () => {
     const id = await startJob();
     const events = openEvents(service.url, `/v1/jobs/${id}/events`);
     await events.next();

@@ -10,16 +10,16 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-const ask = (sent: Sent) => send(service.url, sent);
-const create = (body: object) => ask({ method: 'POST', path: '/v1/nodes', body: { driver: 'gated', ...body } });
+const rest = (sent: Sent) => send(service.url, sent);
+const create = (body: object) => rest({ method: 'POST', path: '/v1/nodes', body: { driver: 'gated', ...body } });
 const patch = (ident: string, ...operations: object[]) =>
-  ask({ method: 'PATCH', path: `/v1/nodes/${ident}`, body: operations });
+  rest({ method: 'PATCH', path: `/v1/nodes/${ident}`, body: operations });
 const names = async (query: string): Promise<string[]> => {
-  const { json } = await ask({ path: `/v1/nodes?${query}` });
+  const { json } = await rest({ path: `/v1/nodes?${query}` });
   return json.nodes.map((node: { name: string }) => node.name);
 };
 
-/** What Ironic keeps with a node and the service does not interpret. */
+/** The fields that the service stores without interpreting them. */
 const attributes = {
   automated_clean: false,
   chassis_uuid: 'cccccccc-1111-4111-8111-cccccccccccc',
@@ -37,15 +37,15 @@ const attributes = {
 };
 
 describe('creating a node', () => {
-  test('keeps what the service does not interpret and gives it back', async () => {
+  test('stores and returns fields that the service does not interpret', async () => {
     const made = await create({ name: 'n3', ...attributes });
     expect(made.status).toBe(201);
     expect(made.headers.location).toBe(`${service.url}/v1/nodes/${made.json.uuid}`);
     expect(made.json).toMatchObject(attributes);
-    expect((await ask({ path: '/v1/nodes/n3' })).json).toMatchObject(attributes);
+    expect((await rest({ path: '/v1/nodes/n3' })).json).toMatchObject(attributes);
   });
 
-  test('takes null for every field but the driver, and booleans as Ironic writes them', async () => {
+  test("accepts null for every field but the driver, and Ironic's words for booleans", async () => {
     const nothing = Object.fromEntries(Object.keys(attributes).map((key) => [key, null]));
     const { status, json } = await create({
       ...nothing,
@@ -58,7 +58,7 @@ describe('creating a node', () => {
     expect(json).toMatchObject({ name: null, extra: {}, conductor_group: '', protected: false, retired: true });
   });
 
-  test('masks secrets wherever they are shown, and logs none', async () => {
+  test('masks secrets in every response, and logs none', async () => {
     const secret = 'hunter2';
     const { json } = await create({
       name: 'n3',
@@ -71,18 +71,18 @@ describe('creating a node', () => {
       nested: { api_token: '******' },
     });
     const shown = [
-      await ask({ path: '/v1/nodes/n3' }),
-      await ask({ path: '/v1/nodes/detail' }),
-      await ask({ path: '/v1/nodes?fields=driver_info,instance_info' }),
+      await rest({ path: '/v1/nodes/n3' }),
+      await rest({ path: '/v1/nodes/detail' }),
+      await rest({ path: '/v1/nodes?fields=driver_info,instance_info' }),
       await patch('n3', { op: 'add', path: '/extra/a', value: 1 }),
     ];
-    for (const answer of shown) expect(answer.text).not.toContain(secret);
+    for (const response of shown) expect(response.text).not.toContain(secret);
   });
 
-  test('keeps a key called __proto__ in extra as a key', async () => {
+  test('stores the key __proto__ of extra', async () => {
     const rawBody = '{"driver": "gated", "name": "n3", "extra": {"__proto__": {"polluted": true}}}';
-    expect((await ask({ method: 'POST', path: '/v1/nodes', rawBody })).status).toBe(201);
-    const { text } = await ask({ path: '/v1/nodes/n3?fields=extra' });
+    expect((await rest({ method: 'POST', path: '/v1/nodes', rawBody })).status).toBe(201);
+    const { text } = await rest({ path: '/v1/nodes/n3?fields=extra' });
     expect(text).toContain('"extra":{"__proto__":{"polluted":true}}');
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
@@ -109,21 +109,21 @@ describe('a JSON Patch', () => {
     expect(json.reservation).toBeNull();
   });
 
-  test('that fails in its last operation changes nothing', async () => {
-    const before = (await ask({ path: '/v1/nodes/n1' })).text;
-    const answer = await patch(
+  test('changes nothing when its last operation fails', async () => {
+    const before = (await rest({ path: '/v1/nodes/n1' })).text;
+    const response = await patch(
       'n1',
       { op: 'add', path: '/extra/a', value: 1 },
       { op: 'remove', path: '/extra/missing' },
     );
-    expect(answer.status).toBe(400);
-    expect(answer.fault.faultstring).toBe(
+    expect(response.status).toBe(400);
+    expect(response.fault.faultstring).toBe(
       "Couldn't apply patch '{'op': 'remove', 'path': '/extra/missing'}'. Reason: can't remove a non-existent object 'missing'",
     );
-    expect((await ask({ path: '/v1/nodes/n1' })).text).toBe(before);
+    expect((await rest({ path: '/v1/nodes/n1' })).text).toBe(before);
   });
 
-  test('that removes a field gives it its default', async () => {
+  test('resets a removed field to its default', async () => {
     await patch(
       'n1',
       { op: 'add', path: '/owner', value: 'me' },
@@ -137,7 +137,7 @@ describe('a JSON Patch', () => {
       { op: 'remove', path: '/maintenance' },
       { op: 'remove', path: '/name' },
       { op: 'remove', path: '/power_interface' },
-    ).then(async (answer) => ask({ path: `/v1/nodes/${answer.json.uuid}` }));
+    ).then(async (response) => rest({ path: `/v1/nodes/${response.json.uuid}` }));
     expect(json).toMatchObject({ owner: null, vendor_interface: 'gated', maintenance: false, name: null });
   });
 
@@ -158,12 +158,12 @@ describe('a JSON Patch', () => {
     ['an unknown vendor interface', { op: 'add', path: '/vendor_interface', value: 'x' }, /no vendor interface 'x'/],
     ['a masked secret', { op: 'add', path: '/driver_info/redfish_password', value: '******' }, /redfish_password/],
   ])('refuses %s', async (_name, operation, text) => {
-    const answer = await patch('n1', operation);
-    expect(answer.fault.faultstring).toMatch(text);
-    expect(answer.status).toBe(400);
+    const response = await patch('n1', operation);
+    expect(response.fault.faultstring).toMatch(text);
+    expect(response.status).toBe(400);
   });
 
-  test('takes the name __proto__ as a plain key of extra', async () => {
+  test('treats __proto__ as a plain key of extra', async () => {
     const { text } = await patch('n1', { op: 'add', path: '/extra/__proto__', value: { polluted: true } });
     expect(text).toContain('"extra":{"__proto__":{"polluted":true}}');
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
@@ -175,7 +175,7 @@ describe('the list of nodes', () => {
     await create({ name: 'n3', owner: 'o1', description: 'In Rack 7', retired: true });
     await create({ name: 'n4', lessee: 'o1', instance_uuid: attributes.instance_uuid, conductor_group: 'g' });
     await create({ name: 'n5', vendor_interface: 'no-vendor' });
-    await ask({ method: 'PUT', path: '/v1/nodes/n5/maintenance', body: { reason: 'fan' } });
+    await rest({ method: 'PUT', path: '/v1/nodes/n5/maintenance', body: { reason: 'fan' } });
   });
 
   test.each<[string, string[]]>([
@@ -213,7 +213,7 @@ describe('the list of nodes', () => {
       const seen: string[] = [];
       let path: string | undefined = `/v1/nodes?${query}&limit=2`;
       while (path !== undefined) {
-        const { json } = await ask({ path });
+        const { json } = await rest({ path });
         seen.push(...json.nodes.map((node: { name: string }) => node.name));
         expect(json.nodes.length).toBeLessThanOrEqual(2);
         expect(json.next ?? service.url).toContain(service.url);
@@ -235,14 +235,14 @@ describe('the list of nodes', () => {
     ['fields=name&detail=true', /subset of fields/],
     ['colour=red', /Unexpected arguments: colour/],
   ])('refuses ?%s', async (query, text) => {
-    const answer = await ask({ path: `/v1/nodes?${query}` });
-    expect(answer.status).toBe(400);
-    expect(answer.fault.faultstring).toMatch(text);
+    const response = await rest({ path: `/v1/nodes?${query}` });
+    expect(response.status).toBe(400);
+    expect(response.fault.faultstring).toMatch(text);
   });
 });
 
 // The marker, the nodes with a value in the sort key, and those without one.
-describe('a list of 300 nodes takes at most three queries of the database', () => {
+describe('a list of 300 nodes needs at most three database queries', () => {
   const statements: string[] = [];
   beforeEach(async () => {
     for (let number = 1; number <= 300; number++) {
@@ -266,14 +266,14 @@ describe('a list of 300 nodes takes at most three queries of the database', () =
     ...['associated=true', 'associated=false', 'project=nobody', 'description_contains=nothing', 'owner=nobody'],
     'project=nobody&associated=true&description_contains=x&provision_state=enroll',
   ];
-  test('whatever the limit, the filters, and the sort key', async () => {
-    const { uuid: marker } = (await ask({ path: '/v1/nodes/many-1' })).json;
+  test('for every limit, filter and sort key', async () => {
+    const { uuid: marker } = (await rest({ path: '/v1/nodes/many-1' })).json;
     for (const filter of filters) {
       for (const sort of Object.keys(SORT_KEYS)) {
         for (const page of ['limit=1', 'limit=1000', `limit=1&marker=${marker}`]) {
           statements.length = 0;
           const path = `/v1/nodes?${[filter, `sort_key=${sort}`, page].filter((part) => part !== '').join('&')}`;
-          const { status } = await ask({ path });
+          const { status } = await rest({ path });
           expect({ path, status, count: statements.length <= 3 ? 'bounded' : statements.length }).toEqual({
             path,
             status: 200,
@@ -283,7 +283,7 @@ describe('a list of 300 nodes takes at most three queries of the database', () =
       }
     }
     statements.length = 0;
-    await ask({ path: '/v1/nodes?limit=1' });
+    await rest({ path: '/v1/nodes?limit=1' });
     expect(statements.join()).toContain('select');
   });
 
@@ -297,33 +297,33 @@ describe('a list of 300 nodes takes at most three queries of the database', () =
   );
 });
 
-test('maintenance is set with a reason and unset without one', async () => {
-  const set = await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance' });
+test('sets maintenance with a reason and unsets it', async () => {
+  const set = await rest({ method: 'PUT', path: '/v1/nodes/n1/maintenance' });
   expect(set).toMatchObject({ status: 202, text: '' });
-  await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body: { reason: 'fan' } });
+  await rest({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body: { reason: 'fan' } });
   const path = '/v1/nodes/n1?fields=maintenance,maintenance_reason';
-  expect((await ask({ path })).json).toMatchObject({ maintenance: true, maintenance_reason: 'fan' });
-  await ask({ method: 'DELETE', path: '/v1/nodes/n1/maintenance' });
-  expect((await ask({ path })).json).toMatchObject({ maintenance: false, maintenance_reason: null });
+  expect((await rest({ path })).json).toMatchObject({ maintenance: true, maintenance_reason: 'fan' });
+  await rest({ method: 'DELETE', path: '/v1/nodes/n1/maintenance' });
+  expect((await rest({ path })).json).toMatchObject({ maintenance: false, maintenance_reason: null });
   for (const body of [{ reason: 5 }, { cause: 'x' }]) {
-    expect((await ask({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body })).status).toBe(400);
+    expect((await rest({ method: 'PUT', path: '/v1/nodes/n1/maintenance', body })).status).toBe(400);
   }
 });
 
-test('validate tells whether the vendor interface can work with the node, and why not', async () => {
+test('validate returns whether the node is valid for its vendor interface, with the reason', async () => {
   const path = '/v1/nodes/n1/validate';
-  expect((await ask({ path })).json).toEqual({ vendor: { result: true, reason: null } });
+  expect((await rest({ path })).json).toEqual({ vendor: { result: true, reason: null } });
   await patch('n1', { op: 'add', path: '/driver_info/broken', value: true });
-  expect((await ask({ path })).json.vendor).toEqual({ result: false, reason: expect.stringContaining('is broken') });
+  expect((await rest({ path })).json.vendor).toEqual({ result: false, reason: expect.stringContaining('is broken') });
 });
 
-test('before version 1.5 nodes have no names: a name finds nothing and is not shown', async () => {
+test('before version 1.5 names are neither found nor shown', async () => {
   const old = { 'X-OpenStack-Ironic-API-Version': '1.4' };
-  const { uuid } = (await ask({ path: '/v1/nodes/n1' })).json;
+  const { uuid } = (await rest({ path: '/v1/nodes/n1' })).json;
   for (const path of ['/v1/nodes/n1', '/v1/nodes/n1/validate', '/v1/nodes/n1/vendor_passthru?method=both_verbs']) {
-    expect(await ask({ path, headers: old })).toMatchObject({ status: 404 });
+    expect(await rest({ path, headers: old })).toMatchObject({ status: 404 });
   }
-  const { json } = await ask({ path: `/v1/nodes/${uuid}`, headers: old });
+  const { json } = await rest({ path: `/v1/nodes/${uuid}`, headers: old });
   expect(json.uuid).toBe(uuid);
   expect(json).not.toHaveProperty('name');
 });

@@ -9,7 +9,7 @@ import { openApiDocument } from '../../src/rest/openapi/document.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { type RunningService, runService } from '../service.ts';
 
-/** What JSON.parse answers, of any shape. */
+/** A parsed JSON document of any shape. */
 type Loose = ReturnType<typeof JSON.parse>;
 
 const NOTHING = '99999999-9999-4999-8999-999999999999';
@@ -41,27 +41,27 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 async function fetchDocument() {
-  const answer = await fetch(`${service.url}/openapi.json`);
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as ReturnType<typeof openApiDocument> & { paths: Record<string, Loose> };
+  const response = await fetch(`${service.url}/openapi.json`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as ReturnType<typeof openApiDocument> & { paths: Record<string, Loose> };
 }
 
 describe('GET /openapi.json', () => {
-  test('has every route with every verb; HEAD goes without saying', async () => {
+  test('has every route with every verb except HEAD', async () => {
     const { paths } = await fetchDocument();
-    const told = ROUTES.filter(({ action }) => action !== 'request an unserved route').flatMap(({ verbs, path }) =>
+    const expected = ROUTES.filter(({ action }) => action !== 'request an unserved route').flatMap(({ verbs, path }) =>
       verbs.filter((verb) => verb !== 'HEAD').map((verb) => `${verb} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
     );
     const found = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((verb) => `${verb.toUpperCase()} ${path}`),
     );
-    expect(found).toEqual(expect.arrayContaining(told));
+    expect(found).toEqual(expect.arrayContaining(expected));
     const operations = Object.values(paths).flatMap((path): Loose[] => Object.values(path));
     expect(operations.filter(({ summary }) => !summary)).toEqual([]);
     expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
   });
 
-  test('refers to nothing that is not there', async () => {
+  test('has no dangling references', async () => {
     const document = await fetchDocument();
     const refs = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g);
     for (const [, kind = '', name = ''] of refs) {
@@ -88,7 +88,7 @@ describe('GET /openapi.json', () => {
     expect(job).not.toHaveProperty('200');
   });
 
-  test.each(AUTH_TYPES)('tells how callers prove who they are: %s', (type) => {
+  test.each(AUTH_TYPES)('describes the authentication: %s', (type) => {
     const document = openApiDocument(ROUTES, [], new Access(noAuthenticator, undefined, type));
     const schemes = Object.keys(document.components.securitySchemes ?? {});
     const { get } = document.paths['/v1/nodes']! as Loose;
@@ -99,12 +99,12 @@ describe('GET /openapi.json', () => {
   });
 });
 
-test('every route is described, but those that serve nothing', () => {
+test('describes every supported route', () => {
   const silent = ROUTES.filter(({ description }) => description === null);
   expect([...new Set(silent.map(({ action }) => action))]).toEqual(['request an unserved route']);
 });
 
-describe('a route takes the parameters that it describes and no others', () => {
+describe('a route accepts exactly its described parameters', () => {
   const queried = ROUTES.filter(({ description, path }) => description !== null && path !== '/healthz');
   const names = [...new Set(queried.flatMap(({ description }) => Object.keys(description?.query ?? {})))];
 
@@ -114,8 +114,8 @@ describe('a route takes the parameters that it describes and no others', () => {
     const taken: string[] = [];
     for (const name of [...names, 'unheard_of']) {
       const url = `${service.url}${path.replaceAll(/:\w+/g, NOTHING)}?${name}=x`;
-      const answer = await fetch(url, { method: verb });
-      if (!(await answer.text()).includes('Unexpected arguments')) taken.push(name);
+      const response = await fetch(url, { method: verb });
+      if (!(await response.text()).includes('Unexpected arguments')) taken.push(name);
     }
     expect(taken.sort()).toEqual(Object.keys(description?.query ?? {}).sort());
   });

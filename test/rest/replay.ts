@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { isTerminal } from '../../src/core/job.ts';
-import { type Answer, type Sent, send } from './client.ts';
+import { type RestResponse, type Sent, send } from './client.ts';
 import type { RecordedService } from './recordedNodes.ts';
 
 /** The response required of this service. */
@@ -42,22 +42,21 @@ export function readExchanges(file: string): Exchange[] {
  */
 export async function replay(service: RecordedService, { request, response, want }: Exchange): Promise<string | null> {
   const { url, bmc } = service;
-  const answer = await send(url, {
+  const got = await send(url, {
     ...request,
     headers: request.headers ?? {},
     body: request.body === null ? undefined : replaceText(request.body, RECORDED_BMC, bmc),
   });
-  await endOfJob(service, answer);
-  if (answer.status !== want.status)
-    return `status ${answer.status}, expected ${want.status}: ${answer.text.slice(0, 300)}`;
-  if (answer.status >= 400) return faultDifference(answer, want, bmc);
+  await endOfJob(service, got);
+  if (got.status !== want.status) return `status ${got.status}, expected ${want.status}: ${got.text.slice(0, 300)}`;
+  if (got.status >= 400) return faultDifference(got, want, bmc);
 
   const hadVersion = Object.keys(response.headers).some((name) => name.toLowerCase() === VERSION);
-  if (hadVersion && answer.headers[VERSION] === undefined) return `no header ${VERSION}`;
-  return bodyDifference(replaceText(answer.json, bmc, RECORDED_BMC), answer.text, response.json, want);
+  if (hadVersion && got.headers[VERSION] === undefined) return `no header ${VERSION}`;
+  return bodyDifference(replaceText(got.json, bmc, RECORDED_BMC), got.text, response.json, want);
 }
 
-async function endOfJob({ core }: RecordedService, { headers }: Answer): Promise<void> {
+async function endOfJob({ core }: RecordedService, { headers }: RestResponse): Promise<void> {
   const id = headers['passthru-job-id'];
   if (typeof id !== 'string') return;
   for await (const job of core.jobs.watch(id, null, AbortSignal.timeout(30_000))) if (isTerminal(job)) return;
@@ -65,7 +64,7 @@ async function endOfJob({ core }: RecordedService, { headers }: Answer): Promise
 
 const VERSION = 'x-openstack-ironic-api-version';
 
-function faultDifference({ status, headers, fault }: Answer, want: Want, bmc: string): string | null {
+function faultDifference({ status, headers, fault }: RestResponse, want: Want, bmc: string): string | null {
   if (!String(headers['content-type']).startsWith('application/json')) return `content type ${headers['content-type']}`;
   if (fault === undefined) return 'error_message is not a JSON text';
   // Responses of Ironic's HTTP layer have another shape, and no text that matters.

@@ -24,22 +24,22 @@ import { grpcUnaryHandler } from '../../src/rpc/grpcUnary.ts';
 const MESSAGE = toBinary(CallNodeMethodRequestSchema, create(CallNodeMethodRequestSchema, { node: 'n1', method: 'm' }));
 const PLAIN = enveloped(MESSAGE);
 
-/** What Connect's handler was given; null when it was not needed. */
+/** What Connect's handler received; null when it was not called. */
 let handedOn: Buffer | null;
 /** The error with which reading its body failed. */
 let failure: unknown;
 let contexts: HandlerContext[];
-let answer: (node: string) => string;
+let result: (node: string) => string;
 beforeEach(() => {
   handedOn = null;
   failure = null;
   contexts = [];
-  answer = (node) => `for ${node}`;
+  result = (node) => `for ${node}`;
 });
 
 const spec = createMethodImplSpec(PassthruService.method.callNodeMethod, ({ node }, context) => {
   contexts.push(context);
-  return { outcome: { case: 'result', value: { kind: { case: 'stringValue', value: answer(node) } } } };
+  return { outcome: { case: 'result', value: { kind: { case: 'stringValue', value: result(node) } } } };
 }) as MethodImplSpec & { kind: 'unary' };
 
 function serve(
@@ -94,7 +94,7 @@ function textOf(message: Uint8Array): unknown {
 test.each([
   ['whole', [PLAIN]],
   ['byte by byte', [...PLAIN].map((byte) => Uint8Array.of(byte))],
-])('a message that comes %s is answered without Connect’s handler', async (_, parts) => {
+])('a message sent %s is served without Connect’s handler', async (_, parts) => {
   const response = await serve(chunks(...parts));
   expect(response.header?.get('Content-Type')).toBe('application/grpc+proto');
   expect(response.trailer?.get('Grpc-Status')).toBe('0');
@@ -105,16 +105,16 @@ test.each([
 });
 
 test('a large response is compressed for a caller that accepts it', async () => {
-  answer = () => 'x'.repeat(5000);
+  result = () => 'x'.repeat(5000);
   const response = await serve(chunks(PLAIN), { 'Grpc-Accept-Encoding': 'gzip' });
   const bytes = await bytesOf(response);
   expect(response.header?.get('Grpc-Encoding')).toBe('gzip');
   expect([bytes[0], bytes.length < 200]).toEqual([1, true]);
-  expect(textOf(await compressionGzip.decompress(bytes.subarray(5), 1e6))).toBe(answer(''));
+  expect(textOf(await compressionGzip.decompress(bytes.subarray(5), 1e6))).toBe(result(''));
 });
 
 test('an error of the method is the status, with no message before it', async () => {
-  answer = () => {
+  result = () => {
     throw new ConnectError('no such node', Code.NotFound, { 'x-more': 'yes' });
   };
   const response = await serve(chunks(PLAIN));
@@ -128,7 +128,7 @@ test('an error of the method is the status, with no message before it', async ()
 
 test('a call gets its deadline, and its signal fires once it has ended', async () => {
   let left: number | undefined;
-  answer = () => {
+  result = () => {
     left = contexts[0]?.timeoutMs();
     expect(contexts[0]?.signal.aborted).toBe(false);
     return '';
@@ -143,7 +143,7 @@ test.each<[string, Uint8Array[], Record<string, string>?]>([
   ['JSON', [PLAIN], { 'Content-Type': 'application/grpc+json' }],
   ['gRPC-Web', [PLAIN], { 'Content-Type': 'application/grpc-web+proto' }],
   ['a request in a compression', [PLAIN], { 'Grpc-Encoding': 'gzip' }],
-  ['a compression that nobody knows', [PLAIN], { 'Grpc-Encoding': 'zip' }],
+  ['an unknown compression', [PLAIN], { 'Grpc-Encoding': 'zip' }],
   ['a deadline over the maximum', [PLAIN], { 'Grpc-Timeout': '2M' }],
   ['a malformed deadline', [PLAIN], { 'Grpc-Timeout': 'soon' }],
   ['a message that says it is compressed', [enveloped(MESSAGE, 1)]],
@@ -153,7 +153,7 @@ test.each<[string, Uint8Array[], Record<string, string>?]>([
   ['a head that is cut off', [PLAIN.subarray(0, 3)]],
   ['a malformed message', [enveloped(Uint8Array.of(255, 255, 255))]],
   ['a message that is too large, of which more comes', [enveloped(new Uint8Array(2000)), new Uint8Array(2000)]],
-])('Connect’s handler is given, whole: %s', async (_, parts, headers) => {
+])('Connect’s handler gets the whole request: %s', async (_, parts, headers) => {
   await serve(chunks(...parts), headers);
   expect(handedOn).toEqual(Buffer.concat(parts));
   expect(contexts).toEqual([]);

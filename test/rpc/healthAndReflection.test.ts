@@ -39,7 +39,7 @@ describe('health', () => {
     expect(Object.keys(statuses)).toContain('passthru.v1.NodeService');
   });
 
-  test('a service that takes no more calls is NOT_SERVING', async () => {
+  test('a service that accepts no more calls is NOT_SERVING', async () => {
     await service.core.shutdown(0);
     expect((await way.unary(Health.method.check, {})).status).toBe(Status.NOT_SERVING);
   });
@@ -49,8 +49,8 @@ describe('health', () => {
       ['', Status.SERVING],
       ['x', Status.SERVICE_UNKNOWN],
     ] as const) {
-      for await (const answer of way.stream(Health.method.watch, { service: name })) {
-        expect(answer.status).toBe(status);
+      for await (const response of way.stream(Health.method.watch, { service: name })) {
+        expect(response.status).toBe(status);
         break;
       }
     }
@@ -63,7 +63,7 @@ describe.each([
 ])('reflection %s', (_version, reflection: typeof ServerReflection) => {
   type Request = Partial<Record<'fileContainingSymbol' | 'fileByFilename' | 'listServices', string>>;
 
-  /** Asks all over one stream, by grpc-js. */
+  /** Sends all requests over one stream, by grpc-js. */
   async function ask(...requests: Request[]) {
     const { serverReflectionInfo: method } = reflection.method;
     const client = new Client(new URL(service.url).host, credentials.createInsecure());
@@ -77,19 +77,20 @@ describe.each([
       const messageRequest = { case: field as 'fileContainingSymbol', value };
       stream.write(toBinary(method.input, create(method.input, { host: 'h', messageRequest })));
     }
-    const answers: ServerReflectionResponse[] = [];
-    for await (const answer of stream) {
-      answers.push(answer);
-      if (answers.length === requests.length) stream.end();
+    const responses: ServerReflectionResponse[] = [];
+    for await (const response of stream) {
+      responses.push(response);
+      if (responses.length === requests.length) stream.end();
     }
     client.close();
-    return answers;
+    return responses;
   }
 
   test('lists the services', async () => {
-    const [answer] = await ask({ listServices: '*' });
-    expect(answer?.validHost).toBe('h');
-    const names = answer?.messageResponse.case === 'listServicesResponse' ? answer.messageResponse.value.service : [];
+    const [response] = await ask({ listServices: '*' });
+    expect(response?.validHost).toBe('h');
+    const names =
+      response?.messageResponse.case === 'listServicesResponse' ? response.messageResponse.value.service : [];
     expect(names.map(({ name }) => name)).toEqual([
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
@@ -111,8 +112,8 @@ describe.each([
       'grpc.health.v1.HealthCheckResponse.ServingStatus',
       'google.protobuf.Struct',
     ];
-    const answers = await ask(...symbols.map((symbol) => ({ fileContainingSymbol: symbol })));
-    const files = answers.map(({ messageResponse }) => {
+    const responses = await ask(...symbols.map((symbol) => ({ fileContainingSymbol: symbol })));
+    const files = responses.map(({ messageResponse }) => {
       if (messageResponse.case !== 'fileDescriptorResponse') throw new Error(messageResponse.case);
       return messageResponse.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
     });
@@ -125,7 +126,7 @@ describe.each([
       'grpc/health/v1/health.proto',
       'google/protobuf/struct.proto',
     ]);
-    // A registry can be made of a set alone that lacks no import.
+    // A registry can only be created from a set without missing imports.
     const set = fromBinary(
       FileDescriptorSetSchema,
       toBinary(FileDescriptorSetSchema, {

@@ -154,7 +154,7 @@ test('a lock is shown, waits for its turn, and is released by UnlockNode', async
   expect((await nodes.unlockNode({ node: 'n1' })).node?.reservation).toBeUndefined();
 });
 
-test("a running call's reservation is not ended by UnlockNode", async () => {
+test('UnlockNode does not release the reservation of a running call', async () => {
   await service.createNode('n1');
   const passthru = createClient(PassthruService, createGrpcTransport({ baseUrl: service.url }));
   const { outcome } = await passthru.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });

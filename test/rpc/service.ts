@@ -15,7 +15,7 @@ export interface TestService extends AsyncDisposable {
   url: string;
   core: Core;
   listener: Listener;
-  /** Lets a running `job_of_two_steps` go on to its next step. */
+  /** Lets a running `job_of_two_steps` continue with its next step. */
   nextStep(): void;
   /** The reason of the signal of each `until_aborted` that has ended by it. */
   aborted: Promise<PassthruError>;
@@ -64,7 +64,7 @@ function testHardware(steps: (() => void)[], onAborted: (reason: PassthruError) 
     defineMethod({
       name: 'echo',
       httpMethods: ['POST'],
-      description: 'Answers its value',
+      description: 'Returns its value',
       arguments: z.object({ value: z.any(), count: z.number().int().optional() }),
       result: z.any(),
       async handler(_task: NodeTask, { value }) {
@@ -74,7 +74,7 @@ function testHardware(steps: (() => void)[], onAborted: (reason: PassthruError) 
     defineMethod({
       name: 'nothing',
       httpMethods: ['GET', 'POST'],
-      description: 'Answers nothing',
+      description: 'Returns nothing',
       requireExclusiveLock: false,
       arguments: z.object({}),
       result: z.null(),
@@ -85,7 +85,7 @@ function testHardware(steps: (() => void)[], onAborted: (reason: PassthruError) 
     defineMethod({
       name: 'dump',
       httpMethods: ['GET'],
-      description: 'Answers bytes',
+      description: 'Returns bytes',
       attach: true,
       arguments: z.object({ size: z.number().default(3) }),
       result: z.any(),
@@ -176,7 +176,7 @@ function testHardware(steps: (() => void)[], onAborted: (reason: PassthruError) 
       defineMethod({
         name: 'ping',
         httpMethods: ['GET'],
-        description: 'Answers pong',
+        description: 'Returns pong',
         arguments: z.object({}),
         result: z.string(),
         async handler() {

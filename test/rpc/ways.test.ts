@@ -118,7 +118,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     });
   });
 
-  test('a node, driver or job that is not there is NOT_FOUND', async () => {
+  test('an unknown node, driver or job is NOT_FOUND', async () => {
     const node = await refusal(way.unary(callNodeMethod, { node: 'n2', method: 'echo' }));
     expect([node.code, node.detail.reason]).toEqual([Code.NotFound, ErrorReason.NODE_NOT_FOUND]);
     const driver = await refusal(way.unary(callDriverMethod, { driver: 'x', method: 'ping' }));
@@ -138,7 +138,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect([verb.code, verb.detail.reason]).toEqual([Code.InvalidArgument, ErrorReason.VERB_NOT_ALLOWED]);
   });
 
-  test('a bad argument is INVALID_ARGUMENT and names each field', async () => {
+  test('an invalid argument is INVALID_ARGUMENT and names each field', async () => {
     const { code, detail } = await refusal(call('echo', { value: 1, count: 'many', other: 1 }));
     expect(code).toBe(Code.InvalidArgument);
     expect(detail.violations.map(({ field }) => field).sort()).toEqual(['arguments', 'arguments.count']);
@@ -182,7 +182,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   test("the caller's deadline ends the work and frees the node", async () => {
     const error = await call('until_aborted', {}, { timeoutMs: 150 }).catch((thrown) => thrown);
     expect(ConnectError.from(error).code).toBe(Code.DeadlineExceeded);
-    // The client's timer began before the service's: to the service the caller may have left a moment before.
+    // The client's timer starts before the service's, to which the caller may seem to have disconnected.
     expect(['deadline_exceeded', 'cancelled']).toContain((await service.aborted).kind);
     const lockWait = { seconds: 5n };
     await way.unary(callNodeMethod, { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait });
@@ -210,7 +210,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect([code, detail.violations[0]?.field]).toEqual([Code.InvalidArgument, 'arguments']);
     for (const levels of [60, 200, 2000]) {
       const error = ConnectError.from(await call('echo', nested(levels)).catch((thrown) => thrown));
-      // The binary codec of the framework words what it cannot decode as INTERNAL.
+      // Connect's binary codec reports a decoding error as INTERNAL.
       expect([Code.InvalidArgument, Code.Internal]).toContain(error.code);
       expect(error.rawMessage).not.toMatch(/\n|\.js:/);
     }
