@@ -1,7 +1,8 @@
+import { isIP } from 'node:net';
 import { cors as connectCors } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
 import { type HttpRequest, requestAuthority } from '../http/message.ts';
-import { createOriginGate } from '../net/origins.ts';
+import { parseAuthority } from '../net/listenAddress.ts';
 
 /** The headers of one API that cross-origin pages may send and read. */
 export interface CorsHeaders {
@@ -64,7 +65,6 @@ export function createCors(origins: readonly string[], headers: CorsHeaders): Co
   const allowsAll = origins.includes('*');
   const allowed = new Set(origins);
   const isAllowed = (origin: string) => allowsAll || allowed.has(origin);
-  const mayCall = createOriginGate(origins);
   const exposedHeaders = headers.exposed.join(', ');
   const allowedHeaders = headers.allowed.join(', ');
   return {
@@ -86,12 +86,23 @@ export function createCors(origins: readonly string[], headers: CorsHeaders): Co
     },
     refuseForeign(request) {
       const { origin, 'sec-fetch-site': site } = request.headers;
-      const isForeign = origin === undefined && (site === 'cross-site' || site === 'same-site');
-      if (!isForeign && mayCall(origin, requestAuthority(request))) return;
+      if (origin === undefined) {
+        if (site !== 'cross-site' && site !== 'same-site') return;
+      } else if (isAllowed(origin) || isOwnOrigin(origin, requestAuthority(request))) return;
       throw new PassthruError(
         'permission_denied',
         'Pages of this origin may not call the service; its configuration lists the ones that may (cors_origins)',
       );
     },
   };
+}
+
+/**
+ * Whether `origin` is the service's own, under an address or `localhost`: with DNS rebinding a foreign page under its own name
+ * would be of the same origin.
+ */
+function isOwnOrigin(origin: string, authority: string | undefined): boolean {
+  const host = authority === undefined ? undefined : parseAuthority(authority)?.host;
+  if (host === undefined || (isIP(host) === 0 && host.toLowerCase() !== 'localhost')) return false;
+  return origin === `http://${authority}` || origin === `https://${authority}`;
 }

@@ -3,7 +3,7 @@ import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import { PassthruError } from '../core/errors.ts';
 import { type HttpHandler, type HttpResponse, requestAuthority } from '../http/message.ts';
-import { isLocalAuthority } from '../net/origins.ts';
+import { isLocalAuthority } from '../net/listenAddress.ts';
 import { openScope, type Protocol, requestScope } from './requestScope.ts';
 
 /** The RPC API, as the router sees it. */

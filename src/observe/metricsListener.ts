@@ -5,8 +5,7 @@ import type { Refusal } from '../auth/access.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { openScope, requestScope } from '../edge/requestScope.ts';
-import { isLoopback } from '../net/listenAddress.ts';
-import { isLocalAuthority } from '../net/origins.ts';
+import { isLocalAuthority, isLoopback } from '../net/listenAddress.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface MetricsListener {

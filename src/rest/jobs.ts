@@ -4,7 +4,7 @@ import { jobToMessage } from '../contract/job.ts';
 import type { Job, JobState } from '../core/job.ts';
 import { isUuid } from '../core/node.ts';
 import { type Exchange, enter } from './context.ts';
-import { baseUrl, nextPage } from './links.ts';
+import { cutPage } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
 
@@ -31,13 +31,8 @@ export async function listJobs(exchange: Exchange): Promise<void> {
     driver: query.get('driver') ?? null,
     state,
   });
-  const shown = found.slice(0, limit);
-  const document: { jobs: unknown[]; next?: string } = { jobs: shown.map(jobDocument) };
-  const last = shown.at(-1);
-  if (last !== undefined && found.length > limit) {
-    document.next = nextPage(baseUrl(exchange), '/v1/jobs', query, { limit, marker: last.id });
-  }
-  sendJson(exchange, 200, document);
+  const { page, next } = cutPage(exchange, '/v1/jobs', query, limit, found, (job) => job.id);
+  sendJson(exchange, 200, { jobs: page.map(jobDocument), next });
 }
 
 /** GET /v1/jobs/ID */

@@ -4,12 +4,6 @@ import { parseAuthority } from '../net/listenAddress.ts';
 import type { Exchange } from './context.ts';
 import type { Query } from './query.ts';
 
-/** A link in Ironic's documents. */
-export interface Link {
-  href: string;
-  rel: 'self' | 'bookmark';
-}
-
 /**
  * Returns the scheme and authority that the client used, such as `http://127.0.0.1:6385`. An invalid Host is not
  * repeated, but replaced by the address of the connection.
@@ -21,7 +15,7 @@ export function baseUrl({ request }: Exchange): string {
 }
 
 /** Returns the two links of the resource at `path` (without leading slash and `v1`), in Ironic's order. */
-export function selfAndBookmark(base: string, path: string): Link[] {
+export function selfAndBookmark(base: string, path: string) {
   return [
     { href: `${base}/v1/${path}`, rel: 'self' },
     { href: `${base}/${path}`, rel: 'bookmark' },
@@ -29,13 +23,24 @@ export function selfAndBookmark(base: string, path: string): Link[] {
 }
 
 /**
- * Returns the URL of the next page of `path`: the filters of this page, with the marker of its last entry.
- * Commas are not encoded, as in Ironic's links.
+ * Returns a page and the URL of the next one, undefined for the last: the filters of this page, with the marker of its last
+ * entry. Commas are not encoded, as in Ironic's links.
+ * @param found the entries, queried with a limit of `limit + 1`
  */
-export function nextPage(base: string, path: string, query: Query, next: { limit: number; marker: string }): string {
+export function cutPage<T>(
+  exchange: Exchange,
+  path: string,
+  query: Query,
+  limit: number,
+  found: readonly T[],
+  idOf: (entry: T) => string,
+): { page: T[]; next: string | undefined } {
+  const page = found.slice(0, limit);
+  if (found.length <= limit) return { page, next: undefined };
   const filters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
-  const parameters = [...filters, ['limit', String(next.limit)], ['marker', next.marker]];
-  return `${base}${path}?${parameters.map(([name = '', value = '']) => `${encode(name)}=${encode(value)}`).join('&')}`;
+  const parameters = [...filters, ['limit', String(limit)], ['marker', idOf(page.at(-1) as T)]];
+  const text = parameters.map(([name = '', value = '']) => `${encode(name)}=${encode(value)}`).join('&');
+  return { page, next: `${baseUrl(exchange)}${path}?${text}` };
 }
 
 function encode(text: string): string {

@@ -22,13 +22,10 @@ import {
   setTrailerStatus,
 } from '@connectrpc/connect/protocol-grpc';
 
-export interface GrpcUnaryOptions
-  extends Pick<
-    UniversalHandlerOptions,
-    'readMaxBytes' | 'writeMaxBytes' | 'maxTimeoutMs' | 'compressMinBytes' | 'acceptCompression'
-  > {
-  shutdownSignal?: AbortSignal | undefined;
-}
+type Options = Pick<
+  UniversalHandlerOptions,
+  'readMaxBytes' | 'writeMaxBytes' | 'maxTimeoutMs' | 'compressMinBytes' | 'acceptCompression' | 'shutdownSignal'
+>;
 
 /** The bytes before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const ENVELOPE_BYTES = 5;
@@ -44,7 +41,7 @@ const ENDED = new Error('the call has ended');
  */
 export function grpcUnaryHandler(
   spec: MethodImplSpec & { kind: 'unary' },
-  options: GrpcUnaryOptions,
+  options: Options,
   fallback: UniversalHandlerFn,
 ): UniversalHandlerFn {
   const { readMaxBytes, maxTimeoutMs, acceptCompression, compressMinBytes, shutdownSignal } = options;

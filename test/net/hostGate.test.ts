@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isLocalAuthority } from '../../src/net/origins.ts';
+import { isLocalAuthority } from '../../src/net/listenAddress.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
 test.each([

@@ -1,7 +1,7 @@
 import { isUuid } from '../../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../../core/store.ts';
 import { type Exchange, enter } from '../context.ts';
-import { baseUrl, nextPage } from '../links.ts';
+import { cutPage } from '../links.ts';
 import { badParameter, booleanParameter, limitParameter, listParameter, type Query, readQuery } from '../query.ts';
 import { sendJson } from '../response.ts';
 import { checkNodeFields, nodeRenderer, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
@@ -74,16 +74,11 @@ async function sendList(exchange: Exchange, query: Query, path: string, fields: 
   const nodeQuery = { ...readNodeQuery(query), limit: limit + 1 };
   const core = enter(exchange);
   const found = matchesNone(query, core.host) ? [] : await core.nodes.list(nodeQuery);
-  const shown = found.slice(0, limit);
-  const document: { nodes: unknown[]; next?: string } = { nodes: shown.map(nodeRenderer(exchange, core, fields)) };
-  const last = shown.at(-1);
-  if (last !== undefined && found.length > limit) {
-    document.next = nextPage(baseUrl(exchange), path, query, { limit, marker: last.uuid });
-  }
-  sendJson(exchange, 200, document);
+  const { page, next } = cutPage(exchange, path, query, limit, found, (node) => node.uuid);
+  sendJson(exchange, 200, { nodes: page.map(nodeRenderer(exchange, core, fields)), next });
 }
 
-/** Tells whether a filter on a field with the same value for every node excludes all of them. */
+/** Whether a filter on a field with the same value for every node excludes all of them. */
 function matchesNone(query: Query, host: string): boolean {
   const { conductor = host, provision_state = PROVISION_STATE } = Object.fromEntries(query);
   // No node here has a fault.

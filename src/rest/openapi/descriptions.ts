@@ -1,3 +1,5 @@
+import { ERROR_FACES } from '../../contract/errorMapping.ts';
+import type { ErrorKind } from '../../core/errors.ts';
 import { STATES } from '../jobs.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS } from '../nodes/nodeFields.ts';
@@ -116,7 +118,8 @@ export const JOB_STARTED: ResponseDescription = {
   description: 'A job was started',
   headers: ['Location', 'Passthru-Job-Id'],
 };
-const CALL_ERRORS = [
+const BMC_KINDS = (Object.keys(ERROR_FACES) as ErrorKind[]).filter((kind) => kind.startsWith('bmc_'));
+const CALL_ERRORS: readonly ErrorKind[] = [
   'unknown_method',
   'verb_not_allowed',
   'driver_not_found',
@@ -126,18 +129,12 @@ const CALL_ERRORS = [
   'rate_limited',
   'no_free_worker',
   'deadline_exceeded',
-  'bmc_unreachable',
-  'bmc_timeout',
-  'bmc_refused',
-  'bmc_failed',
-  'bmc_busy',
-  'bmc_unsupported',
-  'bmc_tls_failed',
+  ...BMC_KINDS,
   'outcome_unknown',
   'driver_not_ready',
   'failed_precondition',
   'not_served',
-] as const;
+];
 
 const nodeMethod: RouteDescription = {
   summary: "Call a node's vendor method",
