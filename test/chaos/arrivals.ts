@@ -1,16 +1,16 @@
 import type { RecordedRequest } from '../../src/sim/index.ts';
 import type { History } from './history.ts';
 
-/** A request that came under an older reservation than one before it on its node. */
+/** A request with an older fence than an earlier one to its node. */
 export interface LateRequest {
   node: string;
   fence: number;
   newest: number;
 }
 
-/** Watches under which reservations requests arrive at the BMCs (`redfish.fence_header`). */
+/** Checks the order of the fences of requests that arrive at the BMCs (`redfish.fence_header`). */
 export class Arrivals {
-  /** Requests that named their reservation. */
+  /** The number of requests with a fence. */
   count = 0;
   readonly late: LateRequest[] = [];
   readonly #newest = new Map<string, number>();
@@ -20,16 +20,16 @@ export class Arrivals {
     this.#history = history;
   }
 
-  note({ method, path, headers, connection }: RecordedRequest): void {
+  add({ method, path, headers, connection }: RecordedRequest): void {
     const node = headers['x-passthru-node'];
     if (typeof node !== 'string') return;
     const fence = Number(headers['x-passthru-fence']);
     const newest = this.#newest.get(node) ?? 0;
     this.count++;
-    this.#history.note(node, `the BMC gets ${method} ${path} under ${fence} on connection ${connection}`);
+    this.#history.add(node, `BMC received ${method} ${path} with fence ${fence} on connection ${connection}`);
     if (fence < newest) {
       this.late.push({ node, fence, newest });
-      this.#history.note(node, `LATE: under ${fence} after ${newest}`);
+      this.#history.add(node, `LATE: fence ${fence} after ${newest}`);
     }
     this.#newest.set(node, Math.max(newest, fence));
   }

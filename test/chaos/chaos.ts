@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util';
 import { runChaos } from './run.ts';
 
-/** Violations whose history is shown. */
-const SHOWN = 5;
+/** The number of violations printed with their history. */
+const WITH_HISTORY = 5;
 
 const { values } = parseArgs({
   options: {
@@ -24,9 +24,9 @@ const { counts, violations, history } = await runChaos({ duration: minutes * 60_
 const width = Math.max(...[...counts.keys()].map((what) => what.length));
 for (const [what, times] of [...counts].sort()) console.log(`${what.padEnd(width)} ${String(times).padStart(8)}`);
 console.log(`${'violations'.padEnd(width)} ${String(violations.length).padStart(8)}`);
-for (const { text, node } of violations.slice(0, SHOWN)) {
+for (const { text, node } of violations.slice(0, WITH_HISTORY)) {
   console.log(`\nVIOLATION (seed ${seed}): ${text}${node === null ? '' : ` on node-${node.index}`}`);
   console.log(history.of(node?.uuid ?? null).join('\n'));
 }
-for (const { text } of violations.slice(SHOWN)) console.log(`VIOLATION (seed ${seed}): ${text}`);
+for (const { text } of violations.slice(WITH_HISTORY)) console.log(`VIOLATION (seed ${seed}): ${text}`);
 process.exitCode = violations.length > 0 ? 1 : 0;

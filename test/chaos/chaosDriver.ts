@@ -9,7 +9,7 @@ import { driverInfoReader } from '../../src/drivers/redfish/driverInfo.ts';
 import { createLoggedClients, redfishMachines } from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { createSubscription, listSubscriptions } from '../../src/redfish/index.ts';
 
-/** Milliseconds. */
+/** The timeout of a request to a BMC in milliseconds. */
 export const REQUEST_TIMEOUT = 1000;
 
 const SETTINGS = {
@@ -20,7 +20,7 @@ const SETTINGS = {
   fenceHeader: true,
 };
 
-/** The hardware type `chaos`: `redfish` with an asynchronous method that leaves its mark at the BMC. */
+/** The hardware type `chaos`: `redfish` with an asynchronous method that creates a subscription. */
 export default ({ log }: DriverContext): HardwareType => {
   const clients = createLoggedClients(log);
   const useBmc = accessBy(clients, SETTINGS, driverInfoReader(SETTINGS));
@@ -29,7 +29,7 @@ export default ({ log }: DriverContext): HardwareType => {
   const subscribeInSteps = defineMethod({
     name: 'subscribe_in_steps',
     httpMethods: ['POST'],
-    description: 'Makes a subscription after a few requests, and reports each',
+    description: 'Creates a subscription after a few requests, and reports each',
     async: true,
     arguments: z.object({ destination: z.string(), steps: z.number() }),
     result: z.json(),

@@ -1,30 +1,30 @@
-/** So many lines are kept for each node, and so many about what befell the processes. */
-const KEPT = 2000;
+/** The maximum number of lines kept for each node, and about the processes. */
+const MAX_LINES = 2000;
 
 interface Line {
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start. */
   time: number;
   text: string;
 }
 
-/** What happened, so that a violation can be understood. */
+/** The events of a run, to explain a violation. */
 export class History {
-  readonly #began = performance.now();
+  readonly #start = performance.now();
   readonly #byNode = new Map<string, Line[]>();
   readonly #general: Line[] = [];
 
-  /** @param node null for what is not about one node */
-  note(node: string | null, text: string): void {
+  /** @param node null for an event that is not about one node */
+  add(node: string | null, text: string): void {
     let lines = node === null ? this.#general : this.#byNode.get(node);
     if (lines === undefined) {
       lines = [];
       this.#byNode.set(node as string, lines);
     }
-    lines.push({ time: performance.now() - this.#began, text });
-    if (lines.length > KEPT) lines.shift();
+    lines.push({ time: performance.now() - this.#start, text });
+    if (lines.length > MAX_LINES) lines.shift();
   }
 
-  /** The lines about a node and about the processes, in order. */
+  /** Returns the lines about a node and about the processes, in order. */
   of(node: string | null): string[] {
     const own = node === null ? [] : (this.#byNode.get(node) ?? []);
     return [...this.#general, ...own]

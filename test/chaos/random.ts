@@ -1,4 +1,4 @@
-/** What is decided by chance; the same for the same seed. */
+/** A random number generator with a seed. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to `below`. */
+  /** Returns a number from 0, less than `below`. */
   below(below: number): number {
     // mulberry32
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
@@ -15,11 +15,11 @@ export class Random {
     return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below;
   }
 
-  between(least: number, most: number): number {
-    return least + this.below(most - least);
+  between(min: number, max: number): number {
+    return min + this.below(max - min);
   }
 
-  happens(probability: number): boolean {
+  chance(probability: number): boolean {
     return this.below(1) < probability;
   }
 
@@ -27,7 +27,7 @@ export class Random {
     return list[Math.floor(this.below(list.length))] as T;
   }
 
-  /** Another, whose course does not depend on how often this one is asked later. */
+  /** Returns an independent generator, which later use of this one does not affect. */
   fork(): Random {
     return new Random(this.below(2 ** 32));
   }

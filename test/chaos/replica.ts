@@ -4,20 +4,20 @@ import { type Command, startPassthru } from '../cli/run.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';
 import type { History } from './history.ts';
 
-/** Milliseconds. */
+/** The lease of a reservation in milliseconds. */
 export const LEASE = 2000;
 
 const DRIVER = fileURLToPath(new URL('./chaosDriver.ts', import.meta.url));
 
-/** One `passthru serve`, which is killed, stopped and started again. Its address is another after each start. */
+/** A `passthru serve` that is killed, paused and restarted. Its address changes with each start. */
 export class Replica {
   readonly name: string;
   readonly #store: string;
   readonly #history: History;
   #command: Command | null = null;
   #url: string | null = null;
-  #stopped = false;
-  /** Ends of the process that nobody asked for. */
+  #paused = false;
+  /** The number of times that the process ended by itself. */
   crashes = 0;
 
   /** @param store the URL of its database */
@@ -32,7 +32,7 @@ export class Replica {
     return this.#url;
   }
 
-  /** Resolves when it listens. Rejects when it ends before, as it does while the database is down. */
+  /** Resolves when it listens. Rejects when it ends before, for example while the database is down. */
   async start(): Promise<void> {
     const command = startPassthru(['serve'], {
       PASSTHRU_LISTEN: '127.0.0.1:0',
@@ -52,49 +52,49 @@ export class Replica {
     this.#command = command;
     const [, url] = await command.printed(/^listening on (http:\/\/\S+)$/m);
     this.#url = url as string;
-    this.#history.note(null, `${this.name} listens`);
+    this.#history.add(null, `${this.name} listening`);
     void command.ended.then(({ stderr }) => {
       if (this.#command !== command) return;
       this.crashes++;
       this.#url = null;
-      this.#history.note(null, `${this.name} has ended by itself:\n${stderr.slice(-2000)}`);
+      this.#history.add(null, `${this.name} crashed:\n${stderr.slice(-2000)}`);
     });
   }
 
-  /** Starts it, again and again until it listens. */
-  async startAgain(): Promise<void> {
+  /** Starts it, and retries until it listens. */
+  async restart(): Promise<void> {
     for (;;) {
       try {
         return await this.start();
       } catch {
-        this.#history.note(null, `${this.name} does not start; trying again`);
+        this.#history.add(null, `${this.name} failed to start, retrying`);
         await new Promise((resolve) => setTimeout(resolve, 300));
       }
     }
   }
 
-  /** Ends it by `signal`; resolves when it is gone. */
+  /** Ends the process; resolves when it has exited. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const command = this.#command;
     if (command === null) return;
     this.#command = null;
     this.#url = null;
-    this.#history.note(null, `${this.name} gets ${signal}`);
+    this.#history.add(null, `${this.name} received ${signal}`);
     const exited = command.process.exitCode === null ? once(command.process, 'exit') : null;
     command.process.kill(signal);
-    if (this.#stopped) this.resume();
+    if (this.#paused) this.resume();
     await exited;
   }
 
   pause(): void {
-    this.#stopped = true;
-    this.#history.note(null, `${this.name} is stopped`);
+    this.#paused = true;
+    this.#history.add(null, `${this.name} paused`);
     this.#command?.process.kill('SIGSTOP');
   }
 
   resume(): void {
-    this.#stopped = false;
-    this.#history.note(null, `${this.name} goes on`);
+    this.#paused = false;
+    this.#history.add(null, `${this.name} resumed`);
     this.#command?.process.kill('SIGCONT');
   }
 }

@@ -4,31 +4,31 @@ import { startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { Arrivals } from './arrivals.ts';
 import { Callers } from './callers.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';
-import { enrolNode, unlockNode } from './grpcFront.ts';
+import { injectFailures } from './failures.ts';
+import { enrolNode, unlockNode } from './grpcClient.ts';
 import { History } from './history.ts';
 import { Random } from './random.ts';
 import { LEASE, Replica } from './replica.ts';
-import { makeTrouble } from './troubles.ts';
-import { judge, type Violation } from './verdict.ts';
+import { findViolations, type Violation } from './violations.ts';
 import type { ChaosNode, ChaosWorld } from './world.ts';
 
 const REPLICAS = 3;
 const NODES = 20;
 
-/** Milliseconds after the last trouble within which everything must have come to its end. */
-const HEALING = 60_000;
+/** Milliseconds after the last failure within which all calls and jobs must end. */
+const RECOVERY_TIMEOUT = 60_000;
 
-/** So many times things go wrong for as long again while too little has happened. */
-const MOST_ROUNDS = 5;
+/** The maximum number of further rounds of failures while too little has happened. */
+const MAX_ROUNDS = 5;
 
 export interface ChaosOptions {
-  /** How long things go wrong, in milliseconds. */
+  /** The duration of failures in milliseconds. */
   duration: number;
   seed: number;
-  /** Whether processes are stopped (SIGSTOP) as well. */
+  /** Whether processes are paused (SIGSTOP) as well. */
   pauses: boolean;
-  /** How often each of these things is to happen at least; things go wrong for longer until they have. Default: none is. */
-  least?: ReadonlyMap<string, number>;
+  /** The minimum number of events, until which failures continue; none by default. */
+  minimum?: ReadonlyMap<string, number>;
 }
 
 export interface ChaosReport {
@@ -38,15 +38,15 @@ export interface ChaosReport {
 }
 
 /**
- * Three replicas on one PostgreSQL, 20 nodes, callers and watchers, while replicas are killed and the database is
- * restarted; then everything heals, and it is looked whether all promises were kept.
+ * Runs three replicas on one PostgreSQL, 20 nodes, callers and watchers, while replicas are killed and the database is
+ * restarted. Then everything recovers, and the promises are checked.
  */
-export async function runChaos({ duration, seed, pauses, least = new Map() }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({ duration, seed, pauses, minimum = new Map() }: ChaosOptions): Promise<ChaosReport> {
   const history = new History();
   const arrivals = new Arrivals(history);
   const ends: (() => Promise<void>)[] = [];
   try {
-    const fleet = await startFleet({ count: NODES, keepRequests: 1, seed, onRequest: (each) => arrivals.note(each) });
+    const fleet = await startFleet({ count: NODES, keepRequests: 1, seed, onRequest: (each) => arrivals.add(each) });
     ends.push(() => fleet.close());
     const postgres = await startPostgres();
     ends.push(() => postgres.remove());
@@ -76,13 +76,13 @@ export async function runChaos({ duration, seed, pauses, least = new Map() }: Ch
       watchers: [],
       counts: new Map(),
     };
-    await play(world, duration, pauses, least);
-    const violations = await judge(world, pauses);
+    await play(world, duration, pauses, minimum);
+    const violations = await findViolations(world, pauses);
     const { counts } = world;
-    counts.set('jobs that a caller was told of', world.jobs.size);
+    counts.set('jobs known to callers', world.jobs.size);
     counts.set('watchers', world.watchers.length);
-    counts.set('requests under a reservation', arrivals.count);
-    counts.set('of these under an older one than one before', arrivals.late.length);
+    counts.set('requests with a fence', arrivals.count);
+    counts.set('requests with an older fence than before', arrivals.late.length);
     return { counts, violations, history };
   } finally {
     for (const end of ends.reverse()) await end();
@@ -93,29 +93,29 @@ async function play(
   world: ChaosWorld,
   duration: number,
   pauses: boolean,
-  least: ReadonlyMap<string, number>,
+  minimum: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const ending = new AbortController();
-  const callers = new Callers(world, ending.signal);
-  await makeTrouble(world, performance.now() + duration, pauses);
-  // On a busy machine little may have happened by then.
-  const enough = () => [...least].every(([what, times]) => (world.counts.get(what) ?? 0) >= times);
-  for (let more = 0; more < MOST_ROUNDS && !enough(); more++) {
-    await makeTrouble(world, performance.now() + duration, pauses);
+  const deadline = new AbortController();
+  const callers = new Callers(world, deadline.signal);
+  await injectFailures(world, performance.now() + duration, pauses);
+  // On a busy machine little may have happened so far.
+  const enough = () => [...minimum].every(([what, times]) => (world.counts.get(what) ?? 0) >= times);
+  for (let more = 0; more < MAX_ROUNDS && !enough(); more++) {
+    await injectFailures(world, performance.now() + duration, pauses);
   }
-  world.history.note(null, 'all heals');
-  const late = setTimeout(() => ending.abort(), HEALING);
+  world.history.add(null, 'failures end');
+  const timer = setTimeout(() => deadline.abort(), RECOVERY_TIMEOUT);
   try {
-    await Promise.all([callers.stop().finally(() => ending.abort()), unlockAll(world, ending.signal)]);
-    await quiet(world);
+    await Promise.all([callers.stop().finally(() => deadline.abort()), unlockAll(world, deadline.signal)]);
+    await waitUntilIdle(world);
   } finally {
-    clearTimeout(late);
-    ending.abort();
+    clearTimeout(timer);
+    deadline.abort();
   }
 }
 
-/** Releases what locks hold that came late, so that callers do not wait for them for ever. */
-async function unlockAll({ postgres, database, replicas }: ChaosWorld, ending: AbortSignal): Promise<void> {
+/** Releases locks that took effect late, which callers would wait for. */
+async function unlockAll({ postgres, database, replicas }: ChaosWorld, deadline: AbortSignal): Promise<void> {
   do {
     await sleep(500);
     const held = await postgres.query<{ node_uuid: string }>(
@@ -123,11 +123,11 @@ async function unlockAll({ postgres, database, replicas }: ChaosWorld, ending: A
       database,
     );
     for (const { node_uuid: node } of held) await unlockNode(replicas[0]?.url as string, node);
-  } while (!ending.aborted);
+  } while (!deadline.aborted);
 }
 
-/** Waits until nothing is under way in the store, but not for ever. */
-async function quiet({ postgres, database }: ChaosWorld): Promise<void> {
+/** Waits until no job runs and no node is reserved, for a limited time. */
+async function waitUntilIdle({ postgres, database }: ChaosWorld): Promise<void> {
   const end = performance.now() + 4 * (LEASE + REQUEST_TIMEOUT);
   while (performance.now() < end) {
     const [row] = await postgres.query<{ busy: boolean }>(

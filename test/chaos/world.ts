@@ -1,29 +1,29 @@
 import type { Fleet } from '../../src/sim/index.ts';
 import type { PostgresServer } from '../store/postgres/embeddedPostgres.ts';
 import type { Arrivals } from './arrivals.ts';
-import type { ChaosCall, Told } from './front.ts';
+import type { ChaosCall, Outcome } from './chaosClient.ts';
 import type { History } from './history.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 import type { Watcher } from './watcher.ts';
 
-/** A node and the machine behind it. */
+/** A node with its BMC. */
 export interface ChaosNode {
   uuid: string;
-  /** Its place in the fleet. */
+  /** The BMC's index in the fleet. */
   index: number;
 }
 
-/** A call that makes a subscription of its own destination. */
+/** A call that creates a subscription to a destination of its own. */
 export interface Creation {
   node: ChaosNode;
   destination: string;
   call: ChaosCall;
-  /** What each who asked for it was told; more than one only with a key. */
-  told: Told[];
+  /** The outcome of each attempt; more than one only with a key. */
+  outcomes: Outcome[];
 }
 
-/** A run under way: what there is, and what is known of it. */
+/** The parts of a run and its records. */
 export interface ChaosWorld {
   readonly replicas: readonly Replica[];
   readonly nodes: readonly ChaosNode[];
@@ -34,10 +34,10 @@ export interface ChaosWorld {
   readonly arrivals: Arrivals;
   readonly random: Random;
   readonly creations: Creation[];
-  /** Each accepted job that a caller was told of, with its node. */
+  /** The accepted jobs known to callers, with their nodes. */
   readonly jobs: Map<string, ChaosNode>;
   readonly watchers: Watcher[];
-  /** How often each thing happened. */
+  /** The number of each kind of event. */
   readonly counts: Map<string, number>;
 }
 
@@ -45,7 +45,7 @@ export function count(world: ChaosWorld, what: string, by = 1): void {
   world.counts.set(what, (world.counts.get(what) ?? 0) + by);
 }
 
-/** The address of a replica that is thought to listen, perhaps one that is stopped; null when all are down. */
+/** Returns a replica that should be listening, although it may be paused; null when all are down. */
 export function anyReplica(world: ChaosWorld, random: Random): { name: string; url: string } | null {
   const { name, url } = random.pick(world.replicas);
   if (url !== null) return { name, url };

@@ -22,7 +22,7 @@ const SYSTEMS = {
   },
 };
 
-/** As iDRAC was captured: media given in their collection only, nothing links to them, no session service. */
+/** Like a captured iDRAC: inline virtual media without a link to them, no session service. */
 const INLINE = {
   '/redfish/v1': { '@odata.id': '/redfish/v1', Systems: link('/redfish/v1/Systems') },
   ...SYSTEMS,
@@ -46,7 +46,7 @@ const INLINE = {
   },
 };
 
-/** As iLO was captured: ETags in the documents, `Image: ""`, sessions linked and not captured, HPE's own actions. */
+/** Like a captured iLO: ETags in the documents, `Image: ""`, linked sessions that were not captured, HPE's own actions. */
 const ILO_MEDIUM = '/redfish/v1/Managers/1/VirtualMedia/2';
 const ILO = {
   '/redfish/v1/': {
@@ -101,14 +101,14 @@ async function save(content: string): Promise<string> {
 }
 
 describe('a captured BMC', () => {
-  test('answers every captured document as it was captured', async () => {
+  test('returns every document as captured', async () => {
     const bmc = await serve(ILO);
     for (const [path, document] of Object.entries(ILO)) {
       expect((await call(bmc, 'GET', path)).json, path).toEqual(document);
     }
   });
 
-  test('has the members that stand in their collection only, and ejecting one shows in both places', async () => {
+  test('returns inline members at their own paths too, and an eject changes both', async () => {
     const bmc = await serve(INLINE);
     expect((await call(bmc, 'GET', `${MEDIA}/2`)).json).toEqual(INLINE[MEDIA]?.Members[1]);
     expect((await call(bmc, 'POST', `${MEDIA}/2/Actions/VirtualMedia.EjectMedia`)).status).toBe(204);
@@ -117,13 +117,13 @@ describe('a captured BMC', () => {
     expect(Members).toMatchObject([{ Inserted: true }, { Image: null, Inserted: false }]);
   });
 
-  test('links the services and media that it has', async () => {
+  test('links to its services and virtual media', async () => {
     const bmc = await serve(INLINE);
     expect((await call(bmc, 'GET', '/redfish/v1')).json.EventService).toEqual(link('/redfish/v1/EventService'));
     expect((await call(bmc, 'GET', '/redfish/v1/Systems/1')).json.VirtualMedia).toEqual(link(MEDIA));
   });
 
-  test('without a session service answers 404 to a log-in, and knows Basic', async () => {
+  test('returns 404 to a log-in without a session service, and accepts Basic', async () => {
     const bmc = await serve(INLINE);
     const reply = await call(bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } });
     expect([reply.status, messages(reply)]).toEqual([404, ['ResourceMissingAtURI']]);
@@ -132,7 +132,7 @@ describe('a captured BMC', () => {
     expect([bmc.sessions, bmc.expireSessions()]).toEqual([[], 0]);
   });
 
-  test('has the collections of sessions and subscriptions that it links, though they were not captured', async () => {
+  test('has linked collections of sessions and subscriptions that were not captured', async () => {
     const bmc = await serve(ILO);
     const { token } = await logIn(bmc);
     const auth = { token };
@@ -145,33 +145,33 @@ describe('a captured BMC', () => {
     expect((await call(bmc, 'DELETE', `${SUBSCRIPTIONS}/1/`, { auth })).status).toBe(204);
   });
 
-  test('a medium without actions is filled and emptied by PATCH, its own ETag moves on, and empty is what it was', async () => {
+  test('PATCH inserts and ejects in a device without actions, renews its ETag, and restores its empty Image', async () => {
     const bmc = await serve(ILO);
     const etag = async () => (await call(bmc, 'GET', ILO_MEDIUM)).headers.get('ETag')!;
     expect(await etag()).toBe('W/"14700DD6"');
     const image = 'https://images.example/b.iso';
-    const filled = await call(bmc, 'PATCH', ILO_MEDIUM, {
+    const inserted = await call(bmc, 'PATCH', ILO_MEDIUM, {
       body: { Image: image },
       headers: { 'If-Match': await etag() },
     });
-    expect(filled.json).toMatchObject({ Image: image, Inserted: true });
-    expect(filled.json['@odata.etag']).toBe(await etag());
+    expect(inserted.json).toMatchObject({ Image: image, Inserted: true });
+    expect(inserted.json['@odata.etag']).toBe(await etag());
     expect(await etag()).toMatch(/^W\/"[0-9A-F]{8}"$/);
     expect(await etag()).not.toBe('W/"14700DD6"');
-    const emptied = await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Image: null, Inserted: false } });
-    expect(emptied.json).toMatchObject({ Image: '', Inserted: false });
+    const ejected = await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Image: null, Inserted: false } });
+    expect(ejected.json).toMatchObject({ Image: '', Inserted: false });
   });
 
-  test('Inserted false alone empties a medium; what it does not know gets 400', async () => {
+  test('Inserted: false alone ejects; an unknown property gets 400', async () => {
     const bmc = await serve(ILO);
     await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Image: 'https://images.example/b.iso' } });
-    const emptied = await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Inserted: false } });
-    expect(emptied.json).toMatchObject({ Image: '', Inserted: false });
+    const ejected = await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Inserted: false } });
+    expect(ejected.json).toMatchObject({ Image: '', Inserted: false });
     expect(messages(await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Id: '3' } }))).toEqual(['PropertyNotWritable']);
     expect(messages(await call(bmc, 'PATCH', ILO_MEDIUM, { body: { Hue: '3' } }))).toEqual(['PropertyUnknown']);
   });
 
-  test('an action of the vendor works where it does what a standard one does', async () => {
+  test('runs a vendor action with a standard equivalent', async () => {
     const bmc = await serve(ILO);
     const target = ILO[`${ILO_MEDIUM}/`]!.Oem.Hpe.Actions['#HpeiLOVirtualMedia.InsertVirtualMedia'].target;
     const image = 'https://images.example/b.iso';
@@ -179,7 +179,7 @@ describe('a captured BMC', () => {
     expect((await call(bmc, 'GET', ILO_MEDIUM)).json.Image).toBe(image);
   });
 
-  test('an action that is not simulated gets 400', async () => {
+  test('returns 400 to an action that is not simulated', async () => {
     const target = '/redfish/v1/EventService/Actions/EventService.SubmitTestEvent';
     const service = { ...INLINE['/redfish/v1/EventService'], Actions: { '#EventService.SubmitTestEvent': { target } } };
     const bmc = await serve({ ...INLINE, '/redfish/v1/EventService': service });
@@ -188,21 +188,21 @@ describe('a captured BMC', () => {
   });
 });
 
-describe('a file that is no capture is refused with its name and what is wrong', () => {
+describe('loadCapture rejects an invalid file with its name and the reason', () => {
   test.each([
     ['{bad', /JSON/],
     ['[]', /not a JSON object/],
     ['{"/redfish/v1": 1}', /the document at \/redfish\/v1 is not/],
     ['{"/redfish/v1": {}, "/etc/passwd": {}}', /\/etc\/passwd is not a path/],
     ['{"/redfish/v1/Systems": {}}', /the service root/],
-  ])('%s', async (content, why) => {
+  ])('%s', async (content, reason) => {
     const file = await save(content);
     const error = await loadCapture(file).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ kind: 'invalid_argument', message: expect.stringContaining(file) });
-    expect((error as Error).message).toMatch(why);
+    expect((error as Error).message).toMatch(reason);
   });
 
-  test('a file that is not there', async () => {
+  test('a missing file', async () => {
     await expect(loadCapture(join(folder, 'none.json'))).rejects.toMatchObject({ kind: 'invalid_argument' });
   });
 });

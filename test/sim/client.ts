@@ -1,6 +1,6 @@
 import type { SimulatedBmc } from '../../src/sim/index.ts';
 
-/** What came back. */
+/** A response. */
 export interface Reply {
   status: number;
   headers: Headers;
@@ -10,7 +10,7 @@ export interface Reply {
 }
 
 export interface CallOptions {
-  /** Sent as JSON; a string is sent as it is. */
+  /** Sent as JSON; a string is sent unchanged. */
   body?: unknown;
   headers?: Record<string, string>;
   /** Basic credentials as `user:password`, a session's token, or none; `u:p` by default. */
@@ -18,7 +18,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** One request to a simulated BMC by plain fetch. */
+/** Sends one request to a simulated BMC. */
 export async function call(bmc: SimulatedBmc, method: string, path: string, options: CallOptions = {}): Promise<Reply> {
   const { body, auth = { basic: 'u:p' } } = options;
   const headers: Record<string, string> = { ...options.headers };
@@ -41,7 +41,7 @@ export async function call(bmc: SimulatedBmc, method: string, path: string, opti
   return { status: response.status, headers: response.headers, text, json };
 }
 
-/** The MessageIds of a Redfish error, without the registry's name and version. */
+/** Returns the MessageIds of a Redfish error, without the registry's name and version. */
 export function messages(reply: Reply): string[] {
   const info: { MessageId: string }[] = reply.json?.error?.['@Message.ExtendedInfo'] ?? [];
   return info.map(({ MessageId: id }) => id.slice(id.lastIndexOf('.') + 1));
@@ -52,7 +52,7 @@ export const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 export const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 export const CD = `${SYSTEM}/VirtualMedia/CD1`;
 
-/** Logs in as u; returns the token and where the session is. */
+/** Logs in as u; returns the token and the path of the session. */
 export async function logIn(bmc: SimulatedBmc): Promise<{ token: string; path: string }> {
   const reply = await call(bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } });
   return { token: reply.headers.get('X-Auth-Token') ?? '', path: reply.headers.get('Location') ?? '' };

@@ -29,7 +29,7 @@ function sim(...args: string[]): ChildProcessWithoutNullStreams {
   return child;
 }
 
-/** The lines up to and with the one that matches. */
+/** Returns the lines up to and including the one that matches. */
 async function linesUntil(child: ChildProcessWithoutNullStreams, last: RegExp): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of createInterface(child.stdout)) {
@@ -44,7 +44,7 @@ async function ending(child: ChildProcessWithoutNullStreams) {
   return { out, err, status };
 }
 
-test.each(['SIGINT', 'SIGTERM'] as const)('it names its BMCs and how to enrol one, and %s stops it', async (signal) => {
+test.each(['SIGINT', 'SIGTERM'] as const)('prints its BMCs and how to enrol one, and stops at %s', async (signal) => {
   const child = sim('--port', '0', '--count', '2', '--control-port', '0', '--password', 'not-p');
   const lines = await linesUntil(child, /redfish_password/);
   const urls = lines.slice(0, 2).map((line, index) => {
@@ -62,7 +62,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('it names its BMCs and how to enrol on
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('a capture, HTTPS and no credentials', async () => {
+test('serves a capture over HTTPS without credentials', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sim-'));
   const { key, cert } = selfSigned();
   const root = { '@odata.id': '/redfish/v1', Name: 'captured' };
@@ -78,7 +78,7 @@ test('a capture, HTTPS and no credentials', async () => {
   expect(lines.join('\n')).not.toMatch(/password|system_id/);
 });
 
-test('--list-profiles lists them and stops', async () => {
+test('--list-profiles lists the profiles and exits', async () => {
   const { out, status } = await ending(sim('--list-profiles'));
   expect([out.split('\n').map((line) => line.split(' ')[0]), status]).toEqual([
     ['plain', 'ilo5', 'idrac9', 'xcc', 'supermicro', 'openbmc', ''],
@@ -86,14 +86,14 @@ test('--list-profiles lists them and stops', async () => {
   ]);
 });
 
-test('--list-quirks lists them with the profiles that have them, and stops', async () => {
+test('--list-quirks lists the quirks with the profiles that have them, and exits', async () => {
   const { out, status } = await ending(sim('--list-quirks'));
   expect(out).toMatch(/^if-match-wanted {2,}.*\[xcc\]$/m);
   expect(out).toMatch(/^tasks {2,}.*Retry-After$/m);
   expect(status).toBe(0);
 });
 
-test('--profile and --quirk, given again, decide what the BMC does', async () => {
+test('combines --profile and repeated --quirk', async () => {
   const child = sim('--port', '0', '--profile', 'xcc', '--quirk', 'pages', '--quirk', 'links-with-slash');
   const [line] = await linesUntil(child, /listening/);
   const media = `${line!.split(' ').at(-1)}/redfish/v1/Systems/1/VirtualMedia`;
@@ -103,7 +103,7 @@ test('--profile and --quirk, given again, decide what the BMC does', async () =>
   expect(document.Members).toHaveLength(2);
 });
 
-test('--help tells every option, with examples', async () => {
+test('--help lists every option, with examples', async () => {
   const { out, status } = await ending(sim('--help'));
   expect(status).toBe(0);
   for (const option of [
@@ -131,13 +131,13 @@ test.each([
   [['--quirk', 'tls-1.0'], '--tls-cert'],
   [['--capture', '/nowhere/c.json'], '/nowhere/c.json'],
   [['--tls-key', 'k.pem'], '--tls-cert'],
-])('%j stops it with what is allowed', async (args, reason) => {
+])('%j fails with the allowed values', async (args, reason) => {
   const { out, err, status } = await ending(sim('--port', '0', ...args));
   expect([out, status]).toEqual(['', 1]);
   expect(err).toContain(reason);
 });
 
-test('a taken port stops it with the port', async () => {
+test('fails with the port when it is in use', async () => {
   const first = sim('--port', '0');
   const [line] = await linesUntil(first, /listening/);
   const port = new URL(line!.split(' ').at(-1)!).port;

@@ -14,8 +14,8 @@ afterEach(async () => {
   await fleet.close();
 });
 
-/** As `curl -d` sends it: JSON under curl's default content type. */
-async function ask(method: string, path: string, body?: unknown) {
+/** Sends JSON as `curl -d` does, with curl's default content type. */
+async function send(method: string, path: string, body?: unknown) {
   const response = await fetch(`${control.url}${path}`, {
     method,
     body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
@@ -25,37 +25,37 @@ async function ask(method: string, path: string, body?: unknown) {
   return { status: response.status, json: text === '' ? undefined : JSON.parse(text) };
 }
 
-test('lists the BMCs with what goes on at each', async () => {
+test('lists the BMCs with their state', async () => {
   await logIn(fleet.bmcs[1]!);
-  const { status, json } = await ask('GET', '/bmcs');
+  const { status, json } = await send('GET', '/bmcs');
   expect(status).toBe(200);
   expect(json).toMatchObject([
     { number: 1, url: fleet.bmcs[0]!.url, latency: 0, faults: 0, sessions: 0, requests: 0 },
     { number: 2, url: fleet.bmcs[1]!.url, sessions: 1, requests: 1, connections: 1 },
   ]);
-  expect((await ask('GET', '/bmcs/2')).json).toEqual(json[1]);
+  expect((await send('GET', '/bmcs/2')).json).toEqual(json[1]);
 });
 
-test('sets faults on one BMC, shows them, and takes them away', async () => {
+test('adds, lists and removes faults of one BMC', async () => {
   const [first, second] = fleet.bmcs;
   const fault = { kind: 'status', status: 503, match: { method: 'GET', path: '/redfish/v1/Systems/*' } };
-  expect(await ask('POST', '/bmcs/1/faults', fault)).toEqual({ status: 200, json: { id: 1 } });
+  expect(await send('POST', '/bmcs/1/faults', fault)).toEqual({ status: 200, json: { id: 1 } });
   expect((await call(first!, 'GET', SYSTEM)).status).toBe(503);
   expect((await call(second!, 'GET', SYSTEM)).status).toBe(200);
-  expect((await ask('GET', '/bmcs/1/faults')).json).toEqual([{ id: 1, fault, left: null }]);
-  expect((await ask('DELETE', '/bmcs/1/faults')).status).toBe(204);
+  expect((await send('GET', '/bmcs/1/faults')).json).toEqual([{ id: 1, fault, left: null }]);
+  expect((await send('DELETE', '/bmcs/1/faults')).status).toBe(204);
   expect((await call(first!, 'GET', SYSTEM)).status).toBe(200);
 });
 
-test('sets the latency, expires sessions, shows requests, resets', async () => {
+test('sets the latency, expires sessions, lists requests, and resets', async () => {
   const bmc = fleet.bmcs[0]!;
   const { token } = await logIn(bmc);
-  expect((await ask('PUT', '/bmcs/1/latency', { ms: 5 })).status).toBe(204);
+  expect((await send('PUT', '/bmcs/1/latency', { ms: 5 })).status).toBe(204);
   expect(bmc.latency).toBe(5);
-  expect((await ask('POST', '/bmcs/1/sessions/expire')).json).toEqual({ expired: 1 });
+  expect((await send('POST', '/bmcs/1/sessions/expire')).json).toEqual({ expired: 1 });
   expect((await call(bmc, 'GET', SYSTEM, { auth: { token } })).status).toBe(401);
-  expect((await ask('GET', '/bmcs/1/requests')).json).toMatchObject([{ status: 201 }, { path: SYSTEM, status: 401 }]);
-  expect((await ask('POST', '/bmcs/1/reset')).status).toBe(204);
+  expect((await send('GET', '/bmcs/1/requests')).json).toMatchObject([{ status: 201 }, { path: SYSTEM, status: 401 }]);
+  expect((await send('POST', '/bmcs/1/reset')).status).toBe(204);
   expect([bmc.latency, bmc.requestCount]).toEqual([0, 0]);
 });
 
@@ -72,8 +72,8 @@ test.each([
   ['POST', '/bmcs/1/faults', { kind: 'delay', ms: -5 }, 400],
   ['POST', '/bmcs/1/faults', { kind: 'status', status: 503, headers: { 'a b': 'c' } }, 400],
   ['POST', '/bmcs/1/faults', { kind: 'hang', times: 0 }, 400],
-])('%s %s %j gets %s with a reason', async (method, path, body, status) => {
-  const answer = await ask(method, path, body);
-  expect(answer).toEqual({ status, json: { error: expect.stringMatching(/\w/) } });
+])('%s %s %j gets %i with a reason', async (method, path, body, status) => {
+  const response = await send(method, path, body);
+  expect(response).toEqual({ status, json: { error: expect.stringMatching(/\w/) } });
   expect(fleet.bmcs[0]!.faults.list()).toEqual([]);
 });

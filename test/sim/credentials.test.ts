@@ -15,7 +15,7 @@ afterEach(() => fleet.close());
 
 describe('without credentials', () => {
   test.each(['/redfish', '/redfish/v1', '/redfish/v1/', '/redfish/v1/odata', '/redfish/v1/$metadata'])(
-    '%s is shown',
+    '%s is readable',
     async (path) => {
       expect((await call(bmc, 'GET', path, { auth: 'none' })).status).toBe(200);
     },
@@ -40,7 +40,7 @@ describe('Basic', () => {
     expect(messages(reply)).toEqual(['AccessDenied']);
   });
 
-  test('a password may hold colons and letters beyond ASCII', async () => {
+  test('a password may contain colons and non-ASCII letters', async () => {
     const other = await startFleet({ accounts: { admin: 'a:ü:b' } });
     const credentials = Buffer.from('admin:a:ü:b').toString('base64');
     const reply = await call(other.bmcs[0]!, 'GET', '/redfish/v1/Systems', {
@@ -51,7 +51,7 @@ describe('Basic', () => {
     expect(reply.status).toBe(200);
   });
 
-  test('a BMC that asks for no credentials takes any', async () => {
+  test('a BMC without authentication accepts any credentials', async () => {
     const open = await startFleet({ auth: 'none' });
     const none = await call(open.bmcs[0]!, 'GET', '/redfish/v1/Systems', { auth: 'none' });
     const wrong = await call(open.bmcs[0]!, 'GET', '/redfish/v1/Systems', { auth: { basic: 'x:y' } });
@@ -61,7 +61,7 @@ describe('Basic', () => {
 });
 
 describe('sessions', () => {
-  test('a log-in answers 201 with token, Location and document, and the token works until DELETE', async () => {
+  test('a log-in gets 201 with token, Location and document, and the token works until DELETE', async () => {
     const reply = await call(bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } });
     expect(reply.status).toBe(201);
     const token = reply.headers.get('X-Auth-Token')!;
@@ -93,7 +93,7 @@ describe('sessions', () => {
     expect(reply.status).toBe(400);
   });
 
-  test('a full BMC answers 503 to a log-in, and takes the next one when a session has gone', async () => {
+  test('a log-in gets 503 when all sessions are taken, and succeeds after one has ended', async () => {
     const first = await logIn(bmc);
     await logIn(bmc);
     const refused = await call(bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } });
@@ -120,7 +120,7 @@ describe('sessions', () => {
     expect((await call(bmc, 'GET', '/redfish/v1/Systems', { auth: { token } })).status).toBe(401);
   });
 
-  test('a session that has run out is gone from the collection, whoever asks', async () => {
+  test('an expired session disappears from the collection, also for other clients', async () => {
     const short = await startFleet({ sessionTimeout: 1 });
     const [target] = short.bmcs;
     await logIn(target!);
@@ -128,7 +128,7 @@ describe('sessions', () => {
     await short.close();
   });
 
-  test('the session service says how long a session may rest', async () => {
+  test('the session service reports the session timeout', async () => {
     const short = await startFleet({ sessionTimeout: 45_000 });
     const reply = await call(short.bmcs[0]!, 'GET', '/redfish/v1/SessionService');
     await short.close();
@@ -136,7 +136,7 @@ describe('sessions', () => {
   });
 });
 
-test('a session ends when it has not been used for the time-out, and use puts that off', () => {
+test('a session ends after the timeout without use', () => {
   let now = 0;
   const collection = '/redfish/v1/SessionService/Sessions';
   const documents = new DocumentTree(new Map([[collection, { Members: [], 'Members@odata.count': 0 }]]));

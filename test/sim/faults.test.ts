@@ -14,8 +14,8 @@ afterEach(() => fleet.close());
 
 const eject = `${CD}/Actions/VirtualMedia.EjectMedia`;
 
-describe('what a fault does', () => {
-  test('a status takes the place of the answer, with a Redfish error and the headers given, and nothing is done', async () => {
+describe('a fault', () => {
+  test('status replaces the response by a Redfish error with the given headers, and does not perform the request', async () => {
     bmc.faults.add({ kind: 'status', status: 503, headers: { 'Retry-After': '7' } });
     const reply = await call(bmc, 'POST', eject);
     expect([reply.status, messages(reply)]).toEqual([503, ['ServiceTemporarilyUnavailable']]);
@@ -25,7 +25,7 @@ describe('what a fault does', () => {
     expect((await call(bmc, 'GET', CD)).json.Inserted).toBe(true);
   });
 
-  test('a status may come with a body of its own, or be one that has none', async () => {
+  test('status may have its own body, or be one without body', async () => {
     bmc.faults.add({
       kind: 'status',
       status: 418,
@@ -38,7 +38,7 @@ describe('what a fault does', () => {
     expect(await call(bmc, 'GET', SYSTEM)).toMatchObject({ status: 204, text: '' });
   });
 
-  test('garbage is 200 with HTML, or with JSON that ends too early', async () => {
+  test('garbage returns 200 with HTML or truncated JSON', async () => {
     bmc.faults.add({ kind: 'garbage', times: 1 });
     bmc.faults.add({ kind: 'garbage', form: 'broken-json', times: 1 });
     const html = await call(bmc, 'GET', SYSTEM);
@@ -55,13 +55,13 @@ describe('what a fault does', () => {
     ]);
   });
 
-  test('a reset cuts the connection and nothing is done', async () => {
+  test('reset resets the connection and does not perform the request', async () => {
     bmc.faults.add({ kind: 'reset', times: 1 });
     await expect(call(bmc, 'POST', eject)).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } });
     expect((await call(bmc, 'GET', CD)).json.Inserted).toBe(true);
   });
 
-  test('a reset after reading does what was asked and loses the answer', async () => {
+  test('reset with afterRead performs the request and loses the response', async () => {
     bmc.faults.add({ kind: 'reset', afterRead: true, times: 1 });
     const body = { Destination: 'https://events.example/x' };
     await expect(call(bmc, 'POST', SUBSCRIPTIONS, { body })).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } });
@@ -72,23 +72,20 @@ describe('what a fault does', () => {
   test.each([
     [false, true],
     [true, false],
-  ])(
-    'a hang (afterRead %s) answers nothing until the client gives up, and leaves Inserted %s',
-    async (afterRead, left) => {
-      bmc.faults.add({ kind: 'hang', afterRead, times: 1 });
-      const client = new AbortController();
-      const came = bmc.nextRequest({ method: 'post' });
-      const reply = call(bmc, 'POST', eject, { signal: client.signal });
-      const request = await came;
-      // Other requests are answered meanwhile.
-      await expect.poll(async () => (await call(bmc, 'GET', CD)).json.Inserted).toBe(left);
-      expect(request.status).toBeNull();
-      client.abort();
-      await expect(reply).rejects.toThrow('aborted');
-    },
-  );
+  ])('hang (afterRead %s) sends no response, and leaves Inserted %s', async (afterRead, left) => {
+    bmc.faults.add({ kind: 'hang', afterRead, times: 1 });
+    const client = new AbortController();
+    const arrived = bmc.nextRequest({ method: 'post' });
+    const reply = call(bmc, 'POST', eject, { signal: client.signal });
+    const request = await arrived;
+    // Other requests get responses meanwhile.
+    await expect.poll(async () => (await call(bmc, 'GET', CD)).json.Inserted).toBe(left);
+    expect(request.status).toBeNull();
+    client.abort();
+    await expect(reply).rejects.toThrow('aborted');
+  });
 
-  test('a delay and the latency add up, and other faults still apply', async () => {
+  test('delay adds to the latency, and other faults still apply', async () => {
     bmc.setLatency(30);
     bmc.faults.add({ kind: 'delay', ms: 30 });
     bmc.faults.add({ kind: 'status', status: 500 });
@@ -98,7 +95,7 @@ describe('what a fault does', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(58);
   });
 
-  test('closing the fleet ends what hangs and what is delayed', async () => {
+  test('closing the fleet ends hanging and delayed requests', async () => {
     bmc.faults.add({ kind: 'hang', match: { method: 'POST' } });
     bmc.faults.add({ kind: 'delay', ms: 60_000, match: { method: 'GET' } });
     const waiting = [bmc.nextRequest({ method: 'POST' }), bmc.nextRequest({ method: 'GET' })];
@@ -109,7 +106,7 @@ describe('what a fault does', () => {
   });
 });
 
-describe('which requests a fault strikes', () => {
+describe('the requests that a fault affects', () => {
   const broken: Fault = { kind: 'status', status: 500 };
 
   test.each([
@@ -128,7 +125,7 @@ describe('which requests a fault strikes', () => {
     expect(replies.map(({ status }) => status)).toEqual(statuses);
   });
 
-  test('a fault strikes as often as it says and is gone then', async () => {
+  test('a fault affects the given number of requests and is then removed', async () => {
     bmc.faults.add({ ...broken, times: 2 });
     const statuses = [];
     for (let i = 0; i < 3; i++) statuses.push((await call(bmc, 'GET', SYSTEM)).status);
@@ -136,7 +133,7 @@ describe('which requests a fault strikes', () => {
     expect(bmc.faults.list()).toEqual([]);
   });
 
-  test('the first fault that matches decides, and one that did not strike is not used up', async () => {
+  test('the first matching fault decides, and later ones are not used up', async () => {
     bmc.faults.add({ kind: 'status', status: 501, times: 1 });
     const second = bmc.faults.add({ kind: 'status', status: 502, times: 1 });
     expect((await call(bmc, 'GET', SYSTEM)).status).toBe(501);
@@ -146,8 +143,8 @@ describe('which requests a fault strikes', () => {
     expect((await call(bmc, 'GET', SYSTEM)).status).toBe(200);
   });
 
-  test('with the same seed a fault with a probability strikes the same requests, and about that share of them', async () => {
-    const strikes = async (seed: number) => {
+  test('a probability selects about that share of the requests, and the same ones for the same seed', async () => {
+    const statusesWith = async (seed: number) => {
       const seeded = await startFleet({ seed });
       const target = seeded.bmcs[0]!;
       target.faults.add({ ...broken, probability: 0.3 });
@@ -156,9 +153,9 @@ describe('which requests a fault strikes', () => {
       await seeded.close();
       return statuses;
     };
-    const first = await strikes(7);
-    expect(await strikes(7)).toEqual(first);
-    expect(await strikes(8)).not.toEqual(first);
+    const first = await statusesWith(7);
+    expect(await statusesWith(7)).toEqual(first);
+    expect(await statusesWith(8)).not.toEqual(first);
     const share = first.filter((status) => status === 500).length / first.length;
     expect(share).toBeGreaterThan(0.1);
     expect(share).toBeLessThan(0.5);
@@ -170,7 +167,7 @@ describe('which requests a fault strikes', () => {
     { kind: 'status', status: 99 },
     { ...broken, times: 0 },
     { ...broken, probability: 1.5 },
-  ])('%j is refused', (fault) => {
+  ])('add throws for %j', (fault) => {
     expect(() => bmc.faults.add(fault)).toThrow(PassthruError);
     expect(bmc.faults.list()).toEqual([]);
   });

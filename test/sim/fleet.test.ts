@@ -11,7 +11,7 @@ import { CD, call, logIn, SUBSCRIPTIONS, SYSTEM } from './client.ts';
 import { selfSigned } from './selfSigned.ts';
 
 describe('a fleet', () => {
-  test('each BMC has a state of its own, and they share what none has changed', async () => {
+  test('each BMC has its own state and shares unchanged documents', async () => {
     await using fleet = await disposable({ count: 3 });
     const [first, second] = fleet.bmcs;
     await call(first!, 'POST', `${CD}/Actions/VirtualMedia.EjectMedia`);
@@ -26,7 +26,7 @@ describe('a fleet', () => {
     expect(first!.documents.get(SYSTEM)).toBe(second!.documents.get(SYSTEM));
   });
 
-  test('reset brings a BMC back to how it started', async () => {
+  test('reset restores the initial state of a BMC', async () => {
     await using fleet = await disposable({ latency: 1 });
     const bmc = fleet.bmcs[0]!;
     await call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: 'https://events.example/x' } });
@@ -49,14 +49,14 @@ describe('a fleet', () => {
     expect((await call(bmc, 'GET', path)).json.ServiceEnabled).toBe(false);
   });
 
-  test('when a port is taken the fleet does not start, and leaves no BMC behind', async () => {
+  test('rejects when a port is in use, and leaves no BMC running', async () => {
     const { taken, port } = await takenPortAfterFreeOne();
     await expect(startFleet({ count: 2, basePort: port - 1 })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await expect(fetch(`http://127.0.0.1:${port - 1}/redfish`)).rejects.toThrow();
     await new Promise((resolve) => taken.close(resolve));
   });
 
-  test('two hundred BMCs start, answer and stop', async () => {
+  test('starts and stops two hundred BMCs', async () => {
     await using fleet = await disposable({ count: 200 });
     expect(new Set(fleet.bmcs.map(({ url }) => url)).size).toBe(200);
     const statuses: number[] = [];
@@ -66,7 +66,7 @@ describe('a fleet', () => {
 });
 
 describe('the record of requests', () => {
-  test('shows what came over which connection, without secrets', async () => {
+  test('has the connection of each request and no secrets', async () => {
     await using fleet = await disposable({});
     const bmc = fleet.bmcs[0]!;
     const client = new Client(bmc.url);
@@ -88,7 +88,7 @@ describe('the record of requests', () => {
     expect(JSON.stringify(bmc.requests)).not.toContain(btoa('u:wrong'));
   });
 
-  test('keeps the newest, and counts all', async () => {
+  test('keeps the newest requests and counts all', async () => {
     await using fleet = await disposable({ keepRequests: 2 });
     const bmc = fleet.bmcs[0]!;
     for (const path of ['/a', '/b', '/c']) await call(bmc, 'GET', path);
@@ -97,7 +97,7 @@ describe('the record of requests', () => {
   });
 });
 
-test('with a key and a certificate the BMC speaks HTTPS', async () => {
+test('serves HTTPS with a key and a certificate', async () => {
   const tls = selfSigned();
   await using fleet = await disposable({ tls });
   const bmc = fleet.bmcs[0]!;
@@ -113,7 +113,7 @@ test('with a key and a certificate the BMC speaks HTTPS', async () => {
   await expect(once(cut, 'response')).rejects.toMatchObject({ code: 'ECONNRESET' });
 });
 
-/** A listener whose port comes right after one that is free. */
+/** Returns a listener whose port follows a free one. */
 async function takenPortAfterFreeOne(): Promise<{ taken: Server; port: number }> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const taken = createServer().listen(0, '127.0.0.1');
@@ -124,7 +124,7 @@ async function takenPortAfterFreeOne(): Promise<{ taken: Server; port: number }>
     if (free) return { taken, port };
     await new Promise((resolve) => taken.close(resolve));
   }
-  throw new Error('no two ports side by side');
+  throw new Error('no two adjacent ports');
 }
 
 async function disposable(options: Parameters<typeof startFleet>[0]) {

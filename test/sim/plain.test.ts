@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => fleet.close());
 
 describe('documents', () => {
-  test('every link in every document leads to a document, from the service root on', async () => {
+  test('every link leads to a document', async () => {
     const seen = new Set<string>(['/redfish/v1/']);
     for (const path of seen) {
       const reply = await call(bmc, 'GET', path);
@@ -22,7 +22,7 @@ describe('documents', () => {
     expect(seen.size).toBeGreaterThan(20);
   });
 
-  test('the collection of subscriptions is the recorded one, key for key', async () => {
+  test('the collection of subscriptions equals the recorded one', async () => {
     expect((await call(bmc, 'GET', SUBSCRIPTIONS)).json).toEqual({
       '@odata.id': SUBSCRIPTIONS,
       '@odata.type': '#EventDestinationCollection.EventDestinationCollection',
@@ -32,7 +32,7 @@ describe('documents', () => {
     });
   });
 
-  test('subscription 1 is the recorded one', async () => {
+  test('subscription 1 equals the recorded one', async () => {
     expect((await call(bmc, 'GET', `${SUBSCRIPTIONS}/1`)).json).toEqual({
       '@odata.id': `${SUBSCRIPTIONS}/1`,
       '@odata.type': '#EventDestination.v1_13_0.EventDestination',
@@ -65,7 +65,7 @@ describe('documents', () => {
     expect(reply.json.error).toMatchObject({ code: expect.stringMatching(/^Base\.1\.\d+\.ResourceMissingAtURI$/) });
   });
 
-  test('HEAD answers as GET does, without the body', async () => {
+  test('HEAD gets the response of GET without body', async () => {
     const get = await call(bmc, 'GET', SYSTEM);
     const head = await call(bmc, 'HEAD', SYSTEM);
     expect([head.status, head.text]).toEqual([200, '']);
@@ -80,13 +80,13 @@ describe('documents', () => {
     ['DELETE', SUBSCRIPTIONS, 'GET, HEAD, POST'],
     ['PUT', `${SUBSCRIPTIONS}/1`, 'GET, HEAD, PATCH, DELETE'],
     ['GET', `${CD}/Actions/VirtualMedia.EjectMedia`, 'POST'],
-  ])('%s %s gets 405 and is told %s', async (method, path, allow) => {
+  ])('%s %s gets 405 with Allow: %s', async (method, path, allow) => {
     const reply = await call(bmc, method, path);
     expect(reply.status).toBe(405);
     expect(reply.headers.get('Allow')).toBe(allow);
   });
 
-  test('a version of OData other than 4.0 gets 412', async () => {
+  test('an OData-Version other than 4.0 gets 412', async () => {
     expect((await call(bmc, 'GET', SYSTEM, { headers: { 'OData-Version': '4.1' } })).status).toBe(412);
     expect((await call(bmc, 'GET', SYSTEM, { headers: { 'OData-Version': '4.0' } })).status).toBe(200);
   });
@@ -95,7 +95,7 @@ describe('documents', () => {
 describe('subscriptions', () => {
   const good = { Destination: 'https://events.example/x', Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] };
 
-  test('create answers 201 with Location and document, secrets left out; delete takes it away', async () => {
+  test('create returns 201 with Location and document without secrets, and delete removes it', async () => {
     const created = await call(bmc, 'POST', SUBSCRIPTIONS, {
       body: { ...good, HttpHeaders: [{ 'X-Auth': 'top-secret' }] },
     });
@@ -113,7 +113,7 @@ describe('subscriptions', () => {
     expect((await call(bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
   });
 
-  test('an Id is never used twice, and the same destination may be', async () => {
+  test('an Id is not reused, and a destination may be', async () => {
     const first = await call(bmc, 'POST', SUBSCRIPTIONS, { body: good });
     await call(bmc, 'DELETE', `${SUBSCRIPTIONS}/${first.json.Id}`);
     const second = await call(bmc, 'POST', `${SUBSCRIPTIONS}/Members`, { body: good });
@@ -121,7 +121,7 @@ describe('subscriptions', () => {
     expect([first.json.Id, second.json.Id, third.json.Id]).toEqual(['5', '6', '7']);
   });
 
-  test('what is not given has its default', async () => {
+  test('missing properties get their defaults', async () => {
     const reply = await call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: 'https://events.example/x' } });
     expect(reply.json).toMatchObject({ Context: '', Protocol: 'Redfish' });
   });
@@ -136,7 +136,7 @@ describe('subscriptions', () => {
     [{ ...good, EventTypes: 'Alert' }, 'PropertyValueTypeError', 'EventTypes'],
     [{ ...good, HttpHeaders: ['a-secret'] }, 'PropertyValueTypeError', 'HttpHeaders'],
     [{ ...good, Flavour: 'x' }, 'PropertyUnknown', 'Flavour'],
-  ])('%j gets 400 %s naming %s, and nothing is created', async (body, message, property) => {
+  ])('%j gets 400 %s for %s, and creates nothing', async (body, message, property) => {
     const reply = await call(bmc, 'POST', SUBSCRIPTIONS, { body });
     expect(reply.status).toBe(400);
     expect(messages(reply)).toEqual([message]);
@@ -145,7 +145,7 @@ describe('subscriptions', () => {
     expect((await call(bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
   });
 
-  test('several faults are told together', async () => {
+  test('several errors are reported together', async () => {
     const reply = await call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: 'nope', Flavour: 1 } });
     expect(messages(reply)).toEqual(['PropertyValueFormatError', 'PropertyUnknown']);
     expect(reply.json.error.code).toMatch(/GeneralError$/);
@@ -170,7 +170,7 @@ describe('virtual media', () => {
   const eject = `${CD}/Actions/VirtualMedia.EjectMedia`;
   const insert = `${CD}/Actions/VirtualMedia.InsertMedia`;
 
-  test.each([undefined, {}])('EjectMedia with body %j empties the device, and an empty one too', async (body) => {
+  test.each([undefined, {}])('EjectMedia with body %j ejects, and accepts an empty device', async (body) => {
     expect((await call(bmc, 'POST', eject, { body })).status).toBe(204);
     expect((await call(bmc, 'GET', CD)).json).toMatchObject({
       Inserted: false,
@@ -182,7 +182,7 @@ describe('virtual media', () => {
     expect((await call(bmc, 'POST', eject, { body })).status).toBe(204);
   });
 
-  test('InsertMedia fills the device, and the password is kept nowhere', async () => {
+  test('InsertMedia inserts the image and does not keep the password', async () => {
     await call(bmc, 'POST', eject);
     const reply = await call(bmc, 'POST', insert, {
       body: { Image: 'https://images.example/a/b.iso?x=1', UserName: 'x', Password: 'top-secret' },
@@ -217,7 +217,7 @@ describe('virtual media', () => {
 });
 
 describe('PATCH', () => {
-  test('merges, answers the document, and moves the ETag on', async () => {
+  test('merges the properties, returns the document, and changes the ETag', async () => {
     const before = await call(bmc, 'GET', SYSTEM);
     const body = { AssetTag: 'rack 7', Boot: { BootSourceOverrideTarget: 'Cd' } };
     const reply = await call(bmc, 'PATCH', SYSTEM, { body });
@@ -228,14 +228,14 @@ describe('PATCH', () => {
     expect(after.headers.get('ETag')).not.toBe(before.headers.get('ETag'));
   });
 
-  test('an If-Match of another state gets 412 and changes nothing; that of the present state is taken', async () => {
+  test('If-Match with another ETag gets 412 and changes nothing; with the current one it succeeds', async () => {
     const etag = (await call(bmc, 'GET', CD)).headers.get('ETag')!;
     const body = { Image: null, Inserted: false };
     const stale = await call(bmc, 'PATCH', CD, { body, headers: { 'If-Match': '"other"' } });
     expect([stale.status, messages(stale)]).toEqual([412, ['PreconditionFailed']]);
     expect((await call(bmc, 'GET', CD)).json.Inserted).toBe(true);
-    const taken = await call(bmc, 'PATCH', CD, { body, headers: { 'If-Match': `"older", ${etag}` } });
-    expect([taken.status, taken.json.Inserted]).toEqual([200, false]);
+    const matched = await call(bmc, 'PATCH', CD, { body, headers: { 'If-Match': `"older", ${etag}` } });
+    expect([matched.status, matched.json.Inserted]).toEqual([200, false]);
     expect((await call(bmc, 'PATCH', CD, { body, headers: { 'If-Match': etag } })).status).toBe(412);
     expect((await call(bmc, 'PATCH', CD, { body, headers: { 'If-Match': '*' } })).status).toBe(200);
   });
@@ -268,7 +268,7 @@ describe('ComputerSystem.Reset', () => {
     expect((await call(bmc, 'GET', SYSTEM)).json.PowerState).toBe(state);
   });
 
-  test('a ResetType that is not allowed gets 400', async () => {
+  test('an invalid ResetType gets 400', async () => {
     const reply = await call(bmc, 'POST', target, { body: { ResetType: 'Explode' } });
     expect([reply.status, messages(reply)]).toEqual([400, ['ActionParameterValueNotInList']]);
   });

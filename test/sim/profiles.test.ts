@@ -6,7 +6,7 @@ import { bmcWith } from './quirkedBmc.ts';
 
 const VENDORS = ['ilo5', 'idrac9', 'xcc', 'supermicro', 'openbmc'];
 
-test.each(VENDORS)('%s: every link and every target leads somewhere, from the service root on', async (name) => {
+test.each(VENDORS)('%s: every link and every target exists', async (name) => {
   await using one = await bmcWith([], {}, name);
   const seen = new Set<string>(['/redfish/v1/']);
   const targets = new Set<string>();
@@ -26,7 +26,7 @@ test.each([
   ['xcc', '/redfish/v1/Systems/1/VirtualMedia'],
   ['supermicro', '/redfish/v1/Managers/1/VirtualMedia'],
   ['openbmc', '/redfish/v1/Managers/bmc/VirtualMedia'],
-])('%s: its virtual media are at %s, and one holds an image', async (name, path) => {
+])('%s: virtual media are at %s, and one device holds an image', async (name, path) => {
   await using one = await bmcWith([], {}, name);
   const { Members: members } = (await call(one.bmc, 'GET', path)).json;
   const devices = await Promise.all(
@@ -35,17 +35,17 @@ test.each([
   expect(devices.filter(({ Inserted: inserted }) => inserted)).toHaveLength(1);
 });
 
-test('a quirk of a profile is a named one', () => {
+test('the quirks of profiles are named ones', () => {
   for (const { quirks = [] } of PROFILES.values())
     for (const quirk of quirks) expect(QUIRKS.get(quirk.name)).toBe(quirk);
 });
 
-test("the documentation's table has every quirk, with the profiles that have it", () => {
+test('the documentation lists every quirk with its profiles', () => {
   const text = readFileSync(new URL('../../docs/simulator.md', import.meta.url), 'utf8');
   const [, section = ''] = text.split('\n## Quirks\n');
   const [quirks = ''] = section.split('\n## ');
   const rows = [...quirks.matchAll(/^\| `([^`]+)` \| (.+?) \| (.*?) \|$/gm)].map((row) => row.slice(1));
-  const wanted = [...QUIRKS.values()].map((quirk) => [
+  const expected = [...QUIRKS.values()].map((quirk) => [
     quirk.name,
     quirk.description,
     [...PROFILES.values()]
@@ -53,5 +53,5 @@ test("the documentation's table has every quirk, with the profiles that have it"
       .map(({ name }) => name)
       .join(', '),
   ]);
-  expect(rows).toEqual(wanted);
+  expect(rows).toEqual(expected);
 });

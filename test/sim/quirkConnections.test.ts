@@ -9,7 +9,7 @@ import { selfSigned } from './selfSigned.ts';
 const ROOT = '/redfish/v1';
 const authorization = `Basic ${btoa('u:p')}`;
 
-test('a BMC may have no sessions: no link to any, 404 at log-in, Basic works', async () => {
+test('no sessions: no link to them, 404 to a log-in, Basic works', async () => {
   await using one = await bmcWith(['no-session-service']);
   const root = (await call(one.bmc, 'GET', `${ROOT}/`)).text;
   expect(root).not.toContain('Session');
@@ -19,7 +19,7 @@ test('a BMC may have no sessions: no link to any, 404 at log-in, Basic works', a
   expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
 });
 
-test("sushy-tools' emulator: there are no sessions, and a log-in gets 401 all the same; Basic works", async () => {
+test("sushy-tools' emulator: no sessions, 401 to a log-in, Basic works", async () => {
   await using one = await bmcWith(['no-session-service-401']);
   expect((await call(one.bmc, 'GET', `${ROOT}/`)).text).not.toContain('Session');
   const body = { UserName: 'u', Password: 'p' };
@@ -28,7 +28,7 @@ test("sushy-tools' emulator: there are no sessions, and a log-in gets 401 all th
   expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
 });
 
-test('a BMC may refuse every log-in with 503; Basic works', async () => {
+test('refuses every log-in with 503; Basic works', async () => {
   await using one = await bmcWith(['sessions-refused']);
   expect((await call(one.bmc, 'POST', SESSIONS, { auth: 'none', body: { UserName: 'u', Password: 'p' } })).status).toBe(
     503,
@@ -36,7 +36,7 @@ test('a BMC may refuse every log-in with 503; Basic works', async () => {
   expect((await call(one.bmc, 'GET', SYSTEM)).status).toBe(200);
 });
 
-test('Basic may be turned off: 401 that does not offer it, whatever the password; a session works', async () => {
+test('Basic is off: it gets a 401 that does not offer it; a session works', async () => {
   await using one = await bmcWith(['basic-off']);
   const refused = await call(one.bmc, 'GET', SYSTEM);
   expect(refused.status).toBe(401);
@@ -45,7 +45,7 @@ test('Basic may be turned off: 401 that does not offer it, whatever the password
   expect((await call(one.bmc, 'GET', SYSTEM, { auth: { token } })).status).toBe(200);
 });
 
-test('a BMC may hold two sessions, and has room again when one ends', async () => {
+test('allows two sessions, and another after one has ended', async () => {
   await using one = await bmcWith(['few-sessions']);
   const [first] = [await logIn(one.bmc), await logIn(one.bmc)];
   expect((await logIn(one.bmc)).token).toBe('');
@@ -53,7 +53,7 @@ test('a BMC may hold two sessions, and has room again when one ends', async () =
   expect((await logIn(one.bmc)).token).not.toBe('');
 });
 
-test('the sessions may be in the service root alone, without a SessionService', async () => {
+test('the service root has the only link to the sessions, without a SessionService', async () => {
   await using one = await bmcWith(['sessions-link-only']);
   const { json } = await call(one.bmc, 'GET', `${ROOT}/`, { auth: 'none' });
   expect(json).not.toHaveProperty('SessionService');
@@ -62,7 +62,7 @@ test('the sessions may be in the service root alone, without a SessionService', 
   expect((await logIn(one.bmc)).token).not.toBe('');
 });
 
-test('the sessions may be in SessionService alone, which wants credentials', async () => {
+test('SessionService has the only link to the sessions, and requires credentials', async () => {
   await using one = await bmcWith(['no-sessions-link']);
   const { json } = await call(one.bmc, 'GET', `${ROOT}/`, { auth: 'none' });
   expect(json.Links).toEqual({});
@@ -73,7 +73,7 @@ test('the sessions may be in SessionService alone, which wants credentials', asy
 test.each([
   ['redirect-to-slash', ROOT, `${ROOT}/`],
   ['redirect-from-slash', `${ROOT}/`, ROOT],
-])('%s: %s redirects to %s, which answers', async (name, from, to) => {
+])('%s: %s redirects to %s, which returns 200', async (name, from, to) => {
   await using one = await bmcWith([name]);
   const moved = await request(`${one.bmc.url}${from}`);
   await moved.body.dump();
@@ -83,7 +83,7 @@ test.each([
   expect(there.statusCode).toBe(200);
 });
 
-test('HPE Gen10 Plus: registries get 406 for Accept-Encoding: identity, and nothing else does', async () => {
+test('HPE Gen10 Plus: only registries get 406 for Accept-Encoding: identity', async () => {
   await using one = await bmcWith(['registries-not-identity'], {}, 'supermicro');
   const status = async (path: string, coding: string) => {
     const headers = { authorization, 'accept-encoding': coding };
@@ -96,7 +96,7 @@ test('HPE Gen10 Plus: registries get 406 for Accept-Encoding: identity, and noth
   expect(await status(`${ROOT}/Systems/1`, 'identity')).toBe(200);
 });
 
-test('an idle connection is closed early, though Keep-Alive promises more', async () => {
+test('closes an idle connection earlier than Keep-Alive promises', async () => {
   await using one = await bmcWith([{ name: 'idle', description: '', connections: { idleMs: 20 } }]);
   const client = new Client(one.bmc.url, { keepAliveTimeout: 60_000 });
   const answer = await client.request({ method: 'GET', path: '/redfish' });
@@ -107,7 +107,7 @@ test('an idle connection is closed early, though Keep-Alive promises more', asyn
   await client.close();
 });
 
-test('a long-lived connection stalls: its next request gets no answer, one on a fresh connection does', async () => {
+test('stalls a long-lived connection; a new connection works', async () => {
   await using one = await bmcWith([{ name: 'stalls', description: '', connections: { stallsAfter: 2 } }]);
   const client = new Client(one.bmc.url);
   const get = async (by: Client, signal?: AbortSignal) => {
@@ -128,7 +128,7 @@ test('a long-lived connection stalls: its next request gets no answer, one on a 
   await Promise.all([client.destroy(), fresh.close()]);
 });
 
-test('few requests are served at once: more get 503, or a reset, and none is carried out', async () => {
+test('serves few requests at once: more get 503 or a reset', async () => {
   for (const overload of ['503', 'reset'] as const) {
     const quirk = { name: 'few', description: '', connections: { maxRequests: 2, overload } };
     await using one = await bmcWith([quirk], { latency: 100 });
@@ -155,7 +155,7 @@ test.each([
   ['tls-1.0', 'TLSv1'],
   ['tls-1.1', 'TLSv1.1'],
 ] as const)(
-  '%s: a client of today fails at the handshake, one that goes down to it gets through',
+  '%s: a modern client fails at the handshake, one that allows the old version succeeds',
   async (name, version) => {
     const pair = selfSigned();
     await using one = await bmcWith([name], { tls: pair });

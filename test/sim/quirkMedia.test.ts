@@ -8,7 +8,7 @@ const EJECT = 'Actions/VirtualMedia.EjectMedia';
 const INSERT = 'Actions/VirtualMedia.InsertMedia';
 const image = { Image: 'http://images.example/a.iso' };
 
-test('iLO, Supermicro, OpenBMC: virtual media hang under the manager alone, and work there', async () => {
+test('iLO, Supermicro, OpenBMC: virtual media are under the manager only, and work there', async () => {
   await using one = await bmcWith(['media-under-manager']);
   expect((await call(one.bmc, 'GET', SYSTEM)).json).not.toHaveProperty('VirtualMedia');
   expect((await call(one.bmc, 'GET', CD)).status).toBe(404);
@@ -20,13 +20,13 @@ test('iLO, Supermicro, OpenBMC: virtual media hang under the manager alone, and 
   expect((await call(one.bmc, 'GET', members[1]['@odata.id'])).json.Inserted).toBe(false);
 });
 
-test('iDRAC 9: virtual media hang under the system alone', async () => {
+test('iDRAC 9: virtual media are under the system only', async () => {
   await using one = await bmcWith(['media-under-manager', 'media-under-system']);
   expect((await call(one.bmc, 'GET', MANAGER)).json).not.toHaveProperty('VirtualMedia');
   expect((await call(one.bmc, 'GET', CD)).json.Inserted).toBe(true);
 });
 
-test('XCC: the same device hangs under system and manager, and what changes one changes the other', async () => {
+test('XCC: the same device is under system and manager, and a change affects both', async () => {
   await using one = await bmcWith(['media-under-both']);
   const twin = `${MANAGER}/VirtualMedia/CD1`;
   await call(one.bmc, 'POST', `${CD}/${EJECT}`);
@@ -36,7 +36,7 @@ test('XCC: the same device hangs under system and manager, and what changes one 
   expect((await call(one.bmc, 'GET', `${MANAGER}/VirtualMedia/Floppy1`)).json.Inserted).toBe(true);
 });
 
-test('a machine without virtual media has no link to any', async () => {
+test('without virtual media there is no link to them', async () => {
   await using one = await bmcWith(['no-virtual-media']);
   expect((await call(one.bmc, 'GET', SYSTEM)).text).not.toContain('VirtualMedia');
   expect((await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia`)).status).toBe(404);
@@ -53,7 +53,7 @@ test('GB300: of several managers the first has no virtual media', async () => {
   expect((await call(one.bmc, 'GET', SYSTEM)).json.Links.ManagedBy).toEqual(managers);
 });
 
-test('Cisco UCS: the CD device says DVD only', async () => {
+test('Cisco UCS: the CD device has the media type DVD only', async () => {
   await using one = await bmcWith(['dvd-only']);
   expect((await call(one.bmc, 'GET', CD)).json.MediaTypes).toEqual(['DVD']);
   expect((await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia/Floppy1`)).json.MediaTypes).toEqual([
@@ -62,13 +62,13 @@ test('Cisco UCS: the CD device says DVD only', async () => {
   ]);
 });
 
-test('GB300: one device is CD and USBStick', async () => {
+test('GB300: the only device has the media types CD and USBStick', async () => {
   await using one = await bmcWith(['cd-and-usb-in-one']);
   expect((await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia`)).json.Members).toEqual([{ '@odata.id': CD }]);
   expect((await call(one.bmc, 'GET', CD)).json.MediaTypes).toEqual(['CD', 'USBStick']);
 });
 
-test('Cisco C845A M8: one slot has an image, no actions, and answers 405 to PATCH', async () => {
+test('Cisco C845A M8: one slot has an image and no actions, and returns 405 to PATCH', async () => {
   await using one = await bmcWith(['dead-slot']);
   const { Members: members } = (await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia`)).json;
   const path = members.at(-1)['@odata.id'];
@@ -80,7 +80,7 @@ test('Cisco C845A M8: one slot has an image, no actions, and answers 405 to PATC
   expect((await call(one.bmc, 'PATCH', CD, { body: { Image: null } })).status).toBe(200);
 });
 
-test('old XCC: a device is listed only while it holds an image', async () => {
+test('old XCC: a device exists only while it holds an image', async () => {
   await using one = await bmcWith(['media-listed-while-inserted']);
   const listed = async () => (await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia`)).json;
   expect((await listed())['Members@odata.count']).toBe(2);
@@ -92,7 +92,7 @@ test('old XCC: a device is listed only while it holds an image', async () => {
   expect((await call(one.bmc, 'GET', CD)).status).toBe(404);
 });
 
-test('the captured iDRAC 9: the collection holds the whole devices, as they are now', async () => {
+test('captured iDRAC 9: the collection holds the current devices', async () => {
   await using one = await bmcWith(['inline-media']);
   const inserted = async () =>
     (await call(one.bmc, 'GET', `${SYSTEM}/VirtualMedia`)).json.Members.map(
@@ -114,7 +114,7 @@ test.each([
   expect((await call(one.bmc, 'GET', CD)).json.Inserted).toBe(false);
 });
 
-test('Lenovo XCC: a device has no actions, and PATCH with its ETag ejects; without 428, with an old one 412', async () => {
+test('Lenovo XCC: no actions; PATCH ejects with the ETag, gets 428 without and 412 with an old one', async () => {
   await using one = await bmcWith(['no-media-actions', 'if-match-wanted']);
   const read = await call(one.bmc, 'GET', CD);
   expect(read.json).not.toHaveProperty('Actions');
@@ -127,7 +127,7 @@ test('Lenovo XCC: a device has no actions, and PATCH with its ETag ejects; witho
   expect((await call(one.bmc, 'PATCH', CD, { body, headers: { 'If-Match': etag } })).json.Inserted).toBe(false);
 });
 
-test('iDRAC: a device says Inserted: true for a while after its eject, and again holds what is inserted meanwhile', async () => {
+test('iDRAC: a device reports Inserted: true for a while after its eject, unless an insert follows', async () => {
   await using one = await bmcWith([lingeringMedia(2)]);
   const inserted = async () => (await call(one.bmc, 'GET', CD)).json.Inserted;
   expect((await call(one.bmc, 'POST', `${CD}/${EJECT}`)).status).toBe(204);
@@ -144,7 +144,7 @@ test('Supermicro X11: InsertMedia refuses Inserted and WriteProtected', async ()
   expect((await call(one.bmc, 'POST', `${CD}/${INSERT}`, { body: image })).status).toBe(204);
 });
 
-test('Cisco C845A M8: InsertMedia wants TransferProtocolType and names it in MessageArgs alone', async () => {
+test('Cisco C845A M8: InsertMedia requires TransferProtocolType, and names it in MessageArgs only', async () => {
   await using one = await bmcWith(['insert-wants-protocol']);
   const refused = await call(one.bmc, 'POST', `${CD}/${INSERT}`, { body: image });
   const [info] = refused.json.error['@Message.ExtendedInfo'];

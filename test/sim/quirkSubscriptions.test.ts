@@ -6,13 +6,13 @@ const SERVICE = '/redfish/v1/EventService';
 const DEFAULTS = { Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] };
 const body = { Destination: 'https://events.example/x', ...DEFAULTS };
 
-test('iLO 5, iDRAC 9: the event service has no EventTypesForSubscription, and takes the types of the schema', async () => {
+test('iLO 5, iDRAC 9: the event service has no EventTypesForSubscription, and accepts the types of the schema', async () => {
   await using one = await bmcWith(['no-event-types']);
   expect((await call(one.bmc, 'GET', SERVICE)).json).not.toHaveProperty('EventTypesForSubscription');
   expect((await call(one.bmc, 'POST', SUBSCRIPTIONS, { body: { ...body, EventTypes: ['Other'] } })).status).toBe(201);
 });
 
-test('an event service may be disabled; it then takes no subscription', async () => {
+test('a disabled event service refuses subscriptions', async () => {
   await using one = await bmcWith(['events-disabled']);
   expect((await call(one.bmc, 'GET', SERVICE)).json.ServiceEnabled).toBe(false);
   const refused = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
@@ -20,7 +20,7 @@ test('an event service may be disabled; it then takes no subscription', async ()
   expect((await call(one.bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
 });
 
-test('an event service may be absent', async () => {
+test('there is no event service and no link to it', async () => {
   await using one = await bmcWith(['no-event-service']);
   expect((await call(one.bmc, 'GET', '/redfish/v1/')).json).not.toHaveProperty('EventService');
   for (const path of [SERVICE, SUBSCRIPTIONS]) expect((await call(one.bmc, 'GET', path)).status).toBe(404);
@@ -33,32 +33,32 @@ test.each([
   ['create-body-only-200', 200, false, 'document'],
   ['create-204', 204, false, 'none'],
 ] as const)(
-  '%s: a create answers %i, Location %s, body %s; the subscription is there',
-  async (name, status, located, shown) => {
+  '%s: create returns %i, Location %s, body %s, and creates the subscription',
+  async (name, status, located, content) => {
     await using one = await bmcWith([name]);
     const created = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
     const kind = created.text === '' ? 'none' : created.json.Id === undefined ? 'message' : 'document';
     expect([created.status, created.headers.get('Location'), kind]).toEqual([
       status,
       located ? `${SUBSCRIPTIONS}/5` : null,
-      shown,
+      content,
     ]);
     expect((await call(one.bmc, 'GET', `${SUBSCRIPTIONS}/5`)).json.Destination).toBe(body.Destination);
   },
 );
 
-test('a create that is refused is told as it is, whatever a good one answers', async () => {
+test('a refused create gets its error response', async () => {
   await using one = await bmcWith(['create-204', 'create-location-only']);
   expect((await call(one.bmc, 'POST', SUBSCRIPTIONS, { body: {} })).status).toBe(400);
 });
 
-test('the Location of a new subscription may be a full URL', async () => {
+test('the Location of a new subscription is a full URL', async () => {
   await using one = await bmcWith(['create-full-url']);
   const created = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
   expect(created.headers.get('Location')).toBe(`${one.bmc.url}${SUBSCRIPTIONS}/5`);
 });
 
-test('iLO refuses DeliveryRetryPolicy with a message of its own', async () => {
+test('iLO refuses DeliveryRetryPolicy with a message of its own registry', async () => {
   await using one = await bmcWith(['refuses-retry-policy']);
   const refused = await call(one.bmc, 'POST', SUBSCRIPTIONS, {
     body: { ...body, DeliveryRetryPolicy: 'RetryForever' },
@@ -71,7 +71,7 @@ test.each([
   ['refuses-context', 'Context', { MessageArgs: ['Context'] }],
   ['refuses-event-types', 'EventTypes', { MessageArgs: ['EventTypes'] }],
   ['refuses-protocol', 'Protocol', { MessageArgs: [], RelatedProperties: ['#/Protocol'] }],
-] as const)('%s: a default of ours is unknown, and named in one place alone', async (name, property, named) => {
+] as const)('%s: refuses a default of the driver, and names it in one place only', async (name, property, named) => {
   await using one = await bmcWith([name]);
   const refused = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
   expect([refused.status, messages(refused)]).toEqual([400, ['PropertyUnknown']]);
@@ -85,7 +85,7 @@ test.each([
 test.each([
   ['iLO', 'one-per-destination-ilo', 'ResourceAlreadyExists'],
   ['iDRAC', 'one-per-destination-idrac', 'PropertyValueModified'],
-] as const)('%s: a second subscription to a destination is refused, naming it', async (_machine, name, message) => {
+] as const)('%s: refuses a second subscription to a destination, and names it', async (_machine, name, message) => {
   await using one = await bmcWith([name]);
   expect((await call(one.bmc, 'POST', SUBSCRIPTIONS, { body })).status).toBe(201);
   const second = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
@@ -95,14 +95,14 @@ test.each([
   expect((await call(one.bmc, 'POST', SUBSCRIPTIONS, { body: other })).status).toBe(201);
 });
 
-test('iDRAC shows HttpHeaders as an empty list', async () => {
+test('iDRAC returns HttpHeaders as an empty list', async () => {
   await using one = await bmcWith(['http-headers-empty-list']);
   const created = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body: { ...body, HttpHeaders: [{ A: 'secret' }] } });
   expect(created.json.HttpHeaders).toEqual([]);
   expect((await call(one.bmc, 'GET', `${SUBSCRIPTIONS}/5`)).json.HttpHeaders).toEqual([]);
 });
 
-test('subscriptions may be gone after a restart; without the quirk they are not', async () => {
+test('a restart deletes the subscriptions only with the quirk', async () => {
   await using one = await bmcWith(['subscriptions-lost-at-restart']);
   await using other = await bmcWith([]);
   for (const { bmc } of [one, other]) await bmc.restart();
@@ -110,7 +110,7 @@ test('subscriptions may be gone after a restart; without the quirk they are not'
   expect((await call(other.bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
 });
 
-test('iLO deletes a subscription whose events cannot be delivered, iDRAC disables it, others keep it', async () => {
+test('failed delivery deletes the subscription (iLO), disables it (iDRAC), or changes nothing', async () => {
   await using ilo = await bmcWith(['failed-delivery-deletes']);
   await using idrac = await bmcWith(['failed-delivery-disables']);
   await using plain = await bmcWith([]);

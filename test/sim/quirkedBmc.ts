@@ -2,12 +2,12 @@ import { expect } from 'vitest';
 import type { FleetOptions, Quirk, SimulatedBmc } from '../../src/sim/index.ts';
 import { PROFILES, QUIRKS, startFleet } from '../../src/sim/index.ts';
 
-/** One BMC that is gone at the end of the block. */
+/** A BMC that is closed at the end of the block. */
 export interface QuirkedBmc extends AsyncDisposable {
   bmc: SimulatedBmc;
 }
 
-/** One BMC of the plain profile, or of another, with these quirks; names are of named ones. */
+/** Starts one BMC with quirks, given by name or as values. */
 export async function bmcWith(
   quirks: (Quirk | string)[],
   options: FleetOptions = {},

@@ -6,7 +6,7 @@ import { bmcWith } from './quirkedBmc.ts';
 const ROOT = '/redfish/v1/';
 const RESET = '/redfish/v1/Managers/BMC/Actions/Manager.Reset';
 
-test('a restart ends sessions and refuses connections until the BMC has booted, on the same port', async () => {
+test('a restart ends sessions, and refuses connections until the BMC listens on the same port again', async () => {
   await using one = await bmcWith([]);
   const { bmc } = one;
   const { token } = await logIn(bmc);
@@ -20,7 +20,7 @@ test('a restart ends sessions and refuses connections until the BMC has booted, 
   expect((await call(bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
 });
 
-test('Manager.Reset is answered, and then the BMC restarts', async () => {
+test('Manager.Reset gets its response before the BMC restarts', async () => {
   await using one = await bmcWith(['subscriptions-lost-at-restart'], { bootTime: 50 });
   const { bmc } = one;
   expect((await call(bmc, 'POST', RESET, { body: { ResetType: 'ForceRestart' } })).status).toBe(204);
@@ -28,7 +28,7 @@ test('Manager.Reset is answered, and then the BMC restarts', async () => {
   expect((await call(bmc, 'GET', SUBSCRIPTIONS)).json.Members).toEqual([]);
 });
 
-test('the service root comes back as it was, with another ETag, or with another UUID', async () => {
+test('the service root has the same ETag, another ETag, or another UUID after a restart', async () => {
   await using one = await bmcWith([]);
   const root = async () => {
     const { headers, json } = await call(one.bmc, 'GET', ROOT);
@@ -45,7 +45,7 @@ test('the service root comes back as it was, with another ETag, or with another 
   expect([third.uuid === first.uuid, third.etag === second.etag]).toEqual([false, false]);
 });
 
-test('a BMC that is closed while it boots stays away', async () => {
+test('a BMC that is closed while it boots stays closed', async () => {
   const fleet = await startFleet();
   const booting = fleet.bmcs[0]!.restart({ bootTime: 60_000 });
   await fleet.close();
@@ -53,7 +53,7 @@ test('a BMC that is closed while it boots stays away', async () => {
   await expect(call(fleet.bmcs[0]!, 'GET', ROOT)).rejects.toThrow();
 });
 
-test('the control API restarts a BMC and fails deliveries', async () => {
+test('the control API restarts a BMC and makes deliveries fail', async () => {
   await using one = await bmcWith(['failed-delivery-deletes']);
   const control = await startControl({ bmcs: [one.bmc], close: async () => {} }, '127.0.0.1', 0);
   const post = async (path: string, body?: unknown) => {

@@ -1,15 +1,15 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { type ChaosCall, type Front, PATIENCE, type SeenJob, type Told } from './front.ts';
+import { CALL_TIMEOUT, type ChaosCall, type ChaosClient, type Outcome, type SeenJob } from './chaosClient.ts';
 
 const VERSION = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 
-/** Over Ironic's REST, with jobs as Server-Sent Events. */
-export const restFront: Front = {
+/** Uses Ironic's REST, with jobs as Server-Sent Events. */
+export const restClient: ChaosClient = {
   name: 'REST',
 
-  async call(url, { node, method, httpMethod, args, key }: ChaosCall): Promise<Told> {
+  async call(url, { node, method, httpMethod, args, key }: ChaosCall): Promise<Outcome> {
     let response: Response;
     let text: string;
     try {
@@ -17,17 +17,17 @@ export const restFront: Front = {
         method: httpMethod,
         headers: { ...VERSION, ...(key === null ? {} : { 'Idempotency-Key': key }) },
         ...(httpMethod === 'GET' ? {} : { body: JSON.stringify(args) }),
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(CALL_TIMEOUT),
       });
       text = await response.text();
     } catch (error) {
-      return { kind: 'unanswered', why: String((error as Error).cause ?? error) };
+      return { kind: 'no response', reason: String((error as Error).cause ?? error) };
     }
     const job = response.headers.get('passthru-job-id');
     if (job !== null) return { kind: 'job', id: job };
     if (response.status === 200) return { kind: 'result', id: JSON.parse(text)?.Id ?? null };
-    const why = `${response.status} ${text.slice(0, 300)}`;
-    return { kind: response.status === 500 ? 'failed' : 'refused', why };
+    const reason = `${response.status} ${text.slice(0, 300)}`;
+    return { kind: response.status === 500 ? 'failed' : 'refused', reason };
   },
 
   async *watch(url, job, after, signal): AsyncGenerator<SeenJob> {
@@ -48,7 +48,7 @@ export const restFront: Front = {
     const response = await fetch(`${url}/v1/jobs/${job}`, {
       method: 'DELETE',
       headers: VERSION,
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(CALL_TIMEOUT),
     });
     await response.text();
     if (!response.ok) throw new Error(`${response.status}`);

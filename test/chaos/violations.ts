@@ -1,20 +1,20 @@
-import { TERMINAL } from './front.ts';
+import { TERMINAL } from './chaosClient.ts';
 import { type ChaosNode, type ChaosWorld, type Creation, count } from './world.ts';
 
-/** Something that must not be. */
+/** A broken promise. */
 export interface Violation {
   text: string;
-  /** Null when it is not about one node. */
+  /** Null for a violation that is not about one node. */
   node: ChaosNode | null;
 }
 
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 
 /**
- * What is not as it must be, when all is quiet.
- * @param pauses whether processes were stopped: then a request may have been sent after the lease it was checked under
+ * Returns the broken promises of a run that has ended.
+ * @param pauses whether processes were paused: a paused one may send a request after its lease
  */
-export async function judge(world: ChaosWorld, pauses: boolean): Promise<Violation[]> {
+export async function findViolations(world: ChaosWorld, pauses: boolean): Promise<Violation[]> {
   return [
     ...(pauses ? [] : lateRequests(world)),
     ...(await jobViolations(world)),
@@ -22,18 +22,18 @@ export async function judge(world: ChaosWorld, pauses: boolean): Promise<Violati
     ...creationViolations(world),
     ...world.replicas
       .filter(({ crashes }) => crashes > 0)
-      .map(({ name, crashes }) => ({ text: `${name} ended by itself ${crashes} times`, node: null })),
+      .map(({ name, crashes }) => ({ text: `${name} crashed ${crashes} times`, node: null })),
   ];
 }
 
 function lateRequests(world: ChaosWorld): Violation[] {
   return world.arrivals.late.map(({ node, fence, newest }) => ({
-    text: `a request arrived under ${fence} after one under ${newest}`,
+    text: `a request arrived with fence ${fence} after one with ${newest}`,
     node: world.nodes.find(({ uuid }) => uuid === node) ?? null,
   }));
 }
 
-/** Every accepted job has an end, and every watcher has seen it. */
+/** Every accepted job ends, and every watcher sees its end. */
 async function jobViolations(world: ChaosWorld): Promise<Violation[]> {
   const { postgres, database, jobs, watchers, nodes } = world;
   const rows = await postgres.query<{ id: string; state: string; node_uuid: string }>(
@@ -48,12 +48,12 @@ async function jobViolations(world: ChaosWorld): Promise<Violation[]> {
     violations.push({ text: `job ${id} is ${state}`, node: nodes.find((node) => node.uuid === uuid) ?? null });
   }
   for (const [id, node] of jobs) {
-    if (!states.has(id)) violations.push({ text: `job ${id} was accepted and is not there`, node });
+    if (!states.has(id)) violations.push({ text: `job ${id} was accepted and does not exist`, node });
   }
-  for (const { job, node, state, faults } of watchers) {
+  for (const { job, node, state, errors } of watchers) {
     const stored = states.get(job);
-    if (state !== stored) violations.push({ text: `a watcher of job ${job} saw ${state}, it is ${stored}`, node });
-    for (const fault of faults) violations.push({ text: `to a watcher of job ${job} ${fault}`, node });
+    if (state !== stored) violations.push({ text: `a watcher of job ${job} saw ${state} instead of ${stored}`, node });
+    for (const error of errors) violations.push({ text: `a watcher of job ${job} saw ${error}`, node });
   }
   return violations;
 }
@@ -64,50 +64,50 @@ async function reservationViolations({ postgres, database, nodes }: ChaosWorld):
     database,
   );
   return rows.map(({ node_uuid: uuid, kind, owner }) => ({
-    text: `a reservation of kind ${kind} of ${owner} is left`,
+    text: `a reservation of kind ${kind} of ${owner} remains`,
     node: nodes.find((node) => node.uuid === uuid) ?? null,
   }));
 }
 
-/** No call was carried out twice, none that was refused was carried out, and all with one key were told the same. */
+/** No call has its effect twice, no refused call has an effect, and calls with the same key have the same outcome. */
 function creationViolations(world: ChaosWorld): Violation[] {
-  const made = madeSubscriptions(world);
+  const created = subscriptionCounts(world);
   const violations: Violation[] = [];
   for (const creation of world.creations) {
-    const times = made.get(creation.destination) ?? 0;
-    const text = faultOf(creation, times);
+    const times = created.get(creation.destination) ?? 0;
+    const text = violationOf(creation, times);
     if (text !== null) violations.push({ text: `${creation.destination}: ${text}`, node: creation.node });
   }
   count(
     world,
-    'subscriptions made',
-    [...made.values()].reduce((sum, times) => sum + times, 0),
+    'subscriptions created',
+    [...created.values()].reduce((sum, times) => sum + times, 0),
   );
   return violations;
 }
 
-function faultOf({ call, told }: Creation, times: number): string | null {
-  if (times > 1) return `made ${times} times`;
+function violationOf({ call, outcomes }: Creation, times: number): string | null {
+  if (times > 1) return `created ${times} times`;
   if (call.key === null) {
-    return times > 0 && told[0]?.kind === 'refused' ? `made, though refused: ${told[0].why}` : null;
+    return times > 0 && outcomes[0]?.kind === 'refused' ? `created, though refused: ${outcomes[0].reason}` : null;
   }
-  const outcomes = new Set(
-    told.flatMap((one) => (one.kind === 'job' || one.kind === 'result' ? [`${one.kind} ${one.id}`] : [])),
+  const distinct = new Set(
+    outcomes.flatMap((one) => (one.kind === 'job' || one.kind === 'result' ? [`${one.kind} ${one.id}`] : [])),
   );
-  if (outcomes.size > 1) return `${call.key} was told ${[...outcomes].join(' and ')}`;
-  const answered = told.some(({ kind }) => kind !== 'refused' && kind !== 'unanswered');
-  return answered ? null : `${call.key} never had an outcome`;
+  if (distinct.size > 1) return `${call.key} had the outcomes ${[...distinct].join(' and ')}`;
+  const decided = outcomes.some(({ kind }) => kind !== 'refused' && kind !== 'no response');
+  return decided ? null : `${call.key} never had an outcome`;
 }
 
-/** How often each destination is subscribed at the machines. */
-function madeSubscriptions({ fleet }: ChaosWorld): Map<string, number> {
-  const made = new Map<string, number>();
+/** Returns the number of subscriptions to each destination at the BMCs. */
+function subscriptionCounts({ fleet }: ChaosWorld): Map<string, number> {
+  const counts = new Map<string, number>();
   for (const { documents } of fleet.bmcs) {
     const members = documents.get(SUBSCRIPTIONS)?.Members as { '@odata.id': string }[];
     for (const member of members) {
       const destination = String(documents.get(member['@odata.id'])?.Destination);
-      made.set(destination, (made.get(destination) ?? 0) + 1);
+      counts.set(destination, (counts.get(destination) ?? 0) + 1);
     }
   }
-  return made;
+  return counts;
 }

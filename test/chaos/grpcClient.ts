@@ -4,9 +4,9 @@ import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.t
 import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import { type Front, PATIENCE, type SeenJob, type Told } from './front.ts';
+import { CALL_TIMEOUT, type ChaosClient, type Outcome, type SeenJob } from './chaosClient.ts';
 
-/** The reasons that say that nothing was done. */
+/** The reasons of calls without effect. */
 const REFUSED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.NODE_LOCKED,
   ErrorReason.NO_FREE_WORKER,
@@ -34,15 +34,14 @@ function transport(url: string): Transport {
   return known;
 }
 
-/** Over gRPC. */
-export const grpcFront: Front = {
+export const grpcClient: ChaosClient = {
   name: 'gRPC',
 
-  async call(url, { node, method, args, key }): Promise<Told> {
+  async call(url, { node, method, args, key }): Promise<Outcome> {
     const request = { node, method, arguments: args, idempotencyKey: key ?? '' };
     try {
       const { outcome } = await createClient(PassthruService, transport(url)).callNodeMethod(request, {
-        timeoutMs: PATIENCE,
+        timeoutMs: CALL_TIMEOUT,
       });
       if (outcome.case === 'job') return { kind: 'job', id: outcome.value.id };
       const fields = outcome.case === 'result' && outcome.value.kind.case === 'structValue' ? outcome.value.kind : null;
@@ -51,45 +50,45 @@ export const grpcFront: Front = {
     } catch (thrown) {
       const error = ConnectError.from(thrown);
       const [detail] = error.findDetails(ErrorDetailSchema);
-      if (detail === undefined) return { kind: 'unanswered', why: error.message };
-      const why = `reason ${detail.reason}: ${detail.message}`;
-      return { kind: REFUSED.has(detail.reason) ? 'refused' : 'failed', why };
+      if (detail === undefined) return { kind: 'no response', reason: error.message };
+      const reason = `reason ${detail.reason}: ${detail.message}`;
+      return { kind: REFUSED.has(detail.reason) ? 'refused' : 'failed', reason };
     }
   },
 
   async *watch(url, job, after, signal): AsyncGenerator<SeenJob> {
     const request = { jobId: job, ...(after === null ? {} : { afterRevision: BigInt(after) }) };
     for await (const { job: seen } of createClient(PassthruService, transport(url)).watchJob(request, { signal })) {
-      if (seen === undefined) throw new Error('no job in the answer');
+      if (seen === undefined) throw new Error('the response has no job');
       yield { revision: Number(seen.revision), state: STATES.get(seen.state) ?? 'unknown' };
     }
   },
 
   async cancel(url, job) {
-    await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: PATIENCE });
+    await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: CALL_TIMEOUT });
   },
 };
 
-/** Reserves a node until it is released. Throws when it is not done. */
+/** Locks a node. Throws when it was not locked. */
 export async function lockNode(url: string, node: string): Promise<void> {
-  await createClient(NodeService, transport(url)).lockNode({ node, holder: 'operator' }, { timeoutMs: PATIENCE });
+  await createClient(NodeService, transport(url)).lockNode({ node, holder: 'operator' }, { timeoutMs: CALL_TIMEOUT });
 }
 
-/** Releases a node that `lockNode` has reserved; whether it is not reserved so any more. */
+/** Unlocks a node. Returns whether it is no longer locked. */
 export async function unlockNode(url: string, node: string): Promise<boolean> {
   try {
-    await createClient(NodeService, transport(url)).unlockNode({ node }, { timeoutMs: PATIENCE });
+    await createClient(NodeService, transport(url)).unlockNode({ node }, { timeoutMs: CALL_TIMEOUT });
     return true;
   } catch (error) {
-    // Only a call has it.
+    // Reserved by a call, not locked.
     return ConnectError.from(error).code === Code.FailedPrecondition;
   }
 }
 
-/** Enrols a node of the hardware type `chaos` and answers its UUID. */
+/** Enrols a node and returns its UUID. */
 export async function enrolNode(url: string, name: string, driver: string, address: string): Promise<string> {
   const driverInfo = { redfish_address: address, redfish_username: 'u', redfish_password: 'p' };
   const { node } = await createClient(NodeService, transport(url)).createNode({ node: { name, driver, driverInfo } });
-  if (node === undefined) throw new Error('no node in the answer');
+  if (node === undefined) throw new Error('the response has no node');
   return node.uuid;
 }

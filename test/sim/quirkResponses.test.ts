@@ -8,27 +8,27 @@ const INFO = '@Message.ExtendedInfo';
 const EJECT = `${CD}/Actions/VirtualMedia.EjectMedia`;
 const NOWHERE = '/redfish/v1/Nowhere';
 
-test('iLO, iDRAC: what others answer with 204 is 200 with an error object that says Success', async () => {
+test('iLO, iDRAC: returns 200 with a Success message instead of 204', async () => {
   await using one = await bmcWith(['success-message']);
   const deleted = await call(one.bmc, 'DELETE', `${SUBSCRIPTIONS}/1`);
   expect([deleted.status, messages(deleted)]).toEqual([200, ['Success']]);
   expect((await call(one.bmc, 'GET', `${SUBSCRIPTIONS}/1`)).status).toBe(404);
 });
 
-test('ExtendedInfo may be an object', async () => {
+test('ExtendedInfo is an object', async () => {
   await using one = await bmcWith(['errors-object']);
   const { error } = (await call(one.bmc, 'GET', NOWHERE)).json;
   expect(error[INFO].MessageId).toMatch(/ResourceMissingAtURI$/);
 });
 
-test('ExtendedInfo may stand directly under the root', async () => {
+test('ExtendedInfo is at the root', async () => {
   await using one = await bmcWith(['errors-at-root']);
   const { json } = await call(one.bmc, 'GET', NOWHERE);
   expect(Object.keys(json)).toEqual([INFO]);
   expect(json[INFO][0].MessageId).toMatch(/ResourceMissingAtURI$/);
 });
 
-test('OpenBMC: the message about a property stands beside it at the root; others stand where they should', async () => {
+test('OpenBMC: the message about a property is at the root under its name; other messages are in `error`', async () => {
   await using one = await bmcWith(['errors-on-property', 'refuses-event-types']);
   const body = { Destination: 'https://events.example/x', EventTypes: ['Alert'] };
   const { status, json } = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
@@ -37,19 +37,19 @@ test('OpenBMC: the message about a property stands beside it at the root; others
   expect(messages(await call(one.bmc, 'GET', NOWHERE))).toEqual(['ResourceMissingAtURI']);
 });
 
-test('NVIDIA DGX: an error may have no code', async () => {
+test('NVIDIA DGX: an error has no code', async () => {
   await using one = await bmcWith(['errors-without-code']);
   const { error } = (await call(one.bmc, 'GET', NOWHERE)).json;
   expect(Object.keys(error).sort()).toEqual([INFO, 'message']);
 });
 
-test('an error may have code and message alone', async () => {
+test('an error has code and message only', async () => {
   await using one = await bmcWith(['errors-without-info']);
   const { error } = (await call(one.bmc, 'GET', NOWHERE)).json;
   expect(Object.keys(error)).toEqual(['code', 'message']);
 });
 
-test('iLO: an error has MessageId and arguments, and no text of its own', async () => {
+test('iLO: an error has a MessageId and arguments, without text', async () => {
   await using one = await bmcWith(['errors-ilo']);
   const { error } = (await call(one.bmc, 'GET', NOWHERE)).json;
   expect(error).toMatchObject({ code: 'iLO.0.10.ExtendedInfo', message: expect.stringContaining('ExtendedInfo') });
@@ -59,7 +59,7 @@ test('iLO: an error has MessageId and arguments, and no text of its own', async 
 test.each([
   ['errors-html', 'text/html', /^<html>.*404/],
   ['errors-empty', null, /^$/],
-] as const)('%s: a 404 and a 401 have no Redfish body; good answers have theirs', async (name, type, body) => {
+] as const)('%s: a 404 and a 401 have no Redfish body; a 200 has one', async (name, type, body) => {
   await using one = await bmcWith([name]);
   const refused = await call(one.bmc, 'GET', NOWHERE);
   expect(refused.status).toBe(404);
@@ -72,24 +72,21 @@ test.each([
 test.each([
   ['iDRAC', 'idrac', 'SYS518'],
   ['iLO', 'ilo', 'InvalidOperationForSystemState'],
-] as const)(
-  '%s: busy is said under 400, 409 and 503, twice for every change, and nothing is done',
-  async (_, vendor, id) => {
-    for (const status of [400, 409, 503] as const) {
-      await using one = await bmcWith([`busy-${vendor}-${status}`]);
-      for (let change = 0; change < 2; change++) {
-        for (let attempt = 0; attempt < 2; attempt++) {
-          const refused = await call(one.bmc, 'POST', EJECT);
-          expect([refused.status, messages(refused)]).toEqual([status, [id]]);
-        }
-        if (change === 0) expect((await call(one.bmc, 'GET', CD)).json.Inserted).toBe(true);
-        expect((await call(one.bmc, 'POST', EJECT)).status).toBe(204);
+] as const)('%s: refuses each change twice with 400, 409 or 503, then performs it', async (_, vendor, id) => {
+  for (const status of [400, 409, 503] as const) {
+    await using one = await bmcWith([`busy-${vendor}-${status}`]);
+    for (let change = 0; change < 2; change++) {
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const refused = await call(one.bmc, 'POST', EJECT);
+        expect([refused.status, messages(refused)]).toEqual([status, [id]]);
       }
+      if (change === 0) expect((await call(one.bmc, 'GET', CD)).json.Inserted).toBe(true);
+      expect((await call(one.bmc, 'POST', EJECT)).status).toBe(204);
     }
-  },
-);
+  }
+});
 
-test('busy may come with Retry-After, and as often as a test wants; a log-in is never refused so', async () => {
+test('busy takes a number of refusals and a Retry-After, and does not refuse log-ins', async () => {
   await using one = await bmcWith([busy('idrac', 503, 1, 7)]);
   const body = { UserName: 'u', Password: 'p' };
   expect((await call(one.bmc, 'POST', '/redfish/v1/SessionService/Sessions', { body })).status).toBe(201);
@@ -97,7 +94,7 @@ test('busy may come with Retry-After, and as often as a test wants; a log-in is 
   expect((await call(one.bmc, 'POST', EJECT)).status).toBe(204);
 });
 
-test('a change is a task: 202 with a monitor that tells progress and Retry-After, then the outcome once', async () => {
+test('a change is a task: 202 with a monitor that reports progress and then, once, the outcome', async () => {
   await using one = await bmcWith(['tasks']);
   const accepted = await call(one.bmc, 'POST', EJECT);
   const monitor = accepted.headers.get('Location')!;
@@ -120,7 +117,7 @@ test('a change is a task: 202 with a monitor that tells progress and Retry-After
   });
 });
 
-test('a create as a task ends with the 201 of the subscription, a bad one with its 400', async () => {
+test('a task that creates a subscription ends with its 201, or its 400', async () => {
   await using one = await bmcWith([withTasks('tasks', '', { polls: 0, retryAfter: null })]);
   const end = async (body: unknown) => {
     const accepted = await call(one.bmc, 'POST', SUBSCRIPTIONS, { body });
@@ -136,7 +133,7 @@ test.each([
   ['tasks-fail', 200],
   ['tasks-fail-status', 500],
 ] as const)(
-  '%s: the task ends as Exception with a message, the monitor with %i, and nothing is done',
+  '%s: the task ends as Exception with a message and its monitor with %i, without the change',
   async (name, status) => {
     await using one = await bmcWith([name]);
     const { json: task } = await call(one.bmc, 'POST', EJECT);
@@ -151,7 +148,7 @@ test.each([
   },
 );
 
-test('a 202 may lack a Location; the work is done a while later all the same', async () => {
+test('a 202 without Location still makes the change later', async () => {
   await using one = await bmcWith(['tasks-no-location']);
   const accepted = await call(one.bmc, 'POST', EJECT);
   expect([accepted.status, accepted.headers.get('Location'), accepted.text]).toEqual([202, null, '']);
@@ -160,7 +157,7 @@ test('a 202 may lack a Location; the work is done a while later all the same', a
   expect(inserted).toEqual([true, true, false]);
 });
 
-test('a monitor may be gone once the task is done', async () => {
+test('a monitor returns 404 once the task has ended', async () => {
   await using one = await bmcWith(['tasks-monitor-gone']);
   const monitor = (await call(one.bmc, 'POST', EJECT)).headers.get('Location')!;
   const statuses: number[] = [];
@@ -169,7 +166,7 @@ test('a monitor may be gone once the task is done', async () => {
   expect((await call(one.bmc, 'GET', CD)).json.Inserted).toBe(false);
 });
 
-test('old iDRAC: Location is the Task, which answers 200 while it runs', async () => {
+test('old iDRAC: Location is the Task, which returns 200 while it runs', async () => {
   await using one = await bmcWith(['tasks-location-task']);
   const task = (await call(one.bmc, 'POST', EJECT)).headers.get('Location')!;
   const seen: unknown[] = [];
@@ -184,7 +181,7 @@ test('old iDRAC: Location is the Task, which answers 200 while it runs', async (
   ]);
 });
 
-test('ETags may be weak, and are taken back so', async () => {
+test('ETags are weak, and If-Match accepts them', async () => {
   await using one = await bmcWith(['weak-etags']);
   const etag = (await call(one.bmc, 'GET', CD)).headers.get('ETag')!;
   expect(etag).toMatch(/^W\/"/);
@@ -197,7 +194,7 @@ test('ETags may be weak, and are taken back so', async () => {
 test.each([
   ['weak-etags-strong-match', (etag: string) => etag.replace('W/', '')],
   ['unquoted-if-match', (etag: string) => etag.replaceAll('"', '')],
-] as const)('%s: If-Match takes the ETag in that form alone', async (name, form) => {
+] as const)('%s: If-Match accepts the ETag in that form only', async (name, form) => {
   await using one = await bmcWith([name]);
   const etag = (await call(one.bmc, 'GET', CD)).headers.get('ETag')!;
   const patch = (ifMatch: string) =>
@@ -213,7 +210,7 @@ test.each([
     'links-percent-encoded',
     (_url: string, path: string) => path.replace(/.$/, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
   ],
-])('%s: links, targets and Location are so, and lead where they should', async (name, form) => {
+])('%s: links, targets and Location have this form and work', async (name, form) => {
   await using one = await bmcWith([name]);
   const { url } = one.bmc;
   const relative = (path: string) => path.replace(url, '');
@@ -228,7 +225,7 @@ test.each([
   expect(created.headers.get('Location')).toBe(form(url, `${SUBSCRIPTIONS}/5`));
 });
 
-test('a long collection comes in pages, and its count is of all', async () => {
+test('a long collection has pages, and its count includes all', async () => {
   await using one = await bmcWith(['pages']);
   const seen: string[] = [];
   let next: string | undefined = SUBSCRIPTIONS;

@@ -1,0 +1,42 @@
+/** A method call. */
+export interface ChaosCall {
+  node: string;
+  method: string;
+  httpMethod: 'GET' | 'POST';
+  args: Record<string, string | number>;
+  /** The idempotency key. */
+  key: string | null;
+}
+
+/** The outcome of a call for its caller. */
+export type Outcome =
+  | { kind: 'result'; id: string | null }
+  | { kind: 'job'; id: string }
+  /** The call had no effect: the node is locked, no worker is free, or the store or the service is unavailable. */
+  | { kind: 'refused'; reason: string }
+  /** The call failed, or its effect is unknown to the service. */
+  | { kind: 'failed'; reason: string }
+  /** There was no response in time. */
+  | { kind: 'no response'; reason: string };
+
+/** A job at one revision. */
+export interface SeenJob {
+  revision: number;
+  /** As in the store. */
+  state: string;
+}
+
+/** A client of one protocol. */
+export interface ChaosClient {
+  readonly name: string;
+  call(url: string, call: ChaosCall): Promise<Outcome>;
+  /** Yields the states of a job after a revision, or from the current one on. Throws when the stream breaks. */
+  watch(url: string, job: string, after: number | null, signal: AbortSignal): AsyncIterable<SeenJob>;
+  /** Throws when the job was not cancelled. */
+  cancel(url: string, job: string): Promise<void>;
+}
+
+/** Milliseconds that a caller waits for a response. */
+export const CALL_TIMEOUT = 8000;
+
+export const TERMINAL: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled']);
