@@ -9,10 +9,13 @@ import type { HardwareType } from './core/hardware.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
 import { createFakeHardwareType } from './drivers/fake/fakeHardwareType.ts';
-import { createIdracHardwareType } from './drivers/idrac/idracHardwareType.ts';
 import { createIpmiHardwareType } from './drivers/ipmi/ipmiHardwareType.ts';
 import { loadDriverModules } from './drivers/load.ts';
-import { createLoggedClients, createRedfishHardwareType } from './drivers/redfish/redfishHardwareType.ts';
+import {
+  createIdracHardwareType,
+  createLoggedClients,
+  createRedfishHardwareType,
+} from './drivers/redfish/redfishHardwareType.ts';
 import { type CallLimits, CallsInFlight } from './edge/callsInFlight.ts';
 import { routeRequests } from './edge/router.ts';
 import type { ConfiguredLimits } from './http/limits.ts';

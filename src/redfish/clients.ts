@@ -3,9 +3,7 @@ import { RedfishClient, type RequestOptions } from './client.ts';
 import { LoginCache, passwordDigest } from './login/account.ts';
 import { BmcConnections } from './wire/connection.ts';
 
-export interface RedfishClientsOptions {
-  /** Maximum number of concurrent requests to one BMC, whatever the number of accounts. Default 4. */
-  maxConnections?: number;
+interface RedfishClientsOptions {
   /** Receives each request that ended, for logs and metrics. */
   observe?: (exchange: BmcExchange) => void;
   /** The monotonic clock, in ms. */
@@ -26,6 +24,7 @@ export interface RedfishClients {
   close(): Promise<void>;
 }
 
+/** Maximum number of concurrent requests to one BMC, whatever the number of accounts. */
 const MAX_CONNECTIONS = 4;
 
 /**
@@ -42,7 +41,7 @@ const LOGOUTS_AT_ONCE = 20;
 
 /** Makes the registry of clients. Connects to nothing until a client sends a request. */
 export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
-  const { maxConnections = MAX_CONNECTIONS, observe, now = () => performance.now() } = options;
+  const { observe, now = () => performance.now() } = options;
   /** The BMCs by origin, each with the number of its contexts. */
   const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
   const contexts = new Map<string, BmcContext>();
@@ -50,7 +49,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 
   const start = (target: RedfishTarget): BmcContext => {
     const { origin, account } = target;
-    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, maxConnections), users: 0 };
+    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, MAX_CONNECTIONS), users: 0 };
     bmcs.set(origin, bmc);
     bmc.users++;
     return new BmcContext(target, bmc.connections, logins.join(origin, account), observe);
@@ -71,12 +70,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
     for (const [key] of unused) contexts.delete(key);
     for (let i = 0; i < unused.length; i += LOGOUTS_AT_ONCE) {
       const some = unused.slice(i, i + LOGOUTS_AT_ONCE);
-      await Promise.all(
-        some.map(async ([, context]) => {
-          await context.login.logOut();
-          await leave(context);
-        }),
-      );
+      await Promise.all(some.map(([, context]) => context.login.logOut().then(() => leave(context))));
     }
   };
   const sweep = setInterval(() => void evictUnused(), SWEEP_MS).unref();

@@ -58,7 +58,7 @@ describe('the types of passthru/driver', () => {
     expectTypeOf<DriverContext>().toEqualTypeOf<{ log: Logger }>();
   });
 
-  test('a method, and what its handler gets', () => {
+  test('a method and the arguments of its handler', () => {
     expectTypeOf<Required<MethodDefinition<NodeTask, z.ZodObject, Json>>>().toEqualTypeOf<
       'name' | 'httpMethods' | 'description' | 'arguments' | 'result' | 'handler'
     >();

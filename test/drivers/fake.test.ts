@@ -42,7 +42,7 @@ describe('fake-hardware', () => {
   });
 
   test.each<JsonObject>([{}, { bar: null }, { bar: '' }])(
-    'a call with %j is told of the missing bar as Ironic tells it',
+    'a call with %j fails in Ironic’s words for a missing bar',
     (raw) => {
       const method = methodOf(fake, 'second_method');
       expect(() => method.parse(raw)).toThrow(

@@ -1,8 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
 import type { HardwareType } from '../../src/core/hardware.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { createIdracHardwareType } from '../../src/drivers/idrac/idracHardwareType.ts';
-import { createLoggedClients, createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
+import {
+  createIdracHardwareType,
+  createLoggedClients,
+  createRedfishHardwareType,
+} from '../../src/drivers/redfish/redfishHardwareType.ts';
 import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 

@@ -79,7 +79,7 @@ describe('the arguments', () => {
   });
 
   test.each<JsonObject>([{}, { raw_bytes: null }, { raw_bytes: '' }])(
-    '%j is told of the missing bytes as Ironic tells it',
+    '%j fails in Ironic’s words for missing bytes',
     (raw) => {
       expect(() => sendRaw.parse(raw)).toThrow(/^Parameter raw_bytes \(string of bytes\) was not specified\.$/);
     },
@@ -193,7 +193,7 @@ describe('driver_info', () => {
 });
 
 // What ipmitool 1.8.19 printed (`-v`) against OpenIPMI's ipmi_sim, and against nobody.
-describe('what ipmitool prints', () => {
+describe('the output of ipmitool', () => {
   const noise = 'Loading IANA PEN Registry...\n';
   const failed = 'Error: Unable to establish IPMI v2 / RMCP+ session\n';
   test.each([
@@ -243,7 +243,7 @@ describe('what ipmitool prints', () => {
     expect(readFailure(noise + printed)?.kind).toBe(kind);
   });
 
-  test('is not guessed when unknown, and logged without the bytes sent', () => {
+  test('is not interpreted when unknown, and logged without the bytes sent', () => {
     const stderr = `${noise}RAW REQUEST (3 bytes)\n 0b 73 65\nGiven data "0x73" is invalid.\nOut of luck\n`;
     expect(readFailure(stderr)).toBeNull();
     expect(withoutBytes(stderr)).toBe('Loading IANA PEN Registry...\nRAW REQUEST (3 bytes)\nOut of luck');

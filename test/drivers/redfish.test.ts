@@ -77,7 +77,7 @@ test('a node without vendor interface has no methods', () => {
   expect(redfish.vendorInterfaces[1]).toMatchObject({ name: 'no-vendor', methods: [] });
 });
 
-test('every recorded property is there, and those of this service are described', () => {
+test('all recorded properties exist, and those of this service have descriptions', () => {
   expect(Object.keys(redfish.properties)).toEqual(expect.arrayContaining(Object.keys(recorded('driver properties'))));
   expect(redfish.properties.redfish_tls_minimum_version).toContain('1.0');
 });
@@ -196,7 +196,7 @@ test.each([
   expect((result as { devices: { id: string }[] }).devices.map(({ id }) => id)).toEqual(ids);
 });
 
-test('a cancelled eject_vmedia is reported as cancelled, with whether the eject was sent and what was found', async () => {
+test('a cancelled eject_vmedia is reported as cancelled, with how far the eject got and the state of the device', async () => {
   const bmc = await startBmc();
   const method = methodOf(redfish, 'eject_vmedia');
   const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
@@ -213,7 +213,7 @@ test('a cancelled eject_vmedia is reported as cancelled, with whether the eject 
   );
 });
 
-test('a BMC without virtual media is reported as that', async () => {
+test('a BMC without virtual media is reported as unsupported', async () => {
   const bmc = await startBmc();
   const { VirtualMedia: _, ...system } = bmc.documents.get(SYSTEM)!;
   bmc.documents.set(SYSTEM, system);

@@ -115,7 +115,7 @@ test('discover over TLS checks the certificate against the name, not against the
   }
 });
 
-test('discover of an unknown name is reported as that', async () => {
+test('discover of an unknown host name is reported as unreachable', async () => {
   const lookup: Lookup = async () => {
     throw new Error('ENOTFOUND');
   };

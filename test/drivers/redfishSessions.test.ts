@@ -85,7 +85,7 @@ test('a corrected password is tried at once although the wrong one is blocked fo
   await list();
 });
 
-test('a wrong password that was changed, and changed back when the BMC knows it, is tried at once', async () => {
+test('a wrong password that was changed, then restored once the BMC accepts it, is tried at once', async () => {
   const wrong = info({ redfish_password: 'wrong' });
   const logIns = () => bmc.requests.filter(({ method }) => method === 'POST').length;
   await core.nodes.update('n', () => ({ driverInfo: wrong }), caller, signal);

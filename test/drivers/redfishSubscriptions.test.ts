@@ -60,7 +60,7 @@ test('get_all_subscriptions returns the collection with the recorded keys and no
   });
 });
 
-test('get_subscription returns what Ironic shows, for a string or a number', async () => {
+test('get_subscription returns the members that Ironic shows, for an id as string or number', async () => {
   expect(await call('get_subscription', { id: '1' })).toEqual(FIRST);
   expect(await call('get_subscription', { id: 1 })).toEqual(FIRST);
 });
@@ -130,7 +130,7 @@ test('create_subscription sends the given properties and Ironic’s defaults, an
   });
 });
 
-test('create_subscription accepts destination too, and all that Ironic accepts', async () => {
+test('create_subscription accepts the alias destination, and everything that Ironic accepts', async () => {
   await call('create_subscription', {
     destination: 'https://ev.example/x',
     Context: 'mine',
@@ -182,7 +182,7 @@ async function listTypes(types: string[] | null): Promise<void> {
 const withTypes = (...EventTypes: string[]) =>
   call('create_subscription', { Destination: 'https://ev.example/x', EventTypes });
 
-test('event types that the BMC does not list are refused, and nothing is made', async () => {
+test('event types that the BMC does not list are refused, and nothing is created', async () => {
   const error = await failure(withTypes('Alert', 'MetricReport'));
   expect(error).toMatchObject({
     kind: 'invalid_argument',
@@ -238,7 +238,7 @@ test('with if_exists "return" a subscription with the same Destination and Conte
   expect(await call('create_subscription', { ...args, Context: 'theirs' })).toMatchObject({ Id: '6' });
 });
 
-test('with if_exists "return" a create whose response is lost returns what it has created', async () => {
+test('with if_exists "return" a create whose response is lost returns the created subscription', async () => {
   await call('get_all_subscriptions');
   bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST' }, times: 1 });
   const made = await call('create_subscription', { Destination: 'https://ev.example/x', if_exists: 'return' });
@@ -303,7 +303,7 @@ test('a BMC that is down is reported in Ironic’s words', async () => {
   );
 });
 
-test('a BMC that has been down for a while is reported at once, with since when and until when', async () => {
+test('a BMC that has been down for a while is reported at once, with the first failure and the next try', async () => {
   await fleet.close();
   for (let i = 0; i < 5; i++) await failure(call('get_all_subscriptions'));
   const error = await failure(call('delete_subscription', { id: '1' }));
@@ -320,7 +320,7 @@ test('a BMC that hangs ends the call at the node’s own timeout', async () => {
   expect(error.kind).toBe('bmc_timeout');
 });
 
-test('a create whose response is lost reports what was found', async () => {
+test('a create whose response is lost reports the state of the subscription', async () => {
   await call('get_all_subscriptions');
   bmc.faults.add({ kind: 'reset', afterRead: true, match: { method: 'POST' }, times: 1 });
   const error = await failure(call('create_subscription', { Destination: 'https://ev.example/x' }));

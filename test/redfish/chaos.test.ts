@@ -4,7 +4,7 @@ import { runChaos } from '../../bench/bmcChaos.ts';
 /** CHAOS_SEED sets another sequence of faults. */
 const SEED = Number(process.env.CHAOS_SEED ?? 7);
 
-test('1,000 calls on 50 BMCs that fail a tenth of their requests succeed or report their outcome truly', async () => {
+test('1,000 calls on 50 BMCs that fail a tenth of their requests succeed or report their true outcome', async () => {
   const report = await runChaos(SEED);
   expect(report.calls).toBe(1000);
   expect(report.untrue).toEqual([]);

@@ -93,7 +93,7 @@ const logIns: [string, Parameters<typeof target>[1]][] = [
 ];
 
 test.each(logIns)(
-  'the service root is looked at every five minutes, and what is known stays (%s)',
+  'the service root is read again every five minutes, and discovered paths are kept if it is unchanged (%s)',
   async (_, change) => {
     const { list, requested } = await known(change);
     for (const wait of [0, FIVE_MINUTES - 1]) {
@@ -117,18 +117,15 @@ test.each(
     [name, 'UUID', change, { UUID: '11111111-1111-4111-8111-111111111111' }] as const,
     [name, 'ETag', change, { Name: 'Changed, and so its ETag' }] as const,
   ]),
-)(
-  'under %s a service root whose %s has changed is noticed, though no request failed',
-  async (_, _key, change, root) => {
-    const { bmc, list, requested } = await known(change);
-    bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...root });
-    vi.advanceTimersByTime(FIVE_MINUTES);
-    await list();
-    expect(requested()).toContain(EVENT_SERVICE);
-    await list();
-    expect(requested()).toHaveLength(1);
-  },
-);
+)('under %s a changed %s of the service root is noticed although no request failed', async (_, _key, change, root) => {
+  const { bmc, list, requested } = await known(change);
+  bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...root });
+  vi.advanceTimersByTime(FIVE_MINUTES);
+  await list();
+  expect(requested()).toContain(EVENT_SERVICE);
+  await list();
+  expect(requested()).toHaveLength(1);
+});
 
 test('some time after a request without a response the service root is read, as the BMC may have restarted (Basic)', async () => {
   const { bmc, client, list, requested } = await known(basic);
@@ -169,7 +166,7 @@ test('a lost session puts discovered paths in doubt, also where the service root
   expect(bmc.lines()).toEqual(['GET /redfish/v1/', `GET ${EVENT_SERVICE}`, 'GET /subscriptions']);
 });
 
-test('a restart under Basic that no request noticed drops discovered devices too', async () => {
+test('a restart that no request noticed (Basic) also drops discovered devices', async () => {
   const { bmc, client, requested } = await known(basic);
   const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
   const eject = () => ejectMedia(client, SYSTEM, { ...options, mediaTypes: null, progress: () => undefined });
@@ -181,7 +178,7 @@ test('a restart under Basic that no request noticed drops discovered devices too
   expect(requested()).toContain(SYSTEM);
 });
 
-test('a service root that cannot be read keeps discovered paths, and is read again', async () => {
+test('discovered paths are kept when the service root cannot be read, which is then read again', async () => {
   const { bmc, list, requested } = await known(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   const failing = bmc.faults.add({ kind: 'status', status: 503, match: { path: '/redfish/v1/' } });

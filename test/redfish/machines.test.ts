@@ -142,7 +142,7 @@ test.each([
   await expect(failed).rejects.toMatchObject({ kind: 'bmc_unsupported', message: expect.stringContaining(text) });
 });
 
-test('a machine without virtual media fails with that reason', async () => {
+test('a machine without virtual media is reported as unsupported', async () => {
   const { call } = await start({ quirks: [quirk('no-virtual-media')] });
   await expect(call('eject_vmedia')).rejects.toMatchObject({
     kind: 'bmc_unsupported',
@@ -195,7 +195,7 @@ test('defaults that the BMC refuses one at a time are omitted one after another'
   await expect(failed).rejects.toMatchObject({ kind: 'bmc_refused', bmc: { status: 400 } });
 });
 
-test('a BMC out of sessions with Basic turned off is reported as that, and used again when it has a session', async () => {
+test('a BMC without a free session and with Basic turned off is reported, and used again once it has one', async () => {
   const { bmc, call } = await start({ quirks: [quirk('sessions-refused'), quirk('basic-off')] });
   const error = await call('get_all_subscriptions').catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ kind: 'bmc_refused', message: expect.stringContaining('opened no session') });
@@ -215,7 +215,7 @@ test('a BMC out of sessions with Basic turned off is reported as that, and used 
 });
 
 test.each(['etag', 'uuid'] as const)(
-  'after a restart with a different %s paths are discovered again',
+  'paths are discovered again after a restart with a different %s',
   async (serviceRoot) => {
     const { bmc, call } = await start({});
     await call('get_all_subscriptions');

@@ -1,13 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HardwareType } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
-
-export interface FakeOptions {
-  /** Duration of each call in milliseconds; 0 for none. */
-  vendorDelay: number;
-}
+import { pause } from '../../core/waiting.ts';
 
 /** Progress reports of a call with a delay. */
 const STEPS = 10;
@@ -15,9 +10,9 @@ const STEPS = 10;
 /**
  * Creates the hardware type `fake-hardware`, whose methods compare a word and touch no machine. Names, verbs, descriptions
  * and results are recorded from Ironic ("node methods of fake-hardware").
+ * @param vendorDelay the duration of each call in milliseconds; 0 for none
  */
-export function createFakeHardwareType(options: FakeOptions): HardwareType {
-  const { vendorDelay } = options;
+export function createFakeHardwareType({ vendorDelay }: { vendorDelay: number }): HardwareType {
   return {
     name: 'fake-hardware',
     vendorInterfaces: [
@@ -69,7 +64,7 @@ async function work(task: NodeTask, delay: number): Promise<void> {
   task.signal.throwIfAborted();
   if (delay === 0) return;
   for (let step = 1; step <= STEPS; step++) {
-    await sleep(delay / STEPS, undefined, { signal: task.signal }).catch(() => task.signal.throwIfAborted());
+    await pause(delay / STEPS, task.signal);
     task.progress(step / STEPS, `step ${step} of ${STEPS}`);
   }
 }

@@ -3,7 +3,6 @@ import { pythonText } from '../../core/arguments.ts';
 import { invalidArgument, type PassthruError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
-import { parseByte } from './byteText.ts';
 
 /** How ipmitool reaches a node's BMC. */
 export interface IpmiConnection {
@@ -33,6 +32,8 @@ export const IPMI_PROPERTIES: Readonly<Record<string, string>> = {
   ipmi_transit_address: 'Transit address of bridged requests. Required with "dual" bridging.',
 };
 
+/** Hexadecimal, or decimal without a leading zero, which ipmitool would read as octal. */
+const BYTE = /^(?:0x[0-9a-f]{1,2}|0|[1-9][0-9]{0,2})$/i;
 const PRIVILEGE_LEVELS = ['ADMINISTRATOR', 'CALLBACK', 'OPERATOR', 'USER'];
 const PROTOCOL_VERSIONS = ['2.0', '1.5'];
 /** RFC 1123, 2.1, plus the underscore that some sites use. No label begins with a hyphen. */
@@ -167,6 +168,11 @@ function readBridging(node: Node): string[] {
     options.push(option, text);
   }
   return options;
+}
+
+/** Parses a byte, `0x00` to `0xff` or 0 to 255. Returns null when `text` is neither. */
+export function parseByte(text: string): number | null {
+  return BYTE.test(text) && Number(text) <= 0xff ? Number(text) : null;
 }
 
 /** Returns a value as text; null when absent. YAML files may have ports and versions as numbers. */

@@ -3,8 +3,7 @@ import { looseBoolean } from '../../core/arguments.ts';
 import type { HardwareType } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
-import { formatBytes, parseByte } from './byteText.ts';
-import { IPMI_PROPERTIES, readIpmiConnection } from './connection.ts';
+import { IPMI_PROPERTIES, parseByte, readIpmiConnection } from './connection.ts';
 import { type IpmitoolProgram, type IpmitoolRun, runIpmitool } from './ipmitool.ts';
 
 export interface IpmiOptions {
@@ -32,9 +31,7 @@ export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType 
       {
         name: 'ipmitool',
         methods: [sendRaw(program), bmcReset(program)],
-        validate(node) {
-          readIpmiConnection(node);
-        },
+        validate: (node) => void readIpmiConnection(node),
       },
       { name: 'no-vendor', methods: [] },
     ],
@@ -64,9 +61,8 @@ function sendRaw(program: IpmitoolProgram): Method<NodeTask> {
     }),
     async handler(task: NodeTask, { raw_bytes }) {
       const command = { name: 'raw', arguments: ['raw', ...raw_bytes.split(' ')] };
-      const printed = await runIpmitool(program, readIpmiConnection(task.node), command, task);
-      const response = printed.trim();
-      const bytes = response === '' ? [] : response.split(/\s+/).map((pair) => Number.parseInt(pair, 16));
+      const printed = await runIpmitool(program, command, task);
+      const bytes = (printed.match(/\S+/g) ?? []).map((pair) => Number.parseInt(pair, 16));
       return { raw_bytes: formatBytes(bytes) };
     },
   });
@@ -86,7 +82,7 @@ function bmcReset(program: IpmitoolProgram): Method<NodeTask> {
     async handler(task: NodeTask, { warm }) {
       const kind = warm ? 'warm' : 'cold';
       const command = { name: `bmc reset ${kind}`, arguments: ['bmc', 'reset', kind] };
-      await runIpmitool(program, readIpmiConnection(task.node), command, task);
+      await runIpmitool(program, command, task);
       return null;
     },
   });
@@ -94,12 +90,16 @@ function bmcReset(program: IpmitoolProgram): Method<NodeTask> {
 
 /** Returns the bytes in the canonical form for ipmitool. */
 function parseRawBytes(text: string, context: z.RefinementCtx<string>): string {
-  const words = text.split(/\s+/).filter((word) => word !== '');
-  const bytes = words.map(parseByte);
+  const bytes = (text.match(/\S+/g) ?? []).map(parseByte);
   if (bytes.length >= 2 && bytes.length <= MAX_RAW_BYTES && bytes.every((byte) => byte !== null)) {
     return formatBytes(bytes);
   }
   const message = `must be 2 to ${MAX_RAW_BYTES} bytes, each 0x00 to 0xff or 0 to 255, separated by spaces`;
   context.issues.push({ code: 'custom', message, input: text });
   return z.NEVER;
+}
+
+/** Formats bytes as `send_raw` takes and returns them: `0x06 0x01`. */
+function formatBytes(bytes: readonly number[]): string {
+  return bytes.map((byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(' ');
 }

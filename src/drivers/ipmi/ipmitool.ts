@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { type ErrorKind, PassthruError, toPassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/task.ts';
-import type { IpmiConnection } from './connection.ts';
+import { type IpmiConnection, readIpmiConnection } from './connection.ts';
 import { readFailure, withoutBytes } from './ipmitoolFailure.ts';
 
 /** The program and its limit. */
@@ -36,67 +36,52 @@ export interface IpmitoolCommand {
 const MAX_OUTPUT = 64 * 1024;
 
 /**
- * Runs one command on a BMC with ipmitool, without a shell, and returns its output. The password is passed in the
+ * Runs one command on the BMC of the task's node with ipmitool, without a shell, and returns its output. The password is passed in the
  * environment, which other users cannot read. ipmitool retries unanswered messages itself: four attempts within 10 s.
  *
- * @throws kinds `driver_not_ready` (program missing), `bmc_unreachable`, `bmc_refused`, `bmc_failed`, `bmc_timeout`, and
+ * @throws kinds `invalid_argument` (driver_info), `driver_not_ready` (program missing), `bmc_unreachable`, `bmc_refused`, `bmc_failed`, `bmc_timeout`, and
  * `outcome_unknown` when the command may have been carried out although no response came. When the signal fires, throws
  * `task.signal.reason` after the program has exited.
  */
-export async function runIpmitool(
-  program: IpmitoolProgram,
-  connection: IpmiConnection,
-  command: IpmitoolCommand,
-  task: NodeTask,
-): Promise<string> {
+export async function runIpmitool(program: IpmitoolProgram, command: IpmitoolCommand, task: NodeTask): Promise<string> {
+  const connection = readIpmiConnection(task.node);
   task.signal.throwIfAborted();
   task.beforeSend();
   const begun = performance.now();
-  const report = (error: ErrorKind | null) => {
+  let error: ErrorKind | null = null;
+  try {
+    return await runToEnd(program, connection, command, task);
+  } catch (thrown) {
+    error = task.signal.aborted ? 'cancelled' : toPassthruError(thrown).kind;
+    throw thrown;
+  } finally {
     const { address } = connection;
     program.observe({ command: command.name, address, error, durationMs: performance.now() - begun });
-  };
-  try {
-    const printed = await runToEnd(program, connection, command, task);
-    report(null);
-    return printed;
-  } catch (thrown) {
-    report(task.signal.aborted ? 'cancelled' : toPassthruError(thrown).kind);
-    throw thrown;
   }
 }
 
 async function runToEnd(
   { program, timeout }: IpmitoolProgram,
-  connection: IpmiConnection,
+  { address, options, secrets }: IpmiConnection,
   command: IpmitoolCommand,
-  task: NodeTask,
+  { signal, node, log }: NodeTask,
 ): Promise<string> {
   // Without -v, ipmitool does not distinguish a wrong password from a silent BMC.
-  const parameters = ['-v', ...connection.options, ...command.arguments];
-  const ended = await execute(program, parameters, connection.secrets, timeout, task.signal);
-  task.signal.throwIfAborted();
+  const ended = await execute(program, ['-v', ...options, ...command.arguments], secrets, timeout, signal);
+  signal.throwIfAborted();
   if (ended.how === 'status' && ended.status === 0) return ended.stdout;
 
-  const call = `IPMI call failed: ${command.name}.`;
-  switch (ended.how) {
-    case 'not started':
-      throw new PassthruError('driver_not_ready', `${call} ${notStarted(program, ended.code)}`);
-    case 'killed': {
-      const limit = `ipmitool timed out after ${timeout / 1000} s without a response from the BMC at ${connection.address}`;
-      throw new PassthruError('outcome_unknown', `${call} ${limit}; the command may have been carried out`);
-    }
-    case 'status': {
-      const failure = readFailure(ended.stderr);
-      if (failure !== null) {
-        throw new PassthruError(failure.kind, `${call} The BMC at ${connection.address} ${failure.what}`);
-      }
-      const said = withoutBytes(ended.stderr);
-      task.log.warn({ node: task.node.uuid, command: command.name, status: ended.status, said }, 'ipmitool failed');
-      const unknown = `ipmitool exited with status ${ended.status} for an unknown reason; see the service's log`;
-      throw new PassthruError('bmc_failed', `${call} ${unknown}`);
-    }
+  const failed = (kind: ErrorKind, why: string) => new PassthruError(kind, `IPMI call failed: ${command.name}. ${why}`);
+  if (ended.how === 'not started') throw failed('driver_not_ready', notStarted(program, ended.code));
+  if (ended.how === 'killed') {
+    const limit = `ipmitool timed out after ${timeout / 1000} s without a response from the BMC at ${address}`;
+    throw failed('outcome_unknown', `${limit}; the command may have been carried out`);
   }
+  const { status, stderr } = ended;
+  const failure = readFailure(stderr);
+  if (failure !== null) throw failed(failure.kind, `The BMC at ${address} ${failure.what}`);
+  log.warn({ node: node.uuid, command: command.name, status, said: withoutBytes(stderr) }, 'ipmitool failed');
+  throw failed('bmc_failed', `ipmitool exited with status ${status} for an unknown reason; see the service's log`);
 }
 
 type Ended =

@@ -9,7 +9,7 @@ import { ejectMethod } from './ejectMethod.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
 import { subscriptionMethods } from './subscriptionMethods.ts';
 
-export interface RedfishHardwareTypeOptions {
+interface RedfishHardwareTypeOptions {
   settings: RedfishSettings;
   /** Receives each request to a BMC, at level debug. */
   log: Logger;
@@ -41,6 +41,16 @@ export function createRedfishHardwareType(options: RedfishHardwareTypeOptions): 
     name: 'redfish',
     driverMethods: [discoverMethod(clients, settings)],
   };
+}
+
+/**
+ * Makes the hardware type `idrac` for Dell machines. Its vendor interface `idrac-redfish` has the methods of `redfish`, as
+ * Ironic's DracRedfishVendorPassthru adds none; the Redfish client handles iDRAC's peculiarities by behaviour. Ironic's other
+ * interfaces for it use WS-Man, which is not supported.
+ * @param clients those of the hardware type `redfish`, so that nodes of both types share the state of one BMC
+ */
+export function createIdracHardwareType(clients: RedfishClients, settings: RedfishSettings): HardwareType {
+  return { ...redfishMachines('idrac-redfish', clients, settings), name: 'idrac' };
 }
 
 /** Makes the common part of hardware types with Redfish, whose methods are in the vendor interface `vendorInterface`. */

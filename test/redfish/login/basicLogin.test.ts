@@ -36,7 +36,7 @@ const send = (change: Partial<RedfishTarget> = {}) => clients.for(target(bmc!.ur
 const withBasic = () => bmc!.requests.filter(({ headers }) => headers.authorization !== undefined);
 const opened = { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
 
-test('a BMC out of sessions that refuses Basic is reported as that, not as a wrong password', async () => {
+test('reports that a BMC has no free session and refuses Basic, rather than a wrong password', async () => {
   let full = true;
   const limit = { MessageId: 'Base.1.8.SessionLimitExceeded', Message: 'No session is left.' };
   await refusing(() => (full ? { status: 503, body: { error: { '@Message.ExtendedInfo': [limit] } } } : opened));
@@ -52,7 +52,7 @@ test('a BMC out of sessions that refuses Basic is reported as that, not as a wro
   expect(await send()).toEqual({});
 });
 
-test('callers that wait while a BMC out of sessions refuses Basic do not try it too', async () => {
+test('callers waiting while a BMC without a free session refuses Basic do not send it again', async () => {
   await refusing(() => ({ status: 503 }));
   const errors = await Promise.all(Array.from({ length: 10 }, () => failure(send())));
   for (const error of errors) expect(error.message).toContain('opened no session');
@@ -67,7 +67,7 @@ test('Basic turned off at the BMC is reported, and does not block the account', 
   expect(await send({ account: { ...basic.account, authType: 'auto' } })).toEqual({});
 });
 
-test('a BMC that offers Basic among others and returns 401 to it has refused the password', async () => {
+test('a 401 from a BMC that offers Basic among other schemes means a wrong password', async () => {
   await start(({ socket, connection }) => {
     socket.end(
       'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Redfish\r\nWWW-Authenticate: Basic realm="bmc"\r\n' +
@@ -80,7 +80,7 @@ test('a BMC that offers Basic among others and returns 401 to it has refused the
   expect(withBasic()).toHaveLength(1);
 });
 
-test('of concurrent first calls with a wrong password only one is sent, whatever client they belong to', async () => {
+test('concurrent first calls with a wrong password send it only once, across all clients', async () => {
   await start(({ path }) => ({ status: path === '/redfish/v1/' ? 200 : 401, body: {} }));
   const { connection } = target(bmc!.url);
   // A response of the service root, which needs no credentials, does not prove the password.
@@ -113,7 +113,7 @@ test('once the password has proved right, requests run concurrently', async () =
   expect(most).toBe(4);
 });
 
-test('when a proven password is refused, requests waiting for a connection do not try it too', async () => {
+test('after the BMC refuses a password that worked before, requests waiting for a connection fail without sending it', async () => {
   let changed = false;
   await start(() => ({ status: changed ? 401 : 200, body: {} }));
   await send(basic);
@@ -141,7 +141,7 @@ test('a first call that hangs delays others only up to their own time limit', as
   await expect(held).rejects.toThrow('left');
 });
 
-test('forgetting a target, as when its node or credentials change, lets its password be tried again', async () => {
+test('after a target is forgotten (its node or credentials changed), its password may be tried again', async () => {
   let right = false;
   await start(() => ({ status: right ? 200 : 401, body: {} }));
   await failure(send(basic));
@@ -151,7 +151,7 @@ test('forgetting a target, as when its node or credentials change, lets its pass
   expect(await send(basic)).toEqual({});
 });
 
-test('a wrong password of a client that was used once is forgotten with its target as well', async () => {
+test('forgetting a target also forgets a wrong password tried by a one-time client', async () => {
   let right = false;
   await start(() => ({ status: right ? 200 : 401, body: {} }));
   await failure(clients.once(target(bmc!.url, basic), options, (client) => client.get(SYSTEMS)));

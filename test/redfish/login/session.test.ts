@@ -86,7 +86,7 @@ test('a wrong password is tried again after five minutes', async () => {
   expect(bmc.requestCount).toBe(requested + 1);
 });
 
-test('Basic that is refused is remembered as a wrong password too', async () => {
+test('a password refused over Basic is blocked as a wrong one', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'basic' } });
   await failure(clients.for(wrong, options).get(SYSTEMS));
@@ -127,7 +127,7 @@ test('a late 401 to an old session uses the session that another caller has open
   expect(logIns).toBe(2);
 });
 
-test('a BMC that returns 401 to a new session gets no third try', async () => {
+test('a request that gets 401 with a new session as well is not sent a third time', async () => {
   const bmc = await startScript(({ path, method }) => {
     if (path === '/redfish/v1/') return { status: 200, body: {} };
     return method === 'POST' ? { status: 201, headers: { 'X-Auth-Token': 'token-1' } } : { status: 401 };
@@ -203,7 +203,7 @@ test('a client used once leaves no session, even when its work fails', async () 
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('a caller that aborts during a login does not end it for others', async () => {
+test('a caller that aborts during a login does not abort the login of others', async () => {
   const bmc = await startBmc({ latency: 50 });
   const leaving = new AbortController();
   const gone = clients.for(target(bmc.url), options).with({ signal: leaving.signal }).get(SYSTEMS);
@@ -227,7 +227,7 @@ test('a login without a response is repeated once, then reported as a request th
 const hasty = { limits: { timeoutMs: 200, connectionAttempts: 1, connectionRetryIntervalMs: 10 } };
 
 test.each(['reset', 'hang'] as const)(
-  'the session of a login whose response was lost (%s) is found and deleted, and no other',
+  'deletes the session of a login whose response was lost (%s), and no other session',
   async (kind) => {
     const bmc = await startBmc();
     const others = createRedfishClients();
@@ -246,7 +246,7 @@ test.each(['reset', 'hang'] as const)(
   },
 );
 
-test('an orphaned session that cannot be searched for at once is deleted at the end', async () => {
+test('an orphaned session that could not be searched for at once is deleted on close', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', afterRead: true, times: 1, match: { method: 'POST' } });
   const failing = bmc.faults.add({
@@ -261,7 +261,7 @@ test('an orphaned session that cannot be searched for at once is deleted at the 
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('an orphaned session without a successor is deleted at the end', async () => {
+test('an orphaned session with no later login is deleted on close', async () => {
   const bmc = await startBmc();
   bmc.faults.add({ kind: 'reset', afterRead: true, times: 2, match: { method: 'POST' } });
   await failure(clients.for(target(bmc.url), options).get(SYSTEMS));
@@ -282,7 +282,7 @@ test.each([
   expect(bmc.sessions).toHaveLength(0);
 });
 
-test('BMCs that hang delay closing by five seconds at most, whatever is in flight', async () => {
+test('closing takes at most five seconds even when BMCs hang with requests in flight', async () => {
   const bmc = await startBmc({ count: 3 });
   const bmcs = fleet!.bmcs;
   await Promise.all(bmcs.map(({ url }) => clients.for(target(url), options).get(SYSTEMS)));

@@ -39,7 +39,7 @@ const variants: [string, Partial<RedfishTarget>][] = [
   ['auth_type basic', { account: { ...WRONG, authType: 'basic' } }],
 ];
 
-test.each(variants)('a wrong password is remembered for %s too, and when it is used once', async (_, change) => {
+test.each(variants)('a wrong password is also blocked for %s, and for a one-time client', async (_, change) => {
   const bmc = await startBmc();
   const other = target(bmc.url, { account: WRONG, ...change });
   await failure(clients.for(target(bmc.url, { account: WRONG }), options).get(SYSTEMS));
@@ -51,7 +51,7 @@ test.each(variants)('a wrong password is remembered for %s too, and when it is u
   expect(credentials()).toHaveLength(1);
 });
 
-test('a wrong password of a client used once is remembered for all clients, but not for another account or BMC', async () => {
+test('a wrong password tried by a one-time client is blocked for all clients, but not for another account or BMC', async () => {
   const bmc = await startBmc({ count: 2 });
   const logIns = () => fleet!.bmcs.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
   const send = (change: Partial<RedfishTarget>, url = bmc.url) =>
@@ -66,7 +66,7 @@ test('a wrong password of a client used once is remembered for all clients, but 
   expect(logIns()).toEqual([3, 1]);
 });
 
-test('clients that start at the same time try a wrong password once in all', async () => {
+test('clients that start at the same time send a wrong password only once between them', async () => {
   const bmc = await startBmc({ latency: 20 });
   const targets = [{}, ...variants.slice(1, 4).map(([, change]) => change)].map((change) =>
     target(bmc.url, { account: WRONG, ...change }),

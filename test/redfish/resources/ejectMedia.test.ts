@@ -165,7 +165,7 @@ test('inline members of a collection without a link to it are ejected and read b
   expect(bmc.lines()).not.toContain(`GET ${cd}`);
 });
 
-test('an eject that the BMC accepts but that never shows has an unknown outcome', async () => {
+test('an eject that the BMC accepts without effect has an unknown outcome', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -176,7 +176,7 @@ test('an eject that the BMC accepts but that never shows has an unknown outcome'
   await expect(eject(client, SYSTEM, null, 300)).rejects.toMatchObject({ kind: 'outcome-unknown' });
 });
 
-test('a failed eject of a device that is empty by then is a success', async () => {
+test('a failed eject of a device that is empty afterwards succeeds', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -229,7 +229,7 @@ test('a device without the action is emptied by PATCH under its ETag, read again
   expect(JSON.parse(patches[0]!.body)).toEqual({ Image: null, Inserted: false });
 });
 
-test('a BMC that matches ETags without quotes gets one', async () => {
+test('If-Match is sent without quotes to a BMC that compares it so', async () => {
   const cd = `${UNDER_SYSTEM}/1`;
   const documents: Record<string, JsonObject> = {
     ...base({ VirtualMedia: link(UNDER_SYSTEM) }),
@@ -255,7 +255,7 @@ test('slots without actions that return 405 are skipped beside those that can be
   expect(outcomes(await eject(client, SYSTEM))).toEqual({ 1: 'skipped', 2: 'ejected' });
 });
 
-test('a machine without virtual media or without a device of the type fails with that reason', async () => {
+test('a machine without virtual media, or without a device of the type, is reported as unsupported', async () => {
   const none = await scripted(base({}), () => undefined);
   await expect(eject(none.client, SYSTEM)).rejects.toMatchObject({ kind: 'unsupported' });
   const { client } = await simulated();
@@ -263,7 +263,7 @@ test('a machine without virtual media or without a device of the type fails with
   await expect(tape).rejects.toThrow(/CD1 \(CD, DVD\)/);
 });
 
-test('an eject without a response succeeds if the device is empty, and otherwise reports what was found', async () => {
+test('an eject without a response succeeds if the device is empty, and otherwise reports the state of the device', async () => {
   const { bmc, client } = await simulated();
   const lost = { kind: 'reset', match: { method: 'POST', path: '*EjectMedia' }, times: 1 } as const;
   await client.logIn();

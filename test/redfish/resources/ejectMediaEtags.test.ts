@@ -43,7 +43,7 @@ test.each([
   { quirks: ['unquoted-if-match'], expected: [412, 200] },
   { quirks: ['weak-etags', 'unquoted-if-match'], expected: [412, 412, 200] },
 ])(
-  'a device emptied by PATCH is given its ETag in the form that it compares ($quirks)',
+  'a PATCH that empties a device carries the ETag in the form that the BMC compares ($quirks)',
   async ({ quirks, expected }) => {
     const { bmc, eject } = await start(...quirks);
     expect(await eject()).toMatchObject([{ outcome: 'ejected' }]);
@@ -64,7 +64,7 @@ test.each([
   expect(patches(bmc)).toEqual(expected);
 });
 
-test('a device that changes at every try is given up after six', async () => {
+test('a device whose ETag changes at every try fails after six requests', async () => {
   const { bmc, eject } = await start('weak-etags-strong-match');
   void changeWithPatches(bmc, 6);
   await expect(eject()).rejects.toMatchObject({ kind: 'refused', status: 412 });

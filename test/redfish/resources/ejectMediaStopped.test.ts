@@ -47,14 +47,14 @@ function stopAt(
 
 const ejects = (bmc: SimulatedBmc) => bmc.requests.filter(({ path }) => path.includes('EjectMedia'));
 
-test('an eject stopped before anything was sent reports that', async () => {
+test('an eject stopped before it was sent reports that nothing was sent', async () => {
   const { bmc, eject, stop } = await start();
   stopAt(bmc, stop, { method: 'GET', path: CD });
   expect(await eject()).toMatchObject({ kind: 'stopped', message: 'no eject was sent', cause: reason });
   expect(ejects(bmc)).toEqual([]);
 });
 
-test('an eject stopped before a device had its turn reports what was done', async () => {
+test('an eject stopped between two devices reports the outcome of the first', async () => {
   const { bmc, eject, stop } = await start();
   const error = await eject(null, (message) => {
     if (message === 'Ejecting CD1') stop();
@@ -80,7 +80,7 @@ test.each([
   },
 );
 
-test('an eject stopped while the device cannot be read reports that', async () => {
+test('an eject stopped while the device cannot be read reports that the check failed', async () => {
   const { bmc, eject, stop } = await start();
   stopAt(
     bmc,
@@ -105,7 +105,7 @@ test('an eject stopped while waiting for the device to be empty reports that it 
   });
 });
 
-test('an eject stopped after the BMC refused it reports that', async () => {
+test('an eject stopped after the BMC refused it reports the refusal', async () => {
   const { bmc, eject, stop } = await start();
   bmc.faults.add({ kind: 'status', status: 403, match: EJECT });
   void bmc.nextRequest(EJECT).then(() => stopAt(bmc, stop, { method: 'GET', path: CD }));

@@ -69,7 +69,7 @@ async function start(
 
 const [A, B] = MANAGERS as [string, string];
 
-test('like devices of two managers are two devices, and both are ejected', async () => {
+test('identical devices of two managers are two devices, and both are ejected', async () => {
   const bmc = await start(MANAGERS);
   expect(paths(await bmc.eject())).toEqual([deviceAt(A), deviceAt(B)]);
   expect(bmc.inserted.size).toBe(0);
@@ -87,19 +87,19 @@ test('one device under the system and its manager is listed once and ejected onc
   expect(paths(await listMediaDevices(bmc.client, SYSTEM))).toEqual([deviceAt(SYSTEM)]);
 });
 
-test('one collection linked from the system and the manager is one', async () => {
+test('one collection linked from both the system and the manager is read as one', async () => {
   const bmc = await start([SYSTEM, A], {}, { collections: { [A]: `${SYSTEM}/VirtualMedia/` } });
   expect(paths(await bmc.eject())).toEqual([deviceAt(SYSTEM)]);
   expect(bmc.ejects()).toBe(1);
 });
 
-test('a like device under the manager that still contains an image after the eject is ejected too', async () => {
+test('an identical device under the manager that still contains an image is ejected as well', async () => {
   const bmc = await start([SYSTEM, A]);
   expect(paths(await bmc.eject())).toEqual([deviceAt(SYSTEM), deviceAt(A)]);
   expect(bmc.inserted.size).toBe(0);
 });
 
-test('whichever of two managers has the system’s device, the other’s is ejected as well', async () => {
+test('with the system’s device under one of two managers, the device of the other is ejected as well', async () => {
   for (const own of MANAGERS) {
     const bmc = await start([SYSTEM, ...MANAGERS], { [SYSTEM]: [SYSTEM, own], [own]: [SYSTEM, own] });
     await bmc.eject();

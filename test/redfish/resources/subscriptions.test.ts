@@ -92,7 +92,7 @@ test('a new BMC costs four requests: service root, login, event service, collect
   expect(bmc.requestCount).toBe(3 + 3);
 });
 
-test('an expired session and forgotten paths together do not make a call wait for itself', async () => {
+test('a call with an expired session and no discovered paths does not deadlock', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client);
   client.discovered.forget();
@@ -155,7 +155,7 @@ test('discovered paths that the BMC no longer has are dropped and discovered aga
   expect(bmc.lines().at(-1)).toBe('GET /redfish/v1/newer');
 });
 
-test('an absent or disabled event service is reported as that', async () => {
+test('an absent or disabled event service is reported as unsupported', async () => {
   const disabled = await scripted(() => ({ status: 200 }), { ServiceEnabled: false });
   await expect(listSubscriptions(disabled.client)).rejects.toMatchObject({
     kind: 'unsupported',
@@ -188,7 +188,7 @@ test.each([
   ],
   ['204 with neither', { status: 204 }, 2],
   ['202 without Location', { status: 202 }, 2],
-])('a create that returns %s results in the subscription', async (_, reply, more) => {
+])('a create that returns %s yields the subscription', async (_, reply, more) => {
   const { bmc, client } = await scripted(({ method, path }) => {
     if (method === 'POST') return reply;
     if (path === `${SUBSCRIPTIONS}/7`) return { status: 200, body: created };
@@ -201,7 +201,7 @@ test.each([
   expect(bmc.lines().slice(bmc.lines().indexOf(`POST ${SUBSCRIPTIONS}`) + 1)).toHaveLength(more);
 });
 
-test('a subscription that was created but cannot be read is returned all the same', async () => {
+test('a subscription that was created but cannot be read is still returned', async () => {
   const { client } = await scripted(({ method }) =>
     method === 'POST' ? { status: 201, headers: { location: `${SUBSCRIPTIONS}/7` } } : { status: 500 },
   );
@@ -221,7 +221,7 @@ test.each([
 });
 
 test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])(
-  'a default of ours that the BMC does not know is left out; what the caller gave is not (%s)',
+  'a default that the BMC does not know is omitted; a property that the caller gave is not (%s)',
   async (MessageId) => {
     const unknown = (name: string) => ({
       status: 400,
@@ -239,7 +239,7 @@ test.each(['Base.1.8.PropertyUnknown', 'iLO.2.14.PropertyNotWritableOrUnknown'])
   },
 );
 
-test('defaults that the BMC refuses one at a time are omitted one after another, then it gives up', async () => {
+test('defaults that the BMC refuses one at a time are omitted one after another, until a given property is refused', async () => {
   const refusing = (names: string[]) =>
     scripted(({ body }) => {
       const name = names.find((one) => one in JSON.parse(body));
@@ -258,7 +258,7 @@ test('defaults that the BMC refuses one at a time are omitted one after another,
   expect(posts(all.bmc)).toHaveLength(3);
 });
 
-test('a create without a response is searched for, and reported with what was found', async () => {
+test('after a create without a response the subscription is searched for, and the error reports the result', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client);
   bmc.faults.add({ kind: 'reset', match: { method: 'POST', path: SUBSCRIPTIONS }, times: 1 });
@@ -273,7 +273,7 @@ test('a create without a response is searched for, and reported with what was fo
   });
 });
 
-test('a delete without a response succeeds if the subscription is gone, and is unknown if it still exists', async () => {
+test('a delete without a response succeeds if the subscription is gone; otherwise its outcome is unknown', async () => {
   const { bmc, client } = await simulated();
   await listSubscriptions(client);
   bmc.faults.add({ kind: 'hang', afterRead: true, match: { method: 'DELETE' }, times: 1 });
@@ -369,7 +369,7 @@ test.each<{ name: string; script: Script; text: string }>([
 );
 
 test.each(['one-per-destination-ilo', 'one-per-destination-idrac'])(
-  'where Location is the Task itself, a create follows it, and a second one is reported as a duplicate (%s)',
+  'a create whose Location is the Task follows it, and a second create is reported as a duplicate (%s)',
   async (name) => {
     const tasks = withTasks('tasks', '', { polls: 1, retryAfter: 0, location: 'task' });
     const { client } = await simulated(tasks, QUIRKS.get(name)!);

@@ -110,7 +110,7 @@ test('after a monitor that is gone once the task is done, and a 202 without Loca
   });
 });
 
-test('a monitor that does not respond a few times is polled on', async () => {
+test('a monitor that fails a few times is polled again', async () => {
   const task = await startTask((times) => {
     if (times === 1) return { status: 503 };
     if (times < 4) return null;
@@ -121,7 +121,7 @@ test('a monitor that does not respond a few times is polled on', async () => {
   expect(task.polls()).toBe(4);
 });
 
-test('a monitor that never responds leaves the outcome unknown, and the error reports what was found', async () => {
+test('a monitor that never responds leaves the outcome unknown, and the error reports the state of the device', async () => {
   const task = await startTask(() => ({ status: 503 }));
   await expect(task.eject()).rejects.toMatchObject({
     kind: 'outcome-unknown',
@@ -146,7 +146,7 @@ test('a task that is its own monitor is followed by its state (iDRAC 9)', async 
   expect(task.polls()).toBe(3);
 });
 
-test('a delete that is a task ends with it', async () => {
+test('a delete that runs as a task fails when the task fails', async () => {
   const task = await startTask(() => ({
     status: 200,
     body: { TaskState: 'Exception', Messages: [{ Message: 'Held.' }] },
@@ -157,7 +157,7 @@ test('a delete that is a task ends with it', async () => {
   });
 });
 
-test('secrets of a request appear in no progress and no error of its task', async () => {
+test('secrets of a request are redacted in the progress and errors of its task', async () => {
   const Messages = [{ Message: "The value 'Bearer s3cr3t' is bad.", MessageArgs: ['HttpHeaders', 'Bearer s3cr3t'] }];
   const task = await startTask((times) =>
     times === 1

@@ -120,7 +120,7 @@ test('requests that beforeSend refuses do not make the BMC count as down', async
   expect(bmc.requestCount).toBe(1);
 });
 
-test('a probe of a BMC that is down is left to the next request when beforeSend refuses it', async () => {
+test('when beforeSend refuses the probe of a BMC that is down, the next request probes it', async () => {
   const bmc = await start();
   const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
   const hang = bmc.faults.add({ kind: 'hang' });
@@ -133,7 +133,7 @@ test('a probe of a BMC that is down is left to the next request when beforeSend 
   await client.get(ROOT);
 });
 
-test('under Basic, where one request tries a password first, one that beforeSend refuses lets the next go', async () => {
+test('under Basic a first request that beforeSend refuses releases its turn to the next', async () => {
   const bmc = await start('required');
   const client = clients.for(
     target(bmc.url, { account: { username: 'u', password: 'p', authType: 'basic' } }),
@@ -146,7 +146,7 @@ test('under Basic, where one request tries a password first, one that beforeSend
   expect(bmc.requestCount).toBe(1);
 });
 
-test('a discovery that others wait for is repeated for them when beforeSend refuses the caller that makes it', async () => {
+test('when beforeSend refuses the caller that discovers a path, a waiting caller discovers it', async () => {
   const bmc = await start();
   const client = clients.for(target(bmc.url, anonymous), options);
   const refused = listSubscriptions(client.with(refuse));

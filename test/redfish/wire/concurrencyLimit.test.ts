@@ -72,7 +72,7 @@ test('a request with a 503 of another cause is not repeated although others were
   expect(machine.bmc.requests).toHaveLength(2);
 });
 
-test('a BMC that turns away everything is reported after a few tries', async () => {
+test('a BMC that turns away every request is reported after a few tries', async () => {
   await using machine = await start(() => 0);
   const errors = await Promise.all([1, 2, 3, 4].map(() => failure(machine.client.post('/a', null))));
   for (const error of errors) expect(error.status).toBe(503);

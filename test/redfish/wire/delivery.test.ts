@@ -166,7 +166,7 @@ test.each(['post', 'patch', 'delete'] as const)(
   },
 );
 
-test('a BMC that hangs ends a GET at its timeout, and leaves the outcome of a POST unknown', async () => {
+test('with a BMC that hangs a GET times out, and the outcome of a POST is unknown', async () => {
   const bmc = await start(() => null);
   const client = clients.for(target(bmc.url, { ...basic, ...quick }), options);
   expect((await failure(client.get('/a'))).kind).toBe('timeout');
@@ -231,7 +231,7 @@ test('responses are requested uncompressed, and with any encoding after a 406', 
   expect(bmc.requests[0]?.headers['odata-version']).toBe('4.0');
 });
 
-test('an HTML error body is reported as that, with its status', async () => {
+test('an HTML error body is reported by its content type and status', async () => {
   const bmc = await start(() => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad</h1>' }));
   const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error).toMatchObject({ kind: 'failed', status: 502, extendedInfo: [] });
@@ -302,7 +302,7 @@ test('a BMC that stays busy is reported after four tries, and another refusal at
   expect(bmc.requests).toHaveLength(5);
 });
 
-test('connections go on after a BMC that resets at random', async () => {
+test('requests still succeed at a BMC that resets connections at random', async () => {
   clients = createRedfishClients();
   const fleet = await startFleet();
   closing.push(fleet);
@@ -316,7 +316,7 @@ test('connections go on after a BMC that resets at random', async () => {
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(30);
 });
 
-test('under Basic, where no session is lost, the first path that is gone reveals a changed service root', async () => {
+test('under Basic, where no session is lost, a 404 on a discovered path makes it be discovered again', async () => {
   let place = '/before';
   const bmc = await start(({ path }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { UUID: place, EventService: { '@odata.id': place } } };

@@ -56,7 +56,7 @@ test.each([
   expect(context(path)).toBe(second);
 });
 
-test('a CA file that is removed is reported, and used again when it is back', () => {
+test('a removed CA file is reported, and used again once it is restored', () => {
   const path = join(folder, 'a.pem');
   const first = context(path);
   rmSync(path);
