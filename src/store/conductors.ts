@@ -7,16 +7,11 @@ import { prepareQuery } from './preparedQuery.ts';
 import { FREE, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { Tables } from './schema.ts';
 
-type ConductorStore = Pick<
-  Store,
-  'addConductor' | 'renewConductor' | 'extendGrace' | 'removeConductor' | 'listHosts' | 'reap'
->;
-
 /** The expiry of a lease that needs no renewal. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** The part of the store that keeps process leases and cleans up after processes that lost theirs. */
-export function conductorStore(database: Database, endedJobs: EndedJobs): ConductorStore {
+export function conductorStore(database: Database, endedJobs: EndedJobs) {
   const db = database.kysely;
   const { now } = database;
 
@@ -114,7 +109,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs): Conduc
       for (const nodeUuid of reaped.freed) database.announce({ kind: 'node_freed', nodeUuid });
       return reaped;
     },
-  };
+  } satisfies Partial<Store>;
 }
 
 /** Matches a conductor while its lease is valid. */

@@ -7,18 +7,13 @@ import { parseJsonObject } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
-type IdempotencyStore = Pick<
-  Store,
-  'beginIdempotent' | 'acceptIdempotent' | 'finishIdempotent' | 'forgetIdempotent' | 'removeIdempotent'
->;
-
 /**
  * The part of the store that keeps idempotency keys. Only the acceptance is durable: after a crash of the machine a call
  * that began its work must be known, so that it is not run again; a lost outcome shows as unknown.
  *
  * A fingerprint is encrypted: it is a digest of the arguments, by which a password among them could be guessed.
  */
-export function idempotencyStore(database: Database, cipher: SecretsCipher): IdempotencyStore {
+export function idempotencyStore(database: Database, cipher: SecretsCipher) {
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   return {
@@ -121,7 +116,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher): Ide
         .execute();
       return removed.length;
     },
-  };
+  } satisfies Partial<Store>;
 }
 
 /** Stores the outcome of a call that `owner` began. Returns false when that conductor does not own it any more. */

@@ -39,10 +39,7 @@ export class EndedJobs {
 }
 
 /** The part of the store that removes ended jobs. */
-export function jobRetention(
-  database: Database,
-  ended: EndedJobs,
-): Pick<Store, 'placeAfterNewest' | 'removeEndedJobs'> {
+export function jobRetention(database: Database, ended: EndedJobs) {
   const db = database.kysely;
 
   /** Selects the jobs that ended after a position. */
@@ -154,5 +151,5 @@ export function jobRetention(
       ended.add(-removed.length);
       return removed.length;
     },
-  };
+  } satisfies Partial<Store>;
 }

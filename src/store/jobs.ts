@@ -9,20 +9,6 @@ import { prepareQuery } from './preparedQuery.ts';
 import { FREE, jobColumns, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
-type JobStore = Pick<
-  Store,
-  | 'acceptJob'
-  | 'recordProgress'
-  | 'endJob'
-  | 'requestCancel'
-  | 'listRunningJobs'
-  | 'listCancelRequests'
-  | 'getJob'
-  | 'listJobs'
-  | 'listRevisions'
-  | 'newestRevisions'
->;
-
 /** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
@@ -33,7 +19,7 @@ interface Held {
 }
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
-export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
+export function jobStore(database: Database, endedJobs: EndedJobs) {
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
@@ -128,6 +114,9 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       .returning('wanted'),
   );
 
+  const runningJobs = (conductor: string) =>
+    db.selectFrom('jobs').where(({ and }) => and({ state: 'running', owner: conductor }));
+
   return {
     async acceptJob(job, { owner, fence }, idempotent, outcome) {
       try {
@@ -198,19 +187,13 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
     },
 
     async listRunningJobs(conductor) {
-      const rows = await db
-        .selectFrom('jobs')
-        .select('id')
-        .where(({ and }) => and({ state: 'running', owner: conductor }))
-        .execute();
+      const rows = await runningJobs(conductor).select('id').execute();
       return rows.map(({ id }) => id);
     },
 
     async listCancelRequests(conductor) {
-      const rows = await db
-        .selectFrom('jobs')
+      const rows = await runningJobs(conductor)
         .select(['id', 'cancel_requested_by'])
-        .where(({ and }) => and({ state: 'running', owner: conductor }))
         .where('cancel_requested_by', 'is not', null)
         .execute();
       return rows.map((row) => ({ id: row.id, requestedBy: row.cancel_requested_by ?? '' }));
@@ -263,7 +246,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs): JobStore {
       }
       return newest;
     },
-  };
+  } satisfies Partial<Store>;
 }
 
 /** Rolls back a transaction whose hold is lost. */

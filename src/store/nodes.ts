@@ -8,13 +8,8 @@ import { attributeDigest, type NodeRow, selectNodes, toNewNodeColumns, toNode, t
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
-type NodeStore = Pick<
-  Store,
-  'createNode' | 'getNodeByUuid' | 'getNodeByName' | 'listNodes' | 'updateNode' | 'deleteNode'
->;
-
 /** The part of the store that keeps nodes, their secrets encrypted by `cipher`. Every change is durable. */
-export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore {
+export function nodeStore(database: Database, cipher: SecretsCipher) {
   const db = database.kysely;
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
   const nodeByName = prepareQuery((node: { name: string }) => selectNodes(db).where('nodes.name', '=', node.name));
@@ -82,7 +77,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher): NodeStore 
         return deleted.length > 0;
       });
     },
-  };
+  } satisfies Partial<Store>;
 }
 
 function firstNode(rows: NodeRow[], cipher: SecretsCipher): StoredNode | null {

@@ -6,8 +6,6 @@ import type { Database } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { FREE, toReservation } from './rows.ts';
 
-type ReservationStore = Pick<Store, 'openReservations' | 'acquire' | 'want' | 'release' | 'releaseOwn' | 'listCalls'>;
-
 /** The maximum number of reservations of one node that a process makes without storing them. */
 const UNSTORED_FENCES = 2 ** 32;
 
@@ -15,7 +13,7 @@ const UNSTORED_FENCES = 2 ** 32;
  * The part of the store that reserves nodes. A `held` reservation comes and goes durably. One of kind `call` is stored only
  * when other processes use the database too; see `LocalReservations`.
  */
-export function reservationStore(database: Database): ReservationStore {
+export function reservationStore(database: Database) {
   const db = database.kysely;
 
   const acquireFree = prepareQuery(
@@ -129,5 +127,5 @@ export function reservationStore(database: Database): ReservationStore {
         .where('owner', '=', conductor)
         .where('kind', '=', sql.lit('call'))
         .execute(),
-  };
+  } satisfies Partial<Store>;
 }

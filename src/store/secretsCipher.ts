@@ -71,7 +71,7 @@ export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
       } catch (error) {
         throw new PassthruError(
           'internal',
-          `The secrets of ${place}, cannot be decrypted: they were changed in the store, or are another node's`,
+          `The secrets of ${place}, cannot be decrypted: they were changed in the store or belong to another node`,
           { cause: error },
         );
       }

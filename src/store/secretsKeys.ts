@@ -37,7 +37,7 @@ export async function checkSecretsKeys(database: Database, cipher: SecretsCipher
     const given = cipher.keyIds.length === 0 ? 'no key is given' : `the keys given are ${cipher.keyIds.join(', ')}`;
     throw new PassthruError(
       'failed_precondition',
-      `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${given}; add that key, on any line but the first unless it is to encrypt`,
+      `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${given}; add that key (the first line is the key that encrypts)`,
     );
   }
 }
