@@ -4,6 +4,7 @@ import type { Profile, Quirk } from './bmc.ts';
 import { type Blueprint, type OfferedAction, ROOT } from './bmc.ts';
 import type { Documents, RedfishDocument } from './documents.ts';
 import { documentPath, documentType, isInline, lastSegment, linkPath, membersOf, parentPath } from './documents.ts';
+import { collection } from './profiles/documentParts.ts';
 
 /**
  * Makes the blueprint of a fleet: completes the profile's documents, applies the quirks, and finds the services.
@@ -22,14 +23,18 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
   const eventService = findByType(documents, 'EventService');
   const subscriptions =
     eventService && (linkPath(documents.get(eventService)?.Subscriptions) ?? `${eventService}/Subscriptions`);
-  if (subscriptions) addEmptyCollection(documents, subscriptions, 'EventDestination', 'Event Subscriptions Collection');
+  if (subscriptions && !documents.has(subscriptions)) {
+    documents.set(...collection(subscriptions, 'EventDestination', 'Event Subscriptions Collection', []));
+  }
 
   const sessionService = findByType(documents, 'SessionService');
   const links = documents.get(ROOT)?.Links;
   const sessions =
     (isJsonObject(links) ? linkPath(links.Sessions) : null) ??
     (sessionService && linkPath(documents.get(sessionService)?.Sessions));
-  if (sessions) addEmptyCollection(documents, sessions, 'Session', 'Session Collection');
+  if (sessions && !documents.has(sessions)) {
+    documents.set(...collection(sessions, 'Session', 'Session Collection', []));
+  }
   if (sessionService) {
     const document = documents.get(sessionService);
     documents.set(sessionService, { ...document, SessionTimeout: Math.max(1, Math.round(sessionTimeout / 1000)) });
@@ -55,17 +60,6 @@ function addLink(documents: Map<string, RedfishDocument>, path: string): void {
   const above = documents.get(parentPath(path));
   if (!LINKED_BY_NAME.has(name) || !above || name in above || Array.isArray(above.Members)) return;
   documents.set(parentPath(path), { ...above, [name]: { '@odata.id': path } });
-}
-
-function addEmptyCollection(documents: Map<string, RedfishDocument>, path: string, kind: string, name: string): void {
-  if (documents.has(path)) return;
-  documents.set(path, {
-    '@odata.id': path,
-    '@odata.type': `#${kind}Collection.${kind}Collection`,
-    Name: name,
-    Members: [],
-    'Members@odata.count': 0,
-  });
 }
 
 /** By type, because a capture may lack the document that links to a service. */

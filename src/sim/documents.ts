@@ -133,7 +133,7 @@ export function documentType(document: RedfishDocument | undefined): string | nu
 }
 
 /** A document as it is sent. */
-export interface Rendering {
+interface Rendering {
   text: string;
   /** The `ETag` header: the document's own `@odata.etag`, or a strong one made from its text. */
   etag: string;

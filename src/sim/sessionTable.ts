@@ -11,7 +11,7 @@ export interface Session {
   lastUsed: number;
 }
 
-export interface SessionTableOptions {
+interface SessionTableOptions {
   documents: DocumentTree;
   /** The path of the collection of sessions. */
   collection: string;

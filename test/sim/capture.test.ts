@@ -46,7 +46,7 @@ const INLINE = {
   },
 };
 
-/** Like a captured iLO: ETags in the documents, `Image: ""`, linked sessions that were not captured, HPE's own actions. */
+/** Like a captured iLO: ETags in the documents, `Image: ""`, linked sessions without documents, HPE's own actions. */
 const ILO_MEDIUM = '/redfish/v1/Managers/1/VirtualMedia/2';
 const ILO = {
   '/redfish/v1/': {

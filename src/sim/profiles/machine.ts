@@ -4,7 +4,7 @@ import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED, link, services } from './documentParts.ts';
 
 /** The facts of a machine, apart from quirks. Each entry is added to the common properties. */
-export interface MachineFacts {
+interface MachineFacts {
   /** Added to the service root. */
   root: JsonObject;
   /** The Ids of system, manager and chassis, and the properties added to their documents. */

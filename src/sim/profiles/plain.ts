@@ -4,7 +4,7 @@ import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED } from './documentParts.ts';
 import { machine } from './machine.ts';
 
-/** A device of the mockup with a medium in it; of a newer schema than machine()'s, and writable. */
+/** A device of the mockup: inserted, writable, and of a newer schema than machine()'s. */
 const WRITABLE: JsonObject = {
   '@odata.type': '#VirtualMedia.v1_6_0.VirtualMedia',
   Inserted: true,
@@ -14,8 +14,8 @@ const WRITABLE: JsonObject = {
 const SUBSCRIPTIONS = '/redfish/v1/EventService/Subscriptions';
 
 /**
- * A BMC that follows the Redfish specification and adds nothing. Its facts are those of DMTF's mockup "public-rackmount1",
- * plus the virtual media actions that the mockup lacks.
+ * A BMC that follows the Redfish specification and adds nothing. Its facts are those of DMTF's mockup
+ * "public-rackmount1", plus the virtual media actions that the mockup lacks.
  */
 export const plainProfile: Profile = {
   name: 'plain',

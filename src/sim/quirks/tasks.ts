@@ -7,7 +7,7 @@ import { isChange } from '../quirk.ts';
 import { documentResponse } from '../response.ts';
 
 /** How a BMC performs a change as a task (DSP0266, "Asynchronous operations"). */
-export interface TaskOptions {
+interface TaskOptions {
   /** The number of GETs, of any path, during which the task runs. */
   polls: number;
   /** The Retry-After header in seconds; null: none. */
