@@ -1,3 +1,4 @@
+// The service: assembles store, core, drivers, authentication and protocols from the configuration.
 import type { Access } from './auth/access.ts';
 import { createAccess } from './auth/create.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
@@ -38,8 +39,8 @@ export interface Service {
   metricsUrl: string | null;
   core: Core;
   /**
-   * Stops the service: refuses new calls, gives running ones the configured grace period, then closes connections, drivers
-   * and the store. A second call waits for the first.
+   * Stops the service: refuses new calls, gives running ones the configured grace period, then closes connections,
+   * drivers and the store. A second call waits for the first.
    */
   close(): Promise<void>;
 }
@@ -52,8 +53,8 @@ export interface ServiceOptions {
 
 /**
  * Starts a service. A failed start leaves nothing running.
- * @throws ConfigError for an invalid nodes file or key file; a PassthruError with a message for the operator when the store, a
- *   driver module or the address cannot be used
+ * @throws ConfigError for an invalid nodes file or key file; a PassthruError with a message for the operator when the
+ *   store, a driver module or the address cannot be used
  */
 export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
   await using undo = new AsyncDisposableStack();

@@ -16,8 +16,8 @@ import { jsonToStruct } from './value.ts';
 export const STATUS_DETAIL_BYTES = 4096;
 
 /**
- * The maximum length of a status message, in bytes of UTF-8. It is sent three times (percent-encoded grpc-message, status,
- * detail) and must fit with the detail into the 8 KiB of headers that clients allow.
+ * The maximum length of a status message, in bytes of UTF-8. It is sent three times (percent-encoded grpc-message,
+ * status, detail) and must fit with the detail into the 8 KiB of headers that clients allow.
  */
 export const STATUS_MESSAGE_BYTES = 512;
 
@@ -37,8 +37,8 @@ export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
 }
 
 /**
- * Returns the detail of `error` for a gRPC or Connect status, under 4 KiB when encoded. A longer one is truncated: texts are
- * cut, and violations and ExtendedInfo entries are kept from the first on while they fit.
+ * Returns the detail of `error` for a gRPC or Connect status, under 4 KiB when encoded. A longer one is truncated:
+ * texts are cut, and violations and ExtendedInfo entries are kept from the first on while they fit.
  */
 export function trimmedDetail(error: PassthruError): ErrorDetail {
   const whole = errorDetail(error);

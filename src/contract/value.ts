@@ -3,16 +3,16 @@ import { ListValueSchema, NullValue, StructSchema, type Value, ValueSchema } fro
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH } from '../core/json.ts';
 
 /**
- * Converts `json` to a google.protobuf.Value. NaN and infinities become null, as in JSON.stringify; so does what is nested
- * in more than 30 arrays and objects, which clients could not decode. Never throws.
+ * Converts `json` to a google.protobuf.Value. NaN and infinities become null, as in JSON.stringify; so does what is
+ * nested in more than 30 arrays and objects, which clients could not decode. Never throws.
  */
 export function jsonToValue(json: Json, depth = MAX_DEPTH): Value {
   return create(ValueSchema, { kind: jsonToKind(json, depth) });
 }
 
 /**
- * Converts `json` to the value of a google.protobuf.Struct field, a plain object in protobuf-es. What a Struct cannot hold
- * becomes null, see `jsonToValue`.
+ * Converts `json` to the value of a google.protobuf.Struct field, a plain object in protobuf-es. What a Struct cannot
+ * hold becomes null, see `jsonToValue`.
  */
 export function jsonToStruct(json: JsonObject): ProtoJsonObject {
   return storable(json, MAX_DEPTH) as ProtoJsonObject;

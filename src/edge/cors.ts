@@ -53,9 +53,10 @@ export interface Cors {
   /** Returns the headers that answer a preflight (Fetch, 3.2.2); empty when the request is not an allowed preflight. */
   preflightHeaders(request: HttpRequest, methods: readonly string[]): readonly string[];
   /**
-   * Throws `permission_denied` for a request sent by a page of a foreign origin. CORS alone does not prevent it: browsers
-   * send a plain POST without a preflight, and bodies are read as JSON whatever their type, so that any page could drive a
-   * service on this machine. A request without Origin is recognised by `Sec-Fetch-Site` (Fetch Metadata, 2.1).
+   * Throws `permission_denied` for a request sent by a page of a foreign origin. CORS alone does not prevent it:
+   * browsers send a plain POST without a preflight, and bodies are read as JSON whatever their type, so that any page
+   * could drive a service on this machine. A request without Origin is recognised by `Sec-Fetch-Site` (Fetch Metadata,
+   * 2.1).
    */
   refuseForeign(request: HttpRequest): void;
 }
@@ -98,8 +99,8 @@ export function createCors(origins: readonly string[], headers: CorsHeaders): Co
 }
 
 /**
- * Whether `origin` is the service's own, under an address or `localhost`: with DNS rebinding a foreign page under its own name
- * would be of the same origin.
+ * Whether `origin` is the service's own, under an address or `localhost`: with DNS rebinding a foreign page under its
+ * own name would be of the same origin.
  */
 function isOwnOrigin(origin: string, authority: string | undefined): boolean {
   const host = authority === undefined ? undefined : parseAuthority(authority)?.host;

@@ -23,9 +23,9 @@ export interface RequestScope {
 }
 
 /**
- * The request that the current work belongs to; undefined for the service's own chores. It follows every await and the job
- * that a call starts. Not a child logger passed along: drivers, including third-party ones, and the BMC client log and send
- * requests without knowing about requests, and one BMC connection serves many.
+ * The request that the current work belongs to; undefined for the service's own chores. It follows every await and the
+ * job that a call starts. Not a child logger passed along: drivers, including third-party ones, and the BMC client log
+ * and send requests without knowing about requests, and one BMC connection serves many.
  */
 export const requestScope = new AsyncLocalStorage<RequestScope>();
 
@@ -39,9 +39,9 @@ const GIVEN_ID = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{
 const MAX_TRACESTATE_LENGTH = 512;
 
 /**
- * Returns a new scope for `request`. A well-formed id given by the caller is kept, so that the logs of cooperating services
- * can be correlated; a malformed one is replaced, as in oslo.middleware. The peer comes from the connection alone: anyone
- * can send an `X-Forwarded-For`.
+ * Returns a new scope for `request`. A well-formed id given by the caller is kept, so that the logs of cooperating
+ * services can be correlated; a malformed one is replaced, as in oslo.middleware. The peer comes from the connection
+ * alone: anyone can send an `X-Forwarded-For`.
  */
 export function openScope(request: HttpRequest, protocol: Protocol): RequestScope {
   const { 'x-openstack-request-id': given, traceparent, tracestate } = request.headers;

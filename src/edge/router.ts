@@ -1,3 +1,4 @@
+// The edge: what happens to every request before REST or RPC serves it.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';

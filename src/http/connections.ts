@@ -46,9 +46,9 @@ export class Connection {
 }
 
 /**
- * The open connections. At the limit, a new one replaces the longest idle connection of the peer with the most idle ones,
- * so that a client that opens many and sends nothing does not shut out others. Clients must expect the end of an idle
- * connection at any time (RFC 9112, 9.5).
+ * The open connections. At the limit, a new one replaces the longest idle connection of the peer with the most idle
+ * ones, so that a client that opens many and sends nothing does not shut out others. Clients must expect the end of an
+ * idle connection at any time (RFC 9112, 9.5).
  */
 export class Connections {
   readonly #limits: ConnectionLimits;

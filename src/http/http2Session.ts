@@ -9,10 +9,10 @@ type SessionLimits = Pick<
 >;
 
 /**
- * Enforces the time limits of an HTTP/2 session, for which Node has no timers: pings the peer, which also keeps quiet streams
- * alive through proxies, and destroys the connection when a ping is unanswered; closes idle and old sessions; ends a stream
- * whose request does not arrive completely. Also ends a session that sends too many PING and SETTINGS frames (CVE-2019-9512,
- * CVE-2019-9515), of which nghttp2 only counts unacknowledged ones.
+ * Enforces the time limits of an HTTP/2 session, for which Node has no timers: pings the peer, which also keeps quiet
+ * streams alive through proxies, and destroys the connection when a ping is unanswered; closes idle and old sessions;
+ * ends a stream whose request does not arrive completely. Also ends a session that sends too many PING and SETTINGS
+ * frames (CVE-2019-9512, CVE-2019-9515), of which nghttp2 only counts unacknowledged ones.
  * @param connection counts the streams; undefined when its socket has closed
  * @param endsInTime whether the request at a path is subject to `requestTimeout`
  */
@@ -74,8 +74,8 @@ export function guardSession(
   };
   session.on('ping', countControlFrame);
   session.on('remoteSettings', countControlFrame);
-  // When a session ends by a protocol error before it has acknowledged our SETTINGS, Node keeps the callback and everything
-  // that the session references. If that includes the socket, none of it is ever freed (Node 24.21).
+  // When a session ends by a protocol error before it has acknowledged our SETTINGS, Node keeps the callback and
+  // everything that the session references. If that includes the socket, none of it is ever freed (Node 24.21).
   session.once('close', () => session.removeAllListeners());
 }
 

@@ -10,8 +10,8 @@ export interface ConfiguredLimits {
   /** How long a request may take to arrive completely, in ms. Streams of requests are exempt. */
   requestTimeout: number;
   /**
-   * The age, plus up to a tenth, at which an HTTP/2 session gets GOAWAY, in ms, so that callers spread over replicas again.
-   * Its open calls and streams continue.
+   * The age, plus up to a tenth, at which an HTTP/2 session gets GOAWAY, in ms, so that callers spread over replicas
+   * again. Its open calls and streams continue.
    */
   sessionMaxAge: number;
 }
@@ -37,11 +37,11 @@ export interface FixedLimits {
    * before the first response is closed.
    */
   maxConcurrentStreams: number;
-  /** How many more streams per second an HTTP/2 client may reset after a burst of `maxConcurrentStreams` (CVE-2023-44487). */
+  /** The streams per second that a client may reset beyond a burst of `maxConcurrentStreams` (CVE-2023-44487). */
   streamResetRate: number;
   /**
-   * The memory, in MB, that an HTTP/2 connection may hold of responses that wait for its client; above it new streams are
-   * refused. Node's default, 10, refuses calls beside one large response.
+   * The memory, in MB, that an HTTP/2 connection may hold of responses that wait for its client; above it new streams
+   * are refused. Node's default, 10, refuses calls beside one large response.
    */
   maxSessionMemory: number;
   /**
@@ -52,9 +52,9 @@ export interface FixedLimits {
 }
 
 /**
- * The limits of one client. Those that nghttp2 enforces by itself are not repeated; `test/http/http2Abuse.test.ts` verifies
- * them: a connection ends after 1,000 empty or invalid frames, 1,000 unacknowledged PINGs or SETTINGS, 8 CONTINUATION
- * frames in one header, 100 streams over the maximum.
+ * The limits of one client. Those that nghttp2 enforces by itself are not repeated; `test/http/http2Abuse.test.ts`
+ * verifies them: a connection ends after 1,000 empty or invalid frames, 1,000 unacknowledged PINGs or SETTINGS, 8
+ * CONTINUATION frames in one header, 100 streams over the maximum.
  */
 export type ListenerLimits = ConfiguredLimits & FixedLimits;
 
@@ -73,8 +73,8 @@ export const FIXED_LIMITS: Readonly<FixedLimits> = {
 };
 
 /**
- * Ends a response whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for as long as
- * the client likes. A response that is quiet because there is nothing to send stays open.
+ * Ends a response whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for as
+ * long as the client likes. A response that is quiet because there is nothing to send stays open.
  */
 export function endStalledResponse(response: HttpResponse, timeout: number): void {
   response.setTimeout(timeout, () => {

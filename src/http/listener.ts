@@ -121,7 +121,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
 type Http1Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Creates the server of HTTP/1.1, under TLS if `tls` is given. It also does the listening: only then Node arms its timers. */
+/** Creates the server of HTTP/1.1, under TLS if `tls` is given. It listens too: only then does Node arm its timers. */
 async function createHttp1Server(
   tls: ListenerTls | null,
   limits: ListenerLimits,
@@ -193,7 +193,8 @@ function acceptConnections(
         if (isSecure) socket.on('data', keepFromParser);
       },
       http2: (socket) => {
-        // Without ALPN Node creates no session (RFC 9113, 3.2). When the server has closed, no one would end the session.
+        // Without ALPN Node creates no session (RFC 9113, 3.2). When the server has closed, no one would end the
+        // session.
         if (!server.listening || (isSecure && (socket as TLSSocket).alpnProtocol !== 'h2')) socket.destroy();
         else serveHttp2(socket);
       },
@@ -222,9 +223,9 @@ function beginSession(
 }
 
 /**
- * A 'data' listener that does nothing: any listener keeps Node's parser from reading the socket past the stream. Under TLS
- * the parser continues to read while Node has paused it, which happens when a request arrives before the client has read a
- * large response; a body in a TLS record of its own then ended the connection (HPE_PAUSED; Node 24.21).
+ * A 'data' listener that does nothing: any listener keeps Node's parser from reading the socket past the stream. Under
+ * TLS the parser continues to read while Node has paused it, which happens when a request arrives before the client has
+ * read a large response; a body in a TLS record of its own then ended the connection (HPE_PAUSED; Node 24.21).
  */
 function keepFromParser(): void {}
 

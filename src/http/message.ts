@@ -8,8 +8,8 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
 /**
- * How much of a refused request's body is read and dropped before its connection is cut, in bytes: clients that send everything
- * before they read still get their response.
+ * How much of a refused request's body is read and dropped before its connection is cut, in bytes: clients that send
+ * everything before they read still get their response.
  */
 export const MAX_DROPPED_BYTES = 16 * 1024 * 1024;
 

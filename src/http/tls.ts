@@ -40,8 +40,8 @@ function readTlsOptions({ certFile, keyFile, clientCaFile }: ListenerTls): Secur
 }
 
 /**
- * Creates an HTTPS server that offers HTTP/2 and HTTP/1.1 by ALPN. It reloads the files of `tls` when they change while it
- * listens. Its event `secureConnection` corresponds to `connection` of an unencrypted server.
+ * Creates an HTTPS server that offers HTTP/2 and HTTP/1.1 by ALPN. It reloads the files of `tls` when they change while
+ * it listens. Its event `secureConnection` corresponds to `connection` of an unencrypted server.
  * @throws kind `failed_precondition` with the configuration key and the reason
  */
 export function createTlsServer(
@@ -67,8 +67,8 @@ export function createTlsServer(
 }
 
 /**
- * Updates the TLS context of `server` when a file changes. While the files do not match, as in the middle of a change, the
- * previous context stays. Open connections keep theirs.
+ * Updates the TLS context of `server` when a file changes. While the files do not match, as in the middle of a change,
+ * the previous context stays. Open connections keep theirs.
  * @returns a function that ends the watch
  */
 function watchTlsFiles(server: Server, tls: ListenerTls, log: Logger): () => void {

@@ -13,8 +13,8 @@ export interface HostAddress {
 /** Checks where hosts named by callers lead: the destination of a subscription, the address of a discovery. */
 export interface Destinations {
   /**
-   * Checks a URL that a BMC is to send to. The addresses of a name are the current ones here: the BMC resolves it by itself,
-   * later. A name unknown here passes unless everything not allowed is denied, since the BMC may know it.
+   * Checks a URL that a BMC is to send to. The addresses of a name are the current ones here: the BMC resolves it by
+   * itself, later. A name unknown here passes unless everything not allowed is denied, since the BMC may know it.
    *
    * @param argument the argument's name, for the error
    * @param signal ends the wait for a look-up
@@ -22,8 +22,8 @@ export interface Destinations {
    */
   checkUrl(argument: string, url: string, signal?: AbortSignal): Promise<void>;
   /**
-   * Returns the addresses of `host` (a name, or an address without brackets), all of them allowed, to connect to these and no
-   * others. Null when the name cannot be resolved.
+   * Returns the addresses of `host` (a name, or an address without brackets), all of them allowed, to connect to these
+   * and no others. Null when the name cannot be resolved.
    * @throws as `checkUrl`
    */
   resolve(argument: string, host: string, signal?: AbortSignal): Promise<readonly HostAddress[] | null>;
@@ -78,8 +78,8 @@ export function createDestinations(
 }
 
 /**
- * Returns the host of an absolute URL of any scheme, an IPv6 address without brackets. Refuses URLs whose host programs read
- * differently: the BMC's reading is not known.
+ * Returns the host of an absolute URL of any scheme, an IPv6 address without brackets. Refuses URLs whose host programs
+ * read differently: the BMC's reading is not known.
  */
 function hostOf(argument: string, url: string): string {
   const raw = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? '';
@@ -97,11 +97,11 @@ function hostOf(argument: string, url: string): string {
 }
 
 /**
- * Returns `lookup` with a time limit and one look-up at a time; null stands for a failed one. Node cannot cancel the system's
- * resolver, and runs two look-ups at once (libuv confines getaddrinfo to half of its threads). With a DNS server that does not
- * respond, both would be taken here for as long as the resolver tries, and connections to BMCs by name would wait; one that
- * has timed out before its turn is never started. Not c-ares (`dns.Resolver`), which can be cancelled: it knows neither
- * /etc/hosts nor the search domains of resolv.conf.
+ * Returns `lookup` with a time limit and one look-up at a time; null stands for a failed one. Node cannot cancel the
+ * system's resolver, and runs two look-ups at once (libuv confines getaddrinfo to half of its threads). With a DNS
+ * server that does not respond, both would be taken here for as long as the resolver tries, and connections to BMCs by
+ * name would wait; one that has timed out before its turn is never started. Not c-ares (`dns.Resolver`), which can be
+ * cancelled: it knows neither /etc/hosts nor the search domains of resolv.conf.
  */
 function inTurn(lookup: (host: string) => Promise<readonly HostAddress[]>, timeoutMs: number) {
   let last: Promise<unknown> = Promise.resolve();

@@ -19,9 +19,9 @@ export interface Denial {
 }
 
 /**
- * The networks denied unless a rule says otherwise: those that lead to the machine itself, to its neighbours on the link, or
- * to the metadata service of a cloud, which gives credentials to any client (IANA's special-purpose address registries; the
- * clouds' own documentation).
+ * The networks denied unless a rule says otherwise: those that lead to the machine itself, to its neighbours on the
+ * link, or to the metadata service of a cloud, which gives credentials to any client (IANA's special-purpose address
+ * registries; the clouds' own documentation).
  */
 const DENIED_BY_DEFAULT: readonly [network: string, what: string][] = [
   ['0.0.0.0/8', 'this host'],
@@ -43,7 +43,7 @@ const DENIED_BY_DEFAULT: readonly [network: string, what: string][] = [
   ['2001::/32', 'Teredo'],
 ];
 
-/** Parses an address, with or without an IPv6 zone. Returns null for other text, also for short forms such as `127.1`. */
+/** Parses an address, with or without an IPv6 zone. Returns null for other text, also short forms such as `127.1`. */
 export function parseAddress(text: string): Address | null {
   return isIP(text) === 0 ? null : ipaddr.parse(text);
 }
@@ -130,7 +130,7 @@ function embeddedIPv4(address: ipaddr.IPv6): { address: ipaddr.IPv4; isSame: boo
   return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200) ? embedded(6) : null;
 }
 
-/** Returns a socket's `remoteAddress` with IPv4 in its plain form: a socket on IPv6 has `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). */
+/** Returns `remoteAddress` with IPv4 in its plain form: an IPv6 socket has `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). */
 export function plainAddress(address: string): string {
   return /^::ffff:\d+\./i.test(address) ? address.slice('::ffff:'.length) : address;
 }

@@ -39,7 +39,8 @@ export function negotiateMinor(requested: string | undefined): number {
     throw notAcceptable('Invalid value for X-OpenStack-Ironic-API-Version header');
   }
   const version = `${major}.${minor}`;
-  const unsupported = `not supported by this service. The supported version range is: [${MIN_VERSION}, ${MAX_VERSION}].`;
+  const range = `[${MIN_VERSION}, ${MAX_VERSION}]`;
+  const unsupported = `not supported by this service. The supported version range is: ${range}.`;
   if (major !== 1) {
     throw notAcceptable(`Mutually exclusive versions requested. Version ${version} requested but ${unsupported}`);
   }

@@ -9,8 +9,8 @@ const EMPTY = Buffer.alloc(0);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a request's body to its end, regardless of its Content-Length. Throws `too_large` over 1 MiB, `cancelled` if the
- * client disconnects.
+ * Reads a request's body to its end, regardless of its Content-Length. Throws `too_large` over 1 MiB, `cancelled` if
+ * the client disconnects.
  * @param keep whether to return the body; otherwise it is discarded
  */
 export function readBody(request: HttpRequest, keep = true): Promise<Buffer> {

@@ -7,9 +7,9 @@ import type { Exchange } from './context.ts';
 import { sendJson } from './response.ts';
 
 /**
- * Sends the response to a thrown error: Ironic's fault, which it encodes twice. Defects are logged, and sent without their
- * text. If the response has already begun, the connection (HTTP/2: the stream) is cut, so that the client does not take it
- * for complete.
+ * Sends the response to a thrown error: Ironic's fault, which it encodes twice. Defects are logged, and sent without
+ * their text. If the response has already begun, the connection (HTTP/2: the stream) is cut, so that the client does
+ * not take it for complete.
  */
 export function sendFault(exchange: Exchange, thrown: unknown): void {
   const error = toPassthruError(thrown);

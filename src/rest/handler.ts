@@ -100,8 +100,8 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
 }
 
 /**
- * Sends the response to what was thrown. If that fails, it is a defect, and the caller gets an internal error, which has no
- * details or headers of its own. Never throws: nothing catches errors of `serve`.
+ * Sends the response to what was thrown. If that fails, it is a defect, and the caller gets an internal error, which
+ * has no details or headers of its own. Never throws: nothing catches errors of `serve`.
  */
 function reportFault(exchange: Exchange, thrown: unknown): void {
   try {
@@ -134,8 +134,8 @@ async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): P
 }
 
 /**
- * Refuses and audits a request from a foreign page, except for reads by GET, whose responses the browser guards. A call by
- * GET is not exempt: a link or an image suffices to send one, along with the user's stored password.
+ * Refuses and audits a request from a foreign page, except for reads by GET, whose responses the browser guards. A call
+ * by GET is not exempt: a link or an image suffices to send one, along with the user's stored password.
  */
 function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): void {
   if ((request.method === 'GET' || request.method === 'HEAD') && action !== 'call a method') return;

@@ -20,9 +20,9 @@ const HEADERS = [
 ];
 
 /**
- * GET /v1/jobs/ID/events: Server-Sent Events (HTML Living Standard, 9.2). Each event `job` contains the job; its `id` is
- * the revision. The stream begins with the current state, or after the revision in `Last-Event-ID` or `after_revision`,
- * and ends after the terminal state. Browsers then reconnect; the 204 stops them.
+ * GET /v1/jobs/ID/events: Server-Sent Events (HTML Living Standard, 9.2). Each event `job` contains the job; its `id`
+ * is the revision. The stream begins with the current state, or after the revision in `Last-Event-ID` or
+ * `after_revision`, and ends after the terminal state. Browsers then reconnect; the 204 stops them.
  */
 export async function streamJobEvents(exchange: Exchange): Promise<void> {
   const { request } = exchange;

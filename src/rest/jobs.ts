@@ -53,7 +53,7 @@ export function jobDocument(job: Job) {
   return toJson(JobSchema, jobToMessage(job), { useProtoFieldName: true, alwaysEmitImplicit: true });
 }
 
-/** Returns the filter `state`, written as in the document or short: `JOB_STATE_RUNNING`, `running`. Null when absent. */
+/** Returns the filter `state`, as in the document (`JOB_STATE_RUNNING`) or short (`running`); null when absent. */
 function stateParameter(query: Query): JobState | null {
   const text = query.get('state');
   if (text === undefined) return null;

@@ -11,7 +11,8 @@ import type { Query } from './query.ts';
 export function baseUrl({ request }: Exchange): string {
   const scheme = (request.socket as TLSSocket).encrypted ? 'https' : 'http';
   const authority = requestAuthority(request);
-  return `${scheme}://${authority !== undefined && parseAuthority(authority) !== null ? authority : localAuthority(request)}`;
+  const isValid = authority !== undefined && parseAuthority(authority) !== null;
+  return `${scheme}://${isValid ? authority : localAuthority(request)}`;
 }
 
 /** Returns the two links of the resource at `path` (without leading slash and `v1`), in Ironic's order. */
@@ -23,8 +24,8 @@ export function selfAndBookmark(base: string, path: string) {
 }
 
 /**
- * Returns a page and the URL of the next one, undefined for the last: the filters of this page, with the marker of its last
- * entry. Commas are not encoded, as in Ironic's links.
+ * Returns a page and the URL of the next one, undefined for the last: the filters of this page, with the marker of its
+ * last entry. Commas are not encoded, as in Ironic's links.
  * @param found the entries, queried with a limit of `limit + 1`
  */
 export function cutPage<T>(

@@ -8,7 +8,7 @@ import { clientSignal, type Exchange, enter, enterNode, header } from './context
 import { badParameter, parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
 
-/** The documents of lists of methods, the most requested ones. The core keeps a list as long as its hardware type. */
+/** The JSON of each list of methods, the most requested document. The core keeps a list with its hardware type. */
 const methodDocuments = new WeakMap<readonly Method<never>[], string>();
 
 /** GET /v1/nodes/N/vendor_passthru/methods */

@@ -7,8 +7,8 @@ export type Query = ReadonlyMap<string, string>;
 const EMPTY: Query = new Map();
 
 /**
- * Parses a query (`a=1&b=2`, without `?`; `+` is a space). Throws `invalid_argument` if it is not percent-encoded UTF-8,
- * and for a parameter that occurs twice, which would be ambiguous.
+ * Parses a query (`a=1&b=2`, without `?`; `+` is a space). Throws `invalid_argument` if it is not percent-encoded
+ * UTF-8, and for a parameter that occurs twice, which would be ambiguous.
  */
 export function parseQuery(raw: string): Query {
   if (raw === '') return EMPTY;

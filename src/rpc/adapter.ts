@@ -62,8 +62,8 @@ interface ServedMethod {
 }
 
 /**
- * Returns the bridge from Node's HTTP to Connect, like `connectNodeAdapter`, except that callers are authenticated before
- * their message is decoded. The order of checks is REST's: message size, authentication, decoding.
+ * Returns the bridge from Node's HTTP to Connect, like `connectNodeAdapter`, except that callers are authenticated
+ * before their message is decoded. The order of checks is REST's: message size, authentication, decoding.
  */
 export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
   const { access, calls, log, readMaxBytes } = options;
@@ -92,8 +92,8 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
     method
       .handle(universal)
       .then((result) => sendUniversalResponse(result, response, universal.signal, method.isStream))
-      // Usually the caller has gone: errors of the call itself are responses. But Connect fails to encode an error whose
-      // text ends within a surrogate pair, as V8 cuts the malformed JSON that it quotes.
+      // Usually the caller has gone: errors of the call itself are responses. But Connect fails to encode an error
+      // whose text ends within a surrogate pair, as V8 cuts the malformed JSON that it quotes.
       .catch((error) => {
         log.debug({ err: error, method: method.name }, 'RPC response not sent');
         endUnwritten(request, response);
@@ -218,8 +218,8 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * Yields `body` once its sender is authenticated. Fails with the refusal of an unauthenticated sender, whose body is read
- * without being kept, only to report that it is too large.
+ * Yields `body` once its sender is authenticated. Fails with the refusal of an unauthenticated sender, whose body is
+ * read without being kept, only to report that it is too large.
  * @param maxBytes the largest body; null for a stream, which has no bound
  */
 async function* afterIdentity(

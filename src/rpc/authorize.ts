@@ -12,8 +12,8 @@ export const identityKey = createContextKey<Caller | Promise<Caller> | null>(nul
 const admissionKey = createContextKey<{ caller: Caller; action: Action | undefined } | null>(null);
 
 /**
- * Returns the core to a caller whose role allows the method of `context`. Methods call it once their input is well-formed,
- * as the order of checks demands.
+ * Returns the core to a caller whose role allows the method of `context`. Methods call it once their input is
+ * well-formed, as the order of checks demands.
  * @throws kind `permission_denied`
  */
 export type Enter = (context: HandlerContext) => { core: Core; caller: Caller };

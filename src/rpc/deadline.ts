@@ -4,15 +4,15 @@ import { MAX_DELAY } from '../core/waiting.ts';
 
 /** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
 export interface CallEnd extends Disposable {
-  /** Fires with a PassthruError: `deadline_exceeded`, `cancelled`, or `shutting_down` when the service ends the call. */
+  /** Aborted with kind `deadline_exceeded`, `cancelled`, or `shutting_down` when the service ends the call. */
   signal: AbortSignal;
   /** Null when the caller set none. */
   deadline: Date | null;
 }
 
 /**
- * How early a cancellation may come and still count as the deadline, in ms: the caller's clock started before ours, by the
- * time that the request took to arrive.
+ * How early a cancellation may come and still count as the deadline, in ms: the caller's clock started before ours, by
+ * the time that the request took to arrive.
  */
 const CLOCK_LEAD = 50;
 
@@ -45,8 +45,8 @@ function endReason(reason: unknown, deadline: Date | null): PassthruError {
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
 
 /**
- * Clamps the timeout in the headers of a call to the longest that a timer can hold: for a call still over its maximum, for a
- * stream as good as none. Needed because Connect starts its timer before it checks the maximum.
+ * Clamps the timeout in the headers of a call to the longest that a timer can hold: for a call still over its maximum,
+ * for a stream as good as none. Needed because Connect starts its timer before it checks the maximum.
  */
 export function clampTimeout(headers: Headers): void {
   const [, count, unit] = /^(\d{1,8})([HMS])$/.exec(headers.get('Grpc-Timeout') ?? '') ?? [];

@@ -6,8 +6,8 @@ import { toPassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
 /**
- * Returns `error` as the status of a call, with its ErrorDetail kept under 4 KiB. A ConnectError is returned unchanged. Any
- * error but a PassthruError is a defect: it is logged with `method`, and the caller gets INTERNAL without its text.
+ * Returns `error` as the status of a call, with its ErrorDetail kept under 4 KiB. A ConnectError is returned unchanged.
+ * Any error but a PassthruError is a defect: it is logged with `method`, and the caller gets INTERNAL without its text.
  */
 export function toConnectError(error: unknown, log: Logger, method: string): ConnectError {
   if (error instanceof ConnectError) return error;

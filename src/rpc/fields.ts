@@ -17,7 +17,7 @@ export function textOrNull(text: string): string | null {
   return text === '' ? null : text;
 }
 
-/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinite numbers. */
+/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinities. */
 export function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
   if (struct === undefined) return {};
   if (!isFiniteJson(struct)) throw invalidField(field, 'must not hold NaN or infinite numbers');

@@ -34,10 +34,10 @@ export const ENVELOPE_BYTES = 5;
 const ENDED = new Error('the call has ended');
 
 /**
- * Returns a fast handler for the usual gRPC call: one uncompressed binary message. Connect's own handler, made for streams,
- * passes it through nine generators, which costs more processor time than a call under its lock. Anything else (JSON,
- * compression, oversized or malformed messages, a timeout over the maximum) falls back to `fallback`, Connect's handler, with
- * the body replayed.
+ * Returns a fast handler for the usual gRPC call: one uncompressed binary message. Connect's own handler, made for
+ * streams, passes it through nine generators, which costs more processor time than a call under its lock. Anything else
+ * (JSON, compression, oversized or malformed messages, a timeout over the maximum) falls back to `fallback`, Connect's
+ * handler, with the body replayed.
  */
 export function grpcUnaryHandler(
   spec: MethodImplSpec & { kind: 'unary' },

@@ -8,7 +8,8 @@ import { callEnd } from './deadline.ts';
 const WATCH_INTERVAL = 5000;
 
 /**
- * Implements the gRPC health protocol (grpc/doc/health-checking.md; List: gRFC A90). Either all services take calls or none.
+ * Implements the gRPC health protocol (grpc/doc/health-checking.md; List: gRFC A90). Either all services take calls or
+ * none.
  * @param services the full names of the services; the empty name for the server is added
  */
 export function healthService(core: Core, services: readonly string[]): ServiceImpl<typeof Health> {

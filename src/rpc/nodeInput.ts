@@ -24,7 +24,7 @@ export function newNode(given: NodeMessage): NewNode {
   };
 }
 
-/** The fields that hold an object. A path may name one member, `driver_info.KEY`; KEY is everything after the first dot. */
+/** The fields that hold an object. A path may name a member, `driver_info.KEY`: KEY is all after the first dot. */
 const OBJECTS = { driver_info: 'driverInfo', extra: 'extra', properties: 'properties' } as const;
 
 /** The changes of the other fields, to the values of a message. */
@@ -40,8 +40,8 @@ const PLAIN: Readonly<Record<string, (values: NodeMessage) => NodeUpdate>> = {
 const ALLOWED = [...Object.keys(PLAIN), ...Object.keys(OBJECTS).flatMap((field) => [field, `${field}.KEY`])].join(', ');
 
 /**
- * Returns the changes of an UpdateNode, as a function of the node to change. A path without a value removes its field; a
- * removed vendor_interface is reset to the driver's default.
+ * Returns the changes of an UpdateNode, as a function of the node to change. A path without a value removes its field;
+ * a removed vendor_interface is reset to the driver's default.
  * @throws kind `invalid_argument` when there is no path, or one that does not name a changeable field
  */
 export function nodeChanges(paths: readonly string[], given: NodeMessage | undefined): (node: Node) => NodeUpdate {

@@ -69,7 +69,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
   };
 }
 
-/** Returns what calls of a node's and of a driver's method have in common. The core checks the depth of the arguments. */
+/** Reads what calls of nodes and drivers have in common. The core checks the depth of the arguments. */
 function readCall({
   method,
   arguments: args,

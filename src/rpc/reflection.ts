@@ -14,8 +14,8 @@ type Response =
   | { case: 'errorResponse'; value: { errorCode: number; errorMessage: string } };
 
 /**
- * Implements gRPC server reflection (grpc/doc/server-reflection.md) for `services`. Its two versions differ only in the names
- * of their messages.
+ * Implements gRPC server reflection (grpc/doc/server-reflection.md) for `services`. Its two versions differ only in the
+ * names of their messages.
  */
 export function reflectionService(enter: Enter, services: readonly DescService[]) {
   const index = indexDescriptors(services);
@@ -66,7 +66,7 @@ function failure(errorCode: Code, errorMessage: string): Response {
   return { case: 'errorResponse', value: { errorCode, errorMessage } };
 }
 
-/** Returns `file` and its imports, transitively. `file` comes first: clients take the first one for the requested one. */
+/** Returns `file` and all its imports. `file` comes first: clients take the first one for the requested one. */
 function withImports(file: DescFile, found = new Set<DescFile>()): Set<DescFile> {
   found.add(file);
   for (const dependency of file.dependencies) if (!found.has(dependency)) withImports(dependency, found);

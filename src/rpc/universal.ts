@@ -5,8 +5,9 @@ import type { UniversalServerRequest, UniversalServerResponse } from '@connectrp
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
 
 /**
- * Returns `request` in the form that Connect takes. Replaces `universalRequestFromNodeRequest` of @connectrpc/connect-node,
- * which creates an error with its stack at the end of every call, also of successful ones, and parses a URL of a known path.
+ * Returns `request` in the form that Connect takes. Replaces `universalRequestFromNodeRequest` of
+ * @connectrpc/connect-node, which creates an error with its stack at the end of every call, also of successful ones,
+ * and parses a URL of a known path.
  * @throws TypeError when the Host of the request is missing or malformed
  */
 export function toUniversalRequest(
@@ -36,8 +37,8 @@ export function toUniversalRequest(
 }
 
 /**
- * Sends Connect's response. Replaces `universalResponseToNodeResponse` of @connectrpc/connect-node, but sends a response that
- * is not a stream in one step, together with its trailers.
+ * Sends Connect's response. Replaces `universalResponseToNodeResponse` of @connectrpc/connect-node, but sends a
+ * response that is not a stream in one step, together with its trailers.
  * @param signal fires when the caller disconnects
  * @param isStream whether to send each chunk immediately
  */

@@ -42,7 +42,7 @@ const subresource =
   ({ uuid }, { base }) =>
     selfAndBookmark(base, `nodes/${uuid}/${segment}`);
 
-/** All keys of a node's document, in the recorded order. Fields of features that do not exist here are null or empty. */
+/** All keys of a node's document, in the recorded order. Fields of unsupported features are null or empty. */
 const MEMBERS: ReadonlyMap<string, Member> = new Map<string, Member>([
   ['uuid', ({ uuid }) => uuid],
   ['created_at', ({ createTime }) => pythonTime(createTime)],

@@ -53,8 +53,8 @@ export function checkPatchedFields(patch: readonly PatchOperation[]): void {
 }
 
 /**
- * Returns the changes that a patch, which has passed `checkPatchedFields`, makes to `node`. Throws `invalid_argument` if
- * it cannot be applied or its result is not a valid node.
+ * Returns the changes that a patch, which has passed `checkPatchedFields`, makes to `node`. Throws `invalid_argument`
+ * if it cannot be applied or its result is not a valid node.
  * @param resetInterfaces whether the vendor interface becomes the driver's default unless the patch sets it
  */
 export function nodeChanges(node: Node, patch: readonly PatchOperation[], resetInterfaces: boolean): NodeUpdate {
@@ -87,7 +87,7 @@ export function nodeChanges(node: Node, patch: readonly PatchOperation[], resetI
   return changes;
 }
 
-/** Sets a field to a value that has passed `checkField`, so its type is right. Defaults of attributes are not stored. */
+/** Sets a field to a value that has passed `checkField`, hence of the right type. Default attributes are not stored. */
 function setField(target: NewNode | NodeUpdate, key: string, field: NodeField, value: Json): void {
   if (field.core !== undefined) {
     (target as Record<string, Json>)[field.core] = value;
