@@ -15,7 +15,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs) {
   const db = database.kysely;
   const { now } = database;
 
-  /** Matches conductors that lost their lease or whose grace has ended, unless `reap` has dealt with just that. */
+  /** Matches conductors that `reap` has work for: the lease has run out and was not reaped yet, or the grace is over too. */
   const isDue = (row: ExpressionBuilder<Tables, 'conductors'>) =>
     row.or([
       row.and([row('expires_at', '<=', now), row('lease', 'is not', null)]),

@@ -213,14 +213,14 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
         .orderBy('listed.id', 'desc')
         .limit(query.limit);
       if (olderThan !== null) page = page.where('listed.id', '<', olderThan);
-      // The page first: PostgreSQL takes it that few jobs have a newest revision, and with a limit on the whole it would
-      // join all of some thousand jobs for it.
+      // Selects the page first: PostgreSQL assumes that few jobs have a newest revision, and with a limit on the join it would
+      // join thousands of jobs.
       const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
       return rows.map(toJob);
     },
 
     async listRevisions(id, after) {
-      // The result once: with each of a thousand revisions a long one would fill the memory.
+      // Returns the result only once: with each of a thousand revisions a long one would fill the memory.
       const result = sql<string | null>`case when job_revisions.state = 'running' then null else jobs.result end`;
       const rows = await db
         .selectFrom('jobs')

@@ -158,7 +158,7 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`create index nodes_maintenance on nodes (maintenance, id)`,
       sql`create index nodes_vendor_interface on nodes (vendor_interface, id)`,
       sql`create index idempotency_owner on idempotency (owner) where state <> 'done'`,
-      // SQLite has no other process's calls.
+      // SQLite stores no calls.
       ...(postgres ? [sql`create index reservations_owner on reservations (owner) where kind = 'call'`] : []),
     ),
   };

@@ -133,7 +133,7 @@ export function toNewNodeColumns(
   return { ...columns, uuid: node.uuid, create_time: node.createTime.getTime() };
 }
 
-/** Returns undefined for undefined. */
+/** Returns 0 or 1; undefined for undefined. */
 export function toBit(value: boolean | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
 }

@@ -8,13 +8,13 @@ import { ConnectionLost, endsConnection } from './errors.ts';
 /** Maximum number of connections of a process. */
 export const MAX_CONNECTIONS = 10;
 
-/** Milliseconds to wait for a connection, be it a new one or one that is in use. */
+/** Milliseconds to wait for a connection, new or in use. */
 const CONNECT_TIMEOUT = 3000;
 
 /** Milliseconds until the server gives up a statement. The connection stays usable. */
 const STATEMENT_TIMEOUT = 4000;
 
-/** Milliseconds until the connection is given up with its statement: the server hangs, or the network does. */
+/** Milliseconds until a connection is given up with its statement: the server or the network hangs. */
 const RESPONSE_TIMEOUT = 5000;
 
 /**
@@ -27,8 +27,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT = 10_000;
 const KEEPALIVE_DELAY = 10_000;
 const IDLE_TIMEOUT = 60_000;
 
-/** Milliseconds after a timeout before the next attempt. */
-const PAUSE = 1000;
+/** Milliseconds from a timeout to the next probe. */
+const PROBE_DELAY = 1000;
 
 /** The type `bigint`, which holds times and fences, all far below 2^53. */
 const INT8 = 20;
@@ -56,18 +56,17 @@ export interface Connections extends PostgresPool {
  * `ConnectionLost`; the server's own errors are `pg.DatabaseError`.
  *
  * @param url as `toPostgresUrl` returns it
- * @param kind `patient`: one connection, whose statements have no timeout
+ * @param timeouts false: one connection, whose statements have no timeout
  */
-export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patient' = 'hasty'): Connections {
-  const hasty = kind === 'hasty';
+export function connectPostgres(url: string, log: Logger, timeouts = true): Connections {
   const connections = new WeakMap<pg.ClientBase, Connection>();
   const breaker = new CircuitBreaker();
-  const settings = `set statement_timeout = ${hasty ? STATEMENT_TIMEOUT : 0};${SETTINGS}`;
+  const settings = `set statement_timeout = ${timeouts ? STATEMENT_TIMEOUT : 0};${SETTINGS}`;
 
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'passthru',
-    max: hasty ? MAX_CONNECTIONS : 1,
+    max: timeouts ? MAX_CONNECTIONS : 1,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     idleTimeoutMillis: IDLE_TIMEOUT,
     keepAlive: true,
@@ -77,7 +76,7 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         type === INT8 ? Number : pg.types.getTypeParser(type, format as 'text'),
     } as pg.CustomTypesConfig,
     async onConnect(client) {
-      const connection = new Connection(client as pg.PoolClient, hasty ? RESPONSE_TIMEOUT : null, breaker);
+      const connection = new Connection(client as pg.PoolClient, timeouts ? RESPONSE_TIMEOUT : null, breaker);
       connections.set(client, connection);
       await connection.query(settings, []);
     },
@@ -98,9 +97,9 @@ export function connectPostgres(url: string, log: Logger, kind: 'hasty' | 'patie
         if (!breaker.isSuspect(connection.heardAt)) return connection;
         connection.release(true);
       } catch (error) {
-        // A refusal at once costs no wait, so that the next attempt need not be held back.
+        // An immediate refusal delays nobody, so that it does not open the breaker.
         const waited = !(error instanceof pg.DatabaseError) && performance.now() - begun > CONNECT_TIMEOUT / 2;
-        if (waited && hasty) breaker.timedOut();
+        if (waited && timeouts) breaker.timedOut();
         else breaker.responded();
         if (error instanceof pg.DatabaseError) throw error;
         throw new ConnectionLost('no connection', { cause: error });
@@ -193,7 +192,7 @@ class CircuitBreaker {
   /** Throws ConnectionLost unless the database is thought to respond or the caller is the probe. */
   enter(): void {
     if (!this.#open) return;
-    if (this.#probing || performance.now() < this.#lastTimeout + PAUSE) {
+    if (this.#probing || performance.now() < this.#lastTimeout + PROBE_DELAY) {
       throw new ConnectionLost('the database timed out a moment ago');
     }
     this.#probing = true;

@@ -83,12 +83,12 @@ async function checkDatabase(connections: Connections, shown: string): Promise<s
  * creates its own tables before, and would notice too late what a newer program did meanwhile.
  */
 async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-  const connections = connectPostgres(url, log, 'patient');
+  const connections = connectPostgres(url, log, false);
   try {
     await connections.query(`select pg_advisory_lock(${TABLES_LOCK})`, []);
     return await work(new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) }));
   } finally {
-    // Releases the lock.
+    // Also releases the lock.
     await connections.end();
   }
 }

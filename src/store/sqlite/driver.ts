@@ -12,7 +12,7 @@ import {
 /** Maximum number of cached statements. The store has fewer, apart from the shapes of list queries. */
 const MAX_STATEMENTS = 200;
 
-/** A connection of node:sqlite as kysely uses it, which closes it. */
+/** Connects kysely to an open node:sqlite connection, which kysely closes. */
 export class NodeSqliteDialect extends SqliteDialect {
   readonly #database: SqliteDatabase;
   readonly #driver: NodeSqliteDriver;
