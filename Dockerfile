@@ -1,12 +1,12 @@
-# The service on a distroless image: Node, the package and what it depends on; no shell, no npm, no root.
+# The service on a distroless image: Node, the package and its dependencies; no shell, no npm, no root.
 #
 #   docker build -t passthru .
 #   docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges \
 #     -p 6385:6385 -v passthru-data:/data -v "$PWD/etc:/etc/passthru:ro" passthru
 #
-# Nothing is written but /data, which PASSTHRU_STORE points to. Inside a container nobody is on loopback: the
-# configuration has to listen on 0.0.0.0:6385, and therefore to say how callers prove who they are (auth.type).
-# The ipmi driver needs the program ipmitool, which is not in this image.
+# The service writes only to /data, the directory of PASSTHRU_STORE. Callers of a container are not on loopback, so the
+# configuration has to listen on 0.0.0.0:6385, which requires authentication (auth.type). The ipmi driver needs the program
+# ipmitool, which this image does not contain.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
@@ -20,9 +20,9 @@ RUN npm run build
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /dependencies
 COPY package.json package-lock.json .npmrc ./
-# The image has its own Node: those that npm would bring are optional.
+# The image has its own Node; the ones that npm would install are optional dependencies.
 RUN npm ci --ignore-scripts --omit=dev --omit=optional
-# A named volume takes over the owner of what it covers.
+# A named volume gets the owner of the directory that it covers.
 RUN mkdir /data
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot

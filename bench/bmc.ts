@@ -17,7 +17,7 @@ await requestsPerCall();
 await manyBmcs();
 await failingBmcs();
 
-/** Counts the requests of each method at a discovered BMC. Those of Ironic 21.4 are the goal, and are not measured here. */
+/** Counts the requests of each method at a discovered BMC. Those of Ironic 21.4 are for comparison, not measured here. */
 async function requestsPerCall(): Promise<void> {
   const fleet = await startFleet();
   const bmc = fleet.bmcs[0]!;
@@ -29,7 +29,7 @@ async function requestsPerCall(): Promise<void> {
   // Discovers the BMC.
   await bench.call('n', 'get_all_subscriptions');
   await bench.call('n', 'eject_vmedia', { boot_device: 'floppy' });
-  const made: string[] = [];
+  const created: string[] = [];
   const Destination = 'https://events.example/x';
   const rows: [string, string, () => Promise<unknown>][] = [
     ['get_subscription', '4', () => bench.call('n', 'get_subscription', { id: '1' })],
@@ -38,10 +38,10 @@ async function requestsPerCall(): Promise<void> {
       '5',
       async () => {
         const { Id } = (await bench.call('n', 'create_subscription', { Destination })) as { Id: string };
-        made.push(Id);
+        created.push(Id);
       },
     ],
-    ['delete_subscription', '4', () => bench.call('n', 'delete_subscription', { id: made.pop()! })],
+    ['delete_subscription', '4', () => bench.call('n', 'delete_subscription', { id: created.pop()! })],
     ['get_all_subscriptions', '2', () => bench.call('n', 'get_all_subscriptions')],
     ['eject_vmedia (one device, inserted)', '–', () => bench.call('n', 'eject_vmedia', { boot_device: 'cd' })],
   ];
@@ -63,7 +63,7 @@ async function requestsPerCall(): Promise<void> {
   await bench.close();
   await fleet.close();
 
-  // Every login makes a session, whose ids count up.
+  // Every login creates a session with the next id.
   function countLogins(): number {
     return Math.max(0, ...bmc.sessions.map(({ id }) => Number(id)));
   }
@@ -86,7 +86,7 @@ async function manyBmcs(): Promise<void> {
   await round('new BMCs', eject);
   await round('discovered BMCs', eject);
   await bench.close();
-  const { sessions } = await ask(fleet, 'count');
+  const { sessions } = await query(fleet, 'count');
   const bare = await Promise.all(urls.map((url) => connectBare(url, `${SYSTEM}/VirtualMedia/CD1`)));
   await round('bare undici', (index) => ejectBare(bare[index]!));
   console.log(`sessions left behind: ${sessions}`);
@@ -95,7 +95,7 @@ async function manyBmcs(): Promise<void> {
   await once(fleet, 'exit');
 
   async function round(name: string, work: (index: number) => Promise<unknown>): Promise<void> {
-    const before = await ask(fleet, 'insert');
+    const before = await query(fleet, 'insert');
     const queue = [...urls.keys()];
     const cpu = process.cpuUsage();
     const begun = performance.now();
@@ -106,7 +106,7 @@ async function manyBmcs(): Promise<void> {
     );
     const took = (performance.now() - begun) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    const after = await ask(fleet, 'count');
+    const after = await query(fleet, 'count');
     const sent = after.requests - before.requests;
     const ideal = (sent * LATENCY_MS) / WORKERS / 1000;
     const cells = [
@@ -129,20 +129,20 @@ async function failingBmcs(): Promise<void> {
   const row = (name: string, value: string | number) => console.log(`${name.padEnd(56)}${value}`);
   const share = ((100 * report.failedRequests) / report.requests).toFixed(1);
   console.log('');
-  console.log(`${report.calls} calls on 50 BMCs, ${share} % of whose ${report.requests} requests failed`);
+  console.log(`${report.calls} calls on 50 BMCs; ${share} % of the ${report.requests} requests failed`);
   row('done', report.done);
-  row('unknown, and found to be done', unknown.done);
-  row('unknown, and found not to be done', unknown.undone);
-  row('unknown, and could not be checked', unknown.unchecked);
+  row('unknown, found to be done', unknown.done);
+  row('unknown, found not to be done', unknown.undone);
+  row('unknown, could not be checked', unknown.unchecked);
   for (const [kind, count] of Object.entries(notDone)) row(`not done: ${kind}`, count);
-  row('reported something untrue (none)', report.untrue.length);
+  row('false results reported (expected: none)', report.untrue.length);
   row(`longest call, s (deadline ${report.deadlineMs / 1000})`, (report.longestMs / 1000).toFixed(1));
-  row('subscriptions created twice (none)', report.createdTwice);
-  row('sessions left behind (none)', report.sessionsLeft);
-  row('nodes left locked (none)', report.nodesLocked);
+  row('subscriptions created twice (expected: none)', report.createdTwice);
+  row('sessions left behind (expected: none)', report.sessionsLeft);
+  row('nodes left locked (expected: none)', report.nodesLocked);
 }
 
-/** Has the code compiled, so that this time is not measured. */
+/** Lets V8 compile the code, so that this time is not measured. */
 async function warmUp(): Promise<void> {
   const fleet = await startFleet({ count: 20 });
   const bench = await startBenchCore(WORKERS);
@@ -155,8 +155,8 @@ async function warmUp(): Promise<void> {
   await fleet.close();
 }
 
-async function ask(fleet: ChildProcess, question: 'count' | 'insert'): Promise<FleetCounts> {
-  fleet.send(question);
+async function query(fleet: ChildProcess, command: 'count' | 'insert'): Promise<FleetCounts> {
+  fleet.send(command);
   const [counts] = (await once(fleet, 'message')) as [FleetCounts];
   return counts;
 }

@@ -15,7 +15,7 @@ export interface ChaosReport {
   unknown: Record<Found, number>;
   /** Calls that ended with nothing done, by the kind of their error. */
   notDone: Partial<Record<ErrorKind, number>>;
-  /** Calls whose reported end differs from the state of the BMC. */
+  /** Calls whose reported result differs from the state of the BMC. */
   untrue: string[];
   longestMs: number;
   /** Time limit of each call. */
@@ -50,16 +50,16 @@ const NOT_DONE: ReadonlySet<string> = new Set([
   'bmc_busy',
 ]);
 
-/** How a call ended, and the state of the BMC after it. */
+/** The outcome of a call, and the state of the BMC after it. */
 interface Called {
   end: { result: Json } | { error: ErrorRecord };
-  /** Whether the change was made; null where another node may have made it. */
-  fact: boolean | null;
-  /** Whether a result matches the state of the BMC. */
-  right: boolean;
-  /** What the message of an unknown outcome says when the change was found done, or not done. */
+  /** Whether the change was made; null if another node may have made it. */
+  changed: boolean | null;
+  /** Whether the result matches the state of the BMC. */
+  matches: boolean;
+  /** The wording of an unknown outcome whose change was found to be done, or not done. */
   wording?: { done: RegExp; undone: RegExp };
-  /** Whether the BMC may rightly say that the subscription does not exist. */
+  /** Whether the subscription may in changed not exist. */
   mayBeAbsent?: boolean;
 }
 
@@ -128,80 +128,80 @@ async function useNode(
   const driverInfo = { redfish_address: bmc.url, redfish_username: 'u', redfish_password: 'p' };
   await bench.core.nodes.create({ name, driver: 'redfish', driverInfo }, caller);
   /** Subscriptions of this node that are known to exist. */
-  const mine: string[] = [];
-  const ask = (method: string, args: JsonObject = {}) => endOf(bench, name, method, args);
+  const created: string[] = [];
+  const call = (method: string, args: JsonObject = {}) => endOf(bench, name, method, args);
   for (let i = 0; i < CALLS_PER_NODE; i++) {
     if (random() < 0.05) bmc.expireSessions();
     const choice = random();
     const begun = performance.now();
     let called: Called;
-    if (choice < 0.25) called = await create(bmc, ask, `https://ev.example/${name}/${i}`, mine);
-    else if (choice < 0.4) called = await createOnce(bmc, ask, `https://ev.example/${name}/once`);
-    else if (choice < 0.55) called = await remove(bmc, ask, mine);
-    else if (choice < 0.7) called = { end: await ask('get_all_subscriptions'), fact: null, right: true };
+    if (choice < 0.25) called = await create(bmc, call, `https://ev.example/${name}/${i}`, created);
+    else if (choice < 0.4) called = await createOnce(bmc, call, `https://ev.example/${name}/once`);
+    else if (choice < 0.55) called = await remove(bmc, call, created);
+    else if (choice < 0.7) called = { end: await call('get_all_subscriptions'), changed: null, matches: true };
     else if (choice < 0.8) {
-      const end = await ask('get_subscription', { id: '2' });
-      called = { end, fact: null, right: 'result' in end && memberOf(end.result, 'Id') === '2' };
-    } else called = await eject(bmc, ask, half);
+      const end = await call('get_subscription', { id: '2' });
+      called = { end, changed: null, matches: 'result' in end && memberOf(end.result, 'Id') === '2' };
+    } else called = await eject(bmc, call, half);
     report.longestMs = Math.max(report.longestMs, performance.now() - begun);
     count(called, `${name} call ${i}`, report);
   }
 }
 
-type Ask = (method: string, args?: JsonObject) => Promise<Called['end']>;
+type Call = (method: string, args?: JsonObject) => Promise<Called['end']>;
 
 const CREATE_WORDING = { done: /has a subscription/, undone: /lists no subscription/ };
 
-async function create(bmc: SimulatedBmc, ask: Ask, destination: string, mine: string[]): Promise<Called> {
-  const end = await ask('create_subscription', { Destination: destination });
+async function create(bmc: SimulatedBmc, call: Call, destination: string, created: string[]): Promise<Called> {
+  const end = await call('create_subscription', { Destination: destination });
   const made = subscriptions(bmc).filter((each) => each.destination === destination);
-  mine.push(...made.map(({ id }) => id));
-  const right = 'result' in end && made.length === 1 && memberOf(end.result, 'Id') === made[0]!.id;
-  return { end, fact: made.length > 0, right, wording: CREATE_WORDING };
+  created.push(...made.map(({ id }) => id));
+  const matches = 'result' in end && made.length === 1 && memberOf(end.result, 'Id') === made[0]!.id;
+  return { end, changed: made.length > 0, matches, wording: CREATE_WORDING };
 }
 
 /** Creates the subscription unless it exists. */
-async function createOnce(bmc: SimulatedBmc, ask: Ask, destination: string): Promise<Called> {
+async function createOnce(bmc: SimulatedBmc, call: Call, destination: string): Promise<Called> {
   const existing = () => subscriptions(bmc).filter((each) => each.destination === destination);
   const before = existing().length > 0;
-  const end = await ask('create_subscription', { Destination: destination, if_exists: 'return' });
-  const right = 'result' in end && existing().length === 1 && memberOf(end.result, 'Id') === existing()[0]!.id;
-  return { end, fact: before ? null : existing().length > 0, right, wording: CREATE_WORDING };
+  const end = await call('create_subscription', { Destination: destination, if_exists: 'return' });
+  const matches = 'result' in end && existing().length === 1 && memberOf(end.result, 'Id') === existing()[0]!.id;
+  return { end, changed: before ? null : existing().length > 0, matches, wording: CREATE_WORDING };
 }
 
-/** Deletes the node's newest subscription, or the BMC's first, which another node may delete at the same time. */
-async function remove(bmc: SimulatedBmc, ask: Ask, mine: string[]): Promise<Called> {
-  const own = mine.pop();
+/** Deletes the node's newest subscription; if it has none, the BMC's first, which another node may delete concurrently. */
+async function remove(bmc: SimulatedBmc, call: Call, created: string[]): Promise<Called> {
+  const own = created.pop();
   const id = own ?? '1';
   const has = () => subscriptions(bmc).some((each) => each.id === id);
   const before = has();
-  const end = await ask('delete_subscription', { id });
-  if (own !== undefined && has()) mine.push(own);
+  const end = await call('delete_subscription', { id });
+  if (own !== undefined && has()) created.push(own);
   const wording = { done: /never/, undone: /still exists; delete it again/ };
   return {
     end,
-    fact: own === undefined ? null : !has(),
-    right: !has(),
+    changed: own === undefined ? null : !has(),
+    matches: !has(),
     wording,
     mayBeAbsent: own === undefined || !before,
   };
 }
 
-/** One node of a BMC inserts and ejects, so that no other changes the device; the second node ejects an empty one. */
-async function eject(bmc: SimulatedBmc, ask: Ask, half: number): Promise<Called> {
+/** Ejects a device. The first node of a BMC inserts media into it before; the second uses another, empty device. */
+async function eject(bmc: SimulatedBmc, call: Call, half: number): Promise<Called> {
   if (half === 0) bmc.documents.set(CD, { ...bmc.documents.get(CD)!, Inserted: true, Image: 'http://i.example/a' });
-  const end = await ask('eject_vmedia', { boot_device: half === 0 ? 'cd' : 'floppy' });
+  const end = await call('eject_vmedia', { boot_device: half === 0 ? 'cd' : 'floppy' });
   const empty = bmc.documents.get(half === 0 ? CD : FLOPPY)!.Inserted === false;
   const wording = { done: /never/, undone: /still contains/ };
-  return { end, fact: half === 0 ? empty : null, right: empty, wording };
+  return { end, changed: half === 0 ? empty : null, matches: empty, wording };
 }
 
-/** Counts a call by its end, and as untrue when the BMC's state differs. */
-function count({ end, fact, right, wording, mayBeAbsent }: Called, name: string, report: ChaosReport): void {
+/** Counts a call by its outcome, and reports a difference from the BMC's state. */
+function count({ end, changed, matches, wording, mayBeAbsent }: Called, name: string, report: ChaosReport): void {
   report.calls++;
   if ('result' in end) {
     report.done++;
-    if (!right) report.untrue.push(`${name} differs from its result: ${JSON.stringify(end.result)}`);
+    if (!matches) report.untrue.push(`${name} differs from its result: ${JSON.stringify(end.result)}`);
     return;
   }
   const { kind, message } = end.error;
@@ -212,10 +212,10 @@ function count({ end, fact, right, wording, mayBeAbsent }: Called, name: string,
     isTrue =
       found === 'unchecked'
         ? /could not be (checked|read)|cannot be read/.test(message)
-        : fact === null || fact === (found === 'done');
+        : changed === null || changed === (found === 'done');
   } else {
     report.notDone[kind] = (report.notDone[kind] ?? 0) + 1;
-    isTrue = (NOT_DONE.has(kind) && fact !== true) || (kind === 'subscription_not_found' && mayBeAbsent === true);
+    isTrue = (NOT_DONE.has(kind) && changed !== true) || (kind === 'subscription_not_found' && mayBeAbsent === true);
   }
   if (!isTrue) report.untrue.push(`${name}: ${kind}: ${message}`);
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A server in its own process, so that its cost can be told from that of the load. */
+/** A server in its own process, so that its cost is measured separately from that of the load. */
 export interface BenchServer {
   url: string;
   usage(): Promise<Usage>;

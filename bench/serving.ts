@@ -26,17 +26,17 @@ const body = await (
   await fetch(service.url + methods, { headers: { 'X-OpenStack-Ironic-API-Version': '1.80' } })
 ).text();
 const bareMethods = await startServer('bareServer.ts', { BODY: body });
-report('GET …/methods beside a bare node:http server', await compare(get(service, methods), get(bareMethods, methods)));
+report('GET …/methods, compared with bare node:http', await compare(get(service, methods), get(bareMethods, methods)));
 await bareMethods.stop();
 
 const bareCall = await startServer('bareServer.ts', { BODY: 'true' });
 let next = 0;
 const call = () => `/v1/nodes/fake-${100 + (next++ % 64)}/vendor_passthru?method=third_method_sync`;
-report('sync call under the lock beside bare node:http', await compare(post(service, call), post(bareCall, call)));
+report('sync call with lock, compared with bare node:http', await compare(post(service, call), post(bareCall, call)));
 await bareCall.stop();
 
 const noop = await startServer('noopServer.ts');
-report('gRPC call under the lock beside a no-op handler', await compare(grpc(service), grpc(noop)));
+report('gRPC call with lock, compared with a no-op handler', await compare(grpc(service), grpc(noop)));
 await noop.stop();
 await service.stop();
 
@@ -84,9 +84,9 @@ function get(server: BenchServer, path: string): Loaded {
   return {
     server,
     async send() {
-      const answer = await pool.request({ path, method: 'GET', headers });
-      const text = await answer.body.text();
-      if (answer.statusCode !== 200 || text.length !== body.length) throw new Error(`${answer.statusCode} ${text}`);
+      const response = await pool.request({ path, method: 'GET', headers });
+      const text = await response.body.text();
+      if (response.statusCode !== 200 || text.length !== body.length) throw new Error(`${response.statusCode} ${text}`);
     },
   };
 }
@@ -97,9 +97,9 @@ function post(server: BenchServer, path: () => string): Loaded {
   return {
     server,
     async send() {
-      const answer = await pool.request({ path: path(), method: 'POST', headers, body: '{"bar": "meow"}' });
-      const text = await answer.body.text();
-      if (answer.statusCode !== 200 || text !== 'true') throw new Error(`${answer.statusCode} ${text}`);
+      const response = await pool.request({ path: path(), method: 'POST', headers, body: '{"bar": "meow"}' });
+      const text = await response.body.text();
+      if (response.statusCode !== 200 || text !== 'true') throw new Error(`${response.statusCode} ${text}`);
     },
   };
 }

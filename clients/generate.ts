@@ -1,3 +1,4 @@
+// Generates the code of the clients from proto/, or checks that it is fresh:
 // npx node clients/generate.ts [--check] [LANGUAGE...]
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { CLIENTS, installPlugins, LANGUAGES, type Language, pluginFolder } from 
 const run = promisify(execFile);
 const ROOT = join(CLIENTS, '..');
 
-/** What is wholly generated, as paths from the project's root. */
+/** The folders of generated code, as paths from the project's root. */
 const GENERATED: Record<Language, string> = {
   go: 'clients/go/passthru',
   python: 'clients/python/passthru/v1',
@@ -19,29 +20,29 @@ const GENERATED: Record<Language, string> = {
   typescript: 'clients/typescript/src/gen',
 };
 
-/** Generates the code of `languages` from proto/ and puts it in the place of what was there. */
+/** Generates the code of `languages` and replaces the existing code. */
 export async function generate(languages: readonly Language[]): Promise<void> {
   await withGenerated(languages, (folder) => {
     for (const language of languages) {
-      const place = GENERATED[language];
-      rmSync(join(ROOT, place), { recursive: true, force: true });
-      cpSync(join(folder, place), join(ROOT, place), { recursive: true });
+      const path = GENERATED[language];
+      rmSync(join(ROOT, path), { recursive: true, force: true });
+      cpSync(join(folder, path), join(ROOT, path), { recursive: true });
     }
   });
 }
 
 /**
- * One line for each file of the generated code of `languages` that differs from what proto/ makes of it now, is missing
- * or is left over; empty when all is fresh. Java has none: its code is not committed.
+ * Returns one line for each generated file of `languages` that is stale, missing or left over. Skips Java, whose code is
+ * not committed.
  */
 export async function findStaleClients(languages: readonly Language[]): Promise<string[]> {
   const committed = languages.filter((language) => language !== 'java');
   return withGenerated(committed, (folder) =>
-    committed.map((language) => GENERATED[language]).flatMap((place) => compare(folder, place)),
+    committed.map((language) => GENERATED[language]).flatMap((path) => compare(folder, path)),
   );
 }
 
-/** Calls `use` with a folder in which the template's output lies under the paths that it names. */
+/** Generates into a temporary folder, under the paths of the template, and calls `use` with that folder. */
 async function withGenerated<T>(languages: readonly Language[], use: (folder: string) => T): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-clients-'));
   try {
@@ -61,13 +62,13 @@ async function withGenerated<T>(languages: readonly Language[], use: (folder: st
   }
 }
 
-function compare(folder: string, place: string): string[] {
-  const fresh = readTree(join(folder, place));
-  const kept = readTree(join(ROOT, place));
-  return [...new Set([...fresh.keys(), ...kept.keys()])].sort().flatMap((name) => {
-    if (!kept.has(name)) return [`missing: ${place}/${name}`];
-    if (!fresh.has(name)) return [`left over: ${place}/${name}`];
-    return fresh.get(name) === kept.get(name) ? [] : [`stale: ${place}/${name}`];
+function compare(folder: string, path: string): string[] {
+  const fresh = readTree(join(folder, path));
+  const committed = readTree(join(ROOT, path));
+  return [...new Set([...fresh.keys(), ...committed.keys()])].sort().flatMap((name) => {
+    if (!committed.has(name)) return [`missing: ${path}/${name}`];
+    if (!fresh.has(name)) return [`left over: ${path}/${name}`];
+    return fresh.get(name) === committed.get(name) ? [] : [`stale: ${path}/${name}`];
   });
 }
 
@@ -75,7 +76,7 @@ function readTree(folder: string): Map<string, string> {
   const files = new Map<string, string>();
   if (!existsSync(folder)) return files;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    // What running the code leaves behind is nobody's source.
+    // Running the Python code leaves .pyc files.
     if (!entry.isFile() || entry.name.endsWith('.pyc')) continue;
     const path = join(entry.parentPath, entry.name);
     files.set(path.slice(folder.length + 1), readFileSync(path, 'utf8'));
@@ -84,10 +85,10 @@ function readTree(folder: string): Map<string, string> {
 }
 
 if (import.meta.main) {
-  const words = process.argv.slice(2).filter((word) => word !== '--check');
-  const unknown = words.filter((word) => !LANGUAGES.includes(word as Language));
-  if (unknown.length > 0) throw new Error(`No client for ${unknown.join(', ')}; there are ${LANGUAGES.join(', ')}`);
-  const languages = words.length > 0 ? (words as Language[]) : LANGUAGES;
+  const names = process.argv.slice(2).filter((word) => word !== '--check');
+  const unknown = names.filter((name) => !LANGUAGES.includes(name as Language));
+  if (unknown.length > 0) throw new Error(`unknown language ${unknown.join(', ')}; allowed: ${LANGUAGES.join(', ')}`);
+  const languages = names.length > 0 ? (names as Language[]) : LANGUAGES;
   if (process.argv.includes('--check')) {
     const stale = await findStaleClients(languages);
     for (const line of stale) console.error(line);

@@ -1,3 +1,4 @@
+// The code generators of each language: their pinned versions, and how to install them.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,16 +9,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The languages that there are clients for; each is a folder beside this file. */
+/** The languages with a client; each has a folder beside this file. */
 export const LANGUAGES = ['go', 'python', 'java', 'rust', 'typescript'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 export const CLIENTS = dirname(fileURLToPath(import.meta.url));
 
-/** What the generators are compiled from. protoc-gen-tonic goes with the tonic of rust/Cargo.toml. */
+/** The crates of the generators. The version of protoc-gen-tonic must match tonic in rust/Cargo.toml. */
 const RUST_PLUGINS = ['protoc-gen-prost@0.5.0', 'protoc-gen-tonic@0.5.0'];
 
-/** How Maven Central names the platforms that protoc is built for. */
+/** Maven Central's names of the platforms that protoc is built for. */
 const JAVA_PLATFORMS: Record<string, string> = {
   'linux x64': 'linux-x86_64',
   'linux arm64': 'linux-aarch_64',
@@ -25,18 +26,18 @@ const JAVA_PLATFORMS: Record<string, string> = {
   'darwin arm64': 'osx-aarch_64',
 };
 
-/** How a language's plugins come onto the machine. */
+/** How to install a language's plugins. */
 interface Plugins {
-  /** The files and words whose change asks for another installation. */
+  /** The contents that pin the versions; a change causes a new installation. */
   pins: readonly string[];
-  /** Installs into `folder` and leaves the programs in its `bin`. */
+  /** Installs the programs into `folder`/bin. */
   install(folder: string): Promise<unknown>;
 }
 
 const PLUGINS: Record<Exclude<Language, 'typescript'>, Plugins> = {
   go: {
     pins: [pinned('go/go.mod'), pinned('go/go.sum')],
-    // `tool` stands for the tools that go.mod names.
+    // `tool` stands for all tools of go.mod.
     install: (folder) => run('go', ['build', '-o', `${folder}/bin/`, 'tool'], { cwd: join(CLIENTS, 'go') }),
   },
   python: {
@@ -52,7 +53,7 @@ const PLUGINS: Record<Exclude<Language, 'typescript'>, Plugins> = {
     pins: [pinned('java/pom.xml')],
     async install(folder) {
       const platform = JAVA_PLATFORMS[`${process.platform} ${process.arch}`];
-      if (platform === undefined) throw new Error(`There is no protoc for ${process.platform} ${process.arch}`);
+      if (platform === undefined) throw new Error(`protoc is not available for ${process.platform} ${process.arch}`);
       const settings = [`-Dgenerators.folder=${folder}/bin`, `-Dgenerators.platform=${platform}`];
       await run('mvn', ['-B', '-q', '-f', join(CLIENTS, 'java'), ...settings, 'dependency:copy@generators']);
       for (const program of ['protoc', 'protoc-gen-grpc-java'])
@@ -65,23 +66,23 @@ const PLUGINS: Record<Exclude<Language, 'typescript'>, Plugins> = {
   },
 };
 
-/** Where what is built once is kept: the user's cache, which outlives a checkout. */
+/** Returns the folder for what is built once: the user's cache, which outlives a checkout. */
 export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'passthru', 'clients');
 }
 
-/** The folder of the plugins that generate `language`; what `installPlugins` makes. */
+/** Returns the folder of the plugins for `language`, where `installPlugins` puts them. */
 export function pluginFolder(language: Language): string {
-  // npm ci has brought it.
+  // Installed by npm ci.
   if (language === 'typescript') return join(CLIENTS, '..', 'node_modules', '.bin');
   const version = createHash('sha256').update(PLUGINS[language].pins.join('\n')).digest('hex').slice(0, 12);
   return join(cacheFolder(), `${language}-plugins-${version}`, 'bin');
 }
 
 /**
- * Installs the plugins that generate `language`, unless they are there with the pins of now. Not to be called twice at
- * once for one language.
- * @throws when the language's own tools are missing or a registry cannot be reached
+ * Installs the plugins for `language`, unless the pinned versions are installed. Must not run twice at the same time for
+ * one language.
+ * @throws when the toolchain of the language is missing or a registry is unreachable
  */
 export async function installPlugins(language: Language): Promise<void> {
   if (language === 'typescript') return;
@@ -94,7 +95,7 @@ export async function installPlugins(language: Language): Promise<void> {
   writeFileSync(ready, '');
 }
 
-/** Installs the command of a Go module, `MODULE@VERSION`, for the tests; answers its folder. */
+/** Installs the command of a Go module, `MODULE@VERSION`, for the tests, and returns its folder. */
 export async function installGoCommand(module: string): Promise<string> {
   const folder = join(cacheFolder(), 'go-commands');
   await run('go', ['install', module], { env: { ...process.env, GOBIN: folder } });

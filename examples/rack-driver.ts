@@ -150,7 +150,7 @@ async function send(task: Task, pdu: Pdu, method: string, path: string, body?: J
     authorization: `Basic ${Buffer.from(`${pdu.username}:${pdu.password}`).toString('base64')}`,
   };
   if (body !== undefined) headers['content-type'] = 'application/json';
-  // A process that was stopped for too long must not act on a node that another has taken over.
+  // A process that was suspended for too long must not act on a node that another process has reserved.
   if (method !== 'GET') task.beforeSend();
   const response = await fetch(new URL(path, pdu.address), {
     method,

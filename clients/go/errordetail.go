@@ -1,5 +1,5 @@
-// Package passthru helps the clients of passthru that are generated beside it: the messages and grpc-go's clients in
-// passthru/v1, connect-go's clients in passthru/v1/passthruv1connect.
+// Package passthru reads the errors of the generated clients of passthru: the messages and the clients for grpc-go in
+// passthru/v1, and the clients for connect-go in passthru/v1/passthruv1connect.
 package passthru
 
 import (
@@ -11,12 +11,12 @@ import (
 	passthruv1 "passthru.example/clients/go/passthru/v1"
 )
 
-// ErrorDetail answers what the service tells of an error, with whichever of the two clients it came; nil when the error
-// carries nothing, for example because the service was not reached.
+// ErrorDetail returns the detail that the service attached to an error of either client, or nil if the error has none,
+// for example because the service is unreachable.
 func ErrorDetail(err error) *passthruv1.ErrorDetail {
-	var ofConnect *connect.Error
-	if errors.As(err, &ofConnect) {
-		for _, detail := range ofConnect.Details() {
+	var connectErr *connect.Error
+	if errors.As(err, &connectErr) {
+		for _, detail := range connectErr.Details() {
 			if message, unknown := detail.Value(); unknown == nil {
 				if found, ok := message.(*passthruv1.ErrorDetail); ok {
 					return found

@@ -1,4 +1,4 @@
-"""Lists a node's methods, calls two of them and follows a job through a broken stream.
+"""Lists a node's methods, calls two of them and watches a job across an interrupted stream.
 
 python example.py [HOST:PORT [NODE]]
 """
@@ -18,9 +18,9 @@ from passthru.v1.passthru_pb2 import CallNodeMethodRequest, ListNodeMethodsReque
 from passthru.v1.passthru_pb2_grpc import PassthruServiceStub
 
 
-# How often a broken stream is taken up again, and the pause before, in seconds.
-TRIES = 30
-PAUSE = 0.5
+# The maximum number of streams opened for one job, and the delay before each retry in seconds.
+MAX_STREAMS = 30
+RETRY_DELAY = 0.5
 
 
 def run(address: str, node: str) -> None:
@@ -29,17 +29,17 @@ def run(address: str, node: str) -> None:
 
         print("methods:")
         for method in client.ListNodeMethods(ListNodeMethodsRequest(node=node)).methods:
-            # The field is called async, which is a word of Python's own.
+            # The field is named async, a keyword in Python.
             kind = "asynchronous" if getattr(method, "async") else "synchronous"
             print(f"  {method.name}, {kind}")
 
-        answered = client.CallNodeMethod(call(node, "third_method_sync", "meow"))
-        print(f"third_method_sync answered {value(answered.result)}")
+        response = client.CallNodeMethod(call(node, "third_method_sync", "meow"))
+        print(f"third_method_sync returned {value(response.result)}")
 
         job = client.CallNodeMethod(call(node, "second_method", "kazoo")).job
         print(f"{job.method} started a job")
 
-        # The job holds the node: a second call is refused at once when it does not wait for the lock.
+        # The job holds the node, so a second call that does not wait for the lock is refused immediately.
         refused = call(node, "third_method_sync", "meow")
         refused.lock_wait.CopyFrom(Duration())
         try:
@@ -56,37 +56,37 @@ def run(address: str, node: str) -> None:
 
 
 def watch(client: PassthruServiceStub, job_id: str) -> None:
-    """Follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show that,
-    the first one is broken after its first message."""
+    """Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that,
+    the first stream is cancelled after its first message."""
     request = WatchJobRequest(job_id=job_id)
-    for _ in range(TRIES):
+    for _ in range(MAX_STREAMS):
         stream = client.WatchJob(request)
         try:
             for response in stream:
                 job = response.job
                 if not request.HasField("after_revision"):
-                    print(f"the job: {JobState.Name(job.state)}")
+                    print(f"job state: {JobState.Name(job.state)}")
                     stream.cancel()
                 elif job.revision != request.after_revision + 1:
                     raise RuntimeError(f"revision {job.revision} came after {request.after_revision}")
                 request.after_revision = job.revision
                 if job.HasField("end_time"):
                     state = JobState.Name(job.state)
-                    print(f"the job, resumed, with every revision once: {state}, {value(job.result)}")
+                    print(f"job resumed, each revision received once: {state}, {value(job.result)}")
             return
         except grpc.RpcError as error:
-            if not is_broken(error):
+            if not is_interrupted(error):
                 raise
-            print("the stream broke")
-            time.sleep(PAUSE)
-    raise RuntimeError("the service cannot be reached")
+            print("stream interrupted")
+            time.sleep(RETRY_DELAY)
+    raise RuntimeError("the service is unreachable")
 
 
-def is_broken(error: grpc.RpcError) -> bool:
-    """Whether the job may be followed on another stream: the error is not the service's word, because the connection
-    broke or nobody listens, or the service says that it stops."""
-    stops = isinstance(error, grpc.Call) and error.code() == grpc.StatusCode.UNAVAILABLE
-    return stops or error_detail(error) is None
+def is_interrupted(error: grpc.RpcError) -> bool:
+    """Returns whether the job can be resumed on a new stream: the connection broke or could not be established (the
+    error has no ErrorDetail), or the service is shutting down (UNAVAILABLE)."""
+    unavailable = isinstance(error, grpc.Call) and error.code() == grpc.StatusCode.UNAVAILABLE
+    return unavailable or error_detail(error) is None
 
 
 def call(node: str, method: str, bar: str) -> CallNodeMethodRequest:

@@ -1,6 +1,6 @@
 """A protoc plugin that generates gRPC services for Python.
 
-grpcio-tools has that generator inside its own protoc and brings no plugin, which is what buf asks for.
+grpcio-tools has the generator built into its own protoc and includes no plugin, but buf requires one.
 """
 
 import pathlib

@@ -9,17 +9,17 @@ import { type Served, serve } from '../cli/run.ts';
 import { needs } from '../needs.ts';
 import { findChromium, startChromium } from './chromium.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
+import { OUTPUT, OUTPUT_UNCUT } from './output.ts';
 import { BUILDS, cleanUp, NPM_EXAMPLE } from './programs.ts';
-import { SHOWN, SHOWN_UNCUT } from './shown.ts';
 
 const chromium = await findChromium();
 
 vi.setConfig({ testTimeout: 60_000 });
 
-/** How a page's program ends: by itself, or with what a call threw. */
+/** The last line that the page prints: `done`, or the error that a call threw. */
 const ENDED = /^done$|^\w*Error: /m;
 const CALL = '/passthru.v1.PassthruService/CallNodeMethod';
-/** A node that a page calls whose origin is not listed. */
+/** The node that is called by a page whose origin is not listed. */
 const FOREIGN = '11111111-1111-4111-8111-111111111111';
 const REQUEST_ID = /^req-[0-9a-f-]{36}$/;
 
@@ -27,7 +27,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
   let folder: string;
   let pages: PreviewServer;
   let browser: Browser;
-  /** The origin that the services list, and one that they do not: the same pages, by another name. */
+  /** An origin that the services list, and one that they do not: the same pages under another host name. */
   let listed: string;
   let unlisted: string;
   let service: Served;
@@ -78,17 +78,17 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     rmSync(folder, { recursive: true });
   });
 
-  /** Opens the page and lets it show `fields`; answers the page, and what it prints in the console. */
-  async function show(origin: string, fields: Record<string, string>): Promise<{ page: Page; told: string[] }> {
+  /** Opens the page and submits `fields`. Returns the page, and the lines that it prints to the console. */
+  async function show(origin: string, fields: Record<string, string>): Promise<{ page: Page; logged: string[] }> {
     const page = await browser.newPage();
-    const told: string[] = [];
-    page.on('console', (message) => told.push(message.text()));
+    const logged: string[] = [];
+    page.on('console', (message) => logged.push(message.text()));
     await page.goto(origin);
     const { protocol, ...texts } = fields;
     for (const [name, text] of Object.entries(texts)) await page.locator(`[name=${name}]`).fill(text);
     if (protocol !== undefined) await page.locator('[name=protocol]').selectOption(protocol);
     await page.locator('button').click();
-    return { page, told };
+    return { page, logged };
   }
 
   const printed = (page: Page, text: RegExp) => page.locator('output').filter({ hasText: text }).waitFor();
@@ -100,14 +100,14 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     }) => {
       const proxy = await startCuttingProxy(service.url);
       onTestFinished(proxy.close);
-      const { page, told } = await show(listed, { service: `http://${proxy.address}`, node: protocol, protocol });
-      await printed(page, /the stream broke/);
+      const { page, logged } = await show(listed, { service: `http://${proxy.address}`, node: protocol, protocol });
+      await printed(page, /stream interrupted/);
       proxy.cutAfter(3);
       await printed(page, ENDED);
-      expect(await output(page)).toBe(`${SHOWN}done\n`);
+      expect(await output(page)).toBe(`${OUTPUT}done\n`);
       expect(proxy.cuts()).toBeGreaterThan(0);
-      // The page can read what the service calls each request.
-      expect(told).toContainEqual(expect.stringMatching(/^ListNodeMethods req-[0-9a-f-]{36}$/));
+      // The page can read the id of each request.
+      expect(logged).toContainEqual(expect.stringMatching(/^ListNodeMethods req-[0-9a-f-]{36}$/));
     });
 
     test.concurrent('works through preflights with credentials, and reports missing credentials', async () => {
@@ -115,24 +115,24 @@ describe('the typescript client in a page of another origin', needs(chromium ===
       const fields = { service: guarded.url, node: protocol, protocol };
       const { page } = await show(listed, { ...fields, authorization: authorization! });
       await printed(page, ENDED);
-      expect(await output(page)).toBe(`${SHOWN_UNCUT}done\n`);
+      expect(await output(page)).toBe(`${OUTPUT_UNCUT}done\n`);
       const { page: anonymous } = await show(listed, fields);
       await printed(anonymous, ENDED);
       expect(await output(anonymous)).toMatch(/^methods:\nConnectError: \[unauthenticated\] /);
     });
 
     test('blocks a page of an unlisted origin: no response, and no call executed', async () => {
-      const { page, told } = await show(unlisted, { service: service.url, node: 'foreign', protocol });
+      const { page, logged } = await show(unlisted, { service: service.url, node: 'foreign', protocol });
       await printed(page, ENDED);
       expect(await output(page)).toBe('methods:\nConnectError: [unknown] Failed to fetch\n');
-      expect(told.join('\n')).toContain('blocked by CORS policy');
+      expect(logged.join('\n')).toContain('blocked by CORS policy');
     });
   });
 
   test('blocks blind calls of a page of an unlisted origin', async () => {
     const page = await browser.newPage();
     await page.goto(unlisted);
-    // What a browser sends without asking first: it keeps the answer from the page, not the call from the service.
+    // A browser sends this request without a preflight. It hides the response from the page, but the service gets the call.
     const call = (path: string, body: object) =>
       page.evaluate(async ({ url, body }) => (await fetch(url, { method: 'POST', mode: 'no-cors', body })).type, {
         url: `${service.url}${path}`,
@@ -140,7 +140,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
       });
     const request = { method: 'second_method', arguments: { bar: 'kazoo' } };
     expect(await call(CALL, { node: 'foreign', ...request })).toBe('opaque');
-    // Without a header for Ironic's version nodes have UUIDs alone.
+    // Without the header for Ironic's API version, nodes are found only by UUID.
     const rest = `/v1/nodes/${FOREIGN}/vendor_passthru?method=second_method`;
     expect(await call(rest, { bar: 'kazoo' })).toBe('opaque');
     const { jobs } = (await (await fetch(`${service.url}/v1/jobs?node=${FOREIGN}`)).json()) as { jobs: unknown[] };
@@ -150,16 +150,20 @@ describe('the typescript client in a page of another origin', needs(chromium ===
   test('lets a page read response headers and error details, and send every accepted header', async () => {
     const page = await browser.newPage();
     await page.goto(listed);
-    const ask = (path: string, headers: Record<string, string>, body: object) =>
+    const post = (path: string, headers: Record<string, string>, body: object) =>
       page.evaluate(
         async ({ url, headers, body }) => {
-          const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-          return { status: answer.status, headers: Object.fromEntries(answer.headers), text: await answer.text() };
+          const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+          return {
+            status: response.status,
+            headers: Object.fromEntries(response.headers),
+            text: await response.text(),
+          };
         },
         { url: `${service.url}${path}`, headers: { 'Content-Type': 'application/json', ...headers }, body },
       );
 
-    const failed = await ask(CALL, { 'X-Auth-Token': 'a token' }, { node: 'headers', method: 'no_such_method' });
+    const failed = await post(CALL, { 'X-Auth-Token': 'a token' }, { node: 'headers', method: 'no_such_method' });
     expect(failed).toMatchObject({
       status: 400,
       headers: { 'openstack-request-id': expect.stringMatching(REQUEST_ID) },
@@ -169,12 +173,12 @@ describe('the typescript client in a page of another origin', needs(chromium ===
 
     const rest = '/v1/nodes/headers/vendor_passthru?method=second_method';
     const known = { 'Idempotency-Key': 'once', 'Passthru-Lock-Wait': '0', 'X-OpenStack-Ironic-API-Version': '1.38' };
-    const started = await ask(rest, known, { bar: 'kazoo' });
+    const started = await post(rest, known, { bar: 'kazoo' });
     expect(started).toMatchObject({
       status: 202,
       headers: { 'passthru-job-id': expect.any(String), location: expect.stringContaining('/v1/jobs/') },
     });
-    expect((await ask(rest, known, { bar: 'kazoo' })).headers['passthru-job-id']).toBe(
+    expect((await post(rest, known, { bar: 'kazoo' })).headers['passthru-job-id']).toBe(
       started.headers['passthru-job-id'],
     );
   });

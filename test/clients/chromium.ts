@@ -4,23 +4,23 @@ import { type Browser, chromium } from 'playwright-core';
 
 const run = promisify(execFile);
 
-/** What Chromium is called where it is installed. */
+/** The names of the Chromium command. */
 const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome'];
 
-/** The command that starts the Chromium of this machine; null when there is none. */
+/** Returns the path of the installed Chromium; null if there is none. */
 export async function findChromium(): Promise<string | null> {
   for (const command of COMMANDS) {
     try {
       const { stdout } = await run('which', [command]);
       return stdout.trim();
     } catch {
-      // Not by this name.
+      // Try the next name.
     }
   }
   return null;
 }
 
-/** Starts it without a window, and without a way to anything but this machine. */
+/** Starts Chromium without a window and with network access to loopback only. */
 export function startChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,

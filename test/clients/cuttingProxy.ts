@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface CuttingProxy {
   /** `127.0.0.1:PORT` */
   address: string;
-  /** From now on cuts, once, every connection at the `chunks`th piece of data that the service sends. */
+  /** Cuts all connections once, when the service has sent `chunks` more pieces of data. */
   cutAfter(chunks: number): void;
-  /** How many connections have been cut. */
+  /** Returns the number of connections cut so far. */
   cuts(): number;
   close(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface CuttingProxy {
 export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
-  let left = Number.POSITIVE_INFINITY;
+  let chunksLeft = Number.POSITIVE_INFINITY;
   let cuts = 0;
   const server = createServer((client) => {
     const service = connect(Number(port), hostname);
@@ -30,16 +30,16 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
         sockets.delete(one);
         other.destroy();
       });
-      // The other end sees the connection end; there is nobody else to tell.
+      // `close` follows and ends the other side.
       one.on('error', () => {});
       one.on('data', (data) => {
-        if (one === service && --left <= 0) cutAll();
+        if (one === service && --chunksLeft <= 0) cutAll();
         else other.write(data);
       });
     }
   });
   const cutAll = () => {
-    left = Number.POSITIVE_INFINITY;
+    chunksLeft = Number.POSITIVE_INFINITY;
     cuts += sockets.size / 2;
     for (const socket of sockets) socket.destroy();
   };
@@ -48,7 +48,7 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     cutAfter: (chunks) => {
-      left = chunks;
+      chunksLeft = chunks;
     },
     cuts: () => cuts,
     async close() {

@@ -9,31 +9,31 @@ import { ROOT } from '../cli/run.ts';
 
 const run = promisify(execFile);
 
-/** A program that shows a client. */
+/** An example program of a client. */
 export interface Program {
   name: string;
   language: Language;
-  /** What starts it for the service at `address` (`HOST:PORT`) and a node there. */
+  /** Returns the command line that runs it with the service at `address` (`HOST:PORT`) and one of its nodes. */
   command(address: string, node: string): string[];
 }
 
 /**
- * Why the client of `language` cannot be built here: its toolchain is missing or too old, or its packages cannot be
- * fetched. Null when it can be.
+ * Returns what is missing to build the client of `language`: its toolchain, a newer version of it, or its packages. Null if
+ * the client can be built.
  */
-export async function whyNot(language: Language): Promise<string | null> {
+export async function unavailable(language: Language): Promise<string | null> {
   try {
     await TOOLCHAINS[language]();
     return null;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'its toolchain is not here' : message.trim();
+    return code === 'ENOENT' ? 'its toolchain' : message.trim();
   }
 }
 
-/** What fails when the client of a language cannot be built here. */
+/** Each fails if the client of the language cannot be built. */
 const TOOLCHAINS: Record<Language, () => Promise<unknown>> = {
-  // A Go that is older than go.mod asks for says so, and fetches none by itself.
+  // With `local`, a Go older than go.mod requires fails instead of fetching a newer one.
   go: () => run('go', ['mod', 'download'], { cwd: join(CLIENTS, 'go'), env: { ...process.env, GOTOOLCHAIN: 'local' } }),
   python: async () => {
     await run('python3', ['-c', 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10), sys.version']);
@@ -47,10 +47,10 @@ const TOOLCHAINS: Record<Language, () => Promise<unknown>> = {
 const out = join(ROOT, 'node_modules', '.cache', 'clients');
 const rustTarget = join(cacheFolder(), 'rust-target');
 const python = join(pluginFolder('python'), 'python');
-/** What packages are installed into. Not under node_modules: there Node strips no types. */
+/** The folder that packages are installed into. Not under node_modules, where Node does not strip types. */
 const installed = mkdtempSync(join(tmpdir(), 'passthru-installed-'));
 export const NPM_PACKAGE = join(installed, 'node_modules', 'passthru-client');
-/** The programs of the npm package: one for Node, and a page. */
+/** The examples of the npm package: a program for Node, and a page. */
 export const NPM_EXAMPLE = join(installed, 'example');
 
 export const PROGRAMS: readonly Program[] = [
@@ -98,20 +98,20 @@ export const PROGRAMS: readonly Program[] = [
   ),
 ];
 
-/** Builds the client of each language, as its README tells, and its programs. */
+/** Builds the client of each language as its README describes, and its programs. */
 export const BUILDS: Record<Language, () => Promise<void>> = {
   async go() {
     mkdirSync(out, { recursive: true });
     await run('go', ['vet', './...'], { cwd: join(CLIENTS, 'go') });
     await run('go', ['build', '-o', `${out}/`, './examples/...'], { cwd: join(CLIENTS, 'go') });
   },
-  // The package as pip installs it, and the program beside it.
+  // Installs the package with pip, and the program beside it.
   async python() {
     const source = join(CLIENTS, 'python');
     const here = ['--no-deps', '--no-build-isolation', '--no-index', '--target', installed];
     await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...here, source]);
     copyFileSync(join(source, 'example.py'), join(installed, 'example.py'));
-    // With the stubs that the package brings.
+    // Checks the types by the stubs of the package.
     await run(python, ['-m', 'mypy', '--strict', 'example.py', 'passthru/__init__.py'], { cwd: installed });
   },
   async java() {
@@ -120,19 +120,22 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
     await run('mvn', ['-B', '-q', '-f', join(CLIENTS, 'java'), ...goals]);
   },
   async rust() {
-    const words = ['build', '--quiet', '--locked', '--example', 'example'];
-    await run('cargo', words, { cwd: join(CLIENTS, 'rust'), env: { ...process.env, CARGO_TARGET_DIR: rustTarget } });
+    const args = ['build', '--quiet', '--locked', '--example', 'example'];
+    await run('cargo', args, { cwd: join(CLIENTS, 'rust'), env: { ...process.env, CARGO_TARGET_DIR: rustTarget } });
     mkdirSync(out, { recursive: true });
     copyFileSync(join(rustTarget, 'debug', 'examples', 'example'), join(out, 'tonic'));
   },
-  // The package as npm installs it, beside its peers, and the program beside it.
+  // Installs the package as npm does, with its peers, and the program beside it.
   async typescript() {
     mkdirSync(NPM_PACKAGE, { recursive: true });
     mkdirSync(out, { recursive: true });
-    // A copy, so that what is built here is not in the way of another test; below node_modules it finds its tools.
+    // A copy, so that builds of several tests do not collide. Below node_modules it finds its tools.
     const source = mkdtempSync(join(out, 'typescript-'));
-    const leave = ['node_modules', 'dist'];
-    cpSync(join(CLIENTS, 'typescript'), source, { recursive: true, filter: (path) => !leave.includes(basename(path)) });
+    const skipped = ['node_modules', 'dist'];
+    cpSync(join(CLIENTS, 'typescript'), source, {
+      recursive: true,
+      filter: (path) => !skipped.includes(basename(path)),
+    });
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', installed], { cwd: source });
     const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
     await run('tar', ['-xzf', join(installed, filename), '--strip-components=1', '-C', NPM_PACKAGE]);
@@ -155,7 +158,7 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
   },
 };
 
-/** Removes what the builds left outside the caches. */
+/** Removes the builds' files outside the caches. */
 export function cleanUp(): void {
   rmSync(installed, { recursive: true });
 }

@@ -4,16 +4,14 @@ import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../src/config/load.ts';
 import { SETTINGS } from '../../src/config/schema.ts';
 
-/*
- * There is no container engine here: what the files say is checked against the service's own configuration instead.
- */
+// Checks the files against the configuration of the service, since the test machine has no container engine.
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/operating.md');
 
-/** The longest time from SIGTERM to the end, in seconds: the grace, and twice the time for what is aborted. */
+/** The longest time from SIGTERM to the end, in seconds: `shutdown_grace`, then the time for aborting. */
 const LONGEST_STOP = 10 + 15;
 
-/** Fails when a variable is no key, or has a value that the service does not take. */
+/** Fails if a variable is unknown or its value is invalid. Returns the configuration. */
 function expectConfiguration(environment: Record<string, string>) {
   const variables = SETTINGS.map(({ variable }) => variable);
   const own = Object.keys(environment).filter((name) => name.startsWith('PASSTHRU_'));
@@ -66,7 +64,7 @@ describe('examples/deploy/kubernetes.yaml', () => {
 
   test('probes readiness, and does not restart the service when the database is unreachable', () => {
     expect(container.readinessProbe.httpGet).toEqual({ path: '/healthz', port: 'api' });
-    // Longer than a database that hangs holds up the answer.
+    // Longer than the 5 s that a hanging database delays the response.
     expect(container.readinessProbe.timeoutSeconds).toBeGreaterThan(5);
     expect(container.livenessProbe).not.toHaveProperty('httpGet');
     const service = documents.find(({ kind }) => kind === 'Service');

@@ -8,11 +8,11 @@ import { type Command, ROOT, start } from '../cli/run.ts';
 import { needs } from '../needs.ts';
 import { readTranscripts, Uuids } from './transcript.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4';
-/** Where the documents say that the demo listens. */
+/** The address of the demo in the documents. */
 const DEFAULT_ADDRESS = '127.0.0.1:6385';
 
 const DOCUMENTS = ['docs/rpc.md', 'docs/rest.md', 'docs/cli.md'].map((name) => {
@@ -29,7 +29,7 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 let demo: Command;
 let address: string;
 let path: string;
-/** Where the command `passthru` is, as if it were installed. */
+/** A folder with the command `passthru`, as if it were installed. */
 const commands = mkdtempSync(join(tmpdir(), 'passthru-docs-'));
 
 beforeAll(async () => {
@@ -62,7 +62,7 @@ describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts })
       return command.startsWith('curl') && !hasCurl ? 'curl' : null;
     });
     const missing = lacking.find((program) => program !== null) ?? null;
-    test(`line ${line}: the commands print what stands below them`, needs(missing), async () => {
+    test(`line ${line}: the commands print the output shown`, needs(missing), async () => {
       const uuids = new Uuids();
       for (const { command, output } of steps) {
         const here = (text: string) => text.replaceAll(DEFAULT_ADDRESS, address);
@@ -71,11 +71,11 @@ describe.each(DOCUMENTS)('$name, with the demo running', ({ name, transcripts })
           PASSTHRU_SERVER: `http://${address}`,
           XDG_CONFIG_HOME: '/nonexistent',
         }).ended;
-        // A terminal shows no carriage returns, and a command that succeeds says nothing more that matters.
+        // A terminal shows no carriage returns. The standard error of a command that succeeds is irrelevant.
         const printed = (status === 0 ? stdout : stdout + stderr).replaceAll('\r', '').trimEnd();
         const shown = here(output).trimEnd();
         if (!uuids.learn(shown, printed)) {
-          // Fails, with the difference.
+          // Fails and shows the difference.
           expect(printed, `${name}: ${command}`).toBe(shown);
         }
       }

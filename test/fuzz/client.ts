@@ -5,7 +5,7 @@ import type { HttpInput } from './restInputs.ts';
 import type { GrpcInput } from './rpcInputs.ts';
 
 /** The response to an input. */
-export interface Told {
+export interface FuzzResponse {
   /** The HTTP status; null when the connection or stream was closed instead. */
   status: number | null;
   /** The gRPC status; null when absent. */
@@ -15,7 +15,7 @@ export interface Told {
 }
 
 /** The time limit of a response, in ms. */
-const PATIENCE = 15_000;
+const RESPONSE_TIMEOUT = 15_000;
 
 /** How long an open response is read after its first byte, in ms: it may be a stream. */
 const STREAM_TIME = 5;
@@ -28,7 +28,7 @@ export class FuzzClient {
 
   constructor(url: string) {
     this.#url = new URL(url);
-    this.#pool = new Pool(url, { connections: 8, headersTimeout: PATIENCE, bodyTimeout: PATIENCE });
+    this.#pool = new Pool(url, { connections: 8, headersTimeout: RESPONSE_TIMEOUT, bodyTimeout: RESPONSE_TIMEOUT });
   }
 
   async close(): Promise<void> {
@@ -37,12 +37,12 @@ export class FuzzClient {
   }
 
   /** @throws when there is no response */
-  async http({ verb, path, headers, body }: HttpInput): Promise<Told> {
+  async http({ verb, path, headers, body }: HttpInput): Promise<FuzzResponse> {
     const end = new AbortController();
     const {
       statusCode,
-      headers: told,
-      body: answer,
+      headers: received,
+      body: content,
     } = await this.#pool.request({
       method: verb as 'GET',
       path,
@@ -50,10 +50,10 @@ export class FuzzClient {
       body,
       signal: end.signal,
     });
-    let text = JSON.stringify(told);
-    const timer = setTimeout(() => end.abort(), isStream(path) ? STREAM_TIME : PATIENCE);
+    let text = JSON.stringify(received);
+    const timer = setTimeout(() => end.abort(), isStream(path) ? STREAM_TIME : RESPONSE_TIMEOUT);
     try {
-      for await (const chunk of answer) text += chunk;
+      for await (const chunk of content) text += chunk;
     } catch (error) {
       if (!isStream(path)) throw error;
     } finally {
@@ -62,30 +62,30 @@ export class FuzzClient {
     return { status: statusCode, grpcStatus: null, text };
   }
 
-  async grpc({ path, headers, body }: GrpcInput): Promise<Told> {
+  async grpc({ path, headers, body }: GrpcInput): Promise<FuzzResponse> {
     if (this.#session === undefined || this.#session.closed || this.#session.destroyed) {
       this.#session = connectHttp2(this.#url).on('error', () => {});
     }
     const stream = this.#session.request({ ':method': 'POST', ':path': path, ...headers });
-    const told: Told = { status: null, grpcStatus: null, text: '' };
-    const note = (fields: Record<string, unknown>) => {
-      told.status ??= Number(fields[':status']);
-      told.grpcStatus ??= (fields['grpc-status'] as string | undefined) ?? null;
-      told.text += JSON.stringify(fields);
+    const response: FuzzResponse = { status: null, grpcStatus: null, text: '' };
+    const add = (fields: Record<string, unknown>) => {
+      response.status ??= Number(fields[':status']);
+      response.grpcStatus ??= (fields['grpc-status'] as string | undefined) ?? null;
+      response.text += JSON.stringify(fields);
     };
-    stream.on('response', note).on('trailers', (fields) => note({ ':status': told.status, ...fields }));
+    stream.on('response', add).on('trailers', (fields) => add({ ':status': response.status, ...fields }));
     stream.on('data', (chunk) => {
-      told.text += chunk;
+      response.text += chunk;
       if (isStream(path)) setTimeout(() => stream.close(), STREAM_TIME);
     });
     stream.on('error', () => {});
     stream.end(body);
     await settled(new Promise((resolve) => stream.once('close', resolve)), () => stream.destroy());
-    return told;
+    return response;
   }
 
   /** Sends `bytes`, and nothing else, over a new connection. */
-  async raw(bytes: Uint8Array): Promise<Told> {
+  async raw(bytes: Uint8Array): Promise<FuzzResponse> {
     const socket = connect(Number(this.#url.port), this.#url.hostname);
     let text = '';
     socket
@@ -104,9 +104,10 @@ function isStream(path: string): boolean {
   return /Watch|ServerReflectionInfo|\/events/.test(path);
 }
 
+/** Waits for `end`. @throws after RESPONSE_TIMEOUT, once `giveUp` was called */
 async function settled(end: Promise<unknown>, giveUp: () => void): Promise<void> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no end after ${PATIENCE} ms`)), PATIENCE);
+  const timer = setTimeout(() => late.reject(new Error(`no end after ${RESPONSE_TIMEOUT} ms`)), RESPONSE_TIMEOUT);
   try {
     await Promise.race([end, late.promise]);
   } catch (error) {

@@ -17,7 +17,7 @@ import { createRestHandler } from '../../src/rest/handler.ts';
 import { serveApis } from '../../src/service.ts';
 import { openStore } from '../../src/store/open.ts';
 import { CALL_LIMITS, LISTENER_LIMITS } from '../defaultLimits.ts';
-import { FuzzClient, type Told } from './client.ts';
+import { FuzzClient, type FuzzResponse } from './client.ts';
 import { rawHttp1, restInput } from './restInputs.ts';
 import { connectInput, grpcInput, rawHttp2 } from './rpcInputs.ts';
 import { NODES } from './words.ts';
@@ -31,7 +31,7 @@ const ROUND = 2000;
 /** Reproduces a run: FUZZ_SEED. */
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 
-/** Text that only operators may see. */
+/** Text that must not appear in a response. */
 const INTERNALS =
   /\bat .{1,80}[:(]\d+:\d+|\.[jt]s:\d|node:(?:internal|http)|node_modules|(?:Type|Range|Reference|Syntax)Error|Cannot read prop|is not (?:a function|iterable)|SQLITE_|sqlite/;
 
@@ -62,7 +62,7 @@ beforeAll(async () => {
   const where = { host: '127.0.0.1', port: 0, localNamesOnly: false };
   listener = await serveApis({ ...shared, ...where, rest, limits: { ...LISTENER_LIMITS, firstBytesTimeout: 10_000 } });
   client = new FuzzClient(listener.url);
-  await tidy();
+  await resetNodes();
 });
 
 afterAll(async () => {
@@ -72,7 +72,7 @@ afterAll(async () => {
 });
 
 /** Removes what the inputs have created, and restores the nodes that they target. */
-async function tidy(): Promise<void> {
+async function resetNodes(): Promise<void> {
   const signal = new AbortController().signal;
   const page = { limit: 1000, marker: null, sortKey: 'uuid', sortDirection: 'asc' } as const;
   for (let nodes = await core.nodes.list(page); nodes.length > 0; nodes = await core.nodes.list(page)) {
@@ -96,7 +96,7 @@ const input = fc.oneof(
 );
 
 /** Returns the fault of a response; null when there is none. */
-function fault({ status, grpcStatus, text }: Told): string | null {
+function fault({ status, grpcStatus, text }: FuzzResponse): string | null {
   if (INTERNALS.test(text)) return 'it shows internals';
   if (text.includes(INTERNAL_MESSAGE)) return 'it is a defect';
   if (status !== null && status >= 500 && status !== 501 && status !== 503 && status !== 504 && status !== 505) {
@@ -111,9 +111,9 @@ async function fuzz(runs: number, seed: number): Promise<void> {
   const property = fc.asyncProperty(fc.array(input, { minLength: AT_ONCE, maxLength: AT_ONCE }), async (inputs) => {
     await Promise.all(
       inputs.map(async ({ kind, input, send }) => {
-        const told = await send();
-        const wrong = fault(told);
-        if (wrong !== null) throw new Error(`${kind}: ${wrong}: ${inspect(input)}\n${JSON.stringify(told)}`);
+        const response = await send();
+        const found = fault(response);
+        if (found !== null) throw new Error(`${kind}: ${found}: ${inspect(input)}\n${JSON.stringify(response)}`);
       }),
     );
     expect(defects.splice(0)).toEqual([]);
@@ -150,7 +150,7 @@ test(`${RUNS} inputs: no response is a defect or shows internals, and no lock, j
   for (let sent = 0; sent < RUNS; sent += ROUND) {
     await fuzz(Math.min(ROUND, RUNS - sent), SEED + sent);
     await expect.poll(leftovers, { timeout: 5000 }).toEqual([]);
-    await tidy();
+    await resetNodes();
     heaps.push(heapAfterCollection());
   }
   expect((await fetch(`${listener.url}/healthz`)).status).toBe(200);

@@ -123,7 +123,7 @@ const line = fc.oneof(
   oddText,
 );
 
-/** The bytes of a connection that speaks HTTP/1.1, or nearly. */
+/** The bytes of a connection in approximate HTTP/1.1. */
 export const rawHttp1: fc.Arbitrary<Uint8Array> = mutated(
   fc
     .tuple(line, fc.array(line, { maxLength: 8 }))

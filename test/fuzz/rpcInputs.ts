@@ -42,7 +42,7 @@ function fieldJson(field: DescField, depth: number): fc.Arbitrary<unknown> {
   return fc.oneof(ident, fc.constantFrom('JOB_STATE_FAILED', 'POST'));
 }
 
-/** A message in proto3 JSON, mostly of its type. */
+/** A message in proto3 JSON, in which most fields have the right type. */
 function messageJson(message: DescMessage, depth = 2): fc.Arbitrary<Record<string, unknown>> {
   const fields = message.fields.map((field) => [
     field.jsonName,
@@ -66,7 +66,7 @@ const connectHeaders = fc.record(
   { requiredKeys: ['Content-Type'] },
 );
 
-/** A message in its envelope (gRPC over HTTP/2, Length-Prefixed-Message), whose flags and length may be wrong. */
+/** A message in its envelope (gRPC over HTTP/2, Length-Prefixed-Message), with flags and length that may be wrong. */
 function enveloped(message: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const flags = fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.nat(255));
   const surplus = fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: -5, max: 2 ** 31 }));
@@ -133,10 +133,10 @@ const grpcHeaders = fc.record(
 );
 
 export const grpcInput: fc.Arbitrary<GrpcInput> = called.chain((called) => {
-  const right = messageJson(called.input).map((value) => encode(called.input, value));
+  const valid = messageJson(called.input).map((value) => encode(called.input, value));
   const message = fc.oneof(
-    { weight: 3, arbitrary: right },
-    { weight: 3, arbitrary: mutated(right) },
+    { weight: 3, arbitrary: valid },
+    { weight: 3, arbitrary: mutated(valid) },
     fc.uint8Array({ maxLength: 60 }),
   );
   return fc.record({
@@ -157,12 +157,12 @@ const anyFrame = fc
   .tuple(fc.nat(12), fc.nat(255), fc.constantFrom(0, 1, 2, 3, 5, 2 ** 31 - 1), fc.uint8Array({ maxLength: 40 }))
   .map(([type, flags, stream, payload]) => frame(type, flags, stream, payload));
 
-const rightFrames = fc.constantFrom(
+const validFrames = fc.constantFrom(
   ...[frame(1, END_HEADERS | END_STREAM, 1, GET), frame(1, END_HEADERS, 3, POST), rapidReset(4)],
   ...[frame(0, 0, 3, Buffer.from('{}')), frame(0, END_STREAM, 3, Buffer.from('{')), frame(6, 0, 0, Buffer.alloc(8))],
 );
 
-/** The bytes of a connection that speaks HTTP/2, or nearly. */
+/** The bytes of a connection in approximate HTTP/2. */
 export const rawHttp2: fc.Arbitrary<Uint8Array> = fc
-  .array(fc.oneof(anyFrame, rightFrames), { minLength: 1, maxLength: 10 })
+  .array(fc.oneof(anyFrame, validFrames), { minLength: 1, maxLength: 10 })
   .map((frames) => new Uint8Array(Buffer.concat([HELLO, ...frames])));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** The nodes that exist whatever the inputs do, one of them locked by LockNode. */
+/** The nodes that are restored between rounds; one is locked by LockNode. */
 export const NODES = ['n1', 'n2', 'n3', 'held-1'];
 
 const UUID = '99999999-9999-4999-8999-999999999999';
@@ -45,15 +45,15 @@ export const jsonObject = fc.oneof(
   { weight: 2, arbitrary: fc.dictionary(oddText, json, { maxKeys: 3 }) },
 );
 
-/** `bytes` with some of them changed, removed or added. */
+/** Returns `bytes` with some of them changed, removed or added. */
 export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const change = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom('set', 'cut', 'add'));
   return fc.tuple(bytes, fc.array(change, { maxLength: 3 })).map(([original, changes]) => {
     let result = Buffer.from(original);
-    for (const [place, value, how] of changes) {
-      const at = result.length === 0 ? 0 : place % result.length;
-      if (how === 'cut') result = result.subarray(0, at);
-      else if (how === 'add')
+    for (const [position, value, change] of changes) {
+      const at = result.length === 0 ? 0 : position % result.length;
+      if (change === 'cut') result = result.subarray(0, at);
+      else if (change === 'add')
         result = Buffer.concat([result.subarray(0, at), Buffer.from([value]), result.subarray(at)]);
       else if (result.length > 0) result[at] = value;
     }

@@ -8,7 +8,7 @@ import { type Fleet, loadCapture, startFleet } from '../../src/sim/index.ts';
 import { methodOf, nodeOf, taskOn } from '../drivers/nodeTask.ts';
 import { needs } from '../needs.ts';
 
-/** What real BMCs answered. The captures are not part of the project; they lie beside it. */
+/** Recorded responses of real BMCs. The captures are not part of the project; they are beside it. */
 const FOLDER = fileURLToPath(new URL('../../../shared/bmc-captures/', import.meta.url));
 const captures = existsSync(FOLDER) ? readdirSync(FOLDER).filter((file) => file.endsWith('.json')) : [];
 const noCaptures = captures.length === 0 ? '../shared/bmc-captures beside the project' : null;
@@ -49,10 +49,10 @@ describe('the redfish driver on a BMC that responds as a recorded one', needs(no
 
     const ejected = await call('eject_vmedia');
     expect(ejected).toBeTypeOf('object');
-    // Nothing is inserted any more, whichever way this BMC wanted it done.
-    const again = fleet.bmcs[0]!.requests.length;
+    // Nothing is inserted any more, so the second call only reads.
+    const before = fleet.bmcs[0]!.requests.length;
     await call('eject_vmedia');
-    expect(fleet.bmcs[0]!.requests.slice(again).map(({ method }) => method)).not.toContain('POST');
-    expect(fleet.bmcs[0]!.requests.slice(again).map(({ method }) => method)).not.toContain('PATCH');
+    expect(fleet.bmcs[0]!.requests.slice(before).map(({ method }) => method)).not.toContain('POST');
+    expect(fleet.bmcs[0]!.requests.slice(before).map(({ method }) => method)).not.toContain('PATCH');
   });
 });

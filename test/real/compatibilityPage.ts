@@ -3,20 +3,20 @@ import { expect } from 'vitest';
 
 const PAGE = new URL('../../docs/compatibility.md', import.meta.url).pathname;
 
-/** What a command or call of a client came to. */
+/** The result of a client's command or call. */
 export interface Row {
-  /** As it is typed. */
+  /** The command or call as it is typed. */
   call: string;
-  /** WORKS, or what the client says. */
+  /** WORKS, or the client's error. */
   result: string;
 }
 
 export const WORKS = 'works';
 
 /**
- * Checks that docs/compatibility.md has these rows, and no others, between the comments `<!-- NAME -->` and
- * `<!-- end of NAME -->`. With UPDATE_DOCS set it writes them there instead.
- * @param rows all of them, or, when some were not tried, the first
+ * Expects docs/compatibility.md to have exactly these rows between the comments `<!-- NAME -->` and `<!-- end of NAME -->`.
+ * With UPDATE_DOCS set, writes them there instead.
+ * @param whole false if only the first rows of the table were tried
  */
 export function expectTable(name: string, heading: string, rows: readonly Row[], whole = true): void {
   const page = readFileSync(PAGE, 'utf8');
@@ -31,13 +31,14 @@ export function expectTable(name: string, heading: string, rows: readonly Row[],
 }
 
 /**
- * What a client says, without what differs from run to run, and without what every refusal of the service's ends with.
- * @param addresses of this run, which show as what they stand for
+ * Returns a client's error without the parts that differ between runs, and without the last sentence of the service's
+ * refusals, which is always the same.
+ * @param addresses the addresses of this run, each with the name that replaces it
  */
-export function steadyText(text: string, addresses: Readonly<Record<string, string>>): string {
-  let steady = text.replaceAll(" This service supports Ironic's vendor passthru and the nodes that it needs.", '');
-  for (const [address, name] of Object.entries(addresses)) steady = steady.replaceAll(address, name);
-  return steady.trim();
+export function stableText(text: string, addresses: Readonly<Record<string, string>>): string {
+  let stable = text.replaceAll(" This service supports Ironic's vendor passthru and the nodes that it needs.", '');
+  for (const [address, name] of Object.entries(addresses)) stable = stable.replaceAll(address, name);
+  return stable.trim();
 }
 
 function drawRow({ call, result }: Row): string {

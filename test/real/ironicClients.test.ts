@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { start } from '../cli/run.ts';
-import { whyNot } from '../clients/programs.ts';
+import { unavailable } from '../clients/programs.ts';
 import { needs } from '../needs.ts';
-import { expectTable, type Row, steadyText, WORKS } from './compatibilityPage.ts';
+import { expectTable, type Row, stableText, WORKS } from './compatibilityPage.ts';
 import * as baremetal from './ironicclientCommands.ts';
 import {
   type AuthType,
@@ -22,17 +22,17 @@ import { PASSWORD as KEYSTONE_PASSWORD, Keystone } from './keystone.ts';
 import * as sdk from './openstacksdkCalls.ts';
 import { pythonEnvironment } from './pythonEnvironment.ts';
 
-// More than a hundred commands, and Python takes its time over the options of each.
+// More than a hundred commands, and Python is slow to parse the options of each.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 60_000 });
 
-const everything = process.env.TEST_CLIENTS === 'all';
+const testAll = process.env.TEST_CLIENTS === 'all';
 const file = (name: string) => new URL(`./${name}`, import.meta.url).pathname;
 
 const environment = await pythonEnvironment();
 const noPython = 'missing' in environment ? environment.missing : null;
-const noGo = await whyNot('go');
+const noGo = await unavailable('go');
 
-/** The ways of signing on that are tried; without Python there is no Keystone here. */
+/** The types of authentication that are tried. Keystone requires Python. */
 const AUTH_TYPES: readonly AuthType[] = noPython === null ? ['none', 'http_basic', 'keystone'] : ['none', 'http_basic'];
 
 let folder: string;
@@ -42,9 +42,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What a client says when it asks for what is not served: the service's words, or its own. */
+/** The errors for features that are not served: the service's, and the clients' own. */
 const NOT_SERVED =
-  /not served here|API version 1\.\d+ is required|microversion is not supported|^answers False$|^ResourceTimeout/i;
+  /not served here|API version 1\.\d+ is required|microversion is not supported|^returns False$|^ResourceTimeout/i;
 
 function python(args: readonly string[], input: unknown, cloudsFile = ''): Promise<unknown> {
   if ('missing' in environment) throw new Error(environment.missing);
@@ -56,12 +56,12 @@ function python(args: readonly string[], input: unknown, cloudsFile = ''): Promi
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.on('error', reject).on('close', (status) => {
       if (status === 0) resolve(JSON.parse(Buffer.concat(chunks).toString()));
-      else reject(new Error(`it ended with ${status}`));
+      else reject(new Error(`python exited with status ${status}`));
     });
   });
 }
 
-/** What `work` comes to with a service of its own, and the API versions that it asked for. */
+/** Runs `work` with its own service. Returns its rows, and the API versions that it requested. */
 async function withService(
   authType: AuthType,
   work: (service: IronicService, keystone: Keystone | null) => Promise<Row[]>,
@@ -79,14 +79,16 @@ async function withService(
   }
 }
 
-/** What `works` came to, when all have ended: one that fails leaves no other running. */
-async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(works);
-  return Promise.all(works);
+/** Like Promise.all, but waits until all have ended, so that a failure leaves none running. */
+async function allEnded<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
-/** Runs `work` by each way of signing on, at once; it must come to the same, which is answered. */
-async function byEach(work: (service: IronicService, authType: AuthType, keystone: Keystone | null) => Promise<Row[]>) {
+/** Runs `work` with each type of authentication concurrently. Expects the same rows from each, and returns them. */
+async function withEachAuthType(
+  work: (service: IronicService, authType: AuthType, keystone: Keystone | null) => Promise<Row[]>,
+) {
   const [open, ...guarded] = await allEnded(
     AUTH_TYPES.map((authType) => withService(authType, (service, keystone) => work(service, authType, keystone))),
   );
@@ -94,13 +96,13 @@ async function byEach(work: (service: IronicService, authType: AuthType, keyston
   return open!;
 }
 
-function results(calls: readonly string[], said: readonly string[], { url, bmc }: IronicService): Row[] {
-  return calls.map((call, index) => ({ call, result: steadyText(said[index]!, { [url]: 'URL', [bmc]: 'BMC' }) }));
+function results(calls: readonly string[], printed: readonly string[], { url, bmc }: IronicService): Row[] {
+  return calls.map((call, index) => ({ call, result: stableText(printed[index]!, { [url]: 'URL', [bmc]: 'BMC' }) }));
 }
 
 describe('the baremetal command line', needs(noPython), () => {
-  /** Who asks, on the command line; with `keystone`, in clouds.yaml, and the service is found in the catalog. */
-  function access({ url }: IronicService, authType: AuthType): string[] {
+  /** Returns the options for authentication. With `keystone` they select clouds.yaml, and the catalog has the service. */
+  function authOptions({ url }: IronicService, authType: AuthType): string[] {
     switch (authType) {
       case 'none':
         return ['--os-auth-type', 'none', '--os-endpoint', url];
@@ -112,18 +114,18 @@ describe('the baremetal command line', needs(noPython), () => {
   }
 
   async function run(commands: readonly string[], service: IronicService, authType: AuthType): Promise<Row[]> {
-    const options = [...access(service, authType), '--max-retries', '0'];
+    const options = [...authOptions(service, authType), '--max-retries', '0'];
     const lines = commands.map((line) => [...options, ...line.replace('BMC', service.bmc).split(' ')]);
     const ended = (await python([file('ironicclient_commands.py')], lines, service.cloudsFile)) as {
       status: number;
       stdout: string;
       stderr: string;
     }[];
-    for (const [line, printed] of Object.entries(baremetal.PRINTED)) {
-      expect([line, ended[commands.indexOf(line)]?.stdout]).toEqual([line, expect.stringMatching(printed)]);
+    for (const [line, expected] of Object.entries(baremetal.PRINTED)) {
+      expect([line, ended[commands.indexOf(line)]?.stdout]).toEqual([line, expect.stringMatching(expected)]);
     }
-    const said = ended.map(({ status, stderr }) => (status === 0 ? WORKS : stderr.trim().split('\n').at(-1)!));
-    return results(commands, said, service);
+    const printed = ended.map(({ status, stderr }) => (status === 0 ? WORKS : stderr.trim().split('\n').at(-1)!));
+    return results(commands, printed, service);
   }
 
   test('runs every command of the newest client as the table expects, with each kind of login', async () => {
@@ -131,20 +133,20 @@ describe('the baremetal command line', needs(noPython), () => {
     const commands = [...baremetal.SERVED, ...baremetal.NOT_SERVED];
     expect(names.filter((name) => !commands.some((line) => `${line} `.startsWith(`${name} `)))).toEqual([]);
 
-    const tried = everything ? commands : baremetal.SERVED;
+    const tried = testAll ? commands : baremetal.SERVED;
     const [open, ...guarded] = await allEnded(
       AUTH_TYPES.map((authType) =>
-        // What is refused is refused to everybody: it is tried once.
+        // The refusal of unserved commands does not depend on authentication: they are tried once.
         withService(authType, (service) => run(authType === 'none' ? tried : baremetal.SERVED, service, authType)),
       ),
     );
-    // It asks for its newest version first, and then for what the refusal names.
+    // It requests its newest version first, then the one that the 406 names.
     expect(open!.versions).toEqual(['1.115', '1.82']);
     for (const { call, result } of open!.rows.slice(baremetal.SERVED.length)) {
       expect([call, result]).toEqual([call, expect.stringMatching(NOT_SERVED)]);
     }
     for (const { rows } of guarded) expect(rows).toEqual(open!.rows.slice(0, baremetal.SERVED.length));
-    expectTable('baremetal', '`baremetal …`', open!.rows, everything);
+    expectTable('baremetal', '`baremetal …`', open!.rows, testAll);
   });
 });
 
@@ -155,22 +157,22 @@ describe('openstacksdk', needs(noPython), () => {
     const tried = (name: string) => calls.some((call) => call.startsWith(`baremetal.${name}(`));
     expect(names.filter((name) => !tried(name))).toEqual(sdk.WITHOUT_REQUEST);
 
-    const { rows, versions } = await byEach(async (service) => {
-      const asked = { cloud: CLOUD, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
-      const outcomes = (await python([file('openstacksdk_calls.py')], asked, service.cloudsFile)) as {
+    const { rows, versions } = await withEachAuthType(async (service) => {
+      const input = { cloud: CLOUD, calls: calls.map((call) => call.replace('BMC', service.bmc)) };
+      const outcomes = (await python([file('openstacksdk_calls.py')], input, service.cloudsFile)) as {
         value?: unknown;
         error?: string;
       }[];
-      for (const [call, answered] of Object.entries(sdk.ANSWERED)) {
-        expect([call, outcomes[calls.indexOf(call)]?.value]).toEqual([call, answered]);
+      for (const [call, expected] of Object.entries(sdk.RETURNED)) {
+        expect([call, outcomes[calls.indexOf(call)]?.value]).toEqual([call, expected]);
       }
-      const said = outcomes.map(({ value, error }) => {
+      const printed = outcomes.map(({ value, error }) => {
         if (error !== undefined) return error.replace(/(Client|Server) Error for url: \S+, /, '');
-        return value === false ? 'answers False' : WORKS;
+        return value === false ? 'returns False' : WORKS;
       });
-      return results(calls, said, service);
+      return results(calls, printed, service);
     });
-    // None while it finds out what there is; then the newest that both know of what it asks for.
+    // No version during discovery; then, for each request, the newest that both support.
     expect(versions).toContain('1.82');
     expect(versions.filter((version) => version !== '' && Number(version.split('.')[1]) > 82)).toEqual([]);
     for (const { call, result } of rows.slice(sdk.SERVED.length)) {
@@ -187,32 +189,32 @@ describe("Go's gophercloud", needs(noGo), () => {
     expect(built).toMatchObject({ status: 0 });
 
     let served = 0;
-    const { rows } = await byEach(async (service, authType, keystone) => {
-      const access = {
+    const { rows } = await withEachAuthType(async (service, authType, keystone) => {
+      const account = {
         none: [],
         http_basic: [USER, PASSWORD],
         keystone: [USER, KEYSTONE_PASSWORD, `${keystone?.url}/v3`, PROJECT, REGION],
       }[authType];
-      const { status, stdout, stderr } = await start(program, [service.url, service.bmc, ...access]).ended;
+      const { status, stdout, stderr } = await start(program, [service.url, service.bmc, ...account]).ended;
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const outcomes = JSON.parse(stdout) as {
         call: string;
         served: boolean;
         error?: string;
         status?: number;
-        answer?: string;
+        body?: string;
       }[];
       served = outcomes.filter((outcome) => outcome.served).length;
-      const said = outcomes.map(({ error, status, answer }) => {
+      const printed = outcomes.map(({ error, status, body }) => {
         if (error === undefined) return WORKS;
-        if (answer === undefined) return error;
-        // What Ironic's errors are: a JSON text in a JSON object. That of a version that is not served is of another shape.
-        const fault = JSON.parse(JSON.parse(answer).error_message);
+        if (body === undefined) return error;
+        // Ironic's errors are JSON text inside a JSON object; the 406 has another format.
+        const fault = JSON.parse(JSON.parse(body).error_message);
         return `${status}: ${fault.faultstring ?? fault.description}`;
       });
       return results(
         outcomes.map(({ call }) => call),
-        said,
+        printed,
         service,
       );
     });

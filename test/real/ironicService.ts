@@ -21,20 +21,23 @@ export const REGION = 'lab';
 /** The project that the user of Keystone is an administrator of. */
 export const PROJECT = 'infra';
 
-/** The service in a process of its own, with a simulated BMC and nodes, for clients that others wrote. */
+/** The service in its own process, with a simulated BMC and nodes, for third-party clients. */
 export interface IronicService {
-  /** Where clients reach it. */
+  /** The URL for clients. */
   url: string;
-  /** A clouds.yaml that names the service, and who asks. */
+  /** A clouds.yaml with the service and the user. */
   cloudsFile: string;
-  /** Where the simulated BMC is. */
+  /** The URL of the simulated BMC. */
   bmc: string;
-  /** The API versions that requests under /v1/ asked for since the service began; '' for none. */
+  /** The API versions requested under /v1/ so far; '' for requests without one. */
   versions: ReadonlySet<string>;
   stop(): Promise<void>;
 }
 
-/** @param keystone wanted for `keystone`; the user is made there, and the service named in its catalog, once */
+/**
+ * Starts the service.
+ * @param keystone required for `keystone`: gets the users and an endpoint of the service, so it can be used once
+ */
 export async function startIronicService(authType: AuthType, keystone: Keystone | null = null): Promise<IronicService> {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-ironic-'));
   const fleet = await startFleet({ auth: 'none' });
@@ -43,24 +46,24 @@ export async function startIronicService(authType: AuthType, keystone: Keystone 
   const service = await serve([], {
     PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
     PASSTHRU_HOST: 'replica-1',
-    // The simulated BMCs are there.
+    // For the simulated BMCs.
     PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8',
     PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: '1',
     PASSTHRU_AUTH_TYPE: authType,
     ...(authType === 'http_basic' ? { PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users') } : {}),
     ...(authType === 'keystone' ? await accountAt(keystone!) : {}),
   });
-  const front = await startFront(service);
-  if (authType === 'keystone') await keystone!.createEndpoint('baremetal', front.url, REGION);
+  const proxy = await startProxy(service);
+  if (authType === 'keystone') await keystone!.createEndpoint('baremetal', proxy.url, REGION);
   const cloudsFile = join(folder, 'clouds.yaml');
-  writeFileSync(cloudsFile, JSON.stringify({ clouds: { [CLOUD]: cloud(authType, front.url, keystone) } }));
+  writeFileSync(cloudsFile, JSON.stringify({ clouds: { [CLOUD]: cloud(authType, proxy.url, keystone) } }));
   return {
-    url: front.url,
+    url: proxy.url,
     cloudsFile,
     bmc: fleet.bmcs[0]!.url,
-    versions: front.versions,
+    versions: proxy.versions,
     async stop() {
-      await front.stop();
+      await proxy.stop();
       await service.stop();
       await fleet.close();
       rmSync(folder, { recursive: true });
@@ -68,7 +71,7 @@ export async function startIronicService(authType: AuthType, keystone: Keystone 
   };
 }
 
-/** What the service is told of Keystone; there is an account for it there, and the user. */
+/** Creates the accounts of the service and of the user in Keystone, and returns the service's settings. */
 async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
   const project = await keystone.createProject(PROJECT);
   await keystone.createUser(USER, 'admin', { project });
@@ -81,7 +84,7 @@ async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
   };
 }
 
-/** An entry of clouds.yaml, as OpenStack's documentation has it for each way of signing on. */
+/** Returns an entry of clouds.yaml, as OpenStack documents it for each type of authentication. */
 function cloud(authType: AuthType, url: string, keystone: Keystone | null): object {
   switch (authType) {
     case 'none':
@@ -95,7 +98,7 @@ function cloud(authType: AuthType, url: string, keystone: Keystone | null): obje
     case 'keystone': {
       const domains = { user_domain_name: 'Default', project_domain_name: 'Default' };
       const user = { username: USER, password: KEYSTONE_PASSWORD, project_name: PROJECT };
-      // Without the type, `baremetal` asks nobody.
+      // Without auth_type, `baremetal` does not authenticate.
       return {
         auth_type: 'password',
         auth: { auth_url: `${keystone!.url}/v3`, ...user, ...domains },
@@ -122,15 +125,15 @@ function nodes({ bmcs: [bmc] }: Fleet) {
   ];
 }
 
-/** Hands on every request, and keeps the version that it asks for. */
-async function startFront({ url }: Served): Promise<{ url: string; versions: Set<string>; stop(): Promise<void> }> {
+/** Starts a proxy that forwards every request and records the requested API version. */
+async function startProxy({ url }: Served): Promise<{ url: string; versions: Set<string>; stop(): Promise<void> }> {
   const versions = new Set<string>();
   const server = createServer((request, response) => {
     const { method, headers } = request;
     if (request.url!.startsWith('/v1/')) versions.add(String(headers['x-openstack-ironic-api-version'] ?? ''));
-    const onward = sendRequest(`${url}${request.url}`, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode!, answer.rawHeaders);
-      answer.pipe(response);
+    const onward = sendRequest(`${url}${request.url}`, { method, headers }, (incoming) => {
+      response.writeHead(incoming.statusCode!, incoming.rawHeaders);
+      incoming.pipe(response);
     });
     onward.on('error', () => response.destroy());
     request.pipe(onward);

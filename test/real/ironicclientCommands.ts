@@ -2,10 +2,10 @@ const NODE = 'aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa';
 const OTHER = 'bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb';
 const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 
-/** What `create nodes.json` reads. */
+/** The input of `create nodes.json`. */
 export const NODES_JSON = { nodes: [{ name: 'n-9', driver: 'fake-hardware' }] };
 
-/** Commands of what is served here, in the order of a node's life. They build on one another; BMC is the BMC's address. */
+/** Commands that the service supports, in the order of a node's life. They depend on each other; BMC stands for its address. */
 export const SERVED: readonly string[] = [
   `node create --driver redfish --name n-1 --uuid ${NODE} --driver-info redfish_address=https://bmc.example --driver-info redfish_password=secret`,
   `node create --driver fake-hardware --name n-2 --uuid ${OTHER} --resource-class compute --owner lab --extra rack=7 --property cpus=4 --description spare --conductor-group a --vendor-interface no-vendor`,
@@ -51,7 +51,7 @@ export const SERVED: readonly string[] = [
   'node delete locked-1',
 ];
 
-/** What some of them print at least. */
+/** Parts of the output of some of them. */
 export const PRINTED: Readonly<Record<string, RegExp>> = {
   'node list': /locked-1/,
   'node list --limit 1 --sort name:desc': /rf-1/,
@@ -64,7 +64,7 @@ export const PRINTED: Readonly<Record<string, RegExp>> = {
   'conductor list': /replica-1/,
 };
 
-/** Commands of what Ironic does and this service does not. */
+/** Commands that Ironic supports and this service does not. */
 export const NOT_SERVED: readonly string[] = [
   'node power on rf-1',
   'node power off rf-1',
@@ -128,7 +128,7 @@ export const NOT_SERVED: readonly string[] = [
   ),
 ];
 
-/** The six commands of a kind of resource. */
+/** Returns the six commands for a kind of resource. */
 function resource(name: string, create: string, set: string, unset: string): string[] {
   return [
     `${name} ${create}`,

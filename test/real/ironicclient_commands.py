@@ -1,8 +1,8 @@
-"""Runs command lines of Ironic's client as its `baremetal` program does, each in a process of its own.
+"""Runs command lines of Ironic's client like its `baremetal` program, each in its own process.
 
-Reads a JSON list of argument lists from standard input; writes a JSON list of {status, stdout, stderr}. The client is
-loaded once and forked, which is a tenth of the time of a start from nothing. With `--commands` it writes the names of
-all commands instead.
+Reads a JSON list of argument lists from standard input; writes a JSON list of {status, stdout, stderr}. Loads the client
+once and forks, which takes a tenth of the time of separate starts. With `--commands`, writes the names of all commands
+instead.
 """
 import importlib.metadata
 import json

@@ -10,12 +10,12 @@ import { pythonEnvironment } from './pythonEnvironment.ts';
 
 const environment = await pythonEnvironment();
 
-describe('a service behind a real Keystone', needs('missing' in environment ? environment.missing : null), () => {
+describe('authentication with a real Keystone', needs('missing' in environment ? environment.missing : null), () => {
   let keystone: Keystone;
   let infra: string;
   const services: ConfiguredService[] = [];
 
-  /** A service that asks Keystone with an account on the project `service`, or on the system. */
+  /** Starts a service whose Keystone account is scoped to the project `service`, or to the system. */
   async function startService(more: string, account = 'project_name: service'): Promise<ConfiguredService> {
     const service = await startConfiguredService(
       `auth: { type: keystone, keystone: { auth_url: "${keystone.url}", username: passthru, password: ${PASSWORD}, ${account}${more} } }`,
@@ -24,13 +24,13 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     return service;
   }
 
-  async function ask(service: ConfiguredService, token: string, verb = 'GET', path = '/v1/nodes') {
+  async function send(service: ConfiguredService, token: string, verb = 'GET', path = '/v1/nodes') {
     using requests = new Requests(service.url, { headers: { 'x-auth-token': token } });
     return await requests.rest(verb, path);
   }
 
-  let kept: ConfiguredService;
-  let asking: ConfiguredService;
+  let caching: ConfiguredService;
+  let notCaching: ConfiguredService;
 
   beforeAll(async () => {
     if ('missing' in environment) return;
@@ -43,15 +43,15 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     await keystone.createUser('anna', 'admin', { project: infra });
     await keystone.createUser('sys-reader', 'reader');
     await keystone.createUser('nobody', null);
-    kept = await startService(', projects: [infra@Default]');
-    asking = await startService(', token_cache_time: 0s, projects: [infra@Default]');
+    caching = await startService(', projects: [infra@Default]');
+    notCaching = await startService(', token_cache_time: 0s, projects: [infra@Default]');
   }, 120_000);
   afterAll(async () => {
     for (const service of services) await service[Symbol.asyncDispose]();
     await keystone?.close();
   });
 
-  // Set below: tests are declared before Keystone runs.
+  // Filled in below, since tests are declared before Keystone runs.
   const callers = { wrong: { headers: { 'x-auth-token': 'nonsense' } } } as unknown as Callers;
   beforeAll(async () => {
     if ('missing' in environment) return;
@@ -63,18 +63,18 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
       callers[role] = { headers: { 'x-auth-token': await keystone.token(user, { project: 'infra' }) } };
     }
   });
-  testEveryRoute('keystone', () => ({ url: kept.url, callers }));
+  testEveryRoute('keystone', () => ({ url: caching.url, callers }));
 
   test('accepts the role of a system-scoped token', async () => {
-    const service = kept;
+    const service = caching;
     const reader = await keystone.token('sys-reader', 'system');
-    expect((await ask(service, reader)).status).toBe(200);
-    expect((await ask(service, reader, 'POST')).status).toBe(403);
-    expect((await ask(service, await keystone.token('admin', 'system'), 'POST')).status).toBe(400);
+    expect((await send(service, reader)).status).toBe(200);
+    expect((await send(service, reader, 'POST')).status).toBe(403);
+    expect((await send(service, await keystone.token('admin', 'system'), 'POST')).status).toBe(400);
   });
 
   test('authenticates a token without a role and permits nothing', async () => {
-    const { status, text } = await ask(kept, await keystone.token('nobody', 'none'));
+    const { status, text } = await send(caching, await keystone.token('nobody', 'none'));
     expect(status).toBe(403);
     expect(text).toContain('nobody has none');
   });
@@ -86,41 +86,41 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     const other = await startService(', projects: [service@Default]');
     const none = await startService('');
     const member = await keystone.token('otto', { project: 'infra' });
-    expect((await ask(byName, token)).status).toBe(200);
-    expect((await ask(byId, token)).status).toBe(200);
-    expect((await ask(other, token)).status).toBe(403);
-    expect((await ask(none, token)).status).toBe(200);
-    expect((await ask(none, member)).status).toBe(403);
-    expect((await ask(byName, member)).status).toBe(200);
+    expect((await send(byName, token)).status).toBe(200);
+    expect((await send(byId, token)).status).toBe(200);
+    expect((await send(other, token)).status).toBe(403);
+    expect((await send(none, token)).status).toBe(200);
+    expect((await send(none, member)).status).toBe(403);
+    expect((await send(byName, member)).status).toBe(200);
   });
 
   test('names the Keystone URL to callers without a valid token, as keystonemiddleware does', async () => {
-    using requests = new Requests(kept.url);
+    using requests = new Requests(caching.url);
     const { status, headers } = await requests.rest('GET', '/v1/nodes');
     expect([status, headers['www-authenticate']]).toEqual([401, `Keystone uri="${keystone.url}"`]);
   });
 
   test('rejects a revoked token at the next validation by Keystone', async () => {
     const token = await keystone.token('anna', { project: 'infra' });
-    expect((await ask(kept, token)).status).toBe(200);
-    expect((await ask(asking, token)).status).toBe(200);
+    expect((await send(caching, token)).status).toBe(200);
+    expect((await send(notCaching, token)).status).toBe(200);
     await keystone.revoke(token);
-    expect((await ask(asking, token)).status).toBe(401);
-    expect((await ask(kept, token)).status).toBe(200);
+    expect((await send(notCaching, token)).status).toBe(401);
+    expect((await send(caching, token)).status).toBe(200);
   });
 
   test('rejects an expired token even while its validation is cached', async () => {
     const token = await keystone.token('anna', { project: 'infra' }, keystone.shortLivedUrl);
-    expect((await ask(kept, token)).status).toBe(200);
+    expect((await send(caching, token)).status).toBe(200);
     await sleep(SHORT_LIFE * 1000 + 500);
-    expect((await ask(kept, token)).status).toBe(401);
-    expect((await ask(asking, token)).status).toBe(401);
+    expect((await send(caching, token)).status).toBe(401);
+    expect((await send(notCaching, token)).status).toBe(401);
   }, 30_000);
 
   test('passthru import logs in with the variables of an openrc file', async () => {
     const target = await serve();
     try {
-      await kept.createNode('of-a-cloud');
+      await caching.createNode('of-a-cloud');
       const openrc = {
         OS_AUTH_URL: `${keystone.url}/v3`,
         OS_USERNAME: 'anna',
@@ -128,9 +128,9 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
         OS_PROJECT_NAME: 'infra',
       };
       const at = { PASSTHRU_SERVER: target.url };
-      const words = ['import', '--from', kept.url, '-f', 'json'];
+      const words = ['import', '--from', caching.url, '-f', 'json'];
       const done = await passthru(words, { ...at, ...openrc });
-      // It was let in; the node's driver is one of the source's own.
+      // Authenticated; the node is skipped because its driver exists only at the source.
       const row = { Name: 'of-a-cloud', Action: 'skipped', Details: 'unknown driver test' };
       expect(JSON.parse(done.stdout)).toMatchObject([row]);
       expect(await passthru(words, { ...at, ...openrc, OS_PASSWORD: 'not-this-one' })).toMatchObject({
@@ -154,7 +154,7 @@ describe('a service behind a real Keystone', needs('missing' in environment ? en
     services.push(wrong, gone);
     const token = await keystone.token('anna', { project: 'infra' });
     for (const service of [wrong, gone]) {
-      const { status, headers, text } = await ask(service, token);
+      const { status, headers, text } = await send(service, token);
       expect([status, headers['retry-after']]).toEqual([503, '1']);
       expect(text).not.toContain(token);
     }

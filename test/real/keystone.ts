@@ -12,13 +12,13 @@ const SERVER = new URL('./keystone_server.py', import.meta.url).pathname;
 /** The bootstrapped administrator's password, and every other user's. */
 export const PASSWORD = 's3cret-word';
 
-/** What a token is asked for. */
+/** The scope of a requested token. */
 export type Scope = { project: string } | 'system' | 'none';
 
-/** A real Keystone with projects, users and roles of the test's, on SQLite. */
+/** A real Keystone on SQLite, whose projects, users and roles a test creates. */
 export class Keystone {
   readonly url: string;
-  /** A second process on the same database, whose tokens end after `SHORT_LIFE` seconds. */
+  /** A second process on the same database, whose tokens expire after `SHORT_LIFE` seconds. */
   readonly shortLivedUrl: string;
   readonly #folder: string;
   readonly #processes: ChildProcess[];
@@ -69,11 +69,11 @@ export class Keystone {
     return keystone;
   }
 
-  /** A token of a user. */
+  /** Returns a token of a user. */
   async token(user: string, scope: Scope, url = this.url): Promise<string> {
     const password = { user: { name: user, domain: { id: 'default' }, password: PASSWORD } };
     const scopes = { system: { system: { all: true } }, none: 'unscoped' };
-    const answer = await fetch(`${url}/v3/auth/tokens`, {
+    const response = await fetch(`${url}/v3/auth/tokens`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -84,8 +84,8 @@ export class Keystone {
         },
       }),
     });
-    expect([user, answer.status, await answer.text()]).toEqual([user, 201, expect.any(String)]);
-    return answer.headers.get('x-subject-token') as string;
+    expect([user, response.status, await response.text()]).toEqual([user, 201, expect.any(String)]);
+    return response.headers.get('x-subject-token') as string;
   }
 
   async revoke(token: string): Promise<void> {
@@ -93,13 +93,13 @@ export class Keystone {
     expect((await fetch(`${this.url}/v3/auth/tokens`, { method: 'DELETE', headers })).status).toBe(204);
   }
 
-  /** Makes a project; answers its id. */
+  /** Creates a project and returns its id. */
   async createProject(name: string): Promise<string> {
     const { project } = await this.#call('POST', '/projects', { project: { name, domain_id: 'default' } });
     return project.id;
   }
 
-  /** Makes a user with a role on a project, on the system, or with none. */
+  /** Creates a user with a role on a project or on the system, or without a role (null). */
   async createUser(name: string, role: string | null, on: { project: string } | 'system' = 'system'): Promise<void> {
     const { user } = await this.#call('POST', '/users', { user: { name, domain_id: 'default', password: PASSWORD } });
     if (role === null) return;
@@ -109,8 +109,8 @@ export class Keystone {
   }
 
   /**
-   * Adds a service to the catalog, at `url` in a region of its own.
-   * @param type as clients look for it, such as `baremetal`
+   * Adds a service at `url` to the catalog, in its own region.
+   * @param type the type in the catalog, such as `baremetal`
    */
   async createEndpoint(type: string, url: string, region: string): Promise<void> {
     await this.#call('POST', '/regions', { region: { id: region } });
@@ -129,30 +129,30 @@ export class Keystone {
     rmSync(this.#folder, { recursive: true });
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: a document of Keystone's
+  // biome-ignore lint/suspicious/noExplicitAny: a document of Keystone
   async #call(method: string, path: string, body?: object): Promise<any> {
     const headers = { 'x-auth-token': this.#admin, 'content-type': 'application/json' };
-    const answer = await fetch(`${this.url}/v3${path}`, { method, headers, body: body && JSON.stringify(body) });
-    const text = await answer.text();
-    expect([path, answer.ok, text]).toEqual([path, true, text]);
+    const response = await fetch(`${this.url}/v3${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    expect([path, response.ok, text]).toEqual([path, true, text]);
     return text === '' ? null : JSON.parse(text);
   }
 }
 
-/** Seconds. */
+/** The lifetime of short-lived tokens, in seconds. */
 export const SHORT_LIFE = 6;
 
 async function serve(python: string, config: string): Promise<{ url: string; process: ChildProcess }> {
   const child = spawn(python, [SERVER, config], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const said: string[] = [];
-  createInterface(child.stderr).on('line', (line) => said.push(line));
+  const logged: string[] = [];
+  createInterface(child.stderr).on('line', (line) => logged.push(line));
   const url = await new Promise<string>((resolve, reject) => {
     createInterface(child.stdout).on('line', (line) => {
       const [, listening] = /^listening on (\S+)/.exec(line) ?? [];
       if (listening !== undefined) resolve(listening);
     });
     child.once('error', reject);
-    child.once('exit', () => reject(new Error(`Keystone ended:\n${said.join('\n')}`)));
+    child.once('exit', () => reject(new Error(`Keystone ended:\n${logged.join('\n')}`)));
   });
   return { url, process: child };
 }

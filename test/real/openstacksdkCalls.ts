@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 const NODE = 'aaaaaaaa-2222-4111-8111-aaaaaaaaaaaa';
 const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 
-/** Calls of what is served here, in the order of a node's life. They build on one another; BMC is the BMC's address. */
+/** Calls that the service supports, in the order of a node's life. They depend on each other; BMC stands for its address. */
 export const SERVED: readonly string[] = [
   `baremetal.create_node(driver='redfish', name='n-3', uuid='${NODE}', driver_info={'redfish_address': 'https://bmc.example'})`,
   'baremetal.nodes()',
@@ -43,8 +43,8 @@ export const SERVED: readonly string[] = [
   "baremetal.delete_node('n-3')",
 ];
 
-/** What the SDK makes of some of the answers. */
-export const ANSWERED: Readonly<Record<string, unknown>> = {
+/** The values that the SDK returns for some of the calls. */
+export const RETURNED: Readonly<Record<string, unknown>> = {
   "baremetal.nodes(driver='redfish', fields=['uuid', 'name'])": [
     expect.objectContaining({ name: 'rf-1' }),
     expect.objectContaining({ name: 'n-3', uuid: NODE }),
@@ -65,7 +65,7 @@ export const ANSWERED: Readonly<Record<string, unknown>> = {
   "baremetal.list_driver_vendor_passthru('redfish')": { discover: expect.objectContaining({ http_methods: ['POST'] }) },
 };
 
-/** Calls of what Ironic does and this service does not. */
+/** Calls that Ironic supports and this service does not. */
 export const NOT_SERVED: readonly string[] = [
   "baremetal.set_node_power_state('rf-1', 'power on')",
   "baremetal.wait_for_node_power_state('rf-1', 'power on', timeout=1)",
@@ -105,10 +105,10 @@ export const NOT_SERVED: readonly string[] = [
   ...resource('inspection_rule', 'inspection_rules', { patch: true }),
 ];
 
-/** Methods of the proxy that send nothing of their own: they wait for what other calls answer. */
+/** Methods of the proxy that send no request of their own: they poll results of other calls. */
 export const WITHOUT_REQUEST: readonly string[] = ['wait_for_status', 'wait_for_delete'];
 
-/** The calls of a kind of resource. */
+/** Returns the calls for a kind of resource. */
 function resource(one: string, many: string, has: { patch?: boolean; find?: boolean }): string[] {
   return [
     `baremetal.create_${one}(extra={})`,

@@ -1,4 +1,4 @@
-"""Evaluates calls of openstacksdk's baremetal proxy, one after the other, in one connection.
+"""Evaluates calls of openstacksdk's baremetal proxy in sequence, on one connection.
 
 Reads {"cloud", "calls"} from standard input, where the cloud is one of the clouds.yaml that OS_CLIENT_CONFIG_FILE names and
 each call is a Python expression over `baremetal`; writes a JSON list of {value} or {error}. With `--methods` it writes the
@@ -35,6 +35,6 @@ def evaluate(call, baremetal):
 if sys.argv[1:] == ['--methods']:
     json.dump([name for name, value in vars(Proxy).items() if callable(value) and not name.startswith('_')], sys.stdout)
 else:
-    asked = json.load(sys.stdin)
-    proxy = openstack.connect(cloud=asked['cloud']).baremetal
-    json.dump([evaluate(call, proxy) for call in asked['calls']], sys.stdout, default=str)
+    request = json.load(sys.stdin)
+    proxy = openstack.connect(cloud=request['cloud']).baremetal
+    json.dump([evaluate(call, proxy) for call in request['calls']], sys.stdout, default=str)

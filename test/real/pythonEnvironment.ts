@@ -9,12 +9,12 @@ const run = promisify(execFile);
 const REQUIREMENTS = new URL('./requirements.txt', import.meta.url).pathname;
 const INSTALL_MS = 5 * 60_000;
 
-/** A Python environment with what `requirements.txt` names, or why there is none here. */
+/** A Python environment with the packages of `requirements.txt`, or what is missing to create it. */
 export type PythonEnvironment = { folder: string; python: string } | { missing: string };
 
 /**
- * The environment, made on first use and kept under `node_modules/.cache` until the requirements change. Test files that
- * want it at once wait for the one that makes it.
+ * Returns the environment. It is created on first use and kept under `node_modules/.cache` until the requirements change.
+ * Test files that need it at the same time wait for the one that creates it.
  */
 export async function pythonEnvironment(): Promise<PythonEnvironment> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
@@ -34,7 +34,7 @@ export async function pythonEnvironment(): Promise<PythonEnvironment> {
         rmSync(lock);
       }
     } else {
-      if (performance.now() > end) return { missing: `${lock} has been there for long; remove it` };
+      if (performance.now() > end) return { missing: `an environment that is not locked; remove ${lock}` };
       await sleep(200);
     }
   }
@@ -50,7 +50,7 @@ async function install(folder: string, ready: string): Promise<void> {
   writeFileSync(ready, '');
 }
 
-/** True for the one that may install. A lock whose process has died is taken over. */
+/** Tries to take the lock for the installation. Removes a lock whose process has died. */
 function take(lock: string): boolean {
   try {
     const file = openSync(lock, 'wx');
@@ -76,6 +76,6 @@ function isStale(lock: string): boolean {
 
 function reason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no python3 here';
-  return `Python's packages cannot be installed: ${message.trim().split('\n').at(-1)}`;
+  if (code === 'ENOENT') return 'python3';
+  return `Python packages, which pip cannot install: ${message.trim().split('\n').at(-1)}`;
 }

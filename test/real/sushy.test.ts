@@ -27,7 +27,7 @@ async function serve(name: string): Promise<{ fleet: Fleet; url: string }> {
   return { fleet, url: fleet.bmcs[0]!.url };
 }
 
-/** A validator ends with 1 when it has found something; what, is in its report. */
+/** Runs a validator. Exit status 1 means findings, which are in its report. */
 async function runValidator(program: string, args: string[]): Promise<void> {
   await run(python, [join(folder, 'bin', program), ...args], { timeout: LIMIT_MS, maxBuffer: 1e8 }).catch((error) => {
     if (error.code !== 1) throw error;
@@ -36,14 +36,14 @@ async function runValidator(program: string, args: string[]): Promise<void> {
 
 describe('sushy, the reference client', needs(missing), () => {
   test.each(NAMES)(
-    '%s: logs in, lists systems, makes and deletes a subscription, inserts and ejects media',
+    '%s: logs in, lists systems, creates and deletes a subscription, inserts and ejects media',
     async (name) => {
       const { fleet, url } = await serve(name);
       try {
         const { stdout } = await run(python, [SCRIPT, url, USER, PASSWORD], { timeout: LIMIT_MS });
         const done = JSON.parse(stdout);
         expect(Object.keys(done)).toEqual(['log in', 'list systems', 'subscribe', 'virtual media', 'log out']);
-        // bmcweb knows no EventTypes, which sushy's caller must know.
+        // bmcweb refuses EventTypes, which callers of sushy have to leave out.
         expect(done.subscribe['left out']).toBe(name === 'openbmc' ? 'EventTypes' : null);
         expect(fleet.bmcs[0]!.sessions).toEqual([]);
         expect(fleet.bmcs[0]!.requests.every(({ auth }) => auth !== 'basic')).toBe(true);
@@ -55,12 +55,12 @@ describe('sushy, the reference client', needs(missing), () => {
   );
 });
 
-/** The simulator serves HTTP here, which is what these find. */
+/** Findings caused by the simulator serving plain HTTP. */
 const FOUND_OVER_HTTP = ['SEC_BASIC_AUTH_OVER_HTTPS', 'SEC_SESSION_CREATE_HTTPS_ONLY'];
 
 describe("DMTF's redfish_protocol_validator", needs(missing), () => {
   test.concurrent.each(NAMES)(
-    '%s: finds nothing but that it is HTTP',
+    '%s: finds nothing except the use of HTTP',
     async (name) => {
       const { fleet, url } = await serve(name);
       const reports = join(logs, `protocol-${name}`);
@@ -80,9 +80,9 @@ describe("DMTF's redfish_protocol_validator", needs(missing), () => {
   );
 });
 
-/** What a profile means, though the schemas do not. */
-const MEANT: Record<string, RegExp> = {
-  // DMTF's own mockup, whose answers are recorded: its subscriptions are older than the type they name.
+/** Deviations from the schemas that a profile has on purpose. */
+const INTENDED: Record<string, RegExp> = {
+  // Recorded from DMTF's own mockup, whose subscriptions predate the type version that they state.
   plain: /SubscriptionType.*Required Property Error/,
 };
 
@@ -91,26 +91,26 @@ const schemas = process.env.REDFISH_SCHEMAS;
 
 if (schemas === undefined) {
   process.stderr.write(
-    "NOT RUN: redfish_service_validator needs DMTF's schemas, which no registry has: set REDFISH_SCHEMAS to their folder\n",
+    "NOT RUN: redfish_service_validator requires DMTF's schemas (DSP8010): set REDFISH_SCHEMAS to their folder\n",
   );
 } else {
   describe("DMTF's redfish_service_validator", needs(missing), () => {
     test.each(NAMES)(
-      '%s: finds nothing that the profile does not mean',
+      '%s: finds no unintended deviation',
       async (name) => {
         const reports = join(logs, `service-${name}`);
         const { fleet, url } = await serve(name);
         try {
           const account = ['-u', USER, '-p', PASSWORD, '-r', url];
-          const places = ['--schema_directory', schemas, '--skipschema', '--logdir', reports];
-          await runValidator('rf_service_validator', [...account, ...places]);
+          const options = ['--schema_directory', schemas, '--skipschema', '--logdir', reports];
+          await runValidator('rf_service_validator', [...account, ...options]);
         } finally {
           await fleet.close();
         }
         const files = readdirSync(reports, { recursive: true, encoding: 'utf8' });
         const log = readFileSync(join(reports, files.find((file) => /Debug.*\.log$/.test(file))!), 'utf8');
         expect(log.match(/Pass: \d+/g)?.length).toBeGreaterThan(15);
-        const errors = log.split('\n').filter((line) => line.includes(' ERROR ') && !MEANT[name]?.test(line));
+        const errors = log.split('\n').filter((line) => line.includes(' ERROR ') && !INTENDED[name]?.test(line));
         expect(errors).toEqual([]);
       },
       LIMIT_MS,

@@ -48,7 +48,7 @@ describe(
     });
     afterEach(() => redfish.close?.());
 
-    function call(name: string, args: JsonObject, change: JsonObject = {}): Promise<Json | undefined> {
+    function call(name: string, args: JsonObject, driverInfo: JsonObject = {}): Promise<Json | undefined> {
       const method = methodOf(redfish, name);
       const account = {
         redfish_username: USER,
@@ -56,7 +56,7 @@ describe(
         redfish_auth_type: 'basic',
         redfish_system_id: SYSTEM,
       };
-      const { task } = taskOn(nodeOf('redfish', { redfish_address: emulator.url, ...account, ...change }));
+      const { task } = taskOn(nodeOf('redfish', { redfish_address: emulator.url, ...account, ...driverInfo }));
       return method.run(task, method.parse(args)) as Promise<Json | undefined>;
     }
 
@@ -70,17 +70,17 @@ describe(
     }
 
     async function bmc(method: string, path: string, body?: JsonObject): Promise<JsonObject> {
-      const answer = await fetch(emulator.url + path, {
+      const response = await fetch(emulator.url + path, {
         method,
         headers: { Authorization: `Basic ${btoa(`${USER}:${PASSWORD}`)}`, 'Content-Type': 'application/json' },
         body: body === undefined ? null : JSON.stringify(body),
       });
-      expect(answer.ok, `${method} ${path}: ${answer.status}`).toBe(true);
-      const text = await answer.text();
+      expect(response.ok, `${method} ${path}: ${response.status}`).toBe(true);
+      const text = await response.text();
       return text === '' ? {} : JSON.parse(text);
     }
 
-    /** Inserts an image into `device`; answers the device's path. */
+    /** Inserts an image into `device` and returns the path of the device. */
     async function insert(device: string): Promise<string> {
       const path = `${SYSTEM}/VirtualMedia/${device}`;
       const image = `http://127.0.0.1:${(images.address() as AddressInfo).port}/boot.iso`;
@@ -112,8 +112,8 @@ describe(
       expect(emulator.requests.filter(({ line }) => /^(PATCH|PUT|DELETE|POST .*Actions)/.test(line))).toEqual([]);
     });
 
-    // Its service root names no sessions, and the place where they would be answers 401 to a request without Basic, as
-    // every place of it does. The driver takes that for a wrong password: these two fail until it does not.
+    // Its service root has no sessions, and the usual path of sessions responds 401 without Basic, as every path does. The
+    // driver must not take that for a wrong password.
     test('falls back to Basic when the BMC has no sessions and rejects the login with 401', async () => {
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
@@ -141,7 +141,7 @@ describe(
       for (const error of [create, list]) expect(error.message).toMatch(/[Ee]vent ?[Ss]ervice/);
     });
 
-    test("a system that it does not have is the BMC's 404, with its words", async () => {
+    test("an unknown system fails with the BMC's own 404 message", async () => {
       const error = await failure(call('eject_vmedia', {}, { redfish_system_id: '/redfish/v1/Systems/nowhere' }));
       expect(error.message).toContain('nowhere');
     });

@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
-/** sushy-tools' emulator while it runs: a BMC that no one here wrote. It knows Basic and no sessions. */
+/** A running emulator of sushy-tools: a third-party BMC with Basic authentication and no sessions. */
 export interface SushyEmulator {
   /** `http://127.0.0.1:PORT`. */
   url: string;
-  /** The requests that it got, as `POST /redfish/v1/…`, with their status. */
+  /** The received requests, as `POST /redfish/v1/…`, with the status of each response. */
   requests: { line: string; status: number }[];
   close(): Promise<void>;
 }
 
-/** Starts the emulator with its fake driver, for one account. Rejects when it ends before it listens. */
+/** Starts the emulator with its fake driver, for one account. Rejects if it exits before it listens. */
 export async function startSushyEmulator(python: string, user: string, password: string): Promise<SushyEmulator> {
   const folder = mkdtempSync(join(tmpdir(), 'sushy-emulator-'));
   const file = (name: string) => join(folder, name);
@@ -35,20 +35,20 @@ export async function startSushyEmulator(python: string, user: string, password:
       .join(''),
   );
   const args = ['-m', 'sushy_tools.emulator.main', '--fake', '--config', file('emulator.conf')];
-  // Its images are fetched into the temporary folder.
+  // It downloads images into TMPDIR.
   const child = spawn(python, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TMPDIR: folder } });
   const requests: SushyEmulator['requests'] = [];
-  const said: string[] = [];
+  const logged: string[] = [];
   const url = await new Promise<string>((resolve, reject) => {
     createInterface(child.stderr).on('line', (text) => {
-      said.push(text);
+      logged.push(text);
       const [, listening] = /Running on (http:\/\/127\.0\.0\.1:\d+)/.exec(text) ?? [];
       if (listening) resolve(listening);
       const [, line, status] = /"([A-Z]+ \S+) HTTP\/1\.[01]" (\d+)/.exec(text.replace(COLOUR, '')) ?? [];
       if (line) requests.push({ line, status: Number(status) });
     });
     child.once('error', reject);
-    child.once('exit', () => reject(new Error(`sushy-emulator ended:\n${said.join('\n')}`)));
+    child.once('exit', () => reject(new Error(`sushy-emulator ended:\n${logged.join('\n')}`)));
   });
   return {
     url,
@@ -61,6 +61,6 @@ export async function startSushyEmulator(python: string, user: string, password:
   };
 }
 
-/** Werkzeug colours the requests that failed. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
+/** The colours in Werkzeug's log of failed requests. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: matches the escape character
 const COLOUR = /\u001b\[[\d;]*m/g;

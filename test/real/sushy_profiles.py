@@ -2,8 +2,8 @@
 
     python sushy_profiles.py URL USER PASSWORD
 
-Logs in, lists systems, creates, lists and deletes a subscription, inserts and ejects every virtual medium. Prints one
-JSON object: what was done, by step. Ends with status 1 at the first step that fails, and says which.
+Logs in, lists systems, creates, lists and deletes a subscription, inserts and ejects all virtual media. Prints a JSON
+object with the result of each step. Exits with status 1 at the first step that fails, and names it.
 """
 
 import json
@@ -19,7 +19,7 @@ IMAGE = 'http://images.example/sushy.iso'
 
 
 def create(subscriptions):
-    """Creates a subscription, without EventTypes where the BMC refuses them; returns it and what was left out."""
+    """Creates a subscription, without EventTypes if the BMC refuses them. Returns it and the property left out."""
     payload = {'Destination': DESTINATION, 'Protocol': 'Redfish', 'Context': 'sushy', 'EventTypes': ['Alert']}
     try:
         return subscriptions.create(payload), None
@@ -58,13 +58,13 @@ def eject(device):
         device.refresh(force=True)
         if not device.inserted:
             return
-        # iDRAC is slow to tell.
+        # iDRAC reports the change late.
         time.sleep(0.05)
     raise AssertionError(f'{device.path} is still inserted')
 
 
 def media_of(system):
-    """The collections of virtual media, under the system and under its managers."""
+    """Yields the collections of virtual media of the system and of its managers."""
     for owner in [system, *system.managers]:
         try:
             yield owner.virtual_media

@@ -66,15 +66,15 @@ async function overGrpc(node: string, method: string, args: JsonObject) {
   return { code: error?.code, reason: error?.findDetails(ErrorDetailSchema)[0]?.reason };
 }
 
-const LASTING = { status: 500, faultcode: 'Server', retryAfter: null };
+const PERMANENT = { status: 500, faultcode: 'Server', retryAfter: null };
 
 test.each(['no-event-service', 'events-disabled'])(
-  'a BMC without a service (%s) is a lasting failure that no client repeats',
+  'a BMC without the required service (%s) is a permanent failure that clients do not retry',
   async (quirk) => {
     const { url } = await fleetWith({ quirks: [QUIRKS.get(quirk)!] });
     await enrol(quirk, url);
     const args = { Destination: 'https://192.0.2.1/events' };
-    expect(await overRest(quirk, 'create_subscription', args)).toEqual(LASTING);
+    expect(await overRest(quirk, 'create_subscription', args)).toEqual(PERMANENT);
     expect(await overGrpc(quirk, 'create_subscription', args)).toEqual({
       code: Code.FailedPrecondition,
       reason: ErrorReason.BMC_UNSUPPORTED,
@@ -85,7 +85,7 @@ test.each(['no-event-service', 'events-disabled'])(
 test('reports an untrusted BMC certificate as a permanent failure that clients do not retry', async () => {
   const { url } = await fleetWith({ tls: selfSigned() });
   await enrol('untrusted', url);
-  expect(await overRest('untrusted', 'get_all_subscriptions', {})).toEqual(LASTING);
+  expect(await overRest('untrusted', 'get_all_subscriptions', {})).toEqual(PERMANENT);
   expect(await overGrpc('untrusted', 'get_all_subscriptions', {})).toEqual({
     code: Code.FailedPrecondition,
     reason: ErrorReason.BMC_TLS_FAILED,

@@ -46,7 +46,7 @@ async function start(round: number): Promise<void> {
 }
 
 /** Sends a request to the current service; returns null when it died before it responded. */
-async function ask(method: string, path: string, headers: Record<string, string> = {}, body?: object) {
+async function send(method: string, path: string, headers: Record<string, string> = {}, body?: object) {
   try {
     const response = await fetch(`${served?.url}${path}`, {
       method,
@@ -61,7 +61,7 @@ async function ask(method: string, path: string, headers: Record<string, string>
 }
 
 function call(node: string, method: string, key: string) {
-  return ask('POST', `/v1/nodes/${node}/vendor_passthru/${method}`, { 'Idempotency-Key': key }, { bar: 'x' });
+  return send('POST', `/v1/nodes/${node}/vendor_passthru/${method}`, { 'Idempotency-Key': key }, { bar: 'x' });
 }
 
 /** A job whose caller got its acceptance. */
@@ -84,10 +84,10 @@ async function callAndKill(round: number, enough: number): Promise<Accepted[]> {
   await Promise.all(
     calls.map(async ({ node, method }, index) => {
       const key = `${round}-${index}`;
-      const answer = await call(node, method, key);
-      if (answer === null) return;
-      expect(answer.status).toBe(202);
-      accepted.push({ id: answer.headers.get('Passthru-Job-Id') as string, node, method, key });
+      const response = await call(node, method, key);
+      if (response === null) return;
+      expect(response.status).toBe(202);
+      accepted.push({ id: response.headers.get('Passthru-Job-Id') as string, node, method, key });
       if (accepted.length === enough) command.process.kill('SIGKILL');
     }),
   );
@@ -99,7 +99,7 @@ async function callAndKill(round: number, enough: number): Promise<Accepted[]> {
 async function beginSynchronousCall(key: string): Promise<void> {
   void call('calling', 'third_method_sync', key);
   for (;;) {
-    const node = await ask('GET', '/v1/nodes/calling');
+    const node = await send('GET', '/v1/nodes/calling');
     if (node?.body.reservation !== null) return;
   }
 }
@@ -116,9 +116,9 @@ interface KnownJob {
 async function knownJobs(): Promise<Map<string, KnownJob>> {
   const known = new Map<string, KnownJob>();
   for (let path: string | null = '/v1/jobs?limit=1000'; path !== null; ) {
-    const answer: { jobs: KnownJob[]; next?: string } = (await ask('GET', path))?.body;
-    for (const job of answer.jobs) known.set(job.id, job);
-    path = answer.next === undefined ? null : answer.next.replace(/^https?:\/\/[^/]*/, '');
+    const page: { jobs: KnownJob[]; next?: string } = (await send('GET', path))?.body;
+    for (const job of page.jobs) known.set(job.id, job);
+    path = page.next === undefined ? null : page.next.replace(/^https?:\/\/[^/]*/, '');
   }
   return known;
 }
@@ -131,7 +131,7 @@ const WORKER_LOST = {
 };
 
 test(
-  `whatever the moment of a kill -9, the next start ends what ran, frees what was called and loses no job (${ROUNDS} times)`,
+  `after a kill -9 at any moment, the next start fails the running jobs, frees their nodes and loses no job (${ROUNDS} times)`,
   async () => {
     /** The final state of each job whose caller got its acceptance. */
     const all = new Map<string, KnownJob>();
@@ -144,7 +144,7 @@ test(
       expect(accepted.length).toBeGreaterThanOrEqual(enough);
 
       await start(round + 1);
-      expect((await ask('GET', '/v1/jobs?state=running'))?.body).toEqual({ jobs: [] });
+      expect((await send('GET', '/v1/jobs?state=running'))?.body).toEqual({ jobs: [] });
       const known = await knownJobs();
       for (const [id, job] of all) expect(known.get(id)).toEqual(job);
       for (const { id, method } of accepted) {
@@ -166,7 +166,7 @@ test(
     expect((await served?.stop())?.status).toBe(0);
     const succeeded = [...all.values()].filter(({ state }) => state === 'JOB_STATE_SUCCEEDED').length;
     console.log(
-      `killed ${ROUNDS} times and started again each time: of ${all.size} accepted jobs 0 lost (${succeeded} had succeeded, ${all.size - succeeded} failed: worker lost)`,
+      `killed and restarted ${ROUNDS} times: none of ${all.size} accepted jobs lost (${succeeded} succeeded, ${all.size - succeeded} failed: worker lost)`,
     );
   },
   ROUNDS * ROUND_TIME,
@@ -175,7 +175,7 @@ test(
 /** Expects every node but the held one to be free, with the outcome of its job. */
 async function checkNodes(round: number, accepted: Accepted[]): Promise<void> {
   const nodes: { name: string; reservation: string | null; last_error: string | null }[] = (
-    await ask('GET', '/v1/nodes/detail')
+    await send('GET', '/v1/nodes/detail')
   )?.body.nodes;
   expect(nodes).toHaveLength(WORKING.length + 2);
   for (const { name, reservation, last_error } of nodes) {

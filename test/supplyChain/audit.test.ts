@@ -19,7 +19,7 @@ const advisory = (severity: string) => ({
 let registry: Server;
 let cache: string;
 beforeEach(() => {
-  // npm remembers what it made of an advisory.
+  // npm caches what it derives from an advisory.
   cache = mkdtempSync(join(tmpdir(), 'passthru-audit-'));
 });
 afterEach(() => {
@@ -27,12 +27,12 @@ afterEach(() => {
   rmSync(cache, { recursive: true });
 });
 
-/** What `npm run audit` comes to with a registry that gives these advisories; null for one that gives none out. */
+/** Runs `npm run audit` with a registry that serves these advisories; null for one that serves none. */
 async function audit(advisories: object | null) {
   registry = createServer((request, response) => {
     if (request.method === 'POST' && advisories === null) response.writeHead(405).end();
     else if (request.method === 'POST') response.end(JSON.stringify(advisories));
-    // npm looks at the versions that there are of a package with an advisory.
+    // npm fetches the versions of a package that has an advisory.
     else response.end(JSON.stringify({ name: 'undici', versions: { [version]: { name: 'undici', version } } }));
   }).listen(0, '127.0.0.1');
   await once(registry, 'listening');
@@ -45,17 +45,17 @@ async function audit(advisories: object | null) {
 }
 
 test.each([{}, advisory('low')])(
-  'the audit passes when there is no advisory, or one that is low: %j',
+  'the audit passes without an advisory, or with one of level low: %j',
   async (advisories) => {
     const { status, stdout, stderr } = await audit(advisories);
     expect([status, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('no advisory of the level moderate or above');
+    expect(stdout).toContain('no advisory of level moderate or above');
   },
   60_000,
 );
 
 test.each(['moderate', 'critical'])(
-  'the audit fails for an advisory that is %s, and names it',
+  'the audit fails for an advisory of level %s, and names it',
   async (severity) => {
     const { status, stderr } = await audit(advisory(severity));
     expect(status).toBe(1);
@@ -67,7 +67,5 @@ test.each(['moderate', 'critical'])(
 test('reports that the audit was skipped when the registry is unreachable', async () => {
   const { status, stderr } = await audit(null);
   expect(status).toBe(2);
-  expect(stderr).toMatch(
-    /^audit: NOT CHECKED, for the registry cannot be asked for advisories: 405 Method Not Allowed/,
-  );
+  expect(stderr).toMatch(/^audit: NOT CHECKED, the registry serves no advisories: 405 Method Not Allowed/);
 }, 60_000);

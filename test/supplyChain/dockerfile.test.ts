@@ -9,7 +9,7 @@ const text = read('Dockerfile');
 const about = JSON.parse(read('package.json'));
 const page = read('docs/container.md');
 
-/** The instructions, each as its word and the rest. */
+/** The instructions, each as its keyword and arguments. */
 const instructions = text
   .split('\n')
   .filter((line) => /^[A-Z]+ /.test(line))
@@ -17,7 +17,7 @@ const instructions = text
 
 const all = (word: string) => instructions.filter(([name]) => name === word).map(([, rest]) => rest);
 
-/** Those of the last stage, which is the image. */
+/** The instructions of the last stage, which becomes the image. */
 const image = instructions.slice(instructions.findLastIndex(([name]) => name === 'FROM'));
 const ofImage = (word: string) => image.filter(([name]) => name === word).map(([, rest]) => rest);
 
@@ -32,7 +32,7 @@ test('every stage has the Node version of package.json, and the last stage is di
 test('the image runs the bin of package.json as an unprivileged user', () => {
   expect(ofImage('USER')).toEqual(['nonroot']);
   expect(JSON.parse(ofImage('ENTRYPOINT')[0]!).at(-1)).toBe(about.bin.passthru);
-  // Nothing is run in it: it has no shell.
+  // A distroless image has no shell for RUN.
   expect(ofImage('RUN')).toEqual([]);
 });
 

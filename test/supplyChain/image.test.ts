@@ -10,13 +10,13 @@ import { type OtlpReceiver, startOtlpReceiver } from '../observe/otlpReceiver.ts
 import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
 
 /**
- * There is no engine everywhere. This does what one would: the steps of the Dockerfile, then its program with the options
- * that docs/container.md gives (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a folder that is
- * mounted read-only), by the kernel's own means, which takes root on Linux. The packages are fetched twice.
+ * Runs the Dockerfile without a container engine: executes its steps, then starts the program with the options of
+ * docs/container.md (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a read-only mount) by means of
+ * the kernel, which requires root on Linux. Fetches the packages twice.
  */
 const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.TEST_CLIENTS === 'all';
 
-/** Mounts as an engine does, in a namespace of its own, and becomes the program. Its arguments: root, volume, data, etc. */
+/** Mounts as an engine does, in its own namespace, then executes the program. Arguments: root, volume, data, etc, workdir. */
 const CONTAIN = `set -e
 root=$1 volume=$2 data=$3 etc=$4 workdir=$5
 shift 5
@@ -41,13 +41,13 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     collector = await startOtlpReceiver();
     image = makeImage(folder.path);
     const [data, etc] = ['data', 'etc'].map((name) => join(folder.path, name)) as [string, string];
-    // A named volume begins as what it covers.
+    // A named volume gets the owner of the directory that it covers.
     const { uid, gid } = statSync(join(image.root, image.volume));
     mkdirSync(data);
     chownSync(data, uid, gid);
     mkdirSync(etc);
     const server = authority.issue({ commonName: 'service', loopback: true });
-    // The page's own, but for the port, which others may have.
+    // The configuration of the page, except for the port, which may be in use.
     const page = readFileSync(new URL('../../docs/container.md', import.meta.url), 'utf8');
     const config = /```yaml\n([\s\S]*?)```/.exec(page)![1]!.replace('0.0.0.0:6385', '0.0.0.0:0');
     for (const [name, content] of Object.entries({
@@ -87,7 +87,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
 
   test('has a read-only root, no shell, no npm and no development packages', () => {
     const mounts = readFileSync(`/proc/${program.process.pid}/mountinfo`, 'utf8').split('\n');
-    const optionsAt = (place: string) => mounts.findLast((line) => line.split(' ')[4] === place)?.split(' ')[5];
+    const optionsAt = (path: string) => mounts.findLast((line) => line.split(' ')[4] === path)?.split(' ')[5];
     expect(optionsAt('/')).toMatch(/^ro\b/);
     expect(optionsAt('/etc/passthru')).toMatch(/^ro\b/);
     expect(optionsAt(image.volume)).toMatch(/^rw\b/);

@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The user `nonroot` of distroless images. */
 export const NONROOT = 65532;
 
-/** What the image of the Dockerfile would be. */
+/** The image that an engine would build from the Dockerfile. */
 export interface Image {
   /** Its root file system. */
   root: string;
@@ -21,9 +21,9 @@ export interface Image {
 }
 
 /**
- * Does the Dockerfile's steps without an engine: each COPY and RUN in a folder for its stage. In place of the images that
- * the stages are made from there is this machine with its npm, and for the last one Node itself with the libraries that it
- * is linked with, at the place where distroless has it: no shell, nothing else.
+ * Executes the steps of the Dockerfile without an engine, each COPY and RUN in a folder for its stage. This machine and its
+ * npm stand in for the base images. The last stage starts with Node alone and the libraries that it is linked with, at the
+ * path where distroless has it.
  */
 export function makeImage(folder: string): Image {
   const stages = new Map<string, string>();
@@ -46,7 +46,7 @@ export function makeImage(folder: string): Image {
         copy(rest, image, stages);
         break;
       case 'RUN':
-        // What a step makes at the root of its stage is in the stage's folder.
+        // Redirects `mkdir /…` into the folder of the stage.
         execFileSync('sh', ['-c', rest.replaceAll(/(?<=^mkdir )\//g, `${image.root}/`)], {
           cwd: join(image.root, image.workdir),
           env: environmentOfSteps(),
@@ -68,16 +68,16 @@ export function makeImage(folder: string): Image {
       case 'STOPSIGNAL':
         break;
       default:
-        throw new Error(`the Dockerfile has a step that is not known here: ${word}`);
+        throw new Error(`unsupported instruction in the Dockerfile: ${word}`);
     }
   }
   return image;
 }
 
-/** A folder for an image, which goes with it. */
+/** Creates a folder for an image. */
 export function imageFolder(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'passthru-image-'));
-  // Others than root have to pass it.
+  // The unprivileged user has to traverse it.
   chmodSync(path, 0o755);
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
@@ -89,7 +89,7 @@ function instructions(): [word: string, rest: string][] {
     .map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]);
 }
 
-/** `[--from=STAGE] [--chown=nonroot:nonroot] SOURCE… TARGET`; of a folder it is the content that is copied. */
+/** Executes COPY: `[--from=STAGE] [--chown=nonroot:nonroot] SOURCE… TARGET`. Of a folder, the content is copied. */
 function copy(rest: string, { root, workdir }: Image, stages: ReadonlyMap<string, string>): void {
   const words = rest.split(' ');
   const paths = words.filter((word) => !word.startsWith('--'));
@@ -103,7 +103,7 @@ function copy(rest: string, { root, workdir }: Image, stages: ReadonlyMap<string
   if (rest.includes('--chown=nonroot:nonroot')) execFileSync('chown', ['-R', `${NONROOT}:${NONROOT}`, to]);
 }
 
-/** The image gcr.io/distroless/nodejs24-debian12, as far as a program can tell. */
+/** Fills `root` with an equivalent of gcr.io/distroless/nodejs24-debian12. */
 function addDistroless(root: string): void {
   chmodSync(root, 0o755);
   const node = '/nodejs/bin/node';
@@ -123,10 +123,10 @@ function addDistroless(root: string): void {
   writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n');
 }
 
-/** What npm is told by whoever runs this that the steps' npm is to know too. */
+/** Settings of the calling npm that the npm of the steps needs as well. */
 const NPM_SETTING = /^npm_config_(?:cache|registry|userconfig|globalconfig|cafile|.*proxy)$/i;
 
-/** The steps' own Node is the one that runs the tests, as it is the image's. Advisories are asked for elsewhere. */
+/** Returns the environment of RUN, with the Node that runs the tests. */
 function environmentOfSteps(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(?:npm_|NODE_|VITEST|PASSTHRU_)/i.test(name) || NPM_SETTING.test(name),

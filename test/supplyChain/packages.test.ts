@@ -23,8 +23,8 @@ test('every package of the lock file has a checksum and no URL of its own', () =
 });
 
 test('package.json names exact versions, not ranges', () => {
-  const asked = { ...about.dependencies, ...about.devDependencies, ...about.optionalDependencies };
-  for (const [name, version] of Object.entries(asked)) expect(version, name).toMatch(/^\d+\.\d+\.\d+(?:-[\w.]+)?$/);
+  const required = { ...about.dependencies, ...about.devDependencies, ...about.optionalDependencies };
+  for (const [name, version] of Object.entries(required)) expect(version, name).toMatch(/^\d+\.\d+\.\d+(?:-[\w.]+)?$/);
 });
 
 test('every install script is allowed or denied by name', () => {
@@ -35,9 +35,9 @@ test('every install script is allowed or denied by name', () => {
 });
 
 test('no production dependency has an install script', () => {
-  const ran = Object.entries(locked).filter(([, { dev }]) => !dev);
-  expect(ran.length).toBeGreaterThan(10);
-  for (const [path, { hasInstallScript }] of ran) expect(hasInstallScript, path).toBeFalsy();
+  const runtime = Object.entries(locked).filter(([, { dev }]) => !dev);
+  expect(runtime.length).toBeGreaterThan(10);
+  for (const [path, { hasInstallScript }] of runtime) expect(hasInstallScript, path).toBeFalsy();
 });
 
 interface Component {
@@ -48,7 +48,7 @@ interface Component {
 }
 
 test('npm run sbom lists every package of the lock file with its checksum, and marks development packages', () => {
-  // Whole, since `npm sbom --omit dev` leaves out what the service and a tool both depend on.
+  // Not with `--omit dev`, which leaves out packages that both the service and a tool depend on.
   const bill = JSON.parse(execFileSync('npm', ['run', '--silent', 'sbom'], { cwd: root, encoding: 'utf8' }));
   expect(bill.bomFormat).toBe('CycloneDX');
   const named = new Map((bill.components as Component[]).map((component) => [nameOf(component), component]));

@@ -21,19 +21,20 @@ import passthru.v1.WatchJobRequest;
 import passthru.v1.WatchJobResponse;
 
 /**
- * Lists a node's methods, calls two of them and follows a job through a broken stream.
+ * Lists a node's methods, calls two of them and watches a job across an interrupted stream.
  *
  * <pre>java -cp 'target/passthru-client-0.1.0.jar:target/dependency/*' example/Example.java [HOST:PORT [NODE]]</pre>
  */
 class Example {
-  /** How often a broken stream is taken up again, and the pause before, in milliseconds. */
-  static final int TRIES = 30;
+  /** The maximum number of streams opened for one job. */
+  static final int MAX_STREAMS = 30;
 
-  static final long PAUSE = 500;
+  /** The delay before each retry, in milliseconds. */
+  static final long RETRY_DELAY = 500;
 
-  public static void main(String[] words) throws Exception {
-    String address = words.length > 0 ? words[0] : "127.0.0.1:6385";
-    String node = words.length > 1 ? words[1] : "fake-1";
+  public static void main(String[] arguments) throws Exception {
+    String address = arguments.length > 0 ? arguments[0] : "127.0.0.1:6385";
+    String node = arguments.length > 1 ? arguments[1] : "fake-1";
     ManagedChannel channel = Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).build();
     try {
       run(PassthruServiceGrpc.newBlockingStub(channel), node);
@@ -49,13 +50,13 @@ class Example {
       System.out.printf("  %s, %s%n", method.getName(), method.getAsync() ? "asynchronous" : "synchronous");
     }
 
-    var answered = client.callNodeMethod(call(node, "third_method_sync", "meow").build());
-    System.out.printf("third_method_sync answered %s%n", JsonFormat.printer().print(answered.getResult()));
+    var response = client.callNodeMethod(call(node, "third_method_sync", "meow").build());
+    System.out.printf("third_method_sync returned %s%n", JsonFormat.printer().print(response.getResult()));
 
     Job job = client.callNodeMethod(call(node, "second_method", "kazoo").build()).getJob();
     System.out.printf("%s started a job%n", job.getMethod());
 
-    // The job holds the node: a second call is refused at once when it does not wait for the lock.
+    // The job holds the node, so a second call that does not wait for the lock is refused immediately.
     var refused = call(node, "third_method_sync", "meow").setLockWait(Duration.getDefaultInstance());
     try {
       client.callNodeMethod(refused.build());
@@ -70,18 +71,18 @@ class Example {
   }
 
   /**
-   * Follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show that, the
-   * first one is broken after its first message.
+   * Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that, the
+   * first stream is cancelled after its first message.
    */
   static void watch(PassthruServiceBlockingStub client, String jobId) throws Exception {
     var request = WatchJobRequest.newBuilder().setJobId(jobId);
-    for (int left = TRIES; left > 0; left--) {
+    for (int streams = 0; streams < MAX_STREAMS; streams++) {
       try (Context.CancellableContext stream = Context.current().withCancellation()) {
         Iterator<WatchJobResponse> messages = stream.call(() -> client.watchJob(request.build()));
         while (messages.hasNext()) {
           Job job = messages.next().getJob();
           if (!request.hasAfterRevision()) {
-            System.out.printf("the job: %s%n", job.getState());
+            System.out.printf("job state: %s%n", job.getState());
             stream.cancel(null);
           } else if (job.getRevision() != request.getAfterRevision() + 1) {
             throw new IllegalStateException(job.getRevision() + " came after " + request.getAfterRevision());
@@ -89,24 +90,24 @@ class Example {
           request.setAfterRevision(job.getRevision());
           if (job.hasEndTime()) {
             String result = JsonFormat.printer().print(job.getResult());
-            System.out.printf("the job, resumed, with every revision once: %s, %s%n", job.getState(), result);
+            System.out.printf("job resumed, each revision received once: %s, %s%n", job.getState(), result);
           }
         }
         return;
       } catch (StatusRuntimeException error) {
-        if (!isBroken(error)) throw error;
-        System.out.println("the stream broke");
-        Thread.sleep(PAUSE);
+        if (!isInterrupted(error)) throw error;
+        System.out.println("stream interrupted");
+        Thread.sleep(RETRY_DELAY);
       }
     }
-    throw new IllegalStateException("the service cannot be reached");
+    throw new IllegalStateException("the service is unreachable");
   }
 
   /**
-   * Whether the job may be followed on another stream: the error is not the service's word, because the connection broke or
-   * nobody listens, or the service says that it stops.
+   * Returns whether the job can be resumed on a new stream: the connection broke or could not be established (the error
+   * has no ErrorDetail), or the service is shutting down (UNAVAILABLE).
    */
-  static boolean isBroken(StatusRuntimeException error) {
+  static boolean isInterrupted(StatusRuntimeException error) {
     return error.getStatus().getCode() == Status.Code.UNAVAILABLE || Errors.detail(error).isEmpty();
   }
 

@@ -1,4 +1,4 @@
-"""Helps the clients of passthru that are generated beside it, in passthru.v1."""
+"""Reads the errors of the generated clients in passthru.v1."""
 
 from typing import Optional
 
@@ -9,8 +9,8 @@ from passthru.v1.error_pb2 import ErrorDetail
 
 
 def error_detail(error: grpc.RpcError) -> Optional[ErrorDetail]:
-    """What the service tells of an error of grpc or grpc.aio; None when the error carries nothing, for example because
-    the service was not reached."""
+    """Returns the detail that the service attached to an error of grpc or grpc.aio; None if the error has none, for
+    example because the service is unreachable."""
     if not isinstance(error, (grpc.Call, grpc.aio.AioRpcError)):
         return None
     for key, value in error.trailing_metadata() or ():

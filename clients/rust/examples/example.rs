@@ -1,4 +1,4 @@
-//! Lists a node's methods, calls two of them and follows a job through a broken stream.
+//! Lists a node's methods, calls two of them and watches a job across an interrupted stream.
 //!
 //! cargo run --example example [URL [NODE]]
 
@@ -14,17 +14,17 @@ use prost_types::{Struct, Value};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-/// How often a broken stream is taken up again, and the pause before.
-const TRIES: u32 = 30;
-const PAUSE: Duration = Duration::from_millis(500);
+/// The maximum number of streams opened for one job, and the delay before each retry.
+const MAX_STREAMS: u32 = 30;
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 type Client = PassthruServiceClient<Channel>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut words = std::env::args().skip(1);
-    let url = words.next().unwrap_or("http://127.0.0.1:6385".into());
-    let node = words.next().unwrap_or("fake-1".into());
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().unwrap_or("http://127.0.0.1:6385".into());
+    let node = arguments.next().unwrap_or("fake-1".into());
     let mut client = Client::connect(url).await?;
 
     println!("methods:");
@@ -43,13 +43,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         );
     }
 
-    let answered = client
+    let response = client
         .call_node_method(call(&node, "third_method_sync", "meow"))
         .await?;
-    let Some(Outcome::Result(result)) = answered.into_inner().outcome else {
+    let Some(Outcome::Result(result)) = response.into_inner().outcome else {
         return Err("third_method_sync is synchronous".into());
     };
-    println!("third_method_sync answered {}", boolean(&result)?);
+    println!("third_method_sync returned {}", boolean(&result)?);
 
     let started = client
         .call_node_method(call(&node, "second_method", "kazoo"))
@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("{} started a job", job.method);
 
-    // The job holds the node: a second call is refused at once when it does not wait for the lock.
+    // The job holds the node, so a second call that does not wait for the lock is refused immediately.
     let mut refused = call(&node, "third_method_sync", "meow");
     refused.lock_wait = Some(prost_types::Duration::default());
     let Err(status) = client.call_node_method(refused).await else {
@@ -78,51 +78,52 @@ async fn main() -> Result<(), Box<dyn Error>> {
     watch(&mut client, job.id).await
 }
 
-/// Follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show that, the
-/// first one is broken after its first message.
+/// Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that, the
+/// first stream is dropped after its first message.
 async fn watch(client: &mut Client, job_id: String) -> Result<(), Box<dyn Error>> {
     let mut request = WatchJobRequest {
         job_id,
         after_revision: None,
     };
-    for _ in 0..TRIES {
+    for _ in 0..MAX_STREAMS {
         match follow(client, &mut request).await {
-            Ok(Followed::ToTheEnd) => return Ok(()),
-            Ok(Followed::Dropped) => {}
+            Ok(Watched::ToEnd) => return Ok(()),
+            Ok(Watched::Dropped) => {}
             Err(error) => match error.downcast_ref::<Status>() {
-                Some(status) if is_broken(status) => {}
+                Some(status) if is_interrupted(status) => {}
                 _ => return Err(error),
             },
         }
-        println!("the stream broke");
-        tokio::time::sleep(PAUSE).await;
+        println!("stream interrupted");
+        tokio::time::sleep(RETRY_DELAY).await;
     }
-    Err("the service cannot be reached".into())
+    Err("the service is unreachable".into())
 }
 
-/// Whether the job may be followed on another stream: the error is not the service's word, because the connection broke
-/// or nobody listens, or the service says that it stops.
-fn is_broken(status: &Status) -> bool {
+/// Returns whether the job can be resumed on a new stream: the connection broke or could not be established (the error
+/// has no `ErrorDetail`), or the service is shutting down (`Unavailable`).
+fn is_interrupted(status: &Status) -> bool {
     status.code() == Code::Unavailable || error_detail(status).is_none()
 }
 
-enum Followed {
-    ToTheEnd,
+/// How a stream ended: with the job, or dropped by this program.
+enum Watched {
+    ToEnd,
     Dropped,
 }
 
-/// Follows a job on one stream and notes in `request` what has come. To drop a stream is to cancel it.
+/// Watches a job on one stream, and keeps the last received revision in `request`. Dropping a stream cancels it.
 async fn follow(
     client: &mut Client,
     request: &mut WatchJobRequest,
-) -> Result<Followed, Box<dyn Error>> {
+) -> Result<Watched, Box<dyn Error>> {
     let mut stream = client.watch_job(request.clone()).await?.into_inner();
     while let Some(response) = stream.message().await? {
         let job = response.job.ok_or("no job in the message")?;
         let last = request.after_revision.replace(job.revision);
         let Some(last) = last else {
-            println!("the job: {}", job.state().as_str_name());
-            return Ok(Followed::Dropped);
+            println!("job state: {}", job.state().as_str_name());
+            return Ok(Watched::Dropped);
         };
         if job.revision != last + 1 {
             return Err(format!("revision {} came after {last}", job.revision).into());
@@ -130,12 +131,12 @@ async fn follow(
         if job.end_time.is_some() {
             let result = boolean(job.result.as_ref().ok_or("no result")?)?;
             println!(
-                "the job, resumed, with every revision once: {}, {result}",
+                "job resumed, each revision received once: {}, {result}",
                 job.state().as_str_name()
             );
         }
     }
-    Ok(Followed::ToTheEnd)
+    Ok(Watched::ToEnd)
 }
 
 fn call(node: &str, method: &str, bar: &str) -> CallNodeMethodRequest {

@@ -1,5 +1,5 @@
 //! The typed client of passthru for tonic. The messages and clients are generated from the contract; [`error_detail`]
-//! reads what the service tells of an error.
+//! reads the detail that the service attaches to an error.
 
 use prost::Message;
 
@@ -9,8 +9,8 @@ pub mod v1 {
     include!("gen/passthru/v1/passthru.v1.rs");
 }
 
-/// What the service tells of an error; `None` when the error carries nothing, for example because the service was not
-/// reached.
+/// Returns the detail that the service attached to an error; `None` if the error has none, for example because the
+/// service is unreachable.
 pub fn error_detail(status: &tonic::Status) -> Option<v1::ErrorDetail> {
     let packed = tonic_types::Status::decode(status.details()).ok()?;
     let detail = packed

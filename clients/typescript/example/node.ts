@@ -1,4 +1,4 @@
-// Shows the client from Node.
+// Runs the example in Node.
 //
 //   node node.ts [URL [NODE [connect|grpc|grpc-web|fetch]]]
 import type { Transport } from '@connectrpc/connect';
@@ -6,7 +6,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { createConnectTransport as createFetchTransport } from '@connectrpc/connect-web';
 import { show } from './show.ts';
 
-/** One client over any transport; `fetch` is what a page uses, and works without Node's own HTTP. */
+/** The transports by name. `fetch` is the transport for browsers, which does not use Node's own HTTP. */
 const TRANSPORTS: Record<string, (baseUrl: string) => Transport> = {
   connect: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '1.1' }),
   grpc: (baseUrl) => createGrpcTransport({ baseUrl }),

@@ -1,4 +1,4 @@
-// Shows the client from a page: what index.html runs.
+// Runs the example in a page; loaded by index.html.
 import type { Interceptor } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-web';
 import { show } from './show.ts';
@@ -15,7 +15,7 @@ form.addEventListener('submit', async (event) => {
   const print = (line: string) => output.append(`${line}\n`);
   const transport = TRANSPORTS[field('protocol') as keyof typeof TRANSPORTS]({
     baseUrl: field('service'),
-    interceptors: [authorize(field('authorization')), tellRequests],
+    interceptors: [authorize(field('authorization')), logRequestIds],
   });
   try {
     await show(transport, field('node'), print);
@@ -33,8 +33,8 @@ function authorize(authorization: string): Interceptor {
   };
 }
 
-/** Tells in the browser's console what the service called each call that it answered: what its log shows of it. */
-const tellRequests: Interceptor = (next) => async (request) => {
+/** Logs the request id of each response to the browser's console; the service's log shows the same id. */
+const logRequestIds: Interceptor = (next) => async (request) => {
   const response = await next(request);
   console.info(request.method.name, response.header.get('OpenStack-Request-Id'));
   return response;

@@ -1,4 +1,4 @@
-// Makes calls of gophercloud's bare-metal packages and writes a JSON list of what each came to.
+// Makes calls with gophercloud's bare-metal packages and writes a JSON list of their outcomes.
 //
 // Usage: gophercloud URL BMC [USER PASSWORD [KEYSTONE PROJECT REGION]]
 package main
@@ -24,18 +24,18 @@ import (
 const (
 	nodeUUID = "aaaaaaaa-3333-4111-8111-aaaaaaaaaaaa"
 	absent   = "cccccccc-1111-4111-8111-cccccccccccc"
-	// The highest version that the service advertises. gophercloud negotiates none by itself: the caller names it.
+	// The highest version that the service advertises. gophercloud does not negotiate it: the caller sets it.
 	version = "1.82"
 )
 
-// A call by the name that the table has for it. Error is what the client made of the answer, Status and Answer what the
-// service sent when it was not what the client wanted.
+// outcome is the result of a call, which has the name in the table. Error is the client's error; Status and Body are the
+// service's response if the client did not expect it.
 type outcome struct {
 	Call   string `json:"call"`
 	Served bool   `json:"served"`
 	Error  string `json:"error,omitempty"`
 	Status int    `json:"status,omitempty"`
-	Answer string `json:"answer,omitempty"`
+	Body   string `json:"body,omitempty"`
 }
 
 type call struct {
@@ -52,17 +52,17 @@ func main() {
 	client.Microversion = version
 	var outcomes []outcome
 	for _, call := range served(client, os.Args[2]) {
-		outcomes = append(outcomes, made(call, true))
+		outcomes = append(outcomes, perform(call, true))
 	}
 	for _, call := range notServed(client) {
-		outcomes = append(outcomes, made(call, false))
+		outcomes = append(outcomes, perform(call, false))
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(outcomes); err != nil {
 		panic(err)
 	}
 }
 
-// connect signs on by nothing, by HTTP Basic, or at Keystone, whose catalog says where the service is.
+// connect authenticates not at all, by HTTP Basic, or at Keystone, whose catalog has the URL of the service.
 func connect(url string, user []string) (*gophercloud.ServiceClient, error) {
 	endpoint := url + "/v1"
 	if len(user) == 5 {
@@ -82,20 +82,20 @@ func connect(url string, user []string) (*gophercloud.ServiceClient, error) {
 	})
 }
 
-func made(call call, served bool) outcome {
+func perform(call call, served bool) outcome {
 	result := outcome{Call: call.name, Served: served}
 	if err := call.run(); err != nil {
 		result.Error = err.Error()
 		var unexpected gophercloud.ErrUnexpectedResponseCode
 		if errors.As(err, &unexpected) {
 			result.Status = unexpected.Actual
-			result.Answer = string(unexpected.Body)
+			result.Body = string(unexpected.Body)
 		}
 	}
 	return result
 }
 
-// served are calls of what is served here, in the order of a node's life. They build on one another.
+// served returns the calls that the service supports, in the order of a node's life. They depend on each other.
 func served(client *gophercloud.ServiceClient, bmc string) []call {
 	ctx := context.Background()
 	method := func(name string) nodes.CallVendorPassthruOpts { return nodes.CallVendorPassthruOpts{Method: name} }
@@ -117,7 +117,7 @@ func served(client *gophercloud.ServiceClient, bmc string) []call {
 			found, err := nodes.ExtractNodes(pages)
 			return want(err, func() any { return len(found) }, 2)
 		}},
-		// It follows `nodes_links`, which Ironic does not send: the caller asks for the next page by the marker.
+		// It follows `nodes_links`, which Ironic does not send, so the caller requests the next page by marker.
 		{"nodes.List, page by page", func() error {
 			marker, count := "", 0
 			for {
@@ -158,7 +158,7 @@ func served(client *gophercloud.ServiceClient, bmc string) []call {
 			return want(err, func() any { return node.Extra["rack"] }, "7")
 		}},
 		{"nodes.Validate", func() error {
-			// It reads every interface but the one that is served.
+			// It parses every interface except the one that is served.
 			return nodes.Validate(ctx, client, nodeUUID).Err
 		}},
 		{"nodes.SetMaintenance", func() error {
@@ -258,7 +258,7 @@ func served(client *gophercloud.ServiceClient, bmc string) []call {
 	}
 }
 
-// notServed are calls of what Ironic does and this service does not.
+// notServed returns the calls that Ironic supports and this service does not.
 func notServed(client *gophercloud.ServiceClient) []call {
 	ctx := context.Background()
 	return []call{
@@ -328,13 +328,13 @@ func notServed(client *gophercloud.ServiceClient) []call {
 	}
 }
 
-// want checks one thing that the client read out of the answer.
-func want(err error, got func() any, wanted any) error {
+// want compares one value that the client parsed from the response.
+func want(err error, got func() any, expected any) error {
 	if err != nil {
 		return err
 	}
-	if value := got(); value != wanted {
-		return fmt.Errorf("the client read %v, not %v", value, wanted)
+	if value := got(); value != expected {
+		return fmt.Errorf("the client parsed %v, expected %v", value, expected)
 	}
 	return nil
 }

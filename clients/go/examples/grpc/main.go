@@ -1,4 +1,4 @@
-// Lists a node's methods, calls two of them and follows a job through a broken stream, with grpc-go.
+// Lists a node's methods, calls two of them and watches a job across an interrupted stream, using grpc-go.
 //
 //	go run ./examples/grpc [HOST:PORT [NODE]]
 package main
@@ -23,10 +23,10 @@ import (
 	passthruv1 "passthru.example/clients/go/passthru/v1"
 )
 
-// How often a broken stream is taken up again, and the pause before.
+// The maximum number of streams opened for one job, and the delay before each retry.
 const (
-	tries = 30
-	pause = 500 * time.Millisecond
+	maxStreams = 30
+	retryDelay = 500 * time.Millisecond
 )
 
 func main() {
@@ -64,11 +64,11 @@ func run(ctx context.Context, address, node string) error {
 		fmt.Printf("  %s, %s\n", method.Name, kind)
 	}
 
-	answered, err := client.CallNodeMethod(ctx, call(node, "third_method_sync", "meow"))
+	response, err := client.CallNodeMethod(ctx, call(node, "third_method_sync", "meow"))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("third_method_sync answered %v\n", answered.GetResult().AsInterface())
+	fmt.Printf("third_method_sync returned %v\n", response.GetResult().AsInterface())
 
 	started, err := client.CallNodeMethod(ctx, call(node, "second_method", "kazoo"))
 	if err != nil {
@@ -77,7 +77,7 @@ func run(ctx context.Context, address, node string) error {
 	job := started.GetJob()
 	fmt.Printf("%s started a job\n", job.Method)
 
-	// The job holds the node: a second call is refused at once when it does not wait for the lock.
+	// The job holds the node, so a second call that does not wait for the lock is refused immediately.
 	refused := call(node, "third_method_sync", "meow")
 	refused.LockWait = durationpb.New(0)
 	_, err = client.CallNodeMethod(ctx, refused)
@@ -91,26 +91,26 @@ func run(ctx context.Context, address, node string) error {
 	return watch(ctx, client, job.Id)
 }
 
-// watch follows a job to its end. A stream that breaks is taken up again after the last revision that came; to show
-// that, the first one is broken after its first message.
+// watch follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate
+// that, follow cancels the first stream after its first message.
 func watch(ctx context.Context, client passthruv1.PassthruServiceClient, id string) error {
 	request := &passthruv1.WatchJobRequest{JobId: id}
-	for range tries {
+	for range maxStreams {
 		err := follow(ctx, client, request)
-		if err == nil || !isBroken(err) {
+		if err == nil || !isInterrupted(err) {
 			return err
 		}
-		fmt.Println("the stream broke")
-		time.Sleep(pause)
+		fmt.Println("stream interrupted")
+		time.Sleep(retryDelay)
 	}
-	return errors.New("the service cannot be reached")
+	return errors.New("the service is unreachable")
 }
 
-// follow follows a job on one stream, to the job's end, and notes in request what has come.
+// follow watches a job on one stream until the job ends, and keeps the last received revision in request.
 func follow(ctx context.Context, client passthruv1.PassthruServiceClient, request *passthruv1.WatchJobRequest) error {
-	streaming, breakStream := context.WithCancel(ctx)
-	defer breakStream()
-	stream, err := client.WatchJob(streaming, request)
+	streamCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := client.WatchJob(streamCtx, request)
 	if err != nil {
 		return err
 	}
@@ -124,23 +124,23 @@ func follow(ctx context.Context, client passthruv1.PassthruServiceClient, reques
 		}
 		job := response.Job
 		if request.AfterRevision == nil {
-			fmt.Printf("the job: %s\n", job.State)
-			breakStream()
+			fmt.Printf("job state: %s\n", job.State)
+			cancel()
 		} else if job.Revision != *request.AfterRevision+1 {
 			return fmt.Errorf("revision %d came after %d", job.Revision, *request.AfterRevision)
 		}
 		request.AfterRevision = &job.Revision
 		if job.EndTime != nil {
-			fmt.Printf("the job, resumed, with every revision once: %s, %v\n", job.State, job.Result.AsInterface())
+			fmt.Printf("job resumed, each revision received once: %s, %v\n", job.State, job.Result.AsInterface())
 		}
 	}
 }
 
-// isBroken tells whether the job may be followed on another stream: the error is not the service's word, because the
-// connection broke or nobody listens, or the service says that it stops.
-func isBroken(err error) bool {
-	told, ok := status.FromError(err)
-	return ok && (told.Code() == codes.Unavailable || passthru.ErrorDetail(err) == nil)
+// isInterrupted reports whether the job can be resumed on a new stream: the connection broke or could not be
+// established (the error has no ErrorDetail), or the service is shutting down (code UNAVAILABLE).
+func isInterrupted(err error) bool {
+	st, ok := status.FromError(err)
+	return ok && (st.Code() == codes.Unavailable || passthru.ErrorDetail(err) == nil)
 }
 
 func call(node, method, bar string) *passthruv1.CallNodeMethodRequest {

@@ -7,13 +7,13 @@ import io.grpc.protobuf.StatusProto;
 import java.util.Optional;
 import passthru.v1.ErrorDetail;
 
-/** Reads what the service tells of an error. */
+/** Reads the details that the service attaches to errors. */
 public final class Errors {
   private Errors() {}
 
   /**
-   * What the service tells of an error that a stub threw; empty when the error carries nothing, for example because the
-   * service was not reached.
+   * Returns the detail that the service attached to an error thrown by a stub; empty if the error has none, for example
+   * because the service is unreachable.
    */
   public static Optional<ErrorDetail> detail(Throwable error) {
     Status status = StatusProto.fromThrowable(error);
