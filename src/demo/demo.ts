@@ -1,3 +1,4 @@
+// The demo: a service with simulated BMCs.
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import { PassthruError } from '../core/errors.ts';
@@ -7,7 +8,6 @@ import { type Fleet, startFleet } from '../sim/index.ts';
 import { type DemoSection, demoCommands } from './commands.ts';
 import { type DemoNode, enrolDemoNodes, startDemoJob } from './nodes.ts';
 
-// The demo: a service with simulated BMCs.
 /** The number of simulated BMCs. */
 const BMCS = 3;
 
