@@ -90,9 +90,11 @@ function findFault(value: unknown): string | null {
   for (const hook of ['longestRequest', 'release', 'close']) {
     if (value[hook] !== undefined && typeof value[hook] !== 'function') return `${name}: ${hook} must be a function`;
   }
-  const faults = vendorInterfaces.map((each) => faultOfVendorInterface(String(name), each));
-  faults.push(faultOfRepeatedName(`${name}: vendor interface`, vendorInterfaces));
-  faults.push(faultOfMethods(`${name}: driverMethods`, driverMethods));
+  const faults = [
+    ...vendorInterfaces.map((each) => faultOfVendorInterface(String(name), each)),
+    faultOfRepeatedName(`${name}: vendor interface`, vendorInterfaces),
+    faultOfMethods(`${name}: driverMethods`, driverMethods),
+  ];
   return faults.find((fault) => fault !== null) ?? null;
 }
 

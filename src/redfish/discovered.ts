@@ -42,12 +42,7 @@ export class Discovered {
       if (this.#values.has(key)) return this.#values.get(key) as T;
       const loading = this.#loading.get(key);
       if (loading === undefined) break;
-      try {
-        await untilAborted(loading, signal);
-      } catch (error) {
-        if (error instanceof RedfishError) throw error;
-        signal.throwIfAborted();
-      }
+      await hasSucceeded(loading, signal);
     }
     const dropped = this.#dropped;
     const loading = load();
@@ -96,12 +91,7 @@ export class Discovered {
       this.#dropStale();
       if (this.#values.size === 0 || performance.now() < this.#confirmAt) return;
       if (this.#confirming === null) break;
-      try {
-        return await untilAborted(this.#confirming, signal);
-      } catch (error) {
-        if (error instanceof RedfishError) throw error;
-        signal.throwIfAborted();
-      }
+      if (await hasSucceeded(this.#confirming, signal)) return;
     }
     this.#confirming = check();
     try {
@@ -122,5 +112,17 @@ export class Discovered {
     if (absences === this.#seenAbsences) return;
     this.#seenAbsences = absences;
     this.forget();
+  }
+}
+
+/** Waits for the work of another caller. False when that caller aborted. Throws the work's RedfishError or `signal.reason`. */
+async function hasSucceeded(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  try {
+    await untilAborted(work, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof RedfishError) throw error;
+    signal.throwIfAborted();
+    return false;
   }
 }

@@ -80,7 +80,7 @@ async function runToEnd(
   const { status, stderr } = ended;
   const failure = readFailure(stderr);
   if (failure !== null) throw failed(failure.kind, `The BMC at ${address} ${failure.what}`);
-  log.warn({ node: node.uuid, command: command.name, status, said: withoutBytes(stderr) }, 'ipmitool failed');
+  log.warn({ node: node.uuid, command: command.name, status, output: withoutBytes(stderr) }, 'ipmitool failed');
   throw failed('bmc_failed', `ipmitool exited with status ${status} for an unknown reason; see the service's log`);
 }
 

@@ -27,7 +27,8 @@ export function accessBy(
   return async (task, failed, use) => {
     const { node, fence, signal } = task;
     const { target, systemPath } = read(node);
-    const headers = fenceHeader && fence !== null ? fenceHeaders(node.uuid, fence) : {};
+    const headers: Record<string, string> =
+      fenceHeader && fence !== null ? { 'x-passthru-node': node.uuid, 'x-passthru-fence': String(fence) } : {};
     const client = clients.for(target, { signal, headers, beforeSend: () => task.beforeSend() });
     try {
       return await use(client, systemPath);
@@ -36,11 +37,6 @@ export function accessBy(
       throw toBmcError(error, subject, `${failed} ${subject}`);
     }
   };
-}
-
-/** Returns headers with the fence of the reservation, for the simulated BMCs of tests. */
-function fenceHeaders(node: string, fence: number): Record<string, string> {
-  return { 'x-passthru-node': node, 'x-passthru-fence': String(fence) };
 }
 
 const KINDS: Record<RedfishErrorKind, ErrorKind> = {

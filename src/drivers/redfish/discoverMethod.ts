@@ -33,14 +33,6 @@ const discovered = z.object({
 });
 type DiscoveredSystem = z.output<typeof discovered>['systems'][number];
 
-/** Keys of driver_info, with the arguments that follow the same rules. */
-const KEYS: Record<string, string> = {
-  redfish_address: 'address',
-  redfish_username: 'username',
-  redfish_password: 'password',
-  redfish_verify_ca: 'verify_ca',
-};
-
 /** Makes `discover`, which describes a BMC before a node is enrolled for it. Its session ends with the call. */
 export function discoverMethod(clients: RedfishClients, settings: RedfishSettings): Method<DriverTask> {
   return defineMethod({
@@ -70,7 +62,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         redfish_connection_attempts: 1,
       };
       const { target } = readBmc(info, settings, {
-        field: (key) => `arguments.${KEYS[key] ?? key}`,
+        field: (key) => `arguments.${key.replace('redfish_', '')}`,
         message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
       });
       try {

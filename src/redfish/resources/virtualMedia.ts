@@ -88,13 +88,8 @@ export async function readMediaDevices(client: RedfishClient, slots: MediaSlot[]
   return Promise.all(slots.map((slot) => ifFound(read(slot))));
 }
 
-function collectionsKey(systemPath: string): string {
-  return `media collections of ${systemPath}`;
-}
-
-function slotsKey(systemPath: string): string {
-  return `media slots of ${systemPath}`;
-}
+const collectionsKey = (systemPath: string) => `media collections of ${systemPath}`;
+const slotsKey = (systemPath: string) => `media slots of ${systemPath}`;
 
 /** @param found receives a collection as soon as it is discovered, so that it can be read while others are searched for */
 async function mediaCollections(

@@ -26,6 +26,7 @@ afterEach(async () => {
 async function startTask(
   monitor: (times: number, request: ScriptedRequest) => ReturnType<Script>,
   accepted: ReturnType<Script> = { status: 202, headers: soon },
+  timeoutMs = 5000,
 ) {
   clients = createRedfishClients();
   let inserted = true;
@@ -47,7 +48,7 @@ async function startTask(
   });
   closing.push(bmc);
   const account = { username: null, password: '', authType: 'auto' as const };
-  const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
+  const limits = { timeoutMs, connectionAttempts: 1, connectionRetryIntervalMs: 5 };
   const client = clients.for(target(bmc.url, { account, limits }), { signal: forever });
   const progress: (readonly [number | null, string])[] = [];
   return {
@@ -111,12 +112,13 @@ test('after a monitor that is gone once the task is done, and a 202 without Loca
 });
 
 test('a monitor that fails a few times is polled again', async () => {
-  const task = await startTask((times) => {
-    if (times === 1) return { status: 503 };
-    if (times < 4) return null;
+  const monitor = (times: number) => {
+    if (times < 3) return { status: 503 };
+    if (times === 3) return null;
     task.done();
     return { status: 204 };
-  });
+  };
+  const task = await startTask(monitor, undefined, 1000);
   expect(await task.eject()).toMatchObject([{ outcome: 'ejected' }]);
   expect(task.polls()).toBe(4);
 });
