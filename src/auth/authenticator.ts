@@ -33,6 +33,11 @@ export interface Authenticator {
   close(): Promise<void>;
 }
 
+/** Whether `name` can be a caller's: a text of 1 to 255 characters, none a control character. */
+export function isCallerName(name: unknown): name is string {
+  return typeof name === 'string' && name !== '' && name.length <= 255 && !/\p{Cc}/u.test(name);
+}
+
 /** Returns the error for a request without credentials of the `required` kind. */
 export function noCredentials(required: string): PassthruError {
   return new PassthruError('unauthenticated', `Authorization required: ${required}`);

@@ -1,8 +1,5 @@
 import type { Role } from '../core/caller.ts';
-import { type Authenticator, noCredentials, wrongCredentials } from './authenticator.ts';
-
-/** Maximum length of a caller's name in characters. */
-const MAX_NAME = 255;
+import { type Authenticator, isCallerName, noCredentials, wrongCredentials } from './authenticator.ts';
 
 /**
  * Creates the authenticator for `auth.type: client_certificate`, which accepts certificates of `tls.client_ca_file`. The
@@ -14,15 +11,11 @@ export function createClientCertificateAuthenticator(roles: Readonly<Record<stri
     challenge: null,
     authenticate({ certificate }) {
       if (certificate === null) throw noCredentials('a client certificate of a trusted CA');
-      const names = [...certificate.alternativeNames, certificate.commonName].filter(isName);
+      const names = [...certificate.alternativeNames, certificate.commonName].filter(isCallerName);
       const name = names.find((known) => Object.hasOwn(roles, known)) ?? names[0];
       if (name === undefined) throw wrongCredentials('The client certificate has no name: no SAN and no subject CN');
       return { name, role: Object.hasOwn(roles, name) ? (roles[name] ?? null) : null };
     },
     close: async () => {},
   };
-}
-
-function isName(name: string | null): name is string {
-  return name !== null && name !== '' && name.length <= MAX_NAME && !/\p{Cc}/u.test(name);
 }

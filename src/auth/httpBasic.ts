@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFault, watchFiles } from '../config/watchedFile.ts';
+import { readFault, readTextFile, watchFiles } from '../config/watchedFile.ts';
 import type { Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -30,8 +30,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * @throws kind `failed_precondition` when the file cannot be read or has an invalid line
  */
 export function createHttpBasicAuthenticator({ userFile, roles, log }: HttpBasicOptions): Authenticator {
-  const key = 'auth.http_basic_auth_user_file';
-  let users = readAtStart(key, userFile);
+  let users = readAtStart(userFile);
   const pool = new BcryptPool();
   const cache = new CheckCache({ keep: KEEP, keepInvalid: KEEP_INVALID });
 
@@ -72,17 +71,13 @@ export function createHttpBasicAuthenticator({ userFile, roles, log }: HttpBasic
   };
 }
 
-function readAtStart(key: string, file: string): Htpasswd {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new PassthruError('failed_precondition', `${key}: ${file} cannot be read: ${readFault(error)}`);
-  }
-  const users = parseHtpasswd(text);
-  const [fault] = users.faults;
-  if (fault !== undefined) throw new PassthruError('failed_precondition', `${key}: ${file}: ${fault}`);
-  if (users.hashes.size === 0) throw new PassthruError('failed_precondition', `${key}: ${file} has no users`);
+function readAtStart(file: string): Htpasswd {
+  const fault = (reason: string) =>
+    new PassthruError('failed_precondition', `auth.http_basic_auth_user_file: ${reason}`);
+  const users = parseHtpasswd(readTextFile(file, fault));
+  const [first] = users.faults;
+  if (first !== undefined) throw fault(`${file}: ${first}`);
+  if (users.hashes.size === 0) throw fault(`${file} has no users`);
   return users;
 }
 

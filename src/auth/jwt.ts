@@ -1,28 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { readFault, watchFiles } from '../config/watchedFile.ts';
+import type { AuthConfig } from '../config/authSettings.ts';
+import { readTextFile, watchFiles } from '../config/watchedFile.ts';
 import { type Caller, highestRole, ROLES } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
+import { type Authenticator, isCallerName, schemeCredentials, wrongCredentials } from './authenticator.ts';
 import { createThrottledLog } from './throttledLog.ts';
 
-export interface JwtOptions {
-  /** The URL of the issuer's key set (RFC 7517, 5); null when it is a file. */
-  jwks_url: string | null;
-  /** The path of a key set; null when it is fetched. */
-  jwks_file: string | null;
+/** The group `auth.jwt`, with the required keys set; one of `jwks_url` and `jwks_file` is null. */
+export interface JwtOptions extends Omit<AuthConfig['jwt'], 'issuer'> {
   issuer: string;
-  /** A token must name at least one. */
-  audience: readonly string[];
-  /** The accepted signature algorithms by their JWS names (RFC 7518, 3.1). */
-  algorithms: readonly string[];
-  /** The tolerated clock skew in ms. */
-  clock_tolerance: number;
-  /** The claim with the caller's name. Dots separate nested claims. */
-  name_claim: string;
-  /** The claim with the caller's roles, among other words. Dots separate nested claims. */
-  role_claim: string;
   log: Logger;
   /** The monotonic clock, in ms. */
   now?: () => number;
@@ -34,8 +21,6 @@ const FETCH_TIMEOUT = 5000;
 const RETRY_INTERVAL = 1000;
 /** Maximum number of requests that wait for a check, which they do while keys are fetched. */
 const MAX_WAITING = 4096;
-/** Maximum length of a caller's name in characters. */
-const MAX_NAME = 255;
 
 /** The errors of jose that are about the key set, not the token. */
 const KEY_FAULTS: ReadonlySet<string> = new Set([
@@ -57,8 +42,8 @@ export function createJwtAuthenticator(options: JwtOptions): Authenticator {
   let waiting = 0;
   const checks = {
     issuer,
-    audience: [...options.audience],
-    algorithms: [...options.algorithms],
+    audience: options.audience,
+    algorithms: options.algorithms,
     clockTolerance: clock_tolerance / 1000,
     requiredClaims: ['exp'],
   };
@@ -138,22 +123,18 @@ function isKeyFault(error: unknown): boolean {
 }
 
 function readKeySet(file: string): JWTVerifyGetKey {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new PassthruError('failed_precondition', `auth.jwt.jwks_file: ${file} cannot be read: ${readFault(error)}`);
-  }
+  const fault = (reason: string) => new PassthruError('failed_precondition', `auth.jwt.jwks_file: ${reason}`);
+  const text = readTextFile(file, fault);
   try {
     return createLocalJWKSet(JSON.parse(text));
   } catch {
-    throw new PassthruError('failed_precondition', `auth.jwt.jwks_file: ${file} is not a JSON Web Key Set`);
+    throw fault(`${file} is not a JSON Web Key Set`);
   }
 }
 
 function nameOf(payload: JWTPayload, path: string): string {
   const name = claim(payload, path);
-  if (typeof name === 'string' && name !== '' && name.length <= MAX_NAME && !/\p{Cc}/u.test(name)) return name;
+  if (isCallerName(name)) return name;
   throw wrongCredentials(`The token has no caller name (claim ${path})`);
 }
 

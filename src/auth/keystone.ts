@@ -1,21 +1,17 @@
+import type { AuthConfig } from '../config/authSettings.ts';
 import { type Caller, highestRole, type Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import { type Authenticator, noCredentials, wrongCredentials } from './authenticator.ts';
 import { CheckCache } from './checkCache.ts';
-import { expiryOf, type KeystoneAccount, KeystoneClient } from './keystoneClient.ts';
+import { expiryOf, KeystoneClient } from './keystoneClient.ts';
 import { createThrottledLog } from './throttledLog.ts';
 
-export interface KeystoneOptions extends KeystoneAccount {
-  /** The URL of Keystone for callers. */
-  www_authenticate_uri: string;
-  /** How long a valid token is cached, in ms; a revoked one stays valid for up to this long. */
-  token_cache_time: number;
-  /** The projects, by ID or `NAME@DOMAIN`, whose roles are honoured beside system scope; when empty, admin on any. */
-  projects: readonly string[];
-  log: Logger;
-}
+type Required = 'auth_url' | 'username' | 'password' | 'www_authenticate_uri';
+
+/** The group `auth.keystone`, with the required keys set. */
+export type KeystoneOptions = Omit<AuthConfig['keystone'], Required> & Record<Required, string> & { log: Logger };
 
 /** How long an invalid token is refused without another check, in ms. */
 const KEEP_INVALID = 5000;

@@ -1,17 +1,10 @@
+import type { AuthConfig } from '../config/authSettings.ts';
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 
-/** The service's own account at Keystone, named as in `[keystone_authtoken]`. */
-export interface KeystoneAccount {
-  /** For example `https://keystone.example:5000`, with or without `/v3`. */
-  auth_url: string;
-  username: string;
-  password: string;
-  user_domain_name: string;
-  /** Null for a system-scoped token. */
-  project_name: string | null;
-  project_domain_name: string;
-}
+/** The service's own account at Keystone: keys of `auth.keystone`, named as in `[keystone_authtoken]`. */
+export type KeystoneAccount = Record<'auth_url' | 'username' | 'password', string> &
+  Pick<AuthConfig['keystone'], 'user_domain_name' | 'project_name' | 'project_domain_name'>;
 
 /** Request timeout in ms. */
 const TIMEOUT = 10_000;

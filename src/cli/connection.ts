@@ -41,11 +41,15 @@ export async function withConnection<T>(
     { pingIntervalMs: PING_INTERVAL, pingTimeoutMs: PING_TIMEOUT },
     server.tls,
   );
+  const addHeaders: Interceptor = (next) => (request) => {
+    for (const [name, value] of Object.entries(server.headers)) request.header.set(name, value);
+    return next(request);
+  };
   const transport = createGrpcTransport({
     baseUrl: server.url,
     sessionManager: session,
     defaultTimeoutMs: timeout,
-    interceptors: [addHeaders(server.headers)],
+    interceptors: [addHeaders],
   });
   try {
     return await work(
@@ -131,11 +135,4 @@ export async function collectPages<K extends string, P extends Record<K, unknown
     pageToken = page.nextPageToken;
   } while (pageToken !== '' && items.length < limit);
   return items;
-}
-
-function addHeaders(headers: Server['headers']): Interceptor {
-  return (next) => (request) => {
-    for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
-    return next(request);
-  };
 }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { contextPath, readContexts, writeContexts } from './contextFile.ts';
-import type { Context } from './contextSchema.ts';
+import { type Context, contextPath, readContexts, writeContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { type ServerOptions, serverUrl } from './server.ts';

@@ -1,3 +1,4 @@
+import type { Duration } from '@bufbuild/protobuf/wkt';
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
 
@@ -13,7 +14,7 @@ export function limitOption(what: string): Option {
 
 /** A repeatable option; its value is the list of values, undefined when absent. */
 export function repeatedOption(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(gather);
+  return new Option(flags, description).argParser((value: string, before: string[] = []) => [...before, value]);
 }
 
 /** `--lock-wait`. */
@@ -21,23 +22,12 @@ export function lockWaitOption(): Option {
   return new Option(
     '--lock-wait <time>',
     'how long to wait for a locked node, such as 10, 500ms or 2m; 0 = fail at once (default: as configured in the service)',
-  ).argParser((text: string) => {
+  ).argParser((text: string): DurationMessage => {
     const milliseconds = parseDuration(text);
-    if (milliseconds !== null) return toDuration(milliseconds);
-    throw new InvalidArgumentError('Must be a duration such as 10 (seconds), 500ms or 2m.');
+    if (milliseconds === null) throw new InvalidArgumentError('Must be a duration such as 10 (seconds), 500ms or 2m.');
+    return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 };
   });
 }
 
 /** A google.protobuf.Duration. */
-export interface DurationMessage {
-  seconds: bigint;
-  nanos: number;
-}
-
-function toDuration(milliseconds: number): DurationMessage {
-  return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 };
-}
-
-function gather(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
+export type DurationMessage = Pick<Duration, 'seconds' | 'nanos'>;

@@ -1,3 +1,4 @@
+// The command line: the client, and the commands that run the service. Each command is a process of its own.
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { COMPLETE, completionCommand } from './completion/completion.ts';
@@ -95,8 +96,9 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       console.error(`error: ${visible(error.message)}`);
       return error.status;
     }
-    if (error instanceof CommanderError) return commanderStatus(error);
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    // A command's own failure, or requested help; everything else is invalid usage.
+    return error.code === 'commander.error' || error.exitCode === 0 ? error.exitCode : EXIT_STATUS.usage;
   }
 }
 
@@ -146,10 +148,4 @@ function prepare(command: Command, showGlobalOptions: boolean, path: readonly st
     command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:${lines}`);
   }
   for (const child of command.commands) prepare(child, showGlobalOptions, [...path, child.name()]);
-}
-
-function commanderStatus({ code, exitCode }: CommanderError): number {
-  // A command's own failure, or requested help; everything else is invalid usage.
-  if (code === 'commander.error' || exitCode === 0) return exitCode;
-  return EXIT_STATUS.usage;
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { maskText } from '../core/secrets.ts';
-import { contextPath, readContexts } from './contextFile.ts';
-import type { Context } from './contextSchema.ts';
+import { type Context, contextPath, readContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
 import { readFile, readText } from './keyValues.ts';
 

@@ -43,20 +43,15 @@ export async function watchJob({ passthru }: Connection, id: string, known?: Job
         // Without any response so far, the service was not there to begin with.
         if (last === undefined || Date.now() - lostAt > RETRY_TIMEOUT) throw error;
       }
-      if (last === undefined || !hasEnded(last)) await wait(stop.signal, id);
+      if (last !== undefined && hasEnded(last)) return last;
+      await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {
+        throw interrupted(id);
+      });
     }
     return last;
   } finally {
     process.off('SIGINT', interrupt);
     line.end();
-  }
-}
-
-async function wait(signal: AbortSignal, id: string): Promise<void> {
-  try {
-    await delay(RETRY_INTERVAL, undefined, { signal });
-  } catch {
-    throw interrupted(id);
   }
 }
 

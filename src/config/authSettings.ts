@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { ROLES } from '../core/caller.ts';
+import { isJsonObject } from '../core/json.ts';
+import { isLoopback, parseListenAddress } from '../net/listenAddress.ts';
 import {
   choiceSetting,
   durationSetting,
@@ -7,6 +9,7 @@ import {
   objectListSetting,
   oneOrMoreSetting,
   optionalTextSetting,
+  orNull,
   textSetting,
 } from './setting.ts';
 
@@ -29,11 +32,7 @@ const ALGORITHMS = [
   'Ed25519',
 ];
 
-const optionalName = z
-  .string()
-  .min(1)
-  .optional()
-  .transform((text) => text ?? null);
+const optionalName = orNull(z.string().min(1));
 
 /** The group `auth`. */
 export const authKeys = z.strictObject({
@@ -74,31 +73,26 @@ export const authKeys = z.strictObject({
       }),
       username: optionalTextSetting({ description: "The service's own account at Keystone.", allowed: 'a user name' }),
       password: optionalTextSetting({ description: 'The password of that account.', allowed: 'a non-empty string' }),
-      user_domain_name: textSetting('Default', (text) => text !== '', {
+      user_domain_name: textSetting('Default', {
         description: 'The domain of that account.',
         allowed: 'a domain name',
-        pattern: '.',
       }),
       project_name: optionalTextSetting({
         description: 'The project that the account is scoped to; system scope when not set.',
         allowed: 'a project name',
       }),
-      project_domain_name: textSetting('Default', (text) => text !== '', {
+      project_domain_name: textSetting('Default', {
         description: 'The domain of that project.',
         allowed: 'a domain name',
-        pattern: '.',
       }),
       token_cache_time: durationSetting(
-        '5m',
-        '0s',
-        '1h',
+        { initial: '5m', least: '0s', most: '1h' },
         'How long a valid token is cached; a revoked token stays valid for up to this long.',
       ),
-      projects: oneOrMoreSetting([], (text) => text !== '', {
+      projects: oneOrMoreSetting([], {
         description:
           'The projects whose roles are honoured, in addition to system scope. When empty, only the role admin is honoured, on any project.',
         allowed: 'a list of project IDs or NAME@DOMAIN',
-        pattern: '.',
       }),
     })
     .prefault({}),
@@ -117,32 +111,28 @@ export const authKeys = z.strictObject({
         description: 'The required issuer of tokens (`iss`).',
         allowed: 'a non-empty string',
       }),
-      audience: oneOrMoreSetting([], (text) => text !== '', {
+      audience: oneOrMoreSetting([], {
         description: 'The accepted audiences (`aud`); a token must name at least one.',
         allowed: 'a string or a list of strings',
-        pattern: '.',
       }),
-      algorithms: oneOrMoreSetting(['RS256', 'PS256', 'ES256', 'EdDSA'], (text) => ALGORITHMS.includes(text), {
+      algorithms: oneOrMoreSetting(['RS256', 'PS256', 'ES256', 'EdDSA'], {
         description: 'The accepted signature algorithms.',
         allowed: `some of ${ALGORITHMS.join(', ')}`,
         pattern: `^(${ALGORITHMS.join('|')})$`,
+        isAllowed: (text) => ALGORITHMS.includes(text),
       }),
       clock_tolerance: durationSetting(
-        '30s',
-        '0s',
-        '10m',
+        { initial: '30s', least: '0s', most: '10m' },
         'The clock skew tolerated between the issuer and this machine.',
       ),
-      name_claim: textSetting('sub', (text) => text !== '', {
+      name_claim: textSetting('sub', {
         description: "The claim with the caller's name. Dots separate nested claims.",
         allowed: 'a claim name',
-        pattern: '.',
       }),
-      role_claim: textSetting('roles', (text) => text !== '', {
+      role_claim: textSetting('roles', {
         description:
           "The claim with the caller's roles (reader, operator, admin), as a list or a space-separated string. Dots separate nested claims.",
         allowed: 'a claim name',
-        pattern: '.',
       }),
     })
     .prefault({}),
@@ -170,3 +160,79 @@ export const tlsKeys = z.strictObject({
 
 /** The validated group `tls`. */
 export type TlsConfig = z.output<typeof tlsKeys>;
+
+type Group = Record<string, unknown>;
+
+/** The keys that each type requires. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  http_basic: ['http_basic_auth_user_file'],
+  keystone: ['keystone.auth_url', 'keystone.username', 'keystone.password'],
+  jwt: ['jwt.issuer', 'jwt.audience'],
+};
+
+/**
+ * Reports conflicts between `auth`, `tls` and the addresses. Members may be missing or of a wrong type: the schema reports
+ * those.
+ */
+export function checkAuth(content: Group, context: z.RefinementCtx): void {
+  const [auth, tls] = [group(content.auth), group(content.tls)];
+  const [keystone, jwt] = [group(auth.keystone), group(auth.jwt)];
+  const type = String(auth.type ?? 'none');
+  const fault = (path: string, message: string) => context.addIssue({ code: 'custom', path: path.split('.'), message });
+
+  // Without authentication the service is for this machine alone.
+  const addresses = { listen: content.listen, 'metrics.listen': group(content.metrics).listen };
+  for (const [path, text] of Object.entries(addresses)) {
+    const address = typeof text === 'string' ? parseListenAddress(text) : null;
+    if (auth.type !== 'none' || address === null || isLoopback(address.host)) continue;
+    const port = path === 'listen' ? 6385 : 9385;
+    fault(path, `a loopback address such as 127.0.0.1:${port} while auth.type is none (no authentication)`);
+  }
+  for (const path of REQUIRED[type] ?? []) {
+    const value = path.split('.').reduce<unknown>((inner, part) => group(inner)[part], auth);
+    if (isUnset(value)) fault(`auth.${path}`, `required by auth.type ${type}`);
+  }
+  for (const key of ['auth_url', 'www_authenticate_uri']) {
+    const url = keystone[key];
+    if (typeof url === 'string' && !isHttpUrl(url)) fault(`auth.keystone.${key}`, 'an https:// or http:// URL');
+  }
+  if (type === 'jwt' && isUnset(jwt.jwks_url) && isUnset(jwt.jwks_file)) {
+    fault('auth.jwt.jwks_url', 'auth.type jwt requires it or auth.jwt.jwks_file');
+  }
+  if (type === 'jwt' && !isUnset(jwt.jwks_url) && !isUnset(jwt.jwks_file)) {
+    fault('auth.jwt.jwks_file', 'only one of auth.jwt.jwks_url and auth.jwt.jwks_file');
+  }
+  if (typeof jwt.jwks_url === 'string' && !isGuardedUrl(jwt.jwks_url)) {
+    fault('auth.jwt.jwks_url', 'an https:// URL, or an http:// URL on loopback');
+  }
+  const roles = group(auth.roles);
+  if (Object.keys(roles).length > 0 && type !== 'http_basic' && type !== 'client_certificate') {
+    fault('auth.roles', `no roles with auth.type ${type}, which gets them from its tokens`);
+  }
+  if (type === 'client_certificate' && isUnset(tls.client_ca_file)) {
+    fault('tls.client_ca_file', 'required by auth.type client_certificate');
+  }
+  if (isUnset(tls.cert_file) && (!isUnset(tls.key_file) || !isUnset(tls.client_ca_file))) {
+    fault('tls.cert_file', 'required by the other keys of tls');
+  }
+  if (!isUnset(tls.cert_file) && isUnset(tls.key_file)) fault('tls.key_file', 'required by tls.cert_file');
+}
+
+function group(value: unknown): Group {
+  return isJsonObject(value) ? value : {};
+}
+
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+}
+
+function isHttpUrl(text: string): boolean {
+  // The URL is quoted in the header WWW-Authenticate.
+  return /^https?:\/\/[^\s"\\]+$/.test(text) && URL.canParse(text) && /^[\x21-\x7e]*$/.test(text);
+}
+
+function isGuardedUrl(text: string): boolean {
+  if (!isHttpUrl(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''));
+}

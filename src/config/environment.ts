@@ -1,8 +1,8 @@
-import { nearest, showValue } from './problems.ts';
+import { showValue, suggestion } from './problems.ts';
 import type { Setting } from './setting.ts';
 
 /** The settings found in the environment. */
-export interface EnvironmentSettings {
+interface EnvironmentSettings {
   /** The settings that are set, with their values as the file would have them. */
   values: Map<Setting, unknown>;
   /** One for each `PASSTHRU_` variable that is not a setting. */
@@ -30,8 +30,11 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly
     if (!variable.startsWith('PASSTHRU_') || text === undefined || text === '') continue;
     if (CLIENT_VARIABLES.has(variable) || KUBERNETES_VARIABLE.test(variable)) continue;
     const setting = byVariable.get(variable);
-    if (setting === undefined) found.problems.push(unknownVariable(variable, text, [...byVariable.keys()]));
-    else found.values.set(setting, parseText(text, setting.kind));
+    if (setting !== undefined) found.values.set(setting, parseText(text, setting.kind));
+    else {
+      const advice = suggestion(variable, [...byVariable.keys()]);
+      found.problems.push(`${variable}: unknown setting (value: ${showValue(variable, text)}); ${advice}`);
+    }
   }
   return found;
 }
@@ -53,10 +56,4 @@ function parseText(text: string, kind: Setting['kind']): unknown {
 function parsePairs(text: string): unknown {
   const pairs = text.split(',').map((pair) => /^\s*(.+)=([^=]*?)\s*$/.exec(pair));
   return pairs.includes(null) ? text : Object.fromEntries(pairs.map((pair) => [pair![1], pair![2]]));
-}
-
-function unknownVariable(variable: string, text: string, known: readonly string[]): string {
-  const meant = nearest(variable, known);
-  const advice = meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`;
-  return `${variable}: unknown setting (value: ${showValue(variable, text)}); ${advice}`;
 }

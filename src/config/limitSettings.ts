@@ -5,34 +5,27 @@ import { durationSetting, integerSetting, listSetting } from './setting.ts';
 /** The group `limits`: how much one client may use. */
 export const limitKeys = z.strictObject({
   connections: integerSetting(
-    4000,
-    10,
-    1_000_000,
+    { initial: 4000, least: 10, most: 1_000_000 },
     'The maximum number of open connections. One more closes the connection that has been idle longest; when none is idle, it gets 503.',
   ),
   connections_per_peer: integerSetting(
-    1000,
-    1,
-    1_000_000,
+    { initial: 1000, least: 1, most: 1_000_000 },
     'The maximum number of open connections from one peer: an IPv4 address or an IPv6 /64. A proxy counts as one peer.',
   ),
   calls_per_caller: integerSetting(
-    1000,
-    1,
-    1_000_000,
+    { initial: 1000, least: 1, most: 1_000_000 },
     'The maximum number of calls in flight for one caller; one more gets 429 or RESOURCE_EXHAUSTED. With `auth.type: none` all callers count as one.',
   ),
   watches_per_caller: integerSetting(
-    1000,
-    1,
-    1_000_000,
+    { initial: 1000, least: 1, most: 1_000_000 },
     'The maximum number of open streams (watched jobs, server reflection) for one caller.',
   ),
-  receive_timeout: durationSetting('60s', '1s', '1h', 'The time limit for receiving a complete request.'),
+  receive_timeout: durationSetting(
+    { initial: '60s', least: '1s', most: '1h' },
+    'The time limit for receiving a complete request.',
+  ),
   connection_max_age: durationSetting(
-    '1h',
-    '1m',
-    '30d',
+    { initial: '1h', least: '1m', most: '30d' },
     'The age at which an HTTP/2 connection gets GOAWAY; its open streams may finish.',
   ),
 });
@@ -44,16 +37,18 @@ const NETWORK_PATTERN = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
 
 /** The group `destinations`. */
 export const destinationKeys = z.strictObject({
-  allow: listSetting(isNetwork, {
+  allow: listSetting({
     description:
       'Networks that subscriptions and `discover` may target although a larger network is denied. See docs/security.md.',
     allowed,
     pattern: NETWORK_PATTERN,
+    isAllowed: isNetwork,
   }),
-  deny: listSetting(isNetwork, {
+  deny: listSetting({
     description:
       'Networks that they may not target. Loopback, link-local, multicast and metadata addresses are always denied unless `allow` lists them. The smallest network that contains an address takes precedence.',
     allowed,
     pattern: NETWORK_PATTERN,
+    isAllowed: isNetwork,
   }),
 });

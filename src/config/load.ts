@@ -2,13 +2,13 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { readEnvironment } from './environment.ts';
-import { ConfigError, nearest, showValue } from './problems.ts';
+import { ConfigError, showValue, suggestion } from './problems.ts';
 import { type Config, configSchema, resolvePaths, SETTINGS } from './schema.ts';
 import type { Setting } from './setting.ts';
 import { readYamlFile } from './yamlFile.ts';
 
 /** The sources of the configuration. */
-export interface ConfigSources {
+interface ConfigSources {
   /** The path of the YAML file; null for none. */
   file: string | null;
   /** Its variables take precedence over the file. */
@@ -71,8 +71,7 @@ function describeUnknownKey(path: string[], content: Record<string, unknown>): s
   const siblings = keysIn(group);
   // A key of another group, or a misspelt one.
   const elsewhere = SETTINGS.find(({ path: other }) => other.at(-1) === name);
-  const meant = elsewhere?.key ?? nearest(name, siblings);
-  const advice = meant === null ? `allowed: ${siblings.join(', ')}` : `did you mean ${meant}?`;
+  const advice = elsewhere === undefined ? suggestion(name, siblings) : `did you mean ${elsewhere.key}?`;
   return `${path.join('.')}: unknown key (value: ${showValue(name, get(content, path))}); ${advice}`;
 }
 

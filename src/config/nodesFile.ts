@@ -4,8 +4,8 @@ import type { Core, Nodes } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
-import { isNodeName, isUuid, type Node } from '../core/node.ts';
-import { ConfigError, nearest, showValue } from './problems.ts';
+import { isNodeName, isUuid } from '../core/node.ts';
+import { ConfigError, showValue, suggestion } from './problems.ts';
 import { readYamlFile } from './yamlFile.ts';
 
 /** The caller that enrols and reserves the nodes, as shown by reservations. */
@@ -44,7 +44,7 @@ const entrySchema = z.strictObject({
 } satisfies Record<keyof typeof ALLOWED, z.ZodType>);
 
 /** An entry of the file. */
-export type NodeEntry = z.output<typeof entrySchema>;
+type NodeEntry = z.output<typeof entrySchema>;
 
 /**
  * Reads the nodes file at `path`.
@@ -92,7 +92,9 @@ export async function applyNodesFile(path: string, core: Core, log: Logger): Pro
       await enrol(entry, core.nodes);
     } catch (error) {
       if (!(error instanceof PassthruError)) throw error;
-      throw new ConfigError(describeRefusal(error).map((text) => `${path}: ${placeOf(entry, index)}${text}`));
+      const { violations, message } = error;
+      const reasons = violations.length === 0 ? [message] : violations.map((one) => `${one.field}: ${one.description}`);
+      throw new ConfigError(reasons.map((text) => `${path}: ${placeOf(entry, index)}${text}`));
     }
     counts.enrolled++;
   }
@@ -119,18 +121,15 @@ async function enrol(entry: NodeEntry, nodes: Nodes): Promise<void> {
 
 async function isPresent(entry: NodeEntry, nodes: Nodes): Promise<boolean> {
   for (const ident of [entry.uuid, entry.name]) {
-    if (ident !== undefined && (await find(ident, nodes)) !== null) return true;
+    if (ident === undefined) continue;
+    try {
+      await nodes.get(ident);
+      return true;
+    } catch (error) {
+      if (!(error instanceof PassthruError && error.kind === 'node_not_found')) throw error;
+    }
   }
   return false;
-}
-
-async function find(ident: string, nodes: Nodes): Promise<Node | null> {
-  try {
-    return await nodes.get(ident);
-  } catch (error) {
-    if (error instanceof PassthruError && error.kind === 'node_not_found') return null;
-    throw error;
-  }
 }
 
 /** Returns problems with an entry's UUID and name, including those already used by an earlier entry. */
@@ -156,17 +155,13 @@ function placeOf(entry: unknown, index: number): string {
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
   const known = Object.keys(ALLOWED);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const meant = nearest(key, known);
-      return `${key}: unknown key; ${meant === null ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`}`;
-    });
+    return issue.keys.map((key) => `${key}: unknown key; ${suggestion(key, known)}`);
   }
   const [key] = issue.path as (keyof typeof ALLOWED)[];
   if (key === undefined) return [`must be a mapping with the keys ${known.join(', ')}`];
   const value = issue.path.reduce<unknown>((group, part) => (group as Record<PropertyKey, unknown>)[part], raw);
-  return [
-    `${issue.path.map(String).join('.')}: ${describeValue(issue.path, value)}; allowed: ${allowedAt(issue.path)}`,
-  ];
+  const allowed = issue.path.length > 1 ? 'any JSON value' : ALLOWED[key];
+  return [`${issue.path.map(String).join('.')}: ${describeValue(issue.path, value)}; allowed: ${allowed}`];
 }
 
 function describeValue(path: readonly PropertyKey[], value: unknown): string {
@@ -174,13 +169,4 @@ function describeValue(path: readonly PropertyKey[], value: unknown): string {
   // The value may be a secret without a key.
   if (path.length === 1 && path[0] === 'driver_info') return 'the value is not allowed';
   return `${showValue(String(path.at(-1)), value)} is not allowed`;
-}
-
-function allowedAt([key, ...members]: readonly PropertyKey[]): string {
-  return members.length > 0 ? 'any JSON value' : ALLOWED[key as keyof typeof ALLOWED];
-}
-
-function describeRefusal(error: PassthruError): string[] {
-  if (error.violations.length === 0) return [error.message];
-  return error.violations.map(({ field, description }) => `${field}: ${description}`);
 }

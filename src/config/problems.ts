@@ -41,6 +41,12 @@ export function nearest(word: string, words: readonly string[]): string | null {
   return best;
 }
 
+/** Returns what to write instead of `word`: the nearest of `words`, or all of them. */
+export function suggestion(word: string, words: readonly string[]): string {
+  const meant = nearest(word, words);
+  return meant === null ? `allowed: ${words.join(', ')}` : `did you mean ${meant}?`;
+}
+
 /** Returns the Levenshtein distance. */
 function countChanges(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);

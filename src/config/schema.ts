@@ -1,12 +1,11 @@
+// The configuration: its keys, their checks, and the files and variables that set them.
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
-import { isLoopback, parseListenAddress } from '../net/listenAddress.ts';
-import { authFaults } from './authFaults.ts';
-import { authKeys, tlsKeys } from './authSettings.ts';
+import { parseListenAddress } from '../net/listenAddress.ts';
+import { authKeys, checkAuth, tlsKeys } from './authSettings.ts';
 import { destinationKeys, limitKeys } from './limitSettings.ts';
-import { auditLogKey, LISTEN_PATTERN, metricsKeys, tracingKeys } from './observabilitySettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
   choiceSetting,
@@ -18,21 +17,26 @@ import {
   textSetting,
 } from './setting.ts';
 
+/** The shape of HOST:PORT; `parseListenAddress` checks the rest. */
+const LISTEN_PATTERN = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
+
 /**
  * Every key of the configuration: the one source of the file format, the environment variables, the error messages,
  * docs/configuration.md and schema/passthru.schema.json. Keys that Ironic has too keep Ironic's names.
  */
 export const configKeys = z.strictObject({
-  listen: textSetting('127.0.0.1:6385', (text) => parseListenAddress(text) !== null, {
+  listen: textSetting('127.0.0.1:6385', {
     description: 'The address to listen on; gRPC, gRPC-Web, Connect and REST share the port. Port 0 picks a free port.',
     allowed: 'HOST:PORT, with an IPv6 address in brackets',
     pattern: LISTEN_PATTERN,
+    isAllowed: (text) => parseListenAddress(text) !== null,
   }),
-  store: textSetting('sqlite:./passthru.db', isStore, {
+  store: textSetting('sqlite:./passthru.db', {
     description:
       'Where nodes, reservations and jobs are stored: a file, created if missing, or a PostgreSQL database; see "PostgreSQL".',
     allowed: 'sqlite:PATH, "sqlite::memory:" (nothing is kept), or postgres://USER@HOST/DATABASE',
     pattern: '^(sqlite:.|postgres(ql)?://)',
+    isAllowed: isStore,
   }),
   nodes_file: optionalTextSetting({
     description: 'A file of nodes to enrol at startup; see "The nodes file".',
@@ -44,63 +48,81 @@ export const configKeys = z.strictObject({
   destinations: destinationKeys.prefault({}),
   limits: limitKeys.prefault({}),
   node_locked_retry_attempts: integerSetting(
-    3,
-    0,
-    1000,
+    { initial: 3, least: 0, most: 1000 },
     'How often a call without its own lock wait tries to lock a node before it is refused.',
   ),
   node_locked_retry_interval: durationSetting(
-    '1s',
-    '0s',
-    '1h',
+    { initial: '1s', least: '0s', most: '1h' },
     'The time between two attempts. A lock released by the same process is taken at once.',
   ),
   lock_wait_max: durationSetting(
-    '60s',
-    '0s',
-    '1d',
+    { initial: '60s', least: '0s', most: '1d' },
     'The longest wait for a locked node that a call may request (`lock_wait`, `Passthru-Lock-Wait`).',
   ),
   node_lock_lease: durationSetting(
-    '30s',
-    '1s',
-    '1h',
+    { initial: '30s', least: '1s', most: '1h' },
     'How long a replica may lose contact with the shared store before its jobs fail as lost; its nodes are released after the longest timeout of a request to a node it called (60 s by default). On SQLite, which has a single process, the next start releases them at once.',
   ),
-  job_retention_time: durationSetting('30d', '1d', '3650d', 'How long finished jobs are kept.'),
+  job_retention_time: durationSetting(
+    { initial: '30d', least: '1d', most: '3650d' },
+    'How long finished jobs are kept.',
+  ),
   job_retention_count: integerSetting(
-    100_000,
-    0,
-    10_000_000,
+    { initial: 100_000, least: 0, most: 10_000_000 },
     'The maximum number of finished jobs kept; the oldest are removed first. Repeating a call by its idempotency key after its job was removed returns 404.',
   ),
   workers_pool_size: integerSetting(
-    100,
-    1,
-    10_000,
+    { initial: 100, least: 1, most: 10_000 },
     'The maximum number of asynchronous methods running at once; one more gets 503 or RESOURCE_EXHAUSTED.',
   ),
-  host: textSetting(hostname, (text) => /^[\x21-\x7e]{1,255}$/.test(text), {
+  host: textSetting(hostname, {
     description: "The name of this process in reservations and in Ironic's list of conductors.",
     allowed: '1 to 255 visible ASCII characters',
     pattern: '^[!-~]{1,255}$',
     defaultText: "the host's name",
+    isAllowed: (text) => /^[\x21-\x7e]{1,255}$/.test(text),
   }),
   log_level: choiceSetting('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'The minimum level of the log, which goes to standard error as one JSON object per line.',
   }),
-  audit_log: auditLogKey,
-  metrics: metricsKeys.prefault({}),
-  tracing: tracingKeys.prefault({}),
-  cors_origins: listSetting(isOrigin, {
+  audit_log: choiceSetting('on', ['on', 'off'], {
+    description:
+      'Whether each call, node change, cancellation and refused request is logged, whatever `log_level` is; see observability.md.',
+  }),
+  metrics: z
+    .strictObject({
+      listen: optionalTextSetting({
+        description:
+          'A separate address that serves `GET /metrics` without authentication; on loopback, only for requests whose Host is this machine. When not set, the main address serves it for the role reader.',
+        allowed: 'HOST:PORT, with an IPv6 address in brackets',
+        pattern: LISTEN_PATTERN,
+        isAllowed: (text) => parseListenAddress(text) !== null,
+      }),
+    })
+    .prefault({}),
+  tracing: z
+    .strictObject({
+      otlp_endpoint: optionalTextSetting({
+        description:
+          'An OTLP/HTTP collector that receives traces; `/v1/traces` is appended if missing. Tracing is off when not set.',
+        allowed: 'an http:// or https:// URL without credentials, such as http://127.0.0.1:4318',
+        pattern: '^https?://[^@]+$',
+        isAllowed: isEndpoint,
+      }),
+      sample_percent: integerSetting(
+        { initial: 100, least: 0, most: 100 },
+        'The percentage of traces started here that are sent. The sampling decision of a trace that a caller began is kept.',
+      ),
+    })
+    .prefault({}),
+  cors_origins: listSetting({
     description: 'The web origins whose pages may call the service from a browser.',
     allowed: 'a list of origins such as https://console.example, or * for all',
     pattern: '^(\\*|https?://[^/?#]+)$',
+    isAllowed: isOrigin,
   }),
   shutdown_grace: durationSetting(
-    '10s',
-    '0s',
-    '1h',
+    { initial: '10s', least: '0s', most: '1h' },
     'How long running calls may take to finish at shutdown before they are aborted.',
   ),
   redfish: z
@@ -109,9 +131,18 @@ export const configKeys = z.strictObject({
         description:
           'How to log in to BMCs of nodes without `redfish_auth_type`. `auto` uses a session, or HTTP Basic if the BMC has no sessions.',
       }),
-      connection_attempts: integerSetting(5, 1, 100, 'How often to try a BMC that is unreachable.'),
-      connection_retry_interval: durationSetting('4s', '0s', '1h', 'The time between two attempts.'),
-      request_timeout: durationSetting('60s', '100ms', '1h', 'The time limit for one request to a BMC.'),
+      connection_attempts: integerSetting(
+        { initial: 5, least: 1, most: 100 },
+        'How often to try a BMC that is unreachable.',
+      ),
+      connection_retry_interval: durationSetting(
+        { initial: '4s', least: '0s', most: '1h' },
+        'The time between two attempts.',
+      ),
+      request_timeout: durationSetting(
+        { initial: '60s', least: '100ms', most: '1h' },
+        'The time limit for one request to a BMC.',
+      ),
       fence_header: choiceSetting('off', ['off', 'on'], {
         description:
           'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence` (the number of the reservation). For tests with simulated BMCs.',
@@ -120,13 +151,15 @@ export const configKeys = z.strictObject({
     .prefault({}),
   fake: z
     .strictObject({
-      vendor_delay: durationSetting('0s', '0s', '1h', 'How long methods of the driver `fake-hardware` take.'),
+      vendor_delay: durationSetting(
+        { initial: '0s', least: '0s', most: '1h' },
+        'How long methods of the driver `fake-hardware` take.',
+      ),
     })
     .prefault({}),
-  drivers: listSetting((text) => text !== '', {
+  drivers: listSetting({
     description: 'Modules that add hardware types; see docs/drivers.md.',
     allowed: 'a list of paths or package names',
-    pattern: '.',
   }),
 });
 
@@ -135,16 +168,6 @@ const when = ({ value }: { value: unknown }) => isJsonObject(value);
 
 /** The keys and the checks across them. */
 export const configSchema = configKeys
-  .refine(({ listen, auth }) => isGuarded(listen, auth?.type), {
-    path: ['listen'],
-    when,
-    error: 'a loopback address such as 127.0.0.1:6385 while auth.type is none (no authentication)',
-  })
-  .refine(({ metrics, auth }) => isGuarded(metrics?.listen, auth?.type), {
-    path: ['metrics', 'listen'],
-    when,
-    error: 'a loopback address such as 127.0.0.1:9385 while auth.type is none (no authentication)',
-  })
   .refine(isLockWaitBounded, {
     path: ['node_locked_retry_attempts'],
     when,
@@ -154,12 +177,7 @@ export const configSchema = configKeys
       return `at most ${most} with node_locked_retry_interval ${interval / 1000}s: the attempts may take 1d in all`;
     },
   })
-  .superRefine(
-    (value, context) => {
-      for (const { path, message } of authFaults(value)) context.addIssue({ code: 'custom', path, message });
-    },
-    { when },
-  );
+  .superRefine(checkAuth, { when });
 
 /** The validated configuration. Durations are in ms; paths are absolute. */
 export type Config = z.output<typeof configKeys>;
@@ -200,14 +218,15 @@ function isLockWaitBounded({ node_locked_retry_attempts: attempts, node_locked_r
   return (attempts - 1) * interval <= LONGEST_LOCK_WAIT;
 }
 
-/** Whether a service without authentication is reachable from this machine only; true for an invalid address. */
-function isGuarded(listen: unknown, type: unknown): boolean {
-  const address = typeof listen === 'string' ? parseListenAddress(listen) : null;
-  return address === null || type !== 'none' || isLoopback(address.host);
-}
-
 function isStore(text: string): boolean {
   return /^sqlite:./.test(text) || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text));
+}
+
+/** Credentials belong in OTEL_EXPORTER_OTLP_HEADERS, since the URL is logged. */
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
 }
 
 function isOrigin(text: string): boolean {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { createSecretsCipher, KEY_BYTES, PLAIN, type SecretsCipher } from '../store/secretsCipher.ts';
 import { ConfigError } from './problems.ts';
 import { optionalTextSetting } from './setting.ts';
-import { readFault } from './watchedFile.ts';
+import { readTextFile } from './watchedFile.ts';
 
 /** The group `secrets`. */
 export const secretsKeys = z.strictObject({
@@ -12,18 +11,16 @@ export const secretsKeys = z.strictObject({
       'The keys that encrypt the secrets of nodes in the store, one per line. The first one encrypts; the others only decrypt, until they are rotated out. Without keys, secrets are stored unencrypted. See docs/security.md.',
     allowed: 'the path of a file with keys from `passthru generate-key`',
   }),
-  encryption_keys: optionalTextSetting(
-    {
-      description:
-        'The keys themselves, separated by commas, for use in the environment. They take precedence over those of the file.',
-      allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, separated by commas`,
-    },
-    areKeys,
-  ),
+  encryption_keys: optionalTextSetting({
+    description:
+      'The keys themselves, separated by commas, for use in the environment. They take precedence over those of the file.',
+    allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, separated by commas`,
+    isAllowed: areKeys,
+  }),
 });
 
 /** The validated group `secrets`. */
-export type SecretsConfig = z.output<typeof secretsKeys>;
+type SecretsConfig = z.output<typeof secretsKeys>;
 
 /**
  * Returns the cipher for the secrets of nodes.
@@ -32,7 +29,9 @@ export type SecretsConfig = z.output<typeof secretsKeys>;
 export function readSecretsCipher({ key_file: file, encryption_keys: text }: SecretsConfig): SecretsCipher {
   const given = parseKeys(text?.split(',') ?? []).keys;
   if (file === null) return given.length === 0 ? PLAIN : createSecretsCipher(given);
-  const { keys, faults } = parseKeys(readLines(file));
+  const { keys, faults } = parseKeys(
+    readTextFile(file, (reason) => new ConfigError([`secrets.key_file: ${reason}`])).split('\n'),
+  );
   if (faults.length === 0 && keys.length === 0) faults.push('contains no key; create one with "passthru generate-key"');
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `secrets.key_file: ${file}: ${fault}`));
   return createSecretsCipher([...given, ...keys]);
@@ -42,14 +41,6 @@ export function readSecretsCipher({ key_file: file, encryption_keys: text }: Sec
 function areKeys(text: string): boolean {
   const { keys, faults } = parseKeys(text.split(','));
   return keys.length > 0 && faults.length === 0;
-}
-
-function readLines(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split('\n');
-  } catch (error) {
-    throw new ConfigError([`secrets.key_file: ${file} cannot be read: ${readFault(error)}`]);
-  }
 }
 
 /** Parses one key per line; skips empty lines and those that begin with #. */

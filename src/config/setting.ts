@@ -19,26 +19,26 @@ export interface SettingMeta {
 
 const registry = z.registry<SettingMeta>();
 
-/** A string that satisfies `isAllowed`. */
-export function textSetting(initial: string | (() => string), isAllowed: (text: string) => boolean, about: About) {
-  return describe(
-    z
-      .string()
-      .refine(isAllowed)
-      .prefault(initial as string),
-    { kind: 'text', ...about },
-  );
+/** A string; not empty unless `isAllowed` says otherwise. */
+export function textSetting(initial: string | (() => string), { isAllowed = isFilled, ...about }: TextAbout) {
+  const schema = z.string().refine(isAllowed);
+  return describe(schema.prefault(initial as string), { kind: 'text', pattern: '.', ...about });
 }
 
-/** An optional non-empty string that satisfies `isAllowed`; null when absent. */
-export function optionalTextSetting(about: About, isAllowed: (text: string) => boolean = () => true) {
-  const schema = z
-    .string()
-    .min(1)
-    .refine(isAllowed)
-    .optional()
-    .transform((text) => text ?? null);
-  return describe(schema, { kind: 'text', ...about });
+/** An optional non-empty string; null when absent. */
+export function optionalTextSetting({ isAllowed = isFilled, ...about }: TextAbout) {
+  return describe(orNull(z.string().min(1).refine(isAllowed)), { kind: 'text', ...about });
+}
+
+/** Returns `schema`, with null when absent. */
+export function orNull<S extends z.ZodType>(schema: S) {
+  return schema.optional().transform((value) => value ?? null);
+}
+
+interface Bounds<T> {
+  initial: T;
+  least: T;
+  most: T;
 }
 
 /** One of `choices`. */
@@ -51,13 +51,13 @@ export function choiceSetting<const T extends readonly [string, ...string[]]>(
 }
 
 /** An integer from `least` to `most`. */
-export function integerSetting(initial: number, least: number, most: number, description: string) {
+export function integerSetting({ initial, least, most }: Bounds<number>, description: string) {
   const allowed = `a whole number from ${least} to ${most}`;
   return describe(z.int().min(least).max(most).prefault(initial), { kind: 'integer', description, allowed });
 }
 
 /** A duration from `least` to `most`, written as `parseDuration` reads them; the value is in ms. */
-export function durationSetting(initial: string, least: string, most: string, description: string) {
+export function durationSetting({ initial, least, most }: Bounds<string>, description: string) {
   const allowed = `a duration from ${least} to ${most}, such as 500ms, 1s, 2m; a plain number is in seconds`;
   const shortest = parseDuration(least)!;
   const longest = parseDuration(most)!;
@@ -73,16 +73,17 @@ export function durationSetting(initial: string, least: string, most: string, de
   return describe(schema, { kind: 'duration', description, allowed });
 }
 
-/** A list of strings that each satisfy `isAllowed`; empty by default. */
-export function listSetting(isAllowed: (text: string) => boolean, about: About) {
-  return describe(z.array(z.string().refine(isAllowed)).prefault([]), { kind: 'list', ...about });
+/** A list of strings, each as of `textSetting`; empty by default. */
+export function listSetting({ isAllowed = isFilled, ...about }: TextAbout) {
+  const schema = z.array(z.string().refine(isAllowed));
+  return describe(schema.prefault([]), { kind: 'list', pattern: '.', ...about });
 }
 
 /** A list as `listSetting`, for which a single string stands for a list of one. */
-export function oneOrMoreSetting(initial: readonly string[], isAllowed: (text: string) => boolean, about: About) {
+export function oneOrMoreSetting(initial: readonly string[], { isAllowed = isFilled, ...about }: TextAbout) {
   const item = z.string().refine(isAllowed);
-  const schema = z.union([item.transform((text) => [text]), z.array(item)]).prefault([...initial]);
-  return describe(schema, { kind: 'list', ...about });
+  const schema = z.union([item.transform((text) => [text]), z.array(item)]);
+  return describe(schema.prefault([...initial]), { kind: 'list', pattern: '.', ...about });
 }
 
 /** A map of names to `words`; empty by default. */
@@ -135,6 +136,12 @@ export function metaOf(schema: z.core.$ZodType): SettingMeta | undefined {
 }
 
 type About = Omit<SettingMeta, 'kind'>;
+
+type TextAbout = About & { isAllowed?: (text: string) => boolean };
+
+function isFilled(text: string): boolean {
+  return text !== '';
+}
 
 function describe<S extends z.ZodType>(schema: S, meta: SettingMeta): S {
   registry.add(schema, meta);

@@ -1,4 +1,4 @@
-import { type Stats, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync, type Stats, unwatchFile, watchFile } from 'node:fs';
 
 /** The polling interval in ms. */
 const INTERVAL = 1000;
@@ -17,6 +17,18 @@ export function watchFiles(files: readonly string[], changed: () => void): () =>
   return () => {
     for (const file of files) unwatchFile(file, listener);
   };
+}
+
+/**
+ * Reads the text of `file`.
+ * @param fault makes the error to throw from the reason, which names the file
+ */
+export function readTextFile(file: string, fault: (reason: string) => Error): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw fault(`${file} cannot be read: ${readFault(error)}`);
+  }
 }
 
 /** Returns the reason why a file could not be read, in words. */

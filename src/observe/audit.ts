@@ -81,18 +81,16 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
     validate: (ident) => nodes.validate(ident),
     create(given, caller) {
       const facts = { caller, node: given.uuid, nodeName: given.name, driver: given.driver, arguments: fields(given) };
-      return recorded(sink, 'enrol a node', facts, async (details) => {
-        const node = await nodes.create(given, caller);
-        details.node = node.uuid;
-        return node;
-      });
+      return recorded(sink, 'enrol a node', facts, async (details) =>
+        addNode(details, await nodes.create(given, caller)),
+      );
     },
     update(ident, change, caller, signal) {
       return recorded(sink, 'change a node', { caller, node: ident }, (details) =>
         nodes.update(
           ident,
           (node) => {
-            Object.assign(details, { node: node.uuid, nodeName: node.name, driver: node.driver });
+            addNode(details, node);
             const changes = change(node);
             details.arguments = fields(changes);
             return changes;

@@ -5,7 +5,6 @@ import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
-import { vendorLabel } from './vendorLabel.ts';
 
 /** The sources of the gauges, queried whenever the metrics are read. */
 export interface MetricsSources {
@@ -35,6 +34,41 @@ export interface Metrics {
 /** Histogram buckets of jobs, which may take hours; seconds. */
 const JOB_DURATION_BUCKETS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600, 14_400];
 
+/** The help and the labels of each counter; `CallMetrics` has another. */
+const COUNTERS = {
+  passthru_errors_total: ['Failed calls and jobs, by kind of error.', 'kind'],
+  passthru_refused_total: ['Requests refused by authentication or authorization, by kind of error.', 'kind'],
+  passthru_lock_conflicts_total: ['Failed attempts to reserve a node, because it stayed locked.'],
+  passthru_jobs_accepted_total: ['Accepted jobs.', 'driver', 'method'],
+  passthru_jobs_ended_total: ['Ended jobs, by state.', 'driver', 'method', 'state'],
+  passthru_bmc_requests_total: [
+    'Requests to BMCs by class of status; none: no response.',
+    'vendor',
+    'method',
+    'status',
+  ],
+  passthru_bmc_errors_total: ['Requests to BMCs without a response, by kind of error.', 'vendor', 'kind'],
+  passthru_ipmitool_runs_total: ['Runs of ipmitool by outcome: done, or the kind of error.', 'command', 'outcome'],
+  passthru_store_errors_total: ['Store operations that failed because the database was unavailable.'],
+  passthru_leases_lost_total: ['Leases of this process that expired before their renewal.'],
+};
+
+/** As `COUNTERS`; `CallMetrics` has another. */
+const HISTOGRAMS = {
+  passthru_lock_wait_seconds: ['Time that calls waited for a locked node before they got it.'],
+  passthru_job_duration_seconds: ['Duration of jobs.', 'driver', 'method'],
+  passthru_bmc_request_duration_seconds: ['Duration of requests to BMCs.', 'vendor', 'method'],
+  passthru_ipmitool_duration_seconds: ['Duration of ipmitool runs.', 'command'],
+};
+
+/** The help and the value of each gauge without labels. */
+const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
+  passthru_jobs_running: ['Running jobs.', (load) => load.runningJobs],
+  passthru_workers_busy: ['Busy workers.', (load) => load.busyWorkers],
+  passthru_workers_limit: ['Number of workers (workers_pool_size).', (load) => load.workers],
+  passthru_watch_streams: ['Open streams that watch a job.', (load) => load.watches],
+};
+
 /**
  * Creates the metrics. Labels are bounded: only loaded drivers and methods have a label of their own, whatever callers
  * send, and there is no label per node.
@@ -43,82 +77,21 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    new Counter({ name, help, labelNames, registers });
-  const histogram = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
-    new Histogram({ name, help, buckets, labelNames, registers });
   let sources: MetricsSources | null = null;
-  const gauge = (name: string, help: string, value: (load: Load) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        if (sources !== null) this.set(value(sources.load()));
-      },
-    });
-
   const calls = new CallMetrics(registry);
-  const errors = counter('passthru_errors_total', 'Failed calls and jobs, by kind of error.', 'kind');
-  const refused = counter(
-    'passthru_refused_total',
-    'Requests refused by authentication or authorization, by kind of error.',
-    'kind',
-  );
-  const lockWait = histogram(
-    'passthru_lock_wait_seconds',
-    'Time that calls waited for a locked node before they got it.',
-    DURATION_BUCKETS,
-  );
-  const lockConflicts = counter(
-    'passthru_lock_conflicts_total',
-    'Failed attempts to reserve a node, because it stayed locked.',
-  );
-  const jobsAccepted = counter('passthru_jobs_accepted_total', 'Accepted jobs.', 'driver', 'method');
-  const jobsEnded = counter('passthru_jobs_ended_total', 'Ended jobs, by state.', 'driver', 'method', 'state');
-  const jobDuration = histogram(
-    'passthru_job_duration_seconds',
-    'Duration of jobs.',
-    JOB_DURATION_BUCKETS,
-    'driver',
-    'method',
-  );
-  gauge('passthru_jobs_running', 'Running jobs.', (load) => load.runningJobs);
-  gauge('passthru_workers_busy', 'Busy workers.', (load) => load.busyWorkers);
-  gauge('passthru_workers_limit', 'Number of workers (workers_pool_size).', (load) => load.workers);
-  gauge('passthru_watch_streams', 'Open streams that watch a job.', (load) => load.watches);
-  const bmcRequests = counter(
-    'passthru_bmc_requests_total',
-    'Requests to BMCs by class of status; none: no response.',
-    'vendor',
-    'method',
-    'status',
-  );
-  const bmcDuration = histogram(
-    'passthru_bmc_request_duration_seconds',
-    'Duration of requests to BMCs.',
-    DURATION_BUCKETS,
-    'vendor',
-    'method',
-  );
-  const bmcErrors = counter(
-    'passthru_bmc_errors_total',
-    'Requests to BMCs without a response, by kind of error.',
-    'vendor',
-    'kind',
-  );
-  const ipmitoolRuns = counter(
-    'passthru_ipmitool_runs_total',
-    'Runs of ipmitool by outcome: done, or the kind of error.',
-    'command',
-    'outcome',
-  );
-  const ipmitoolDuration = histogram(
-    'passthru_ipmitool_duration_seconds',
-    'Duration of ipmitool runs.',
-    DURATION_BUCKETS,
-    'command',
-  );
+  const counters = mapEntries(COUNTERS, (name, [help, ...labelNames]) => {
+    return new Counter({ name, help: help!, labelNames, registers });
+  });
+  const histograms = mapEntries(HISTOGRAMS, (name, [help, ...labelNames]) => {
+    const buckets = name === 'passthru_job_duration_seconds' ? JOB_DURATION_BUCKETS : DURATION_BUCKETS;
+    return new Histogram({ name, help: help!, labelNames, buckets, registers });
+  });
+  for (const [name, [help, value]] of Object.entries(GAUGES)) {
+    const collect = function (this: Gauge) {
+      if (sources !== null) this.set(value(sources.load()));
+    };
+    new Gauge({ name, help, registers, collect });
+  }
   new Gauge({
     name: 'passthru_bmcs_down',
     help: 'BMCs considered down; calls to them fail immediately.',
@@ -129,11 +102,6 @@ export function createMetrics(): Metrics {
       for (const vendor of sources?.downBmcs() ?? []) this.inc({ vendor: vendorLabel(vendor) });
     },
   });
-  const storeErrors = counter(
-    'passthru_store_errors_total',
-    'Store operations that failed because the database was unavailable.',
-  );
-  const leasesLost = counter('passthru_leases_lost_total', 'Leases of this process that expired before their renewal.');
 
   return {
     observer: {
@@ -147,37 +115,72 @@ export function createMetrics(): Metrics {
           outcome === null ? error.kind : outcome.kind,
           seconds,
         );
-        if (error !== null) errors.inc({ kind: error.kind });
+        if (error !== null) counters.passthru_errors_total.inc({ kind: error.kind });
       },
       jobBegan({ driver, method }) {
-        jobsAccepted.inc({ driver, method });
+        counters.passthru_jobs_accepted_total.inc({ driver, method });
       },
       jobEnded({ driver, method, state, createTime, endTime, error }) {
-        jobsEnded.inc({ driver, method, state });
+        counters.passthru_jobs_ended_total.inc({ driver, method, state });
         const end = endTime ?? new Date();
-        jobDuration.observe({ driver, method }, Math.max(0, end.getTime() - createTime.getTime()) / 1000);
-        if (error !== null) errors.inc({ kind: error.kind });
+        histograms.passthru_job_duration_seconds.observe(
+          { driver, method },
+          Math.max(0, end.getTime() - createTime.getTime()) / 1000,
+        );
+        if (error !== null) counters.passthru_errors_total.inc({ kind: error.kind });
       },
-      lockTaken: (waited) => lockWait.observe(waited / 1000),
-      lockRefused: () => lockConflicts.inc(),
-      leaseLost: () => leasesLost.inc(),
+      lockTaken: (waited) => histograms.passthru_lock_wait_seconds.observe(waited / 1000),
+      lockRefused: () => counters.passthru_lock_conflicts_total.inc(),
+      leaseLost: () => counters.passthru_leases_lost_total.inc(),
     },
     mediaType: registry.contentType,
     bmcRequest({ vendor, method, status, error, durationMs }) {
       const labels = { vendor: vendorLabel(vendor), method };
-      bmcRequests.inc({ ...labels, status: status === null ? 'none' : `${Math.floor(status / 100)}xx` });
-      bmcDuration.observe(labels, durationMs / 1000);
-      if (error !== null) bmcErrors.inc({ vendor: labels.vendor, kind: error });
+      counters.passthru_bmc_requests_total.inc({
+        ...labels,
+        status: status === null ? 'none' : `${Math.floor(status / 100)}xx`,
+      });
+      histograms.passthru_bmc_request_duration_seconds.observe(labels, durationMs / 1000);
+      if (error !== null) counters.passthru_bmc_errors_total.inc({ vendor: labels.vendor, kind: error });
     },
     ipmitoolRun({ command, error, durationMs }) {
-      ipmitoolRuns.inc({ command, outcome: error ?? 'done' });
-      ipmitoolDuration.observe({ command }, durationMs / 1000);
+      counters.passthru_ipmitool_runs_total.inc({ command, outcome: error ?? 'done' });
+      histograms.passthru_ipmitool_duration_seconds.observe({ command }, durationMs / 1000);
     },
-    refused: (kind) => refused.inc({ kind }),
-    storeFailed: () => storeErrors.inc(),
+    refused: (kind) => counters.passthru_refused_total.inc({ kind }),
+    storeFailed: () => counters.passthru_store_errors_total.inc(),
     setSources(given) {
       sources = given;
     },
     render: () => registry.metrics(),
   };
+}
+
+function mapEntries<K extends string, V, T>(entries: Record<K, V>, make: (name: string, value: V) => T) {
+  const made = Object.entries<V>(entries).map(([name, value]) => [name, make(name, value)]);
+  return Object.fromEntries(made) as Record<K, T>;
+}
+
+/** The vendors with a label of their own. A closed list, because a BMC may report any text. */
+const VENDORS: readonly [RegExp, string][] = [
+  [/dell/i, 'dell'],
+  [/hpe|hewlett/i, 'hpe'],
+  [/lenovo/i, 'lenovo'],
+  [/super ?micro/i, 'supermicro'],
+  [/fujitsu/i, 'fujitsu'],
+  [/cisco/i, 'cisco'],
+  [/inspur/i, 'inspur'],
+  [/huawei|xfusion/i, 'huawei'],
+  [/nvidia/i, 'nvidia'],
+  [/\bami\b|megatrends/i, 'ami'],
+  [/openbmc/i, 'openbmc'],
+];
+
+/**
+ * Returns the metrics label for a vendor: one of a few words, `other`, or `unknown` when the vendor is not known.
+ * @param vendor ServiceRoot.Vendor (DSP2046); null while it has not been read
+ */
+export function vendorLabel(vendor: string | null): string {
+  if (vendor === null) return 'unknown';
+  return VENDORS.find(([pattern]) => pattern.test(vendor))?.[1] ?? 'other';
 }

@@ -3,10 +3,9 @@ import type { Refusal } from '../auth/access.ts';
 import type { Config } from '../config/schema.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
-import { type Observer, observers } from '../core/observer.ts';
-import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
+import { observers } from '../core/observer.ts';
 import { parseListenAddress } from '../net/listenAddress.ts';
-import type { BmcExchange, RedfishClients } from '../redfish/index.ts';
+import type { RedfishClients } from '../redfish/index.ts';
 import { createAudit } from './audit.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -14,12 +13,8 @@ import { type MetricsListener, startMetricsListener } from './metricsListener.ts
 import { startTracing } from './tracing.ts';
 
 /** The audit, the metrics and the traces behind one interface; the service reports its work here. */
-export interface Observation {
-  readonly observer: Observer;
+export interface Observation extends Pick<Metrics, 'observer' | 'bmcRequest' | 'ipmitoolRun' | 'storeFailed'> {
   refused(refusal: Refusal): void;
-  bmcRequest(exchange: BmcExchange): void;
-  ipmitoolRun(run: IpmitoolRun): void;
-  storeFailed(): void;
   /**
    * Starts observing `core` and `clients`.
    * @throws kind `failed_precondition` when the address `metrics.listen` cannot be bound
@@ -42,9 +37,7 @@ export interface Observed {
 export async function createObservation(config: Config, audit: AuditSink | null, log: Logger): Promise<Observation> {
   const metrics = createMetrics();
   const records = audit === null ? null : createAudit(audit);
-  const { otlp_endpoint: otlpEndpoint, sample_percent: samplePercent } = config.tracing;
-  const tracing =
-    otlpEndpoint === null ? null : await startTracing({ otlpEndpoint, samplePercent, host: config.host }, log);
+  const tracing = await startTracing(config, log);
   let listener: MetricsListener | null = null;
   const all = [metrics, records, tracing].filter((each) => each !== null).map(({ observer }) => observer);
   const refused = (refusal: Refusal) => {

@@ -16,7 +16,7 @@ interface Tally {
 }
 
 /** Limits the records of refused callers. */
-export interface RefusalLimit {
+interface RefusalLimit {
   record: AuditSink;
   /** Writes the pending summaries. */
   close(): void;
@@ -30,7 +30,8 @@ export interface RefusalLimit {
 export function limitRefusals(sink: AuditSink): RefusalLimit {
   const tallies = new Map<string, Tally>();
 
-  const end = (key: string, { more, last, timer }: Tally) => {
+  const end = (key: string) => {
+    const { more, last, timer } = tallies.get(key)!;
     clearTimeout(timer);
     tallies.delete(key);
     if (more > 0) sink({ ...last, request_id: null, way: null, peer: null, more });
@@ -41,15 +42,8 @@ export function limitRefusals(sink: AuditSink): RefusalLimit {
       const key = JSON.stringify([record.caller, record.action, record.outcome]);
       let tally = tallies.get(key);
       if (tally === undefined) {
-        const created: Tally = {
-          recorded: 0,
-          more: 0,
-          last: record,
-          timer: setTimeout(() => end(key, created), WINDOW),
-        };
-        created.timer.unref();
-        tallies.set(key, created);
-        tally = created;
+        tally = { recorded: 0, more: 0, last: record, timer: setTimeout(end, WINDOW, key).unref() };
+        tallies.set(key, tally);
       }
       tally.last = record;
       if (tally.recorded === MAX_RECORDED) {
@@ -60,7 +54,7 @@ export function limitRefusals(sink: AuditSink): RefusalLimit {
       sink(record);
     },
     close() {
-      for (const [key, tally] of tallies) end(key, tally);
+      for (const key of tallies.keys()) end(key);
     },
   };
 }

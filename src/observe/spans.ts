@@ -34,6 +34,17 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
   const child = (parent: Span, name: string, { from, to }: Period) => {
     tracer.startSpan(name, { startTime: epoch(from) }, trace.setSpan(ROOT_CONTEXT, parent)).end(epoch(to));
   };
+  /** Records a request that ended now, under the span of the current call or job. */
+  const client = (name: string, durationMs: number, attributes: Attributes, error: string | null) => {
+    const parent = requestScope.getStore()?.span as Span | null | undefined;
+    // Requests of the service's own, such as closing a session, belong to no trace.
+    if (!parent?.isRecording()) return;
+    const now = performance.now();
+    const options = { kind: SpanKind.CLIENT, startTime: epoch(now - durationMs), attributes };
+    const span = tracer.startSpan(name, options, trace.setSpan(ROOT_CONTEXT, parent));
+    if (error !== null) fail(span, error);
+    span.end(epoch(now));
+  };
 
   return {
     observer: {
@@ -85,10 +96,6 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
       },
     },
     bmcRequest({ origin, method, path, status, error, durationMs, vendor }) {
-      const parent = requestScope.getStore()?.span as Span | null | undefined;
-      // Requests of the service's own, such as closing a session, belong to no trace.
-      if (!parent?.isRecording()) return;
-      const now = performance.now();
       const { hostname, port, protocol } = new URL(origin);
       const attributes: Attributes = {
         'http.request.method': method,
@@ -98,23 +105,16 @@ export function createSpans(tracer: Tracer, propagator: TextMapPropagator): Span
       };
       if (status !== null) attributes['http.response.status_code'] = status;
       if (vendor !== null) attributes['passthru.bmc.vendor'] = vendor;
-      const options = { kind: SpanKind.CLIENT, startTime: epoch(now - durationMs), attributes };
-      const span = tracer.startSpan(method, options, trace.setSpan(ROOT_CONTEXT, parent));
-      if (status === null || status >= 400) fail(span, error ?? (status === null ? 'cancelled' : String(status)));
-      span.end(epoch(now));
+      const failed = status === null || status >= 400;
+      client(
+        method,
+        durationMs,
+        attributes,
+        failed ? (error ?? (status === null ? 'cancelled' : String(status))) : null,
+      );
     },
     ipmitoolRun({ command, address, error, durationMs }) {
-      const parent = requestScope.getStore()?.span as Span | null | undefined;
-      if (!parent?.isRecording()) return;
-      const now = performance.now();
-      const options = {
-        kind: SpanKind.CLIENT,
-        startTime: epoch(now - durationMs),
-        attributes: { 'server.address': address },
-      };
-      const span = tracer.startSpan(`ipmitool ${command}`, options, trace.setSpan(ROOT_CONTEXT, parent));
-      if (error !== null) fail(span, error);
-      span.end(epoch(now));
+      client(`ipmitool ${command}`, durationMs, { 'server.address': address }, error);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Config } from '../config/schema.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Spans } from './spans.ts';
 
@@ -20,20 +21,22 @@ export interface Tracing extends Spans {
 /** Milliseconds for one request to the collector. */
 const EXPORT_TIMEOUT = 5000;
 
-/** Loads the OpenTelemetry SDK and exports the spans of the service to a collector. */
-export async function startTracing(settings: TracingSettings, log: Logger): Promise<Tracing> {
+/** Loads the OpenTelemetry SDK and exports spans to the collector of `tracing`; null when none is configured. */
+export async function startTracing({ tracing, host }: Pick<Config, 'tracing' | 'host'>, log: Logger) {
+  if (tracing.otlp_endpoint === null) return null;
   const [{ BatchSpanProcessor }, { OTLPTraceExporter }] = await Promise.all([
     import('@opentelemetry/sdk-trace'),
     import('@opentelemetry/exporter-trace-otlp-http'),
   ]);
-  const exporter = new OTLPTraceExporter({ url: tracesUrl(settings.otlpEndpoint), timeoutMillis: EXPORT_TIMEOUT });
-  return startTracingTo(new BatchSpanProcessor({ exporter, exportTimeoutMillis: EXPORT_TIMEOUT }), settings, log);
+  const exporter = new OTLPTraceExporter({ url: tracesUrl(tracing.otlp_endpoint), timeoutMillis: EXPORT_TIMEOUT });
+  const processor = new BatchSpanProcessor({ exporter, exportTimeoutMillis: EXPORT_TIMEOUT });
+  return startTracingTo(processor, { samplePercent: tracing.sample_percent, host }, log);
 }
 
-/** Starts tracing as `startTracing` does, with the spans handed to `processor`. */
+/** Starts tracing with the spans handed to `processor`; `host` is the name of this process, as in its reservations. */
 export async function startTracingTo(
   processor: SpanProcessor,
-  { samplePercent, host }: Omit<TracingSettings, 'otlpEndpoint'>,
+  { samplePercent, host }: { samplePercent: number; host: string },
   log: Logger,
 ): Promise<Tracing> {
   const [api, sdk, { W3CTraceContextPropagator }, { defaultResource, resourceFromAttributes }, spans] =

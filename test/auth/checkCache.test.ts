@@ -18,13 +18,13 @@ function isLetWait(cache: CheckCache, part: string): boolean {
   }
 }
 
-test('so many different credentials are checked at a time, and no more', () => {
+test('limits the number of concurrent checks', () => {
   const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
   const outcomes = Array.from({ length: 300 }, (_, index) => isLetWait(cache, `wrong-${index}`));
   expect(outcomes.filter((isWaiting) => isWaiting)).toHaveLength(256);
 });
 
-test('so many requests wait for one check, and no more: each takes memory', async () => {
+test('limits the number of requests that wait for a check', async () => {
   const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
   const gate = Promise.withResolvers<typeof checked>();
   const waiting = Array.from({ length: 4096 }, () => cache.check(['ann'], () => gate.promise));
@@ -34,7 +34,7 @@ test('so many requests wait for one check, and no more: each takes memory', asyn
   expect(isLetWait(cache, 'other')).toBe(true);
 });
 
-test('credentials that were right are looked at again before all that wait, however many they are', async () => {
+test('rechecks credentials that were valid before all waiting ones', async () => {
   const cache = new CheckCache({ keep: 0, keepInvalid: 1000 });
   const told: boolean[] = [];
   const verify = async (wasValid: boolean) => {
@@ -49,7 +49,7 @@ test('credentials that were right are looked at again before all that wait, howe
 });
 
 describe('a step of the wall clock', () => {
-  test.each([-3_600_000, 3_600_000])('of %d ms neither prolongs nor ends what is remembered', async (step) => {
+  test.each([-3_600_000, 3_600_000])('of %d ms neither prolongs nor ends a cached result', async (step) => {
     let now = 0;
     const cache = new CheckCache({ keep: 1000, keepInvalid: 500, now: () => now });
     const verify = vi.fn(async () => checked);
@@ -77,7 +77,7 @@ describe('a step of the wall clock', () => {
   });
 });
 
-test('credentials that expire are checked again from then on, though remembered for longer', async () => {
+test('checks credentials again after they expire, although the cache would keep them longer', async () => {
   const cache = new CheckCache({ keep: 60_000, keepInvalid: 1000, now: () => 0 });
   try {
     vi.useFakeTimers({ toFake: ['Date'] });

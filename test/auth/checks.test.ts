@@ -41,10 +41,10 @@ describe('the order of the checks over REST', () => {
   test.each<[string, number, Proof, string, string, unknown, Record<string, string>?]>([
     ['version before size', 406, {}, 'POST', call, TOO_LARGE, noVersion],
     ['version before the caller', 406, {}, 'GET', '/v1/nodes', undefined, noVersion],
-    ['size before the caller', 413, {}, 'POST', call, TOO_LARGE],
+    ['size before authentication', 413, {}, 'POST', call, TOO_LARGE],
     ['the caller before the body', 401, {}, 'POST', call, '{'],
     ['the caller before the path', 401, {}, 'GET', '/v1/nodes/%ff', undefined],
-    ['the caller before what is not there', 401, {}, 'GET', '/v1/no-such-thing', undefined],
+    ['the caller before an unknown path', 401, {}, 'GET', '/v1/no-such-thing', undefined],
     ['the caller before the verb', 401, {}, 'DELETE', '/v1/nodes', undefined],
     [
       'the body before the ident and the role',
@@ -70,7 +70,7 @@ describe('the order of the checks over REST', () => {
     ['the method before the rule', 400, basic('otto'), 'POST', '/v1/nodes/n1/vendor_passthru/x', {}],
     ['the verb before the rule', 400, basic('otto'), 'PUT', call, {}],
     ['the rule before the arguments', 403, basic('otto'), 'POST', call, { nonsense: 1 }],
-    ['the arguments of whom the rule lets in', 400, basic('anna'), 'POST', call, { nonsense: 1 }],
+    ['the arguments of a caller that the rule allows', 400, basic('anna'), 'POST', call, { nonsense: 1 }],
     ['a rule for a driver method', 403, basic('otto'), 'GET', '/v1/drivers/test/vendor_passthru/ping', undefined],
     ['a rule that gives a method to readers', 200, basic('rita'), 'POST', '/v1/nodes/n1/vendor_passthru/nothing', {}],
     ['no rule for another method', 403, basic('rita'), 'POST', '/v1/nodes/n1/vendor_passthru/until_aborted', {}],
@@ -78,7 +78,7 @@ describe('the order of the checks over REST', () => {
     expect((await ask(who, method, path, body, headers)).status).toBe(status);
   });
 
-  test('a browser asks by OPTIONS before it sends credentials, and is answered', async () => {
+  test('OPTIONS, which browsers send without credentials, succeeds', async () => {
     expect((await ask({}, 'OPTIONS', '/v1/nodes')).status).toBe(200);
   });
 });
@@ -92,17 +92,17 @@ describe.each(PROTOCOLS)('the order of the checks over %s', (protocol) => {
     return await requests.rpc(protocol, name, isStream, message);
   }
 
-  test('size before the caller', async () => {
+  test('size before authentication', async () => {
     expect(await status({}, NAME, false, Buffer.alloc(1024 * 1024 + 1))).toBe(Code.ResourceExhausted);
   });
   test.each([
     ['nobody', {}],
     ['a wrong password', basic('anna', 'x')],
-  ])('the caller before the message: %s', async (_name, who) => {
+  ])('authentication before decoding: %s', async (_name, who) => {
     expect(await status(who, NAME, false, malformed)).toBe(Code.Unauthenticated);
     expect(await status(who, 'passthru.v1.PassthruService/WatchJob', true, malformed)).toBe(Code.Unauthenticated);
   });
-  test('the message before the role', async () => {
+  test('decoding before the role', async () => {
     const code = await status(basic('rita'), NAME, false, malformed);
     expect([Code.InvalidArgument, Code.Internal]).toContain(code);
   });
@@ -136,7 +136,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
       (error) => ConnectError.from(error).code,
     );
 
-  test('a refusal tells the challenge, and what role is wanting', async () => {
+  test('a refusal has the challenge, or the required role', async () => {
     const error = ConnectError.from(
       await clientOf({})
         .nodes.listNodes({})
@@ -152,7 +152,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
     expect(denied.rawMessage).toBe('Role admin is required to remove a node; rita has role reader.');
   });
 
-  test("an operator cancels the jobs that it began, an admin everyone's", async () => {
+  test('an operator may cancel its own jobs, an admin all jobs', async () => {
     const [otto, olga, anna] = [clientOf(basic('otto')), clientOf(basic('olga')), clientOf(basic('anna'))];
     const started = await otto.passthru.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });
     const job = started.outcome.case === 'job' ? started.outcome.value : undefined;
@@ -166,7 +166,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
     expect(await codeOf(anna.jobs.cancelJob({ jobId: second }))).toBe(null);
   });
 
-  test("an operator unlocks what it has locked, an admin everyone's", async () => {
+  test('an operator may unlock its own nodes, an admin all nodes', async () => {
     const [otto, olga, anna] = [clientOf(basic('otto')), clientOf(basic('olga')), clientOf(basic('anna'))];
     const { node } = await otto.nodes.lockNode({ node: 'n1', holder: 'olga' });
     expect(node?.reservation).toMatchObject({ holder: 'olga', requestedBy: 'otto' });
@@ -177,7 +177,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
   });
 });
 
-test('the log tells no password and no credentials', async () => {
+test('the log contains no passwords and no credentials', async () => {
   const { headers } = basic('anna', 'Pa55-w0rd-marker');
   expect((await ask({ headers }, 'GET', '/v1/nodes')).status).toBe(401);
   const marker = headers?.authorization?.slice('Basic '.length) as string;

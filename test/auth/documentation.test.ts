@@ -5,7 +5,7 @@ import { ROLES } from '../../src/core/caller.ts';
 
 const page = readFileSync(new URL('../../docs/authentication.md', import.meta.url), 'utf8');
 
-test('docs/authentication.md tells what each role may do, as the table of the service has it', () => {
+test('docs/authentication.md lists the actions of each role as the service does', () => {
   const [, table] = /<!-- actions -->\n([\s\S]*?)\n<!-- end of actions -->/.exec(page)!;
   const actions = Object.keys(ACTIONS) as Action[];
   const rows = ['open' as const, ...ROLES].map((role) => {

@@ -15,7 +15,7 @@ describe('the table', () => {
     for (const { path, action } of ROUTES) expect([path, ACTIONS[action]]).toEqual([path, expect.any(String)]);
   });
 
-  test('has an entry for every RPC, and none for one that is gone', () => {
+  test('has an entry for every RPC, and no others', () => {
     expect(Object.keys(RPC_ACTIONS).sort()).toEqual(
       everyRpc()
         .map(({ name }) => name)
@@ -23,14 +23,14 @@ describe('the table', () => {
     );
   });
 
-  test('lets nobody do what has no entry', () => {
+  test('refuses an action without an entry to every role', () => {
     for (const action of [undefined, 'fly', 'toString'] as (Action | undefined)[]) {
       expect(OPEN_ACCESS.isOpen(action)).toBe(false);
       expect(() => OPEN_ACCESS.check(ANONYMOUS, action)).toThrow('No role may do this.');
     }
   });
 
-  test('leaves open the health and the root documents alone', () => {
+  test('requires no credentials for health and the root documents only', () => {
     const open = (action: keyof typeof ACTIONS | undefined) => action !== undefined && ACTIONS[action] === 'open';
     expect(ROUTES.filter(({ action }) => open(action)).map(({ path }) => path)).toEqual(['/', '/healthz', '/v1']);
     const rpcs = Object.keys(RPC_ACTIONS).filter((name) => open(RPC_ACTIONS[name]));

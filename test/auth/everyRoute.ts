@@ -29,7 +29,7 @@ export interface Rpc {
   message: Buffer;
 }
 
-/** What is not there, so that whoever may ask changes nothing. */
+/** Identifiers of nothing that exists, so that an allowed request changes nothing. */
 const NOTHING = '99999999-9999-4999-8999-999999999999';
 
 /** Every RPC, as the service itself tells its router. */

@@ -36,7 +36,7 @@ function authorizationOf(user: string, password?: string): string {
 }
 
 describe('over REST', () => {
-  test("nobody gets Ironic's 401: its challenge, its message, and the error as its clients and as HTTP Basic's have it", async () => {
+  test("a request without credentials gets Ironic's 401: challenge, message, and error body", async () => {
     using requests = new Requests(service.url);
     const { status, headers, text } = await requests.rest('GET', '/v1/nodes');
     expect([status, headers['www-authenticate']]).toEqual([401, 'Basic realm="Baremetal API"']);
@@ -59,7 +59,7 @@ describe('over REST', () => {
     expect(answers[0]).toEqual([401, expect.stringContaining('Incorrect username or password')]);
   });
 
-  test('a user without an entry in auth.roles is an admin, with one what it says', async () => {
+  test('a user has its role of auth.roles, or admin without an entry', async () => {
     const statuses = [];
     for (const user of ['anna', 'änne', 'rita']) {
       using requests = new Requests(service.url, basic(user));
@@ -69,7 +69,7 @@ describe('over REST', () => {
   });
 });
 
-describe('what is no good', () => {
+describe('invalid credentials', () => {
   test.each([
     ['another scheme', `Bearer ${Buffer.from('anna:anna').toString('base64')}`],
     ['no value', 'Basic'],
@@ -78,7 +78,7 @@ describe('what is no good', () => {
     ['no UTF-8', `Basic ${Buffer.from([0xff, 0x3a, 0xff]).toString('base64')}`],
     ['an empty password', authorizationOf('anna', '')],
     ['the password and more', authorizationOf('anna', `${passwordOf('anna')}x`)],
-    ["a user of JavaScript's", authorizationOf('__proto__', '')],
+    ['a user named like a property of every object', authorizationOf('__proto__', '')],
   ])('%s is refused', async (_name, authorization) => {
     const access = new Access(authenticator());
     const outcome = await new Promise((resolve) => resolve(access.identify(credentials(authorization)))).catch(
@@ -89,7 +89,7 @@ describe('what is no good', () => {
   });
 });
 
-test('two Authorization headers prove nobody, whichever is right', async () => {
+test('two Authorization headers are refused, even if one is right', async () => {
   const twice = [authorizationOf('anna'), authorizationOf('anna', 'wrong')];
   for (const authorization of [twice, twice.toReversed(), twice.slice(0, 1)]) {
     const status = await new Promise((resolve, reject) => {
@@ -100,8 +100,8 @@ test('two Authorization headers prove nobody, whichever is right', async () => {
   }
 });
 
-describe('what a call costs', () => {
-  test('many calls of one user at once, and all later ones, cost one hash', async () => {
+describe('the cost of a check', () => {
+  test('concurrent calls of one user, and all later ones, cost one hash', async () => {
     const compare = vi.spyOn(BcryptPool.prototype, 'compare');
     const basicAuth = authenticator();
     const ask = () => basicAuth.authenticate(credentials(authorizationOf('anna')));
@@ -125,7 +125,7 @@ describe('what a call costs', () => {
     await basicAuth.close();
   });
 
-  test('the service answers others while passwords are hashed', async () => {
+  test('the service responds to other callers while passwords are hashed', async () => {
     const { hashSync } = await import('bcryptjs');
     writeFileSync(join(service.folder, 'slow'), `slow:${hashSync('a', 12)}\n`);
     const slow = createHttpBasicAuthenticator({ userFile: join(service.folder, 'slow'), roles: {}, log: silentLogger });
@@ -143,7 +143,7 @@ describe('what a call costs', () => {
     await slow.close();
   });
 
-  test('a flood of different wrong passwords is told to come later, and the end of the service ends what waits', async () => {
+  test('a flood of wrong passwords is rate limited, and shutdown ends the waiting checks', async () => {
     const basicAuth = authenticator();
     const outcomes = Promise.allSettled(
       Array.from({ length: 400 }, async (_, index) =>
@@ -159,7 +159,7 @@ describe('what a call costs', () => {
   });
 });
 
-test('a change of the file counts at once: a new user comes in, a removed one and an old password do not', async () => {
+test('a change of the file applies at once: to new users, removed users and old passwords', async () => {
   const file = join(service.folder, 'changing');
   writeFileSync(file, htpasswd('anna', 'otto'));
   const reread = Promise.withResolvers<object>();

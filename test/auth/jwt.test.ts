@@ -65,35 +65,38 @@ const seconds = (after: number) => Math.floor(Date.now() / 1000) + after;
 describe('a token is refused', () => {
   test.each<[string, () => Promise<string> | string]>([
     ['that has expired', () => issuer.token({ exp: seconds(-1) })],
-    ['that does not count yet', () => issuer.token({ nbf: seconds(60) })],
-    ['without an end', () => issuer.token({ exp: null })],
+    ['that is not yet valid', () => issuer.token({ nbf: seconds(60) })],
+    ['without an expiry', () => issuer.token({ exp: null })],
     ['of another issuer', () => issuer.token({ iss: 'https://evil.example' })],
     ['for another service', () => issuer.token({ aud: 'wiki' })],
-    ['for nobody', () => issuer.token({ aud: null })],
+    ['without an audience', () => issuer.token({ aud: null })],
     ['without a name', () => issuer.token({ sub: null })],
     ['whose name holds a line break', () => issuer.token({ sub: 'a\nb' })],
     ['signed by another key of the same name', async () => (await makeIssuer()).token({})],
-    ['signed by a key that nobody published', async () => (await makeIssuer('key-9')).token({})],
-    ['with a good claim of another algorithm', async () => (await makeIssuer('key-1', 'ES384')).token({})],
+    ['signed by an unknown key', async () => (await makeIssuer('key-9')).token({})],
+    ['with an algorithm that is not accepted', async () => (await makeIssuer('key-1', 'ES384')).token({})],
     ['that is not signed', () => new UnsecuredJWT({ sub: 'a' }).setIssuer(ISSUER).setAudience(AUDIENCE).encode()],
     [
-      'signed with what is public, as a shared secret',
+      'signed with the public key as a shared secret',
       () =>
         new SignJWT({ sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: seconds(60) })
           .setProtectedHeader({ alg: 'HS256', kid: 'key-1' })
           .sign(Buffer.from(JSON.stringify(issuer.keySet.keys[0]))),
     ],
-    ['that is changed', async () => (await issuer.token({})).replace(/\.[^.]*\./, `.${btoa('{"sub":"root"}')}.`)],
-    ['that is none', () => 'a.b.c'],
+    [
+      'with a changed payload',
+      async () => (await issuer.token({})).replace(/\.[^.]*\./, `.${btoa('{"sub":"root"}')}.`),
+    ],
+    ['that is malformed', () => 'a.b.c'],
     ['whose key is named like a path', async () => (await makeIssuer('../../etc/passwd')).token({})],
-    ['that brings its own key along', () => signedByOwnKey((jwk) => ({ jwk }))],
-    ['that says where its key is', () => signedByOwnKey(() => ({ jku: 'https://evil.example/keys' }))],
+    ['with a key of its own (jwk)', () => signedByOwnKey((jwk) => ({ jwk }))],
+    ['with a URL of its key (jku)', () => signedByOwnKey(() => ({ jku: 'https://evil.example/keys' }))],
   ])('%s', async (_name, make) => {
     await expect(whoHas(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
 });
 
-describe('who has a token', () => {
+describe('the caller of a token', () => {
   test.each<[claims: object, given: Partial<JwtOptions>, caller: object]>([
     [{ sub: 'ann', roles: ['reader', 'admin'] }, {}, { name: 'ann', role: 'admin' }],
     [{ sub: 'ann', roles: 'offline_access operator' }, {}, { name: 'ann', role: 'operator' }],
@@ -116,8 +119,8 @@ describe('who has a token', () => {
   });
 });
 
-describe('the keys', () => {
-  test('a file of them is read again when it changes', async () => {
+describe('the key set', () => {
+  test('is reloaded when its file changes', async () => {
     const service: ConfiguredService = await startConfiguredService(
       `auth: { type: jwt, jwt: { jwks_file: keys.json, issuer: "${ISSUER}", audience: ${AUDIENCE} } }`,
       { 'keys.json': JSON.stringify(issuer.keySet) },
@@ -140,9 +143,9 @@ describe('the keys', () => {
   }, 15_000);
 
   test.each([
-    ['fail to come', () => null],
-    ['are no key set', () => ({ key: 1 })],
-  ])('when they %s, who calls cannot be told: 503, and not 401', async (_name, publish) => {
+    ['cannot be fetched', () => null],
+    ['is not a key set', () => ({ key: 1 })],
+  ])('returns 503, not 401, when it %s', async (_name, publish) => {
     published = publish();
     try {
       await expect(whoHas(await issuer.token({}))).rejects.toMatchObject({ kind: 'identity_unavailable' });
@@ -151,7 +154,7 @@ describe('the keys', () => {
     }
   });
 
-  test('where nobody listens, REST answers 503 with Retry-After', async () => {
+  test('returns 503 with Retry-After over REST when the issuer is unreachable', async () => {
     await using service = await startConfiguredService(
       `auth: { type: jwt, jwt: { jwks_url: "http://127.0.0.1:9/", issuer: "${ISSUER}", audience: ${AUDIENCE} } }`,
     );
@@ -161,8 +164,8 @@ describe('the keys', () => {
   });
 });
 
-describe('an issuer that is away', () => {
-  test('is asked for its keys once a second, and the log told once, however many tokens come', async () => {
+describe('an unavailable issuer', () => {
+  test('is requested once a second and logged once, however many tokens arrive', async () => {
     let asked = 0;
     const away = createServer((_request, response) => {
       asked += 1;
@@ -189,7 +192,7 @@ describe('an issuer that is away', () => {
     await authenticator.close();
   });
 
-  test('is asked again after a second by the monotonic clock, though the wall clock was set back', async () => {
+  test('is requested again after a second of the monotonic clock, although the wall clock was set back', async () => {
     let now = 0;
     const authenticator = createJwtAuthenticator(options({ now: () => now }));
     const token = await issuer.token({});
@@ -212,7 +215,7 @@ describe('an issuer that is away', () => {
     }
   });
 
-  test('shuts out nobody whose key is known, while others bring tokens of keys that are not', async () => {
+  test('does not affect tokens of known keys while others arrive with unknown keys', async () => {
     published = issuer.keySet;
     const authenticator = createJwtAuthenticator(options());
     const ask = async (token: string) =>

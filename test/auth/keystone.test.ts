@@ -75,15 +75,15 @@ async function ask(keystone: Authenticator, authToken: string | null = 'good') {
   return keystone.authenticate({ authorization: null, authToken, certificate: null });
 }
 
-describe('how often Keystone is asked', () => {
-  test('many calls with one token at once, and all later ones, ask once', async () => {
+describe('requests to Keystone', () => {
+  test('concurrent calls with one token, and all later ones, validate it once', async () => {
     const keystone = authenticator();
     await Promise.all(Array.from({ length: 20 }, () => ask(keystone)));
     await ask(keystone);
     expect(requests).toEqual([SIGN_ON, CHECK]);
   });
 
-  test('a token that is none is asked for once in a while, and what can be none not at all', async () => {
+  test('an invalid token is validated again only after a while, a malformed one never', async () => {
     const keystone = authenticator();
     for (const bad of ['bad', 'bad', '', null, 'a b', 'ä', 'x'.repeat(20_000)]) {
       await expect(ask(keystone, bad)).rejects.toMatchObject({ kind: 'unauthenticated' });
@@ -91,7 +91,7 @@ describe('how often Keystone is asked', () => {
     expect(requests).toEqual([SIGN_ON, CHECK]);
   });
 
-  test('the service signs on again before its own token ends, and when that was revoked', async () => {
+  test('the service renews its own token before it expires, and after it was revoked', async () => {
     const keystone = authenticator({ token_cache_time: 0 });
     life = 30;
     await ask(keystone);
@@ -111,10 +111,10 @@ describe('a Keystone that', () => {
     ['always refuses its tokens', (_, response) => response.writeHead(401).end()],
     ['sends no JSON', (_, response) => response.writeHead(200).end('<html>')],
     ['sends no token', (_, response) => response.writeHead(200).end('{}')],
-    ['sends a token without an end', (_, response) => response.writeHead(200).end('{"token": {}}')],
-    ['sends elsewhere', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
+    ['sends a token without expiry', (_, response) => response.writeHead(200).end('{"token": {}}')],
+    ['redirects', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
     ['hangs up', (request) => request.socket.destroy()],
-  ])('%s leaves it untold who calls, and is asked again at the next call', async (_name, answer) => {
+  ])('%s makes authentication unavailable; the next call requests it again', async (_name, answer) => {
     const keystone = authenticator();
     const good = answerCheck;
     answerCheck = answer;
@@ -124,31 +124,31 @@ describe('a Keystone that', () => {
   });
 });
 
-describe('who has a token', () => {
+describe('the caller of a token', () => {
   const domain = (name: string) => ({ user: { name: 'ann', domain: { id: name.toLowerCase(), name } } });
   const project = { id: 'p1', name: 'infra', domain: { name: 'Default' } };
 
   test.each<[what: string, token: object, given: Partial<KeystoneOptions>, caller: object]>([
     ['of the system', {}, {}, { name: 'ann', role: 'admin' }],
     [
-      'of a member of a project that is not named',
+      'of a member of an unlisted project',
       { system: undefined, project, roles: [{ name: 'member' }, { name: 'reader' }] },
       {},
       { role: null },
     ],
     [
-      'of a member of a project that is named',
+      'of a member of a listed project',
       { system: undefined, project, roles: [{ name: 'member' }, { name: 'reader' }] },
       { projects: ['p1'] },
       { role: 'operator' },
     ],
-    ['of the admin of a project, with none named', { system: undefined, project }, {}, { role: 'admin' }],
+    ['of the admin of a project, with none listed', { system: undefined, project }, {}, { role: 'admin' }],
     ['of a listed project', { system: undefined, project }, { projects: ['infra@Default'] }, { role: 'admin' }],
     ['of a project that is not listed', { system: undefined, project }, { projects: ['infra@Other'] }, { role: null }],
     ['of the system, with projects listed', {}, { projects: ['p2'] }, { role: 'admin' }],
     ['of a domain', { system: undefined, domain: { id: 'd' } }, {}, { role: null }],
-    ['of nothing', { system: undefined, roles: undefined }, {}, { role: null }],
-    ['with other roles alone', { roles: [{ name: 'service' }, { name: 'Admin' }, 1] }, {}, { role: null }],
+    ['without scope', { system: undefined, roles: undefined }, {}, { role: null }],
+    ['with unknown roles only', { roles: [{ name: 'service' }, { name: 'Admin' }, 1] }, {}, { role: null }],
     ['of a user of another domain', domain('Partners'), {}, { name: 'ann@Partners' }],
     ['of a user of a domain with an @', domain('a@b'), {}, { name: 'ann@a%40b' }],
     [
@@ -162,7 +162,7 @@ describe('who has a token', () => {
     expect(await ask(authenticator(options))).toMatchObject(caller);
   });
 
-  test('one that has ended by our clock is refused, whatever Keystone says', async () => {
+  test('a token expired by our clock is refused, whatever Keystone says', async () => {
     token = { ...token, expires_at: later(-1) };
     await expect(ask(authenticator())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });

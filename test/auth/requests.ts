@@ -23,7 +23,7 @@ export class Requests implements Disposable {
   readonly #session: ClientHttp2Session;
   readonly #proof: Proof;
 
-  /** @param ca what the service's certificate is trusted by, when it speaks TLS */
+  /** @param ca the CA of the service's certificate, when it uses TLS */
   constructor(url: string, proof: Proof = {}, ca?: string) {
     this.#proof = proof;
     this.#session = connect(url, { ca, ...proof.tls });

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { createThrottledLog } from '../../src/auth/throttledLog.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 
-test('an error that repeats is logged once in ten seconds, with how often it was left out, whatever the wall clock does', () => {
+test('logs a repeated error once in ten seconds of the monotonic clock, with the number of suppressed ones', () => {
   let now = 5;
   const lines: unknown[] = [];
   const warn = createThrottledLog({ ...silentLogger, warn: (fields) => void lines.push(fields) }, () => now);

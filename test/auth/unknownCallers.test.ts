@@ -23,14 +23,14 @@ function held(): number {
   return process.memoryUsage().arrayBuffers / 1024 / 1024;
 }
 
-describe('what somebody unknown sends is not kept', () => {
+describe('the body of an unauthenticated request is not kept', () => {
   test.each([
     ['REST', '/v1/nodes/n1/vendor_passthru/echo', 'application/json'],
     ['Connect', '/passthru.v1.PassthruService/CallNodeMethod', 'application/json'],
     ['gRPC', '/passthru.v1.PassthruService/CallNodeMethod', 'application/grpc+proto'],
   ])('over %s', async (_way, path, type) => {
     const body = Buffer.alloc(1024 * 1024 - 100);
-    // The length of a message, as gRPC has it; elsewhere it is what a body begins with.
+    // The length of a gRPC message; for the other protocols just the beginning of the body.
     body.writeUInt32BE(body.length, 1);
     const before = held();
     const session = connect(service.url);
@@ -49,7 +49,7 @@ describe('what somebody unknown sends is not kept', () => {
   });
 });
 
-test('one connection cannot pile up requests behind one that waits', async () => {
+test('one connection cannot queue requests behind a waiting one', async () => {
   const { hostname, port } = new URL(service.url);
   const socket = createConnection(Number(port), hostname).on('error', () => {});
   const closed = new Promise((resolve) => socket.once('close', resolve));

@@ -9,10 +9,10 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const { directory, at, run, output } = useBenchService();
 
-describe('a call', () => {
+describe('node passthru call', () => {
   const call = (...args: string[]) => run('node', 'passthru', 'call', ...args);
 
-  test("arguments get the types of the method's schema", async () => {
+  test("converts arguments to the types of the method's schema", async () => {
     const pairs = {
       ...{ text: '7', number: '1.5', integer: '3', flag: 'True', list: '["a"]', object: '{"a":{"b":[1]}}' },
       ...{ choice: 'a', either: 'false', anything: '{"x":1}' },
@@ -25,7 +25,7 @@ describe('a call', () => {
     });
   });
 
-  test('@FILE is the content of a file, @@ a text that begins with @', async () => {
+  test('reads @FILE from a file, and @@ as a leading @', async () => {
     const file = join(directory, 'text.txt');
     writeFileSync(file, 'from a file\n');
     const { stdout } = await call(
@@ -57,7 +57,7 @@ describe('a call', () => {
     [['--lock-wait', 'long'], 'Must be a duration such as 10 (seconds), 500ms or 2m.'],
     [['--format', 'xml'], 'Allowed choices are table, json, yaml, value'],
     [['--colour'], "unknown option '--colour'"],
-  ])('%j is wrong usage and nothing is sent', async (args, message) => {
+  ])('%j exits with 2 and sends nothing', async (args, message) => {
     expect(await call('bench-1', 'echo', ...args)).toMatchObject({
       status: 2,
       stdout: '',
@@ -65,19 +65,19 @@ describe('a call', () => {
     });
   });
 
-  test.each(['pin_token=x1234', 'x1234'])('--arg %s: what may be a secret is not repeated', async (pair) => {
+  test.each(['pin_token=x1234', 'x1234'])('--arg %s: the error does not repeat a possible secret', async (pair) => {
     const { status, stderr } = await call('bench-1', 'echo', '--arg', pair);
     expect([status, stderr]).toEqual([2, expect.not.stringContaining('x1234')]);
   });
 
-  test('what the service refuses is told with each violation', async () => {
+  test('prints each violation of a refused call', async () => {
     const refused = await call('bench-1', 'echo', '--http-method', 'PUT', '--arg', 'choice=c', '--arg', 'nope=1');
     expect(refused.status).toBe(1);
     expect(refused.stderr).toMatch(/choice.*must be one of/);
     expect(refused.stderr).toMatch(/nope/);
   });
 
-  test('an unknown node is 3, an unknown method 1, a locked node 4 with its holder', async () => {
+  test('exits with 3 for an unknown node, 1 for an unknown method, 4 for a locked node with its holder', async () => {
     expect(await call('nope', 'echo')).toMatchObject({ status: 3, stderr: 'error: Node nope could not be found.\n' });
     expect(await run('driver', 'show', 'nope')).toMatchObject({ status: 3 });
     expect(await run('job', 'show', '00000000-0000-4000-8000-000000000000')).toMatchObject({ status: 3 });
@@ -91,7 +91,7 @@ describe('a call', () => {
     expect(locked.stderr).toMatch(/held by conductor-b\.example, since 20\d\d-\S+, requested by nodes_file/);
   });
 
-  test('an attachment goes to --output, or to standard output, byte by byte, and never where the service says', async () => {
+  test('writes an attachment to --output or standard output byte by byte, never to a path from the service', async () => {
     const file = join(directory, 'report.bin');
     expect(await call('bench-1', 'report', '--output', file)).toEqual({
       status: 0,
@@ -106,7 +106,7 @@ describe('a call', () => {
     expect(unwritable).toMatchObject({ status: 1, stderr: expect.stringContaining('the call succeeded, but writing') });
   });
 
-  test('a key of idempotency makes two calls one job', async () => {
+  test('runs two calls with the same --idempotency-key as one job', async () => {
     const once = async () => {
       const { stdout } = await call(
         'bench-2',

@@ -54,7 +54,7 @@ async function candidates(words: readonly string[], environment: NodeJS.ProcessE
   return stdout.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')[0]!]));
 }
 
-describe('what a word could be', () => {
+describe('the candidates for a word', () => {
   test.each([
     [['no'], ['node']],
     [['node', 'pass'], ['passthru']],
@@ -91,12 +91,12 @@ describe('what a word could be', () => {
     expect(await candidates(words)).toEqual(found);
   });
 
-  test('--server on the line is the one that is asked', async () => {
+  test('are requested from the --server on the command line', async () => {
     const words = ['--server', served.url, 'node', 'show', 'oth'];
     expect(await candidates(words, { PASSTHRU_SERVER: 'http://127.0.0.1:1' })).toEqual(['other']);
   });
 
-  test('nothing, and silence, when the service is not there', async () => {
+  test('are none, without an error, when the service is unreachable', async () => {
     expect(await candidates(['node', 'show', ''], { PASSTHRU_SERVER: 'http://127.0.0.1:1' })).toEqual([]);
   });
 });

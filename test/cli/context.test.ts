@@ -42,7 +42,7 @@ async function setGuarded(): Promise<void> {
   expect(await run(['context', 'set', 'site', ...args])).toMatchObject({ status: 0, stderr: '' });
 }
 
-test('the first context that is set is the one of commands that name none; its password is read from its file', async () => {
+test('the first context becomes the default; its password is read from its file', async () => {
   await setGuarded();
   expect(await run(['node', 'list', '-f', 'json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
   expect(parse(readFileSync(config, 'utf8'))).toEqual({
@@ -51,12 +51,12 @@ test('the first context that is set is the one of commands that name none; its p
   });
 });
 
-test('the file is for its owner alone', async () => {
+test('the file is readable by its owner only', async () => {
   await setGuarded();
   expect(statSync(config).mode & 0o777).toBe(0o600);
 });
 
-test('use, --context and PASSTHRU_CONTEXT choose another; list shows them without secrets', async () => {
+test('use, --context and PASSTHRU_CONTEXT choose another context; list hides secrets', async () => {
   await setGuarded();
   await run(['context', 'set', 'lab', '--server', open.url, '--token', 'a-token-of-mine']);
   const { stdout } = await run(['context', 'list', '-f', 'json']);
@@ -85,7 +85,7 @@ test("a context's credentials are not sent to a server that --server or PASSTHRU
   }
 });
 
-test('--user with PASSTHRU_PASSWORD signs on; the password is in no message', async () => {
+test('--user with PASSTHRU_PASSWORD authenticates; no message contains the password', async () => {
   const at = { PASSTHRU_SERVER: guarded.url };
   const list = ['node', 'list', '--user', 'anna', '-f', 'json'];
   expect(await run(list, { ...at, PASSTHRU_PASSWORD: passwordOf('anna') })).toMatchObject({
@@ -101,7 +101,7 @@ test('--user with PASSTHRU_PASSWORD signs on; the password is in no message', as
   expect(await run(list, at)).toMatchObject({ status: 2, stderr: expect.stringContaining('PASSTHRU_PASSWORD') });
 });
 
-test('--token, PASSTHRU_TOKEN, @FILE and a context prove who asks, over gRPC and over REST', async () => {
+test('--token, PASSTHRU_TOKEN, @FILE and a context authenticate over gRPC and REST', async () => {
   const issuer = await makeIssuer();
   const token = await issuer.token({ sub: 'anna', roles: ['admin'] });
   writeFileSync(join(directory, 'keys.json'), JSON.stringify(issuer.keySet));
@@ -132,7 +132,7 @@ test('--token, PASSTHRU_TOKEN, @FILE and a context prove who asks, over gRPC and
   await service.stop();
 });
 
-test("a context's certificate and authorities are used, over gRPC and over REST", async () => {
+test("uses a context's certificate and CA over gRPC and REST", async () => {
   const authority = makeAuthority('authority');
   const own = authority.issue({ loopback: true });
   const anna = authority.issue({ commonName: 'anna' });
@@ -167,11 +167,11 @@ test.each([
   [['--server', 'http://127.0.0.1:1', '--context', 'site', 'node', 'list'], 'only one of them is allowed'],
   [['--token', 'two words', 'node', 'list'], '--token: not a token'],
   [['--token', '@/does/not/exist', 'node', 'list'], '/does/not/exist cannot be read: ENOENT'],
-])('%j is wrong usage', async (args, message) => {
+])('%j exits with 2', async (args, message) => {
   expect(await run(args)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
 });
 
-test('a file that is no configuration is told by its keys, not by what they hold', async () => {
+test('an invalid file is reported by its keys, without their values', async () => {
   await setGuarded();
   writeFileSync(config, 'contexts: { site: { server: 7, tokn: my-secret } }\n');
   const { status, stderr } = await run(['node', 'list']);

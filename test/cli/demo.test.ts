@@ -38,7 +38,7 @@ async function shell(line: string) {
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
-describe('every command that the demo prints works as printed', () => {
+describe('every command printed by the demo works as printed', () => {
   test('curl', needs(hasCurl ? null : 'curl'), async () => {
     const answers: string[] = [];
     for (const line of commandsOf('curl')) {
@@ -78,14 +78,14 @@ describe('every command that the demo prints works as printed', () => {
     expect(JSON.parse(stdout)).toHaveProperty('result.Members');
   });
 
-  test('grpcurl and baremetal, which are not everywhere, are pointed to the same address', () => {
+  test('grpcurl and baremetal use the same address', () => {
     const [, url] = /^listening on http:\/\/(\S+)$/m.exec(printed)!;
     expect(commandsOf('grpcurl').every((line) => line.includes(` ${url} `))).toBe(true);
     expect(commandsOf('baremetal').every((line) => line.includes(`--os-endpoint http://${url} `))).toBe(true);
   });
 });
 
-test('the nodes that it names are as it says', async () => {
+test('the printed nodes are in the described state', async () => {
   const [, url] = /^listening on (\S+)$/m.exec(printed)!;
   const ask = async (node: string, query: string) => {
     const headers = { 'X-OpenStack-Ironic-API-Version': '1.82', 'Passthru-Lock-Wait': '0' };
@@ -96,7 +96,7 @@ test('the nodes that it names are as it says', async () => {
   expect(await ask('locked-1', 'method=get_all_subscriptions')).toBe(409);
 });
 
-test('a port that is taken is told, with how to choose another', async () => {
+test('a port in use is reported, with how to choose another', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as { port: number };

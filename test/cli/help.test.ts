@@ -16,7 +16,7 @@ test('the help of every command has examples', async () => {
   }
 });
 
-test('every command has help, and a misspelt one a suggestion', async () => {
+test('every command has help, and a misspelt command gets a suggestion', async () => {
   const help = await passthru(['node', 'passthru', 'call', '--help']);
   expect(help).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('Examples:') });
   expect(help.stdout).toContain('--server <url>');

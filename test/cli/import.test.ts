@@ -67,8 +67,8 @@ async function rest(path: string): Promise<Record<string, unknown>> {
   return (await answer.json()) as Record<string, unknown>;
 }
 
-describe('from the answers of a recorded Ironic', () => {
-  test('every page is read; what is served here is enrolled as it was, and what is not is told', async () => {
+describe('import from a recorded Ironic', () => {
+  test('reads every page, enrols the supported nodes unchanged, and reports the others', async () => {
     const { status, stderr, rows } = await runImport('--secrets', secrets);
     expect(status).toBe(1);
     expect(stderr).toBe('error: 2 of 11 nodes are not enrolled as they are in Ironic\n');
@@ -96,7 +96,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect(await show('novendor-1')).toMatchObject({ vendor_interface: 'no-vendor' });
   });
 
-  test('nodes that are here already, by UUID or by name, are told and left', async () => {
+  test('reports nodes already enrolled by UUID or name, and leaves them unchanged', async () => {
     const here = ['node', 'create', '--driver', 'fake-hardware', '--description', 'mine'];
     await run(...here, '--uuid', RF_1, '--name', 'renamed');
     const other = JSON.parse((await run(...here, '--name', 'fake-1', '-f', 'json')).stdout).uuid;
@@ -113,7 +113,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect(new Set(Object.values(again.rows).map(([action]) => action))).toEqual(new Set(['skipped']));
   });
 
-  test('--dry-run shows what would be enrolled, and what would be asked for, and changes nothing', async () => {
+  test('--dry-run shows what would be enrolled and prompted for, and changes nothing', async () => {
     const { rows, stdout } = await runImport('--dry-run');
     expect(rows).toMatchObject({
       'rf-1': [
@@ -132,7 +132,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect((await run('node', 'list', '-f', 'value')).stdout).toBe('');
   });
 
-  test('without its secret, and without a terminal to ask at, a node is left and the secret named', async () => {
+  test('skips a node without its secret when there is no terminal, and names the secret', async () => {
     const { status, rows } = await runImport();
     expect(status).toBe(1);
     expect(rows['rf-1']).toEqual(['skipped', 'missing redfish_password; provide it with --secrets FILE']);
@@ -140,7 +140,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect(await run('node', 'show', 'rf-1')).toMatchObject({ status: 3 });
   });
 
-  test('a token, or a user and password, go to Ironic and not where its answers point; ours do not go to it', async () => {
+  test('sends its credentials to Ironic, not to URLs in its responses, and ours not to Ironic', async () => {
     const token = join(directory, 'token.txt');
     writeFileSync(token, 'a-token\n');
     await passthru(['import', '--from', `${ironic.url}/v1`, '--os-token', `@${token}`, '--dry-run'], {
@@ -155,7 +155,7 @@ describe('from the answers of a recorded Ironic', () => {
     expect(ironic.asked[0]!.headers.authorization).toBe(`Basic ${btoa('ironic:pass')}`);
   });
 
-  test('on a terminal what Ironic masks is asked for, and not shown as it is typed', NEEDS_TERMINAL, async () => {
+  test('on a terminal prompts for masked secrets without echo', NEEDS_TERMINAL, async () => {
     const asked = ['rf-1', 'down-1', 'locked-1', 'novendor-1', 'cli-1'].map((name): [RegExp, string] => [
       new RegExp(`redfish_password of ${name}: $`),
       name === 'cli-1' ? '\r' : 'typed-word\r',
@@ -172,12 +172,12 @@ describe('from the answers of a recorded Ironic', () => {
   });
 });
 
-describe('what goes wrong', () => {
+describe('import fails', () => {
   test.each([
     ['{ rf-1: { redfish_password: 0123 } }', 'rf-1: redfish_password: not a string; put it in quotes'],
     ['[a]', 'must be a mapping of nodes to secrets'],
     ['{ rf-1: secret-word }', 'rf-1: must be a mapping of keys to strings'],
-  ])('a secrets file of %j is wrong usage, and is not repeated', async (text, message) => {
+  ])('with 2 for a secrets file of %j, without repeating it', async (text, message) => {
     const file = join(directory, 'bad.yaml');
     writeFileSync(file, text);
     const { status, stderr } = await run('import', '--from', ironic.url, '--secrets', file);
@@ -185,7 +185,7 @@ describe('what goes wrong', () => {
     expect(stderr).not.toContain('secret-word');
   });
 
-  test('an Ironic that is not there is 5, one that is none is told', async () => {
+  test('with 5 when Ironic is unreachable, and with a message when the server is not an Ironic', async () => {
     expect(await run('import', '--from', 'http://127.0.0.1:1')).toMatchObject({
       status: 5,
       stderr: 'error: cannot reach http://127.0.0.1:1: connection refused\n',
@@ -199,7 +199,7 @@ describe('what goes wrong', () => {
     await none.close();
   });
 
-  test('a caller who may not enrol gets the reason for each node', async () => {
+  test('with the reason for each node when the caller may not enrol', async () => {
     writeFileSync(join(directory, 'users'), htpasswd('otto'));
     const guarded = await serve([], {
       PASSTHRU_AUTH_TYPE: 'http_basic',
@@ -216,7 +216,7 @@ describe('what goes wrong', () => {
   });
 });
 
-test('from another service of this kind, over REST: the copy is enrolled as the original', async () => {
+test('import from another passthru over REST enrols an identical copy', async () => {
   const source = await serve();
   const at = { PASSTHRU_SERVER: source.url };
   const create = ['node', 'create', '--driver', 'redfish', '--name', 'n-1', '--extra', 'rack=7'];

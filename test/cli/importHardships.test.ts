@@ -43,7 +43,7 @@ function fakeNodes(count: number): Record<string, unknown>[] {
   }));
 }
 
-test('over a thousand nodes come in pages; a second run finds them here and changes nothing', async () => {
+test('imports more than a thousand nodes in pages; a second run changes nothing', async () => {
   ironic = await startIronic(fakeNodes(1201), { page: 1000 });
   const first = await run(['--from', ironic.url, '-f', 'value', '-c', 'Action']);
   expect({ ...first, stdout: first.stdout.split('\n').filter((word) => word === 'enrolled').length }).toEqual({
@@ -58,7 +58,7 @@ test('over a thousand nodes come in pages; a second run finds them here and chan
   expect([second.status, await list()]).toEqual([0, before]);
 });
 
-test('a dry run says of each node what the run then does', async () => {
+test('a dry run predicts the outcome of each node', async () => {
   ironic = await startIronic([
     ...fakeNodes(3),
     { ...fakeNodes(4)[3], name: 'a name' },
@@ -78,7 +78,7 @@ test('a dry run says of each node what the run then does', async () => {
   expect([planned.status, done.status]).toEqual([1, 1]);
 });
 
-test('an Ironic that fails before its last page: nothing is enrolled, and what it said is told', async () => {
+test('when Ironic fails before its last page, enrols nothing and reports its error', async () => {
   ironic = await startIronic(fakeNodes(12), { failsAt: 3 });
   expect(await run(['--from', ironic.url])).toEqual({
     status: 1,
@@ -89,7 +89,7 @@ test('an Ironic that fails before its last page: nothing is enrolled, and what i
   expect(stdout).toBe('');
 });
 
-test('a service that goes away meanwhile: what was done is told, and what was not tried', async () => {
+test('when the service stops meanwhile, reports which nodes were enrolled and which were not tried', async () => {
   ironic = await startIronic(fakeNodes(1500), { page: 1000 });
   const service = await serve();
   const importing = startPassthru(['import', '--from', ironic.url, '-f', 'value', '-c', 'Action'], {
@@ -103,7 +103,7 @@ test('a service that goes away meanwhile: what was done is told, and what was no
   expect(stderr).toMatch(/^error: cannot reach /);
 });
 
-test('a node that is here otherwise than in Ironic is told with what differs', async () => {
+test('reports the fields in which an enrolled node differs from Ironic', async () => {
   const [node] = fakeNodes(1);
   ironic = await startIronic([{ ...node, driver_info: { port: 1 }, reservation: 'conductor-b', maintenance: true }]);
   await run(['--from', ironic.url]);
@@ -117,7 +117,7 @@ test('a node that is here otherwise than in Ironic is told with what differs', a
   });
 });
 
-test('an Ironic over TLS with HTTP Basic: --os-cacert names its authority, OS_USERNAME and OS_PASSWORD who asks', async () => {
+test('imports over TLS with HTTP Basic by --os-cacert, OS_USERNAME and OS_PASSWORD', async () => {
   const authority = makeAuthority('authority');
   const own = authority.issue({ loopback: true });
   const source = await serve([], {

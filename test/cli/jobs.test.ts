@@ -32,7 +32,7 @@ describe('a job', () => {
   }
   const release = (word: string) => output('driver', 'passthru', 'call', 'bench', 'release', '--arg', `word=${word}`);
 
-  test('--watch follows it: a line for each change on standard error, the job on standard output', async () => {
+  test('--watch prints each change to standard error and the job to standard output', async () => {
     const args = ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=watched', '--watch', '-f', 'json'];
     const watch = startPassthru(args, at);
     await watch.printed(/hold running 50% half/);
@@ -51,7 +51,7 @@ describe('a job', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  test('on a terminal a bar shows how far it is, in one line that is written anew', NEEDS_TERMINAL, async () => {
+  test('on a terminal --watch redraws one progress bar', NEEDS_TERMINAL, async () => {
     const { status, shown } = await onTerminal(
       ['node', 'passthru', 'call', 'bench-1', 'hold', '--arg', 'word=bar', '--watch', '-f', 'value', '-c', 'state'],
       at,
@@ -77,7 +77,7 @@ describe('a job', () => {
     },
   );
 
-  test('one that fails ends its watch with 1 and the reason', async () => {
+  test('--watch exits with 1 and the reason when the job fails', async () => {
     const id = await startHold('fail');
     const watch = startPassthru(['job', 'watch', id, '-f', 'value', '-c', 'state'], at);
     await watch.printed(/hold running/);
@@ -89,7 +89,7 @@ describe('a job', () => {
     });
   });
 
-  test('a watch goes on where it was when the service comes back', async () => {
+  test('a watch resumes when the service returns', async () => {
     const environment = { PASSTHRU_STORE: `sqlite:${join(directory, 'jobs.db')}`, PASSTHRU_DRIVERS: BENCH_DRIVER };
     const first = await serve([], environment);
     const there = { PASSTHRU_SERVER: first.url };
@@ -109,7 +109,7 @@ describe('a job', () => {
     }
   });
 
-  test('Ctrl-C ends the watch and leaves the job running; cancel ends the job', async () => {
+  test('Ctrl-C stops the watch, not the job; cancel stops the job', async () => {
     const id = await startHold('endless');
     const watch = startPassthru(['job', 'watch', id], at);
     await watch.printed(/hold running/);

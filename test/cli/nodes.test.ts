@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const { directory, run, output } = useBenchService();
 
 describe('node validate', () => {
-  test("tells under Ironic's columns whether the interface can work with the node; 1 when it cannot", async () => {
+  test("shows under Ironic's columns whether the interface can manage the node; exits with 1 if not", async () => {
     expect(JSON.parse(await output('node', 'validate', 'bench-1', '-f', 'json'))).toEqual([
       { Interface: 'vendor', Result: true, Reason: null },
     ]);
@@ -24,7 +24,7 @@ describe('node validate', () => {
   });
 });
 
-describe('a life of a node', () => {
+describe('the life cycle of a node', () => {
   test('create, set, maintenance, lock, unlock, unset, delete', async () => {
     const secret = join(directory, 'password.txt');
     writeFileSync(secret, '0123\n');

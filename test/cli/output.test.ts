@@ -37,7 +37,7 @@ describe('lists and records', () => {
 `);
   });
 
-  test('--long tells what arguments a method takes, and by -f json their schema', async () => {
+  test('--long shows the arguments of a method, and with -f json their schema', async () => {
     const words = ['node', 'passthru', 'list', 'bench-1', '--long', '-c', 'Arguments'];
     const text = await output(...words, '-f', 'value');
     expect(text).toContain('word* string\n');
@@ -61,7 +61,7 @@ describe('lists and records', () => {
     );
   });
 
-  test('-f json, yaml and value print data, -c picks columns whatever their case, in the order of the table', async () => {
+  test('-f json, yaml and value print data; -c selects columns in any case, in the order of the table', async () => {
     const pick = ['-c', 'maintenance', '-c', 'NAME'];
     expect(JSON.parse(await output('node', 'list', '-f', 'json', ...pick))[0]).toEqual({
       Name: 'bench-1',
@@ -78,14 +78,14 @@ describe('lists and records', () => {
     expect(await output('node', 'list', '-f', 'value', '-c', 'provisioning_state', '--limit', '1')).toBe('enroll\n');
   });
 
-  test('a column that is not there is refused with those that are', async () => {
+  test('an unknown column is refused with the known ones', async () => {
     expect(await run('node', 'list', '-c', 'Colour')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('unknown column Colour; columns: UUID, Name, Instance UUID'),
     });
   });
 
-  test('who holds a locked node is shown', async () => {
+  test('node show shows the holder of a locked node', async () => {
     const node = JSON.parse(await output('node', 'show', 'locked-1', '-f', 'json'));
     expect(node).toMatchObject({
       reservation: 'conductor-b.example',
@@ -94,7 +94,7 @@ describe('lists and records', () => {
   });
 });
 
-test('on a terminal a table is as wide as the terminal; no word is broken', NEEDS_TERMINAL, async () => {
+test('on a terminal a table fits its width without breaking words', NEEDS_TERMINAL, async () => {
   const { shown } = await onTerminal(['node', 'passthru', 'list', 'bench-1'], at, [], 90);
   expect(shown.replaceAll('\r', '')).toBe(`\
 +--------+-----------------------+-------+-----------------------+-----------------------+

@@ -28,8 +28,8 @@ afterAll(async () => {
 const list = ['driver', 'list', '-f', 'value', '-c', 'Active host(s)'];
 const done = { status: 0, stdout: 'localhost\n', stderr: '' };
 
-describe('the client proves who calls', () => {
-  test('by a user and a password in a file or the environment', async () => {
+describe('the client authenticates', () => {
+  test('by a user and a password from a file or the environment', async () => {
     const at = { PASSTHRU_SERVER: users.url };
     const byFile = ['--user', 'anna', '--password-file', join(folder, 'password')];
     expect(await passthru([...byFile, ...list], at)).toEqual(done);
@@ -78,7 +78,7 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
     [['--user', 'anna', '--token', 't'], '--token and --user: only one of them is allowed'],
     [['--cert-file', 'a'], '--cert-file and --key-file: both are required'],
     [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: ENOENT'],
-  ])('%j is wrong usage', async (options, message) => {
+  ])('%j exits with 2', async (options, message) => {
     expect(await passthru([...options, ...list])).toEqual({ status: 2, stdout: '', stderr: `error: ${message}\n` });
   });
 });

@@ -43,7 +43,7 @@ async function generateKey(): Promise<string> {
   return stdout;
 }
 
-test('a store is encrypted, its key rotated and the old one dropped, as docs/security.md says', async () => {
+test('encrypts a store, rotates its key and drops the old one, as docs/security.md describes', async () => {
   const { PASSTHRU_SECRETS_KEY_FILE: _, ...plain } = environment;
   const warned = await withService(plain, async (url) => {
     const driver_info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** What a command came to. */
+/** The outcome of a command. */
 export interface Ended {
   /** Null when a signal ended it. */
   status: number | null;
@@ -13,17 +13,17 @@ export interface Ended {
   stderr: string;
 }
 
-/** A command that runs. */
+/** A running command. */
 export interface Command {
   process: ChildProcess;
   ended: Promise<Ended>;
-  /** What it has written to standard output. */
+  /** Returns its standard output so far. */
   bytes(): Buffer;
   /** Resolves with the match when `pattern` is on standard output or error; rejects when the command ends before. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** The environment without what would configure the service or the client. */
+/** Returns the environment without variables of the service and the client. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PASSTHRU_')));
 }
@@ -68,7 +68,7 @@ export function start(program: string, args: readonly string[], environment: Nod
 
 /** Starts `passthru ARGS`. */
 export function startPassthru(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Command {
-  // Without whatever contexts whoever runs the tests has.
+  // Without the contexts of the person who runs the tests.
   return start(process.execPath, [MAIN, ...args], { XDG_CONFIG_HOME: '/nonexistent', ...environment });
 }
 
@@ -77,7 +77,7 @@ export function passthru(args: readonly string[], environment: NodeJS.ProcessEnv
   return startPassthru(args, environment).ended;
 }
 
-/** A service of its own process. */
+/** A service in its own process. */
 export interface Served {
   url: string;
   command: Command;

@@ -35,7 +35,7 @@ const IRONIC = { headers: { 'X-OpenStack-Ironic-API-Version': '1.78' } };
 const FREE = { PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_STORE: 'sqlite::memory:' };
 
 describe('serve', () => {
-  test('answers REST and gRPC at the address that it prints, enrols the nodes file and stops on SIGTERM with 0', async () => {
+  test('serves REST and gRPC at the printed address, enrols the nodes file and exits with 0 on SIGTERM', async () => {
     file('nodes.yaml', 'nodes: [{ name: fake-1, driver: fake-hardware }]');
     const config = file(
       'passthru.yaml',
@@ -60,7 +60,7 @@ describe('serve', () => {
     expect(readFileSync(join(directory, 'data.db')).subarray(0, 6).toString()).toBe('SQLite');
   });
 
-  test('stops on SIGINT too, and lets a running call end', async () => {
+  test('stops on SIGINT after running calls end', async () => {
     const served = await serve([], { PASSTHRU_FAKE_VENDOR_DELAY: '1s' });
     const at = { PASSTHRU_SERVER: served.url };
     await passthru(['node', 'create', '--driver', 'fake-hardware', '--name', 'f'], at);
@@ -72,7 +72,7 @@ describe('serve', () => {
     expect(stderr).toMatch(/"state":"succeeded","msg":"job ended"/);
   });
 
-  test('goes on when a driver leaves a promise that fails, and logs it', async () => {
+  test('logs a rejected promise of a driver and continues', async () => {
     const driver = file(
       'stray.mjs',
       `import { defineMethod, z } from ${JSON.stringify(new URL('../../src/driver.ts', import.meta.url).href)};
@@ -92,7 +92,7 @@ describe('serve', () => {
     expect((await served.stop()).status).toBe(0);
   });
 
-  test('a signal lets what runs end; whoever comes meanwhile, on a new connection too, is told that the service stops', async () => {
+  test('finishes running calls after a signal, and refuses new ones, on new connections too, as shutting down', async () => {
     const served = await serve([], { PASSTHRU_FAKE_VENDOR_DELAY: '1h', PASSTHRU_SHUTDOWN_GRACE: '2s' });
     const transport = createGrpcTransport({ baseUrl: served.url });
     const health = createClient(Health, transport).watch({})[Symbol.asyncIterator]();
@@ -119,7 +119,7 @@ describe('serve', () => {
     expect((await served.command.ended).status).toBe(0);
   });
 
-  test('a second signal ends it at once with another status', async () => {
+  test('exits at once with another status on a second signal', async () => {
     const served = await serve([], { PASSTHRU_DRIVERS: DRIVER, PASSTHRU_SHUTDOWN_GRACE: '1h' });
     const at = { PASSTHRU_SERVER: served.url };
     await passthru(['node', 'create', '--driver', 'bench', '--name', 'b'], at);
@@ -130,7 +130,7 @@ describe('serve', () => {
     expect((await served.command.ended).status).toBe(143);
   });
 
-  test('logs one JSON object a line, at its level and above', async () => {
+  test('logs one JSON object per line, at its level and above', async () => {
     const served = await serve([], { PASSTHRU_LOG_LEVEL: 'warn' });
     expect((await served.stop()).stderr).toBe('');
   });
@@ -139,12 +139,12 @@ describe('serve', () => {
 describe('serve cannot start', () => {
   test.each<[what: string, yaml: string, message: RegExp]>([
     [
-      'with a wrong configuration',
+      'with an invalid configuration',
       'log_levl: info\nworkers_pool_size: 0',
       /: log_levl: unknown key[^\n]*did you mean log_level\?\n/,
     ],
     [
-      'and tells every fault',
+      'and reports every problem',
       'log_levl: info\nworkers_pool_size: 0',
       /workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000/,
     ],
@@ -153,9 +153,9 @@ describe('serve cannot start', () => {
       'listen: 0.0.0.0:0',
       /listen: "0\.0\.0\.0:0" is not allowed; allowed: a loopback address [^\n]* while auth\.type is none/,
     ],
-    ['with a nodes file that is not there', 'nodes_file: absent.yaml', /absent\.yaml: cannot be read: no such file/],
-    ['with a store in a folder that is not there', 'store: sqlite:absent/p.db', /absent/],
-    ['with a driver module that is not there', 'drivers: [./absent.js]', /driver module .*absent\.js/],
+    ['with a missing nodes file', 'nodes_file: absent.yaml', /absent\.yaml: cannot be read: no such file/],
+    ['with a store in a missing folder', 'store: sqlite:absent/p.db', /absent/],
+    ['with a missing driver module', 'drivers: [./absent.js]', /driver module .*absent\.js/],
   ])('%s', async (_what, yaml, message) => {
     const config = file('wrong.yaml', yaml);
     const environment = { ...FREE };
@@ -173,7 +173,7 @@ describe('serve cannot start', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
-  test('on a port that is taken, and leaves the store for the next start', async () => {
+  test('on a port in use, and leaves the store to the next start', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
@@ -192,20 +192,20 @@ describe('on an older Node', () => {
   // What such a Node says of itself, before the entry runs; the entry has no syntax that one could not read.
   const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;
 
-  test('one line names what is needed', async () => {
+  test('one line names the required version', async () => {
     const main = join(ROOT, 'src', 'main.js');
     const { status, stdout, stderr } = await start(process.execPath, ['--import', older, main, 'serve']).ended;
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^passthru requires Node\.js 24 or newer; this is 20\.20\.2 \(.+\)\n$/);
   });
 
-  test('the entry imports nothing before it has looked', () => {
+  test('the entry imports nothing before the check', () => {
     const source = readFileSync(join(ROOT, 'src', 'main.js'), 'utf8');
     expect(source).not.toMatch(/^import /m);
   });
 });
 
-test('a reader that leaves early is no error', async () => {
+test('a reader that closes early causes no error', async () => {
   const served = await serve();
   const list = startPassthru(['--server', served.url, 'node', 'list', '-f', 'json']);
   list.process.stdout!.destroy();

@@ -61,21 +61,21 @@ describe.each(COMMANDS)('%s %s', (...command) => {
     stderr: `error: cannot reach ${url}: ${why}\n`,
   });
 
-  test('a service that is not there is 5, with the address and what to do', async () => {
+  test('exits with 5 when the service is unreachable, with the address and advice', async () => {
     const url = 'http://127.0.0.1:1';
     expect(await run(command, url)).toEqual(unreachable(url, `connection refused. ${ANOTHER}`));
   });
 
-  test('a certificate that is not trusted is 5, and the option that helps is named', async () => {
+  test('exits with 5 for an untrusted certificate, and names the option for its CA', async () => {
     expect(await run(command, guarded.url)).toEqual(unreachable(guarded.url, UNTRUSTED));
   });
 
-  test('a certificate for another name is 5', async () => {
+  test('exits with 5 for a certificate with another name', async () => {
     const ended = await run(command, misnamed.url, '--ca-file', ca);
     expect(ended).toEqual(unreachable(misnamed.url, 'its certificate is for a different name'));
   });
 
-  test('http:// to a service of https:// is 5 and told, and the other way round', async () => {
+  test('exits with 5 for http:// to an https:// service, and the reverse, and suggests the other', async () => {
     const url = guarded.url.replace('https', 'http');
     const cut = `connection closed by the server; try https://. ${ANOTHER}`;
     expect(await run(command, url)).toEqual(unreachable(url, cut));
@@ -83,7 +83,7 @@ describe.each(COMMANDS)('%s %s', (...command) => {
     expect(await run(command, over)).toEqual(unreachable(over, 'the server does not use TLS; try http://'));
   });
 
-  test('who is not known, or by a wrong password, is 1 and told what says who calls', async () => {
+  test('exits with 1 for an unknown user or a wrong password, and names the options for credentials', async () => {
     const options = ['--ca-file', ca];
     const told = {
       status: 1,
@@ -99,7 +99,7 @@ describe.each(COMMANDS)('%s %s', (...command) => {
   });
 });
 
-test('--ca-file or PASSTHRU_CA_FILE names the authority of the service', async () => {
+test('trusts the CA of --ca-file or PASSTHRU_CA_FILE', async () => {
   const password = file('password', passwordOf('anna'));
   const words = ['--server', guarded.url, '--user', 'anna', '--password-file', password, 'node', 'list', '-f', 'json'];
   const done = { status: 0, stdout: '[]\n', stderr: '' };
@@ -111,7 +111,7 @@ test('--ca-file or PASSTHRU_CA_FILE names the authority of the service', async (
   });
 });
 
-test('a URL that is none is wrong usage; one that ends as Ironic has it will do', async () => {
+test('an invalid URL exits with 2; one that ends in /v1, as for Ironic, works', async () => {
   expect(await run(['node', 'list'], 'bmc-1')).toMatchObject({
     status: 2,
     stderr: 'error: --server: "bmc-1" is not an http:// or https:// URL such as https://host.example:6385\n',
@@ -123,7 +123,7 @@ test('a URL that is none is wrong usage; one that ends as Ironic has it will do'
   });
 });
 
-test('a place where the service is not is 5, and the command ends', async () => {
+test('exits with 5 when the address belongs to another server', async () => {
   // Under /v1 the answer comes while the request is still being sent.
   for (const url of [`${clear.url}/elsewhere`, `${clear.url}/v1/nodes`]) {
     expect(await run(['node', 'list'], url)).toMatchObject({

@@ -47,7 +47,7 @@ async function problemsOf(yaml: string): Promise<string[]> {
   }
 }
 
-describe('a service is not started', () => {
+describe('the start is refused', () => {
   test.each<[yaml: string, problem: string]>([
     ['auth: { type: digest }', `auth.type: "digest" is not allowed; allowed: ${TYPES}`],
     [
@@ -175,6 +175,6 @@ test.each([
   `auth: { type: keystone, keystone: { ${KEYSTONE} } }`,
   `auth: { type: jwt, jwt: { ${JWT}, jwks_file: keys.json } }`,
   'auth: { type: client_certificate, roles: { ann: reader } }\ntls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: cert.pem }',
-])('a service may listen everywhere with %s', async (yaml) => {
+])('the service may listen on every address with %s', async (yaml) => {
   expect(await problemsOf(`listen: 0.0.0.0:0\n${yaml}`)).toEqual([]);
 });

@@ -9,7 +9,7 @@ import { configSchema, SETTINGS } from '../../src/config/schema.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-describe("made from the configuration's keys, and fresh (npm run generate:config):", () => {
+describe("generated from the configuration's keys, and fresh (npm run generate:config):", () => {
   test.each(Object.entries(generateConfigFiles()))('%s', (path, content) => {
     expect(read(path)).toBe(content);
   });
@@ -21,7 +21,7 @@ test('docs/configuration.md lists every key and its variable', () => {
   for (const { key, variable } of SETTINGS) expect(page).toContain(`| \`${key}\`<br>\`${variable}\` |`);
 });
 
-test('the file that docs/configuration.md shows is a valid configuration', () => {
+test('the file shown in docs/configuration.md is a valid configuration', () => {
   const [, yaml] = /```yaml\n(?:#.*\n)*(listen[\s\S]*?)```/.exec(page)!;
   expect(configSchema.safeParse(parse(yaml!))).toMatchObject({ success: true });
 });
@@ -44,7 +44,7 @@ describe('examples/passthru.yaml', () => {
     expect(missing.map(({ key }) => key)).toEqual([]);
   });
 
-  test('holds no key that would be accepted as a secret', () => {
+  test('contains no key that would be accepted as a secret', () => {
     expect(configSchema.safeParse(parse(complete)).error?.issues.map(({ path }) => path.join('.'))).toContain(
       'secrets.encryption_keys',
     );

@@ -32,7 +32,7 @@ function writeConfig(yaml: string): string {
 
 const DURATION = 'such as 500ms, 1s, 2m; a plain number is in seconds';
 
-describe('a wrong configuration tells the key, the value and what is allowed', () => {
+describe('an invalid configuration reports the key, the value and what is allowed', () => {
   test.each<[yaml: string, problem: string]>([
     ['listen: 6385', 'listen: 6385 is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets'],
     [
@@ -147,12 +147,12 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     expect(problemsOf(yaml)).toEqual([]);
   });
 
-  test('a key that is a trap of JavaScript is unknown as any other', () => {
+  test('a key such as __proto__ is unknown like any other', () => {
     expect(problemsOf('__proto__: { listen: x }')[0]).toMatch(/^__proto__: unknown key/);
     expect(problemsOf('constructor: 1')[0]).toMatch(/^constructor: unknown key/);
   });
 
-  test('every fault is told at once', () => {
+  test('every problem is reported at once', () => {
     const problems = problemsOf('listen: 0.0.0.0:1\nlog_level: loud\nfoo: 1\nworkers_pool_size: x', {
       PASSTHRU_HOST: 'a b',
     });
@@ -175,18 +175,18 @@ describe('a wrong configuration tells the key, the value and what is allowed', (
     ['a: b: hunter2', 'line 1: invalid YAML'],
     ['listen: localhost:1\nlisten: localhost:2', 'line 2: duplicate key'],
     ['[]', 'must be a mapping of keys to values'],
-  ])('%j is told without repeating the file', (yaml, problem) => {
+  ])('%j is reported without repeating the file', (yaml, problem) => {
     expect(problemsOf(yaml)).toEqual([problem]);
   });
 
-  test('a file that is not there is named', () => {
+  test('a missing file is named', () => {
     const file = join(directory, 'absent.yaml');
     expect(() => loadConfig({ file, environment: {} })).toThrow(`${file}: cannot be read: no such file`);
   });
 });
 
 describe('the environment', () => {
-  test('sets every key, before the file', () => {
+  test('sets every key, and takes precedence over the file', () => {
     const examples: Record<string, [text: string, value: unknown]> = {
       PASSTHRU_LISTEN: ['[::1]:7000', '[::1]:7000'],
       PASSTHRU_STORE: ['sqlite::memory:', 'sqlite::memory:'],
@@ -282,7 +282,7 @@ describe('the environment', () => {
     ]);
   });
 
-  test('what the client reads, and what Kubernetes sets beside a Service called passthru, is no fault', () => {
+  test('ignores variables of the client, and those that Kubernetes sets for a Service named passthru', () => {
     const environment = {
       PASSTHRU_SERVER: 'http://127.0.0.1:6385',
       PASSTHRU_SERVICE_HOST: '10.0.0.1',
@@ -296,7 +296,7 @@ describe('the environment', () => {
   });
 });
 
-test('without a file everything has its default', () => {
+test('without a file every key has its default', () => {
   expect(loadConfig({ file: null, environment: {} })).toEqual({
     listen: '127.0.0.1:6385',
     store: `sqlite:${join(process.cwd(), 'passthru.db')}`,
@@ -365,7 +365,7 @@ test('without a file everything has its default', () => {
   });
 });
 
-test("relative paths are from the file's directory; packages and :memory: are none", () => {
+test("relative paths are resolved from the file's directory; packages and :memory: are not paths", () => {
   const file = writeConfig('store: sqlite:./data/p.db\nnodes_file: nodes.yaml\ndrivers: [./d.js, /x/d.js, pkg]');
   expect(loadConfig({ file, environment: {} })).toMatchObject({
     store: `sqlite:${join(directory, 'data/p.db')}`,
@@ -375,7 +375,7 @@ test("relative paths are from the file's directory; packages and :memory: are no
   expect(loadConfig({ file: writeConfig('store: "sqlite::memory:"'), environment: {} }).store).toBe('sqlite::memory:');
 });
 
-test('an empty file is a configuration of defaults', () => {
+test('an empty file gives the defaults', () => {
   expect(problemsOf('')).toEqual([]);
   expect(problemsOf('# nothing yet\n')).toEqual([]);
 });

@@ -61,7 +61,7 @@ function listNodes(): Promise<Node[]> {
 const caller = { name: 'operator', role: 'admin' } as const;
 const { signal } = new AbortController();
 
-test('enrols what is listed, with everything that an entry says', async () => {
+test('enrols the listed nodes with all fields of their entries', async () => {
   await apply(`
 nodes:
   - uuid: ${UUID}
@@ -88,7 +88,7 @@ nodes:
   expect(second).toMatchObject({ name: 'fake-2', vendorInterface: 'fake', driverInfo: {}, reservation: null });
 });
 
-test('a node that is there stays as it was changed, whether the entry has its UUID or its name', async () => {
+test('leaves an enrolled node unchanged, whether the entry has its UUID or its name', async () => {
   const yaml = `
 nodes:
   - { uuid: ${UUID}, name: fake-1, driver: fake-hardware, description: as listed, reservation: conductor-b.example }
@@ -105,26 +105,26 @@ nodes:
   ]);
 });
 
-test('an entry whose UUID is nowhere is matched by its name', async () => {
+test('matches an entry with an unknown UUID by its name', async () => {
   const node = await core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, caller);
   await apply(`nodes: [{ uuid: ${UUID}, name: fake-1, driver: fake-hardware }]`);
   expect((await listNodes()).map(({ uuid }) => uuid)).toEqual([node.uuid]);
 });
 
-test('a UUID in capitals is the same UUID', async () => {
+test('ignores the case of UUIDs', async () => {
   const uuid = 'ABCDEF22-2222-4222-8222-222222222222';
   await apply(`nodes: [{ uuid: ${uuid}, driver: fake-hardware }]`);
   await apply(`nodes: [{ uuid: ${uuid}, driver: fake-hardware }]`);
   expect(await listNodes()).toMatchObject([{ uuid: uuid.toLowerCase(), name: null }]);
 });
 
-test('nodes that are not listed stay', async () => {
+test('keeps nodes that are not listed', async () => {
   await core.nodes.create({ name: 'other', driver: 'fake-hardware' }, caller);
   await apply('nodes: []');
   expect(await listNodes()).toMatchObject([{ name: 'other' }]);
 });
 
-describe('a wrong file tells the entry and the key, and enrols nothing', () => {
+describe('an invalid file is reported with entry and key, and enrols nothing', () => {
   test.each<[yaml: string, problem: string]>([
     ['', 'must have "nodes:" with a list of nodes'],
     ['nodes: {}', 'must have "nodes:" with a list of nodes'],
@@ -172,13 +172,13 @@ describe('a wrong file tells the entry and the key, and enrols nothing', () => {
     expect(await listNodes()).toEqual([]);
   });
 
-  test('every fault at once', async () => {
+  test('all problems at once', async () => {
     expect(
       await problemsOf('nodes: [{ name: "a b", driver: 1 }, { x: 1, name: c, driver: fake-hardware }]'),
     ).toHaveLength(3);
   });
 
-  test('what the service refuses is told with its entry and key', async () => {
+  test('reports a refused entry with its key', async () => {
     const [driver] = await problemsOf('nodes: [{ name: a, driver: redfsh }]');
     expect(driver).toMatch(/^nodes\[0\] \(a\): driver: .*redfsh.*Known drivers: fake-hardware/);
     const [face] = await problemsOf('nodes: [{ name: a, driver: fake-hardware, vendor_interface: ilo }]');
@@ -189,7 +189,7 @@ describe('a wrong file tells the entry and the key, and enrols nothing', () => {
     expect(mask).toMatch(/^nodes\[0\] \(a\): driver_info\.redfish_password: /);
   });
 
-  test('a password is not repeated', () => {
+  test('does not repeat a password', () => {
     writeFileSync(path, 'nodes: [{ name: a, driver: d, driver_info: { redfish_password: { hunter2: .inf } } }]');
     expect(() => readNodesFile(path)).toThrow('driver_info.redfish_password: ****** is not allowed');
     expect(() => readNodesFile(path)).not.toThrow('hunter2');

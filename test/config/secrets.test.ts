@@ -37,18 +37,18 @@ function problemsOf(...given: Parameters<typeof keyIdsOf>): string[] {
   return [];
 }
 
-test('keys come from a file beside the configuration, in base64, base64url or hex, the first first', () => {
+test('reads keys from a file beside the configuration, in base64, base64url or hex, in order', () => {
   const content = `# made today\n${KEY.toString('base64')}\n\n  ${OTHER.toString('hex')}  \n`;
   expect(keyIdsOf('{ key_file: keys }', content)).toEqual([keyIdOf(KEY), keyIdOf(OTHER)]);
   expect(keyIdsOf('{ key_file: keys }', KEY.toString('base64url'))).toEqual([keyIdOf(KEY)]);
 });
 
-test('keys come from the environment', () => {
+test('reads keys from the environment', () => {
   const environment = { PASSTHRU_SECRETS_ENCRYPTION_KEYS: `${KEY.toString('base64')},${OTHER.toString('hex')}` };
   expect(keyIdsOf('{}', '', environment)).toEqual([keyIdOf(KEY), keyIdOf(OTHER)]);
 });
 
-test('those of the environment go before those of the file', () => {
+test('keys of the environment take precedence over those of the file', () => {
   const environment = { PASSTHRU_SECRETS_ENCRYPTION_KEYS: OTHER.toString('hex') };
   const ids = keyIdsOf('{ key_file: keys }', KEY.toString('hex'), environment);
   expect(ids).toEqual([keyIdOf(OTHER), keyIdOf(KEY)]);
@@ -69,9 +69,9 @@ test.each<[what: string, problem: string, ...Parameters<typeof keyIdsOf>]>([
     '# none\n',
   ],
   ['a short key', `secrets.key_file: keys: line 2: ${LINE}`, '{ key_file: keys }', '\nMARKER\n'],
-  ['a blank', `secrets.key_file: keys: line 1: ${LINE}`, '{ key_file: keys }', '0'.repeat(64)],
+  ['a placeholder of zeros', `secrets.key_file: keys: line 1: ${LINE}`, '{ key_file: keys }', '0'.repeat(64)],
   [
-    'a key in the configuration that is none',
+    'an invalid key in the configuration',
     `secrets.encryption_keys: ****** is not allowed; allowed: ${KEYS}`,
     '{ encryption_keys: MARKER }',
   ],
@@ -80,6 +80,6 @@ test.each<[what: string, problem: string, ...Parameters<typeof keyIdsOf>]>([
     'secrets.encryption_key: unknown key (value: ******); did you mean encryption_keys?',
     '{ encryption_key: MARKER }',
   ],
-])('%s stops the start, and shows nothing of a key', (_what, problem, ...given) => {
+])('%s prevents the start, and shows no part of a key', (_what, problem, ...given) => {
   expect(problemsOf(...given).map((text) => text.replace(directory, '.'))).toEqual([problem]);
 });

@@ -67,7 +67,7 @@ function record(given: Record<string, unknown>) {
   };
 }
 
-test('a call is one record: who, what, on which node, with which arguments, and what came of it', async () => {
+test('a call is one record with caller, method, node, arguments and outcome', async () => {
   const answer = await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('olaf'));
   expect(answer.status).toBe(200);
   const call = record({
@@ -107,7 +107,7 @@ test('a call is one record: who, what, on which node, with which arguments, and 
   expect(observed.records[0]!.duration_ms).toBeGreaterThanOrEqual(15);
 });
 
-test('an asynchronous call names its job, a cancel too', async () => {
+test('the records of an asynchronous call and of its cancellation have the job', async () => {
   const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('olaf'));
   const job = answer.headers.get('Passthru-Job-Id');
   expect(observed.records).toMatchObject([{ outcome: 'job', job, method: 'second_method' }]);
@@ -120,7 +120,7 @@ test('an asynchronous call names its job, a cancel too', async () => {
   ]);
 });
 
-test('a call that fails has the kind of its error', async () => {
+test('a failed call has the kind of its error', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { wrong: 1 }, as('olaf'));
   await observed.ask('POST', `${CALL}no_such_method`, {}, as('olaf'));
   await observed.ask('POST', '/v1/nodes/absent/vendor_passthru/third_method_sync', {}, as('olaf'));
@@ -131,7 +131,7 @@ test('a call that fails has the kind of its error', async () => {
   ]);
 });
 
-test('a call that the role, or a rule for the method, does not allow is recorded', async () => {
+test('records a call refused by the role or by a rule for the method', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('rita'));
   await observed.ask('POST', `${CALL}fourth_method_shared_lock`, { bar: 'meow' }, as('olaf'));
   await observed.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
@@ -142,7 +142,7 @@ test('a call that the role, or a rule for the method, does not allow is recorded
   ]);
 });
 
-test("another's job that is not the caller's to cancel is recorded", async () => {
+test("records a refused cancellation of another caller's job", async () => {
   const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('ann'));
   const job = answer.headers.get('Passthru-Job-Id');
   expect((await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'))).status).toBe(403);
@@ -150,7 +150,7 @@ test("another's job that is not the caller's to cancel is recorded", async () =>
   await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('ann'));
 });
 
-test('one who does not prove who they are is recorded, over REST and RPC', async () => {
+test('records an unauthenticated request, over REST and RPC', async () => {
   await observed.ask('GET', '/v1/nodes');
   await observed.ask(
     'POST',
@@ -171,7 +171,7 @@ test.each<[string, string, Record<string, string>, string, string]>([
   ['POST', '/v1/nodes', {}, 'rest', 'enrol a node'],
   ['GET', `${CALL}third_method_sync`, {}, 'rest', 'call a method'],
   ['POST', '/passthru.v1.NodeService/GetNode', { 'Content-Type': 'application/json' }, 'connect', 'show a node'],
-])('a page of another origin that is refused is recorded: %s %s', async (verb, path, headers, way, action) => {
+])('records a refused web origin: %s %s', async (verb, path, headers, way, action) => {
   const origin = { Origin: 'https://evil.example', ...headers };
   const answer = await observed.ask(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
   expect(answer.status).toBe(403);
@@ -180,7 +180,7 @@ test.each<[string, string, Record<string, string>, string, string]>([
   ]);
 });
 
-test('a call by a name that anybody can point here is recorded', async () => {
+test('records a refused Host name, which anyone could point at this address', async () => {
   await using open = await startObserved();
   for (const path of ['/v1/nodes', '/passthru.v1.NodeService/GetNode']) {
     const status = await new Promise((resolve, reject) => {
@@ -198,8 +198,8 @@ test('a call by a name that anybody can point here is recorded', async () => {
   ]);
 });
 
-describe('a flood of those who are not let in', () => {
-  test('is ten records and one that counts the others, at the end of the service at the latest', async () => {
+describe('a flood of refused requests', () => {
+  test('is ten records and a summary, which shutdown writes at the latest', async () => {
     let records: AuditRecord[];
     {
       await using flooded = await startObserved(SETTINGS());
@@ -249,14 +249,14 @@ describe('a flood of those who are not let in', () => {
   });
 });
 
-test("an admin's name for a node that is too long does not make a long line", async () => {
+test('truncates long texts of the caller', async () => {
   const client = createClient(NodeService, rpc());
   const node = { driver: 'fake-hardware', name: 'x'.repeat(100_000) };
   await expect(client.createNode({ node }, { headers: as('ann') })).rejects.toThrow();
   expect(JSON.stringify(observed.records).length).toBeLessThan(2000);
 });
 
-test('what changes a node is recorded, with the secrets of driver_info masked', async () => {
+test('records changes of a node, with the secrets of driver_info masked', async () => {
   const info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };
   await observed.ask('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info: info }, as('ann'));
   const change = [{ op: 'add', path: '/driver_info/redfish_password', value: `${SECRET}2` }];
@@ -293,7 +293,7 @@ test('reading leaves no record', async () => {
   expect(observed.records).toEqual([]);
 });
 
-test('secrets among the arguments are masked, and arguments that are long or nest deep are left out', async () => {
+test('masks secrets in arguments, and omits long or deeply nested arguments', async () => {
   const path = '/v1/drivers/redfish/vendor_passthru/discover';
   const address = observed.fleet.bmcs[0]!.url;
   await observed.ask('POST', path, { address, username: 'u', password: SECRET }, as('olaf'));

@@ -39,7 +39,7 @@ function urlBy(host: string): string {
   return `http://${host}:${new URL(observed.service.url).port}`;
 }
 
-test('a 401, a 403 and a call say where they came from, whatever the way in and whatever is claimed', async () => {
+test('records the peer of a 401, a 403 and a call over every protocol, whatever the request claims', async () => {
   observed.records.length = 0;
   for (const proof of [{}, basic('rita'), basic('ann')]) {
     using requests = new Requests(urlBy('127.0.0.1'), { headers: { ...CLAIMS, ...proof.headers } });

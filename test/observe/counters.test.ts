@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test('refused requests are counted: unauthenticated ones and those that the role does not allow', async () => {
+test('counts requests refused by authentication or by the role', async () => {
   const users = join(folder, 'users');
   writeFileSync(users, htpasswd('rita', 'anna'));
   await using observed = await startObserved({
@@ -41,7 +41,7 @@ test('refused requests are counted: unauthenticated ones and those that the role
   expect(await observed.figure('passthru_refused_total{kind="permission_denied"}')).toBe(1);
 });
 
-test('store operations that failed in the database are counted', async () => {
+test('counts failed store operations', async () => {
   const file = join(folder, 'store.db');
   await using observed = await startObserved({ PASSTHRU_STORE: `sqlite:${file}` });
   expect(await observed.figure('passthru_store_errors_total')).toBe(0);
@@ -57,7 +57,7 @@ test('store operations that failed in the database are counted', async () => {
   await vi.waitUntil(async () => (await startJob()) === 202, { timeout: 10_000, interval: 100 });
 });
 
-test('lost leases of this process are counted', async () => {
+test('counts lost leases of this process', async () => {
   const metrics = createMetrics();
   const count = async () => /^passthru_leases_lost_total (\d+)$/m.exec(await metrics.render())?.[1];
   const store = { ...(await openStore('sqlite::memory:', { log: silentLogger })), shared: true };

@@ -12,13 +12,13 @@ const documented = new Set(
   ),
 );
 
-test('docs/observability.md lists each of our metrics, and no others', async () => {
+test('docs/observability.md lists every metric, and no others', async () => {
   const names = [...(await createMetrics().render()).matchAll(/^# TYPE (passthru_\S+)/gm)].map(([, name]) => name);
   expect(names.filter((name) => !documented.has(name))).toEqual([]);
   expect([...documented].filter((name) => name?.startsWith('passthru_') && !names.includes(name))).toEqual([]);
 });
 
-test('docs/observability.md lists each key of the audit', () => {
+test('docs/observability.md lists every key of the audit records', () => {
   const keys = Object.keys(auditRecord({ action: null, caller: null, outcome: 'done' }));
   expect(keys.filter((key) => key !== 'audit' && !documented.has(key))).toEqual([]);
 });

@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('each run of ipmitool is counted and timed, and is a span under its job, without bytes and passwords', async () => {
+test('each run of ipmitool is counted, timed, and a span under its job without bytes and passwords', async () => {
   await using receiver = await startOtlpReceiver();
   {
     await using observed = await startObserved({ PASSTHRU_TRACING_OTLP_ENDPOINT: receiver.url });

@@ -8,7 +8,7 @@ function logged(level: string, write: (log: ReturnType<typeof createServiceLog>)
   return lines.map((line) => JSON.parse(line));
 }
 
-test('a secret shows as ****** wherever it stands', () => {
+test('masks a secret at any depth', () => {
   const error = Object.assign(new Error('refused'), {
     token: 'hunter2',
     request: { headers: { Authorization: 'hunter2' } },
@@ -30,7 +30,7 @@ test('a secret shows as ****** wherever it stands', () => {
   expect(line!.err).toHaveProperty('stack');
 });
 
-test('a secret in a text shows as ****** where the form of the text tells it', () => {
+test('masks secrets in texts of known forms', () => {
   const err = new Error('postgres://u:hunter2@h/db said {"token":"hunter2"}', { cause: new Error('Bearer hunter2') });
   const [line] = logged('info', (log) =>
     log.info({ err, url: 'https://u:hunter2@bmc/', list: ['password=hunter2'] }, 'x'),
@@ -39,13 +39,13 @@ test('a secret in a text shows as ****** where the form of the text tells it', (
   expect(JSON.stringify(line)).not.toContain('hunter2');
 });
 
-test('what goes round in circles is cut, not followed', () => {
+test('cuts circular values', () => {
   const circle: Record<string, unknown> = {};
   circle.self = circle;
   expect(logged('info', (log) => log.info({ circle }, 'x'))).toHaveLength(1);
 });
 
-test('only its level and above is written, with the time as ISO 8601', () => {
+test('writes its level and above, with times in ISO 8601', () => {
   const lines = logged('warn', (log) => {
     log.info({}, 'no');
     log.warn({}, 'yes');
@@ -53,7 +53,7 @@ test('only its level and above is written, with the time as ISO 8601', () => {
   expect(lines).toEqual([{ level: 'warn', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/), msg: 'yes' }]);
 });
 
-test('what throws when it is looked at does not stop who logs it', () => {
+test('logging a value with a throwing getter does not throw', () => {
   const thrown = {
     get member() {
       throw new Error('no');

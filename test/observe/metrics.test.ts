@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
-import { createMetrics } from '../../src/observe/metrics.ts';
-import { vendorLabel } from '../../src/observe/vendorLabel.ts';
+import { createMetrics, vendorLabel } from '../../src/observe/metrics.ts';
 import { openStore } from '../../src/store/open.ts';
 import { htpasswd } from '../auth/users.ts';
 import { nodeCall, operator, startCoreOn, startJob } from '../core/harness.ts';
@@ -20,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => observed[Symbol.asyncDispose]());
 
-test('calls are counted by driver, method and outcome, and timed', async () => {
+test('counts calls by driver, method and outcome, and times them', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
   await observed.ask('POST', `${CALL}third_method_sync`, {});
   await observed.ask('POST', `${CALL}third_method_sync`, {});
@@ -31,7 +30,7 @@ test('calls are counted by driver, method and outcome, and timed', async () => {
   expect(await observed.figure('passthru_errors_total{kind="invalid_argument"}')).toBe(2);
 });
 
-test('unknown drivers and methods get no label of their own', async () => {
+test('unknown drivers and methods share a label', async () => {
   for (let index = 0; index < 20; index++) {
     await observed.ask('POST', `${CALL}made_up_${index}`, {});
     await observed.ask('POST', `/v1/drivers/made_up_${index}/vendor_passthru/x`, {});
@@ -62,7 +61,7 @@ test('jobs are counted when accepted and when ended', async () => {
   expect(await observed.figure(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
 });
 
-test('locks: a free node is no wait, and every refusal is counted', async () => {
+test('locks: a free node counts as no wait, and every refusal is counted', async () => {
   await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
   expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(0);
   const { core } = observed.service;
@@ -77,7 +76,7 @@ test('locks: a free node is no wait, and every refusal is counted', async () => 
   await core.nodes.unlock('fake-1', operator);
 });
 
-test('locks: every wait that got the node is measured', async () => {
+test('locks: measures every wait that got the node', async () => {
   const metrics = createMetrics();
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const { core, hardware } = await startCoreOn(store, 'host-a', {}, metrics.observer);
@@ -100,7 +99,7 @@ test('locks: every wait that got the node is measured', async () => {
   await store.close();
 });
 
-test('requests to BMCs are counted by vendor, verb and class of status; BMCs that are down are counted too', async () => {
+test('counts requests to BMCs by vendor, method and class of status, and BMCs that are down', async () => {
   const list = () => observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
   expect((await list()).status).toBe(200);
   // The simulated BMC is Contoso's; the first request is made before it has said so.

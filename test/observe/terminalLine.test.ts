@@ -6,7 +6,7 @@ import { terminalLine } from '../../src/observe/terminalLine.ts';
 
 const shown = (fields: object) => stripVTControlCharacters(terminalLine(`${JSON.stringify(fields)}\n`));
 
-test('a line for people has the time, the level, the message, and what is known', () => {
+test('a line has the time, the level, the message and the fields', () => {
   const line = {
     level: 'info',
     time: '2026-01-02T03:04:05.678Z',
@@ -25,7 +25,7 @@ test("an error's stack follows on lines of its own", () => {
   );
 });
 
-test('what came from outside cannot steer the terminal', () => {
+test('text from outside cannot control the terminal', () => {
   const hostile = '\u001b]0;owned\u0007\u009b31m\r\n';
   const err = { message: hostile, stack: `Error: ${hostile}` };
   const line = terminalLine(
@@ -36,11 +36,11 @@ test('what came from outside cannot steer the terminal', () => {
   expect(own).toContain('owned');
 });
 
-test('what is no line of the log is passed on', () => {
+test('returns anything else unchanged', () => {
   expect(terminalLine('plain\n')).toBe('plain\n');
 });
 
-test('the audit is among the lines of the log whatever the level is', () => {
+test('audit records are logged whatever the level is', () => {
   const lines: Record<string, unknown>[] = [];
   const log = createServiceLog('error', { write: (line) => void lines.push(JSON.parse(line)) });
   log.info({}, 'not this');

@@ -88,7 +88,7 @@ describe('the spans of the core', () => {
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
-  test('a job has a trace of its own that is linked to its call', async () => {
+  test('a job has a trace of its own, linked to its call', async () => {
     const job = await requestScope.run(scopeOf(SAMPLED), () => startJob(core, nodeCall('work')));
     (await hardware.call(0)).finish(null);
     await watchToEnd(core, job.id);
@@ -103,14 +103,14 @@ describe('the spans of the core', () => {
     expect(from.attributes).toMatchObject({ 'passthru.job': job.id, 'passthru.outcome': 'job' });
   });
 
-  test('the job of a call that is not sampled is not either', async () => {
+  test('the job of an unsampled call is not sampled', async () => {
     const job = await requestScope.run(scopeOf(`00-${TRACE}-${PARENT}-00`), () => startJob(core, nodeCall('work')));
     (await hardware.call(0)).finish(null);
     await watchToEnd(core, job.id);
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
-  test('a call that fails has the kind of its error, and no message', async () => {
+  test('a failed call has the kind of its error, without the message', async () => {
     await requestScope
       .run(scopeOf(null), () => core.callNodeMethod(nodeCall('exclusive', { arguments: { wrong: 'hunter2' } })))
       .catch(() => {});
@@ -122,7 +122,7 @@ describe('the spans of the core', () => {
 });
 
 describe('a service with tracing.otlp_endpoint', () => {
-  test('continues traces that come by REST, Connect and gRPC, and sends them to the collector', async () => {
+  test('continues traces over REST, Connect and gRPC, and sends them to the collector', async () => {
     await using receiver = await startOtlpReceiver();
     {
       await using observed = await startObserved({
@@ -151,7 +151,7 @@ describe('a service with tracing.otlp_endpoint', () => {
     expect(receiver.resource).toMatchObject({ 'service.name': 'passthru', 'service.instance.id': 'replica-7' });
   });
 
-  test('sends a span for each request to a BMC under its call, without secrets and queries', async () => {
+  test('sends a span under the call for each request to a BMC, without secrets and queries', async () => {
     await using receiver = await startOtlpReceiver();
     {
       await using observed = await startObserved({ PASSTHRU_TRACING_OTLP_ENDPOINT: `${receiver.url}/v1/traces` });
@@ -190,7 +190,7 @@ describe('a service with tracing.otlp_endpoint', () => {
     expect(receiver.bodies.join('')).not.toMatch(/marker/);
   });
 
-  test('stops in time when the collector does not answer, and says so', async () => {
+  test('stops in time when the collector does not respond, and logs it', async () => {
     const receiver = await startOtlpReceiver();
     await receiver[Symbol.asyncDispose]();
     const observed = await startObserved({ PASSTHRU_TRACING_OTLP_ENDPOINT: receiver.url });

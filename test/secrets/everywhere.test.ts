@@ -24,13 +24,13 @@ beforeAll(async () => {
 });
 afterAll(() => marked[Symbol.asyncDispose]());
 
-test('the search finds what is there', () => {
+test('the search finds a marked secret', () => {
   expect(found(`x ${MARKERS.leaky} y`)).toEqual([expect.stringMatching(/^leaky \(plain\)/)]);
   expect(found(JSON.stringify({ x: MARKERS.leaky }))).toEqual([expect.stringMatching(/^leaky \(json\)/)]);
   expect(found(Buffer.from(MARKERS.bearer).toString('base64'))).toEqual([expect.stringMatching(/^bearer \(base64\)/)]);
 });
 
-test('a driver that quotes its password in all that it throws, reports and logs', async () => {
+test('a driver that quotes its password in every error, report and log line', async () => {
   for (const name of ['throws', 'throws_text', 'throws_several', 'refuses', 'quotes_arguments', 'talks', 'strays']) {
     const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };
     const { status } = await call('leaky', name, args);
@@ -47,7 +47,7 @@ test('a driver that quotes its password in all that it throws, reports and logs'
   expect((await ask('GET', '/v1/nodes/broken/validate')).text).toContain('******');
 });
 
-test('a job that fails with it, and the node after it', async () => {
+test('a job that fails with it, and its node afterwards', async () => {
   const { status, headers } = await call('leaky', 'works', { api_key: MARKERS.argument });
   expect(status).toBe(202);
   const job = headers.get('location')!.replace(/^https?:\/\/[^/]*/, '');
@@ -59,7 +59,7 @@ test('a job that fails with it, and the node after it', async () => {
   await rpc('JobService', 'GetJob', { id: job.split('/').at(-1) });
 });
 
-test('a BMC that quotes what it was sent, that refuses the password, and one that is not there', async () => {
+test('a BMC that quotes its requests, one that refuses the password, and an unreachable one', async () => {
   const bmc = marked.fleet.bmcs[0]!;
   const said = [MARKERS.redfish, MARKERS.header].map((secret) => ({
     MessageId: 'Base.1.8.PropertyValueError',
@@ -105,7 +105,7 @@ test('a BMC that quotes what it was sent, that refuses the password, and one tha
   }
 });
 
-test('callers who are not let in', async () => {
+test('refused callers', async () => {
   const basic = (password: string) => `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
   for (const authorization of [
     basic(MARKERS.wrongBasic),
@@ -137,7 +137,7 @@ test('callers who are not let in', async () => {
   expect(error).toMatchObject({ code: 16 });
 });
 
-test('queries and bodies that are not well-formed', async () => {
+test('malformed queries and bodies', async () => {
   for (const query of [
     `password=${MARKERS.query}`,
     `method=talks&token=${MARKERS.query}`,
@@ -167,14 +167,14 @@ test('queries and bodies that are not well-formed', async () => {
     await ask('POST', '/v1/nodes', body);
     await ask('PATCH', '/v1/nodes/leaky-2', body);
     await ask('POST', '/v1/nodes/leaky/vendor_passthru?method=talks', body);
-    // Connect itself quotes a text that stands in place of a message, to who sent it and to nobody else.
+    // Connect itself quotes a text in place of a message, to its sender only.
     if (body.startsWith('"') || body.includes('"driverInfo":"')) continue;
     await rpc('NodeService', 'CreateNode', body);
     await rpc('PassthruService', 'CallNodeMethod', body);
   }
 });
 
-test('nodes that are enrolled, changed, shown and removed', async () => {
+test('enrolled, changed, shown and removed nodes', async () => {
   const driver_info = { redfish_address: `https://u:${MARKERS.body}@bmc.example`, redfish_password: MARKERS.body };
   const instance_info = { configdrive_password: MARKERS.instance, image_url: `https://u:${MARKERS.instance}@x/` };
   const created = await ask('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info, instance_info });
@@ -183,7 +183,7 @@ test('nodes that are enrolled, changed, shown and removed', async () => {
   await call('new', 'get_all_subscriptions');
   await ask('PATCH', '/v1/nodes/new', [{ op: 'add', path: '/driver_info/kg_key', value: MARKERS.body }]);
   expect((await ask('POST', '/v1/nodes', { name: 'kept', driver: 'redfish', instance_info })).status).toBe(201);
-  // By a digest as well a secret could be found: whoever has the file tries one after the other.
+  // A digest would reveal a secret too: anyone with the file can try candidates.
   const digest = attributeDigest(instance_info);
   for (const { name, content } of marked.files()) expect([name, content.includes(digest)]).toEqual([name, false]);
   for (const path of ['', '/detail', '/new', '/new/validate']) await ask('GET', `/v1/nodes${path}`);
@@ -212,7 +212,7 @@ test.each(['application/grpc+proto', 'application/grpc-web+proto'])('errors, job
   }
 });
 
-test('what the command prints', async () => {
+test('the output of the commands', async () => {
   const server = { PASSTHRU_SERVER: marked.served.url };
   const user = { ...server, PASSTHRU_USER: USER, PASSTHRU_PASSWORD: MARKERS.basic };
   const secret = ['--driver-info', `redfish_password=${MARKERS.body}`];
@@ -251,12 +251,12 @@ test('what the command prints', async () => {
   }
 });
 
-test('the figures', async () => {
+test('the metrics', async () => {
   expect((await ask('GET', '/metrics')).text).toContain('passthru_calls_total{driver="leaky"');
 });
 
-describe('nothing of all that is', () => {
-  test('in an answer', () => {
+describe('no secret is', () => {
+  test('in a response', () => {
     expect(asked.answers.length).toBeGreaterThan(100);
     expect(found(asked.answers.join('\n'))).toEqual([]);
   });
@@ -283,7 +283,7 @@ describe('nothing of all that is', () => {
     expect(found(JSON.stringify(marked.collector.requests))).toEqual([]);
   });
 
-  test('in what the service writes to its outputs, up to an exception that nobody catches', async () => {
+  test('in the outputs of the service, including an uncaught exception', async () => {
     await call('leaky', 'crashes').catch(() => {});
     const { status, stdout, stderr } = await marked.served.command.ended;
     expect(status).toBe(1);
@@ -297,7 +297,7 @@ describe('nothing of all that is', () => {
     expect(stderr).not.toContain(MARKERS.idempotency);
   });
 
-  test('left in a file after it', () => {
+  test('left in a file afterwards', () => {
     expect(marked.files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
     expect(readdirSync(marked.directory).sort()).toEqual([
       'leakyDriver.mjs',

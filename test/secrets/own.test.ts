@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe("the service's own secrets do not show when it", () => {
+describe("the service's own secrets are hidden when it", () => {
   const settings = { PASSTHRU_STORE: 'sqlite::memory:', PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_LOG_LEVEL: 'trace' };
 
   test('cannot reach Keystone', async () => {

@@ -99,7 +99,7 @@ async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candi
     case 'node':
       return nodes(command, last);
     case 'driver':
-      return ask(command, async ({ drivers }) => {
+      return request(command, async ({ drivers }) => {
         const { drivers: found } = await drivers.listDrivers({ pageSize: MAX_CANDIDATES });
         return found.map(({ name }) => ({ value: name, about: 'driver' }));
       });
@@ -109,7 +109,7 @@ async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candi
         about: description,
       }));
     case 'job':
-      return ask(command, async ({ jobs }) => {
+      return request(command, async ({ jobs }) => {
         const { jobs: found } = await jobs.listJobs({ pageSize: 100 });
         return found.map(({ id, method, nodeName, driver }) => ({
           value: id,
@@ -127,7 +127,7 @@ async function valuesOf(kind: string, typed: Typed, last: string): Promise<Candi
 
 /** Returns names, and UUIDs of nodes without a name or when the word begins one. */
 async function nodes(command: Command, last: string): Promise<Candidate[]> {
-  return ask(command, async (connection) => {
+  return request(command, async (connection) => {
     const { nodes: found } = await connection.nodes.listNodes({ pageSize: MAX_CANDIDATES });
     return found.flatMap(({ uuid, name, driver }) => {
       const byUuid = name === '' || (last !== '' && uuid.startsWith(last));
@@ -142,7 +142,7 @@ async function nodes(command: Command, last: string): Promise<Candidate[]> {
 /** Returns the methods of the node or driver in the words. */
 async function methods(command: Command, ident: string | undefined) {
   if (ident === undefined) return [];
-  return ask(command, async ({ passthru }) => {
+  return request(command, async ({ passthru }) => {
     const ofDriver = command.parent?.parent?.name() === 'driver';
     const found = ofDriver ? passthru.listDriverMethods({ driver: ident }) : passthru.listNodeMethods({ node: ident });
     return (await found).methods;
@@ -172,7 +172,7 @@ function fewValues(schema: Json | undefined): string[] {
   return Array.isArray(schema.enum) ? schema.enum.filter((value) => typeof value === 'string') : [];
 }
 
-function ask<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
+function request<T>(command: Command, work: (connection: Connection) => Promise<T>): Promise<T> {
   return withConnection(command, work, TIMEOUT);
 }
 

@@ -66,10 +66,9 @@ export function importCommand(): Command {
     if (ended !== null) throw ended;
     const failures = outcomes.filter((outcome) => outcome.failed).length;
     if (failures > 0) {
-      const what = options.dryRun
-        ? 'would not be enrolled as they are in Ironic'
-        : 'are not enrolled as they are in Ironic';
-      throw new CommandFailure(EXIT_STATUS.failed, `${failures} of ${nodes.length} nodes ${what}`);
+      const verb = options.dryRun ? 'would not be' : 'are not';
+      const message = `${failures} of ${nodes.length} nodes ${verb} enrolled as they are in Ironic`;
+      throw new CommandFailure(EXIT_STATUS.failed, message);
     }
   });
 }
@@ -92,7 +91,8 @@ async function importNode(node: IronicNode, target: Target, work: Work): Promise
 
 /** Describes what would be enrolled by its fields, without secrets. */
 function plan(node: IronicNode, secrets: SecretSource): Outcome {
-  const missing = secretKeys(node).filter((key) => secrets.find(node, key) === null);
+  const masked = maskedPaths(node.document.driver_info ?? null).map((path) => path.join('.'));
+  const missing = masked.filter((key) => secrets.find(node, key) === null);
   const { driver_info: driverInfo = {}, uuid: _u, name: _n, driver: _d, ...others } = node.document;
   const fields = [
     ...Object.keys(driverInfo as JsonObject).map((key) => `driver_info.${key}`),
@@ -134,10 +134,6 @@ async function enrol(node: IronicNode, { secrets, connection: { nodes }, server 
     if (status === EXIT_STATUS.unreachable) throw error;
     return { action: enrolled ? 'enrolled' : 'failed', details: message, failed: true };
   }
-}
-
-function secretKeys({ document }: IronicNode): string[] {
-  return maskedPaths(document.driver_info ?? null).map((path) => path.join('.'));
 }
 
 /** Sets the existing member at `path`. */

@@ -64,11 +64,10 @@ function differencesOf(node: IronicNode, enrolled: Node): string[] {
     ['vendor_interface', node.vendorInterface ?? enrolled.vendorInterface, enrolled.vendorInterface],
     ['maintenance', node.maintenance, enrolled.maintenance],
     ['reservation', node.reservation, enrolled.reservation?.holder ?? null],
-    ...[...keys]
-      .filter((key) => !masked.has(key))
-      .map((key): [string, Json | undefined, Json | undefined] => {
-        return [`driver_info.${key}`, driverInfo[key], enrolled.driverInfo?.[key] as Json | undefined];
-      }),
   ];
+  for (const key of keys) {
+    if (masked.has(key)) continue;
+    pairs.push([`driver_info.${key}`, driverInfo[key], enrolled.driverInfo?.[key] as Json | undefined]);
+  }
   return pairs.filter(([, theirs, ours]) => !isDeepStrictEqual(theirs, ours)).map(([field]) => field);
 }

@@ -37,14 +37,16 @@ async function rotateKey(file: string | null): Promise<string> {
     ]);
   const config = loadConfig({ file, environment: process.env });
   const cipher = readSecretsCipher(config.secrets);
-  if (cipher.keyId === null) throw failure('secrets.key_file is not set; a key is required');
+  if (cipher.keyId === null)
+    throw new CommandFailure(EXIT_STATUS.failed, 'secrets.key_file is not set; a key is required');
   const database = await openMigrated(config.store, createServiceLog(config.log_level), cipher);
   try {
     const { changed, left } = await rotateSecrets(database, cipher);
     if (left > 0) {
-      throw failure(
-        `Nodes encrypted with key ${cipher.keyId}: ${changed}. Not encrypted with it: ${left}, because a running service uses another key. Restart it with this key as the first one, then run this again.`,
-      );
+      const advice =
+        'a running service uses another key. Restart it with this key as the first one, then run this again.';
+      const counts = `Nodes encrypted with key ${cipher.keyId}: ${changed}. Not encrypted with it: ${left}`;
+      throw new CommandFailure(EXIT_STATUS.failed, `${counts}, because ${advice}`);
     }
     const others = cipher.keyIds.slice(1);
     const rest = others.length === 0 ? '' : ` The other keys (${others.join(', ')}) are no longer in use.`;
@@ -52,10 +54,6 @@ async function rotateKey(file: string | null): Promise<string> {
   } finally {
     await database.close();
   }
-}
-
-function failure(message: string): CommandFailure {
-  return new CommandFailure(EXIT_STATUS.failed, message);
 }
 
 const GENERATE_HELP = `

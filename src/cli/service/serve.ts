@@ -12,9 +12,7 @@ export function serveCommand(): Command {
     .description('Run the service. Each key of the configuration can also be set by an environment variable PASSTHRU_…')
     .option('--config <file>', 'configuration file (YAML); see docs/configuration.md')
     .addHelpText('after', HELP)
-    .action(async ({ config }: { config?: string }) => {
-      await serve(config ?? null);
-    });
+    .action(({ config = null }: { config?: string | null }) => serve(config));
 }
 
 const FAILED = 'passthru cannot start';
@@ -28,8 +26,7 @@ async function serve(file: string | null): Promise<void> {
     import('../../observe/log.ts'),
   ]);
   const log = createServiceLog(config.log_level);
-  logUnhandledRejections(log);
-  logUncaughtException(log);
+  logUncaught(log);
   const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
   const service = await explainFailure(FAILED, () => startService(config, { log, audit }));
   stopOnSignal(service);
@@ -50,15 +47,11 @@ function collectGarbage(): void {
 }
 
 /**
- * Logs promises that a driver made, did not await, and that failed. Node would end the process, and with it the calls on
- * every other machine. An uncaught exception still ends it, since it leaves an unknown state.
+ * Logs errors that nothing caught; Node would print them without masking secrets. A promise that a driver made and did
+ * not await must not end the calls on every other machine; an exception leaves an unknown state and ends the process.
  */
-function logUnhandledRejections(log: Logger): void {
+function logUncaught(log: Logger): void {
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'));
-}
-
-/** Logs an uncaught exception before it ends the process: Node would print it without masking secrets. */
-function logUncaughtException(log: Logger): void {
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'uncaught exception, exiting');
     process.exit(EXIT_STATUS.failed);
