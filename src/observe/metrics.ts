@@ -106,15 +106,10 @@ export function createMetrics(): Metrics {
   return {
     observer: {
       ...NO_OBSERVER,
-      callEnded(report, { outcome, error }) {
-        const seconds = (performance.now() - report.began) / 1000;
+      callEnded({ began, driver, method }, { outcome, error }) {
+        const seconds = (performance.now() - began) / 1000;
         // Unknown drivers and methods share one label, because callers choose their names.
-        calls.count(
-          report.driver ?? 'unknown',
-          report.method ?? 'unknown',
-          outcome === null ? error.kind : outcome.kind,
-          seconds,
-        );
+        calls.count(driver ?? 'unknown', method ?? 'unknown', outcome === null ? error.kind : outcome.kind, seconds);
         if (error !== null) counters.passthru_errors_total.inc({ kind: error.kind });
       },
       jobBegan({ driver, method }) {
@@ -122,11 +117,8 @@ export function createMetrics(): Metrics {
       },
       jobEnded({ driver, method, state, createTime, endTime, error }) {
         counters.passthru_jobs_ended_total.inc({ driver, method, state });
-        const end = endTime ?? new Date();
-        histograms.passthru_job_duration_seconds.observe(
-          { driver, method },
-          Math.max(0, end.getTime() - createTime.getTime()) / 1000,
-        );
+        const seconds = ((endTime ?? new Date()).getTime() - createTime.getTime()) / 1000;
+        histograms.passthru_job_duration_seconds.observe({ driver, method }, Math.max(0, seconds));
         if (error !== null) counters.passthru_errors_total.inc({ kind: error.kind });
       },
       lockTaken: (waited) => histograms.passthru_lock_wait_seconds.observe(waited / 1000),
