@@ -10,10 +10,9 @@ import { type Periodic, periodically } from './waiting.ts';
 /** The interval at which old jobs and idempotency keys are removed, in milliseconds. */
 const RETENTION_INTERVAL = 60_000;
 
-/** The interval at which a shared store is searched for changes of which no notification came, in milliseconds. */
+/** The interval at which a shared store is polled for changes without a notification, in milliseconds. */
 const SWEEP_INTERVAL = 5000;
 
-/** The parts that the chores work on. */
 interface ChoresParts {
   store: Store;
   locks: Locks;
@@ -25,20 +24,13 @@ interface ChoresParts {
 }
 
 /**
- * Starts the background tasks of a core: removing old jobs and, on a shared store, following the changes of other processes
- * and cleaning up after lost ones.
- * @returns a function that stops them all and resolves when none runs any more
+ * Starts the background tasks of a core, and returns a function that stops them. They remove old jobs and, on a shared
+ * store, follow the changes of other processes and clean up after lost ones.
  */
 export function startChores({ store, locks, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
   const stopping = new AbortController();
-  const chores = [
-    periodically(
-      RETENTION_INTERVAL,
-      () => removeOld(store, retention, stopping.signal),
-      log,
-      'removing old jobs failed, retrying',
-    ),
-  ];
+  const remove = () => removeOld(store, retention, stopping.signal);
+  const chores = [periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying')];
   if (store.shared) chores.push(...followOthers(store, locks, jobs, lease, log));
   return async () => {
     stopping.abort();
@@ -70,19 +62,15 @@ function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number
     for (const { id, revision } of failed) jobs.watched.changed(id, revision);
     for (const nodeUuid of freed) locks.nudge(nodeUuid);
   };
+  const reapInterval = Math.min(SWEEP_INTERVAL, lease / 3);
   return [
     periodically(SWEEP_INTERVAL, followJobs, log, failure),
     periodically(SWEEP_INTERVAL, sweepLateCommits, log, 'late-commit sweep failed, retrying'),
-    periodically(
-      Math.min(SWEEP_INTERVAL, lease / 3),
-      reapLost,
-      log,
-      'ending the work of lost processes failed, retrying',
-    ),
+    periodically(reapInterval, reapLost, log, 'ending the work of lost processes failed, retrying'),
   ];
 }
 
-/** The error of a job whose process was lost. Such a job is never run again automatically. */
+/** The error of a job whose process was lost. Such a job is never repeated automatically. */
 export const WORKER_LOST = toErrorRecord(
   new PassthruError(
     'worker_lost',
@@ -90,10 +78,7 @@ export const WORKER_LOST = toErrorRecord(
   ),
 );
 
-/**
- * Ends the jobs and reservations of lost processes, see `Store.reap`.
- * @param all whether every process counts as lost
- */
+/** Ends the jobs and reservations of lost processes, or of `all`; see `Store.reap`. */
 export async function reap(store: Store, log: Logger, all: boolean): Promise<Reaped> {
   const reaped = await store.reap({
     all,

@@ -55,7 +55,7 @@ const ABORT_GRACE = 5000;
 
 /**
  * Creates the core and ends the jobs and reservations that an earlier process left in the store.
- * Throws kind `failed_precondition` when two hardware types, interfaces or methods have the same name.
+ * Throws kind `failed_precondition` for a duplicate name of a hardware type, interface or method, or an unusable rule.
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings, observer = NO_OBSERVER } = options;
@@ -65,37 +65,17 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   if (!store.shared) await reap(store, log, true);
   const local = store.shared ? null : await LocalReservations.open(store);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
-  const locks = new Locks(
-    store,
-    local,
-    lease,
-    {
-      retryInterval: settings.lockedRetryInterval,
-      // Attempts stand an interval apart: three of them take two intervals.
-      defaultWait: Math.max(0, settings.lockedRetryAttempts - 1) * settings.lockedRetryInterval,
-      maxWait: settings.maxLockWait,
-    },
-    log,
-    observer,
-  );
+  const { lockedRetryInterval: retryInterval, maxLockWait: maxWait } = settings;
+  // Attempts stand an interval apart: three of them take two intervals.
+  const defaultWait = Math.max(0, settings.lockedRetryAttempts - 1) * retryInterval;
+  const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
   const running = new Running();
   const nodes = new NodeManager(store, registry, locks, running, host, log);
   const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
   const workers = new Workers(settings.workers);
-  const dispatch = new Dispatch({
-    store,
-    registry,
-    nodes,
-    lease,
-    locks,
-    jobs,
-    workers,
-    running,
-    idempotency: new Idempotency(store, lease, log),
-    host,
-    log,
-    observer,
-  });
+  const idempotency = new Idempotency(store, lease, log);
+  const parts = { store, registry, nodes, lease, locks, jobs, workers, running, idempotency, host, log, observer };
+  const dispatch = new Dispatch(parts);
 
   await lease.start();
   const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });
@@ -113,12 +93,14 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     listDriverMethods: (driver) => registry.driverMethods(driver).list,
     callDriverMethod: (call) => dispatch.callDriver(call),
     hosts: () => store.listHosts(),
-    load: () => ({
-      busyWorkers: workers.busy,
-      workers: workers.size,
-      runningJobs: jobs.running,
-      watches: jobs.watched.count,
-    }),
+    load() {
+      return {
+        busyWorkers: workers.busy,
+        workers: workers.size,
+        runningJobs: jobs.running,
+        watches: jobs.watched.count,
+      };
+    },
     async checkReady() {
       running.checkOpen();
       await store.ping();
@@ -139,15 +121,13 @@ export async function createCore(options: CoreOptions): Promise<Core> {
 
 /** Closes a hardware type; logs a failure or a timeout. */
 async function closeInTime(hardwareType: HardwareType, log: Logger): Promise<void> {
-  let closed = false;
+  const driver = hardwareType.name;
   const close = async () => {
     try {
       await hardwareType.close?.();
     } catch (error) {
-      log.warn({ err: error, driver: hardwareType.name }, 'closing a driver failed');
+      log.warn({ err: error, driver }, 'closing a driver failed');
     }
-    closed = true;
   };
-  await settledWithin([close()], ABORT_GRACE);
-  if (!closed) log.warn({ driver: hardwareType.name }, 'closing a driver timed out');
+  if (!(await settledWithin([close()], ABORT_GRACE))) log.warn({ driver }, 'closing a driver timed out');
 }

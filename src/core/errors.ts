@@ -1,10 +1,7 @@
 import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
-/**
- * The kinds of error. `ERROR_FACES` in `../contract/errorMapping.ts` maps each to its REST status, gRPC code and
- * `ErrorReason`; no other code chooses a status.
- */
+/** The kinds of error. `ERROR_FACES` in `../contract/errorMapping.ts` alone maps them to REST statuses and gRPC codes. */
 const ERROR_KINDS = [
   'invalid_argument',
   'unknown_method',
@@ -74,9 +71,8 @@ export interface ErrorContext {
 }
 
 /**
- * The only type of error that leaves the core. `message` is written for the caller: what happened, to which field or
- * node, and what to do; it contains no secret and no internal text. Any other error is a defect and reaches the caller as
- * kind `internal` without its text.
+ * The only type of error that leaves the core. `message` tells the caller what happened, to which field or node, and what
+ * to do, without secrets and internal text. Any other error is a defect, which callers get as kind `internal` without its text.
  */
 export class PassthruError extends Error {
   override readonly name = 'PassthruError';
@@ -125,10 +121,7 @@ export function invalidArgument(field: string, description: string, message: str
 }
 
 /** An error as plain data, as stored with a job or under an idempotency key. */
-export interface ErrorRecord {
-  kind: ErrorKind;
-  message: string;
-  violations: FieldViolation[];
+export interface ErrorRecord extends Pick<PassthruError, 'kind' | 'message' | 'violations'> {
   lock: Reservation | null;
   bmc: BmcAnswer | null;
 }
@@ -143,22 +136,16 @@ export function toPassthruError(error: unknown): PassthruError {
 }
 
 /** Returns `error` as plain data, without its cause. */
-export function toErrorRecord(error: PassthruError): ErrorRecord {
-  return {
-    kind: error.kind,
-    message: error.message,
-    violations: error.violations,
-    lock: error.lock ?? null,
-    bmc: error.bmc ?? null,
-  };
+export function toErrorRecord({ kind, message, violations, lock, bmc }: PassthruError): ErrorRecord {
+  return { kind, message, violations, lock: lock ?? null, bmc: bmc ?? null };
 }
 
 /** Returns the error that `record` describes. */
-export function fromErrorRecord(record: ErrorRecord): PassthruError {
-  return new PassthruError(record.kind, record.message, {
-    violations: record.violations,
+export function fromErrorRecord({ kind, message, violations, lock, bmc }: ErrorRecord): PassthruError {
+  return new PassthruError(kind, message, {
+    violations,
     // In a record read from JSON the time is text.
-    lock: record.lock === null ? undefined : { ...record.lock, since: new Date(record.lock.since) },
-    bmc: record.bmc ?? undefined,
+    lock: lock === null ? undefined : { ...lock, since: new Date(lock.since) },
+    bmc: bmc ?? undefined,
   });
 }

@@ -27,25 +27,13 @@ export function nestsDeeperThan(value: unknown, limit: number = MAX_DEPTH): bool
 
 /** Whether `value` is JSON: without BigInt, NaN, Date, Map, function or undefined, at any depth. */
 function isJson(value: unknown): value is Json {
-  switch (typeof value) {
-    case 'boolean':
-    case 'string':
-      return true;
-    case 'number':
-      return Number.isFinite(value);
-    case 'object': {
-      if (value === null) return true;
-      if (Array.isArray(value)) {
-        // Not `every`, which skips holes.
-        for (const item of value) if (!isJson(item)) return false;
-        return true;
-      }
-      const prototype = Object.getPrototypeOf(value);
-      return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isJson);
-    }
-    default:
-      return false;
-  }
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object') return typeof value === 'string' || typeof value === 'boolean';
+  if (value === null) return true;
+  // Spread, since `every` skips holes.
+  if (Array.isArray(value)) return [...value].every(isJson);
+  const prototype = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isJson);
 }
 
 /**

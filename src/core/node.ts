@@ -28,41 +28,14 @@ export interface Node {
   updateTime: Date | null;
 }
 
-/** The fields of a node to create; absent ones get their defaults. */
-export interface NewNode {
-  uuid?: string;
-  name?: string | null;
-  driver: string;
-  /** The hardware type's default when absent or null. */
-  vendorInterface?: string | null;
-  driverInfo?: JsonObject;
-  extra?: JsonObject;
-  properties?: JsonObject;
-  description?: string | null;
-  maintenance?: boolean;
-  maintenanceReason?: string | null;
-  attributes?: JsonObject;
-}
-
 /** The fields of a node that may be changed. */
-export type NodeChanges = Partial<
-  Pick<
-    Node,
-    | 'name'
-    | 'driver'
-    | 'vendorInterface'
-    | 'driverInfo'
-    | 'extra'
-    | 'properties'
-    | 'description'
-    | 'maintenance'
-    | 'maintenanceReason'
-    | 'attributes'
-  >
->;
+export type NodeChanges = Partial<Omit<Node, 'uuid' | 'lastError' | 'reservation' | 'createTime' | 'updateTime'>>;
 
 /** The changes of an update as requested; `vendorInterface: null` means the driver's default. */
 export type NodeUpdate = Omit<NodeChanges, 'vendorInterface'> & { vendorInterface?: string | null };
+
+/** The fields of a node to create; absent ones get their defaults. */
+export type NewNode = NodeUpdate & { uuid?: string; driver: string };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NAME = /^[A-Za-z0-9\-._~]{1,255}$/;
@@ -90,7 +63,7 @@ const RESERVED_NAMES = new Set([
   '..',
 ]);
 
-/** Whether `text` is a UUID in its hyphenated form. */
+/** Whether `text` is a UUID with hyphens. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
@@ -103,13 +76,9 @@ export function isNodeName(text: string): boolean {
   return NAME.test(text) && !isUuid(text) && !RESERVED_NAMES.has(text);
 }
 
-/** Whether `text` can identify a node: a UUID or a name. */
-export function isNodeIdent(text: string): boolean {
-  return isUuid(text) || NAME.test(text);
-}
-
 /** Throws kind `invalid_argument` when `text` can be neither a node's UUID nor its name. */
 export function checkNodeIdent(text: string): void {
+  if (isUuid(text) || NAME.test(text)) return;
   // Worded as Ironic does.
-  if (!isNodeIdent(text)) throw invalidArgument('node', `Expected UUID or name for node_ident: ${text}`);
+  throw invalidArgument('node', `Expected UUID or name for node_ident: ${text}`);
 }

@@ -253,7 +253,7 @@ export class NodeManager implements Nodes {
     try {
       if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
     } catch (error) {
-      const err = new CallSecrets([node.driverInfo]).error(error);
+      const err = new CallSecrets([node.driverInfo]).mask(error);
       this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
     }
   }

@@ -62,29 +62,13 @@ export const NO_OBSERVER: Observer = {
 export function observers(...all: readonly Observer[]): Observer {
   const [only] = all;
   if (only !== undefined && all.length === 1) return only;
-  return {
-    callBegan(report) {
-      for (const each of all) each.callBegan(report);
-    },
-    callEnded(report, end) {
-      for (const each of all) each.callEnded(report, end);
-    },
-    jobBegan(job) {
-      for (const each of all) each.jobBegan(job);
-    },
-    jobEnded(job) {
-      for (const each of all) each.jobEnded(job);
-    },
-    lockTaken(waited) {
-      for (const each of all) each.lockTaken(waited);
-    },
-    lockRefused() {
-      for (const each of all) each.lockRefused();
-    },
-    leaseLost() {
-      for (const each of all) each.leaseLost();
-    },
-  };
+  const combined = Object.keys(NO_OBSERVER).map((event) => {
+    const call = (...facts: unknown[]) => {
+      for (const each of all) (each[event as keyof Observer] as typeof call).apply(each, facts);
+    };
+    return [event, call];
+  });
+  return Object.fromEntries(combined);
 }
 
 /** Runs `work`, which fills in the report of `call`, and reports its beginning and end to `observer`. */

@@ -148,11 +148,9 @@ export function redactText(text: string, secrets: readonly string[]): string {
   return clean;
 }
 
-/** A secret as it is, in JSON, and in a URL. */
-function formsOf(secret: string): string[] {
-  const json = JSON.stringify(secret).slice(1, -1);
-  const url = encodeURIComponent(secret.toWellFormed());
-  return [secret, ...(json === secret ? [] : [json]), ...(url === secret ? [] : [url])];
+/** Returns a secret as it is, as within JSON, and as within a URL. */
+function formsOf(secret: string): Set<string> {
+  return new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]);
 }
 
 /** Returns a copy of `value` with `secrets` masked in every text. */

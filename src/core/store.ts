@@ -1,6 +1,6 @@
 import type { ErrorRecord } from './errors.ts';
 import type { Job, JobState, Progress } from './job.ts';
-import type { Json, JsonObject } from './json.ts';
+import type { JsonObject } from './json.ts';
 import type { Node, NodeChanges } from './node.ts';
 import type { Reservation } from './reservation.ts';
 
@@ -39,8 +39,8 @@ export interface NodeQuery {
   /** Only nodes whose description contains this text, ignoring case (beyond ASCII as far as the database's locale does). */
   descriptionContains?: string;
   /**
-   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for absent. Nodes cannot be found
-   * by objects and lists, which may hold secrets: to these three filters such an attribute is absent.
+   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for absent. To these three filters
+   * an attribute that is an object or a list is absent, since it may hold secrets.
    */
   attributes?: Record<string, string | number | boolean | null>;
   /** Only nodes that have (true) or lack (false) an attribute of that name. */
@@ -68,10 +68,7 @@ export type Acquired =
   /** The lease of the conductor has run out, so that it must not hold anything. */
   | { outcome: 'expired' };
 
-/**
- * A process that reserves nodes and runs jobs; the name is Ironic's. All its reservations and jobs depend on one lease,
- * which it renews while it lives and can reach the store.
- */
+/** A process that reserves nodes and runs jobs under one lease, which it renews; the name is Ironic's. */
 export interface Conductor {
   /** Different for each lease: one that has run out is never renewed. */
   id: string;
@@ -80,8 +77,8 @@ export interface Conductor {
   /** The duration of the lease from each renewal, in milliseconds by the store's clock; null: until removed. */
   lease: number | null;
   /**
-   * How long its nodes stay reserved after the end of the lease, in milliseconds: a request that was sent in time may
-   * still be under way to a machine. Longer than a statement may take, so that none commits after `reap`.
+   * How long its nodes stay reserved after the end of the lease, in milliseconds: a request may still be under way to a
+   * machine. Longer than a statement may take, so that none commits after `reap`.
    */
   grace: number;
 }
@@ -114,13 +111,9 @@ export interface JobHold {
 }
 
 /** The end of a job. */
-export interface JobEnd {
-  id: string;
+export interface JobEnd extends Pick<Job, 'id' | 'progress' | 'result' | 'error'> {
   state: Exclude<JobState, 'running'>;
   endTime: Date;
-  progress: Progress | null;
-  result: Json;
-  error: ErrorRecord | null;
   /** The new `last_error` of the node; null to leave it. */
   lastError: string | null;
 }
@@ -153,9 +146,8 @@ export interface EndPlace {
 }
 
 /**
- * Stores nodes, reservations, jobs and idempotency keys. Each method is atomic and visible to every later one. It throws
- * kind `store_unavailable` when the store is unreachable; the outcome is then unknown. Callers may modify what a method
- * returns.
+ * Stores nodes, reservations, jobs and idempotency keys. Each method is atomic and visible to every later one, and throws
+ * kind `store_unavailable`, with an unknown outcome, when the store is unreachable. Callers may modify what a method returns.
  */
 export interface Store {
   /** Whether other processes may use the store at the same time. */
@@ -163,10 +155,7 @@ export interface Store {
   /** Fires when the store is closed: no step succeeds from then on. */
   readonly closed: AbortSignal;
 
-  /**
-   * Enrols a free node. The caller has validated every field. Its `fence` must be higher than those of an earlier node with
-   * the same UUID.
-   */
+  /** Enrols a free node with validated fields. Its `fence` must be above those of earlier nodes with the same UUID. */
   createNode(node: Omit<StoredNode, 'reservation' | 'lastError' | 'updateTime'>): Promise<StoredNode | NodeConflict>;
   /** Returns null for an unknown node. */
   getNodeByUuid(uuid: string): Promise<StoredNode | null>;
@@ -174,8 +163,8 @@ export interface Store {
   /** Returns null when the marker does not exist. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
   /**
-   * Changes a node whose reservation has this fence; null for a reservation that is not stored. Returns null, and changes
-   * nothing, when it has another or the node does not exist.
+   * Changes a node whose reservation has this fence; null for a reservation that is not stored. Returns null, without a
+   * change, when the fence is another or the node does not exist.
    */
   updateNode(
     uuid: string,
@@ -214,8 +203,8 @@ export interface Store {
   }): Promise<Reaped>;
 
   /**
-   * Raises the fences of all nodes above all earlier ones and returns the new fence and the `held` reservations. For a process
-   * that has the store to itself: it may give fences above this one without storing them.
+   * Raises the fences of all nodes above all earlier ones. Returns the new fence and the `held` reservations. For a process
+   * that has the store to itself, which may use fences above this one without storing them.
    */
   openReservations(): Promise<{ fence: number; held: { nodeUuid: string; reservation: Reservation }[] }>;
   /** Reserves a free node and increments its fence. A `call` depends on the lease of `conductor`. */
@@ -230,9 +219,9 @@ export interface Store {
   listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
 
   /**
-   * Stores an accepted job (revision 1) durably, names it in the node's reservation when `hold.fence` is given, clears the
-   * node's `last_error`, and stores `outcome` with the idempotent call, if any. Returns false, and stores nothing, when the
-   * hold is lost: the lease has run out, the reservation has ended, or another conductor has the idempotent call.
+   * Stores an accepted job (revision 1) durably, names it in the reservation of `hold.fence`, clears the node's `last_error`,
+   * and stores `outcome` with the idempotent call. Returns false, and stores nothing, when the hold is lost: the lease has
+   * run out, the reservation has ended, or another conductor has the idempotent call.
    */
   acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
   /** Stores another revision of a running job. Returns its number; null when the job has ended or the hold is lost. */

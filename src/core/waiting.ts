@@ -33,12 +33,12 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, abo
   }
 }
 
-/** Resolves when all of `work` has settled, or after `time` milliseconds. */
-export async function settledWithin(work: Promise<unknown>[], time: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, time);
-  await Promise.race([Promise.allSettled(work), promise]);
-  clearTimeout(timer);
+/** Waits up to `time` milliseconds until all of `work` has settled. Returns whether it has. */
+export async function settledWithin(work: Promise<unknown>[], time: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, time, false);
+  void Promise.allSettled(work).then(() => resolve(true));
+  return promise.finally(() => clearTimeout(timer));
 }
 
 /**
@@ -70,8 +70,8 @@ export interface Periodic {
 }
 
 /**
- * Runs `work` every `interval` milliseconds, one run at a time; the first comes after the first interval. An error is logged
- * with the message `failure`, and the next run follows all the same. Keeps no process alive.
+ * Runs `work` every `interval` milliseconds, one run at a time, first after an interval. An error is logged with the message
+ * `failure`, and the runs continue. Keeps no process alive.
  */
 export function periodically(interval: number, work: () => Promise<void>, log: Logger, failure: string): Periodic {
   let run: Promise<void> = Promise.resolve();
@@ -105,9 +105,8 @@ export class WaitingLine<T = void> {
   }
 
   /**
-   * Waits until `grant` reaches this caller and returns its value.
-   * @param ms the longest wait, in milliseconds
-   * @param late makes the error of a wait that took longer
+   * Waits for at most `ms` milliseconds until `grant` reaches this caller, and returns its value.
+   * @param late returns the error of a wait that timed out
    * @throws that error, the signal's reason, or the error given to `refuseAll`
    */
   wait(ms: number, signal: AbortSignal, late: () => unknown): Promise<T> {

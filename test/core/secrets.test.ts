@@ -70,7 +70,7 @@ describe('the secrets of a call', () => {
       code: 'E1',
       request: { headers: ['hunter2'] },
     });
-    const clean = secrets.error(error) as typeof error;
+    const clean = secrets.mask(error) as typeof error;
     expect(clean).toMatchObject({
       name: 'TypeError',
       message: '****** is wrong',
@@ -88,7 +88,7 @@ describe('the secrets of a call', () => {
       bmc: { status: 400, extendedInfo: [{ Message: 'open-sesame', MessageArgs: ['hunter2'] }] },
       cause: 'hunter2',
     });
-    const clean = secrets.error(error) as PassthruError;
+    const clean = secrets.mask(error) as PassthruError;
     expect(clean).toBeInstanceOf(PassthruError);
     expect(clean).toMatchObject({
       kind: 'bmc_refused',
@@ -118,7 +118,7 @@ describe('the secrets of a call', () => {
 
   test('a call without secrets leaves an error as it is', () => {
     const error = new Error('x');
-    expect(new CallSecrets([{ redfish_address: 'x' }, {}]).error(error)).toBe(error);
+    expect(new CallSecrets([{ redfish_address: 'x' }, {}]).mask(error)).toBe(error);
   });
 
   test('an error that cannot be read, or goes round in circles, does no harm', () => {
@@ -128,9 +128,9 @@ describe('the secrets of a call', () => {
         throw new Error('hunter2');
       },
     });
-    expect(secrets.error(broken)).toMatchObject({ message: 'the error cannot be read' });
+    expect(secrets.mask(broken)).toMatchObject({ message: 'the error cannot be read' });
     const circle: Error & { self?: unknown } = new Error('hunter2');
     circle.self = circle;
-    expect(secrets.error(circle)).toMatchObject({ message: '******' });
+    expect(secrets.mask(circle)).toMatchObject({ message: '******' });
   });
 });

@@ -7,8 +7,8 @@ import { mapTexts, redact, redactText, secretValues, type TextMapping } from '..
 const MAX_DEPTH = 6;
 
 /**
- * The secrets of one call: those of its node's driver_info and of its arguments. Drivers are not trusted to leave them
- * out of what they throw, report or log. Collected at the first use.
+ * The secrets of one call, from its node's driver_info and its arguments; collected at the first use. Drivers are not
+ * trusted to leave them out of what they throw, report or log.
  */
 export class CallSecrets {
   readonly #sources: readonly JsonObject[];
@@ -26,24 +26,20 @@ export class CallSecrets {
     return redactText(text, this.#known());
   }
 
-  /** Returns `thrown` with the secrets masked in its message, members and causes; itself when the call has no secrets. */
-  error(thrown: unknown): unknown {
-    return this.#mask(thrown);
+  /** Returns a copy of `value`, such as an error with its causes, with the secrets masked; itself when there are none. */
+  mask<T>(value: T): T {
+    const secrets = this.#known();
+    return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
   }
 
   /** Returns a logger that masks the secrets in what is logged to `log`. */
   log(log: Logger): Logger {
     return {
-      debug: (fields, message) => log.debug(this.#mask(fields), this.text(message)),
-      info: (fields, message) => log.info(this.#mask(fields), this.text(message)),
-      warn: (fields, message) => log.warn(this.#mask(fields), this.text(message)),
-      error: (fields, message) => log.error(this.#mask(fields), this.text(message)),
+      debug: (fields, message) => log.debug(this.mask(fields), this.text(message)),
+      info: (fields, message) => log.info(this.mask(fields), this.text(message)),
+      warn: (fields, message) => log.warn(this.mask(fields), this.text(message)),
+      error: (fields, message) => log.error(this.mask(fields), this.text(message)),
     };
-  }
-
-  #mask<T>(value: T): T {
-    const secrets = this.#known();
-    return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
   }
 
   #known(): readonly string[] {
@@ -83,7 +79,7 @@ function redactPassthruError(
   return clean;
 }
 
-/** Copies an error, as its driver may still hold it. The copy has the name of the class, not the class. */
+/** Copies the error, which its driver may still hold; the copy has the name of its class only. */
 function redactError(error: Error, secrets: readonly string[], copy: (member: unknown) => unknown): Error {
   const clean = new Error(redactText(error.message, secrets));
   clean.name = error.name;

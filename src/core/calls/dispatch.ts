@@ -11,7 +11,7 @@ import {
   toPassthruError,
 } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
-import type { Job } from '../job.ts';
+import { type Job, newJobId } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { isCurrent, type KnownNode } from '../locks/knownNodes.ts';
@@ -26,7 +26,6 @@ import { findMethod, type MethodTable, type Registry, unknownMethod } from '../r
 import { SHORT_SECRET } from '../secrets.ts';
 import type { JobHold, Store, StoredNode } from '../store.ts';
 import type { DriverTask, NodeTask } from '../task.ts';
-import { uuid7 } from '../uuid7.ts';
 import { untilAborted } from '../waiting.ts';
 import { CALL_ROLE } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
@@ -269,7 +268,7 @@ export class Dispatch {
       return method.parse(call.arguments);
     } catch (error) {
       // Ironic quotes arguments to their sender (recorded: "create_subscription bad headers").
-      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).error(error);
+      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).mask(error);
     } finally {
       report.validation = { from, to: performance.now() };
     }
@@ -291,7 +290,7 @@ export class Dispatch {
   async #accept(checked: CheckedCall, node: Node | null, hold: JobHold, claim: Claim | null): Promise<Job> {
     const { call, driver, method } = checked;
     const job: Job = {
-      id: uuid7(),
+      id: newJobId(),
       nodeUuid: node?.uuid ?? null,
       nodeName: node?.name ?? null,
       driver,

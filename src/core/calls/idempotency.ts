@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Outcome } from '../core.ts';
 import {
-  type ErrorKind,
   type ErrorRecord,
   fromErrorRecord,
   invalidArgument,
   isStoreUnavailable,
+  outcomeUnknown,
   PassthruError,
   toErrorRecord,
   toPassthruError,
@@ -21,36 +21,32 @@ import { pause, untilAborted, untilStored } from '../waiting.ts';
 /** The retention of a key, in milliseconds: one day. */
 export const KEPT = 24 * 60 * 60 * 1000;
 
-/** The interval at which a call that runs in another process is polled, in milliseconds. */
+/** The poll interval for a call that runs in another process, in milliseconds. */
 const POLL_INTERVAL = 250;
 
 const MAX_KEY_LENGTH = 255;
 
 /** The error for a repeat of a call that was interrupted when its process ended. */
-export const INTERRUPTED: ErrorRecord = {
-  kind: 'outcome_unknown',
-  message:
-    'The first call with this idempotency key was interrupted when its process ended; whether it was carried out is not known. Look at the machine, then call with a new key.',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+export const INTERRUPTED = toErrorRecord(
+  outcomeUnknown(
+    'The first call with this idempotency key was interrupted when its process ended',
+    ', then call with a new key',
+  ),
+);
 
 /** The error for a repeat of a call whose outcome was too large to store. */
-const NOT_KEPT: ErrorRecord = {
-  kind: 'outcome_unknown',
-  message:
-    'The first call with this idempotency key has ended, but its outcome could not be kept; the log of the service has more. Look at the machine, then call with a new key.',
-  violations: [],
-  lock: null,
-  bmc: null,
-};
+const NOT_KEPT = toErrorRecord(
+  new PassthruError(
+    'outcome_unknown',
+    'The first call with this idempotency key has ended, but its outcome could not be kept; the log of the service has more. Check the machine, then call with a new key.',
+  ),
+);
 
 /** The right to run the first call with a key. It must end by `finish` or `release`, once. */
 export interface Claim {
   readonly call: IdempotentCall;
   /**
-   * Records that the call is about to act. A job's acceptance does so by itself.
+   * Records that the call is about to act, which the acceptance of a job implies.
    * @throws kind `store_unavailable` when the lease of this process ran out: another process may run the call by now
    */
   accept(): Promise<void>;
@@ -60,12 +56,12 @@ export interface Claim {
   release(error: unknown): Promise<void>;
 }
 
-/** Runs calls that carry an idempotency key once, and gives repeats the first outcome. */
+/** Runs each call with an idempotency key once, and returns the first outcome to repeats. */
 export class Idempotency {
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
-  /** The calls that run here; `end` resolves when the store knows how they ended. */
+  /** The calls that run here; `end` resolves when the outcome is stored. */
   readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<void> }>();
 
   constructor(store: Store, lease: Lease, log: Logger) {
@@ -132,7 +128,7 @@ export class Idempotency {
     }
   }
 
-  /** @param ended called when the store knows how the call ended */
+  /** @param ended called when the outcome is stored */
   #claim(call: IdempotentCall, conductor: string, ended: () => void): Claim {
     let accepted = false;
     return {
@@ -165,7 +161,7 @@ export class Idempotency {
     const first = Promise.withResolvers<void>();
     const stored = untilStored(store, this.#store.closed, (error) => {
       this.#log.error({ err: error, caller }, 'storing the outcome of an idempotent call failed, retrying');
-      // What is wrong with the outcome itself does not pass.
+      // An outcome that the store refuses is refused again.
       if (kept !== null && !isStoreUnavailable(error)) kept = recordError(NOT_KEPT);
       first.resolve();
     });
@@ -181,11 +177,7 @@ export class Idempotency {
       return { kind: 'job', job };
     }
     if ('attachment' in outcome) {
-      const { data, mediaType, fileName } = outcome.attachment as {
-        data: string;
-        mediaType: string;
-        fileName: string | null;
-      };
+      const { data, mediaType, fileName } = outcome.attachment as Record<keyof Attachment, string>;
       return { kind: 'attachment', attachment: new Attachment(Buffer.from(data, 'base64'), mediaType, fileName) };
     }
     return { kind: 'result', result: outcome.result ?? null };
@@ -202,13 +194,11 @@ export function recordError(error: ErrorRecord): JsonObject {
   return { error: JSON.parse(JSON.stringify(error)) as JsonObject };
 }
 
-/** The kinds of errors of calls that were cut short by the end of their process. */
-const PROCESS_ENDED: ReadonlySet<ErrorKind> = new Set(['shutting_down', 'worker_lost']);
-
 /** Returns the outcome to store for a call that failed after it had begun to act. */
 function recordFailure(error: PassthruError): JsonObject {
   // An error that says to retry shortly would be returned to every repeat for a day.
-  return recordError(PROCESS_ENDED.has(error.kind) ? INTERRUPTED : toErrorRecord(error));
+  const processEnded = error.kind === 'shutting_down' || error.kind === 'worker_lost';
+  return recordError(processEnded ? INTERRUPTED : toErrorRecord(error));
 }
 
 function recordOutcome(outcome: Exclude<Outcome, { kind: 'job' }>): JsonObject {

@@ -12,7 +12,6 @@ import { CallSecrets } from './callSecrets.ts';
 /** How long an aborted handler may take to stop before it is given up, in milliseconds. */
 export const STOP_TIME = 60_000;
 
-/** A call and its method. */
 export interface CalledMethod {
   call: NodeCall | DriverCall;
   driver: string;
@@ -20,7 +19,7 @@ export interface CalledMethod {
   httpMethod: HttpMethod;
 }
 
-/** What a method runs with: checked arguments, and a node that is reserved if the method needs that. */
+/** The checked input of a method; its node is reserved if the method requires that. */
 export interface MethodRun {
   /** Null for a driver method. */
   node: Node | null;
@@ -28,7 +27,7 @@ export interface MethodRun {
   args: unknown;
   /** Null for a method without an exclusive lock. */
   lock: Lock | null;
-  /** Returns how long a request may be on its way after `beforeSend`, in milliseconds. */
+  /** As `HardwareType.longestRequest`; 0 for a driver method. */
   longestRequest(): number;
   /** Its reason is thrown on unchanged when the handler throws it. */
   signal: AbortSignal;
@@ -37,10 +36,10 @@ export interface MethodRun {
 }
 
 /**
- * Runs the method's handler and returns its result, and keeps the secrets of the call out of errors, logs and progress.
+ * Runs the method's handler, and keeps the secrets of the call out of errors, logs and progress.
  *
- * A handler that ignores its signal is given up, so that its node does not stay reserved for ever: after `STOP_TIME` it may
- * send nothing more, and once its last request cannot be on its way any more, its call fails.
+ * A handler that ignores its signal is given up, so that its node does not stay reserved forever: after `STOP_TIME` it may
+ * send nothing more, and once its last request cannot be under way any more, its call fails.
  * @throws what the handler throws; kind `outcome_unknown` when it is given up
  */
 export async function runMethod(
@@ -50,10 +49,8 @@ export async function runMethod(
   const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
   let givenUp: PassthruError | null = null;
   const giveUp = () => {
-    log.error(
-      { node: node?.uuid ?? null, driver, method: method.name },
-      'a handler ignores its abort signal; given up',
-    );
+    const fields = { node: node?.uuid ?? null, driver, method: method.name };
+    log.error(fields, 'handler ignored its abort signal, given up');
     givenUp = outcomeUnknown(
       `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
     );
@@ -79,12 +76,12 @@ export async function runMethod(
     const run = (method as Method).run(task, args);
     return await untilGivenUp(run, signal, () => (lock === null ? 0 : longestRequest()), giveUp);
   } catch (error) {
-    // The reason of the signal is the core's own, and known by its identity.
-    throw error === signal.reason ? error : secrets.error(error);
+    // The reason of the signal is the core's own and holds no secrets.
+    throw error === signal.reason ? error : secrets.mask(error);
   }
 }
 
-/** Waits for a handler; once its signal has fired, for `STOP_TIME` and then `grace` at most. Throws what `giveUp` returns. */
+/** Waits for a handler; after its signal for at most `STOP_TIME`, then `grace()`. Throws the error of `giveUp`. */
 async function untilGivenUp<T>(
   run: Promise<T>,
   signal: AbortSignal,
