@@ -12,10 +12,7 @@ export function booleanWord(text: string): boolean | undefined {
   return BOOLEAN_WORDS.get(text.toLowerCase());
 }
 
-/**
- * Returns a schema of booleans as Ironic's callers send them: `true`, `"True"`, `"false"`, `"1"`, `"no"`, `1` (oslo.utils
- * `bool_from_string`, strict).
- */
+/** Returns a schema of booleans as Ironic's callers send them: `true`, `"False"`, `"no"`, `1`; see `booleanWord`. */
 export function looseBoolean() {
   return z.union([z.boolean(), z.string(), z.number()]).transform((value, context) => {
     const flag = booleanWord(String(value).trim());
@@ -28,10 +25,8 @@ export function looseBoolean() {
 /**
  * Parses a call's arguments by a method's schema. An argument that is null counts as absent, as in Ironic.
  *
- * A message that begins with "must" is prefixed with the name of its argument. Any other message (set in the schema as
- * zod's `error`) is used verbatim, so that a method can word its errors as Ironic does. No message quotes a value of the
- * wrong type, which may be a secret.
- *
+ * A message that begins with "must" is prefixed with the name of its argument; any other (zod's `error` in the schema) is
+ * used verbatim, so that a method can word it as Ironic does. None quotes a value of the wrong type, which may be a secret.
  * @throws kind `invalid_argument` with one violation for each invalid argument
  */
 export function parseArguments<S extends z.ZodObject>(method: string, schema: S, raw: JsonObject): z.output<S> {
@@ -96,10 +91,7 @@ function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 
-/**
- * Returns `value` as Python prints it, for messages in Ironic's wording: `None`, `True`, `['a']`, `{'a': 1}`.
- * Strings are quoted within lists and dicts only.
- */
+/** Returns `value` as Python prints it, for Ironic's wordings: `None`, `['a']`; strings are quoted in lists and dicts only. */
 export function pythonText(value: Json | undefined, nested = false): string {
   if (value === null || value === undefined) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';

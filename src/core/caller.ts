@@ -17,7 +17,6 @@ export interface Caller {
 /** Every caller when authentication is off (`auth.type: none`). */
 export const ANONYMOUS: Caller = { name: 'anonymous', role: 'admin' };
 
-/** Whether `caller` has `role` or a higher one. */
 function hasRole(caller: Caller, role: Role): boolean {
   return caller.role !== null && ROLES.indexOf(caller.role) >= ROLES.indexOf(role);
 }

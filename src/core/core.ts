@@ -26,10 +26,7 @@ interface Call {
   /** Null when not given. */
   idempotencyKey: string | null;
   caller: Caller;
-  /**
-   * Fires when the caller disconnects or its deadline passes, with a PassthruError of kind `cancelled` or
-   * `deadline_exceeded` as the reason. Ends a synchronous call; an accepted job continues.
-   */
+  /** Ends a synchronous call, with a reason of kind `cancelled` or `deadline_exceeded`; an accepted job continues. */
   signal: AbortSignal;
   /** Null when the caller set none. */
   deadline: Date | null;
@@ -56,8 +53,8 @@ export interface LockRequest {
 }
 
 /**
- * Enrols and manages nodes. Every `ident` is a UUID or a name; anything else throws `invalid_argument` ("Expected UUID or
- * name for node_ident: …"), an unknown one `node_not_found`.
+ * Enrols and manages nodes. Every `ident` is a UUID or a name; anything else throws `invalid_argument`, an unknown one
+ * `node_not_found`.
  */
 export interface Nodes {
   /** Throws `invalid_argument`, `already_exists`. */
@@ -66,8 +63,8 @@ export interface Nodes {
   /** Throws `node_not_found` when the marker does not exist. */
   list(query: NodeQuery): Promise<Node[]>;
   /**
-   * Changes a node under its reservation. `change` gets the current node and returns the changes; an error that it throws
-   * leaves the node unchanged. Throws `node_locked`, `invalid_argument`, `already_exists`.
+   * Makes the changes that `change` returns for the current node, under its reservation; none when it throws.
+   * Throws `node_locked`, `invalid_argument`, `already_exists`.
    */
   update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node>;
   /** Throws `node_locked`. */
@@ -79,7 +76,7 @@ export interface Nodes {
    * running call, and `permission_denied` for that of another caller unless the caller is an admin.
    */
   unlock(ident: string, caller: Caller): Promise<Node>;
-  /** Returns null when the vendor interface can work with the node; otherwise the reason why not. */
+  /** Returns why the vendor interface cannot work with the node; null when it can. */
   validate(ident: string): Promise<string | null>;
 }
 
@@ -112,9 +109,8 @@ export interface Jobs {
    */
   cancel(id: string, caller: Caller): Promise<Job>;
   /**
-   * Yields the states of a job until its end. With `afterRevision` null it starts with the current state, then yields every
-   * change; otherwise every stored revision above it, in order. Ends after the terminal state, immediately when that is not
-   * above `afterRevision`. Throws `signal.reason`. Reads nothing from the store while nothing changes.
+   * Yields the states of a job until its terminal one: the current state and every change, or, with `afterRevision`, every
+   * stored revision above it, in order. Throws `signal.reason`. Reads nothing from the store while nothing changes.
    */
   watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void>;
 }
@@ -122,14 +118,13 @@ export interface Jobs {
 /** The load of this process. */
 export interface Load {
   busyWorkers: number;
-  /** The number of workers. */
   workers: number;
   runningJobs: number;
   /** The number of watchers of jobs. */
   watches: number;
 }
 
-/** The service without its protocols, as used by REST, RPC and tests. */
+/** The service without its protocols. */
 export interface Core {
   /** Returns the methods of a node's vendor interface, sorted by name. The array is the same object for the same interface. */
   listNodeMethods(node: string): Promise<readonly Method<never>[]>;

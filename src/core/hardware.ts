@@ -7,10 +7,7 @@ export interface VendorInterface {
   /** The name, for example `redfish` or `no-vendor`. */
   name: string;
   methods: readonly Method<NodeTask>[];
-  /**
-   * Checks that `node.driverInfo` has what the methods require, without a request to the machine.
-   * Throws a PassthruError of kind `invalid_argument` that names what is missing or invalid.
-   */
+  /** Checks `node.driverInfo` without a request. Throws kind `invalid_argument` that names what is missing or invalid. */
   validate?(node: Node): void;
 }
 

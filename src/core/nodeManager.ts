@@ -4,8 +4,9 @@ import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
-import { canonicalJson, isJsonObject, type JsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import { canonicalJson, isJsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
 import { isCurrent, type KnownNode } from './locks/knownNodes.ts';
+import { lostBeforeAcceptance } from './locks/lease.ts';
 import type { Lock, Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import {
@@ -24,7 +25,6 @@ import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 const MAX_TEXT_LENGTH = 4096;
 const MAX_HOLDER_LENGTH = 255;
 
-/** Enrols and manages nodes; see `Nodes`. */
 export class NodeManager implements Nodes {
   readonly #store: Store;
   readonly #registry: Registry;
@@ -77,7 +77,7 @@ export class NodeManager implements Nodes {
     return (await this.read(ident)).node;
   }
 
-  /** As `get`, with the fence that tells whether the content is current once the node is reserved. */
+  /** As `get`, with the fence that decides whether the content is current once the node is reserved. */
   async read(ident: string): Promise<KnownNode> {
     checkNodeIdent(ident);
     const known = await this.#locks.read(() =>
@@ -121,7 +121,7 @@ export class NodeManager implements Nodes {
     if (before.driver !== after.driver || canonicalJson(before.driverInfo) !== canonicalJson(after.driverInfo)) {
       await this.#forget(before);
     }
-    // The reservation it was read with was this update's own.
+    // It was read with the reservation of this update.
     return { ...after, reservation: null };
   }
 
@@ -207,16 +207,13 @@ export class NodeManager implements Nodes {
   /** Returns why the store refused a step under a reservation. */
   async #notHeld(uuid: string): Promise<PassthruError> {
     if ((await this.#store.getNodeByUuid(uuid)) === null) return nodeNotFound(uuid);
-    return new PassthruError(
-      'store_unavailable',
-      'The lease of this process ran out before the node was changed; nothing was done.',
-    );
+    return lostBeforeAcceptance('the node was changed');
   }
 
   #check(node: Node, update: NodeUpdate): NodeChanges {
     const { vendorInterface, ...changes } = update;
-    const { name, driver = node.driver } = changes;
-    if (name !== undefined && name !== null && !isNodeName(name)) {
+    const { name = null, driver = node.driver } = changes;
+    if (name !== null && !isNodeName(name)) {
       throw invalidArgument('name', `Cannot update node with invalid name '${name}'`);
     }
     const checked: NodeChanges = { ...changes };
@@ -248,13 +245,13 @@ export class NodeManager implements Nodes {
     );
   }
 
-  /** Lets the driver drop what it kept for the node: sessions, connections. A failure is only logged. */
+  /** Lets the driver drop what it cached for the node: sessions, connections. A failure is only logged. */
   async #forget(node: Node): Promise<void> {
     try {
       if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
     } catch (error) {
       const err = new CallSecrets([node.driverInfo]).mask(error);
-      this.#log.warn({ err, node: node.uuid }, 'the driver could not release what it kept for a node');
+      this.#log.warn({ err, node: node.uuid }, 'releasing what a driver cached for a node failed');
     }
   }
 }
@@ -268,15 +265,18 @@ function checkFields(fields: NodeChanges): void {
     if (nestsDeeperThan(value)) throw invalidArgument(field, `${field} nests deeper than ${MAX_DEPTH} levels`);
   }
   for (const key of ['description', 'maintenanceReason'] as const) {
-    const value = fields[key];
-    if (value !== undefined && value !== null && value.length > MAX_TEXT_LENGTH) {
-      throw invalidArgument(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be at most ${MAX_TEXT_LENGTH} characters long`);
+    const text = fields[key];
+    if (typeof text !== 'string') continue;
+    const field = FIELD_NAMES[key];
+    if (text.length > MAX_TEXT_LENGTH) {
+      throw invalidArgument(field, `${field} must be at most ${MAX_TEXT_LENGTH} characters long`);
     }
-    if (typeof value === 'string' && value !== storableText(value)) {
-      throw invalidArgument(FIELD_NAMES[key], `${FIELD_NAMES[key]} must be well-formed text without NUL`);
-    }
+    if (text !== storableText(text)) throw invalidArgument(field, `${field} must be well-formed text without NUL`);
   }
-  if (fields.driverInfo !== undefined) refuseMask(fields.driverInfo);
+  const masked = fields.driverInfo === undefined ? null : findMask(fields.driverInfo);
+  if (masked === null) return;
+  const field = `driver_info.${masked}`;
+  throw invalidArgument(field, `${field} is '${MASK}', which is how a secret is shown; give its value`);
 }
 
 const FIELD_NAMES = {
@@ -287,16 +287,6 @@ const FIELD_NAMES = {
   description: 'description',
   maintenanceReason: 'maintenance_reason',
 } as const;
-
-function refuseMask(driverInfo: JsonObject): void {
-  const path = findMask(driverInfo);
-  if (path !== null) {
-    throw invalidArgument(
-      `driver_info.${path}`,
-      `driver_info.${path} is '${MASK}', which is how a secret is shown; give its value`,
-    );
-  }
-}
 
 function nodeNotFound(ident: string): PassthruError {
   return new PassthruError('node_not_found', `Node ${ident} could not be found.`);

@@ -23,7 +23,7 @@ interface RegisteredType {
   driverMethods: MethodTable<DriverTask>;
 }
 
-/** The hardware types of the service with their vendor interfaces and methods. Created once at start. */
+/** The hardware types of the service with their vendor interfaces and methods. */
 export class Registry implements Drivers {
   readonly #types = new Map<string, RegisteredType>();
   readonly #list: HardwareType[];

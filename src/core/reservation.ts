@@ -1,8 +1,4 @@
-/**
- * The exclusive lock on a node.
- * `call`: taken by an exclusive call, gone when the call or its job ends. `held`: taken by LockNode or the nodes
- * file, stays until UnlockNode.
- */
+/** The exclusive lock on a node: a `call` ends with its call or job, `held` (LockNode, the nodes file) by UnlockNode. */
 export interface Reservation {
   /** The holder's name, which Ironic shows as the node's `reservation`. */
   holder: string;

@@ -30,8 +30,8 @@ export interface TextMapping {
 }
 
 /**
- * Returns a copy of `value` with every text in it mapped. What lies deeper than `depth` objects and arrays, is binary or
- * cannot be read becomes `…`. Never throws.
+ * Returns a copy of `value` with every text in it mapped. What is deeper than `depth`, binary or unreadable becomes `…`.
+ * Never throws.
  */
 export function mapTexts(value: unknown, mapping: TextMapping, depth = Number.POSITIVE_INFINITY): unknown {
   if (typeof value === 'string') return mapping.text(value);

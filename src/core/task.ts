@@ -4,8 +4,8 @@ import type { Node } from './node.ts';
 /** The task of a vendor interface's method: one call on one node. */
 export interface NodeTask extends Task {
   /**
-   * The node when the call began. An exclusive method has it reserved until the handler ends. `lastError` and `reservation`
-   * may be older than the call: they are as they were when the node was last read.
+   * The node when the call began, which an exclusive method has reserved until the handler ends. `lastError` and
+   * `reservation` may be older than the call.
    */
   readonly node: Node;
 }
@@ -25,8 +25,8 @@ export interface Task {
   readonly requestedBy: string;
   /**
    * Fires when the caller of a synchronous method disconnects or its deadline passes, on cancellation, and on shutdown.
-   * Pass it to every wait; a handler that stops because of it throws `signal.reason`. One that goes on for 60 s is given up:
-   * from then on `beforeSend` throws, and when its last request cannot be on its way any more the node is free.
+   * Pass it to every wait, and throw `signal.reason`. A handler that goes on for 60 s is given up: `beforeSend` throws, and
+   * the node is free when its last request cannot be under way any more.
    */
   readonly signal: AbortSignal;
   /** The caller's deadline; null for none. */
@@ -34,9 +34,8 @@ export interface Task {
   /** The number of the task's reservation, incremented by each; null for a method without one. */
   readonly fence: number | null;
   /**
-   * Checks the lease of the reservation. Call it in the tick in which a request is sent to the machine. When it throws, the
-   * process was stopped or the store unreachable for too long, or the task was given up: send nothing, as another call may
-   * have the node.
+   * Checks the lease of the reservation. Call it in the tick in which a request is sent to the machine. When it throws, send
+   * nothing: another call may have the node.
    */
   beforeSend(): void;
   /** Reports progress; `fraction` from 0 to 1, null when unknown. Ignored in synchronous calls. */

@@ -13,12 +13,12 @@ describe('a boolean argument', () => {
   test.each([false, 'False', 'false', '0', 0, 'no', 'off'])('%j is false', (warm) => {
     expect(parseArguments('m', schema, { warm })).toEqual({ warm: false });
   });
-  test.each(['maybe', 2, ''])('%j is refused', (warm) => {
+  test.each(['maybe', 2, ''])('%j is invalid', (warm) => {
     expect(() => parseArguments('m', schema, { warm })).toThrow("Method m: argument 'warm' must be a boolean");
   });
 });
 
-test('every fault of the arguments is told, and a value of the wrong type is not repeated', () => {
+test('reports every invalid argument, without quoting a value of the wrong type', () => {
   const schema = z
     .object({ password: z.string(), kind: z.enum(['a', 'b']), list: z.array(z.string()).max(1) })
     .strict();
@@ -39,7 +39,7 @@ test.each([
   expect(pythonText(value)).toBe(text);
 });
 
-test('secrets of driver_info show as ****** at any depth, and nothing else does', () => {
+test('masks secrets of driver_info as ****** at any depth, and nothing else', () => {
   const info = {
     redfish_address: 'https://u:p@bmc/a@b',
     redfish_username: 'u',
@@ -61,7 +61,7 @@ test('secrets of driver_info show as ****** at any depth, and nothing else does'
   expect(info.redfish_password).toBe('p');
 });
 
-test('a masked value is found wherever it stands', () => {
+test('finds a masked value at any depth', () => {
   expect(findMask({ a: 1 })).toBeNull();
   expect(findMask({ a: { b: [{ c: '******' }] } })).toBe('a.b.0.c');
 });
@@ -84,7 +84,7 @@ test('a UUID of any case identifies a node', () => {
   expect(() => checkNodeIdent('AAAAAAAA-1111-4111-8111-AAAAAAAAAAAA')).not.toThrow();
 });
 
-test('ids of jobs sort by the time they were made, also within a millisecond', () => {
+test('job ids sort by their time of creation, also within a millisecond', () => {
   const ids = Array.from({ length: 10_000 }, () => newJobId());
   expect([...ids].sort()).toEqual(ids);
   expect(new Set(ids).size).toBe(ids.length);

@@ -47,7 +47,7 @@ describe('closing the store ends the retries of a step', () => {
     expect(attempts()).toBe(before);
   });
 
-  test('a caller that waits for a node which was never released', async () => {
+  test('of a caller that waits for a node which was never released', async () => {
     const { store, lose, attempts } = await storeThatLoses('release');
     const { core, hardware } = await startCoreOn(store, 'host-a');
     await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
@@ -62,7 +62,7 @@ describe('closing the store ends the retries of a step', () => {
     await expect(waiting).rejects.toMatchObject({ kind: 'store_unavailable' });
   });
 
-  test('nothing is logged after it', async () => {
+  test('without logging a failure', async () => {
     const store = await openStore('sqlite::memory:', { log: silentLogger });
     const lines: string[] = [];
     const log = { ...silentLogger, warn: (_: object, text: string) => lines.push(text) } as unknown as Logger;
@@ -80,7 +80,7 @@ describe('closing the store ends the retries of a step', () => {
   });
 });
 
-test('a lease that was being renewed while its process stops leaves no conductor behind', async () => {
+test('a lease requested while its process stops leaves no conductor behind', async () => {
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const gate = Promise.withResolvers<void>();
   const view = { ...store, shared: true } as Store;
@@ -99,7 +99,7 @@ test('a lease that was being renewed while its process stops leaves no conductor
   expect(await store.listHosts()).toEqual([]);
 });
 
-test('a job whose store is closed under it ends without a report of its own', async () => {
+test('a job whose store is closed meanwhile ends', async () => {
   const store = await openStore('sqlite::memory:', { log: silentLogger });
   const { core, hardware } = await startCoreOn(store, 'host-a');
   await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);

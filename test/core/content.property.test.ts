@@ -209,7 +209,7 @@ function random(seed: number, below: number): () => number {
 const world = fc.tuple(fc.array(action, { minLength: 2, maxLength: 12 }), fc.integer());
 
 describe('no update is lost, and no handler gets content older than the last update', () => {
-  test('one process that has its slow store to itself', async () => {
+  test('with one process on a slow store', async () => {
     await fc.assert(
       fc.asyncProperty(world, async ([actions, seed]) => {
         const store = await openStore('sqlite::memory:', { log: silentLogger });
@@ -220,7 +220,7 @@ describe('no update is lost, and no handler gets content older than the last upd
     );
   }, 3_600_000);
 
-  test('two processes on SQLite behind a slow network', async () => {
+  test('with two processes on SQLite behind a slow network', async () => {
     await fc.assert(
       fc.asyncProperty(world, async ([actions, seed]) => {
         const store = await openStore('sqlite::memory:', { log: silentLogger });
@@ -231,7 +231,7 @@ describe('no update is lost, and no handler gets content older than the last upd
     );
   }, 3_600_000);
 
-  describe('two processes on PostgreSQL', () => {
+  describe('with two processes on PostgreSQL', () => {
     let server: PostgresServer;
     let stores: [Store, Store];
     beforeAll(async () => {
@@ -244,7 +244,7 @@ describe('no update is lost, and no handler gets content older than the last upd
       await server.remove();
     });
 
-    test('as it is', async () => {
+    test('without added delays', async () => {
       await fc.assert(
         fc.asyncProperty(world, async ([actions, seed]) => {
           expect(await run(stores, actions, seed)).toEqual([]);

@@ -27,7 +27,7 @@ function loseOnce<K extends StoreStep>(store: Store, step: K) {
 const circle: Record<string, unknown> = {};
 circle.self = circle;
 
-describe('a result that is no JSON', () => {
+describe('a result that is not JSON', () => {
   test.each<[string, unknown]>([
     ['a BigInt', 5n],
     ['a BigInt inside', { count: 5n }],
@@ -71,7 +71,7 @@ describe('a result that is no JSON', () => {
     expect(await outcome).toStrictEqual({ kind: 'result', result: told });
   });
 
-  test('NUL, lone surrogates and a member __proto__ come back as they were', async () => {
+  test('NUL, lone surrogates and a member __proto__ are returned unchanged', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const result = JSON.parse('{"__proto__": 1, "nul": "a\\u0000b", "\\ud800": "\\udfff"}');
@@ -81,7 +81,7 @@ describe('a result that is no JSON', () => {
   });
 });
 
-describe('whatever a method throws', () => {
+describe('any value that a method throws', () => {
   test.each([[undefined], [null], ['text'], [5n], [Object.create(null)], [{ kind: 'cancelled' }]])(
     '%o is a defect: the job fails, a synchronous caller gets an error, and the node is free',
     async (thrown) => {
@@ -100,7 +100,7 @@ describe('whatever a method throws', () => {
     },
   );
 
-  test('an error of a kind that there is not is internal, so that the job can be shown', async () => {
+  test('an error of an unknown kind becomes internal, so that the job can be shown', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     failWith(await hardware.call(0), new PassthruError('bmc_on_fire' as never, 'hot'));
@@ -125,8 +125,8 @@ test.each<[unknown, unknown, { fraction: number | null; message: string }]>([
   expect(await core.jobs.get(job.id)).toMatchObject({ progress: shown });
 });
 
-describe('when the store fails', () => {
-  test('at the acceptance, the call is refused, and its node and worker are free', async () => {
+describe('a failure of the store', () => {
+  test('at the acceptance refuses the call and frees its node and worker', async () => {
     const { core, store, hardware } = await startCore(['n1'], { workers: 1 });
     loseOnce(store, 'acceptJob');
     await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
@@ -134,7 +134,7 @@ describe('when the store fails', () => {
     (await hardware.call(0)).finish(null);
   });
 
-  test('at the reservation, the next in line gets the node', async () => {
+  test('at the reservation passes the node to the next in line', async () => {
     const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 }, true);
     loseOnce(store, 'acquire');
     const failing = core.callNodeMethod(nodeCall('exclusive'));
@@ -144,7 +144,7 @@ describe('when the store fails', () => {
     expect(await waiting).toMatchObject({ result: 'ran' });
   });
 
-  test('at the end of a reservation or a job, it is tried until it works', async () => {
+  test('at the end of a reservation or a job is retried until it succeeds', async () => {
     const { core, store, hardware } = await startCore(['n1'], { maxLockWait: 60_000 }, true);
     loseOnce(store, 'release');
     const sync = core.callNodeMethod(nodeCall('exclusive'));
@@ -157,7 +157,7 @@ describe('when the store fails', () => {
     expect((await core.nodes.get('n1')).reservation).toBeNull();
   });
 
-  test('because a result is more than it can take, the job fails and frees its node', async () => {
+  test('to store a large result fails the job and frees its node', async () => {
     const { core, store, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     // What node:sqlite says of a text of a gigabyte.
@@ -176,7 +176,7 @@ describe('when the store fails', () => {
     });
   });
 
-  test('at the outcome of a call with a key, the caller and the repeat get that outcome all the same', async () => {
+  test('to store the outcome of a call with a key leaves the caller and the repeat with that outcome', async () => {
     const { core, store, hardware } = await startCore();
     loseOnce(store, 'finishIdempotent');
     const first = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
@@ -189,7 +189,7 @@ describe('when the store fails', () => {
     expect(hardware.calls).toHaveLength(1);
   });
 
-  test('at forgetting a key whose call was refused, the repeat runs', async () => {
+  test('to remove the key of a refused call lets the repeat run', async () => {
     const { core, store, hardware } = await startCore();
     loseOnce(store, 'forgetIdempotent');
     const key = { idempotencyKey: 'k' };
@@ -204,7 +204,7 @@ describe('when the store fails', () => {
     expect(await other).toMatchObject({ result: 1 });
   });
 
-  test('because an outcome is more than it can take, the repeat is told that it is not known', async () => {
+  test('to store a large outcome returns outcome_unknown to the repeat', async () => {
     const { core, store, hardware } = await startCore();
     vi.spyOn(store, 'finishIdempotent').mockRejectedValueOnce(new RangeError('Invalid string length'));
     const first = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
@@ -216,7 +216,7 @@ describe('when the store fails', () => {
   });
 });
 
-describe('a caller who has left', () => {
+describe('a disconnected caller', () => {
   const gone = new PassthruError('cancelled', 'gone');
   const left = AbortSignal.abort(gone);
 
@@ -233,7 +233,7 @@ describe('a caller who has left', () => {
     },
   );
 
-  test('while a call with a key waits for the node gets nothing done, and the repeat runs', async () => {
+  test('of a call with a key that waits for the node causes no action, and the repeat runs', async () => {
     const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
     const holder = core.callNodeMethod(nodeCall('exclusive'));
     await hardware.call(0);
@@ -260,7 +260,7 @@ describe('a caller who has left', () => {
 });
 
 describe('the node of a waiting call', () => {
-  test('is read again when it was removed and enrolled anew meanwhile', async () => {
+  test('is read again when it was removed and enrolled again meanwhile', async () => {
     const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
     const { uuid } = await core.nodes.get('n1');
     const remove = store.deleteNode.bind(store);
@@ -277,7 +277,7 @@ describe('the node of a waiting call', () => {
     await Promise.all([removal, outcome]);
   });
 
-  test('is taken at once when it is unlocked just as the store said that it is held', async () => {
+  test('is taken at once when it is unlocked just after the store reported it as held', async () => {
     const settings = { lockedRetryInterval: 60_000, maxLockWait: 600_000 };
     const { core, store, hardware } = await startCore(['n1'], settings, true);
     await core.nodes.lock('n1', { holder: 'b', lockWait: 0, caller: operator, signal: AbortSignal.timeout(30_000) });
@@ -309,7 +309,7 @@ describe('a watcher', () => {
     expect((await watchToEnd(core, job.id, after)).map(({ revision }) => revision)).toEqual(revisions);
   });
 
-  test('that is slow gets what a fast one got', async () => {
+  test('that is slow gets the same revisions as a fast one', async () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const call = await hardware.call(0);
@@ -327,7 +327,7 @@ describe('a watcher', () => {
     expect(all.map(({ revision }) => revision)).toEqual([1, 2, 3, 4]);
   });
 
-  test('that has left is told nothing', async () => {
+  test('that has left gets nothing', async () => {
     const { core } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const gone = new Error('gone');

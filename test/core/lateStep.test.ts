@@ -35,7 +35,7 @@ async function reserved(): Promise<string> {
   return (await server.query<{ name: string }>(RESERVED, database)).map(({ name }) => name).join(', ');
 }
 
-test('a node whose reservation was carried out after it was given up is free again by itself, and a running call keeps its own', async () => {
+test('a reservation stored after its call had given up is released, and that of a running call is kept', async () => {
   const { core, hardware } = started;
   const running = core.callNodeMethod(nodeCall('exclusive', { node: 'n2' }));
   const { finish } = await hardware.call(0);
@@ -54,7 +54,7 @@ test('a node whose reservation was carried out after it was given up is free aga
   expect(await next).toMatchObject({ result: 'again' });
 }, 60_000);
 
-test('a job that was stored after its acceptance was given up fails by itself, and is not run', async () => {
+test('a job stored after its acceptance was given up fails and does not run', async () => {
   const { core, store, hardware } = started;
   const running = await startJob(core, nodeCall('work', { node: 'n2' }));
   await hardware.call(0);
@@ -71,7 +71,7 @@ test('a job that was stored after its acceptance was given up fails by itself, a
   expect(hardware.calls).toHaveLength(1);
 }, 60_000);
 
-test('a key that was stored after its call was given up does not hold up the repeat', async () => {
+test('a key stored after its call was given up does not block the repeat', async () => {
   const { core, store, hardware } = started;
   proxy.delay('late-key');
   const forget = vi.spyOn(store, 'forgetIdempotent');

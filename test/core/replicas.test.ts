@@ -58,7 +58,7 @@ const deafen = () => {
 };
 
 describe('replicas on one database', () => {
-  test('a node that one holds is locked for the other, which says by whom, for what and since when', async () => {
+  test('a node reserved by one is locked for the other, which reports the reservation', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
     const refused = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }));
@@ -68,7 +68,7 @@ describe('replicas on one database', () => {
     });
   });
 
-  test('one who waits for a node is woken when the other replica lets it go', async () => {
+  test('a caller that waits for a node is woken when the other replica releases it', async () => {
     const [a, b] = await two();
     const first = a.core.callNodeMethod(nodeCall('exclusive'));
     const held = await a.hardware.call(0);
@@ -82,7 +82,7 @@ describe('replicas on one database', () => {
     expect(await waiting).toMatchObject({ result: 'second' });
   });
 
-  test('so is one who waits for a held node that is unlocked elsewhere, and for one whose job ends', async () => {
+  test('a caller is woken when a held node is unlocked elsewhere, and when the job on a node ends', async () => {
     const [a, b] = await two();
     await a.core.nodes.lock('n1', {
       holder: 'me',
@@ -120,7 +120,7 @@ describe('replicas on one database', () => {
     expect(seen.at(-1)).toMatchObject({ state: 'succeeded', result: { done: true } });
   });
 
-  test('a watcher hears of what came while the connection for that was broken', async () => {
+  test('a watcher gets changes that were made while the LISTEN connection was broken', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
     const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
@@ -132,7 +132,7 @@ describe('replicas on one database', () => {
     expect(announce).toHaveBeenCalled();
   });
 
-  test('a watcher hears of what nobody told it', async () => {
+  test('a watcher gets changes without a notification', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
     const watched = watchToEnd(b.core, job.id, 0);
@@ -141,7 +141,7 @@ describe('replicas on one database', () => {
     expect((await watched).map(({ revision }) => revision)).toEqual([1, 2]);
   }, 15_000);
 
-  test('a watcher hears of a change that another watcher of the same replica read first', async () => {
+  test('a watcher gets a change that another watcher of the same replica read first', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
     const first = b.core.jobs.watch(job.id, null, new AbortController().signal);
@@ -162,7 +162,7 @@ describe('replicas on one database', () => {
     });
   });
 
-  test('a call with an idempotency key runs once, and both replicas give its outcome', async () => {
+  test('a call with an idempotency key runs once, and both replicas return its outcome', async () => {
     const [a, b] = await two();
     const call = () => nodeCall('exclusive', { idempotencyKey: 'once' });
     const first = a.core.callNodeMethod(call());
@@ -178,7 +178,7 @@ describe('replicas on one database', () => {
     expect([...a.hardware.calls, ...b.hardware.calls]).toHaveLength(2);
   });
 
-  test('all replicas are told as the hosts, and one that was shut down is not', async () => {
+  test('hosts lists all replicas, except one that was shut down', async () => {
     const [a, b] = await two();
     expect(await b.core.hosts()).toEqual(['host-a', 'host-b']);
     await a.core.shutdown(0);
@@ -186,8 +186,8 @@ describe('replicas on one database', () => {
   });
 });
 
-describe('a replica that is lost', () => {
-  test('its job fails within two leases, which its watchers elsewhere see, and its node is free after the grace', async () => {
+describe('a lost replica', () => {
+  test('its job fails within two leases, for watchers elsewhere too, and its node is free after the grace', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
     await a.hardware.call(0);
@@ -204,7 +204,7 @@ describe('a replica that is lost', () => {
     expect(await next).toMatchObject({ result: 'free' });
   });
 
-  test('its call with a key has an unknown outcome, and is not run again', async () => {
+  test('its call with a key has an unknown outcome and does not run again', async () => {
     const [a, b] = await two();
     void a.core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' })).catch(() => {});
     await a.hardware.call(0);
@@ -215,8 +215,8 @@ describe('a replica that is lost', () => {
   });
 });
 
-describe('a database that is out of reach', () => {
-  test('for a while: calls are refused quickly, what runs goes on, and all heals by itself', async () => {
+describe('an unreachable database', () => {
+  test('for a while: calls fail quickly, running ones continue, and the service recovers', async () => {
     const a = await replica('host-a', { lease: 30_000 });
     const b = await replica('host-b', { lease: 30_000 });
     const job = await startJob(a.core, nodeCall('work'));
@@ -238,7 +238,7 @@ describe('a database that is out of reach', () => {
     expect(await next).toMatchObject({ result: 'again' });
   }, 30_000);
 
-  test('for longer than the lease: what runs is aborted before another may have its node, and all heals by itself', async () => {
+  test('for longer than the lease: running calls are aborted before another may have their nodes, and the service recovers', async () => {
     const [a] = await two();
     const sync = a.core.callNodeMethod(nodeCall('exclusive', { node: 'n2' }));
     const told = expect(sync).rejects.toMatchObject({ kind: 'outcome_unknown' });

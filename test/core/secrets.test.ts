@@ -39,7 +39,7 @@ test.each([
   ['mailto someone@example.com', 'mailto someone@example.com'],
 ])('%s', (text, masked) => expect(maskText(text)).toBe(masked));
 
-test('the secrets of an object are the texts under secret names, at any depth, and passwords of URLs; the longest first', () => {
+test('secretValues returns texts under secret names at any depth, and passwords of URLs, the longest first', () => {
   const values = secretValues({
     redfish_password: 'hunter2',
     redfish_username: 'admin',
@@ -53,7 +53,7 @@ test('the secrets of an object are the texts under secret names, at any depth, a
   expect(values).toEqual(['header value', 'hunter2', '12345', 'p@ss']);
 });
 
-test('a secret is taken out of a text as it is, as JSON has it, and as a URL has it; a short one where it stands alone', () => {
+test('redactText masks a secret as it is, in JSON and in a URL; a short one where it stands alone', () => {
   const secret = 'a"b c';
   expect(redactText(`${secret} ${JSON.stringify({ secret })} ${encodeURIComponent(secret)}`, [secret])).toBe(
     '****** {"secret":"******"} ******',
@@ -65,7 +65,7 @@ test('a secret is taken out of a text as it is, as JSON has it, and as a URL has
 describe('the secrets of a call', () => {
   const secrets = new CallSecrets([{ redfish_password: 'hunter2' }, { api_key: 'open-sesame' }]);
 
-  test('are not in an error, in what hangs on it, or in its stack; the original stays as it is', () => {
+  test('are masked in a copy of an error, its members and its stack', () => {
     const error = Object.assign(new TypeError('hunter2 is wrong', { cause: new Error('open-sesame') }), {
       code: 'E1',
       request: { headers: ['hunter2'] },
@@ -82,7 +82,7 @@ describe('the secrets of a call', () => {
     expect(error.message).toBe('hunter2 is wrong');
   });
 
-  test('are not in a PassthruError, which stays one of its kind', () => {
+  test('are masked in a PassthruError, which keeps its kind', () => {
     const error = new PassthruError('bmc_refused', 'hunter2', {
       violations: [{ field: 'x', description: 'not hunter2' }],
       bmc: { status: 400, extendedInfo: [{ Message: 'open-sesame', MessageArgs: ['hunter2'] }] },
@@ -99,7 +99,7 @@ describe('the secrets of a call', () => {
     });
   });
 
-  test('are not in what its logger logs, a getter that throws included', () => {
+  test('are masked in its log, also beside a getter that throws', () => {
     const logged: unknown[] = [];
     const log = new Proxy({} as Logger, {
       get:
@@ -116,12 +116,12 @@ describe('the secrets of a call', () => {
     expect(logged).toMatchObject([{ err: { message: '******' }, deep: [{ x: '******' }], broken: '…' }, 'said ******']);
   });
 
-  test('a call without secrets leaves an error as it is', () => {
+  test('of which there are none leave an error unchanged', () => {
     const error = new Error('x');
     expect(new CallSecrets([{ redfish_address: 'x' }, {}]).mask(error)).toBe(error);
   });
 
-  test('an error that cannot be read, or goes round in circles, does no harm', () => {
+  test('an unreadable or circular error is replaced', () => {
     const broken = Object.defineProperty(new Error('x'), 'code', {
       enumerable: true,
       get() {

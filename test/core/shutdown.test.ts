@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { nodeCall, startCore, startJob } from './harness.ts';
 
-test('shutdown refuses a call that still reads its node', async () => {
+test('shutdown refuses a call that is still reading its node', async () => {
   const { core, store, hardware } = await startCore();
   const read = Promise.withResolvers<void>();
   const getNodeByName = store.getNodeByName.bind(store);
@@ -17,7 +17,7 @@ test('shutdown refuses a call that still reads its node', async () => {
   expect(hardware.calls).toHaveLength(0);
 });
 
-test('shutdown ends a job too that is accepted while everything is aborted', async () => {
+test('shutdown ends a job that is accepted while everything is aborted', async () => {
   const { core, store, hardware } = await startCore();
   const stored = Promise.withResolvers<void>();
   const acceptJob = store.acceptJob.bind(store);
@@ -36,7 +36,7 @@ test('shutdown ends a job too that is accepted while everything is aborted', asy
   expect(hardware.calls[0]?.task.signal.aborted).toBe(true);
 });
 
-test('a shutdown is not the outcome of a call with a key, which the repeat would be told for a day', async () => {
+test('shutdown is not kept as the outcome of a call with a key', async () => {
   const { core, store, hardware } = await startCore();
   const kept = vi.spyOn(store, 'finishIdempotent');
   const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
@@ -47,7 +47,7 @@ test('a shutdown is not the outcome of a call with a key, which the repeat would
   expect(kept).toHaveBeenCalledWith('operator', 'k', { error: expect.objectContaining({ kind: 'outcome_unknown' }) });
 });
 
-test('shutdown tells a caller whose call it cut short not to repeat it blindly, and one whose call had not begun to repeat it', async () => {
+test('shutdown returns outcome_unknown for a call that it cut short, and shutting_down for one that had not begun', async () => {
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   const running = core.callNodeMethod(nodeCall('exclusive'));
   await hardware.call(0);

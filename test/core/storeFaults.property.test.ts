@@ -37,7 +37,7 @@ const STEPS: [step: Exclude<Exclude<keyof Store, 'closed' | 'shared'>, 'shared' 
   ['forgetIdempotent', true],
 ];
 
-test('however the store fails for a while, afterwards no job runs, no node is reserved, no worker is busy, no listener is left', async () => {
+test('after failures of the store no job runs, no node is reserved, no worker is busy, no listener is left', async () => {
   const plans = fc.sample(
     fc.tuple(fc.array(action, { minLength: 80, maxLength: 120 }), fc.array(fate, { minLength: 99, maxLength: 99 })),
     30,

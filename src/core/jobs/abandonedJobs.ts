@@ -8,10 +8,9 @@ import { untilStored } from '../waiting.ts';
 /** The maximum number of jobs tracked; further ones fail when the lease of this process ends. */
 const MAX_JOBS = 10_000;
 
-/** How long a job is looked for that was not stored at first, in ms. A proxy or a cut connection delivers nothing later. */
+/** How long a job that was not stored is searched for, in milliseconds. A proxy or a cut connection delivers nothing later. */
 const SEARCH_TIME = 600_000;
 
-/** How an abandoned job fails. */
 const NOT_RUN = toErrorRecord(
   new PassthruError('store_unavailable', 'The store failed while it accepted the job; the method was not run'),
 );
@@ -22,10 +21,7 @@ interface Abandoned {
   owner: string;
 }
 
-/**
- * Jobs whose acceptance failed without a response of the store. They may be stored nevertheless, now or later, and will
- * not run; when found they are ended as failed.
- */
+/** Jobs whose acceptance failed without a response of the store. They do not run; those that are stored, even late, are failed. */
 export class AbandonedJobs {
   readonly #store: Store;
   readonly #lease: Lease;
@@ -34,7 +30,7 @@ export class AbandonedJobs {
   readonly #now: () => number;
   /** Jobs to be ended. */
   readonly #waiting = new Map<string, Abandoned>();
-  /** Jobs that were not stored when they were to be ended, and the time in ms until which they are looked for. */
+  /** Jobs that were not stored when they were to be ended, and until when they are searched for. */
   readonly #missing = new Map<string, Abandoned & { until: number }>();
   #isEnding = false;
 
@@ -62,7 +58,7 @@ export class AbandonedJobs {
     if (!this.#isEnding) void this.#endWaiting();
   }
 
-  /** Ends jobs that were stored since the last look, and forgets those that can no longer be. */
+  /** Ends jobs that were stored since, and forgets those that can no longer be. */
   async lookAgain(): Promise<void> {
     if (this.#missing.size === 0) return;
     const { id: owner } = this.#lease.current();
@@ -86,7 +82,7 @@ export class AbandonedJobs {
         try {
           if (!(await this.#end(abandoned))) this.#remember(abandoned);
         } catch (error) {
-          // Last in line, so that a job with a fault of its own does not hold up the others.
+          // Last in line, so that a job that cannot be ended does not hold up the others.
           this.#waiting.set(id, abandoned);
           throw error;
         }
@@ -102,7 +98,7 @@ export class AbandonedJobs {
     this.#isEnding = false;
   }
 
-  /** Keeps a job to look for. A store that is not shared stores nothing late. */
+  /** Keeps a job to search for. A store that is not shared stores nothing late. */
   #remember(abandoned: Abandoned): void {
     if (!this.#store.shared) return;
     const [oldest] = this.#missing.keys();
@@ -113,8 +109,11 @@ export class AbandonedJobs {
   /** Ends a job as failed. Returns false when it is not stored, or not running. */
   async #end({ job: { id, nodeUuid, method }, owner }: Abandoned): Promise<boolean> {
     const lastError = nodeUuid === null ? null : lastErrorText(method, NOT_RUN.message);
-    const end = { id, state: 'failed' as const, endTime: new Date(), progress: null, result: null, error: NOT_RUN };
-    const revision = await this.#store.endJob({ ...end, lastError }, { owner, fence: null });
+    const outcome = { state: 'failed' as const, progress: null, result: null, error: NOT_RUN };
+    const revision = await this.#store.endJob(
+      { id, ...outcome, endTime: new Date(), lastError },
+      { owner, fence: null },
+    );
     if (revision === null) return false;
     this.#ended(id, revision);
     return true;

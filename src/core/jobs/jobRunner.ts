@@ -35,15 +35,13 @@ const END_NOT_STORED: JobOutcome = {
   ),
 };
 
-/** An accepted job and the work it does. */
+/** An accepted job and its work. */
 interface JobWork {
-  /** Revision 1, already stored. */
+  /** As stored, in revision 1. */
   job: Job;
-  /** The lease that it runs under. */
   tenure: Tenure;
   /** Null for a method without an exclusive lock. */
   lock: Lock | null;
-  /** Aborts the work. */
   controller: AbortController;
   run(progress: (fraction: number | null, message: string) => void): Promise<Json>;
 }
@@ -54,10 +52,10 @@ interface RunningJob {
   job: Job;
   hold: JobHold;
   controller: AbortController;
-  /** Progress that was reported and is not stored yet. */
+  /** The reported progress that is not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
-  /** The time of the last stored change, by the monotonic clock; initially the acceptance. */
+  /** The time of the last stored change or of the acceptance, by the monotonic clock. */
   storedAt: number;
   /** The write that is under way. */
   write: Promise<void>;
@@ -65,7 +63,6 @@ interface RunningJob {
   ended: boolean;
 }
 
-/** Runs accepted jobs, stores their progress and end, and publishes both to watchers. */
 export class JobRunner implements Jobs {
   readonly watched: JobWatch;
   /** Jobs that may be stored but do not run. */
@@ -122,8 +119,8 @@ export class JobRunner implements Jobs {
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
     if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
-      // Ending the job would free the node while a request may be on its way to the machine. Whoever reaps this process
-      // does both after its grace.
+      // Ending the job would free the node while a request may be on its way to the machine. The process that reaps this
+      // one does both after its grace.
       this.#running.delete(work.job.id);
       await work.lock.release();
       return;
@@ -200,7 +197,7 @@ export class JobRunner implements Jobs {
       const reason = toPassthruError(stopped ? signal.reason : error);
       if (reason.kind === 'internal') {
         const { id, nodeUuid, driver, method } = work.job;
-        this.#log.error({ err: error, job: id, node: nodeUuid, driver, method }, 'job failed by a defect');
+        this.#log.error({ err: error, job: id, node: nodeUuid, driver, method }, 'job failed with an internal error');
       }
       const state = reason.kind === 'cancelled' ? 'cancelled' : 'failed';
       return { state, result: null, error: toErrorRecord(reason) };

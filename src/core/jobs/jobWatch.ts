@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
 import { untilAborted, untilStored } from '../waiting.ts';
 
-/** Holds the newest state of a job that its watcher has not taken yet. */
+/** Holds the newest state of a job until its watcher takes it. */
 class Mailbox {
   #latest: Job | null = null;
   #wake: (() => void) | null = null;
@@ -88,10 +88,7 @@ export class JobWatch {
     for (const [id, revision] of newest) this.changed(id, revision);
   }
 
-  /**
-   * Implements `Jobs.watch` for a job that exists.
-   * @param read returns the job as stored
-   */
+  /** Implements `Jobs.watch`; `read` returns the job as stored. */
   async *watch(
     read: () => Promise<Job>,
     id: string,
@@ -103,7 +100,7 @@ export class JobWatch {
     try {
       signal.throwIfAborted();
       let newest = await read();
-      // Publish to the other watchers here as well: the notification of this revision will be ignored as already seen.
+      // To the other watchers as well: the notification of this revision will be ignored as already published.
       this.publish(newest);
       let seen = afterRevision;
       if (seen === null) {

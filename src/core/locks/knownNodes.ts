@@ -4,8 +4,7 @@ import type { StoredNode } from '../store.ts';
  * The content of a node, and the fence after which it was final.
  *
  * All of a node but its `last_error` changes under a reservation only. Content that was final after reservation N is
- * therefore current under reservation N + 1 and no other: a node that was read while another caller held reservation N may
- * have changed under N since.
+ * therefore current under reservation N + 1 and no other; content read while N was held may have changed under N since.
  */
 export interface KnownNode {
   readonly node: StoredNode;
@@ -22,8 +21,8 @@ export function isCurrent({ fence }: Pick<KnownNode, 'fence'>, lock: { readonly 
 const MAX_NODES = 10_000;
 
 /**
- * The nodes called most recently, so that a call need not read its node. A node keeps its identity here while its content
- * does, so that values derived from it can be cached beside it.
+ * The nodes called most recently, so that a call need not read its node. A node is the same object while its content is the
+ * same, so that values derived from it can be cached beside it.
  */
 export class KnownNodes {
   readonly #byUuid = new Map<string, KnownNode>();

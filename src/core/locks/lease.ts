@@ -6,7 +6,7 @@ import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Store } from '../store.ts';
 import { type Periodic, periodically, untilStored } from '../waiting.ts';
 
-export interface LeaseSettings {
+interface LeaseSettings {
   /** The host name shown in the conductor's reservations. */
   host: string;
   /** Milliseconds, see `Conductor.lease`. */
@@ -15,12 +15,12 @@ export interface LeaseSettings {
   grace: number;
 }
 
-/** The number of renewals per lease duration; a few may fail without losing the lease. */
+/** The number of renewals per lease duration, of which a few may fail. */
 const RENEWALS = 5;
 
 /**
  * One lease of this process, and the work that depends on it. By this machine's `leaseClock` it ends before it does by the
- * store's clock: its time is counted from before each renewal was requested, and a tenth is left out.
+ * store's clock; see `goodUntil`.
  */
 export class Tenure {
   /** The conductor's id in the store. */
@@ -46,7 +46,7 @@ export class Tenure {
     return !this.#lost && this.#now() < this.#goodUntil;
   }
 
-  /** Whether the lease was ended. It is never renewed again. */
+  /** Whether the lease was ended, which is final. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -56,24 +56,23 @@ export class Tenure {
     return this.#goodUntil - this.#now();
   }
 
-  /** Throws kind `worker_lost` when another process may hold what was reserved. Call it in the tick in which you act. */
+  /** Throws kind `worker_lost` when another process may hold what was reserved. Call it in the tick of the action. */
   check(): void {
     if (!this.good) throw leaseLost();
   }
 
-  /** Extends the lease after the store has renewed it. */
   renewed(goodUntil: number): void {
     this.#goodUntil = goodUntil;
   }
 
-  /** Aborts `controller` when the lease is lost. Returns a function that undoes the registration. */
+  /** Aborts `controller` when the lease is lost. Returns a function that undoes this. */
   guard(controller: AbortController): () => void {
     if (this.#lost) controller.abort(leaseLost());
     this.#work.add(controller);
     return () => this.#work.delete(controller);
   }
 
-  /** Ends the lease and aborts everything that runs under it. Returns the number of aborted controllers. */
+  /** Ends the lease and aborts all work under it. Returns the number of aborted controllers. */
   lose(): number {
     this.#lost = true;
     const reason = leaseLost();
@@ -83,8 +82,8 @@ export class Tenure {
 }
 
 /**
- * Renews the lease of this process. While the store is unreachable the lease runs on; shortly before it expires, everything
- * that depends on it is aborted. The process starts again as another conductor when the store responds.
+ * Renews the lease of this process. While the store is unreachable the lease runs on; shortly before it expires, all work
+ * under it is aborted. When the store responds again, the process gets a lease as another conductor.
  */
 export class Lease {
   readonly #store: Store;
@@ -118,13 +117,13 @@ export class Lease {
     if (this.#tenure?.good) return this.#tenure;
     throw new PassthruError(
       'store_unavailable',
-      'The store was out of reach for longer than the lease of this process; it takes calls again when the store answers.',
+      'The store was unreachable for longer than the lease of this process; calls are accepted again when it responds.',
     );
   }
 
   /**
-   * Makes sure that nodes reserved under `tenure` stay reserved for `time` milliseconds after its end. Call it before
-   * requests that may be under way for that long. Throws kind `store_unavailable`.
+   * Keeps nodes reserved for `time` milliseconds after the end of `tenure`, for requests that may be under way for so long.
+   * Throws kind `store_unavailable`.
    */
   async cover(tenure: Tenure, time: number): Promise<void> {
     if (time <= tenure.grace) return;
@@ -142,10 +141,7 @@ export class Lease {
     this.#observer.leaseLost();
     this.#tenure = null;
     clearTimeout(this.#expiry);
-    this.#log.error(
-      { conductor: tenure.id, aborted },
-      'the lease of this process is lost; what ran under it is aborted',
-    );
+    this.#log.error({ conductor: tenure.id, aborted }, 'lease lost, calls and jobs under it aborted');
     this.#rejoining = this.#rejoin();
   }
 
@@ -162,16 +158,16 @@ export class Lease {
     try {
       await this.#store.removeConductor(tenure.id);
     } catch (error) {
-      this.#log.warn({ err: error }, 'ending the lease of this process failed; it expires by itself');
+      this.#log.warn({ err: error }, 'ending the lease failed; it expires by itself');
     }
   }
 
   async #join(): Promise<void> {
     const { host, lease, grace } = this.#settings;
     const id = randomUUID();
-    const asked = this.#now();
+    const requested = this.#now();
     await this.#store.addConductor({ id, host, lease: this.#store.shared ? lease : null, grace });
-    const tenure = new Tenure(id, this.#goodUntil(asked), this.#now, grace);
+    const tenure = new Tenure(id, this.#goodUntil(requested), this.#now, grace);
     this.#tenure = tenure;
     this.#watchExpiry(tenure);
   }
@@ -179,17 +175,17 @@ export class Lease {
   async #renew(): Promise<void> {
     const tenure = this.#tenure;
     if (tenure === null) return;
-    const asked = this.#now();
+    const requested = this.#now();
     if (await this.#store.renewConductor(tenure.id)) {
       // The lease may have been lost meanwhile.
       if (tenure !== this.#tenure) return;
-      tenure.renewed(this.#goodUntil(asked));
+      tenure.renewed(this.#goodUntil(requested));
       this.#watchExpiry(tenure);
     } else this.lost(tenure);
   }
 
-  #goodUntil(asked: number): number {
-    return this.#store.shared ? goodUntil(asked, this.#settings.lease) : Number.POSITIVE_INFINITY;
+  #goodUntil(requested: number): number {
+    return this.#store.shared ? goodUntil(requested, this.#settings.lease) : Number.POSITIVE_INFINITY;
   }
 
   #watchExpiry(tenure: Tenure): void {
@@ -213,7 +209,7 @@ export class Lease {
       await untilStored(join, this.#store.closed, (error) =>
         this.#log.warn({ err: error }, 'getting a new lease failed, retrying'),
       );
-      if (!this.#stopped) this.#log.info({}, 'this process has a lease again');
+      if (!this.#stopped) this.#log.info({}, 'new lease acquired');
     } catch {
       // The store was closed.
     }
@@ -224,14 +220,10 @@ export class Lease {
 const CLOCK_STEP = 500;
 
 /**
- * Returns the clock that leases are held by, in milliseconds; it only goes forward. The monotonic clock stands still while
- * the machine is suspended, and the store's lease runs on, so that the time suspended is added. The machine's uptime
- * (CLOCK_BOOTTIME on Linux) counts that time and no step of the wall clock; as reading it is slow, it is read only when
- * the wall clock has moved against the monotonic one.
- *
- * @param monotonic milliseconds
- * @param wall milliseconds since any time
- * @param uptime milliseconds, suspended ones included
+ * Returns the clock that leases are held by, in milliseconds; it only goes forward. It adds the time that the machine was
+ * suspended, in which the monotonic clock stands still and the store's lease runs on. The machine's uptime (CLOCK_BOOTTIME
+ * on Linux) counts that time and no step of the wall clock; as reading it is slow, it is read only when the wall clock has
+ * moved against the monotonic one.
  */
 export function leaseClock(
   monotonic: () => number = () => performance.now(),
@@ -253,27 +245,21 @@ export function leaseClock(
 }
 
 /**
- * Returns until when a lease may be used, by the clock of `asked`. A tenth is left out for clocks slower than the store's.
- *
- * @param asked when the lease was requested, in milliseconds; by the store's clock it began later
- * @param lease milliseconds
+ * Returns until when a lease of `lease` milliseconds may be used, by the clock of `requested`: by the store's clock it began
+ * later, and a tenth is left out for a clock slower than the store's.
  */
-export function goodUntil(asked: number, lease: number): number {
-  return asked + lease * 0.9;
+export function goodUntil(requested: number, lease: number): number {
+  return requested + lease * 0.9;
 }
 
 /** Returns the error of a call whose lease was lost before the call began to act. */
-export function lostBeforeAcceptance(): PassthruError {
-  return new PassthruError(
-    'store_unavailable',
-    'The lease of this process ran out before the call was accepted; nothing was done.',
-  );
+export function lostBeforeAcceptance(what = 'the call was accepted'): PassthruError {
+  return new PassthruError('store_unavailable', `The lease of this process ran out before ${what}; nothing was done.`);
 }
 
-/** Returns the error of work whose lease is lost. */
-export function leaseLost(): PassthruError {
+function leaseLost(): PassthruError {
   return new PassthruError(
     'worker_lost',
-    'worker lost: the process could not renew its lease in time, and another may take the node; look at the machine before you repeat the call',
+    'worker lost: the process could not renew its lease in time, and another may take the node; check the machine before you repeat the call',
   );
 }

@@ -11,16 +11,13 @@ interface Present {
   storedFence: number | null;
 }
 
-/**
- * The reservations of a store that this process has to itself. They live in memory, because a `call` does not outlive its
- * process; `held` ones are stored too.
- */
+/** The reservations of a store that is not shared, in memory, as a `call` ends with its process; `held` ones are stored too. */
 export class LocalReservations {
   readonly #store: Store;
   readonly #present = new Map<string, Present>();
-  /** The last fence of each node, also of removed ones: a caller may have read such a node before its removal. */
+  /** The last fence of each node, removed ones included: a caller may have read such a node before its removal. */
   readonly #fences = new Map<string, number>();
-  /** The last fence of the nodes that are not in `#fences`. */
+  /** The last fence of all other nodes. */
   #start: number;
   #changes = 0;
 
@@ -39,7 +36,7 @@ export class LocalReservations {
     this.#start = fence;
   }
 
-  /** The number of reservations that began or ended. While it stays the same, no node can have changed. */
+  /** The number of reservations that began or ended; while it is unchanged, so are the nodes. */
   get changes(): number {
     return this.#changes;
   }
@@ -54,12 +51,10 @@ export class LocalReservations {
     return this.#present.get(nodeUuid)?.fence ?? this.#fences.get(nodeUuid) ?? this.#start;
   }
 
-  /** As `Store.acquire`, but whether the node of a `call` exists is the caller's to check once it holds it. */
+  /** As `Store.acquire`, but the caller of a `call` checks whether the node exists once it holds it. */
   async acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired> {
     const present = this.#present.get(nodeUuid);
-    if (present !== undefined) {
-      return { outcome: 'locked', reservation: present.reservation, fence: present.fence };
-    }
+    if (present !== undefined) return { ...present, outcome: 'locked' };
     let storedFence: number | null = null;
     if (reservation.kind === 'held') {
       const stored = await this.#store.acquire(nodeUuid, reservation, conductor);

@@ -1,4 +1,5 @@
-// The locks: who holds which node, for how long, and what is known of a node meanwhile.
+// The locks: reservations of nodes, and the line of callers of each.
+
 import { randomInt } from 'node:crypto';
 import { invalidArgument, PassthruError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -28,15 +29,15 @@ export interface Lock {
   readonly storedFence: number | null;
   /** The lease that a reservation of kind `call` depends on. */
   readonly tenure: Tenure;
-  /** Shows the job that runs under the reservation to callers that find the node locked; the store has it already. */
+  /** Shows the job that runs under the reservation, which the store has already, to callers that find the node locked. */
   nameJob(job: string): void;
-  /** Ends the reservation, unless the tenure is lost, and wakes the next in line. */
+  /** Ends the reservation, unless the tenure is lost, and passes the turn to the next in line. */
   release(): Promise<void>;
-  /** Wakes the next in line without a step of the store: the reservation was ended there already, or stays. */
+  /** Passes the turn without a step of the store: the reservation has ended there already, or stays. */
   leave(): void;
 }
 
-/** The callers of this process that want one node, first come, first served. */
+/** The callers of this process that wait for one node, first come, first served. */
 interface Line {
   /** The last known holder. */
   blocker: Reservation;
@@ -49,16 +50,16 @@ interface Line {
   nudged: boolean;
 }
 
-/** The least interval between two attempts, in milliseconds, whatever is configured: spares the store. */
+/** The least interval between two attempts, in milliseconds, to spare the store. */
 const MIN_RETRY_INTERVAL = 10;
 
 /**
- * The reservations of nodes. One caller of this process at a time tries to reserve a node; the others stand in line, so
- * that the lock is passed on as soon as it is free.
+ * Reserves nodes. One caller of this process at a time tries to reserve a node; the others stand in line, so that a free
+ * node is passed on at once.
  */
 export class Locks {
   readonly #store: Store;
-  /** Null when other processes use the store too: then the store decides who holds a node. */
+  /** Null on a shared store, which then decides who holds a node. */
   readonly #local: LocalReservations | null;
   readonly #lease: Lease;
   readonly #settings: LockSettings;
@@ -67,7 +68,7 @@ export class Locks {
   /** The content of the nodes that were held most recently. */
   readonly known: KnownNodes;
   readonly #lines = new Map<string, Line>();
-  /** The tenures under which the result of an attempt was lost: the store may carry it out until the tenure ends. */
+  /** The tenures under which an attempt got no result: the store may carry it out until the tenure ends. */
   readonly #unanswered = new Set<Tenure>();
 
   constructor(
@@ -100,7 +101,7 @@ export class Locks {
     throw invalidArgument('lock_wait', `lock_wait must be ${allowed}, not ${lockWait / 1000}`);
   }
 
-  /** Returns the fence of a node that is being enrolled: above those of all removed nodes, one of which may have had its UUID. */
+  /** Returns the fence of a new node: above those of all removed nodes, one of which may have had its UUID. */
   firstFence(nodeUuid: string): number {
     // Microseconds: fences of a node grow more slowly. A BMC may check them, and content may be known under an old one.
     return this.#local?.fence(nodeUuid) ?? Date.now() * 1000 + randomInt(1000);
@@ -188,11 +189,9 @@ export class Locks {
   }
 
   /**
-   * Releases reservations of this process that no caller knows about: the store carried out an attempt after the caller
-   * and `releaseOwn` had given up on it (a proxy or a broken network can delay it for that long).
-   *
-   * Does not release one whose response is on its way: its line has the attempt's tenure, and a line that begins an attempt
-   * after the store was read gets another fence.
+   * Releases reservations of this process that no caller knows about: a proxy or a broken network delayed an attempt until
+   * the caller and `releaseOwn` had given up on it. Does not release one whose response is on its way: its line has the
+   * attempt's tenure, and a line that begins an attempt after the store was read gets another fence.
    */
   async releaseUnknown(): Promise<void> {
     for (const tenure of this.#unanswered) if (tenure.lost) this.#unanswered.delete(tenure);
@@ -201,7 +200,7 @@ export class Locks {
       const own = this.#lines.get(nodeUuid)?.own ?? null;
       if (own instanceof Tenure || own === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
-      this.#log.warn({ node: nodeUuid, fence }, 'released a reservation that was stored after its call had failed');
+      this.#log.warn({ node: nodeUuid, fence }, 'reservation stored after its call had failed released');
       this.nudge(nodeUuid);
     }
   }

@@ -4,7 +4,7 @@ import type { Json } from '../../../src/core/json.ts';
 import { driverCall, nodeCall, operator, startCore } from '../harness.ts';
 
 describe('a synchronous call', () => {
-  test('answers what the method answered', async () => {
+  test('returns the result of the method', async () => {
     const { core, hardware } = await startCore();
     const outcome = core.callNodeMethod(nodeCall('exclusive', { arguments: { word: 'a' } }));
     const call = await hardware.call(0);
@@ -13,7 +13,7 @@ describe('a synchronous call', () => {
     expect(await outcome).toEqual({ kind: 'result', result: { ok: true } });
   });
 
-  test('holds the node until its handler has ended, and no longer', async () => {
+  test('reserves the node until its handler has ended, and no longer', async () => {
     const { core, hardware } = await startCore();
     const outcome = core.callNodeMethod(nodeCall('exclusive'));
     const call = await hardware.call(0);
@@ -28,7 +28,7 @@ describe('a synchronous call', () => {
     expect((await core.nodes.get('n1')).reservation).toBeNull();
   });
 
-  test('answers its caller at once when the caller leaves, and frees the node when the handler has stopped', async () => {
+  test('ends at once when its caller disconnects, and frees the node when the handler has stopped', async () => {
     const { core, hardware } = await startCore();
     const caller = new AbortController();
     const outcome = core.callNodeMethod(nodeCall('exclusive', { signal: caller.signal }));
@@ -43,7 +43,7 @@ describe('a synchronous call', () => {
     expect(await next).toEqual({ kind: 'result', result: 1 });
   });
 
-  test('of a method without an exclusive lock runs beside an exclusive one', async () => {
+  test('of a method without an exclusive lock runs during an exclusive one', async () => {
     const { core, hardware } = await startCore();
     const first = core.callNodeMethod(nodeCall('exclusive'));
     await hardware.call(0);
@@ -54,7 +54,7 @@ describe('a synchronous call', () => {
     await first;
   });
 
-  test('that answers nothing answers null, and one that attaches answers its bytes', async () => {
+  test('returns null without a result, and the bytes of an attachment', async () => {
     const { core, hardware } = await startCore();
     const nothing = core.callNodeMethod(nodeCall('exclusive'));
     (await hardware.call(0)).finish(undefined as unknown as Json);
@@ -66,7 +66,7 @@ describe('a synchronous call', () => {
     });
   });
 
-  test('whose result nests deeper than 30 levels fails', async () => {
+  test('fails when its result nests deeper than 30 levels', async () => {
     const { core, hardware } = await startCore();
     const outcome = core.callNodeMethod(nodeCall('exclusive'));
     (await hardware.call(0)).finish(nested(31));
@@ -152,7 +152,7 @@ describe('bad arguments', () => {
     await outcome;
   });
 
-  test('a vendor interface that refuses its node is answered before the method runs', async () => {
+  test('an invalid node is refused by its vendor interface before the method runs', async () => {
     const { core, hardware } = await startCore([]);
     await core.nodes.create({ name: 'n1', driver: 'gated', driverInfo: { broken: true } }, operator);
     await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toMatchObject({ kind: 'invalid_argument' });
@@ -160,7 +160,7 @@ describe('bad arguments', () => {
   });
 });
 
-test('a method with several verbs needs one to be chosen', async () => {
+test('a method with several verbs requires one of them', async () => {
   const { core, hardware } = await startCore();
   await expect(core.callNodeMethod(nodeCall('both_verbs'))).rejects.toMatchObject({
     message: 'method both_verbs supports GET, POST; choose one',
@@ -183,13 +183,13 @@ test('a driver method runs without a node and without a lock', async () => {
   });
 });
 
-test('what a method throws by mistake leaves the node free', async () => {
+test('an unexpected error of a method leaves the node free', async () => {
   const { core } = await startCore();
   await expect(core.callNodeMethod(nodeCall('defect'))).rejects.toThrow();
   expect((await core.nodes.get('n1')).reservation).toBeNull();
 });
 
-test('a call that waited for the lock sees the node as it is then', async () => {
+test('a call that waited for the lock gets the node as it is then', async () => {
   const { core, hardware } = await startCore();
   await core.nodes.lock('n1', { holder: 'x', lockWait: 0, caller: operator, signal: AbortSignal.timeout(9_000) });
   const update = core.nodes.update('n1', () => ({ extra: { changed: true } }), operator, AbortSignal.timeout(9_000));

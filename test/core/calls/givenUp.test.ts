@@ -86,7 +86,7 @@ test.each([
   },
 );
 
-test('a cancelled job whose handler goes on fails with an unknown outcome, and its node and worker are free', async () => {
+test('a cancelled job whose handler goes on fails with an unknown outcome and frees its node and worker', async () => {
   const core = await startDeaf(false);
   const job = await startJob(core, nodeCall('work'));
   await begun(1);

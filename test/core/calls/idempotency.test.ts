@@ -4,7 +4,7 @@ import { nodeCall, startCore, startJob, watchToEnd } from '../harness.ts';
 
 const key = { idempotencyKey: 'k-1' };
 
-test('a repeated call runs once and is answered with the first outcome', async () => {
+test('a repeated call runs once and returns the first outcome', async () => {
   const { core, hardware } = await startCore();
   const first = core.callNodeMethod(nodeCall('exclusive', key));
   (await hardware.call(0)).finish({ n: 1 });
@@ -13,7 +13,7 @@ test('a repeated call runs once and is answered with the first outcome', async (
   expect(hardware.calls).toHaveLength(1);
 });
 
-test('a second call waits for the first while that runs', async () => {
+test('a repeat waits for the first call while that runs', async () => {
   const { core, hardware } = await startCore();
   const calls = [1, 2, 3].map(() => core.callNodeMethod(nodeCall('exclusive', key)));
   (await hardware.call(0)).finish('once');
@@ -21,7 +21,7 @@ test('a second call waits for the first while that runs', async () => {
   expect(hardware.calls).toHaveLength(1);
 });
 
-test('a repeated asynchronous call is answered with the first job', async () => {
+test('a repeated asynchronous call returns the first job', async () => {
   const { core, hardware } = await startCore();
   const first = await startJob(core, nodeCall('work', key));
   (await hardware.call(0)).finish('done');
@@ -30,7 +30,7 @@ test('a repeated asynchronous call is answered with the first job', async () => 
   expect(hardware.calls).toHaveLength(1);
 });
 
-test('an attachment is answered again byte for byte', async () => {
+test('a repeat returns the attachment byte for byte', async () => {
   const { core } = await startCore();
   const first = await core.callNodeMethod(nodeCall('attachment', key));
   const again = await core.callNodeMethod(nodeCall('attachment', key));
@@ -39,7 +39,7 @@ test('an attachment is answered again byte for byte', async () => {
   expect(again.attachment).toMatchObject({ mediaType: 'text/csv', fileName: 'table.csv' });
 });
 
-test('a failure after acceptance is the outcome, and is told again with its detail', async () => {
+test('a failure after acceptance is the outcome, with its details', async () => {
   const { core, hardware } = await startCore();
   const first = core.callNodeMethod(nodeCall('exclusive', key));
   const refusal = new PassthruError('bmc_refused', 'refused', {
@@ -55,7 +55,7 @@ test('a failure after acceptance is the outcome, and is told again with its deta
   expect(hardware.calls).toHaveLength(1);
 });
 
-test('a refusal before acceptance is not kept: a locked node, bad arguments', async () => {
+test('a refusal before acceptance is not kept: a locked node, invalid arguments', async () => {
   const { core, hardware } = await startCore();
   const other = core.callNodeMethod(nodeCall('exclusive'));
   await hardware.call(0);
@@ -102,7 +102,7 @@ test('the same key of another caller is another call', async () => {
   ]);
 });
 
-test('a call with a key goes on when its caller leaves, and the repeat gets its outcome', async () => {
+test('a call with a key continues when its caller disconnects, and the repeat returns its outcome', async () => {
   const { core, hardware } = await startCore();
   const caller = new AbortController();
   const first = core.callNodeMethod(nodeCall('exclusive', { ...key, signal: caller.signal }));
@@ -114,7 +114,7 @@ test('a call with a key goes on when its caller leaves, and the repeat gets its 
   expect(await repeat).toEqual({ kind: 'result', result: 'done all the same' });
 });
 
-test.each(['', 'x'.repeat(256), 'line\nbreak', 'ümlaut'])('the key %j is refused', async (idempotencyKey) => {
+test.each(['', 'x'.repeat(256), 'line\nbreak', 'ümlaut'])('the key %j is invalid', async (idempotencyKey) => {
   const { core } = await startCore();
   await expect(core.callNodeMethod(nodeCall('exclusive', { idempotencyKey }))).rejects.toMatchObject({
     kind: 'invalid_argument',

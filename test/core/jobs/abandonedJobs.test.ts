@@ -43,7 +43,7 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
   return { jobs, asked, ended, world, searches: () => searches, close: () => closing.abort() };
 }
 
-test('after an outage one job at a time is tried until the store responds, then all are ended', async () => {
+test('tries one job at a time until the store responds, then ends all', async () => {
   let isAway = true;
   const { jobs, asked, ended } = abandonedJobs(() => {
     if (isAway) throw unavailable;
@@ -59,7 +59,7 @@ test('after an outage one job at a time is tried until the store responds, then 
   expect(new Set(ended.map(([id]) => id)).size).toBe(100);
 });
 
-test('a job that is stored late is ended when it is found, once', async () => {
+test('ends a job that is stored late once', async () => {
   let stored: string[] = [];
   const { jobs, ended } = abandonedJobs(
     () => (stored.length === 0 ? null : 2),
@@ -75,7 +75,7 @@ test('a job that is stored late is ended when it is found, once', async () => {
   expect(ended).toEqual([['late', 2]]);
 });
 
-test('a job that is added while others are ended is ended too', async () => {
+test('ends a job that is added while others are ended', async () => {
   const { jobs, ended } = abandonedJobs(() => 2);
   jobs.add(job('a'), 'conductor');
   await Promise.resolve();
@@ -86,7 +86,7 @@ test('a job that is added while others are ended is ended too', async () => {
   expect(ended.map(([id]) => id)).toEqual(['a', 'b', 'c']);
 });
 
-describe('a job that was never stored is looked for', () => {
+describe('searches for a job that was never stored', () => {
   test('for ten minutes', async () => {
     const { jobs, searches, world } = abandonedJobs(() => null);
     jobs.add(job('never'), 'conductor');
@@ -100,7 +100,7 @@ describe('a job that was never stored is looked for', () => {
     expect(searches()).toBe(1);
   });
 
-  test('while the lease it was to be accepted for lasts', async () => {
+  test('until the lease that it was to be accepted under ends', async () => {
     const { jobs, searches, world } = abandonedJobs(() => null);
     jobs.add(job('never'), 'conductor');
     await turn();
@@ -114,7 +114,7 @@ describe('a job that was never stored is looked for', () => {
   });
 });
 
-test('nothing is tried after the store is closed', async () => {
+test('makes no attempt after the store is closed', async () => {
   const { jobs, asked, close } = abandonedJobs(() => {
     throw unavailable;
   });

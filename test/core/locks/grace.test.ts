@@ -42,7 +42,7 @@ async function startShared(timeouts: Record<string, number | undefined>, longest
   return { core, store, hardware, grace };
 }
 
-test('the grace is longer than a statement may take, whatever the timeouts are', async () => {
+test('the grace is longer than a statement may take, even with short timeouts', async () => {
   const { core, hardware, grace } = await startShared({ n1: 100 });
   const call = core.callNodeMethod(nodeCall('exclusive'));
   (await hardware.call(0)).finish(null);
@@ -52,7 +52,7 @@ test('the grace is longer than a statement may take, whatever the timeouts are',
 });
 
 test.each(['exclusive', 'work'])(
-  'before %s acts on a node with a longer timeout, its process is given a grace of that timeout, which stays',
+  'before %s acts on a node with a longer timeout, the grace of its process is raised to that timeout for good',
   async (method) => {
     const { core, hardware, grace } = await startShared({ n1: 600_000, n2: 7000 });
     expect(grace()).toEqual([5000]);
@@ -70,7 +70,7 @@ test.each(['exclusive', 'work'])(
   },
 );
 
-test('a driver that does not say how long its requests take is given a minute', async () => {
+test('the grace for a driver that declares no longest request is a minute', async () => {
   const { core, hardware, grace } = await startShared({ n1: undefined }, () => undefined as unknown as number);
   const call = core.callNodeMethod(nodeCall('exclusive'));
   (await hardware.call(0)).finish(null);

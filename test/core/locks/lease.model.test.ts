@@ -27,7 +27,7 @@ const course = fc.record({
 });
 type Course = typeof course extends fc.Arbitrary<infer T> ? T : never;
 
-test('however processes are stopped, cut off or killed, two never act on one node, and no request comes after one of a later holder', async () => {
+test('two processes never act on one node, and no request follows one of a later holder, when processes are stopped, cut off or killed', async () => {
   let arrivals = 0;
   await fc.assert(
     fc.asyncProperty(course, async (one) => {

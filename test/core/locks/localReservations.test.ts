@@ -4,7 +4,7 @@ import { nodeCall, openMemoryStore, operator, startCore, startCoreOn, startJob, 
 
 const signal = () => AbortSignal.timeout(30_000);
 
-test('a call on a store that is not shared needs no statement for its reservation, and the node shows it all the same', async () => {
+test('a call on a store that is not shared reserves its node without a statement, and the node shows the reservation', async () => {
   const { core, store, hardware } = await startCore();
   const steps = (['acquire', 'release'] as const).map((step) => vi.spyOn(store, step));
   const call = core.callNodeMethod(nodeCall('exclusive'));
@@ -33,7 +33,7 @@ test('a job is named in the reservation until its end frees the node', async () 
   expect((await core.nodes.get('n1')).reservation).toBeNull();
 });
 
-test('after a crash calls are gone, held nodes stay held, and fences go on above all earlier ones', async () => {
+test('after a crash calls are released, held nodes stay held, and fences continue above all earlier ones', async () => {
   const store = await openMemoryStore();
   const before = await startCoreOn(store, 'host-a');
   for (const name of ['n1', 'n2']) await before.core.nodes.create({ name, driver: 'gated' }, operator);
@@ -65,7 +65,7 @@ test('after a crash calls are gone, held nodes stay held, and fences go on above
   expect((await (await startCoreOn(store, 'host-a')).core.nodes.get('n2')).reservation).toBeNull();
 });
 
-test('of two who unlock a node at once one releases it, and a call that waits gets it', async () => {
+test('of two concurrent unlocks one releases the node, and a waiting call gets it', async () => {
   const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   await core.nodes.lock('n1', { holder: 'alice', lockWait: 0, caller: operator, signal: signal() });
   const waiting = core.callNodeMethod(nodeCall('exclusive', { lockWait: 30_000 }));
@@ -77,7 +77,7 @@ test('of two who unlock a node at once one releases it, and a call that waits ge
   expect(released.filter(Boolean)).toHaveLength(1);
 });
 
-test('a node that was removed cannot be called, by one who had read it before either', async () => {
+test('a removed node cannot be called, even by a caller that had read it before', async () => {
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   const running = core.callNodeMethod(nodeCall('exclusive'));
   const { finish } = await hardware.call(0);

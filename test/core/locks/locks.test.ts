@@ -4,7 +4,7 @@ import { nodeCall, operator, startCore, startJob } from '../harness.ts';
 
 const signal = () => AbortSignal.timeout(30_000);
 
-test('a second caller gets the name of the holder, the method and the job once its wait is over', async () => {
+test('a second caller gets the holder, the method and the job when its wait times out', async () => {
   const { core, hardware } = await startCore();
   const job = await startJob(core, nodeCall('work', { caller: { name: 'alice', role: 'operator' } }));
   await hardware.call(0);
@@ -17,7 +17,7 @@ test('a second caller gets the name of the holder, the method and the job once i
   expect((await core.nodes.get('n1')).reservation?.job).toBe(job.id);
 });
 
-test('with lock_wait 0 a second caller fails at once, however long the configured wait is', async () => {
+test('with lock_wait 0 a second caller fails at once, despite the configured wait', async () => {
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   void core.callNodeMethod(nodeCall('exclusive'));
   await hardware.call(0);
@@ -26,7 +26,7 @@ test('with lock_wait 0 a second caller fails at once, however long the configure
   });
 });
 
-test('waiting callers get the node first come, first served, the moment it is free', async () => {
+test('waiting callers get the node first come, first served, as soon as it is free', async () => {
   // The interval is longer than the test may take: only a wake-up can end the waits.
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
   const calls = Array.from({ length: 10 }, (_, count) =>
@@ -41,7 +41,7 @@ test('waiting callers get the node first come, first served, the moment it is fr
   expect(await Promise.all(calls)).toHaveLength(10);
 });
 
-test('a caller who leaves while it waits is gone from the line', async () => {
+test('a caller that disconnects while it waits leaves the line', async () => {
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   const first = core.callNodeMethod(nodeCall('exclusive'));
   await hardware.call(0);
@@ -59,7 +59,7 @@ test('a caller who leaves while it waits is gone from the line', async () => {
   await third;
 });
 
-test.each([-1, 60_001])('a lock_wait of %d ms is refused by name', async (lockWait) => {
+test.each([-1, 60_001])('a lock_wait of %d ms is invalid', async (lockWait) => {
   const { core } = await startCore(['n1'], { maxLockWait: 60_000 });
   await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait }))).rejects.toMatchObject({
     kind: 'invalid_argument',
@@ -90,7 +90,7 @@ test('a held node refuses exclusive calls, changes and removal, until it is unlo
   await outcome;
 });
 
-test('unlocking wakes a caller who waits for a held node', async () => {
+test('unlocking wakes a caller that waits for a held node', async () => {
   const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
   await core.nodes.lock('n1', { holder: 'b', lockWait: 0, caller: operator, signal: signal() });
   const outcome = core.callNodeMethod(nodeCall('exclusive', { lockWait: 600_000 }));
@@ -100,7 +100,7 @@ test('unlocking wakes a caller who waits for a held node', async () => {
   expect(await outcome).toEqual({ kind: 'result', result: 'woken' });
 });
 
-test('a reservation of a running call is not ended by unlocking', async () => {
+test('unlocking does not end the reservation of a running call', async () => {
   const { core, hardware } = await startCore();
   const job = await startJob(core, nodeCall('work'));
   await hardware.call(0);
@@ -110,7 +110,7 @@ test('a reservation of a running call is not ended by unlocking', async () => {
   });
 });
 
-test('a caller who waits for a node that is removed meanwhile is told that it is gone', async () => {
+test('a caller that waits for a node gets node_not_found when it is removed meanwhile', async () => {
   const { core } = await startCore(['n1'], { lockedRetryInterval: 60_000, maxLockWait: 600_000 });
   const removal = core.nodes.delete('n1', operator, signal());
   const call = core.callNodeMethod(nodeCall('exclusive', { lockWait: 600_000 }));
