@@ -225,8 +225,8 @@ export class NodeManager implements Nodes {
     return checked;
   }
 
-  /** Returns the vendor interface of a node of `driver`; the default one when `wanted` is null. */
-  #vendorInterface(driver: string, wanted: string | null): string {
+  /** Returns the vendor interface of a node of `driver`; the default one when `requested` is null. */
+  #vendorInterface(driver: string, requested: string | null): string {
     if (!this.#registry.has(driver)) {
       const known = this.#registry.list().map((type) => type.name);
       // Begins as Ironic words it (recorded: "create unknown driver").
@@ -236,12 +236,12 @@ export class NodeManager implements Nodes {
       );
     }
     const { vendorInterfaces } = this.#registry.get(driver);
-    if (wanted === null) return vendorInterfaces[0].name;
-    if (vendorInterfaces.some((known) => known.name === wanted)) return wanted;
+    if (requested === null) return vendorInterfaces[0].name;
+    if (vendorInterfaces.some((known) => known.name === requested)) return requested;
     const valid = vendorInterfaces.map((known) => known.name).join(', ');
     throw invalidArgument(
       'vendor_interface',
-      `Driver ${driver} has no vendor interface '${wanted}'. Valid interfaces are: ${valid}.`,
+      `Driver ${driver} has no vendor interface '${requested}'. Valid interfaces are: ${valid}.`,
     );
   }
 

@@ -23,7 +23,7 @@ const SEED = process.env.CONTENT_SEED === undefined ? 20_261_129 : Number(proces
 
 const NODES = ['n1', 'n2'];
 
-/** What one caller does through one of two processes, `after` a number of turns of the event loop. */
+/** One action of a caller through one of two processes, `after` a number of turns of the event loop. */
 const action = fc.record({
   what: fc.constantFrom('update', 'update', 'call', 'call', 'job', 'lock', 'rename', 'replace'),
   core: fc.constantFrom(0, 1),
@@ -35,14 +35,14 @@ const action = fc.record({
 });
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
-/** The content of the nodes as committed, and what contradicts it. */
+/** The content of the nodes as committed, and its contradictions. */
 class Witness {
   /** The appended tokens of each node by UUID, in the order of their commits. */
   readonly committed = new Map<string, string[]>();
   readonly #ever = new Set<string>();
   readonly faults: string[] = [];
 
-  /** Notes a committed update, which must keep what was committed before it. */
+  /** Records a committed update, which must keep what was committed before it. */
   commit(uuid: string, list: string[]): void {
     const before = this.committed.get(uuid) ?? [];
     if (before.join() !== list.slice(0, before.length).join()) this.faults.push(`[${before}] became [${list}]`);
@@ -50,7 +50,7 @@ class Witness {
     for (const token of list) this.#ever.add(token);
   }
 
-  /** Checks that an update whose caller was told of its success was committed. */
+  /** Checks that an update that was acknowledged to its caller was committed. */
   acknowledged(token: string): void {
     if (!this.#ever.has(token)) this.faults.push(`${token} was acknowledged and never committed`);
   }
@@ -114,7 +114,7 @@ function watchfulHardware(witness: Witness, turns: () => number): HardwareType {
   };
 }
 
-/** Runs `actions` on a process for each of `stores`, which are one, and returns what contradicted the committed content. */
+/** Runs `actions` on a process for each of `stores`, which share one database. Returns the contradictions. */
 async function run(stores: readonly [Store, ...Store[]], actions: readonly Action[], seed: number): Promise<string[]> {
   const witness = new Witness();
   const turns = random(seed, 7);
@@ -156,7 +156,7 @@ async function run(stores: readonly [Store, ...Store[]], actions: readonly Actio
     const ident = byUuid ? uuid : `${node}-${suffix}`;
     if (what === 'update') return append(core, ident, token);
     if (what === 'rename') {
-      // Away and back, so that other callers look for it in vain, or find it under its name again.
+      // Renamed and back, so that other callers do not find it, or find it under its name again.
       for (const name of [`${token}-${suffix}`, `${node}-${suffix}`]) {
         await core.nodes.update(uuid, () => ({ name }), operator, new AbortController().signal);
       }

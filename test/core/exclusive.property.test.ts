@@ -98,7 +98,7 @@ test.each([
   120_000,
 );
 
-/** What a caller may be told in any sequence; anything else fails the property. */
+/** Throws an error of a kind that no caller may get. */
 function refusal(error: unknown): void {
   if (error instanceof PassthruError && ALLOWED.has(error.kind)) return;
   throw error;

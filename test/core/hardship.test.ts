@@ -59,16 +59,16 @@ describe('a result that is not JSON', () => {
     ['a Date', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
     ['holes', new Array(2), [null, null]],
     ['an instance', { map: new Map([[1, 2]]) }, { map: {} }],
-  ])('%s: the watcher, the store and a synchronous caller are told the same', async (_, result, told) => {
+  ])('%s: the watcher, the store and a synchronous caller get the same', async (_, result, expected) => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const watched = watchToEnd(core, job.id);
     finishWith(await hardware.call(0), result);
-    expect((await watched).at(-1)?.result).toStrictEqual(told);
-    expect((await core.jobs.get(job.id)).result).toStrictEqual(told);
+    expect((await watched).at(-1)?.result).toStrictEqual(expected);
+    expect((await core.jobs.get(job.id)).result).toStrictEqual(expected);
     const outcome = core.callNodeMethod(nodeCall('exclusive'));
     finishWith(await hardware.call(1), result);
-    expect(await outcome).toStrictEqual({ kind: 'result', result: told });
+    expect(await outcome).toStrictEqual({ kind: 'result', result: expected });
   });
 
   test('NUL, lone surrogates and a member __proto__ are returned unchanged', async () => {
@@ -90,12 +90,12 @@ describe('any value that a method throws', () => {
       failWith(await hardware.call(0), thrown);
       expect((await watchToEnd(core, job.id)).at(-1)).toMatchObject({ state: 'failed', error: { kind: 'internal' } });
       const outcome = core.callNodeMethod(nodeCall('exclusive', { lockWait: 0, idempotencyKey: 'k' }));
-      const told = outcome.then(
+      const expected = outcome.then(
         () => 'no error',
         () => 'an error',
       );
       failWith(await hardware.call(1), thrown);
-      expect(await told).toBe('an error');
+      expect(await expected).toBe('an error');
       expect((await core.nodes.get('n1')).reservation).toBeNull();
     },
   );
@@ -160,7 +160,7 @@ describe('a failure of the store', () => {
   test('to store a large result fails the job and frees its node', async () => {
     const { core, store, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
-    // What node:sqlite says of a text of a gigabyte.
+    // The error of node:sqlite for a text of a gigabyte.
     vi.spyOn(store, 'endJob').mockRejectedValueOnce(
       Object.assign(new Error('string or blob too big'), { errcode: 18 }),
     );

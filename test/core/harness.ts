@@ -12,7 +12,7 @@ import type { Store } from '../../src/core/store.ts';
 import type { DriverTask, NodeTask, Task } from '../../src/core/task.ts';
 import { openStore } from '../../src/store/open.ts';
 
-/** A call that a test holds at its gate: it ends when the test says so. */
+/** A running call that the test ends. */
 export interface HeldCall {
   task: Task;
   args: Record<string, unknown>;
@@ -45,7 +45,7 @@ export class GatedHardware {
           defineMethod<NodeTask, z.ZodObject, Attachment>({
             name: 'attachment',
             httpMethods: ['GET'],
-            description: 'Answers bytes',
+            description: 'Returns bytes',
             attach: true,
             arguments: z.object({}),
             result: z.any(),
@@ -54,7 +54,7 @@ export class GatedHardware {
           defineMethod({
             name: 'defect',
             httpMethods: ['POST'],
-            description: 'Throws what no caller should see',
+            description: 'Throws an internal error',
             arguments: z.object({}),
             result: z.null(),
             handler: async (): Promise<null> => {
@@ -68,7 +68,7 @@ export class GatedHardware {
     driverMethods: [this.#method('survey', { async: true })],
   };
 
-  /** The call number `index` (from 0) once it runs. */
+  /** Waits for call number `index` (from 0) to run, and returns it. */
   async call(index: number): Promise<HeldCall> {
     while (this.calls.length <= index) await new Promise<void>((resolve) => this.#arrived.push(resolve));
     return this.calls[index] as HeldCall;
@@ -99,7 +99,7 @@ export interface TestCore {
   hardware: GatedHardware;
 }
 
-/** Opens a SQLite store in memory. `shared`: its users take it as one of several processes, so that reservations are stored. */
+/** Opens a SQLite store in memory. With `shared` it claims to be shared, so that reservations are stored. */
 export async function openMemoryStore(shared = false): Promise<Store> {
   return Object.assign(await openStore('sqlite::memory:', { log: silentLogger }), { shared });
 }
@@ -115,7 +115,7 @@ export async function startCore(
   return started;
 }
 
-/** A core on `store`, whose reservations show `host`. */
+/** Starts a core on `store`, whose reservations show `host`. */
 export async function startCoreOn(
   store: Store,
   host: string,
@@ -136,7 +136,7 @@ export async function startCoreOn(
 
 export const operator: Caller = { name: 'operator', role: 'admin' };
 
-/** A call of `method` on node n1 with everything else at its default. */
+/** Returns a call of `method` on node n1, with defaults for the rest. */
 export function nodeCall(method: string | null, given: Partial<NodeCall> = {}): NodeCall {
   return { node: 'n1', ...defaults(method), lockWait: null, ...given };
 }
@@ -157,14 +157,14 @@ function defaults(method: string | null) {
   };
 }
 
-/** The job that a call came to. */
+/** Makes an asynchronous call and returns its job. */
 export async function startJob(core: Core, call: NodeCall) {
   const outcome = await core.callNodeMethod(call);
-  if (outcome.kind !== 'job') throw new Error(`${call.method} answered ${outcome.kind}`);
+  if (outcome.kind !== 'job') throw new Error(`${call.method} returned ${outcome.kind}`);
   return outcome.job;
 }
 
-/** The states of a job from where it is to its end. */
+/** Returns the states of a job to its end. */
 export async function watchToEnd(core: Core, id: string, afterRevision: number | null = null) {
   const seen = [];
   for await (const job of core.jobs.watch(id, afterRevision, new AbortController().signal)) seen.push(job);

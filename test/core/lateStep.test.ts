@@ -41,7 +41,7 @@ test('a reservation stored after its call had given up is released, and that of 
   const { finish } = await hardware.call(0);
   proxy.delay('exclusive');
   await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toMatchObject({ kind: 'store_unavailable' });
-  // The process has told the store to end what it may have there when it gets the node again.
+  // When it gets the node again, the process has requested the store to release what it may hold there.
   const wrong = () => core.callNodeMethod(nodeCall('exclusive', { lockWait: 0, arguments: { count: 'x' } }));
   await vi.waitFor(() => expect(wrong()).rejects.toMatchObject({ kind: 'invalid_argument' }), { timeout: 10_000 });
   proxy.deliver();

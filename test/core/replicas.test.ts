@@ -46,13 +46,13 @@ async function replica(host: string, settings: Partial<CoreSettings> = {}): Prom
 
 const two = async () => [await replica('host-a'), await replica('host-b')] as const;
 
-/** Makes `replica` one that has ended without a word: it neither renews its lease nor writes anything any more. */
+/** Makes `replica` a lost one: it neither renews its lease nor writes anything any more. */
 async function die(replica: TestCore): Promise<void> {
   await replica.store.close();
 }
 
-/** Ends the connections on which replicas hear of each other. */
-const deafen = () => {
+/** Ends the LISTEN connections of the replicas. */
+const endListening = () => {
   const backends = "select pid from pg_stat_activity where application_name = 'passthru listener'";
   return server.query(`select pg_terminate_backend(pid) from (${backends}) as listeners`);
 };
@@ -126,7 +126,7 @@ describe('replicas on one database', () => {
     const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
     expect((await watching.next()).value).toMatchObject({ revision: 1 });
     const announce = vi.spyOn(b.store, 'getJob');
-    await deafen();
+    await endListening();
     (await a.hardware.call(0)).finish('over');
     expect((await watching.next()).value).toMatchObject({ revision: 2, state: 'succeeded', result: 'over' });
     expect(announce).toHaveBeenCalled();
@@ -137,7 +137,7 @@ describe('replicas on one database', () => {
     const job = await startJob(a.core, nodeCall('work'));
     const watched = watchToEnd(b.core, job.id, 0);
     await vi.waitFor(() => expect(a.hardware.calls).toHaveLength(1));
-    await storeEndUntold(job);
+    await storeEndSilently(job);
     expect((await watched).map(({ revision }) => revision)).toEqual([1, 2]);
   }, 15_000);
 
@@ -147,7 +147,7 @@ describe('replicas on one database', () => {
     const first = b.core.jobs.watch(job.id, null, new AbortController().signal);
     expect((await first.next()).value).toMatchObject({ revision: 1 });
     const heard = first.next();
-    await storeEndUntold(job);
+    await storeEndSilently(job);
     expect((await watchToEnd(b.core, job.id)).at(-1)).toMatchObject({ revision: 2 });
     expect((await heard).value).toMatchObject({ revision: 2, state: 'failed' });
   });
@@ -241,7 +241,7 @@ describe('an unreachable database', () => {
   test('for longer than the lease: running calls are aborted before another may have their nodes, and the service recovers', async () => {
     const [a] = await two();
     const sync = a.core.callNodeMethod(nodeCall('exclusive', { node: 'n2' }));
-    const told = expect(sync).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    const refused = expect(sync).rejects.toMatchObject({ kind: 'outcome_unknown' });
     const job = await startJob(a.core, nodeCall('work'));
     const { task } = await a.hardware.call(1);
     const aborted = new Promise((resolve) => task.signal.addEventListener('abort', resolve));
@@ -251,7 +251,7 @@ describe('an unreachable database', () => {
     await aborted;
     expect(performance.now() - begun).toBeLessThan(LEASE);
     expect(() => task.beforeSend()).toThrow(/worker lost/);
-    await told;
+    await refused;
     await server.start();
     await vi.waitFor(async () => expect(isTerminal(await a.core.jobs.get(job.id))).toBe(true), { timeout: 10_000 });
     expect(await a.core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'worker_lost' } });
@@ -268,8 +268,8 @@ function database(): string {
   return new URL(url).pathname.slice(1);
 }
 
-/** As if what the other process announced were lost: this write is announced by nobody. */
-async function storeEndUntold(job: Job): Promise<void> {
+/** Stores the end of a job without a notification. */
+async function storeEndSilently(job: Job): Promise<void> {
   await server.query(
     `update jobs set state = 'failed', end_time = 1 where id = '${job.id}';
      insert into job_revisions (job_id, revision, state) values ('${job.id}', 2, 'failed')`,

@@ -40,10 +40,10 @@ test('shutdown is not kept as the outcome of a call with a key', async () => {
   const { core, store, hardware } = await startCore();
   const kept = vi.spyOn(store, 'finishIdempotent');
   const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
-  const told = expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' });
+  const refused = expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' });
   await hardware.call(0);
   await core.shutdown(0);
-  await told;
+  await refused;
   expect(kept).toHaveBeenCalledWith('operator', 'k', { error: expect.objectContaining({ kind: 'outcome_unknown' }) });
 });
 
@@ -52,12 +52,12 @@ test('shutdown returns outcome_unknown for a call that it cut short, and shuttin
   const running = core.callNodeMethod(nodeCall('exclusive'));
   await hardware.call(0);
   const waiting = core.callNodeMethod(nodeCall('exclusive'));
-  const told = Promise.all([
+  const refused = Promise.all([
     expect(running).rejects.toMatchObject({ kind: 'outcome_unknown' }),
     expect(waiting).rejects.toMatchObject({ kind: 'shutting_down' }),
   ]);
   await core.shutdown(0);
-  await told;
+  await refused;
   expect(hardware.calls).toHaveLength(1);
 });
 

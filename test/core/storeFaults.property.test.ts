@@ -10,7 +10,7 @@ import { nodeCall, operator, startCore, startJob, type TestCore, watchToEnd } fr
 const NODES = ['n1', 'n2'];
 const WORKERS = 3;
 
-/** One thing that somebody does. */
+/** One action of a caller or the hardware. */
 const action = fc.record({
   what: fc.constantFrom('call', 'call', 'call', 'leave', 'cancel', 'update', 'finish', 'finish', 'fail', 'defect'),
   method: fc.constantFrom('exclusive', 'work', 'shared', 'shared_work'),
@@ -20,7 +20,7 @@ const action = fc.record({
   pause: fc.integer({ min: 0, max: 3 }),
 });
 
-/** What becomes of each step of the store in turn. `late` fails after the step was done. */
+/** The fates of the steps of the store, in turn. `late` fails after the step was done. */
 const fate = fc.constantFrom(...Array(9).fill('done'), 'unavailable', 'defect', 'late');
 
 /** The steps that fail; `late` ones also when they were done, as where the connection to the database breaks. */
@@ -55,7 +55,7 @@ async function play(
   const { core, hardware } = test;
   const heal = failBy(test.store, fates);
   const pending: Promise<unknown>[] = [];
-  // What each is told does not matter here; vitest fails when a rejection is nobody's.
+  // Any outcome is allowed; vitest fails for an unhandled rejection.
   const expectEnd = (work: Promise<unknown>) => void pending.push(work.catch(() => {}));
   const callers: AbortController[] = [];
   const jobs: string[] = [];
@@ -83,7 +83,7 @@ async function play(
   await core.shutdown(1000);
 }
 
-/** Makes the steps of `store` fail as `fates` say, over and over, until what it answers is called. */
+/** Makes the steps of `store` fail by `fates`, over and over. Returns a function that ends this. */
 function failBy(store: Store, fates: string[]): () => void {
   let failing = true;
   let count = 0;
@@ -104,7 +104,7 @@ function failBy(store: Store, fates: string[]): () => void {
   };
 }
 
-/** Finishes what runs until nothing does, and every worker can be had again. */
+/** Finishes all calls and jobs until every worker is free again. */
 async function everythingEnds({ core, hardware }: TestCore, pending: Promise<unknown>[]): Promise<void> {
   const finishing = setInterval(() => {
     for (const call of hardware.calls) call.finish(null);
@@ -117,7 +117,7 @@ async function everythingEnds({ core, hardware }: TestCore, pending: Promise<unk
     await core.callNodeMethod(nodeCall('exclusive', { node, lockWait: 20_000 }));
   }
   clearInterval(finishing);
-  // A worker whose job has ended late comes free with the retry.
+  // A worker whose job has ended late is freed by the retry.
   await expect
     .poll(
       async () => {

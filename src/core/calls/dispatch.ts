@@ -140,10 +140,10 @@ export class Dispatch {
     return this.#parts.registry.nodeMethods(driver, vendorInterface);
   }
 
-  /** Runs a checked call until it ends or its caller leaves. */
+  /** Runs a checked call until it ends or its caller disconnects. */
   async #run(checked: CheckedCall): Promise<Outcome> {
     const { call } = checked;
-    // The shutdown may have begun, and the caller left, while the node was read.
+    // The shutdown may have begun, and the caller disconnected, while the node was read.
     this.#parts.running.checkOpen();
     if (call.signal.aborted) throw toPassthruError(call.signal.reason);
     const controller = new AbortController();
@@ -152,7 +152,7 @@ export class Dispatch {
     try {
       return await untilAborted(work, call.signal, () => {
         // A call with a key goes on once it has begun to act: its outcome is kept for the repeat. Before that it ends, since
-        // no one expects a machine to be touched by a call that was given up long ago.
+        // no one expects a call that was given up long ago to act on a machine.
         if (!checked.kept) controller.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {

@@ -76,7 +76,7 @@ describe('a synchronous call', () => {
 });
 
 describe('the checks of a call come in one order', () => {
-  // Each case fails in its own check and in every later one; the earlier answer is what the caller gets.
+  // Each case fails in its own check and in every later one; the caller gets the earlier error.
   const bad = { count: 'x' };
   test.each([
     [

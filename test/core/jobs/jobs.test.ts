@@ -1,6 +1,8 @@
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import { nodeCall, operator, startCore, startJob, watchToEnd } from '../harness.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 describe('an asynchronous call', () => {
   test('returns its job, which stores the result and releases the node at its end', async () => {
@@ -90,13 +92,14 @@ describe('progress', () => {
   });
 
   test('is dropped after the end', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const call = await hardware.call(0);
     call.finish(null);
     const end = (await watchToEnd(core, job.id)).at(-1);
     call.task.progress(0.5, 'late');
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await vi.advanceTimersByTimeAsync(1000);
     expect(await core.jobs.get(job.id)).toEqual(end);
   });
 });
@@ -141,13 +144,14 @@ describe('a watcher', () => {
   });
 
   test('reads nothing from the store while nothing changes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { core, store, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const states = core.jobs.watch(job.id, null, AbortSignal.timeout(30_000));
     await states.next();
     const reads = [vi.spyOn(store, 'getJob'), vi.spyOn(store, 'listRevisions')];
     const next = states.next();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await vi.advanceTimersByTimeAsync(10_000);
     (await hardware.call(0)).finish(null);
     expect((await next).value).toMatchObject({ state: 'succeeded' });
     for (const read of reads) expect(read).not.toHaveBeenCalled();

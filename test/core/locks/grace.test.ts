@@ -15,7 +15,7 @@ import { onConnection } from '../../../src/store/sqlite/sqlite.ts';
 import { nodeOf } from '../../drivers/nodeTask.ts';
 import { GatedHardware, nodeCall, operator } from '../harness.ts';
 
-/** A core on a store that others may use too, and what its conductor's grace is in the store. */
+/** Starts a core on a shared store, and reads its conductor's grace there. */
 async function startShared(timeouts: Record<string, number | undefined>, longestRequest?: (node: Node) => number) {
   const connection = new DatabaseSync(':memory:', { enableForeignKeyConstraints: true });
   const database = { ...onConnection(connection, () => {}), shared: true };

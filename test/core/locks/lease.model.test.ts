@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Fortune, LEASE, LeaseProcess, REQUEST_TIMEOUT, RULES, type Rules } from './leaseProcess.ts';
+import { type Fate, LEASE, LeaseProcess, REQUEST_TIMEOUT, RULES, type Rules } from './leaseProcess.ts';
 import { LeaseWorld } from './leaseWorld.ts';
 
 const NODES = 2;
@@ -14,23 +14,23 @@ const stretches = fc.array(
   { maxLength: 3 },
 );
 
-const fortune: fc.Arbitrary<Fortune> = fc.record({
+const fate: fc.Arbitrary<Fate> = fc.record({
   drift: fc.integer({ min: -50, max: 50 }).map((thousandths) => thousandths / 1000),
   pauses: stretches,
   cutOff: stretches,
   crashes: fc.array(fc.integer({ min: 0, max: TROUBLED - 1 }), { maxLength: 2 }),
 });
 
-const course = fc.record({
+const scenario = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  fortunes: fc.array(fortune, { minLength: 3, maxLength: 3 }),
+  fates: fc.array(fate, { minLength: 3, maxLength: 3 }),
 });
-type Course = typeof course extends fc.Arbitrary<infer T> ? T : never;
+type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
 test('two processes never act on one node, and no request follows one of a later holder, when processes are stopped, cut off or killed', async () => {
   let arrivals = 0;
   await fc.assert(
-    fc.asyncProperty(course, async (one) => {
+    fc.asyncProperty(scenario, async (one) => {
       const world = await play(one, RULES);
       arrivals += world.arrivals;
       expect(world.violations, world.history.slice(-60).join('\n')).toEqual([]);
@@ -46,9 +46,9 @@ const steady = { drift: 0, pauses: [], cutOff: [], crashes: [] };
 /** One whose clock is slow is cut off from the store. */
 const slowClock = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  fortunes: fc
+  fates: fc
     .array(fc.integer({ min: 1000, max: TROUBLED - 6000 }), { minLength: 2, maxLength: 2 })
-    .map((times): Fortune[] => [
+    .map((times): Fate[] => [
       ...times.map((at) => ({ ...steady, drift: -0.05, cutOff: [{ at, length: 6000 }] })),
       steady,
     ]),
@@ -57,26 +57,26 @@ const slowClock = fc.record({
 /** Two are stopped again and again for about a lease. */
 const stops = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  fortunes: fc
+  fates: fc
     .array(fc.array(fc.integer({ min: 1500, max: 3000 }), { minLength: 5, maxLength: 5 }), {
       minLength: 2,
       maxLength: 2,
     })
-    .map((lengths): Fortune[] => [
+    .map((lengths): Fate[] => [
       ...lengths.map((each) => ({ ...steady, pauses: each.map((length, n) => ({ at: 500 + n * 2400, length })) })),
       steady,
     ]),
 });
 
-/** What is taken away, when that matters, and what must come of it. */
-const MUTATIONS: Record<string, { rules: Partial<Rules>; course?: fc.Arbitrary<Course>; seen: RegExp }> = {
+/** The part that is removed, the disruptions that reveal it, and the expected violation. */
+const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary<Scenario>; seen: RegExp }> = {
   'a pause that falls between the check of the lease and the sending': {
     rules: { atomicSend: false },
     seen: /acts on node|after \d/,
   },
   'a clock that runs slower than the database’s, and no margin for it': {
     rules: { goodUntil: (asked, lease) => asked + lease },
-    course: slowClock,
+    scenario: slowClock,
     seen: /after \d/,
   },
   'a lease that is counted from the answer of the store': {
@@ -89,7 +89,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; course?: fc.Arbitrary<C
     seen: /after \d/,
   },
   'the renewal of a lease that has run out': {
-    course: stops,
+    scenario: stops,
     rules: {
       store: (world) => ({
         ...world.store,
@@ -117,7 +117,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; course?: fc.Arbitrary<C
 
 test.each(Object.entries(MUTATIONS))(
   'the model sees %s',
-  async (_, { rules, course: when = course, seen }) => {
+  async (_, { rules, scenario: when = scenario, seen }) => {
     const found = await fc.check(
       fc.asyncProperty(when, async (one) => {
         const { violations } = await play(one, { ...RULES, ...rules });
@@ -131,17 +131,17 @@ test.each(Object.entries(MUTATIONS))(
 );
 
 /** Lets three processes work in a world of their own until all is quiet. */
-async function play({ seed, fortunes }: Course, rules: Rules): Promise<LeaseWorld> {
+async function play({ seed, fates }: Scenario, rules: Rules): Promise<LeaseWorld> {
   const world = await LeaseWorld.open(NODES, seed);
-  for (const [index, fortune] of fortunes.entries()) {
+  for (const [index, fate] of fates.entries()) {
     let generation = 0;
     const start = () => {
-      const process = new LeaseProcess(world, `${'abc'[index]}${++generation}`, fortune, rules);
+      const process = new LeaseProcess(world, `${'abc'[index]}${++generation}`, fate, rules);
       process.start(TROUBLED);
       return process;
     };
     let process = start();
-    for (const at of fortune.crashes) {
+    for (const at of fate.crashes) {
       world.at(at, () => {
         process.crash();
         process = start();

@@ -7,12 +7,12 @@ import type { LeaseWorld, Stretch } from './leaseWorld.ts';
 export const LEASE = 2000;
 /** The longest that a request to a machine may be under way, by the sender's clock. */
 export const REQUEST_TIMEOUT = 1000;
-/** How long a process waits for an answer of the store, which gives up a step that long before. */
+/** How long a process waits for a response of the store, in milliseconds; the store gives up a step before that. */
 const STORE_TIMEOUT = 600;
 const STATEMENT_TIMEOUT = 480;
 const REAP_INTERVAL = 50;
 
-/** What the lock rests on; a test takes a part away to see that it is missed. */
+/** The foundations of the lock; a test removes each to prove that it is required. */
 export interface Rules {
   /** As `goodUntil`. */
   goodUntil(asked: number, lease: number): number;
@@ -20,7 +20,7 @@ export interface Rules {
   grace: number;
   /** Whether the lease is checked in the very tick in which a request is sent. */
   atomicSend: boolean;
-  /** Whether a process that has lost its lease leaves its nodes to those who end what lost ones have left. */
+  /** Whether a process that has lost its lease leaves its nodes to the processes that reap it. */
   leavesWhenLost: boolean;
   store(world: LeaseWorld): Pick<Store, 'renewConductor' | 'recordProgress' | 'endJob'>;
 }
@@ -33,8 +33,8 @@ export const RULES: Rules = {
   store: (world) => world.store,
 };
 
-/** What befalls one process. */
-export interface Fortune {
+/** The disruptions of one process. */
+export interface Fate {
   /** How much faster its monotonic clock runs than the database's, as a fraction; negative for slower. */
   drift: number;
   /** While it does not run. */
@@ -54,7 +54,7 @@ let jobs = 0;
 export class LeaseProcess {
   readonly #world: LeaseWorld;
   readonly #name: string;
-  readonly #fortune: Fortune;
+  readonly #fate: Fate;
   readonly #rules: Rules;
   readonly #store: ReturnType<Rules['store']>;
   readonly #pauses: Stretch[];
@@ -62,13 +62,13 @@ export class LeaseProcess {
   #lives = true;
   #conductors = 0;
 
-  constructor(world: LeaseWorld, name: string, fortune: Fortune, rules: Rules) {
+  constructor(world: LeaseWorld, name: string, fate: Fate, rules: Rules) {
     this.#world = world;
     this.#name = name;
-    this.#fortune = fortune;
+    this.#fate = fate;
     this.#rules = rules;
     this.#store = rules.store(world);
-    this.#pauses = [...fortune.pauses];
+    this.#pauses = [...fate.pauses];
   }
 
   /** Begins to work until `end`. */
@@ -206,13 +206,13 @@ export class LeaseProcess {
     this.#world.send(tenure.id, node, fence, job, delay);
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true });
-      // Answers that are lost take as long as those that come late.
+      // Lost responses take as long as late ones.
       this.#resume(this.#world.now + Math.min(timeout, delay + this.#world.delay(timeout)), resolve);
     });
   }
 
   get #rate(): number {
-    return 1 + this.#fortune.drift;
+    return 1 + this.#fate.drift;
   }
 
   /** The monotonic clock: it counts from the process's own beginning. */
@@ -265,10 +265,10 @@ export class LeaseProcess {
   #isLost(): boolean {
     const { now } = this.#world;
     if (this.#world.chance(50) < 1) return true;
-    return this.#fortune.cutOff.some(({ at, length }) => at <= now && now < at + length);
+    return this.#fate.cutOff.some(({ at, length }) => at <= now && now < at + length);
   }
 
-  /** Until the store answers. */
+  /** Repeats a step until the store responds. */
   async #repeat(step: () => Promise<unknown>): Promise<void> {
     for (;;) {
       try {

@@ -21,7 +21,7 @@ export class LeaseWorld {
   /** Milliseconds; the database's clock, too. */
   now = 0;
   readonly violations: string[] = [];
-  /** What happened, in words. */
+  /** The events, as text. */
   readonly history: string[] = [];
   /** How many requests arrived at a machine. */
   arrivals = 0;
@@ -81,7 +81,7 @@ export class LeaseWorld {
       this.#events.shift();
       this.now = next.time;
       await next.act();
-      // What was waiting for it goes on; nothing in here waits for more than promises.
+      // Lets its waiters continue; nothing here waits for more than promises.
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.now = end;
