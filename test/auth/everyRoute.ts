@@ -17,7 +17,7 @@ export interface Callers extends Record<Role, Proof> {
 /** A service of one authentication type, ready to be asked. */
 export interface GuardedService {
   url: string;
-  /** What its certificate is trusted by, when it speaks TLS. */
+  /** The CA of its certificate, when it uses TLS. */
   ca?: string;
   callers: Callers;
 }
@@ -25,14 +25,14 @@ export interface GuardedService {
 export interface Rpc {
   name: string;
   isStream: boolean;
-  /** A well-formed request that names nothing that is there. */
+  /** A well-formed request for nothing that exists. */
   message: Buffer;
 }
 
 /** Identifiers of nothing that exists, so that an allowed request changes nothing. */
 const NOTHING = '99999999-9999-4999-8999-999999999999';
 
-/** Every RPC, as the service itself tells its router. */
+/** Returns every RPC that the service registers at its router. */
 export function everyRpc(): Rpc[] {
   const found: Rpc[] = [];
   const router = {
@@ -60,31 +60,31 @@ function sampleBody({ action }: Route, verb: string): unknown {
   return action === 'change a node' && verb === 'PATCH' ? [{ op: 'add', path: '/extra/a', value: 1 }] : undefined;
 }
 
-type Who = 'nobody' | keyof Callers;
-const WHO: readonly Who[] = ['nobody', 'wrong', ...ROLES];
+type Who = 'anonymous' | keyof Callers;
+const WHO: readonly Who[] = ['anonymous', 'wrong', ...ROLES];
 
-/** What becomes of `who` on what does `action`. */
-function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'let in' {
+/** Returns the expected outcome of `action` for `who`. */
+function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'allowed' {
   const needed = action === undefined ? undefined : ACTIONS[action];
-  if (needed === 'open' || (type === 'none' && needed !== undefined)) return 'let in';
-  if (who === 'nobody' || who === 'wrong') return 'refused';
-  return needed !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(needed) ? 'let in' : 'forbidden';
+  if (needed === 'open' || (type === 'none' && needed !== undefined)) return 'allowed';
+  if (who === 'anonymous' || who === 'wrong') return 'refused';
+  return needed !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(needed) ? 'allowed' : 'forbidden';
 }
 
 function seenOverRest(status: number) {
-  return status === 401 ? 'refused' : status === 403 ? 'forbidden' : 'let in';
+  return status === 401 ? 'refused' : status === 403 ? 'forbidden' : 'allowed';
 }
 
 function seenOverRpc(code: Code | null) {
-  return code === Code.Unauthenticated ? 'refused' : code === Code.PermissionDenied ? 'forbidden' : 'let in';
+  return code === Code.Unauthenticated ? 'refused' : code === Code.PermissionDenied ? 'forbidden' : 'allowed';
 }
 
-/** Declares the tests that ask every route and every RPC for everybody. */
+/** Declares the tests that request every route and RPC as each caller. */
 export function testEveryRoute(type: string, service: () => GuardedService): void {
-  describe(`${type}: every route and every RPC lets in whom the table says`, () => {
+  describe(`${type}: every route and RPC admits the roles of the table`, () => {
     test.each(WHO)('%s', async (who) => {
       const { url, ca, callers } = service();
-      using requests = new Requests(url, who === 'nobody' ? {} : callers[who], ca);
+      using requests = new Requests(url, who === 'anonymous' ? {} : callers[who], ca);
       const [seen, wanted]: [Record<string, string>, Record<string, string>] = [{}, {}];
       for (const route of ROUTES) {
         for (const verb of route.verbs) {

@@ -122,11 +122,11 @@ for (const shell of Object.keys(SHELLS))
     // What is typed, and what then runs: the shell has found the rest by itself.
     test.each([
       ['a node', 'node show oth\t', 'node show other'],
-      ['what several nodes begin with alike', 'node show be\t1', 'node show bench-1'],
+      ['the common beginning of several nodes', 'node show be\t1', 'node show bench-1'],
       ['a method', 'node passthru call bench-1 ho\t', 'node passthru call bench-1 hold'],
       ["a driver's method", 'driver passthru call bench rel\t', 'driver passthru call bench release'],
-      ['an argument, with no blank behind it', `${HOLD} --arg wo\tx`, `${HOLD} --arg word=x`],
-      ['an argument, and then nothing more', `${HOLD} --arg wo\t\tx`, `${HOLD} --arg word=x`],
+      ['an argument, without a blank after it', `${HOLD} --arg wo\tx`, `${HOLD} --arg word=x`],
+      ['an argument, and then no candidates', `${HOLD} --arg wo\t\tx`, `${HOLD} --arg word=x`],
       ['the value of an argument', `${ECHO} --arg flag=t\t`, `${ECHO} --arg flag=true`],
       ['an option', `${HOLD} --arg word=x --wa\t`, `${HOLD} --arg word=x --watch`],
     ])('%s', async (_, typed, run) => {

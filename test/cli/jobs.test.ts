@@ -64,7 +64,7 @@ describe('a job', () => {
   });
 
   test(
-    'Ctrl-C while a call is watched tells that the job goes on, and how to follow or stop it',
+    'Ctrl-C during --watch reports that the job continues, and how to follow or stop it',
     NEEDS_TERMINAL,
     async () => {
       const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];

@@ -113,7 +113,7 @@ test('on a terminal a table fits its width without breaking words', NEEDS_TERMIN
 });
 
 test(
-  'a standard output that is full is told in a line',
+  'a full standard output is reported in one line',
   needs(existsSync('/dev/full') ? null : '/dev/full'),
   async () => {
     const { status, stderr } = await start('/bin/sh', [

@@ -15,7 +15,7 @@ test.each([
 });
 
 test.each(['', '-1s', '1 s', '1w', 's', '1e3', 'Infinity', Number.NaN, Number.POSITIVE_INFINITY, -1, null, true, []])(
-  '%j is no duration',
+  '%j is not a duration',
   (text) => {
     expect(parseDuration(text)).toBeNull();
   },

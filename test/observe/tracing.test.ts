@@ -76,7 +76,7 @@ describe('the spans of the core', () => {
   });
 
   test.each([null, 'x', `00-${'0'.repeat(32)}-${PARENT}-01`, `ff-${TRACE}-${PARENT}-01`])(
-    'a call without a trace, or with a malformed one, begins one: %s',
+    'a call without a trace context, or with a malformed one, starts a trace: %s',
     async (traceparent) => {
       await call('exclusive', traceparent);
       expect(named('call gated.exclusive').parentSpanContext).toBeUndefined();
