@@ -58,8 +58,12 @@ function readPairs(
 export function readText(option: string, text: string): string {
   if (text.startsWith('@@')) return text.slice(1);
   if (!text.startsWith('@')) return text;
-  // Like the shell's $(cat FILE): a password in a file is usually followed by a line break.
-  return readFile(option, text.slice(1)).replace(/\r?\n$/, '');
+  return readSecretFile(option, text.slice(1));
+}
+
+/** Reads a file without its final line break, like the shell's $(cat FILE): one usually follows a password. */
+export function readSecretFile(option: string, path: string): string {
+  return readFile(option, path).replace(/\r?\n$/, '');
 }
 
 /** @throws CommandFailure naming `option` when the file cannot be read */

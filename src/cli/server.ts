@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { maskText } from '../core/secrets.ts';
 import { type Context, contextPath, readContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
-import { readFile, readText } from './keyValues.ts';
+import { readFile, readSecretFile, readText } from './keyValues.ts';
 
 /** A server and the credentials for it. */
 export interface Server {
@@ -109,7 +109,7 @@ function credentials({ token, user, passwordFile }: ServerOptions, context: Cont
   if (token !== undefined) return tokenHeaders('--token', token);
   if (user !== undefined) {
     const password =
-      passwordFile === undefined ? process.env.PASSTHRU_PASSWORD : readText('--password-file', `@${passwordFile}`);
+      passwordFile === undefined ? process.env.PASSTHRU_PASSWORD : readSecretFile('--password-file', passwordFile);
     return basicHeaders(user, password, '--password-file or PASSTHRU_PASSWORD');
   }
   if (context?.token !== undefined) return tokenHeaders('token', context.token);
