@@ -5,8 +5,8 @@
 #     -p 6385:6385 -v passthru-data:/data -v "$PWD/etc:/etc/passthru:ro" passthru
 #
 # The service writes only to /data, the directory of PASSTHRU_STORE. Callers of a container are not on loopback, so the
-# configuration has to listen on 0.0.0.0:6385, which requires authentication (auth.type). The ipmi driver needs the program
-# ipmitool, which this image does not contain.
+# configuration has to listen on 0.0.0.0:6385, which requires authentication (auth.type). The ipmi driver needs the
+# program ipmitool, which this image does not contain.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /build

@@ -1,5 +1,5 @@
-// Measures the requests of the Redfish driver, and how close calls on a fleet of slow BMCs come to the ideal time. Prints
-// counts and ratios; only the latter depend on this machine. Run by: npm run bench:bmc
+// Measures the requests of the Redfish driver, and how close calls on a fleet of slow BMCs come to the ideal time.
+// Prints counts and ratios; only the latter depend on this machine. Run by: npm run bench:bmc
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ await requestsPerCall();
 await manyBmcs();
 await failingBmcs();
 
-/** Counts the requests of each method at a discovered BMC. Those of Ironic 21.4 are for comparison, not measured here. */
+/** Counts the requests of each method at a discovered BMC. Those of Ironic 21.4 are given for comparison. */
 async function requestsPerCall(): Promise<void> {
   const fleet = await startFleet();
   const bmc = fleet.bmcs[0]!;

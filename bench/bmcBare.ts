@@ -20,8 +20,8 @@ export async function connectBare(url: string, device: string): Promise<BareBmc>
 }
 
 /**
- * Sends the requests of one `eject_vmedia` without node, lock, job, store, session or checks of the responses. Its time above
- * the ideal is the share of this machine and of the simulated BMCs.
+ * Sends the requests of one `eject_vmedia` without node, lock, job, store, session or checks of the responses. Its time
+ * above the ideal is the share of this machine and of the simulated BMCs.
  */
 export async function ejectBare(bmc: BareBmc): Promise<void> {
   await send(bmc, 'GET', bmc.device, null);

@@ -64,8 +64,8 @@ interface Called {
 }
 
 /**
- * Makes 1,000 calls on 50 BMCs with two nodes each, while a tenth of their requests fail: connections reset before and after
- * the request was carried out, 503, hangs, sessions that end.
+ * Makes 1,000 calls on 50 BMCs with two nodes each, while a tenth of their requests fail: connections reset before and
+ * after the request was carried out, 503, hangs, sessions that end.
  * @param seed determines the sequence of faults
  */
 export async function runChaos(seed: number): Promise<ChaosReport> {
@@ -169,7 +169,7 @@ async function createOnce(bmc: SimulatedBmc, call: Call, destination: string): P
   return { end, changed: before ? null : existing().length > 0, matches, wording: CREATE_WORDING };
 }
 
-/** Deletes the node's newest subscription; if it has none, the BMC's first, which another node may delete concurrently. */
+/** Deletes the node's newest subscription, or else the BMC's first, which another node may delete concurrently. */
 async function remove(bmc: SimulatedBmc, call: Call, created: string[]): Promise<Called> {
   const own = created.pop();
   const id = own ?? '1';

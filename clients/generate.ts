@@ -32,8 +32,8 @@ export async function generate(languages: readonly Language[]): Promise<void> {
 }
 
 /**
- * Returns one line for each generated file of `languages` that is stale, missing or left over. Skips Java, whose code is
- * not committed.
+ * Returns one line for each generated file of `languages` that is stale, missing or left over. Skips Java, whose code
+ * is not committed.
  */
 export async function findStaleClients(languages: readonly Language[]): Promise<string[]> {
   const committed = languages.filter((language) => language !== 'java');

@@ -80,8 +80,8 @@ export function pluginFolder(language: Language): string {
 }
 
 /**
- * Installs the plugins for `language`, unless the pinned versions are installed. Must not run twice at the same time for
- * one language.
+ * Installs the plugins for `language`, unless the pinned versions are installed. Must not run twice at the same time
+ * for one language.
  * @throws when the toolchain of the language is missing or a registry is unreachable
  */
 export async function installPlugins(language: Language): Promise<void> {

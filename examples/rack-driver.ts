@@ -1,6 +1,6 @@
 /**
- * A third-party driver: machines powered by outlets of a rack PDU that speaks Redfish (DSP0268, "Outlet"). README.md in this
- * folder runs it; docs/drivers.md explains it.
+ * A third-party driver: machines powered by outlets of a rack PDU that speaks Redfish (DSP0268, "Outlet"). README.md in
+ * this folder runs it; docs/drivers.md explains it.
  *
  * In your own driver, import from 'passthru/driver' instead of '../src/driver.ts'.
  */

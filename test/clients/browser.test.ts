@@ -132,7 +132,8 @@ describe('the typescript client in a page of another origin', needs(chromium ===
   test('blocks blind calls of a page of an unlisted origin', async () => {
     const page = await browser.newPage();
     await page.goto(unlisted);
-    // A browser sends this request without a preflight. It hides the response from the page, but the service gets the call.
+    // A browser sends this request without a preflight. It hides the response from the page, but the service gets the
+    // call.
     const call = (path: string, body: object) =>
       page.evaluate(async ({ url, body }) => (await fetch(url, { method: 'POST', mode: 'no-cors', body })).type, {
         url: `${service.url}${path}`,

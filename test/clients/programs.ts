@@ -18,8 +18,8 @@ export interface Program {
 }
 
 /**
- * Returns what is missing to build the client of `language`: its toolchain, a newer version of it, or its packages. Null if
- * the client can be built.
+ * Returns what is missing to build the client of `language`: its toolchain, a newer version of it, or its packages.
+ * Null if the client can be built.
  */
 export async function unavailable(language: Language): Promise<string | null> {
   try {

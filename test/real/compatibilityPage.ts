@@ -14,8 +14,8 @@ export interface Row {
 export const WORKS = 'works';
 
 /**
- * Expects docs/compatibility.md to have exactly these rows between the comments `<!-- NAME -->` and `<!-- end of NAME -->`.
- * With UPDATE_DOCS set, writes them there instead.
+ * Expects docs/compatibility.md to have exactly these rows between the comments `<!-- NAME -->` and `<!-- end of NAME
+ * -->`. With UPDATE_DOCS set, writes them there instead.
  * @param whole false if only the first rows of the table were tried
  */
 export function expectTable(name: string, heading: string, rows: readonly Row[], whole = true): void {

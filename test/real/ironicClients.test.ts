@@ -101,7 +101,7 @@ function results(calls: readonly string[], printed: readonly string[], { url, bm
 }
 
 describe('the baremetal command line', needs(noPython), () => {
-  /** Returns the options for authentication. With `keystone` they select clouds.yaml, and the catalog has the service. */
+  /** Returns the options for authentication. With `keystone`, clouds.yaml and the catalog name the service. */
   function authOptions({ url }: IronicService, authType: AuthType): string[] {
     switch (authType) {
       case 'none':

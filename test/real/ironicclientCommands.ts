@@ -5,7 +5,7 @@ const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 /** The input of `create nodes.json`. */
 export const NODES_JSON = { nodes: [{ name: 'n-9', driver: 'fake-hardware' }] };
 
-/** Commands that the service supports, in the order of a node's life. They depend on each other; BMC stands for its address. */
+/** Supported commands, in the order of a node's life. They depend on each other; BMC stands for its address. */
 export const SERVED: readonly string[] = [
   `node create --driver redfish --name n-1 --uuid ${NODE} --driver-info redfish_address=https://bmc.example --driver-info redfish_password=secret`,
   `node create --driver fake-hardware --name n-2 --uuid ${OTHER} --resource-class compute --owner lab --extra rack=7 --property cpus=4 --description spare --conductor-group a --vendor-interface no-vendor`,

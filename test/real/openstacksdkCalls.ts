@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 const NODE = 'aaaaaaaa-2222-4111-8111-aaaaaaaaaaaa';
 const ABSENT = 'cccccccc-1111-4111-8111-cccccccccccc';
 
-/** Calls that the service supports, in the order of a node's life. They depend on each other; BMC stands for its address. */
+/** Supported calls, in the order of a node's life. They depend on each other; BMC stands for its address. */
 export const SERVED: readonly string[] = [
   `baremetal.create_node(driver='redfish', name='n-3', uuid='${NODE}', driver_info={'redfish_address': 'https://bmc.example'})`,
   'baremetal.nodes()',

@@ -13,8 +13,8 @@ const INSTALL_MS = 5 * 60_000;
 export type PythonEnvironment = { folder: string; python: string } | { missing: string };
 
 /**
- * Returns the environment. It is created on first use and kept under `node_modules/.cache` until the requirements change.
- * Test files that need it at the same time wait for the one that creates it.
+ * Returns the environment. It is created on first use and kept under `node_modules/.cache` until the requirements
+ * change. Test files that need it at the same time wait for the one that creates it.
  */
 export async function pythonEnvironment(): Promise<PythonEnvironment> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);

@@ -112,8 +112,8 @@ describe(
       expect(emulator.requests.filter(({ line }) => /^(PATCH|PUT|DELETE|POST .*Actions)/.test(line))).toEqual([]);
     });
 
-    // Its service root has no sessions, and the usual path of sessions responds 401 without Basic, as every path does. The
-    // driver must not take that for a wrong password.
+    // Its service root has no sessions, and the usual path of sessions responds 401 without Basic, as every path does.
+    // The driver must not take that for a wrong password.
     test('falls back to Basic when the BMC has no sessions and rejects the login with 401', async () => {
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });
       await call('eject_vmedia', {}, { redfish_auth_type: 'auto' });

@@ -11,12 +11,12 @@ import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
 
 /**
  * Runs the Dockerfile without a container engine: executes its steps, then starts the program with the options of
- * docs/container.md (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a read-only mount) by means of
- * the kernel, which requires root on Linux. Fetches the packages twice.
+ * docs/container.md (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a read-only mount) by
+ * means of the kernel, which requires root on Linux. Fetches the packages twice.
  */
 const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.TEST_CLIENTS === 'all';
 
-/** Mounts as an engine does, in its own namespace, then executes the program. Arguments: root, volume, data, etc, workdir. */
+/** Mounts as an engine does, in its own namespace, then executes the program given by the last arguments. */
 const CONTAIN = `set -e
 root=$1 volume=$2 data=$3 etc=$4 workdir=$5
 shift 5

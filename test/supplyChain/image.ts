@@ -21,9 +21,9 @@ export interface Image {
 }
 
 /**
- * Executes the steps of the Dockerfile without an engine, each COPY and RUN in a folder for its stage. This machine and its
- * npm stand in for the base images. The last stage starts with Node alone and the libraries that it is linked with, at the
- * path where distroless has it.
+ * Executes the steps of the Dockerfile without an engine, each COPY and RUN in a folder for its stage. This machine and
+ * its npm stand in for the base images. The last stage starts with Node alone and the libraries that it is linked with,
+ * at the path where distroless has it.
  */
 export function makeImage(folder: string): Image {
   const stages = new Map<string, string>();

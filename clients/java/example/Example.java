@@ -71,8 +71,8 @@ class Example {
   }
 
   /**
-   * Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that, the
-   * first stream is cancelled after its first message.
+   * Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that,
+   * the first stream is cancelled after its first message.
    */
   static void watch(PassthruServiceBlockingStub client, String jobId) throws Exception {
     var request = WatchJobRequest.newBuilder().setJobId(jobId);

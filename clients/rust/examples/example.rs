@@ -78,8 +78,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     watch(&mut client, job.id).await
 }
 
-/// Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that, the
-/// first stream is dropped after its first message.
+/// Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that,
+/// the first stream is dropped after its first message.
 async fn watch(client: &mut Client, job_id: String) -> Result<(), Box<dyn Error>> {
     let mut request = WatchJobRequest {
         job_id,

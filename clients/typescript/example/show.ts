@@ -73,8 +73,8 @@ async function watch(client: Client<typeof PassthruService>, jobId: string, prin
 }
 
 /**
- * Returns whether the job can be resumed on a new stream: the connection broke or could not be established (the error has
- * no `ErrorDetail`), or the service is shutting down (`Unavailable`).
+ * Returns whether the job can be resumed on a new stream: the connection broke or could not be established (the error
+ * has no `ErrorDetail`), or the service is shutting down (`Unavailable`).
  */
 function isInterrupted(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;

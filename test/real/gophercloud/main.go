@@ -62,7 +62,7 @@ func main() {
 	}
 }
 
-// connect authenticates not at all, by HTTP Basic, or at Keystone, whose catalog has the URL of the service.
+// connect returns a client without authentication, with HTTP Basic, or with Keystone, whose catalog has the URL.
 func connect(url string, user []string) (*gophercloud.ServiceClient, error) {
 	endpoint := url + "/v1"
 	if len(user) == 5 {
@@ -194,7 +194,7 @@ func served(client *gophercloud.ServiceClient, bmc string) []call {
 			return nodes.DeleteSubscription(ctx, client, "rf-1", method("delete_subscription"),
 				nodes.DeleteSubscriptionOpts{Id: made}).ExtractErr()
 		}},
-		{"nodes.GetSubscription of one that is gone", func() error {
+		{"nodes.GetSubscription of a deleted subscription", func() error {
 			return nodes.GetSubscription(ctx, client, "rf-1", method("get_subscription"),
 				nodes.GetSubscriptionOpts{Id: made}).Err
 		}},
