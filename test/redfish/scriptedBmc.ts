@@ -62,6 +62,8 @@ export async function startScriptedBmc(script: Script, tls?: TlsOptions, onPort 
   const listener = (request: IncomingMessage, response: ServerResponse) =>
     void serve(request, response).catch(() => {});
   const server: Server = tls ? createTlsServer(tls, listener) : createServer(listener);
+  // Node would close an idle connection after 5 s.
+  server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {

@@ -122,11 +122,9 @@ test('at most a thousand requests wait for one BMC; the next is refused at once'
 test('an idle connection is closed after a few seconds', async () => {
   const bmc = await start(() => ({ status: 200, body: {} }));
   await clients.for(target(bmc.url, basic), options).get('/a');
-  const begun = performance.now();
+  // By the client: the server would keep it longer than this test may take.
   await once(bmc.requests[0]!.socket, 'close');
-  // Node's own server would close it after five seconds.
-  expect(performance.now() - begun).toBeLessThan(4800);
-}, 10_000);
+});
 
 test('a GET whose kept connection breaks is repeated once on a new one', async () => {
   let broken = false;
