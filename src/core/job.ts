@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { ErrorRecord } from './errors.ts';
 import { type Json, storableText } from './json.ts';
 
@@ -62,8 +62,7 @@ export function newJobId(now: number = Date.now()): string {
     counter = 0;
   }
   const time = lastTime.toString(16).padStart(12, '0');
-  const random = randomBytes(8);
-  random[0] = ((random[0] as number) & 0x3f) | 0x80;
-  const tail = random.toString('hex');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  // The last 64 bits of a version 4 are the variant and random bits too; Node draws those of many at once.
+  const tail = randomUUID().slice(19);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${tail}`;
 }
