@@ -1,4 +1,4 @@
-// Authentication and authorization: who calls, and what they may do.
+// Authentication and authorization: identifies callers and checks what they may do.
 import type { AuthType } from '../config/authSettings.ts';
 import { ANONYMOUS, type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';

@@ -33,7 +33,7 @@ const SIZE = 10_000;
 
 /** Maximum number of concurrent checks: each occupies a thread or another server. */
 const MAX_RUNNING = 256;
-/** Maximum number of requests that wait for these checks: each takes memory, for a caller not known yet. */
+/** Maximum number of requests that wait for these checks: each takes memory, for a caller not yet authenticated. */
 const MAX_WAITING = 4096;
 
 /**
@@ -64,10 +64,10 @@ export class CheckCache {
   check(parts: readonly string[], verify: (wasValid: boolean) => Promise<Checked>): Caller | Promise<Caller> {
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
     const wasValid = this.#valid.has(digest);
-    const known = this.#valid.get(digest) ?? this.#invalid.get(digest);
-    if (known !== undefined && this.#isFresh(known)) {
-      if (known.outcome instanceof PassthruError) throw known.outcome;
-      return known.outcome;
+    const cached = this.#valid.get(digest) ?? this.#invalid.get(digest);
+    if (cached !== undefined && this.#isFresh(cached)) {
+      if (cached.outcome instanceof PassthruError) throw cached.outcome;
+      return cached.outcome;
     }
     const joined = this.#running.get(digest);
     const isFull = this.#waiting >= MAX_WAITING || (joined === undefined && this.#running.size >= MAX_RUNNING);

@@ -31,8 +31,8 @@ export function parseHtpasswd(text: string): Htpasswd {
     else if (!HASH.test(hash)) faults.push(`line ${index + 1}: not a bcrypt hash; create one with "htpasswd -B"`);
     else if (!hashes.has(user)) {
       hashes.set(user, hash);
-      const own = hash.slice(4, 6);
-      if (own > cost) cost = own;
+      const hashCost = hash.slice(4, 6);
+      if (hashCost > cost) cost = hashCost;
     }
   }
   return { hashes, faults, decoy: `$2b$${cost}$${'.'.repeat(53)}` };

@@ -104,9 +104,9 @@ function fetchedKeys(url: URL, now: () => number): JWTVerifyGetKey {
   let failure: { error: unknown; until: number } | null = null;
   return async (header, token) => {
     if (failure !== null && now() < failure.until) {
-      const known = keys.fresh ? keys.jwks() : undefined;
-      if (known === undefined) throw failure.error;
-      return await createLocalJWKSet(known)(header, token);
+      const cached = keys.fresh ? keys.jwks() : undefined;
+      if (cached === undefined) throw failure.error;
+      return await createLocalJWKSet(cached)(header, token);
     }
     try {
       return await keys(header, token);
@@ -139,9 +139,9 @@ function nameOf(payload: JWTPayload, path: string): string {
 }
 
 function roleOf(payload: JWTPayload, path: string): Caller['role'] {
-  const given = claim(payload, path);
+  const value = claim(payload, path);
   // Space-separated like `scope` (RFC 8693, 4.2), or a list.
-  const words = typeof given === 'string' ? given.split(' ') : Array.isArray(given) ? given : [];
+  const words = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
   return highestRole(ROLES.filter((role) => words.includes(role)));
 }
 

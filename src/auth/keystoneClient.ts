@@ -15,7 +15,7 @@ const RENEW_AHEAD = 60_000;
 export class KeystoneClient {
   readonly #account: KeystoneAccount;
   readonly #tokens: string;
-  #own: { token: string; renewAt: number } | null = null;
+  #ownToken: { token: string; renewAt: number } | null = null;
   #logIn: Promise<string> | null = null;
 
   constructor(account: KeystoneAccount) {
@@ -30,9 +30,9 @@ export class KeystoneClient {
    */
   async validate(subject: string): Promise<JsonObject | null> {
     for (const renewed of [false, true]) {
-      const own = await this.#ownToken();
+      const ownToken = await this.#getOwnToken();
       const response = await this.#send('GET', `${this.#tokens}?nocatalog`, {
-        'X-Auth-Token': own,
+        'X-Auth-Token': ownToken,
         'X-Subject-Token': subject,
       });
       if (response.status === 200) return tokenOf(await json(response));
@@ -42,13 +42,13 @@ export class KeystoneClient {
       if (response.status !== 401 || renewed) {
         throw unavailable(`Keystone responded ${response.status} to a token validation`);
       }
-      if (this.#own?.token === own) this.#own = null;
+      if (this.#ownToken?.token === ownToken) this.#ownToken = null;
     }
     throw unavailable('Keystone refused the token of the service');
   }
 
-  #ownToken(): Promise<string> | string {
-    if (this.#own !== null && Date.now() < this.#own.renewAt) return this.#own.token;
+  #getOwnToken(): Promise<string> | string {
+    if (this.#ownToken !== null && Date.now() < this.#ownToken.renewAt) return this.#ownToken.token;
     this.#logIn ??= this.#requestToken().finally(() => {
       this.#logIn = null;
     });
@@ -70,7 +70,7 @@ export class KeystoneClient {
       await discard(response);
       throw unavailable(`Keystone responded ${response.status} to the login of the service`);
     }
-    this.#own = { token, renewAt: expiryOf(tokenOf(await json(response))) - RENEW_AHEAD };
+    this.#ownToken = { token, renewAt: expiryOf(tokenOf(await json(response))) - RENEW_AHEAD };
     return token;
   }
 

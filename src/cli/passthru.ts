@@ -112,11 +112,11 @@ async function runCall(
   { ident, method, options }: { ident: string; method: string; options: CallOptions },
 ): Promise<void> {
   const { methods } = await target.listMethods(connection, ident);
-  const known = methods.find(({ name }) => name === method);
-  if (known === undefined) throw unknownMethod(method, methods);
+  const found = methods.find(({ name }) => name === method);
+  if (found === undefined) throw unknownMethod(method, methods);
   const { arg = [], httpMethod, idempotencyKey, lockWait } = options;
-  const call = { method, arguments: readArguments(arg, known.argumentsSchema), httpMethod, idempotencyKey, lockWait };
-  checkOutput(known, options);
+  const call = { method, arguments: readArguments(arg, found.argumentsSchema), httpMethod, idempotencyKey, lockWait };
+  checkOutput(found, options);
 
   const { outcome } = await target.callMethod(connection, ident, call);
   switch (outcome.case) {
@@ -135,13 +135,13 @@ async function runCall(
   }
 }
 
-/** Returns the error for an unknown method, with the known ones. */
+/** Returns the error for an unknown method; it lists the allowed ones. */
 function unknownMethod(method: string, methods: readonly VendorMethod[]): CommandFailure {
   const names = methods.map(({ name }) => name);
   const near = nearest(method, names);
   const guess = near === null ? '' : ` Did you mean ${near}?`;
-  const known = names.length === 0 ? 'there are none' : `allowed: ${names.join(', ')}`;
-  return new CommandFailure(EXIT_STATUS.failed, `unknown method ${method}; ${known}.${guess}`);
+  const allowed = names.length === 0 ? 'there are none' : `allowed: ${names.join(', ')}`;
+  return new CommandFailure(EXIT_STATUS.failed, `unknown method ${method}; ${allowed}.${guess}`);
 }
 
 /** Checks, before the call, that its output can be shown. */

@@ -60,8 +60,8 @@ export async function exchangeJson(
 }
 
 function agentOf(server: Server): Agent {
-  const known = agents.get(server);
-  if (known !== undefined) return known;
+  const pooled = agents.get(server);
+  if (pooled !== undefined) return pooled;
   const agent = new Agent({ connect: server.tls, headersTimeout: TIMEOUT, bodyTimeout: TIMEOUT });
   agents.set(server, agent);
   return agent;

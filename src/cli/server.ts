@@ -100,8 +100,8 @@ async function chooseContext(command: Command, { context: named }: ServerOptions
   const name = named ?? current;
   if (name === undefined) return null;
   if (Object.hasOwn(contexts, name)) return contexts[name]!;
-  const known = Object.keys(contexts).sort().join(', ') || 'none';
-  throw usageError(`unknown context ${name}; contexts in ${contextPath()}: ${known}`);
+  const names = Object.keys(contexts).sort().join(', ') || 'none';
+  throw usageError(`unknown context ${name}; contexts in ${contextPath()}: ${names}`);
 }
 
 function credentials({ token, user, passwordFile }: ServerOptions, context: Context | null): Record<string, string> {

@@ -59,9 +59,9 @@ function describeIssue(
   if (setting === undefined)
     return [`${file}: ${key}: ${value} is not allowed; allowed: a mapping with the keys ${keysIn(key).join(', ')}`];
   const source = fromEnvironment.has(setting) ? setting.variable : `${file}: ${key}`;
-  const own = issue.code === 'custom' && issue.message !== 'Invalid input';
-  if (own && get(content, issue.path) === undefined) return [`${source}: missing; ${issue.message}`];
-  const allowed = own ? issue.message : setting.allowed;
+  const isWorded = issue.code === 'custom' && issue.message !== 'Invalid input';
+  if (isWorded && get(content, issue.path) === undefined) return [`${source}: missing; ${issue.message}`];
+  const allowed = isWorded ? issue.message : setting.allowed;
   return [`${source}: ${value} is not allowed; allowed: ${allowed}`];
 }
 

@@ -153,12 +153,12 @@ function placeOf(entry: unknown, index: number): string {
 }
 
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
-  const known = Object.keys(ALLOWED);
+  const keys = Object.keys(ALLOWED);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${key}: unknown key; ${suggestion(key, known)}`);
+    return issue.keys.map((key) => `${key}: unknown key; ${suggestion(key, keys)}`);
   }
   const [key] = issue.path as (keyof typeof ALLOWED)[];
-  if (key === undefined) return [`must be a mapping with the keys ${known.join(', ')}`];
+  if (key === undefined) return [`must be a mapping with the keys ${keys.join(', ')}`];
   const value = issue.path.reduce<unknown>((group, part) => (group as Record<PropertyKey, unknown>)[part], raw);
   const allowed = issue.path.length > 1 ? 'any JSON value' : ALLOWED[key];
   return [`${issue.path.map(String).join('.')}: ${describeValue(issue.path, value)}; allowed: ${allowed}`];

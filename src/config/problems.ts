@@ -19,9 +19,9 @@ export class ConfigError extends Error {
  */
 export function showValue(name: string, value: unknown): string {
   if (isSecretName(name)) return MASK;
-  const shown = isJsonObject(value) ? maskSecrets(value as JsonObject) : value;
-  const json = typeof shown === 'number' ? String(shown) : JSON.stringify(shown);
-  const text = (json ?? String(shown))
+  const masked = isJsonObject(value) ? maskSecrets(value as JsonObject) : value;
+  const json = typeof masked === 'number' ? String(masked) : JSON.stringify(masked);
+  const text = (json ?? String(masked))
     .replace(/(:\/\/[^:/@"]*:).*@/g, `$1${MASK}@`)
     .replace(/([?&](?:ssl)?password=)[^&"]*/g, `$1${MASK}`);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;

@@ -27,14 +27,14 @@ type SecretsConfig = z.output<typeof secretsKeys>;
  * @throws ConfigError for each invalid line of the file; repeats no part of it
  */
 export function readSecretsCipher({ key_file: file, encryption_keys: text }: SecretsConfig): SecretsCipher {
-  const given = parseKeys(text?.split(',') ?? []).keys;
-  if (file === null) return given.length === 0 ? PLAIN : createSecretsCipher(given);
+  const first = parseKeys(text?.split(',') ?? []).keys;
+  if (file === null) return first.length === 0 ? PLAIN : createSecretsCipher(first);
   const { keys, faults } = parseKeys(
     readTextFile(file, (reason) => new ConfigError([`secrets.key_file: ${reason}`])).split('\n'),
   );
   if (faults.length === 0 && keys.length === 0) faults.push('contains no key; create one with "passthru generate-key"');
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `secrets.key_file: ${file}: ${fault}`));
-  return createSecretsCipher([...given, ...keys]);
+  return createSecretsCipher([...first, ...keys]);
 }
 
 /** Whether `text` is a list of one or more keys. */

@@ -8,7 +8,7 @@ import {
 } from '../../gen/passthru/v1/error_pb.ts';
 import type { ErrorRecord, PassthruError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import { ERROR_FACES } from './errorMapping.ts';
+import { ERROR_MAPPINGS } from './errorMapping.ts';
 import { reservationToMessage } from './node.ts';
 import { jsonToStruct } from './value.ts';
 
@@ -26,7 +26,7 @@ const SHORT_TEXT_BYTES = 256;
 /** Returns the full detail of `error`, as jobs and REST responses hold it. */
 export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
   return create(ErrorDetailSchema, {
-    reason: ERROR_FACES[error.kind].reason,
+    reason: ERROR_MAPPINGS[error.kind].reason,
     message: error.message,
     violations: error.violations,
     lock: error.lock ? reservationToMessage(error.lock) : undefined,
@@ -78,8 +78,8 @@ export function cutText(text: string, bytes: number): string {
   if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
   const ellipsis = '…';
   // `stream: true` drops an incomplete character at the end.
-  const kept = Buffer.from(text.slice(0, bytes)).subarray(0, bytes - Buffer.byteLength(ellipsis));
-  return new TextDecoder().decode(kept, { stream: true }) + ellipsis;
+  const start = Buffer.from(text.slice(0, bytes)).subarray(0, bytes - Buffer.byteLength(ellipsis));
+  return new TextDecoder().decode(start, { stream: true }) + ellipsis;
 }
 
 /** Adds entries in full while they fit, then only the members that DSP0266 defines for users. */

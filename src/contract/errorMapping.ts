@@ -5,7 +5,7 @@ import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import type { ErrorKind } from '../core/errors.ts';
 
 /** The REST and gRPC forms of an error kind. */
-interface ErrorFace {
+interface ErrorMapping {
   /** HTTP status over REST. */
   status: number;
   /** The side at fault, as Ironic reports it. */
@@ -19,7 +19,7 @@ interface ErrorFace {
 export const RETRY_AFTER_SECONDS = 1;
 
 /** The one table that maps the kinds of error to REST and gRPC. */
-export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
+export const ERROR_MAPPINGS: Readonly<Record<ErrorKind, ErrorMapping>> = {
   invalid_argument: client(400, Code.InvalidArgument, ErrorReason.INVALID_ARGUMENT),
   unknown_method: client(400, Code.InvalidArgument, ErrorReason.UNKNOWN_METHOD),
   verb_not_allowed: client(400, Code.InvalidArgument, ErrorReason.VERB_NOT_ALLOWED),
@@ -61,10 +61,10 @@ export const ERROR_FACES: Readonly<Record<ErrorKind, ErrorFace>> = {
   failed_precondition: client(409, Code.FailedPrecondition, ErrorReason.FAILED_PRECONDITION),
 };
 
-function client(status: number, code: Code, reason: ErrorReason): ErrorFace {
+function client(status: number, code: Code, reason: ErrorReason): ErrorMapping {
   return { status, faultcode: 'Client', code, reason };
 }
 
-function server(status: number, code: Code, reason: ErrorReason): ErrorFace {
+function server(status: number, code: Code, reason: ErrorReason): ErrorMapping {
   return { status, faultcode: 'Server', code, reason };
 }

@@ -30,11 +30,11 @@ export function looseBoolean() {
  * @throws kind `invalid_argument` with one violation for each invalid argument
  */
 export function parseArguments<S extends z.ZodObject>(method: string, schema: S, raw: JsonObject): z.output<S> {
-  const given: JsonObject = Object.create(null);
+  const present: JsonObject = Object.create(null);
   for (const [key, value] of Object.entries(raw)) {
-    if (value !== null) given[key] = value;
+    if (value !== null) present[key] = value;
   }
-  const outcome = schema.safeParse(given, { error: (issue) => describeIssue(issue, Object.keys(schema.shape)) });
+  const outcome = schema.safeParse(present, { error: (issue) => describeIssue(issue, Object.keys(schema.shape)) });
   if (outcome.success) return outcome.data;
 
   const violations: FieldViolation[] = [];
@@ -49,10 +49,10 @@ export function parseArguments<S extends z.ZodObject>(method: string, schema: S,
   throw new PassthruError('invalid_argument', sentences.join('; '), { violations });
 }
 
-function describeIssue(issue: z.core.$ZodRawIssue, known: string[]): string {
+function describeIssue(issue: z.core.$ZodRawIssue, names: string[]): string {
   switch (issue.code) {
     case 'unrecognized_keys': {
-      const allowed = known.length === 0 ? 'none are allowed' : `allowed: ${known.join(', ')}`;
+      const allowed = names.length === 0 ? 'none are allowed' : `allowed: ${names.join(', ')}`;
       return `Unexpected arguments: ${issue.keys.map((key) => shorten(key)).join(', ')} (${allowed})`;
     }
     case 'invalid_type':

@@ -1,4 +1,4 @@
-import { INTERRUPTED, KEPT, recordError } from './calls/idempotency.ts';
+import { INTERRUPTED, RETENTION, recordError } from './calls/idempotency.ts';
 import { PassthruError, toErrorRecord } from './errors.ts';
 import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
@@ -41,7 +41,7 @@ export function startChores({ store, locks, jobs, lease, retention, log }: Chore
 /** Follows the changes of other processes, by the store's notifications and by polling. */
 function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number, log: Logger): Periodic[] {
   const followJobs = async () => {
-    await Promise.all([jobs.stopRequested(), jobs.watched.lookAgain()]);
+    await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };
   const failure = 'reading jobs changed by other processes failed, retrying';
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
@@ -55,7 +55,7 @@ function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number
   });
   const sweepLateCommits = async () => {
     await locks.releaseUnknown();
-    await jobs.abandoned.lookAgain();
+    await jobs.abandoned.poll();
   };
   const reapLost = async () => {
     const { failed, freed } = await reap(store, log, false);
@@ -112,7 +112,7 @@ async function removeOld(store: Store, { time, count }: RetentionSettings, signa
   for (const place of [old, surplus]) {
     if (place !== null) await inBatches(() => store.removeEndedJobs(place, BATCH), signal);
   }
-  await inBatches(() => store.removeIdempotent(new Date(now - KEPT), BATCH), signal);
+  await inBatches(() => store.removeIdempotent(new Date(now - RETENTION), BATCH), signal);
 }
 
 async function inBatches(remove: () => Promise<number>, signal: AbortSignal): Promise<void> {

@@ -66,7 +66,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const local = store.shared ? null : await LocalReservations.open(store);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
   const { lockedRetryInterval: retryInterval, maxLockWait: maxWait } = settings;
-  // Attempts stand an interval apart: three of them take two intervals.
+  // An interval lies between two attempts: three take two intervals.
   const defaultWait = Math.max(0, settings.lockedRetryAttempts - 1) * retryInterval;
   const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
   const running = new Running();

@@ -1,7 +1,7 @@
 import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
-/** The kinds of error. `ERROR_FACES` in `../contract/errorMapping.ts` alone maps them to REST statuses and gRPC codes. */
+/** The kinds of error. `ERROR_MAPPINGS` in `../contract/errorMapping.ts` alone maps them to REST statuses and gRPC codes. */
 const ERROR_KINDS = [
   'invalid_argument',
   'unknown_method',

@@ -35,9 +35,9 @@ export class Running {
   async drain(time: number): Promise<boolean> {
     const end = performance.now() + time;
     while (this.#work.size > 0) {
-      const left = end - performance.now();
-      if (left <= 0) return false;
-      await settledWithin([...this.#work.keys()], left);
+      const remaining = end - performance.now();
+      if (remaining <= 0) return false;
+      await settledWithin([...this.#work.keys()], remaining);
     }
     return true;
   }

@@ -5,9 +5,9 @@ import type { LockRequest, Nodes } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
-import { isCurrent, type KnownNode } from './locks/knownNodes.ts';
 import { lostBeforeAcceptance } from './locks/lease.ts';
 import type { Lock, Locks } from './locks/locks.ts';
+import { isCurrent, type NodeSnapshot } from './locks/nodeCache.ts';
 import type { Logger } from './logger.ts';
 import {
   checkNodeIdent,
@@ -78,13 +78,13 @@ export class NodeManager implements Nodes {
   }
 
   /** As `get`, with the fence that decides whether the content is current once the node is reserved. */
-  async read(ident: string): Promise<KnownNode> {
+  async read(ident: string): Promise<NodeSnapshot> {
     checkNodeIdent(ident);
-    const known = await this.#locks.read(() =>
+    const snapshot = await this.#locks.read(() =>
       isUuid(ident) ? this.#store.getNodeByUuid(ident.toLowerCase()) : this.#store.getNodeByName(ident),
     );
-    if (known === null) throw nodeNotFound(ident);
-    return known;
+    if (snapshot === null) throw nodeNotFound(ident);
+    return snapshot;
   }
 
   /**
@@ -191,13 +191,13 @@ export class NodeManager implements Nodes {
     work: (node: StoredNode, lock: Lock) => Promise<T>,
   ): Promise<T> {
     this.#running.checkOpen();
-    const known = await this.read(ident);
-    const { uuid } = known.node;
+    const snapshot = await this.read(ident);
+    const { uuid } = snapshot.node;
     const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
-    const lock = await this.#locks.acquire(known.node, purpose, this.#locks.wait(null), signal);
+    const lock = await this.#locks.acquire(snapshot.node, purpose, this.#locks.wait(null), signal);
     try {
-      this.#locks.known.forget(uuid);
-      const node = isCurrent(known, lock) ? known.node : await this.getAgain(uuid, ident);
+      this.#locks.cache.forget(uuid);
+      const node = isCurrent(snapshot, lock) ? snapshot.node : await this.getAgain(uuid, ident);
       return await work(node, lock);
     } finally {
       await lock.release();
@@ -218,8 +218,8 @@ export class NodeManager implements Nodes {
     }
     const checked: NodeChanges = { ...changes };
     if (changes.driver !== undefined || vendorInterface !== undefined) {
-      const kept = this.#registry.vendorInterface(driver, node.vendorInterface) === null ? null : node.vendorInterface;
-      checked.vendorInterface = this.#vendorInterface(driver, vendorInterface === undefined ? kept : vendorInterface);
+      const same = this.#registry.vendorInterface(driver, node.vendorInterface) === null ? null : node.vendorInterface;
+      checked.vendorInterface = this.#vendorInterface(driver, vendorInterface === undefined ? same : vendorInterface);
     }
     checkFields(changes);
     return checked;
@@ -228,17 +228,17 @@ export class NodeManager implements Nodes {
   /** Returns the vendor interface of a node of `driver`; the default one when `requested` is null. */
   #vendorInterface(driver: string, requested: string | null): string {
     if (!this.#registry.has(driver)) {
-      const known = this.#registry.list().map((type) => type.name);
+      const drivers = this.#registry.list().map((type) => type.name);
       // Begins as Ironic words it (recorded: "create unknown driver").
       throw invalidArgument(
         'driver',
-        `No valid host was found. Reason: No conductor service registered which supports driver ${driver}. Known drivers: ${known.join(', ')}.`,
+        `No valid host was found. Reason: No conductor service registered which supports driver ${driver}. Known drivers: ${drivers.join(', ')}.`,
       );
     }
     const { vendorInterfaces } = this.#registry.get(driver);
     if (requested === null) return vendorInterfaces[0].name;
-    if (vendorInterfaces.some((known) => known.name === requested)) return requested;
-    const valid = vendorInterfaces.map((known) => known.name).join(', ');
+    if (vendorInterfaces.some(({ name }) => name === requested)) return requested;
+    const valid = vendorInterfaces.map(({ name }) => name).join(', ');
     throw invalidArgument(
       'vendor_interface',
       `Driver ${driver} has no vendor interface '${requested}'. Valid interfaces are: ${valid}.`,

@@ -4,7 +4,7 @@ import type { JsonObject } from './json.ts';
 import type { Node, NodeChanges } from './node.ts';
 import type { Reservation } from './reservation.ts';
 
-/** A node as a store reads it; see `KnownNode` for how long its content stays current. */
+/** A node as a store reads it; see `NodeSnapshot` for how long its content stays current. */
 export interface StoredNode extends Node {
   /** The number of the node's present or last reservation: it grows by one with each. */
   fence: number;

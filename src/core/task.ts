@@ -25,7 +25,7 @@ export interface Task {
   readonly requestedBy: string;
   /**
    * Fires when the caller of a synchronous method disconnects or its deadline passes, on cancellation, and on shutdown.
-   * Pass it to every wait, and throw `signal.reason`. A handler that goes on for 60 s is given up: `beforeSend` throws, and
+   * Pass it to every wait, and throw `signal.reason`. A handler that continues for 60 s is given up: `beforeSend` throws, and
    * the node is free when its last request cannot be under way any more.
    */
   readonly signal: AbortSignal;

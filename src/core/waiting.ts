@@ -15,21 +15,21 @@ export async function pause(ms: number, signal: AbortSignal, keepAlive = true): 
 }
 
 /**
- * Returns what `work` returns, or throws the reason of `signal` when that fires first; `work` then goes on to its own end.
+ * Returns what `work` returns, or throws the reason of `signal` when that fires first; `work` then continues to its end.
  * @param aborted called when the signal fires first
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, aborted?: () => void): Promise<T> {
-  const left = Promise.withResolvers<never>();
-  const leave = () => {
+  const abort = Promise.withResolvers<never>();
+  const onAbort = () => {
     aborted?.();
-    left.reject(signal.reason);
+    abort.reject(signal.reason);
   };
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([work, left.promise]);
+    return await Promise.race([work, abort.promise]);
   } finally {
-    signal.removeEventListener('abort', leave);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -47,9 +47,9 @@ export class CallsInFlight {
     }
     this.#counts.set(key, count + 1);
     response.once('close', () => {
-      const left = (this.#counts.get(key) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(key);
-      else this.#counts.set(key, left);
+      const remaining = (this.#counts.get(key) ?? 1) - 1;
+      if (remaining === 0) this.#counts.delete(key);
+      else this.#counts.set(key, remaining);
     });
   }
 }

@@ -58,14 +58,14 @@ export async function createObservation(config: Config, audit: AuditSink | null,
     storeFailed: () => metrics.storeFailed(),
     async begin(core, clients) {
       metrics.setSources({ load: () => core.load(), downBmcs: () => clients.down() });
-      const own = config.metrics.listen;
-      if (own !== null) {
-        listener = await startMetricsListener(parseListenAddress(own)!, metrics, refused, log);
+      const address = config.metrics.listen;
+      if (address !== null) {
+        listener = await startMetricsListener(parseListenAddress(address)!, metrics, refused, log);
         log.info({ url: listener.url }, 'metrics listener started');
       }
       return {
         core: records === null ? core : records.wrap(core),
-        metrics: own === null ? metrics : null,
+        metrics: address === null ? metrics : null,
         metricsUrl: listener?.url ?? null,
       };
     },

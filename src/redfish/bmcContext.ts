@@ -77,15 +77,15 @@ export class BmcContext {
    * everything discovered is dropped if its UUID or ETag has changed.
    */
   async #findSessions(lost: boolean, limits: RequestLimits, signal: AbortSignal): Promise<SessionsPlace> {
-    const known = this.discovered.peek<ServiceRoot>(SERVICE_ROOT_KEY);
-    if (known !== undefined && !lost) return placeOf(known);
+    const discovered = this.discovered.peek<ServiceRoot>(SERVICE_ROOT_KEY);
+    if (discovered !== undefined && !lost) return placeOf(discovered);
     // Some BMCs require credentials even for the service root: then the next use of a path reads it with the session.
     if (lost) this.discovered.doubt();
     const request = { method: 'GET', path: this.root, headers: {}, body: null } as const;
     const raw = await deliver(this.transport, request, { limits, signal });
     const { document } = readResponse(raw);
-    // When the service root is closed or fails, the session service may work all the same.
-    if (raw.status >= 300 || document === null) return placeOf(known);
+    // When the service root is closed or fails, the session service may still work.
+    if (raw.status >= 300 || document === null) return placeOf(discovered);
     const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin, true);
     recordServiceRoot(this.discovered, root);
     return placeOf(root);

@@ -138,8 +138,8 @@ const keys = new WeakMap<RedfishTarget, string>();
 
 /** Returns what distinguishes contexts, without the password in plain text. */
 function contextKey(target: RedfishTarget): string {
-  const known = keys.get(target);
-  if (known !== undefined) return known;
+  const cached = keys.get(target);
+  if (cached !== undefined) return cached;
   const { origin, account, connection } = target;
   const { username, password, authType } = account;
   const key = JSON.stringify([origin, rootOf(target), username, passwordDigest(password), authType, connection]);

@@ -1,7 +1,7 @@
 import { toJson } from '@bufbuild/protobuf';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
 import { errorDetail } from '../contract/errorDetail.ts';
-import { ERROR_FACES, RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
+import { ERROR_MAPPINGS, RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import { toPassthruError } from '../core/errors.ts';
 import type { Exchange } from './context.ts';
 import { sendJson } from './response.ts';
@@ -23,7 +23,7 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
     sendHttpError(exchange, 406, 'Not Acceptable', error.message);
     return;
   }
-  const { status, faultcode } = ERROR_FACES[error.kind];
+  const { status, faultcode } = ERROR_MAPPINGS[error.kind];
   const fault: Record<string, unknown> = { faultcode, faultstring: error.message, debuginfo: null };
   // In the inner document: openstacksdk takes every member of the outer one for a message.
   if (error.violations.length > 0 || error.lock || error.bmc) {

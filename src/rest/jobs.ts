@@ -58,7 +58,7 @@ function stateParameter(query: Query): JobState | null {
   const text = query.get('state');
   if (text === undefined) return null;
   const short = text.toLowerCase().replace(/^job_state_/, '');
-  const state = STATES.find((known) => known === short);
+  const state = STATES.find((each) => each === short);
   if (state !== undefined) return state;
   throw badParameter('state', `must be one of ${STATES.join(', ')}`);
 }

@@ -23,10 +23,10 @@ export function parseQuery(raw: string): Query {
   return query;
 }
 
-/** Parses the query of a route that takes the parameters `known` only. Throws as `parseQuery` and `refuseOthers`. */
-export function readQuery(raw: string, known: readonly string[] = []): Query {
+/** Parses the query of a route that takes the parameters `allowed` only. Throws as `parseQuery` and `refuseOthers`. */
+export function readQuery(raw: string, allowed: readonly string[] = []): Query {
   const query = parseQuery(raw);
-  if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !known.includes(name)));
+  if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !allowed.includes(name)));
   return query;
 }
 

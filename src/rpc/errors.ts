@@ -1,7 +1,7 @@
 import { ConnectError } from '@connectrpc/connect';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
 import { cutText, STATUS_MESSAGE_BYTES, trimmedDetail } from '../contract/errorDetail.ts';
-import { ERROR_FACES } from '../contract/errorMapping.ts';
+import { ERROR_MAPPINGS } from '../contract/errorMapping.ts';
 import { toPassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
@@ -11,14 +11,14 @@ import type { Logger } from '../core/logger.ts';
  */
 export function toConnectError(error: unknown, log: Logger, method: string): ConnectError {
   if (error instanceof ConnectError) return error;
-  const known = toPassthruError(error);
-  if (known.kind === 'internal') log.error({ err: known.cause ?? known, method }, 'call failed by a defect');
+  const reported = toPassthruError(error);
+  if (reported.kind === 'internal') log.error({ err: reported.cause ?? reported, method }, 'call failed by a defect');
   return new ConnectError(
     // Connect percent-encodes it for gRPC, which throws on half of a surrogate pair, such as a BMC may send.
-    cutText(known.message, STATUS_MESSAGE_BYTES).toWellFormed(),
-    ERROR_FACES[known.kind].code,
+    cutText(reported.message, STATUS_MESSAGE_BYTES).toWellFormed(),
+    ERROR_MAPPINGS[reported.kind].code,
     undefined,
-    [{ desc: ErrorDetailSchema, value: trimmedDetail(known) }],
-    known,
+    [{ desc: ErrorDetailSchema, value: trimmedDetail(reported) }],
+    reported,
   );
 }

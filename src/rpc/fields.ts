@@ -44,12 +44,12 @@ type ListKind = 'nodes' | 'drivers' | 'jobs';
  * Returns the number of items on a page: 100 for 0, which means absent.
  * @throws kind `invalid_argument` when it is negative or over 1000
  */
-export function pageSize(given: number): number {
-  if (given === 0) return DEFAULT_PAGE_SIZE;
-  if (given < 0 || given > MAX_PAGE_SIZE) {
-    throw invalidField('page_size', `must be from 1 to ${MAX_PAGE_SIZE}, or 0 for ${DEFAULT_PAGE_SIZE}, not ${given}`);
+export function pageSize(size: number): number {
+  if (size === 0) return DEFAULT_PAGE_SIZE;
+  if (size < 0 || size > MAX_PAGE_SIZE) {
+    throw invalidField('page_size', `must be from 1 to ${MAX_PAGE_SIZE}, or 0 for ${DEFAULT_PAGE_SIZE}, not ${size}`);
   }
-  return given;
+  return size;
 }
 
 /** Returns the token of the page that follows the item with the key `last`. */

@@ -17,8 +17,8 @@ export function authenticate(headers: IncomingHttpHeaders, bmc: BmcState): Redfi
   if (bmc.accounts === null) return undefined;
   if (authKind(headers) === 'basic') {
     const [userName, password] = basicAccount(headers.authorization ?? '') ?? [];
-    const known = userName !== undefined && password !== undefined && isAccount(bmc, userName, password);
-    return known ? undefined : challenge(refuse('AccessDenied', bmc.blueprint.profile.name));
+    const isValid = userName !== undefined && password !== undefined && isAccount(bmc, userName, password);
+    return isValid ? undefined : challenge(refuse('AccessDenied', bmc.blueprint.profile.name));
   }
   const token = headers['x-auth-token'];
   return token !== undefined && bmc.sessions?.use(String(token)) ? undefined : challenge(refuse('NoValidSession'));

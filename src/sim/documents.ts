@@ -11,8 +11,8 @@ export type Documents = ReadonlyMap<string, RedfishDocument>;
 /** The documents of one BMC: those shared by the fleet, overlaid with this BMC's changes. */
 export class DocumentTree {
   readonly #shared: Documents;
-  /** Null: deleted here. */
-  readonly #own = new Map<string, RedfishDocument | null>();
+  /** Null: deleted. */
+  readonly #changes = new Map<string, RedfishDocument | null>();
 
   constructor(shared: Documents) {
     this.#shared = shared;
@@ -20,8 +20,8 @@ export class DocumentTree {
 
   /** Returns the document at `path`, or undefined. */
   get(path: string): RedfishDocument | undefined {
-    const own = this.#own.get(path);
-    return own === null ? undefined : (own ?? this.#shared.get(path));
+    const changed = this.#changes.get(path);
+    return changed === null ? undefined : (changed ?? this.#shared.get(path));
   }
 
   /** Returns the unchanged document of the profile at `path`. */
@@ -32,7 +32,7 @@ export class DocumentTree {
   /** Stores `document` at `path`, and in the collection above if that holds its members inline (iDRAC). */
   set(path: string, document: RedfishDocument): void {
     const updated = withNewEtag(document);
-    this.#own.set(path, updated);
+    this.#changes.set(path, updated);
     const isCopy = (member: Json) => isInline(member) && linkPath(member) === path;
     if (membersOf(this.get(parentPath(path))).some(isCopy)) {
       this.#setMembers(parentPath(path), (all) =>
@@ -49,19 +49,19 @@ export class DocumentTree {
 
   /** Deletes the document at `path`, and removes it from the collection above. */
   removeMember(path: string): void {
-    this.#own.set(path, null);
+    this.#changes.set(path, null);
     this.#setMembers(parentPath(path), (members) => members.filter((member) => linkPath(member) !== path));
   }
 
   /** Discards this BMC's changes. */
   reset(): void {
-    this.#own.clear();
+    this.#changes.clear();
   }
 
   #setMembers(path: string, change: (members: Json[]) => Json[]): void {
     const collection = this.get(path);
     if (!collection || !Array.isArray(collection.Members)) return;
-    this.#own.set(path, withNewEtag(withMembers(collection, change(collection.Members))));
+    this.#changes.set(path, withNewEtag(withMembers(collection, change(collection.Members))));
   }
 }
 
@@ -146,8 +146,8 @@ export function render(document: RedfishDocument): Rendering {
   let rendering = renderings.get(document);
   if (!rendering) {
     const text = JSON.stringify(document);
-    const own = document['@odata.etag'];
-    rendering = { text, etag: typeof own === 'string' ? own : `"${fingerprint(text)}"` };
+    const etag = document['@odata.etag'];
+    rendering = { text, etag: typeof etag === 'string' ? etag : `"${fingerprint(text)}"` };
     renderings.set(document, rendering);
   }
   return rendering;

@@ -96,8 +96,8 @@ function maskSecret(name: string, value: unknown): string | undefined {
 }
 
 function withoutSecrets(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const kept = { ...headers };
-  if (kept.authorization !== undefined) kept.authorization = `${kept.authorization.split(' ')[0]} ${MASK}`;
-  for (const name of ['x-auth-token', 'cookie', 'proxy-authorization']) if (name in kept) kept[name] = MASK;
-  return kept;
+  const masked = { ...headers };
+  if (masked.authorization !== undefined) masked.authorization = `${masked.authorization.split(' ')[0]} ${MASK}`;
+  for (const name of ['x-auth-token', 'cookie', 'proxy-authorization']) if (name in masked) masked[name] = MASK;
+  return masked;
 }

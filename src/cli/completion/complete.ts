@@ -151,8 +151,8 @@ async function methods(command: Command, ident: string | undefined) {
 
 /** Returns the keys of `--arg` with `=`, or the values of a key if it has few. */
 async function argumentWords({ command, operands: [ident, method] }: Typed, last: string): Promise<Candidate[]> {
-  const known = (await methods(command, ident)).find(({ name }) => name === method);
-  const properties = known?.argumentsSchema?.properties;
+  const described = (await methods(command, ident)).find(({ name }) => name === method);
+  const properties = described?.argumentsSchema?.properties;
   if (!isJsonObject(properties)) return [];
   const key = /^(.+?)=/.exec(last)?.[1];
   if (key !== undefined) {

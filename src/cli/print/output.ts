@@ -116,8 +116,8 @@ function cellJson(value: Json | Cell): Json {
 function choose(listing: Listing, selected: readonly string[]): Listing {
   if (selected.length === 0) return listing;
   const normal = (name: string) => name.trim().toLowerCase().replaceAll(' ', '_');
-  const known = new Set(listing.columns.map(normal));
-  const unknown = selected.filter((name) => !known.has(normal(name)));
+  const existing = new Set(listing.columns.map(normal));
+  const unknown = selected.filter((name) => !existing.has(normal(name)));
   if (unknown.length > 0) {
     throw usageError(`unknown column ${unknown.join(', ')}; columns: ${listing.columns.join(', ')}`);
   }

@@ -23,12 +23,12 @@ export class CallSecrets {
 
   /** Returns `text` with the secrets masked. */
   text(text: string): string {
-    return redactText(text, this.#known());
+    return redactText(text, this.#collected());
   }
 
   /** Returns a copy of `value`, such as an error with its causes, with the secrets masked; itself when there are none. */
   mask<T>(value: T): T {
-    const secrets = this.#known();
+    const secrets = this.#collected();
     return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
   }
 
@@ -42,7 +42,7 @@ export class CallSecrets {
     };
   }
 
-  #known(): readonly string[] {
+  #collected(): readonly string[] {
     this.#values ??= this.#sources.flatMap(secretValues).filter(({ length }) => length >= this.#least);
     return this.#values;
   }

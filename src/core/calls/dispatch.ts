@@ -1,4 +1,4 @@
-// Calls: takes each to its method through the checks, the lock and the job or the result.
+// Calls: runs each one through the checks and the lock to its result or job.
 
 import { checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
@@ -14,9 +14,9 @@ import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJobId } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
-import { isCurrent, type KnownNode } from '../locks/knownNodes.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
+import { isCurrent, type NodeSnapshot } from '../locks/nodeCache.ts';
 import type { Logger } from '../logger.ts';
 import { Attachment, chooseHttpMethod } from '../method.ts';
 import type { Node } from '../node.ts';
@@ -49,26 +49,26 @@ interface DispatchParts {
   observer: Observer;
 }
 
-/** A call that has passed its checks, down to the free worker. */
+/** A call that has passed the checks before the free worker. */
 interface CheckedCall extends CalledMethod {
   /** Null for a driver method. */
   node: StoredNode | null;
-  /** See `KnownNode`. */
+  /** See `NodeSnapshot`. */
   fence: number | null;
-  /** Whether the node was not read for this call. */
-  remembered: boolean;
+  /** Whether the node comes from the cache. */
+  cached: boolean;
   /** Milliseconds. */
   lockWait: number;
   /** Whether the method may have acted. */
   begun: boolean;
-  /** Whether the outcome is kept under an idempotency key, so that the call goes on without its caller. */
-  kept: boolean;
+  /** Whether the call continues without its caller: its outcome is stored under an idempotency key. */
+  detached: boolean;
   report: CallReport;
 }
 
 /**
- * Takes calls to their methods. The checks come in the one order that DESIGN fixes: node or driver, method, verb, the
- * rule for the method, free worker, lock, arguments.
+ * Calls methods. The order of the checks is fixed: node or driver, method, verb, the rule for the method, free worker,
+ * lock, arguments.
  */
 export class Dispatch {
   readonly #parts: DispatchParts;
@@ -80,21 +80,21 @@ export class Dispatch {
   callNode(call: NodeCall): Promise<Outcome> {
     return this.#reported(call, async (report) => {
       const { nodes, locks } = this.#parts;
-      const known = locks.known.get(call.node);
-      if (known !== null) {
+      const cached = locks.cache.get(call.node);
+      if (cached !== null) {
         try {
-          return await this.#callKnown(call, known, true, report);
+          return await this.#callSnapshot(call, cached, true, report);
         } catch (error) {
           if (!(error instanceof NodeChanged)) throw error;
-          locks.known.forget(known.node.uuid);
+          locks.cache.forget(cached.node.uuid);
         }
       }
-      return this.#callKnown(call, await nodes.read(call.node), false, report);
+      return this.#callSnapshot(call, await nodes.read(call.node), false, report);
     });
   }
 
   callDriver(call: DriverCall): Promise<Outcome> {
-    const noNode = { node: null, fence: null, remembered: false };
+    const noNode = { node: null, fence: null, cached: false };
     return this.#reported(call, (report) =>
       this.#check(call, call.driver, this.#parts.registry.driverMethods(call.driver), noNode, report),
     );
@@ -108,13 +108,13 @@ export class Dispatch {
     });
   }
 
-  /** Throws NodeChanged, and nothing was done, when a node that is only remembered may be another by now. */
-  async #callKnown(call: NodeCall, known: KnownNode, remembered: boolean, report: CallReport): Promise<Outcome> {
-    const { node } = known;
-    // Only under its exclusive lock would a later change of the node be noticed.
-    if (remembered && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
+  /** Throws NodeChanged, before it does anything, when a cached node may be stale. */
+  async #callSnapshot(call: NodeCall, snapshot: NodeSnapshot, cached: boolean, report: CallReport): Promise<Outcome> {
+    const { node } = snapshot;
+    // Without the exclusive lock, a later change of the node would go unnoticed.
+    if (cached && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
     report.node = node;
-    return this.#check(call, node.driver, this.#methods(node), { ...known, remembered }, report);
+    return this.#check(call, node.driver, this.#methods(node), { ...snapshot, cached }, report);
   }
 
   /** Checks method, verb and role, and runs the call. */
@@ -122,7 +122,7 @@ export class Dispatch {
     call: NodeCall | DriverCall,
     driver: string,
     methods: MethodTable<T>,
-    known: Pick<CheckedCall, 'node' | 'fence' | 'remembered'>,
+    target: Pick<CheckedCall, 'node' | 'fence' | 'cached'>,
     report: CallReport,
   ): Promise<Outcome> {
     report.driver = driver;
@@ -130,10 +130,10 @@ export class Dispatch {
     report.method = method.name;
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     report.httpMethod = httpMethod;
-    // Another rule for the node's later driver makes another method, which `#currentNode` refuses.
+    // If the node gets another driver, its rules make another method, which `#currentNode` refuses.
     checkRole(call.caller, method.role ?? CALL_ROLE, `call ${driver}.${method.name}`);
     const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
-    return this.#run({ ...known, call, driver, method, httpMethod, lockWait, begun: false, kept: false, report });
+    return this.#run({ ...target, call, driver, method, httpMethod, lockWait, begun: false, detached: false, report });
   }
 
   #methods({ driver, vendorInterface }: Node): MethodTable<NodeTask> {
@@ -143,7 +143,7 @@ export class Dispatch {
   /** Runs a checked call until it ends or its caller disconnects. */
   async #run(checked: CheckedCall): Promise<Outcome> {
     const { call } = checked;
-    // The shutdown may have begun, and the caller disconnected, while the node was read.
+    // While the node was read, the shutdown may have begun or the caller disconnected.
     this.#parts.running.checkOpen();
     if (call.signal.aborted) throw toPassthruError(call.signal.reason);
     const controller = new AbortController();
@@ -151,9 +151,9 @@ export class Dispatch {
     this.#parts.running.add(work, controller);
     try {
       return await untilAborted(work, call.signal, () => {
-        // A call with a key goes on once it has begun to act: its outcome is kept for the repeat. Before that it ends, since
-        // no one expects a call that was given up long ago to act on a machine.
-        if (!checked.kept) controller.abort(toPassthruError(call.signal.reason));
+        // Once it has begun to act, a call with a key continues: its outcome is stored for the repeat. Before that it ends,
+        // since its caller does not expect it to act on a machine much later.
+        if (!checked.detached) controller.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {
       throw checked.begun ? ifCutShort(error) : error;
@@ -180,7 +180,7 @@ export class Dispatch {
     return outcome;
   }
 
-  /** Runs a call from the free worker to its end; an asynchronous method to its acceptance. */
+  /** Runs a call from the check for a free worker to its end, or, if asynchronous, to its acceptance. */
   async #execute(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
     const { method } = checked;
     const { store, registry, lease, workers, log } = this.#parts;
@@ -211,7 +211,7 @@ export class Dispatch {
         return { kind: 'job', job };
       }
       if (claim !== null) {
-        checked.kept = true;
+        checked.detached = true;
         await claim.accept();
       }
       return await this.#finish(checked, { ...run, signal, progress: () => {} });
@@ -239,24 +239,24 @@ export class Dispatch {
     }
   }
 
-  /** Returns the node as it is under `lock`, and keeps it for the next call. */
-  async #currentNode(checked: CheckedCall, known: StoredNode, lock: Lock): Promise<StoredNode> {
-    const { call, method, remembered, report } = checked;
+  /** Returns the node as it is under `lock`, and caches it for the next call. */
+  async #currentNode(checked: CheckedCall, snapshot: StoredNode, lock: Lock): Promise<StoredNode> {
+    const { call, method, cached, report } = checked;
     const { nodes, locks } = this.#parts;
-    let node = known;
+    let node = snapshot;
     if (!isCurrent(checked, lock)) {
       // Another caller has held it since it was read.
-      node = await nodes.getAgain(known.uuid, 'node' in call ? call.node : known.uuid).catch((error: unknown) => {
+      node = await nodes.getAgain(node.uuid, 'node' in call ? call.node : node.uuid).catch((error: unknown) => {
         throw ifGone(checked, error);
       });
       if (this.#methods(node).byName.get(method.name) !== method) {
-        throw remembered ? new NodeChanged() : unknownMethod(method.name);
+        throw cached ? new NodeChanged() : unknownMethod(method.name);
       }
       // Another hardware type may have the very same method.
       checked.driver = node.driver;
       report.driver = node.driver;
     }
-    locks.known.keep(node, lock.fence);
+    locks.cache.keep(node, lock.fence);
     return node;
   }
 
@@ -307,7 +307,7 @@ export class Dispatch {
     const accepted = await this.#parts.store
       .acceptJob(job, hold, claim?.call ?? null, recordJob(job))
       .catch((error: unknown) => {
-        // It may be stored all the same, if only the response was lost; no one runs it.
+        // It may be stored if only the response was lost; it does not run.
         if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
         throw error;
       });
@@ -334,13 +334,13 @@ export class Dispatch {
   }
 }
 
-/** The node of a call is no longer as it was remembered. */
+/** The error of a call whose cached node is stale. */
 class NodeChanged extends Error {}
 
-/** Maps a node that is gone to NodeChanged when it was only remembered: the caller's name may mean another by now. */
-function ifGone({ remembered }: CheckedCall, error: unknown): unknown {
+/** Maps `node_not_found` to NodeChanged when the node was cached: its name may belong to another node by now. */
+function ifGone({ cached }: CheckedCall, error: unknown): unknown {
   const isGone = error instanceof PassthruError && error.kind === 'node_not_found';
-  return remembered && isGone ? new NodeChanged() : error;
+  return cached && isGone ? new NodeChanged() : error;
 }
 
 /** Maps a shutdown or a lost lease during a call that had begun to act to `outcome_unknown`. */

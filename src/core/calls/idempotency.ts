@@ -19,7 +19,7 @@ import type { IdempotentCall, Store } from '../store.ts';
 import { pause, untilAborted, untilStored } from '../waiting.ts';
 
 /** The retention of a key, in milliseconds: one day. */
-export const KEPT = 24 * 60 * 60 * 1000;
+export const RETENTION = 24 * 60 * 60 * 1000;
 
 /** The poll interval for a call that runs in another process, in milliseconds. */
 const POLL_INTERVAL = 250;
@@ -35,7 +35,7 @@ export const INTERRUPTED = toErrorRecord(
 );
 
 /** The error for a repeat of a call whose outcome was too large to store. */
-const NOT_KEPT = toErrorRecord(
+const NOT_STORED = toErrorRecord(
   new PassthruError(
     'outcome_unknown',
     'The first call with this idempotency key has ended, but its outcome could not be kept; the log of the service has more. Check the machine, then call with a new key.',
@@ -96,12 +96,12 @@ export class Idempotency {
       end.resolve();
     };
     try {
-      const known = await this.#begin(call, tenure, signal);
-      if (known === null) return this.#claim(call, tenure.id, ended);
+      const first = await this.#begin(call, tenure, signal);
+      if (first === null) return this.#claim(call, tenure.id, ended);
       ended();
-      return { outcome: await this.#replay(known) };
+      return { outcome: await this.#replay(first) };
     } catch (error) {
-      // The call may have begun in the store all the same, where the response was lost.
+      // The store may have begun the call if only its response was lost.
       if (isStoreUnavailable(error)) void this.#record(call, tenure.id, null, ended);
       else ended();
       throw error;
@@ -111,19 +111,19 @@ export class Idempotency {
   /** Begins a call. Returns null for the first one; otherwise the outcome of the first, once it has one. */
   async #begin(call: IdempotentCall, tenure: Tenure, signal: AbortSignal): Promise<JsonObject | null> {
     for (;;) {
-      const known = await this.#store.beginIdempotent(call, tenure.id, new Date(call.createTime.getTime() - KEPT));
-      if (known === null) return null;
-      if (known === 'expired') {
+      const first = await this.#store.beginIdempotent(call, tenure.id, new Date(call.createTime.getTime() - RETENTION));
+      if (first === null) return null;
+      if (first === 'expired') {
         this.#lease.lost(tenure);
         throw lostBeforeAcceptance();
       }
-      if (known.state === 'waiting' && known.owner === tenure.id) {
+      if (first.state === 'waiting' && first.owner === tenure.id) {
         // Stale row of our own: it was committed after we had given up on it. Delete it and retry.
         await this.#store.forgetIdempotent(call.caller, call.key, tenure.id);
         continue;
       }
-      if (known.fingerprint !== call.fingerprint) throw otherCall();
-      if (known.outcome !== null) return known.outcome;
+      if (first.fingerprint !== call.fingerprint) throw otherCall();
+      if (first.outcome !== null) return first.outcome;
       await pause(POLL_INTERVAL, signal);
     }
   }
@@ -134,12 +134,12 @@ export class Idempotency {
     return {
       call,
       accept: async () => {
-        // While this process had lost its lease a repeat elsewhere may have become the first.
+        // If this process lost its lease meanwhile, a repeat elsewhere may have become the first call.
         if (!(await this.#store.acceptIdempotent(call.caller, call.key, conductor))) throw lostBeforeAcceptance();
         accepted = true;
       },
       finish: async (outcome) => {
-        // The acceptance of a job has kept the outcome already.
+        // The acceptance of a job has stored the outcome already.
         if (outcome.kind === 'job') ended();
         else await this.#record(call, conductor, recordOutcome(outcome), ended);
       },
@@ -153,19 +153,19 @@ export class Idempotency {
    */
   async #record(call: IdempotentCall, conductor: string, outcome: JsonObject | null, ended: () => void): Promise<void> {
     const { caller, key } = call;
-    let kept = outcome;
+    let stored = outcome;
     const store = () =>
-      kept === null
+      stored === null
         ? this.#store.forgetIdempotent(caller, key, conductor)
-        : this.#store.finishIdempotent(caller, key, kept);
+        : this.#store.finishIdempotent(caller, key, stored);
     const first = Promise.withResolvers<void>();
-    const stored = untilStored(store, this.#store.closed, (error) => {
+    const done = untilStored(store, this.#store.closed, (error) => {
       this.#log.error({ err: error, caller }, 'storing the outcome of an idempotent call failed, retrying');
       // An outcome that the store refuses is refused again.
-      if (kept !== null && !isStoreUnavailable(error)) kept = recordError(NOT_KEPT);
+      if (stored !== null && !isStoreUnavailable(error)) stored = recordError(NOT_STORED);
       first.resolve();
     });
-    void stored.then(ended, ended).then(first.resolve);
+    void done.then(ended, ended).then(first.resolve);
     await first.promise;
   }
 

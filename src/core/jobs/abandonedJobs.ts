@@ -8,7 +8,7 @@ import { untilStored } from '../waiting.ts';
 /** The maximum number of jobs tracked; further ones fail when the lease of this process ends. */
 const MAX_JOBS = 10_000;
 
-/** How long a job that was not stored is searched for, in milliseconds. A proxy or a cut connection delivers nothing later. */
+/** How long to search for a job that was not stored, in milliseconds. No proxy or broken connection delivers later. */
 const SEARCH_TIME = 600_000;
 
 const NOT_RUN = toErrorRecord(
@@ -21,7 +21,7 @@ interface Abandoned {
   owner: string;
 }
 
-/** Jobs whose acceptance failed without a response of the store. They do not run; those that are stored, even late, are failed. */
+/** Jobs whose acceptance got no response from the store. They do not run; any that turn out to be stored are failed. */
 export class AbandonedJobs {
   readonly #store: Store;
   readonly #lease: Lease;
@@ -30,7 +30,7 @@ export class AbandonedJobs {
   readonly #now: () => number;
   /** Jobs to be ended. */
   readonly #waiting = new Map<string, Abandoned>();
-  /** Jobs that were not stored when they were to be ended, and until when they are searched for. */
+  /** Jobs that were not stored at the attempt to end them, and when the search for each ends. */
   readonly #missing = new Map<string, Abandoned & { until: number }>();
   #isEnding = false;
 
@@ -58,8 +58,8 @@ export class AbandonedJobs {
     if (!this.#isEnding) void this.#endWaiting();
   }
 
-  /** Ends jobs that were stored since, and forgets those that can no longer be. */
-  async lookAgain(): Promise<void> {
+  /** Ends jobs that were stored late, and forgets those that no longer can be. */
+  async poll(): Promise<void> {
     if (this.#missing.size === 0) return;
     const { id: owner } = this.#lease.current();
     for (const [id, missing] of this.#missing) {
@@ -82,7 +82,7 @@ export class AbandonedJobs {
         try {
           if (!(await this.#end(abandoned))) this.#remember(abandoned);
         } catch (error) {
-          // Last in line, so that a job that cannot be ended does not hold up the others.
+          // Retried last, so that a job that cannot be ended does not hold up the others.
           this.#waiting.set(id, abandoned);
           throw error;
         }

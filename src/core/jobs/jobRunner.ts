@@ -242,9 +242,9 @@ export class JobRunner implements Jobs {
   /** Records reported progress. Accepts any values, as drivers may be JavaScript and a bad report must not end the job. */
   #report(running: RunningJob, fraction: unknown, message: unknown): void {
     if (running.ended) return;
-    const known = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
+    const bounded = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
     const text = typeof message === 'string' ? storableText(message.slice(0, MAX_PROGRESS_LENGTH)) : '';
-    running.pending = { fraction: known, message: text };
+    running.pending = { fraction: bounded, message: text };
     if (running.timer !== null) return;
     const wait = Math.max(0, running.storedAt + PROGRESS_INTERVAL - performance.now());
     running.timer = setTimeout(() => {

@@ -82,7 +82,7 @@ export class JobWatch {
   }
 
   /** Polls all watched jobs and publishes changes of which no notification came. */
-  async lookAgain(): Promise<void> {
+  async poll(): Promise<void> {
     if (this.#watched.size === 0) return;
     const newest = await this.#store.newestRevisions([...this.#watched.keys()]);
     for (const [id, revision] of newest) this.changed(id, revision);

@@ -52,7 +52,7 @@ export class Tenure {
   }
 
   /** Milliseconds until it expires. */
-  get left(): number {
+  get remaining(): number {
     return this.#goodUntil - this.#now();
   }
 
@@ -122,7 +122,7 @@ export class Lease {
   }
 
   /**
-   * Keeps nodes reserved for `time` milliseconds after the end of `tenure`, for requests that may be under way for so long.
+   * Keeps nodes reserved for `time` milliseconds after the end of `tenure`, for requests that may be under way that long.
    * Throws kind `store_unavailable`.
    */
   async cover(tenure: Tenure, time: number): Promise<void> {
@@ -196,7 +196,7 @@ export class Lease {
         if (tenure.good) this.#watchExpiry(tenure);
         else this.lost(tenure);
       },
-      Math.max(0, tenure.left),
+      Math.max(0, tenure.remaining),
     ).unref();
   }
 
@@ -221,7 +221,7 @@ const CLOCK_STEP = 500;
 
 /**
  * Returns the clock that leases are held by, in milliseconds; it only goes forward. It adds the time that the machine was
- * suspended, in which the monotonic clock stands still and the store's lease runs on. The machine's uptime (CLOCK_BOOTTIME
+ * suspended, while the monotonic clock stops and the store's lease runs on. The machine's uptime (CLOCK_BOOTTIME
  * on Linux) counts that time and no step of the wall clock; as reading it is slow, it is read only when the wall clock has
  * moved against the monotonic one.
  */

@@ -1,4 +1,4 @@
-// The locks: reservations of nodes, and the line of callers of each.
+// The locks: reservations of nodes, and the callers that wait for each node.
 
 import { randomInt } from 'node:crypto';
 import { invalidArgument, PassthruError } from '../errors.ts';
@@ -8,9 +8,10 @@ import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Reservation } from '../reservation.ts';
 import type { Store, StoredNode } from '../store.ts';
 import { MAX_DELAY, untilAborted, untilStored, WaitingLine } from '../waiting.ts';
-import { type KnownNode, KnownNodes } from './knownNodes.ts';
+
 import { type Lease, Tenure } from './lease.ts';
 import type { LocalReservations } from './localReservations.ts';
+import { NodeCache, type NodeSnapshot } from './nodeCache.ts';
 
 interface LockSettings {
   /** The interval, in milliseconds, at which a node held by another process is tried again. */
@@ -43,7 +44,7 @@ interface Line {
   blocker: Reservation;
   readonly waiting: WaitingLine;
   /** The fence under which this process holds the node; the tenure of an attempt whose result is unknown; else null. */
-  own: number | Tenure | null;
+  holding: number | Tenure | null;
   /** Ends the pause of the first in line; null while it does not pause. */
   nudge: (() => void) | null;
   /** Whether the node was released since the last attempt of the first in line began. */
@@ -54,7 +55,7 @@ interface Line {
 const MIN_RETRY_INTERVAL = 10;
 
 /**
- * Reserves nodes. One caller of this process at a time tries to reserve a node; the others stand in line, so that a free
+ * Reserves nodes. One caller of this process at a time tries to reserve a node; the others wait in line, so that a free
  * node is passed on at once.
  */
 export class Locks {
@@ -65,11 +66,10 @@ export class Locks {
   readonly #settings: LockSettings;
   readonly #log: Logger;
   readonly #observer: Observer;
-  /** The content of the nodes that were held most recently. */
-  readonly known: KnownNodes;
+  readonly cache: NodeCache;
   readonly #lines = new Map<string, Line>();
-  /** The tenures under which an attempt got no result: the store may carry it out until the tenure ends. */
-  readonly #unanswered = new Set<Tenure>();
+  /** The tenures under which an attempt got no response: the store may carry it out until the tenure ends. */
+  readonly #unresolved = new Set<Tenure>();
 
   constructor(
     store: Store,
@@ -86,7 +86,7 @@ export class Locks {
     this.#log = log;
     this.#observer = observer;
     // Another process may rename a node of a shared store.
-    this.known = new KnownNodes(local !== null);
+    this.cache = new NodeCache(local !== null);
   }
 
   /**
@@ -103,12 +103,12 @@ export class Locks {
 
   /** Returns the fence of a new node: above those of all removed nodes, one of which may have had its UUID. */
   firstFence(nodeUuid: string): number {
-    // Microseconds: fences of a node grow more slowly. A BMC may check them, and content may be known under an old one.
+    // Microseconds: fences of a node grow more slowly. A BMC may check them, and content may be cached under an old one.
     return this.#local?.fence(nodeUuid) ?? Date.now() * 1000 + randomInt(1000);
   }
 
   /** Reads a node from the store and shows its reservation. Returns null when it does not exist. */
-  async read(step: () => Promise<StoredNode | null>): Promise<KnownNode | null> {
+  async read(step: () => Promise<StoredNode | null>): Promise<NodeSnapshot | null> {
     const changes = this.#local?.changes;
     const node = await step();
     if (node === null) return null;
@@ -145,25 +145,25 @@ export class Locks {
       line = {
         blocker: { ...purpose, since: new Date() },
         waiting: new WaitingLine(),
-        own: null,
+        holding: null,
         nudge: null,
         nudged: false,
       };
       this.#lines.set(node.uuid, line);
     } else {
-      await this.#standInLine(line, node, end, signal);
+      await this.#waitForTurn(line, node, end, signal);
     }
     try {
       const taken = await this.#take(line, node, purpose, end, signal);
       if (waited || taken.waited) this.#observer.lockTaken(performance.now() - began);
       return taken.lock;
     } catch (error) {
-      const { own } = line;
-      if (own instanceof Tenure && purpose.kind === 'call') {
-        // The store may have carried out the attempt all the same, if only its response was lost.
-        this.#unanswered.add(own);
-        void this.#callNextWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, own.id));
-      } else this.#callNext(node.uuid, line);
+      const { holding } = line;
+      if (holding instanceof Tenure && purpose.kind === 'call') {
+        // The store may have carried out the attempt if only its response was lost.
+        this.#unresolved.add(holding);
+        void this.#passOnWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, holding.id));
+      } else this.#passOn(node.uuid, line);
       throw error;
     }
   }
@@ -189,16 +189,16 @@ export class Locks {
   }
 
   /**
-   * Releases reservations of this process that no caller knows about: a proxy or a broken network delayed an attempt until
+   * Releases reservations of this process that no caller uses: a proxy or a broken network delayed an attempt until
    * the caller and `releaseOwn` had given up on it. Does not release one whose response is on its way: its line has the
    * attempt's tenure, and a line that begins an attempt after the store was read gets another fence.
    */
   async releaseUnknown(): Promise<void> {
-    for (const tenure of this.#unanswered) if (tenure.lost) this.#unanswered.delete(tenure);
-    if (this.#unanswered.size === 0) return;
+    for (const tenure of this.#unresolved) if (tenure.lost) this.#unresolved.delete(tenure);
+    if (this.#unresolved.size === 0) return;
     for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
-      const own = this.#lines.get(nodeUuid)?.own ?? null;
-      if (own instanceof Tenure || own === fence) continue;
+      const holding = this.#lines.get(nodeUuid)?.holding ?? null;
+      if (holding instanceof Tenure || holding === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
       this.#log.warn({ node: nodeUuid, fence }, 'reservation stored after its call had failed released');
       this.nudge(nodeUuid);
@@ -219,14 +219,14 @@ export class Locks {
       line.nudged = false;
       const reservation = { ...purpose, since: new Date() };
       const tenure = this.#lease.current();
-      line.own = tenure;
+      line.holding = tenure;
       const acquired = await (this.#local ?? this.#store).acquire(node.uuid, reservation, tenure.id);
       if (acquired.outcome === 'acquired') {
         line.blocker = reservation;
-        line.own = acquired.fence;
+        line.holding = acquired.fence;
         return { lock: this.#lock(line, node.uuid, acquired.fence, tenure), waited };
       }
-      line.own = null;
+      line.holding = null;
       if (acquired.outcome === 'expired') {
         this.#lease.lost(tenure);
         continue;
@@ -235,22 +235,22 @@ export class Locks {
         throw new PassthruError('node_not_found', `Node ${node.uuid} could not be found.`);
       }
       line.blocker = acquired.reservation;
-      const left = end - performance.now();
-      if (left <= 0) throw this.#refusal(node.uuid, acquired.reservation);
+      const remaining = end - performance.now();
+      if (remaining <= 0) throw this.#refusal(node.uuid, acquired.reservation);
       if (this.#local === null && !(await this.#store.want(node.uuid, acquired.fence))) continue;
       waited = true;
       if (!line.nudged) {
         const interval = Math.max(MIN_RETRY_INTERVAL, this.#settings.retryInterval);
-        await this.#pause(line, Math.min(left, interval), signal);
+        await this.#pause(line, Math.min(remaining, interval), signal);
       }
     }
   }
 
   /** Resolves when the caller is the first in line. */
-  async #standInLine(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
-    const left = end - performance.now();
-    if (left <= 0) throw this.#refusal(node.uuid, line.blocker);
-    await line.waiting.wait(left, signal, () => this.#refusal(node.uuid, line.blocker));
+  async #waitForTurn(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
+    const remaining = end - performance.now();
+    if (remaining <= 0) throw this.#refusal(node.uuid, line.blocker);
+    await line.waiting.wait(remaining, signal, () => this.#refusal(node.uuid, line.blocker));
   }
 
   /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
@@ -273,8 +273,8 @@ export class Locks {
     return new PassthruError('node_locked', message, { lock });
   }
 
-  #callNext(nodeUuid: string, line: Line): void {
-    line.own = null;
+  #passOn(nodeUuid: string, line: Line): void {
+    line.holding = null;
     if (!line.waiting.grant()) this.#lines.delete(nodeUuid);
   }
 
@@ -282,7 +282,7 @@ export class Locks {
     const local = this.#local;
     const leave = () => {
       local?.releaseCall(nodeUuid, fence);
-      this.#callNext(nodeUuid, line);
+      this.#passOn(nodeUuid, line);
     };
     return {
       nodeUuid,
@@ -301,7 +301,7 @@ export class Locks {
         } catch (error) {
           // The node stays reserved, and the line closed, until the store responds again.
           this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
-          void this.#callNextWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
+          void this.#passOnWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
           return;
         }
         leave();
@@ -311,12 +311,12 @@ export class Locks {
   }
 
   /** Keeps the line closed until the store has done `step`, or is closed. */
-  async #callNextWhenStored(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
+  async #passOnWhenStored(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
     try {
       await untilStored(step, this.#store.closed);
     } catch (error) {
       line.waiting.refuseAll(error);
     }
-    this.#callNext(nodeUuid, line);
+    this.#passOn(nodeUuid, line);
   }
 }

@@ -34,7 +34,7 @@ const CLOSED = 'The client of this BMC was closed';
 interface OpenSession {
   token: string;
   /** The path and the time of creation; null when the BMC sent no path. */
-  own: OwnSession | null;
+  resource: OwnSession | null;
   /** The collection in which it was made. */
   collection: string;
 }
@@ -143,12 +143,12 @@ export class Login {
     this.#open = null;
     if (open === null) return;
     await this.#endOrphaned(open, signal);
-    if (open.own !== null) await this.#tidy('DELETE', open.own.path, open, signal).catch(() => undefined);
+    if (open.resource !== null) await this.#tidy('DELETE', open.resource.path, open, signal).catch(() => undefined);
   }
 
   /** Deletes the sessions that lost logins may have left; if that fails, they are still remembered. */
   async #endOrphaned(open: OpenSession, signal: AbortSignal): Promise<void> {
-    if (open.own === null) return;
+    if (open.resource === null) return;
     const { origin } = this.#transport.connections;
     const read = async (path: string) => {
       const raw = await this.#tidy('GET', path, open, signal);
@@ -157,7 +157,7 @@ export class Login {
       throw responseError('GET', origin + path, raw, [open.token]);
     };
     const remove = async (path: string) => void (await this.#tidy('DELETE', path, open, signal));
-    await this.#orphaned.endSessions(open.collection, origin, open.own, read, remove).catch(() => undefined);
+    await this.#orphaned.endSessions(open.collection, origin, open.resource, read, remove).catch(() => undefined);
   }
 
   /** Sends a request that is safe to repeat, and repeats it when the BMC fails or does not respond. */
@@ -241,8 +241,8 @@ export class Login {
       const member = isJsonObject(document) ? document['@odata.id'] : undefined;
       const place = responseHeaders.location ?? (typeof member === 'string' ? member : undefined);
       const at = locationPath(place);
-      const own = at === null ? null : { path: at, made: { from, to: performance.now() } };
-      this.#open = { token, own, collection: path };
+      const resource = at === null ? null : { path: at, made: { from, to: performance.now() } };
+      this.#open = { token, resource, collection: path };
       this.#lost = false;
       return { kind: 'session', session: this.#open };
     }

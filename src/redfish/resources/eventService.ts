@@ -104,12 +104,12 @@ async function isGone(client: RedfishClient, id: string): Promise<true | null> {
  * again, once.
  */
 export async function onSubscriptions<T>(client: RedfishClient, use: (path: string) => Promise<T>): Promise<T> {
-  const known = client.discovered.peek<EventService>(KEY) !== undefined;
+  const wasDiscovered = client.discovered.peek<EventService>(KEY) !== undefined;
   const { subscriptions } = await getEventService(client);
   try {
     return await use(subscriptions);
   } catch (error) {
-    if (!known || !isNotFound(error)) throw error;
+    if (!wasDiscovered || !isNotFound(error)) throw error;
     client.discovered.forget();
     return use((await getEventService(client)).subscriptions);
   }
@@ -118,14 +118,14 @@ export async function onSubscriptions<T>(client: RedfishClient, use: (path: stri
 /** Does the same for one subscription: after a 404, the collection shows whether it or the whole path is gone. */
 async function onSubscription<T>(client: RedfishClient, id: string, use: (path: string) => Promise<T>): Promise<T> {
   for (;;) {
-    const known = client.discovered.peek<EventService>(KEY) !== undefined;
+    const wasDiscovered = client.discovered.peek<EventService>(KEY) !== undefined;
     const { subscriptions } = await getEventService(client);
     const path = memberPath(subscriptions, id);
     try {
       return await use(path);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      if (!known || (await ifFound(client.get(subscriptions))) !== null) {
+      if (!wasDiscovered || (await ifFound(client.get(subscriptions))) !== null) {
         const url = client.origin + path;
         const { status, extendedInfo } = error;
         throw new RedfishError('not-found', `Resource ${url} not found`, { status, extendedInfo, url, cause: error });

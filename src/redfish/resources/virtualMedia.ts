@@ -41,7 +41,7 @@ export interface MediaSlot extends MediaPlace {
  * managers (older) or both. The places of the collections are requested once. Empty when there are no devices.
  */
 export async function listMediaDevices(client: RedfishClient, systemPath: string): Promise<MediaDevice[]> {
-  const known = client.discovered.peek(collectionsKey(systemPath)) !== undefined;
+  const wasDiscovered = client.discovered.peek(collectionsKey(systemPath)) !== undefined;
   const readings = new Map<string, Promise<MediaDevice[]>>();
   const read = (place: MediaPlace) => {
     const reading = readings.get(place.path) ?? readCollection(client, place);
@@ -55,7 +55,7 @@ export async function listMediaDevices(client: RedfishClient, systemPath: string
   try {
     devices = (await Promise.all(collections.map(read))).flat();
   } catch (error) {
-    if (!known || !isNotFound(error)) throw error;
+    if (!wasDiscovered || !isNotFound(error)) throw error;
     client.discovered.forget();
     return listMediaDevices(client, systemPath);
   }

@@ -119,8 +119,8 @@ export class BmcConnections {
 
   #open(settings: KeyedSettings): Lease {
     const { key } = settings;
-    const kept = this.#idle.findLastIndex((idle) => idle.key === key);
-    const client = kept >= 0 ? this.#idle.splice(kept, 1)[0]!.client : newClient(this.origin, settings);
+    const index = this.#idle.findLastIndex((idle) => idle.key === key);
+    const client = index >= 0 ? this.#idle.splice(index, 1)[0]!.client : newClient(this.origin, settings);
     const request = { crowded: this.#busy > 1 };
     this.#inFlight.add(request);
     if (request.crowded) for (const other of this.#inFlight) other.crowded = true;

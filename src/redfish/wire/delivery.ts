@@ -61,8 +61,8 @@ export async function deliver(
   request: BmcRequest,
   options: DeliveryOptions,
 ): Promise<RawResponse> {
-  const own = request.body === null ? HEADERS : { ...HEADERS, 'content-type': 'application/json' };
-  let current: BmcRequest = { ...request, headers: { ...own, ...request.headers } };
+  const defaults = request.body === null ? HEADERS : { ...HEADERS, 'content-type': 'application/json' };
+  let current: BmcRequest = { ...request, headers: { ...defaults, ...request.headers } };
   for (let redirects = 0; ; ) {
     const response = await repeatWhereSafe(transport, current, options);
     if (response.status === NOT_ACCEPTABLE && 'accept-encoding' in current.headers) {

@@ -54,15 +54,15 @@ export class TlsContexts {
 
   #context(key: string, settings: TlsSettings): SecureContext {
     const { verifyCa } = settings;
-    const known = this.#contexts.get(key);
+    const cached = this.#contexts.get(key);
     const now = this.#now();
-    if (known !== undefined && (typeof verifyCa !== 'string' || now - known.checkedAt < FRESH_MS)) {
-      return known.secureContext;
+    if (cached !== undefined && (typeof verifyCa !== 'string' || now - cached.checkedAt < FRESH_MS)) {
+      return cached.secureContext;
     }
     const files = typeof verifyCa === 'string' ? describeFiles(verifyCa) : '';
-    if (known?.files === files) {
-      known.checkedAt = now;
-      return known.secureContext;
+    if (cached?.files === files) {
+      cached.checkedAt = now;
+      return cached.secureContext;
     }
     const secureContext = createSecureContext(contextOptions(settings));
     this.built += 1;
@@ -92,8 +92,8 @@ const cipherFaults = new Map<string, string | null>();
 
 /** Returns why `ciphers` is not an OpenSSL cipher list, or null when it is one. */
 export function ciphersFault(ciphers: string): string | null {
-  const known = cipherFaults.get(ciphers);
-  if (known !== undefined) return known;
+  const cached = cipherFaults.get(ciphers);
+  if (cached !== undefined) return cached;
   let fault: string | null = null;
   try {
     createSecureContext({ ciphers });

@@ -85,7 +85,7 @@ function readOperation(operation: Json): PatchOperation {
 }
 
 function isOperation(op: Json): op is PatchOperation['op'] {
-  return OPERATIONS.some((known) => known === op);
+  return OPERATIONS.some((each) => each === op);
 }
 
 function badPatch(description: string): PassthruError {

@@ -1,4 +1,4 @@
-import { ERROR_FACES } from '../../contract/errorMapping.ts';
+import { ERROR_MAPPINGS } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
 import { STATES } from '../jobs.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
@@ -118,7 +118,7 @@ export const JOB_STARTED: ResponseDescription = {
   description: 'A job was started',
   headers: ['Location', 'Passthru-Job-Id'],
 };
-const BMC_KINDS = (Object.keys(ERROR_FACES) as ErrorKind[]).filter((kind) => kind.startsWith('bmc_'));
+const BMC_KINDS = (Object.keys(ERROR_MAPPINGS) as ErrorKind[]).filter((kind) => kind.startsWith('bmc_'));
 const CALL_ERRORS: readonly ErrorKind[] = [
   'unknown_method',
   'verb_not_allowed',

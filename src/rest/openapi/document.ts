@@ -1,7 +1,7 @@
 import type { Access } from '../../auth/access.ts';
 import { ACTIONS, type Action } from '../../auth/actions.ts';
 import type { AuthType } from '../../config/authSettings.ts';
-import { ERROR_FACES } from '../../contract/errorMapping.ts';
+import { ERROR_MAPPINGS } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
 import type { HardwareType } from '../../core/hardware.ts';
 import { MAX_VERSION } from '../apiVersion.ts';
@@ -82,10 +82,10 @@ export function openApiDocument(routes: readonly Route[], hardwareTypes: readonl
   const paths: Record<string, Record<string, Operation>> = {};
   for (const { action, path: routePath, verbs, description } of routes) {
     if (description === null) continue;
-    const own = verbs
+    const general = verbs
       .filter((verb) => verb !== 'HEAD')
       .map((verb) => ({ verb, path: routePath, description, id: undefined }));
-    for (const each of [...own, ...methodOperations(routePath, description, hardwareTypes)]) {
+    for (const each of [...general, ...methodOperations(routePath, description, hardwareTypes)]) {
       const path = each.path.replaceAll(/:(\w+)/g, '{$1}');
       const verb = each.verb.toLowerCase();
       const id = each.id ?? verb + path.replaceAll(/[^A-Za-z0-9]+/g, '_');
@@ -169,7 +169,7 @@ function isRequired(body: Schema): boolean {
 
 function errorResponses(kinds: ReadonlySet<ErrorKind>, isVersioned: boolean, access: Access): Operation {
   const responses: Operation = {};
-  for (const [status, alike] of Map.groupBy(kinds, (kind) => ERROR_FACES[kind].status)) {
+  for (const [status, alike] of Map.groupBy(kinds, (kind) => ERROR_MAPPINGS[kind].status)) {
     const headers = isVersioned ? VERSION_HEADERS.slice(0, status === 406 ? 2 : undefined) : [];
     if (status === 429 || status === 503) headers.push('Retry-After');
     if (status === 401 && access.challenge !== null) headers.push('WWW-Authenticate');

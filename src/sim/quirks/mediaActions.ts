@@ -57,7 +57,7 @@ export const mediaActionQuirks: Quirk[] = [
 
 interface Ejection {
   /** The number of reads that still show the image. */
-  left: number;
+  remaining: number;
   eject: () => RedfishResponse;
 }
 
@@ -72,15 +72,15 @@ export function lingeringMedia(reads: number): Quirk {
       ejections.set(bmc, devices);
       const resource = bmc.blueprint.actions.get(request.path)?.resource;
       if (resource !== undefined && actionName(request, bmc)?.endsWith('.EjectMedia')) {
-        devices.set(resource, { left: reads, eject: () => next(request) });
+        devices.set(resource, { remaining: reads, eject: () => next(request) });
         return noContent();
       }
       if (resource !== undefined) devices.delete(resource);
       else if (request.method === 'GET') {
         for (const [path, ejection] of devices) {
           if (path !== request.path && parentPath(path) !== request.path) continue;
-          ejection.left--;
-          if (ejection.left >= 0) continue;
+          ejection.remaining--;
+          if (ejection.remaining >= 0) continue;
           devices.delete(path);
           ejection.eject();
         }

@@ -24,11 +24,11 @@ export const mediaDeviceQuirks: Quirk[] = [
     changeDocuments: (documents) => {
       changeAll(documents, COLLECTION, (collection) => {
         const paths = memberPaths(collection);
-        const kept = paths.find((path) => supports(documents.get(path), 'CD')) ?? paths[0];
-        for (const path of paths) if (path !== kept) documents.delete(path);
+        const only = paths.find((path) => supports(documents.get(path), 'CD')) ?? paths[0];
+        for (const path of paths) if (path !== only) documents.delete(path);
         return withMembers(
           collection,
-          membersOf(collection).filter((member) => linkPath(member) === kept),
+          membersOf(collection).filter((member) => linkPath(member) === only),
         );
       });
       changeDevices(documents, (device) => ({ ...device, MediaTypes: ['CD', 'USBStick'] }));

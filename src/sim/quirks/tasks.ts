@@ -61,7 +61,7 @@ class Task {
   readonly #bmc: BmcState;
   readonly #options: TaskOptions;
   readonly #perform: () => RedfishResponse;
-  #left: number;
+  #remaining: number;
   /** What the monitor returns next; null while the task runs. */
   #end: RedfishResponse | null = null;
 
@@ -71,7 +71,7 @@ class Task {
     this.#bmc = bmc;
     this.#options = options;
     this.#perform = perform;
-    this.#left = options.polls;
+    this.#remaining = options.polls;
   }
 
   /** Adds the Task document. Returns the response to the change. */
@@ -105,9 +105,9 @@ class Task {
   advance(): void {
     const { polls, outcome, monitorGone } = this.#options;
     if (this.#end !== null) return;
-    this.#left--;
-    if (this.#left >= 0) {
-      const percent = Math.round((100 * (polls - this.#left)) / (polls + 1));
+    this.#remaining--;
+    if (this.#remaining >= 0) {
+      const percent = Math.round((100 * (polls - this.#remaining)) / (polls + 1));
       this.#change({ PercentComplete: percent, Messages: [message('TaskProgressChanged', percent)] });
       return;
     }

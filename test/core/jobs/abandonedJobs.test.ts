@@ -67,11 +67,11 @@ test('ends a job that is stored late once', async () => {
   );
   jobs.add(job('late'), 'conductor');
   await turn();
-  await jobs.lookAgain();
+  await jobs.poll();
   expect(ended).toEqual([]);
   stored = ['running', 'late'];
-  await jobs.lookAgain();
-  await jobs.lookAgain();
+  await jobs.poll();
+  await jobs.poll();
   expect(ended).toEqual([['late', 2]]);
 });
 
@@ -92,11 +92,11 @@ describe('searches for a job that was never stored', () => {
     jobs.add(job('never'), 'conductor');
     await turn();
     world.time = 599_000;
-    await jobs.lookAgain();
+    await jobs.poll();
     expect(searches()).toBe(1);
     world.time = 601_000;
-    await jobs.lookAgain();
-    await jobs.lookAgain();
+    await jobs.poll();
+    await jobs.poll();
     expect(searches()).toBe(1);
   });
 
@@ -105,11 +105,11 @@ describe('searches for a job that was never stored', () => {
     jobs.add(job('never'), 'conductor');
     await turn();
     world.conductor = 'next';
-    await jobs.lookAgain();
+    await jobs.poll();
     expect(searches()).toBe(0);
     jobs.add(job('another'), 'next');
     await turn();
-    await jobs.lookAgain();
+    await jobs.poll();
     expect(searches()).toBe(1);
   });
 });

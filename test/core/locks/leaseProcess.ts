@@ -118,7 +118,7 @@ export class LeaseProcess {
 
   async #watchExpiry(tenure: Tenure): Promise<void> {
     while (tenure === this.#tenure) {
-      await this.#sleep(Math.max(0, tenure.left));
+      await this.#sleep(Math.max(0, tenure.remaining));
       if (!tenure.good) this.#lost(tenure);
     }
   }

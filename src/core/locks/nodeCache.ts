@@ -3,39 +3,39 @@ import type { StoredNode } from '../store.ts';
 /**
  * The content of a node, and the fence after which it was final.
  *
- * All of a node but its `last_error` changes under a reservation only. Content that was final after reservation N is
+ * A node changes only under a reservation, except for its `last_error`. Content that was final after reservation N is
  * therefore current under reservation N + 1 and no other; content read while N was held may have changed under N since.
  */
-export interface KnownNode {
+export interface NodeSnapshot {
   readonly node: StoredNode;
   /** Null when the node was held, or may have been, while it was read. */
   readonly fence: number | null;
 }
 
 /** Whether the content is current under `lock`; otherwise the node must be read again. */
-export function isCurrent({ fence }: Pick<KnownNode, 'fence'>, lock: { readonly fence: number }): boolean {
+export function isCurrent({ fence }: Pick<NodeSnapshot, 'fence'>, lock: { readonly fence: number }): boolean {
   return fence !== null && lock.fence === fence + 1;
 }
 
-/** The maximum number of nodes kept; the one called longest ago is dropped first. */
+/** The maximum number of nodes kept; the least recently called is dropped first. */
 const MAX_NODES = 10_000;
 
 /**
  * The nodes called most recently, so that a call need not read its node. A node is the same object while its content is the
  * same, so that values derived from it can be cached beside it.
  */
-export class KnownNodes {
-  readonly #byUuid = new Map<string, KnownNode>();
+export class NodeCache {
+  readonly #byUuid = new Map<string, NodeSnapshot>();
   readonly #uuids = new Map<string, string>();
   readonly #byName: boolean;
 
-  /** @param byName whether nodes are renamed by this process alone, so that a name can be known too */
+  /** @param byName whether nodes are renamed by this process alone, so that nodes can be found by name too */
   constructor(byName: boolean) {
     this.#byName = byName;
   }
 
-  /** @param ident UUID or name; null when the node is not known */
-  get(ident: string): KnownNode | null {
+  /** @param ident UUID or name; null when the node is not cached */
+  get(ident: string): NodeSnapshot | null {
     return this.#byUuid.get(this.#uuids.get(ident) ?? ident) ?? null;
   }
 
