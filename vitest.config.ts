@@ -32,7 +32,7 @@ const SLOW = [
   'test/redfish/resources/{ejectMedia,subscriptions,task}.test.ts',
   'test/redfish/wire/{breaker,delivery}.test.ts',
   'test/rest/nodes.test.ts',
-  'test/rpc/ways.test.ts',
+  'test/rpc/protocols.test.ts',
   'test/secrets/**',
   'test/sim/command.test.ts',
   'test/store/secretsRotation.test.ts',

@@ -1,29 +1,29 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { der, oid, sequence } from '../sim/selfSigned.ts';
 
-/** Whom a certificate is for. */
+/** The subject of a certificate. */
 export interface Subject {
   commonName?: string;
   dns?: readonly string[];
   email?: readonly string[];
   uri?: readonly string[];
-  /** True for 127.0.0.1, which a server needs. */
+  /** Whether it is valid for 127.0.0.1, as a server requires. */
   loopback?: boolean;
-  /** From when it counts and to when, as UTCTime (RFC 5280, 4.1.2.5.1); from 2020 to 2049 when left out. */
+  /** The validity period as UTCTime (RFC 5280, 4.1.2.5.1); 2020 to 2049 by default. */
   validity?: readonly [from: string, to: string];
-  /** What it may be used for (RFC 5280, 4.2.1.12); everything when left out. */
+  /** The extended key usage (RFC 5280, 4.2.1.12); unrestricted by default. */
   usage?: 'server';
 }
 
-/** PEM. */
+/** A key and its certificate in PEM. */
 export interface Identity {
   key: string;
   cert: string;
 }
 
-/** An authority that signs certificates, made in the test. */
+/** A CA for tests. */
 export interface Authority {
-  /** Its own certificate, PEM. */
+  /** Its own certificate in PEM. */
   cert: string;
   issue(subject: Subject): Identity;
 }
@@ -36,11 +36,11 @@ const VALIDITY = ['200101000000Z', '491231235959Z'] as const;
 const BASIC_CONSTRAINTS = oid([0x55, 0x1d, 0x13]);
 
 export function makeAuthority(name: string): Authority {
-  const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const ca = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const constraints = sequence(der(0x01, Buffer.from([0xff])));
   const isAuthority = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.from([0xff])), der(0x04, constraints));
   return {
-    cert: certificate(distinguished(name), distinguished(name), own.publicKey, own.privateKey, [isAuthority]),
+    cert: certificate(distinguished(name), distinguished(name), ca.publicKey, ca.privateKey, [isAuthority]),
     issue({ commonName, dns = [], email = [], uri = [], loopback = false, validity, usage }) {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const names = [
@@ -59,7 +59,7 @@ export function makeAuthority(name: string): Authority {
           distinguished(commonName),
           distinguished(name),
           publicKey,
-          own.privateKey,
+          ca.privateKey,
           extensions,
           validity,
         ),

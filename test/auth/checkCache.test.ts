@@ -7,8 +7,8 @@ const ANN: Caller = { name: 'ann', role: 'admin' };
 const checked = { caller: ANN, expires: null };
 const never = () => new Promise<never>(() => {});
 
-/** Whether `parts` are let wait, or told to come later. */
-function isLetWait(cache: CheckCache, part: string): boolean {
+/** Whether a check of `part` may wait; otherwise it is rate limited. */
+function mayWait(cache: CheckCache, part: string): boolean {
   try {
     void cache.check([part], never);
     return true;
@@ -20,7 +20,7 @@ function isLetWait(cache: CheckCache, part: string): boolean {
 
 test('limits the number of concurrent checks', () => {
   const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
-  const outcomes = Array.from({ length: 300 }, (_, index) => isLetWait(cache, `wrong-${index}`));
+  const outcomes = Array.from({ length: 300 }, (_, index) => mayWait(cache, `wrong-${index}`));
   expect(outcomes.filter((isWaiting) => isWaiting)).toHaveLength(256);
 });
 
@@ -28,24 +28,24 @@ test('limits the number of requests that wait for a check', async () => {
   const cache = new CheckCache({ keep: 1000, keepInvalid: 1000 });
   const gate = Promise.withResolvers<typeof checked>();
   const waiting = Array.from({ length: 4096 }, () => cache.check(['ann'], () => gate.promise));
-  expect(isLetWait(cache, 'ann')).toBe(false);
+  expect(mayWait(cache, 'ann')).toBe(false);
   gate.resolve(checked);
   expect(new Set(await Promise.all(waiting))).toEqual(new Set([ANN]));
-  expect(isLetWait(cache, 'other')).toBe(true);
+  expect(mayWait(cache, 'other')).toBe(true);
 });
 
 test('rechecks credentials that were valid before all waiting ones', async () => {
   const cache = new CheckCache({ keep: 0, keepInvalid: 1000 });
-  const told: boolean[] = [];
+  const seen: boolean[] = [];
   const verify = async (wasValid: boolean) => {
-    told.push(wasValid);
+    seen.push(wasValid);
     return checked;
   };
   await cache.check(['ann'], verify);
-  for (let index = 0; index < 300; index++) isLetWait(cache, `wrong-${index}`);
-  expect(isLetWait(cache, 'new')).toBe(false);
+  for (let index = 0; index < 300; index++) mayWait(cache, `wrong-${index}`);
+  expect(mayWait(cache, 'new')).toBe(false);
   expect(await cache.check(['ann'], verify)).toBe(ANN);
-  expect(told).toEqual([false, true]);
+  expect(seen).toEqual([false, true]);
 });
 
 describe('a step of the wall clock', () => {

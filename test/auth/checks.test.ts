@@ -5,7 +5,7 @@ import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
-import { PROTOCOLS, type Proof, Requests } from './requests.ts';
+import { type Login, PROTOCOLS, Requests } from './requests.ts';
 import { basic, htpasswd } from './users.ts';
 
 const CONFIG = `auth:
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-async function ask(who: Proof, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
+async function ask(who: Login, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
   using requests = new Requests(service.url, who);
   return await requests.rest(method, path, body, headers);
 }
@@ -38,7 +38,7 @@ describe('the order of the checks over REST', () => {
   const call = '/v1/nodes/n1/vendor_passthru/echo';
   const noVersion = { 'x-openstack-ironic-api-version': '9.9' };
 
-  test.each<[string, number, Proof, string, string, unknown, Record<string, string>?]>([
+  test.each<[string, number, Login, string, string, unknown, Record<string, string>?]>([
     ['version before size', 406, {}, 'POST', call, TOO_LARGE, noVersion],
     ['version before the caller', 406, {}, 'GET', '/v1/nodes', undefined, noVersion],
     ['size before authentication', 413, {}, 'POST', call, TOO_LARGE],
@@ -87,7 +87,7 @@ describe.each(PROTOCOLS)('the order of the checks over %s', (protocol) => {
   const NAME = 'passthru.v1.PassthruService/CallNodeMethod';
   const malformed = Buffer.from([0xff, 0xff, 0xff]);
 
-  async function status(who: Proof, name: string, isStream: boolean, message: Buffer) {
+  async function status(who: Login, name: string, isStream: boolean, message: Buffer) {
     using requests = new Requests(service.url, who);
     return await requests.rpc(protocol, name, isStream, message);
   }
@@ -108,13 +108,13 @@ describe.each(PROTOCOLS)('the order of the checks over %s', (protocol) => {
   });
 });
 
-const TRANSPORTS: Record<string, (url: string, who: Proof) => Transport> = {
+const TRANSPORTS: Record<string, (url: string, who: Login) => Transport> = {
   gRPC: (baseUrl, who) => createGrpcTransport({ baseUrl, interceptors: [sending(who)] }),
   'gRPC-Web': (baseUrl, who) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1', interceptors: [sending(who)] }),
   Connect: (baseUrl, who) => createConnectTransport({ baseUrl, httpVersion: '1.1', interceptors: [sending(who)] }),
 };
 
-function sending({ headers = {} }: Proof): Interceptor {
+function sending({ headers = {} }: Login): Interceptor {
   return (next) => (request) => {
     for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
     return next(request);
@@ -122,7 +122,7 @@ function sending({ headers = {} }: Proof): Interceptor {
 }
 
 describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
-  const clientOf = (who: Proof) => {
+  const clientOf = (who: Login) => {
     const made = transport(service.url, who);
     return {
       passthru: createClient(PassthruService, made),

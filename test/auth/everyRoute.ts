@@ -7,14 +7,14 @@ import type { Route } from '../../src/rest/router.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { rpcAction } from '../../src/rpc/actions.ts';
 import { rpcRoutes, SERVICES } from '../../src/rpc/routes.ts';
-import { PROTOCOLS, type Proof, Requests } from './requests.ts';
+import { type Login, PROTOCOLS, Requests } from './requests.ts';
 
-/** The callers of the table. */
-export interface Callers extends Record<Role, Proof> {
-  wrong: Proof;
+/** The credentials of a caller of each role, and wrong ones. */
+export interface Callers extends Record<Role, Login> {
+  wrong: Login;
 }
 
-/** A service of one authentication type, ready to be asked. */
+/** A running service of one authentication type. */
 export interface GuardedService {
   url: string;
   /** The CA of its certificate, when it uses TLS. */
@@ -25,12 +25,12 @@ export interface GuardedService {
 export interface Rpc {
   name: string;
   isStream: boolean;
-  /** A well-formed request for nothing that exists. */
+  /** A well-formed request for something that does not exist. */
   message: Buffer;
 }
 
-/** Identifiers of nothing that exists, so that an allowed request changes nothing. */
-const NOTHING = '99999999-9999-4999-8999-999999999999';
+/** The UUID of nothing, so that an allowed request changes nothing. */
+const ABSENT = '99999999-9999-4999-8999-999999999999';
 
 /** Returns every RPC that the service registers at its router. */
 export function everyRpc(): Rpc[] {
@@ -48,12 +48,12 @@ export function everyRpc(): Rpc[] {
 function sampleMessage({ input }: DescMethod): Buffer {
   const node = input.field.node;
   if (node === undefined) return Buffer.from(toBinary(input, create(input)));
-  const value = node.fieldKind === 'message' ? { driver: 'none' } : NOTHING;
+  const value = node.fieldKind === 'message' ? { driver: 'none' } : ABSENT;
   return Buffer.from(toBinary(input, create(input, { node: value } as never)));
 }
 
 function samplePath({ path }: Route): string {
-  return path.replaceAll(/:\w+/g, NOTHING).replaceAll('*', 'x');
+  return path.replaceAll(/:\w+/g, ABSENT).replaceAll('*', 'x');
 }
 
 function sampleBody({ action }: Route, verb: string): unknown {
@@ -65,10 +65,10 @@ const WHO: readonly Who[] = ['anonymous', 'wrong', ...ROLES];
 
 /** Returns the expected outcome of `action` for `who`. */
 function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'allowed' {
-  const needed = action === undefined ? undefined : ACTIONS[action];
-  if (needed === 'open' || (type === 'none' && needed !== undefined)) return 'allowed';
+  const required = action === undefined ? undefined : ACTIONS[action];
+  if (required === 'open' || (type === 'none' && required !== undefined)) return 'allowed';
   if (who === 'anonymous' || who === 'wrong') return 'refused';
-  return needed !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(needed) ? 'allowed' : 'forbidden';
+  return required !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(required) ? 'allowed' : 'forbidden';
 }
 
 function seenOverRest(status: number) {
@@ -85,22 +85,22 @@ export function testEveryRoute(type: string, service: () => GuardedService): voi
     test.each(WHO)('%s', async (who) => {
       const { url, ca, callers } = service();
       using requests = new Requests(url, who === 'anonymous' ? {} : callers[who], ca);
-      const [seen, wanted]: [Record<string, string>, Record<string, string>] = [{}, {}];
+      const [seen, expectedOutcomes]: [Record<string, string>, Record<string, string>] = [{}, {}];
       for (const route of ROUTES) {
         for (const verb of route.verbs) {
           const name = `${verb} ${route.path}`;
           const { status } = await requests.rest(verb, samplePath(route), sampleBody(route, verb));
           seen[name] = seenOverRest(status);
-          wanted[name] = expected(type, who, route.action);
+          expectedOutcomes[name] = expected(type, who, route.action);
         }
       }
       for (const { name, isStream, message } of everyRpc()) {
         for (const protocol of PROTOCOLS) {
           seen[`${name} over ${protocol}`] = seenOverRpc(await requests.rpc(protocol, name, isStream, message));
-          wanted[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
+          expectedOutcomes[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
         }
       }
-      expect(seen).toEqual(wanted);
+      expect(seen).toEqual(expectedOutcomes);
     });
   });
 }

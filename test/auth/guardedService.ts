@@ -8,16 +8,16 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 import { htpasswd } from './users.ts';
 
-/** A service that asks who calls, as its configuration says. */
+/** A service with the authentication of its configuration. */
 export interface ConfiguredService extends TestService {
-  /** Where relative paths of the configuration lead. */
+  /** The folder that relative paths in the configuration refer to. */
   folder: string;
 }
 
 /**
  * Starts a service with the groups `auth` and `tls` of a configuration.
  * @param config YAML, with paths relative to the folder of `files`
- * @param files what they lead to
+ * @param files the content of each
  */
 export async function startConfiguredService(
   config: string,
@@ -55,7 +55,7 @@ export async function startConfiguredService(
   };
 }
 
-/** Starts a service with HTTP Basic, and these users for admins. */
+/** Starts a service with HTTP Basic whose admins are `users`. */
 export function startBasicService(...users: string[]): Promise<ConfiguredService> {
   return startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
     users: htpasswd(...users),

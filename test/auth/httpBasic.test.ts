@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => service[Symbol.asyncDispose]());
 afterEach(() => vi.restoreAllMocks());
 
-/** An authenticator over the service's file, with nothing remembered. */
+/** Returns an authenticator for the service's file with an empty cache. */
 function authenticator(): Authenticator {
   return createHttpBasicAuthenticator({ userFile: join(service.folder, 'users'), roles: {}, log: silentLogger });
 }
@@ -49,14 +49,14 @@ describe('over REST', () => {
   });
 
   test('a wrong password and an unknown user get the same 401', async () => {
-    const answers = [];
+    const responses = [];
     for (const proof of [basic('anna', 'wrong'), basic('nobody')]) {
       using requests = new Requests(service.url, proof);
       const { status, text } = await requests.rest('GET', '/v1/nodes');
-      answers.push([status, text]);
+      responses.push([status, text]);
     }
-    expect(answers[0]).toEqual(answers[1]);
-    expect(answers[0]).toEqual([401, expect.stringContaining('Incorrect username or password')]);
+    expect(responses[0]).toEqual(responses[1]);
+    expect(responses[0]).toEqual([401, expect.stringContaining('Incorrect username or password')]);
   });
 
   test('a user has its role of auth.roles, or admin without an entry', async () => {
@@ -93,8 +93,8 @@ test('two Authorization headers are refused, even if one is right', async () => 
   const twice = [authorizationOf('anna'), authorizationOf('anna', 'wrong')];
   for (const authorization of [twice, twice.toReversed(), twice.slice(0, 1)]) {
     const status = await new Promise((resolve, reject) => {
-      const asked = get(`${service.url}/v1/nodes`, { headers: { authorization: authorization as never } });
-      asked.on('response', (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+      const request = get(`${service.url}/v1/nodes`, { headers: { authorization: authorization as never } });
+      request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
     });
     expect(status).toBe(authorization.length === 1 ? 200 : 401);
   }
@@ -120,7 +120,7 @@ describe('the cost of a check', () => {
     }
     const [known, unknown] = compare.mock.calls.map(([, hash]) => hash);
     expect(unknown).toHaveLength(60);
-    // The users' own hashes are cheaper than any that a tool makes, whose least cost the decoy has.
+    // The hashes of the test's users cost less than the least that tools use, which is the decoy's.
     expect(Number(unknown!.slice(4, 6))).toBeGreaterThanOrEqual(Number(known!.slice(4, 6)));
     await basicAuth.close();
   });
@@ -138,7 +138,7 @@ describe('the cost of a check', () => {
       done = true;
     });
     for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
-    // On the main thread it would be one turn a hash.
+    // On the main thread there would be one turn per hash.
     expect(turns).toBeGreaterThan(50);
     await slow.close();
   });
@@ -165,18 +165,18 @@ test('a change of the file applies at once: to new users, removed users and old 
   const reread = Promise.withResolvers<object>();
   const log = { ...silentLogger, info: (fields: object) => reread.resolve(fields) };
   const basicAuth = createHttpBasicAuthenticator({ userFile: file, roles: {}, log });
-  const come = async (user: string, password?: string) =>
+  const logIn = async (user: string, password?: string) =>
     new Promise((resolve) => resolve(basicAuth.authenticate(credentials(authorizationOf(user, password)))))
       .then(() => 'in')
       .catch(({ kind }) => kind);
-  expect([await come('anna'), await come('otto'), await come('rita')]).toEqual(['in', 'in', 'unauthenticated']);
-  // One line makes no sense: the others count.
+  expect([await logIn('anna'), await logIn('otto'), await logIn('rita')]).toEqual(['in', 'in', 'unauthenticated']);
+  // The invalid line is skipped.
   writeFileSync(file, `${htpasswd('rita', 'anna').replace('rita', 'anna')}rita:not-bcrypt\n${htpasswd('rita')}`);
   expect(await reread.promise).toMatchObject({
     users: 2,
     faults: [expect.stringMatching(/^line 3: not a bcrypt hash/)],
   });
-  expect([await come('anna'), await come('anna', 'atir'), await come('otto'), await come('rita')]).toEqual([
+  expect([await logIn('anna'), await logIn('anna', 'atir'), await logIn('otto'), await logIn('rita')]).toEqual([
     'unauthenticated',
     'in',
     'unauthenticated',

@@ -13,7 +13,7 @@ import { AUDIENCE, bearer, ISSUER, type Issuer, makeIssuer } from './tokens.ts';
 
 let issuer: Issuer;
 let keys: Server;
-/** What the issuer publishes; null when it fails. */
+/** The key set that the issuer publishes; null makes it fail. */
 let published: object | null;
 let url: string;
 beforeAll(async () => {
@@ -43,7 +43,7 @@ function options(given: Partial<JwtOptions> = {}): JwtOptions {
   };
 }
 
-async function whoHas(token: string, given: Partial<JwtOptions> = {}) {
+async function callerOf(token: string, given: Partial<JwtOptions> = {}) {
   const authenticator = createJwtAuthenticator(options(given));
   try {
     return await authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
@@ -52,7 +52,7 @@ async function whoHas(token: string, given: Partial<JwtOptions> = {}) {
   }
 }
 
-/** A token of a stranger's key, which it tells in its header. */
+/** Returns a token signed by a foreign key, which its header names. */
 async function signedByOwnKey(header: (jwk: JWK) => object): Promise<string> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   return await new SignJWT({ sub: 'a', iss: ISSUER, aud: AUDIENCE, exp: seconds(60) })
@@ -71,7 +71,7 @@ describe('a token is refused', () => {
     ['for another service', () => issuer.token({ aud: 'wiki' })],
     ['without an audience', () => issuer.token({ aud: null })],
     ['without a name', () => issuer.token({ sub: null })],
-    ['whose name holds a line break', () => issuer.token({ sub: 'a\nb' })],
+    ['whose name contains a line break', () => issuer.token({ sub: 'a\nb' })],
     ['signed by another key of the same name', async () => (await makeIssuer()).token({})],
     ['signed by an unknown key', async () => (await makeIssuer('key-9')).token({})],
     ['with an algorithm that is not accepted', async () => (await makeIssuer('key-1', 'ES384')).token({})],
@@ -92,7 +92,7 @@ describe('a token is refused', () => {
     ['with a key of its own (jwk)', () => signedByOwnKey((jwk) => ({ jwk }))],
     ['with a URL of its key (jku)', () => signedByOwnKey(() => ({ jku: 'https://evil.example/keys' }))],
   ])('%s', async (_name, make) => {
-    await expect(whoHas(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(callerOf(await make())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
 });
 
@@ -115,7 +115,7 @@ describe('the caller of a token', () => {
     ],
     [{ exp: seconds(-5), roles: ['reader'] }, { clock_tolerance: 30_000 }, { name: 'somebody', role: 'reader' }],
   ])('%j', async (claims, given, caller) => {
-    expect(await whoHas(await issuer.token({ ...claims }), given)).toEqual(caller);
+    expect(await callerOf(await issuer.token({ ...claims }), given)).toEqual(caller);
   });
 });
 
@@ -131,13 +131,13 @@ describe('the key set', () => {
       options({ jwks_url: null, jwks_file: file, log: { ...silentLogger, info: () => reread.resolve() } }),
     );
     const next = await makeIssuer('key-2');
-    const ask = async (token: string) =>
+    const authenticate = async (token: string) =>
       authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
-    await expect(ask(await next.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(authenticate(await next.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
     writeFileSync(file, JSON.stringify(next.keySet));
     await reread.promise;
-    await expect(ask(await next.token({}))).resolves.toMatchObject({ name: 'somebody' });
-    await expect(ask(await issuer.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(authenticate(await next.token({}))).resolves.toMatchObject({ name: 'somebody' });
+    await expect(authenticate(await issuer.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
     await authenticator.close();
     await service[Symbol.asyncDispose]();
   }, 15_000);
@@ -148,7 +148,7 @@ describe('the key set', () => {
   ])('returns 503, not 401, when it %s', async (_name, publish) => {
     published = publish();
     try {
-      await expect(whoHas(await issuer.token({}))).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(callerOf(await issuer.token({}))).rejects.toMatchObject({ kind: 'identity_unavailable' });
     } finally {
       published = issuer.keySet;
     }
@@ -166,28 +166,28 @@ describe('the key set', () => {
 
 describe('an unavailable issuer', () => {
   test('is requested once a second and logged once, however many tokens arrive', async () => {
-    let asked = 0;
+    let fetches = 0;
     const away = createServer((_request, response) => {
-      asked += 1;
+      fetches += 1;
       response.writeHead(500).end();
     }).listen(0, '127.0.0.1');
     await once(away, 'listening');
-    const told: object[] = [];
+    const warnings: object[] = [];
     const authenticator = createJwtAuthenticator(
       options({
         jwks_url: `http://127.0.0.1:${(away.address() as AddressInfo).port}/`,
-        log: { ...silentLogger, warn: (fields) => void told.push(fields) },
+        log: { ...silentLogger, warn: (fields) => void warnings.push(fields) },
       }),
     );
     const authorization = `Bearer ${await issuer.token({})}`;
-    const ask = async () => authenticator.authenticate({ authorization, authToken: null, certificate: null });
+    const authenticate = async () => authenticator.authenticate({ authorization, authToken: null, certificate: null });
     const began = Date.now();
     for (let count = 0; count < 100; count++) {
-      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(authenticate()).rejects.toMatchObject({ kind: 'identity_unavailable' });
     }
-    expect(asked).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / 1000));
-    expect(told.length).toBeLessThanOrEqual(1 + Math.floor((Date.now() - began) / 10_000));
-    expect(told.length).toBeGreaterThan(0);
+    expect(fetches).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / 1000));
+    expect(warnings.length).toBeLessThanOrEqual(1 + Math.floor((Date.now() - began) / 10_000));
+    expect(warnings.length).toBeGreaterThan(0);
     away.close();
     await authenticator.close();
   });
@@ -196,18 +196,18 @@ describe('an unavailable issuer', () => {
     let now = 0;
     const authenticator = createJwtAuthenticator(options({ now: () => now }));
     const token = await issuer.token({});
-    const ask = async () =>
+    const authenticate = async () =>
       authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
     try {
       vi.useFakeTimers({ toFake: ['Date'] });
       published = null;
-      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(authenticate()).rejects.toMatchObject({ kind: 'identity_unavailable' });
       published = issuer.keySet;
       vi.setSystemTime(Date.now() - 60_000);
       now = 999;
-      await expect(ask()).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(authenticate()).rejects.toMatchObject({ kind: 'identity_unavailable' });
       now = 1000;
-      await expect(ask()).resolves.toMatchObject({ name: 'somebody' });
+      await expect(authenticate()).resolves.toMatchObject({ name: 'somebody' });
     } finally {
       vi.useRealTimers();
       published = issuer.keySet;
@@ -218,18 +218,18 @@ describe('an unavailable issuer', () => {
   test('does not affect tokens of known keys while others arrive with unknown keys', async () => {
     published = issuer.keySet;
     const authenticator = createJwtAuthenticator(options());
-    const ask = async (token: string) =>
+    const authenticate = async (token: string) =>
       authenticator.authenticate({ authorization: `Bearer ${token}`, authToken: null, certificate: null });
     try {
       vi.useFakeTimers({ toFake: ['Date'] });
-      await ask(await issuer.token({}));
-      // A key that is not known is asked for again only after half a minute.
+      await authenticate(await issuer.token({}));
+      // An unknown key makes the key set be fetched again only after half a minute.
       vi.setSystemTime(Date.now() + 40_000);
       published = null;
       const stranger = await (await makeIssuer('key-9')).token({});
-      await expect(ask(stranger)).rejects.toMatchObject({ kind: 'identity_unavailable' });
-      await expect(ask(stranger)).rejects.toMatchObject({ kind: 'unauthenticated' });
-      await expect(ask(await issuer.token({}))).resolves.toMatchObject({ name: 'somebody' });
+      await expect(authenticate(stranger)).rejects.toMatchObject({ kind: 'identity_unavailable' });
+      await expect(authenticate(stranger)).rejects.toMatchObject({ kind: 'unauthenticated' });
+      await expect(authenticate(await issuer.token({}))).resolves.toMatchObject({ name: 'somebody' });
     } finally {
       vi.useRealTimers();
       published = issuer.keySet;

@@ -6,28 +6,28 @@ import type { Authenticator } from '../../src/auth/authenticator.ts';
 import { createKeystoneAuthenticator, type KeystoneOptions } from '../../src/auth/keystone.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 
-// What a real Keystone cannot be made to do at will: to fail, to lose the service's token, to be asked exactly once.
-// test/real/keystone.test.ts asks a real one.
+// Cases that a real Keystone cannot be made to show: failures, the loss of the service's token, the number of requests.
+// test/real/keystone.test.ts uses a real one.
 
 let server: Server;
 let requests: string[];
-/** The service's own tokens that are good. */
-let own: Set<string>;
-/** How long they last, in seconds. */
-let life: number;
+/** The valid tokens of the service itself. */
+let ownTokens: Set<string>;
+/** Their lifetime in seconds. */
+let lifetime: number;
 let token: object;
-let answerCheck: (request: IncomingMessage, response: ServerResponse) => void;
+let respondToCheck: (request: IncomingMessage, response: ServerResponse) => void;
 
 beforeEach(async () => {
   requests = [];
-  own = new Set();
-  life = 3600;
+  ownTokens = new Set();
+  lifetime = 3600;
   token = {
     user: { name: 'ann', domain: { id: 'default', name: 'Default' } },
     roles: [{ name: 'admin' }],
     system: { all: true },
   };
-  answerCheck = (request, response) => {
+  respondToCheck = (request, response) => {
     const good = request.headers['x-subject-token'] === 'good';
     response
       .writeHead(good ? 200 : 404)
@@ -37,12 +37,12 @@ beforeEach(async () => {
     requests.push(`${request.method} ${request.url}`);
     if (request.method === 'POST') {
       const issued = `own-${requests.length}`;
-      own.add(issued);
+      ownTokens.add(issued);
       response
         .writeHead(201, { 'x-subject-token': issued })
-        .end(JSON.stringify({ token: { expires_at: later(life) } }));
-    } else if (!own.has(String(request.headers['x-auth-token']))) response.writeHead(401).end('{}');
-    else answerCheck(request, response);
+        .end(JSON.stringify({ token: { expires_at: later(lifetime) } }));
+    } else if (!ownTokens.has(String(request.headers['x-auth-token']))) response.writeHead(401).end('{}');
+    else respondToCheck(request, response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -52,7 +52,7 @@ afterEach(() => {
 });
 
 const later = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
-const SIGN_ON = 'POST /v3/auth/tokens?nocatalog';
+const LOGIN = 'POST /v3/auth/tokens?nocatalog';
 const CHECK = 'GET /v3/auth/tokens?nocatalog';
 
 function authenticator(given: Partial<KeystoneOptions> = {}): Authenticator {
@@ -71,36 +71,36 @@ function authenticator(given: Partial<KeystoneOptions> = {}): Authenticator {
   });
 }
 
-async function ask(keystone: Authenticator, authToken: string | null = 'good') {
+async function authenticate(keystone: Authenticator, authToken: string | null = 'good') {
   return keystone.authenticate({ authorization: null, authToken, certificate: null });
 }
 
 describe('requests to Keystone', () => {
   test('concurrent calls with one token, and all later ones, validate it once', async () => {
     const keystone = authenticator();
-    await Promise.all(Array.from({ length: 20 }, () => ask(keystone)));
-    await ask(keystone);
-    expect(requests).toEqual([SIGN_ON, CHECK]);
+    await Promise.all(Array.from({ length: 20 }, () => authenticate(keystone)));
+    await authenticate(keystone);
+    expect(requests).toEqual([LOGIN, CHECK]);
   });
 
   test('an invalid token is validated again only after a while, a malformed one never', async () => {
     const keystone = authenticator();
     for (const bad of ['bad', 'bad', '', null, 'a b', 'ä', 'x'.repeat(20_000)]) {
-      await expect(ask(keystone, bad)).rejects.toMatchObject({ kind: 'unauthenticated' });
+      await expect(authenticate(keystone, bad)).rejects.toMatchObject({ kind: 'unauthenticated' });
     }
-    expect(requests).toEqual([SIGN_ON, CHECK]);
+    expect(requests).toEqual([LOGIN, CHECK]);
   });
 
   test('the service renews its own token before it expires, and after it was revoked', async () => {
     const keystone = authenticator({ token_cache_time: 0 });
-    life = 30;
-    await ask(keystone);
-    life = 3600;
-    await ask(keystone);
-    expect(requests.splice(0)).toEqual([SIGN_ON, CHECK, SIGN_ON, CHECK]);
-    own.clear();
-    await ask(keystone);
-    expect(requests).toEqual([CHECK, SIGN_ON, CHECK]);
+    lifetime = 30;
+    await authenticate(keystone);
+    lifetime = 3600;
+    await authenticate(keystone);
+    expect(requests.splice(0)).toEqual([LOGIN, CHECK, LOGIN, CHECK]);
+    ownTokens.clear();
+    await authenticate(keystone);
+    expect(requests).toEqual([CHECK, LOGIN, CHECK]);
   });
 });
 
@@ -114,13 +114,13 @@ describe('a Keystone that', () => {
     ['sends a token without expiry', (_, response) => response.writeHead(200).end('{"token": {}}')],
     ['redirects', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
     ['hangs up', (request) => request.socket.destroy()],
-  ])('%s makes authentication unavailable; the next call requests it again', async (_name, answer) => {
+  ])('%s makes authentication unavailable; the next call requests it again', async (_name, respond) => {
     const keystone = authenticator();
-    const good = answerCheck;
-    answerCheck = answer;
-    await expect(ask(keystone)).rejects.toMatchObject({ kind: 'identity_unavailable' });
-    answerCheck = good;
-    await expect(ask(keystone)).resolves.toMatchObject({ name: 'ann' });
+    const good = respondToCheck;
+    respondToCheck = respond;
+    await expect(authenticate(keystone)).rejects.toMatchObject({ kind: 'identity_unavailable' });
+    respondToCheck = good;
+    await expect(authenticate(keystone)).resolves.toMatchObject({ name: 'ann' });
   });
 });
 
@@ -152,18 +152,18 @@ describe('the caller of a token', () => {
     ['of a user of another domain', domain('Partners'), {}, { name: 'ann@Partners' }],
     ['of a user of a domain with an @', domain('a@b'), {}, { name: 'ann@a%40b' }],
     [
-      'of a user whose name holds an @',
+      'of a user whose name contains an @',
       { user: { name: 'ann@Partners', domain: { id: 'default', name: 'Default' } } },
       {},
       { name: 'ann@Partners@Default' },
     ],
   ])('%s', async (_what, given, options, caller) => {
     token = { ...token, ...given };
-    expect(await ask(authenticator(options))).toMatchObject(caller);
+    expect(await authenticate(authenticator(options))).toMatchObject(caller);
   });
 
   test('a token expired by our clock is refused, whatever Keystone says', async () => {
     token = { ...token, expires_at: later(-1) };
-    await expect(ask(authenticator())).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(authenticate(authenticator())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
 });

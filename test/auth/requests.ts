@@ -2,13 +2,13 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { Code } from '@connectrpc/connect';
 import { codeFromString } from '@connectrpc/connect/protocol-connect';
 
-/** What a test's caller brings along: headers, or a certificate. */
-export interface Proof {
+/** The credentials of a caller: headers or a certificate. */
+export interface Login {
   headers?: Record<string, string>;
   tls?: { cert: string; key: string };
 }
 
-export interface RestAnswer {
+export interface RestResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
@@ -21,23 +21,28 @@ export type Protocol = (typeof PROTOCOLS)[number];
 /** An HTTP/2 connection to a service, for one caller. */
 export class Requests implements Disposable {
   readonly #session: ClientHttp2Session;
-  readonly #proof: Proof;
+  readonly #login: Login;
 
   /** @param ca the CA of the service's certificate, when it uses TLS */
-  constructor(url: string, proof: Proof = {}, ca?: string) {
-    this.#proof = proof;
-    this.#session = connect(url, { ca, ...proof.tls });
+  constructor(url: string, login: Login = {}, ca?: string) {
+    this.#login = login;
+    this.#session = connect(url, { ca, ...login.tls });
     this.#session.on('error', () => {});
   }
 
-  async rest(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<RestAnswer> {
+  async rest(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<RestResponse> {
     const payload = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
     const all = { 'x-openstack-ironic-api-version': '1.80', ...headers };
-    const answer = await this.#send(method, path, all, Buffer.from(payload), () => false);
-    return { status: Number(answer.headers[':status']), headers: answer.headers, text: answer.body.toString() };
+    const response = await this.#send(method, path, all, Buffer.from(payload), () => false);
+    return { status: Number(response.headers[':status']), headers: response.headers, text: response.body.toString() };
   }
 
-  /** The status of an RPC with an empty message, or with `message` as it is; of a stream its first. Null when it is OK. */
+  /** Returns the status of an RPC with `message`, by default empty; of a stream the first one. Null for OK. */
   async rpc(
     protocol: Protocol,
     name: string,
@@ -46,22 +51,28 @@ export class Requests implements Disposable {
   ): Promise<Code | null> {
     if (protocol === 'Connect' && !isStream) {
       const headers = { 'content-type': 'application/proto', 'connect-protocol-version': '1' };
-      const answer = await this.#send('POST', `/${name}`, headers, message, () => false);
-      if (answer.headers[':status'] === 200) return null;
-      return codeFromString(JSON.parse(answer.body.toString()).code) ?? Code.Unknown;
+      const response = await this.#send('POST', `/${name}`, headers, message, () => false);
+      if (response.headers[':status'] === 200) return null;
+      return codeFromString(JSON.parse(response.body.toString()).code) ?? Code.Unknown;
     }
     const type = { Connect: 'connect+proto', gRPC: 'grpc+proto', 'gRPC-Web': 'grpc-web+proto' }[protocol];
     const framed = Buffer.concat([Buffer.alloc(5), message]);
     framed.writeUInt32BE(message.length, 1);
     const hasMessage = (body: Buffer) => isStream && body.length >= 5 && body[0] === 0;
-    const answer = await this.#send('POST', `/${name}`, { 'content-type': `application/${type}` }, framed, hasMessage);
-    if (hasMessage(answer.body)) return null;
+    const response = await this.#send(
+      'POST',
+      `/${name}`,
+      { 'content-type': `application/${type}` },
+      framed,
+      hasMessage,
+    );
+    if (hasMessage(response.body)) return null;
     if (protocol === 'Connect') {
-      const { error } = JSON.parse(answer.body.subarray(5).toString());
+      const { error } = JSON.parse(response.body.subarray(5).toString());
       return error === undefined ? null : (codeFromString(error.code) ?? Code.Unknown);
     }
-    const inBody = /grpc-status: ?(\d+)/i.exec(answer.body.toString())?.[1];
-    const status = Number(answer.trailers['grpc-status'] ?? answer.headers['grpc-status'] ?? inBody ?? Number.NaN);
+    const inBody = /grpc-status: ?(\d+)/i.exec(response.body.toString())?.[1];
+    const status = Number(response.trailers['grpc-status'] ?? response.headers['grpc-status'] ?? inBody ?? Number.NaN);
     return status === 0 ? null : status;
   }
 
@@ -77,16 +88,16 @@ export class Requests implements Disposable {
     isEnough: (body: Buffer) => boolean,
   ) {
     type Headers = Record<string, string | string[] | number | undefined>;
-    return new Promise<{ headers: RestAnswer['headers'] & { ':status'?: unknown }; trailers: Headers; body: Buffer }>(
+    return new Promise<{ headers: RestResponse['headers'] & { ':status'?: unknown }; trailers: Headers; body: Buffer }>(
       (resolve, reject) => {
-        const all = { ':method': method, ':path': path, ...headers, ...this.#proof.headers };
+        const all = { ':method': method, ':path': path, ...headers, ...this.#login.headers };
         const stream = this.#session.request(all, { endStream: body.length === 0 });
         const chunks: Buffer[] = [];
-        let answered: Headers = {};
+        let received: Headers = {};
         let trailers: Headers = {};
-        const settle = () => resolve({ headers: answered as never, trailers, body: Buffer.concat(chunks) });
+        const settle = () => resolve({ headers: received as never, trailers, body: Buffer.concat(chunks) });
         stream.on('response', (given) => {
-          answered = given;
+          received = given;
         });
         stream.on('trailers', (given) => {
           trailers = given;

@@ -1,14 +1,14 @@
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import type { Proof } from './requests.ts';
+import type { Login } from './requests.ts';
 
 export const ISSUER = 'https://issuer.example';
 export const AUDIENCE = 'passthru';
 
-/** An issuer of tokens with a key of its own. */
+/** An issuer of tokens with its own key. */
 export interface Issuer {
   /** Its JSON Web Key Set. */
   keySet: { keys: object[] };
-  /** A token for `claims`, with whatever makes it good unless they say otherwise; null leaves a claim out. */
+  /** Returns a token with `claims`, and valid ones for the rest; null omits a claim. */
   token(claims: Record<string, unknown>): Promise<string>;
 }
 
@@ -26,6 +26,6 @@ export async function makeIssuer(kid = 'key-1', alg = 'ES256'): Promise<Issuer> 
   };
 }
 
-export function bearer(token: string): Proof {
+export function bearer(token: string): Login {
   return { headers: { authorization: `Bearer ${token}` } };
 }

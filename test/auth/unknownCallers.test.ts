@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** What buffers take, in MiB. */
-function held(): number {
+/** Returns the memory of all buffers in MiB. */
+function bufferMemory(): number {
   collectGarbage();
   return process.memoryUsage().arrayBuffers / 1024 / 1024;
 }
@@ -30,20 +30,20 @@ describe('the body of an unauthenticated request is not kept', () => {
     ['gRPC', '/passthru.v1.PassthruService/CallNodeMethod', 'application/grpc+proto'],
   ])('over %s', async (_way, path, type) => {
     const body = Buffer.alloc(1024 * 1024 - 100);
-    // The length of a gRPC message; for the other protocols just the beginning of the body.
+    // The length of a gRPC message; ordinary content for the other protocols.
     body.writeUInt32BE(body.length, 1);
-    const before = held();
+    const before = bufferMemory();
     const session = connect(service.url);
     const headers = { ':method': 'POST', ':path': path, 'content-type': type, te: 'trailers' };
     const streams = Array.from({ length: 64 }, () =>
       session.request({ ...headers, ...basic('anna', 'wrong').headers }, { endStream: false }),
     );
     for (const stream of streams) stream.on('error', () => {});
-    // Flow control: what was written was read, but for the last 64 KiB of all.
+    // By flow control, all that was written has been read, except for the last 64 KiB.
     await Promise.all(
       streams.map((stream) => new Promise((resolve) => stream.write(body.subarray(0, body.length - 1), resolve))),
     );
-    expect(held() - before).toBeLessThan(16);
+    expect(bufferMemory() - before).toBeLessThan(16);
     session.destroy();
     await once(session, 'close');
   });
@@ -53,7 +53,7 @@ test('one connection cannot queue requests behind a waiting one', async () => {
   const { hostname, port } = new URL(service.url);
   const socket = createConnection(Number(port), hostname).on('error', () => {});
   const closed = new Promise((resolve) => socket.once('close', resolve));
-  const { authorization } = basic('anna', 'piled').headers as { authorization: string };
+  const { authorization } = basic('anna', 'queued').headers as { authorization: string };
   const one = `GET /v1/nodes HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n\r\n`;
   socket.resume().write(one.repeat(5000));
   await closed;

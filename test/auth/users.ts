@@ -1,7 +1,7 @@
 import { hashSync } from 'bcryptjs';
-import type { Proof } from './requests.ts';
+import type { Login } from './requests.ts';
 
-/** The lines of a user file: each user's password is its name backwards. Little work, for the test's sake. */
+/** Returns a user file, in which each password is the user's name reversed. The hashes are cheap. */
 export function htpasswd(...users: string[]): string {
   return users.map((user) => `${user}:${hashSync(passwordOf(user), 4)}\n`).join('');
 }
@@ -10,7 +10,7 @@ export function passwordOf(user: string): string {
   return [...user].reverse().join('');
 }
 
-/** HTTP Basic as a client sends it. */
-export function basic(user: string, password: string = passwordOf(user)): Proof {
+/** Returns the credentials of HTTP Basic. */
+export function basic(user: string, password: string = passwordOf(user)): Login {
   return { headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` } };
 }

@@ -1,18 +1,18 @@
 import { Attachment, type DriverTask, defineMethod, type NodeTask, z } from '../../src/driver.ts';
 
-/** The jobs of `hold` that wait, by the word that lets them go on. */
-const waiting = new Map<string, PromiseWithResolvers<void>>();
+/** The gates of the jobs of `hold`, by the word that opens each. */
+const gates = new Map<string, PromiseWithResolvers<void>>();
 
 function gate(word: string): PromiseWithResolvers<void> {
-  const known = waiting.get(word) ?? Promise.withResolvers<void>();
-  waiting.set(word, known);
-  return known;
+  const opening = gates.get(word) ?? Promise.withResolvers<void>();
+  gates.set(word, opening);
+  return opening;
 }
 
 const echo = defineMethod({
   name: 'echo',
   httpMethods: ['POST', 'PUT'],
-  description: 'Answers its arguments',
+  description: 'Returns its arguments',
   arguments: z.object({
     text: z.string().optional(),
     number: z.number().optional(),
@@ -32,7 +32,7 @@ const echo = defineMethod({
 const report = defineMethod({
   name: 'report',
   httpMethods: ['GET'],
-  description: 'Answers bytes',
+  description: 'Returns bytes',
   attach: true,
   arguments: z.object({}),
   result: z.any(),
@@ -53,7 +53,7 @@ const hold = defineMethod({
       gate(word).promise,
       new Promise((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason))),
     ]);
-    if (word === 'fail') throw new Error('told to fail');
+    if (word === 'fail') throw new Error('failed as requested');
     return { word };
   },
 });
@@ -70,7 +70,7 @@ const release = defineMethod({
   },
 });
 
-/** A hardware type for tests of the command: arguments of every kind, an attachment, and jobs that end when told. */
+/** A hardware type for tests of the command: arguments of every kind, an attachment, and jobs that a test ends. */
 export default {
   name: 'bench',
   vendorInterfaces: [{ name: 'bench', methods: [echo, report, hold] }],

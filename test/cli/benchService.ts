@@ -12,11 +12,11 @@ export const BENCH_DRIVER = fileURLToPath(new URL('./benchDriver.ts', import.met
 export interface BenchService {
   /** A folder for the tests' files. */
   directory: string;
-  /** For a command that is to talk to it. */
+  /** The environment of a command that uses it. */
   at: { PASSTHRU_SERVER: string };
   /** Runs `passthru ARGS` against it. */
   run(...args: string[]): Promise<Ended>;
-  /** As `run`, of a command that must succeed; answers what it printed. */
+  /** As `run`, for a command that must succeed; returns its standard output. */
   output(...args: string[]): Promise<string>;
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { useBenchService } from './benchService.ts';
 import { startPassthru } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const { directory, at, run, output } = useBenchService();

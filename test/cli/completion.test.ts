@@ -8,7 +8,7 @@ import { needs } from '../needs.ts';
 import { passthru, ROOT, type Served, serve } from './run.ts';
 import { hasTerminal, openTerminal } from './terminal.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const DRIVER = fileURLToPath(new URL('./benchDriver.ts', import.meta.url));
@@ -25,7 +25,7 @@ beforeAll(async () => {
   ];
   writeFileSync(join(directory, 'nodes.yaml'), JSON.stringify({ nodes }));
   served = await serve([], { PASSTHRU_NODES_FILE: join(directory, 'nodes.yaml'), PASSTHRU_DRIVERS: DRIVER });
-  // The command as it is found when it is installed; in place of what is not the completion's it says what it would do.
+  // The command as if it were installed; it prints what it would run, except for `__complete`.
   mkdirSync(join(directory, 'bin'));
   const command = join(directory, 'bin', 'passthru');
   writeFileSync(
@@ -44,7 +44,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** What the last of `words` could be. */
+/** Returns the candidates for the last of `words`. */
 async function candidates(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string[]> {
   const { status, stdout, stderr } = await passthru(['__complete', ...words], {
     PASSTHRU_SERVER: served.url,
@@ -101,7 +101,7 @@ describe('the candidates for a word', () => {
   });
 });
 
-/** How each shell is started, told of the script `script`, and shows that it waits. */
+/** The command line of each shell, and the input that loads the completion script. */
 const SHELLS: Readonly<Record<string, { words: string[]; start(script: string): string }>> = {
   bash: { words: ['bash', '--norc', '--noprofile', '-i'], start: (script) => `source ${script}` },
   zsh: {
@@ -119,7 +119,7 @@ const withoutShell = (shell: string) =>
 
 for (const shell of Object.keys(SHELLS))
   describe(`with the tab key in ${shell}`, needs(withoutShell(shell)), () => {
-    // What is typed, and what then runs: the shell has found the rest by itself.
+    // The keys typed, and the command line that then runs.
     test.each([
       ['a node', 'node show oth\t', 'node show other'],
       ['the common beginning of several nodes', 'node show be\t1', 'node show bench-1'],

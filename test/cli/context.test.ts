@@ -8,7 +8,7 @@ import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const directory = mkdtempSync(join(tmpdir(), 'passthru-context-'));
@@ -92,7 +92,7 @@ test('--user with PASSTHRU_PASSWORD authenticates; no message contains the passw
     status: 0,
     stdout: '[]\n',
   });
-  // What stands in the environment, or in a file, is the password itself, and no file's name.
+  // The environment and a file hold the password itself, never the name of a file.
   const user = ['node', 'list', '--user', 'nna@', '-f', 'json'];
   expect(passwordOf('nna@')).toBe('@ann');
   expect(await run(user, { ...at, PASSTHRU_PASSWORD: '@ann' })).toMatchObject({ status: 0 });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { needs } from '../needs.ts';
 import { type Command, ROOT, start } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const DEMO = join(ROOT, 'src', 'demo', 'demo.ts');
@@ -40,13 +40,13 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 describe('every command printed by the demo works as printed', () => {
   test('curl', needs(hasCurl ? null : 'curl'), async () => {
-    const answers: string[] = [];
+    const outputs: string[] = [];
     for (const line of commandsOf('curl')) {
       const { status, stdout } = await shell(line);
       expect({ line, status }).toEqual({ line, status: 0 });
-      answers.push(stdout);
+      outputs.push(stdout);
     }
-    const [methods, created, listed, accepted, jobs, events, connect] = answers;
+    const [methods, created, listed, accepted, jobs, events, connect] = outputs;
     expect(JSON.parse(methods!)).toHaveProperty('eject_vmedia.async', true);
     expect(JSON.parse(created!)).toMatchObject({ Destination: 'https://listener.example/events' });
     expect(JSON.parse(listed!)).toHaveProperty('Members');
@@ -54,7 +54,7 @@ describe('every command printed by the demo works as printed', () => {
     expect(JSON.parse(jobs!).jobs.length).toBeGreaterThanOrEqual(2);
     expect(events).toMatch(/^event: job$[\s\S]*"state":"JOB_STATE_SUCCEEDED"/m);
     expect(JSON.parse(connect!)).toHaveProperty('result.Members');
-    expect(answers).toHaveLength(7);
+    expect(outputs).toHaveLength(7);
   });
 
   test('npm run passthru', async () => {
@@ -87,13 +87,13 @@ describe('every command printed by the demo works as printed', () => {
 
 test('the printed nodes are in the described state', async () => {
   const [, url] = /^listening on (\S+)$/m.exec(printed)!;
-  const ask = async (node: string, query: string) => {
+  const statusOf = async (node: string, query: string) => {
     const headers = { 'X-OpenStack-Ironic-API-Version': '1.82', 'Passthru-Lock-Wait': '0' };
     return (await fetch(`${url}/v1/nodes/${node}/vendor_passthru?${query}`, { headers })).status;
   };
-  expect(await ask('rf-3', 'method=get_all_subscriptions')).toBe(200);
-  expect(await ask('down-1', 'method=get_all_subscriptions')).toBe(500);
-  expect(await ask('locked-1', 'method=get_all_subscriptions')).toBe(409);
+  expect(await statusOf('rf-3', 'method=get_all_subscriptions')).toBe(200);
+  expect(await statusOf('down-1', 'method=get_all_subscriptions')).toBe(500);
+  expect(await statusOf('locked-1', 'method=get_all_subscriptions')).toBe(409);
 });
 
 test('a port in use is reported, with how to choose another', async () => {

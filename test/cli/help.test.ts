@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { passthru, ROOT } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 test('the help of every command has examples', async () => {
@@ -20,7 +20,7 @@ test('every command has help, and a misspelt command gets a suggestion', async (
   const help = await passthru(['node', 'passthru', 'call', '--help']);
   expect(help).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('Examples:') });
   expect(help.stdout).toContain('--server <url>');
-  // What talks to no service does not offer to choose one.
+  // Commands without a service have no options to choose one.
   expect((await passthru(['serve', '--help'])).stdout).not.toContain('--server');
   expect(await passthru(['--help'])).toMatchObject({
     status: 0,

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { needs } from '../needs.ts';
+import { type FakeIronic, startIronic } from './fakeIronic.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
-import { type StandInIronic, startIronic } from './standInIronic.ts';
 import { hasTerminal, onTerminal } from './terminal.ts';
 
 const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-/** What a real Ironic answered when `baremetal node list --long` asked for its nodes. */
+/** A real Ironic's response to `baremetal node list --long`. */
 const RECORDED = (
   JSON.parse(readFileSync(new URL('../recordings/cli-transcripts.json', import.meta.url), 'utf8')) as {
     request: { path: string };
@@ -27,7 +27,7 @@ const secrets = join(directory, 'secrets.yaml');
 writeFileSync(secrets, '{ rf-1: { redfish_password: for-rf-1 }, "*": { redfish_password: "0123" } }');
 afterAll(() => rmSync(directory, { recursive: true }));
 
-let ironic: StandInIronic;
+let ironic: FakeIronic;
 let target: Served;
 beforeAll(async () => {
   ironic = await startIronic([
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => ironic.close());
 beforeEach(async () => {
-  ironic.asked.length = 0;
+  ironic.requests.length = 0;
   target = await serve();
 });
 afterEach(() => target.stop());
@@ -50,7 +50,7 @@ function run(...args: string[]): Promise<Ended> {
   return passthru(args, { PASSTHRU_SERVER: target.url });
 }
 
-/** What `import` says of each node, by name. */
+/** Returns the outcome and the details that `import` prints for each node, by name. */
 async function runImport(...args: string[]) {
   const { status, stdout, stderr } = await run('import', '--from', ironic.url, '-f', 'json', ...args);
   const rows = JSON.parse(stdout || '[]') as Record<string, string>[];
@@ -147,23 +147,23 @@ describe('import from a recorded Ironic', () => {
       PASSTHRU_SERVER: target.url,
       PASSTHRU_TOKEN: 'for-passthru-alone',
     });
-    expect(ironic.asked.length).toBe(3);
-    for (const { headers } of ironic.asked) expect(headers).toMatchObject({ 'x-auth-token': 'a-token' });
-    expect(JSON.stringify(ironic.asked.map(({ headers }) => headers))).not.toContain('for-passthru-alone');
-    ironic.asked.length = 0;
+    expect(ironic.requests.length).toBe(3);
+    for (const { headers } of ironic.requests) expect(headers).toMatchObject({ 'x-auth-token': 'a-token' });
+    expect(JSON.stringify(ironic.requests.map(({ headers }) => headers))).not.toContain('for-passthru-alone');
+    ironic.requests.length = 0;
     await runImport('--os-username', 'ironic', '--os-password', 'pass', '--dry-run');
-    expect(ironic.asked[0]!.headers.authorization).toBe(`Basic ${btoa('ironic:pass')}`);
+    expect(ironic.requests[0]!.headers.authorization).toBe(`Basic ${btoa('ironic:pass')}`);
   });
 
   test('on a terminal prompts for masked secrets without echo', NEEDS_TERMINAL, async () => {
-    const asked = ['rf-1', 'down-1', 'locked-1', 'novendor-1', 'cli-1'].map((name): [RegExp, string] => [
+    const prompts = ['rf-1', 'down-1', 'locked-1', 'novendor-1', 'cli-1'].map((name): [RegExp, string] => [
       new RegExp(`redfish_password of ${name}: $`),
       name === 'cli-1' ? '\r' : 'typed-word\r',
     ]);
     const { status, shown } = await onTerminal(
       ['import', '--from', ironic.url],
       { PASSTHRU_SERVER: target.url },
-      asked,
+      prompts,
     );
     expect(status).toBe(1);
     expect(shown).toMatch(/\| rf-1 +\| redfish +\| enrolled/);

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { makeAuthority } from '../auth/certificates.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
+import { type FakeIronic, startIronic } from './fakeIronic.ts';
 import { type Ended, passthru, type Served, serve, startPassthru } from './run.ts';
-import { type StandInIronic, startIronic } from './standInIronic.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const directory = mkdtempSync(join(tmpdir(), 'passthru-import-'));
@@ -18,7 +18,7 @@ const file = (name: string, text: string) => {
 };
 
 let target: Served;
-let ironic: StandInIronic | null = null;
+let ironic: FakeIronic | null = null;
 beforeEach(async () => {
   target = await serve();
 });
@@ -128,7 +128,7 @@ test('imports over TLS with HTTP Basic by --os-cacert, OS_USERNAME and OS_PASSWO
   });
   try {
     const ca = file('ca.pem', authority.cert);
-    // A password that begins with @ is one, and no file's name.
+    // A password that begins with @, which is not the name of a file.
     const user = { OS_USERNAME: 'nna@', OS_PASSWORD: passwordOf('nna@') };
     expect(await run(['--from', source.url], user)).toEqual({
       status: 5,

@@ -7,13 +7,13 @@ import { hasTerminal, onTerminal } from './terminal.ts';
 
 const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const { directory, at, run, output } = useBenchService();
 
 describe('a job', () => {
-  /** Starts a job that runs until it is released, and answers its id. */
+  /** Starts a job that runs until it is released, and returns its id. */
   async function startHold(word: string): Promise<string> {
     const id = await output(
       'node',
@@ -46,7 +46,7 @@ describe('a job', () => {
       result: { word: 'watched' },
     });
     expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^\d{4}-\d\d-\d\dT\S+Z hold succeeded$/);
-    // What a driver or a BMC says cannot colour the terminal.
+    // Text from a driver or a BMC cannot control the terminal.
     expect(stderr).toContain('half \\x1b[31mway');
     expect(stderr).not.toContain('\u001b');
   });
@@ -67,7 +67,7 @@ describe('a job', () => {
     'Ctrl-C during --watch reports that the job continues, and how to follow or stop it',
     NEEDS_TERMINAL,
     async () => {
-      const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=left', '--watch'];
+      const args = ['node', 'passthru', 'call', 'bench-2', 'hold', '--arg', 'word=interrupted', '--watch'];
       const { status, shown } = await onTerminal(args, at, [[/50% half/, '\x03']]);
       expect(status).toBe(130);
       const [, id] =

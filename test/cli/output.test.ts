@@ -9,7 +9,7 @@ import { hasTerminal, onTerminal } from './terminal.ts';
 
 const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const { at, run, output } = useBenchService();
@@ -30,9 +30,9 @@ describe('lists and records', () => {
 +--------+------------------------+-------+--------------------------------------------------------------+------------------------+
 | Name   | Supported HTTP methods | Async | Description                                                  | Response is attachment |
 +--------+------------------------+-------+--------------------------------------------------------------+------------------------+
-| echo   | POST, PUT              | False | Answers its arguments                                        | False                  |
+| echo   | POST, PUT              | False | Returns its arguments                                        | False                  |
 | hold   | POST                   | True  | Runs until the driver method release is called with its word | False                  |
-| report | GET                    | False | Answers bytes                                                | True                   |
+| report | GET                    | False | Returns bytes                                                | True                   |
 +--------+------------------------+-------+--------------------------------------------------------------+------------------------+
 `);
   });
@@ -101,11 +101,11 @@ test('on a terminal a table fits its width without breaking words', NEEDS_TERMIN
 | Name   | Supported HTTP        | Async | Description           | Response is           |
 |        | methods               |       |                       | attachment            |
 +--------+-----------------------+-------+-----------------------+-----------------------+
-| echo   | POST, PUT             | False | Answers its arguments | False                 |
+| echo   | POST, PUT             | False | Returns its arguments | False                 |
 | hold   | POST                  | True  | Runs until the driver | False                 |
 |        |                       |       | method release is     |                       |
 |        |                       |       | called with its word  |                       |
-| report | GET                   | False | Answers bytes         | True                  |
+| report | GET                   | False | Returns bytes         | True                  |
 +--------+-----------------------+-------+-----------------------+-----------------------+
 `);
   const list = (await onTerminal(['node', 'list'], at, [], 40)).shown;

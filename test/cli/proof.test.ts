@@ -8,7 +8,7 @@ import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { passthru } from './run.ts';
 
-// Each command is a process of its own.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let folder: string;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { passthru, serve } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 const SECRET = 'marker-4711-hunter2';
@@ -23,13 +23,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** Whether the files of the store have the secret. */
+/** Whether the files of the store contain the secret. */
 function isInFiles(): boolean {
   const files = readdirSync(directory).filter((name) => name.startsWith('passthru.db'));
   return files.some((name) => readFileSync(join(directory, name)).includes(SECRET));
 }
 
-/** Starts the service, works with it and stops it; answers what it wrote to standard error. */
+/** Runs `work` with a running service, stops it, and returns its standard error. */
 async function withService(settings: NodeJS.ProcessEnv, work: (url: string) => Promise<void>): Promise<string> {
   const service = await serve([], settings);
   await work(service.url);
@@ -80,8 +80,8 @@ test('encrypts a store, rotates its key and drops the old one, as docs/security.
   });
   writeFileSync(keyFile, second);
   const quiet = await withService(environment, async (url) => {
-    const answer = await fetch(`${url}/v1/nodes/n1`, { headers: { 'X-OpenStack-Ironic-API-Version': '1.82' } });
-    expect(await answer.json()).toMatchObject({
+    const response = await fetch(`${url}/v1/nodes/n1`, { headers: { 'X-OpenStack-Ironic-API-Version': '1.82' } });
+    expect(await response.json()).toMatchObject({
       driver_info: { redfish_address: 'https://bmc.example', redfish_password: '******' },
     });
   });

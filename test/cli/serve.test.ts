@@ -11,7 +11,7 @@ import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { passthru, ROOT, serve, start, startPassthru } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const DRIVER = fileURLToPath(new URL('./benchDriver.ts', import.meta.url));
@@ -97,10 +97,10 @@ describe('serve', () => {
     const transport = createGrpcTransport({ baseUrl: served.url });
     const health = createClient(Health, transport).watch({})[Symbol.asyncIterator]();
     expect((await health.next()).value).toMatchObject({ status: HealthCheckResponse_ServingStatus.SERVING });
-    await ask(served.url, 'POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' });
-    const running = ask(served.url, 'POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' });
+    await send(served.url, 'POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' });
+    const running = send(served.url, 'POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' });
     await expect
-      .poll(async () => JSON.parse((await ask(served.url, 'GET', '/v1/nodes/n1')).body).reservation)
+      .poll(async () => JSON.parse((await send(served.url, 'GET', '/v1/nodes/n1')).body).reservation)
       .not.toBeNull();
     served.command.process.kill('SIGTERM');
     await served.command.printed(/"msg":"shutting down"/);
@@ -110,7 +110,7 @@ describe('serve', () => {
       ['POST', '/v1/nodes', { name: 'n2', driver: 'fake-hardware' }],
       ['POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' }],
     ] as const) {
-      expect(await ask(served.url, method, path, body), path).toMatchObject({ status: 503, retryAfter: '1' });
+      expect(await send(served.url, method, path, body), path).toMatchObject({ status: 503, retryAfter: '1' });
     }
     const call = { node: 'n1', method: 'third_method_sync', arguments: { bar: 'x' } };
     const fresh = createClient(PassthruService, createGrpcTransport({ baseUrl: served.url }));
@@ -189,7 +189,7 @@ describe('serve cannot start', () => {
 });
 
 describe('on an older Node', () => {
-  // What such a Node says of itself, before the entry runs; the entry has no syntax that one could not read.
+  // Overrides the version before the entry runs. The entry has no syntax that an older Node cannot parse.
   const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;
 
   test('one line names the required version', async () => {
@@ -213,8 +213,8 @@ test('a reader that closes early causes no error', async () => {
   await served.stop();
 });
 
-/** Over a connection of its own. */
-async function ask(url: string, method: string, path: string, body?: object) {
+/** Sends a request over its own connection. */
+async function send(url: string, method: string, path: string, body?: object) {
   const { headers } = IRONIC;
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const response = await fetch(url + path, { method, headers: { ...headers, Connection: 'close' }, ...given });

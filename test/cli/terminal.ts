@@ -3,26 +3,26 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** Runs a program on a terminal of its own, and hands on what is typed and shown. */
+/** Runs a program on a new pseudo-terminal, and passes its input and output through. */
 const PTY = `import fcntl, os, pty, struct, sys, termios
 width, *words = sys.argv[1:]
 child, terminal = pty.fork()
 if child == 0:
-    # Before the program starts, and looks.
+    # Before the program starts, since it reads the size then.
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 40, int(width), 0, 0))
     os.execvp(words[0], words)
 pty._copy(terminal, pty._read, pty._read)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))`;
 
-/** Whether a program can be given a terminal here. */
+/** Whether pseudo-terminals are available. */
 export const hasTerminal = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
 /** A program on a terminal. */
 export interface Terminal {
   type(text: string): void;
-  /** Resolves with the match when `pattern` is in what was shown since the last that was waited for; rejects when the program ends before. */
+  /** Resolves with the next match of `pattern` in the output; rejects when the program ends first. */
   shows(pattern: RegExp): Promise<RegExpExecArray>;
-  /** All that was shown, and the exit status, when the program has ended; null when a signal ended it. */
+  /** The whole output and the exit status of the program; status null when a signal ended it. */
   ended: Promise<{ status: number | null; shown: string }>;
   /** Hangs up, which ends a shell. */
   close(): void;
@@ -39,7 +39,7 @@ export function openTerminal(words: readonly string[], environment: NodeJS.Proce
   const waiting = new Set<() => void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     shown += text;
-    // fish asks a terminal what it is, and where its cursor is, and waits for the answers.
+    // fish queries the terminal's type and cursor position, and waits for the replies.
     if (text.includes('\x1b[c') || text.includes('\x1b[0c')) child.stdin.write('\x1b[?62;c');
     if (text.includes('\x1b[6n')) child.stdin.write('\x1b[1;1R');
     for (const look of waiting) look();
@@ -71,7 +71,7 @@ export function openTerminal(words: readonly string[], environment: NodeJS.Proce
 
 /**
  * Runs `passthru ARGS` on a terminal.
- * @param typed what is typed when a pattern has been shown, each in turn
+ * @param typed the input to type after each pattern has been shown
  */
 export async function onTerminal(
   args: readonly string[],

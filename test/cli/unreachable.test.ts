@@ -8,7 +8,7 @@ import { makeAuthority } from '../auth/certificates.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
 
-// Each command is a process of its own, which takes its time on a busy machine.
+// Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ANOTHER = 'Is the service running? Set its address by --server, PASSTHRU_SERVER or a context.';
@@ -19,10 +19,10 @@ const file = (name: string, text: string) => {
   writeFileSync(join(directory, name), text);
   return join(directory, name);
 };
-let clear: Served;
-/** Over TLS, with HTTP Basic. */
+let plain: Served;
+/** A service over TLS, with HTTP Basic. */
 let guarded: Served;
-/** Over TLS, with a certificate for another name. */
+/** A service over TLS, with a certificate for another name. */
 let misnamed: Served;
 let ca: string;
 beforeAll(async () => {
@@ -35,16 +35,16 @@ beforeAll(async () => {
       PASSTHRU_AUTH_TYPE: 'http_basic',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('anna')),
     });
-  clear = await serve();
+  plain = await serve();
   guarded = await serveOverTls('own', authority.issue({ loopback: true }));
   misnamed = await serveOverTls('other', authority.issue({ dns: ['other.example'] }));
 });
 afterAll(async () => {
-  for (const service of [clear, guarded, misnamed]) await service?.stop();
+  for (const service of [plain, guarded, misnamed]) await service?.stop();
   rmSync(directory, { recursive: true });
 });
 
-/** By gRPC, and by REST. */
+/** One command over gRPC, one over REST. */
 const COMMANDS = [
   ['node', 'list'],
   ['node', 'validate', 'n'],
@@ -79,21 +79,21 @@ describe.each(COMMANDS)('%s %s', (...command) => {
     const url = guarded.url.replace('https', 'http');
     const cut = `connection closed by the server; try https://. ${ANOTHER}`;
     expect(await run(command, url)).toEqual(unreachable(url, cut));
-    const over = clear.url.replace('http', 'https');
+    const over = plain.url.replace('http', 'https');
     expect(await run(command, over)).toEqual(unreachable(over, 'the server does not use TLS; try http://'));
   });
 
   test('exits with 1 for an unknown user or a wrong password, and names the options for credentials', async () => {
     const options = ['--ca-file', ca];
-    const told = {
+    const unauthenticated = {
       status: 1,
       stdout: '',
       stderr: expect.stringMatching(/\n {2}Give credentials by --token, --user with PASSTHRU_PASSWORD/),
     };
-    expect(await run(command, guarded.url, ...options)).toEqual(told);
+    expect(await run(command, guarded.url, ...options)).toEqual(unauthenticated);
     const wrong = file('wrong', 'not-this-one');
     const refused = await run(command, guarded.url, ...options, '--user', 'anna', '--password-file', wrong);
-    expect(refused).toEqual(told);
+    expect(refused).toEqual(unauthenticated);
     expect(refused.stderr).toContain('Incorrect username or password');
     expect(refused.stderr).not.toContain('not-this-one');
   });
@@ -116,7 +116,7 @@ test('an invalid URL exits with 2; one that ends in /v1, as for Ironic, works', 
     status: 2,
     stderr: 'error: --server: "bmc-1" is not an http:// or https:// URL such as https://host.example:6385\n',
   });
-  expect(await run(['node', 'list', '-f', 'json'], `${clear.url}/v1/`)).toEqual({
+  expect(await run(['node', 'list', '-f', 'json'], `${plain.url}/v1/`)).toEqual({
     status: 0,
     stdout: '[]\n',
     stderr: '',
@@ -124,8 +124,8 @@ test('an invalid URL exits with 2; one that ends in /v1, as for Ironic, works', 
 });
 
 test('exits with 5 when the address belongs to another server', async () => {
-  // Under /v1 the answer comes while the request is still being sent.
-  for (const url of [`${clear.url}/elsewhere`, `${clear.url}/v1/nodes`]) {
+  // Under /v1 the response arrives while the request is still being sent.
+  for (const url of [`${plain.url}/elsewhere`, `${plain.url}/v1/nodes`]) {
     expect(await run(['node', 'list'], url)).toMatchObject({
       status: 5,
       stderr: expect.stringContaining(`${url} is not the address of a passthru service (HTTP 404)`),

@@ -20,7 +20,7 @@ beforeAll(() => {
   const [own, other] = [selfSigned(), selfSigned()];
   const files = {
     users: `# users\nann:${HASH}\n`,
-    'no-users': '\n# nobody yet\n',
+    'no-users': '\n# no users yet\n',
     'md5-users': `ann:${HASH}\nbob:$apr1$salt$hash\n`,
     'cert.pem': own.cert,
     'key.pem': own.key,
@@ -33,7 +33,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** The problems that keep a service with this configuration from starting, with the folder of its files left out. */
+/** Returns the problems that prevent a service with this configuration from starting, without the folder of its files. */
 async function problemsOf(yaml: string): Promise<string[]> {
   const file = join(directory, 'passthru.yaml');
   writeFileSync(file, yaml);

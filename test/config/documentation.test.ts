@@ -27,7 +27,7 @@ test('the file shown in docs/configuration.md is a valid configuration', () => {
 });
 
 const example = read('examples/passthru.yaml');
-/** The example with its commented keys as keys. */
+/** The example with its commented-out keys enabled. */
 const complete = example.replace(/^( *)#(?=[a-z])/gm, '$1');
 
 describe('examples/passthru.yaml', () => {

@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** The problems of a configuration, without the name of its file. */
+/** Returns the problems of a configuration, without the name of its file. */
 function problemsOf(yaml: string, environment: NodeJS.ProcessEnv = {}): string[] {
   const file = writeConfig(yaml);
   try {

@@ -17,7 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** The ids of the keys of a configuration with this group `secrets`, and of a file `keys` with this content. */
+/** Returns the ids of the keys in the group `secrets`, where `content` is that of the file `keys`. */
 function keyIdsOf(secrets: string, content = '', environment: NodeJS.ProcessEnv = {}): readonly string[] {
   const file = join(directory, 'passthru.yaml');
   writeFileSync(file, `secrets: ${secrets}\n`);

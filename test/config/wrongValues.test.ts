@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** What the start is refused with. */
+/** Returns the problems that prevent the start. */
 function problemsOf(content: object, environment: NodeJS.ProcessEnv = {}): string[] {
   const file = join(directory, 'passthru.yaml');
   // JSON is YAML.
@@ -27,10 +27,10 @@ function problemsOf(content: object, environment: NodeJS.ProcessEnv = {}): strin
   }
 }
 
-/** Any text but an empty one will do: a variable that is empty counts as not set, and a text is all that it can hold. */
+/** For a setting whose variable accepts any text; an empty one counts as not set. */
 const ANY_TEXT = null;
 
-/** Of every setting a value that is not allowed in the file, and a text that is none in its variable. */
+/** For each setting a value that the file may not have, and a text that its variable may not have. */
 const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_TEXT]>> = {
   listen: ['example', '6385'],
   store: ['mysql://h/db', 'passthru.db'],
@@ -102,17 +102,17 @@ describe('the start is refused with the key, the value and what is allowed:', ()
     const [value, text] = WRONG[key]!;
     const content = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), value) as object;
     const shown = isSecretName(path.at(-1)!) ? '******' : JSON.stringify(value);
-    expect(problemsOf(content)).toContainEqual(told(key, shown, allowed));
+    expect(problemsOf(content)).toContainEqual(notAllowed(key, shown, allowed));
     if (text === ANY_TEXT) {
       expect(problemsOf({}, { [variable]: 'any text' }).filter((problem) => problem.startsWith(variable))).toEqual([]);
     } else {
-      expect(problemsOf({}, { [variable]: text })).toContainEqual(told(variable, '.*', allowed));
+      expect(problemsOf({}, { [variable]: text })).toContainEqual(notAllowed(variable, '.*', allowed));
     }
   });
 });
 
-/** The whole message; `shown` may be any where it is `.*`, and one item of a list may be what is wrong. */
-function told(name: string, shown: string, allowed: string) {
+/** Matches the whole message, also about one item of a list; `shown` is the value, `.*` for any. */
+function notAllowed(name: string, shown: string, allowed: string) {
   const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const value = shown === '.*' ? shown : literal(shown);
   return expect.stringMatching(

@@ -6,8 +6,8 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { Access } from '../../src/auth/access.ts';
+import { CLIENTS, detailOf } from '../rpc/clients.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
-import { detailOf, WAYS } from '../rpc/ways.ts';
 
 /** Accepts the name in a caller's token; callers without a token are `greedy`. */
 const access = new Access({
@@ -50,14 +50,14 @@ describe('a caller at the maximum of concurrent calls', () => {
   });
 
   test('gets 429 with Retry-After over REST, while another caller is served', async () => {
-    const answer = await show('greedy');
-    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '1']);
-    expect(await answer.text()).toContain('This caller already has 2 concurrent calls');
+    const response = await show('greedy');
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await response.text()).toContain('This caller already has 2 concurrent calls');
     expect((await show('modest')).status).toBe(200);
   });
 
-  test.each(Object.keys(WAYS))('gets RESOURCE_EXHAUSTED over %s', async (way) => {
-    using client = WAYS[way]!(service.url);
+  test.each(Object.keys(CLIENTS))('gets RESOURCE_EXHAUSTED over %s', async (protocol) => {
+    using client = CLIENTS[protocol]!(service.url);
     const error = ConnectError.from(
       await client.unary(PassthruService.method.listNodeMethods, { node: 'n1' }).catch((thrown: unknown) => thrown),
     );
@@ -83,13 +83,13 @@ test('streams are counted separately', async () => {
     deadline: null,
   });
   const id = outcome.kind === 'job' ? outcome.job.id : '';
-  const left = new AbortController();
+  const watcher = new AbortController();
   const watch = (signal?: AbortSignal) =>
     fetch(`${service.url}/v1/jobs/${id}/events`, { headers: { ...ironic, 'X-Auth-Token': 'greedy' }, signal });
-  expect((await watch(left.signal)).status).toBe(200);
+  expect((await watch(watcher.signal)).status).toBe(200);
   expect((await watch()).status).toBe(429);
   expect((await show('greedy')).status).toBe(200);
-  left.abort();
+  watcher.abort();
   await expect.poll(async () => (await watch(AbortSignal.timeout(5000))).status).toBe(200);
 });
 

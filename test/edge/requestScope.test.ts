@@ -18,15 +18,15 @@ describe('a request over REST', () => {
   test('has its own id in the response, however it ends', async () => {
     const ids = [];
     for (const path of ['/v1/nodes', '/nowhere', '/v1/nodes/x', '/healthz', '/v1/nodes?limit=x']) {
-      ids.push((await observed.ask('GET', path)).headers.get('OpenStack-Request-Id'));
+      ids.push((await observed.send('GET', path)).headers.get('OpenStack-Request-Id'));
     }
     for (const id of ids) expect(id).toMatch(MADE);
     expect(new Set(ids).size).toBe(ids.length);
   });
 
   test("keeps the caller's id", async () => {
-    const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': GIVEN });
-    expect(answer.headers.get('OpenStack-Request-Id')).toBe(GIVEN);
+    const response = await observed.send('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': GIVEN });
+    expect(response.headers.get('OpenStack-Request-Id')).toBe(GIVEN);
   });
 
   test.each([
@@ -37,52 +37,55 @@ describe('a request over REST', () => {
     `${GIVEN}, ${GIVEN}`,
     `req-${'1'.repeat(4000)}`,
   ])('replaces a malformed id: %s', async (given) => {
-    const answer = await observed.ask('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': given });
-    expect(answer.headers.get('OpenStack-Request-Id')).toMatch(MADE);
+    const response = await observed.send('GET', '/v1/nodes', undefined, { 'X-OpenStack-Request-ID': given });
+    expect(response.headers.get('OpenStack-Request-Id')).toMatch(MADE);
   });
 });
 
 describe('a request over RPC', () => {
-  const ways = {
+  const transports = {
     Connect: () => createConnectTransport({ baseUrl: observed.service.url, httpVersion: '1.1' }),
     'Connect over HTTP/2': () => createConnectTransport({ baseUrl: observed.service.url, httpVersion: '2' }),
     gRPC: () => createGrpcTransport({ baseUrl: observed.service.url }),
     'gRPC-Web': () => createGrpcWebTransport({ baseUrl: observed.service.url, httpVersion: '1.1' }),
   };
 
-  test.each(Object.keys(ways) as (keyof typeof ways)[])('has its id in the response header: %s', async (way) => {
-    const client = createClient(PassthruService, ways[way]());
-    const idOf = async (node: string, given: Record<string, string>) => {
-      let id: string | null = null;
-      const call = client.listNodeMethods(
-        { node },
-        {
-          headers: given,
-          onHeader: (header) => {
-            id = header.get('openstack-request-id');
+  test.each(Object.keys(transports) as (keyof typeof transports)[])(
+    'has its id in the response header: %s',
+    async (name) => {
+      const client = createClient(PassthruService, transports[name]());
+      const idOf = async (node: string, given: Record<string, string>) => {
+        let id: string | null = null;
+        const call = client.listNodeMethods(
+          { node },
+          {
+            headers: given,
+            onHeader: (header) => {
+              id = header.get('openstack-request-id');
+            },
           },
-        },
-      );
-      await call.catch((error) => {
-        id ??= error.metadata.get('openstack-request-id');
-      });
-      return id;
-    };
-    expect(await idOf('fake-1', {})).toMatch(MADE);
-    expect(await idOf('fake-1', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
-    expect(await idOf('absent', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
-  });
+        );
+        await call.catch((error) => {
+          id ??= error.metadata.get('openstack-request-id');
+        });
+        return id;
+      };
+      expect(await idOf('fake-1', {})).toMatch(MADE);
+      expect(await idOf('fake-1', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
+      expect(await idOf('absent', { 'X-OpenStack-Request-ID': GIVEN })).toBe(GIVEN);
+    },
+  );
 });
 
 describe('the log', () => {
   test('has the id on every line of a request, of the job that it starts, and of the BMC requests that a driver sends for it', async () => {
-    const answer = await observed.ask(
+    const response = await observed.send(
       'POST',
       `${CALL}second_method`,
       { bar: 'kazoo' },
       { 'X-OpenStack-Request-ID': GIVEN },
     );
-    const job = answer.headers.get('Passthru-Job-Id')!;
+    const job = response.headers.get('Passthru-Job-Id')!;
     const ended = () => observed.lines.find((line) => line.msg === 'job ended' && line.job === job);
     await vi.waitUntil(() => ended());
     expect(ended()).toMatchObject({ request_id: GIVEN });
@@ -92,7 +95,7 @@ describe('the log', () => {
     );
 
     const other = 'req-aaaaaaaa-2222-4333-8444-555555555555';
-    await observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions', undefined, {
+    await observed.send('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions', undefined, {
       'X-OpenStack-Request-ID': other,
     });
     const bmcRequests = observed.lines.filter((line) => line.msg === 'BMC request');
@@ -112,7 +115,7 @@ describe('the log', () => {
     );
     await Promise.all(
       ids.map((id, index) =>
-        observed.ask('GET', `/v1/drivers/fake-hardware/vendor_passthru/absent_${index}`, undefined, {
+        observed.send('GET', `/v1/drivers/fake-hardware/vendor_passthru/absent_${index}`, undefined, {
           'X-OpenStack-Request-ID': id,
         }),
       ),

@@ -44,7 +44,7 @@ const as = (user: string) => ({ Authorization: `Basic ${Buffer.from(`${user}:${S
 const nodeUuid = async () => (await observed.service.core.nodes.get('fake-1')).uuid;
 const rpc = () => createGrpcTransport({ baseUrl: observed.service.url });
 
-/** A record in which all that is not given is null. */
+/** Returns a record whose other members are null. */
 function record(given: Record<string, unknown>) {
   return {
     audit: true,
@@ -68,10 +68,10 @@ function record(given: Record<string, unknown>) {
 }
 
 test('a call is one record with caller, method, node, arguments and outcome', async () => {
-  const answer = await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('olaf'));
-  expect(answer.status).toBe(200);
+  const response = await observed.send('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('olaf'));
+  expect(response.status).toBe(200);
   const call = record({
-    request_id: answer.headers.get('OpenStack-Request-Id'),
+    request_id: response.headers.get('OpenStack-Request-Id'),
     caller: 'olaf',
     role: 'operator',
     action: 'call a method',
@@ -84,7 +84,7 @@ test('a call is one record with caller, method, node, arguments and outcome', as
     outcome: 'result',
   });
   expect(observed.records).toEqual([call]);
-  // The shape is what tools rely on, down to its order.
+  // Tools rely on the keys and their order.
   expect(Object.keys(observed.records[0]!)).toEqual([
     'audit',
     'request_id',
@@ -108,10 +108,10 @@ test('a call is one record with caller, method, node, arguments and outcome', as
 });
 
 test('the records of an asynchronous call and of its cancellation have the job', async () => {
-  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('olaf'));
-  const job = answer.headers.get('Passthru-Job-Id');
+  const response = await observed.send('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('olaf'));
+  const job = response.headers.get('Passthru-Job-Id');
   expect(observed.records).toMatchObject([{ outcome: 'job', job, method: 'second_method' }]);
-  await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'));
+  await observed.send('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'));
   const jobs = createClient(JobService, rpc());
   await expect(jobs.cancelJob({ jobId: 'x' }, { headers: as('ann') })).rejects.toThrow();
   expect(observed.records.slice(1)).toMatchObject([
@@ -121,9 +121,9 @@ test('the records of an asynchronous call and of its cancellation have the job',
 });
 
 test('a failed call has the kind of its error', async () => {
-  await observed.ask('POST', `${CALL}third_method_sync`, { wrong: 1 }, as('olaf'));
-  await observed.ask('POST', `${CALL}no_such_method`, {}, as('olaf'));
-  await observed.ask('POST', '/v1/nodes/absent/vendor_passthru/third_method_sync', {}, as('olaf'));
+  await observed.send('POST', `${CALL}third_method_sync`, { wrong: 1 }, as('olaf'));
+  await observed.send('POST', `${CALL}no_such_method`, {}, as('olaf'));
+  await observed.send('POST', '/v1/nodes/absent/vendor_passthru/third_method_sync', {}, as('olaf'));
   expect(observed.records).toMatchObject([
     { outcome: 'invalid_argument', driver: 'fake-hardware', method: 'third_method_sync' },
     { outcome: 'unknown_method', driver: 'fake-hardware', method: 'no_such_method' },
@@ -132,9 +132,9 @@ test('a failed call has the kind of its error', async () => {
 });
 
 test('records a call refused by the role or by a rule for the method', async () => {
-  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('rita'));
-  await observed.ask('POST', `${CALL}fourth_method_shared_lock`, { bar: 'meow' }, as('olaf'));
-  await observed.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
+  await observed.send('POST', `${CALL}third_method_sync`, { bar: 'meow' }, as('rita'));
+  await observed.send('POST', `${CALL}fourth_method_shared_lock`, { bar: 'meow' }, as('olaf'));
+  await observed.send('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
   expect(observed.records).toMatchObject([
     { outcome: 'permission_denied', caller: 'rita', role: 'reader', action: 'call a method' },
     { outcome: 'permission_denied', caller: 'olaf', action: 'call a method', method: 'fourth_method_shared_lock' },
@@ -143,16 +143,16 @@ test('records a call refused by the role or by a rule for the method', async () 
 });
 
 test("records a refused cancellation of another caller's job", async () => {
-  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('ann'));
-  const job = answer.headers.get('Passthru-Job-Id');
-  expect((await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'))).status).toBe(403);
+  const response = await observed.send('POST', `${CALL}second_method`, { bar: 'kazoo' }, as('ann'));
+  const job = response.headers.get('Passthru-Job-Id');
+  expect((await observed.send('DELETE', `/v1/jobs/${job}`, undefined, as('olaf'))).status).toBe(403);
   expect(observed.records.at(-1)).toMatchObject({ action: 'cancel a job', job, outcome: 'permission_denied' });
-  await observed.ask('DELETE', `/v1/jobs/${job}`, undefined, as('ann'));
+  await observed.send('DELETE', `/v1/jobs/${job}`, undefined, as('ann'));
 });
 
 test('records an unauthenticated request, over REST and RPC', async () => {
-  await observed.ask('GET', '/v1/nodes');
-  await observed.ask(
+  await observed.send('GET', '/v1/nodes');
+  await observed.send(
     'POST',
     '/v1/nodes',
     {},
@@ -173,10 +173,10 @@ test.each<[string, string, Record<string, string>, string, string]>([
   ['POST', '/passthru.v1.NodeService/GetNode', { 'Content-Type': 'application/json' }, 'connect', 'show a node'],
 ])('records a refused web origin: %s %s', async (verb, path, headers, way, action) => {
   const origin = { Origin: 'https://evil.example', ...headers };
-  const answer = await observed.ask(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
-  expect(answer.status).toBe(403);
+  const response = await observed.send(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
+  expect(response.status).toBe(403);
   expect(observed.records).toEqual([
-    record({ request_id: answer.headers.get('OpenStack-Request-Id'), way, action, outcome: 'permission_denied' }),
+    record({ request_id: response.headers.get('OpenStack-Request-Id'), way, action, outcome: 'permission_denied' }),
   ]);
 });
 
@@ -185,10 +185,10 @@ test('records a refused Host name, which anyone could point at this address', as
   for (const path of ['/v1/nodes', '/passthru.v1.NodeService/GetNode']) {
     const status = await new Promise((resolve, reject) => {
       const headers = { Host: 'evil.example' };
-      const asked = request(open.service.url + path, { method: 'POST', headers }, (answer) => {
-        resolve(answer.resume().statusCode);
+      const sent = request(open.service.url + path, { method: 'POST', headers }, (response) => {
+        resolve(response.resume().statusCode);
       });
-      asked.on('error', reject).end();
+      sent.on('error', reject).end();
     });
     expect(status).toBe(403);
   }
@@ -206,12 +206,12 @@ describe('a flood of refused requests', () => {
       records = flooded.records;
       records.length = 0;
       for (let count = 0; count < 60; count++) {
-        await flooded.ask('GET', '/v1/nodes');
-        await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('rita'));
+        await flooded.send('GET', '/v1/nodes');
+        await flooded.send('DELETE', '/v1/nodes/fake-1', undefined, as('rita'));
       }
-      await flooded.ask('GET', '/v1/drivers');
-      // Whoever else is refused is seen beside it.
-      await flooded.ask('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
+      await flooded.send('GET', '/v1/drivers');
+      // Other refusals are still recorded one by one.
+      await flooded.send('DELETE', '/v1/nodes/fake-1', undefined, as('olaf'));
       expect(records).toHaveLength(22);
       expect(records.every(({ more }) => more === null)).toBe(true);
     }
@@ -258,14 +258,14 @@ test('truncates long texts of the caller', async () => {
 
 test('records changes of a node, with the secrets of driver_info masked', async () => {
   const info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };
-  await observed.ask('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info: info }, as('ann'));
+  await observed.send('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info: info }, as('ann'));
   const change = [{ op: 'add', path: '/driver_info/redfish_password', value: `${SECRET}2` }];
-  await observed.ask('PATCH', '/v1/nodes/new', change, as('ann'));
+  await observed.send('PATCH', '/v1/nodes/new', change, as('ann'));
   const client = createClient(NodeService, rpc());
   await client.lockNode({ node: 'new', holder: 'repair' }, { headers: as('olaf') });
-  await observed.ask('PATCH', '/v1/nodes/new', change, as('ann'));
+  await observed.send('PATCH', '/v1/nodes/new', change, as('ann'));
   await client.unlockNode({ node: 'new' }, { headers: as('olaf') });
-  await observed.ask('DELETE', '/v1/nodes/new', undefined, as('ann'));
+  await observed.send('DELETE', '/v1/nodes/new', undefined, as('ann'));
   const masked = { driver_info: { redfish_address: 'https://bmc.example', redfish_password: '******' } };
   const node = expect.stringMatching(/^[0-9a-f-]{36}$/);
   expect(observed.records).toMatchObject([
@@ -288,7 +288,7 @@ test('records changes of a node, with the secrets of driver_info masked', async 
 
 test('reading leaves no record', async () => {
   for (const path of ['/v1/nodes', '/v1/jobs', `${CALL}methods`, '/metrics']) {
-    expect((await observed.ask('GET', path, undefined, as('rita'))).status).toBe(200);
+    expect((await observed.send('GET', path, undefined, as('rita'))).status).toBe(200);
   }
   expect(observed.records).toEqual([]);
 });
@@ -296,8 +296,8 @@ test('reading leaves no record', async () => {
 test('masks secrets in arguments, and omits long or deeply nested arguments', async () => {
   const path = '/v1/drivers/redfish/vendor_passthru/discover';
   const address = observed.fleet.bmcs[0]!.url;
-  await observed.ask('POST', path, { address, username: 'u', password: SECRET }, as('olaf'));
-  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'x'.repeat(MAX_ARGUMENTS_LENGTH) }, as('olaf'));
+  await observed.send('POST', path, { address, username: 'u', password: SECRET }, as('olaf'));
+  await observed.send('POST', `${CALL}third_method_sync`, { bar: 'x'.repeat(MAX_ARGUMENTS_LENGTH) }, as('olaf'));
   const client = createClient(NodeService, rpc());
   let deep: Record<string, unknown> = {};
   for (let depth = 0; depth < 40; depth++) deep = { deep };

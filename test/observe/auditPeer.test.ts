@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What a caller says of where it comes from. */
+/** Headers in which a caller claims another address. */
 const CLAIMS = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9', 'x-real-ip': '203.0.113.9' };
 
 const CALL = '/v1/nodes/fake-1/vendor_passthru/third_method_sync';
@@ -34,7 +34,7 @@ const MESSAGE = toBinary(
   create(CallNodeMethodRequestSchema, { node: 'fake-1', method: 'third_method_sync', arguments: { bar: 'meow' } }),
 );
 
-/** The service, which listens on IPv6, by `host`. */
+/** Returns the URL of the service, which listens on IPv6, with `host`. */
 function urlBy(host: string): string {
   return `http://${host}:${new URL(observed.service.url).port}`;
 }
@@ -48,9 +48,9 @@ test('records the peer of a 401, a 403 and a call over every protocol, whatever 
       await requests.rpc(protocol, 'passthru.v1.PassthruService/CallNodeMethod', false, Buffer.from(MESSAGE));
     }
   }
-  const ways = ['rest', 'connect', 'grpc', 'grpc-web'];
+  const protocols = ['rest', 'connect', 'grpc', 'grpc-web'];
   expect(observed.records.map((record) => [record.caller, record.way, record.peer])).toEqual(
-    [null, 'rita', 'ann'].flatMap((caller) => ways.map((way) => [caller, way, '127.0.0.1'])),
+    [null, 'rita', 'ann'].flatMap((caller) => protocols.map((protocol) => [caller, protocol, '127.0.0.1'])),
   );
 });
 

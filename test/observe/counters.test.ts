@@ -29,29 +29,29 @@ test('counts requests refused by authentication or by the role', async () => {
     PASSTHRU_METRICS_LISTEN: '127.0.0.1:0',
   });
   const call = async (headers?: Record<string, string>) => {
-    const answer = await observed.ask('POST', CALL, { bar: 'meow' }, headers);
-    await answer.arrayBuffer();
-    return answer.status;
+    const response = await observed.send('POST', CALL, { bar: 'meow' }, headers);
+    await response.arrayBuffer();
+    return response.status;
   };
   expect(await call()).toBe(401);
   expect(await call(basic('anna', 'wrong').headers)).toBe(401);
   expect(await call(basic('rita').headers)).toBe(403);
   expect(await call(basic('anna').headers)).toBe(200);
-  expect(await observed.figure('passthru_refused_total{kind="unauthenticated"}')).toBe(2);
-  expect(await observed.figure('passthru_refused_total{kind="permission_denied"}')).toBe(1);
+  expect(await observed.metric('passthru_refused_total{kind="unauthenticated"}')).toBe(2);
+  expect(await observed.metric('passthru_refused_total{kind="permission_denied"}')).toBe(1);
 });
 
 test('counts failed store operations', async () => {
   const file = join(folder, 'store.db');
   await using observed = await startObserved({ PASSTHRU_STORE: `sqlite:${file}` });
-  expect(await observed.figure('passthru_store_errors_total')).toBe(0);
+  expect(await observed.metric('passthru_store_errors_total')).toBe(0);
   const other = new DatabaseSync(file);
   other.exec('begin immediate');
   // The service waits only briefly for another program's write; an asynchronous call writes its job.
-  const startJob = async () => (await observed.ask('POST', JOB, { bar: 'meow' })).status;
+  const startJob = async () => (await observed.send('POST', JOB, { bar: 'meow' })).status;
   expect(await startJob()).toBe(503);
-  expect(await observed.figure('passthru_store_errors_total')).toBeGreaterThan(0);
-  expect(await observed.figure('passthru_errors_total{kind="store_unavailable"}')).toBe(1);
+  expect(await observed.metric('passthru_store_errors_total')).toBeGreaterThan(0);
+  expect(await observed.metric('passthru_errors_total{kind="store_unavailable"}')).toBe(1);
   other.exec('rollback');
   other.close();
   await vi.waitUntil(async () => (await startJob()) === 202, { timeout: 10_000, interval: 100 });

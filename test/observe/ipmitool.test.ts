@@ -31,19 +31,19 @@ test('each run of ipmitool is counted, timed, and a span under its job without b
     const driverInfo = { ipmi_address: '192.0.2.7', ipmi_username: 'u', ipmi_password: 'marker-password' };
     await observed.service.core.nodes.create({ name: 'ipmi-1', driver: 'ipmi', driverInfo }, operator);
     const call = async (method: string, args: object) => {
-      const answer = await observed.ask('POST', `/v1/nodes/ipmi-1/vendor_passthru/${method}`, args);
-      expect(answer.status).toBe(202);
-      await (await observed.ask('GET', `${answer.headers.get('Location')}/events`)).text();
+      const response = await observed.send('POST', `/v1/nodes/ipmi-1/vendor_passthru/${method}`, args);
+      expect(response.status).toBe(202);
+      await (await observed.send('GET', `${response.headers.get('Location')}/events`)).text();
     };
     await call('bmc_reset', { warm: true });
     await call('bmc_reset', { warm: false });
     await call('send_raw', { raw_bytes: '0x0a 0x5a' });
     const runs = (command: string, outcome: string) =>
-      observed.figure(`passthru_ipmitool_runs_total{command="${command}",outcome="${outcome}"}`);
+      observed.metric(`passthru_ipmitool_runs_total{command="${command}",outcome="${outcome}"}`);
     expect(await runs('bmc reset warm', 'done')).toBe(1);
     expect(await runs('bmc reset cold', 'bmc_failed')).toBe(1);
     expect(await runs('raw', 'done')).toBe(1);
-    expect(await observed.figure('passthru_ipmitool_duration_seconds_count{command="raw"}')).toBe(1);
+    expect(await observed.metric('passthru_ipmitool_duration_seconds_count{command="raw"}')).toBe(1);
   }
   const job = receiver.spans.find(({ name }) => name === 'job ipmi.send_raw');
   const raw = receiver.spans.find(({ name }) => name === 'ipmitool raw');

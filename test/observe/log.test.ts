@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createServiceLog } from '../../src/observe/log.ts';
 
-/** What a log of `level` writes for what `write` logs, line by line. */
+/** Returns the parsed lines that a log of `level` writes for the calls in `write`. */
 function logged(level: string, write: (log: ReturnType<typeof createServiceLog>) => void): Record<string, unknown>[] {
   const lines: string[] = [];
   write(createServiceLog(level, { write: (line) => void lines.push(line) }));

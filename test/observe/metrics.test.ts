@@ -20,50 +20,50 @@ beforeAll(async () => {
 afterAll(() => observed[Symbol.asyncDispose]());
 
 test('counts calls by driver, method and outcome, and times them', async () => {
-  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
-  await observed.ask('POST', `${CALL}third_method_sync`, {});
-  await observed.ask('POST', `${CALL}third_method_sync`, {});
+  await observed.send('POST', `${CALL}third_method_sync`, { bar: 'meow' });
+  await observed.send('POST', `${CALL}third_method_sync`, {});
+  await observed.send('POST', `${CALL}third_method_sync`, {});
   const labels = 'driver="fake-hardware",method="third_method_sync"';
-  expect(await observed.figure(`passthru_calls_total{${labels},outcome="result"}`)).toBe(1);
-  expect(await observed.figure(`passthru_calls_total{${labels},outcome="invalid_argument"}`)).toBe(2);
-  expect(await observed.figure(`passthru_call_duration_seconds_count{${labels}}`)).toBe(3);
-  expect(await observed.figure('passthru_errors_total{kind="invalid_argument"}')).toBe(2);
+  expect(await observed.metric(`passthru_calls_total{${labels},outcome="result"}`)).toBe(1);
+  expect(await observed.metric(`passthru_calls_total{${labels},outcome="invalid_argument"}`)).toBe(2);
+  expect(await observed.metric(`passthru_call_duration_seconds_count{${labels}}`)).toBe(3);
+  expect(await observed.metric('passthru_errors_total{kind="invalid_argument"}')).toBe(2);
 });
 
 test('unknown drivers and methods share a label', async () => {
   for (let index = 0; index < 20; index++) {
-    await observed.ask('POST', `${CALL}made_up_${index}`, {});
-    await observed.ask('POST', `/v1/drivers/made_up_${index}/vendor_passthru/x`, {});
-    await observed.ask('POST', `/v1/nodes/made-up-${index}/vendor_passthru/x`, {});
+    await observed.send('POST', `${CALL}made_up_${index}`, {});
+    await observed.send('POST', `/v1/drivers/made_up_${index}/vendor_passthru/x`, {});
+    await observed.send('POST', `/v1/nodes/made-up-${index}/vendor_passthru/x`, {});
   }
-  const text = await (await observed.ask('GET', '/metrics')).text();
+  const text = await (await observed.send('GET', '/metrics')).text();
   expect(text).not.toMatch(/made.up/);
   expect(
-    await observed.figure('passthru_calls_total{driver="fake-hardware",method="unknown",outcome="unknown_method"}'),
+    await observed.metric('passthru_calls_total{driver="fake-hardware",method="unknown",outcome="unknown_method"}'),
   ).toBe(20);
   expect(
-    await observed.figure('passthru_calls_total{driver="unknown",method="unknown",outcome="driver_not_found"}'),
+    await observed.metric('passthru_calls_total{driver="unknown",method="unknown",outcome="driver_not_found"}'),
   ).toBe(20);
   expect(
-    await observed.figure('passthru_calls_total{driver="unknown",method="unknown",outcome="node_not_found"}'),
+    await observed.metric('passthru_calls_total{driver="unknown",method="unknown",outcome="node_not_found"}'),
   ).toBe(20);
   expect(text).not.toContain((await observed.service.core.nodes.get('fake-1')).uuid);
 });
 
 test('jobs are counted when accepted and when ended', async () => {
-  const answer = await observed.ask('POST', `${CALL}second_method`, { bar: 'kazoo' });
-  expect(answer.status).toBe(202);
+  const response = await observed.send('POST', `${CALL}second_method`, { bar: 'kazoo' });
+  expect(response.status).toBe(202);
   const labels = 'driver="fake-hardware",method="second_method"';
-  expect(await observed.figure(`passthru_jobs_accepted_total{${labels}}`)).toBe(1);
+  expect(await observed.metric(`passthru_jobs_accepted_total{${labels}}`)).toBe(1);
   await vi.waitUntil(
-    async () => (await observed.figure(`passthru_jobs_ended_total{${labels},state="succeeded"}`)) === 1,
+    async () => (await observed.metric(`passthru_jobs_ended_total{${labels},state="succeeded"}`)) === 1,
   );
-  expect(await observed.figure(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
+  expect(await observed.metric(`passthru_job_duration_seconds_count{${labels}}`)).toBe(1);
 });
 
 test('locks: a free node counts as no wait, and every refusal is counted', async () => {
-  await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' });
-  expect(await observed.figure('passthru_lock_wait_seconds_count')).toBe(0);
+  await observed.send('POST', `${CALL}third_method_sync`, { bar: 'meow' });
+  expect(await observed.metric('passthru_lock_wait_seconds_count')).toBe(0);
   const { core } = observed.service;
   await core.nodes.lock('fake-1', {
     holder: null,
@@ -71,8 +71,8 @@ test('locks: a free node counts as no wait, and every refusal is counted', async
     caller: operator,
     signal: new AbortController().signal,
   });
-  expect((await observed.ask('POST', `${CALL}third_method_sync`, { bar: 'meow' })).status).toBe(409);
-  expect(await observed.figure('passthru_lock_conflicts_total')).toBe(1);
+  expect((await observed.send('POST', `${CALL}third_method_sync`, { bar: 'meow' })).status).toBe(409);
+  expect(await observed.metric('passthru_lock_conflicts_total')).toBe(1);
   await core.nodes.unlock('fake-1', operator);
 });
 
@@ -84,7 +84,7 @@ test('locks: measures every wait that got the node', async () => {
   const first = core.callNodeMethod(nodeCall('exclusive'));
   const held = await hardware.call(0);
   const second = core.callNodeMethod(nodeCall('exclusive', { lockWait: 20_000 }));
-  // One that does not wait finds the line, so the second stands in it.
+  // A call that does not wait finds the line occupied, so the second call is in it.
   await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
     kind: 'node_locked',
   });
@@ -100,28 +100,28 @@ test('locks: measures every wait that got the node', async () => {
 });
 
 test('counts requests to BMCs by vendor, method and class of status, and BMCs that are down', async () => {
-  const list = () => observed.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
+  const list = () => observed.send('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
   expect((await list()).status).toBe(200);
   // The simulated BMC is Contoso's; the first request is made before it has said so.
-  expect(await observed.figure('passthru_bmc_requests_total{vendor="unknown",method="GET",status="2xx"}')).toBe(1);
+  expect(await observed.metric('passthru_bmc_requests_total{vendor="unknown",method="GET",status="2xx"}')).toBe(1);
   expect(
-    await observed.figure('passthru_bmc_requests_total{vendor="other",method="GET",status="2xx"}'),
+    await observed.metric('passthru_bmc_requests_total{vendor="other",method="GET",status="2xx"}'),
   ).toBeGreaterThan(0);
   expect(
-    await observed.figure('passthru_bmc_request_duration_seconds_count{vendor="other",method="GET"}'),
+    await observed.metric('passthru_bmc_request_duration_seconds_count{vendor="other",method="GET"}'),
   ).toBeGreaterThan(0);
-  expect(await observed.figure('passthru_bmcs_down{vendor="other"}')).toBeUndefined();
+  expect(await observed.metric('passthru_bmcs_down{vendor="other"}')).toBeUndefined();
 
   await using away = await startObserved();
-  const askAway = () => away.ask('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
+  const askAway = () => away.send('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
   await away.fleet.close();
   for (let attempt = 0; attempt < 5; attempt++) await askAway();
-  expect(await away.figure('passthru_bmcs_down{vendor="unknown"}')).toBe(1);
-  expect(await away.figure('passthru_bmc_errors_total{vendor="unknown",kind="unreachable"}')).toBeGreaterThanOrEqual(5);
+  expect(await away.metric('passthru_bmcs_down{vendor="unknown"}')).toBe(1);
+  expect(await away.metric('passthru_bmc_errors_total{vendor="unknown",kind="unreachable"}')).toBeGreaterThanOrEqual(5);
   expect(
-    await away.figure('passthru_bmc_requests_total{vendor="unknown",method="GET",status="none"}'),
+    await away.metric('passthru_bmc_requests_total{vendor="unknown",method="GET",status="none"}'),
   ).toBeGreaterThanOrEqual(5);
-  expect(await away.figure('passthru_errors_total{kind="bmc_unreachable"}')).toBe(5);
+  expect(await away.metric('passthru_errors_total{kind="bmc_unreachable"}')).toBe(5);
 });
 
 test('gauges: running jobs, workers and watch streams', async () => {
@@ -181,13 +181,13 @@ test.each([
 describe('metrics.listen', () => {
   test('moves the metrics from the main port to an address without credentials', async () => {
     await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0' });
-    expect((await apart.ask('GET', '/metrics')).status).toBe(404);
+    expect((await apart.send('GET', '/metrics')).status).toBe(404);
     const url = apart.service.metricsUrl!;
     expect(new URL(url).port).not.toBe(new URL(apart.service.url).port);
-    const answer = await fetch(url);
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(await answer.text()).toContain('passthru_workers_limit 100');
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toContain('passthru_workers_limit 100');
     expect((await fetch(url, { method: 'POST' })).status).toBe(405);
     expect((await fetch(new URL('/v1/nodes', url))).status).toBe(404);
   });
@@ -235,9 +235,9 @@ describe('metrics.listen', () => {
 async function askBy(host: string, path = '/metrics', environment: Record<string, string> = {}) {
   await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0', ...environment });
   const { port } = new URL(apart.service.metricsUrl!);
-  const [answer] = await once(request({ port, host: '127.0.0.1', path, headers: { Host: host } }).end(), 'response');
-  const text = (await answer.setEncoding('utf8').toArray()).join('');
-  return { status: answer.statusCode, text, record: apart.records.at(-1) };
+  const [response] = await once(request({ port, host: '127.0.0.1', path, headers: { Host: host } }).end(), 'response');
+  const text = (await response.setEncoding('utf8').toArray()).join('');
+  return { status: response.statusCode, text, record: apart.records.at(-1) };
 }
 
 function lines(text: string): Record<string, string> {

@@ -6,23 +6,23 @@ import { type Fleet, startFleet } from '../../src/sim/index.ts';
 
 export { MAX_ARGUMENTS_LENGTH };
 
-/** The service as a user starts it, with everything that looks at it in the test's hands. */
+/** A service whose log, audit and metrics a test can read. */
 export interface ObservedService extends AsyncDisposable {
   service: Service;
   fleet: Fleet;
-  /** What was logged, line by line. */
+  /** The parsed lines of the log. */
   lines: Record<string, unknown>[];
-  /** The audit's records. */
+  /** The audit records. */
   records: AuditRecord[];
-  /** Asks over REST; `body` as JSON. */
-  ask(verb: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
-  /** The value of a figure, such as `passthru_workers_busy` or `a{b="c"}`; undefined when it is not there. */
-  figure(name: string): Promise<number | undefined>;
+  /** Sends a REST request; `body` is sent as JSON. */
+  send(verb: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Returns the value of a metric, such as `passthru_workers_busy` or `a{b="c"}`; undefined when absent. */
+  metric(name: string): Promise<number | undefined>;
 }
 
 /**
- * Starts it with one node `fake-1`, and `rf-1` whose BMC is simulated.
- * @param environment what else is configured
+ * Starts it with the nodes `fake-1` and `rf-1`, whose BMC is simulated.
+ * @param environment additional settings
  */
 export async function startObserved(environment: Record<string, string> = {}): Promise<ObservedService> {
   const lines: Record<string, unknown>[] = [];
@@ -53,13 +53,13 @@ export async function startObserved(environment: Record<string, string> = {}): P
     fleet,
     lines,
     records,
-    ask: (verb, path, body, headers = {}) =>
+    send: (verb, path, body, headers = {}) =>
       fetch(service.url + path, {
         method: verb,
         headers: { 'X-OpenStack-Ironic-API-Version': '1.80', ...headers },
         body: body === undefined ? null : JSON.stringify(body),
       }),
-    async figure(name) {
+    async metric(name) {
       const text = await (await fetch(service.metricsUrl ?? `${service.url}/metrics`)).text();
       const line = text.split('\n').find((each) => each.startsWith(`${name} `));
       return line === undefined ? undefined : Number(line.slice(name.length + 1));

@@ -15,18 +15,18 @@ export interface ReceivedSpan {
   links?: { traceId: string; spanId: string }[];
 }
 
-/** What a collector's OTLP/HTTP receiver is to an exporter. */
+/** An OTLP/HTTP receiver, as a collector has it. */
 export interface OtlpReceiver extends AsyncDisposable {
   url: string;
   spans: ReceivedSpan[];
-  /** Everything that came, as it came. */
+  /** The received bodies. */
   bodies: string[];
   requests: { path: string | undefined; headers: IncomingHttpHeaders }[];
-  /** The attributes of the process that sent. */
+  /** The attributes of the sender. */
   resource: Record<string, unknown>;
 }
 
-/** Starts one on loopback. It answers as the specification asks: 200 with an empty ExportTraceServiceResponse. */
+/** Starts one on loopback. It responds as specified, with 200 and an empty ExportTraceServiceResponse. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const server = createServer(async (request, response) => {
     const body = await text(request);

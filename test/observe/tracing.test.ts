@@ -130,7 +130,7 @@ describe('a service with tracing.otlp_endpoint', () => {
         PASSTHRU_HOST: 'replica-7',
       });
       const headers = { traceparent: SAMPLED, tracestate: 'vendor=1' };
-      await observed.ask('POST', '/v1/nodes/fake-1/vendor_passthru/third_method_sync', { bar: 'meow' }, headers);
+      await observed.send('POST', '/v1/nodes/fake-1/vendor_passthru/third_method_sync', { bar: 'meow' }, headers);
       const { url: baseUrl } = observed.service;
       for (const transport of [
         createConnectTransport({ baseUrl, httpVersion: '1.1' }),
@@ -162,12 +162,12 @@ describe('a service with tracing.otlp_endpoint', () => {
       };
       await observed.service.core.nodes.create({ name: 'rf-2', driver: 'redfish', driverInfo: info }, operator);
       const path = '/vendor_passthru/create_subscription';
-      await observed.ask('POST', `/v1/nodes/rf-1${path}`, {
+      await observed.send('POST', `/v1/nodes/rf-1${path}`, {
         Destination: 'https://ev.example/?key=marker-query',
         HttpHeaders: [{ 'X-Key': 'marker-header' }],
       });
-      await observed.ask('GET', '/v1/nodes/rf-2/vendor_passthru/get_all_subscriptions?marker-query=1');
-      await observed.ask('GET', '/v1/nodes/rf-2/vendor_passthru/get_all_subscriptions');
+      await observed.send('GET', '/v1/nodes/rf-2/vendor_passthru/get_all_subscriptions?marker-query=1');
+      await observed.send('GET', '/v1/nodes/rf-2/vendor_passthru/get_all_subscriptions');
     }
     const call = receiver.spans.find(({ name }) => name === 'call redfish.create_subscription')!;
     const requests = receiver.spans.filter(({ kind }) => kind === 3);
@@ -195,7 +195,7 @@ describe('a service with tracing.otlp_endpoint', () => {
     await receiver[Symbol.asyncDispose]();
     const observed = await startObserved({ PASSTHRU_TRACING_OTLP_ENDPOINT: receiver.url });
     expect(
-      (await observed.ask('POST', '/v1/nodes/fake-1/vendor_passthru/third_method_sync', { bar: 'meow' })).status,
+      (await observed.send('POST', '/v1/nodes/fake-1/vendor_passthru/third_method_sync', { bar: 'meow' })).status,
     ).toBe(200);
     await observed[Symbol.asyncDispose]();
     expect(observed.lines).toContainEqual(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { serve } from '../cli/run.js';
 
-/** Tells each module of OpenTelemetry's SDK as it is loaded; the API alone is no SDK. */
+/** Prints each package of OpenTelemetry's SDK when it is loaded; the API package is not part of it. */
 const PRELOAD = `
 import { registerHooks } from 'node:module';
 registerHooks({
@@ -12,7 +12,7 @@ registerHooks({
   },
 });`;
 
-/** What a service that is started with `environment` loads of the SDK. */
+/** Returns the SDK packages that a service with `environment` loads. */
 async function loadedBy(environment: Record<string, string>): Promise<Set<string | undefined>> {
   const preload = `--import=data:text/javascript,${encodeURIComponent(PRELOAD)}`;
   const served = await serve([], { NODE_OPTIONS: preload, ...environment });

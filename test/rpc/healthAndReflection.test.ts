@@ -14,34 +14,34 @@ import {
 } from '../../gen/grpc/health/v1/health_pb.ts';
 import { ServerReflection, type ServerReflectionResponse } from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
+import { CLIENTS, type RpcClient } from './clients.ts';
 import { startTestService, type TestService } from './service.ts';
-import { WAYS, type Way } from './ways.ts';
 
 let service: TestService;
-let way: Way;
+let client: RpcClient;
 
 beforeEach(async () => {
   service = await startTestService();
-  way = WAYS['gRPC by grpc-js']!(service.url);
+  client = CLIENTS['gRPC by grpc-js']!(service.url);
 });
 afterEach(async () => {
-  way[Symbol.dispose]();
+  client[Symbol.dispose]();
   await service[Symbol.asyncDispose]();
 });
 
 describe('health', () => {
   test('the server and each service are SERVING; an unknown service is NOT_FOUND', async () => {
     for (const name of ['', 'passthru.v1.PassthruService', 'passthru.v1.JobService']) {
-      expect((await way.unary(Health.method.check, { service: name })).status).toBe(Status.SERVING);
+      expect((await client.unary(Health.method.check, { service: name })).status).toBe(Status.SERVING);
     }
-    await expect(way.unary(Health.method.check, { service: 'x' })).rejects.toMatchObject({ code: Code.NotFound });
-    const { statuses }: HealthListResponse = await way.unary(Health.method.list, {});
+    await expect(client.unary(Health.method.check, { service: 'x' })).rejects.toMatchObject({ code: Code.NotFound });
+    const { statuses }: HealthListResponse = await client.unary(Health.method.list, {});
     expect(Object.keys(statuses)).toContain('passthru.v1.NodeService');
   });
 
   test('a service that accepts no more calls is NOT_SERVING', async () => {
     await service.core.shutdown(0);
-    expect((await way.unary(Health.method.check, {})).status).toBe(Status.NOT_SERVING);
+    expect((await client.unary(Health.method.check, {})).status).toBe(Status.NOT_SERVING);
   });
 
   test('a watch sends the state immediately, of an unknown service too', async () => {
@@ -49,7 +49,7 @@ describe('health', () => {
       ['', Status.SERVING],
       ['x', Status.SERVICE_UNKNOWN],
     ] as const) {
-      for await (const response of way.stream(Health.method.watch, { service: name })) {
+      for await (const response of client.stream(Health.method.watch, { service: name })) {
         expect(response.status).toBe(status);
         break;
       }

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { detailOf } from './clients.ts';
 import { startTestService, type TestService } from './service.ts';
-import { detailOf } from './ways.ts';
 
 let service: TestService;
 

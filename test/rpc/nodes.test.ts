@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import { NodeService, type UpdateNodeRequestSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { detailOf } from './clients.ts';
 import { startTestService, type TestService } from './service.ts';
-import { detailOf } from './ways.ts';
 
 let service: TestService;
 let nodes: Client<typeof NodeService>;

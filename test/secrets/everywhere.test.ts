@@ -6,21 +6,21 @@ import { GetNodeRequestSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { CallNodeMethodRequestSchema, WatchJobRequestSchema } from '../../gen/passthru/v1/passthru_pb.ts';
 import { attributeDigest } from '../../src/store/rows.ts';
 import { passthru } from '../cli/run.ts';
-import { KeptAnswers } from './keptAnswers.ts';
 import { type MarkedService, startMarkedService } from './markedService.ts';
 import { found, MARKERS, USER } from './markers.ts';
+import { RecordingClient } from './recordingClient.ts';
 
-// Each service is a process of its own, which takes its time on a busy machine.
+// Each service is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let marked: MarkedService;
-let asked: KeptAnswers;
-let { ask, call, rpc, grpc } = {} as KeptAnswers;
+let client: RecordingClient;
+let { send, call, rpc, grpc } = {} as RecordingClient;
 
 beforeAll(async () => {
   marked = await startMarkedService();
-  asked = new KeptAnswers(marked.served.url);
-  ({ ask, call, rpc, grpc } = asked);
+  client = new RecordingClient(marked.served.url);
+  ({ send, call, rpc, grpc } = client);
 });
 afterAll(() => marked[Symbol.asyncDispose]());
 
@@ -30,7 +30,7 @@ test('the search finds a marked secret', () => {
   expect(found(Buffer.from(MARKERS.bearer).toString('base64'))).toEqual([expect.stringMatching(/^bearer \(base64\)/)]);
 });
 
-test('a driver that quotes its password in every error, report and log line', async () => {
+test('calls a driver that quotes its password in every error, report and log line', async () => {
   for (const name of ['throws', 'throws_text', 'throws_several', 'refuses', 'quotes_arguments', 'talks', 'strays']) {
     const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };
     const { status } = await call('leaky', name, args);
@@ -44,22 +44,22 @@ test('a driver that quotes its password in every error, report and log line', as
     await call('leaky', name, args, { 'idempotency-key': `${MARKERS.idempotency}-${name}` });
   }
   expect((await call('broken', 'talks')).status).toBe(400);
-  expect((await ask('GET', '/v1/nodes/broken/validate')).text).toContain('******');
+  expect((await send('GET', '/v1/nodes/broken/validate')).text).toContain('******');
 });
 
-test('a job that fails with it, and its node afterwards', async () => {
+test('shows a job that fails with the password, and its node afterwards', async () => {
   const { status, headers } = await call('leaky', 'works', { api_key: MARKERS.argument });
   expect(status).toBe(202);
   const job = headers.get('location')!.replace(/^https?:\/\/[^/]*/, '');
-  expect((await ask('GET', `${job}/events`)).text).toMatch(/"message":"at \*{6}"[\s\S]*JOB_STATE_FAILED/);
-  expect((await ask('GET', job)).text).toContain('JOB_STATE_FAILED');
-  expect((await ask('GET', '/v1/nodes/leaky')).text).toContain('last_error');
-  await ask('GET', '/v1/jobs');
+  expect((await send('GET', `${job}/events`)).text).toMatch(/"message":"at \*{6}"[\s\S]*JOB_STATE_FAILED/);
+  expect((await send('GET', job)).text).toContain('JOB_STATE_FAILED');
+  expect((await send('GET', '/v1/nodes/leaky')).text).toContain('last_error');
+  await send('GET', '/v1/jobs');
   await rpc('JobService', 'ListJobs', {});
   await rpc('JobService', 'GetJob', { id: job.split('/').at(-1) });
 });
 
-test('a BMC that quotes its requests, one that refuses the password, and an unreachable one', async () => {
+test('calls a BMC that quotes its requests, one that refuses the password, and an unreachable one', async () => {
   const bmc = marked.fleet.bmcs[0]!;
   const said = [MARKERS.redfish, MARKERS.header].map((secret) => ({
     MessageId: 'Base.1.8.PropertyValueError',
@@ -76,10 +76,10 @@ test('a BMC that quotes its requests, one that refuses the password, and an unre
     arguments: subscription,
   });
   expect((await call('rf', 'create_subscription', subscription)).status).toBe(200);
-  const listed = await ask('GET', '/v1/nodes/rf/vendor_passthru?method=get_all_subscriptions');
+  const listed = await send('GET', '/v1/nodes/rf/vendor_passthru?method=get_all_subscriptions');
   expect([listed.status, listed.text]).toEqual([200, expect.stringContaining('Subscriptions/5')]);
   for (const id of ['1', '5']) {
-    const shown = await ask('GET', `/v1/nodes/rf/vendor_passthru?method=get_subscription&id=${id}`);
+    const shown = await send('GET', `/v1/nodes/rf/vendor_passthru?method=get_subscription&id=${id}`);
     expect([id, shown.status]).toEqual([id, 200]);
   }
   for (const headers of [
@@ -100,12 +100,12 @@ test('a BMC that quotes its requests, one that refuses the password, and an unre
     { ...discover, address: `http://u:${MARKERS.discover}@127.0.0.1` },
     { ...discover, password: [MARKERS.discover] },
   ]) {
-    const { status } = await ask('POST', '/v1/drivers/redfish/vendor_passthru?method=discover', args);
+    const { status } = await send('POST', '/v1/drivers/redfish/vendor_passthru?method=discover', args);
     expect([args, status]).toEqual([args, args === discover ? 500 : 400]);
   }
 });
 
-test('refused callers', async () => {
+test('refuses callers over every protocol', async () => {
   const basic = (password: string) => `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
   for (const authorization of [
     basic(MARKERS.wrongBasic),
@@ -114,16 +114,16 @@ test('refused callers', async () => {
     MARKERS.bearer,
   ]) {
     for (const path of ['/v1/nodes', '/passthru.v1.NodeService/ListNodes']) {
-      expect((await ask('POST', path, {}, { authorization, 'x-auth-token': MARKERS.bearer })).status).toBe(401);
+      expect((await send('POST', path, {}, { authorization, 'x-auth-token': MARKERS.bearer })).status).toBe(401);
     }
   }
-  const client = new Client(new URL(marked.served.url).host, credentials.createInsecure());
+  const grpcClient = new Client(new URL(marked.served.url).host, credentials.createInsecure());
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${MARKERS.metadata}`);
   metadata.set('x-auth-token', MARKERS.metadata);
   metadata.set('some-bin', Buffer.from(MARKERS.metadata));
   const error = await new Promise((resolve) => {
-    client.makeUnaryRequest(
+    grpcClient.makeUnaryRequest(
       '/passthru.v1.NodeService/GetNode',
       (request) => Buffer.from(toBinary(GetNodeRequestSchema, request)),
       (bytes) => bytes,
@@ -132,20 +132,20 @@ test('refused callers', async () => {
       resolve,
     );
   });
-  client.close();
-  asked.answers.push(`gRPC: ${error} ${JSON.stringify(error)}`);
+  grpcClient.close();
+  client.responses.push(`gRPC: ${error} ${JSON.stringify(error)}`);
   expect(error).toMatchObject({ code: 16 });
 });
 
-test('malformed queries and bodies', async () => {
+test('refuses malformed queries and bodies', async () => {
   for (const query of [
     `password=${MARKERS.query}`,
     `method=talks&token=${MARKERS.query}`,
     `limit=${MARKERS.query}%zz`,
   ]) {
-    await ask('GET', `/v1/nodes?${query}`);
-    await ask('POST', `/v1/nodes/leaky/vendor_passthru?${query}`, {});
-    await ask('GET', `/v1/nodes/leaky/vendor_passthru?${query}`);
+    await send('GET', `/v1/nodes?${query}`);
+    await send('POST', `/v1/nodes/leaky/vendor_passthru?${query}`, {});
+    await send('GET', `/v1/nodes/leaky/vendor_passthru?${query}`);
   }
   const bodies = [
     `{"name": "x", "driver_info": {"redfish_password": "${MARKERS.body}"`,
@@ -164,55 +164,64 @@ test('malformed queries and bodies', async () => {
     JSON.stringify([{ op: 'replace', path: '/driver_info', value: MARKERS.body }]),
   ];
   for (const body of bodies) {
-    await ask('POST', '/v1/nodes', body);
-    await ask('PATCH', '/v1/nodes/leaky-2', body);
-    await ask('POST', '/v1/nodes/leaky/vendor_passthru?method=talks', body);
-    // Connect itself quotes a text in place of a message, to its sender only.
+    await send('POST', '/v1/nodes', body);
+    await send('PATCH', '/v1/nodes/leaky-2', body);
+    await send('POST', '/v1/nodes/leaky/vendor_passthru?method=talks', body);
+    // Connect itself quotes a string sent in place of a message, but only to its sender.
     if (body.startsWith('"') || body.includes('"driverInfo":"')) continue;
     await rpc('NodeService', 'CreateNode', body);
     await rpc('PassthruService', 'CallNodeMethod', body);
   }
 });
 
-test('enrolled, changed, shown and removed nodes', async () => {
+test('enrols, changes, shows and removes nodes', async () => {
   const driver_info = { redfish_address: `https://u:${MARKERS.body}@bmc.example`, redfish_password: MARKERS.body };
   const instance_info = { configdrive_password: MARKERS.instance, image_url: `https://u:${MARKERS.instance}@x/` };
-  const created = await ask('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info, instance_info });
+  const created = await send('POST', '/v1/nodes', { name: 'new', driver: 'redfish', driver_info, instance_info });
   expect(created.status).toBe(201);
   await rpc('NodeService', 'CreateNode', { node: { name: 'new-2', driver: 'redfish', driverInfo: driver_info } });
   await call('new', 'get_all_subscriptions');
-  await ask('PATCH', '/v1/nodes/new', [{ op: 'add', path: '/driver_info/kg_key', value: MARKERS.body }]);
-  expect((await ask('POST', '/v1/nodes', { name: 'kept', driver: 'redfish', instance_info })).status).toBe(201);
+  await send('PATCH', '/v1/nodes/new', [{ op: 'add', path: '/driver_info/kg_key', value: MARKERS.body }]);
+  expect((await send('POST', '/v1/nodes', { name: 'kept', driver: 'redfish', instance_info })).status).toBe(201);
   // A digest would reveal a secret too: anyone with the file can try candidates.
   const digest = attributeDigest(instance_info);
   for (const { name, content } of marked.files()) expect([name, content.includes(digest)]).toEqual([name, false]);
-  for (const path of ['', '/detail', '/new', '/new/validate']) await ask('GET', `/v1/nodes${path}`);
+  for (const path of ['', '/detail', '/new', '/new/validate']) await send('GET', `/v1/nodes${path}`);
   await rpc('NodeService', 'ListNodes', {});
   await rpc('NodeService', 'GetNode', { node: 'new' });
-  expect((await ask('DELETE', '/v1/nodes/new')).status).toBe(204);
-  // Its driver fails when it is to forget the node, with the password.
-  expect((await ask('DELETE', '/v1/nodes/leaky-2')).status).toBe(204);
+  expect((await send('DELETE', '/v1/nodes/new')).status).toBe(204);
+  // Its driver's `release` fails with an error that contains the password.
+  expect((await send('DELETE', '/v1/nodes/leaky-2')).status).toBe(204);
 });
 
-test.each(['application/grpc+proto', 'application/grpc-web+proto'])('errors, jobs and lists over %s', async (type) => {
-  const service = '/passthru.v1.PassthruService';
-  for (const method of ['throws', 'refuses', 'quotes_arguments', 'works']) {
-    const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };
-    const request = create(CallNodeMethodRequestSchema, { node: 'leaky', method, arguments: args, httpMethod: 'POST' });
-    const answer = await grpc(type, `${service}/CallNodeMethod`, toBinary(CallNodeMethodRequestSchema, request));
-    // The detail is there, and was read.
-    if (method === 'refuses') expect(answer).toMatch(/passthru\.v1\.ErrorDetail[\s\S]*The BMC says: \*{6} is wrong/);
-    const job = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}/.exec(answer)?.[0];
-    if (method !== 'works') continue;
-    const watched = toBinary(WatchJobRequestSchema, create(WatchJobRequestSchema, { jobId: job }));
-    expect(await grpc(type, `${service}/WatchJob`, watched)).toContain('at ******');
-  }
-  for (const list of ['NodeService/ListNodes', 'JobService/ListJobs', 'DriverService/ListDrivers']) {
-    await grpc(type, `/passthru.v1.${list}`, new Uint8Array());
-  }
-});
+test.each(['application/grpc+proto', 'application/grpc-web+proto'])(
+  'returns errors, jobs and lists over %s',
+  async (type) => {
+    const service = '/passthru.v1.PassthruService';
+    for (const method of ['throws', 'refuses', 'quotes_arguments', 'works']) {
+      const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };
+      const request = create(CallNodeMethodRequestSchema, {
+        node: 'leaky',
+        method,
+        arguments: args,
+        httpMethod: 'POST',
+      });
+      const response = await grpc(type, `${service}/CallNodeMethod`, toBinary(CallNodeMethodRequestSchema, request));
+      // The detail was present and decoded.
+      if (method === 'refuses')
+        expect(response).toMatch(/passthru\.v1\.ErrorDetail[\s\S]*The BMC says: \*{6} is wrong/);
+      const job = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}/.exec(response)?.[0];
+      if (method !== 'works') continue;
+      const watched = toBinary(WatchJobRequestSchema, create(WatchJobRequestSchema, { jobId: job }));
+      expect(await grpc(type, `${service}/WatchJob`, watched)).toContain('at ******');
+    }
+    for (const list of ['NodeService/ListNodes', 'JobService/ListJobs', 'DriverService/ListDrivers']) {
+      await grpc(type, `/passthru.v1.${list}`, new Uint8Array());
+    }
+  },
+);
 
-test('the output of the commands', async () => {
+test('runs the commands', async () => {
   const server = { PASSTHRU_SERVER: marked.served.url };
   const user = { ...server, PASSTHRU_USER: USER, PASSTHRU_PASSWORD: MARKERS.basic };
   const secret = ['--driver-info', `redfish_password=${MARKERS.body}`];
@@ -247,18 +256,18 @@ test('the output of the commands', async () => {
   ] as [number, string[], NodeJS.ProcessEnv?][]) {
     const { status: ended, stdout, stderr } = await passthru(args, more ?? user);
     expect([args, ended === 0, stderr]).toEqual([args, status === 0, status === 0 ? '' : expect.stringMatching(/./)]);
-    asked.answers.push(`passthru ${args.slice(0, 4).join(' ')}: ${stdout} ${stderr}`);
+    client.responses.push(`passthru ${args.slice(0, 4).join(' ')}: ${stdout} ${stderr}`);
   }
 });
 
-test('the metrics', async () => {
-  expect((await ask('GET', '/metrics')).text).toContain('passthru_calls_total{driver="leaky"');
+test('returns the metrics', async () => {
+  expect((await send('GET', '/metrics')).text).toContain('passthru_calls_total{driver="leaky"');
 });
 
 describe('no secret is', () => {
   test('in a response', () => {
-    expect(asked.answers.length).toBeGreaterThan(100);
-    expect(found(asked.answers.join('\n'))).toEqual([]);
+    expect(client.responses.length).toBeGreaterThan(100);
+    expect(found(client.responses.join('\n'))).toEqual([]);
   });
 
   test('in the database or its log, while the service runs', () => {

@@ -1,6 +1,6 @@
 import { Attachment, defineMethod, PassthruError, z } from 'passthru/driver';
 
-/** A driver that puts its node's password wherever a driver can put something. */
+/** A driver that leaks its node's password everywhere that it can. */
 const passwordOf = (task) => task.node.driverInfo.leaky_password;
 
 function method(name, handler, more = {}) {
@@ -28,7 +28,7 @@ function failure(secret) {
 function talk(task) {
   const secret = passwordOf(task);
   for (const level of ['debug', 'info', 'warn', 'error']) {
-    task.log[level]({ text: secret, node: task.node, err: failure(secret) }, `signed on with ${secret}`);
+    task.log[level]({ text: secret, node: task.node, err: failure(secret) }, `logged in with ${secret}`);
   }
 }
 

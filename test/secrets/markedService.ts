@@ -8,19 +8,19 @@ import { type Served, serve } from '../cli/run.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../observe/otlpReceiver.ts';
 import { MARKERS, USER } from './markers.ts';
 
-/** The service as a process of its own, with a secret in each place that has one, and everything that it tells others. */
+/** The service in its own process, with a marked secret in each place for one, and everything that it outputs. */
 export interface MarkedService extends AsyncDisposable {
   served: Served;
   fleet: Fleet;
-  /** Where its traces go. */
+  /** The receiver of its traces. */
   collector: OtlpReceiver;
-  /** Everything that it was given or has written. */
+  /** The folder of its configuration and its state. */
   directory: string;
   /** The files of its store. */
   files(): { name: string; content: Buffer }[];
 }
 
-/** Starts it with nodes that a driver leaks the secrets of, and nodes whose BMC is simulated, wrong or not there. */
+/** Starts it with nodes whose driver leaks secrets, and nodes whose BMC is simulated, refuses the password or is down. */
 export async function startMarkedService(): Promise<MarkedService> {
   const directory = mkdtempSync(join(tmpdir(), 'passthru-everywhere-'));
   const state = join(directory, 'state');

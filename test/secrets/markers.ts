@@ -1,9 +1,9 @@
 import { passwordOf } from '../auth/users.ts';
 
-/** The user's name; its password is the name backwards. */
+/** The user's name; the password is the name reversed. */
 export const USER = 'cisab-401-rekram';
 
-/** What is planted; each tells in a failure where it came from. */
+/** The planted secrets; each names its place in the message of a failure. */
 export const MARKERS = {
   basic: passwordOf(USER),
   wrongBasic: 'marker-102-wrong-basic',
@@ -26,7 +26,7 @@ export const MARKERS = {
 } as const;
 const { idempotency: _, ...SECRETS } = MARKERS;
 
-/** Which secrets, in which form, are in `bytes`. */
+/** Returns the secrets in `bytes`, with their form. */
 export function found(bytes: string | Buffer): string[] {
   const hay = Buffer.from(bytes);
   return Object.entries(SECRETS).flatMap(([name, secret]) => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { passthru, serve, startPassthru } from '../cli/run.ts';
 import { found, MARKERS } from './markers.ts';
 
-// Each service is a process of its own, which takes its time on a busy machine.
+// Each service is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 let directory: string;
@@ -25,9 +25,9 @@ describe("the service's own secrets are hidden when it", () => {
       PASSTHRU_AUTH_KEYSTONE_USERNAME: 'passthru',
       PASSTHRU_AUTH_KEYSTONE_PASSWORD: MARKERS.keystone,
     });
-    const answer = await fetch(`${service.url}/v1/nodes`, { headers: { 'x-auth-token': MARKERS.bearer } });
-    const text = `${JSON.stringify([...answer.headers])} ${await answer.text()}`;
-    expect(answer.status).toBe(503);
+    const response = await fetch(`${service.url}/v1/nodes`, { headers: { 'x-auth-token': MARKERS.bearer } });
+    const text = `${JSON.stringify([...response.headers])} ${await response.text()}`;
+    expect(response.status).toBe(503);
     const { stdout, stderr } = await service.stop();
     expect(stderr).toContain('Keystone check failed');
     expect(found(text + stdout + stderr)).toEqual([]);

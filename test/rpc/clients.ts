@@ -20,7 +20,7 @@ export interface CallOptions {
 }
 
 /** A client of one of the protocols. Its calls throw ConnectErrors whatever the protocol is. */
-export interface Way extends Disposable {
+export interface RpcClient extends Disposable {
   unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
@@ -33,8 +33,8 @@ export interface Way extends Disposable {
   ): AsyncIterable<MessageShape<O>>;
 }
 
-/** The protocols, by the client used for each. */
-export const WAYS: Record<string, (url: string) => Way> = {
+/** The clients, by protocol. */
+export const CLIENTS: Record<string, (url: string) => RpcClient> = {
   'Connect with JSON': (url) => overTransport(createWebTransport({ baseUrl: url })),
   'Connect in binary over HTTP/2': (url) =>
     overTransport(createConnectTransport({ baseUrl: url, httpVersion: '2', useBinaryFormat: true })),
@@ -50,7 +50,7 @@ export function detailOf(error: unknown): ErrorDetail {
   return detail;
 }
 
-function overTransport(transport: Transport): Way {
+function overTransport(transport: Transport): RpcClient {
   const start = (method: DescMethodUnary | DescMethodServerStreaming, request: unknown, options?: CallOptions) => {
     const client = createClient(method.parent, transport) as Record<string, (...args: unknown[]) => unknown>;
     return client[method.localName]!(request, options);
@@ -62,7 +62,7 @@ function overTransport(transport: Transport): Way {
   };
 }
 
-function overGrpcJs(url: string): Way {
+function overGrpcJs(url: string): RpcClient {
   const client = new Client(new URL(url).host, credentials.createInsecure());
   const path = (method: DescMethodUnary | DescMethodServerStreaming) => `/${method.parent.typeName}/${method.name}`;
   const codecs = <I extends DescMessage, O extends DescMessage>(method: { input: I; output: O }) =>

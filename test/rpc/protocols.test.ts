@@ -6,27 +6,27 @@ import { ErrorReason, ReservationKind } from '../../gen/passthru/v1/error_pb.ts'
 import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
+import { type CallOptions, CLIENTS, detailOf, type RpcClient } from './clients.ts';
 import { startTestService, type TestService } from './service.ts';
-import { type CallOptions, detailOf, WAYS, type Way } from './ways.ts';
 
 const { listNodeMethods, callNodeMethod, listDriverMethods, callDriverMethod, watchJob } = PassthruService.method;
 
-describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
+describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
   let service: TestService;
-  let way: Way;
+  let client: RpcClient;
 
   beforeEach(async () => {
     service = await startTestService();
     await service.createNode('n1');
-    way = connect(service.url);
+    client = connect(service.url);
   });
   afterEach(async () => {
-    way[Symbol.dispose]();
+    client[Symbol.dispose]();
     await service[Symbol.asyncDispose]();
   });
 
   const call = (method: string, args: JsonObject = {}, options?: CallOptions) =>
-    way.unary(callNodeMethod, { node: 'n1', method, arguments: args }, options);
+    client.unary(callNodeMethod, { node: 'n1', method, arguments: args }, options);
 
   const refusal = async (promise: Promise<unknown>) => {
     const error = await promise.then(
@@ -38,7 +38,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   };
 
   test('lists the methods of a node with their schemas', async () => {
-    const { methods } = await way.unary(listNodeMethods, { node: 'n1' });
+    const { methods } = await client.unary(listNodeMethods, { node: 'n1' });
     const echo = methods.find((method) => method.name === 'echo');
     expect(echo).toMatchObject({ httpMethods: ['POST'], async: false, attach: false, requireExclusiveLock: true });
     expect(echo?.argumentsSchema).toMatchObject({ type: 'object', properties: { count: { type: 'integer' } } });
@@ -53,14 +53,14 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   });
 
   test('a method without a result returns null', async () => {
-    const { outcome } = await way.unary(callNodeMethod, { node: 'n1', method: 'nothing', httpMethod: 'post' });
+    const { outcome } = await client.unary(callNodeMethod, { node: 'n1', method: 'nothing', httpMethod: 'post' });
     expect(outcome).toMatchObject({ case: 'result', value: { kind: { case: 'nullValue' } } });
   });
 
   test('a driver method is listed and called without a node', async () => {
-    const { methods } = await way.unary(listDriverMethods, { driver: 'test' });
+    const { methods } = await client.unary(listDriverMethods, { driver: 'test' });
     expect(methods.map((method) => method.name)).toEqual(['ping']);
-    const { outcome } = await way.unary(callDriverMethod, { driver: 'test', method: 'ping' });
+    const { outcome } = await client.unary(callDriverMethod, { driver: 'test', method: 'ping' });
     expect(outcome).toMatchObject({ case: 'result', value: { kind: { case: 'stringValue', value: 'pong' } } });
   });
 
@@ -77,7 +77,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     const jobId = outcome.value.id;
 
     const seen = [];
-    for await (const { job } of way.stream(watchJob, { jobId })) {
+    for await (const { job } of client.stream(watchJob, { jobId })) {
       seen.push(job!);
       service.nextStep();
     }
@@ -91,7 +91,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
 
     const revisionsAfter = async (afterRevision: bigint) => {
       const revisions = [];
-      for await (const { job } of way.stream(watchJob, { jobId, afterRevision })) revisions.push(job!.revision);
+      for await (const { job } of client.stream(watchJob, { jobId, afterRevision })) revisions.push(job!.revision);
       return revisions;
     };
     expect(await revisionsAfter(0n)).toEqual([1n, 2n, 3n]);
@@ -102,14 +102,16 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   test('a watcher that disconnects does not end the job', async () => {
     const { outcome } = await call('job_of_two_steps');
     if (outcome.case !== 'job') throw new Error(`outcome is ${outcome.case}`);
-    for await (const _first of way.stream(watchJob, { jobId: outcome.value.id })) break;
-    expect((await way.unary(JobService.method.getJob, { jobId: outcome.value.id })).job?.state).toBe(JobState.RUNNING);
-    const { job } = await way.unary(JobService.method.cancelJob, { jobId: outcome.value.id });
+    for await (const _first of client.stream(watchJob, { jobId: outcome.value.id })) break;
+    expect((await client.unary(JobService.method.getJob, { jobId: outcome.value.id })).job?.state).toBe(
+      JobState.RUNNING,
+    );
+    const { job } = await client.unary(JobService.method.cancelJob, { jobId: outcome.value.id });
     expect(job).toMatchObject({ state: JobState.CANCELLED, error: { reason: ErrorReason.CANCELLED } });
   });
 
   test('a locked node is ABORTED, with its holder', async () => {
-    await way.unary(NodeService.method.lockNode, { node: 'n1', holder: 'alice' });
+    await client.unary(NodeService.method.lockNode, { node: 'n1', holder: 'alice' });
     const { code, detail } = await refusal(call('echo', { value: 1 }));
     expect(code).toBe(Code.Aborted);
     expect(detail).toMatchObject({
@@ -119,13 +121,13 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   });
 
   test('an unknown node, driver or job is NOT_FOUND', async () => {
-    const node = await refusal(way.unary(callNodeMethod, { node: 'n2', method: 'echo' }));
+    const node = await refusal(client.unary(callNodeMethod, { node: 'n2', method: 'echo' }));
     expect([node.code, node.detail.reason]).toEqual([Code.NotFound, ErrorReason.NODE_NOT_FOUND]);
-    const driver = await refusal(way.unary(callDriverMethod, { driver: 'x', method: 'ping' }));
+    const driver = await refusal(client.unary(callDriverMethod, { driver: 'x', method: 'ping' }));
     expect([driver.code, driver.detail.reason]).toEqual([Code.NotFound, ErrorReason.DRIVER_NOT_FOUND]);
     const job = await refusal(
       (async () => {
-        for await (const _ of way.stream(watchJob, { jobId: 'no-such-job' }));
+        for await (const _ of client.stream(watchJob, { jobId: 'no-such-job' }));
       })(),
     );
     expect([job.code, job.detail.reason]).toEqual([Code.NotFound, ErrorReason.JOB_NOT_FOUND]);
@@ -134,7 +136,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   test('an unknown method and a wrong verb are INVALID_ARGUMENT', async () => {
     const method = await refusal(call('no_such_method'));
     expect([method.code, method.detail.reason]).toEqual([Code.InvalidArgument, ErrorReason.UNKNOWN_METHOD]);
-    const verb = await refusal(way.unary(callNodeMethod, { node: 'n1', method: 'echo', httpMethod: 'GET' }));
+    const verb = await refusal(client.unary(callNodeMethod, { node: 'n1', method: 'echo', httpMethod: 'GET' }));
     expect([verb.code, verb.detail.reason]).toEqual([Code.InvalidArgument, ErrorReason.VERB_NOT_ALLOWED]);
   });
 
@@ -147,7 +149,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
   test('a negative lock_wait, and one over the maximum, are INVALID_ARGUMENT', async () => {
     for (const seconds of [-1n, 3600n, 315_576_000_000n]) {
       const request = { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait: { seconds } };
-      const { code, detail } = await refusal(way.unary(callNodeMethod, request));
+      const { code, detail } = await refusal(client.unary(callNodeMethod, request));
       expect([code, detail.violations[0]?.field]).toEqual([Code.InvalidArgument, 'lock_wait']);
     }
   });
@@ -185,7 +187,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     // The client's timer starts before the service's, to which the caller may seem to have disconnected.
     expect(['deadline_exceeded', 'cancelled']).toContain((await service.aborted).kind);
     const lockWait = { seconds: 5n };
-    await way.unary(callNodeMethod, { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait });
+    await client.unary(callNodeMethod, { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait });
   });
 
   test('a caller who cancels ends the work and frees the node', async () => {
@@ -196,7 +198,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
     expect(ConnectError.from(await left).code).toBe(Code.Canceled);
     expect((await service.aborted).kind).toBe('cancelled');
     const lockWait = { seconds: 5n };
-    await way.unary(callNodeMethod, { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait });
+    await client.unary(callNodeMethod, { node: 'n1', method: 'echo', arguments: { value: 1 }, lockWait });
   });
 
   test('arguments of 30 levels pass; deeper ones get a clear error at any depth', async () => {
@@ -220,11 +222,11 @@ describe.each(Object.entries(WAYS))('%s', (_name, connect) => {
 
 test('an unknown RPC is UNIMPLEMENTED', async () => {
   await using service = await startTestService();
-  using way = WAYS['gRPC by grpc-js']!(service.url);
+  using client = CLIENTS['gRPC by grpc-js']!(service.url);
   const parent = { ...PassthruService, typeName: 'passthru.v1.NoSuchService' } as typeof PassthruService;
   for (const change of [{ name: 'NoSuchMethod' }, { parent }]) {
     const absent = { ...callNodeMethod, ...change } as typeof callNodeMethod;
-    const error = await way.unary(absent, { node: 'n1' }).catch((thrown) => thrown);
+    const error = await client.unary(absent, { node: 'n1' }).catch((thrown) => thrown);
     expect(ConnectError.from(error).code).toBe(Code.Unimplemented);
   }
 });

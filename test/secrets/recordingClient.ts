@@ -2,23 +2,23 @@ import { once } from 'node:events';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { MARKERS, USER } from './markers.ts';
 
-const GOOD = `Basic ${Buffer.from(`${USER}:${MARKERS.basic}`).toString('base64')}`;
+const BASIC = `Basic ${Buffer.from(`${USER}:${MARKERS.basic}`).toString('base64')}`;
 
-/** Asks a service by every way in, and keeps all that it answers: headers, bodies, trailers and the details in them. */
-export class KeptAnswers {
-  readonly answers: string[] = [];
+/** A client of every protocol that records all responses: headers, bodies, trailers and their details. */
+export class RecordingClient {
+  readonly responses: string[] = [];
   readonly #url: string;
 
   constructor(url: string) {
     this.#url = url;
   }
 
-  /** Asks by HTTP/1.1, `body` as JSON unless it is a text; as the service's user unless `headers` say otherwise. */
-  readonly ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+  /** Sends a request over HTTP/1.1, by default as the service's user; `body` is sent as JSON unless it is a string. */
+  readonly send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const response = await fetch(this.#url + path, {
       method,
       headers: {
-        authorization: GOOD,
+        authorization: BASIC,
         'content-type': 'application/json',
         'x-openstack-ironic-api-version': '1.82',
         cookie: `session=${MARKERS.cookie}`,
@@ -27,24 +27,24 @@ export class KeptAnswers {
       body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
     });
     const text = await response.text();
-    this.answers.push(`${method}: ${response.status} ${JSON.stringify([...response.headers])} ${text}`);
+    this.responses.push(`${method}: ${response.status} ${JSON.stringify([...response.headers])} ${text}`);
     return { status: response.status, text, headers: response.headers };
   };
 
   /** Calls a method of a node over REST. */
   readonly call = (node: string, method: string, body: unknown = {}, headers = {}) =>
-    this.ask('POST', `/v1/nodes/${node}/vendor_passthru?method=${method}`, body, headers);
+    this.send('POST', `/v1/nodes/${node}/vendor_passthru?method=${method}`, body, headers);
 
   /** Calls over Connect. */
   readonly rpc = (service: string, method: string, body: unknown, headers = {}) =>
-    this.ask('POST', `/passthru.v1.${service}/${method}`, body, headers);
+    this.send('POST', `/passthru.v1.${service}/${method}`, body, headers);
 
-  /** Calls by gRPC or gRPC-Web, whichever `type` is. */
+  /** Calls over gRPC or gRPC-Web, by the media type `type`. */
   readonly grpc = async (type: string, path: string, message: Uint8Array): Promise<string> => {
     const framed = Buffer.concat([Buffer.alloc(5), message]);
     framed.writeUInt32BE(message.length, 1);
     const session = connect(this.#url);
-    const headers = { ':method': 'POST', ':path': path, 'content-type': type, te: 'trailers', authorization: GOOD };
+    const headers = { ':method': 'POST', ':path': path, 'content-type': type, te: 'trailers', authorization: BASIC };
     const stream = session.request({ ...headers, cookie: `session=${MARKERS.cookie}` });
     const parts: string[] = [];
     const keep = (given: IncomingHttpHeaders) => {
@@ -59,7 +59,7 @@ export class KeptAnswers {
     stream.end(framed);
     await once(stream, 'close');
     session.destroy();
-    this.answers.push(`${type}: ${parts.join(' ')}`);
+    this.responses.push(`${type}: ${parts.join(' ')}`);
     return parts.join(' ');
   };
 }
