@@ -51,6 +51,13 @@ export const SERVED: readonly string[] = [
   'node delete locked-1',
 ];
 
+/** The commands of them that show, quickly, that a kind of login works for reads, changes and calls. */
+export const LOGIN_SAMPLE: readonly string[] = SERVED.filter((line) =>
+  /^(node create --driver redfish|node list$|node show n-1$|node passthru call rf-1 get_all_subscriptions|driver list$)/.test(
+    line,
+  ),
+);
+
 /** Parts of the output of some of them. */
 export const PRINTED: Readonly<Record<string, RegExp>> = {
   'node list': /locked-1/,
