@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Generates from proto/ into a temporary folder and compares with gen/.
- * Answers one line for each file that differs, is missing or is left over; empty when gen/ is fresh.
+ * Returns one line for each file that differs, is missing or is left over; empty when gen/ is fresh.
  */
 export function findStaleFiles(): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'passthru-gen-'));

@@ -7,20 +7,20 @@ import type { Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { nodeCall, openMemoryStore, startCoreOn, startJob } from './harness.ts';
 
-const away = new PassthruError('store_unavailable', 'The store is not available');
+const unavailable = new PassthruError('store_unavailable', 'The store is not available');
 const admin = { name: 'admin', role: 'admin' as const };
 
-/** A store of which a test counts the attempts of one step; it fails from `lose` on. */
-async function storeThatLoses(step: 'release' | 'releaseOwn' | 'endJob' | 'finishIdempotent' | 'forgetIdempotent') {
+/** Opens a store that counts the attempts of one step, which fail once `fail` was called. */
+async function failingStore(step: 'release' | 'releaseOwn' | 'endJob' | 'finishIdempotent' | 'forgetIdempotent') {
   const store = await openMemoryStore(true);
   let attempts = 0;
-  const lose = () => {
+  const fail = () => {
     store[step] = async () => {
       attempts += 1;
-      throw away;
+      throw unavailable;
     };
   };
-  return { store, lose, attempts: () => attempts };
+  return { store, fail, attempts: () => attempts };
 }
 
 describe('closing the store ends the retries of a step', () => {
@@ -32,12 +32,12 @@ describe('closing the store ends the retries of a step', () => {
     ['the end of a job', 'endJob', 'work', null],
     ['the outcome of a call with a key', 'finishIdempotent', 'exclusive', 'key'],
   ] as const)('%s', async (_, step, method, idempotencyKey) => {
-    const { store, lose, attempts } = await storeThatLoses(step);
+    const { store, fail, attempts } = await failingStore(step);
     const { core, hardware } = await startCoreOn(store, 'host-a');
     await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
     const call = core.callNodeMethod(nodeCall(method, { idempotencyKey }));
     const held = await hardware.call(0);
-    lose();
+    fail();
     held.finish(null);
     await call;
     await vi.waitFor(() => expect(attempts()).toBeGreaterThan(0));
@@ -48,13 +48,13 @@ describe('closing the store ends the retries of a step', () => {
   });
 
   test('of a caller that waits for a node which was never released', async () => {
-    const { store, lose, attempts } = await storeThatLoses('release');
+    const { store, fail, attempts } = await failingStore('release');
     const { core, hardware } = await startCoreOn(store, 'host-a');
     await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
     const call = core.callNodeMethod(nodeCall('exclusive'));
     const held = await hardware.call(0);
     const waiting = core.callNodeMethod(nodeCall('exclusive', { lockWait: 60_000 }));
-    lose();
+    fail();
     held.finish(null);
     await call;
     await vi.waitFor(() => expect(attempts()).toBeGreaterThan(0));
@@ -70,7 +70,7 @@ describe('closing the store ends the retries of a step', () => {
     const lease = new Lease(view, { host: 'a', lease: 30_000, grace: 0 }, log, NO_OBSERVER);
     await lease.start();
     view.addConductor = async () => {
-      throw away;
+      throw unavailable;
     };
     lease.lost(lease.current());
     await store.close();

@@ -131,7 +131,7 @@ async function run(stores: readonly [Store, ...Store[]], actions: readonly Actio
       }),
     );
   }
-  // Names are their own for each run: those on one PostgreSQL share its tables.
+  // Names are unique to each run, since runs on one PostgreSQL share its tables.
   const suffix = randomUUID();
   const uuids = new Map<string, string>();
   for (const node of NODES) {

@@ -5,7 +5,7 @@ import { nodeCall, operator, startCore, watchToEnd } from './harness.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 
-/** One thing that somebody does, after a number of turns of the event loop. */
+/** One action of a caller, after a number of turns of the event loop. */
 const action = fc.record({
   what: fc.constantFrom('exclusive', 'work', 'shared', 'update', 'lock', 'unlock', 'cancel', 'leave', 'fail', 'finish'),
   node: fc.constantFrom(...NODES),
@@ -86,7 +86,7 @@ test.each([
           for (const node of NODES) await core.nodes.unlock(node, operator).catch(refusal);
           await turn();
         }
-        // A lock that was granted last of all is a caller's to end; `unlock` refuses to end a call's.
+        // A lock that was granted last must be unlocked; `unlock` refuses the reservation of a call.
         for (const node of NODES) await core.nodes.unlock(node, operator);
         await core.shutdown(1000);
         expect(violations).toBe(0);

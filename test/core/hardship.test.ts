@@ -6,7 +6,7 @@ import { Attachment } from '../../src/core/method.ts';
 import type { Store } from '../../src/core/store.ts';
 import { type HeldCall, nodeCall, operator, startCore, startJob, watchToEnd } from './harness.ts';
 
-/** The gated method's end with a value that its type forbids, as a driver in JavaScript can answer. */
+/** Ends a gated call with a value that its type forbids, as a driver in JavaScript can. */
 function finishWith(call: HeldCall, value: unknown): void {
   call.finish(value as Json);
 }
@@ -33,9 +33,9 @@ describe('a result that is not JSON', () => {
     ['a BigInt inside', { count: 5n }],
     ['a function', () => {}],
     ['a symbol', Symbol('x')],
-    ['a circle', circle],
+    ['a circular object', circle],
     [
-      'what throws when read',
+      'a value that throws when read',
       {
         toJSON: () => {
           throw new Error('no');
@@ -115,7 +115,7 @@ test.each<[unknown, unknown, { fraction: number | null; message: string }]>([
   ['50%', undefined, { fraction: null, message: '' }],
   [5n, 5, { fraction: null, message: '' }],
   [0.5, `${'x'.repeat(999)}😀`, { fraction: 0.5, message: `${'x'.repeat(999)}\ufffd` }],
-])('progress of %o and %o ends no work', async (fraction, message, shown) => {
+])('progress of %o and %o does not end the work', async (fraction, message, shown) => {
   const { core, hardware } = await startCore();
   const job = await startJob(core, nodeCall('work'));
   const call = await hardware.call(0);
@@ -148,8 +148,8 @@ describe('a failure of the store', () => {
     const { core, store, hardware } = await startCore(['n1'], { maxLockWait: 60_000 }, true);
     loseOnce(store, 'release');
     const sync = core.callNodeMethod(nodeCall('exclusive'));
-    (await hardware.call(0)).finish('answered');
-    expect(await sync).toMatchObject({ result: 'answered' });
+    (await hardware.call(0)).finish('done');
+    expect(await sync).toMatchObject({ result: 'done' });
     const job = await startJob(core, nodeCall('work', { lockWait: 60_000 }));
     loseOnce(store, 'endJob');
     (await hardware.call(1)).finish('kept');
@@ -218,14 +218,14 @@ describe('a failure of the store', () => {
 
 describe('a disconnected caller', () => {
   const gone = new PassthruError('cancelled', 'gone');
-  const left = AbortSignal.abort(gone);
+  const aborted = AbortSignal.abort(gone);
 
   test.each(['exclusive', 'shared', 'work', 'attachment'])(
     'before the call of %s begins gets nothing done',
     async (method) => {
       const { core, hardware } = await startCore();
       for (const idempotencyKey of [null, 'k']) {
-        await expect(core.callNodeMethod(nodeCall(method, { signal: left, idempotencyKey }))).rejects.toBe(gone);
+        await expect(core.callNodeMethod(nodeCall(method, { signal: aborted, idempotencyKey }))).rejects.toBe(gone);
       }
       await turn();
       expect(hardware.calls).toHaveLength(0);
@@ -327,7 +327,7 @@ describe('a watcher', () => {
     expect(all.map(({ revision }) => revision)).toEqual([1, 2, 3, 4]);
   });
 
-  test('that has left gets nothing', async () => {
+  test('that has disconnected gets nothing', async () => {
     const { core } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const gone = new Error('gone');

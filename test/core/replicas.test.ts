@@ -28,7 +28,7 @@ afterEach(async () => {
   await Promise.all(replicas.map(({ store }) => store.close()));
 });
 
-/** One more process on the database, with nodes n1 and n2 there. Its tries to lock a node stand a minute apart. */
+/** Starts another process on the database, with nodes n1 and n2. Its attempts to lock a node are a minute apart. */
 async function replica(host: string, settings: Partial<CoreSettings> = {}): Promise<TestCore> {
   const store = await openStore(url, { log: silentLogger });
   const started = await startCoreOn(store, host, {
@@ -46,7 +46,7 @@ async function replica(host: string, settings: Partial<CoreSettings> = {}): Prom
 
 const two = async () => [await replica('host-a'), await replica('host-b')] as const;
 
-/** Makes `replica` a lost one: it neither renews its lease nor writes anything any more. */
+/** Makes `replica` lost: it no longer renews its lease or writes anything. */
 async function die(replica: TestCore): Promise<void> {
   await replica.store.close();
 }

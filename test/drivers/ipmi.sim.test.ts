@@ -25,7 +25,7 @@ describe('ipmi through ipmitool', needs(missing), () => {
       ipmi_port: bmc.port,
       ipmi_username: 'admin',
       ipmi_password: 'sekret',
-      // ipmi_sim does not tell its cipher suites, which ipmitool would ask for 10 s.
+      // ipmi_sim does not report its cipher suites; ipmitool would retry that query for 10 s.
       ipmi_cipher_suite: 3,
       ...driverInfo,
     };

@@ -192,7 +192,7 @@ describe('driver_info', () => {
   });
 });
 
-// What ipmitool 1.8.19 printed (`-v`) against OpenIPMI's ipmi_sim, and against nobody.
+// The output of ipmitool 1.8.19 (`-v`) with OpenIPMI's ipmi_sim, and with no BMC at all.
 describe('the output of ipmitool', () => {
   const noise = 'Loading IANA PEN Registry...\n';
   const failed = 'Error: Unable to establish IPMI v2 / RMCP+ session\n';
@@ -250,8 +250,8 @@ describe('the output of ipmitool', () => {
   });
 });
 
-// A program of the test's own stands in for ipmitool where the real one cannot show the case: absent, hanging, and
-// telling what it was given. ipmi.sim.test.ts has the real one.
+// A fake program replaces ipmitool in cases that the real one cannot show: missing, hanging, and recording its input.
+// ipmi.sim.test.ts uses the real one.
 describe('the program', () => {
   interface Called {
     program: string;

@@ -18,7 +18,7 @@ export function ipmiSimulationMissing(): string | null {
       execFileSync(program, ['-h'], { stdio: 'ignore' });
       return false;
     } catch (error) {
-      // ipmi_sim ends with a status of its own after its help.
+      // ipmi_sim exits with an error status after its help.
       return (error as NodeJS.ErrnoException).code === 'ENOENT';
     }
   });
@@ -26,7 +26,7 @@ export function ipmiSimulationMissing(): string | null {
   return `${missing.join(' and ')} not installed (Debian: apt-get install ipmitool openipmi)`;
 }
 
-/** A UDP port of loopback that nobody listens on now. */
+/** Returns a free UDP port on loopback. */
 export async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
@@ -35,7 +35,7 @@ export async function freeUdpPort(): Promise<number> {
   return port;
 }
 
-/** Starts one. Whether it listens already need not be awaited: ipmitool repeats what is not answered. */
+/** Starts one. It may not listen yet, but ipmitool retries. */
 export async function startIpmiSim(): Promise<SimulatedIpmiBmc> {
   const directory = await mkdtemp(join(tmpdir(), 'passthru-ipmi-'));
   const port = await freeUdpPort();

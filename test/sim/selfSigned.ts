@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 
 /**
  * A key and a self-signed certificate (PEM) for 127.0.0.1 and localhost, valid from 2020 to 2049, as BMCs have them.
- * Made anew each time, so that no private key lies in the project.
+ * Generated each time, so that the repository contains no private key.
  */
 export function selfSigned(): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -80,7 +80,7 @@ describe('the checks of a call come in one order', () => {
   const bad = { count: 'x' };
   test.each([
     [
-      'an ident that can be none',
+      'an ident that is neither a UUID nor a name',
       { node: 'bad name', method: 'nope' },
       'invalid_argument',
       'Expected UUID or name for node_ident: bad name',

@@ -10,7 +10,7 @@ import { nodeCall, openMemoryStore, operator, startJob } from '../harness.ts';
 
 const LONGEST_REQUEST = 7000;
 
-/** The handlers that run: each ends when the test ends it, whatever its signal says. */
+/** The running handlers, which ignore their signal and end when the test ends them. */
 let runs: { task: NodeTask; end(): void }[];
 
 beforeEach(() => {
@@ -56,7 +56,7 @@ test.each([
   ['in memory', false],
   ['in the store', true],
 ])(
-  'a handler that ignores its signal keeps its node until nothing of it can be on its way, reservations %s',
+  'a handler that ignores its signal keeps its node until none of its requests can be in flight, reservations %s',
   async (_, shared) => {
     const core = await startDeaf(shared);
     const caller = new AbortController();
@@ -76,7 +76,7 @@ test.each([
     await vi.waitFor(async () => expect((await core.nodes.get('n1')).reservation).toBeNull());
     const next = core.callNodeMethod(nodeCall('sync', { lockWait: 0 }));
     const second = (await begun(2)) as (typeof runs)[0];
-    // Its end comes too late to touch the next one's reservation.
+    // The late end of the first handler does not affect the reservation of the next call.
     runs[0]?.end();
     await vi.advanceTimersByTimeAsync(10);
     second.task.beforeSend();
@@ -86,7 +86,7 @@ test.each([
   },
 );
 
-test('a cancelled job whose handler goes on fails with an unknown outcome and frees its node and worker', async () => {
+test('a cancelled job whose handler continues fails with an unknown outcome and frees its node and worker', async () => {
   const core = await startDeaf(false);
   const job = await startJob(core, nodeCall('work'));
   await begun(1);

@@ -15,7 +15,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** Makes AbandonedJobs on a store with this `endJob`, in which the jobs `stored` run. */
 function abandonedJobs(endJob: (id: string) => number | null, stored: () => string[] = () => [], shared = true) {
-  const asked: string[] = [];
+  const attempted: string[] = [];
   const closing = new AbortController();
   let searches = 0;
   const ended: [string, number][] = [];
@@ -23,7 +23,7 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
     shared,
     closed: closing.signal,
     async endJob({ id }: { id: string }) {
-      asked.push(id);
+      attempted.push(id);
       return endJob(id);
     },
     async listRunningJobs() {
@@ -40,22 +40,22 @@ function abandonedJobs(endJob: (id: string) => number | null, stored: () => stri
     (...given) => void ended.push(given),
     () => world.time,
   );
-  return { jobs, asked, ended, world, searches: () => searches, close: () => closing.abort() };
+  return { jobs, attempted, ended, world, searches: () => searches, close: () => closing.abort() };
 }
 
 test('tries one job at a time until the store responds, then ends all', async () => {
   let isAway = true;
-  const { jobs, asked, ended } = abandonedJobs(() => {
+  const { jobs, attempted, ended } = abandonedJobs(() => {
     if (isAway) throw unavailable;
     return 2;
   });
   for (let index = 0; index < 100; index++) jobs.add(job(`job-${index}`), 'conductor');
   await vi.advanceTimersByTimeAsync(1500);
-  expect(asked).toHaveLength(2);
+  expect(attempted).toHaveLength(2);
   isAway = false;
   await vi.advanceTimersByTimeAsync(1000);
   expect(ended).toHaveLength(100);
-  expect(asked).toHaveLength(102);
+  expect(attempted).toHaveLength(102);
   expect(new Set(ended.map(([id]) => id)).size).toBe(100);
 });
 
@@ -115,13 +115,13 @@ describe('searches for a job that was never stored', () => {
 });
 
 test('makes no attempt after the store is closed', async () => {
-  const { jobs, asked, close } = abandonedJobs(() => {
+  const { jobs, attempted, close } = abandonedJobs(() => {
     throw unavailable;
   });
   jobs.add(job('a'), 'conductor');
   await vi.advanceTimersByTimeAsync(500);
-  expect(asked).toHaveLength(1);
+  expect(attempted).toHaveLength(1);
   close();
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(asked).toHaveLength(1);
+  expect(attempted).toHaveLength(1);
 });

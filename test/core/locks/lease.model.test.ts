@@ -4,21 +4,21 @@ import { type Fate, LEASE, LeaseProcess, REQUEST_TIMEOUT, RULES, type Rules } fr
 import { LeaseWorld } from './leaseWorld.ts';
 
 const NODES = 2;
-/** Milliseconds during which things go wrong, and after which all work has come to its end. */
-const TROUBLED = 12_000;
-const QUIET = TROUBLED + 4 * (LEASE + REQUEST_TIMEOUT);
+/** Milliseconds during which disruptions happen, and after which all work must have ended. */
+const DISRUPTED = 12_000;
+const END = DISRUPTED + 4 * (LEASE + REQUEST_TIMEOUT);
 
-/** Times at which something begins, and how long it takes: at most well over a lease and a request. */
-const stretches = fc.array(
-  fc.record({ at: fc.integer({ min: 0, max: TROUBLED - 1 }), length: fc.integer({ min: 1, max: 5000 }) }),
+/** Periods of a disruption, of up to well over a lease and a request. */
+const periods = fc.array(
+  fc.record({ at: fc.integer({ min: 0, max: DISRUPTED - 1 }), length: fc.integer({ min: 1, max: 5000 }) }),
   { maxLength: 3 },
 );
 
 const fate: fc.Arbitrary<Fate> = fc.record({
   drift: fc.integer({ min: -50, max: 50 }).map((thousandths) => thousandths / 1000),
-  pauses: stretches,
-  cutOff: stretches,
-  crashes: fc.array(fc.integer({ min: 0, max: TROUBLED - 1 }), { maxLength: 2 }),
+  pauses: periods,
+  cutOff: periods,
+  crashes: fc.array(fc.integer({ min: 0, max: DISRUPTED - 1 }), { maxLength: 2 }),
 });
 
 const scenario = fc.record({
@@ -27,7 +27,7 @@ const scenario = fc.record({
 });
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
-test('two processes never act on one node, and no request follows one of a later holder, when processes are stopped, cut off or killed', async () => {
+test('two processes never act on one node, and no request arrives after one of a later holder, when processes are stopped, cut off or killed', async () => {
   let arrivals = 0;
   await fc.assert(
     fc.asyncProperty(scenario, async (one) => {
@@ -37,24 +37,24 @@ test('two processes never act on one node, and no request follows one of a later
     }),
     { numRuns: 300 },
   );
-  // That nothing went wrong says something only where much was done.
+  // The result means something only after enough requests.
   expect(arrivals).toBeGreaterThan(300 * 10);
 }, 240_000);
 
 const steady = { drift: 0, pauses: [], cutOff: [], crashes: [] };
 
-/** One whose clock is slow is cut off from the store. */
+/** Two processes with a slow clock are cut off from the store. */
 const slowClock = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   fates: fc
-    .array(fc.integer({ min: 1000, max: TROUBLED - 6000 }), { minLength: 2, maxLength: 2 })
+    .array(fc.integer({ min: 1000, max: DISRUPTED - 6000 }), { minLength: 2, maxLength: 2 })
     .map((times): Fate[] => [
       ...times.map((at) => ({ ...steady, drift: -0.05, cutOff: [{ at, length: 6000 }] })),
       steady,
     ]),
 });
 
-/** Two are stopped again and again for about a lease. */
+/** Two processes are stopped repeatedly for about a lease. */
 const stops = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   fates: fc
@@ -70,25 +70,25 @@ const stops = fc.record({
 
 /** The part that is removed, the disruptions that reveal it, and the expected violation. */
 const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary<Scenario>; seen: RegExp }> = {
-  'a pause that falls between the check of the lease and the sending': {
+  'a pause between the check of the lease and the request': {
     rules: { atomicSend: false },
     seen: /acts on node|after \d/,
   },
-  'a clock that runs slower than the database’s, and no margin for it': {
-    rules: { goodUntil: (asked, lease) => asked + lease },
+  'a clock slower than the database’s, without a margin for it': {
+    rules: { goodUntil: (requestedAt, lease) => requestedAt + lease },
     scenario: slowClock,
     seen: /after \d/,
   },
-  'a lease that is counted from the answer of the store': {
-    rules: { goodUntil: (asked, lease) => asked + lease * 0.9 + 600 },
+  'a lease that is counted from the response of the store': {
+    rules: { goodUntil: (requestedAt, lease) => requestedAt + lease * 0.9 + 600 },
     seen: /acts on node|after \d/,
   },
-  'no grace for requests that are on their way': { rules: { grace: 0 }, seen: /after \d/ },
-  'a process that has lost its lease and frees its node while its request is on its way': {
+  'no grace for requests in flight': { rules: { grace: 0 }, seen: /after \d/ },
+  'a process that has lost its lease and frees its node while its request is in flight': {
     rules: { leavesWhenLost: false },
     seen: /after \d/,
   },
-  'the renewal of a lease that has run out': {
+  'the renewal of an expired lease': {
     scenario: stops,
     rules: {
       store: (world) => ({
@@ -101,7 +101,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary
     },
     seen: /acts on node|after \d/,
   },
-  'a write about a job by one who holds its node no more': {
+  'a write about a job by a process that no longer holds its node': {
     rules: {
       store: (world) => ({
         ...world.store,
@@ -116,7 +116,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary
 };
 
 test.each(Object.entries(MUTATIONS))(
-  'the model sees %s',
+  'the model detects %s',
   async (_, { rules, scenario: when = scenario, seen }) => {
     const found = await fc.check(
       fc.asyncProperty(when, async (one) => {
@@ -130,14 +130,14 @@ test.each(Object.entries(MUTATIONS))(
   120_000,
 );
 
-/** Lets three processes work in a world of their own until all is quiet. */
+/** Runs three processes in a new world until all work has ended. */
 async function play({ seed, fates }: Scenario, rules: Rules): Promise<LeaseWorld> {
   const world = await LeaseWorld.open(NODES, seed);
   for (const [index, fate] of fates.entries()) {
     let generation = 0;
     const start = () => {
       const process = new LeaseProcess(world, `${'abc'[index]}${++generation}`, fate, rules);
-      process.start(TROUBLED);
+      process.start(DISRUPTED);
       return process;
     };
     let process = start();
@@ -148,8 +148,8 @@ async function play({ seed, fates }: Scenario, rules: Rules): Promise<LeaseWorld
       });
     }
   }
-  await world.run(QUIET);
-  world.checkQuiet();
+  await world.run(END);
+  world.checkIdle();
   await world.close();
   return world;
 }

@@ -24,7 +24,7 @@ function pass(ms: number): void {
   uptime += ms;
 }
 
-/** Lets time pass while the machine is suspended: its monotonic clock stands still. */
+/** Lets time pass while the machine is suspended: its monotonic clock stops. */
 function suspend(ms: number): void {
   wall += ms;
   uptime += ms;

@@ -2,23 +2,23 @@ import { PassthruError } from '../../../src/core/errors.ts';
 import { goodUntil, Tenure } from '../../../src/core/locks/lease.ts';
 import type { Acquired, Store } from '../../../src/core/store.ts';
 import { sampleEnd, sampleJob, sampleReservation } from '../../store/samples.ts';
-import type { LeaseWorld, Stretch } from './leaseWorld.ts';
+import type { LeaseWorld, Period } from './leaseWorld.ts';
 
 export const LEASE = 2000;
-/** The longest that a request to a machine may be under way, by the sender's clock. */
+/** The maximum duration of a request to a machine, in milliseconds by the sender's clock. */
 export const REQUEST_TIMEOUT = 1000;
 /** How long a process waits for a response of the store, in milliseconds; the store gives up a step before that. */
 const STORE_TIMEOUT = 600;
 const STATEMENT_TIMEOUT = 480;
 const REAP_INTERVAL = 50;
 
-/** The foundations of the lock; a test removes each to prove that it is required. */
+/** The rules that the lock depends on; a test breaks each to prove that it is required. */
 export interface Rules {
   /** As `goodUntil`. */
-  goodUntil(asked: number, lease: number): number;
+  goodUntil(requestedAt: number, lease: number): number;
   /** Milliseconds that a lost process's nodes stay reserved. */
   grace: number;
-  /** Whether the lease is checked in the very tick in which a request is sent. */
+  /** Whether the lease is checked in the tick in which a request is sent. */
   atomicSend: boolean;
   /** Whether a process that has lost its lease leaves its nodes to the processes that reap it. */
   leavesWhenLost: boolean;
@@ -37,19 +37,19 @@ export const RULES: Rules = {
 export interface Fate {
   /** How much faster its monotonic clock runs than the database's, as a fraction; negative for slower. */
   drift: number;
-  /** While it does not run. */
-  pauses: Stretch[];
-  /** While no request of its reaches the store, and no answer it. */
-  cutOff: Stretch[];
-  /** When it dies; another begins in its place. */
+  /** The periods in which it is stopped. */
+  pauses: Period[];
+  /** The periods in which no request reaches the store, and no response the process. */
+  cutOff: Period[];
+  /** The times at which it dies and another process replaces it. */
   crashes: number[];
 }
 
 let jobs = 0;
 
 /**
- * A process of the service as far as its lease and its locks go: it does with the store and the real `Tenure` what
- * `Lease`, `Locks` and `JobRunner` do, each step when the simulated world lets it.
+ * A simulated process of the service, reduced to its lease and locks. It uses the store and the real `Tenure` as `Lease`,
+ * `Locks` and `JobRunner` do, each step in simulated time.
  */
 export class LeaseProcess {
   readonly #world: LeaseWorld;
@@ -57,9 +57,9 @@ export class LeaseProcess {
   readonly #fate: Fate;
   readonly #rules: Rules;
   readonly #store: ReturnType<Rules['store']>;
-  readonly #pauses: Stretch[];
+  readonly #pauses: Period[];
   #tenure: Tenure | null = null;
-  #lives = true;
+  #alive = true;
   #conductors = 0;
 
   constructor(world: LeaseWorld, name: string, fate: Fate, rules: Rules) {
@@ -71,47 +71,47 @@ export class LeaseProcess {
     this.#pauses = [...fate.pauses];
   }
 
-  /** Begins to work until `end`. */
+  /** Starts to work, until `end`. */
   start(end: number): void {
     void this.#join();
-    void this.#renewAgainAndAgain();
-    void this.#reapAgainAndAgain();
+    void this.#keepRenewing();
+    void this.#keepReaping();
     for (const node of this.#world.nodes) void this.#work(node, end);
   }
 
-  /** Ends it as kill -9 does. */
+  /** Ends it like kill -9. */
   crash(): void {
     this.#world.note(`${this.#name} dies`);
-    this.#lives = false;
+    this.#alive = false;
   }
 
   async #join(): Promise<void> {
     for (;;) {
       const id = `${this.#name}/${++this.#conductors}`;
-      const asked = this.#clock();
+      const requestedAt = this.#clock();
       const conductor = { id, host: this.#name, lease: LEASE, grace: this.#rules.grace };
       try {
-        await this.#ask(() => this.#world.store.addConductor(conductor));
+        await this.#storeStep(() => this.#world.store.addConductor(conductor));
       } catch {
         await this.#sleep(100);
         continue;
       }
-      const tenure = new Tenure(id, this.#rules.goodUntil(asked, LEASE), () => this.#clock());
+      const tenure = new Tenure(id, this.#rules.goodUntil(requestedAt, LEASE), () => this.#clock());
       this.#tenure = tenure;
       void this.#watchExpiry(tenure);
       return;
     }
   }
 
-  async #renewAgainAndAgain(): Promise<void> {
+  async #keepRenewing(): Promise<void> {
     for (;;) {
       await this.#sleep(LEASE / 5);
       const tenure = this.#tenure;
       if (tenure === null) continue;
-      const asked = this.#clock();
-      const renewed = await this.#ask(() => this.#store.renewConductor(tenure.id)).catch(() => null);
+      const requestedAt = this.#clock();
+      const renewed = await this.#storeStep(() => this.#store.renewConductor(tenure.id)).catch(() => null);
       if (renewed === null || tenure !== this.#tenure) continue;
-      if (renewed) tenure.renewed(this.#rules.goodUntil(asked, LEASE));
+      if (renewed) tenure.renewed(this.#rules.goodUntil(requestedAt, LEASE));
       else this.#lost(tenure);
     }
   }
@@ -131,12 +131,12 @@ export class LeaseProcess {
     void this.#join();
   }
 
-  async #reapAgainAndAgain(): Promise<void> {
+  async #keepReaping(): Promise<void> {
     const error = { kind: 'worker_lost' as const, message: '', violations: [], lock: null, bmc: null };
     for (;;) {
       await this.#sleep(REAP_INTERVAL);
       const reaping = { all: false, now: new Date(0), error, lastError: () => 'lost', unknown: {} };
-      await this.#ask(() => this.#world.store.reap(reaping)).catch(() => {});
+      await this.#storeStep(() => this.#world.store.reap(reaping)).catch(() => {});
     }
   }
 
@@ -148,9 +148,9 @@ export class LeaseProcess {
       if (!tenure?.good) continue;
       let acquired: Acquired;
       try {
-        acquired = await this.#ask(() => this.#world.store.acquire(node, sampleReservation(), tenure.id));
+        acquired = await this.#storeStep(() => this.#world.store.acquire(node, sampleReservation(), tenure.id));
       } catch {
-        // It may have been carried out all the same.
+        // The store may have carried it out.
         await this.#repeat(() => this.#world.store.releaseOwn(node, tenure.id));
         continue;
       }
@@ -159,46 +159,46 @@ export class LeaseProcess {
     }
   }
 
-  /** Uses a node that is reserved: a few requests, for a job or without one. */
+  /** Sends a few requests to the machine of a reserved node, with or without a job, and releases the node. */
   async #hold(node: string, fence: number, tenure: Tenure): Promise<void> {
     const controller = new AbortController();
     const unguard = tenure.guard(controller);
     const hold = { owner: tenure.id, fence };
-    const job = this.#world.chance(2) < 1 ? sampleJob(++jobs, { nodeUuid: node }) : null;
+    const job = this.#world.random(2) < 1 ? sampleJob(++jobs, { nodeUuid: node }) : null;
     if (job !== null) {
-      const accepted = await this.#ask(() => this.#world.store.acceptJob(job, hold, null, {})).catch(() => null);
+      const accepted = await this.#storeStep(() => this.#world.store.acceptJob(job, hold, null, {})).catch(() => null);
       if (accepted === null) await this.#repeat(() => this.#store.endJob(sampleEnd(job), { ...hold, fence: null }));
-      if (accepted !== true) return this.#letGo(tenure, () => this.#world.store.release(node, fence));
+      if (accepted !== true) return this.#releaseNode(tenure, () => this.#world.store.release(node, fence));
     }
     try {
-      for (let requests = 1 + this.#world.chance(5); requests > 0 && !controller.signal.aborted; requests--) {
+      for (let requests = 1 + this.#world.random(5); requests > 0 && !controller.signal.aborted; requests--) {
         await this.#request(node, fence, job?.id ?? null, tenure, controller.signal);
-        if (job === null || this.#world.chance(2) < 1) continue;
+        if (job === null || this.#world.random(2) < 1) continue;
         const progress = { fraction: null, message: '' };
         const write = () => this.#store.recordProgress(job.id, hold, progress);
-        await this.#ask(() => this.#world.writeUnder(tenure.id, node, fence, write)).catch(() => {});
+        await this.#storeStep(() => this.#world.writeUnder(tenure.id, node, fence, write)).catch(() => {});
       }
     } catch (error) {
       if (!(error instanceof PassthruError) || error.kind !== 'worker_lost') throw error;
     }
     unguard();
-    const letGo =
+    const release =
       job === null
         ? () => this.#world.store.release(node, fence)
         : () => this.#world.writeUnder(tenure.id, node, fence, async () => this.#store.endJob(sampleEnd(job), hold));
-    await this.#letGo(tenure, letGo);
+    await this.#releaseNode(tenure, release);
   }
 
-  async #letGo(tenure: Tenure, step: () => Promise<unknown>): Promise<void> {
+  async #releaseNode(tenure: Tenure, step: () => Promise<unknown>): Promise<void> {
     if (this.#rules.leavesWhenLost && tenure.lost) return;
     await this.#repeat(step);
   }
 
-  /** Sends a request to the machine and waits for its answer, or until `signal` fires. */
+  /** Sends a request to the machine and waits for its response, or until `signal` fires. */
   async #request(node: string, fence: number, job: string | null, tenure: Tenure, signal: AbortSignal): Promise<void> {
     tenure.check();
     if (!this.#rules.atomicSend) {
-      if (this.#world.chance(10) < 1) this.#pauses.push({ at: this.#world.now, length: this.#world.chance(5000) });
+      if (this.#world.random(10) < 1) this.#pauses.push({ at: this.#world.now, length: this.#world.random(5000) });
       await this.#sleep(0);
     }
     const timeout = REQUEST_TIMEOUT / this.#rate;
@@ -215,20 +215,20 @@ export class LeaseProcess {
     return 1 + this.#fate.drift;
   }
 
-  /** The monotonic clock: it counts from the process's own beginning. */
+  /** Returns the time of the process's monotonic clock. */
   #clock(): number {
     return this.#world.now * this.#rate + 12_345;
   }
 
   #sleep(milliseconds: number): Promise<void> {
-    // A timer is late rather than early.
+    // Timers fire late, never early.
     return new Promise((resolve) => this.#resume(this.#world.now + milliseconds / this.#rate + 0.001, resolve));
   }
 
-  /** Calls `go` at `time`, or when the process runs again after it. */
+  /** Calls `go` at `time`, or when the process is resumed after it. */
   #resume(time: number, go: () => void): void {
     this.#world.at(time, () => {
-      if (!this.#lives) return;
+      if (!this.#alive) return;
       const { now } = this.#world;
       const pause = this.#pauses.find(({ at, length }) => at <= now && now < at + length);
       if (pause === undefined) go();
@@ -236,8 +236,8 @@ export class LeaseProcess {
     });
   }
 
-  /** A step of the store, over the network: it may be carried out late or not at all, and its answer be lost. */
-  #ask<T>(step: () => Promise<T>): Promise<T> {
+  /** Runs a step of the store over the network: the request or the response may be late or lost. */
+  #storeStep<T>(step: () => Promise<T>): Promise<T> {
     const world = this.#world;
     return new Promise<T>((resolve, reject) => {
       let over = false;
@@ -245,26 +245,28 @@ export class LeaseProcess {
         if (!over) end();
         over = true;
       };
-      const asked = world.now;
+      const requestedAt = world.now;
       const timeout = STORE_TIMEOUT / this.#rate;
-      this.#resume(asked + timeout, () => settle(() => reject(new PassthruError('store_unavailable', 'no answer'))));
+      this.#resume(requestedAt + timeout, () =>
+        settle(() => reject(new PassthruError('store_unavailable', 'no response'))),
+      );
       if (this.#isLost()) return;
-      const there = world.chance(20) < 1 ? world.delay(STATEMENT_TIMEOUT / this.#rate) : world.delay(20);
-      world.at(asked + there, async () => {
-        const answer = await step().then(
+      const requestDelay = world.random(20) < 1 ? world.delay(STATEMENT_TIMEOUT / this.#rate) : world.delay(20);
+      world.at(requestedAt + requestDelay, async () => {
+        const respond = await step().then(
           (value) => () => resolve(value),
           (error) => () => reject(error),
         );
         if (this.#isLost()) return;
-        const back = world.chance(20) < 1 ? world.delay(timeout) : world.delay(20);
-        this.#resume(world.now + back, () => settle(answer));
+        const responseDelay = world.random(20) < 1 ? world.delay(timeout) : world.delay(20);
+        this.#resume(world.now + responseDelay, () => settle(respond));
       });
     });
   }
 
   #isLost(): boolean {
     const { now } = this.#world;
-    if (this.#world.chance(50) < 1) return true;
+    if (this.#world.random(50) < 1) return true;
     return this.#fate.cutOff.some(({ at, length }) => at <= now && now < at + length);
   }
 
@@ -272,7 +274,7 @@ export class LeaseProcess {
   async #repeat(step: () => Promise<unknown>): Promise<void> {
     for (;;) {
       try {
-        await this.#ask(step);
+        await this.#storeStep(step);
         return;
       } catch (error) {
         if (!(error instanceof PassthruError)) throw error;

@@ -7,36 +7,36 @@ import { migrate } from '../../../src/store/migrations.ts';
 import { onConnection } from '../../../src/store/sqlite/sqlite.ts';
 import { enrol } from '../../store/samples.ts';
 
-/** A stretch of simulated time, in milliseconds. */
-export interface Stretch {
+/** A period of simulated time, in milliseconds. */
+export interface Period {
   at: number;
   length: number;
 }
 
 /**
- * Simulated time, a network of simulated delays, and the real store, whose clock is the simulated one. What happens to
- * be possible in it is looked at as it happens; `violations` says what must not.
+ * Simulated time, a network with simulated delays, and the real store, which uses the simulated clock. Each event is
+ * checked as it happens; `violations` lists those that must not happen.
  */
 export class LeaseWorld {
-  /** Milliseconds; the database's clock, too. */
+  /** The current time in milliseconds, also by the database's clock. */
   now = 0;
   readonly violations: string[] = [];
   /** The events, as text. */
   readonly history: string[] = [];
-  /** How many requests arrived at a machine. */
+  /** The number of requests that arrived at a machine. */
   arrivals = 0;
   readonly store: Store;
   readonly nodes: readonly string[];
   readonly #sqlite: DatabaseSync;
   readonly #newestFence = new Map<string, number>();
   #events: { time: number; order: number; act: () => unknown }[] = [];
-  #random: number;
+  #seed: number;
 
   private constructor(sqlite: DatabaseSync, store: Store, nodes: string[], seed: number) {
     this.#sqlite = sqlite;
     this.store = store;
     this.nodes = nodes;
-    this.#random = seed;
+    this.#seed = seed;
   }
 
   static async open(nodeCount: number, seed: number): Promise<LeaseWorld> {
@@ -52,28 +52,28 @@ export class LeaseWorld {
     return world;
   }
 
-  /** From 0 up to `below`; the same numbers for the same seed. */
-  chance(below: number): number {
-    this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
-    return (this.#random / 2 ** 32) * below;
+  /** Returns a number from 0, less than `below`; the same numbers for the same seed. */
+  random(below: number): number {
+    this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0;
+    return (this.#seed / 2 ** 32) * below;
   }
 
-  /** A delay of up to `most` milliseconds: often none, or the longest, where things go wrong. */
+  /** Returns a delay of up to `most` milliseconds; none and the longest are frequent, since they reveal most defects. */
   delay(most: number): number {
-    const kind = this.chance(3);
-    return kind < 1 ? 0 : kind < 2 ? most : this.chance(most);
+    const kind = this.random(3);
+    return kind < 1 ? 0 : kind < 2 ? most : this.random(most);
   }
 
-  /** Has `act` happen at `time`; of what comes at the same time any may be the first. */
+  /** Schedules `act` for `time`; events at the same time happen in random order. */
   at(time: number, act: () => unknown): void {
-    const event = { time: Math.max(time, this.now), order: this.chance(1), act };
+    const event = { time: Math.max(time, this.now), order: this.random(1), act };
     const later = this.#events.findIndex(
       (other) => other.time > event.time || (other.time === event.time && other.order > event.order),
     );
     this.#events.splice(later === -1 ? this.#events.length : later, 0, event);
   }
 
-  /** Lets all happen until `end`. */
+  /** Runs all events until `end`. */
   async run(end: number): Promise<void> {
     for (;;) {
       const [next] = this.#events;
@@ -81,7 +81,7 @@ export class LeaseWorld {
       this.#events.shift();
       this.now = next.time;
       await next.act();
-      // Lets its waiters continue; nothing here waits for more than promises.
+      // Lets its waiters continue, which wait for nothing but promises.
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.now = end;
@@ -92,8 +92,8 @@ export class LeaseWorld {
   }
 
   /**
-   * A request leaves for the machine of `node`, and arrives `delay` milliseconds later.
-   * @param job that it is sent for; null for none
+   * Sends a request to the machine of `node`, where it arrives `delay` milliseconds later.
+   * @param job the job that it is sent for; null for none
    */
   send(who: string, node: string, fence: number, job: string | null, delay: number): void {
     this.note(`${who} sends to ${this.#name(node)} under ${fence}`);
@@ -107,18 +107,18 @@ export class LeaseWorld {
     this.at(this.now + delay, () => this.#arrive(who, node, fence));
   }
 
-  /** Carries out a write about a job under a fence; under an old one it must change nothing. */
+  /** Runs a write about a job under a fence; under an outdated one it must change nothing. */
   async writeUnder<T>(who: string, node: string, fence: number, write: () => Promise<T>): Promise<T> {
     const held = this.#read<{ fence: number; kind: string | null }>('reservations', 'node_uuid', node);
     if (held?.fence === fence && held.kind === 'call') return write();
-    const before = this.#everything();
-    const answer = await write();
-    if (this.#everything() !== before) this.#violation(`${who} writes under the old fence ${fence}`);
-    return answer;
+    const before = this.#allRows();
+    const result = await write();
+    if (this.#allRows() !== before) this.#violation(`${who} writes under the old fence ${fence}`);
+    return result;
   }
 
-  /** What has to be so when nothing is under way any more. */
-  checkQuiet(): void {
+  /** Checks what must hold once nothing is in flight any more. */
+  checkIdle(): void {
     for (const row of this.#sqlite.prepare("select node_uuid, fence from reservations where kind = 'call'").all()) {
       this.#violation(`${this.#name(String(row.node_uuid))} is still reserved under ${row.fence}`);
     }
@@ -126,7 +126,7 @@ export class LeaseWorld {
     if (running?.count !== 0) this.#violation(`${running?.count} jobs have not ended`);
   }
 
-  /** Runs one statement past the store. */
+  /** Runs one statement without the store. */
   execute(statement: string, ...values: (string | number)[]): void {
     this.#sqlite.prepare(statement).run(...values);
   }
@@ -156,7 +156,7 @@ export class LeaseWorld {
     return this.#sqlite.prepare(`select * from ${table} where ${key} = ?`).get(value) as T | undefined;
   }
 
-  #everything(): string {
+  #allRows(): string {
     const tables = ['jobs', 'job_revisions', 'reservations', 'nodes', 'idempotency'];
     return JSON.stringify(tables.map((table) => this.#sqlite.prepare(`select * from ${table}`).all()));
   }

@@ -82,7 +82,7 @@ test('a removed node cannot be called, even by a caller that had read it before'
   const running = core.callNodeMethod(nodeCall('exclusive'));
   const { finish } = await hardware.call(0);
   const removal = core.nodes.delete('n1', operator, signal());
-  // In line after the removal.
+  // Waits in line behind the removal.
   await turn();
   const late = core.callNodeMethod(nodeCall('exclusive', { lockWait: 30_000 }));
   finish(null);

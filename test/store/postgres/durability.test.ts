@@ -37,7 +37,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await commitsWaitForNobody();
+  await commitsDoNotWait();
   await store.close();
 });
 
@@ -60,7 +60,7 @@ async function commitsWait(): Promise<void> {
   }
 }
 
-async function commitsWaitForNobody(): Promise<void> {
+async function commitsDoNotWait(): Promise<void> {
   await admin.query('alter system reset synchronous_standby_names');
   await admin.query('select pg_reload_conf()');
 }
@@ -100,7 +100,7 @@ test.each<[string, (uuid: string, fence: number) => Promise<unknown>]>([
   });
   await until(() => someCommitWaits());
   expect(settled).toBe(false);
-  await commitsWaitForNobody();
+  await commitsDoNotWait();
   await running;
 });
 
@@ -112,7 +112,7 @@ test('the progress of a job does not wait for the disk, the next statement does'
   expect(await store.getJob(job.id)).toMatchObject({ revision: 2, progress: { message: 'half' } });
   const reserved = reserve(store, uuid);
   await until(() => someCommitWaits());
-  await commitsWaitForNobody();
+  await commitsDoNotWait();
   await reserved;
 });
 

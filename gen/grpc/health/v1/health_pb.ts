@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 // The gRPC health checking protocol. Packages, names and numbers are those of
-// https://github.com/grpc/grpc-proto (grpc/health/v1/health.proto); the words
+// https://github.com/grpc/grpc-proto (grpc/health/v1/health.proto); the comments
 // are ours.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
@@ -59,34 +59,34 @@ export const HealthCheckResponseSchema: GenMessage<HealthCheckResponse> = /*@__P
   messageDesc(file_grpc_health_v1_health, 1);
 
 /**
- * ServingStatus tells whether a service takes calls.
+ * ServingStatus is the state of a service.
  *
  * @generated from enum grpc.health.v1.HealthCheckResponse.ServingStatus
  */
 export const HealthCheckResponse_ServingStatus = {
   /**
-   * Not known.
+   * Unknown.
    *
    * @generated from enum value: UNKNOWN = 0;
    */
   UNKNOWN: 0,
 
   /**
-   * The service takes calls.
+   * The service accepts calls.
    *
    * @generated from enum value: SERVING = 1;
    */
   SERVING: 1,
 
   /**
-   * The service takes no calls now.
+   * The service does not accept calls now.
    *
    * @generated from enum value: NOT_SERVING = 2;
    */
   NOT_SERVING: 2,
 
   /**
-   * There is no such service. Answered by Watch alone.
+   * The service does not exist. Returned by Watch only.
    *
    * @generated from enum value: SERVICE_UNKNOWN = 3;
    */
@@ -94,7 +94,7 @@ export const HealthCheckResponse_ServingStatus = {
 } as const;
 
 /**
- * ServingStatus tells whether a service takes calls.
+ * ServingStatus is the state of a service.
  *
  * @generated from enum grpc.health.v1.HealthCheckResponse.ServingStatus
  */
@@ -107,7 +107,7 @@ export const HealthCheckResponse_ServingStatusSchema: GenEnum<HealthCheckRespons
   enumDesc(file_grpc_health_v1_health, 1, 0);
 
 /**
- * HealthListRequest asks for all services.
+ * HealthListRequest selects all services.
  *
  * @generated from message grpc.health.v1.HealthListRequest
  */
@@ -143,13 +143,13 @@ export const HealthListResponseSchema: GenMessage<HealthListResponse> = /*@__PUR
   messageDesc(file_grpc_health_v1_health, 3);
 
 /**
- * Health tells whether the services here take calls.
+ * Health reports whether the services accept calls.
  *
  * @generated from service grpc.health.v1.Health
  */
 export const Health: GenService<{
   /**
-   * Check answers the state of one service. NOT_FOUND when it is not known.
+   * Check returns the state of one service. NOT_FOUND when it is unknown.
    *
    * @generated from rpc grpc.health.v1.Health.Check
    */
@@ -159,7 +159,7 @@ export const Health: GenService<{
     output: typeof HealthCheckResponseSchema;
   },
   /**
-   * List answers the states of all services.
+   * List returns the states of all services.
    *
    * @generated from rpc grpc.health.v1.Health.List
    */
@@ -169,7 +169,7 @@ export const Health: GenService<{
     output: typeof HealthListResponseSchema;
   },
   /**
-   * Watch answers the state of one service at once and after every change.
+   * Watch returns the state of one service immediately and after every change.
    *
    * @generated from rpc grpc.health.v1.Health.Watch
    */

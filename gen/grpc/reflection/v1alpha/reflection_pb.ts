@@ -2,10 +2,10 @@
 // @generated from file grpc/reflection/v1alpha/reflection.proto (package grpc.reflection.v1alpha, syntax proto3)
 /* eslint-disable */
 
-// The gRPC server reflection protocol as it was before version 1; older clients
-// ask for nothing else. Packages, names and numbers are those of
+// The gRPC server reflection protocol before version 1, which older clients
+// use. Packages, names and numbers are those of
 // https://github.com/grpc/grpc-proto (grpc/reflection/v1alpha/reflection.proto);
-// the words are ours.
+// the comments are ours.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -18,20 +18,20 @@ export const file_grpc_reflection_v1alpha_reflection: GenFile = /*@__PURE__*/
   fileDesc("CihncnBjL3JlZmxlY3Rpb24vdjFhbHBoYS9yZWZsZWN0aW9uLnByb3RvEhdncnBjLnJlZmxlY3Rpb24udjFhbHBoYSKKAgoXU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSDAoEaG9zdBgBIAEoCRIaChBmaWxlX2J5X2ZpbGVuYW1lGAMgASgJSAASIAoWZmlsZV9jb250YWluaW5nX3N5bWJvbBgEIAEoCUgAEk4KGWZpbGVfY29udGFpbmluZ19leHRlbnNpb24YBSABKAsyKS5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5FeHRlbnNpb25SZXF1ZXN0SAASJwodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIABIXCg1saXN0X3NlcnZpY2VzGAcgASgJSABCEQoPbWVzc2FnZV9yZXF1ZXN0IkUKEEV4dGVuc2lvblJlcXVlc3QSFwoPY29udGFpbmluZ190eXBlGAEgASgJEhgKEGV4dGVuc2lvbl9udW1iZXIYAiABKAUi0QMKGFNlcnZlclJlZmxlY3Rpb25SZXNwb25zZRISCgp2YWxpZF9ob3N0GAEgASgJEkoKEG9yaWdpbmFsX3JlcXVlc3QYAiABKAsyMC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBJTChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyLy5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5GaWxlRGVzY3JpcHRvclJlc3BvbnNlSAASWgoeYWxsX2V4dGVuc2lvbl9udW1iZXJzX3Jlc3BvbnNlGAUgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIABJOChZsaXN0X3NlcnZpY2VzX3Jlc3BvbnNlGAYgASgLMiwuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuTGlzdFNlcnZpY2VSZXNwb25zZUgAEkAKDmVycm9yX3Jlc3BvbnNlGAcgASgLMiYuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXJyb3JSZXNwb25zZUgAQhIKEG1lc3NhZ2VfcmVzcG9uc2UiNwoWRmlsZURlc2NyaXB0b3JSZXNwb25zZRIdChVmaWxlX2Rlc2NyaXB0b3JfcHJvdG8YASADKAwiSwoXRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2USFgoOYmFzZV90eXBlX25hbWUYASABKAkSGAoQZXh0ZW5zaW9uX251bWJlchgCIAMoBSJQChNMaXN0U2VydmljZVJlc3BvbnNlEjkKB3NlcnZpY2UYASADKAsyKC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2aWNlUmVzcG9uc2UiHwoPU2VydmljZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiOgoNRXJyb3JSZXNwb25zZRISCgplcnJvcl9jb2RlGAEgASgFEhUKDWVycm9yX21lc3NhZ2UYAiABKAkykwEKEFNlcnZlclJlZmxlY3Rpb24SfwoUU2VydmVyUmVmbGVjdGlvbkluZm8SMC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBoxLmdycGMucmVmbGVjdGlvbi52MWFscGhhLlNlcnZlclJlZmxlY3Rpb25SZXNwb25zZSgBMAFiBnByb3RvMw");
 
 /**
- * ServerReflectionRequest is one question.
+ * ServerReflectionRequest is one request.
  *
  * @generated from message grpc.reflection.v1alpha.ServerReflectionRequest
  */
 export type ServerReflectionRequest = Message<"grpc.reflection.v1alpha.ServerReflectionRequest"> & {
   /**
-   * The host that is asked; answered as it came.
+   * The host; returned unchanged.
    *
    * @generated from field: string host = 1;
    */
   host: string;
 
   /**
-   * What is asked.
+   * The requested description.
    *
    * @generated from oneof grpc.reflection.v1alpha.ServerReflectionRequest.message_request
    */
@@ -114,7 +114,7 @@ export const ExtensionRequestSchema: GenMessage<ExtensionRequest> = /*@__PURE__*
   messageDesc(file_grpc_reflection_v1alpha_reflection, 1);
 
 /**
- * ServerReflectionResponse is one answer.
+ * ServerReflectionResponse is one response.
  *
  * @generated from message grpc.reflection.v1alpha.ServerReflectionResponse
  */
@@ -134,13 +134,13 @@ export type ServerReflectionResponse = Message<"grpc.reflection.v1alpha.ServerRe
   originalRequest?: ServerReflectionRequest | undefined;
 
   /**
-   * The answer.
+   * The description.
    *
    * @generated from oneof grpc.reflection.v1alpha.ServerReflectionResponse.message_response
    */
   messageResponse: {
     /**
-     * The file that was asked for, and those that it imports.
+     * The requested file and its imports.
      *
      * @generated from field: grpc.reflection.v1alpha.FileDescriptorResponse file_descriptor_response = 4;
      */
@@ -164,7 +164,7 @@ export type ServerReflectionResponse = Message<"grpc.reflection.v1alpha.ServerRe
     case: "listServicesResponse";
   } | {
     /**
-     * Why there is no answer.
+     * The reason for a failure.
      *
      * @generated from field: grpc.reflection.v1alpha.ErrorResponse error_response = 7;
      */
@@ -272,7 +272,7 @@ export const ServiceResponseSchema: GenMessage<ServiceResponse> = /*@__PURE__*/
   messageDesc(file_grpc_reflection_v1alpha_reflection, 6);
 
 /**
- * ErrorResponse says why there is no answer.
+ * ErrorResponse reports a failure.
  *
  * @generated from message grpc.reflection.v1alpha.ErrorResponse
  */
@@ -300,13 +300,13 @@ export const ErrorResponseSchema: GenMessage<ErrorResponse> = /*@__PURE__*/
   messageDesc(file_grpc_reflection_v1alpha_reflection, 7);
 
 /**
- * ServerReflection tells clients without generated code what is served here.
+ * ServerReflection describes the services to clients without generated code.
  *
  * @generated from service grpc.reflection.v1alpha.ServerReflection
  */
 export const ServerReflection: GenService<{
   /**
-   * ServerReflectionInfo answers each question of the stream, in order.
+   * ServerReflectionInfo responds to each request of the stream, in order.
    *
    * @generated from rpc grpc.reflection.v1alpha.ServerReflection.ServerReflectionInfo
    */
