@@ -3,8 +3,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 /**
- * The rooms of src/ from the ground up. A file may import from its own room and from rooms on lower floors only; rooms on
- * the same floor do not know each other. `docs/architecture.md` says what each room is for.
+ * The folders of src/ by floor, from the lowest. A file may import from its own folder and from lower floors only; folders
+ * on the same floor do not import each other. `docs/architecture.md` describes each folder.
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['core'],
@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['main.js'],
 ];
 
-/** The longest file that a reader can hold, in lines. */
+/** The maximum length of a file in lines. */
 const MAX_LINES = 400;
 
 const SRC = resolve(import.meta.dirname, '../src');
@@ -41,12 +41,12 @@ function readImports(): Map<string, string[]> {
   );
 }
 
-function roomOf(file: string): string {
+function folderOf(file: string): string {
   return file.split('/')[0]!;
 }
 
 function floorOf(file: string): number {
-  return FLOORS.findIndex((rooms) => rooms.includes(roomOf(file)));
+  return FLOORS.findIndex((folders) => folders.includes(folderOf(file)));
 }
 
 /** Returns the imports that break the order of the floors, as `importer -> imported`. */
@@ -54,17 +54,17 @@ function findUpwardImports(imports: ReadonlyMap<string, readonly string[]>): str
   return [...imports].flatMap(([file, targets]) =>
     targets
       .filter((target) => !target.startsWith('..'))
-      .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
+      .filter((target) => folderOf(target) !== folderOf(file) && floorOf(target) >= floorOf(file))
       .map((target) => `${file} -> ${target}`),
   );
 }
 
-/** Returns the circles of files that import each other (Tarjan's strongly connected components), each sorted. */
-function findCircles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+/** Returns the import cycles (Tarjan's strongly connected components), each sorted. */
+function findCycles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const indexes = new Map<string, number>();
   const lows = new Map<string, number>();
   const stack: string[] = [];
-  const circles: string[][] = [];
+  const cycles: string[][] = [];
   const visit = (file: string) => {
     const index = indexes.size;
     indexes.set(file, index);
@@ -76,17 +76,17 @@ function findCircles(imports: ReadonlyMap<string, readonly string[]>): string[][
       if (stack.includes(target)) lows.set(file, Math.min(lows.get(file)!, lows.get(target)!));
     }
     if (lows.get(file) !== index) return;
-    const circle = stack.splice(stack.indexOf(file));
-    if (circle.length > 1 || imports.get(file)?.includes(file)) circles.push(circle.sort());
+    const cycle = stack.splice(stack.indexOf(file));
+    if (cycle.length > 1 || imports.get(file)?.includes(file)) cycles.push(cycle.sort());
   };
   for (const file of imports.keys()) if (!indexes.has(file)) visit(file);
-  return circles;
+  return cycles;
 }
 
 describe('the layout of src/', () => {
   const imports = readImports();
 
-  test('names the floor of every room, and every import of a file was found', () => {
+  test('assigns every folder to a floor, and finds the imports', () => {
     expect([...imports.keys()].filter((file) => floorOf(file) === -1)).toEqual([]);
     for (const [file, targets] of imports) {
       for (const target of targets) {
@@ -97,12 +97,12 @@ describe('the layout of src/', () => {
     expect([...imports.values()].flat().length).toBeGreaterThan(imports.size);
   });
 
-  test('has no import that runs upward or sideways', () => {
+  test('has no import that runs upward or between folders of one floor', () => {
     expect(findUpwardImports(imports)).toEqual([]);
   });
 
-  test('has no circle of files', () => {
-    expect(findCircles(imports)).toEqual([]);
+  test('has no import cycle', () => {
+    expect(findCycles(imports)).toEqual([]);
   });
 
   test(`has no file of more than ${MAX_LINES} lines`, () => {
@@ -114,7 +114,7 @@ describe('the layout of src/', () => {
 });
 
 describe('the checks themselves', () => {
-  test('find an import that runs upward, one that runs sideways, and none that runs down', () => {
+  test('find imports that run upward or along a floor, and accept those that run downward', () => {
     const imports = new Map([
       ['core/node.ts', ['store/rows.ts']],
       ['rest/handler.ts', ['rpc/handler.ts', 'core/node.ts', 'rest/routes.ts']],
@@ -122,7 +122,7 @@ describe('the checks themselves', () => {
     expect(findUpwardImports(imports)).toEqual(['core/node.ts -> store/rows.ts', 'rest/handler.ts -> rpc/handler.ts']);
   });
 
-  test('find circles of two, of three, and a file that imports itself', () => {
+  test('find cycles of two and three files, and a file that imports itself', () => {
     const imports = new Map([
       ['a', ['b', 'e']],
       ['b', ['c']],
@@ -132,6 +132,6 @@ describe('the checks themselves', () => {
       ['f', ['e']],
       ['g', ['a']],
     ]);
-    expect(findCircles(imports).sort()).toEqual([['a', 'b', 'c'], ['d'], ['e', 'f']]);
+    expect(findCycles(imports).sort()).toEqual([['a', 'b', 'c'], ['d'], ['e', 'f']]);
   });
 });

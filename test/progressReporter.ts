@@ -1,11 +1,11 @@
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
 
-/** The least time between two lines of progress, in ms. */
+/** The minimum time between two lines of progress, in ms. */
 const INTERVAL = 10_000;
 
 /**
- * Reports how far a run is, and at its end every skipped group with what it needs. Runs beside the default reporter, whose
- * output to a file or a pipe tells neither.
+ * Reports the progress of a run, and at its end every skipped group with what it needs. Complements the default reporter,
+ * whose output to a file or a pipe has neither.
  */
 export default class ProgressReporter implements Reporter {
   #files = 0;
@@ -48,7 +48,7 @@ interface SkippedGroup {
   needs: string;
 }
 
-/** Returns the outermost groups and tests in `entity` that were skipped whole. */
+/** Returns the outermost groups and tests in `entity` that were skipped completely. */
 function skippedGroups(entity: TestSuite | TestCase): SkippedGroup[] {
   const tests = entity.type === 'test' ? [entity] : [...entity.children.allTests()];
   const skipped = tests.filter((test) => test.result().state === 'skipped');

@@ -21,7 +21,7 @@ export interface RunningService {
   url: string;
   core: Core;
   store: Store;
-  /** The handler of REST. */
+  /** The REST handler. */
   handler: HttpHandler;
   listener: Listener;
   close(): Promise<void>;
@@ -31,7 +31,7 @@ export interface RunOptions {
   hardwareTypes: readonly HardwareType[];
   settings?: Partial<CoreSettings>;
   log?: Logger;
-  /** Default: everyone is admin. */
+  /** Default: every caller is an admin. */
   access?: Access;
   corsOrigins?: readonly string[];
   limits?: Partial<ListenerLimits>;
