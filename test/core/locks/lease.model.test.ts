@@ -74,7 +74,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary
     rules: { atomicSend: false },
     seen: /acts on node|after \d/,
   },
-  'a clock slower than the database’s, without a margin for it': {
+  'a missing margin for a clock slower than the database’s': {
     rules: { goodUntil: (requestedAt, lease) => requestedAt + lease },
     scenario: slowClock,
     seen: /after \d/,
@@ -83,7 +83,7 @@ const MUTATIONS: Record<string, { rules: Partial<Rules>; scenario?: fc.Arbitrary
     rules: { goodUntil: (requestedAt, lease) => requestedAt + lease * 0.9 + 600 },
     seen: /acts on node|after \d/,
   },
-  'no grace for requests in flight': { rules: { grace: 0 }, seen: /after \d/ },
+  'a missing grace for requests in flight': { rules: { grace: 0 }, seen: /after \d/ },
   'a process that has lost its lease and frees its node while its request is in flight': {
     rules: { leavesWhenLost: false },
     seen: /after \d/,
