@@ -215,7 +215,7 @@ export interface Store {
   release(nodeUuid: string, fence: number): Promise<boolean>;
   /** Ends any `call` of the conductor on the node; for a conductor that does not know whether it has reserved it. */
   releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
-  /** Returns the node and fence of every `call` of the conductor. Scans all reservations. */
+  /** Returns the node and fence of every `call` of the conductor. */
   listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
 
   /**

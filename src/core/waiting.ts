@@ -3,6 +3,9 @@ import type { Logger } from './logger.ts';
 /** The delay before a step that the store could not do is repeated, in milliseconds. */
 const STORE_RETRY = 1000;
 
+/** How long a change that got no response may still reach the store, in milliseconds. No proxy or broken connection is slower. */
+export const LATE_COMMIT_TIME = 600_000;
+
 /** The longest delay of a timer of Node, in milliseconds: it fires at once after a longer one. */
 export const MAX_DELAY = 2 ** 31 - 1;
 

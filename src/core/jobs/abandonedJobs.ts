@@ -3,13 +3,10 @@ import { type Job, lastErrorText } from '../job.ts';
 import type { Lease } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
-import { untilStored } from '../waiting.ts';
+import { LATE_COMMIT_TIME, untilStored } from '../waiting.ts';
 
 /** The maximum number of jobs tracked; further ones fail when the lease of this process ends. */
 const MAX_JOBS = 10_000;
-
-/** How long to search for a job that was not stored, in milliseconds. No proxy or broken connection delivers later. */
-const SEARCH_TIME = 600_000;
 
 const NOT_RUN = toErrorRecord(
   new PassthruError('store_unavailable', 'The store failed while it accepted the job; the method was not run'),
@@ -103,7 +100,7 @@ export class AbandonedJobs {
     if (!this.#store.shared) return;
     const [oldest] = this.#missing.keys();
     if (this.#missing.size >= MAX_JOBS && oldest !== undefined) this.#missing.delete(oldest);
-    this.#missing.set(abandoned.job.id, { ...abandoned, until: this.#now() + SEARCH_TIME });
+    this.#missing.set(abandoned.job.id, { ...abandoned, until: this.#now() + LATE_COMMIT_TIME });
   }
 
   /** Ends a job as failed. Returns false when it is not stored, or not running. */

@@ -7,7 +7,7 @@ import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Reservation } from '../reservation.ts';
 import type { Store, StoredNode } from '../store.ts';
-import { MAX_DELAY, untilAborted, untilStored, WaitingLine } from '../waiting.ts';
+import { LATE_COMMIT_TIME, MAX_DELAY, untilAborted, untilStored, WaitingLine } from '../waiting.ts';
 
 import { type Lease, Tenure } from './lease.ts';
 import type { LocalReservations } from './localReservations.ts';
@@ -68,8 +68,8 @@ export class Locks {
   readonly #observer: Observer;
   readonly cache: NodeCache;
   readonly #lines = new Map<string, Line>();
-  /** The tenures under which an attempt got no response: the store may carry it out until the tenure ends. */
-  readonly #unresolved = new Set<Tenure>();
+  /** Until when, by the monotonic clock, the store may carry out an attempt that got no response. */
+  #lateUntil = 0;
 
   constructor(
     store: Store,
@@ -161,7 +161,7 @@ export class Locks {
       const { holding } = line;
       if (holding instanceof Tenure && purpose.kind === 'call') {
         // The store may have carried out the attempt if only its response was lost.
-        this.#unresolved.add(holding);
+        this.#lateUntil = performance.now() + LATE_COMMIT_TIME;
         void this.#passOnWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, holding.id));
       } else this.#passOn(node.uuid, line);
       throw error;
@@ -194,13 +194,12 @@ export class Locks {
    * attempt's tenure, and a line that begins an attempt after the store was read gets another fence.
    */
   async releaseUnknown(): Promise<void> {
-    for (const tenure of this.#unresolved) if (tenure.lost) this.#unresolved.delete(tenure);
-    if (this.#unresolved.size === 0) return;
+    if (performance.now() >= this.#lateUntil) return;
     for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
       const holding = this.#lines.get(nodeUuid)?.holding ?? null;
       if (holding instanceof Tenure || holding === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
-      this.#log.warn({ node: nodeUuid, fence }, 'reservation stored after its call had failed released');
+      this.#log.warn({ node: nodeUuid, fence }, 'released a reservation that was stored after its call had failed');
       this.nudge(nodeUuid);
     }
   }

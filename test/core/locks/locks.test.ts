@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
+import { type Lease, Tenure } from '../../../src/core/locks/lease.ts';
+import { Locks } from '../../../src/core/locks/locks.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
+import type { Node } from '../../../src/core/node.ts';
+import type { Store } from '../../../src/core/store.ts';
 import { nodeCall, operator, startCore, startJob } from '../harness.ts';
 
 const signal = () => AbortSignal.timeout(30_000);
@@ -116,4 +121,38 @@ test('a caller that waits for a node gets node_not_found when it is removed mean
   const call = core.callNodeMethod(nodeCall('exclusive', { lockWait: 600_000 }));
   await removal;
   await expect(call).rejects.toMatchObject({ kind: 'node_not_found' });
+});
+
+test('reservations stored late are searched for ten minutes after the last attempt without a response', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const listCalls = vi.fn(async () => []);
+  const store = {
+    acquire: () => Promise.reject(new PassthruError('store_unavailable', 'no response')),
+    releaseOwn: async () => {},
+    closed: new AbortController().signal,
+    listCalls,
+  };
+  const lease = { current: () => new Tenure('process-1', Number.POSITIVE_INFINITY, () => 0) };
+  const settings = { retryInterval: 1000, defaultWait: 0, maxWait: 0 };
+  const locks = new Locks(store as unknown as Store, null, lease as unknown as Lease, settings, silentLogger);
+  const minutes = async (count: number) => {
+    for (let second = 0; second < count * 60; second += 5) {
+      await vi.advanceTimersByTimeAsync(5000);
+      await locks.releaseUnknown();
+    }
+  };
+  await minutes(1);
+  expect(listCalls).not.toHaveBeenCalled();
+  const purpose = { holder: 'host-a', kind: 'call', method: 'work', requestedBy: 'alice', job: null } as const;
+  const attempt = () => locks.acquire({ uuid: 'n' } as Node, purpose, 0, signal());
+  await expect(attempt()).rejects.toMatchObject({ kind: 'store_unavailable' });
+  await minutes(5);
+  expect(listCalls).toHaveBeenCalledTimes(60);
+  await expect(attempt()).rejects.toMatchObject({ kind: 'store_unavailable' });
+  await minutes(11);
+  const searches = listCalls.mock.calls.length;
+  expect(searches).toBeGreaterThanOrEqual(60 + 119);
+  await minutes(10);
+  expect(listCalls).toHaveBeenCalledTimes(searches);
 });
