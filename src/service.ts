@@ -45,7 +45,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
-export interface ServiceOptions {
+interface ServiceOptions {
   log: Logger;
   /** Receives the audit records. Default: none. */
   audit?: AuditSink | null;
@@ -200,7 +200,7 @@ export function listenerLimits(limits: Config['limits']): ConfiguredLimits {
   };
 }
 
-export interface ServeOptions
+interface ServeOptions
   extends Omit<RpcOptions, 'stop' | 'limits'>,
     Pick<ListenerOptions, 'host' | 'port' | 'tls' | 'limits'> {
   /** Serves every request that is not RPC. */

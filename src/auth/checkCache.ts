@@ -10,7 +10,7 @@ export interface Checked {
 }
 
 /** Times are in ms. */
-export interface CheckCacheOptions {
+interface CheckCacheOptions {
   /** How long valid credentials are accepted without another check. */
   keep: number;
   /** How long invalid credentials are refused without another check. */

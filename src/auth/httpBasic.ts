@@ -8,7 +8,7 @@ import { BcryptPool } from './bcryptPool.ts';
 import { CheckCache } from './checkCache.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 
-export interface HttpBasicOptions {
+interface HttpBasicOptions {
   /** The path of the user file. */
   userFile: string;
   /** The users' roles. A user without an entry is an admin, as all are in Ironic standalone. */

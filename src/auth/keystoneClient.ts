@@ -3,7 +3,7 @@ import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 
 /** The service's own account at Keystone: keys of `auth.keystone`, named as in `[keystone_authtoken]`. */
-export type KeystoneAccount = Record<'auth_url' | 'username' | 'password', string> &
+type KeystoneAccount = Record<'auth_url' | 'username' | 'password', string> &
   Pick<AuthConfig['keystone'], 'user_domain_name' | 'project_name' | 'project_domain_name'>;
 
 /** Request timeout in ms. */

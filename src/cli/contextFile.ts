@@ -28,7 +28,7 @@ async function loadSchema() {
 }
 
 /** The client's configuration. */
-export type ContextFile = z.output<Awaited<ReturnType<typeof loadSchema>>>;
+type ContextFile = z.output<Awaited<ReturnType<typeof loadSchema>>>;
 
 /** A service and the credentials for it. */
 export type Context = ContextFile['contexts'][string];

@@ -158,9 +158,6 @@ export const tlsKeys = z.strictObject({
   }),
 });
 
-/** The validated group `tls`. */
-export type TlsConfig = z.output<typeof tlsKeys>;
-
 type Group = Record<string, unknown>;
 
 /** The keys that each type requires. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DURATION, parseDuration } from './duration.ts';
 
 /** Metadata of a setting for the documentation, the environment, error messages and the JSON Schema. */
-export interface SettingMeta {
+interface SettingMeta {
   /** How the text of an environment variable is parsed. */
   kind: 'text' | 'integer' | 'duration' | 'list' | 'map' | 'json';
   /** The purpose of the setting, in sentences. */

@@ -12,7 +12,7 @@ export interface CallLimits {
 }
 
 /** A call with its request and response. */
-export interface CallInFlight {
+interface CallInFlight {
   /** Null for a method without authentication, where the peer counts instead. */
   caller: Caller | null;
   /** Whether it is a stream, which may stay open as long as its caller likes. */

@@ -5,7 +5,7 @@ import { type HttpRequest, requestAuthority } from '../http/message.ts';
 import { parseAuthority } from '../net/listenAddress.ts';
 
 /** The headers of one API that cross-origin pages may send and read. */
-export interface CorsHeaders {
+interface CorsHeaders {
   allowed: readonly string[];
   exposed: readonly string[];
 }

@@ -17,7 +17,7 @@ export interface RpcApi {
   actionOf(path: string): Action | undefined;
 }
 
-export interface RouterOptions {
+interface RouterOptions {
   rpc: RpcApi;
   /** Serves every path outside `rpc.pathPrefixes`. */
   rest: HttpHandler;

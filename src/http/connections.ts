@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { peerOf } from '../net/networks.ts';
 
-export interface ConnectionLimits {
+interface ConnectionLimits {
   maxConnections: number;
   maxConnectionsPerPeer: number;
 }

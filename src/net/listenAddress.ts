@@ -9,7 +9,7 @@ export interface Authority {
 }
 
 /** The address that a listener binds to. */
-export interface ListenAddress extends Authority {
+interface ListenAddress extends Authority {
   /** 0 lets the system choose. */
   port: number;
 }

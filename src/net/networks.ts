@@ -11,7 +11,7 @@ export interface NetworkRules {
 }
 
 /** Why an address is denied. */
-export interface Denial {
+interface Denial {
   /** The network that decided. */
   network: string;
   /** A description of that network, such as `loopback`; null when it comes from the configuration. */

@@ -9,7 +9,7 @@ import { type AuditFacts, type AuditSink, auditRecord } from './auditRecord.ts';
 import { limitRefusals } from './refusalLimit.ts';
 
 /** Writes one audit record for each call, change of a node, cancelled job and refused request. */
-export interface Audit {
+interface Audit {
   /** Records calls of vendor methods. */
   readonly observer: Observer;
   /** Records a request that authentication or authorization refused. */

@@ -7,7 +7,7 @@ import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
 
 /** The sources of the gauges, queried whenever the metrics are read. */
-export interface MetricsSources {
+interface MetricsSources {
   load(): Load;
   /** The vendor of each BMC that is down. */
   downBmcs(): (string | null)[];

@@ -4,15 +4,6 @@ import type { Config } from '../config/schema.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Spans } from './spans.ts';
 
-export interface TracingSettings {
-  /** URL of the collector, OTLP over HTTP; `/v1/traces` is appended unless present. */
-  otlpEndpoint: string;
-  /** Percentage of the traces that start here; a caller's sampling decision is kept. */
-  samplePercent: number;
-  /** The name of this process, as in its reservations. */
-  host: string;
-}
-
 export interface Tracing extends Spans {
   /** Sends the pending spans, for a few seconds at most. Never fails. */
   close(): Promise<void>;

@@ -17,7 +17,7 @@ import { sendEmpty } from './response.ts';
 import { createRouter, type Router } from './router.ts';
 import { ROUTES } from './routes.ts';
 
-export interface RestOptions {
+interface RestOptions {
   core: Core;
   access: Access;
   /** Counts the calls of each caller, together with those over RPC. */

@@ -30,7 +30,7 @@ import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
 /** Media types without envelopes: those of unary Connect calls. */
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
 
-export interface RpcAdapterOptions extends ConnectRouterOptions {
+interface RpcAdapterOptions extends ConnectRouterOptions {
   routes: (router: ConnectRouter) => void;
   access: Access;
   calls: CallsInFlight;
@@ -39,7 +39,7 @@ export interface RpcAdapterOptions extends ConnectRouterOptions {
   readMaxBytes: number;
 }
 
-export interface RpcAdapter {
+interface RpcAdapter {
   /** Serves one request. Throws a TypeError when its Host is missing or malformed. */
   handle: HttpHandler;
   /** Returns the action of the method at `path`; undefined when there is none. */

@@ -46,7 +46,7 @@ export interface RpcOptions {
   limits?: Partial<RpcLimits>;
 }
 
-export interface RpcHandler extends RpcApi {
+interface RpcHandler extends RpcApi {
   /** Whether the request at `path` ends by itself, unlike a stream of requests, which ends when the client likes. */
   endsInTime(path: string | undefined): boolean;
 }

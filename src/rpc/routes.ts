@@ -23,7 +23,7 @@ import { passthruService } from './passthruService.ts';
 import { reflectionService } from './reflection.ts';
 
 /** Adds one service to a router, for authenticated callers and with its errors as statuses. */
-export type Serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => void;
+type Serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => void;
 
 /** A set of services. */
 export interface RpcServices {
@@ -34,7 +34,7 @@ export interface RpcServices {
   add(serve: Serve, core: Core, enter: Enter): void;
 }
 
-export interface RpcRoutesOptions {
+interface RpcRoutesOptions {
   services: RpcServices;
   core: Core;
   access: Access;

@@ -53,7 +53,7 @@ export type RequestMatch = z.infer<typeof REQUEST_MATCH>;
 export type Fault = z.infer<typeof FAULT>;
 
 /** A fault of a `FaultList`. */
-export interface ActiveFault {
+interface ActiveFault {
   id: number;
   fault: Fault;
   /** The number of requests that it still affects; null: unlimited. */
@@ -61,7 +61,7 @@ export interface ActiveFault {
 }
 
 /** What the faults do to one request. */
-export interface FaultEffect {
+interface FaultEffect {
   /** Milliseconds to wait first. */
   delay: number;
   /** What then replaces the response; null for nothing. */

@@ -43,7 +43,7 @@ export interface BmcOptions {
 }
 
 /** How a BMC comes back from a restart. */
-export interface RestartOptions {
+interface RestartOptions {
   /** Milliseconds for which it refuses connections; the BMC's own boot time by default. */
   bootTime?: number | undefined;
   /** What has changed in its service root: nothing, a property and so the ETag (new firmware), or the UUID. */

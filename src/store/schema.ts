@@ -24,7 +24,7 @@ export interface NodesTable {
 }
 
 /** One row for each attribute of a node that is a string, a number or a boolean, so that nodes can be found by it. */
-export interface NodeAttributesTable {
+interface NodeAttributesTable {
   node_uuid: string;
   name: string;
   /** The value's `attributeDigest`. */
@@ -48,7 +48,7 @@ export interface ReservationsTable {
 }
 
 /** One row for each lease of a process, see `Conductor`. */
-export interface ConductorsTable {
+interface ConductorsTable {
   id: string;
   host: string;
   /** Milliseconds; null when it is never renewed, or `reap` has ended its jobs. */
@@ -86,7 +86,7 @@ export interface JobRevisionsTable {
   message: string | null;
 }
 
-export interface IdempotencyTable {
+interface IdempotencyTable {
   caller: string;
   key: string;
   fingerprint: string;

@@ -6,7 +6,7 @@ import type { NodeTask } from '../../core/task.ts';
 import { IPMI_PROPERTIES, parseByte, readIpmiConnection } from './connection.ts';
 import { type IpmitoolProgram, type IpmitoolRun, runIpmitool } from './ipmitool.ts';
 
-export interface IpmiOptions {
+interface IpmiOptions {
   /** The ipmitool program: a path, or a name found in PATH. Default `ipmitool`. */
   program?: string;
   /** Maximum milliseconds of one run. Default 60 s; ipmitool itself gives up on a silent BMC after about 20 s. */

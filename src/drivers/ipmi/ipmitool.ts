@@ -26,7 +26,7 @@ export interface IpmitoolRun {
 }
 
 /** A command of ipmitool. */
-export interface IpmitoolCommand {
+interface IpmitoolCommand {
   /** Its name in errors and logs. Not the arguments: the bytes of `raw` may contain a new password. */
   name: string;
   arguments: readonly string[];

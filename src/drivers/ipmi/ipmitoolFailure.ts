@@ -1,7 +1,7 @@
 import type { ErrorKind } from '../../core/errors.ts';
 
 /** The reason for a failed command, as printed by ipmitool. */
-export interface IpmitoolFailure {
+interface IpmitoolFailure {
   kind: ErrorKind;
   /** The end of a sentence that begins with "The BMC at ADDRESS". */
   what: string;

@@ -21,7 +21,7 @@ export interface SessionsPlace {
  * Finds the session collection.
  * @param lost whether a session was lost, so that the BMC may have changed
  */
-export type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
+type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
 
 /** Time limit for closing, whatever the BMC does, in ms. */
 const CLOSE_TIMEOUT_MS = 5000;

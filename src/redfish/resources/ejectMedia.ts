@@ -13,13 +13,13 @@ import {
   readMediaDevices,
 } from './virtualMedia.ts';
 
-export interface EjectedDevice {
+interface EjectedDevice {
   slot: MediaSlot;
   /** `empty`: it contained no image. */
   outcome: EjectOutcome | 'empty';
 }
 
-export interface EjectOptions extends EjectDeviceOptions {
+interface EjectOptions extends EjectDeviceOptions {
   /** Restricts the eject to devices of these media types; null: all devices. */
   mediaTypes: readonly string[] | null;
 }

@@ -16,7 +16,7 @@ export interface RequestLimits {
 }
 
 /** How a request is delivered. */
-export interface DeliveryOptions extends Pick<SendOptions, 'signal' | 'beforeSend'> {
+interface DeliveryOptions extends Pick<SendOptions, 'signal' | 'beforeSend'> {
   limits: RequestLimits;
 }
 

@@ -48,7 +48,7 @@ export const REQUEST_HEADERS = {
     schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
   },
 } as const;
-export type RequestHeader = keyof typeof REQUEST_HEADERS;
+type RequestHeader = keyof typeof REQUEST_HEADERS;
 
 /** Response headers that routes refer to. */
 export const RESPONSE_HEADERS = {

@@ -5,7 +5,7 @@ import type { ResponseDescription, RouteDescription, Schema } from './descriptio
 import { JOB_STARTED } from './descriptions.ts';
 
 /** An operation with its own path: one method with one of its verbs. */
-export interface MethodOperation {
+interface MethodOperation {
   /** The route's path, with the method's name in place of the parameter. */
   path: string;
   verb: Verb;
