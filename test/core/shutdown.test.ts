@@ -64,11 +64,13 @@ test('shutdown returns outcome_unknown for a call that it cut short, and shuttin
 test('shutdown does not wait for a driver that never closes', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   try {
-    const { core, hardware } = await startCore();
+    const { core, store, hardware } = await startCore();
     hardware.hardwareType.close = () => new Promise(() => {});
     const shutdown = core.shutdown(0);
     await vi.advanceTimersByTimeAsync(10_000);
     await shutdown;
+    // Its lease is given up all the same.
+    expect(await store.listHosts()).toEqual([]);
   } finally {
     vi.useRealTimers();
   }

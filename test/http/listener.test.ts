@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { startListener } from '../../src/http/listener.ts';
 import { LISTENER_LIMITS } from '../defaultLimits.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
+import { FRAME } from './http2Frames.ts';
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
@@ -51,6 +52,14 @@ async function closing(socket: Socket): Promise<string> {
   return received;
 }
 
+/** Returns the types of the HTTP/2 frames in `received`. */
+function frameTypes(received: string): number[] {
+  const bytes = Buffer.from(received, 'latin1');
+  const types = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) types.push(bytes[at + 3]!);
+  return types;
+}
+
 test('a kept-alive HTTP/1.1 connection takes the next request after a message that was too large', async () => {
   service = await startTestService({ rpcLimits: { readMaxBytes: 1000 } });
   const socket = openSocket();
@@ -68,13 +77,13 @@ describe('a stalled connection is closed', () => {
   });
 
   test('when it is silent', async () => {
-    await closing(openSocket());
+    expect(await closing(openSocket())).toBe('');
   });
 
   test('when it stops within the HTTP/2 preface', async () => {
     const socket = openSocket();
     socket.write('PR');
-    await closing(socket);
+    expect(await closing(socket)).toBe('');
   });
 
   test.each([
@@ -93,7 +102,7 @@ describe('a stalled connection is closed', () => {
   test('when it is silent after the HTTP/2 preface', async () => {
     const socket = openSocket();
     socket.write(Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS]));
-    await closing(socket);
+    expect(frameTypes(await closing(socket))).toContain(FRAME.ping);
   });
 
   test('when it sends half a frame over HTTP/2', async () => {
@@ -101,7 +110,7 @@ describe('a stalled connection is closed', () => {
     // The header of a HEADERS frame of 100 bytes, and the first three.
     const half = Buffer.from([0, 0, 100, 1, 4, 0, 0, 0, 1, 0x82, 0x86, 0x84]);
     socket.write(Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS, half]));
-    await closing(socket);
+    expect(frameTypes(await closing(socket))).toContain(FRAME.ping);
   });
 
   test.each(['/v1/nodes', CALL])('when it sends half a body to %s over HTTP/2: the stream ends', async (path) => {
@@ -118,7 +127,8 @@ describe('a stalled connection is closed', () => {
 test('an HTTP/2 session without streams gets GOAWAY after its idle timeout', async () => {
   service = await startTestService({ limits: { pingInterval: 50, sessionIdleTimeout: 200 } });
   const session = connectHttp2(service.url);
-  await once(session, 'goaway');
+  const [code] = await once(session, 'goaway');
+  expect(code).toBe(constants.NGHTTP2_NO_ERROR);
   await once(session, 'close');
 });
 
@@ -355,7 +365,8 @@ describe('closing', () => {
   test('a silent connection does not delay closing', async () => {
     const socket = openSocket();
     await once(socket, 'connect');
-    await Promise.all([closing(socket), service.listener.close(60_000)]);
+    const [received] = await Promise.all([closing(socket), service.listener.close(60_000)]);
+    expect(received).toBe('');
   });
 });
 

@@ -132,6 +132,7 @@ describe('one port under TLS', () => {
     for (const each of [socket, silent]) each.on('error', () => {}).resume();
     await own[Symbol.asyncDispose]();
     await closed;
+    await expect(fetch(own.url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 });
 
@@ -145,6 +146,7 @@ test('a client that sends nothing, not even a handshake, is disconnected', async
   silent.on('error', () => {});
   silent.resume();
   await once(silent, 'close');
+  expect(silent.bytesRead).toBe(0);
 });
 
 test('new certificates apply to new connections, and mismatched ones never do', async () => {

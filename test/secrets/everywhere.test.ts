@@ -138,6 +138,7 @@ test('refuses callers over every protocol', async () => {
 });
 
 test('refuses malformed queries and bodies', async () => {
+  const before = client.responses.length;
   for (const query of [
     `password=${MARKERS.query}`,
     `method=talks&token=${MARKERS.query}`,
@@ -172,6 +173,9 @@ test('refuses malformed queries and bodies', async () => {
     await rpc('NodeService', 'CreateNode', body);
     await rpc('PassthruService', 'CallNodeMethod', body);
   }
+  const statuses = client.responses.slice(before).map((response) => response.split(' ')[1]);
+  // Only the patch with an object in place of the password is well-formed.
+  expect(statuses.filter((status) => status !== '400')).toEqual(['200']);
 });
 
 test('enrols, changes, shows and removes nodes', async () => {

@@ -58,6 +58,7 @@ test('after five requests without a response nothing is sent, and the error name
 test('a BMC that is down does not affect another', async () => {
   const { other } = await startDown();
   await clientOf(other).get(ROOT);
+  expect(other.requestCount).toBe(1);
 });
 
 test('any number of 4xx and 5xx responses does not make a BMC count as down', async () => {
@@ -65,6 +66,7 @@ test('any number of 4xx and 5xx responses does not make a BMC count as down', as
   for (const status of [400, 401, 404, 500, 503]) bmc!.faults.add({ kind: 'status', status, times: TRIES });
   for (let i = 0; i < 5 * TRIES; i++) await failure(clientOf(bmc!).get(ROOT));
   await clientOf(bmc!).get(ROOT);
+  expect(bmc!.requestCount).toBe(5 * TRIES + 1);
 });
 
 test('a response in between restarts the count', async () => {
@@ -74,6 +76,7 @@ test('a response in between restarts the count', async () => {
     for (let i = 0; i < TRIES - 1; i++) await failure(clientOf(bmc!, { timeoutMs: 30 }).get(ROOT));
     await clientOf(bmc!, { timeoutMs: 5000 }).get(ROOT);
   }
+  expect(bmc!.requestCount).toBe(3 * TRIES);
 });
 
 test('after 15 s one request probes while others fail at once; its success ends the state', async () => {

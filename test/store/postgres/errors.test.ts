@@ -181,6 +181,9 @@ describe('while the service runs', () => {
     const running = Array.from({ length: 40 }, (_, number) => store.acceptJob(sampleJob(number), hold(), null, {}));
     await store.close();
     await Promise.all(running);
+    expect(await server.query('select count(*)::int as jobs from jobs', await currentDatabase())).toEqual([
+      { jobs: 40 },
+    ]);
   });
 });
 
@@ -244,7 +247,7 @@ describe('at start', () => {
     process.env.PGPASSWORD = decodeURIComponent(url.password);
     url.password = '';
     try {
-      await (await open(url.href)).ping();
+      expect(await (await open(url.href)).listHosts()).toHaveLength(1);
     } finally {
       delete process.env.PGPASSWORD;
     }
@@ -259,7 +262,7 @@ describe('at start', () => {
     process.env.PGPASSFILE = file;
     url.password = '';
     try {
-      await (await open(url.href)).ping();
+      expect(await (await open(url.href)).listHosts()).toHaveLength(1);
     } finally {
       delete process.env.PGPASSFILE;
       rmSync(directory, { recursive: true });
