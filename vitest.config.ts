@@ -26,7 +26,7 @@ const SLOW = [
   'test/drivers/ipmi.sim.test.ts',
   'test/generated.test.ts',
   'test/http/{connections,http2Abuse,listener,sessionsFreed,stallTimeout,tls}.test.ts',
-  'test/observe/{counters,tracing,tracingLoaded}.test.ts',
+  'test/observe/{counters,standardError,tracing,tracingLoaded}.test.ts',
   'test/redfish/{chaos,machines}.test.ts',
   'test/redfish/login/session.test.ts',
   'test/redfish/resources/{ejectMedia,subscriptions,task}.test.ts',

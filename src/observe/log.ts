@@ -1,7 +1,8 @@
-import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 import { mapTexts, maskMember, maskText, type TextMapping } from '../core/secrets.ts';
 import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
+import { StandardError } from './standardError.ts';
 import { terminalLine } from './terminalLine.ts';
 
 /** Depth to which logged values are searched for secrets; anything deeper is not logged. */
@@ -20,7 +21,7 @@ const MASKED: TextMapping = {
  * @param stream where to write instead, for tests
  */
 export function createServiceLog(level: string, stream?: DestinationStream): Logger {
-  const target = stream ?? (process.stderr.isTTY ? terminal() : standardError());
+  const target = stream ?? (process.stderr.isTTY ? terminal() : new StandardError());
   return pino(
     {
       level,
@@ -45,13 +46,6 @@ export function createServiceLog(level: string, stream?: DestinationStream): Log
 export function createAuditLog(log: Logger): AuditSink {
   const lines = log.child({}, { level: 'info', formatters: { log: (fields) => fields } });
   return (record) => lines.info(record, 'audit');
-}
-
-function standardError(): DestinationStream {
-  const stream = destination({ dest: 2, sync: false });
-  // Otherwise buffered lines are lost at exit.
-  process.once('exit', () => stream.flushSync());
-  return stream;
 }
 
 function terminal(): DestinationStream {

@@ -60,6 +60,23 @@ describe('serve', () => {
     expect(readFileSync(join(directory, 'data.db')).subarray(0, 6).toString()).toBe('SQLite');
   });
 
+  test('writes the whole log, even if nobody reads it until after SIGTERM', async () => {
+    const served = await serve([], { PASSTHRU_LOG_LEVEL: 'debug' });
+    const { stderr: unread } = served.command.process;
+    unread!.pause();
+    // More lines than a pipe holds.
+    const requests = 3000;
+    for (let sent = 0; sent < requests; sent += 100) {
+      await Promise.all(Array.from({ length: 100 }, async () => (await fetch(`${served.url}/healthz`)).text()));
+    }
+    served.command.process.kill('SIGTERM');
+    setTimeout(() => unread!.resume(), 500);
+    const { status, stderr } = await served.command.ended;
+    expect(status).toBe(0);
+    expect(stderr.match(/"msg":"REST request served"/g)).toHaveLength(requests);
+    expect(stderr).toMatch(/"msg":"stopped"\}\n$/);
+  });
+
   test('stops on SIGINT after running calls end', async () => {
     const served = await serve([], { PASSTHRU_FAKE_VENDOR_DELAY: '1s' });
     const at = { PASSTHRU_SERVER: served.url };
@@ -183,6 +200,8 @@ describe('serve cannot start', () => {
     expect(failed.stderr).toMatch(
       new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: the address is already in use`),
     );
+    // The log comes first, the reason last.
+    expect(failed.stderr).toMatch(/"msg":"migrated the store"[\s\S]*\nerror: passthru cannot start:\n.*\n$/);
     taken.close();
     expect((await (await serve([], { PASSTHRU_STORE: store })).stop()).status).toBe(0);
   });

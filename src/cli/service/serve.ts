@@ -28,7 +28,9 @@ async function serve(file: string | null): Promise<void> {
   const log = createServiceLog(config.log_level);
   logUncaught(log);
   const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
-  const service = await explainFailure(FAILED, () => startService(config, { log, audit }));
+  // A failure is printed after the log that led to it.
+  const started = startService(config, { log, audit }).finally(() => log.flush());
+  const service = await explainFailure(FAILED, () => started);
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);
   flushCompileCache();

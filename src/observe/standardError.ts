@@ -1,0 +1,53 @@
+import { writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
+
+/** The interval of attempts while the reader is slow, in ms. */
+const RETRY_INTERVAL = 20;
+/** How long `flush` waits for the reader, in ms. */
+const FLUSH_TIMEOUT = 5000;
+
+/**
+ * The destination of the log. Writes once per turn of the event loop and does not block: while the reader of a pipe is
+ * slow, lines wait in memory. At exit they are written; pino's own destination loses those that its thread has not written.
+ */
+export class StandardError implements DestinationStream {
+  #lines: string[] = [];
+  #unwritten = Buffer.alloc(0);
+  #scheduled = false;
+
+  constructor() {
+    process.once('exit', () => this.flush());
+  }
+
+  write(line: string): void {
+    this.#lines.push(line);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#retry());
+  }
+
+  /** Writes all lines before it returns, unless the reader takes longer than five seconds. */
+  flush(): void {
+    const end = performance.now() + FLUSH_TIMEOUT;
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    while (!this.#send() && performance.now() < end) Atomics.wait(pause, 0, 0, RETRY_INTERVAL);
+  }
+
+  #retry(): void {
+    this.#scheduled = !this.#send();
+    if (this.#scheduled) setTimeout(() => this.#retry(), RETRY_INTERVAL).unref();
+  }
+
+  /** Writes what the reader takes now. Returns whether nothing is left. */
+  #send(): boolean {
+    this.#unwritten = Buffer.concat([this.#unwritten, Buffer.from(this.#lines.join(''))]);
+    this.#lines = [];
+    try {
+      while (this.#unwritten.length > 0) this.#unwritten = this.#unwritten.subarray(writeSync(2, this.#unwritten));
+    } catch (error) {
+      // The reader is slow (Node has made pipes non-blocking). Otherwise it is gone, or the disk full.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.#unwritten = Buffer.alloc(0);
+    }
+    return this.#unwritten.length === 0;
+  }
+}
