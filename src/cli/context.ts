@@ -21,7 +21,7 @@ function listCommand(): Command {
     const rows = Object.entries(contexts)
       .sort(([first], [second]) => (first < second ? -1 : 1))
       .map(([name, context]) => [name, name === current, context.server, proof(context)]);
-    await printListing({ columns: ['Name', 'Current', 'Server', 'Signs On By'], rows }, options);
+    await printListing({ columns: ['Name', 'Current', 'Server', 'Credentials'], rows }, options);
   });
 }
 
@@ -52,7 +52,7 @@ function setCommand(): Command {
     const context = {
       ...before,
       ...(server === undefined ? {} : { server: serverUrl(server) }),
-      // A token replaces a user, and the other way round.
+      // A token replaces a user, and vice versa.
       ...(token === undefined ? {} : { token: absolute(token), user: undefined, password: undefined }),
       ...(user === undefined ? {} : { user, token: undefined }),
       ...(passwordFile === undefined ? {} : { password: absolute(`@${passwordFile}`) }),

@@ -10,7 +10,7 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
   if (!(error instanceof ConnectError)) throw error;
   const detail = findDetail(error);
   if (detail !== null) {
-    const advice = detail.reason === ErrorReason.UNAUTHENTICATED ? `\n  ${server.advice.signOn}` : '';
+    const advice = detail.reason === ErrorReason.UNAUTHENTICATED ? `\n  ${server.advice.credentials}` : '';
     return new CommandFailure(exitStatus(detail.reason), describeDetail(detail) + advice);
   }
   const cause = findCode(error);

@@ -1,4 +1,4 @@
-// The command line: the client, and the commands that run the service. Each command is a process of its own.
+// The command line: the client, and the commands that run the service.
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { COMPLETE, completionCommand } from './completion/completion.ts';

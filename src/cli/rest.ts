@@ -72,8 +72,8 @@ const STATUSES: Readonly<Record<number, number>> = { 404: EXIT_STATUS.notFound, 
 function refusal({ url, advice }: Server, status: number, text: string): CommandFailure {
   const fault = faultText(text);
   const message = `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
-  const signOn = status === 401 ? `\n  ${advice.signOn}` : '';
-  return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + signOn);
+  const credentials = status === 401 ? `\n  ${advice.credentials}` : '';
+  return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + credentials);
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Server {
     /** How to specify CAs. */
     authorities: string;
     /** How to specify credentials. */
-    signOn: string;
+    credentials: string;
     /** How to specify another address, with leading punctuation; may be empty. */
     address: string;
   };
@@ -57,7 +57,7 @@ export async function serverOf(command: Command): Promise<Server> {
 
 const ADVICE: Server['advice'] = {
   authorities: '--ca-file or NODE_EXTRA_CA_CERTS',
-  signOn: 'Give credentials by --token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`).',
+  credentials: 'Give credentials by --token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`).',
   address: '. Is the service running? Set its address by --server, PASSTHRU_SERVER or a context.',
 };
 

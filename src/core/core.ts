@@ -1,4 +1,4 @@
-// The core: dispatches calls, locks nodes, runs jobs. Knows no HTTP, Protobuf or SQL.
+// The core: dispatches calls, locks nodes, runs jobs. Independent of HTTP, Protobuf and SQL.
 
 import type { Caller } from './caller.ts';
 import type { HardwareType } from './hardware.ts';

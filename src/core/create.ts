@@ -28,7 +28,7 @@ export interface CoreSettings {
   workers: number;
   /** See `Conductor.lease`, in milliseconds; applies to a shared store. Default 30 s. */
   lease?: number;
-  /** The least `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
+  /** The minimum `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
   grace?: number;
   /** The roles that methods require. Default: `CALL_ROLE`. */
   rules?: readonly CallRule[];
@@ -61,7 +61,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const { store, host, log, settings, observer = NO_OBSERVER } = options;
   const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes, settings.rules ?? []);
-  // No other process uses this store, so all that is left in it belongs to lost ones.
+  // No other process uses this store, so everything left in it belongs to lost ones.
   if (!store.shared) await reap(store, log, true);
   const local = store.shared ? null : await LocalReservations.open(store);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);

@@ -4,7 +4,7 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  /** Tells whether messages of this level are written. Without it, all are. */
+  /** Returns whether messages of this level are written; without this method, all are. */
   isLevelEnabled?(level: string): boolean;
 }
 

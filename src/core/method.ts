@@ -34,7 +34,7 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   attach?: boolean;
   /** True when the method runs under the node's exclusive lock. Default true; driver methods have no lock. */
   requireExclusiveLock?: boolean;
-  /** The arguments. Unknown ones are rejected, whatever the object's mode. */
+  /** The arguments. Unknown ones are rejected, regardless of the object's mode. */
   arguments: A;
   /** The result, for its JSON Schema; `z.null()` for a method that returns nothing. */
   result: z.ZodType;

@@ -262,7 +262,7 @@ export interface Store {
   acceptIdempotent(caller: string, key: string, conductor: string): Promise<boolean>;
   /** Stores the outcome of an accepted call. */
   finishIdempotent(caller: string, key: string, outcome: JsonObject): Promise<void>;
-  /** Removes a call of `conductor` that did not act, whatever its state. */
+  /** Removes a call of `conductor` that did not act, in any state. */
   forgetIdempotent(caller: string, key: string, conductor: string): Promise<void>;
   /** Removes at most `limit` calls older than `notBefore`. Returns their number. */
   removeIdempotent(notBefore: Date, limit: number): Promise<number>;

@@ -26,7 +26,7 @@ export interface Task {
   /**
    * Fires when the caller of a synchronous method disconnects or its deadline passes, on cancellation, and on shutdown.
    * Pass it to every wait, and throw `signal.reason`. A handler that continues for 60 s is given up: `beforeSend` throws, and
-   * the node is free when its last request cannot be under way any more.
+   * the node is free when its last request can no longer be under way.
    */
   readonly signal: AbortSignal;
   /** The caller's deadline; null for none. */

@@ -8,7 +8,7 @@ const CALLER = { name: 'demo', role: 'admin' } as const;
 export interface DemoNode {
   uuid: string;
   name: string;
-  /** What it demonstrates. */
+  /** The case that it demonstrates. */
   about: string;
 }
 

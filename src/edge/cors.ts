@@ -54,7 +54,7 @@ export interface Cors {
   preflightHeaders(request: HttpRequest, methods: readonly string[]): readonly string[];
   /**
    * Throws `permission_denied` for a request sent by a page of a foreign origin. CORS alone does not prevent it:
-   * browsers send a plain POST without a preflight, and bodies are read as JSON whatever their type, so that any page
+   * browsers send a plain POST without a preflight, and bodies are read as JSON regardless of type, so that any page
    * could drive a service on this machine. A request without Origin is recognised by `Sec-Fetch-Site` (Fetch Metadata,
    * 2.1).
    */

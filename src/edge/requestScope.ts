@@ -33,7 +33,7 @@ export const requestScope = new AsyncLocalStorage<RequestScope>();
 export const REQUEST_ID_HEADER = 'OpenStack-Request-Id';
 
 /** The accepted form of `X-OpenStack-Request-ID` (oslo.middleware, request_id.ID_FORMAT). */
-const GIVEN_ID = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$/;
+const CALLER_ID = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$/;
 
 /** W3C Trace Context, 3.3.1.5, requires at least 512 characters. */
 const MAX_TRACESTATE_LENGTH = 512;
@@ -44,10 +44,10 @@ const MAX_TRACESTATE_LENGTH = 512;
  * alone: anyone can send an `X-Forwarded-For`.
  */
 export function openScope(request: HttpRequest, protocol: Protocol): RequestScope {
-  const { 'x-openstack-request-id': given, traceparent, tracestate } = request.headers;
+  const { 'x-openstack-request-id': callerId, traceparent, tracestate } = request.headers;
   const { remoteAddress } = request.socket;
   return {
-    id: typeof given === 'string' && GIVEN_ID.test(given) ? given : `req-${randomUUID()}`,
+    id: typeof callerId === 'string' && CALLER_ID.test(callerId) ? callerId : `req-${randomUUID()}`,
     protocol,
     peer: remoteAddress === undefined ? null : plainAddress(remoteAddress),
     traceparent: typeof traceparent === 'string' ? traceparent : null,

@@ -69,7 +69,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const limits: ListenerLimits = { ...FIXED_LIMITS, ...options.limits };
   const connections = new Connections(limits);
   const handle = (request: HttpRequest, response: HttpResponse) => {
-    // The client has reset the stream before it was even looked at.
+    // The client has reset the stream before it was handled.
     if ('stream' in request && request.stream.closed) return;
     endStalledResponse(response, limits.stallTimeout);
     options.handle(request, response);

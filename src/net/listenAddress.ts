@@ -39,7 +39,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether `authority`, of a Host header or `:authority`, means this machine whatever DNS says: `localhost`, 127.0.0.0/8
+ * Whether `authority`, of a Host header or `:authority`, means this machine regardless of DNS: `localhost`, 127.0.0.0/8
  * or [::1]. A foreign page can point its own name here (DNS rebinding); its browser then takes the page and the service
  * for one origin and lets it read responses. An absent Host counts as local: browsers always send one.
  */

@@ -100,8 +100,8 @@ function parseNetwork(text: string): { base: Address; length: number } | null {
 }
 
 /**
- * Returns the IPv4 address embedded in an IPv6 address; null when there is none. `isSame`: the two are one address to
- * whatever connects (RFC 4291, 2.5.5), instead of one being a route to the other.
+ * Returns the IPv4 address embedded in an IPv6 address; null when there is none. `isSame`: the two are the same
+ * address (RFC 4291, 2.5.5), instead of one being a route to the other.
  */
 function embeddedIPv4(address: ipaddr.IPv6): { address: ipaddr.IPv4; isSame: boolean } | null {
   const { parts } = address;

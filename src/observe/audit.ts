@@ -53,7 +53,7 @@ export function createAudit(sink: AuditSink): Audit {
   };
 }
 
-/** What becomes known only while the work is done. */
+/** The facts that become known only during the work. */
 type Details = Pick<AuditFacts, 'node' | 'nodeName' | 'driver' | 'arguments'>;
 
 /** Runs `work`, which may fill in details, and records its outcome. */

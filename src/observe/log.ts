@@ -42,7 +42,7 @@ export function createServiceLog(level: string, stream?: DestinationStream): Log
   );
 }
 
-/** Returns a sink that writes audit records to `log` whatever its level; secrets in records are already masked. */
+/** Returns a sink that writes audit records to `log` regardless of its level; secrets in records are already masked. */
 export function createAuditLog(log: Logger): AuditSink {
   const lines = log.child({}, { level: 'info', formatters: { log: (fields) => fields } });
   return (record) => lines.info(record, 'audit');

@@ -70,8 +70,8 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
 };
 
 /**
- * Creates the metrics. Labels are bounded: only loaded drivers and methods have a label of their own, whatever callers
- * send, and there is no label per node.
+ * Creates the metrics. Labels are bounded: only loaded drivers and methods have their own label, regardless of what
+ * callers send, and there is no label per node.
  */
 export function createMetrics(): Metrics {
   const registry = new Registry();

@@ -15,7 +15,7 @@ import {
   responseError,
 } from './wire/response.ts';
 
-/** What all requests of one call have in common. */
+/** The options shared by all requests of one call. */
 export interface RequestOptions {
   /** Aborts the request, which throws its reason. */
   signal: AbortSignal;

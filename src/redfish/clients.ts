@@ -16,7 +16,7 @@ export interface RedfishClients {
   for(target: RedfishTarget, options: RequestOptions): RedfishClient;
   /** Runs `work` with a client that is not kept: its session is deleted once `work` has ended or failed. */
   once<T>(target: RedfishTarget, options: RequestOptions, work: (client: RedfishClient) => Promise<T>): Promise<T>;
-  /** Deletes the session with `target`, and drops what was discovered and that its password was wrong. Never fails. */
+  /** Deletes the session with `target`, and drops discovered values and the refusal of its password. Never fails. */
   forget(target: RedfishTarget): Promise<void>;
   /** Returns the vendor of each BMC that is down (`Breaker`); null where unknown. */
   down(): (string | null)[];
@@ -24,7 +24,7 @@ export interface RedfishClients {
   close(): Promise<void>;
 }
 
-/** Maximum number of concurrent requests to one BMC, whatever the number of accounts. */
+/** Maximum number of concurrent requests to one BMC, regardless of the number of accounts. */
 const MAX_CONNECTIONS = 4;
 
 /**
@@ -136,7 +136,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 /** The keys of the targets in use: their digest costs more than the rest of a client. */
 const keys = new WeakMap<RedfishTarget, string>();
 
-/** Returns what distinguishes contexts, without the password in plain text. */
+/** Returns the key of a context, without the password in plain text. */
 function contextKey(target: RedfishTarget): string {
   const cached = keys.get(target);
   if (cached !== undefined) return cached;

@@ -7,13 +7,13 @@ import { RedfishError } from './errors.ts';
  * call that is repeated every few seconds at one request.
  */
 const CONFIRM_AFTER_MS = 5 * 60_000;
-/** The least time that a BMC takes to restart, in ms; confirming sooner shows nothing. */
+/** The minimum time that a BMC takes to restart, in ms; confirming sooner shows nothing. */
 const RESTART_MS = 5000;
 
 /**
- * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. They
- * are dropped by `forget`, after a 404 on such a path or a change of the service root, and after the BMC was away, as it may
- * have come back with other firmware. After a while, and when a request got no response, they must be confirmed.
+ * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. They are
+ * dropped by `forget`, after a 404 on such a path or a change of the service root, and after the BMC was unreachable, as
+ * it may have other firmware now. After a while, and when a request got no response, they must be confirmed.
  */
 export class Discovered {
   readonly #values = new Map<string, unknown>();
@@ -21,13 +21,13 @@ export class Discovered {
   readonly #absences: () => number;
   /** The count of absences when `#values` was last valid. */
   #seenAbsences = 0;
-  /** How often everything was dropped. */
+  /** The number of times that everything was dropped. */
   #dropped = 0;
   /** When to confirm the values, by the monotonic clock, in ms. */
   #confirmAt = 0;
   #confirming: Promise<void> | null = null;
 
-  /** @param absences returns how often the BMC was away so far */
+  /** @param absences returns the number of times that the BMC was unreachable */
   constructor(absences: () => number) {
     this.#absences = absences;
   }

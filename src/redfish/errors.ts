@@ -9,7 +9,7 @@ import type { JsonObject } from '../core/json.ts';
  * - `auth`: the BMC refused the credentials.
  * - `not-found`: the BMC said that the resource does not exist.
  * - `exists`: the BMC refused a duplicate.
- * - `unsupported`: the BMC lacks what the call needs, or has it switched off.
+ * - `unsupported`: the BMC lacks what the call needs, or it is disabled.
  * - `refused`: the BMC returned 4xx.
  * - `failed`: the BMC returned 5xx, or a response that is not Redfish.
  * - `outcome-unknown`: a request that may change something was sent and got no response.

@@ -42,7 +42,7 @@ export function locationPath(location: string | undefined): string | null {
   return location.startsWith('/') && !location.startsWith('//') ? encodePath(location.split('#')[0]!) : null;
 }
 
-/** Whether two paths name the same resource, whatever their trailing slashes and percent-encoding. */
+/** Whether two paths name the same resource, regardless of trailing slashes and percent-encoding. */
 export function samePath(a: string, b: string): boolean {
   return bare(a) === bare(b);
 }

@@ -64,7 +64,7 @@ const NO_BODY = Buffer.alloc(0);
 /** An exchange while it is read. One object that is filled in, since this is the hot path. */
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
-/** Serves a request, whatever happens, and logs it. Never throws. */
+/** Serves a request and logs it. Never throws. */
 async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: CallsInFlight): Promise<void> {
   const started = performance.now();
   const { request, response } = exchange;

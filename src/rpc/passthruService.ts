@@ -69,7 +69,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
   };
 }
 
-/** Reads what calls of nodes and drivers have in common. The core checks the depth of the arguments. */
+/** Reads the fields shared by calls of nodes and drivers. The core checks the depth of the arguments. */
 function readCall({
   method,
   arguments: args,

@@ -85,7 +85,7 @@ export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) =>
   };
 }
 
-/** The implementation of a method, whatever its messages; `serve` has checked their types. */
+/** The implementation of a method, with messages of any type; `serve` has checked their types. */
 type Work = (request: unknown, context: HandlerContext) => unknown;
 
 interface Entry {

@@ -8,7 +8,7 @@ import { collection } from './profiles/documentParts.ts';
 
 /**
  * Makes the blueprint of a fleet: completes the profile's documents, applies the quirks, and finds the services.
- * Completed is what captures often lack: documents of members that are inline in their collection, links to services
+ * It adds what captures often lack: documents of members that are inline in their collection, links to services
  * and virtual media, and empty collections of sessions and subscriptions.
  * @param sessionTimeout in milliseconds
  * @param added quirks besides those of the profile

@@ -4,13 +4,13 @@ import type { AddressInfo, Socket } from 'node:net';
 
 /** How a BMC's web server treats its connections. */
 export interface ConnectionHabits {
-  /** Milliseconds until an idle connection is closed, whatever its `Keep-Alive` header says; null: Node's default. */
+  /** Milliseconds until an idle connection is closed, despite its `Keep-Alive` header; null: Node's default. */
   idleMs: number | null;
   /** The number of requests that a connection serves; the next gets no response. Null: unlimited. */
   stallsAfter: number | null;
   /** The number of requests served at once; null: unlimited. */
   maxRequests: number | null;
-  /** What a request over `maxRequests` gets. */
+  /** The response to a request over `maxRequests`. */
   overload: '503' | 'reset';
 }
 

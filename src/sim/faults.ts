@@ -29,7 +29,7 @@ const SELECTION = {
 
 const HEADERS = z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/));
 
-/** A fault of a BMC. With `afterRead` the request is performed, and the client cannot know. */
+/** A fault of a BMC. With `afterRead` the request is performed, and the client gets no response. */
 export const FAULT = z.discriminatedUnion('kind', [
   /** The response takes `ms` milliseconds longer; other faults still apply. */
   z.strictObject({ kind: z.literal('delay'), ms: MILLISECONDS, ...SELECTION }),
@@ -60,11 +60,11 @@ interface ActiveFault {
   left: number | null;
 }
 
-/** What the faults do to one request. */
+/** The effect of the faults on one request. */
 interface FaultEffect {
   /** Milliseconds to wait first. */
   delay: number;
-  /** What then replaces the response; null for nothing. */
+  /** The fault that then replaces the response; null for none. */
   instead: Exclude<Fault, { kind: 'delay' }> | null;
 }
 

@@ -64,7 +64,7 @@ export function handleRequest(sent: RedfishRequest, bmc: BmcState): RedfishRespo
 
 function isPublic(request: RedfishRequest, bmc: BmcState): boolean {
   if (isRead(request)) return PUBLIC.has(request.path);
-  // Without a session service too, so that a log-in gets the 404 that tells the client so.
+  // Without a session service too, so that a log-in gets 404, as from a BMC without one.
   return request.method === 'POST' && request.path === (bmc.blueprint.sessions ?? `${ROOT}/SessionService/Sessions`);
 }
 

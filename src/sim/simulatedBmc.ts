@@ -46,7 +46,7 @@ export interface BmcOptions {
 interface RestartOptions {
   /** Milliseconds for which it refuses connections; the BMC's own boot time by default. */
   bootTime?: number | undefined;
-  /** What has changed in its service root: nothing, a property and so the ETag (new firmware), or the UUID. */
+  /** The change in its service root: none, a property and so the ETag (new firmware), or the UUID. */
   serviceRoot?: 'same' | 'etag' | 'uuid' | undefined;
 }
 

@@ -28,7 +28,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs) {
     db.selectFrom('conductors').select('host').distinct().where('expires_at', '>', now).orderBy('host'),
   );
   const anyDue = prepareQuery(() => db.selectFrom('conductors').select('id').where(isDue).limit(1));
-  /** Owners of calls that are no conductors: a statement that tested the lease in time can commit after `reap`. */
+  /** Owners of calls that are not conductors: a statement that tested the lease in time can commit after `reap`. */
   const orphanOwners = prepareQuery(() =>
     db
       .selectFrom('reservations')
@@ -76,7 +76,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs) {
     },
 
     async reap({ all, now: endTime, error, lastError, unknown }) {
-      // Owner ids are never reused, so an orphan's calls can be released without another look at the owner.
+      // Owner ids are never reused, so an orphan's calls can be released without checking the owner again.
       const orphans = (await database.run(orphanOwners({}))).map(({ owner }) => owner);
       // The usual case takes no lock and writes nothing.
       if (!all && orphans.length === 0 && (await database.run(anyDue({}))).length === 0) {

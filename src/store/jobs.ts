@@ -24,7 +24,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
-  /** Matches the job while it runs and the hold is valid. A job without a reservation has 0, a fence that none has. */
+  /** Matches the job while it runs and the hold is valid. A job without a reservation has 0, which is never a fence. */
   const held = (hold: Held) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
     where.and([
       where.and({ 'jobs.id': hold.id, 'jobs.state': 'running', 'jobs.owner': hold.owner }),
@@ -40,7 +40,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
       ]),
     ]);
 
-  /** The number of the revision that comes next. */
+  /** The number of the next revision. */
   const nextRevision = sql<number>`(select max(newer.revision) + 1 from job_revisions as newer where newer.job_id = jobs.id)`;
 
   // One statement, so that progress needs no transaction, which would be durable.

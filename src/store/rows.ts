@@ -138,7 +138,7 @@ export function toBit(value: boolean | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
 }
 
-/** Returns what nodes are found by: equal for equal values, and short enough for an index however long the value is. */
+/** Returns the search key of an attribute: equal for equal values, and short enough for an index. */
 export function attributeDigest(value: Json): string {
   return createHash('sha256').update(canonicalJson(value)).digest('base64url');
 }

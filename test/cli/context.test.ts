@@ -61,8 +61,8 @@ test('use, --context and PASSTHRU_CONTEXT choose another context; list hides sec
   await run(['context', 'set', 'lab', '--server', open.url, '--token', 'a-token-of-mine']);
   const { stdout } = await run(['context', 'list', '-f', 'json']);
   expect(JSON.parse(stdout)).toEqual([
-    { Name: 'lab', Current: false, Server: open.url, 'Signs On By': 'token' },
-    { Name: 'site', Current: true, Server: guarded.url, 'Signs On By': 'user anna' },
+    { Name: 'lab', Current: false, Server: open.url, Credentials: 'token' },
+    { Name: 'site', Current: true, Server: guarded.url, Credentials: 'user anna' },
   ]);
   await run(['--context', 'lab', 'node', 'create', '--driver', 'fake-hardware', '--name', 'of-lab']);
   const names = ['node', 'list', '-f', 'value', '-c', 'name'];

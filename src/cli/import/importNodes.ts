@@ -16,7 +16,7 @@ interface ImportOptions extends OutputOptions {
   dryRun?: boolean;
 }
 
-/** What happened to a node, or would happen. */
+/** The outcome for a node, actual or predicted. */
 interface Outcome {
   action: 'enrol' | 'enrolled' | 'skipped' | 'failed' | 'not tried';
   details: string;
@@ -41,7 +41,7 @@ export function importCommand(): Command {
     const secrets = openSecrets(options.secrets ?? null);
     const nodes = await readIronicNodes(await openSource(command));
     const outcomes: Outcome[] = [];
-    // The error that ended the import early; the nodes until then are listed all the same.
+    // The error that ended the import early; the nodes until then are still listed.
     let ended: CommandFailure | null = null;
     await withConnection(command, async (connection, server) => {
       const target = await readTarget(connection);

@@ -60,7 +60,7 @@ export async function readIronicNodes(source: Server): Promise<IronicNode[]> {
     const marker = last === undefined ? '' : `&marker=${encodeURIComponent(last.uuid)}`;
     const page = await requestRest(source, 'GET', `/v1/nodes/detail?limit=${PAGE_SIZE}${marker}`);
     if (!isJsonObject(page) || !Array.isArray(page.nodes)) throw notIronic(source);
-    // Only new ones: a node enrolled meanwhile may shift the pages, and an ignored marker would repeat them for ever.
+    // Only new ones: a node enrolled meanwhile may shift the pages, and an ignored marker would repeat them forever.
     const nodes = page.nodes.map((document) => readNode(source, document)).filter(({ uuid }) => !seen.has(uuid));
     for (const { uuid } of nodes) seen.add(uuid);
     found.push(...nodes);

@@ -62,7 +62,7 @@ export async function openSource(command: Command): Promise<Server> {
 
 const ADVICE: Server['advice'] = {
   authorities: '--os-cacert or NODE_EXTRA_CA_CERTS',
-  signOn: 'Give credentials by --os-token, or --os-username with OS_PASSWORD (and --os-auth-url for Keystone).',
+  credentials: 'Give credentials by --os-token, or --os-username with OS_PASSWORD (and --os-auth-url for Keystone).',
   address: '',
 };
 

@@ -38,7 +38,7 @@ async function serve(file: string | null): Promise<void> {
 }
 
 /**
- * Collects the garbage of the start once; an idle V8 would keep its pages for ever. Takes 60 ms, after the service
+ * Collects the garbage of the start once; an idle V8 would keep its pages forever. Takes 60 ms, after the service
  * accepts calls, and saves 30 MB of 140. The flag only adds `gc` to the new context.
  */
 function collectGarbage(): void {

@@ -72,7 +72,7 @@ export class Idempotency {
 
   /**
    * Claims a key for a call, or returns the outcome of the first call with it, once that has one.
-   * @param content what makes two calls the same: target, method, verb, arguments
+   * @param content the identity of the call: target, method, verb, arguments
    * @param signal ends the wait for a first call that runs
    * @throws kind `invalid_argument` when the key was used for another call, or is not 1 to 255 printable characters; the
    *   error of the first call

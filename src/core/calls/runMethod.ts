@@ -29,7 +29,7 @@ export interface MethodRun {
   lock: Lock | null;
   /** As `HardwareType.longestRequest`; 0 for a driver method. */
   longestRequest(): number;
-  /** Its reason is thrown on unchanged when the handler throws it. */
+  /** Its reason is rethrown unchanged when the handler throws it. */
   signal: AbortSignal;
   progress: Task['progress'];
   log: Logger;
@@ -39,7 +39,7 @@ export interface MethodRun {
  * Runs the method's handler, and keeps the secrets of the call out of errors, logs and progress.
  *
  * A handler that ignores its signal is given up, so that its node does not stay reserved forever: after `STOP_TIME` it may
- * send nothing more, and once its last request cannot be under way any more, its call fails.
+ * send nothing more, and once its last request can no longer be under way, its call fails.
  * @throws what the handler throws; kind `outcome_unknown` when it is given up
  */
 export async function runMethod(

@@ -245,8 +245,8 @@ export function leaseClock(
 }
 
 /**
- * Returns until when a lease of `lease` milliseconds may be used, by the clock of `requested`: by the store's clock it began
- * later, and a tenth is left out for a clock slower than the store's.
+ * Returns the time until which a lease of `lease` milliseconds may be used, by the clock of `requested`: by the store's
+ * it began later, and a tenth is left out for a clock slower than the store's.
  */
 export function goodUntil(requested: number, lease: number): number {
   return requested + lease * 0.9;

@@ -7,7 +7,7 @@ const MAX_FENCES = 100_000;
 interface Present {
   reservation: Reservation;
   fence: number;
-  /** The fence under which the store knows it too; null for a `call`, which is not stored. */
+  /** The fence of the stored reservation; null for a `call`, which is not stored. */
   storedFence: number | null;
 }
 

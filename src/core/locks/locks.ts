@@ -26,7 +26,7 @@ interface LockSettings {
 export interface Lock {
   readonly nodeUuid: string;
   readonly fence: number;
-  /** The fence under which the store knows the reservation; null for one that is not stored. */
+  /** The fence of the stored reservation; null when it is not stored. */
   readonly storedFence: number | null;
   /** The lease that a reservation of kind `call` depends on. */
   readonly tenure: Tenure;

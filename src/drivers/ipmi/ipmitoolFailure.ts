@@ -18,8 +18,8 @@ const FAILED_CODES = new Set(['Node busy', 'Out of space', 'Command response cou
 FAILED_CODES.add('BMC initialization in progress').add('Unspecified error');
 
 /**
- * The messages of ipmitool 1.8.18 and 1.8.19 with `-v`; the first match decides. ipmitool exits with status 1 whatever went
- * wrong, so its text is the only source. It is the same in every locale, and parsed in this file alone.
+ * The messages of ipmitool 1.8.18 and 1.8.19 with `-v`; the first match decides. ipmitool exits with status 1 for any
+ * failure, so its text is the only source. It is the same in every locale, and parsed in this file alone.
  */
 const RULES: readonly Rule[] = [
   says(/Address lookup for .* failed/, 'bmc_unreachable', 'is unreachable: its address could not be resolved'),

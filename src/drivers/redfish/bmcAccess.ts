@@ -7,7 +7,7 @@ import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 /**
  * Runs `use` with the BMC of a task's node and the path of its system; null to use the BMC's only one.
  * @param failed the part of an error before `node UUID`, for example `Failed to create subscription on`
- * @throws kind `invalid_argument` when driver_info is invalid; whatever `toBmcError` makes of an error of `use`
+ * @throws kind `invalid_argument` when driver_info is invalid; the result of `toBmcError` for an error of `use`
  */
 export type UseBmc = <T>(
   task: NodeTask,

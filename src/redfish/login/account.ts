@@ -19,9 +19,9 @@ export interface Authorization {
   headers: Record<string, string>;
   /** Throws when the credentials were refused meanwhile. Call it in the tick in which the request is written. */
   check?(): void;
-  /** Lets the next request have its turn. Call it once the response was judged, or the request has failed. */
+  /** Lets the next request proceed. Call it once the response was judged, or the request has failed. */
   release(): void;
-  /** For `basic`: why the BMC opened no session, when Basic stands in for one this once; null when Basic is all there is. */
+  /** For `basic`: why the BMC opened no session, so that Basic replaces it this once; null without sessions. */
   noSession?: RedfishError | null;
 }
 
@@ -30,7 +30,7 @@ export const ANONYMOUS: Authorization = { kind: 'none', headers: {}, release: ()
 /** The maximum number of logins of one account that wait; more are refused at once. */
 const MAX_WAITING = 1000;
 
-/** How long a refused login is not tried again, in ms: BMCs lock an account after a few. */
+/** How long a refused login is not retried, in ms: BMCs lock an account after a few failures. */
 const REFUSED_MS = 5 * 60_000;
 
 /** A login that the BMC refused; in force for five minutes. */
@@ -81,8 +81,8 @@ export class AccountLogins {
 
   /**
    * Waits until the logins before this one have ended, so that it knows of their refusal.
-   * @param waitMs the longest wait in milliseconds; null for as long as it takes
-   * @returns lets the next one have its turn
+   * @param waitMs the longest wait in milliseconds; null for no limit
+   * @returns a function that ends the turn
    * @throws kind `busy` when the turn does not come in time or too many wait; `signal.reason` when it fires
    */
   async turn(waitMs: number | null, signal: AbortSignal): Promise<() => void> {

@@ -48,7 +48,7 @@ export class BasicLogin {
   }
 
   /**
-   * Learns from the response to a request. Remembers a wrong password; where Basic is turned off, or stands in for a session,
+   * Evaluates the response to a request. Remembers a wrong password; where Basic is turned off, or replaces a session,
    * a 401 does not mean that the password is wrong, and the account may be used again as soon as the BMC offers a session.
    * @param open whether the request needs no credentials, so that success does not prove the password
    * @throws kind `auth` where the BMC does not accept Basic

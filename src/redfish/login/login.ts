@@ -1,4 +1,4 @@
-// The login: sessions and Basic authentication, and what is remembered of wrong passwords.
+// The login: sessions and Basic authentication, and the memory of wrong passwords.
 import { isJsonObject } from '../../core/json.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
@@ -23,7 +23,7 @@ export interface SessionsPlace {
  */
 type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) => Promise<SessionsPlace>;
 
-/** Time limit for closing, whatever the BMC does, in ms. */
+/** Time limit for closing, even with a BMC that hangs, in ms. */
 const CLOSE_TIMEOUT_MS = 5000;
 /** Limits of the requests that delete sessions, which must not hold up their caller. */
 const TIDY_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
@@ -64,7 +64,7 @@ export class Login {
   /** Set when the BMC no longer knew the session, until the next login. */
   #lost = false;
   readonly #orphaned = new OrphanedSessions();
-  /** The place of the newest login. */
+  /** The place of the last login. */
   #place: SessionsPlace | null = null;
 
   constructor(transport: Transport, account: Account, logins: AccountLogins, findSessions: FindSessions) {
@@ -104,7 +104,7 @@ export class Login {
   }
 
   /**
-   * Learns from the response to a request: drops a session that has ended, remembers a wrong password.
+   * Evaluates the response to a request: drops a session that has ended, remembers a wrong password.
    * @param open whether the request needs no credentials
    * @returns whether the session had ended, so that nothing was done and the request may be repeated
    * @throws kind `auth` where the BMC does not accept Basic, which is not a wrong password
@@ -185,15 +185,15 @@ export class Login {
       this.#loggingIn = this.#openSession(limits).finally(() => {
         this.#loggingIn = null;
       });
-      // Its failure is unhandled when all callers have aborted.
+      // Otherwise a failure is unhandled when all callers have aborted.
       this.#loggingIn.catch(() => undefined);
     }
     return untilAborted(this.#loggingIn, signal);
   }
 
   /**
-   * Opens a session, in turn with other clients of the account. Runs to its end even if all callers abort, so that none of
-   * them ends the login of the others. Repeats a login once whose response is lost.
+   * Opens a session, in turn with other clients of the account. Completes even if all callers abort, so that none of
+   * them ends the login of the others. Repeats a login once if its response is lost.
    */
   async #openSession(limits: RequestLimits): Promise<LoggedIn> {
     const { signal } = this.#stop;

@@ -48,7 +48,7 @@ export async function ejectDevice(
   }
 }
 
-/** Requests the eject. Returns null when the BMC accepted it; otherwise the outcome that a look at the device shows. */
+/** Requests the eject. Returns null when the BMC accepted it; otherwise the outcome that the device shows. */
 async function requestEject(
   client: RedfishClient,
   device: MediaDevice,

@@ -24,7 +24,7 @@ interface EjectOptions extends EjectDeviceOptions {
   mediaTypes: readonly string[] | null;
 }
 
-/** What became of the devices so far. */
+/** The outcomes of the devices so far. */
 interface Outcomes {
   results: EjectedDevice[];
   failures: { slot: MediaSlot; error: RedfishError }[];

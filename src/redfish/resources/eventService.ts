@@ -29,7 +29,7 @@ const KEY = 'event service';
 
 /**
  * Returns the event service; requested once.
- * @throws kind `unsupported` when the BMC has none, or has it switched off
+ * @throws kind `unsupported` when the BMC has none, or it is disabled
  */
 export async function getEventService(client: RedfishClient): Promise<EventService> {
   await confirmDiscovered(client);

@@ -101,14 +101,14 @@ function unknownProperties(error: unknown): string[] {
   );
 }
 
-/** Returns the path of a new subscription; null where the BMC does not tell it. */
+/** Returns the path of a new subscription; null when the BMC does not return it. */
 function createdPath(response: RedfishResponse | null, document: JsonObject): string | null {
-  // In a 202 and in an ended task, the place is that of the task.
+  // In a 202 and in an ended task, the location is that of the task.
   if (response === null || response.status === 202 || textOf(document, 'TaskState') !== null) return null;
   return locationPath(response.headers.location ?? textOf(document, '@odata.id') ?? undefined);
 }
 
-/** Whether the BMC refused a duplicate: iLO by ResourceAlreadyExists, iDRAC by PropertyValueModified with the destination, either also in a failed task. */
+/** Whether `error` means a duplicate: ResourceAlreadyExists (iLO), PropertyValueModified of the destination (iDRAC). */
 function meansDuplicate(error: RedfishError, destination: string): boolean {
   const failedTask = error.kind === 'failed' && error.status === 200;
   if (error.kind !== 'refused' && !failedTask) return false;

@@ -16,7 +16,7 @@ export interface MediaDevice {
   /** Target of `#VirtualMedia.EjectMedia`; null where the device lacks the action. */
   ejectTarget: string | null;
   etag: string | null;
-  /** What seems to be the same device, listed under the manager as well as under the system; null for most. */
+  /** The device that seems to be the same one, listed under the manager as well as under the system; null for most. */
   twin: MediaDevice | null;
 }
 

@@ -47,7 +47,7 @@ const MAX_WAITING = 1000;
 const REDUCED_MS = 60_000;
 
 /**
- * The connections to one BMC, at most `limit` in use whatever the number of accounts and nodes behind it; further requests
+ * The connections to one BMC, at most `limit` in use regardless of the accounts and nodes behind it; further requests
  * wait in order. HTTP/1.1 only, so that the limit on connections is one on requests. Single clients, because undici's own
  * Pool opens a second connection when one request follows another closely.
  */
@@ -55,7 +55,7 @@ export class BmcConnections {
   readonly origin: string;
   /** Whether the BMC is known to be down. */
   readonly breaker: Breaker;
-  /** How often no connection could be made: a BMC that was away may have come back with other firmware. */
+  /** The number of failed connection attempts: a BMC that was unreachable may have other firmware now. */
   absences = 0;
   readonly #maxBusy: number;
   /** Some BMCs serve one or two requests at once, and return 503 to more. */

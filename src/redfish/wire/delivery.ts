@@ -49,8 +49,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const NOT_ACCEPTABLE = 406;
 
 /**
- * Sends `request` and returns the final response, whatever its status. Follows redirects on the same host, with the same
- * verb. Repeats only what is safe: a request that was never sent, as often as `limits` allow; a GET whose connection broke,
+ * Sends `request` and returns the final response of any status. Follows redirects on the same host, with the same verb.
+ * Repeats only what is safe: a request that was never sent, as often as `limits` allow; a GET whose connection broke,
  * once; a request that the BMC turned away unprocessed.
  *
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent

@@ -8,7 +8,7 @@ import { baseUrl, selfAndBookmark } from '../links.ts';
 import { badParameter } from '../query.ts';
 import { NODE_FIELDS } from './nodeFields.ts';
 
-/** What a node's document depends on besides the node. */
+/** The inputs of a node's document besides the node. */
 interface DocumentSite {
   /** Scheme and authority of its links. */
   base: string;

@@ -4,7 +4,7 @@ import { refuse } from '../messages.ts';
 import { changeAll, isSubscribe } from '../quirk.ts';
 import { subscriptionPaths } from '../subscriptions.ts';
 
-/** The event service, and what becomes of its subscriptions. */
+/** The event service, and the loss of its subscriptions. */
 export const eventServiceQuirks: Quirk[] = [
   {
     name: 'no-event-types',

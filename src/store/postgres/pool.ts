@@ -216,7 +216,7 @@ class CircuitBreaker {
   }
 }
 
-/** Removes what `error` quotes of a row, since a node's has passwords. */
+/** Removes the values of a row that `error` quotes, since a node's include passwords. */
 function withoutValues(error: pg.DatabaseError): pg.DatabaseError {
   delete error.detail;
   delete error.where;
