@@ -59,7 +59,7 @@ interface Called {
   matches: boolean;
   /** The wording of an unknown outcome whose change was found to be done, or not done. */
   wording?: { done: RegExp; undone: RegExp };
-  /** Whether the subscription may in changed not exist. */
+  /** Whether the subscription may turn out not to exist. */
   mayBeAbsent?: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Compares the cost of requests with lower bounds. Ratios hold within one run, whatever the machine's speed. Run with:
+// Compares the cost of requests with lower bounds. Ratios hold within one run, regardless of the machine's speed. Run with:
 // npm run bench
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

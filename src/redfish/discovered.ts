@@ -11,9 +11,9 @@ const CONFIRM_AFTER_MS = 5 * 60_000;
 const RESTART_MS = 5000;
 
 /**
- * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. They are
- * dropped by `forget`, after a 404 on such a path or a change of the service root, and after the BMC was unreachable, as
- * it may have other firmware now. After a while, and when a request got no response, they must be confirmed.
+ * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. All
+ * are dropped by `forget`, after a 404 on such a path or a change of the service root, and when the BMC was unreachable,
+ * as it may have other firmware now. After a while, and when a request got no response, they must be confirmed.
  */
 export class Discovered {
   readonly #values = new Map<string, unknown>();
