@@ -105,6 +105,12 @@ describe('the layout of src/', () => {
     expect(findCycles(imports)).toEqual([]);
   });
 
+  test('says in the first line of a file of each folder what the folder is for', () => {
+    const files = [...imports.keys()];
+    const introduced = files.filter((file) => readFileSync(join(SRC, file), 'utf8').startsWith('// ')).map(dirname);
+    expect(files.map(dirname).filter((folder) => !introduced.includes(folder))).toEqual([]);
+  });
+
   test(`has no file of more than ${MAX_LINES} lines`, () => {
     const long = [...imports.keys()]
       .map((file) => ({ file, lines: readFileSync(join(SRC, file), 'utf8').split('\n').length - 1 }))

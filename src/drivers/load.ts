@@ -1,3 +1,4 @@
+// The drivers: a folder for each built-in one, and the loading of third-party modules.
 import { registerHooks } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

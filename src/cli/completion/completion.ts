@@ -1,3 +1,4 @@
+// The completion of command lines in bash, zsh and fish.
 import { Argument, Command } from 'commander';
 
 /** The hidden command of completion scripts: `passthru __complete WORD…` prints candidates for the last word. */

@@ -1,3 +1,4 @@
+// The import of nodes: reads those of a running Ironic and enrols them here.
 import { Command } from 'commander';
 import type { JsonObject } from '../../core/json.ts';
 import { type Connection, withConnection } from '../connection.ts';

@@ -1,3 +1,4 @@
+// The output of commands: records and lists as a table, JSON, YAML or plain values.
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { type Command, Option } from 'commander';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';

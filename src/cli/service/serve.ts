@@ -1,3 +1,4 @@
+// The commands on the side of the service: running it, and managing its keys.
 import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

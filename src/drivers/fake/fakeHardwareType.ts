@@ -1,3 +1,4 @@
+// The fake driver: methods without a machine, for trials and tests.
 import { z } from 'zod';
 import type { HardwareType } from '../../core/hardware.ts';
 import { defineMethod, type Method } from '../../core/method.ts';

@@ -1,3 +1,4 @@
+// The IPMI driver: raw commands and BMC resets, sent by the program ipmitool.
 import { z } from 'zod';
 import { looseBoolean } from '../../core/arguments.ts';
 import type { HardwareType } from '../../core/hardware.ts';

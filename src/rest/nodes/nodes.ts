@@ -1,3 +1,4 @@
+// The nodes over REST: Ironic's routes, documents, lists and JSON Patch.
 import type { Node, NodeUpdate } from '../../core/node.ts';
 import { parseBody, parseObjectBody } from '../body.ts';
 import { clientSignal, type Exchange, enter, enterNode } from '../context.ts';

@@ -1,3 +1,4 @@
+// The OpenAPI document, generated from the routes and the methods of the drivers.
 import type { Access } from '../../auth/access.ts';
 import { ACTIONS, type Action } from '../../auth/actions.ts';
 import type { AuthType } from '../../config/authSettings.ts';

@@ -1,3 +1,4 @@
+// The profiles: the documents that BMCs of each vendor have.
 import type { Profile } from '../bmc.ts';
 import { quirksNamed } from '../quirks/named.ts';
 import { INSERTED, machine } from './machine.ts';

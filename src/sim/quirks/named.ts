@@ -1,3 +1,4 @@
+// The quirks: each makes a simulated BMC deviate as some real one does.
 import type { Quirk } from '../bmc.ts';
 import { busyQuirks } from './busy.ts';
 import { connectionQuirks } from './connections.ts';

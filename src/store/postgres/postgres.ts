@@ -1,3 +1,4 @@
+// PostgreSQL for the store: a pool of connections, and changes of other replicas.
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { PassthruError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';

@@ -1,3 +1,4 @@
+// SQLite for the store: opens the file, and maps its errors.
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
