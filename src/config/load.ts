@@ -35,10 +35,9 @@ export function loadConfig(sources: ConfigSources): Config {
   }
   const fromEnvironment = new Set(values.keys());
   const issues = outcome.success ? [] : outcome.error.issues;
-  throw new ConfigError([
-    ...issues.flatMap((issue) => describeIssue(issue, merged, file ?? 'configuration', fromEnvironment)),
-    ...problems,
-  ]);
+  const described = issues.flatMap((issue) => describeIssue(issue, merged, file ?? 'configuration', fromEnvironment));
+  // A value that fails several checks of its key, as an empty text does, is one problem.
+  throw new ConfigError([...new Set([...described, ...problems])]);
 }
 
 function describeIssue(

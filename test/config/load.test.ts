@@ -66,6 +66,11 @@ describe('an invalid configuration reports the key, the value and what is allowe
     ],
     ['nodes_file: 3', 'nodes_file: 3 is not allowed; allowed: the path of a YAML file'],
     ['nodes_file:', 'nodes_file: null is not allowed; allowed: the path of a YAML file'],
+    ['nodes_file: ""', 'nodes_file: "" is not allowed; allowed: the path of a YAML file'],
+    [
+      'metrics: { listen: "" }',
+      'metrics.listen: "" is not allowed; allowed: HOST:PORT, with an IPv6 address in brackets',
+    ],
     [
       'auth: none',
       'auth: "none" is not allowed; allowed: a mapping with the keys type, http_basic_auth_user_file, roles, rules, keystone, jwt',
