@@ -79,6 +79,11 @@ export class AccountLogins {
     this.#origin = origin;
   }
 
+  /** Whether a login is under way, on whose outcome the next ones depend. */
+  get isBusy(): boolean {
+    return this.#line !== null;
+  }
+
   /**
    * Waits until the logins before this one have ended, so that it knows of their refusal.
    * @param waitMs the longest wait in milliseconds; null for no limit
@@ -119,7 +124,7 @@ export class LoginCache {
     return logins;
   }
 
-  /** Drops the state that no context uses, unless the account is refused. */
+  /** Drops the state that no context uses, unless the account is refused or a login is under way. */
   leave(logins: AccountLogins): void {
     logins.users--;
     this.#dropUnused(logins);
@@ -135,13 +140,13 @@ export class LoginCache {
     this.#dropUnused(logins);
   }
 
-  /** Drops the refusals that are no longer in force. */
+  /** Drops what `leave` kept and is of no use any more. */
   sweep(): void {
     for (const logins of this.#accounts.values()) this.#dropUnused(logins);
   }
 
-  #dropUnused({ key, users, refusal, basicRefusal }: AccountLogins): void {
-    if (users === 0 && !refusal?.inForce && !basicRefusal?.inForce) this.#accounts.delete(key);
+  #dropUnused({ key, users, isBusy, refusal, basicRefusal }: AccountLogins): void {
+    if (users === 0 && !isBusy && !refusal?.inForce && !basicRefusal?.inForce) this.#accounts.delete(key);
   }
 }
 
