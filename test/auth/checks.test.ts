@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-async function ask(who: Login, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
+async function send(who: Login, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
   using requests = new Requests(service.url, who);
   return await requests.rest(method, path, body, headers);
 }
@@ -75,11 +75,11 @@ describe('the order of the checks over REST', () => {
     ['a rule that gives a method to readers', 200, basic('rita'), 'POST', '/v1/nodes/n1/vendor_passthru/nothing', {}],
     ['no rule for another method', 403, basic('rita'), 'POST', '/v1/nodes/n1/vendor_passthru/until_aborted', {}],
   ])('%s: %i', async (_name, status, who, method, path, body, headers) => {
-    expect((await ask(who, method, path, body, headers)).status).toBe(status);
+    expect((await send(who, method, path, body, headers)).status).toBe(status);
   });
 
   test('OPTIONS, which browsers send without credentials, succeeds', async () => {
-    expect((await ask({}, 'OPTIONS', '/v1/nodes')).status).toBe(200);
+    expect((await send({}, 'OPTIONS', '/v1/nodes')).status).toBe(200);
   });
 });
 
@@ -159,7 +159,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
     expect(job?.requestedBy).toBe('otto');
     const jobId = job!.id;
     expect(await codeOf(olga.jobs.cancelJob({ jobId }))).toBe(Code.PermissionDenied);
-    expect((await ask(basic('olga'), 'DELETE', `/v1/jobs/${jobId}`)).status).toBe(403);
+    expect((await send(basic('olga'), 'DELETE', `/v1/jobs/${jobId}`)).status).toBe(403);
     expect(await codeOf(otto.jobs.cancelJob({ jobId }))).toBe(null);
     const again = await otto.passthru.callNodeMethod({ node: 'n1', method: 'job_of_two_steps' });
     const second = again.outcome.case === 'job' ? again.outcome.value.id : '';
@@ -179,7 +179,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, transport) => {
 
 test('the log contains no passwords and no credentials', async () => {
   const { headers } = basic('anna', 'Pa55-w0rd-marker');
-  expect((await ask({ headers }, 'GET', '/v1/nodes')).status).toBe(401);
+  expect((await send({ headers }, 'GET', '/v1/nodes')).status).toBe(401);
   const marker = headers?.authorization?.slice('Basic '.length) as string;
   const log = written.join('\n');
   expect(log).toContain('REST request served');

@@ -162,7 +162,7 @@ describe('the caller of a token', () => {
     expect(await authenticate(authenticator(options))).toMatchObject(caller);
   });
 
-  test('a token expired by our clock is refused, whatever Keystone says', async () => {
+  test('a token expired by our clock is refused although Keystone accepts it', async () => {
     token = { ...token, expires_at: later(-1) };
     await expect(authenticate(authenticator())).rejects.toMatchObject({ kind: 'unauthenticated' });
   });

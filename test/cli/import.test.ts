@@ -63,8 +63,8 @@ async function show(node: string) {
 }
 
 async function rest(path: string): Promise<Record<string, unknown>> {
-  const answer = await fetch(target.url + path, { headers: { 'x-openstack-ironic-api-version': '1.82' } });
-  return (await answer.json()) as Record<string, unknown>;
+  const response = await fetch(target.url + path, { headers: { 'x-openstack-ironic-api-version': '1.82' } });
+  return (await response.json()) as Record<string, unknown>;
 }
 
 describe('import from a recorded Ironic', () => {

@@ -60,7 +60,7 @@ describe('serve', () => {
     expect(readFileSync(join(directory, 'data.db')).subarray(0, 6).toString()).toBe('SQLite');
   });
 
-  test('writes the whole log, even if nobody reads it until after SIGTERM', async () => {
+  test('writes the whole log, even if it is read only after SIGTERM', async () => {
     const served = await serve([], { PASSTHRU_LOG_LEVEL: 'debug' });
     const { stderr: unread } = served.command.process;
     unread!.pause();

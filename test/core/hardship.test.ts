@@ -283,9 +283,9 @@ describe('the node of a waiting call', () => {
     await core.nodes.lock('n1', { holder: 'b', lockWait: 0, caller: operator, signal: AbortSignal.timeout(30_000) });
     const acquire = store.acquire.bind(store);
     vi.spyOn(store, 'acquire').mockImplementationOnce(async (...args) => {
-      const answer = await acquire(...args);
+      const acquired = await acquire(...args);
       await core.nodes.unlock('n1', operator);
-      return answer;
+      return acquired;
     });
     const outcome = core.callNodeMethod(nodeCall('exclusive', { lockWait: 600_000 }));
     (await hardware.call(0)).finish('at once');

@@ -35,7 +35,7 @@ test.each([
   ['{"redfish_password":"a\\"b","x":1}', '{"redfish_password":******,"x":1}'],
   ["{ password: 'hunter2', name: 'x' }", "{ password: ******, name: 'x' }"],
   ['?token=abc&x=1', '?token=******&x=1'],
-  ['https://bmc.example/redfish/v1 answered 401', 'https://bmc.example/redfish/v1 answered 401'],
+  ['https://bmc.example/redfish/v1 returned 401', 'https://bmc.example/redfish/v1 returned 401'],
   ['mailto someone@example.com', 'mailto someone@example.com'],
 ])('%s', (text, masked) => expect(maskText(text)).toBe(masked));
 
@@ -53,7 +53,7 @@ test('secretValues returns texts under secret names at any depth, and passwords 
   expect(values).toEqual(['header value', 'hunter2', '12345', 'p@ss']);
 });
 
-test('redactText masks a secret as it is, in JSON and in a URL; a short one where it stands alone', () => {
+test('redactText masks a secret as it is, in JSON and in a URL; a short one only as a whole word', () => {
   const secret = 'a"b c';
   expect(redactText(`${secret} ${JSON.stringify({ secret })} ${encodeURIComponent(secret)}`, [secret])).toBe(
     '****** {"secret":"******"} ******',

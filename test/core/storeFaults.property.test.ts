@@ -93,9 +93,9 @@ function failBy(store: Store, fates: string[]): () => void {
       const what = failing ? fates[count++ % fates.length] : 'done';
       if (what === 'defect') throw new TypeError(`a defect in ${step}`);
       if (what === 'unavailable') throw new PassthruError('store_unavailable', `${step} failed`);
-      const answer = await real(...args);
+      const result = await real(...args);
       if (what === 'late' && late) throw new PassthruError('store_unavailable', `${step} was done and failed`);
-      return answer;
+      return result;
     };
     Object.assign(store, { [step]: faulty });
   }

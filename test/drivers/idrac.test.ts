@@ -52,8 +52,8 @@ test('a node of idrac and one of redfish behind one BMC share its session, and c
   const info = { redfish_address: bmc!.url, redfish_username: 'u', redfish_password: 'p' };
   for (const hardwareType of [idrac, redfish]) {
     const method = methodOf(hardwareType, 'get_subscription');
-    const answer = await method.run(taskOn(nodeOf(hardwareType.name, info)).task, method.parse({ id: '1' }));
-    expect(answer).toMatchObject({ Id: '1' });
+    const result = await method.run(taskOn(nodeOf(hardwareType.name, info)).task, method.parse({ id: '1' }));
+    expect(result).toMatchObject({ Id: '1' });
   }
   expect(bmc!.sessions).toHaveLength(1);
   expect(bmc!.connections).toBe(1);

@@ -77,7 +77,7 @@ test('discover of a denied address is refused before anything is connected', asy
   );
 });
 
-test('discover connects to the address that was checked, whatever the name resolves to later', async () => {
+test('discover connects to the address that was checked, even if the name resolves to another one later', async () => {
   const requested: string[] = [];
   const lookup: Lookup = async (host) => {
     requested.push(host);

@@ -98,7 +98,7 @@ describe('at the connection limit', () => {
   });
 });
 
-test('one peer has a maximum of connections, and another is served whatever the first does', async () => {
+test('connections are limited per peer, and another peer is still served', async () => {
   service = await startTestService({ limits: { maxConnectionsPerPeer: 1 } });
   await service.createNode('n1');
   await staying();

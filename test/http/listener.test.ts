@@ -176,8 +176,8 @@ describe('limits', () => {
     const text = JSON.stringify({ node: 'n1', method: 'echo', arguments: { value: 'x'.repeat(1024 * 1024) } });
     const plain = await post(text);
     const packed = await post(gzipSync(text), { 'Content-Encoding': 'gzip' });
-    for (const answer of [plain, packed]) {
-      expect([answer.status, (await answer.error()).code]).toEqual([429, 'resource_exhausted']);
+    for (const response of [plain, packed]) {
+      expect([response.status, (await response.error()).code]).toEqual([429, 'resource_exhausted']);
     }
   });
 
@@ -218,8 +218,8 @@ describe('limits', () => {
 
   test('a deadline that passes is reported with its detail', async () => {
     const body = JSON.stringify({ node: 'n1', method: 'until_aborted' });
-    const answer = await post(body, { 'Connect-Timeout-Ms': '50' });
-    const { code, details } = await answer.error();
+    const response = await post(body, { 'Connect-Timeout-Ms': '50' });
+    const { code, details } = await response.error();
     expect(code).toBe('deadline_exceeded');
     expect(details[0]?.debug.reason).toBe('ERROR_REASON_DEADLINE_EXCEEDED');
     expect((await service.aborted).kind).toBe('deadline_exceeded');
@@ -233,9 +233,9 @@ describe('limits', () => {
     ['100000 levels', '['.repeat(100_000)],
     ['100000 levels of objects', `{"arguments":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_001)}`],
   ])('a body that is %s is INVALID_ARGUMENT', async (_what, body) => {
-    const answer = await post(body);
-    const { code, message } = await answer.error();
-    expect([answer.status, code]).toEqual([400, 'invalid_argument']);
+    const response = await post(body);
+    const { code, message } = await response.error();
+    expect([response.status, code]).toEqual([400, 'invalid_argument']);
     expect(message).not.toMatch(/\.js:\d/);
   });
 
@@ -288,9 +288,9 @@ describe('CORS', () => {
     expect(status).toBe(204);
     expect(headers.get('access-control-allow-origin')).toBe(origin);
     expect(headers.get('access-control-allow-headers')).toMatch(/connect-timeout-ms.*x-grpc-web/i);
-    const answer = await post('{"node":"x","method":"y"}', { Origin: origin });
-    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
-    expect(answer.headers.get('access-control-expose-headers')).toMatch(/grpc-status-details-bin/i);
+    const response = await post('{"node":"x","method":"y"}', { Origin: origin });
+    expect(response.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(response.headers.get('access-control-expose-headers')).toMatch(/grpc-status-details-bin/i);
   });
 
   test('a page of a foreign origin gets no CORS headers', async () => {
@@ -317,8 +317,8 @@ describe('CORS', () => {
   });
 
   test('REST responses carry CORS headers too', async () => {
-    const answer = await fetch(`${service.url}/v1/drivers`, { headers: { Origin: origin } });
-    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+    const response = await fetch(`${service.url}/v1/drivers`, { headers: { Origin: origin } });
+    expect(response.headers.get('access-control-allow-origin')).toBe(origin);
     expect((await preflight('/v1/nodes', origin)).headers.get('access-control-allow-methods')).toContain('POST');
   });
 });
@@ -404,7 +404,7 @@ describe('the address', () => {
   });
 });
 
-interface ErrorAnswer {
+interface ErrorBody {
   code: string;
   message: string;
   details: { debug: { reason: string } }[];
@@ -412,10 +412,14 @@ interface ErrorAnswer {
 
 /** Calls over Connect with JSON. */
 async function post(body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = {}) {
-  const answer = await fetch(service.url + CALL, {
+  const response = await fetch(service.url + CALL, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...headers },
     body,
   });
-  return { status: answer.status, headers: answer.headers, error: async () => (await answer.json()) as ErrorAnswer };
+  return {
+    status: response.status,
+    headers: response.headers,
+    error: async () => (await response.json()) as ErrorBody,
+  };
 }

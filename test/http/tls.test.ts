@@ -182,7 +182,7 @@ test('new certificates apply to new connections, and mismatched ones never do', 
 }, 20_000);
 
 describe('client certificates', () => {
-  test('with any other auth.type a connection without a valid certificate is refused, whatever it requests', async () => {
+  test('with any other auth.type a connection without a valid certificate is refused for any request', async () => {
     await using service = await startConfiguredService(
       'tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }',
       files(),
@@ -199,21 +199,21 @@ describe('client certificates', () => {
 tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
       files(),
     );
-    const ask = async (subject: Parameters<Authority['issue']>[0]) => {
+    const statusFor = async (subject: Parameters<Authority['issue']>[0]) => {
       using requests = new Requests(service.url, { tls: authority.issue(subject) }, authority.cert);
       return (await requests.rest('POST', '/v1/nodes', {})).status;
     };
-    expect(await ask({ dns: ['root.example'] })).toBe(400);
-    expect(await ask({ commonName: 'root.example' })).toBe(400);
-    expect(await ask({ email: ['rita@x.example'] })).toBe(403);
+    expect(await statusFor({ dns: ['root.example'] })).toBe(400);
+    expect(await statusFor({ commonName: 'root.example' })).toBe(400);
+    expect(await statusFor({ email: ['rita@x.example'] })).toBe(403);
     // A name that could be taken for two.
-    expect(await ask({ uri: ['a, DNS:root.example'] })).toBe(403);
-    expect(await ask({ commonName: 'unlisted' })).toBe(403);
-    expect(await ask({})).toBe(401);
-    expect(await ask({ commonName: 'root.example', validity: ['200101000000Z', '210101000000Z'] })).toBe(401);
-    expect(await ask({ commonName: 'root.example', validity: ['480101000000Z', '490101000000Z'] })).toBe(401);
-    expect(await ask({ commonName: 'root.example', usage: 'server' })).toBe(401);
-    expect(await ask({ commonName: 'root.example\n' })).toBe(401);
+    expect(await statusFor({ uri: ['a, DNS:root.example'] })).toBe(403);
+    expect(await statusFor({ commonName: 'unlisted' })).toBe(403);
+    expect(await statusFor({})).toBe(401);
+    expect(await statusFor({ commonName: 'root.example', validity: ['200101000000Z', '210101000000Z'] })).toBe(401);
+    expect(await statusFor({ commonName: 'root.example', validity: ['480101000000Z', '490101000000Z'] })).toBe(401);
+    expect(await statusFor({ commonName: 'root.example', usage: 'server' })).toBe(401);
+    expect(await statusFor({ commonName: 'root.example\n' })).toBe(401);
     expect(await getHttp1(service, '/v1/nodes', authority.issue({ commonName: 'root.example' }))).toBe(200);
     expect(await getHttp1(service, '/v1/nodes')).toBe(401);
     expect(await getHttp1(service, '/healthz')).toBe(200);

@@ -63,7 +63,7 @@ describe('by default', () => {
   });
 });
 
-test('the smallest network decides, whatever the order', () => {
+test('the smallest network decides, in any order', () => {
   const judge = judgeBy({ allow: ['10.1.0.0/16', '127.0.0.1', '10.1.2.3'], deny: ['10.0.0.0/8', '10.1.2.0/24'] });
   expect(judge('10.2.0.1')).toEqual({ network: '10.0.0.0/8', what: null });
   expect(judge('10.1.0.1')).toBeNull();
@@ -90,7 +90,7 @@ test('an IPv4 network contains the mapped forms of its addresses; routes to them
   expect(judge('64:ff9b::10.0.0.1')).toEqual({ network: '::/0', what: null });
 });
 
-test('every IPv4 address is judged alike in each of its forms', () => {
+test('every form of an IPv4 address gets the same result', () => {
   fc.assert(
     fc.property(fc.ipV4(), (address) => {
       const verdict = byDefault(address);

@@ -39,7 +39,7 @@ function urlBy(host: string): string {
   return `http://${host}:${new URL(observed.service.url).port}`;
 }
 
-test('records the peer of a 401, a 403 and a call over every protocol, whatever the request claims', async () => {
+test('records the peer of a 401, a 403 and a call over every protocol, regardless of the claims of the request', async () => {
   observed.records.length = 0;
   for (const proof of [{}, basic('rita'), basic('ann')]) {
     using requests = new Requests(urlBy('127.0.0.1'), { headers: { ...CLAIMS, ...proof.headers } });

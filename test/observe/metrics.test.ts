@@ -113,9 +113,9 @@ test('counts requests to BMCs by vendor, method and class of status, and BMCs th
   expect(await observed.metric('passthru_bmcs_down{vendor="other"}')).toBeUndefined();
 
   await using away = await startObserved();
-  const askAway = () => away.send('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
+  const callDownNode = () => away.send('GET', '/v1/nodes/rf-1/vendor_passthru/get_all_subscriptions');
   await away.fleet.close();
-  for (let attempt = 0; attempt < 5; attempt++) await askAway();
+  for (let attempt = 0; attempt < 5; attempt++) await callDownNode();
   expect(await away.metric('passthru_bmcs_down{vendor="unknown"}')).toBe(1);
   expect(await away.metric('passthru_bmc_errors_total{vendor="unknown",kind="unreachable"}')).toBeGreaterThanOrEqual(5);
   expect(
@@ -195,7 +195,7 @@ describe('metrics.listen', () => {
   test.each(['localhost', '127.0.0.1:9385', '[::1]', 'LOCALHOST:1'])(
     'serves loopback under the name %s',
     async (host) => {
-      expect((await askBy(host)).status).toBe(200);
+      expect((await requestWithHost(host)).status).toBe(200);
     },
   );
 
@@ -203,7 +203,7 @@ describe('metrics.listen', () => {
     'refuses loopback under the name %s, which could be DNS rebinding, and audits it',
     async (host) => {
       for (const path of ['/metrics', '/']) {
-        const { status, text, record } = await askBy(host, path);
+        const { status, text, record } = await requestWithHost(host, path);
         expect([status, text]).toEqual([403, expect.stringMatching(/^At a loopback address/)]);
         const way = { request_id: expect.stringMatching(/^req-/), way: 'rest', peer: '127.0.0.1', caller: null };
         expect(record).toMatchObject({ ...way, action: 'read the metrics', outcome: 'permission_denied' });
@@ -219,7 +219,7 @@ describe('metrics.listen', () => {
       PASSTHRU_AUTH_TYPE: 'http_basic',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
     };
-    expect((await askBy('passthru.example:9385', '/metrics', environment)).status).toBe(200);
+    expect((await requestWithHost('passthru.example:9385', '/metrics', environment)).status).toBe(200);
     rmSync(folder, { recursive: true });
   });
 
@@ -232,7 +232,7 @@ describe('metrics.listen', () => {
 });
 
 /** Returns the response of `metrics.listen` to the Host header `host`, and the last audit record. */
-async function askBy(host: string, path = '/metrics', environment: Record<string, string> = {}) {
+async function requestWithHost(host: string, path = '/metrics', environment: Record<string, string> = {}) {
   await using apart = await startObserved({ PASSTHRU_METRICS_LISTEN: '127.0.0.1:0', ...environment });
   const { port } = new URL(apart.service.metricsUrl!);
   const [response] = await once(request({ port, host: '127.0.0.1', path, headers: { Host: host } }).end(), 'response');

@@ -18,7 +18,7 @@ test('a line has the time, the level, the message and the fields', () => {
   expect(shown(line)).toBe('03:04:05.678 info  job ended node="rf-1" list=[1]\n');
 });
 
-test("an error's stack follows on lines of its own", () => {
+test("an error's stack follows on separate lines", () => {
   const err = { type: 'Error', message: 'no', stack: 'Error: no\n    at a\n    at b' };
   expect(shown({ level: 'error', time: '2026-01-02T03:04:05.678Z', err, msg: 'failed' })).toBe(
     '03:04:05.678 error failed type="Error" message="no"\n    Error: no\n    at a\n    at b\n',
@@ -40,7 +40,7 @@ test('returns anything else unchanged', () => {
   expect(terminalLine('plain\n')).toBe('plain\n');
 });
 
-test('audit records are logged whatever the level is', () => {
+test('audit records are logged at any level', () => {
   const lines: Record<string, unknown>[] = [];
   const log = createServiceLog('error', { write: (line) => void lines.push(JSON.parse(line)) });
   log.info({}, 'not this');

@@ -88,7 +88,7 @@ describe('the spans of the core', () => {
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
-  test('a job has a trace of its own, linked to its call', async () => {
+  test('a job has its own trace, linked to its call', async () => {
     const job = await requestScope.run(scopeOf(SAMPLED), () => startJob(core, nodeCall('work')));
     (await hardware.call(0)).finish(null);
     await watchToEnd(core, job.id);

@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 /** Starts a BMC whose event service the client has discovered. */
-async function known(change: Parameters<typeof target>[1] = {}) {
+async function discoveredBmc(change: Parameters<typeof target>[1] = {}) {
   clients = createRedfishClients();
   const fleet = await startFleet();
   closing.push(fleet);
@@ -44,7 +44,7 @@ function requestedPaths(bmc: SimulatedBmc): () => string[] {
 }
 
 test('a session that timed out costs a login and a read of the service root; discovered paths are kept', async () => {
-  const { bmc, list, requested } = await known();
+  const { bmc, list, requested } = await discoveredBmc();
   bmc.expireSessions();
   await list();
   expect(requested()).toContain(ROOT);
@@ -57,7 +57,7 @@ test.each([
   ['UUID', { UUID: '11111111-1111-4111-8111-111111111111' }],
   ['ETag', { Name: 'Changed, and so its ETag' }],
 ])('a service root whose %s changed when a session was lost drops discovered paths', async (_, change) => {
-  const { bmc, list, requested } = await known();
+  const { bmc, list, requested } = await discoveredBmc();
   bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...change });
   await list();
   expect(requested()).toHaveLength(1);
@@ -95,7 +95,7 @@ const logIns: [string, Parameters<typeof target>[1]][] = [
 test.each(logIns)(
   'the service root is read again every five minutes, and discovered paths are kept if it is unchanged (%s)',
   async (_, change) => {
-    const { list, requested } = await known(change);
+    const { list, requested } = await discoveredBmc(change);
     for (const wait of [0, FIVE_MINUTES - 1]) {
       vi.advanceTimersByTime(wait);
       requested();
@@ -118,7 +118,7 @@ test.each(
     [name, 'ETag', change, { Name: 'Changed, and so its ETag' }] as const,
   ]),
 )('under %s a changed %s of the service root is noticed although no request failed', async (_, _key, change, root) => {
-  const { bmc, list, requested } = await known(change);
+  const { bmc, list, requested } = await discoveredBmc(change);
   bmc.documents.set(ROOT, { ...bmc.documents.get(ROOT)!, ...root });
   vi.advanceTimersByTime(FIVE_MINUTES);
   await list();
@@ -128,7 +128,7 @@ test.each(
 });
 
 test('some time after a request without a response the service root is read, as the BMC may have restarted (Basic)', async () => {
-  const { bmc, client, list, requested } = await known(basic);
+  const { bmc, client, list, requested } = await discoveredBmc(basic);
   bmc.faults.add({ kind: 'reset', times: 1, match: { method: 'POST' } });
   await expect(client.post('/redfish/v1/Anything', null)).rejects.toMatchObject({ kind: 'outcome-unknown' });
   requested();
@@ -167,7 +167,7 @@ test('a lost session puts discovered paths in doubt, also where the service root
 });
 
 test('a restart that no request noticed (Basic) also drops discovered devices', async () => {
-  const { bmc, client, requested } = await known(basic);
+  const { bmc, client, requested } = await discoveredBmc(basic);
   const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
   const eject = () => ejectMedia(client, SYSTEM, { ...options, mediaTypes: null, progress: () => undefined });
   await eject();
@@ -179,7 +179,7 @@ test('a restart that no request noticed (Basic) also drops discovered devices', 
 });
 
 test('discovered paths are kept when the service root cannot be read, which is then read again', async () => {
-  const { bmc, list, requested } = await known(basic);
+  const { bmc, list, requested } = await discoveredBmc(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   const failing = bmc.faults.add({ kind: 'status', status: 503, match: { path: '/redfish/v1/' } });
   await list();
@@ -192,7 +192,7 @@ test('discovered paths are kept when the service root cannot be read, which is t
 });
 
 test('when a caller aborts while reading the service root, the next one reads it', async () => {
-  const { bmc, client } = await known(basic);
+  const { bmc, client } = await discoveredBmc(basic);
   vi.advanceTimersByTime(FIVE_MINUTES);
   bmc.faults.add({ kind: 'hang', times: 1, match: { path: '/redfish/v1/' } });
   const leaving = new AbortController();

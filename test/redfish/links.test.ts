@@ -68,7 +68,7 @@ test.each(['https://other.example/redfish/v1', '//other.example/redfish', 'redfi
   },
 );
 
-test('only the path of a Location counts, whatever host it names', () => {
+test('only the path of a Location counts, not its host', () => {
   expect(locationPath('https://10.0.0.5/redfish/v1/S/1')).toBe('/redfish/v1/S/1');
   expect(locationPath('/redfish/v1/S/1')).toBe('/redfish/v1/S/1');
   expect(locationPath('//other/S')).toBeNull();

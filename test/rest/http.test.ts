@@ -206,7 +206,7 @@ describe('over HTTP/2', () => {
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
   /** Sends one request on a connection of its own. */
-  async function ask2(path: string, headers: Record<string, string> = {}, body?: string) {
+  async function sendHttp2(path: string, headers: Record<string, string> = {}, body?: string) {
     const session = connect(url);
     try {
       const stream = session.request({ ':path': path, ...version, ...headers });
@@ -221,22 +221,22 @@ describe('over HTTP/2', () => {
   }
 
   test('serves a node, a call, an error and an attachment as over HTTP/1.1', async () => {
-    const shown = await ask2('/v1/nodes/n1');
+    const shown = await sendHttp2('/v1/nodes/n1');
     expect(shown.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
     expect(JSON.parse(shown.text).links[0].href).toContain(`${url}/v1/nodes/`);
 
-    const call = ask2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, '{"word": "x"}');
+    const call = sendHttp2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, '{"word": "x"}');
     const { args, finish } = await service.hardware.call(0);
     expect(args).toEqual({ word: 'x' });
     finish({ ok: true });
     expect((await call).text).toBe('{"ok":true}');
 
-    expect((await ask2('/v1/nodes/nope')).headers).toMatchObject({ ':status': 404 });
-    expect((await ask2('/v1/nodes/n1/vendor_passthru/attachment')).text).toBe('a,b\n');
-    const head = await ask2('/v1/nodes/n1', { ':method': 'HEAD' });
+    expect((await sendHttp2('/v1/nodes/nope')).headers).toMatchObject({ ':status': 404 });
+    expect((await sendHttp2('/v1/nodes/n1/vendor_passthru/attachment')).text).toBe('a,b\n');
+    const head = await sendHttp2('/v1/nodes/n1', { ':method': 'HEAD' });
     expect(head).toMatchObject({ headers: { ':status': 200 }, text: '' });
     const large = `{"word":"${'x'.repeat(1024 * 1024)}"}`;
-    const refused = await ask2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, large);
+    const refused = await sendHttp2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, large);
     expect(refused.headers).toMatchObject({ ':status': 413 });
   });
 
@@ -255,8 +255,8 @@ describe('over HTTP/2', () => {
   });
 
   test('streams the events of a job as they happen, and ends with the job', async () => {
-    const started = await ask2('/v1/nodes/n1/vendor_passthru/work', { ':method': 'POST' }, '{}');
-    const watching = ask2(String(started.headers.location).concat('/events'));
+    const started = await sendHttp2('/v1/nodes/n1/vendor_passthru/work', { ':method': 'POST' }, '{}');
+    const watching = sendHttp2(String(started.headers.location).concat('/events'));
     (await service.hardware.call(0)).finish('done');
     const { headers, text } = await watching;
     expect(headers).toMatchObject({ ':status': 200, 'content-type': 'text/event-stream' });

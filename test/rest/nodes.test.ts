@@ -46,9 +46,9 @@ describe('creating a node', () => {
   });
 
   test("accepts null for every field but the driver, and Ironic's words for booleans", async () => {
-    const nothing = Object.fromEntries(Object.keys(attributes).map((key) => [key, null]));
+    const nulls = Object.fromEntries(Object.keys(attributes).map((key) => [key, null]));
     const { status, json } = await create({
-      ...nothing,
+      ...nulls,
       name: null,
       extra: null,
       power_interface: null,

@@ -127,15 +127,15 @@ test('an error of the method is the status, with no message before it', async ()
 });
 
 test('a call gets its deadline, and its signal fires once it has ended', async () => {
-  let left: number | undefined;
+  let remaining: number | undefined;
   result = () => {
-    left = contexts[0]?.timeoutMs();
+    remaining = contexts[0]?.timeoutMs();
     expect(contexts[0]?.signal.aborted).toBe(false);
     return '';
   };
   await serve(chunks(PLAIN), { 'Grpc-Timeout': '30S' });
-  expect(left).toBeGreaterThan(0);
-  expect(left).toBeLessThanOrEqual(30_000);
+  expect(remaining).toBeGreaterThan(0);
+  expect(remaining).toBeLessThanOrEqual(30_000);
   expect(contexts[0]?.signal.aborted).toBe(true);
 });
 

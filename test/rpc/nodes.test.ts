@@ -102,7 +102,7 @@ describe('UpdateNode', () => {
     expect(node?.updateTime).toBeDefined();
   });
 
-  test('changes, adds and removes single members, whatever their name', async () => {
+  test('changes, adds and removes single members of any name', async () => {
     const extra = JSON.parse('{"__proto__": {"x": 1}}');
     const driverInfo = { test_address: 'y', 'a.b': 2 };
     await update(['driver_info.test_address', 'driver_info.a.b', 'extra.__proto__', 'extra.rack', 'properties.cpus'], {

@@ -78,9 +78,9 @@ test.each([
   const moved = await request(`${one.bmc.url}${from}`);
   await moved.body.dump();
   expect([moved.statusCode, moved.headers.location]).toEqual([308, to]);
-  const there = await request(`${one.bmc.url}${to}`);
-  await there.body.dump();
-  expect(there.statusCode).toBe(200);
+  const target = await request(`${one.bmc.url}${to}`);
+  await target.body.dump();
+  expect(target.statusCode).toBe(200);
 });
 
 test('HPE Gen10 Plus: only registries get 406 for Accept-Encoding: identity', async () => {
@@ -99,10 +99,10 @@ test('HPE Gen10 Plus: only registries get 406 for Accept-Encoding: identity', as
 test('closes an idle connection earlier than Keep-Alive promises', async () => {
   await using one = await bmcWith([{ name: 'idle', description: '', connections: { idleMs: 20 } }]);
   const client = new Client(one.bmc.url, { keepAliveTimeout: 60_000 });
-  const answer = await client.request({ method: 'GET', path: '/redfish' });
-  expect(answer.headers['keep-alive']).toBe('timeout=5');
+  const response = await client.request({ method: 'GET', path: '/redfish' });
+  expect(response.headers['keep-alive']).toBe('timeout=5');
   const closed = once(client, 'disconnect');
-  await answer.body.dump();
+  await response.body.dump();
   await closed;
   await client.close();
 });

@@ -124,21 +124,21 @@ export function jobPromises(opened: Opened): void {
         const job = await accept(store, number);
         if (number > 1) await store.endJob(sampleEnd(job, { endTime: time(number) }), hold());
       }
-      const left = async () =>
+      const remaining = async () =>
         (await store.listJobs({ limit: 10, olderThan: null })).map((job) => Number(job.id.slice(-12)));
       const until = (second: number) => ({ endTime: time(second), id: '' });
       expect(await store.removeEndedJobs(until(2), 9)).toBe(0);
       expect(await store.placeAfterNewest(5)).toBeNull();
       expect(await store.placeAfterNewest(4)).toEqual({ endTime: time(2), id: sampleJob(2).id });
       expect(await store.removeEndedJobs(until(4), 1)).toBe(1);
-      expect(await left()).toEqual([6, 5, 4, 3, 1]);
+      expect(await remaining()).toEqual([6, 5, 4, 3, 1]);
       expect(await store.removeEndedJobs(until(4), 9)).toBe(1);
-      expect(await left()).toEqual([6, 5, 4, 1]);
+      expect(await remaining()).toEqual([6, 5, 4, 1]);
       expect(await store.removeEndedJobs((await store.placeAfterNewest(1))!, 9)).toBe(2);
-      expect(await left()).toEqual([6, 1]);
+      expect(await remaining()).toEqual([6, 1]);
       expect(await store.listRevisions(sampleJob(5).id, 0)).toEqual([]);
       expect(await store.removeEndedJobs((await store.placeAfterNewest(0))!, 9)).toBe(1);
-      expect(await left()).toEqual([1]);
+      expect(await remaining()).toEqual([1]);
     });
 
     test('a job that cannot be stored changes nothing', async () => {

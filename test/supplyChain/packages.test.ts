@@ -15,7 +15,7 @@ const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 const about = JSON.parse(read('package.json'));
 const { '': _own, ...locked } = JSON.parse(read('package-lock.json')).packages as Record<string, LockedPackage>;
 
-test('every package of the lock file has a checksum and no URL of its own', () => {
+test('every package of the lock file has a checksum and no URL', () => {
   for (const [path, { integrity, resolved }] of Object.entries(locked)) {
     expect(integrity, path).toMatch(/^sha512-/);
     expect(resolved, path).toBeUndefined();

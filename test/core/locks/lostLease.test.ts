@@ -11,7 +11,7 @@ import { GatedHardware, nodeCall, operator, startJob, watchToEnd } from '../harn
 
 test('a process that has lost its lease leaves its nodes reserved until the grace is over', async () => {
   const { core, store, hardware } = await startSharing({ lease: 250, grace: 1000 });
-  const given = { release: vi.spyOn(store, 'release'), endJob: vi.spyOn(store, 'endJob') };
+  const steps = { release: vi.spyOn(store, 'release'), endJob: vi.spyOn(store, 'endJob') };
   const job = await startJob(core, nodeCall('work', { node: 'n1' }));
   const call = core.callNodeMethod(nodeCall('exclusive', { node: 'n2' }));
   const both = await Promise.all([hardware.call(0), hardware.call(1)]);
@@ -29,8 +29,8 @@ test('a process that has lost its lease leaves its nodes reserved until the grac
   expect((await core.nodes.get('n1')).lastError).toContain('worker lost');
   await vi.waitUntil(async () => (await core.nodes.get('n1')).reservation === null, { interval: 20, timeout: 5000 });
   await vi.waitUntil(async () => (await core.nodes.get('n2')).reservation === null, { interval: 20, timeout: 5000 });
-  expect(given.release).not.toHaveBeenCalled();
-  expect(given.endJob).not.toHaveBeenCalled();
+  expect(steps.release).not.toHaveBeenCalled();
+  expect(steps.endJob).not.toHaveBeenCalled();
   await core.shutdown(0);
 });
 
@@ -53,7 +53,7 @@ test('a call with a key does not act once its process has lost its lease, as a r
   await core.shutdown(0);
 });
 
-/** A core on a store that others may use too. */
+/** Starts a core on a shared store. */
 async function startSharing(settings: { lease: number; grace: number }) {
   const database = {
     ...onConnection(new DatabaseSync(':memory:', { enableForeignKeyConstraints: true }), () => {}),

@@ -43,7 +43,7 @@ test('with keep-alive turned off every request has its own connection', async ()
   expect(bmc.requests[0]?.headers.connection).toBe('close');
 });
 
-test('a BMC gets at most four concurrent requests, whatever the number of accounts', async () => {
+test('a BMC gets at most four concurrent requests, regardless of the number of accounts', async () => {
   let under = 0;
   let most = 0;
   const bmc = await start(async () => {
