@@ -78,7 +78,8 @@ export async function startService(config: Config, { log, audit = null }: Servic
 
   let closing: Promise<void> | undefined;
   const close = async () => {
-    log.info({ grace: config.shutdown_grace }, 'shutting down');
+    const { runningCalls, runningJobs } = core.load();
+    log.info({ grace_ms: config.shutdown_grace, calls: runningCalls, jobs: runningJobs }, 'shutting down');
     const begun = performance.now();
     const stopped = core.shutdown(config.shutdown_grace);
     listener.drain();

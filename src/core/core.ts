@@ -119,6 +119,8 @@ export interface Jobs {
 export interface Load {
   busyWorkers: number;
   workers: number;
+  /** The number of running calls, without those whose job runs. */
+  runningCalls: number;
   runningJobs: number;
   /** The number of watchers of jobs. */
   watches: number;

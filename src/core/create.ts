@@ -97,6 +97,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       return {
         busyWorkers: workers.busy,
         workers: workers.size,
+        runningCalls: running.count - jobs.running,
         runningJobs: jobs.running,
         watches: jobs.watched.count,
       };
@@ -114,7 +115,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       }
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
       // Otherwise other processes clean up when the lease has run out.
-      if (running.idle) await lease.stop();
+      if (running.count === 0) await lease.stop();
     },
   };
 }

@@ -26,9 +26,9 @@ export class Running {
     work.then(remove, remove);
   }
 
-  /** Whether nothing runs. */
-  get idle(): boolean {
-    return this.#work.size === 0;
+  /** The number of running calls and jobs. */
+  get count(): number {
+    return this.#work.size;
   }
 
   /** Waits up to `time` milliseconds until nothing runs. Returns whether nothing runs. */

@@ -45,6 +45,7 @@ try {
 async function stop(): Promise<void> {
   await service?.close();
   await fleet?.close();
+  if (process.exitCode === undefined) console.log('stopped');
   // A second Ctrl-C ends the process, since `once` removed the handler.
 }
 

@@ -22,7 +22,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   demo.process.kill('SIGINT');
-  expect(await demo.ended).toMatchObject({ status: 0, stderr: '' });
+  const { status, stdout, stderr } = await demo.ended;
+  expect({ status, stderr, last: stdout.slice(printed.length) }).toEqual({ status: 0, stderr: '', last: 'stopped\n' });
 });
 
 /** The commands that the demo prints for `program`, in order. */

@@ -86,6 +86,7 @@ describe('serve', () => {
     served.command.process.kill('SIGINT');
     const { status, stderr } = await served.command.ended;
     expect(status).toBe(0);
+    expect(stderr).toMatch(/"grace_ms":10000,"calls":0,"jobs":1,"msg":"shutting down"/);
     expect(stderr).toMatch(/"state":"succeeded","msg":"job ended"/);
   });
 
@@ -120,7 +121,7 @@ describe('serve', () => {
       .poll(async () => JSON.parse((await send(served.url, 'GET', '/v1/nodes/n1')).body).reservation)
       .not.toBeNull();
     served.command.process.kill('SIGTERM');
-    await served.command.printed(/"msg":"shutting down"/);
+    await served.command.printed(/"grace_ms":2000,"calls":1,"jobs":0,"msg":"shutting down"/);
     expect((await health.next()).value).toMatchObject({ status: HealthCheckResponse_ServingStatus.NOT_SERVING });
     for (const [method, path, body] of [
       ['GET', '/healthz'],

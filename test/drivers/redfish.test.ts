@@ -196,22 +196,27 @@ test.each([
   expect((result as { devices: { id: string }[] }).devices.map(({ id }) => id)).toEqual(ids);
 });
 
-test('a cancelled eject_vmedia is reported as cancelled, with how far the eject got and the state of the device', async () => {
-  const bmc = await startBmc();
-  const method = methodOf(redfish, 'eject_vmedia');
-  const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
-  const eject = { method: 'POST', path: '*EjectMedia' };
-  bmc.faults.add({ kind: 'hang', times: 1, match: eject });
-  const running = failure(method.run(task, method.parse({ boot_device: 'cd' })));
-  await bmc.nextRequest(eject);
-  abort.abort(new PassthruError('cancelled', 'Job 7 was cancelled by someone'));
-  const error = await running;
-  expect(error.kind).toBe('cancelled');
-  expect(error.message).toBe(
-    'Job 7 was cancelled by someone: CD1: its eject was sent and had no response yet, so its outcome is unknown; ' +
-      'it still contains an image',
-  );
-});
+test.each([
+  ['cancelled', 'Job 7 was cancelled by someone', 'Job 7 was cancelled by someone: CD1: '],
+  ['shutting_down', 'The service was shut down.', 'The service was shut down: CD1: '],
+] as const)(
+  'a %s eject_vmedia is reported as such, with its reason, how far it got and the state of the device',
+  async (kind, reason, start) => {
+    const bmc = await startBmc();
+    const method = methodOf(redfish, 'eject_vmedia');
+    const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
+    const eject = { method: 'POST', path: '*EjectMedia' };
+    bmc.faults.add({ kind: 'hang', times: 1, match: eject });
+    const running = failure(method.run(task, method.parse({ boot_device: 'cd' })));
+    await bmc.nextRequest(eject);
+    abort.abort(new PassthruError(kind, reason));
+    const error = await running;
+    expect(error.kind).toBe(kind);
+    expect(error.message).toBe(
+      `${start}its eject was sent and had no response yet, so its outcome is unknown; it still contains an image`,
+    );
+  },
+);
 
 test('a BMC without virtual media is reported as unsupported', async () => {
   const bmc = await startBmc();

@@ -66,7 +66,9 @@ export function toBmcError(error: unknown, subject: string, failed: string | nul
   if (!(error instanceof RedfishError)) return error;
   if (error.kind === 'stopped' && error.cause instanceof PassthruError) {
     // Keeps the reason: a cancel, a deadline, a shutdown.
-    return new PassthruError(error.cause.kind, `${error.cause.message}: ${error.message}`, { cause: error });
+    return new PassthruError(error.cause.kind, `${error.cause.message.replace(/\.$/, '')}: ${error.message}`, {
+      cause: error,
+    });
   }
   const { kind, status, extendedInfo } = error;
   const message = describe(error, subject, failed);

@@ -173,7 +173,7 @@ async function confirmEmpty(client: RedfishClient, slot: MediaSlot, options: Eje
   const { progress, confirmMs = CONFIRM_MS } = options;
   let finding = '';
   const look = async () => {
-    if (finding !== '') progress(null, `Waiting for ${slot.id} to be empty`);
+    if (finding !== '') progress(null, `Waiting for device ${slot.id} to be empty`);
     try {
       if (!(await isInserted(client, slot))) return true;
       finding = `it still reports an image in ${slot.id}`;

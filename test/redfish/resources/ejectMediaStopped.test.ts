@@ -96,7 +96,7 @@ test('an eject stopped while the device cannot be read reports that the check fa
 test('an eject stopped while waiting for the device to be empty reports that it was accepted', async () => {
   const { eject, stop } = await start({ quirks: [QUIRKS.get('lingering-media')!] });
   const error = await eject(['CD'], (message) => {
-    if (message.startsWith('Waiting')) stop();
+    if (message === 'Waiting for device CD1 to be empty') stop();
   });
   expect(error).toMatchObject({
     kind: 'stopped',
