@@ -20,11 +20,11 @@ export function findStaleFiles(): string[] {
       stdio: 'pipe',
     });
     const fresh = readTree(join(folder, 'gen'));
-    const kept = readTree(join(ROOT, 'gen'));
-    return [...new Set([...fresh.keys(), ...kept.keys()])].sort().flatMap((name) => {
-      if (!kept.has(name)) return [`missing: gen/${name}`];
+    const committed = readTree(join(ROOT, 'gen'));
+    return [...new Set([...fresh.keys(), ...committed.keys()])].sort().flatMap((name) => {
+      if (!committed.has(name)) return [`missing: gen/${name}`];
       if (!fresh.has(name)) return [`left over: gen/${name}`];
-      return fresh.get(name) === kept.get(name) ? [] : [`stale: gen/${name}`];
+      return fresh.get(name) === committed.get(name) ? [] : [`stale: gen/${name}`];
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

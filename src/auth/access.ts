@@ -43,15 +43,15 @@ export class Access {
    * @param action the requested action, for the record of a refusal
    */
   identify(credentials: Credentials, action?: Action): Caller | Promise<Caller> {
-    const refuse = (thrown: unknown): never => {
+    const recordRefusal = (thrown: unknown): never => {
       this.#refused({ action, caller: null, error: toPassthruError(thrown) });
       throw thrown;
     };
     try {
       const identity = this.#authenticator.authenticate(credentials);
-      return identity instanceof Promise ? identity.catch(refuse) : identity;
+      return identity instanceof Promise ? identity.catch(recordRefusal) : identity;
     } catch (thrown) {
-      return refuse(thrown);
+      return recordRefusal(thrown);
     }
   }
 

@@ -20,7 +20,7 @@ function listCommand(): Command {
     const { current, contexts } = await readContexts();
     const rows = Object.entries(contexts)
       .sort(([first], [second]) => (first < second ? -1 : 1))
-      .map(([name, context]) => [name, name === current, context.server, proof(context)]);
+      .map(([name, context]) => [name, name === current, context.server, describeCredentials(context)]);
     await printListing({ columns: ['Name', 'Current', 'Server', 'Credentials'], rows }, options);
   });
 }
@@ -48,7 +48,7 @@ function setCommand(): Command {
   return command.action(async (name: string, options: { password?: string }) => {
     const file = await readContexts();
     const before: Partial<Context> = Object.hasOwn(file.contexts, name) ? file.contexts[name]! : {};
-    const { server, token, user, caFile, certFile, keyFile, passwordFile } = given(command);
+    const { server, token, user, caFile, certFile, keyFile, passwordFile } = explicitOptions(command);
     const context = {
       ...before,
       ...(server === undefined ? {} : { server: serverUrl(server) }),
@@ -82,7 +82,7 @@ function deleteCommand(): Command {
 }
 
 /** Returns the global options given on the command line; those of the environment are not stored. */
-function given(command: Command): Partial<ServerOptions> {
+function explicitOptions(command: Command): Partial<ServerOptions> {
   const options = Object.entries(command.optsWithGlobals<Partial<ServerOptions>>());
   return Object.fromEntries(options.filter(([name]) => command.getOptionValueSourceWithGlobals(name) === 'cli'));
 }
@@ -92,7 +92,7 @@ function absolute(text: string): string {
   return text.startsWith('@') && !text.startsWith('@@') ? `@${resolve(text.slice(1))}` : text;
 }
 
-function proof({ token, user, cert_file }: Context): string {
+function describeCredentials({ token, user, cert_file }: Context): string {
   if (token !== undefined) return 'token';
   if (user !== undefined) return `user ${user}`;
   return cert_file === undefined ? 'nothing' : 'certificate';

@@ -38,7 +38,7 @@ export async function loadDriverModules(
   for (const name of modules) {
     const hardwareType = await loadModule(name, baseDirectory, context);
     if (loaded.some((other) => other.name === hardwareType.name)) {
-      throw refuse(name, `another module already provides the hardware type ${hardwareType.name}`);
+      throw notReady(name, `another module already provides the hardware type ${hardwareType.name}`);
     }
     loaded.push(hardwareType);
     context.log.info({ module: name, driver: hardwareType.name }, 'driver module loaded');
@@ -68,10 +68,10 @@ async function loadModule(name: string, baseDirectory: string, context: DriverCo
     const { default: exported }: { default?: unknown } = await import(specifier);
     hardwareType = typeof exported === 'function' ? await exported(context) : exported;
   } catch (error) {
-    throw refuse(name, error instanceof Error ? error.message : String(error), error);
+    throw notReady(name, error instanceof Error ? error.message : String(error), error);
   }
   const fault = findFault(hardwareType);
-  if (fault !== null) throw refuse(name, fault);
+  if (fault !== null) throw notReady(name, fault);
   return hardwareType as HardwareType;
 }
 
@@ -146,6 +146,6 @@ function isMethod(value: unknown): boolean {
   );
 }
 
-function refuse(module: string, fault: string, cause?: unknown): PassthruError {
+function notReady(module: string, fault: string, cause?: unknown): PassthruError {
   return new PassthruError('driver_not_ready', `driver module ${module}: ${fault}`, { cause });
 }

@@ -184,7 +184,7 @@ function identify(
   begin: (caller: Caller | null) => void,
   log: Logger,
 ): Caller | Promise<Caller> | null {
-  const refuse = (thrown: unknown) => {
+  const rethrow = (thrown: unknown) => {
     const error = toConnectError(thrown, log, name);
     if (error.code === Code.Unauthenticated && access.challenge !== null) {
       error.metadata.set('WWW-Authenticate', access.challenge);
@@ -205,9 +205,9 @@ function identify(
     }
     const identity = access.identify(credentialsOf(request), action);
     if (!(identity instanceof Promise)) return begun(identity);
-    return handled(identity.then(begun).catch(refuse));
+    return handled(identity.then(begun).catch(rethrow));
   } catch (error) {
-    return handled(Promise.reject(error).catch(refuse));
+    return handled(Promise.reject(error).catch(rethrow));
   }
 }
 

@@ -52,16 +52,16 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher) {
           .returning('key')
           .executeTakeFirst();
         if (begun !== undefined) return null;
-        const known = await db
+        const stored = await db
           .selectFrom('idempotency')
           .select(['fingerprint', 'state', 'owner', 'outcome'])
           .where(({ and }) => and({ caller, key }))
           .executeTakeFirst();
-        if (known !== undefined) {
+        if (stored !== undefined) {
           return {
-            ...known,
-            fingerprint: cipher.open(known.fingerprint, place),
-            outcome: parseJsonObject(known.outcome),
+            ...stored,
+            fingerprint: cipher.open(stored.fingerprint, place),
+            outcome: parseJsonObject(stored.outcome),
           };
         }
         if ((await validConductor(database, conductor).select('id').execute()).length === 0) return 'expired';
@@ -126,12 +126,12 @@ export async function keepOutcome(
   owner: string,
   outcome: JsonObject,
 ): Promise<boolean> {
-  const kept = await db
+  const updated = await db
     .updateTable('idempotency')
     .set({ state: 'done', outcome: JSON.stringify(outcome) })
     .where(({ and }) => and({ caller, key, owner }))
     .where('state', '<>', 'done')
     .returning('key')
     .execute();
-  return kept.length > 0;
+  return updated.length > 0;
 }

@@ -34,10 +34,10 @@ export async function checkSecretsKeys(database: Database, cipher: SecretsCipher
   const counts = await countSecretsKeys(database);
   for (const [id, nodes] of counts) {
     if (id === null || cipher.keyIds.includes(id)) continue;
-    const given = cipher.keyIds.length === 0 ? 'no key is given' : `the keys given are ${cipher.keyIds.join(', ')}`;
+    const keys = cipher.keyIds.length === 0 ? 'no key is given' : `the keys given are ${cipher.keyIds.join(', ')}`;
     throw new PassthruError(
       'failed_precondition',
-      `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${given}; add that key (the first line is the key that encrypts)`,
+      `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${keys}; add that key (the first line is the key that encrypts)`,
     );
   }
 }
@@ -46,7 +46,7 @@ export interface Rotated {
   /** Nodes whose secrets were encrypted with another key or in plain text. */
   changed: number;
   /** Nodes that still have such secrets, since they are written concurrently. */
-  left: number;
+  remaining: number;
 }
 
 /**
@@ -83,9 +83,9 @@ export async function rotateSecrets(
   // The file still holds the overwritten secrets.
   if (changed > 0) await database.eraseRemoved();
   const counts = await countSecretsKeys(database);
-  let left = 0;
-  for (const [id, nodes] of counts) if (id !== cipher.keyId) left += nodes;
-  return { changed, left };
+  let remaining = 0;
+  for (const [id, nodes] of counts) if (id !== cipher.keyId) remaining += nodes;
+  return { changed, remaining };
 }
 
 /** `sealedWith` in SQL, with '' for plain text. */

@@ -104,10 +104,10 @@ describe('the cost of a check', () => {
   test('concurrent calls of one user, and all later ones, cost one hash', async () => {
     const compare = vi.spyOn(BcryptPool.prototype, 'compare');
     const basicAuth = authenticator();
-    const ask = () => basicAuth.authenticate(credentials(authorizationOf('anna')));
-    const callers = await Promise.all(Array.from({ length: 50 }, ask));
+    const authenticate = () => basicAuth.authenticate(credentials(authorizationOf('anna')));
+    const callers = await Promise.all(Array.from({ length: 50 }, authenticate));
     expect(callers).toEqual(Array(50).fill({ name: 'anna', role: 'admin' }));
-    expect(ask()).toEqual({ name: 'anna', role: 'admin' });
+    expect(authenticate()).toEqual({ name: 'anna', role: 'admin' });
     expect(compare).toHaveBeenCalledTimes(1);
     await basicAuth.close();
   });

@@ -26,12 +26,12 @@ const STATES: ReadonlyMap<JobState, string> = new Map([
 const transports = new Map<string, Transport>();
 
 function transport(url: string): Transport {
-  let known = transports.get(url);
-  if (known === undefined) {
-    known = createGrpcTransport({ baseUrl: url, idleConnectionTimeoutMs: 5000 });
-    transports.set(url, known);
+  let transport = transports.get(url);
+  if (transport === undefined) {
+    transport = createGrpcTransport({ baseUrl: url, idleConnectionTimeoutMs: 5000 });
+    transports.set(url, transport);
   }
-  return known;
+  return transport;
 }
 
 export const grpcClient: ChaosClient = {

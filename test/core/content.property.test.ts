@@ -70,7 +70,7 @@ function listOf(driverInfo: object): string[] {
 /** A process's view of the store: each step is under way for a number of turns, before it happens and after. */
 function distant(store: Store, shared: boolean, witness: Witness, turns: () => number): Store {
   const wait = async () => {
-    for (let left = turns(); left > 0; left--) await turn();
+    for (let remaining = turns(); remaining > 0; remaining--) await turn();
   };
   const view: Record<string, unknown> = { ...store, shared };
   for (const [name, step] of Object.entries(store)) {
@@ -102,7 +102,7 @@ function watchfulHardware(witness: Witness, turns: () => number): HardwareType {
       result: z.null(),
       handler: async ({ node }) => {
         witness.saw(name, node.uuid, node.driverInfo);
-        for (let left = turns(); left > 0; left--) await turn();
+        for (let remaining = turns(); remaining > 0; remaining--) await turn();
         witness.saw(`${name}, later`, node.uuid, node.driverInfo);
         return null;
       },
@@ -177,7 +177,7 @@ async function run(stores: readonly [Store, ...Store[]], actions: readonly Actio
   };
   const pending: Promise<void>[] = [];
   for (const [index, each] of actions.entries()) {
-    for (let left = each.after; left > 0; left--) await turn();
+    for (let remaining = each.after; remaining > 0; remaining--) await turn();
     pending.push(act(each, `t${index}`).catch(ignoreRefusal));
   }
   await Promise.all(pending);

@@ -27,11 +27,11 @@ test.each([
         const leaving: AbortController[] = [];
         const jobs: string[] = [];
         let violations = 0;
-        let known = 0;
+        let recorded = 0;
         // Counts each call from the moment its handler begins to the moment it ends.
         const observe = () => {
-          for (; known < hardware.calls.length; known++) {
-            const call = hardware.calls[known] as (typeof hardware.calls)[number];
+          for (; recorded < hardware.calls.length; recorded++) {
+            const call = hardware.calls[recorded] as (typeof hardware.calls)[number];
             const { task } = call;
             if (task.method === 'shared') continue;
             const uuid = (task as unknown as { node: { uuid: string } }).node.uuid;
@@ -71,8 +71,8 @@ test.each([
           } else if (what === 'unlock') pending.push(core.nodes.unlock(node, operator).catch(refusal));
           else if (what === 'cancel' && jobs.length > 0) pending.push(core.jobs.cancel(jobs.pop() as string, operator));
           else if (what === 'leave') leaving.pop()?.abort(new PassthruError('cancelled', 'gone'));
-          else if (what === 'fail') hardware.calls[known - 1]?.fail(new PassthruError('bmc_failed', 'broken'));
-          else if (what === 'finish') hardware.calls[known - 1]?.finish(null);
+          else if (what === 'fail') hardware.calls[recorded - 1]?.fail(new PassthruError('bmc_failed', 'broken'));
+          else if (what === 'finish') hardware.calls[recorded - 1]?.finish(null);
           for (let index = 0; index <= turns; index++) await turn();
         }
         // Everything ends: held nodes are released, and every handler that still runs finishes.

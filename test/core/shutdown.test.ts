@@ -38,13 +38,15 @@ test('shutdown ends a job that is accepted while everything is aborted', async (
 
 test('shutdown is not kept as the outcome of a call with a key', async () => {
   const { core, store, hardware } = await startCore();
-  const kept = vi.spyOn(store, 'finishIdempotent');
+  const finishIdempotent = vi.spyOn(store, 'finishIdempotent');
   const call = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'k' }));
   const refused = expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' });
   await hardware.call(0);
   await core.shutdown(0);
   await refused;
-  expect(kept).toHaveBeenCalledWith('operator', 'k', { error: expect.objectContaining({ kind: 'outcome_unknown' }) });
+  expect(finishIdempotent).toHaveBeenCalledWith('operator', 'k', {
+    error: expect.objectContaining({ kind: 'outcome_unknown' }),
+  });
 });
 
 test('shutdown returns outcome_unknown for a call that it cut short, and shutting_down for one that had not begun', async () => {

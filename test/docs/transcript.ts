@@ -47,8 +47,8 @@ export class Uuids {
       .map((part) => {
         if (part === '…') return '[\\s\\S]*?';
         if (!part.match(UUID)) return escapeRegExp(part);
-        const known = this.#real.get(part);
-        if (known !== undefined) return escapeRegExp(known);
+        const real = this.#real.get(part);
+        if (real !== undefined) return escapeRegExp(real);
         if (found.includes(part)) return `\\${found.indexOf(part) + 1}`;
         found.push(part);
         return `(${UUID.source})`;

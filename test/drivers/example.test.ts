@@ -48,7 +48,7 @@ describe('the example', () => {
   }
 
   function call(node: string, method: string, args: JsonObject = {}) {
-    const given: NodeCall = {
+    const request: NodeCall = {
       node,
       method,
       arguments: args,
@@ -59,7 +59,7 @@ describe('the example', () => {
       signal: new AbortController().signal,
       deadline: null,
     };
-    return core.callNodeMethod(given);
+    return core.callNodeMethod(request);
   }
 
   test('enrols the nodes of its nodes file with its driver', async () => {

@@ -330,8 +330,8 @@ describe('closing', () => {
   });
 
   test('a running call gets its response within the grace period, and kept-alive connections do not delay closing', async () => {
-    const kept = await fetch(`${service.url}/healthz`);
-    await kept.text();
+    const idle = await fetch(`${service.url}/healthz`);
+    await idle.text();
     const session = connectHttp2(service.url);
     await once(session, 'connect');
     const http1 = post(JSON.stringify({ node: 'n1', method: 'until_aborted' }), { 'Connect-Timeout-Ms': '500' });

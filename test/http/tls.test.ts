@@ -102,19 +102,19 @@ describe('one port under TLS', () => {
   });
 
   test('HTTP/2 without ALPN is disconnected and does not affect the next session', async () => {
-    await using own = await startTestService({
+    await using tlsService = await startTestService({
       tls: tlsOf(service),
       limits: { pingInterval: 200 },
     });
     for (const options of [{}, { ALPNProtocols: ['http/1.1'] }]) {
-      const socket = await open(own, options);
+      const socket = await open(tlsService, options);
       socket
         .on('error', () => {})
         .resume()
         .write(HELLO);
       await once(socket, 'close');
     }
-    const session = connectHttp2(own.url, { ca: authority.cert });
+    const session = connectHttp2(tlsService.url, { ca: authority.cert });
     let pings = 0;
     session.on('ping', () => pings++);
     await once(session, 'ping');
@@ -124,15 +124,15 @@ describe('one port under TLS', () => {
   });
 
   test('the listener closes while a connection is open and one is still in its handshake', async () => {
-    const own = await startConfiguredService(TLS, files());
-    const socket = await open(own, { ALPNProtocols: ['h2'] });
-    const silent = connectPlain(Number(new URL(own.url).port), '127.0.0.1');
+    const tlsService = await startConfiguredService(TLS, files());
+    const socket = await open(tlsService, { ALPNProtocols: ['h2'] });
+    const silent = connectPlain(Number(new URL(tlsService.url).port), '127.0.0.1');
     await once(silent, 'connect');
     const closed = Promise.all([once(socket, 'close'), once(silent, 'close')]);
     for (const each of [socket, silent]) each.on('error', () => {}).resume();
-    await own[Symbol.asyncDispose]();
+    await tlsService[Symbol.asyncDispose]();
     await closed;
-    await expect(fetch(own.url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    await expect(fetch(tlsService.url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 });
 
@@ -166,7 +166,7 @@ test('new certificates apply to new connections, and mismatched ones never do', 
     socket.destroy();
     return subject.CN;
   };
-  const kept = await open(service);
+  const unaffected = await open(service);
   const next = authority.issue({ commonName: 'second', loopback: true });
   write('cert.pem', next.cert);
   await heard.promise;
@@ -177,8 +177,8 @@ test('new certificates apply to new connections, and mismatched ones never do', 
   await heard.promise;
   expect(said.at(-1)?.level).toBe('info');
   expect(await commonName()).toBe('second');
-  expect(kept.destroyed).toBe(false);
-  kept.destroy();
+  expect(unaffected.destroyed).toBe(false);
+  unaffected.destroy();
 }, 20_000);
 
 describe('client certificates', () => {

@@ -221,9 +221,9 @@ describe('over HTTP/2', () => {
   }
 
   test('serves a node, a call, an error and an attachment as over HTTP/1.1', async () => {
-    const shown = await sendHttp2('/v1/nodes/n1');
-    expect(shown.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
-    expect(JSON.parse(shown.text).links[0].href).toContain(`${url}/v1/nodes/`);
+    const node = await sendHttp2('/v1/nodes/n1');
+    expect(node.headers).toMatchObject({ ':status': 200, 'x-openstack-ironic-api-version': '1.80' });
+    expect(JSON.parse(node.text).links[0].href).toContain(`${url}/v1/nodes/`);
 
     const call = sendHttp2('/v1/nodes/n1/vendor_passthru/exclusive', { ':method': 'POST' }, '{"word": "x"}');
     const { args, finish } = await service.hardware.call(0);

@@ -64,7 +64,7 @@ describe.each([
   type Request = Partial<Record<'fileContainingSymbol' | 'fileByFilename' | 'listServices', string>>;
 
   /** Sends all requests over one stream, by grpc-js. */
-  async function ask(...requests: Request[]) {
+  async function reflect(...requests: Request[]) {
     const { serverReflectionInfo: method } = reflection.method;
     const client = new Client(new URL(service.url).host, credentials.createInsecure());
     const stream = client.makeBidiStreamRequest(
@@ -87,7 +87,7 @@ describe.each([
   }
 
   test('lists the services', async () => {
-    const [response] = await ask({ listServices: '*' });
+    const [response] = await reflect({ listServices: '*' });
     expect(response?.validHost).toBe('h');
     const names =
       response?.messageResponse.case === 'listServicesResponse' ? response.messageResponse.value.service : [];
@@ -112,7 +112,7 @@ describe.each([
       'grpc.health.v1.HealthCheckResponse.ServingStatus',
       'google.protobuf.Struct',
     ];
-    const responses = await ask(...symbols.map((symbol) => ({ fileContainingSymbol: symbol })));
+    const responses = await reflect(...symbols.map((symbol) => ({ fileContainingSymbol: symbol })));
     const files = responses.map(({ messageResponse }) => {
       if (messageResponse.case !== 'fileDescriptorResponse') throw new Error(messageResponse.case);
       return messageResponse.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
@@ -139,7 +139,7 @@ describe.each([
   });
 
   test('a file is found by its name; an unknown one is NOT_FOUND in the response', async () => {
-    const [struct, ...missing] = await ask(
+    const [struct, ...missing] = await reflect(
       { fileByFilename: 'google/protobuf/struct.proto' },
       { fileByFilename: '../../etc/passwd' },
       { fileContainingSymbol: '__proto__' },

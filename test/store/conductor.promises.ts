@@ -83,10 +83,10 @@ export function conductorPromises(opened: Opened): void {
       const reopened = await opened().reopen();
       await reapAll(reopened);
       await reopened.addConductor(sampleConductor({ id: 'process-2', host: 'host-2' }));
-      const known = (key: string) => reopened.beginIdempotent(call(key), 'process-2', longAgo);
-      expect(await known('waiting')).toBeNull();
-      expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
-      expect(await known('done')).toMatchObject({ state: 'done', outcome: { result: 1 } });
+      const repeat = (key: string) => reopened.beginIdempotent(call(key), 'process-2', longAgo);
+      expect(await repeat('waiting')).toBeNull();
+      expect(await repeat('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
+      expect(await repeat('done')).toMatchObject({ state: 'done', outcome: { result: 1 } });
     });
 
     test('extends the grace while the lease is valid, and never shortens it', async () => {
@@ -192,9 +192,9 @@ export function conductorPromises(opened: Opened): void {
       expect(await store.getNodeByUuid(held.uuid)).toMatchObject({ reservation: { kind: 'held' } });
       if (all) await store.addConductor(sampleConductor({ id: 'process-3' }));
       else expect(await store.getNodeByUuid(other.uuid)).toMatchObject({ reservation: { kind: 'call' } });
-      const known = (key: string) => store.beginIdempotent(call(key), all ? 'process-3' : 'process-1', new Date(0));
-      expect(await known('waiting')).toBeNull();
-      expect(await known('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
+      const repeat = (key: string) => store.beginIdempotent(call(key), all ? 'process-3' : 'process-1', new Date(0));
+      expect(await repeat('waiting')).toBeNull();
+      expect(await repeat('accepted')).toMatchObject({ state: 'done', outcome: { unknown: true } });
       expect(await reap(store)).toEqual(NOTHING);
     });
 

@@ -87,13 +87,13 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     const progress: number[] = [];
     expect(await rotate(createSecretsCipher([FIRST]), (changed) => progress.push(changed))).toEqual({
       changed: NODES,
-      left: 0,
+      remaining: 0,
     });
     expect(progress).toEqual([100, 200, 250, 250]);
     await withStore([FIRST], (store) => checkAll(store, NODES));
 
-    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: NODES, left: 0 });
-    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: 0, left: 0 });
+    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: NODES, remaining: 0 });
+    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: 0, remaining: 0 });
     await withStore([SECOND], (store) => checkAll(store, NODES));
   });
 
@@ -126,7 +126,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
       ]),
     );
     await withStore([SECOND, FIRST], (store) => checkAll(store, NODES));
-    expect(await rotate(both)).toEqual({ changed: 150, left: 0 });
+    expect(await rotate(both)).toEqual({ changed: 150, remaining: 0 });
     await withStore([SECOND], (store) => checkAll(store, NODES));
   });
 
@@ -137,7 +137,7 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
       return (await enrol(store, { attributes })).uuid;
     });
     const cipher = createSecretsCipher([FIRST]);
-    expect(await rotate(cipher)).toEqual({ changed: 1, left: 0 });
+    expect(await rotate(cipher)).toEqual({ changed: 1, remaining: 0 });
     await withStore([FIRST], async (store) => {
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ attributes, driverInfo: {} });
       const query = { limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc' } as const;
@@ -207,8 +207,8 @@ describe('beside replicas', () => {
         await update(renewed, uuid, { driverInfo: { password: `new-${uuid}` } }, new Date());
       }
     })();
-    const [{ left }] = await Promise.all([rotateSecrets(database, cipher), changes]);
-    expect(left).toBe(0);
+    const [{ remaining }] = await Promise.all([rotateSecrets(database, cipher), changes]);
+    expect(remaining).toBe(0);
     for (const { uuid } of nodes.slice(1)) {
       expect((await renewed.getNodeByUuid(uuid))?.driverInfo).toEqual({ password: `new-${uuid}` });
     }

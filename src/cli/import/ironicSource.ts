@@ -45,15 +45,15 @@ export async function openSource(command: Command): Promise<Server> {
   const { from, osToken, osUsername, osAuthUrl } = options;
   const tls = options.osCacert === undefined ? {} : { ca: [readAuthorities('--os-cacert', options.osCacert)] };
   const source = { url: serverUrl(from, '--from'), headers: {}, tls, advice: ADVICE };
-  const given = (option: keyof SourceOptions) => command.getOptionValueSource(option) === 'cli';
-  if (osToken !== undefined && (given('osToken') || !given('osUsername'))) {
+  const isGiven = (option: keyof SourceOptions) => command.getOptionValueSource(option) === 'cli';
+  if (osToken !== undefined && (isGiven('osToken') || !isGiven('osUsername'))) {
     return { ...source, headers: { 'x-auth-token': readToken('--os-token', osToken) } };
   }
   if (osUsername === undefined) return source;
 
   if (options.osPassword === undefined) throw usageError('--os-username: requires --os-password or OS_PASSWORD');
   // In the environment it is the password itself, even with a leading @.
-  const password = given('osPassword') ? readText('--os-password', options.osPassword) : options.osPassword;
+  const password = isGiven('osPassword') ? readText('--os-password', options.osPassword) : options.osPassword;
   if (osAuthUrl === undefined) return { ...source, headers: { authorization: basicCredentials(osUsername, password) } };
   // openrc files have it with or without `/v3`.
   const keystone = { ...source, url: serverUrl(osAuthUrl, '--os-auth-url').replace(/\/v3$/, '') };

@@ -41,11 +41,11 @@ async function rotateKey(file: string | null): Promise<string> {
     throw new CommandFailure(EXIT_STATUS.failed, 'secrets.key_file is not set; a key is required');
   const database = await openMigrated(config.store, createServiceLog(config.log_level), cipher);
   try {
-    const { changed, left } = await rotateSecrets(database, cipher);
-    if (left > 0) {
+    const { changed, remaining } = await rotateSecrets(database, cipher);
+    if (remaining > 0) {
       const advice =
         'a running service uses another key. Restart it with this key as the first one, then run this again.';
-      const counts = `Nodes encrypted with key ${cipher.keyId}: ${changed}. Not encrypted with it: ${left}`;
+      const counts = `Nodes encrypted with key ${cipher.keyId}: ${changed}. Not encrypted with it: ${remaining}`;
       throw new CommandFailure(EXIT_STATUS.failed, `${counts}, because ${advice}`);
     }
     const others = cipher.keyIds.slice(1);

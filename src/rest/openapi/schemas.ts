@@ -80,11 +80,11 @@ function shownField({ kind, default: fallback }: NodeField): Schema {
 }
 
 function nodeSchema(): Schema {
-  const shown = NODE_KEYS.map((key) => {
+  const fields = NODE_KEYS.map((key) => {
     const field = NODE_FIELDS.get(key);
     return [key, SHOWN[key] ?? (field === undefined ? alwaysNull : shownField(field))];
   });
-  return { type: 'object', properties: Object.fromEntries(shown), required: ['links'], additionalProperties: false };
+  return { type: 'object', properties: Object.fromEntries(fields), required: ['links'], additionalProperties: false };
 }
 
 function newNodeSchema(): Schema {

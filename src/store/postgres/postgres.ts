@@ -29,10 +29,10 @@ const FAULTS = new Map([
  */
 export async function openPostgres(url: string, log: Logger): Promise<Database> {
   const address = toPostgresUrl(url);
-  const shown = showPostgresUrl(url);
+  const shownUrl = showPostgresUrl(url);
   const connections = connectPostgres(address, log);
   try {
-    const schema = await checkDatabase(connections, shown);
+    const schema = await checkDatabase(connections, shownUrl);
     const changes = new PostgresChanges(address, log);
     const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
     return {
@@ -40,7 +40,7 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
       dialect: 'postgres',
       shared: true,
       run: (query) => connections.query(query.sql, query.parameters),
-      alone: (work) => alone(address, log, work).catch((error) => fail(error, shown)),
+      alone: (work) => alone(address, log, work).catch((error) => fail(error, shownUrl)),
       schema,
       now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,
       // Applies to the end of the transaction, which a statement outside one is itself.
@@ -64,18 +64,18 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
     };
   } catch (error) {
     await connections.end();
-    return fail(error, shown);
+    return fail(error, shownUrl);
   }
 }
 
 /** Returns the schema in which tables are created. Throws when the database is unsuitable. */
-async function checkDatabase(connections: Connections, shown: string): Promise<string> {
+async function checkDatabase(connections: Connections, shownUrl: string): Promise<string> {
   const [server] = await connections.query<{ encoding: string; schema: string | null }>(
     "select current_setting('server_encoding') as encoding, current_schema() as schema",
     [],
   );
-  if (server?.encoding !== 'UTF8') throw unusable(shown, 'it must be created with encoding UTF8');
-  if (server.schema === null) throw unusable(shown, 'the user has no schema to create tables in');
+  if (server?.encoding !== 'UTF8') throw unusable(shownUrl, 'it must be created with encoding UTF8');
+  if (server.schema === null) throw unusable(shownUrl, 'the user has no schema to create tables in');
   return server.schema;
 }
 
@@ -95,16 +95,16 @@ async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => 
 }
 
 /** Throws an error of opening the database, worded for the operator. */
-function fail(error: unknown, shown: string): never {
+function fail(error: unknown, shownUrl: string): never {
   const fault = FAULTS.get(sqlState(error));
-  if (fault !== undefined) throw unusable(shown, fault, error);
+  if (fault !== undefined) throw unusable(shownUrl, fault, error);
   const reason = error instanceof ConnectionLost ? reasonOf(error.cause) : postgresError(error)?.message;
   if (reason === undefined) throw error;
-  throw new PassthruError('store_unavailable', `store: ${shown} cannot be reached: ${reason}`, { cause: error });
+  throw new PassthruError('store_unavailable', `store: ${shownUrl} cannot be reached: ${reason}`, { cause: error });
 }
 
-function unusable(shown: string, why: string, cause?: unknown): PassthruError {
-  return new PassthruError('failed_precondition', `store: ${shown} cannot be used: ${why}`, { cause });
+function unusable(shownUrl: string, why: string, cause?: unknown): PassthruError {
+  return new PassthruError('failed_precondition', `store: ${shownUrl} cannot be used: ${why}`, { cause });
 }
 
 /** Returns why a connection failed. The error of a host with several addresses has only a code. */

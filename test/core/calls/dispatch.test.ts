@@ -56,9 +56,9 @@ describe('a synchronous call', () => {
 
   test('returns null without a result, and the bytes of an attachment', async () => {
     const { core, hardware } = await startCore();
-    const nothing = core.callNodeMethod(nodeCall('exclusive'));
+    const call = core.callNodeMethod(nodeCall('exclusive'));
     (await hardware.call(0)).finish(undefined as unknown as Json);
-    expect(await nothing).toEqual({ kind: 'result', result: null });
+    expect(await call).toEqual({ kind: 'result', result: null });
     const attached = await core.callNodeMethod(nodeCall('attachment'));
     expect(attached).toMatchObject({
       kind: 'attachment',

@@ -45,9 +45,9 @@ test.each(variants)('a wrong password is also blocked for %s, and for a one-time
   await failure(clients.for(target(bmc.url, { account: WRONG }), options).get(SYSTEMS));
   const credentials = () => bmc.requests.filter(({ method, auth }) => method === 'POST' || auth === 'basic');
   expect(credentials()).toHaveLength(1);
-  const kept = await failure(clients.for(other, options).get(SYSTEMS));
+  const keptAlive = await failure(clients.for(other, options).get(SYSTEMS));
   const once = await failure(clients.once(other, options, (client) => client.get(SYSTEMS)));
-  for (const error of [kept, once]) expect(error.message).toContain('retry blocked');
+  for (const error of [keptAlive, once]) expect(error.message).toContain('retry blocked');
   expect(credentials()).toHaveLength(1);
 });
 
@@ -71,9 +71,9 @@ test('clients that start at the same time send a wrong password only once betwee
   const targets = [{}, ...variants.slice(1, 4).map(([, change]) => change)].map((change) =>
     target(bmc.url, { account: WRONG, ...change }),
   );
-  const kept = targets.map((each) => failure(clients.for(each, options).get(SYSTEMS)));
+  const keptAlive = targets.map((each) => failure(clients.for(each, options).get(SYSTEMS)));
   const once = targets.map((each) => failure(clients.once(each, options, (client) => client.get(SYSTEMS))));
-  for (const error of await Promise.all([...kept, ...once])) expect(error.kind).toBe('auth');
+  for (const error of await Promise.all([...keptAlive, ...once])) expect(error.kind).toBe('auth');
   expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
 
