@@ -1,4 +1,5 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { pause } from '../../../src/core/waiting.ts';
 import {
   createRedfishClients,
   deleteSubscription,
@@ -8,6 +9,8 @@ import {
 import { followTask } from '../../../src/redfish/resources/task.ts';
 import { type Script, type ScriptedRequest, startScriptedBmc } from '../scriptedBmc.ts';
 import { forever, target } from '../target.ts';
+
+vi.mock('../../../src/core/waiting.ts', { spy: true });
 
 const SYSTEM = '/redfish/v1/Systems/1';
 const MEDIA = `${SYSTEM}/VirtualMedia`;
@@ -86,15 +89,15 @@ test('the progress and messages of a task are reported while it runs', async () 
 });
 
 test('Retry-After determines when the monitor is polled again', async () => {
-  const times: number[] = [];
+  const pauses = vi.mocked(pause).mockClear().mockResolvedValueOnce().mockResolvedValueOnce();
   const task = await startTask((count) => {
-    times.push(performance.now());
     if (count === 1) return { status: 202, headers: { ...soon, 'retry-after': '2' } };
     task.done();
     return { status: 204 };
   });
   await task.eject();
-  expect(times[1]! - times[0]!).toBeGreaterThan(1900);
+  expect(pauses.mock.calls.map(([ms]) => ms)).toEqual([0, 2000]);
+  expect(task.polls()).toBe(2);
 });
 
 test('after a monitor that is gone once the task is done, and a 202 without Location, the device is checked', async () => {
