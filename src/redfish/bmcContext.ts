@@ -55,7 +55,7 @@ export class BmcContext {
   ) {
     this.root = rootOf(target);
     this.logins = logins;
-    this.discovered = new Discovered(() => connections.absences);
+    this.discovered = new Discovered(() => connections.absences, logins.now);
     const observeExchange = (exchange: ObservedExchange) => {
       if (exchange.status === null) this.discovered.doubt();
       observe?.({ ...exchange, vendor: this.vendor });

@@ -49,10 +49,10 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 
   const start = (target: RedfishTarget): BmcContext => {
     const { origin, account } = target;
-    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, MAX_CONNECTIONS), users: 0 };
+    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, MAX_CONNECTIONS, now), users: 0 };
     bmcs.set(origin, bmc);
     bmc.users++;
-    return new BmcContext(target, bmc.connections, logins.join(origin, account), observe);
+    return new BmcContext(target, bmc.connections, logins.join(origin, account, now), observe);
   };
   const leave = async (context: BmcContext) => {
     logins.leave(context.logins);

@@ -19,6 +19,7 @@ export class Discovered {
   readonly #values = new Map<string, unknown>();
   readonly #loading = new Map<string, Promise<unknown>>();
   readonly #absences: () => number;
+  readonly #now: () => number;
   /** The count of absences when `#values` was last valid. */
   #seenAbsences = 0;
   /** The number of times that everything was dropped. */
@@ -27,9 +28,10 @@ export class Discovered {
   #confirmAt = 0;
   #confirming: Promise<void> | null = null;
 
-  /** @param absences returns the number of times that the BMC was unreachable */
-  constructor(absences: () => number) {
+  /** @param absences returns the number of times that the BMC was unreachable; `now` is the monotonic clock, in ms */
+  constructor(absences: () => number, now: () => number) {
     this.#absences = absences;
+    this.#now = now;
   }
 
   /**
@@ -72,12 +74,12 @@ export class Discovered {
 
   /** Reports that the values belong to the BMC as its service root shows it now. */
   confirmed(): void {
-    this.#confirmAt = performance.now() + CONFIRM_AFTER_MS;
+    this.#confirmAt = this.#now() + CONFIRM_AFTER_MS;
   }
 
   /** Reports that a request got no response or a session was lost: the BMC may be restarting. */
   doubt(): void {
-    this.#confirmAt = Math.min(this.#confirmAt, performance.now() + RESTART_MS);
+    this.#confirmAt = Math.min(this.#confirmAt, this.#now() + RESTART_MS);
   }
 
   /**
@@ -89,7 +91,7 @@ export class Discovered {
   async confirm(signal: AbortSignal, check: () => Promise<void>): Promise<void> {
     for (;;) {
       this.#dropStale();
-      if (this.#values.size === 0 || performance.now() < this.#confirmAt) return;
+      if (this.#values.size === 0 || this.#now() < this.#confirmAt) return;
       if (this.#confirming === null) break;
       if (await hasSucceeded(this.#confirming, signal)) return;
     }

@@ -36,34 +36,38 @@ const REFUSED_MS = 5 * 60_000;
 /** A login that the BMC refused; in force for five minutes. */
 export class Refusal {
   readonly why: string;
-  /** By the monotonic clock, in ms: a clock that is set back must not lock a node out. */
-  readonly #until = performance.now() + REFUSED_MS;
+  readonly #remainingMs: () => number;
 
-  constructor(why: string) {
+  /** @param now the monotonic clock, in ms: a clock that is set back must not lock a node out */
+  constructor(why: string, now: () => number) {
+    const until = now() + REFUSED_MS;
     this.why = why;
+    this.#remainingMs = () => until - now();
   }
 
   get inForce(): boolean {
-    return performance.now() < this.#until;
+    return this.#remainingMs() > 0;
   }
 
   /** Returns the error for a caller of the refused account. */
   error(url: string): RedfishError {
-    const seconds = Math.ceil((this.#until - performance.now()) / 1000);
+    const seconds = Math.ceil(this.#remainingMs() / 1000);
     const message = `${this.why}; retry blocked for ${seconds} s or until the credentials change, to avoid locking the BMC account`;
     return new RedfishError('auth', message, { status: 401, url });
   }
 }
 
 /** Returns the refusal of a wrong password. */
-export function wrongPassword({ username }: Account): Refusal {
-  return new Refusal(`The BMC refuses the user name or password of account ${username}`);
+export function wrongPassword({ username }: Account, now: () => number): Refusal {
+  return new Refusal(`The BMC refuses the user name or password of account ${username}`, now);
 }
 
 /** The state shared by all logins with one user name and password at one BMC, which count their failures together. */
 export class AccountLogins {
   readonly key: string;
   readonly #origin: string;
+  /** The monotonic clock, in ms. */
+  readonly now: () => number;
   /** The number of contexts that use it. */
   users = 0;
   /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
@@ -74,9 +78,10 @@ export class AccountLogins {
   /** The logins that wait for the one under way; null when there is none. */
   #line: WaitingLine | null = null;
 
-  constructor(key: string, origin: string) {
+  constructor(key: string, origin: string, now: () => number) {
     this.key = key;
     this.#origin = origin;
+    this.now = now;
   }
 
   /** Whether a login is under way, on whose outcome the next ones depend. */
@@ -116,9 +121,9 @@ export class LoginCache {
   readonly #accounts = new Map<string, AccountLogins>();
 
   /** Returns the state for a new context; pass it to `leave` when the context is dropped. */
-  join(origin: string, account: Account): AccountLogins {
+  join(origin: string, account: Account, now: () => number): AccountLogins {
     const key = keyOf(origin, account);
-    const logins = this.#accounts.get(key) ?? new AccountLogins(key, origin);
+    const logins = this.#accounts.get(key) ?? new AccountLogins(key, origin, now);
     this.#accounts.set(key, logins);
     logins.users++;
     return logins;

@@ -60,7 +60,7 @@ export class BasicLogin {
     const off = offered !== undefined && !/\bbasic\b/i.test(offered);
     this.#logins.basicProven = false;
     if (noSession === null && !off) {
-      this.#logins.refusal = wrongPassword(this.#account);
+      this.#logins.refusal = wrongPassword(this.#account, this.#logins.now);
       return;
     }
     const url = this.#origin;
@@ -72,7 +72,7 @@ export class BasicLogin {
       throw new RedfishError('auth', message, context);
     }
     const why = off ? 'Basic authentication is turned off there' : 'it refuses Basic authentication as well';
-    this.#logins.basicRefusal = new Refusal(why);
+    this.#logins.basicRefusal = new Refusal(why, this.#logins.now);
     throw new RedfishError('auth', noLogin(noSession, why), context);
   }
 

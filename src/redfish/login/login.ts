@@ -259,7 +259,8 @@ export class Login {
   /** Remembers that the BMC refused the login, and returns the error. */
   #refuse(url: string, raw: RawResponse, linked: boolean): RedfishError {
     const { extendedInfo } = responseError('POST', url, raw, this.secrets);
-    const refusal = linked ? wrongPassword(this.#account) : new Refusal(noSessions(url));
+    const { now } = this.#logins;
+    const refusal = linked ? wrongPassword(this.#account, now) : new Refusal(noSessions(url), now);
     if (linked) {
       this.#logins.refusal = refusal;
       this.#logins.basicProven = false;

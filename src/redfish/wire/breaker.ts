@@ -36,9 +36,11 @@ export class Breaker {
   #lastError = '';
   #down: Down | null = null;
   #probing = false;
+  readonly #now: () => number;
 
-  constructor(origin: string) {
+  constructor(origin: string, now: () => number) {
     this.#origin = origin;
+    this.#now = now;
   }
 
   /** Whether the BMC counts as down. */
@@ -49,7 +51,7 @@ export class Breaker {
   /** @throws kind `unreachable`, with since when and until when, while the BMC counts as down and no probe is due */
   check(): void {
     if (this.#down === null) return;
-    if (this.#probing || performance.now() < this.#down.retryAt) throw this.#error(this.#down);
+    if (this.#probing || this.#now() < this.#down.retryAt) throw this.#error(this.#down);
   }
 
   /**
@@ -81,11 +83,11 @@ export class Breaker {
     this.#firstFailure ??= new Date();
     this.#lastError = error;
     if (this.#failures < MAX_FAILURES || (this.#down !== null && !probe)) return;
-    this.#down = { since: this.#firstFailure, retryAt: performance.now() + RETRY_MS };
+    this.#down = { since: this.#firstFailure, retryAt: this.#now() + RETRY_MS };
   }
 
   #error({ since, retryAt }: Down): RedfishError {
-    const seconds = Math.max(1, Math.ceil((retryAt - performance.now()) / 1000));
+    const seconds = Math.max(1, Math.ceil((retryAt - this.#now()) / 1000));
     const next = this.#probing ? 'one request is probing it now' : `next try in ${seconds} s`;
     const message = `the BMC has not responded since ${since.toISOString()} (${this.#failures} tries, last error: ${this.#lastError}), so nothing was sent; ${next}`;
     return new RedfishError('unreachable', message, { url: this.#origin });

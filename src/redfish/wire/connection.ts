@@ -68,9 +68,9 @@ export class BmcConnections {
   readonly #idle: { key: string; client: Client }[] = [];
   readonly #waiting = new WaitingLine();
 
-  constructor(origin: string, limit: number) {
+  constructor(origin: string, limit: number, now: () => number) {
     this.origin = origin;
-    this.breaker = new Breaker(origin);
+    this.breaker = new Breaker(origin, now);
     this.#maxBusy = limit;
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, type RedfishClient, type RedfishClients } from '../../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../../src/sim/index.ts';
 import { failure, forever, target } from '../target.ts';
@@ -11,20 +11,17 @@ const RETRY_MS = 15_000;
 let clients: RedfishClients = createRedfishClients();
 const closing: { close(): Promise<void> }[] = [];
 
-/** Advances the monotonic clock. */
-function pass(ms: number): void {
-  const now = performance.now.bind(performance);
-  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
-}
+/** How far the clock of the clients is ahead, in ms. */
+let ahead = 0;
 
 afterEach(async () => {
-  vi.restoreAllMocks();
+  ahead = 0;
   await clients.close();
   await Promise.all(closing.splice(0).map((one) => one.close()));
 });
 
 async function start(count = 1) {
-  clients = createRedfishClients();
+  clients = createRedfishClients({ now: () => performance.now() + ahead });
   const fleet = await startFleet({ count, auth: 'none' });
   closing.push(fleet);
   return fleet.bmcs;
@@ -82,7 +79,7 @@ test('a response in between restarts the count', async () => {
 test('after 15 s one request probes while others fail at once; its success ends the state', async () => {
   const { bmc, hang } = await startDown();
   bmc.faults.remove(hang);
-  pass(RETRY_MS);
+  ahead = RETRY_MS;
   bmc.setLatency(50);
   const client = clientOf(bmc, { timeoutMs: 5000 });
   const probe = client.get(ROOT);
@@ -95,7 +92,7 @@ test('after 15 s one request probes while others fail at once; its success ends 
 test('a failed probe is the only try, and the wait restarts', async () => {
   const { bmc } = await startDown();
   await Promise.all(closing.splice(0).map((one) => one.close()));
-  pass(RETRY_MS);
+  ahead = RETRY_MS;
   const client = clientOf(bmc, { connectionAttempts: 100 });
   expect((await failure(client.get(ROOT))).message).toContain('ECONNREFUSED');
   expect((await failure(client.get(ROOT))).message).toContain(`${TRIES + 1} tries`);
@@ -103,7 +100,7 @@ test('a failed probe is the only try, and the wait restarts', async () => {
 
 test('a caller that aborts its probe leaves the probe to the next', async () => {
   const { bmc, hang } = await startDown();
-  pass(RETRY_MS);
+  ahead = RETRY_MS;
   const leaving = new AbortController();
   const probe = clientOf(bmc, { timeoutMs: 5000 }).with({ signal: leaving.signal }).get(ROOT);
   await bmc.nextRequest();
