@@ -62,6 +62,17 @@ describe('examples/deploy/kubernetes.yaml', () => {
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(LONGEST_STOP);
   });
 
+  test('mounts every file that the environment names from the Secret that the comment creates', () => {
+    const [mount] = container.volumeMounts;
+    const { secret } = pod.volumes.find(({ name }: { name: string }) => name === mount.name);
+    const mounted = secret.items.map(({ path }: { path: string }) => `${mount.mountPath}/${path}`);
+    const named = container.env.filter(({ name }: { name: string }) => name.endsWith('_FILE'));
+    expect(named.map(({ name }: { name: string }) => name)).toContain('PASSTHRU_SECRETS_KEY_FILE');
+    expect(named.map(({ value }: { value: string }) => value)).toEqual(mounted);
+    const text = read('examples/deploy/kubernetes.yaml');
+    for (const { key } of secret.items) expect(text).toContain(`--from-file=${key}`);
+  });
+
   test('probes readiness, and does not restart the service when the database is unreachable', () => {
     expect(container.readinessProbe.httpGet).toEqual({ path: '/healthz', port: 'api' });
     // Longer than the 5 s that a hanging database delays the response.
