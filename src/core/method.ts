@@ -41,7 +41,7 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   handler(task: T, args: z.output<A>): Promise<R>;
 }
 
-/** A vendor method: its description, schemas and handler in one value, so that they cannot drift apart. */
+/** A vendor method: its description, schemas and handler in one value. */
 export interface Method<T extends Task = Task> {
   readonly name: string;
   readonly httpMethods: readonly HttpMethod[];

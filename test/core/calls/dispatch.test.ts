@@ -13,6 +13,14 @@ describe('a synchronous call', () => {
     expect(await outcome).toEqual({ kind: 'result', result: { ok: true } });
   });
 
+  test('is allowed on a node in maintenance', async () => {
+    const { core, hardware } = await startCore();
+    await core.nodes.update('n1', () => ({ maintenance: true }), operator, new AbortController().signal);
+    const outcome = core.callNodeMethod(nodeCall('exclusive'));
+    (await hardware.call(0)).finish('done');
+    expect(await outcome).toEqual({ kind: 'result', result: 'done' });
+  });
+
   test('reserves the node until its handler has ended, and no longer', async () => {
     const { core, hardware } = await startCore();
     const outcome = core.callNodeMethod(nodeCall('exclusive'));
