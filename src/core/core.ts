@@ -119,7 +119,7 @@ export interface Jobs {
 export interface Load {
   busyWorkers: number;
   workers: number;
-  /** The number of running calls, without those whose job runs. */
+  /** The number of running calls, excluding jobs. */
   runningCalls: number;
   runningJobs: number;
   /** The number of watchers of jobs. */

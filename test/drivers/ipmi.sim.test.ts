@@ -87,7 +87,7 @@ describe('ipmi through ipmitool', needs(missing), () => {
     expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringContaining('could not be resolved') });
   });
 
-  test('an absent BMC did not respond (takes the 20 s that ipmitool tries)', async () => {
+  test('an absent BMC did not respond (after the 20 s for which ipmitool retries)', async () => {
     const error = await failure('send_raw', { raw_bytes: '0x06 0x01' }, { ipmi_port: await freeUdpPort() });
     expect(error).toMatchObject({ kind: 'bmc_unreachable', message: expect.stringMatching(/did not respond$/) });
   }, 60_000);

@@ -60,7 +60,7 @@ function frameTypes(received: string): number[] {
   return types;
 }
 
-test('a kept-alive HTTP/1.1 connection takes the next request after a message that was too large', async () => {
+test('a kept-alive HTTP/1.1 connection serves the next request after a message that was too large', async () => {
   service = await startTestService({ rpcLimits: { readMaxBytes: 1000 } });
   const socket = openSocket();
   const large = `{"method": "${'m'.repeat(1024 * 1024)}"}`;

@@ -58,7 +58,7 @@ test('the Location of a new subscription is a full URL', async () => {
   expect(created.headers.get('Location')).toBe(`${one.bmc.url}${SUBSCRIPTIONS}/5`);
 });
 
-test('iLO refuses DeliveryRetryPolicy with a message of its own registry', async () => {
+test('iLO refuses DeliveryRetryPolicy with a message from the iLO registry', async () => {
   await using one = await bmcWith(['refuses-retry-policy']);
   const refused = await call(one.bmc, 'POST', SUBSCRIPTIONS, {
     body: { ...body, DeliveryRetryPolicy: 'RetryForever' },

@@ -37,7 +37,7 @@ export function nodeListPromises(opened: Opened): void {
       },
     );
 
-    test('strings sort by code point, whatever the locale of the database', async () => {
+    test('strings sort by code point, in any locale of the database', async () => {
       const { store } = opened();
       const names = ['B', 'Node-1', '_x', 'a', 'a-b', 'a.b', 'aB', 'a_b', 'b', 'node-1', 'node-10', 'node-2', '~'];
       for (const name of names.toReversed()) await enrol(store, { name });

@@ -59,7 +59,7 @@ test('one of six processes that start together on an empty database creates the 
   await store.close();
 }, 60_000);
 
-test('a process that starts together with a newer program either comes first or is refused', async () => {
+test('a process that starts together with a newer program either starts first or is refused', async () => {
   const database = await server.createDatabase();
   const [newer, ...present] = await migrateAtOnce(database, ['newer', 'present', 'present', 'present']);
   expect(newer).toContain('9000_later');

@@ -68,7 +68,7 @@ test('a transaction excludes other writers from its beginning', async () => {
   }
 });
 
-test('throws the reason when SQLite rolled back a transaction by itself', async () => {
+test('throws the reason when SQLite rolled back a transaction on its own', async () => {
   const database = openSqlite(':memory:', silentLogger);
   await migrate(database, silentLogger);
   const { kysely } = database;

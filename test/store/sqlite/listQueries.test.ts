@@ -8,7 +8,7 @@ import { migrate } from '../../../src/store/migrations.ts';
 import { openSqlite } from '../../../src/store/sqlite/sqlite.ts';
 import { enrol } from '../samples.ts';
 
-test('a page of nodes takes at most three queries, whatever its filters, sort key and limit', async () => {
+test('a page of nodes needs at most three queries for any filters, sort key and limit', async () => {
   const database = openSqlite(':memory:', silentLogger);
   await migrate(database, silentLogger);
   let queries = 0;
