@@ -112,6 +112,7 @@ describe('authentication with a real Keystone', needs('missing' in environment ?
   test('rejects an expired token even while its validation is cached', async () => {
     const token = await keystone.token('anna', { project: 'infra' }, keystone.shortLivedUrl);
     expect((await send(caching, token)).status).toBe(200);
+    // In real time, as Keystone itself judges the token for the service that does not cache.
     await sleep(SHORT_LIFE * 1000 + 500);
     expect((await send(caching, token)).status).toBe(401);
     expect((await send(notCaching, token)).status).toBe(401);
