@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { readFault, readTextFile, watchFiles } from '../config/watchedFile.ts';
+import { readTextFile, watchFiles } from '../config/watchedFile.ts';
 import type { Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { readFault } from '../core/readFault.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
 import { BcryptPool } from './bcryptPool.ts';
 import { CheckCache } from './checkCache.ts';

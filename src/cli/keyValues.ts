@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { readFault } from '../core/readFault.ts';
 import { isSecretName } from '../core/secrets.ts';
 import { usageError } from './exitStatus.ts';
 
@@ -71,7 +72,7 @@ export function readFile(option: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw usageError(`${option}: ${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    throw usageError(`${option}: ${path} cannot be read: ${readFault(error)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { showValue, suggestion } from './problems.ts';
+import { nearest, showValue } from './problems.ts';
 import type { Setting } from './setting.ts';
 
 /** The settings found in the environment. */
@@ -8,6 +8,9 @@ interface EnvironmentSettings {
   /** One for each `PASSTHRU_` variable that is not a setting. */
   problems: string[];
 }
+
+const PREFIX = 'PASSTHRU_';
+const withoutPrefix = (variable: string) => variable.slice(PREFIX.length);
 
 /** Variables of the client. */
 const CLIENT_VARIABLES = new Set([
@@ -27,12 +30,14 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, settings: readonly
   const byVariable = new Map(settings.map((setting) => [setting.variable, setting]));
   const found: EnvironmentSettings = { values: new Map(), problems: [] };
   for (const [variable, text] of Object.entries(variables)) {
-    if (!variable.startsWith('PASSTHRU_') || text === undefined || text === '') continue;
+    if (!variable.startsWith(PREFIX) || text === undefined || text === '') continue;
     if (CLIENT_VARIABLES.has(variable) || KUBERNETES_VARIABLE.test(variable)) continue;
     const setting = byVariable.get(variable);
     if (setting !== undefined) found.values.set(setting, parseText(text, setting.kind));
     else {
-      const advice = suggestion(variable, [...byVariable.keys()]);
+      const names = [...byVariable.keys()].map(withoutPrefix);
+      const meant = nearest(withoutPrefix(variable), names);
+      const advice = meant === null ? 'docs/configuration.md lists all' : `did you mean ${PREFIX}${meant}?`;
       found.problems.push(`${variable}: unknown setting (value: ${showValue(variable, text)}); ${advice}`);
     }
   }

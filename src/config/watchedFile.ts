@@ -1,4 +1,5 @@
 import { readFileSync, type Stats, unwatchFile, watchFile } from 'node:fs';
+import { readFault } from '../core/readFault.ts';
 
 /** The polling interval in ms. */
 const INTERVAL = 1000;
@@ -29,13 +30,4 @@ export function readTextFile(file: string, fault: (reason: string) => Error): st
   } catch (error) {
     throw fault(`${file} cannot be read: ${readFault(error)}`);
   }
-}
-
-/** Returns the reason why a file could not be read, in words. */
-export function readFault(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'EISDIR') return 'is a directory';
-  return code ?? 'unknown error';
 }

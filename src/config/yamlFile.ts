@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { readFault } from '../core/readFault.ts';
 import { ConfigError } from './problems.ts';
-import { readFault } from './watchedFile.ts';
 
 /**
  * Reads the YAML file at `path`; returns null when it is empty.

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { SecureContextOptions, Server } from 'node:tls';
-import { readFault, watchFiles } from '../config/watchedFile.ts';
+import { watchFiles } from '../config/watchedFile.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { readFault } from '../core/readFault.ts';
 
 /** The TLS settings of the listener. */
 export interface ListenerTls {

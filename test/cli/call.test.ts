@@ -52,7 +52,7 @@ describe('node passthru call', () => {
     [['--arg', 'flag=@package.json'], '--arg flag: "@package.json" is not true or false'],
     [['--arg', 'text'], '--arg: must be KEY=VALUE'],
     [['--arg', 'text=a', '--arg', 'text=b'], '--arg: text is given twice'],
-    [['--arg', 'text=@/does/not/exist'], '--arg: /does/not/exist cannot be read: ENOENT'],
+    [['--arg', 'text=@/does/not/exist'], '--arg: /does/not/exist cannot be read: no such file'],
     [['--output', 'x'], '--output: echo does not return an attachment'],
     [['--lock-wait', 'long'], 'Must be a duration such as 10 (seconds), 500ms or 2m.'],
     [['--format', 'xml'], 'Allowed choices are table, json, yaml, value'],

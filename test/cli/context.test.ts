@@ -166,7 +166,7 @@ test.each([
   [['context', 'set', 'new', '--server', 'bmc'], '"bmc" is not an http:// or https:// URL'],
   [['--server', 'http://127.0.0.1:1', '--context', 'site', 'node', 'list'], 'only one of them is allowed'],
   [['--token', 'two words', 'node', 'list'], '--token: not a token'],
-  [['--token', '@/does/not/exist', 'node', 'list'], '/does/not/exist cannot be read: ENOENT'],
+  [['--token', '@/does/not/exist', 'node', 'list'], '/does/not/exist cannot be read: no such file'],
 ])('%j exits with 2', async (args, message) => {
   expect(await run(args)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
 });

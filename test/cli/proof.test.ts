@@ -77,8 +77,8 @@ tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
     [['--user', 'anna'], 'no password for user anna; set --password-file or PASSTHRU_PASSWORD'],
     [['--user', 'anna', '--token', 't'], '--token and --user: only one of them is allowed'],
     [['--cert-file', 'a'], '--cert-file and --key-file: both are required'],
-    [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: ENOENT'],
-    [['--user', 'a', '--password-file', '@no/such'], '--password-file: @no/such cannot be read: ENOENT'],
+    [['--user', 'a', '--password-file', '/no/such'], '--password-file: /no/such cannot be read: no such file'],
+    [['--user', 'a', '--password-file', '@no/such'], '--password-file: @no/such cannot be read: no such file'],
   ])('%j exits with 2', async (options, message) => {
     expect(await passthru([...options, ...list])).toEqual({ status: 2, stdout: '', stderr: `error: ${message}\n` });
   });

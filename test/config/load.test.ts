@@ -280,6 +280,7 @@ describe('the environment', () => {
       'info',
       'PASSTHRU_LOG_LEVL: unknown setting (value: "info"); did you mean PASSTHRU_LOG_LEVEL?',
     ],
+    ['PASSTHRU_FOO', 'x', 'PASSTHRU_FOO: unknown setting (value: "x"); docs/configuration.md lists all'],
     ['PASSTHRU_REDFISH_PASSWORD', 'hunter2', /^PASSTHRU_REDFISH_PASSWORD: unknown setting \(value: \*{6}\); /],
   ])('%s=%s is refused', (variable, text, problem) => {
     expect(problemsOf('', { [variable]: text })).toEqual([

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
+import { readFault } from '../../core/readFault.ts';
 
 /** How a BMC's certificate and protocol are verified. */
 export interface TlsSettings {
@@ -177,7 +178,6 @@ function withFiles<T>(path: string, read: (files: string[]) => T): T {
       }),
     );
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new Error(`redfish_verify_ca: the CA file or folder cannot be read (${code})`);
+    throw new Error(`redfish_verify_ca: the CA file or folder cannot be read: ${readFault(error)}`);
   }
 }
