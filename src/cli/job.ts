@@ -46,7 +46,7 @@ function watchCommand(): Command {
   return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
     const job = await withConnection(command, (connection) => watchJob(connection, jobId));
     await printRecord(jobRecord(job), options);
-    endWithJob(job);
+    endWithJob(job, options);
   });
 }
 

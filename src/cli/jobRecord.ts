@@ -5,7 +5,7 @@ import { type Job, type JobProgress, JobState } from '../../gen/passthru/v1/job_
 import type { Json } from '../core/json.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { describeDetail } from './failure.ts';
-import { Cell, type Listing, orNull, type PrintedRecord, timeOrNull } from './print/output.ts';
+import { Cell, type Listing, type OutputOptions, orNull, type PrintedRecord, timeOrNull } from './print/output.ts';
 
 /** The states by the names used in options and output. */
 export const JOB_STATES: Readonly<Record<string, JobState>> = {
@@ -54,12 +54,13 @@ export function jobRecord(job: Job): PrintedRecord {
 }
 
 /**
- * Ends a command that followed `job`.
- * @throws CommandFailure unless the job succeeded or is still running
+ * Ends a command that followed `job` and printed it.
+ * @throws CommandFailure unless the job succeeded or is still running; with its error if `column` left that out
  */
-export function endWithJob(job: Job): void {
+export function endWithJob(job: Job, { column }: Pick<OutputOptions, 'column'>): void {
   if (job.state === JobState.SUCCEEDED || job.state === JobState.RUNNING) return;
-  const why = job.error === undefined ? '' : `: ${describeDetail(job.error)}`;
+  const printed = column?.some((name) => name.toLowerCase() === 'error') ?? true;
+  const why = job.error === undefined || printed ? '' : `: ${describeDetail(job.error)}`;
   throw new CommandFailure(EXIT_STATUS.failed, `job ${job.id} ${stateText(job)}${why}`);
 }
 

@@ -126,7 +126,7 @@ async function runCall(
       if (!options.watch) return printRecord(jobRecord(outcome.value), { format: 'table', ...options });
       const job = await watchJob(connection, outcome.value.id, outcome.value);
       await printRecord(jobRecord(job), { format: 'table', ...options });
-      return endWithJob(job);
+      return endWithJob(job, options);
     }
     default: {
       const result: Json = outcome.case === 'result' ? valueToJson(outcome.value) : null;

@@ -77,7 +77,7 @@ describe('a job', () => {
     },
   );
 
-  test('--watch exits with 1 and the reason when the job fails', async () => {
+  test('--watch exits with 1, and with the reason unless it is printed, when the job fails', async () => {
     const id = await startHold('fail');
     const watch = startPassthru(['job', 'watch', id, '-f', 'value', '-c', 'state'], at);
     await watch.printed(/hold running/);
@@ -100,10 +100,12 @@ describe('a job', () => {
     await first.command.ended;
     const second = await serve([], { ...environment, PASSTHRU_LISTEN: new URL(first.url).host });
     try {
-      const { status, stderr } = await watch.ended;
+      const { status, stdout, stderr } = await watch.ended;
       expect(status).toBe(1);
       expect(stderr.match(/hold running 50%/g)).toHaveLength(1);
-      expect(stderr).toMatch(/hold failed\n[\s\S]*worker lost/);
+      // The table has the error, so the last line does not repeat it.
+      expect(stdout).toMatch(/\| error +\| .*worker lost/);
+      expect(stderr).toMatch(/hold failed\nerror: job \S+ failed\n$/);
     } finally {
       await second.stop();
     }
