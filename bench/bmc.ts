@@ -139,6 +139,7 @@ async function failingBmcs(): Promise<void> {
   row(`longest call, s (deadline ${report.deadlineMs / 1000})`, (report.longestMs / 1000).toFixed(1));
   row('subscriptions created twice (expected: none)', report.createdTwice);
   row('sessions left behind (expected: none)', report.sessionsLeft);
+  row('BMCs with sessions after a failed logout', report.failedLogouts);
   row('nodes left locked (expected: none)', report.nodesLocked);
 }
 
