@@ -123,7 +123,11 @@ describe.each(LANGUAGES)('the %s client', (language) => {
         await Promise.all(commands.map((command) => command.printed(/stream interrupted/)));
         // The stopping service ends its streams at once, and lets the jobs finish.
         expect((await first.stop()).status).toBe(0);
-        const second = await serve([], { ...environment, PASSTHRU_LISTEN: host });
+        // The programs retry a limited number of times, and a service starts slowly on a busy machine.
+        for (const { process } of commands) process.kill('SIGSTOP');
+        const second = await serve([], { ...environment, PASSTHRU_LISTEN: host }).finally(() => {
+          for (const { process } of commands) process.kill('SIGCONT');
+        });
         onTestFinished(async () => void (await second.stop()));
         for (const command of commands) {
           const { stdout, ...rest } = await command.ended;
