@@ -46,8 +46,9 @@ export default defineConfig(({ mode }) => ({
     // Vitest would leave one processor unused; many tests wait for timers and sockets.
     maxWorkers: Math.max(2, availableParallelism()) * (mode === 'quick' ? 2 : 1),
     // Generous: some tests start programs, on machines that are busy with other things.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Below 60 s, which some tests set for what must not end a wait.
+    testTimeout: 50_000,
+    hookTimeout: 120_000,
     reporters: ['default', './test/progressReporter.ts'],
     coverage: {
       provider: 'v8',

@@ -40,14 +40,19 @@ export class StandardError implements DestinationStream {
 
   /** Writes what the reader takes now. Returns whether nothing is left. */
   #send(): boolean {
-    this.#unwritten = Buffer.concat([this.#unwritten, Buffer.from(this.#lines.join(''))]);
-    this.#lines = [];
     try {
-      while (this.#unwritten.length > 0) this.#unwritten = this.#unwritten.subarray(writeSync(2, this.#unwritten));
+      for (;;) {
+        if (this.#unwritten.length === 0) {
+          if (this.#lines.length === 0) return true;
+          this.#unwritten = Buffer.from(this.#lines.splice(0).join(''));
+        }
+        this.#unwritten = this.#unwritten.subarray(writeSync(2, this.#unwritten));
+      }
     } catch (error) {
       // The reader is slow (Node has made pipes non-blocking). Otherwise it is gone, or the disk full.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.#unwritten = Buffer.alloc(0);
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+      this.#unwritten = Buffer.alloc(0);
+      return true;
     }
-    return this.#unwritten.length === 0;
   }
 }

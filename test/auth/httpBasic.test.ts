@@ -182,4 +182,4 @@ test('a change of the file applies at once: to new users, removed users and old 
     'in',
   ]);
   await basicAuth.close();
-}, 15_000);
+});

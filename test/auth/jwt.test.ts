@@ -140,7 +140,7 @@ describe('the key set', () => {
     await expect(authenticate(await issuer.token({}))).rejects.toMatchObject({ kind: 'unauthenticated' });
     await authenticator.close();
     await service[Symbol.asyncDispose]();
-  }, 15_000);
+  });
 
   test.each([
     ['cannot be fetched', () => null],

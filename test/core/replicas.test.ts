@@ -139,7 +139,7 @@ describe('replicas on one database', () => {
     await vi.waitFor(() => expect(a.hardware.calls).toHaveLength(1));
     await storeEndSilently(job);
     expect((await watched).map(({ revision }) => revision)).toEqual([1, 2]);
-  }, 15_000);
+  });
 
   test('a watcher gets a change that another watcher of the same replica read first', async () => {
     const [a, b] = await two();
@@ -232,7 +232,7 @@ describe('an unreachable database', () => {
     const next = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 }));
     (await b.hardware.call(0)).finish('again');
     expect(await next).toMatchObject({ result: 'again' });
-  }, 30_000);
+  });
 
   test('for longer than the lease: running calls are aborted and may send nothing, and the service recovers', async () => {
     const [a] = await two();
@@ -255,7 +255,7 @@ describe('an unreachable database', () => {
     );
     (await a.hardware.call(2)).finish('again');
     expect(await next).toMatchObject({ result: 'again' });
-  }, 30_000);
+  });
 });
 
 function database(): string {

@@ -180,7 +180,7 @@ test('new certificates apply to new connections, and mismatched ones never do', 
   expect(await commonName()).toBe('second');
   expect(unaffected.destroyed).toBe(false);
   unaffected.destroy();
-}, 20_000);
+});
 
 describe('client certificates', () => {
   test('with any other auth.type a connection without a valid certificate is refused for any request', async () => {

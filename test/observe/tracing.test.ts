@@ -201,7 +201,7 @@ describe('a service with tracing.otlp_endpoint', () => {
     expect(observed.lines).toContainEqual(
       expect.objectContaining({ level: 'warn', msg: expect.stringMatching(/traces/) }),
     );
-  }, 20_000);
+  });
 });
 
 function time([seconds, nanoseconds]: [number, number]): number {

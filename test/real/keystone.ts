@@ -140,7 +140,7 @@ export class Keystone {
 }
 
 /** The lifetime of short-lived tokens, in seconds. */
-export const SHORT_LIFE = 6;
+export const SHORT_LIFE = 12;
 
 async function serve(python: string, config: string): Promise<{ url: string; process: ChildProcess }> {
   const child = spawn(python, [SERVER, config], { stdio: ['ignore', 'pipe', 'pipe'] });

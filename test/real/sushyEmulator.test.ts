@@ -31,7 +31,7 @@ describe(
       emulator = await startSushyEmulator(environment.python, USER, PASSWORD);
       images = createServer((_request, response) => response.end('an image')).listen(0, '127.0.0.1');
       await once(images, 'listening');
-    }, 30_000);
+    });
     afterAll(async () => {
       await emulator.close();
       await new Promise((resolve) => images.close(resolve));
