@@ -56,7 +56,7 @@ storePromises('SQLite, recorded', async () => {
 test('records the statements of a key rotation too', async () => {
   const database = await open(':memory:');
   await enrol(kyselyStore(database), { driverInfo: { password: 'x' } });
-  expect(await rotateSecrets(database, createSecretsCipher([randomBytes(32)]))).toEqual({ changed: 1, left: 0 });
+  expect(await rotateSecrets(database, createSecretsCipher([randomBytes(32)]))).toEqual({ changed: 1, remaining: 0 });
   await database.close();
 });
 
