@@ -17,8 +17,13 @@ import {
   textSetting,
 } from './setting.ts';
 
-/** The shape of HOST:PORT; `parseListenAddress` checks the rest. */
-const LISTEN_PATTERN = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
+/** An address to listen on. */
+const ADDRESS = {
+  allowed: 'HOST:PORT, with an IPv6 address in brackets',
+  /** Its shape; `parseListenAddress` checks the rest. */
+  pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$',
+  isAllowed: (text: string) => parseListenAddress(text) !== null,
+};
 
 /**
  * Every key of the configuration: the one source of the file format, the environment variables, the error messages,
@@ -27,9 +32,7 @@ const LISTEN_PATTERN = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
 export const configKeys = z.strictObject({
   listen: textSetting('127.0.0.1:6385', {
     description: 'The address to listen on; gRPC, gRPC-Web, Connect and REST share the port. Port 0 picks a free port.',
-    allowed: 'HOST:PORT, with an IPv6 address in brackets',
-    pattern: LISTEN_PATTERN,
-    isAllowed: (text) => parseListenAddress(text) !== null,
+    ...ADDRESS,
   }),
   store: textSetting('sqlite:./passthru.db', {
     description:
@@ -94,9 +97,7 @@ export const configKeys = z.strictObject({
       listen: optionalTextSetting({
         description:
           'A separate address that serves `GET /metrics` without authentication; on loopback, only for requests whose Host is this machine. When not set, the main address serves it for the role reader.',
-        allowed: 'HOST:PORT, with an IPv6 address in brackets',
-        pattern: LISTEN_PATTERN,
-        isAllowed: (text) => parseListenAddress(text) !== null,
+        ...ADDRESS,
       }),
     })
     .prefault({}),

@@ -3,15 +3,22 @@ import type { DestinationStream } from 'pino';
 
 /** The interval of attempts while the reader is slow, in ms. */
 const RETRY_INTERVAL = 20;
+/** The maximum length of the lines that wait for the reader, in characters; further ones are dropped and counted. */
+const MAX_WAITING = 16 * 1024 * 1024;
+const TOO_SLOW = 'log lines dropped, the reader of standard error is too slow';
 /** How long `flush` waits for the reader, in ms. */
 const FLUSH_TIMEOUT = 5000;
 
 /**
  * The destination of the log. Writes once per turn of the event loop and does not block: while the reader of a pipe is
- * slow, lines wait in memory. At exit they are written; pino's own destination loses those that its thread has not written.
+ * slow, a bounded number of lines waits in memory. At exit they are written; pino's own destination loses those that its
+ * thread has not written.
  */
 export class StandardError implements DestinationStream {
   #lines: string[] = [];
+  /** The length of `#lines`. */
+  #waiting = 0;
+  #dropped = 0;
   #unwritten = Buffer.alloc(0);
   #scheduled = false;
 
@@ -20,7 +27,12 @@ export class StandardError implements DestinationStream {
   }
 
   write(line: string): void {
+    if (this.#waiting >= MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
     this.#lines.push(line);
+    this.#waiting += line.length;
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#retry());
@@ -44,7 +56,7 @@ export class StandardError implements DestinationStream {
       for (;;) {
         if (this.#unwritten.length === 0) {
           if (this.#lines.length === 0) return true;
-          this.#unwritten = Buffer.from(this.#lines.splice(0).join(''));
+          this.#unwritten = Buffer.from(this.#take());
         }
         this.#unwritten = this.#unwritten.subarray(writeSync(2, this.#unwritten));
       }
@@ -54,5 +66,14 @@ export class StandardError implements DestinationStream {
       this.#unwritten = Buffer.alloc(0);
       return true;
     }
+  }
+
+  #take(): string {
+    const lines = this.#lines.splice(0).join('');
+    this.#waiting = 0;
+    if (this.#dropped === 0) return lines;
+    const report = { level: 'warn', time: new Date().toISOString(), lines: this.#dropped, msg: TOO_SLOW };
+    this.#dropped = 0;
+    return `${lines}${JSON.stringify(report)}\n`;
   }
 }

@@ -81,7 +81,7 @@ export function segmentFault(id: string): string | null {
 export function memberPath(collection: string, id: string): string {
   const fault = segmentFault(id);
   if (fault !== null) throw new TypeError(`the id cannot be a path segment: ${fault}`);
-  return `${collection.replace(/\/+$/, '')}/${encodePath(id)}`;
+  return `${collection.replace(/(?<!\/)\/+$/, '')}/${encodePath(id)}`;
 }
 
 /** Returns why `text` cannot be a resource's path that an operator configures; null when it can. */
@@ -102,7 +102,7 @@ function encodePath(path: string): string {
 }
 
 function bare(path: string): string {
-  const clean = path.split(/[?#]/)[0]!.replace(/\/+$/, '');
+  const clean = path.split(/[?#]/)[0]!.replace(/(?<!\/)\/+$/, '');
   return decode(clean) ?? clean;
 }
 

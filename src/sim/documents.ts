@@ -72,7 +72,7 @@ export class DocumentTree {
  */
 export function documentPath(target: string): string | null {
   if (!target.startsWith('/')) return null;
-  const path = target.replace(/[?#].*$/s, '').replace(/\/+$/, '');
+  const path = target.replace(/[?#].*$/s, '').replace(/(?<!\/)\/+$/, '');
   let segments: string[];
   try {
     segments = path.split('/').slice(1).map(decodeURIComponent);

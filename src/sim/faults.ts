@@ -137,7 +137,7 @@ export function matches(match: RequestMatch | undefined, method: string, path: s
 }
 
 function wildcard(path: string): RegExp {
-  const literals = path.replace(/\/+$/, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  const literals = path.replace(/(?<!\/)\/+$/, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`^${literals.replaceAll('*', '.*')}$`, 's');
 }
 

@@ -39,6 +39,15 @@ test.each([
   ['mailto someone@example.com', 'mailto someone@example.com'],
 ])('%s', (text, masked) => expect(maskText(text)).toBe(masked));
 
+// A BMC, a caller or a driver may send it. At quadratic cost each takes longer than a test may.
+test.each(['x', '.-', 'a.', 'a:', 'a="', "a='", '"a', '"a" ', 'a="\\"', 'Basic ', 'http://a', '://', 'password '])(
+  'a long text of %j is masked in linear time',
+  (part) => {
+    const text = part.repeat(100_000);
+    expect(maskText(`${text} password=secret`)).not.toContain('=secret');
+  },
+);
+
 test('secretValues returns texts under secret names at any depth, and passwords of URLs, the longest first', () => {
   const values = secretValues({
     redfish_password: 'hunter2',

@@ -51,6 +51,30 @@ test('a reader that does not read does not block the program, and delays its exi
   command.process.stderr!.destroy();
 });
 
+test('lines beyond what may wait for a slow reader are dropped and counted, and later ones are logged again', async () => {
+  const command = startUnread(`
+    const text = 'x'.repeat(10_000);
+    for (let line = 0; line < 2000; line++) log.info({ line, text }, 'written');
+    console.log('written');
+    setTimeout(() => log.info({ line: 2000 }, 'written later'), 2000);`);
+  await command.printed(/written/);
+  command.process.stderr!.resume();
+  const { status, stderr } = await command.ended;
+  expect(status).toBe(0);
+  const records = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const report = records.findIndex(({ level }) => level === 'warn');
+  expect(records.slice(0, report).map(({ line }) => line)).toEqual(Array.from({ length: report }, (_, line) => line));
+  expect(report).toBeGreaterThan(1600);
+  expect(records[report]).toMatchObject({
+    lines: 2000 - report,
+    msg: 'log lines dropped, the reader of standard error is too slow',
+  });
+  expect(records.slice(report + 1)).toMatchObject([{ line: 2000 }]);
+});
+
 test('a reader that is gone ends neither the log nor the program', async () => {
   const command = startUnread(
     `setInterval(() => log.info({}, 'tick'), 5); setTimeout(() => { console.log('runs'); process.exit(3); }, 500);`,

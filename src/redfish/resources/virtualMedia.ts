@@ -108,7 +108,10 @@ async function mediaCollections(
     const linked = owners.flatMap(({ owner, virtualMedia: path }) => (path === null ? [] : [{ owner, path }]));
     if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
     // The captured iDRAC 9 has virtual media at the usual path, but no link to them.
-    const guesses = owners.map(({ owner, path }) => ({ owner, path: `${path.replace(/\/+$/, '')}/VirtualMedia` }));
+    const guesses = owners.map(({ owner, path }) => ({
+      owner,
+      path: `${path.replace(/(?<!\/)\/+$/, '')}/VirtualMedia`,
+    }));
     const read = await Promise.all(guesses.map(({ path }) => ifFound(getCollection(client, path))));
     return guesses.filter((_, index) => read[index] !== null);
   });
