@@ -56,7 +56,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     writeFileSync(join(folder, 'users'), htpasswd('operator'));
     const settings = {
       PASSTHRU_NODES_FILE: join(folder, 'nodes.yaml'),
-      PASSTHRU_FAKE_VENDOR_DELAY: '3s',
+      PASSTHRU_FAKE_VENDOR_DELAY: '6s',
       PASSTHRU_HOST: 'replica-a',
       PASSTHRU_CORS_ORIGINS: JSON.stringify([listed]),
     };

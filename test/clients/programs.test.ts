@@ -25,8 +25,9 @@ for (const language of LANGUAGES) {
 vi.setConfig({ testTimeout: 120_000 });
 
 const SETTINGS = {
-  // Long enough for a program to be refused and interrupted while its job runs.
-  PASSTHRU_FAKE_VENDOR_DELAY: '4s',
+  // Long enough for a program to be refused and interrupted while its job runs, on a busy machine too.
+  PASSTHRU_FAKE_VENDOR_DELAY: '8s',
+  PASSTHRU_SHUTDOWN_GRACE: '60s',
   PASSTHRU_HOST: 'replica-a',
 };
 
