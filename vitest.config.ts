@@ -43,8 +43,8 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: mode === 'quick' ? SLOW : [],
-    // Vitest would leave one processor unused; many tests wait for timers and sockets.
-    maxWorkers: Math.max(2, availableParallelism()) * (mode === 'quick' ? 2 : 1),
+    // Vitest would leave one processor unused. More workers than processors: many tests wait for timers and sockets.
+    maxWorkers: Math.ceil(Math.max(2, availableParallelism()) * (mode === 'quick' ? 2 : 1.5)),
     // Generous: some tests start programs, on machines that are busy with other things.
     // Below 60 s, which some tests set for what must not end a wait.
     testTimeout: 50_000,
