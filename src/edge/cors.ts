@@ -18,6 +18,7 @@ export const REST_CORS: CorsHeaders = {
     'Content-Type',
     'Idempotency-Key',
     'Last-Event-ID',
+    'OpenStack-API-Version',
     'Passthru-Lock-Wait',
     'X-OpenStack-Ironic-API-Version',
     ...COMMON_HEADERS,

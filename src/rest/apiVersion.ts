@@ -1,7 +1,12 @@
 import { PassthruError } from '../core/errors.ts';
 
-/** Name of the version header, in lower case. */
+/** Ironic's own version header, in lower case: `1.82` or `latest`. */
 export const VERSION_HEADER = 'x-openstack-ironic-api-version';
+
+/** The version header of all OpenStack services, in lower case: `compute 2.1, baremetal 1.82`. Ironic reads it since 2024.2. */
+export const STANDARD_VERSION_HEADER = 'openstack-api-version';
+
+const SERVICE_TYPE = 'baremetal';
 
 const MIN_MINOR = 1;
 const MAX_MINOR = 82;
@@ -27,7 +32,17 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
 ]);
 
 /**
- * Returns the minor version that a request's header selects, as in Ironic the lowest without a header.
+ * Returns the version that a request's headers name; undefined when they name none. As in Ironic, the standard header takes
+ * precedence, its last entry for this service counts, and entries without a version are ignored.
+ */
+export function requestedVersion(standard: string | undefined, own: string | undefined): string | undefined {
+  const entries = standard?.split(',').map((entry) => entry.trim().split(/\s+(.*)/, 2)) ?? [];
+  const entry = entries.findLast(([service, version]) => service?.toLowerCase() === SERVICE_TYPE && version);
+  return entry?.[1] ?? own;
+}
+
+/**
+ * Returns the minor version that a request's headers select, as in Ironic the lowest when they name none.
  * Throws `version_not_acceptable`, worded as recorded ("version too high", "version 2.0", "version garbage").
  */
 export function negotiateMinor(requested: string | undefined): number {
@@ -36,6 +51,7 @@ export function negotiateMinor(requested: string | undefined): number {
   const [, major, minor] = /^\s*(\d{1,9})\.(\d{1,9})\s*$/.exec(requested)?.map(Number) ?? [];
   const notAcceptable = (message: string) => new PassthruError('version_not_acceptable', message);
   if (major === undefined || minor === undefined) {
+    // Ironic names this header for an invalid value of either.
     throw notAcceptable('Invalid value for X-OpenStack-Ironic-API-Version header');
   }
   const version = `${major}.${minor}`;

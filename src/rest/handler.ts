@@ -9,7 +9,14 @@ import type { CallsInFlight } from '../edge/callsInFlight.ts';
 import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
 import { openScope, REQUEST_ID_HEADER, requestScope } from '../edge/requestScope.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
-import { negotiateMinor, RANGE_HEADERS, VERSION_HEADER, versionHeaders } from './apiVersion.ts';
+import {
+  negotiateMinor,
+  RANGE_HEADERS,
+  requestedVersion,
+  STANDARD_VERSION_HEADER,
+  VERSION_HEADER,
+  versionHeaders,
+} from './apiVersion.ts';
 import { readBody } from './body.ts';
 import { type Exchange, header, type MetricsPage } from './context.ts';
 import { sendFault, sendHttpError } from './fault.ts';
@@ -151,7 +158,9 @@ function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): v
 function negotiate(exchange: OpenExchange): void {
   let headers = RANGE_HEADERS;
   try {
-    exchange.minor = negotiateMinor(header(exchange.request, VERSION_HEADER));
+    const { request } = exchange;
+    const requested = requestedVersion(header(request, STANDARD_VERSION_HEADER), header(request, VERSION_HEADER));
+    exchange.minor = negotiateMinor(requested);
     headers = versionHeaders(exchange.minor);
   } finally {
     exchange.headers = [...headers, ...exchange.headers];

@@ -63,6 +63,39 @@ test('returns the version headers under /v1 only', async () => {
 });
 
 test.each([
+  ['the standard header alone', 'baremetal 1.82', undefined, '1.82'],
+  ['whatever the case of the service', 'BareMetal 1.5', undefined, '1.5'],
+  ['among those of other services', 'compute 2.1, baremetal 1.60 ,volume 3.59', undefined, '1.60'],
+  ['the last of several for this service', 'baremetal 1.10, compute 2.1, baremetal 1.61', undefined, '1.61'],
+  ['the standard header before the other one', 'baremetal 1.62', '1.50', '1.62'],
+  ['latest', 'baremetal latest', undefined, '1.82'],
+  ['the other header where the standard one names other services only', 'compute 2.1', '1.63', '1.63'],
+  ['the other header where the standard one has no version', 'baremetal', '1.64', '1.64'],
+  ['the lowest where the standard header names other services only', 'compute latest', undefined, '1.1'],
+])('reads the version from OpenStack-API-Version as Ironic does: %s', async (_, standard, own, selected) => {
+  const headers: Record<string, string> = { 'OpenStack-API-Version': standard };
+  if (own !== undefined) headers['X-OpenStack-Ironic-API-Version'] = own;
+  const got = await rest({ path: '/v1/nodes/n1', headers });
+  // Nodes have names from 1.5 on.
+  expect(got.status).toBe(selected === '1.1' ? 404 : 200);
+  expect(got.headers['x-openstack-ironic-api-version']).toBe(selected);
+});
+
+test.each([
+  ['baremetal 1.83', undefined, /minor version is not supported/],
+  ['baremetal 2.0', undefined, /Mutually exclusive versions/],
+  ['baremetal garbage', undefined, /Invalid value/],
+  ['baremetal 1.5 1.6', undefined, /Invalid value/],
+  ['compute 2.1, baremetal 1', '1.50', /Invalid value/],
+])('returns 406 for OpenStack-API-Version: %s', async (standard, own, text) => {
+  const headers: Record<string, string> = { 'OpenStack-API-Version': standard };
+  if (own !== undefined) headers['X-OpenStack-Ironic-API-Version'] = own;
+  const { status, fault } = await rest({ path: '/v1/nodes/n1', headers });
+  expect(status).toBe(406);
+  expect(fault).toMatchObject({ code: 406, title: 'Not Acceptable', description: expect.stringMatching(text) });
+});
+
+test.each([
   ['1.0', /minor version is not supported/],
   ['1.83', /minor version is not supported/],
   ['2.0', /Mutually exclusive versions/],
