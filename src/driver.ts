@@ -17,4 +17,5 @@ export type { Logger } from './core/logger.ts';
 export { Attachment, defineMethod, type Method, type MethodDefinition } from './core/method.ts';
 export type { Node } from './core/node.ts';
 export type { DriverTask, HttpMethod, NodeTask, Task } from './core/task.ts';
+export type { Recorder } from './core/transcript.ts';
 export type { DriverContext, DriverModule } from './drivers/load.ts';

@@ -1,5 +1,6 @@
 import type { Logger } from './logger.ts';
 import type { Node } from './node.ts';
+import type { Recorder } from './transcript.ts';
 
 /** The task of a vendor interface's method: one call on one node. */
 export interface NodeTask extends Task {
@@ -41,6 +42,8 @@ export interface Task {
   /** Reports progress; `fraction` from 0 to 1, null when unknown. Ignored in synchronous calls. */
   progress(fraction: number | null, message: string): void;
   readonly log: Logger;
+  /** Records what the handler exchanges with the machine; null when the call is not recorded. */
+  readonly recorder: Recorder | null;
 }
 
 /** The verbs of a vendor method. */

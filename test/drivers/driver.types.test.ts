@@ -100,6 +100,7 @@ describe('the types of passthru/driver', () => {
       | 'beforeSend'
       | 'progress'
       | 'log'
+      | 'recorder'
     >();
     expectTypeOf<Exclude<keyof NodeTask, keyof Task>>().toEqualTypeOf<'node'>();
     expectTypeOf<keyof DriverTask>().toEqualTypeOf<keyof Task>();

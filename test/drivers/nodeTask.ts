@@ -51,6 +51,7 @@ export function taskOn(node: Node, onProgress: () => void = () => {}): RecordedT
       onProgress();
     },
     log: silentLogger,
+    recorder: null,
     node,
   };
   return { task, progress, abort };

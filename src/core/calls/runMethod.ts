@@ -71,6 +71,7 @@ export async function runMethod(
     },
     progress: (fraction, message) => progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
     log: secrets.log(log),
+    recorder: null,
   };
   try {
     const run = (method as Method).run(task, args);
