@@ -10,6 +10,13 @@ const CONFIRM_AFTER_MS = 5 * 60_000;
 /** The minimum time that a BMC takes to restart, in ms; confirming sooner shows nothing. */
 const RESTART_MS = 5000;
 
+/** The load of a value that is under way. */
+interface Loading {
+  promise: Promise<unknown>;
+  /** Whether its value serves only those who wait for it. */
+  once: boolean;
+}
+
 /**
  * The values discovered about one BMC (the path of the subscriptions, the devices of a system), each requested once. All
  * are dropped by `forget`, after a 404 on such a path or a change of the service root, and when the BMC was unreachable,
@@ -17,7 +24,7 @@ const RESTART_MS = 5000;
  */
 export class Discovered {
   readonly #values = new Map<string, unknown>();
-  readonly #loading = new Map<string, Promise<unknown>>();
+  readonly #loading = new Map<string, Loading>();
   readonly #absences: () => number;
   readonly #now: () => number;
   /** The count of absences when `#values` was last valid. */
@@ -37,23 +44,29 @@ export class Discovered {
   /**
    * Returns the value of `key`, which `load` discovers when there is none. Concurrent callers share one load and its failure;
    * when the loading caller aborts, the next one loads.
+   * @param load discovers the value; it calls `doNotKeep` when a part could not be read, so that the next call looks again
    */
-  async get<T>(key: string, signal: AbortSignal, load: () => Promise<T>): Promise<T> {
+  async get<T>(key: string, signal: AbortSignal, load: (doNotKeep: () => void) => Promise<T>): Promise<T> {
     for (;;) {
       this.#dropStale();
       if (this.#values.has(key)) return this.#values.get(key) as T;
-      const loading = this.#loading.get(key);
-      if (loading === undefined) break;
-      await hasSucceeded(loading, signal);
+      const other = this.#loading.get(key);
+      if (other === undefined) break;
+      const succeeded = await hasSucceeded(other.promise, signal);
+      if (succeeded && other.once) return (await other.promise) as T;
     }
     const dropped = this.#dropped;
-    const loading = load();
+    const loading: Loading = { promise: Promise.resolve(), once: false };
+    const promise = load(() => {
+      loading.once = true;
+    });
+    loading.promise = promise;
     this.#loading.set(key, loading);
     try {
-      const value = await loading;
+      const value = await promise;
       this.#dropStale();
       // A value whose discovery began before everything was dropped may be stale.
-      if (this.#dropped === dropped) this.#values.set(key, value);
+      if (this.#dropped === dropped && !loading.once) this.#values.set(key, value);
       return value;
     } finally {
       this.#loading.delete(key);

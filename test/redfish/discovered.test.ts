@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Discovered } from '../../src/redfish/discovered.ts';
 import { createRedfishClients, ejectMedia, listSubscriptions, type RedfishClients } from '../../src/redfish/index.ts';
 import { type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { startScriptedBmc } from './scriptedBmc.ts';
@@ -202,4 +203,23 @@ test('when a caller aborts while reading the service root, the next one reads it
   leaving.abort(new Error('left'));
   await expect(gone).rejects.toThrow('left');
   await staying;
+});
+
+test('a value that must not be kept serves those who wait for it, and the next caller discovers again', async () => {
+  const discovered = new Discovered(
+    () => 0,
+    () => 0,
+  );
+  let loads = 0;
+  const load = async (doNotKeep: () => void) => {
+    loads++;
+    await Promise.resolve();
+    if (loads === 1) doNotKeep();
+    return loads;
+  };
+  const get = () => discovered.get('key', forever, load);
+  expect(await Promise.all([get(), get(), get()])).toEqual([1, 1, 1]);
+  expect(discovered.peek('key')).toBeUndefined();
+  expect(await get()).toBe(2);
+  expect(await get()).toBe(2);
 });
