@@ -28,7 +28,23 @@ export interface RedfishResponse {
   headers: Record<string, string>;
   /** Null: no body. */
   body: string | null;
+  /** How it is sent; whole by default. */
+  delivery?: Delivery;
 }
+
+/**
+ * How a response leaves a BMC that does not send it as it should.
+ * - `no-body`: the head announces chunks, and the connection is closed before the first.
+ * - `half-body`: the connection is closed after half of the body.
+ * - `reset-after-head`: the connection is reset after the head.
+ * - `reset`: the connection is reset without a response.
+ * - `trickled`: the body comes in small parts.
+ * - `surplus`: more bytes follow the body than Content-Length announces.
+ */
+export type Delivery = 'no-body' | 'half-body' | 'reset-after-head' | 'reset' | 'trickled' | 'surplus';
+
+/** Why credentials are refused: none were sent, the token is of no live session, or name or password are wrong. */
+export type CredentialsFault = 'missing' | 'session' | 'password';
 
 /** The state of one simulated BMC, which request handlers read and change. */
 export interface BmcState {
@@ -98,6 +114,8 @@ export interface Quirk {
   beforeAuthentication?(request: RedfishRequest, bmc: BmcState): RedfishResponse | undefined;
   /** Handles an authenticated request; `next` passes it to the next quirk and finally to the BMC. */
   handle?(request: RedfishRequest, bmc: BmcState, next: Next): RedfishResponse;
+  /** Changes the response to credentials that are refused. */
+  refuseCredentials?(refused: RedfishResponse, fault: CredentialsFault, request: RedfishRequest): RedfishResponse;
   /** Changes any response before it is sent, errors included. */
   changeResponse?(response: RedfishResponse, request: RedfishRequest, bmc: BmcState): RedfishResponse;
   /** Reacts to failed event delivery of the subscription at `path`. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
+import type { BmcState, CredentialsFault, RedfishRequest, RedfishResponse } from './bmc.ts';
 import { refuse, refuseAll } from './messages.ts';
 import { documentResponse, noContent, readObject, withHeaders } from './response.ts';
 
@@ -13,15 +13,35 @@ export function authKind(headers: IncomingHttpHeaders): AuthKind {
 }
 
 /** Returns the 401 for missing or wrong credentials (DSP0266, "Authentication"), or undefined. */
-export function authenticate(headers: IncomingHttpHeaders, bmc: BmcState): RedfishResponse | undefined {
+export function authenticate(request: RedfishRequest, bmc: BmcState): RedfishResponse | undefined {
   if (bmc.accounts === null) return undefined;
+  const { headers } = request;
   if (authKind(headers) === 'basic') {
-    const [userName, password] = basicAccount(headers.authorization ?? '') ?? [];
-    const isValid = userName !== undefined && password !== undefined && isAccount(bmc, userName, password);
-    return isValid ? undefined : challenge(refuse('AccessDenied', bmc.blueprint.profile.name));
+    if (isBasicAccount(bmc, headers)) return undefined;
+    return refusal(challenge(refuse('AccessDenied', bmc.blueprint.profile.name)), 'password', request, bmc);
   }
   const token = headers['x-auth-token'];
-  return token !== undefined && bmc.sessions?.use(String(token)) ? undefined : challenge(refuse('NoValidSession'));
+  if (token !== undefined && bmc.sessions?.use(String(token))) return undefined;
+  return refusal(challenge(refuse('NoValidSession')), token === undefined ? 'missing' : 'session', request, bmc);
+}
+
+/** Whether a request has the Basic credentials of an account. */
+export function isBasicAccount(bmc: BmcState, headers: IncomingHttpHeaders): boolean {
+  const [userName, password] = basicAccount(headers.authorization ?? '') ?? [];
+  return userName !== undefined && password !== undefined && isAccount(bmc, userName, password);
+}
+
+/** Returns the response to refused credentials, as the BMC's quirks make it. */
+export function refusal(
+  response: RedfishResponse,
+  fault: CredentialsFault,
+  request: RedfishRequest,
+  bmc: BmcState,
+): RedfishResponse {
+  return bmc.blueprint.quirks.reduce(
+    (refused, quirk) => quirk.refuseCredentials?.(refused, fault, request) ?? refused,
+    response,
+  );
 }
 
 /** Adds the challenge of a 401: the authentication that the BMC offers. */
@@ -39,7 +59,9 @@ export function logIn(request: RedfishRequest, bmc: BmcState): RedfishResponse {
       return refuseAll([{ name: 'PropertyValueTypeError', args: ['******', property], property }]);
     }
   }
-  if (!isAccount(bmc, String(userName), String(password))) return challenge(refuse('AccessDenied', request.path));
+  if (!isAccount(bmc, String(userName), String(password))) {
+    return refusal(challenge(refuse('AccessDenied', request.path)), 'password', request, bmc);
+  }
   const opened = bmc.sessions?.open(String(userName));
   const document = opened && bmc.documents.get(opened.session.path);
   if (!document) return refuse('SessionLimitExceeded');

@@ -1,7 +1,8 @@
+import type { JsonObject } from '../core/json.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { BmcState, Next, Quirk, RedfishRequest, RedfishResponse } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
-import { documentType } from './documents.ts';
+import { documentType, linkPath } from './documents.ts';
 
 /** Passes an authenticated request through `quirks`, the first outermost, and finally to `perform`. */
 export function handleWith(
@@ -57,4 +58,30 @@ export function changeAll(
   for (const [path, document] of documents) {
     if (documentType(document) === type) documents.set(path, change(document, path));
   }
+}
+
+/**
+ * Changes the documents of a type in the responses that hold them, to a GET or to the request that made them. What the
+ * BMC itself holds stays as it is.
+ */
+export function changeShown(
+  type: string,
+  change: (shown: JsonObject, path: string, bmc: BmcState) => JsonObject,
+): NonNullable<Quirk['handle']> {
+  return (request, bmc, next) => {
+    const response = next(request);
+    if (response.status >= 300 || !response.body?.startsWith('{')) return response;
+    const document = JSON.parse(response.body) as JsonObject;
+    if (documentType(document) !== type) return response;
+    return { ...response, body: JSON.stringify(change(document, linkPath(document) ?? request.path, bmc)) };
+  };
+}
+
+/** Returns a response with a body that is no Redfish error: a page of a web server, or a bare text. */
+export function page(
+  status: number,
+  type: 'text/html' | 'text/plain' | 'application/json',
+  body: string,
+): RedfishResponse {
+  return { status, headers: { 'Content-Type': type }, body };
 }

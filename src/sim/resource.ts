@@ -56,7 +56,7 @@ export function handleRequest(sent: RedfishRequest, bmc: BmcState): RedfishRespo
   const { quirks } = bmc.blueprint;
   let response: RedfishResponse | undefined;
   for (const quirk of quirks) response ??= quirk.beforeAuthentication?.(request, bmc);
-  if (!isPublic(request, bmc)) response ??= authenticate(request.headers, bmc);
+  if (!isPublic(request, bmc)) response ??= authenticate(request, bmc);
   response ??= handleWith(quirks, request, bmc, (passed) => perform(passed, bmc));
   for (const quirk of quirks) response = quirk.changeResponse?.(response, request, bmc) ?? response;
   return response;

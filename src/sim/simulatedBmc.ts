@@ -15,6 +15,7 @@ import { refuse } from './messages.ts';
 import type { RecordedRequest } from './requestLog.ts';
 import { RequestLog, recordedBody } from './requestLog.ts';
 import { handleRequest } from './resource.ts';
+import { cut, send } from './send.ts';
 import type { Session } from './sessionTable.ts';
 import { SessionTable } from './sessionTable.ts';
 import { subscriptionPaths } from './subscriptions.ts';
@@ -250,7 +251,7 @@ export class SimulatedBmc {
       }
       if (instead?.kind === 'hang') return;
       if (instead?.kind === 'reset' || !result) return cut(request.socket);
-      send(response, result, method);
+      send(response, result, request);
       record.status = response.statusCode;
     } catch {
       // The client has gone, or the BMC is being closed.
@@ -280,25 +281,9 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return size > MAX_BODY ? null : Buffer.concat(chunks).toString();
 }
 
-function send(response: ServerResponse, { status, headers, body }: RedfishResponse, method: string): void {
-  response.writeHead(status, {
-    'OData-Version': '4.0',
-    'Cache-Control': 'no-cache',
-    ...headers,
-    ...(body === null ? {} : { 'Content-Length': Buffer.byteLength(body) }),
-  });
-  response.end(method === 'HEAD' ? undefined : (body ?? undefined));
-}
-
 /** Responds to what Node cannot parse: 501 to an unknown method (DSP0266, "HTTP methods"), otherwise 400. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const status = error.code === 'HPE_INVALID_METHOD' ? '501 Not Implemented' : '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-/** Ends a connection as a restarting BMC does: by a reset, except with TLS, where TCP is out of reach. */
-function cut(socket: Socket): void {
-  if ('encrypted' in socket) socket.destroy();
-  else socket.resetAndDestroy();
 }

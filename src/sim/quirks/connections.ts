@@ -5,6 +5,22 @@ import { ROOT } from '../bmc.ts';
 export const connectionQuirks: Quirk[] = [
   redirect('redirect-to-slash', ROOT, `${ROOT}/`),
   redirect('redirect-from-slash', `${ROOT}/`, ROOT),
+  ...([301, 302, 307, 308] as const).map(slashRedirect),
+  {
+    name: 'silent-close',
+    description: 'a connection is closed 20 ms after each response, without a word (Redfish-Event-Listener#24)',
+    connections: { idleMs: 20 },
+  },
+  {
+    name: 'surplus-bytes',
+    description: 'more bytes follow each body than Content-Length announces',
+    changeResponse: (response) => ({ delivery: 'surplus', ...response }),
+  },
+  {
+    name: 'trickled-bodies',
+    description: 'each body comes in small parts',
+    changeResponse: (response) => ({ delivery: 'trickled', ...response }),
+  },
   {
     name: 'registries-not-identity',
     description: 'registries, which are stored compressed, get 406 for Accept-Encoding: identity (HPE Gen10 Plus)',
@@ -49,6 +65,18 @@ function redirect(name: string, from: string, to: string): Quirk {
     description: `${from} redirects to ${to}`,
     beforeAuthentication: ({ target }) =>
       target.replace(/[?#].*$/s, '') === from ? { status: 308, headers: { Location: to }, body: null } : undefined,
+  };
+}
+
+function slashRedirect(status: 301 | 302 | 307 | 308): Quirk {
+  return {
+    name: `redirects-to-slash-${status}`,
+    description: `every path without a slash at its end is redirected to the one with it, by ${status}`,
+    beforeAuthentication: ({ target }) => {
+      const [path = '', ...query] = target.split('?');
+      if (path.endsWith('/')) return undefined;
+      return { status, headers: { Location: [`${path}/`, ...query].join('?') }, body: null };
+    },
   };
 }
 

@@ -6,6 +6,43 @@ import { withHeaders } from '../response.ts';
 
 const INFO = '@Message.ExtendedInfo';
 
+/** Forms of an error that hold a text alone: name, description, content type and body. */
+const TEXTS: [string, string, string, (text: string, status: number) => string][] = [
+  [
+    'errors-odata',
+    "an error is OData's, with the text in message.value (iDRAC-Redfish-Scripting#7)",
+    'application/json',
+    (text, status) => JSON.stringify({ error: { code: String(status), message: { lang: 'en', value: text } } }),
+  ],
+  ['errors-text', 'an error is {"error": "text"}', 'application/json', (text) => JSON.stringify({ error: text })],
+  [
+    'errors-cc',
+    'an error is {"cc": 9, "error": "text"} (gofish#157)',
+    'application/json',
+    (text) => JSON.stringify({ cc: 9, error: text }),
+  ],
+  [
+    'errors-message',
+    'an error is {"message": "text"}',
+    'application/json',
+    (text) => JSON.stringify({ message: text }),
+  ],
+  ['errors-string', 'an error is a JSON string', 'application/json', (text) => JSON.stringify(text)],
+  ['errors-plain', 'an error is plain text', 'text/plain', (text) => text],
+  [
+    'errors-problem',
+    'an error is a problem (RFC 9457)',
+    'application/problem+json',
+    (text, status) => JSON.stringify({ type: 'about:blank', title: 'Refused', status, detail: text }),
+  ],
+  [
+    'errors-html-text',
+    'an error is an HTML page with its text',
+    'text/html',
+    (text) => `<html><head><title>Error</title></head><body><p>${text}</p></body></html>`,
+  ],
+];
+
 /** The forms of an error response. */
 export const errorQuirks: Quirk[] = [
   errorBody('errors-object', 'ExtendedInfo is an object instead of a list', (error) => ({
@@ -42,6 +79,20 @@ export const errorQuirks: Quirk[] = [
     ...withHeaders(response, { 'Content-Type': 'text/html' }),
     body: `<html><head><title>${response.status}</title></head><body><h1>Error ${response.status}</h1></body></html>`,
   })),
+  // Each holds the text of the first message, without its MessageId.
+  ...TEXTS.map(([name, description, type, body]) =>
+    errorResponse(name, description, (response) => ({
+      ...withHeaders(response, { 'Content-Type': type }),
+      body: body(textOf(response), response.status),
+    })),
+  ),
+  errorResponse('errors-list', 'an error is a list of messages (ExtendedInfo without its object)', (response) => {
+    const { error } = parse(response.body) ?? {};
+    return isJsonObject(error) ? { ...response, body: JSON.stringify(messagesIn(error)) } : response;
+  }),
+  errorResponse('errors-as-html', 'an error is whole, under the content type text/html', (response) =>
+    withHeaders(response, { 'Content-Type': 'text/html' }),
+  ),
   errorResponse('errors-empty', 'an error has no body', (response) => ({ ...response, body: null })),
 ];
 
@@ -55,10 +106,26 @@ function errorResponse(
 
 function errorBody(name: string, description: string, change: (error: JsonObject) => JsonObject): Quirk {
   return errorResponse(name, description, (response) => {
-    if (!response.body?.startsWith('{')) return response;
-    const { error } = JSON.parse(response.body) as JsonObject;
+    const { error } = parse(response.body) ?? {};
     return isJsonObject(error) ? { ...response, body: JSON.stringify(change(error)) } : response;
   });
+}
+
+/** Returns the JSON object in a body; null for any other. */
+function parse(body: string | null): JsonObject | null {
+  if (!body?.startsWith('{')) return null;
+  try {
+    return JSON.parse(body) as JsonObject;
+  } catch {
+    return null;
+  }
+}
+
+/** Returns the text of the first message of an error; the body when it has none. */
+function textOf({ body, status }: RedfishResponse): string {
+  const { error } = parse(body) ?? {};
+  const [first] = isJsonObject(error) ? messagesIn(error) : [];
+  return String(first?.Message ?? (isJsonObject(error) && error.message) ?? body ?? `Error ${status}`);
 }
 
 function messagesIn(error: JsonObject): JsonObject[] {

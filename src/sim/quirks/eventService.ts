@@ -1,7 +1,8 @@
-import type { Quirk } from '../bmc.ts';
+import type { Quirk, RedfishResponse } from '../bmc.ts';
+import type { RedfishDocument } from '../documents.ts';
 import { documentType, without } from '../documents.ts';
-import { refuse } from '../messages.ts';
-import { changeAll, isSubscribe } from '../quirk.ts';
+import { refuse, refuseAsVendor } from '../messages.ts';
+import { changeAll, isRead, isSubscribe } from '../quirk.ts';
 import { subscriptionPaths } from '../subscriptions.ts';
 
 /** The event service, and the loss of its subscriptions. */
@@ -12,17 +13,27 @@ export const eventServiceQuirks: Quirk[] = [
     changeDocuments: (documents) =>
       changeAll(documents, 'EventService', (service) => without(service, 'EventTypesForSubscription')),
   },
+  eventsDisabled('events-disabled', 'refuses subscriptions', (service) => refuse('ServiceDisabled', service)),
+  eventsDisabled('events-disabled-400', 'refuses subscriptions with 400', () =>
+    refuseAsVendor(400, { id: 'Oem.1.0.EventsOff', text: 'Event notifications are switched off.' }),
+  ),
+  eventsDisabled('events-disabled-409', 'refuses subscriptions with 409', (service) => ({
+    ...refuse('ServiceDisabled', service),
+    status: 409,
+  })),
   {
-    name: 'events-disabled',
-    description: 'the event service reports ServiceEnabled: false, and refuses subscriptions',
-    changeDocuments: (documents) =>
-      changeAll(documents, 'EventService', (service) => ({
-        ...service,
-        ServiceEnabled: false,
-        Status: { State: 'Disabled', Health: 'OK' },
-      })),
-    handle: (request, bmc, next) =>
-      isSubscribe(request, bmc) ? refuse('ServiceDisabled', bmc.blueprint.eventService ?? '') : next(request),
+    name: 'events-switched-off',
+    description: 'the event service is switched off as soon as one subscription was made or deleted',
+    handle: (request, bmc, next) => {
+      const { eventService, subscriptions } = bmc.blueprint;
+      const service = bmc.documents.get(eventService ?? '');
+      if (isRead(request) || !service || !request.path.startsWith(subscriptions ?? '//')) return next(request);
+      if (service.ServiceEnabled === false && request.method === 'POST')
+        return refuse('ServiceDisabled', eventService ?? '');
+      const response = next(request);
+      if (response.status < 300) bmc.documents.set(eventService ?? '', disabled(service));
+      return response;
+    },
   },
   {
     name: 'no-event-service',
@@ -64,3 +75,18 @@ export const eventServiceQuirks: Quirk[] = [
     },
   },
 ];
+
+function disabled(service: RedfishDocument): RedfishDocument {
+  return { ...service, ServiceEnabled: false, Status: { State: 'Disabled', Health: 'OK' } };
+}
+
+/** Makes a quirk whose event service is off from the start. What is there can be read and deleted (bmcweb#149). */
+function eventsDisabled(name: string, what: string, refusal: (service: string) => RedfishResponse): Quirk {
+  return {
+    name,
+    description: `the event service reports ServiceEnabled: false, and ${what}`,
+    changeDocuments: (documents) => changeAll(documents, 'EventService', disabled),
+    handle: (request, bmc, next) =>
+      isSubscribe(request, bmc) ? refusal(bmc.blueprint.eventService ?? '') : next(request),
+  };
+}

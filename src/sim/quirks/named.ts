@@ -1,14 +1,23 @@
 // The quirks: each makes a simulated BMC deviate as some real one does.
 import type { Quirk } from '../bmc.ts';
 import { busyQuirks } from './busy.ts';
+import { collectionQuirks } from './collections.ts';
 import { connectionQuirks } from './connections.ts';
+import { refusedDefaultQuirks } from './defaults.ts';
+import { destinationQuirks } from './destinations.ts';
 import { errorQuirks } from './errors.ts';
+import { etagQuirks } from './etags.ts';
 import { eventServiceQuirks } from './eventService.ts';
+import { loginQuirks } from './logins.ts';
 import { mediaActionQuirks } from './mediaActions.ts';
 import { mediaDeviceQuirks } from './mediaDevices.ts';
 import { mediaPlaceQuirks } from './mediaPlace.ts';
+import { readQuirks } from './reads.ts';
 import { responseQuirks } from './responses.ts';
+import { serviceRootQuirks } from './serviceRoot.ts';
+import { sessionEndQuirks } from './sessionEnds.ts';
 import { sessionQuirks } from './sessions.ts';
+import { sleepingPartQuirks } from './sleepingParts.ts';
 import { subscriptionQuirks } from './subscriptions.ts';
 import { taskQuirks } from './tasks.ts';
 
@@ -20,11 +29,20 @@ export const QUIRKS: ReadonlyMap<string, Quirk> = new Map(
     ...mediaActionQuirks,
     ...eventServiceQuirks,
     ...subscriptionQuirks,
+    ...refusedDefaultQuirks,
+    ...destinationQuirks,
+    ...collectionQuirks,
+    ...sleepingPartQuirks,
+    ...serviceRootQuirks,
     ...errorQuirks,
     ...busyQuirks,
+    ...readQuirks,
     ...taskQuirks,
     ...responseQuirks,
+    ...etagQuirks,
     ...sessionQuirks,
+    ...loginQuirks,
+    ...sessionEndQuirks,
     ...connectionQuirks,
   ].map((quirk) => [quirk.name, quirk]),
 );

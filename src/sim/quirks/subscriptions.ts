@@ -1,5 +1,5 @@
 import type { BmcState, Quirk, RedfishResponse } from '../bmc.ts';
-import { without } from '../documents.ts';
+import { lastSegment, parentPath, without } from '../documents.ts';
 import { refuse, refuseAsVendor, successBody } from '../messages.ts';
 import { isSubscribe, objectIn } from '../quirk.ts';
 import { noContent, withHeaders } from '../response.ts';
@@ -30,6 +30,19 @@ export const subscriptionQuirks: Quirk[] = [
   created('create-full-url', 'the Location of a new subscription is a full URL', (response, bmc) =>
     withHeaders(response, { Location: bmc.url + response.headers.Location }),
   ),
+  createdAt('collection', 'the collection', (location) => parentPath(location)),
+  createdAt('relative', 'relative to it', (location) => `Subscriptions/${lastSegment(location)}`),
+  createdAt('slash', 'followed by a slash', (location) => `${location}/`),
+  createdAt('empty', 'empty', () => ''),
+  createdAt('other-host', "a URL with the BMC's internal host", (location) => `https://bmc.internal:8443${location}`),
+  created('create-201', 'a new subscription gets 201, without Location or body', () => ({
+    ...noContent(),
+    status: 201,
+  })),
+  created('create-202', 'a new subscription gets 202, without Location or body, and is there', () => ({
+    ...noContent(),
+    status: 202,
+  })),
   // iLO has one message for an unknown property and a read-only one.
   refusesProperty(
     'refuses-retry-policy',
@@ -75,6 +88,19 @@ function created(
       return response.status === 201 && isSubscribe(request, bmc) ? change(response, bmc) : response;
     },
   };
+}
+
+/** Makes a quirk whose BMC sends a Location of another form, and no body. */
+function createdAt(form: string, what: string, change: (location: string) => string): Quirk {
+  return created(
+    `create-location-${form}`,
+    `a new subscription gets 201 with a Location that is ${what}, and no body`,
+    (response) => ({
+      status: 201,
+      headers: { Location: change(response.headers.Location ?? '') },
+      body: null,
+    }),
+  );
 }
 
 function refusesProperty(name: string, property: string, description: string, refusal: () => RedfishResponse): Quirk {

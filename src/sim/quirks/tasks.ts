@@ -1,10 +1,10 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import { isJsonObject } from '../../core/json.ts';
 import type { BmcState, Quirk, RedfishRequest, RedfishResponse } from '../bmc.ts';
-import { ROOT } from '../bmc.ts';
 import { refuse } from '../messages.ts';
 import { isChange } from '../quirk.ts';
 import { documentResponse } from '../response.ts';
+import { addJobQueue, TaskDocument, type TaskRecord } from './taskDocument.ts';
 
 /** How a BMC performs a change as a task (DSP0266, "Asynchronous operations"). */
 interface TaskOptions {
@@ -18,9 +18,29 @@ interface TaskOptions {
   outcome: 'done' | 'failed-task' | 'failed-status';
   /** Whether the monitor returns 404 as soon as the task has ended. */
   monitorGone: boolean;
+  /** Where the task is recorded. */
+  record: TaskRecord;
+  /** The number of requests after the end of the task that all get 404, as from a BMC that restarts. */
+  away: number;
 }
 
-const DEFAULTS: TaskOptions = { polls: 2, retryAfter: 1, location: 'monitor', outcome: 'done', monitorGone: false };
+const DEFAULTS: TaskOptions = {
+  polls: 2,
+  retryAfter: 1,
+  location: 'monitor',
+  outcome: 'done',
+  monitorGone: false,
+  record: 'task',
+  away: 0,
+};
+
+/** The places where a task is recorded once its monitor is gone. */
+const RECORDS: [record: TaskRecord, where: string][] = [
+  ['task', 'TaskService/Tasks has it'],
+  ['dell-job', 'only the job queue of the manager has it (iDRAC)'],
+  ['job-service', 'only JobService/Jobs has it'],
+  ['none', 'nothing has it'],
+];
 
 export const taskQuirks: Quirk[] = [
   withTasks('tasks', 'each change is a task: 202 with a monitor and Retry-After'),
@@ -30,6 +50,22 @@ export const taskQuirks: Quirk[] = [
   }),
   withTasks('tasks-no-location', 'as tasks; the 202 has no Location and no body', { location: 'none' }),
   withTasks('tasks-monitor-gone', 'as tasks; the monitor returns 404 once the task has ended', { monitorGone: true }),
+  ...RECORDS.flatMap(([record, where]) =>
+    (['done', 'failed-task'] as const).map((outcome) =>
+      withTasks(
+        `tasks-gone-${record}${outcome === 'done' ? '' : '-fail'}`,
+        `as tasks${outcome === 'done' ? '' : '-fail'}; the monitor returns 404 once the task has ended, and ${where}`,
+        { monitorGone: true, record, outcome },
+      ),
+    ),
+  ),
+  ...(['done', 'failed-task'] as const).map((outcome) =>
+    withTasks(
+      `tasks-restart${outcome === 'done' ? '' : '-fail'}`,
+      `as tasks${outcome === 'done' ? '' : '-fail'}; the monitor is gone then, and the next 3 requests get 404, as while the BMC restarts (iDRAC)`,
+      { monitorGone: true, outcome, away: 3 },
+    ),
+  ),
   withTasks('tasks-location-task', 'as tasks; Location is the Task, which always returns 200 (old iDRAC)', {
     location: 'task',
   }),
@@ -38,14 +74,17 @@ export const taskQuirks: Quirk[] = [
 /** Makes a quirk that performs each change as a task. */
 export function withTasks(name: string, description: string, options: Partial<TaskOptions> = {}): Quirk {
   const tasksOf = new WeakMap<BmcState, Task[]>();
+  const settings = { ...DEFAULTS, ...options };
   return {
     name,
     description,
+    changeDocuments: (documents) => addJobQueue(documents, settings.record),
     handle: (request, bmc, next) => {
       const tasks = tasksOf.get(bmc) ?? [];
       tasksOf.set(bmc, tasks);
+      if (tasks.some((task) => task.isAway())) return refuse('ResourceMissingAtURI', request.path);
       if (isChange(request, bmc)) {
-        const task = new Task(tasks.length + 1, bmc, { ...DEFAULTS, ...options }, () => next(request));
+        const task = new Task(tasks.length + 1, bmc, settings, () => next(request));
         tasks.push(task);
         return task.accept(request);
       }
@@ -57,40 +96,32 @@ export function withTasks(name: string, description: string, options: Partial<Ta
 
 class Task {
   readonly monitor: string;
-  readonly #path: string;
-  readonly #bmc: BmcState;
+  readonly #record: TaskDocument;
   readonly #options: TaskOptions;
   readonly #perform: () => RedfishResponse;
   #remaining: number;
+  /** The number of requests that still get 404. */
+  #away = 0;
   /** What the monitor returns next; null while the task runs. */
   #end: RedfishResponse | null = null;
 
   constructor(id: number, bmc: BmcState, options: TaskOptions, perform: () => RedfishResponse) {
-    this.monitor = `${ROOT}/TaskService/TaskMonitors/${id}`;
-    this.#path = `${ROOT}/TaskService/Tasks/${id}`;
-    this.#bmc = bmc;
+    this.#record = new TaskDocument(id, options.record, bmc);
+    this.monitor = this.#record.monitor;
     this.#options = options;
     this.#perform = perform;
     this.#remaining = options.polls;
   }
 
-  /** Adds the Task document. Returns the response to the change. */
-  accept({ path }: RedfishRequest): RedfishResponse {
-    const id = this.#path.slice(this.#path.lastIndexOf('/') + 1);
-    this.#bmc.documents.addMember(this.#path, {
-      '@odata.id': this.#path,
-      '@odata.type': '#Task.v1_7_0.Task',
-      Id: id,
-      Name: `Task ${id}`,
-      TaskState: 'Running',
-      TaskStatus: 'OK',
-      TaskMonitor: this.monitor,
-      StartTime: new Date().toISOString(),
-      PercentComplete: 0,
-      Payload: { TargetUri: path, HttpOperation: 'POST' },
-      Messages: [],
-    });
+  /** Adds the record of the task. Returns the response to the change. */
+  accept({ path, method }: RedfishRequest): RedfishResponse {
+    this.#record.add(path, method);
     return this.#options.location === 'none' ? { status: 202, headers: {}, body: null } : this.#running();
+  }
+
+  /** Whether the BMC returns 404 to everything, which counts this request. */
+  isAway(): boolean {
+    return this.#away > 0 && this.#away-- > 0;
   }
 
   monitorResponse(): RedfishResponse {
@@ -103,36 +134,29 @@ class Task {
 
   /** Takes the task one step further; the last step makes the change. */
   advance(): void {
-    const { polls, outcome, monitorGone } = this.#options;
+    const { polls, outcome, monitorGone, away } = this.#options;
     if (this.#end !== null) return;
     this.#remaining--;
     if (this.#remaining >= 0) {
-      const percent = Math.round((100 * (polls - this.#remaining)) / (polls + 1));
-      this.#change({ PercentComplete: percent, Messages: [message('TaskProgressChanged', percent)] });
+      this.#record.report(Math.round((100 * (polls - this.#remaining)) / (polls + 1)));
       return;
     }
     if (outcome === 'done') {
       this.#end = this.#perform();
       const done = this.#end.status < 400;
-      this.#finish(done, done ? [message('TaskCompletedOK')] : messagesOf(this.#end));
+      this.#record.finish(done, done ? null : messagesOf(this.#end));
     } else {
-      this.#finish(false, [message('TaskAborted')]);
-      this.#end = outcome === 'failed-task' ? documentResponse(this.#document()) : refuse('InternalError');
+      this.#record.finish(false, null);
+      this.#end = outcome === 'failed-task' ? documentResponse(this.#record.document) : refuse('InternalError');
     }
     if (monitorGone) this.#end = this.#monitorGone();
-  }
-
-  #finish(done: boolean, messages: Json): void {
-    const state = done
-      ? { TaskState: 'Completed', TaskStatus: 'OK' }
-      : { TaskState: 'Exception', TaskStatus: 'Critical' };
-    this.#change({ ...state, PercentComplete: 100, EndTime: new Date().toISOString(), Messages: messages });
+    this.#away = away;
   }
 
   #running(): RedfishResponse {
     const { location, retryAfter } = this.#options;
-    return documentResponse(this.#document(), 202, {
-      Location: location === 'task' ? this.#path : this.monitor,
+    return documentResponse(this.#record.document, 202, {
+      Location: location === 'task' ? this.#record.path : this.monitor,
       ...(retryAfter === null ? {} : { 'Retry-After': String(retryAfter) }),
     });
   }
@@ -140,35 +164,11 @@ class Task {
   #monitorGone(): RedfishResponse {
     return refuse('ResourceMissingAtURI', this.monitor);
   }
-
-  #document(): JsonObject {
-    return this.#bmc.documents.get(this.#path) ?? {};
-  }
-
-  #change(properties: JsonObject): void {
-    this.#bmc.documents.set(this.#path, { ...this.#document(), ...properties });
-  }
 }
 
 /** Returns the messages of a refused change, for the Task. */
-function messagesOf({ body }: RedfishResponse): Json {
+function messagesOf({ body }: RedfishResponse): Json[] {
   const { error } = JSON.parse(body ?? '{}') as JsonObject;
-  return (isJsonObject(error) && error['@Message.ExtendedInfo']) || [];
-}
-
-const TEXTS = {
-  TaskProgressChanged: 'The work is under way.',
-  TaskAborted: 'The task could not mount or unmount: the media server does not answer.',
-  TaskCompletedOK: 'The task has completed.',
-};
-
-function message(name: keyof typeof TEXTS, percent?: number): JsonObject {
-  return {
-    '@odata.type': '#Message.v1_1_1.Message',
-    MessageId: `TaskEvent.1.0.${name}`,
-    Message: percent === undefined ? TEXTS[name] : `${TEXTS[name]} ${percent} percent is done.`,
-    MessageArgs: percent === undefined ? [] : [String(percent)],
-    Severity: name === 'TaskAborted' ? 'Critical' : 'OK',
-    Resolution: 'None.',
-  };
+  const info = isJsonObject(error) ? error['@Message.ExtendedInfo'] : [];
+  return Array.isArray(info) ? info : [];
 }
