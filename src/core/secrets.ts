@@ -92,7 +92,10 @@ export function findMask(value: JsonObject | Json[]): string | null {
 
 /** Secrets in running text: user information of URLs, HTTP credentials (RFC 9110, 11.4), `name=value` and `"name": "value"`. */
 const URL_USER_WITHIN = /(?<=\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi;
-const CREDENTIALS = /\b(Basic|Bearer|Digest|Negotiate) +[\w.~+/=-]{4,}/gi;
+const CREDENTIALS =
+  /\b(Basic|Bearer|Digest|Negotiate) +(?!(?:auth|authentication|authorization|access|realm)\b)[\w.~+/=-]{4,}/gi;
+// `ASSIGNED` takes a URL's scheme for a name, and its rest for the value.
+const QUERY = /(?<=[?&;])([\w.%-]+)=([^\s&;,"'<>)}\]#]+)/g;
 // A name begins where no character of one precedes: trying each of them took seconds for a long word.
 const ASSIGNED = /(["']?)(?<![\w.-])([\w.-]+)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"')}\]]+)/g;
 
@@ -101,6 +104,7 @@ export function maskText(text: string): string {
   return text
     .replace(URL_USER_WITHIN, `${MASK}@`)
     .replace(CREDENTIALS, `$1 ${MASK}`)
+    .replace(QUERY, (whole, name: string) => (isSecretName(name) ? `${name}=${MASK}` : whole))
     .replace(ASSIGNED, (whole, quote: string, name: string, sign: string) =>
       isSecretName(name) ? `${quote}${name}${quote}${sign}${MASK}` : whole,
     );
@@ -139,22 +143,44 @@ function decoded(text: string): string {
 
 /** Masks `secrets` in `text`: BMCs and drivers quote refused values, passwords and HTTP headers included. */
 export function redactText(text: string, secrets: readonly string[]): string {
-  let clean = text;
-  for (const secret of secrets) {
-    if (secret === '') continue;
-    if (secret.length >= SHORT_SECRET) for (const form of formsOf(secret)) clean = clean.replaceAll(form, MASK);
-    else if (clean === secret) clean = MASK;
-    else for (const quote of ["'", '"']) clean = clean.replaceAll(quote + secret + quote, quote + MASK + quote);
-  }
-  return clean;
+  return redactor(secrets)(text);
 }
 
-/** Returns a secret as it is, as within JSON, and as within a URL. */
-function formsOf(secret: string): Set<string> {
-  return new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]);
+/** Returns a `redactText` of these secrets, for many texts. */
+export function redactor(secrets: readonly string[]): (text: string) => string {
+  const given = secrets.filter((secret) => secret !== '');
+  const forms = new Set(given.filter(({ length }) => length >= SHORT_SECRET).flatMap(formsOf));
+  const short = given.filter(({ length }) => length < SHORT_SECRET);
+  return (text) => {
+    let clean = text;
+    for (const form of forms) clean = clean.replaceAll(form, MASK);
+    for (const secret of short) {
+      if (clean === secret) clean = MASK;
+      else for (const quote of ["'", '"']) clean = clean.replaceAll(quote + secret + quote, quote + MASK + quote);
+    }
+    return clean;
+  };
+}
+
+/** Returns a secret as it is, and as within JSON, JSON in JSON, a URL, a form, HTML and Basic credentials. */
+function formsOf(secret: string): string[] {
+  const json = JSON.stringify(secret).slice(1, -1);
+  const url = encodeURIComponent(secret.toWellFormed());
+  const html = secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return [
+    secret,
+    json,
+    JSON.stringify(json).slice(1, -1),
+    url,
+    url.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    url.replaceAll('%20', '+'),
+    html.replaceAll('"', '&quot;').replaceAll("'", '&#39;'),
+    html.replaceAll('"', '&#34;').replaceAll("'", '&#x27;'),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  ];
 }
 
 /** Returns a copy of `value` with `secrets` masked in every text. */
 export function redact<T extends Json>(value: T, secrets: readonly string[]): T {
-  return mapTexts(value, { text: (text) => redactText(text, secrets) }) as T;
+  return mapTexts(value, { text: redactor(secrets) }) as T;
 }

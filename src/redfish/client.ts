@@ -1,9 +1,11 @@
 import type { JsonObject } from '../core/json.ts';
+import type { Recorder } from '../core/transcript.ts';
 import { pause } from '../core/waiting.ts';
 import type { BmcContext } from './bmcContext.ts';
 import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
-import { ANONYMOUS, type Authorization } from './login/account.ts';
+import { ANONYMOUS, type Authorization, type AuthType } from './login/account.ts';
+import type { LoginState } from './login/login.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
 import type { BmcRequest, RawResponse } from './wire/request.ts';
 import {
@@ -29,6 +31,8 @@ export interface RequestOptions {
   anonymous?: boolean;
   /** Parts of the request to redact in errors. */
   secrets?: readonly string[];
+  /** Records the requests of the call; null or not given for a call that is not recorded. */
+  recorder?: Recorder | null;
 }
 
 /**
@@ -51,6 +55,7 @@ export class RedfishClient {
   /** Returns a client with other options; `headers` and `beforeSend` are added to those of this one. */
   with(change: Partial<RequestOptions>): RedfishClient {
     const { headers, beforeSend } = this.#options;
+    if (change.secrets !== undefined) this.#limits.transcript?.hide(change.secrets);
     return new RedfishClient(this.#context, this.#limits, {
       ...this.#options,
       ...change,
@@ -83,6 +88,15 @@ export class RedfishClient {
 
   get discovered(): Discovered {
     return this.#context.discovered;
+  }
+
+  get authType(): AuthType {
+    return this.#context.login.authType;
+  }
+
+  /** Whether the account is logged in, or what is known instead. */
+  get loginState(): LoginState {
+    return this.#context.login.state;
   }
 
   /** Logs in when there is no session, which reads the service root. */

@@ -1,7 +1,9 @@
 import { BmcContext, type BmcExchange, type RedfishTarget, rootOf } from './bmcContext.ts';
 import { RedfishClient, type RequestOptions } from './client.ts';
 import { LoginCache, passwordDigest } from './login/account.ts';
+import { CallTranscript } from './transcript/callTranscript.ts';
 import { BmcConnections } from './wire/connection.ts';
+import type { RequestLimits } from './wire/delivery.ts';
 
 interface RedfishClientsOptions {
   /** Receives each request that ended, for logs and metrics. */
@@ -94,14 +96,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
         contexts.set(key, context);
       }
       context.usedAt = now();
-      return new RedfishClient(context, target.limits, requestOptions);
+      return new RedfishClient(context, recorded(target.limits, context, requestOptions), requestOptions);
     },
     async once(target, requestOptions, work) {
       const context = start(target);
+      const limits = recorded(target.limits, context, requestOptions);
       try {
-        return await work(new RedfishClient(context, target.limits, requestOptions));
+        return await work(new RedfishClient(context, limits, requestOptions));
       } finally {
-        await context.login.close();
+        await context.login.close(limits.transcript);
         await leave(context);
       }
     },
@@ -131,6 +134,14 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
       return closing;
     },
   };
+}
+
+/** Returns the limits of one call's requests, with its transcript where it has a recorder. */
+function recorded(limits: RequestLimits, { login }: BmcContext, { recorder, secrets }: RequestOptions): RequestLimits {
+  if (!recorder) return limits;
+  const transcript = new CallTranscript(recorder, () => login.secrets);
+  if (secrets !== undefined) transcript.hide(secrets);
+  return { ...limits, transcript };
 }
 
 /** The keys of the targets in use: their digest costs more than the rest of a client. */

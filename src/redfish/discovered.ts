@@ -23,7 +23,8 @@ interface Loading {
  * as it may have other firmware now. After a while, and when a request got no response, they must be confirmed.
  */
 export class Discovered {
-  readonly #values = new Map<string, unknown>();
+  /** Not changed in place, as a snapshot of it may be held. */
+  #values: ReadonlyMap<string, unknown> = new Map();
   readonly #loading = new Map<string, Loading>();
   readonly #absences: () => number;
   readonly #now: () => number;
@@ -66,7 +67,7 @@ export class Discovered {
       const value = await promise;
       this.#dropStale();
       // A value whose discovery began before everything was dropped may be stale.
-      if (this.#dropped === dropped && !loading.once) this.#values.set(key, value);
+      if (this.#dropped === dropped && !loading.once) this.#put(key, value);
       return value;
     } finally {
       this.#loading.delete(key);
@@ -82,7 +83,13 @@ export class Discovered {
   /** Sets the value of `key`. */
   set(key: string, value: unknown): void {
     this.#dropStale();
-    this.#values.set(key, value);
+    this.#put(key, value);
+  }
+
+  /** Returns all present values, which later changes leave as they are. */
+  snapshot(): ReadonlyMap<string, unknown> {
+    this.#dropStale();
+    return this.#values;
   }
 
   /** Reports that the values belong to the BMC as its service root shows it now. */
@@ -118,8 +125,12 @@ export class Discovered {
 
   /** Drops everything: a BMC that moved one path may have moved all, as after a change of firmware. */
   forget(): void {
-    this.#values.clear();
+    this.#values = new Map();
     this.#dropped++;
+  }
+
+  #put(key: string, value: unknown): void {
+    this.#values = new Map(this.#values).set(key, value);
   }
 
   #dropStale(): void {

@@ -17,4 +17,5 @@ export { getServiceRoot } from './resources/serviceRoot.ts';
 export { createSubscription, type NewSubscription } from './resources/subscription.ts';
 export { getSystem, listSystems, managersOf } from './resources/system.ts';
 export { listMediaDevices } from './resources/virtualMedia.ts';
+export { describeKnown } from './transcript/known.ts';
 export { ciphersFault } from './wire/tls.ts';

@@ -30,6 +30,8 @@ test.each(['redfish_address', 'redfish_username', 'key', 'node', 'method', 'pass
 test.each([
   ['GET https://u:p%40ss@bmc/x failed', 'GET https://******@bmc/x failed'],
   ['postgres://u:a"b@h/db and redis://:x@h', 'postgres://******@h/db and redis://******@h'],
+  ['sent to https://h.example/e?a=1&token=pass', 'sent to https://h.example/e?a=1&token=******'],
+  ['Basic authentication is off', 'Basic authentication is off'],
   ['Authorization: Basic dTpwYXNz', 'Authorization: ****** ******'],
   ['sent Bearer eyJhbGciOi.x.y to', 'sent Bearer ****** to'],
   ['{"redfish_password":"a\\"b","x":1}', '{"redfish_password":******,"x":1}'],

@@ -1,7 +1,13 @@
 import { type ErrorKind, PassthruError } from '../../core/errors.ts';
 import type { Node } from '../../core/node.ts';
 import type { NodeTask } from '../../core/task.ts';
-import { type RedfishClient, type RedfishClients, RedfishError, type RedfishErrorKind } from '../../redfish/index.ts';
+import {
+  describeKnown,
+  type RedfishClient,
+  type RedfishClients,
+  RedfishError,
+  type RedfishErrorKind,
+} from '../../redfish/index.ts';
 import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 
 /**
@@ -25,11 +31,12 @@ export function accessBy(
   read: (node: Node) => NodeBmc,
 ): UseBmc {
   return async (task, failed, use) => {
-    const { node, fence, signal } = task;
+    const { node, fence, signal, recorder } = task;
     const { target, systemPath } = read(node);
     const headers: Record<string, string> =
       fenceHeader && fence !== null ? { 'x-passthru-node': node.uuid, 'x-passthru-fence': String(fence) } : {};
-    const client = clients.for(target, { signal, headers, beforeSend: () => task.beforeSend() });
+    const client = clients.for(target, { signal, headers, beforeSend: () => task.beforeSend(), recorder });
+    recorder?.context(describeKnown(client, systemPath));
     try {
       return await use(client, systemPath);
     } catch (error) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { DriverTask } from '../../core/task.ts';
 import {
+  describeKnown,
   getEventService,
   getServiceRoot,
   getSystem,
@@ -66,8 +67,11 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
       });
       try {
-        const { signal } = task;
-        return await clients.once(await pin(target, settings, signal), { signal }, describeSystems);
+        const { signal, recorder } = task;
+        return await clients.once(await pin(target, settings, signal), { signal, recorder }, (client) => {
+          recorder?.context(describeKnown(client, null));
+          return describeSystems(client);
+        });
       } catch (error) {
         throw toBmcError(error, target.origin);
       }

@@ -3,10 +3,19 @@ import { isJsonObject } from '../../core/json.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
 import { locationPath } from '../links.ts';
+import type { CallTranscript } from '../transcript/callTranscript.ts';
 import { deliver, type RequestLimits, type Transport } from '../wire/delivery.ts';
 import type { RawResponse } from '../wire/request.ts';
 import { readResponse, responseError } from '../wire/response.ts';
-import { type Account, type AccountLogins, ANONYMOUS, type Authorization, Refusal, wrongPassword } from './account.ts';
+import {
+  type Account,
+  type AccountLogins,
+  ANONYMOUS,
+  type Authorization,
+  type AuthType,
+  Refusal,
+  wrongPassword,
+} from './account.ts';
 import { BasicLogin, basicCredentials } from './basicLogin.ts';
 import { OrphanedSessions, type OwnSession } from './orphanedSessions.ts';
 
@@ -38,6 +47,12 @@ interface OpenSession {
   /** The collection in which it was made. */
   collection: string;
 }
+
+/**
+ * Whether the account is logged in: by a session, or each time by Basic. `none`: it has no credentials; `refused`: the BMC has
+ * refused them lately; `closed`: it is not.
+ */
+export type LoginState = 'none' | 'session' | 'basic' | 'refused' | 'closed';
 
 /** The result of a login: an open session, or Basic and why. */
 type LoggedIn = { kind: 'session'; session: OpenSession } | { kind: 'basic'; noSession: RedfishError | null };
@@ -82,6 +97,17 @@ export class Login {
     return [password, username === null ? '' : basicCredentials(this.#account), this.#open?.token ?? ''];
   }
 
+  get authType(): AuthType {
+    return this.#account.authType;
+  }
+
+  get state(): LoginState {
+    if (this.#account.username === null) return 'none';
+    if (this.#open !== null) return 'session';
+    if (this.#refusal) return 'refused';
+    return this.#basicOnly ? 'basic' : 'closed';
+  }
+
   /**
    * Logs in when there is no session. Concurrent callers share one login.
    * @throws kind `auth` when the password is wrong, or was wrong for any caller within the last five minutes; whatever
@@ -123,49 +149,57 @@ export class Login {
   }
 
   /** Logs out for good: a later `authorize` fails. */
-  async close(): Promise<void> {
+  async close(transcript?: CallTranscript): Promise<void> {
     this.#closed = true;
-    await this.logOut();
+    await this.logOut(transcript);
     this.#stop.abort(new RedfishError('unreachable', CLOSED));
   }
 
   /** Deletes the session at the BMC, within 5 s. If that fails, the BMC ends it by its own timeout. */
-  async logOut(): Promise<void> {
+  async logOut(transcript?: CallTranscript): Promise<void> {
+    const limits = { ...TIDY_LIMITS, transcript };
     const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
     // A login in flight opens a session too; but a BMC that hangs must not hold up a shutdown.
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await untilAborted(loggingIn, signal).catch(() => undefined);
     // Finding orphaned sessions takes a session.
     if (this.#open === null && this.#orphaned.some && this.#place !== null && !this.#refusal) {
-      await this.#postSession(this.#place, TIDY_LIMITS).catch(() => undefined);
+      await this.#postSession(this.#place, limits).catch(() => undefined);
     }
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
-    await this.#endOrphaned(open, signal);
-    if (open.resource !== null) await this.#tidy('DELETE', open.resource.path, open, signal).catch(() => undefined);
+    await this.#endOrphaned(open, limits, signal);
+    if (open.resource === null) return;
+    await this.#tidy('DELETE', open.resource.path, open, limits, signal).catch(() => undefined);
   }
 
   /** Deletes the sessions that lost logins may have left; if that fails, they are still remembered. */
-  async #endOrphaned(open: OpenSession, signal: AbortSignal): Promise<void> {
+  async #endOrphaned(open: OpenSession, limits: RequestLimits, signal: AbortSignal): Promise<void> {
     if (open.resource === null) return;
     const { origin } = this.#transport.connections;
     const read = async (path: string) => {
-      const raw = await this.#tidy('GET', path, open, signal);
+      const raw = await this.#tidy('GET', path, open, limits, signal);
       const { document } = readResponse(raw);
       if (raw.status < 300 && document !== null) return document;
       throw responseError('GET', origin + path, raw, [open.token]);
     };
-    const remove = async (path: string) => void (await this.#tidy('DELETE', path, open, signal));
+    const remove = async (path: string) => void (await this.#tidy('DELETE', path, open, limits, signal));
     await this.#orphaned.endSessions(open.collection, origin, open.resource, read, remove).catch(() => undefined);
   }
 
   /** Sends a request that is safe to repeat, and repeats it when the BMC fails or does not respond. */
-  async #tidy(method: 'GET' | 'DELETE', path: string, open: OpenSession, signal: AbortSignal): Promise<RawResponse> {
+  async #tidy(
+    method: 'GET' | 'DELETE',
+    path: string,
+    open: OpenSession,
+    limits: RequestLimits,
+    signal: AbortSignal,
+  ): Promise<RawResponse> {
     const request = { method, path, headers: { 'x-auth-token': open.token }, body: null };
     for (let tries = 1; ; tries++) {
       try {
-        const raw = await deliver(this.#transport, request, { limits: TIDY_LIMITS, signal });
+        const raw = await deliver(this.#transport, request, { limits, signal });
         if (raw.status < 500 || tries === TIDY_TRIES) return raw;
       } catch (error) {
         const retry = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
@@ -208,7 +242,9 @@ export class Login {
             return this.#postSession(place, limits);
           throw error;
         });
-        if (loggedIn.kind === 'session') await this.#endOrphaned(loggedIn.session, signal);
+        if (loggedIn.kind === 'session') {
+          await this.#endOrphaned(loggedIn.session, { ...TIDY_LIMITS, transcript: limits.transcript }, signal);
+        }
         return loggedIn;
       } finally {
         leave();

@@ -25,7 +25,8 @@ export const EVENT_TYPES = [
   'Other',
 ] as const;
 
-const KEY = 'event service';
+/** The key of the event service in `Discovered`. */
+export const EVENT_SERVICE_KEY = 'event service';
 
 /**
  * Returns the event service; requested once.
@@ -33,7 +34,7 @@ const KEY = 'event service';
  */
 export async function getEventService(client: RedfishClient): Promise<EventService> {
   await confirmDiscovered(client);
-  return client.discovered.get(KEY, client.signal, async () => {
+  return client.discovered.get(EVENT_SERVICE_KEY, client.signal, async () => {
     const root = await getServiceRoot(client);
     const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
     if (root.eventService === null) throw missing('The BMC has no EventService');
@@ -104,7 +105,7 @@ async function isGone(client: RedfishClient, id: string): Promise<true | null> {
  * again, once.
  */
 export async function onSubscriptions<T>(client: RedfishClient, use: (path: string) => Promise<T>): Promise<T> {
-  const wasDiscovered = client.discovered.peek<EventService>(KEY) !== undefined;
+  const wasDiscovered = client.discovered.peek<EventService>(EVENT_SERVICE_KEY) !== undefined;
   const { subscriptions } = await getEventService(client);
   try {
     return await use(subscriptions);
@@ -118,7 +119,7 @@ export async function onSubscriptions<T>(client: RedfishClient, use: (path: stri
 /** Does the same for one subscription: after a 404, the collection shows whether it or the whole path is gone. */
 async function onSubscription<T>(client: RedfishClient, id: string, use: (path: string) => Promise<T>): Promise<T> {
   for (;;) {
-    const wasDiscovered = client.discovered.peek<EventService>(KEY) !== undefined;
+    const wasDiscovered = client.discovered.peek<EventService>(EVENT_SERVICE_KEY) !== undefined;
     const { subscriptions } = await getEventService(client);
     const path = memberPath(subscriptions, id);
     try {

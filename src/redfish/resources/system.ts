@@ -4,6 +4,9 @@ import { linkPaths, objectOf, optionalLinkPath, samePath, textOf } from '../link
 import { getCollection } from './collection.ts';
 import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
 
+/** The key of the BMC's only system in `Discovered`. */
+export const ONLY_SYSTEM_KEY = 'only system';
+
 /** A ComputerSystem (DSP2046) as far as it is used. A string or path is null where the BMC has none. */
 export interface ComputerSystem {
   path: string;
@@ -40,7 +43,7 @@ export async function listSystems(client: RedfishClient): Promise<string[]> {
  */
 export async function findOnlySystem(client: RedfishClient): Promise<string> {
   await confirmDiscovered(client);
-  return client.discovered.get('only system', client.signal, async () => {
+  return client.discovered.get(ONLY_SYSTEM_KEY, client.signal, async () => {
     const [only, ...others] = await listSystems(client);
     if (only === undefined) throw new RedfishError('unsupported', 'The BMC has no system', { url: client.origin });
     if (others.length === 0) return only;

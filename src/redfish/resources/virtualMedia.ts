@@ -88,8 +88,26 @@ export async function readMediaDevices(client: RedfishClient, slots: MediaSlot[]
   return Promise.all(slots.map((slot) => ifFound(read(slot))));
 }
 
-const collectionsKey = (systemPath: string) => `media collections of ${systemPath}`;
+const COLLECTIONS = 'media collections of ';
+const collectionsKey = (systemPath: string) => COLLECTIONS + systemPath;
 const slotsKey = (systemPath: string) => `media slots of ${systemPath}`;
+
+/** The virtual media of a system, as far as they were discovered. */
+export interface KnownMedia {
+  systemPath: string;
+  collections: MediaPlace[];
+  slots: MediaSlot[];
+}
+
+/** Returns the virtual media in a snapshot of `Discovered`. */
+export function knownMedia(discovered: ReadonlyMap<string, unknown>): KnownMedia[] {
+  return [...discovered].flatMap(([key, value]) => {
+    if (!key.startsWith(COLLECTIONS)) return [];
+    const systemPath = key.slice(COLLECTIONS.length);
+    const slots = (discovered.get(slotsKey(systemPath)) ?? []) as MediaSlot[];
+    return [{ systemPath, collections: value as MediaPlace[], slots }];
+  });
+}
 
 /** @param found receives a collection as soon as it is discovered, so that it can be read while others are searched for */
 async function mediaCollections(

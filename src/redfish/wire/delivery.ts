@@ -1,11 +1,12 @@
 // The wire: sends one request to one BMC, with connections, TLS, retries and the circuit breaker.
 import { pause } from '../../core/waiting.ts';
 import { RedfishError, type RedfishErrorKind } from '../errors.ts';
+import type { CallTranscript } from '../transcript/callTranscript.ts';
 import type { BmcConnections, KeyedSettings } from './connection.ts';
 import { type BmcRequest, type RawResponse, type SendOptions, sendOnce } from './request.ts';
 import { hasMessage, readExtendedInfo, readResponse, retryAfterMs } from './response.ts';
 
-/** The time and the number of tries of a request. */
+/** The time and the number of tries of a request, and where each is recorded. */
 export interface RequestLimits {
   /** Time limit for one request (connection, request and whole response), in ms. */
   timeoutMs: number;
@@ -13,6 +14,8 @@ export interface RequestLimits {
   connectionAttempts: number;
   /** The time between two attempts, in ms. */
   connectionRetryIntervalMs: number;
+  /** Records each try; not given for a call that is not recorded. */
+  transcript?: CallTranscript | undefined;
 }
 
 /** How a request is delivered. */
@@ -89,7 +92,8 @@ async function repeatWhereSafe(
   for (let attempt = 1; ; ) {
     const start = performance.now();
     const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
-    const outcome = await sendOnce(connections, settings, request, options);
+    const send = () => sendOnce(connections, settings, request, options);
+    const outcome = await (limits.transcript === undefined ? send() : recorded(limits.transcript, request, send));
     begun = true;
     const responded = 'status' in outcome;
     observe?.({
@@ -116,6 +120,19 @@ async function repeatWhereSafe(
     } else {
       throw safe || !sent ? error : unsafeFailure(request.method, error);
     }
+  }
+}
+
+/** Runs `send`, and records how it ends. */
+async function recorded<T extends object>(transcript: CallTranscript, request: BmcRequest, send: () => Promise<T>) {
+  const start = performance.now();
+  try {
+    const outcome = await send();
+    transcript.add(request, start, outcome);
+    return outcome;
+  } catch (error) {
+    transcript.add(request, start, { error, sent: false });
+    throw error;
   }
 }
 

@@ -1,0 +1,107 @@
+import type { JsonObject } from '../../core/json.ts';
+import type { RedfishClient } from '../client.ts';
+import { SERVICE_ROOT_KEY, type ServiceRoot } from '../identity.ts';
+import { EVENT_SERVICE_KEY, type EventService } from '../resources/eventService.ts';
+import { ONLY_SYSTEM_KEY } from '../resources/system.ts';
+import { type KnownMedia, knownMedia } from '../resources/virtualMedia.ts';
+
+/**
+ * Returns a function that describes what is known of a BMC now, whenever it is called: how to reach and to log in to it, and
+ * what was discovered, as the documents from which a fresh client discovers the same. A call on a BMC that is known reads none
+ * of them, so that its replay needs them.
+ * @param systemPath the system that the call names; null for the BMC's only one
+ */
+export function describeKnown(client: RedfishClient, systemPath: string | null): () => JsonObject {
+  const { origin, root, loginState: login, authType } = client;
+  const discovered = client.discovered.snapshot();
+  return () => ({
+    origin,
+    root,
+    system: systemPath,
+    auth_type: authType,
+    login,
+    documents: documentsOf(discovered, root),
+  });
+}
+
+/** Returns Redfish documents by path with what `discovered` holds of them. */
+function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string): { [path: string]: JsonObject } {
+  const documents = new Documents();
+  const root = discovered.get(SERVICE_ROOT_KEY) as ServiceRoot | undefined;
+  if (root === undefined) return documents.byPath;
+  documents.add(rootPath, rootMembers(root));
+  const events = discovered.get(EVENT_SERVICE_KEY) as EventService | undefined;
+  if (events !== undefined && root.eventService !== null) {
+    documents.add(root.eventService, { Subscriptions: link(events.subscriptions) });
+    if (events.eventTypes !== null) documents.add(root.eventService, { EventTypesForSubscription: events.eventTypes });
+  }
+  const only = discovered.get(ONLY_SYSTEM_KEY) as string | undefined;
+  if (only !== undefined && root.systems !== null) {
+    documents.add(root.systems, { Members: [link(only)] });
+    documents.add(only, {});
+  }
+  for (const media of knownMedia(discovered)) addMedia(documents, media);
+  return documents.byPath;
+}
+
+function rootMembers({
+  systems,
+  managers,
+  eventService,
+  sessions,
+  hasSessions,
+  vendor,
+  uuid,
+  etag,
+}: ServiceRoot): JsonObject {
+  return {
+    ...optionalLink('Systems', systems),
+    ...optionalLink('Managers', managers),
+    ...optionalLink('EventService', eventService),
+    ...(sessions === null ? {} : { Links: { Sessions: link(sessions) } }),
+    ...(hasSessions && sessions === null ? { SessionService: link('/redfish/v1/SessionService') } : {}),
+    ...(vendor === null ? {} : { Vendor: vendor }),
+    ...(uuid === null ? {} : { UUID: uuid }),
+    ...(etag === null ? {} : { '@odata.etag': etag }),
+  };
+}
+
+/** Adds the devices with the collections that hold them, the system, and the manager that a collection may be under. */
+function addMedia(documents: Documents, { systemPath, collections, slots }: KnownMedia): void {
+  documents.add(systemPath, {});
+  const managers: JsonObject[] = [];
+  for (const { path, owner } of collections) {
+    if (owner === 'system') documents.add(systemPath, { VirtualMedia: link(path) });
+    else {
+      // Its real path is not kept; it need only lead to its collection.
+      const manager = path.replace(/\/[^/]+\/?$/, '');
+      documents.add(manager, { VirtualMedia: link(path) });
+      managers.push(link(manager));
+    }
+    const members = slots.filter((slot) => slot.collection === path);
+    const entries = members.map(({ path: at, id, mediaTypes, inline }) => {
+      const device = { '@odata.id': at, Id: id, MediaTypes: mediaTypes, Inserted: false };
+      if (!inline) documents.add(at, device);
+      return inline ? device : link(at);
+    });
+    documents.add(path, { Members: entries });
+  }
+  if (managers.length > 0) documents.add(systemPath, { Links: { ManagedBy: managers } });
+}
+
+class Documents {
+  readonly byPath: { [path: string]: JsonObject } = {};
+
+  /** Adds members to the document at `path`. */
+  add(path: string, members: JsonObject): void {
+    this.byPath[path] = { '@odata.id': path, ...this.byPath[path], ...members };
+  }
+}
+
+function link(path: string): JsonObject {
+  return { '@odata.id': path };
+}
+
+function optionalLink(name: string, path: string | null): JsonObject {
+  return path === null ? {} : { [name]: link(path) };
+}
