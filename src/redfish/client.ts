@@ -7,15 +7,10 @@ import { RedfishError } from './errors.ts';
 import { ANONYMOUS, type Authorization, type AuthType } from './login/account.ts';
 import type { LoginState } from './login/login.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
+import { isError, type RequestMode } from './wire/meaning.ts';
+import { Repeats } from './wire/repeat.ts';
 import type { BmcRequest, RawResponse } from './wire/request.ts';
-import {
-  BUSY_TRIES,
-  busyWaitMs,
-  meansBusy,
-  type RedfishResponse,
-  readResponse,
-  responseError,
-} from './wire/response.ts';
+import { type RedfishResponse, readResponse, responseError } from './wire/response.ts';
 
 /** The options shared by all requests of one call. */
 export interface RequestOptions {
@@ -33,6 +28,8 @@ export interface RequestOptions {
   secrets?: readonly string[];
   /** Records the requests of the call; null or not given for a call that is not recorded. */
   recorder?: Recorder | null;
+  /** How long a request is repeated in all, in ms; short for parts that are optional. Default 30 s. */
+  patienceMs?: number;
 }
 
 /**
@@ -104,6 +101,11 @@ export class RedfishClient {
     await this.#context.login.logIn(this.#limits, this.signal);
   }
 
+  /** Waits `ms` milliseconds. Throws the signal's reason as soon as it fires. */
+  pause(ms: number): Promise<void> {
+    return (this.#limits.pause ?? pause)(ms, this.signal);
+  }
+
   /**
    * Returns the document at `path`.
    * @throws kind `failed` when the response has none
@@ -114,7 +116,7 @@ export class RedfishClient {
 
   /** Does the same as `get`, with the headers: `If-Match` needs the ETag. */
   async getResponse(path: string): Promise<RedfishResponse & { document: JsonObject }> {
-    const response = await this.#request('GET', path);
+    const response = await this.#request('read', 'GET', path);
     if (response.document !== null) return { ...response, document: response.document };
     const url = this.origin + path;
     const type = response.headers['content-type'] ?? 'no content type';
@@ -122,66 +124,74 @@ export class RedfishClient {
     throw new RedfishError('failed', message, { status: response.status, url });
   }
 
-  /** Gets a task monitor, whose response may have any form. */
+  /** Gets a task monitor, whose response is the operation's own: it may have any form, and no status of it is repeated. */
   getMonitor(path: string): Promise<RedfishResponse> {
-    return this.#request('GET', path);
+    return this.#request('monitor', 'GET', path);
   }
 
   /** @param body null sends none */
   post(path: string, body: JsonObject | null): Promise<RedfishResponse> {
-    return this.#request('POST', path, body);
+    return this.#request('change', 'POST', path, body);
   }
 
   patch(path: string, body: JsonObject): Promise<RedfishResponse> {
-    return this.#request('PATCH', path, body);
+    return this.#request('change', 'PATCH', path, body);
   }
 
   delete(path: string): Promise<RedfishResponse> {
-    return this.#request('DELETE', path);
+    return this.#request('change', 'DELETE', path);
   }
 
-  async #request(method: BmcRequest['method'], path: string, body: JsonObject | null = null): Promise<RedfishResponse> {
+  async #request(
+    mode: RequestMode,
+    method: BmcRequest['method'],
+    path: string,
+    body: JsonObject | null = null,
+  ): Promise<RedfishResponse> {
     const text = body === null ? null : JSON.stringify(body);
     const request = { method, path, headers: this.#options.headers ?? {}, body: text };
     this.#context.active++;
     try {
-      for (let tries = 1; ; tries++) {
-        const raw = await this.#sendAuthorized(request);
-        if (raw.status < 400) return readResponse(raw);
-        const error = responseError(method, this.origin + path, raw, this.secrets);
-        if (tries === BUSY_TRIES || !meansBusy(error)) throw error;
-        await pause(busyWaitMs(tries, raw.headers), this.signal);
-      }
+      const { patienceMs = this.#limits.patienceMs } = this.#options;
+      const repeats = new Repeats(mode, patienceMs, this.#limits.pause);
+      const raw = await this.#sendAuthorized(request, mode, repeats);
+      if (isError(mode, raw)) throw responseError(method, this.origin + path, raw, this.secrets);
+      return readResponse(raw);
     } finally {
       this.#context.active--;
     }
   }
 
-  /** Sends with the account's credentials unless `anonymous`; replaces a session that has ended, once. */
-  async #sendAuthorized(request: BmcRequest): Promise<RawResponse> {
+  /**
+   * Sends with the account's credentials unless `anonymous`. Replaces a session that has ended, once; one that is in doubt,
+   * once for a read.
+   */
+  async #sendAuthorized(request: BmcRequest, mode: RequestMode, repeats: Repeats): Promise<RawResponse> {
     const { login, root } = this.#context;
-    if (this.#options.anonymous) return this.#send(request, ANONYMOUS);
+    if (this.#options.anonymous) return this.#send(request, ANONYMOUS, repeats);
     // The service root needs no credentials (DSP0266, 13.3.3).
     const isOpen = request.path === root;
     for (let tries = 1; ; tries++) {
       const authorization = await login.authorize(this.#limits, this.signal);
       try {
-        const raw = await this.#send(request, authorization);
+        const raw = await this.#send(request, authorization, repeats);
         const hadEnded = login.judge(authorization, raw, isOpen);
         if (!hadEnded || tries === 2) return raw;
+      } catch (error) {
+        if (!login.doubt(authorization, error) || mode !== 'read' || tries === 2) throw error;
       } finally {
         authorization.release();
       }
     }
   }
 
-  #send(request: BmcRequest, authorization: Authorization): Promise<RawResponse> {
+  #send(request: BmcRequest, authorization: Authorization, repeats: Repeats): Promise<RawResponse> {
     const headers = { ...request.headers, ...authorization.headers };
     const beforeSend = () => {
       authorization.check?.();
       this.#options.beforeSend?.();
     };
-    const options = { limits: this.#limits, signal: this.signal, beforeSend };
+    const options = { limits: this.#limits, signal: this.signal, beforeSend, repeats };
     return deliver(this.#context.transport, { ...request, headers }, options);
   }
 }

@@ -11,7 +11,7 @@ import type { JsonObject } from '../core/json.ts';
  * - `exists`: the BMC refused a duplicate.
  * - `unsupported`: the BMC lacks what the call needs, or it is disabled.
  * - `refused`: the BMC returned 4xx.
- * - `failed`: the BMC returned 5xx, or a response that is not Redfish.
+ * - `failed`: the BMC returned 5xx, an error with a status of success, or a response that is not Redfish.
  * - `outcome-unknown`: a request that may change something was sent and got no response.
  * - `stopped`: the caller's signal fired; the message says how far the work had got, and `cause` is the signal's reason.
  * When the caller's signal fires and there is nothing to add, its `reason` is thrown instead of a RedfishError.
@@ -38,6 +38,8 @@ interface RedfishErrorContext {
   extendedInfo?: JsonObject[];
   /** The requested URL, which contains no credentials. */
   url?: string;
+  /** Whether the connection broke after the request was sent and before a status arrived. Default false. */
+  reset?: boolean;
   cause?: unknown;
 }
 
@@ -48,14 +50,17 @@ export class RedfishError extends Error {
   readonly status: number;
   readonly extendedInfo: JsonObject[];
   readonly url: string | undefined;
+  /** Whether the connection broke after the request was sent and before a status arrived. */
+  readonly reset: boolean;
 
   constructor(kind: RedfishErrorKind, message: string, context: RedfishErrorContext = {}) {
-    const { status = 0, extendedInfo = [], url, cause } = context;
+    const { status = 0, extendedInfo = [], url, reset = false, cause } = context;
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
     this.status = status;
     this.extendedInfo = extendedInfo;
     this.url = url;
+    this.reset = reset;
   }
 }
 

@@ -18,4 +18,5 @@ export { createSubscription, type NewSubscription } from './resources/subscripti
 export { getSystem, listSystems, managersOf } from './resources/system.ts';
 export { listMediaDevices } from './resources/virtualMedia.ts';
 export { describeKnown } from './transcript/known.ts';
+export type { Patience } from './wire/repeat.ts';
 export { ciphersFault } from './wire/tls.ts';

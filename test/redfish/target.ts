@@ -1,14 +1,19 @@
 import { expect } from 'vitest';
 import { RedfishError, type RedfishTarget } from '../../src/redfish/index.ts';
 
-/** Returns a target for tests: one attempt, 5 s a request, account u/p, unless changed. */
+/** Takes no time for the pauses before repeats, which count all the same. */
+export async function noPause(_ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+}
+
+/** Returns a target for tests: one attempt, 5 s a request, no pauses before repeats, account u/p, unless changed. */
 export function target(origin: string, change: Partial<RedfishTarget> = {}): RedfishTarget {
   return {
     origin,
     root: '/redfish/v1/',
     account: { username: 'u', password: 'p', authType: 'auto' },
     connection: { tls: { verifyCa: true, minimumVersion: null, ciphers: null }, keepAlive: true },
-    limits: { timeoutMs: 5000, connectionAttempts: 1, connectionRetryIntervalMs: 10 },
+    limits: { timeoutMs: 5000, connectionAttempts: 1, connectionRetryIntervalMs: 10, pause: noPause },
     ...change,
   };
 }

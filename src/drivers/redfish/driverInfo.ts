@@ -5,10 +5,10 @@ import { type FieldViolation, PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
 import type { Destinations } from '../../net/destinations.ts';
-import { type AuthType, ciphersFault, pathFault, type RedfishTarget } from '../../redfish/index.ts';
+import { type AuthType, ciphersFault, type Patience, pathFault, type RedfishTarget } from '../../redfish/index.ts';
 
 /** The service's settings, which a node may override in its driver_info. */
-export interface RedfishSettings {
+export interface RedfishSettings extends Patience {
   authType: AuthType;
   /** Maximum number of connection attempts. */
   connectionAttempts: number;
@@ -111,6 +111,8 @@ export function readBmc(
         timeoutMs: read('redfish_request_timeout', parseSeconds, settings.requestTimeoutMs),
         connectionAttempts: read('redfish_connection_attempts', parseAttempts, settings.connectionAttempts),
         connectionRetryIntervalMs: settings.connectionRetryIntervalMs,
+        patienceMs: settings.patienceMs,
+        pause: settings.pause,
       },
     },
     systemPath: read<string | null>('redfish_system_id', parseSystemId, null),

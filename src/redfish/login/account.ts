@@ -15,13 +15,15 @@ export interface Account {
 
 /** The right to send one request with an account's credentials. */
 export interface Authorization {
-  kind: 'none' | 'session' | 'basic';
+  kind: 'none' | Way;
   headers: Record<string, string>;
   /** Throws when the credentials were refused meanwhile. Call it in the tick in which the request is written. */
   check?(): void;
   /** Lets the next request proceed. Call it once the response was judged, or the request has failed. */
   release(): void;
-  /** For `basic`: why the BMC opened no session, so that Basic replaces it this once; null without sessions. */
+  /** For `session`: whether it was opened for an earlier request. */
+  kept?: boolean;
+  /** For `basic`: why the BMC opened no session, so that Basic replaces it; null without sessions. */
   noSession?: RedfishError | null;
 }
 
@@ -49,17 +51,24 @@ export class Refusal {
     return this.#remainingMs() > 0;
   }
 
-  /** Returns the error for a caller of the refused account. */
-  error(url: string): RedfishError {
+  /**
+   * Returns the error for a caller of the refused account.
+   * @param why replaces the refusal's own words
+   */
+  error(url: string, why = this.why): RedfishError {
     const seconds = Math.ceil(this.#remainingMs() / 1000);
-    const message = `${this.why}; retry blocked for ${seconds} s or until the credentials change, to avoid locking the BMC account`;
+    const message = `${why}; retry blocked for ${seconds} s or until the credentials change, to avoid locking the BMC account`;
     return new RedfishError('auth', message, { status: 401, url });
   }
 }
 
-/** Returns the refusal of a wrong password. */
-export function wrongPassword({ username }: Account, now: () => number): Refusal {
-  return new Refusal(`The BMC refuses the user name or password of account ${username}`, now);
+/** A way to log in. */
+export type Way = 'session' | 'basic';
+
+/** Returns the words for an account whose password the BMC refused by each way that was tried. */
+export function wrongPassword({ username }: Account, ...ways: Way[]): string {
+  const tried = ways.map((way) => (way === 'session' ? 'a session' : 'Basic authentication')).join(' and by ');
+  return `The BMC refuses the user name or password of account ${username} (tried by ${tried})`;
 }
 
 /** The state shared by all logins with one user name and password at one BMC, which count their failures together. */
@@ -72,9 +81,8 @@ export class AccountLogins {
   users = 0;
   /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
   basicProven = false;
-  /** The latest refusal of the password, and that of Basic where the BMC offered no session. */
-  refusal: Refusal | null = null;
-  basicRefusal: Refusal | null = null;
+  /** The latest refusal by each way. One says nothing about the other: a BMC may offer only one of them. */
+  readonly #refusals = new Map<Way, Refusal>();
   /** The logins that wait for the one under way; null when there is none. */
   #line: WaitingLine | null = null;
 
@@ -82,6 +90,26 @@ export class AccountLogins {
     this.key = key;
     this.#origin = origin;
     this.now = now;
+  }
+
+  /** Returns the refusal by `way` that is in force. */
+  refusal(way: Way): Refusal | null {
+    const refusal = this.#refusals.get(way);
+    return refusal?.inForce ? refusal : null;
+  }
+
+  /** Remembers that the BMC refused a login by `way`, and returns the refusal. */
+  refuse(way: Way, why: string): Refusal {
+    const refusal = new Refusal(why, this.now);
+    this.#refusals.set(way, refusal);
+    if (way === 'basic') this.basicProven = false;
+    return refusal;
+  }
+
+  /** Forgets all refusals. */
+  forget(): void {
+    this.#refusals.clear();
+    this.basicProven = false;
   }
 
   /** Whether a login is under way, on whose outcome the next ones depend. */
@@ -139,9 +167,7 @@ export class LoginCache {
   forget(origin: string, account: Account): void {
     const logins = this.#accounts.get(keyOf(origin, account));
     if (logins === undefined) return;
-    logins.refusal = null;
-    logins.basicRefusal = null;
-    logins.basicProven = false;
+    logins.forget();
     this.#dropUnused(logins);
   }
 
@@ -150,8 +176,9 @@ export class LoginCache {
     for (const logins of this.#accounts.values()) this.#dropUnused(logins);
   }
 
-  #dropUnused({ key, users, isBusy, refusal, basicRefusal }: AccountLogins): void {
-    if (users === 0 && !isBusy && !refusal?.inForce && !basicRefusal?.inForce) this.#accounts.delete(key);
+  #dropUnused(logins: AccountLogins): void {
+    const refused = logins.refusal('session') ?? logins.refusal('basic');
+    if (logins.users === 0 && !logins.isBusy && refused === null) this.#accounts.delete(logins.key);
   }
 }
 

@@ -1,11 +1,21 @@
+import { redact, redactText } from '../../core/secrets.ts';
 import { RedfishError } from '../errors.ts';
+import { loginVerdict } from '../wire/meaning.ts';
+import { cut, wordsOf } from '../wire/messages.ts';
 import type { RawResponse } from '../wire/request.ts';
-import { responseError } from '../wire/response.ts';
-import { type Account, type AccountLogins, type Authorization, Refusal, wrongPassword } from './account.ts';
+import { type Account, type AccountLogins, type Authorization, wrongPassword } from './account.ts';
 
 /** Returns the credentials as they go with a request by HTTP Basic (RFC 7617, in UTF-8). */
 export function basicCredentials({ username, password }: Account): string {
   return Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
+}
+
+/** Returns the error of a refused login, with what the BMC says. */
+export function refusedLogin(why: string, url: string, raw: RawResponse, secrets: readonly string[]): RedfishError {
+  const { text, extendedInfo } = wordsOf(raw);
+  const said = cut(redactText(text, secrets));
+  const context = { status: raw.status, extendedInfo: redact(extendedInfo, secrets), url };
+  return new RedfishError('auth', said === '' ? why : `${why}: ${said}`, context);
 }
 
 /** HTTP Basic with one account at one BMC (DSP0266, "HTTP Basic authentication"): every request is a login. */
@@ -25,7 +35,7 @@ export class BasicLogin {
    * a time: a wrong password must not be tried by all at once.
    * @param noSession see `Authorization.noSession`
    * @param waitMs the longest wait for the turn, in milliseconds
-   * @throws kind `auth` when the password was refused; kind `busy` when the turn does not come; `signal.reason` when it fires
+   * @throws kind `auth` when Basic was refused; kind `busy` when the turn does not come; `signal.reason` when it fires
    */
   async authorize(noSession: RedfishError | null, waitMs: number, signal: AbortSignal): Promise<Authorization> {
     const logins = this.#logins;
@@ -36,7 +46,7 @@ export class BasicLogin {
       else release = leave;
     }
     // Another request may be refused while this one waits for its turn or for a connection.
-    const check = () => this.#throwIfRefused(noSession);
+    const check = () => this.throwIfRefused(noSession);
     try {
       check();
     } catch (error) {
@@ -48,47 +58,62 @@ export class BasicLogin {
   }
 
   /**
-   * Evaluates the response to a request. Remembers a wrong password; where Basic is turned off, or replaces a session,
-   * a 401 does not mean that the password is wrong, and the account may be used again as soon as the BMC offers a session.
+   * Evaluates the response to a request. Remembers that the BMC refuses Basic; only when it refused a session too, or no
+   * session was asked for, does the password count as wrong.
    * @param open whether the request needs no credentials, so that success does not prove the password
-   * @throws kind `auth` where the BMC does not accept Basic
+   * @throws kind `auth` when Basic was refused
    */
   judge({ noSession = null }: Authorization, raw: RawResponse, open: boolean): void {
     if (raw.status < 300 && !open) this.#logins.basicProven = true;
-    if (raw.status !== 401) return;
-    const offered = raw.headers['www-authenticate'];
+    if (!this.#isRefused(raw)) return;
+    const offered = raw.status === 401 ? raw.headers['www-authenticate'] : undefined;
     const off = offered !== undefined && !/\bbasic\b/i.test(offered);
-    this.#logins.basicProven = false;
-    if (noSession === null && !off) {
-      this.#logins.refusal = wrongPassword(this.#account, this.#logins.now);
-      return;
-    }
     const url = this.#origin;
     const secrets = [this.#account.password, basicCredentials(this.#account)];
-    const { extendedInfo } = responseError('GET', url, raw, secrets);
-    const context = { status: 401, extendedInfo, url, cause: noSession ?? undefined };
+    const refuse = (why: string) => refusedLogin(this.#logins.refuse('basic', why).why, url, raw, secrets);
+    if (this.#logins.refusal('session') !== null) throw refuse(wrongPassword(this.#account, 'session', 'basic'));
+    if (noSession === null && !off) throw refuse(wrongPassword(this.#account, 'basic'));
+    this.#logins.basicProven = false;
     if (noSession === null) {
       const message = `The BMC does not accept Basic authentication (it offers ${offered}); set redfish_auth_type to auto or session`;
-      throw new RedfishError('auth', message, context);
+      throw refusedLogin(message, url, raw, secrets);
     }
-    const why = off ? 'Basic authentication is turned off there' : 'it refuses Basic authentication as well';
-    this.#logins.basicRefusal = new Refusal(why, this.#logins.now);
-    throw new RedfishError('auth', noLogin(noSession, why), context);
+    const { status, extendedInfo } = refuse(
+      `The BMC refuses Basic authentication of account ${this.#account.username}`,
+    );
+    const context = { status, extendedInfo, url, cause: noSession };
+    throw new RedfishError('auth', noLogin(noSession, off ? OFF : REFUSED), context);
   }
 
-  #throwIfRefused(noSession: RedfishError | null): void {
-    const { refusal, basicRefusal } = this.#logins;
-    if (refusal?.inForce) throw refusal.error(this.#origin);
-    if (noSession === null || !basicRefusal?.inForce) return;
+  /** Whether the BMC refused the login itself: by 401, or, before Basic has ever proved right, by 400 or 403 in any words. */
+  #isRefused(raw: RawResponse): boolean {
+    if (raw.status === 401) return true;
+    if (this.#logins.basicProven || ![400, 403].includes(raw.status)) return false;
+    const verdict = loginVerdict(raw);
+    if (verdict === 'accepted') this.#logins.basicProven = true;
+    return (
+      verdict === 'refused' ||
+      verdict === 'silent' ||
+      (verdict === 'unclear' && this.#logins.refusal('session') !== null)
+    );
+  }
+
+  /** @throws kind `auth` while a refusal of Basic is in force */
+  throwIfRefused(noSession: RedfishError | null): void {
+    const refusal = this.#logins.refusal('basic');
+    if (refusal === null) return;
+    if (this.#logins.refusal('session') !== null) {
+      throw refusal.error(this.#origin, wrongPassword(this.#account, 'session', 'basic'));
+    }
+    if (noSession === null) throw refusal.error(this.#origin);
     const { status, extendedInfo, url = this.#origin } = noSession;
-    throw new RedfishError('auth', noLogin(noSession, basicRefusal.why), {
-      status,
-      extendedInfo,
-      url,
-      cause: noSession,
-    });
+    const context = { status, extendedInfo, url, cause: noSession };
+    throw new RedfishError('auth', noLogin(noSession, REFUSED), context);
   }
 }
+
+const REFUSED = 'it refuses Basic authentication as well';
+const OFF = 'Basic authentication is turned off there';
 
 function noLogin(noSession: RedfishError, why: string): string {
   return `The BMC opened no session (${noSession.message}), and ${why}. Whether the password is right is unknown; the next call requests a session again`;

@@ -5,6 +5,7 @@ import { RedfishError } from '../errors.ts';
 import { locationPath } from '../links.ts';
 import type { CallTranscript } from '../transcript/callTranscript.ts';
 import { deliver, type RequestLimits, type Transport } from '../wire/delivery.ts';
+import { loginVerdict, meansEndedSession, meansNoSessionLeft, meansNoSessionService } from '../wire/meaning.ts';
 import type { RawResponse } from '../wire/request.ts';
 import { readResponse, responseError } from '../wire/response.ts';
 import {
@@ -13,10 +14,9 @@ import {
   ANONYMOUS,
   type Authorization,
   type AuthType,
-  Refusal,
   wrongPassword,
 } from './account.ts';
-import { BasicLogin, basicCredentials } from './basicLogin.ts';
+import { BasicLogin, basicCredentials, refusedLogin } from './basicLogin.ts';
 import { OrphanedSessions, type OwnSession } from './orphanedSessions.ts';
 
 /** The place of the session collection. */
@@ -35,7 +35,7 @@ type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) 
 /** Time limit for closing, even with a BMC that hangs, in ms. */
 const CLOSE_TIMEOUT_MS = 5000;
 /** Limits of the requests that delete sessions, which must not hold up their caller. */
-const TIDY_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0 };
+const TIDY_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0, patienceMs: 0 };
 const TIDY_TRIES = 3;
 const CLOSED = 'The client of this BMC was closed';
 
@@ -69,10 +69,10 @@ export class Login {
   readonly #findSessions: FindSessions;
   #open: OpenSession | null = null;
   #loggingIn: Promise<LoggedIn> | null = null;
-  /** Set once the BMC has shown that it has no session service. */
+  /** Set once the BMC has shown that it has no session service, or that it refuses sessions and takes Basic. */
   #basicOnly: boolean;
-  /** Set when the BMC offers no sessions. That says nothing about the password, so others may still use Basic. */
-  #noSessions: Refusal | null = null;
+  /** Whether `#basicOnly` was set because Basic has proved right, and ends when that is refused too. */
+  #basicProven = false;
   /** Fires when the login is closed and takes too long. */
   readonly #stop = new AbortController();
   #closed = false;
@@ -104,14 +104,16 @@ export class Login {
   get state(): LoginState {
     if (this.#account.username === null) return 'none';
     if (this.#open !== null) return 'session';
-    if (this.#refusal) return 'refused';
-    return this.#basicOnly ? 'basic' : 'closed';
+    const { authType } = this.#account;
+    const noSession = this.#basicOnly || this.#logins.refusal('session') !== null;
+    if (noSession && (authType === 'session' || this.#logins.refusal('basic') !== null)) return 'refused';
+    return noSession ? 'basic' : 'closed';
   }
 
   /**
    * Logs in when there is no session. Concurrent callers share one login.
-   * @throws kind `auth` when the password is wrong, or was wrong for any caller within the last five minutes; whatever
-   *   `deliver` throws; `signal.reason` when it fires
+   * @throws kind `auth` when the BMC refuses the login, or has refused it to any caller within the last five minutes, by each
+   *   way that `authType` allows; whatever `deliver` throws; `signal.reason` when it fires
    */
   async logIn(limits: RequestLimits, signal: AbortSignal): Promise<void> {
     if (this.#account.username !== null) await this.#loggedIn(limits, signal);
@@ -124,28 +126,60 @@ export class Login {
   async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
     signal.throwIfAborted();
     if (this.#account.username === null) return ANONYMOUS;
+    const kept = this.#open !== null;
     const loggedIn = await this.#loggedIn(limits, signal);
     if (loggedIn.kind === 'basic') return this.#basic.authorize(loggedIn.noSession, limits.timeoutMs, signal);
-    return { ...ANONYMOUS, kind: 'session', headers: { 'x-auth-token': loggedIn.session.token } };
+    return { ...ANONYMOUS, kind: 'session', headers: { 'x-auth-token': loggedIn.session.token }, kept };
   }
 
   /**
-   * Evaluates the response to a request: drops a session that has ended, remembers a wrong password.
+   * Evaluates the response to a request: drops a session that has ended, remembers a refusal of Basic.
    * @param open whether the request needs no credentials
    * @returns whether the session had ended, so that nothing was done and the request may be repeated
-   * @throws kind `auth` where the BMC does not accept Basic, which is not a wrong password
+   * @throws kind `auth` when the BMC refuses Basic
    */
   judge(authorization: Authorization, raw: RawResponse, open: boolean): boolean {
-    if (authorization.kind === 'basic') this.#basic.judge(authorization, raw, open);
-    // A session ends by the BMC's timeout, by its restart, or because someone deletes it. After a 401 nothing was done.
-    if (authorization.kind !== 'session' || raw.status !== 401) return false;
-    // Unless another caller has logged in again already.
-    if (this.#open?.token === authorization.headers['x-auth-token']) {
-      this.#open = null;
+    if (authorization.kind === 'basic') this.#judgeBasic(authorization, raw, open);
+    // A session ends by the BMC's timeout, by its restart, or because someone deletes it. Nothing was done then.
+    if (authorization.kind !== 'session' || !meansEndedSession(raw)) return false;
+    // One that was refused as soon as it was opened may still be there.
+    if (this.#drop(authorization, authorization.kept === false)) {
       this.#lost = true;
       this.#orphaned.clear();
     }
     return true;
+  }
+
+  /**
+   * Drops the session of a request whose connection broke without a status, if it was opened for an earlier request: some
+   * BMCs end the connections of a session that they do not know any more.
+   * @returns whether the session is in doubt, so that a read may be sent once more with a new one
+   */
+  doubt(authorization: Authorization, error: unknown): boolean {
+    if (authorization.kind !== 'session' || authorization.kept === false) return false;
+    if (!(error instanceof RedfishError) || !error.reset) return false;
+    this.#drop(authorization, true);
+    return true;
+  }
+
+  /** Drops the session of `authorization`. Returns false when another caller has logged in again already. */
+  #drop({ headers }: Authorization, mayBeThere: boolean): boolean {
+    const open = this.#open;
+    if (open === null || open.token !== headers['x-auth-token']) return false;
+    this.#open = null;
+    if (mayBeThere && open.resource !== null) this.#orphaned.addSession(open.resource.path);
+    return true;
+  }
+
+  #judgeBasic(authorization: Authorization, raw: RawResponse, open: boolean): void {
+    try {
+      this.#basic.judge(authorization, raw, open);
+    } catch (error) {
+      if (this.#basicProven) this.#basicOnly = this.#basicProven = false;
+      throw error;
+    }
+    if (this.#basicOnly || !this.#logins.basicProven || this.#logins.refusal('session') === null) return;
+    this.#basicOnly = this.#basicProven = true;
   }
 
   /** Logs out for good: a later `authorize` fails. */
@@ -163,7 +197,8 @@ export class Login {
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await untilAborted(loggingIn, signal).catch(() => undefined);
     // Finding orphaned sessions takes a session.
-    if (this.#open === null && this.#orphaned.some && this.#place !== null && !this.#refusal) {
+    const refused = this.#basicOnly || this.#logins.refusal('session') !== null;
+    if (this.#open === null && this.#orphaned.some && this.#place !== null && !refused) {
       await this.#postSession(this.#place, limits).catch(() => undefined);
     }
     const open = this.#open;
@@ -176,7 +211,6 @@ export class Login {
 
   /** Deletes the sessions that lost logins may have left; if that fails, they are still remembered. */
   async #endOrphaned(open: OpenSession, limits: RequestLimits, signal: AbortSignal): Promise<void> {
-    if (open.resource === null) return;
     const { origin } = this.#transport.connections;
     const read = async (path: string) => {
       const raw = await this.#tidy('GET', path, open, limits, signal);
@@ -184,7 +218,10 @@ export class Login {
       if (raw.status < 300 && document !== null) return document;
       throw responseError('GET', origin + path, raw, [open.token]);
     };
-    const remove = async (path: string) => void (await this.#tidy('DELETE', path, open, limits, signal));
+    const remove = async (path: string) => {
+      const raw = await this.#tidy('DELETE', path, open, limits, signal);
+      if (raw.status >= 500) throw responseError('DELETE', origin + path, raw, [open.token]);
+    };
     await this.#orphaned.endSessions(open.collection, origin, open.resource, read, remove).catch(() => undefined);
   }
 
@@ -202,7 +239,8 @@ export class Login {
         const raw = await deliver(this.#transport, request, { limits, signal });
         if (raw.status < 500 || tries === TIDY_TRIES) return raw;
       } catch (error) {
-        const retry = error instanceof RedfishError && ['outcome-unknown', 'timeout'].includes(error.kind);
+        const retry =
+          error instanceof RedfishError && (error.reset || ['outcome-unknown', 'timeout'].includes(error.kind));
         if (!retry || tries === TIDY_TRIES) throw error;
       }
     }
@@ -212,8 +250,8 @@ export class Login {
     signal.throwIfAborted();
     // An open session needs no password.
     if (this.#open !== null) return { kind: 'session', session: this.#open };
-    this.#throwIfRefused();
-    if (this.#basicOnly) return { kind: 'basic', noSession: null };
+    const basic = this.#replacement();
+    if (basic !== null) return basic;
     if (this.#closed) throw new RedfishError('unreachable', CLOSED);
     if (this.#loggingIn === null) {
       this.#loggingIn = this.#openSession(limits).finally(() => {
@@ -236,7 +274,9 @@ export class Login {
     try {
       const leave = await this.#logins.turn(null, signal);
       try {
-        this.#throwIfRefused();
+        // Another client of the account may have been refused meanwhile.
+        const basic = this.#replacement();
+        if (basic !== null) return basic;
         const loggedIn = await this.#postSession(place, limits).catch((error: unknown) => {
           if (error instanceof RedfishError && error.kind === 'outcome-unknown')
             return this.#postSession(place, limits);
@@ -260,58 +300,75 @@ export class Login {
     const request = { method: 'POST', path, headers: {}, body } as const;
     const from = performance.now();
     const { signal } = this.#stop;
-    const raw = await deliver(this.#transport, request, { limits, signal }).catch((error: unknown) => {
+    // Where Basic may replace the session, it is tried before a BMC that is not ready is waited for.
+    const only = this.#account.authType === 'session' || this.#logins.refusal('basic') !== null;
+    const patience = only ? limits : { ...limits, patienceMs: 0 };
+    const raw = await deliver(this.#transport, request, { limits: patience, signal }).catch((error: unknown) => {
       if (error instanceof RedfishError && error.kind === 'outcome-unknown') this.#orphaned.add(from);
       throw error;
     });
     const url = this.#transport.connections.origin + path;
-    // Without sessions a 401 says nothing about the password (sushy-tools' emulator); one try of Basic does.
-    if (raw.status === 401 && !linked && this.#account.authType === 'auto') {
-      this.#basicOnly = true;
-      return { kind: 'basic', noSession: null };
-    }
-    if (raw.status === 401) throw this.#refuse(url, raw, linked);
     const { document, headers: responseHeaders } = readResponse(raw);
     const token = responseHeaders['x-auth-token'];
-    if (raw.status < 300 && token !== undefined && token !== '') {
-      const member = isJsonObject(document) ? document['@odata.id'] : undefined;
-      const place = responseHeaders.location ?? (typeof member === 'string' ? member : undefined);
-      const at = locationPath(place);
+    const member = isJsonObject(document) ? document['@odata.id'] : undefined;
+    const at = locationPath(responseHeaders.location ?? (typeof member === 'string' ? member : undefined));
+    if (raw.status < 300 && token !== undefined) {
       const resource = at === null ? null : { path: at, made: { from, to: performance.now() } };
       this.#open = { token, resource, collection: path };
       this.#lost = false;
       return { kind: 'session', session: this.#open };
     }
+    return this.#withoutSession(raw, url, linked);
+  }
+
+  /** Returns what replaces a session that was not opened. */
+  #withoutSession(raw: RawResponse, url: string, linked: boolean): LoggedIn {
+    const { status } = raw;
     const noSession =
-      raw.status >= 400
+      status >= 400
         ? responseError('POST', url, raw, this.secrets)
-        : new RedfishError('failed', `HTTP POST ${url} opened a session without a token`, { status: raw.status, url });
-    if (this.#account.authType === 'session') throw noSession;
-    // Without a session service: Basic from now on. Otherwise, such as with no session left (503): Basic only this time.
-    this.#basicOnly = [404, 405, 501].includes(raw.status);
-    return { kind: 'basic', noSession: this.#basicOnly ? null : noSession };
+        : new RedfishError('failed', `HTTP POST ${url} opened a session without a token`, { status, url });
+    const isSession = this.#account.authType === 'session';
+    // Without a session service, or when it gives no token: Basic from now on.
+    if (status < 300 || meansNoSessionService(raw)) {
+      if (isSession) throw noSession;
+      this.#basicOnly = true;
+      return { kind: 'basic', noSession: null };
+    }
+    if ([400, 401, 403].includes(status) && !meansNoSessionLeft(raw)) {
+      const error = this.#refuse(noSession, url, raw, linked);
+      if (isSession) throw error;
+      // One try by Basic shows whether the password is wrong.
+      return { kind: 'basic', noSession: null };
+    }
+    if (isSession) throw noSession;
+    // Such as with no session left (503): Basic only this time.
+    return { kind: 'basic', noSession };
   }
 
-  /** Remembers that the BMC refused the login, and returns the error. */
-  #refuse(url: string, raw: RawResponse, linked: boolean): RedfishError {
-    const { extendedInfo } = responseError('POST', url, raw, this.secrets);
-    const { now } = this.#logins;
-    const refusal = linked ? wrongPassword(this.#account, now) : new Refusal(noSessions(url), now);
-    if (linked) {
-      this.#logins.refusal = refusal;
-      this.#logins.basicProven = false;
-    } else this.#noSessions = refusal;
-    return new RedfishError('auth', refusal.why, { status: 401, extendedInfo, url });
+  /** Remembers that the BMC refused the session, and returns the error. */
+  #refuse(noSession: RedfishError, url: string, raw: RawResponse, linked: boolean): RedfishError {
+    // Words such as PasswordChangeRequired are not about a wrong password.
+    if (raw.status !== 401 && loginVerdict(raw) === 'accepted') {
+      this.#logins.refuse('session', noSession.message);
+      return noSession;
+    }
+    const why = linked ? wrongPassword(this.#account, 'session') : noSessions(url);
+    this.#logins.refuse('session', why);
+    return refusedLogin(why, url, raw, this.secrets);
   }
 
-  /** Why the account must not be tried; undefined when it may. */
-  get #refusal(): Refusal | null | undefined {
-    return [this.#noSessions, this.#logins.refusal].find((refusal) => refusal?.inForce);
-  }
-
-  #throwIfRefused(): void {
-    const refusal = this.#refusal;
-    if (refusal) throw refusal.error(this.#transport.connections.origin);
+  /**
+   * Returns Basic where it replaces sessions; null when a session may be opened.
+   * @throws kind `auth` when the BMC has refused the account by each way that may be used
+   */
+  #replacement(): LoggedIn | null {
+    const { authType } = this.#account;
+    const refusal = this.#basicOnly ? null : this.#logins.refusal('session');
+    if (refusal !== null && authType === 'session') throw refusal.error(this.#transport.connections.origin);
+    if (!this.#basicOnly && refusal === null) return null;
+    this.#basic.throwIfRefused(null);
+    return { kind: 'basic', noSession: null };
   }
 }
 

@@ -1,13 +1,12 @@
 // The wire: sends one request to one BMC, with connections, TLS, retries and the circuit breaker.
-import { pause } from '../../core/waiting.ts';
 import { RedfishError, type RedfishErrorKind } from '../errors.ts';
 import type { CallTranscript } from '../transcript/callTranscript.ts';
 import type { BmcConnections, KeyedSettings } from './connection.ts';
+import { type Patience, Repeats } from './repeat.ts';
 import { type BmcRequest, type RawResponse, type SendOptions, sendOnce } from './request.ts';
-import { hasMessage, readExtendedInfo, readResponse, retryAfterMs } from './response.ts';
 
 /** The time and the number of tries of a request, and where each is recorded. */
-export interface RequestLimits {
+export interface RequestLimits extends Patience {
   /** Time limit for one request (connection, request and whole response), in ms. */
   timeoutMs: number;
   /** Maximum number of connection attempts; at least 1. */
@@ -21,6 +20,8 @@ export interface RequestLimits {
 /** How a request is delivered. */
 interface DeliveryOptions extends Pick<SendOptions, 'signal' | 'beforeSend'> {
   limits: RequestLimits;
+  /** The request's repeats so far. Default: none, of a read for a GET. */
+  repeats?: Repeats;
 }
 
 /** How requests reach one BMC. */
@@ -43,8 +44,6 @@ export interface ObservedExchange {
   durationMs: number;
 }
 
-/** How often a request is repeated that the BMC turned away because it was busy with others. */
-const MAX_OVERLOAD_RETRIES = 4;
 const HEADERS = { accept: 'application/json', 'odata-version': '4.0', 'accept-encoding': 'identity' };
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -53,8 +52,7 @@ const NOT_ACCEPTABLE = 406;
 
 /**
  * Sends `request` and returns the final response of any status. Follows redirects on the same host, with the same verb.
- * Repeats only what is safe: a request that was never sent, as often as `limits` allow; a GET whose connection broke,
- * once; a request that the BMC turned away unprocessed.
+ * Repeats only what is safe: a request that was never sent, as often as `limits` allow, and what `Repeats` allows.
  *
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent
  *   and got no response) or `failed` (invalid redirects); `signal.reason` when the signal fires; whatever `beforeSend` throws
@@ -66,8 +64,10 @@ export async function deliver(
 ): Promise<RawResponse> {
   const defaults = request.body === null ? HEADERS : { ...HEADERS, 'content-type': 'application/json' };
   let current: BmcRequest = { ...request, headers: { ...defaults, ...request.headers } };
+  const { patienceMs, pause } = options.limits;
+  const { repeats = new Repeats(request.method === 'GET' ? 'read' : 'change', patienceMs, pause) } = options;
   for (let redirects = 0; ; ) {
-    const response = await repeatWhereSafe(transport, current, options);
+    const response = await repeatWhereSafe(transport, current, options, repeats);
     if (response.status === NOT_ACCEPTABLE && 'accept-encoding' in current.headers) {
       const { 'accept-encoding': _, ...headers } = current.headers;
       current = { ...current, headers };
@@ -84,11 +84,9 @@ async function repeatWhereSafe(
   { connections, settings, observe }: Transport,
   request: BmcRequest,
   { limits, signal, beforeSend }: DeliveryOptions,
+  repeats: Repeats,
 ): Promise<RawResponse> {
-  const safe = request.method === 'GET';
-  let repeated = false;
   let begun = false;
-  let overloads = 0;
   for (let attempt = 1; ; ) {
     const start = performance.now();
     const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
@@ -105,20 +103,16 @@ async function repeatWhereSafe(
       durationMs: performance.now() - start,
     });
     if (responded) {
-      if (!meansOverload(outcome) || ++overloads > MAX_OVERLOAD_RETRIES) return outcome;
-      // `sendOnce` waits until fewer requests are in flight.
-      await pause(retryAfterMs(outcome.headers) ?? 0, signal);
-      continue;
+      if (await repeats.afterResponse(outcome, signal)) continue;
+      return outcome;
     }
     const { error, sent, broken, probe } = outcome;
     if (signal.aborted || error === null) throw signal.reason;
     if (!sent && error.kind === 'unreachable' && !probe && attempt < limits.connectionAttempts) {
       attempt++;
-      await pause(limits.connectionRetryIntervalMs, signal);
-    } else if (safe && broken && sent && !repeated) {
-      repeated = true;
-    } else {
-      throw safe || !sent ? error : unsafeFailure(request.method, error);
+      await repeats.beforeConnecting(limits.connectionRetryIntervalMs, signal);
+    } else if (!sent || !broken || !(await repeats.afterBreak(signal))) {
+      throw request.method === 'GET' || !sent ? error : unsafeFailure(request.method, error);
     }
   }
 }
@@ -136,22 +130,10 @@ async function recorded<T extends object>(transcript: CallTranscript, request: B
   }
 }
 
-/**
- * Whether the BMC turned the request away because it serves few at once: 503 while others were in flight, and no other
- * cause given. 503 means that the request was not handled (RFC 9110, 15.6.4), so that any verb may be repeated.
- */
-function meansOverload(response: RawResponse): boolean {
-  if (!response.crowded) return false;
-  const extendedInfo = readExtendedInfo(readResponse(response).document);
-  return extendedInfo.length === 0 || hasMessage(extendedInfo, 'ServiceTemporarilyUnavailable');
-}
-
-/** Returns the error of a POST, PATCH or DELETE that failed after it was sent. */
+/** Returns the error of a POST, PATCH or DELETE that was sent and got no status. */
 function unsafeFailure(method: string, error: RedfishError): RedfishError {
-  // `failed` is a response, too large or not decodable, whose status says what happened.
-  if (error.kind === 'failed' && error.status >= 400) return error;
   const message = `${method} was sent and got no response, so its outcome is unknown: ${error.message}`;
-  return new RedfishError('outcome-unknown', message, { url: error.url, cause: error });
+  return new RedfishError('outcome-unknown', message, { url: error.url, reset: error.reset, cause: error });
 }
 
 /** Returns the request for a redirect. Credentials are never sent to another host, port or scheme. */

@@ -1,7 +1,7 @@
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { RedfishError } from '../errors.ts';
-import type { Pass, TryResult } from './breaker.ts';
+import { decodeBody } from './body.ts';
+import type { Pass } from './breaker.ts';
 import type { BmcConnections, KeyedSettings } from './connection.ts';
 import { describeTlsFailure } from './tls.ts';
 
@@ -15,13 +15,20 @@ export interface BmcRequest {
   body: string | null;
 }
 
-/** A whole HTTP response. */
+/** An HTTP response whose status has decided what became of the request. */
 export interface RawResponse {
   status: number;
-  /** Names in lower case; the first value of a repeated header, all values of `www-authenticate`, joined. */
+  /**
+   * Names in lower case; the first value of a repeated header, all values of `www-authenticate`, joined. Trimmed, and none
+   * is empty.
+   */
   headers: Record<string, string>;
   /** Without content encoding. */
   body: Buffer;
+  /** What `jsonOf` has read of the body. */
+  json?: unknown;
+  /** Whether the body is not whole: what has arrived of it, as far as it can be decoded. */
+  cut: boolean;
   /** Whether it is a 503 to a request that was in flight together with others of this service. */
   crowded: boolean;
 }
@@ -32,7 +39,7 @@ interface RequestFailure {
   error: RedfishError | null;
   /** Whether any part of the request may have reached the BMC. */
   sent: boolean;
-  /** Whether the connection broke, rather than timed out. */
+  /** Whether the connection or the body of a read broke, rather than that the BMC said nothing in time. */
   broken: boolean;
   /** Whether it was the request that probed a BMC that is down. */
   probe: boolean;
@@ -56,7 +63,9 @@ export interface SendOptions {
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 /**
- * Sends one request on one connection of the BMC. Repeats nothing, and returns a response of any status.
+ * Sends one request on one connection of the BMC. Repeats nothing, and returns a response of any status. The status is known
+ * before the body and decides: a refusal whose body is cut off is that refusal, a success of what changes something is that
+ * success. Only a read needs its body.
  * @throws `signal.reason` when it fires during the wait for a connection; whatever `lease` and `beforeSend` throw; kind
  *   `unreachable` at once while the BMC is known to be down
  */
@@ -95,16 +104,36 @@ export async function sendOnce(
       end(healthy);
       resolve(outcome);
     };
-    const fail = (error: RedfishError | null, broken = false) => {
+    const respond = (cut: boolean): void => {
+      const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      const body = decodeBody(whole, headers['content-encoding'], cut, MAX_RESPONSE_BYTES);
+      if (body === null && !cut) {
+        fail(new RedfishError('failed', UNDECODABLE, { status, url }));
+        return;
+      }
+      pass.end('responded');
+      const crowded = status === 503 && lease.turnedAway();
+      settle({ status, headers, body: body ?? Buffer.alloc(0), crowded, cut }, !cut);
+    };
+    const fail = (error: RedfishError | null, broken = false): void => {
       // Releasing an unhealthy connection closes it, which is reported as another error.
       if (settled) return;
+      if (error !== null && hasDecided(status, request)) {
+        respond(true);
+        return;
+      }
       if (error?.kind === 'unreachable' && !sent) connections.absences++;
-      pass.end(resultOf(error), error?.message);
+      // A BMC whose TLS is refused, or that breaks connections, is not down: it holds up nobody.
+      const silent = error !== null && error.kind !== 'tls' && !(sent && broken);
+      pass.end(status > 0 ? 'responded' : silent ? 'silent' : 'abandoned', error?.message);
       settle({ error, sent, broken, probe: pass.probe }, false);
     };
     const timer = setTimeout(() => {
-      const missing = sent ? 'No response' : 'No connection';
-      fail(new RedfishError(sent ? 'timeout' : 'unreachable', `${missing} within ${timeoutMs / 1000} s`, { url }));
+      const missing = status > 0 ? 'No end of the response' : sent ? 'No response' : 'No connection';
+      const error = new RedfishError(sent ? 'timeout' : 'unreachable', `${missing} within ${timeoutMs / 1000} s`, {
+        url,
+      });
+      fail(error, status > 0);
     }, timeoutMs);
     const onAbort = () => fail(null);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -125,6 +154,8 @@ export async function sendOnce(
         sent = true;
       },
       onResponseStart(_controller, statusCode, responseHeaders) {
+        // An interim response (1xx) decides nothing.
+        if (statusCode < 200) return;
         status = statusCode;
         headers = flatHeaders(responseHeaders);
       },
@@ -135,55 +166,36 @@ export async function sendOnce(
           fail(new RedfishError('failed', `The response is larger than ${MAX_RESPONSE_BYTES} bytes`, { status, url }));
       },
       onResponseEnd() {
-        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-        const body = decodeBody(whole, headers['content-encoding']);
-        if (body !== null) {
-          pass.end('responded');
-          const crowded = status === 503 && lease.turnedAway();
-          settle({ status, headers, body, crowded }, true);
-        } else fail(new RedfishError('failed', 'The response body cannot be decompressed', { status, url }));
+        respond(false);
       },
       onResponseError(_controller, error) {
         const tls = sent ? null : describeTlsFailure(error);
-        if (tls !== null) fail(new RedfishError('tls', tls, { url, cause: error }));
-        else fail(new RedfishError('unreachable', describeBreak(error), { url, cause: error }), true);
+        if (tls !== null) return fail(new RedfishError('tls', tls, { url, cause: error }));
+        const what = status > 0 ? 'the response was cut off: ' : '';
+        const reset = sent && status === 0;
+        fail(new RedfishError('unreachable', what + describeBreak(error), { url, cause: error, reset }), true);
       },
     });
   });
 }
 
-/** Returns what a failure means for the breaker. A BMC whose TLS or whose size of response is refused is not down. */
-function resultOf(error: RedfishError | null): TryResult {
-  if (error === null || error.kind === 'tls') return 'abandoned';
-  return error.kind === 'failed' ? 'responded' : 'silent';
+const UNDECODABLE = 'The response body cannot be decompressed';
+
+/** Whether `status`, 0 before it is known, says what became of the request, whatever its body. */
+function hasDecided(status: number, { method }: BmcRequest): boolean {
+  return status >= 300 || (status >= 200 && method !== 'GET');
 }
 
 function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const key = name.toLowerCase();
-    // Every challenge counts; of other repeated headers the first.
-    const one = Array.isArray(value) ? (key === 'www-authenticate' ? value.join(', ') : value[0]) : value;
-    if (one !== undefined) flat[key] = one;
+    // Every challenge counts; of other repeated headers the first. An empty one is none.
+    const all = Array.isArray(value) ? value : [value ?? ''];
+    const one = key === 'www-authenticate' ? all.join(', ') : all.find((text) => text.trim() !== '');
+    if (one !== undefined && one.trim() !== '') flat[key] = one.trim();
   }
   return flat;
-}
-
-const DECODERS = new Map([
-  ['gzip', gunzipSync],
-  ['x-gzip', gunzipSync],
-  ['deflate', inflateSync],
-  ['br', brotliDecompressSync],
-]);
-
-/** Decodes `body`; null when that fails. Some BMCs compress although `identity` was requested. */
-function decodeBody(body: Buffer, encoding: string | undefined): Buffer | null {
-  if (encoding === undefined || encoding === 'identity' || body.length === 0) return body;
-  try {
-    return DECODERS.get(encoding)?.(body, { maxOutputLength: MAX_RESPONSE_BYTES }) ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /** Describes why a connection failed, with the system's code. */

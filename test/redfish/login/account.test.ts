@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Account, LoginCache, wrongPassword } from '../../../src/redfish/login/account.ts';
+import { type Account, LoginCache } from '../../../src/redfish/login/account.ts';
 
 const ORIGIN = 'https://bmc.example';
 const ACCOUNT: Account = { username: 'u', password: 'p', authType: 'auto' };
@@ -15,9 +15,10 @@ test('a login that outlives its client delays the next login of its account, whi
   const second = cache.join(ORIGIN, ACCOUNT, now);
   const turn = second.turn(0, signal);
   await expect(turn).rejects.toThrow('another request of this account is trying the password first');
-  first.refusal = wrongPassword(ACCOUNT, now);
+  first.refuse('session', 'wrong');
   end();
-  expect(second.refusal?.inForce).toBe(true);
+  expect(second.refusal('session')?.why).toBe('wrong');
+  expect(second.refusal('basic')).toBeNull();
 });
 
 test('the state of a login that has ended is dropped', async () => {

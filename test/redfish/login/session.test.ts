@@ -56,12 +56,14 @@ test('when the service root requires credentials, the sessions are used at their
   expect(bmc.lines()[1]).toBe('POST /redfish/v1/SessionService/Sessions');
 });
 
-test('a wrong password is not tried by Basic, and further calls fail at once without a request', async () => {
+test('a wrong password is tried once by each way, and further calls fail at once without a request', async () => {
   const bmc = await startBmc();
   const wrong = target(bmc.url, { account: { username: 'u', password: 'not-the-password', authType: 'auto' } });
   const first = await failure(clients.for(wrong, options).get(SYSTEMS));
-  expect(first.kind).toBe('auth');
-  expect(bmc.requests.map(({ auth }) => auth)).not.toContain('basic');
+  expect(first).toMatchObject({ kind: 'auth', status: 401 });
+  expect(first.message).toContain('account u (tried by a session and by Basic authentication)');
+  expect(bmc.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+  expect(bmc.requests.filter(({ auth }) => auth === 'basic')).toHaveLength(1);
   const requested = bmc.requestCount;
 
   const second = await failure(clients.for(wrong, options).get(SYSTEMS));
@@ -82,7 +84,7 @@ test('a wrong password is tried again after five minutes', async () => {
   now = 5 * 60_000;
   const requested = bmc.requestCount;
   await failure(clients.for(wrong, options).get(SYSTEMS));
-  expect(bmc.requestCount).toBe(requested + 1);
+  expect(bmc.requestCount).toBe(requested + 2);
 });
 
 test('a password refused over Basic is blocked as a wrong one', async () => {

@@ -44,11 +44,11 @@ test.each(variants)('a wrong password is also blocked for %s, and for a one-time
   const other = target(bmc.url, { account: WRONG, ...change });
   await failure(clients.for(target(bmc.url, { account: WRONG }), options).get(SYSTEMS));
   const credentials = () => bmc.requests.filter(({ method, auth }) => method === 'POST' || auth === 'basic');
-  expect(credentials()).toHaveLength(1);
+  expect(credentials()).toHaveLength(2);
   const keptAlive = await failure(clients.for(other, options).get(SYSTEMS));
   const once = await failure(clients.once(other, options, (client) => client.get(SYSTEMS)));
   for (const error of [keptAlive, once]) expect(error.message).toContain('retry blocked');
-  expect(credentials()).toHaveLength(1);
+  expect(credentials()).toHaveLength(2);
 });
 
 test('a wrong password tried by a one-time client is blocked for all clients, but not for another account or BMC', async () => {
@@ -84,10 +84,11 @@ test('an open session stays in use although its password was refused meanwhile',
     if (method !== 'POST') return { status: 200, body: {} };
     return wrong ? { status: 401 } : { status: 201, headers: { 'X-Auth-Token': 'token-1' } };
   });
-  const client = clients.for(target(bmc.url), options);
+  const session = target(bmc.url, { account: { username: 'u', password: 'p', authType: 'session' } });
+  const client = clients.for(session, options);
   await client.get(SYSTEMS);
   wrong = true;
-  const refused = await failure(clients.once(target(bmc.url), options, (other) => other.get(SYSTEMS)));
+  const refused = await failure(clients.once(session, options, (other) => other.get(SYSTEMS)));
   expect(refused.kind).toBe('auth');
   expect(await client.get(SYSTEMS)).toEqual({});
 });

@@ -279,7 +279,7 @@ test('an eject without a response succeeds if the device is empty, and otherwise
   bmc.faults.add({ ...lost, afterRead: true });
   const device = { method: 'GET', path: '*/Floppy1' };
   const arrived = bmc.nextRequest({ method: 'POST' }).then(() => {
-    bmc.faults.add({ kind: 'status', status: 500, match: device, times: 1 });
+    bmc.faults.add({ kind: 'status', status: 500, match: device, times: 3 });
   });
   await expect(eject(client, SIM_SYSTEM, ['Floppy'])).rejects.toMatchObject({
     kind: 'outcome-unknown',

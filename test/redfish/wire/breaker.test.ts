@@ -28,7 +28,7 @@ async function start(count = 1) {
 }
 
 function clientOf(bmc: SimulatedBmc, change: { timeoutMs?: number; connectionAttempts?: number } = {}): RedfishClient {
-  const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5, ...change };
+  const limits = { timeoutMs: 100, connectionAttempts: 1, connectionRetryIntervalMs: 5, patienceMs: 0, ...change };
   return clients.for(target(bmc.url, { account: { username: null, password: '', authType: 'auto' }, limits }), options);
 }
 

@@ -143,13 +143,13 @@ test('a GET whose kept connection breaks is repeated once on a new one', async (
   expect(bmc.requests[2]?.connection).toBe(2);
 });
 
-test('a GET is not sent a third time', async () => {
+test('a GET whose connection breaks each time is sent three times', async () => {
   const bmc = await start(({ socket }) => {
     socket.destroy();
     return null;
   });
   expect((await failure(clients.for(target(bmc.url, basic), options).get('/a'))).kind).toBe('unreachable');
-  expect(bmc.lines()).toHaveLength(2);
+  expect(bmc.lines()).toHaveLength(3);
 });
 
 test.each(['post', 'patch', 'delete'] as const)(
@@ -231,11 +231,11 @@ test('responses are requested uncompressed, and with any encoding after a 406', 
   expect(bmc.requests[0]?.headers['odata-version']).toBe('4.0');
 });
 
-test('an HTML error body is reported by its content type and status', async () => {
+test('an HTML error body is reported by its content type, its status and its visible text', async () => {
   const bmc = await start(() => ({ status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad</h1>' }));
   const error = await failure(clients.for(target(bmc.url, basic), options).get('/a'));
   expect(error).toMatchObject({ kind: 'failed', status: 502, extendedInfo: [] });
-  expect(error.message).toContain('text/html');
+  expect(error.message).toMatch(/text\/html\): Bad$/);
 });
 
 test.each(['', '<html>', '{"half":', '[1]'])(
@@ -293,13 +293,14 @@ test.each([
   expect(bmc.requests).toHaveLength(3);
 });
 
-test('a BMC that stays busy is reported after four tries, and another refusal at once', async () => {
+test('a BMC that stays busy is reported after half a minute, and another refusal at once', async () => {
   const bmc = await start(({ path }) => busy(path === '/a' ? 'IDRAC.2.8.SYS518' : 'Base.1.8.GeneralError', 409));
   const client = clients.for(target(bmc.url, basic), options);
   expect((await failure(client.post('/a', null))).message).toContain('Busy.');
-  expect(bmc.requests).toHaveLength(4);
+  const tries = bmc.requests.length;
+  expect(tries).toBeGreaterThan(5);
   await failure(client.post('/b', null));
-  expect(bmc.requests).toHaveLength(5);
+  expect(bmc.requests).toHaveLength(tries + 1);
 });
 
 test('requests still succeed at a BMC that resets connections at random', async () => {

@@ -38,7 +38,7 @@ test('a message that is not a string shows its JSON', () => {
 });
 
 test('a document that is not an error has no messages', () => {
-  for (const document of [null, 'text', [], {}, { error: 'text' }, { error: { message: '' } }]) {
+  for (const document of [null, '', [], {}, { error: '' }, { error: { message: '' } }, { Id: '1' }]) {
     expect(readExtendedInfo(document)).toEqual([]);
   }
 });

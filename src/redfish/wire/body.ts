@@ -1,0 +1,107 @@
+// What a response's body contains: decoded, as JSON, or as the text that a reader would see.
+import { brotliDecompressSync, constants, gunzipSync, inflateSync } from 'node:zlib';
+
+/** A body that is parsed at most once. */
+interface Body {
+  /** Without content encoding. */
+  body: Buffer;
+  /** What `jsonOf` has read: null when it is not JSON. */
+  json?: unknown;
+}
+
+/** Returns the body as JSON; null when it is empty or not JSON. */
+export function jsonOf(raw: Body): unknown {
+  if (raw.json === undefined) raw.json = parse(raw.body);
+  return raw.json;
+}
+
+function parse(body: Buffer): unknown {
+  if (body.length === 0) return null;
+  try {
+    // Some BMCs send a byte order mark, which JSON does not allow.
+    return JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
+  } catch {
+    return null;
+  }
+}
+
+interface DecodeOptions {
+  maxOutputLength: number;
+  finishFlush?: number;
+}
+
+const DECODERS = new Map<string, (body: Buffer, options: DecodeOptions) => Buffer>([
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflateSync],
+  ['br', (body, { maxOutputLength }) => brotliDecompressSync(body, { maxOutputLength })],
+]);
+
+/**
+ * Decodes `body`; null when that fails. Some BMCs compress although `identity` was requested, and some name an encoding that
+ * they did not apply.
+ * @param cut whether it is only a part of the body, of which as much as possible is decoded
+ */
+export function decodeBody(body: Buffer, encoding: string | undefined, cut: boolean, maxBytes: number): Buffer | null {
+  const codings = (encoding ?? '').toLowerCase().split(',');
+  const options = { maxOutputLength: maxBytes, ...(cut ? { finishFlush: constants.Z_SYNC_FLUSH } : {}) };
+  let decoded = body;
+  // The last one was applied last (RFC 9110, 8.4).
+  for (const coding of codings.map((name) => name.trim()).reverse()) {
+    if (coding === '' || coding === 'identity' || decoded.length === 0) continue;
+    try {
+      const next = DECODERS.get(coding)?.(decoded, options);
+      if (next === undefined) return plainJson(body);
+      decoded = next;
+    } catch {
+      return plainJson(body);
+    }
+  }
+  return decoded;
+}
+
+function plainJson(body: Buffer): Buffer | null {
+  return parse(body) === null ? null : body;
+}
+
+/** Above any error page; what follows is ignored. */
+const MAX_PAGE_BYTES = 64 * 1024;
+
+/** Returns the text of a body that is not JSON: plain text as it is, of HTML only what a browser shows. */
+export function visibleText(body: Buffer): string {
+  const page = body.subarray(0, MAX_PAGE_BYTES).toString('utf8');
+  if (!/<[a-z!/?][^>]*>/i.test(page)) return cleanText(page);
+  const title = /<title\b[^>]*>([^<]*)/i.exec(page)?.[1] ?? '';
+  const text = cleanText(textOfHtml(page));
+  return text === '' ? cleanText(decodeEntities(title)) : text;
+}
+
+function textOfHtml(html: string): string {
+  const visible = html
+    .replace(/<!--[\s\S]*?(?:-->|$)/g, ' ')
+    .replace(/<(script|style|head|template|noscript)\b[\s\S]*?(?:<\/\1\s*>|$)/gi, ' ')
+    .replace(/<[^>]*(?:>|$)/g, ' ');
+  return decodeEntities(visible);
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
+
+function decodeEntities(text: string): string {
+  return text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,6}));/gi, (whole, decimal, hex, name) => {
+    if (name !== undefined) return ENTITIES[String(name).toLowerCase()] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}
+
+/** Terminal escape sequences (ECMA-48): control sequences, operating system commands, and single ones. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this removes them
+const ESCAPES = /[\u001b\u009b](?:\[?[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
+/** Control characters, line separators, and those that change the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this removes them
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Returns a BMC's text on one line, without what would act on a terminal. */
+export function cleanText(text: string): string {
+  return text.replace(ESCAPES, '').replace(CONTROLS, ' ').replace(/ {2,}/g, ' ').trim();
+}

@@ -1,0 +1,143 @@
+// What a BMC says when it refuses or fails, in any form that BMCs send.
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { mapTexts } from '../../core/secrets.ts';
+import { cleanText, jsonOf, visibleText } from './body.ts';
+
+const EXTENDED_INFO = '@Message.ExtendedInfo';
+/** The maximum number of messages read from one response, the length of a text in one, and how deep it may be. */
+const MAX_MESSAGES = 32;
+const MAX_TEXT = 1000;
+const MAX_DEPTH = 6;
+/** Above any message; of a longer one only the principal members are kept. */
+const MAX_ENTRY = 8000;
+
+/** Members that hold the text of an error in documents that are not Redfish (RFC 9457, AMI, proxies and front ends). */
+const TEXT_MEMBERS = [
+  'title',
+  'detail',
+  'message',
+  'Message',
+  'messages',
+  'Messages',
+  'errors',
+  'Errors',
+  'description',
+];
+
+/**
+ * Returns all messages of an error document (DSP0266, "Error responses"), cleaned and bounded. BMCs put them in a list, in a
+ * single object or text, directly under the root, or under the root as `Property@Message.ExtendedInfo` (OpenBMC). When none
+ * of them has a text, what else the document says is added: `error.code` and `error.message`, a text under `error`, or the
+ * members that others use. Empty when it says nothing.
+ */
+export function readExtendedInfo(document: unknown): JsonObject[] {
+  const entries = isJsonObject(document) ? annotations(document) : [];
+  const all = entries.some(({ Message }) => asText(Message) !== '')
+    ? entries
+    : [...entries, ...otherMessages(document)];
+  return all.slice(0, MAX_MESSAGES).map(bounded);
+}
+
+function annotations(document: JsonObject): JsonObject[] {
+  const error = isJsonObject(document.error) ? document.error : {};
+  return [error, document].flatMap((place) =>
+    Object.keys(place)
+      .filter((key) => key.endsWith(EXTENDED_INFO))
+      .flatMap((key) => messagesIn(place[key])),
+  );
+}
+
+/** Returns a list, an object or a text as messages. */
+function messagesIn(value: Json | undefined): JsonObject[] {
+  if (Array.isArray(value))
+    return value.slice(0, MAX_MESSAGES).flatMap((item) => (Array.isArray(item) ? [] : messagesIn(item)));
+  if (isJsonObject(value)) return [value];
+  return typeof value === 'string' && value.trim() !== '' ? [{ Message: value }] : [];
+}
+
+function otherMessages(document: unknown): JsonObject[] {
+  if (typeof document === 'string' || Array.isArray(document)) return messagesIn(document).map(withMessage);
+  if (!isJsonObject(document)) return [];
+  const { error } = document;
+  if (isJsonObject(error)) {
+    const { code, message, details } = error;
+    const own: JsonObject = typeof code === 'string' && code !== '' ? { MessageId: code } : {};
+    if (asText(message) !== '') own.Message = message!;
+    const more = messagesIn(details).map(withMessage);
+    if (own.Message !== undefined || (own.MessageId !== undefined && annotations(document).length === 0))
+      return [own, ...more];
+    if (more.length > 0) return more;
+  } else {
+    const said = messagesIn(error).map(withMessage);
+    if (said.length > 0) return said;
+  }
+  const said = TEXT_MEMBERS.flatMap((member) => messagesIn(document[member])).map(withMessage);
+  return said.filter(({ Message, MessageId }) => Message !== undefined || MessageId !== undefined);
+}
+
+/** Returns `entry` with its text as `Message`, which others spell differently. */
+function withMessage(entry: JsonObject): JsonObject {
+  if (entry.Message !== undefined || entry.MessageId !== undefined) return entry;
+  const text = TEXT_MEMBERS.map((member) => asText(entry[member])).find((found) => found !== '');
+  return text === undefined ? { Message: JSON.stringify(entry) } : { ...entry, Message: text };
+}
+
+function bounded(entry: JsonObject): JsonObject {
+  const clean = mapTexts(entry, { text: (text) => cut(cleanText(text)) }, MAX_DEPTH) as JsonObject;
+  if (JSON.stringify(clean).length <= MAX_ENTRY) return clean;
+  const { MessageId = null, Message = null, Severity = null } = clean;
+  return { MessageId, Message: cut(asText(Message)), Severity };
+}
+
+/** Returns at most 1,000 characters of `text`. */
+export function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…` : text;
+}
+
+/** Joins the messages of `extendedInfo`, or the MessageId of entries without one. Empty when there are none. */
+export function extendedInfoText(extendedInfo: JsonObject[]): string {
+  const texts = extendedInfo.map((entry) => asText(entry.Message) || asText(entry.MessageId));
+  return [...new Set(texts.filter((text) => text !== ''))].join(' ');
+}
+
+/** Returns a string as it is, the value of OData's `{lang, value}`, and other values as JSON. */
+function asText(value: Json | undefined): string {
+  if (typeof value === 'string') return value.trim();
+  if (value === undefined || value === null) return '';
+  if (isJsonObject(value) && 'lang' in value && typeof value.value === 'string') return value.value;
+  return JSON.stringify(value);
+}
+
+/**
+ * Whether an entry's MessageId is one of `names`, in any registry, version and case:
+ * `Base.1.8.ResourceAlreadyExists`, `iLO.2.14.ResourceAlreadyExists`, `IDRAC.2.8.SYS518`.
+ */
+export function hasMessage(extendedInfo: JsonObject[], ...names: string[]): boolean {
+  return extendedInfo.some((entry) => {
+    const key = messageKey(entry);
+    return names.some((name) => name.toLowerCase() === key);
+  });
+}
+
+/** Returns the MessageId without registry and version, in lower case; empty when there is none. */
+export function messageKey({ MessageId: id }: JsonObject): string {
+  return typeof id === 'string' ? id.slice(id.lastIndexOf('.') + 1).toLowerCase() : '';
+}
+
+/** What a response says. */
+export interface Words {
+  extendedInfo: JsonObject[];
+  /** The keys of its messages; see `messageKey`. */
+  keys: string[];
+  /** Its text in any form, cleaned, of any length. */
+  text: string;
+}
+
+/** Returns what an error response says, in any form: a Redfish error, other JSON, HTML, plain text, nothing. */
+export function wordsOf(raw: { body: Buffer; json?: unknown }): Words {
+  const json = jsonOf(raw);
+  const extendedInfo = readExtendedInfo(json);
+  const keys = extendedInfo.map(messageKey).filter((key) => key !== '');
+  const text = json === null ? visibleText(raw.body) : extendedInfoText(extendedInfo);
+  return { extendedInfo, keys, text };
+}
