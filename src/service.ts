@@ -124,6 +124,7 @@ async function makeCore(
         lease: config.node_lock_lease,
         rules: config.auth.rules,
         retention: { time: config.job_retention_time, count: config.job_retention_count },
+        recorder: config.recorder,
       },
     });
   } catch (error) {

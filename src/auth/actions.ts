@@ -25,6 +25,8 @@ export const ACTIONS = {
 
   /** `auth.rules` may require another role for single methods. */
   'call a method': 'operator',
+  /** It shows documents of the machine. The role that its method requires, if that is higher. */
+  'read a transcript': 'operator',
   /** Admin for jobs of other callers. */
   'cancel a job': 'operator',
   'lock a node': 'operator',

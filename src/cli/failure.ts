@@ -46,7 +46,7 @@ export function failedRequest(error: Error, server: Server): CommandFailure {
   return code === null ? cannotReach(server, error.message) : unreachable(server, code);
 }
 
-/** Formats `detail`: the message, the holder of a locked node, and each invalid argument. */
+/** Formats `detail`: the message, the holder of a locked node, each invalid argument, and how to read the transcript. */
 export function describeDetail(detail: ErrorDetail): string {
   const lines = [detail.message];
   if (detail.lock !== undefined) lines.push(`  ${describeLock(detail.lock)}`);
@@ -54,7 +54,13 @@ export function describeDetail(detail: ErrorDetail): string {
     // Most messages contain their violations.
     if (!detail.message.includes(description)) lines.push(`  ${field}: ${description}`);
   }
+  if (detail.transcriptId !== '') lines.push(`  ${transcriptLine(detail.transcriptId)}`);
   return lines.join('\n');
+}
+
+/** Returns the line that says how to read the transcript of a call. */
+export function transcriptLine(id: string): string {
+  return `transcript: passthru job transcript ${id}`;
 }
 
 function describeLock({ holder, method, job, requestedBy, since }: Reservation): string {
@@ -78,6 +84,7 @@ const EXIT_STATUSES: { [reason in ErrorReason]?: number } = {
   [ErrorReason.DRIVER_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.JOB_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.SUBSCRIPTION_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.TRANSCRIPT_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.NODE_LOCKED]: EXIT_STATUS.locked,
   [ErrorReason.SHUTTING_DOWN]: EXIT_STATUS.unreachable,
   [ErrorReason.STORE_UNAVAILABLE]: EXIT_STATUS.unreachable,

@@ -11,7 +11,8 @@ export function jobCommand(): Command {
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(watchCommand())
-    .addCommand(cancelCommand());
+    .addCommand(cancelCommand())
+    .addCommand(transcriptCommand());
 }
 
 interface ListOptions {
@@ -55,4 +56,14 @@ function cancelCommand(): Command {
     .description('Cancel a running job, and wait briefly for it to end')
     .argument('<job>', 'job ID');
   return printsRecord(command, async ({ jobs }, jobId) => jobRecord((await jobs.cancelJob({ jobId })).job!));
+}
+
+function transcriptCommand(): Command {
+  const command = new Command('transcript')
+    .description('Print what a job, or a synchronous call, exchanged with its machine, as JSON')
+    .argument('<job>', 'job ID, or the ID of a transcript that a call printed');
+  return command.action(async (jobId: string) => {
+    const { transcript } = await withConnection(command, ({ jobs }) => jobs.getTranscript({ jobId }));
+    console.log(JSON.stringify(JSON.parse(Buffer.from(transcript).toString()), null, 2));
+  });
 }

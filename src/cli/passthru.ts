@@ -1,13 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import type { Attachment, CallNodeMethodResponse, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
+import type { Attachment, CallNodeMethodResponse, Recording, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
 import { nearest } from '../config/problems.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { type Connection, printsListing, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
+import { transcriptLine } from './failure.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
 import { readArguments, typesOf } from './keyValues.ts';
-import { type DurationMessage, lockWaitOption, repeatedOption } from './options.ts';
+import { type DurationMessage, lockWaitOption, recordOption, repeatedOption } from './options.ts';
 import { addOutputOptions, Cell, type Listing, type OutputOptions, printRecord, printValue } from './print/output.ts';
 import { watchJob } from './watch.ts';
 
@@ -17,6 +18,7 @@ interface CallOptions extends Partial<OutputOptions> {
   idempotencyKey?: string;
   lockWait?: DurationMessage;
   output?: string;
+  record?: Recording;
   watch?: boolean;
 }
 
@@ -27,6 +29,7 @@ interface CallMessage {
   httpMethod?: string;
   idempotencyKey?: string;
   lockWait?: DurationMessage;
+  recording?: Recording;
 }
 
 /** The commands and RPCs for the vendor methods of a node or of a driver. */
@@ -40,7 +43,7 @@ interface Target {
     connection: Connection,
     ident: string,
     call: CallMessage,
-  ): Promise<Pick<CallNodeMethodResponse, 'outcome'>>;
+  ): Promise<Pick<CallNodeMethodResponse, 'outcome' | 'transcriptId'>>;
 }
 
 const TARGETS: Readonly<Record<'node' | 'driver', Target>> = {
@@ -92,6 +95,7 @@ export function passthruCommand(kind: 'node' | 'driver'): Command {
     .option('--http-method <verb>', 'the HTTP method; required only if the vendor method has several')
     .option('--watch', 'follow the job of an asynchronous method until it ends')
     .option('--idempotency-key <key>', 'run the call only once if repeated with this key within a day')
+    .addOption(recordOption())
     .option('--output <file>', 'file for an attachment (default: standard output)');
   addOutputOptions(call, null)
     .addHelpText('after', target.help)
@@ -114,11 +118,13 @@ async function runCall(
   const { methods } = await target.listMethods(connection, ident);
   const found = methods.find(({ name }) => name === method);
   if (found === undefined) throw unknownMethod(method, methods);
-  const { arg = [], httpMethod, idempotencyKey, lockWait } = options;
-  const call = { method, arguments: readArguments(arg, found.argumentsSchema), httpMethod, idempotencyKey, lockWait };
+  const { arg = [], record: recording, httpMethod, idempotencyKey, lockWait } = options;
+  const args = readArguments(arg, found.argumentsSchema);
+  const call = { method, arguments: args, httpMethod, idempotencyKey, lockWait, recording };
   checkOutput(found, options);
 
-  const { outcome } = await target.callMethod(connection, ident, call);
+  const { outcome, transcriptId } = await target.callMethod(connection, ident, call);
+  if (transcriptId !== '') console.error(transcriptLine(transcriptId));
   switch (outcome.case) {
     case 'attachment':
       return writeAttachment(outcome.value, options.output);

@@ -74,6 +74,10 @@ export const configKeys = z.strictObject({
     { initial: 100_000, least: 0, most: 10_000_000 },
     'The maximum number of finished jobs kept; the oldest are removed first. Repeating a call by its idempotency key after its job was removed returns 404.',
   ),
+  recorder: choiceSetting('failures', ['off', 'failures', 'all'], {
+    description:
+      'Whether the transcript of a call is kept, which shows what the driver and the machine exchanged, without secrets: never, when the call fails or is cancelled, or always. A call may ask for another (`Passthru-Recorder`, `recording`, `--record`). Transcripts are kept as long as finished jobs.',
+  }),
   workers_pool_size: integerSetting(
     { initial: 100, least: 1, most: 10_000 },
     'The maximum number of asynchronous methods running at once; one more gets 503 or RESOURCE_EXHAUSTED.',

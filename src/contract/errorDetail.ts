@@ -33,6 +33,7 @@ export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
     bmc: error.bmc
       ? { status: error.bmc.status, extendedInfo: error.bmc.extendedInfo.map((entry) => jsonToStruct(entry)) }
       : undefined,
+    transcriptId: 'transcriptId' in error ? error.transcriptId : undefined,
   });
 }
 
@@ -49,6 +50,7 @@ export function trimmedDetail(error: PassthruError): ErrorDetail {
     reason: whole.reason,
     message: cutText(whole.message, STATUS_MESSAGE_BYTES),
     truncated: true,
+    transcriptId: whole.transcriptId,
   });
   if (whole.lock) {
     const { holder, method, requestedBy, job } = whole.lock;

@@ -28,6 +28,7 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorKind, ErrorMapping>> = {
   node_not_found: client(404, Code.NotFound, ErrorReason.NODE_NOT_FOUND),
   driver_not_found: client(404, Code.NotFound, ErrorReason.DRIVER_NOT_FOUND),
   job_not_found: client(404, Code.NotFound, ErrorReason.JOB_NOT_FOUND),
+  transcript_not_found: client(404, Code.NotFound, ErrorReason.TRANSCRIPT_NOT_FOUND),
   subscription_not_found: client(404, Code.NotFound, ErrorReason.SUBSCRIPTION_NOT_FOUND),
   already_exists: client(409, Code.AlreadyExists, ErrorReason.ALREADY_EXISTS),
   // Not 409: Ironic's clients retry a 409, which means a locked node to them.

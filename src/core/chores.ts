@@ -101,16 +101,20 @@ export interface RetentionSettings {
   count: number | null;
 }
 
-/** Jobs or keys removed by one step. The store bounds the rows of each statement itself. */
+/** Jobs, transcripts or keys removed by one step. The store bounds the rows of each statement itself. */
 const BATCH = 200;
 
-/** Removes expired jobs and idempotency keys in small batches, with other work in between. */
+/** Removes expired jobs, transcripts and idempotency keys in small batches, with other work in between. */
 async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
   const now = Date.now();
   const old = time === null ? null : { endTime: new Date(now - time), id: '' };
   const surplus = count === null ? null : await store.placeAfterNewest(count);
   for (const place of [old, surplus]) {
     if (place !== null) await inBatches(() => store.removeEndedJobs(place, BATCH), signal);
+  }
+  const surplusCalls = count === null ? null : await store.transcriptAfterNewest(count);
+  for (const place of [old, surplusCalls]) {
+    if (place !== null) await inBatches(() => store.removeTranscripts(place, BATCH), signal);
   }
   await inBatches(() => store.removeIdempotent(new Date(now - RETENTION), BATCH), signal);
 }

@@ -7,12 +7,13 @@ import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { NodeQuery } from './store.ts';
+import type { Recording } from './transcript.ts';
 
-/** The outcome of a call. */
+/** The outcome of a call. `transcriptId` is set when the transcript of a synchronous call was kept. */
 export type Outcome =
   /** The result of a synchronous method; null when it returns nothing. */
-  | { kind: 'result'; result: Json }
-  | { kind: 'attachment'; attachment: Attachment }
+  | { kind: 'result'; result: Json; transcriptId?: string }
+  | { kind: 'attachment'; attachment: Attachment; transcriptId?: string }
   /** The job started by an asynchronous method. */
   | { kind: 'job'; job: Job };
 
@@ -25,6 +26,8 @@ interface Call {
   httpMethod: string | null;
   /** Null when not given. */
   idempotencyKey: string | null;
+  /** Which transcripts are kept; the configured ones when absent. */
+  recording?: Recording;
   caller: Caller;
   /** Ends a synchronous call, with a reason of kind `cancelled` or `deadline_exceeded`; an accepted job continues. */
   signal: AbortSignal;
@@ -108,6 +111,11 @@ export interface Jobs {
    * Throws `permission_denied` for another caller's job unless the caller is an admin.
    */
   cancel(id: string, caller: Caller): Promise<Job>;
+  /**
+   * Returns the transcript of a job or of a synchronous call as JSON text. Throws `transcript_not_found` when the job has
+   * none, and `permission_denied` for a caller who may not call the method.
+   */
+  transcript(id: string, caller: Caller): Promise<string>;
   /**
    * Yields the states of a job until its terminal one: the current state and every change, or, with `afterRevision`, every
    * stored revision above it, in order. Throws `signal.reason`. Reads nothing from the store while nothing changes.

@@ -15,6 +15,8 @@ import { NodeManager } from './nodeManager.ts';
 import { NO_OBSERVER, type Observer } from './observer.ts';
 import { Registry } from './registry.ts';
 import type { Store } from './store.ts';
+import type { Recording } from './transcript.ts';
+import { Transcripts } from './transcripts/transcripts.ts';
 import { settledWithin } from './waiting.ts';
 
 export interface CoreSettings {
@@ -34,6 +36,8 @@ export interface CoreSettings {
   rules?: readonly CallRule[];
   /** How long ended jobs are kept. Default forever. */
   retention?: RetentionSettings;
+  /** The transcripts that are kept, unless a call asks for others. Default `failures`. */
+  recorder?: Recording;
 }
 
 interface CoreOptions {
@@ -71,11 +75,12 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
   const running = new Running();
   const nodes = new NodeManager(store, registry, locks, running, host, log);
-  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), observer);
+  const transcripts = new Transcripts(store, settings.recorder ?? 'failures', log);
+  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), transcripts, observer);
   const workers = new Workers(settings.workers);
   const idempotency = new Idempotency(store, lease, log);
-  const parts = { store, registry, nodes, lease, locks, jobs, workers, running, idempotency, host, log, observer };
-  const dispatch = new Dispatch(parts);
+  const calls = { jobs, workers, running, idempotency, transcripts };
+  const dispatch = new Dispatch({ store, registry, nodes, lease, locks, ...calls, host, log, observer });
 
   await lease.start();
   const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });

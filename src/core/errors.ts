@@ -11,6 +11,7 @@ const ERROR_KINDS = [
   'node_not_found',
   'driver_not_found',
   'job_not_found',
+  'transcript_not_found',
   'subscription_not_found',
   'already_exists',
   'subscription_exists',
@@ -67,6 +68,8 @@ export interface ErrorContext {
   lock?: Reservation;
   /** With the `bmc_` kinds and `outcome_unknown`: the BMC's response. */
   bmc?: BmcAnswer;
+  /** The id of the transcript of the call that failed. */
+  transcriptId?: string;
   cause?: unknown;
 }
 
@@ -80,6 +83,7 @@ export class PassthruError extends Error {
   readonly violations: FieldViolation[];
   readonly lock: Reservation | undefined;
   readonly bmc: BmcAnswer | undefined;
+  readonly transcriptId: string | undefined;
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
@@ -88,6 +92,7 @@ export class PassthruError extends Error {
     this.violations = context.violations ?? [];
     this.lock = context.lock;
     this.bmc = context.bmc;
+    this.transcriptId = context.transcriptId;
   }
 }
 
@@ -118,6 +123,14 @@ export function outcomeUnknown(what: string, next = ' before you repeat it'): Pa
  */
 export function invalidArgument(field: string, description: string, message: string = description): PassthruError {
   return new PassthruError('invalid_argument', message, { violations: [{ field, description }] });
+}
+
+/** Returns a copy of `error` that names the transcript of its call. An error may be that of several calls. */
+export function withTranscript(error: PassthruError, transcriptId: string): PassthruError {
+  const { kind, message, violations, lock, bmc, cause, stack } = error;
+  const copy = new PassthruError(kind, message, { violations, lock, bmc, cause, transcriptId });
+  copy.stack = stack;
+  return copy;
 }
 
 /** An error as plain data, as stored with a job or under an idempotency key. */

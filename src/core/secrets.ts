@@ -19,6 +19,8 @@ export function isSecretName(name: string): boolean {
 /** How `mapTexts` copies a value. */
 export interface TextMapping {
   text(text: string): string;
+  /** Maps the name of a member; by default names stay. */
+  name?(name: string): string;
   /** Returns what replaces a member; undefined to copy the member itself. */
   member?(name: string, value: unknown): unknown;
   /**
@@ -54,7 +56,7 @@ function mapMembers(from: object, mapping: TextMapping, copy: (member: unknown) 
   const to = {};
   for (const [name, member] of Object.entries(from)) {
     // Not an assignment, which would lose a member called `__proto__`.
-    Object.defineProperty(to, name, {
+    Object.defineProperty(to, mapping.name?.(name) ?? name, {
       value: mapping.member?.(name, member) ?? copy(member),
       enumerable: true,
       configurable: true,

@@ -1,3 +1,4 @@
+import type { Role } from './caller.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { Job, JobState, Progress } from './job.ts';
 import type { JsonObject } from './json.ts';
@@ -138,6 +139,23 @@ interface KnownCall {
   outcome: JsonObject | null;
 }
 
+/** A transcript as it is stored. */
+export interface StoredTranscript {
+  /** JSON text. */
+  text: string;
+  /** The role that its method required. */
+  role: Role;
+}
+
+/** A transcript to store. */
+export interface NewTranscript extends StoredTranscript {
+  id: string;
+  /** Whether `id` is that of a job; otherwise the call was synchronous. */
+  ofJob: boolean;
+  /** When the call ended. */
+  endTime: Date;
+}
+
 /** A position in the order in which jobs ended: by time, then by id. */
 export interface EndPlace {
   endTime: Date;
@@ -245,6 +263,14 @@ export interface Store {
   listRevisions(id: string, after: number): Promise<Job[]>;
   /** Returns the newest revision of each of these jobs that exists. */
   newestRevisions(ids: readonly string[]): Promise<Map<string, number>>;
+  /** Stores a transcript. Throws, and stores nothing, when its job was removed. */
+  keepTranscript(transcript: NewTranscript): Promise<void>;
+  /** Returns null for an unknown one. */
+  getTranscript(id: string): Promise<StoredTranscript | null>;
+  /** As `placeAfterNewest`, for the transcripts of synchronous calls. */
+  transcriptAfterNewest(count: number): Promise<EndPlace | null>;
+  /** As `removeEndedJobs`, for the transcripts of synchronous calls; those of jobs are removed with their jobs. */
+  removeTranscripts(place: EndPlace, limit: number): Promise<number>;
   /** Returns the position of the newest ended job beyond the `count` newest ones; null when there are no more. */
   placeAfterNewest(count: number): Promise<EndPlace | null>;
   /** Removes at most `limit` jobs that ended at `place` or before, the oldest first. Returns their number. */

@@ -130,6 +130,8 @@ function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
     get: (id) => jobs.get(id),
     list: (query) => jobs.list(query),
     watch: (id, afterRevision, signal) => jobs.watch(id, afterRevision, signal),
+    transcript: (id, caller) =>
+      recorded(sink, 'read a transcript', { caller, job: id }, () => jobs.transcript(id, caller)),
     cancel: (id, caller) =>
       recorded(sink, 'cancel a job', { caller, job: id }, async (details) => {
         const job = await jobs.cancel(id, caller);

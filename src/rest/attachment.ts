@@ -4,13 +4,18 @@ import type { Exchange } from './context.ts';
 import { sendBody } from './response.ts';
 
 /** Sends an attachment with the headers that let a client save it. */
-export function sendAttachment(exchange: Exchange, { data, mediaType, fileName }: Attachment): void {
+export function sendAttachment(
+  exchange: Exchange,
+  { data, mediaType, fileName }: Attachment,
+  headers: readonly string[] = [],
+): void {
   sendBody(exchange, 200, safeMediaType(mediaType), data, [
     'Content-Disposition',
     contentDisposition(fileName),
     // The bytes may be a page made by a BMC, which must not run in the service's origin.
     'X-Content-Type-Options',
     'nosniff',
+    ...headers,
   ]);
 }
 

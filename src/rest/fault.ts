@@ -5,6 +5,7 @@ import { ERROR_MAPPINGS, RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts
 import { toPassthruError } from '../core/errors.ts';
 import type { Exchange } from './context.ts';
 import { sendJson } from './response.ts';
+import { transcriptHeader } from './transcriptHeader.ts';
 
 /**
  * Sends the response to a thrown error: Ironic's fault, which it encodes twice. Defects are logged, and sent without
@@ -30,7 +31,8 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
     fault.detail = toJson(ErrorDetailSchema, errorDetail(error), { useProtoFieldName: true });
   }
   const body: Record<string, unknown> = { error_message: JSON.stringify(fault) };
-  const headers = status === 503 || status === 429 ? ['Retry-After', String(RETRY_AFTER_SECONDS)] : [];
+  const headers = [...transcriptHeader(error.transcriptId)];
+  if (status === 503 || status === 429) headers.push('Retry-After', String(RETRY_AFTER_SECONDS));
   if (error.kind === 'unauthenticated') {
     // Ironic's own HTTP Basic and keystonemiddleware send `error` alone; Ironic's clients read the fault.
     body.error = { code: status, title: 'Unauthorized', message: error.message };

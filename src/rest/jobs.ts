@@ -6,7 +6,7 @@ import { isUuid } from '../core/node.ts';
 import { type Exchange, enter } from './context.ts';
 import { cutPage } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
-import { sendJson } from './response.ts';
+import { sendBody, sendJson } from './response.ts';
 
 /** Maximum number of jobs in a page. */
 const MAX_LIMIT = 1000;
@@ -46,6 +46,13 @@ export async function cancelJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
   const { caller, params } = exchange;
   sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.cancel(params.id ?? '', caller)));
+}
+
+/** GET /v1/jobs/ID/transcript: of a job, or of a synchronous call by its id. */
+export async function showTranscript(exchange: Exchange): Promise<void> {
+  readQuery(exchange.rawQuery);
+  const { caller, params } = exchange;
+  sendBody(exchange, 200, 'application/json', await enter(exchange).jobs.transcript(params.id ?? '', caller));
 }
 
 /** Returns a job in proto3 JSON with the proto's names and all implicit fields. */

@@ -1,12 +1,14 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
+import { RECORDINGS, type Recording } from '../core/transcript.ts';
 import type { HttpRequest } from '../http/message.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
 import { clientSignal, type Exchange, enter, enterNode, header } from './context.ts';
 import { badParameter, parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
+import { transcriptHeader } from './transcriptHeader.ts';
 
 /** The JSON of each list of methods, the most requested document. The core keeps a list with its hardware type. */
 const methodDocuments = new WeakMap<readonly Method<never>[], string>();
@@ -60,6 +62,7 @@ function readCall(exchange: Exchange) {
     httpMethod: request.method ?? null,
     // Checked by the core.
     idempotencyKey: header(request, 'idempotency-key') ?? null,
+    recording: readRecording(request),
     caller,
     signal: clientSignal(exchange),
     deadline: null,
@@ -94,8 +97,19 @@ function readLockWait(request: HttpRequest): number | null {
   throw badParameter('Passthru-Lock-Wait', description, `The header Passthru-Lock-Wait ${description}`);
 }
 
+/** Reads the header `Passthru-Recorder`; undefined when absent. */
+function readRecording(request: HttpRequest): Recording | undefined {
+  const text = header(request, 'passthru-recorder');
+  if (text === undefined) return undefined;
+  const recording = RECORDINGS.find((each) => each === text);
+  if (recording !== undefined) return recording;
+  const description = `must be one of ${RECORDINGS.join(', ')}`;
+  throw badParameter('Passthru-Recorder', description, `The header Passthru-Recorder ${description}`);
+}
+
 function sendOutcome(exchange: Exchange, outcome: Outcome): void {
-  if (outcome.kind === 'result') sendJson(exchange, 200, outcome.result);
-  else if (outcome.kind === 'attachment') sendAttachment(exchange, outcome.attachment);
-  else sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
+  if (outcome.kind === 'result') sendJson(exchange, 200, outcome.result, transcriptHeader(outcome.transcriptId));
+  else if (outcome.kind === 'attachment') {
+    sendAttachment(exchange, outcome.attachment, transcriptHeader(outcome.transcriptId));
+  } else sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
 }

@@ -3,7 +3,7 @@ import { listConductors, showConductor } from './conductors.ts';
 import type { Handler } from './context.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
 import { streamJobEvents } from './jobEvents.ts';
-import { cancelJob, listJobs, showJob } from './jobs.ts';
+import { cancelJob, listJobs, showJob, showTranscript } from './jobs.ts';
 import { listNodes, listNodesInDetail } from './nodes/nodeList.ts';
 import {
   createNode,
@@ -66,6 +66,7 @@ export const ROUTES: readonly Route[] = [
   route(READ, '/v1/jobs/:id', 'show a job', showJob, docs.job),
   route(['DELETE'], '/v1/jobs/:id', 'cancel a job', cancelJob, docs.jobCancel),
   route(['GET'], '/v1/jobs/:id/events', 'watch a job', streamJobEvents, docs.jobEvents),
+  route(READ, '/v1/jobs/:id/transcript', 'read a transcript', showTranscript, docs.transcript),
 
   ...UNSUPPORTED_ROUTES,
 ];

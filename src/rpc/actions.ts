@@ -22,6 +22,7 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.JobService/GetJob': 'show a job',
   'passthru.v1.JobService/ListJobs': 'list jobs',
   'passthru.v1.JobService/CancelJob': 'cancel a job',
+  'passthru.v1.JobService/GetTranscript': 'read a transcript',
 
   'grpc.health.v1.Health/Check': 'check the health',
   'grpc.health.v1.Health/List': 'check the health',

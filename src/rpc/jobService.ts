@@ -5,7 +5,7 @@ import { isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { cutPage, invalidField, pageSize, previousKey, textOrNull } from './fields.ts';
 
-/** Implements JobService: looks up and cancels jobs. */
+/** Implements JobService: looks up and cancels jobs, and returns transcripts. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
   return {
     async getJob(request, context) {
@@ -30,6 +30,10 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
     async cancelJob(request, context) {
       const { core, caller } = enter(context);
       return { job: jobToMessage(await core.jobs.cancel(request.jobId, caller)) };
+    },
+    async getTranscript(request, context) {
+      const { core, caller } = enter(context);
+      return { transcript: Buffer.from(await core.jobs.transcript(request.jobId, caller)) };
     },
   };
 }

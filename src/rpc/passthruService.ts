@@ -1,17 +1,19 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
-import type {
-  CallDriverMethodRequest,
-  CallNodeMethodRequest,
-  CallNodeMethodResponseSchema,
-  PassthruService,
-  VendorMethodSchema,
+import {
+  type CallDriverMethodRequest,
+  type CallNodeMethodRequest,
+  type CallNodeMethodResponseSchema,
+  type PassthruService,
+  Recording as RecordingMessage,
+  type VendorMethodSchema,
 } from '../../gen/passthru/v1/passthru_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
 import { jsonToStruct, jsonToValue } from '../contract/value.ts';
 import type { Outcome } from '../core/core.ts';
 import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
+import type { Recording } from '../core/transcript.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
 import { invalidField, lockWaitMs, readStruct, textOrNull } from './fields.ts';
@@ -38,7 +40,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
         signal: end.signal,
         deadline: end.deadline,
       });
-      return { outcome: outcomeToMessage(outcome) };
+      return responseOf(outcome);
     },
     async listDriverMethods(request, context) {
       const { core } = enter(context);
@@ -55,7 +57,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
         signal: end.signal,
         deadline: end.deadline,
       });
-      return { outcome: outcomeToMessage(outcome) };
+      return responseOf(outcome);
     },
     async *watchJob(request, context) {
       const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
@@ -75,16 +77,39 @@ function readCall({
   arguments: args,
   httpMethod,
   idempotencyKey,
+  recording,
 }: CallNodeMethodRequest | CallDriverMethodRequest) {
   return {
     method,
     arguments: readStruct('arguments', args),
     httpMethod: textOrNull(httpMethod),
     idempotencyKey: textOrNull(idempotencyKey),
+    recording: readRecording(recording),
   };
 }
 
-function outcomeToMessage(outcome: Outcome): MessageInitShape<typeof CallNodeMethodResponseSchema>['outcome'] {
+const RECORDINGS: { readonly [recording in RecordingMessage]: Recording | undefined } = {
+  [RecordingMessage.UNSPECIFIED]: undefined,
+  [RecordingMessage.OFF]: 'off',
+  [RecordingMessage.FAILURES]: 'failures',
+  [RecordingMessage.ALL]: 'all',
+};
+
+/** Throws for a number that the enum does not have. */
+function readRecording(recording: RecordingMessage): Recording | undefined {
+  if (!Object.hasOwn(RECORDINGS, recording)) throw invalidField('recording', `must be a Recording, not ${recording}`);
+  return RECORDINGS[recording];
+}
+
+function responseOf(outcome: Outcome): { outcome: OutcomeMessage; transcriptId?: string } {
+  const message = outcomeToMessage(outcome);
+  if (outcome.kind === 'job' || outcome.transcriptId === undefined) return { outcome: message };
+  return { outcome: message, transcriptId: outcome.transcriptId };
+}
+
+type OutcomeMessage = MessageInitShape<typeof CallNodeMethodResponseSchema>['outcome'];
+
+function outcomeToMessage(outcome: Outcome): OutcomeMessage {
   switch (outcome.kind) {
     case 'result':
       return { case: 'result', value: jsonToValue(outcome.result) };

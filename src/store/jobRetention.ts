@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { EndPlace, Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
+import { removeTranscriptsOf } from './transcripts.ts';
 
 // SQLite runs a statement on the event loop, and everything else waits for it. So each statement here touches a bounded
 // number of rows (about 10 ms), however many jobs there are and however many revisions they have.
@@ -126,6 +127,7 @@ export function jobRetention(database: Database, ended: EndedJobs) {
         .execute();
       if (old.length === 0) return 0;
       const ids = old.map(({ id }) => id);
+      await removeTranscriptsOf(db, ids);
       // The last revision is removed with the job, which could not be read without it.
       for (let removed = REVISIONS; removed === REVISIONS; await nextTurn()) {
         const rows = await db

@@ -9,6 +9,7 @@ import { jobStore } from './jobs.ts';
 import { nodeStore } from './nodes.ts';
 import { reservationStore } from './reservations.ts';
 import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
+import { transcriptStore } from './transcripts.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
 
@@ -34,6 +35,7 @@ export function kyselyStore(
     ...reservationStore(database),
     ...jobStore(database, endedJobs),
     ...jobRetention(database, endedJobs),
+    ...transcriptStore(database),
     ...idempotencyStore(database, cipher),
     ...conductorStore(database, endedJobs),
     async ping() {

@@ -161,5 +161,16 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       // SQLite stores no calls.
       ...(postgres ? [sql`create index reservations_owner on reservations (owner) where kind = 'call'`] : []),
     ),
+    '0004_transcripts': migration(
+      sql`create table transcripts (
+        id ${text} not null primary key,
+        job_id ${text} references jobs (id) on delete cascade,
+        role ${text} not null,
+        end_time bigint not null,
+        document ${sql.raw(postgres ? 'bytea' : 'blob')} not null
+      )`,
+      sql`create index transcripts_job_id on transcripts (job_id) where job_id is not null`,
+      sql`create index transcripts_end_time on transcripts (end_time, id) where job_id is null`,
+    ),
   };
 }

@@ -97,6 +97,18 @@ interface IdempotencyTable {
   create_time: number;
 }
 
+/** One row for each transcript. */
+interface TranscriptsTable {
+  /** That of its job, or its own. */
+  id: string;
+  /** The same as `id`; null for a synchronous call. */
+  job_id: string | null;
+  role: string;
+  end_time: number;
+  /** JSON text, compressed (raw deflate). */
+  document: Uint8Array;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -105,4 +117,5 @@ export interface Tables {
   jobs: JobsTable;
   job_revisions: JobRevisionsTable;
   idempotency: IdempotencyTable;
+  transcripts: TranscriptsTable;
 }

@@ -75,6 +75,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   node_lock_lease: [0, '2h'],
   job_retention_time: ['1h', '1y'],
   job_retention_count: [-1, 'all'],
+  recorder: ['on', 'failure'],
   workers_pool_size: ['7', '0'],
   host: ['a b', 'ä'],
   log_level: ['loud', 'INFO'],

@@ -5,7 +5,7 @@ import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { HardwareType } from '../../src/core/hardware.ts';
 import type { Json } from '../../src/core/json.ts';
-import { silentLogger } from '../../src/core/logger.ts';
+import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { Attachment, defineMethod } from '../../src/core/method.ts';
 import type { Observer } from '../../src/core/observer.ts';
 import type { Store } from '../../src/core/store.ts';
@@ -121,13 +121,14 @@ export async function startCoreOn(
   host: string,
   settings: Partial<CoreSettings> = {},
   observer?: Observer,
+  log: Logger = silentLogger,
 ): Promise<TestCore> {
   const hardware = new GatedHardware();
   const core = await createCore({
     store,
     hardwareTypes: [hardware.hardwareType],
     host,
-    log: silentLogger,
+    log,
     settings: { lockedRetryAttempts: 3, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4, ...settings },
     observer,
   });

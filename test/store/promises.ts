@@ -7,6 +7,7 @@ import { nodePromises } from './node.promises.ts';
 import { nodeListPromises } from './nodeList.promises.ts';
 import { reservationPromises } from './reservation.promises.ts';
 import { sampleConductor } from './samples.ts';
+import { transcriptPromises } from './transcript.promises.ts';
 
 /** A store on a new, empty database. */
 export interface OpenedStore {
@@ -39,6 +40,7 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     nodeListPromises(current);
     reservationPromises(current);
     jobPromises(current);
+    transcriptPromises(current);
     idempotencyPromises(current);
     conductorPromises(current);
   });

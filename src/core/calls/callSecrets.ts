@@ -1,7 +1,7 @@
 import { PassthruError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
-import { mapTexts, redact, redactText, secretValues, type TextMapping } from '../secrets.ts';
+import { mapTexts, maskMember, maskText, redact, redactText, secretValues, type TextMapping } from '../secrets.ts';
 
 /** How deep errors and log fields are copied; deeper parts are dropped. */
 const MAX_DEPTH = 6;
@@ -30,6 +30,15 @@ export class CallSecrets {
   mask<T>(value: T): T {
     const secrets = this.#collected();
     return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
+  }
+
+  /**
+   * Returns a copy of a machine's document with the secrets masked at any depth, in names too, together with what is
+   * secret by its name or its form.
+   */
+  document(value: JsonObject): JsonObject {
+    const text = (given: string) => maskText(this.text(given));
+    return mapTexts(value, { text, name: text, member: maskMember }) as JsonObject;
   }
 
   /** Returns a logger that masks the secrets in what is logged to `log`. */

@@ -9,6 +9,7 @@ import {
   outcomeUnknown,
   PassthruError,
   toPassthruError,
+  withTranscript,
 } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJobId } from '../job.ts';
@@ -26,6 +27,7 @@ import { findMethod, type MethodTable, type Registry, unknownMethod } from '../r
 import { SHORT_SECRET } from '../secrets.ts';
 import type { JobHold, Store, StoredNode } from '../store.ts';
 import type { DriverTask, NodeTask } from '../task.ts';
+import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
 import { CALL_ROLE } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
@@ -43,6 +45,7 @@ interface DispatchParts {
   workers: Workers;
   running: Running;
   idempotency: Idempotency;
+  transcripts: Transcripts;
   /** The name that reservations show. */
   host: string;
   log: Logger;
@@ -133,7 +136,9 @@ export class Dispatch {
     // If the node gets another driver, its rules make another method, which `#currentNode` refuses.
     checkRole(call.caller, method.role ?? CALL_ROLE, `call ${driver}.${method.name}`);
     const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
-    return this.#run({ ...target, call, driver, method, httpMethod, lockWait, begun: false, detached: false, report });
+    const recorder = this.#parts.transcripts.recorder(call.recording);
+    const state = { begun: false, detached: false, report, recorder };
+    return this.#run({ ...target, call, driver, method, httpMethod, lockWait, ...state });
   }
 
   #methods({ driver, vendorInterface }: Node): MethodTable<NodeTask> {
@@ -164,20 +169,38 @@ export class Dispatch {
   async #runOnce(checked: CheckedCall, controller: AbortController): Promise<Outcome> {
     const { call, driver, method, httpMethod, node } = checked;
     const { caller, idempotencyKey } = call;
-    if (idempotencyKey === null) return this.#execute(checked, controller, null);
+    if (idempotencyKey === null) return this.#record(checked, controller, null);
     const target = node === null ? `driver ${driver}` : `node ${node.uuid}`;
     const content = [target, method.name, httpMethod, call.arguments];
     const claim = await this.#parts.idempotency.claim(caller.name, idempotencyKey, content, controller.signal);
     if ('outcome' in claim) return claim.outcome;
     let outcome: Outcome;
     try {
-      outcome = await this.#execute(checked, controller, claim);
+      outcome = await this.#record(checked, controller, claim);
     } catch (error) {
       await claim.release(error);
       throw error;
     }
     await claim.finish(outcome);
     return outcome;
+  }
+
+  /** Runs a call as `execute` does, and keeps the transcript of a synchronous one. */
+  async #record(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
+    const { recorder } = checked;
+    if (recorder === null) return this.#execute(checked, controller, claim);
+    const { transcripts } = this.#parts;
+    let outcome: Outcome;
+    try {
+      outcome = await this.#execute(checked, controller, claim);
+    } catch (thrown) {
+      const error = toPassthruError(thrown);
+      const id = await transcripts.keepCall(recorder, checked, error);
+      throw id === null ? thrown : withTranscript(error, id);
+    }
+    if (outcome.kind === 'job' || !recorder.keeps(true)) return outcome;
+    const id = await transcripts.keepCall(recorder, checked, null);
+    return id === null ? outcome : { ...outcome, transcriptId: id };
   }
 
   /** Runs a call from the check for a free worker to its end, or, if asynchronous, to its acceptance. */
@@ -329,8 +352,11 @@ export class Dispatch {
     const { signal } = controller;
     const work = async (progress: MethodRun['progress']) =>
       checkResult(job.method, await runMethod(checked, { ...run, signal, progress }));
-    const end = this.#parts.jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
-    this.#parts.running.add(end, controller);
+    const { jobs, running, transcripts } = this.#parts;
+    const end = jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
+    const { recorder } = checked;
+    const kept = recorder === null ? end : transcripts.keepJob(recorder, checked, job.id, end);
+    running.add(kept, controller);
   }
 }
 
@@ -347,7 +373,10 @@ function ifGone({ cached }: CheckedCall, error: unknown): unknown {
 function ifCutShort(error: unknown): unknown {
   const why = error instanceof PassthruError ? CUT_SHORT[error.kind] : undefined;
   // Not `shutting_down`, which callers repeat by themselves.
-  return why === undefined ? error : outcomeUnknown(`${why} while the call ran`);
+  if (why === undefined) return error;
+  const { transcriptId } = error as PassthruError;
+  const unknown = outcomeUnknown(`${why} while the call ran`);
+  return transcriptId === undefined ? unknown : withTranscript(unknown, transcriptId);
 }
 
 const CUT_SHORT: Partial<Record<ErrorKind, string>> = {

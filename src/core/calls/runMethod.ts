@@ -6,6 +6,7 @@ import type { Logger } from '../logger.ts';
 import { Attachment, type Method } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from '../task.ts';
+import type { CallRecorder } from '../transcripts/callRecorder.ts';
 import { MAX_DELAY } from '../waiting.ts';
 import { CallSecrets } from './callSecrets.ts';
 
@@ -17,6 +18,8 @@ export interface CalledMethod {
   driver: string;
   method: Method<never>;
   httpMethod: HttpMethod;
+  /** Null when the call is not recorded. */
+  recorder: CallRecorder | null;
 }
 
 /** The checked input of a method; its node is reserved if the method requires that. */
@@ -43,7 +46,7 @@ export interface MethodRun {
  * @throws what the handler throws; kind `outcome_unknown` when it is given up
  */
 export async function runMethod(
-  { call, driver, method, httpMethod }: CalledMethod,
+  { call, driver, method, httpMethod, recorder }: CalledMethod,
   { node, args, lock, longestRequest, signal, progress, log }: MethodRun,
 ): Promise<Json | undefined | Attachment> {
   const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
@@ -71,8 +74,9 @@ export async function runMethod(
     },
     progress: (fraction, message) => progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
     log: secrets.log(log),
-    recorder: null,
+    recorder,
   };
+  recorder?.begin(node);
   try {
     const run = (method as Method).run(task, args);
     return await untilGivenUp(run, signal, () => (lock === null ? 0 : longestRequest()), giveUp);

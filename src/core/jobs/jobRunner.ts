@@ -11,6 +11,7 @@ import type { Logger } from '../logger.ts';
 import { isUuid } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
+import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilStored } from '../waiting.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
 import { JobWatch } from './jobWatch.ts';
@@ -71,6 +72,7 @@ export class JobRunner implements Jobs {
   readonly #lease: Lease;
   readonly #log: Logger;
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
+  readonly #transcripts: Transcripts;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
 
@@ -79,6 +81,7 @@ export class JobRunner implements Jobs {
     lease: Lease,
     log: Logger,
     resolveNode: (ident: string) => Promise<{ uuid: string }>,
+    transcripts: Transcripts,
     observer = NO_OBSERVER,
   ) {
     this.#store = store;
@@ -87,6 +90,7 @@ export class JobRunner implements Jobs {
     this.watched = new JobWatch(store, log);
     this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.watched.changed(id, revision));
     this.#resolveNode = resolveNode;
+    this.#transcripts = transcripts;
     this.#observer = observer;
   }
 
@@ -97,9 +101,9 @@ export class JobRunner implements Jobs {
 
   /**
    * Runs an accepted job. Resolves when its end is stored and its node free, or when both are left to other processes
-   * because the lease was lost. Never rejects.
+   * because the lease was lost. Returns the ended job; null in the second case. Never rejects.
    */
-  async run(work: JobWork): Promise<void> {
+  async run(work: JobWork): Promise<Job | null> {
     const running: RunningJob = {
       job: work.job,
       hold: { owner: work.tenure.id, fence: work.lock?.storedFence ?? null },
@@ -123,7 +127,7 @@ export class JobRunner implements Jobs {
       // one does both after its grace.
       this.#running.delete(work.job.id);
       await work.lock.release();
-      return;
+      return null;
     }
     let free: boolean;
     try {
@@ -132,7 +136,7 @@ export class JobRunner implements Jobs {
       // The store was closed; the process that opens it next ends the job.
       this.#running.delete(work.job.id);
       work.lock?.leave();
-      return;
+      return null;
     }
     this.#running.delete(work.job.id);
     // Before publishing, so that a watcher that sees the end finds the node free.
@@ -142,6 +146,7 @@ export class JobRunner implements Jobs {
     this.#observer.jobEnded(running.job);
     const { id, nodeUuid, method, state } = running.job;
     this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
+    return running.job;
   }
 
   async get(id: string): Promise<Job> {
@@ -180,6 +185,10 @@ export class JobRunner implements Jobs {
       const running = this.#running.get(id);
       if (running !== undefined) stop(running, requestedBy);
     }
+  }
+
+  transcript(id: string, caller: Caller): Promise<string> {
+    return this.#transcripts.get(id, caller);
   }
 
   watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {

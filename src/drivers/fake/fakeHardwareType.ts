@@ -54,6 +54,8 @@ function comparison(
     }),
     result: z.boolean().describe(`Whether bar is ${word}`),
     async handler(task: NodeTask, { bar }) {
+      // In place of a request to a machine, so that a transcript can be tried without one.
+      task.recorder?.add(bar.length, () => ({ compared: bar, with: word, equal: bar === word }));
       await work(task, delay);
       return bar === word;
     },

@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../../core/errors.ts';
+import { RECORDINGS } from '../../core/transcript.ts';
 
 /** A JSON Schema (2020-12), as in OpenAPI 3.1. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -43,6 +44,11 @@ export const REQUEST_HEADERS = {
     description: 'Maximum wait for a locked node, in seconds; 0 fails immediately.',
     schema: { type: 'string', pattern: '^[0-9]{1,9}(\\.[0-9]{1,9})?$' },
   },
+  'Passthru-Recorder': {
+    description:
+      'Whether the transcript of the call is kept: never, when it fails or is cancelled, or always. When absent, as configured.',
+    schema: { enum: RECORDINGS },
+  },
   'Last-Event-ID': {
     description: 'The revision to resume after; browsers send it on reconnecting.',
     schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
@@ -56,6 +62,10 @@ export const RESPONSE_HEADERS = {
   'Passthru-Job-Id': {
     description: 'ID of the job that the call started.',
     schema: { type: 'string', format: 'uuid' },
+  },
+  'Passthru-Transcript': {
+    description: 'URL of the transcript of a synchronous call, if one was kept.',
+    schema: text,
   },
   'Retry-After': { description: 'Seconds to wait before retrying.', schema: { type: 'string', pattern: '^[0-9]+$' } },
   'WWW-Authenticate': { description: 'The required authentication.', schema: text },

@@ -138,10 +138,15 @@ const CALL_ERRORS: readonly ErrorKind[] = [
 
 const nodeMethod: RouteDescription = {
   summary: "Call a node's vendor method",
-  headers: ['Idempotency-Key', 'Passthru-Lock-Wait'],
+  headers: ['Idempotency-Key', 'Passthru-Lock-Wait', 'Passthru-Recorder'],
   body: { description: 'The arguments', type: 'object' },
   responses: {
-    200: { description: "The method's result, null if it has none", schema: {}, mediaType: '*/*' },
+    200: {
+      description: "The method's result, null if it has none",
+      schema: {},
+      mediaType: '*/*',
+      headers: ['Passthru-Transcript'],
+    },
     202: JOB_STARTED,
   },
   errors: [...CALL_ERRORS, 'node_locked'],
@@ -149,7 +154,7 @@ const nodeMethod: RouteDescription = {
 const driverMethod: RouteDescription = {
   ...nodeMethod,
   summary: "Call a driver's vendor method",
-  headers: ['Idempotency-Key'],
+  headers: ['Idempotency-Key', 'Passthru-Recorder'],
   errors: CALL_ERRORS,
 };
 const byPath = (method: RouteDescription) => ({ ...method, summary: `${method.summary}, named by the path` });
@@ -193,6 +198,16 @@ export const job = returns('Show a job', 'The job', ref('Job'));
 export const jobCancel = returns('Request cancellation of a job', 'The job, which may still be running', ref('Job'), {
   errors: ['failed_precondition'],
 });
+export const transcript = returns(
+  'Show what a job, or a synchronous call, exchanged with its machine',
+  'The transcript, without secrets',
+  {
+    type: 'object',
+    required: ['transcript', 'id', 'node_uuid', 'driver', 'method', 'http_method', 'arguments', 'outcome', 'exchanges'],
+    properties: { transcript: { const: 1 }, id: { type: 'string', format: 'uuid' }, exchanges: { type: 'array' } },
+  },
+  { errors: ['transcript_not_found'] },
+);
 export const jobEvents: RouteDescription = {
   summary: 'Watch a job',
   query: {

@@ -66,7 +66,7 @@ function describe(route: RouteDescription, verb: Verb, methods: readonly AnyMeth
       description: attaches ? "The method's result as an attachment" : "The method's result",
       schema: attaches ? {} : anyOf(results.map(({ resultSchema }) => resultSchema)),
       mediaType: attaches ? '*/*' : undefined,
-      headers: attaches ? ['Content-Disposition'] : undefined,
+      headers: attaches ? ['Content-Disposition', 'Passthru-Transcript'] : ['Passthru-Transcript'],
     };
   }
   if (methods.some((method) => method.async)) responses[202] = JOB_STARTED;

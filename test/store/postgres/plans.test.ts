@@ -64,6 +64,10 @@ async function open(size: number): Promise<void> {
     select id, r, case when r = 3 then state else 'running' end from jobs, generate_series(1, 3) r`.execute(db);
   await sql`insert into idempotency (caller, key, fingerprint, state, create_time)
     select 'a', i, 'f', 'done', i from generate_series(1, ${sql.lit(size)}) i`.execute(db);
+  await sql`insert into transcripts (id, job_id, role, end_time, document)
+    select id, id, 'operator', end_time, '' from jobs where end_time is not null`.execute(db);
+  await sql`insert into transcripts (id, role, end_time, document)
+    select 'call-' || i, 'operator', i, '' from generate_series(1, ${sql.lit(size)}) i`.execute(db);
   await sql`vacuum analyze`.execute(db);
   await store.addConductor(sampleConductor());
   // Removes the conductor that the migration inserted.
@@ -135,6 +139,9 @@ describe.each(SIZES)('with %d nodes and jobs', (size) => {
     ['looking for lost conductors', () => reap(store, silentLogger, false)],
     ['removing old jobs when there are none', () => store.removeEndedJobs({ endTime: new Date(1), id: '' }, 10)],
     ['removing old jobs', () => store.removeEndedJobs({ endTime: new Date(100), id: '' }, 10)],
+    ['a transcript', () => store.getTranscript(sampleJob(size / 2 + 1).id).catch(() => {})],
+    ['removing old transcripts', () => store.removeTranscripts({ endTime: new Date(100), id: '' }, 10)],
+    ['finding surplus transcripts', () => store.transcriptAfterNewest(50)],
     ['finding surplus jobs', () => store.placeAfterNewest(50)],
     ['removing old idempotency keys', () => store.removeIdempotent(new Date(100), 10)],
     ['jobs, the first page', jobs({ olderThan: null })],

@@ -19,7 +19,10 @@ afterAll(async () => {
 });
 
 storePromises('PostgreSQL', async () => {
-  await server.query('delete from nodes; delete from jobs; delete from idempotency; delete from conductors', database);
+  await server.query(
+    'delete from nodes; delete from jobs; delete from transcripts; delete from idempotency; delete from conductors',
+    database,
+  );
   const url = server.url(database);
   let store = await openStore(url, { log: silentLogger });
   return {

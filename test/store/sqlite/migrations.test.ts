@@ -37,7 +37,7 @@ const addColumn = {
 };
 
 test('each migration runs once and keeps stored data', async () => {
-  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors', '0003_indexes']);
+  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors', '0003_indexes', '0004_transcripts']);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
   await store.close();
@@ -77,7 +77,15 @@ test('creates the tables of the newest migration', async () => {
   const names = tables.prepare("select name from sqlite_schema where type = 'table' order by name").all();
   tables.close();
   expect(names.map((row) => row.name)).toEqual(
-    expect.arrayContaining(['idempotency', 'job_revisions', 'jobs', 'node_attributes', 'nodes', 'reservations']),
+    expect.arrayContaining([
+      'idempotency',
+      'job_revisions',
+      'jobs',
+      'node_attributes',
+      'nodes',
+      'reservations',
+      'transcripts',
+    ]),
   );
 });
 

@@ -150,6 +150,8 @@ const (
 	ErrorReason_ERROR_REASON_BMC_UNSUPPORTED ErrorReason = 33
 	// The BMC's certificate is not trusted, or TLS could not be negotiated.
 	ErrorReason_ERROR_REASON_BMC_TLS_FAILED ErrorReason = 34
+	// The job has no transcript.
+	ErrorReason_ERROR_REASON_TRANSCRIPT_NOT_FOUND ErrorReason = 35
 )
 
 // Enum value maps for ErrorReason.
@@ -190,6 +192,7 @@ var (
 		32: "ERROR_REASON_BMC_BUSY",
 		33: "ERROR_REASON_BMC_UNSUPPORTED",
 		34: "ERROR_REASON_BMC_TLS_FAILED",
+		35: "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -227,6 +230,7 @@ var (
 		"ERROR_REASON_BMC_BUSY":               32,
 		"ERROR_REASON_BMC_UNSUPPORTED":        33,
 		"ERROR_REASON_BMC_TLS_FAILED":         34,
+		"ERROR_REASON_TRANSCRIPT_NOT_FOUND":   35,
 	}
 )
 
@@ -277,7 +281,10 @@ type ErrorDetail struct {
 	// The BMC's response. Set when a BMC returned an error.
 	Bmc *BmcError `protobuf:"bytes,5,opt,name=bmc,proto3" json:"bmc,omitempty"`
 	// True when parts were left out to keep a status detail under 4 KiB.
-	Truncated     bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Truncated bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// The id of the transcript of a synchronous call that failed, for
+	// JobService.GetTranscript; empty when none was kept.
+	TranscriptId  string `protobuf:"bytes,7,opt,name=transcript_id,json=transcriptId,proto3" json:"transcript_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -352,6 +359,13 @@ func (x *ErrorDetail) GetTruncated() bool {
 		return x.Truncated
 	}
 	return false
+}
+
+func (x *ErrorDetail) GetTranscriptId() string {
+	if x != nil {
+		return x.TranscriptId
+	}
+	return ""
 }
 
 // FieldViolation describes one invalid field of the input.
@@ -561,7 +575,7 @@ var File_passthru_v1_error_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x17passthru/v1/error.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n" +
+	"\x17passthru/v1/error.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x02\n" +
 	"\vErrorDetail\x120\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x18.passthru.v1.ErrorReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12;\n" +
@@ -570,7 +584,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"violations\x12,\n" +
 	"\x04lock\x18\x04 \x01(\v2\x18.passthru.v1.ReservationR\x04lock\x12'\n" +
 	"\x03bmc\x18\x05 \x01(\v2\x15.passthru.v1.BmcErrorR\x03bmc\x12\x1c\n" +
-	"\ttruncated\x18\x06 \x01(\bR\ttruncated\"H\n" +
+	"\ttruncated\x18\x06 \x01(\bR\ttruncated\x12#\n" +
+	"\rtranscript_id\x18\a \x01(\tR\ftranscriptId\"H\n" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"`\n" +
@@ -587,7 +602,7 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x0fReservationKind\x12 \n" +
 	"\x1cRESERVATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESERVATION_KIND_CALL\x10\x01\x12\x19\n" +
-	"\x15RESERVATION_KIND_HELD\x10\x02*\x94\t\n" +
+	"\x15RESERVATION_KIND_HELD\x10\x02*\xbb\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1f\n" +
@@ -624,7 +639,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"!ERROR_REASON_IDENTITY_UNAVAILABLE\x10\x1f\x12\x19\n" +
 	"\x15ERROR_REASON_BMC_BUSY\x10 \x12 \n" +
 	"\x1cERROR_REASON_BMC_UNSUPPORTED\x10!\x12\x1f\n" +
-	"\x1bERROR_REASON_BMC_TLS_FAILED\x10\"B\x8d\x01B\n" +
+	"\x1bERROR_REASON_BMC_TLS_FAILED\x10\"\x12%\n" +
+	"!ERROR_REASON_TRANSCRIPT_NOT_FOUND\x10#B\x8d\x01B\n" +
 	"ErrorProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (

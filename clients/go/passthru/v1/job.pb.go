@@ -614,6 +614,99 @@ func (x *CancelJobResponse) GetJob() *Job {
 	return nil
 }
 
+// GetTranscriptRequest names a transcript.
+type GetTranscriptRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's id, or the transcript_id of a synchronous call.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTranscriptRequest) Reset() {
+	*x = GetTranscriptRequest{}
+	mi := &file_passthru_v1_job_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTranscriptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTranscriptRequest) ProtoMessage() {}
+
+func (x *GetTranscriptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_job_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTranscriptRequest.ProtoReflect.Descriptor instead.
+func (*GetTranscriptRequest) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_job_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetTranscriptRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+// GetTranscriptResponse holds the transcript.
+type GetTranscriptResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A JSON document in UTF-8, about 1 MiB at most. Not a Struct: the documents
+	// of a machine may nest deeper than Protobuf allows.
+	Transcript    []byte `protobuf:"bytes,1,opt,name=transcript,proto3" json:"transcript,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTranscriptResponse) Reset() {
+	*x = GetTranscriptResponse{}
+	mi := &file_passthru_v1_job_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTranscriptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTranscriptResponse) ProtoMessage() {}
+
+func (x *GetTranscriptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_job_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTranscriptResponse.ProtoReflect.Descriptor instead.
+func (*GetTranscriptResponse) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_job_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetTranscriptResponse) GetTranscript() []byte {
+	if x != nil {
+		return x.Transcript
+	}
+	return nil
+}
+
 var File_passthru_v1_job_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_job_proto_rawDesc = "" +
@@ -656,18 +749,25 @@ const file_passthru_v1_job_proto_rawDesc = "" +
 	"\x10CancelJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n" +
 	"\x11CancelJobResponse\x12\"\n" +
-	"\x03job\x18\x01 \x01(\v2\x10.passthru.v1.JobR\x03job*\x84\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x10.passthru.v1.JobR\x03job\"-\n" +
+	"\x14GetTranscriptRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n" +
+	"\x15GetTranscriptResponse\x12\x1e\n" +
+	"\n" +
+	"transcript\x18\x01 \x01(\fR\n" +
+	"transcript*\x84\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n" +
 	"\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\x03\x12\x17\n" +
-	"\x13JOB_STATE_CANCELLED\x10\x042\xe4\x01\n" +
+	"\x13JOB_STATE_CANCELLED\x10\x042\xbc\x02\n" +
 	"\n" +
 	"JobService\x12A\n" +
 	"\x06GetJob\x12\x1a.passthru.v1.GetJobRequest\x1a\x1b.passthru.v1.GetJobResponse\x12G\n" +
 	"\bListJobs\x12\x1c.passthru.v1.ListJobsRequest\x1a\x1d.passthru.v1.ListJobsResponse\x12J\n" +
-	"\tCancelJob\x12\x1d.passthru.v1.CancelJobRequest\x1a\x1e.passthru.v1.CancelJobResponseB\x8b\x01B\bJobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
+	"\tCancelJob\x12\x1d.passthru.v1.CancelJobRequest\x1a\x1e.passthru.v1.CancelJobResponse\x12V\n" +
+	"\rGetTranscript\x12!.passthru.v1.GetTranscriptRequest\x1a\".passthru.v1.GetTranscriptResponseB\x8b\x01B\bJobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (
 	file_passthru_v1_job_proto_rawDescOnce sync.Once
@@ -682,7 +782,7 @@ func file_passthru_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_passthru_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_passthru_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_passthru_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_passthru_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: passthru.v1.JobState
 	(*Job)(nil),                   // 1: passthru.v1.Job
@@ -693,17 +793,19 @@ var file_passthru_v1_job_proto_goTypes = []any{
 	(*ListJobsResponse)(nil),      // 6: passthru.v1.ListJobsResponse
 	(*CancelJobRequest)(nil),      // 7: passthru.v1.CancelJobRequest
 	(*CancelJobResponse)(nil),     // 8: passthru.v1.CancelJobResponse
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 10: google.protobuf.Value
-	(*ErrorDetail)(nil),           // 11: passthru.v1.ErrorDetail
+	(*GetTranscriptRequest)(nil),  // 9: passthru.v1.GetTranscriptRequest
+	(*GetTranscriptResponse)(nil), // 10: passthru.v1.GetTranscriptResponse
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 12: google.protobuf.Value
+	(*ErrorDetail)(nil),           // 13: passthru.v1.ErrorDetail
 }
 var file_passthru_v1_job_proto_depIdxs = []int32{
 	0,  // 0: passthru.v1.Job.state:type_name -> passthru.v1.JobState
-	9,  // 1: passthru.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	9,  // 2: passthru.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	11, // 1: passthru.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	11, // 2: passthru.v1.Job.end_time:type_name -> google.protobuf.Timestamp
 	2,  // 3: passthru.v1.Job.progress:type_name -> passthru.v1.JobProgress
-	10, // 4: passthru.v1.Job.result:type_name -> google.protobuf.Value
-	11, // 5: passthru.v1.Job.error:type_name -> passthru.v1.ErrorDetail
+	12, // 4: passthru.v1.Job.result:type_name -> google.protobuf.Value
+	13, // 5: passthru.v1.Job.error:type_name -> passthru.v1.ErrorDetail
 	1,  // 6: passthru.v1.GetJobResponse.job:type_name -> passthru.v1.Job
 	0,  // 7: passthru.v1.ListJobsRequest.state:type_name -> passthru.v1.JobState
 	1,  // 8: passthru.v1.ListJobsResponse.jobs:type_name -> passthru.v1.Job
@@ -711,11 +813,13 @@ var file_passthru_v1_job_proto_depIdxs = []int32{
 	3,  // 10: passthru.v1.JobService.GetJob:input_type -> passthru.v1.GetJobRequest
 	5,  // 11: passthru.v1.JobService.ListJobs:input_type -> passthru.v1.ListJobsRequest
 	7,  // 12: passthru.v1.JobService.CancelJob:input_type -> passthru.v1.CancelJobRequest
-	4,  // 13: passthru.v1.JobService.GetJob:output_type -> passthru.v1.GetJobResponse
-	6,  // 14: passthru.v1.JobService.ListJobs:output_type -> passthru.v1.ListJobsResponse
-	8,  // 15: passthru.v1.JobService.CancelJob:output_type -> passthru.v1.CancelJobResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
+	9,  // 13: passthru.v1.JobService.GetTranscript:input_type -> passthru.v1.GetTranscriptRequest
+	4,  // 14: passthru.v1.JobService.GetJob:output_type -> passthru.v1.GetJobResponse
+	6,  // 15: passthru.v1.JobService.ListJobs:output_type -> passthru.v1.ListJobsResponse
+	8,  // 16: passthru.v1.JobService.CancelJob:output_type -> passthru.v1.CancelJobResponse
+	10, // 17: passthru.v1.JobService.GetTranscript:output_type -> passthru.v1.GetTranscriptResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -734,7 +838,7 @@ func file_passthru_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_passthru_v1_job_proto_rawDesc), len(file_passthru_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

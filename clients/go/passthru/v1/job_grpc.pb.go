@@ -19,9 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	JobService_GetJob_FullMethodName    = "/passthru.v1.JobService/GetJob"
-	JobService_ListJobs_FullMethodName  = "/passthru.v1.JobService/ListJobs"
-	JobService_CancelJob_FullMethodName = "/passthru.v1.JobService/CancelJob"
+	JobService_GetJob_FullMethodName        = "/passthru.v1.JobService/GetJob"
+	JobService_ListJobs_FullMethodName      = "/passthru.v1.JobService/ListJobs"
+	JobService_CancelJob_FullMethodName     = "/passthru.v1.JobService/CancelJob"
+	JobService_GetTranscript_FullMethodName = "/passthru.v1.JobService/GetTranscript"
 )
 
 // JobServiceClient is the client API for JobService service.
@@ -39,6 +40,12 @@ type JobServiceClient interface {
 	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
 	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
+	// GetTranscript returns what a job, or a synchronous call, exchanged with its
+	// machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+	// has no transcript: by default only those of failed and cancelled calls are
+	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+	// may not call the method.
+	GetTranscript(ctx context.Context, in *GetTranscriptRequest, opts ...grpc.CallOption) (*GetTranscriptResponse, error)
 }
 
 type jobServiceClient struct {
@@ -79,6 +86,16 @@ func (c *jobServiceClient) CancelJob(ctx context.Context, in *CancelJobRequest, 
 	return out, nil
 }
 
+func (c *jobServiceClient) GetTranscript(ctx context.Context, in *GetTranscriptRequest, opts ...grpc.CallOption) (*GetTranscriptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTranscriptResponse)
+	err := c.cc.Invoke(ctx, JobService_GetTranscript_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobServiceServer is the server API for JobService service.
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
@@ -94,6 +111,12 @@ type JobServiceServer interface {
 	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
 	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
+	// GetTranscript returns what a job, or a synchronous call, exchanged with its
+	// machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+	// has no transcript: by default only those of failed and cancelled calls are
+	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+	// may not call the method.
+	GetTranscript(context.Context, *GetTranscriptRequest) (*GetTranscriptResponse, error)
 	mustEmbedUnimplementedJobServiceServer()
 }
 
@@ -112,6 +135,9 @@ func (UnimplementedJobServiceServer) ListJobs(context.Context, *ListJobsRequest)
 }
 func (UnimplementedJobServiceServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
+}
+func (UnimplementedJobServiceServer) GetTranscript(context.Context, *GetTranscriptRequest) (*GetTranscriptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTranscript not implemented")
 }
 func (UnimplementedJobServiceServer) mustEmbedUnimplementedJobServiceServer() {}
 func (UnimplementedJobServiceServer) testEmbeddedByValue()                    {}
@@ -188,6 +214,24 @@ func _JobService_CancelJob_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobService_GetTranscript_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTranscriptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).GetTranscript(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_GetTranscript_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).GetTranscript(ctx, req.(*GetTranscriptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // JobService_ServiceDesc is the grpc.ServiceDesc for JobService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -206,6 +250,10 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelJob",
 			Handler:    _JobService_CancelJob_Handler,
+		},
+		{
+			MethodName: "GetTranscript",
+			Handler:    _JobService_GetTranscript_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -23,6 +23,64 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Recording selects the calls whose transcript is kept: what the driver and the
+// machine exchanged, without secrets (JobService.GetTranscript).
+type Recording int32
+
+const (
+	// As configured.
+	Recording_RECORDING_UNSPECIFIED Recording = 0
+	// No transcript.
+	Recording_RECORDING_OFF Recording = 1
+	// A transcript when the call fails or is cancelled.
+	Recording_RECORDING_FAILURES Recording = 2
+	// A transcript however the call ends.
+	Recording_RECORDING_ALL Recording = 3
+)
+
+// Enum value maps for Recording.
+var (
+	Recording_name = map[int32]string{
+		0: "RECORDING_UNSPECIFIED",
+		1: "RECORDING_OFF",
+		2: "RECORDING_FAILURES",
+		3: "RECORDING_ALL",
+	}
+	Recording_value = map[string]int32{
+		"RECORDING_UNSPECIFIED": 0,
+		"RECORDING_OFF":         1,
+		"RECORDING_FAILURES":    2,
+		"RECORDING_ALL":         3,
+	}
+)
+
+func (x Recording) Enum() *Recording {
+	p := new(Recording)
+	*p = x
+	return p
+}
+
+func (x Recording) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Recording) Descriptor() protoreflect.EnumDescriptor {
+	return file_passthru_v1_passthru_proto_enumTypes[0].Descriptor()
+}
+
+func (Recording) Type() protoreflect.EnumType {
+	return &file_passthru_v1_passthru_proto_enumTypes[0]
+}
+
+func (x Recording) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Recording.Descriptor instead.
+func (Recording) EnumDescriptor() ([]byte, []int) {
+	return file_passthru_v1_passthru_proto_rawDescGZIP(), []int{0}
+}
+
 // VendorMethod describes one vendor method.
 type VendorMethod struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -309,7 +367,9 @@ type CallNodeMethodRequest struct {
 	// How long to wait for a locked node; 0 fails immediately. When absent, the
 	// configured attempts and interval apply. INVALID_ARGUMENT above the
 	// configured maximum.
-	LockWait      *durationpb.Duration `protobuf:"bytes,6,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
+	LockWait *durationpb.Duration `protobuf:"bytes,6,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
+	// Which transcript is kept; when not set, the configured one ("recorder").
+	Recording     Recording `protobuf:"varint,7,opt,name=recording,proto3,enum=passthru.v1.Recording" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +446,13 @@ func (x *CallNodeMethodRequest) GetLockWait() *durationpb.Duration {
 	return nil
 }
 
+func (x *CallNodeMethodRequest) GetRecording() Recording {
+	if x != nil {
+		return x.Recording
+	}
+	return Recording_RECORDING_UNSPECIFIED
+}
+
 // CallNodeMethodResponse is the outcome of a call.
 type CallNodeMethodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -396,7 +463,10 @@ type CallNodeMethodResponse struct {
 	//	*CallNodeMethodResponse_Result
 	//	*CallNodeMethodResponse_Attachment
 	//	*CallNodeMethodResponse_Job
-	Outcome       isCallNodeMethodResponse_Outcome `protobuf_oneof:"outcome"`
+	Outcome isCallNodeMethodResponse_Outcome `protobuf_oneof:"outcome"`
+	// The id of the transcript of a synchronous call, for GetTranscript; empty
+	// when none was kept. That of an asynchronous call has the id of its job.
+	TranscriptId  string `protobuf:"bytes,4,opt,name=transcript_id,json=transcriptId,proto3" json:"transcript_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -463,6 +533,13 @@ func (x *CallNodeMethodResponse) GetJob() *Job {
 		}
 	}
 	return nil
+}
+
+func (x *CallNodeMethodResponse) GetTranscriptId() string {
+	if x != nil {
+		return x.TranscriptId
+	}
+	return ""
 }
 
 type isCallNodeMethodResponse_Outcome interface {
@@ -596,8 +673,10 @@ type CallDriverMethodRequest struct {
 	HttpMethod string `protobuf:"bytes,4,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
 	// As CallNodeMethodRequest.idempotency_key.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As CallNodeMethodRequest.recording.
+	Recording     Recording `protobuf:"varint,6,opt,name=recording,proto3,enum=passthru.v1.Recording" json:"recording,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallDriverMethodRequest) Reset() {
@@ -665,6 +744,13 @@ func (x *CallDriverMethodRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *CallDriverMethodRequest) GetRecording() Recording {
+	if x != nil {
+		return x.Recording
+	}
+	return Recording_RECORDING_UNSPECIFIED
+}
+
 // CallDriverMethodResponse is the outcome of a call.
 type CallDriverMethodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -675,7 +761,9 @@ type CallDriverMethodResponse struct {
 	//	*CallDriverMethodResponse_Result
 	//	*CallDriverMethodResponse_Attachment
 	//	*CallDriverMethodResponse_Job
-	Outcome       isCallDriverMethodResponse_Outcome `protobuf_oneof:"outcome"`
+	Outcome isCallDriverMethodResponse_Outcome `protobuf_oneof:"outcome"`
+	// As CallNodeMethodResponse.transcript_id.
+	TranscriptId  string `protobuf:"bytes,4,opt,name=transcript_id,json=transcriptId,proto3" json:"transcript_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -742,6 +830,13 @@ func (x *CallDriverMethodResponse) GetJob() *Job {
 		}
 	}
 	return nil
+}
+
+func (x *CallDriverMethodResponse) GetTranscriptId() string {
+	if x != nil {
+		return x.TranscriptId
+	}
+	return ""
 }
 
 type isCallDriverMethodResponse_Outcome interface {
@@ -895,7 +990,7 @@ const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"\x16ListNodeMethodsRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"N\n" +
 	"\x17ListNodeMethodsResponse\x123\n" +
-	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\xfc\x01\n" +
+	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\xb2\x02\n" +
 	"\x15CallNodeMethodRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x125\n" +
@@ -903,38 +998,47 @@ const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"\vhttp_method\x18\x04 \x01(\tR\n" +
 	"httpMethod\x12'\n" +
 	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x126\n" +
-	"\tlock_wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\blockWait\"\xb6\x01\n" +
+	"\tlock_wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\blockWait\x124\n" +
+	"\trecording\x18\a \x01(\x0e2\x16.passthru.v1.RecordingR\trecording\"\xdb\x01\n" +
 	"\x16CallNodeMethodResponse\x120\n" +
 	"\x06result\x18\x01 \x01(\v2\x16.google.protobuf.ValueH\x00R\x06result\x129\n" +
 	"\n" +
 	"attachment\x18\x02 \x01(\v2\x17.passthru.v1.AttachmentH\x00R\n" +
 	"attachment\x12$\n" +
-	"\x03job\x18\x03 \x01(\v2\x10.passthru.v1.JobH\x00R\x03jobB\t\n" +
+	"\x03job\x18\x03 \x01(\v2\x10.passthru.v1.JobH\x00R\x03job\x12#\n" +
+	"\rtranscript_id\x18\x04 \x01(\tR\ftranscriptIdB\t\n" +
 	"\aoutcome\"2\n" +
 	"\x18ListDriverMethodsRequest\x12\x16\n" +
 	"\x06driver\x18\x01 \x01(\tR\x06driver\"P\n" +
 	"\x19ListDriverMethodsResponse\x123\n" +
-	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\xca\x01\n" +
+	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\x80\x02\n" +
 	"\x17CallDriverMethodRequest\x12\x16\n" +
 	"\x06driver\x18\x01 \x01(\tR\x06driver\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x125\n" +
 	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12\x1f\n" +
 	"\vhttp_method\x18\x04 \x01(\tR\n" +
 	"httpMethod\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"\xb8\x01\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x124\n" +
+	"\trecording\x18\x06 \x01(\x0e2\x16.passthru.v1.RecordingR\trecording\"\xdd\x01\n" +
 	"\x18CallDriverMethodResponse\x120\n" +
 	"\x06result\x18\x01 \x01(\v2\x16.google.protobuf.ValueH\x00R\x06result\x129\n" +
 	"\n" +
 	"attachment\x18\x02 \x01(\v2\x17.passthru.v1.AttachmentH\x00R\n" +
 	"attachment\x12$\n" +
-	"\x03job\x18\x03 \x01(\v2\x10.passthru.v1.JobH\x00R\x03jobB\t\n" +
+	"\x03job\x18\x03 \x01(\v2\x10.passthru.v1.JobH\x00R\x03job\x12#\n" +
+	"\rtranscript_id\x18\x04 \x01(\tR\ftranscriptIdB\t\n" +
 	"\aoutcome\"g\n" +
 	"\x0fWatchJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12*\n" +
 	"\x0eafter_revision\x18\x02 \x01(\x03H\x00R\rafterRevision\x88\x01\x01B\x11\n" +
 	"\x0f_after_revision\"6\n" +
 	"\x10WatchJobResponse\x12\"\n" +
-	"\x03job\x18\x01 \x01(\v2\x10.passthru.v1.JobR\x03job2\xda\x03\n" +
+	"\x03job\x18\x01 \x01(\v2\x10.passthru.v1.JobR\x03job*d\n" +
+	"\tRecording\x12\x19\n" +
+	"\x15RECORDING_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rRECORDING_OFF\x10\x01\x12\x16\n" +
+	"\x12RECORDING_FAILURES\x10\x02\x12\x11\n" +
+	"\rRECORDING_ALL\x10\x032\xda\x03\n" +
 	"\x0fPassthruService\x12\\\n" +
 	"\x0fListNodeMethods\x12#.passthru.v1.ListNodeMethodsRequest\x1a$.passthru.v1.ListNodeMethodsResponse\x12Y\n" +
 	"\x0eCallNodeMethod\x12\".passthru.v1.CallNodeMethodRequest\x1a#.passthru.v1.CallNodeMethodResponse\x12b\n" +
@@ -954,55 +1058,59 @@ func file_passthru_v1_passthru_proto_rawDescGZIP() []byte {
 	return file_passthru_v1_passthru_proto_rawDescData
 }
 
+var file_passthru_v1_passthru_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_passthru_v1_passthru_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_passthru_v1_passthru_proto_goTypes = []any{
-	(*VendorMethod)(nil),              // 0: passthru.v1.VendorMethod
-	(*Attachment)(nil),                // 1: passthru.v1.Attachment
-	(*ListNodeMethodsRequest)(nil),    // 2: passthru.v1.ListNodeMethodsRequest
-	(*ListNodeMethodsResponse)(nil),   // 3: passthru.v1.ListNodeMethodsResponse
-	(*CallNodeMethodRequest)(nil),     // 4: passthru.v1.CallNodeMethodRequest
-	(*CallNodeMethodResponse)(nil),    // 5: passthru.v1.CallNodeMethodResponse
-	(*ListDriverMethodsRequest)(nil),  // 6: passthru.v1.ListDriverMethodsRequest
-	(*ListDriverMethodsResponse)(nil), // 7: passthru.v1.ListDriverMethodsResponse
-	(*CallDriverMethodRequest)(nil),   // 8: passthru.v1.CallDriverMethodRequest
-	(*CallDriverMethodResponse)(nil),  // 9: passthru.v1.CallDriverMethodResponse
-	(*WatchJobRequest)(nil),           // 10: passthru.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),          // 11: passthru.v1.WatchJobResponse
-	(*structpb.Struct)(nil),           // 12: google.protobuf.Struct
-	(*durationpb.Duration)(nil),       // 13: google.protobuf.Duration
-	(*structpb.Value)(nil),            // 14: google.protobuf.Value
-	(*Job)(nil),                       // 15: passthru.v1.Job
+	(Recording)(0),                    // 0: passthru.v1.Recording
+	(*VendorMethod)(nil),              // 1: passthru.v1.VendorMethod
+	(*Attachment)(nil),                // 2: passthru.v1.Attachment
+	(*ListNodeMethodsRequest)(nil),    // 3: passthru.v1.ListNodeMethodsRequest
+	(*ListNodeMethodsResponse)(nil),   // 4: passthru.v1.ListNodeMethodsResponse
+	(*CallNodeMethodRequest)(nil),     // 5: passthru.v1.CallNodeMethodRequest
+	(*CallNodeMethodResponse)(nil),    // 6: passthru.v1.CallNodeMethodResponse
+	(*ListDriverMethodsRequest)(nil),  // 7: passthru.v1.ListDriverMethodsRequest
+	(*ListDriverMethodsResponse)(nil), // 8: passthru.v1.ListDriverMethodsResponse
+	(*CallDriverMethodRequest)(nil),   // 9: passthru.v1.CallDriverMethodRequest
+	(*CallDriverMethodResponse)(nil),  // 10: passthru.v1.CallDriverMethodResponse
+	(*WatchJobRequest)(nil),           // 11: passthru.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),          // 12: passthru.v1.WatchJobResponse
+	(*structpb.Struct)(nil),           // 13: google.protobuf.Struct
+	(*durationpb.Duration)(nil),       // 14: google.protobuf.Duration
+	(*structpb.Value)(nil),            // 15: google.protobuf.Value
+	(*Job)(nil),                       // 16: passthru.v1.Job
 }
 var file_passthru_v1_passthru_proto_depIdxs = []int32{
-	12, // 0: passthru.v1.VendorMethod.arguments_schema:type_name -> google.protobuf.Struct
-	12, // 1: passthru.v1.VendorMethod.result_schema:type_name -> google.protobuf.Struct
-	0,  // 2: passthru.v1.ListNodeMethodsResponse.methods:type_name -> passthru.v1.VendorMethod
-	12, // 3: passthru.v1.CallNodeMethodRequest.arguments:type_name -> google.protobuf.Struct
-	13, // 4: passthru.v1.CallNodeMethodRequest.lock_wait:type_name -> google.protobuf.Duration
-	14, // 5: passthru.v1.CallNodeMethodResponse.result:type_name -> google.protobuf.Value
-	1,  // 6: passthru.v1.CallNodeMethodResponse.attachment:type_name -> passthru.v1.Attachment
-	15, // 7: passthru.v1.CallNodeMethodResponse.job:type_name -> passthru.v1.Job
-	0,  // 8: passthru.v1.ListDriverMethodsResponse.methods:type_name -> passthru.v1.VendorMethod
-	12, // 9: passthru.v1.CallDriverMethodRequest.arguments:type_name -> google.protobuf.Struct
-	14, // 10: passthru.v1.CallDriverMethodResponse.result:type_name -> google.protobuf.Value
-	1,  // 11: passthru.v1.CallDriverMethodResponse.attachment:type_name -> passthru.v1.Attachment
-	15, // 12: passthru.v1.CallDriverMethodResponse.job:type_name -> passthru.v1.Job
-	15, // 13: passthru.v1.WatchJobResponse.job:type_name -> passthru.v1.Job
-	2,  // 14: passthru.v1.PassthruService.ListNodeMethods:input_type -> passthru.v1.ListNodeMethodsRequest
-	4,  // 15: passthru.v1.PassthruService.CallNodeMethod:input_type -> passthru.v1.CallNodeMethodRequest
-	6,  // 16: passthru.v1.PassthruService.ListDriverMethods:input_type -> passthru.v1.ListDriverMethodsRequest
-	8,  // 17: passthru.v1.PassthruService.CallDriverMethod:input_type -> passthru.v1.CallDriverMethodRequest
-	10, // 18: passthru.v1.PassthruService.WatchJob:input_type -> passthru.v1.WatchJobRequest
-	3,  // 19: passthru.v1.PassthruService.ListNodeMethods:output_type -> passthru.v1.ListNodeMethodsResponse
-	5,  // 20: passthru.v1.PassthruService.CallNodeMethod:output_type -> passthru.v1.CallNodeMethodResponse
-	7,  // 21: passthru.v1.PassthruService.ListDriverMethods:output_type -> passthru.v1.ListDriverMethodsResponse
-	9,  // 22: passthru.v1.PassthruService.CallDriverMethod:output_type -> passthru.v1.CallDriverMethodResponse
-	11, // 23: passthru.v1.PassthruService.WatchJob:output_type -> passthru.v1.WatchJobResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 0: passthru.v1.VendorMethod.arguments_schema:type_name -> google.protobuf.Struct
+	13, // 1: passthru.v1.VendorMethod.result_schema:type_name -> google.protobuf.Struct
+	1,  // 2: passthru.v1.ListNodeMethodsResponse.methods:type_name -> passthru.v1.VendorMethod
+	13, // 3: passthru.v1.CallNodeMethodRequest.arguments:type_name -> google.protobuf.Struct
+	14, // 4: passthru.v1.CallNodeMethodRequest.lock_wait:type_name -> google.protobuf.Duration
+	0,  // 5: passthru.v1.CallNodeMethodRequest.recording:type_name -> passthru.v1.Recording
+	15, // 6: passthru.v1.CallNodeMethodResponse.result:type_name -> google.protobuf.Value
+	2,  // 7: passthru.v1.CallNodeMethodResponse.attachment:type_name -> passthru.v1.Attachment
+	16, // 8: passthru.v1.CallNodeMethodResponse.job:type_name -> passthru.v1.Job
+	1,  // 9: passthru.v1.ListDriverMethodsResponse.methods:type_name -> passthru.v1.VendorMethod
+	13, // 10: passthru.v1.CallDriverMethodRequest.arguments:type_name -> google.protobuf.Struct
+	0,  // 11: passthru.v1.CallDriverMethodRequest.recording:type_name -> passthru.v1.Recording
+	15, // 12: passthru.v1.CallDriverMethodResponse.result:type_name -> google.protobuf.Value
+	2,  // 13: passthru.v1.CallDriverMethodResponse.attachment:type_name -> passthru.v1.Attachment
+	16, // 14: passthru.v1.CallDriverMethodResponse.job:type_name -> passthru.v1.Job
+	16, // 15: passthru.v1.WatchJobResponse.job:type_name -> passthru.v1.Job
+	3,  // 16: passthru.v1.PassthruService.ListNodeMethods:input_type -> passthru.v1.ListNodeMethodsRequest
+	5,  // 17: passthru.v1.PassthruService.CallNodeMethod:input_type -> passthru.v1.CallNodeMethodRequest
+	7,  // 18: passthru.v1.PassthruService.ListDriverMethods:input_type -> passthru.v1.ListDriverMethodsRequest
+	9,  // 19: passthru.v1.PassthruService.CallDriverMethod:input_type -> passthru.v1.CallDriverMethodRequest
+	11, // 20: passthru.v1.PassthruService.WatchJob:input_type -> passthru.v1.WatchJobRequest
+	4,  // 21: passthru.v1.PassthruService.ListNodeMethods:output_type -> passthru.v1.ListNodeMethodsResponse
+	6,  // 22: passthru.v1.PassthruService.CallNodeMethod:output_type -> passthru.v1.CallNodeMethodResponse
+	8,  // 23: passthru.v1.PassthruService.ListDriverMethods:output_type -> passthru.v1.ListDriverMethodsResponse
+	10, // 24: passthru.v1.PassthruService.CallDriverMethod:output_type -> passthru.v1.CallDriverMethodResponse
+	12, // 25: passthru.v1.PassthruService.WatchJob:output_type -> passthru.v1.WatchJobResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_passthru_v1_passthru_proto_init() }
@@ -1027,13 +1135,14 @@ func file_passthru_v1_passthru_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_passthru_v1_passthru_proto_rawDesc), len(file_passthru_v1_passthru_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_passthru_v1_passthru_proto_goTypes,
 		DependencyIndexes: file_passthru_v1_passthru_proto_depIdxs,
+		EnumInfos:         file_passthru_v1_passthru_proto_enumTypes,
 		MessageInfos:      file_passthru_v1_passthru_proto_msgTypes,
 	}.Build()
 	File_passthru_v1_passthru_proto = out.File

@@ -121,6 +121,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The BMC lacks the service that the method needs, or it is switched off."""
     ERROR_REASON_BMC_TLS_FAILED: _ErrorReason.ValueType  # 34
     """The BMC's certificate is not trusted, or TLS could not be negotiated."""
+    ERROR_REASON_TRANSCRIPT_NOT_FOUND: _ErrorReason.ValueType  # 35
+    """The job has no transcript."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the kind of error, more specific than a status code."""
@@ -195,6 +197,8 @@ ERROR_REASON_BMC_UNSUPPORTED: ErrorReason.ValueType  # 33
 """The BMC lacks the service that the method needs, or it is switched off."""
 ERROR_REASON_BMC_TLS_FAILED: ErrorReason.ValueType  # 34
 """The BMC's certificate is not trusted, or TLS could not be negotiated."""
+ERROR_REASON_TRANSCRIPT_NOT_FOUND: ErrorReason.ValueType  # 35
+"""The job has no transcript."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -215,12 +219,17 @@ class ErrorDetail(_message.Message):
     LOCK_FIELD_NUMBER: _builtins.int
     BMC_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_ID_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """The kind of error, for programs."""
     message: _builtins.str
     """What happened and what to do about it, for people."""
     truncated: _builtins.bool
     """True when parts were left out to keep a status detail under 4 KiB."""
+    transcript_id: _builtins.str
+    """The id of the transcript of a synchronous call that failed, for
+    JobService.GetTranscript; empty when none was kept.
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldViolation]:
         """The invalid arguments or fields. Empty unless the caller's input was
@@ -244,10 +253,11 @@ class ErrorDetail(_message.Message):
         lock: Global___Reservation | None = ...,
         bmc: Global___BmcError | None = ...,
         truncated: _builtins.bool = ...,
+        transcript_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "lock", b"lock"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "lock", b"lock", "message", b"message", "reason", b"reason", "truncated", b"truncated", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bmc", b"bmc", "lock", b"lock", "message", b"message", "reason", b"reason", "transcript_id", b"transcript_id", "truncated", b"truncated", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

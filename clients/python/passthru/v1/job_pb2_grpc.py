@@ -50,6 +50,11 @@ class JobServiceStub:
                 request_serializer=passthru_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=passthru_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.GetTranscript = channel.unary_unary(
+                '/passthru.v1.JobService/GetTranscript',
+                request_serializer=passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.SerializeToString,
+                response_deserializer=passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -80,6 +85,17 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTranscript(self, request, context):
+        """GetTranscript returns what a job, or a synchronous call, exchanged with its
+        machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+        has no transcript: by default only those of failed and cancelled calls are
+        kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+        may not call the method.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +113,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=passthru_dot_v1_dot_job__pb2.CancelJobRequest.FromString,
                     response_serializer=passthru_dot_v1_dot_job__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'GetTranscript': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTranscript,
+                    request_deserializer=passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.FromString,
+                    response_serializer=passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +202,33 @@ class JobService:
             '/passthru.v1.JobService/CancelJob',
             passthru_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
             passthru_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTranscript(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passthru.v1.JobService/GetTranscript',
+            passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.SerializeToString,
+            passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,13 @@ class JobServiceStub:
     seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
     has stopped; a job that has already ended is returned unchanged.
     """
+    GetTranscript: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetTranscriptRequest, _job_pb2.GetTranscriptResponse]
+    """GetTranscript returns what a job, or a synchronous call, exchanged with its
+    machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+    has no transcript: by default only those of failed and cancelled calls are
+    kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+    may not call the method.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -60,6 +67,13 @@ class JobServiceAsyncStub(JobServiceStub):
     """CancelJob requests the cancellation of a running job and waits up to 5
     seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
     has stopped; a job that has already ended is returned unchanged.
+    """
+    GetTranscript: _aio.UnaryUnaryMultiCallable[_job_pb2.GetTranscriptRequest, _job_pb2.GetTranscriptResponse]  # type: ignore[assignment]
+    """GetTranscript returns what a job, or a synchronous call, exchanged with its
+    machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+    has no transcript: by default only those of failed and cancelled calls are
+    kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+    may not call the method.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +106,19 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         """CancelJob requests the cancellation of a running job and waits up to 5
         seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
         has stopped; a job that has already ended is returned unchanged.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTranscript(
+        self,
+        request: _job_pb2.GetTranscriptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.GetTranscriptResponse, _abc.Awaitable[_job_pb2.GetTranscriptResponse]]:
+        """GetTranscript returns what a job, or a synchronous call, exchanged with its
+        machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+        has no transcript: by default only those of failed and cancelled calls are
+        kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+        may not call the method.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

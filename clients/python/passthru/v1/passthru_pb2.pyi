@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from passthru.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Recording:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecordingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recording.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECORDING_UNSPECIFIED: _Recording.ValueType  # 0
+    """As configured."""
+    RECORDING_OFF: _Recording.ValueType  # 1
+    """No transcript."""
+    RECORDING_FAILURES: _Recording.ValueType  # 2
+    """A transcript when the call fails or is cancelled."""
+    RECORDING_ALL: _Recording.ValueType  # 3
+    """A transcript however the call ends."""
+
+class Recording(_Recording, metaclass=_RecordingEnumTypeWrapper):
+    """Recording selects the calls whose transcript is kept: what the driver and the
+    machine exchanged, without secrets (JobService.GetTranscript).
+    """
+
+RECORDING_UNSPECIFIED: Recording.ValueType  # 0
+"""As configured."""
+RECORDING_OFF: Recording.ValueType  # 1
+"""No transcript."""
+RECORDING_FAILURES: Recording.ValueType  # 2
+"""A transcript when the call fails or is cancelled."""
+RECORDING_ALL: Recording.ValueType  # 3
+"""A transcript however the call ends."""
+Global___Recording: _TypeAlias = Recording  # noqa: Y015
 
 @_typing.final
 class VendorMethod(_message.Message):
@@ -162,6 +193,7 @@ class CallNodeMethodRequest(_message.Message):
     HTTP_METHOD_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     LOCK_WAIT_FIELD_NUMBER: _builtins.int
+    RECORDING_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """UUID or name."""
     method: _builtins.str
@@ -175,6 +207,8 @@ class CallNodeMethodRequest(_message.Message):
     when the key was used for a different call. At most 255 printable ASCII
     characters.
     """
+    recording: Global___Recording.ValueType
+    """Which transcript is kept; when not set, the configured one ("recorder")."""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """The arguments, matching the method's arguments_schema; at most 30 levels
@@ -197,10 +231,11 @@ class CallNodeMethodRequest(_message.Message):
         http_method: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
         lock_wait: _duration_pb2.Duration | None = ...,
+        recording: Global___Recording.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "lock_wait", b"lock_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "lock_wait", b"lock_wait", "method", b"method", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "lock_wait", b"lock_wait", "method", b"method", "node", b"node", "recording", b"recording"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,6 +250,11 @@ class CallNodeMethodResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_ID_FIELD_NUMBER: _builtins.int
+    transcript_id: _builtins.str
+    """The id of the transcript of a synchronous call, for GetTranscript; empty
+    when none was kept. That of an asynchronous call has the id of its job.
+    """
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
         """The result of a synchronous method; null when it returns nothing."""
@@ -233,10 +273,11 @@ class CallNodeMethodResponse(_message.Message):
         result: _struct_pb2.Value | None = ...,
         attachment: Global___Attachment | None = ...,
         job: _job_pb2.Job | None = ...,
+        transcript_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result", "transcript_id", b"transcript_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "attachment", "job"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -301,6 +342,7 @@ class CallDriverMethodRequest(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     HTTP_METHOD_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    RECORDING_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     """The driver's name."""
     method: _builtins.str
@@ -309,6 +351,8 @@ class CallDriverMethodRequest(_message.Message):
     """The HTTP verb; required only for methods with more than one."""
     idempotency_key: _builtins.str
     """As CallNodeMethodRequest.idempotency_key."""
+    recording: Global___Recording.ValueType
+    """As CallNodeMethodRequest.recording."""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """The arguments, matching the method's arguments_schema; at most 30 levels
@@ -323,10 +367,11 @@ class CallDriverMethodRequest(_message.Message):
         arguments: _struct_pb2.Struct | None = ...,
         http_method: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        recording: Global___Recording.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "driver", b"driver", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "method", b"method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "driver", b"driver", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "method", b"method", "recording", b"recording"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,6 +386,9 @@ class CallDriverMethodResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_ID_FIELD_NUMBER: _builtins.int
+    transcript_id: _builtins.str
+    """As CallNodeMethodResponse.transcript_id."""
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
         """The result of a synchronous method; null when it returns nothing."""
@@ -359,10 +407,11 @@ class CallDriverMethodResponse(_message.Message):
         result: _struct_pb2.Value | None = ...,
         attachment: Global___Attachment | None = ...,
         job: _job_pb2.Job | None = ...,
+        transcript_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "job", b"job", "outcome", b"outcome", "result", b"result", "transcript_id", b"transcript_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "attachment", "job"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

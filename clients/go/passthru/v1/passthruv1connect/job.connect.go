@@ -39,6 +39,9 @@ const (
 	JobServiceListJobsProcedure = "/passthru.v1.JobService/ListJobs"
 	// JobServiceCancelJobProcedure is the fully-qualified name of the JobService's CancelJob RPC.
 	JobServiceCancelJobProcedure = "/passthru.v1.JobService/CancelJob"
+	// JobServiceGetTranscriptProcedure is the fully-qualified name of the JobService's GetTranscript
+	// RPC.
+	JobServiceGetTranscriptProcedure = "/passthru.v1.JobService/GetTranscript"
 )
 
 // JobServiceClient is a client for the passthru.v1.JobService service.
@@ -52,6 +55,12 @@ type JobServiceClient interface {
 	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
 	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
+	// GetTranscript returns what a job, or a synchronous call, exchanged with its
+	// machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+	// has no transcript: by default only those of failed and cancelled calls are
+	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+	// may not call the method.
+	GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error)
 }
 
 // NewJobServiceClient constructs a client for the passthru.v1.JobService service. By default, it
@@ -83,14 +92,21 @@ func NewJobServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			connect.WithSchema(jobServiceMethods.ByName("CancelJob")),
 			connect.WithClientOptions(opts...),
 		),
+		getTranscript: connect.NewClient[v1.GetTranscriptRequest, v1.GetTranscriptResponse](
+			httpClient,
+			baseURL+JobServiceGetTranscriptProcedure,
+			connect.WithSchema(jobServiceMethods.ByName("GetTranscript")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // jobServiceClient implements JobServiceClient.
 type jobServiceClient struct {
-	getJob    *connect.Client[v1.GetJobRequest, v1.GetJobResponse]
-	listJobs  *connect.Client[v1.ListJobsRequest, v1.ListJobsResponse]
-	cancelJob *connect.Client[v1.CancelJobRequest, v1.CancelJobResponse]
+	getJob        *connect.Client[v1.GetJobRequest, v1.GetJobResponse]
+	listJobs      *connect.Client[v1.ListJobsRequest, v1.ListJobsResponse]
+	cancelJob     *connect.Client[v1.CancelJobRequest, v1.CancelJobResponse]
+	getTranscript *connect.Client[v1.GetTranscriptRequest, v1.GetTranscriptResponse]
 }
 
 // GetJob calls passthru.v1.JobService.GetJob.
@@ -108,6 +124,11 @@ func (c *jobServiceClient) CancelJob(ctx context.Context, req *connect.Request[v
 	return c.cancelJob.CallUnary(ctx, req)
 }
 
+// GetTranscript calls passthru.v1.JobService.GetTranscript.
+func (c *jobServiceClient) GetTranscript(ctx context.Context, req *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error) {
+	return c.getTranscript.CallUnary(ctx, req)
+}
+
 // JobServiceHandler is an implementation of the passthru.v1.JobService service.
 type JobServiceHandler interface {
 	// GetJob returns the current state of a job. NOT_FOUND when it does not
@@ -119,6 +140,12 @@ type JobServiceHandler interface {
 	// seconds for its end. The job becomes JOB_STATE_CANCELLED only when its work
 	// has stopped; a job that has already ended is returned unchanged.
 	CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error)
+	// GetTranscript returns what a job, or a synchronous call, exchanged with its
+	// machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+	// has no transcript: by default only those of failed and cancelled calls are
+	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+	// may not call the method.
+	GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error)
 }
 
 // NewJobServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -146,6 +173,12 @@ func NewJobServiceHandler(svc JobServiceHandler, opts ...connect.HandlerOption) 
 		connect.WithSchema(jobServiceMethods.ByName("CancelJob")),
 		connect.WithHandlerOptions(opts...),
 	)
+	jobServiceGetTranscriptHandler := connect.NewUnaryHandler(
+		JobServiceGetTranscriptProcedure,
+		svc.GetTranscript,
+		connect.WithSchema(jobServiceMethods.ByName("GetTranscript")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/passthru.v1.JobService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case JobServiceGetJobProcedure:
@@ -154,6 +187,8 @@ func NewJobServiceHandler(svc JobServiceHandler, opts ...connect.HandlerOption) 
 			jobServiceListJobsHandler.ServeHTTP(w, r)
 		case JobServiceCancelJobProcedure:
 			jobServiceCancelJobHandler.ServeHTTP(w, r)
+		case JobServiceGetTranscriptProcedure:
+			jobServiceGetTranscriptHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -173,4 +208,8 @@ func (UnimplementedJobServiceHandler) ListJobs(context.Context, *connect.Request
 
 func (UnimplementedJobServiceHandler) CancelJob(context.Context, *connect.Request[v1.CancelJobRequest]) (*connect.Response[v1.CancelJobResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.JobService.CancelJob is not implemented"))
+}
+
+func (UnimplementedJobServiceHandler) GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.JobService.GetTranscript is not implemented"))
 }

@@ -80,6 +80,10 @@ pub struct ErrorDetail {
     /// True when parts were left out to keep a status detail under 4 KiB.
     #[prost(bool, tag="6")]
     pub truncated: bool,
+    /// The id of the transcript of a synchronous call that failed, for
+    /// JobService.GetTranscript; empty when none was kept.
+    #[prost(string, tag="7")]
+    pub transcript_id: ::prost::alloc::string::String,
 }
 /// FieldViolation describes one invalid field of the input.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -232,6 +236,8 @@ pub enum ErrorReason {
     BmcUnsupported = 33,
     /// The BMC's certificate is not trusted, or TLS could not be negotiated.
     BmcTlsFailed = 34,
+    /// The job has no transcript.
+    TranscriptNotFound = 35,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -275,6 +281,7 @@ impl ErrorReason {
             Self::BmcBusy => "ERROR_REASON_BMC_BUSY",
             Self::BmcUnsupported => "ERROR_REASON_BMC_UNSUPPORTED",
             Self::BmcTlsFailed => "ERROR_REASON_BMC_TLS_FAILED",
+            Self::TranscriptNotFound => "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -315,6 +322,7 @@ impl ErrorReason {
             "ERROR_REASON_BMC_BUSY" => Some(Self::BmcBusy),
             "ERROR_REASON_BMC_UNSUPPORTED" => Some(Self::BmcUnsupported),
             "ERROR_REASON_BMC_TLS_FAILED" => Some(Self::BmcTlsFailed),
+            "ERROR_REASON_TRANSCRIPT_NOT_FOUND" => Some(Self::TranscriptNotFound),
             _ => None,
         }
     }
@@ -428,6 +436,21 @@ pub struct CancelJobResponse {
     /// The job; JOB_STATE_RUNNING when its work has not stopped yet.
     #[prost(message, optional, tag="1")]
     pub job: ::core::option::Option<Job>,
+}
+/// GetTranscriptRequest names a transcript.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTranscriptRequest {
+    /// The job's id, or the transcript_id of a synchronous call.
+    #[prost(string, tag="1")]
+    pub job_id: ::prost::alloc::string::String,
+}
+/// GetTranscriptResponse holds the transcript.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTranscriptResponse {
+    /// A JSON document in UTF-8, about 1 MiB at most. Not a Struct: the documents
+    /// of a machine may nest deeper than Protobuf allows.
+    #[prost(bytes="vec", tag="1")]
+    pub transcript: ::prost::alloc::vec::Vec<u8>,
 }
 /// JobState is the state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -723,10 +746,17 @@ pub struct CallNodeMethodRequest {
     /// configured maximum.
     #[prost(message, optional, tag="6")]
     pub lock_wait: ::core::option::Option<::prost_types::Duration>,
+    /// Which transcript is kept; when not set, the configured one ("recorder").
+    #[prost(enumeration="Recording", tag="7")]
+    pub recording: i32,
 }
 /// CallNodeMethodResponse is the outcome of a call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallNodeMethodResponse {
+    /// The id of the transcript of a synchronous call, for GetTranscript; empty
+    /// when none was kept. That of an asynchronous call has the id of its job.
+    #[prost(string, tag="4")]
+    pub transcript_id: ::prost::alloc::string::String,
     /// The outcome.
     #[prost(oneof="call_node_method_response::Outcome", tags="1, 2, 3")]
     pub outcome: ::core::option::Option<call_node_method_response::Outcome>,
@@ -780,10 +810,16 @@ pub struct CallDriverMethodRequest {
     /// As CallNodeMethodRequest.idempotency_key.
     #[prost(string, tag="5")]
     pub idempotency_key: ::prost::alloc::string::String,
+    /// As CallNodeMethodRequest.recording.
+    #[prost(enumeration="Recording", tag="6")]
+    pub recording: i32,
 }
 /// CallDriverMethodResponse is the outcome of a call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallDriverMethodResponse {
+    /// As CallNodeMethodResponse.transcript_id.
+    #[prost(string, tag="4")]
+    pub transcript_id: ::prost::alloc::string::String,
     /// The outcome.
     #[prost(oneof="call_driver_method_response::Outcome", tags="1, 2, 3")]
     pub outcome: ::core::option::Option<call_driver_method_response::Outcome>,
@@ -822,6 +858,44 @@ pub struct WatchJobResponse {
     /// The job.
     #[prost(message, optional, tag="1")]
     pub job: ::core::option::Option<Job>,
+}
+/// Recording selects the calls whose transcript is kept: what the driver and the
+/// machine exchanged, without secrets (JobService.GetTranscript).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Recording {
+    /// As configured.
+    Unspecified = 0,
+    /// No transcript.
+    Off = 1,
+    /// A transcript when the call fails or is cancelled.
+    Failures = 2,
+    /// A transcript however the call ends.
+    All = 3,
+}
+impl Recording {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECORDING_UNSPECIFIED",
+            Self::Off => "RECORDING_OFF",
+            Self::Failures => "RECORDING_FAILURES",
+            Self::All => "RECORDING_ALL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECORDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECORDING_OFF" => Some(Self::Off),
+            "RECORDING_FAILURES" => Some(Self::Failures),
+            "RECORDING_ALL" => Some(Self::All),
+            _ => None,
+        }
+    }
 }
 include!("passthru.v1.tonic.rs");
 // @@protoc_insertion_point(module)

@@ -300,6 +300,30 @@ pub mod job_service_client {
                 .insert(GrpcMethod::new("passthru.v1.JobService", "CancelJob"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn get_transcript(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTranscriptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTranscriptResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/passthru.v1.JobService/GetTranscript",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("passthru.v1.JobService", "GetTranscript"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated client implementations.

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file passthru/v1/job.proto.
  */
 export const file_passthru_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXNzdGhydS92MS9qb2IucHJvdG8SC3Bhc3N0aHJ1LnYxIoEDCgNKb2ISCgoCaWQYASABKAkSEQoJbm9kZV91dWlkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSDgoGbWV0aG9kGAUgASgJEiQKBXN0YXRlGAYgASgOMhUucGFzc3RocnUudjEuSm9iU3RhdGUSEAoIcmV2aXNpb24YByABKAMSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCghwcm9ncmVzcxgKIAEoCzIYLnBhc3N0aHJ1LnYxLkpvYlByb2dyZXNzEiYKBnJlc3VsdBgLIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRInCgVlcnJvchgMIAEoCzIYLnBhc3N0aHJ1LnYxLkVycm9yRGV0YWlsEhQKDHJlcXVlc3RlZF9ieRgNIAEoCSJCCgtKb2JQcm9ncmVzcxIVCghmcmFjdGlvbhgBIAEoAUgAiAEBEg8KB21lc3NhZ2UYAiABKAlCCwoJX2ZyYWN0aW9uIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiJ8Cg9MaXN0Sm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbm9kZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wYXNzdGhydS52MS5Kb2JTdGF0ZSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5wYXNzdGhydS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiqEAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1JVTk5JTkcQARIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAISFAoQSk9CX1NUQVRFX0ZBSUxFRBADEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBDLkAQoKSm9iU2VydmljZRJBCgZHZXRKb2ISGi5wYXNzdGhydS52MS5HZXRKb2JSZXF1ZXN0GhsucGFzc3RocnUudjEuR2V0Sm9iUmVzcG9uc2USRwoITGlzdEpvYnMSHC5wYXNzdGhydS52MS5MaXN0Sm9ic1JlcXVlc3QaHS5wYXNzdGhydS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkoKCUNhbmNlbEpvYhIdLnBhc3N0aHJ1LnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5wYXNzdGhydS52MS5DYW5jZWxKb2JSZXNwb25zZUKLAUIISm9iUHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error]);
+  fileDesc("ChVwYXNzdGhydS92MS9qb2IucHJvdG8SC3Bhc3N0aHJ1LnYxIoEDCgNKb2ISCgoCaWQYASABKAkSEQoJbm9kZV91dWlkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSDgoGbWV0aG9kGAUgASgJEiQKBXN0YXRlGAYgASgOMhUucGFzc3RocnUudjEuSm9iU3RhdGUSEAoIcmV2aXNpb24YByABKAMSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCghwcm9ncmVzcxgKIAEoCzIYLnBhc3N0aHJ1LnYxLkpvYlByb2dyZXNzEiYKBnJlc3VsdBgLIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRInCgVlcnJvchgMIAEoCzIYLnBhc3N0aHJ1LnYxLkVycm9yRGV0YWlsEhQKDHJlcXVlc3RlZF9ieRgNIAEoCSJCCgtKb2JQcm9ncmVzcxIVCghmcmFjdGlvbhgBIAEoAUgAiAEBEg8KB21lc3NhZ2UYAiABKAlCCwoJX2ZyYWN0aW9uIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiJ8Cg9MaXN0Sm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbm9kZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wYXNzdGhydS52MS5Kb2JTdGF0ZSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5wYXNzdGhydS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiImChRHZXRUcmFuc2NyaXB0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiKwoVR2V0VHJhbnNjcmlwdFJlc3BvbnNlEhIKCnRyYW5zY3JpcHQYASABKAwqhAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9SVU5OSU5HEAESFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBACEhQKEEpPQl9TVEFURV9GQUlMRUQQAxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAQyvAIKCkpvYlNlcnZpY2USQQoGR2V0Sm9iEhoucGFzc3RocnUudjEuR2V0Sm9iUmVxdWVzdBobLnBhc3N0aHJ1LnYxLkdldEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwucGFzc3RocnUudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ucGFzc3RocnUudjEuTGlzdEpvYnNSZXNwb25zZRJKCglDYW5jZWxKb2ISHS5wYXNzdGhydS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ucGFzc3RocnUudjEuQ2FuY2VsSm9iUmVzcG9uc2USVgoNR2V0VHJhbnNjcmlwdBIhLnBhc3N0aHJ1LnYxLkdldFRyYW5zY3JpcHRSZXF1ZXN0GiIucGFzc3RocnUudjEuR2V0VHJhbnNjcmlwdFJlc3BvbnNlQosBQghKb2JQcm90b1ABWjJwYXNzdGhydS5leGFtcGxlL2NsaWVudHMvZ28vcGFzc3RocnUvdjE7cGFzc3RocnV2MaICA1BYWKoCC1Bhc3N0aHJ1LlYxygILUGFzc3RocnVcVjHiAhdQYXNzdGhydVxWMVxHUEJNZXRhZGF0YeoCDFBhc3N0aHJ1OjpWMWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error]);
 
 /**
  * Job is one run of an asynchronous method.
@@ -311,6 +311,49 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_passthru_v1_job, 7);
 
 /**
+ * GetTranscriptRequest names a transcript.
+ *
+ * @generated from message passthru.v1.GetTranscriptRequest
+ */
+export type GetTranscriptRequest = Message<"passthru.v1.GetTranscriptRequest"> & {
+  /**
+   * The job's id, or the transcript_id of a synchronous call.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message passthru.v1.GetTranscriptRequest.
+ * Use `create(GetTranscriptRequestSchema)` to create a new message.
+ */
+export const GetTranscriptRequestSchema: GenMessage<GetTranscriptRequest> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_job, 8);
+
+/**
+ * GetTranscriptResponse holds the transcript.
+ *
+ * @generated from message passthru.v1.GetTranscriptResponse
+ */
+export type GetTranscriptResponse = Message<"passthru.v1.GetTranscriptResponse"> & {
+  /**
+   * A JSON document in UTF-8, about 1 MiB at most. Not a Struct: the documents
+   * of a machine may nest deeper than Protobuf allows.
+   *
+   * @generated from field: bytes transcript = 1;
+   */
+  transcript: Uint8Array;
+};
+
+/**
+ * Describes the message passthru.v1.GetTranscriptResponse.
+ * Use `create(GetTranscriptResponseSchema)` to create a new message.
+ */
+export const GetTranscriptResponseSchema: GenMessage<GetTranscriptResponse> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_job, 9);
+
+/**
  * JobState is the state of a job.
  *
  * @generated from enum passthru.v1.JobState
@@ -403,6 +446,20 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof CancelJobRequestSchema;
     output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * GetTranscript returns what a job, or a synchronous call, exchanged with its
+   * machine, without secrets. NOT_FOUND when the job does not exist, runs, or
+   * has no transcript: by default only those of failed and cancelled calls are
+   * kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
+   * may not call the method.
+   *
+   * @generated from rpc passthru.v1.JobService.GetTranscript
+   */
+  getTranscript: {
+    methodKind: "unary";
+    input: typeof GetTranscriptRequestSchema;
+    output: typeof GetTranscriptResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_passthru_v1_job, 0);

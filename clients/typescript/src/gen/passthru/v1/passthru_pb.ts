@@ -2,19 +2,19 @@
 // @generated from file passthru/v1/passthru.proto (package passthru.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Job } from "./job_pb.ts";
 import { file_passthru_v1_job } from "./job_pb.ts";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file passthru/v1/passthru.proto.
  */
 export const file_passthru_v1_passthru: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXNzdGhydS92MS9wYXNzdGhydS5wcm90bxILcGFzc3RocnUudjEi6QEKDFZlbmRvck1ldGhvZBIMCgRuYW1lGAEgASgJEhQKDGh0dHBfbWV0aG9kcxgCIAMoCRINCgVhc3luYxgDIAEoCBIOCgZhdHRhY2gYBCABKAgSEwoLZGVzY3JpcHRpb24YBSABKAkSHgoWcmVxdWlyZV9leGNsdXNpdmVfbG9jaxgGIAEoCBIxChBhcmd1bWVudHNfc2NoZW1hGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCg1yZXN1bHRfc2NoZW1hGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJBCgpBdHRhY2htZW50EgwKBGRhdGEYASABKAwSEgoKbWVkaWFfdHlwZRgCIAEoCRIRCglmaWxlX25hbWUYAyABKAkiJgoWTGlzdE5vZGVNZXRob2RzUmVxdWVzdBIMCgRub2RlGAEgASgJIkUKF0xpc3ROb2RlTWV0aG9kc1Jlc3BvbnNlEioKB21ldGhvZHMYASADKAsyGS5wYXNzdGhydS52MS5WZW5kb3JNZXRob2QivQEKFUNhbGxOb2RlTWV0aG9kUmVxdWVzdBIMCgRub2RlGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2h0dHBfbWV0aG9kGAQgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCRIsCglsb2NrX3dhaXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inQEKFkNhbGxOb2RlTWV0aG9kUmVzcG9uc2USKAoGcmVzdWx0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSAASLQoKYXR0YWNobWVudBgCIAEoCzIXLnBhc3N0aHJ1LnYxLkF0dGFjaG1lbnRIABIfCgNqb2IYAyABKAsyEC5wYXNzdGhydS52MS5Kb2JIAEIJCgdvdXRjb21lIioKGExpc3REcml2ZXJNZXRob2RzUmVxdWVzdBIOCgZkcml2ZXIYASABKAkiRwoZTGlzdERyaXZlck1ldGhvZHNSZXNwb25zZRIqCgdtZXRob2RzGAEgAygLMhkucGFzc3RocnUudjEuVmVuZG9yTWV0aG9kIpMBChdDYWxsRHJpdmVyTWV0aG9kUmVxdWVzdBIOCgZkcml2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEioKCWFyZ3VtZW50cxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLaHR0cF9tZXRob2QYBCABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAUgASgJIp8BChhDYWxsRHJpdmVyTWV0aG9kUmVzcG9uc2USKAoGcmVzdWx0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSAASLQoKYXR0YWNobWVudBgCIAEoCzIXLnBhc3N0aHJ1LnYxLkF0dGFjaG1lbnRIABIfCgNqb2IYAyABKAsyEC5wYXNzdGhydS52MS5Kb2JIAEIJCgdvdXRjb21lIlEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSGwoOYWZ0ZXJfcmV2aXNpb24YAiABKANIAIgBAUIRCg9fYWZ0ZXJfcmV2aXNpb24iMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5wYXNzdGhydS52MS5Kb2Iy2gMKD1Bhc3N0aHJ1U2VydmljZRJcCg9MaXN0Tm9kZU1ldGhvZHMSIy5wYXNzdGhydS52MS5MaXN0Tm9kZU1ldGhvZHNSZXF1ZXN0GiQucGFzc3RocnUudjEuTGlzdE5vZGVNZXRob2RzUmVzcG9uc2USWQoOQ2FsbE5vZGVNZXRob2QSIi5wYXNzdGhydS52MS5DYWxsTm9kZU1ldGhvZFJlcXVlc3QaIy5wYXNzdGhydS52MS5DYWxsTm9kZU1ldGhvZFJlc3BvbnNlEmIKEUxpc3REcml2ZXJNZXRob2RzEiUucGFzc3RocnUudjEuTGlzdERyaXZlck1ldGhvZHNSZXF1ZXN0GiYucGFzc3RocnUudjEuTGlzdERyaXZlck1ldGhvZHNSZXNwb25zZRJfChBDYWxsRHJpdmVyTWV0aG9kEiQucGFzc3RocnUudjEuQ2FsbERyaXZlck1ldGhvZFJlcXVlc3QaJS5wYXNzdGhydS52MS5DYWxsRHJpdmVyTWV0aG9kUmVzcG9uc2USSQoIV2F0Y2hKb2ISHC5wYXNzdGhydS52MS5XYXRjaEpvYlJlcXVlc3QaHS5wYXNzdGhydS52MS5XYXRjaEpvYlJlc3BvbnNlMAFCkAFCDVBhc3N0aHJ1UHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_passthru_v1_job]);
+  fileDesc("ChpwYXNzdGhydS92MS9wYXNzdGhydS5wcm90bxILcGFzc3RocnUudjEi6QEKDFZlbmRvck1ldGhvZBIMCgRuYW1lGAEgASgJEhQKDGh0dHBfbWV0aG9kcxgCIAMoCRINCgVhc3luYxgDIAEoCBIOCgZhdHRhY2gYBCABKAgSEwoLZGVzY3JpcHRpb24YBSABKAkSHgoWcmVxdWlyZV9leGNsdXNpdmVfbG9jaxgGIAEoCBIxChBhcmd1bWVudHNfc2NoZW1hGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCg1yZXN1bHRfc2NoZW1hGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJBCgpBdHRhY2htZW50EgwKBGRhdGEYASABKAwSEgoKbWVkaWFfdHlwZRgCIAEoCRIRCglmaWxlX25hbWUYAyABKAkiJgoWTGlzdE5vZGVNZXRob2RzUmVxdWVzdBIMCgRub2RlGAEgASgJIkUKF0xpc3ROb2RlTWV0aG9kc1Jlc3BvbnNlEioKB21ldGhvZHMYASADKAsyGS5wYXNzdGhydS52MS5WZW5kb3JNZXRob2Qi6AEKFUNhbGxOb2RlTWV0aG9kUmVxdWVzdBIMCgRub2RlGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2h0dHBfbWV0aG9kGAQgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCRIsCglsb2NrX3dhaXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKQoJcmVjb3JkaW5nGAcgASgOMhYucGFzc3RocnUudjEuUmVjb3JkaW5nIrQBChZDYWxsTm9kZU1ldGhvZFJlc3BvbnNlEigKBnJlc3VsdBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUgAEi0KCmF0dGFjaG1lbnQYAiABKAsyFy5wYXNzdGhydS52MS5BdHRhY2htZW50SAASHwoDam9iGAMgASgLMhAucGFzc3RocnUudjEuSm9iSAASFQoNdHJhbnNjcmlwdF9pZBgEIAEoCUIJCgdvdXRjb21lIioKGExpc3REcml2ZXJNZXRob2RzUmVxdWVzdBIOCgZkcml2ZXIYASABKAkiRwoZTGlzdERyaXZlck1ldGhvZHNSZXNwb25zZRIqCgdtZXRob2RzGAEgAygLMhkucGFzc3RocnUudjEuVmVuZG9yTWV0aG9kIr4BChdDYWxsRHJpdmVyTWV0aG9kUmVxdWVzdBIOCgZkcml2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEioKCWFyZ3VtZW50cxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLaHR0cF9tZXRob2QYBCABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAUgASgJEikKCXJlY29yZGluZxgGIAEoDjIWLnBhc3N0aHJ1LnYxLlJlY29yZGluZyK2AQoYQ2FsbERyaXZlck1ldGhvZFJlc3BvbnNlEigKBnJlc3VsdBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUgAEi0KCmF0dGFjaG1lbnQYAiABKAsyFy5wYXNzdGhydS52MS5BdHRhY2htZW50SAASHwoDam9iGAMgASgLMhAucGFzc3RocnUudjEuSm9iSAASFQoNdHJhbnNjcmlwdF9pZBgEIAEoCUIJCgdvdXRjb21lIlEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSGwoOYWZ0ZXJfcmV2aXNpb24YAiABKANIAIgBAUIRCg9fYWZ0ZXJfcmV2aXNpb24iMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5wYXNzdGhydS52MS5Kb2IqZAoJUmVjb3JkaW5nEhkKFVJFQ09SRElOR19VTlNQRUNJRklFRBAAEhEKDVJFQ09SRElOR19PRkYQARIWChJSRUNPUkRJTkdfRkFJTFVSRVMQAhIRCg1SRUNPUkRJTkdfQUxMEAMy2gMKD1Bhc3N0aHJ1U2VydmljZRJcCg9MaXN0Tm9kZU1ldGhvZHMSIy5wYXNzdGhydS52MS5MaXN0Tm9kZU1ldGhvZHNSZXF1ZXN0GiQucGFzc3RocnUudjEuTGlzdE5vZGVNZXRob2RzUmVzcG9uc2USWQoOQ2FsbE5vZGVNZXRob2QSIi5wYXNzdGhydS52MS5DYWxsTm9kZU1ldGhvZFJlcXVlc3QaIy5wYXNzdGhydS52MS5DYWxsTm9kZU1ldGhvZFJlc3BvbnNlEmIKEUxpc3REcml2ZXJNZXRob2RzEiUucGFzc3RocnUudjEuTGlzdERyaXZlck1ldGhvZHNSZXF1ZXN0GiYucGFzc3RocnUudjEuTGlzdERyaXZlck1ldGhvZHNSZXNwb25zZRJfChBDYWxsRHJpdmVyTWV0aG9kEiQucGFzc3RocnUudjEuQ2FsbERyaXZlck1ldGhvZFJlcXVlc3QaJS5wYXNzdGhydS52MS5DYWxsRHJpdmVyTWV0aG9kUmVzcG9uc2USSQoIV2F0Y2hKb2ISHC5wYXNzdGhydS52MS5XYXRjaEpvYlJlcXVlc3QaHS5wYXNzdGhydS52MS5XYXRjaEpvYlJlc3BvbnNlMAFCkAFCDVBhc3N0aHJ1UHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_passthru_v1_job]);
 
 /**
  * VendorMethod describes one vendor method.
@@ -217,6 +217,13 @@ export type CallNodeMethodRequest = Message<"passthru.v1.CallNodeMethodRequest">
    * @generated from field: google.protobuf.Duration lock_wait = 6;
    */
   lockWait?: Duration | undefined;
+
+  /**
+   * Which transcript is kept; when not set, the configured one ("recorder").
+   *
+   * @generated from field: passthru.v1.Recording recording = 7;
+   */
+  recording: Recording;
 };
 
 /**
@@ -262,6 +269,14 @@ export type CallNodeMethodResponse = Message<"passthru.v1.CallNodeMethodResponse
     value: Job;
     case: "job";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The id of the transcript of a synchronous call, for GetTranscript; empty
+   * when none was kept. That of an asynchronous call has the id of its job.
+   *
+   * @generated from field: string transcript_id = 4;
+   */
+  transcriptId: string;
 };
 
 /**
@@ -354,6 +369,13 @@ export type CallDriverMethodRequest = Message<"passthru.v1.CallDriverMethodReque
    * @generated from field: string idempotency_key = 5;
    */
   idempotencyKey: string;
+
+  /**
+   * As CallNodeMethodRequest.recording.
+   *
+   * @generated from field: passthru.v1.Recording recording = 6;
+   */
+  recording: Recording;
 };
 
 /**
@@ -399,6 +421,13 @@ export type CallDriverMethodResponse = Message<"passthru.v1.CallDriverMethodResp
     value: Job;
     case: "job";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * As CallNodeMethodResponse.transcript_id.
+   *
+   * @generated from field: string transcript_id = 4;
+   */
+  transcriptId: string;
 };
 
 /**
@@ -458,6 +487,56 @@ export type WatchJobResponse = Message<"passthru.v1.WatchJobResponse"> & {
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
   messageDesc(file_passthru_v1_passthru, 11);
+
+/**
+ * Recording selects the calls whose transcript is kept: what the driver and the
+ * machine exchanged, without secrets (JobService.GetTranscript).
+ *
+ * @generated from enum passthru.v1.Recording
+ */
+export const Recording = {
+  /**
+   * As configured.
+   *
+   * @generated from enum value: RECORDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * No transcript.
+   *
+   * @generated from enum value: RECORDING_OFF = 1;
+   */
+  OFF: 1,
+
+  /**
+   * A transcript when the call fails or is cancelled.
+   *
+   * @generated from enum value: RECORDING_FAILURES = 2;
+   */
+  FAILURES: 2,
+
+  /**
+   * A transcript however the call ends.
+   *
+   * @generated from enum value: RECORDING_ALL = 3;
+   */
+  ALL: 3,
+} as const;
+
+/**
+ * Recording selects the calls whose transcript is kept: what the driver and the
+ * machine exchanged, without secrets (JobService.GetTranscript).
+ *
+ * @generated from enum passthru.v1.Recording
+ */
+export type Recording = (typeof Recording)[keyof typeof Recording] | UnknownEnum;
+
+/**
+ * Describes the enum passthru.v1.Recording.
+ */
+export const RecordingSchema: GenEnum<Recording> = /*@__PURE__*/
+  enumDesc(file_passthru_v1_passthru, 0);
 
 /**
  * PassthruService lists and calls the vendor methods of nodes and drivers.
