@@ -59,6 +59,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'job show': ['job show 01a209ee-fdbc-7000-ade8-df848e828774 -f value -c state -c error'],
   'job watch': ['job watch 01a209ee-fdbc-7000-ade8-df848e828774'],
   'job cancel': ['job cancel 01a209ee-fdbc-7000-ade8-df848e828774'],
+  'job transcript': ['job transcript 01a209ee-fdbc-7000-ade8-df848e828774 > transcript.json'],
   'context list': ['context list'],
   'context use': ['context use lab'],
   'context delete': ['context delete lab'],
