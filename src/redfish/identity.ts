@@ -1,12 +1,15 @@
 import type { JsonObject } from '../core/json.ts';
 import type { Discovered } from './discovered.ts';
-import { objectOf, optionalLinkPath, textOf } from './links.ts';
+import { objectOf, optionalLinkPath, ownLinkPath, textOf } from './links.ts';
 
-/** The service root (DSP2046, ServiceRoot) as far as it is used. A path is null where the BMC has no such resource. */
+/** The services and collections that a service root links to, as far as they are used. */
+export const SERVICES = ['Systems', 'Managers', 'EventService', 'TaskService', 'JobService'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** The service root (DSP2046, ServiceRoot) as far as it is used. */
 export interface ServiceRoot {
-  systems: string | null;
-  managers: string | null;
-  eventService: string | null;
+  /** The paths that it links to; others may exist without a link. See `findService`. */
+  services: Partial<Record<ServiceName, string>>;
   /** The session collection. */
   sessions: string | null;
   /** Whether sessions are linked, directly or by a SessionService. */
@@ -17,6 +20,11 @@ export interface ServiceRoot {
   etag: string | null;
   /** Whether it was read without credentials; some BMCs show less then. */
   anonymous: boolean;
+}
+
+/** Returns the property of the service root that links to a service. */
+export function rootKey(name: ServiceName): string {
+  return name === 'TaskService' ? 'Tasks' : name;
 }
 
 /** The key of the service root in `Discovered`. */
@@ -48,10 +56,9 @@ export function readServiceRoot(
   anonymous: boolean,
 ): ServiceRoot {
   const sessions = optionalLinkPath(objectOf(document, 'Links').Sessions, origin);
+  const linked = SERVICES.map((name) => [name, ownLinkPath(document[rootKey(name)], origin)] as const);
   return {
-    systems: optionalLinkPath(document.Systems, origin),
-    managers: optionalLinkPath(document.Managers, origin),
-    eventService: optionalLinkPath(document.EventService, origin),
+    services: Object.fromEntries(linked.filter(([, path]) => path !== null)),
     sessions,
     hasSessions: sessions !== null || optionalLinkPath(document.SessionService, origin) !== null,
     vendor: textOf(document, 'Vendor'),

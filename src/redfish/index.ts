@@ -15,8 +15,9 @@ export {
 } from './resources/eventService.ts';
 export { getServiceRoot } from './resources/serviceRoot.ts';
 export { createSubscription, type NewSubscription } from './resources/subscription.ts';
-export { getSystem, listSystems, managersOf } from './resources/system.ts';
-export { listMediaDevices } from './resources/virtualMedia.ts';
+export { type ComputerSystem, getSystem, listSystems, managersOf } from './resources/system.ts';
+export { maySleep, readParts, type Unreadable } from './resources/unreadable.ts';
+export { type MediaListing, MediaSearch } from './resources/virtualMedia.ts';
 export { describeKnown } from './transcript/known.ts';
 export type { Patience } from './wire/repeat.ts';
 export { ciphersFault } from './wire/tls.ts';

@@ -31,15 +31,16 @@ export function optionalLinkPath(link: unknown, origin: string): string | null {
 
 /**
  * Returns the path of a `Location` header; null when there is none. BMCs behind address translation send a full URL with a
- * host of their own: only the path counts, at the address that the client has.
+ * host of their own: only the path counts, at the address that the client has. A relative one is resolved against `base`,
+ * the path of the request (RFC 9110, 10.2.2).
  */
-export function locationPath(location: string | undefined): string | null {
-  if (location === undefined || location === '') return null;
-  if (URL.canParse(location)) {
-    const url = new URL(location);
-    return url.pathname + url.search;
-  }
-  return location.startsWith('/') && !location.startsWith('//') ? encodePath(location.split('#')[0]!) : null;
+export function locationPath(location: string | undefined, base?: string): string | null {
+  const text = location?.trim() ?? '';
+  if (text === '' || text.startsWith('//') || UNSAFE.test(text)) return null;
+  const absolute = URL.canParse(text) || text.startsWith('/');
+  if (!absolute && base === undefined) return null;
+  const url = URL.parse(text, `http://bmc${absolute ? '/' : base}`);
+  return url === null ? null : encodePath(url.pathname) + url.search;
 }
 
 /** Whether two paths name the same resource, regardless of trailing slashes and percent-encoding. */
@@ -101,7 +102,8 @@ function encodePath(path: string): string {
   return encodeURI(path.toWellFormed()).replaceAll(/%25([0-9a-f]{2})/gi, '%$1');
 }
 
-function bare(path: string): string {
+/** Returns a path without query, trailing slashes and percent-encoding, to compare it with others. */
+export function bare(path: string): string {
   const clean = path.split(/[?#]/)[0]!.replace(/(?<!\/)\/+$/, '');
   return decode(clean) ?? clean;
 }
@@ -126,8 +128,26 @@ export function objectOf(document: JsonObject, key: string): JsonObject {
   return isJsonObject(value) ? value : {};
 }
 
-/** Returns the paths of a list of links; empty when there is no list. */
+/**
+ * Returns the path of a link in any of its forms: an object with `@odata.id`, or the bare text. Null where it is empty or
+ * absent.
+ * @throws whatever `linkPath` throws
+ */
+export function anyLinkPath(link: Json | undefined, origin: string): string | null {
+  return optionalLinkPath(typeof link === 'string' ? link.trim() : link, origin);
+}
+
+/** Does the same for a link that is of no use where it leads elsewhere: then it counts as absent. */
+export function ownLinkPath(link: Json | undefined, origin: string): string | null {
+  try {
+    return anyLinkPath(link, origin);
+  } catch {
+    return null;
+  }
+}
+
+/** Returns the paths of a list of links, without those that are of no use; empty when there is no list. */
 export function linkPaths(links: Json | undefined, origin: string): string[] {
   if (!Array.isArray(links)) return [];
-  return links.filter((link) => isJsonObject(link)).map((link) => linkPath(link, origin));
+  return links.map((link) => ownLinkPath(link, origin)).filter((path) => path !== null);
 }

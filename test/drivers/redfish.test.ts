@@ -145,7 +145,7 @@ test.each([
   expect(validate(driverInfo)).not.toThrow();
 });
 
-test.each(['tape', '', 'CD', 5, 'toString'])('the boot device %j is refused at the call', (device) => {
+test.each(['tape', ' ', 'CD', 5, 'toString'])('the boot device %j is refused at the call', (device) => {
   expect(() => methodOf(redfish, 'eject_vmedia').parse({ boot_device: device })).toThrow(
     new RegExp(`^Boot device ${device} is not a valid value, allowed values cd, dvd, usb, floppy$`),
   );
@@ -254,6 +254,7 @@ test('discover describes the systems behind a BMC, and leaves no session', async
         virtual_media: true,
       },
     ],
+    unreadable: [],
   });
   expect(bmc.sessions).toHaveLength(0);
 });

@@ -6,16 +6,19 @@ import {
   getEventService,
   getServiceRoot,
   getSystem,
-  listMediaDevices,
   listSystems,
+  MediaSearch,
   managersOf,
   type RedfishClient,
   type RedfishClients,
   RedfishError,
   type RedfishTarget,
+  readParts,
+  type Unreadable,
 } from '../../redfish/index.ts';
 import { toBmcError } from './bmcAccess.ts';
 import { type RedfishSettings, readBmc } from './driverInfo.ts';
+import { toUnreadablePart, unreadablePart } from './unreadablePart.ts';
 
 const text = z.string().nullable();
 const discovered = z.object({
@@ -27,10 +30,17 @@ const discovered = z.object({
       serial_number: text,
       firmware: text.describe('Version of the firmware of the BMC'),
       bios: text.describe('Version of the BIOS'),
-      events: z.boolean().describe('Whether subscriptions can be made'),
-      virtual_media: z.boolean().describe('Whether there are virtual media devices'),
+      events: z
+        .boolean()
+        .nullable()
+        .describe('Whether subscriptions can be made; null if the event service could not be read'),
+      virtual_media: z
+        .boolean()
+        .nullable()
+        .describe('Whether there are virtual media devices; null if they could not be read'),
     }),
   ),
+  unreadable: z.array(unreadablePart).describe('The parts of the machine that could not be read'),
 });
 type DiscoveredSystem = z.output<typeof discovered>['systems'][number];
 
@@ -92,35 +102,60 @@ async function pin(
   throw new RedfishError('unreachable', 'the host name is unknown', { url: target.origin });
 }
 
-async function describeSystems(client: RedfishClient): Promise<{ systems: DiscoveredSystem[] }> {
+async function describeSystems(client: RedfishClient): Promise<z.output<typeof discovered>> {
   const paths = await listSystems(client);
   const events = await hasEvents(client);
-  return { systems: await Promise.all(paths.map((path) => describeSystem(client, path, events))) };
-}
-
-async function describeSystem(client: RedfishClient, path: string, events: boolean): Promise<DiscoveredSystem> {
-  const { vendor } = await getServiceRoot(client);
-  const system = await getSystem(client, path);
-  const managers = await managersOf(client, system);
-  const media = await listMediaDevices(client, path);
+  const describe = (reader: RedfishClient, path: string) => describeSystem(reader, path, events.value);
+  const described = await readParts(client, paths.values, (path) => path, describe, true);
+  const [failed] = described.unreadable;
+  if (described.values.length === 0 && failed !== undefined) throw failed.error;
+  const parts = [paths, events, described, ...described.values].flatMap(({ unreadable }) => unreadable);
   return {
-    system_id: path,
-    vendor: system.manufacturer ?? vendor,
-    model: system.model,
-    serial_number: system.serialNumber,
-    firmware: managers.find(({ firmwareVersion }) => firmwareVersion !== null)?.firmwareVersion ?? null,
-    bios: system.biosVersion,
-    events,
-    virtual_media: media.length > 0,
+    systems: described.values.map(({ system }) => system),
+    unreadable: parts
+      .filter(({ path }, index) => parts.findIndex((other) => other.path === path) === index)
+      .map(toUnreadablePart),
   };
 }
 
-async function hasEvents(client: RedfishClient): Promise<boolean> {
+async function describeSystem(
+  client: RedfishClient,
+  path: string,
+  events: boolean | null,
+): Promise<{ system: DiscoveredSystem; unreadable: Unreadable[] }> {
+  const { vendor } = await getServiceRoot(client);
+  const system = await getSystem(client, path);
+  const managers = await managersOf(client, system, false);
+  const media = await new MediaSearch(client, path).all();
+  const unreadable = [...managers.unreadable, ...media.unreadable];
+  return {
+    system: {
+      system_id: path,
+      vendor: system.manufacturer ?? vendor,
+      model: system.model,
+      serial_number: system.serialNumber,
+      firmware: managers.values.find(({ firmwareVersion }) => firmwareVersion !== null)?.firmwareVersion ?? null,
+      bios: system.biosVersion,
+      events,
+      virtual_media: media.devices.length > 0 ? true : media.unreadable.length > 0 ? null : false,
+    },
+    unreadable,
+  };
+}
+
+/** Whether subscriptions can be made; null when the event service could not be read. */
+async function hasEvents(client: RedfishClient): Promise<{ value: boolean | null; unreadable: Unreadable[] }> {
   try {
-    await getEventService(client);
-    return true;
+    const { values, unreadable } = await readParts(
+      client,
+      [`${client.root}EventService`],
+      (path) => path,
+      getEventService,
+      false,
+    );
+    return { value: values[0]?.enabled ?? null, unreadable };
   } catch (error) {
-    if (error instanceof RedfishError && error.kind === 'unsupported') return false;
+    if (error instanceof RedfishError && error.kind === 'unsupported') return { value: false, unreadable: [] };
     throw error;
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../../redfish/index.ts';
 import type { UseBmc } from './bmcAccess.ts';
 import { eventTypesFault, newSubscription, subscriptionId } from './subscriptionArguments.ts';
+import { toUnreadablePart, unreadablePart } from './unreadablePart.ts';
 
 /** The members of a subscription that Ironic shows (recorded: "get_subscription"), without HttpHeaders, which are secret. */
 const subscriptionResult = z.looseObject({
@@ -32,7 +33,11 @@ const RESULT_KEYS = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
 
 const collectionResult = z.looseObject({
   Members: z.array(z.object({ '@odata.id': z.string() })).describe('A link to each subscription'),
-  'Members@odata.count': z.number(),
+  'Members@odata.count': z.number().describe('The number of Members'),
+  unreadable: z
+    .array(unreadablePart)
+    .optional()
+    .describe('Present only when a part of the collection could not be read, so that Members may be incomplete'),
 });
 
 /**
@@ -92,12 +97,17 @@ function list(useBmc: UseBmc): Method<NodeTask> {
     arguments: z.object({}),
     result: collectionResult,
     async handler(task: NodeTask): Promise<JsonObject> {
-      const { document, members } = await useBmc(task, 'Redfish get_subscriptions failed for', listSubscriptions);
+      const { document, members, unreadable } = await useBmc(
+        task,
+        'Redfish get_subscriptions failed for',
+        listSubscriptions,
+      );
       return {
         ...pick(document, ['@odata.id', '@odata.type', 'Name']),
         // Only links: where the BMC expands its members, they may contain secrets.
         Members: members.map(({ path }) => ({ '@odata.id': path })),
         'Members@odata.count': members.length,
+        ...(unreadable.length > 0 ? { unreadable: unreadable.map(toUnreadablePart) } : {}),
       };
     },
   });

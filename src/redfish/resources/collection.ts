@@ -1,49 +1,94 @@
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
-import { linkPath } from '../links.ts';
+import { anyLinkPath, linkPath, samePath } from '../links.ts';
+import { asUnreadable, type Unreadable } from './unreadable.ts';
 
 /** The maximum number of pages read: some BMCs link their pages in a loop. */
 const MAX_PAGES = 100;
 
-/** A member of a collection: a link, or the whole document where the BMC expands it (iDRAC 9, virtual media). */
+/** A member of a collection: a link, with as much of the document as the collection contains. */
 export interface Member {
   path: string;
-  /** Null when the collection only links to the member. */
+  /**
+   * Null when the collection only links to the member. It may be the whole document (iDRAC 9, virtual media) or a part of
+   * it: that a property is absent here says nothing.
+   */
   document: JsonObject | null;
 }
 
-/** A collection with the members of all its pages. */
+/** A collection with the members of all its pages, each once. */
 export interface Collection {
   /** The first page's document. */
   document: JsonObject;
   members: Member[];
+  /** Links that lead elsewhere, and a page that the BMC did not return. */
+  unreadable: Unreadable[];
+  /** Whether all pages were read. */
+  complete: boolean;
 }
 
 /**
  * Reads the collection at `path`, following `Members@odata.nextLink` (DSP0266, "Paging") on the same host.
- * @throws kind `failed` when there are too many pages; whatever a GET throws
+ * @throws kind `failed` when the document is no collection, or has too many pages; whatever a GET of the first page throws
  */
 export async function getCollection(client: RedfishClient, path: string): Promise<Collection> {
-  const document = await client.get(path);
-  const members = readMembers(document, client.origin);
-  let page = document;
+  const collection: Collection = { document: {}, members: [], unreadable: [], complete: true };
+  let next = path;
   for (let pages = 1; ; pages++) {
-    const next = page['Members@odata.nextLink'] ?? page['@odata.nextLink'];
-    if (next === undefined || next === null || next === '') return { document, members };
+    let page: JsonObject;
+    try {
+      page = await client.get(next);
+      addMembers(collection, page, next, client.origin);
+    } catch (error) {
+      if (pages === 1) throw error;
+      collection.unreadable.push(asUnreadable(client, next, error));
+      return { ...collection, complete: false };
+    }
+    if (pages === 1) collection.document = page;
+    const link = page['Members@odata.nextLink'] ?? page['@odata.nextLink'];
+    if (link === undefined || link === null || link === '') return collection;
     if (pages === MAX_PAGES) {
       throw new RedfishError('failed', `A collection has more than ${MAX_PAGES} pages`, { url: client.origin + path });
     }
-    page = await client.get(linkPath(next, client.origin));
-    members.push(...readMembers(page, client.origin));
+    next = linkPath(link, client.origin);
   }
 }
 
-function readMembers(document: JsonObject, origin: string): Member[] {
-  const entries: Json[] = Array.isArray(document.Members) ? document.Members : [];
-  return entries.filter(isJsonObject).flatMap((entry) => {
-    if (entry['@odata.id'] === undefined) return [];
-    const expanded = Object.keys(entry).some((key) => !key.startsWith('@'));
-    return [{ path: linkPath(entry, origin), document: expanded ? entry : null }];
-  });
+function addMembers({ members, unreadable }: Collection, page: JsonObject, path: string, origin: string): void {
+  for (const entry of membersOf(page, origin + path)) {
+    try {
+      const member = readMember(entry, origin);
+      if (member === null) continue;
+      const known = members.find((other) => samePath(other.path, member.path));
+      if (known === undefined) members.push(member);
+      else known.document ??= member.document;
+    } catch (error) {
+      if (!(error instanceof RedfishError)) throw error;
+      unreadable.push({ path, error });
+    }
+  }
+}
+
+/** Returns `Members`; empty when it is null, as some BMCs have it, or absent with a count of 0. */
+function membersOf(page: JsonObject, url: string): Json[] {
+  const { Members: members, 'Members@odata.count': count } = page;
+  if (Array.isArray(members)) return members;
+  if (members === null || (members === undefined && count === 0)) return [];
+  throw new RedfishError(
+    'failed',
+    `HTTP GET ${url} returned a document that is no collection: it has no list of Members`,
+    {
+      status: 200,
+      url,
+    },
+  );
+}
+
+/** Returns null for an entry without a link. */
+function readMember(entry: Json, origin: string): Member | null {
+  const path = anyLinkPath(entry, origin);
+  if (path === null) return null;
+  const expanded = isJsonObject(entry) && Object.keys(entry).some((key) => !key.startsWith('@'));
+  return { path, document: expanded ? entry : null };
 }

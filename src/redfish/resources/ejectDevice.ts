@@ -1,10 +1,12 @@
+import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { hasStatus, RedfishError, withFinding } from '../errors.ts';
 import { samePath } from '../links.ts';
 import type { RedfishResponse } from '../wire/response.ts';
 import { getCollection } from './collection.ts';
+import { sendWithDefaults } from './defaults.ts';
+import { type MediaDevice, type MediaSlot, readMediaSlot } from './mediaDevice.ts';
 import { followTask, poll, type TaskListener } from './task.ts';
-import { type MediaDevice, type MediaSlot, readMediaDevices } from './virtualMedia.ts';
 
 /** The result for a device that contained an image; `skipped` devices cannot be ejected. */
 export type EjectOutcome = 'ejected' | 'skipped';
@@ -116,10 +118,10 @@ async function stoppedError(client: RedfishClient, slot: MediaSlot, stage: Eject
  * that is starting returns 404 to everything.
  */
 export async function isInserted(client: RedfishClient, slot: MediaSlot): Promise<boolean> {
-  const [now] = await readMediaDevices(client, [slot]);
-  if (now !== null && now !== undefined) return now.inserted;
-  const { members } = await getCollection(client, slot.collection);
-  if (!members.some(({ path }) => samePath(path, slot.path))) return false;
+  const now = await readMediaSlot(client, slot);
+  if (now !== null) return now.inserted;
+  const { members, complete } = await getCollection(client, slot.collection);
+  if (complete && !members.some(({ path }) => samePath(path, slot.path))) return false;
   const url = client.origin + slot.path;
   throw new RedfishError('failed', `The BMC lists ${slot.id} but does not return it`, { url });
 }
@@ -135,37 +137,40 @@ async function postEject(client: RedfishClient, target: string, state: EjectStat
 }
 
 /**
- * Empties a device without the action (Lenovo XCC) by PATCH under its ETag. After a 412 the device is read again: a changed
- * ETag is tried in the same form, once; after an unchanged one the next form is tried, as the BMC does not match this one. So
- * a device gets six requests at most, and none once it is empty.
+ * Empties a device without the action (Lenovo XCC) by PATCH under its ETag. After a 412 or 428 the device is read again: a
+ * changed ETag is tried in the same form, once; after an unchanged one the next form is tried, as the BMC does not match this
+ * one. So a device gets seven requests at most, and none once it is empty.
  */
 async function patchEmpty(client: RedfishClient, device: MediaDevice, state: EjectState): Promise<RedfishResponse> {
   let { etag } = device;
   let retried = false;
   for (let form = 0; ; ) {
-    const match = etagForms(etag)[form] ?? null;
+    const match = matchForms(etag)[form] ?? null;
     const matching = client.with({ headers: match === null ? {} : { 'if-match': match } });
+    const send = (body: JsonObject) => track(matching, state, (tracked) => tracked.patch(device.slot.path, body));
     try {
-      const body = { Image: null, Inserted: false };
-      return await track(matching, state, (tracked) => tracked.patch(device.slot.path, body));
+      return await sendWithDefaults({}, { Image: null, Inserted: false }, send);
     } catch (error) {
-      if (!hasStatus(error, 412)) throw error;
-      const [now] = await readMediaDevices(client, [device.slot]);
+      if (!hasStatus(error, 412, 428)) throw error;
+      const now = await readMediaSlot(client, device.slot);
       if (!now?.inserted) throw error;
       const changed: boolean = now.etag !== etag && !retried;
       retried = changed;
       if (!changed) form++;
-      if (form >= etagForms(now.etag).length) throw error;
+      if (form >= matchForms(now.etag).length) throw error;
       etag = now.etag;
     }
   }
 }
 
-/** Returns the forms that BMCs match: the ETag as it is, a weak one's strong form (sushy's second try), unquoted (some XCC). */
-function etagForms(etag: string | null): (string | null)[] {
-  if (etag === null) return [null];
+/**
+ * Returns the forms of `If-Match` that BMCs take: the ETag as it is, a weak one's strong form (sushy's second try), unquoted
+ * (some XCC), and none (a BMC that matches no ETag); any, without an ETag (428). Null sends none.
+ */
+function matchForms(etag: string | null): (string | null)[] {
+  if (etag === null) return [null, '*'];
   const strong = etag.replace(/^W\//, '');
-  return [...new Set([etag, strong, strong.replaceAll('"', '')])];
+  return [...new Set([etag, strong, strong.replaceAll('"', '')]), null];
 }
 
 /** Polls the device until it is empty, or gone from its collection. */

@@ -1,22 +1,22 @@
 import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
+import { lastSegment } from '../links.ts';
 import { type EjectDeviceOptions, type EjectOutcome, ejectDevice, isInserted } from './ejectDevice.ts';
+import { knownMediaSlots } from './knownMedia.ts';
+import { type MediaDevice, type MediaSlot, readMediaSlots } from './mediaDevice.ts';
 import { confirmDiscovered } from './serviceRoot.ts';
 import { findOnlySystem } from './system.ts';
 import type { TaskListener } from './task.ts';
-import {
-  discoveredMediaSlots,
-  listMediaDevices,
-  type MediaDevice,
-  type MediaSlot,
-  pairTwins,
-  readMediaDevices,
-} from './virtualMedia.ts';
+import type { Unreadable } from './unreadable.ts';
+import { type MediaListing, MediaSearch, pairTwins } from './virtualMedia.ts';
 
+/** What became of a device, or of a part of the machine that may have devices. */
 interface EjectedDevice {
-  slot: MediaSlot;
-  /** `empty`: it contained no image. */
-  outcome: EjectOutcome | 'empty';
+  slot: Pick<MediaSlot, 'id' | 'path' | 'mediaTypes'>;
+  /** `empty`: it contained no image; `unreadable`: it could not be read, so that nothing was done to it. */
+  outcome: EjectOutcome | 'empty' | 'unreadable';
+  /** The BMC's own words, for `unreadable`. */
+  reason?: string;
 }
 
 interface EjectOptions extends EjectDeviceOptions {
@@ -28,13 +28,16 @@ interface EjectOptions extends EjectDeviceOptions {
 interface Outcomes {
   results: EjectedDevice[];
   failures: { slot: MediaSlot; error: RedfishError }[];
+  /** The parts that could not be read. */
+  unreadable: Unreadable[];
 }
 
 /**
  * Ejects the virtual media of the system at `systemPath`, or of the BMC's only system when that is null. Reads each device
- * back, and returns the outcome of each.
+ * back, and returns the outcome of each. What could not be read is named in the result.
  * @throws kind `unsupported` when there are no virtual media, none of the requested types, or none that can be ejected; the
- *   first device's error, with the outcomes of all, when one could not be emptied; `stopped`, with what had been sent and
+ *   first device's error, with the outcomes of all, when one could not be emptied; that of a part that could not be read,
+ *   when no device could; `stopped`, with what had been sent and
  *   what was found then, when the signal fires
  */
 export async function ejectMedia(
@@ -42,7 +45,7 @@ export async function ejectMedia(
   systemPath: string | null,
   options: EjectOptions,
 ): Promise<EjectedDevice[]> {
-  const outcomes: Outcomes = { results: [], failures: [] };
+  const outcomes: Outcomes = { results: [], failures: [], unreadable: [] };
   const { results, failures } = outcomes;
   try {
     await ejectEach(client, systemPath, options, outcomes);
@@ -63,7 +66,11 @@ export async function ejectMedia(
     throw new RedfishError('unsupported', `The BMC does not support ejecting ${ids}`, { url: client.origin });
   }
   options.progress(1, 'Done');
-  return results;
+  return [...results, ...outcomes.unreadable.map(toUnreadableDevice)];
+}
+
+function toUnreadableDevice({ path, error }: Unreadable): EjectedDevice {
+  return { slot: { id: lastSegment(path), path, mediaTypes: [] }, outcome: 'unreadable', reason: error.message };
 }
 
 /** Ejects the devices in turn, and adds the outcome of each. */
@@ -71,12 +78,14 @@ async function ejectEach(
   client: RedfishClient,
   systemPath: string | null,
   options: EjectOptions,
-  { results, failures }: Outcomes,
+  outcomes: Outcomes,
 ): Promise<void> {
+  const { results, failures } = outcomes;
   options.progress(null, 'Looking for virtual media');
   await confirmDiscovered(client);
   const system = systemPath ?? (await findOnlySystem(client));
-  const devices = await selectDevices(client, system, options.mediaTypes);
+  const { devices, unreadable } = await selectDevices(client, system, options.mediaTypes);
+  outcomes.unreadable = unreadable;
   for (const [index, device] of devices.entries()) {
     if (!device.inserted) {
       results.push({ slot: device.slot, outcome: 'empty' });
@@ -109,30 +118,63 @@ function taskProgress(index: number, devices: MediaDevice[], { progress }: Eject
   };
 }
 
+/** The devices of the requested types, and the parts that could not be read. */
+type Selection = Pick<MediaListing, 'devices' | 'unreadable'>;
+
 /**
- * Reads the devices of the requested types. Discovered slots are read directly; when none of them contains an image, the
- * collections are read again, because some BMCs list a device only while it contains one.
+ * Reads the devices of the requested types. Known slots are read directly; when none of them contains an image, the
+ * collections are read again, because some BMCs list a device only while it contains one. Where types are requested and one
+ * of the system's own devices contains an image, the managers are not searched.
  */
 async function selectDevices(
   client: RedfishClient,
   systemPath: string,
   types: EjectOptions['mediaTypes'],
-): Promise<MediaDevice[]> {
-  const matches = ({ mediaTypes }: MediaSlot) => types === null || mediaTypes.some((type) => types.includes(type));
-  const slots = (discoveredMediaSlots(client, systemPath) ?? []).filter(matches);
-  if (slots.length > 0) {
-    const devices = await readMediaDevices(client, slots);
-    const existing = devices.filter((device) => device !== null);
-    if (existing.length === slots.length && existing.some(({ inserted }) => inserted)) return pairTwins(existing);
+): Promise<Selection> {
+  const matches = ({ slot }: { slot: MediaSlot }) =>
+    types === null || slot.mediaTypes.some((type) => types.includes(type));
+  const known = await readKnown(client, systemPath, types !== null, matches);
+  if (known !== null) return known;
+  const search = new MediaSearch(client, systemPath);
+  if (types !== null) {
+    const { devices, unreadable } = await search.own();
+    const selected = devices.filter(matches);
+    if (selected.some(({ inserted }) => inserted)) return { devices: selected, unreadable };
   }
-  const all = await listMediaDevices(client, systemPath);
+  const { devices: all, unreadable, exists } = await search.all();
+  const selected = all.filter(matches);
+  if (selected.length > 0) return { devices: selected, unreadable };
+  if (unreadable.length > 0) throw noneReadable(unreadable);
   const unsupported = (message: string) => new RedfishError('unsupported', message, { url: client.origin });
-  if (all.length === 0)
-    throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
-  const selected = all.filter(({ slot }) => matches(slot));
-  if (selected.length > 0) return selected;
+  if (!exists) throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
+  if (all.length === 0) return { devices: [], unreadable };
   const offered = all.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
   throw unsupported(`The BMC has no virtual media device for ${types?.join(' or ')}; it has ${offered}`);
+}
+
+/** Reads the devices of known slots; null when that does not show enough. */
+async function readKnown(
+  client: RedfishClient,
+  systemPath: string,
+  ownSuffice: boolean,
+  matches: (device: { slot: MediaSlot }) => boolean,
+): Promise<Selection | null> {
+  const known = knownMediaSlots(client, systemPath, ownSuffice);
+  const slots = known?.slots.filter((slot) => matches({ slot })) ?? [];
+  if (known === null || slots.length === 0) return null;
+  const { values: devices, unreadable } = await readMediaSlots(client, slots);
+  if (unreadable.length > 0 || devices.length < slots.length) return null;
+  if (!devices.some(({ inserted }) => inserted)) return null;
+  return { devices: pairTwins(devices), unreadable: known.unreadable };
+}
+
+/** Returns the error when no device of the requested types could be read: the BMC's words about the first part. */
+function noneReadable(unreadable: Unreadable[]): RedfishError {
+  const [first, ...others] = unreadable;
+  const { kind, message, status, extendedInfo, url } = first!.error;
+  const more = others.length === 0 ? '' : ` (nor could ${others.map(({ path }) => path).join(', ')})`;
+  const text = `No such virtual media device could be read; ${first!.path} could not be read: ${message}${more}`;
+  return new RedfishError(kind, text, { status, extendedInfo, url, cause: first!.error });
 }
 
 /** Returns the twin of an ejected device when it still contains an image, and so is or may be another device. */
@@ -159,9 +201,10 @@ function withOutcomes(error: RedfishError, outcomes: Outcomes): RedfishError {
   return new RedfishError(error.kind, texts.join('; '), { status, extendedInfo, url, cause: error });
 }
 
-function describeOutcomes({ results, failures }: Outcomes): string[] {
+function describeOutcomes({ results, failures, unreadable }: Outcomes): string[] {
   return [
     ...results.map(({ slot, outcome }) => `${slot.id}: ${outcome}`),
     ...failures.map(({ slot, error: { message } }) => `${slot.id}: ${message}`),
+    ...unreadable.map(({ path, error: { message } }) => `${lastSegment(path)}: unreadable (${message})`),
   ];
 }

@@ -1,15 +1,19 @@
 import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
-import { memberPath, optionalLinkPath } from '../links.ts';
+import { memberPath, ownLinkPath } from '../links.ts';
 import { type Collection, getCollection } from './collection.ts';
-import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
+import { KnownSubscriptions } from './knownSubscriptions.ts';
+import { confirmDiscovered, findService, findUnlinked } from './serviceRoot.ts';
 import { followTask, poll } from './task.ts';
 
 /** The EventService (DSP2046) as far as it is used. */
 export interface EventService {
+  path: string;
   /** Path of the subscriptions. */
   subscriptions: string;
+  /** `ServiceEnabled`. */
+  enabled: boolean;
   /** `EventTypesForSubscription`; null where the BMC no longer has it (deprecated; iLO 5 and iDRAC 9). */
   eventTypes: string[] | null;
 }
@@ -29,25 +33,41 @@ export const EVENT_TYPES = [
 export const EVENT_SERVICE_KEY = 'event service';
 
 /**
- * Returns the event service; requested once.
- * @throws kind `unsupported` when the BMC has none, or it is disabled
+ * Returns the event service; requested once while it is enabled, as nothing else tells that it was switched on.
+ * @throws kind `unsupported` when the BMC has none
  */
 export async function getEventService(client: RedfishClient): Promise<EventService> {
   await confirmDiscovered(client);
-  return client.discovered.get(EVENT_SERVICE_KEY, client.signal, async () => {
-    const root = await getServiceRoot(client);
-    const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
-    if (root.eventService === null) throw missing('The BMC has no EventService');
-    const document = await client.get(root.eventService);
-    if (document.ServiceEnabled === false) {
-      throw missing('The EventService of the BMC is switched off (ServiceEnabled is false)');
-    }
-    const subscriptions = optionalLinkPath(document.Subscriptions, client.origin);
-    if (subscriptions === null) throw missing('The EventService of the BMC has no Subscriptions');
-    const types = document.EventTypesForSubscription;
-    const eventTypes = Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [];
-    return { subscriptions, eventTypes: eventTypes.length > 0 ? eventTypes : null };
-  });
+  const known = client.discovered.peek<EventService>(EVENT_SERVICE_KEY);
+  return known ?? client.discovered.get(EVENT_SERVICE_KEY, client.signal, () => readEventService(client));
+}
+
+/**
+ * Checks that new subscriptions can be made. A disabled event service still has those that were made before.
+ * @throws kind `unsupported` when the event service is disabled, or the BMC has none
+ */
+export async function requireEventsEnabled(client: RedfishClient): Promise<void> {
+  const known = await getEventService(client);
+  if (known.enabled) return;
+  const now = await readEventService(client);
+  if (now.enabled) return client.discovered.set(EVENT_SERVICE_KEY, now);
+  const message =
+    'The EventService of the BMC is switched off (ServiceEnabled is false), so it takes no new subscriptions';
+  throw new RedfishError('unsupported', message, { url: client.origin });
+}
+
+async function readEventService(client: RedfishClient): Promise<EventService> {
+  const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
+  const path = await findService(client, 'EventService');
+  if (path === null) throw missing('The BMC has no EventService');
+  const document = await client.get(path);
+  const usual = `${path.replace(/(?<!\/)\/+$/, '')}/Subscriptions`;
+  const subscriptions = ownLinkPath(document.Subscriptions, client.origin) ?? (await findUnlinked(client, usual));
+  if (subscriptions === null) throw missing('The EventService of the BMC has no Subscriptions');
+  const types = document.EventTypesForSubscription;
+  const eventTypes = Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [];
+  const enabled = document.ServiceEnabled !== false;
+  return { path, subscriptions, enabled, eventTypes: eventTypes.length > 0 ? eventTypes : null };
 }
 
 /** Returns the collection of subscriptions, with all its pages. */
@@ -73,7 +93,10 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
   let unknown = new RedfishError('outcome-unknown', 'The BMC accepted the request but did not report its end', { url });
   let limitMs: number | undefined;
   try {
-    const response = await onSubscription(client, id, async (path) => followTask(client, await client.delete(path)));
+    const response = await onSubscription(client, id, async (path) => {
+      KnownSubscriptions.of(client).forget(path);
+      return followTask(client, await client.delete(path));
+    });
     if (response !== null) return;
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;

@@ -1,20 +1,31 @@
 import type { JsonObject } from '../../core/json.ts';
+import { untilAborted } from '../../core/waiting.ts';
 import type { RedfishClient } from '../client.ts';
-import { ifFound, RedfishError, withFinding } from '../errors.ts';
-import { lastSegment, locationPath, textOf } from '../links.ts';
+import { sameUrl, urlsIn } from '../destinations.ts';
+import type { Discovered } from '../discovered.ts';
+import { isNotFound, RedfishError, withFinding } from '../errors.ts';
+import { lastSegment, textOf } from '../links.ts';
 import { hasMessage, type RedfishResponse } from '../wire/response.ts';
-import { getCollection } from './collection.ts';
-import { onSubscriptions } from './eventService.ts';
+import { createdPaths, isInside } from './createdPaths.ts';
+import { sendWithDefaults } from './defaults.ts';
+import { deleteSubscription, onSubscriptions, requireEventsEnabled } from './eventService.ts';
+import { contextOf, KnownSubscriptions, type Wanted } from './knownSubscriptions.ts';
+import { type Candidate, findByDestination, findSubscriptions, foundIn, type Survey } from './subscriptionSearch.ts';
 import { followTask, poll } from './task.ts';
+import { asUnreadable } from './unreadable.ts';
 
-/** iLO has one message for both unknown and read-only properties. */
-const UNKNOWN = ['PropertyUnknown', 'PropertyNotWritableOrUnknown'];
-
-/** Sent unless the caller gives others; those that the BMC does not know are omitted. */
+/** Sent unless the caller gives others; those that the BMC refuses are left out. */
 const DEFAULTS = { Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] };
 
 /** The properties of a new subscription that the caller gives. The values of HttpHeaders are redacted in errors. */
 export type NewSubscription = JsonObject & { Destination: string; HttpHeaders?: Record<string, string>[] };
+
+/** A subscription that was created. */
+interface Created {
+  document: JsonObject;
+  /** Null where the BMC has not told it. */
+  path: string | null;
+}
 
 /**
  * Creates a subscription and returns its document, in one request where the BMC returns it. Otherwise it is read from
@@ -22,7 +33,7 @@ export type NewSubscription = JsonObject & { Destination: string; HttpHeaders?: 
  * @param ifExists whether to fail or to return the existing subscription when the BMC has one with this Destination and
  *   Context; `return` reads the subscriptions first, because not every BMC refuses a second one
  * @throws kind `exists`, with the id of the first, when the BMC refused a second subscription to that destination;
- *   `outcome-unknown`, with what was found, when the BMC did not respond
+ *   `unsupported` when the event service is disabled; `outcome-unknown`, with what was found, when the BMC did not respond
  */
 export async function createSubscription(
   caller: RedfishClient,
@@ -30,108 +41,201 @@ export async function createSubscription(
   ifExists: 'refuse' | 'return' = 'refuse',
 ): Promise<JsonObject> {
   const client = caller.with({ secrets: (given.HttpHeaders ?? []).flatMap((header) => Object.values(header)) });
-  const properties = { ...DEFAULTS, ...given };
-  const matches = (document: JsonObject) =>
-    document.Destination === given.Destination && (document.Context ?? '') === properties.Context;
-  if (ifExists === 'return') {
-    const existing = await findSubscription(client, matches);
-    if (existing !== null) return existing;
-  }
-  let response: RedfishResponse | null;
-  try {
-    response = await post(client, given);
-  } catch (error) {
-    if (!(error instanceof RedfishError)) throw error;
-    if (error.kind === 'outcome-unknown') {
-      const found = await findCreated(client, matches, error, 0);
-      if (ifExists === 'return') return found;
-      throw withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(found)}`);
-    }
-    if (!meansDuplicate(error, given.Destination)) throw error;
-    const existing = await findSubscription(client, ({ Destination }) => Destination === given.Destination)
-      // The refusal is reported with or without the id.
-      .catch(() => null);
+  await requireEventsEnabled(client);
+  if (ifExists === 'refuse') return (await create(client, given, null)).document;
+  return inTurn(client, async () => {
+    const before = await findSubscriptions(client, wantedBy(given));
+    const existing = foundIn(before);
+    if (existing !== null) return existing.document;
+    return keepOne(client, given, before, await create(client, given, before));
+  });
+}
+
+/** The last of the creations that must not overlap, by BMC. */
+const turns = new WeakMap<Discovered, Promise<unknown>>();
+
+/** Runs `work` after other creations at the BMC that return what exists, so that two callers do not both find none. */
+function inTurn<T>(client: RedfishClient, work: () => Promise<T>): Promise<T> {
+  const earlier = turns.get(client.discovered) ?? Promise.resolve();
+  const mine = untilAborted(earlier, client.signal).then(work);
+  turns.set(client.discovered, Promise.allSettled([earlier, mine]));
+  return mine;
+}
+
+/**
+ * Returns the one subscription that shall remain. Where the BMC changes contexts, which only the new one shows, an older one
+ * that shows the same is returned, and the new one deleted again.
+ */
+async function keepOne(
+  client: RedfishClient,
+  given: NewSubscription,
+  before: Survey,
+  created: Created,
+): Promise<JsonObject> {
+  const { path, document } = created;
+  if (path === null || (before.candidates.length === 0 && before.unreadable.length === 0)) return document;
+  const older = await findOlder(client, given, before, path).catch((error: unknown) => {
     client.signal.throwIfAborted();
-    if (existing !== null && ifExists === 'return' && matches(existing)) return existing;
-    throw existsError(error, existing);
-  }
-  const document = response?.document ?? {};
-  // A body that is only a message has no Id.
-  if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) return document;
-  const path = createdPath(response, document);
-  if (path === null) {
-    const status = response?.status ?? 202;
-    const message = `The BMC returned ${status} without the path of the new subscription`;
-    return findCreated(client, matches, new RedfishError('outcome-unknown', message, { status, url: client.origin }));
-  }
+    if (error instanceof RedfishError) return null;
+    throw error;
+  });
+  if (older === null) return document;
   try {
-    return { Id: lastSegment(path), ...(await client.get(path)) };
+    await deleteSubscription(client, lastSegment(path));
+  } catch (error) {
+    // The new one is remembered, so that the next call returns it as well.
+    asUnreadable(client, path, error);
+    return document;
+  }
+  return older.document;
+}
+
+/** Returns an older subscription that proves to be the same as the new one at `path`; null when there is none. */
+async function findOlder(
+  client: RedfishClient,
+  given: NewSubscription,
+  before: Survey,
+  path: string,
+): Promise<Candidate | null> {
+  const wanted = wantedBy(given);
+  const known = KnownSubscriptions.of(client);
+  for (const part of before.unreadable) {
+    const document = await client.get(part.path).catch(() => null);
+    client.signal.throwIfAborted();
+    const match = document === null ? 'other' : known.match(part.path, document, wanted);
+    if (document !== null && match !== 'other') before.candidates.push({ path: part.path, document, match });
+  }
+  if (before.candidates.length === 0) return null;
+  const now = await client.get(path);
+  known.match(path, now, wanted);
+  const shown = contextOf(now);
+  const isSame = ({ match, document }: Candidate) =>
+    match !== 'possible' || (shown !== wanted.context && contextOf(document) === shown);
+  return before.candidates.find(isSame) ?? null;
+}
+
+/** Sends the request, and returns what it has created. */
+async function create(client: RedfishClient, given: NewSubscription, before: Survey | null): Promise<Created> {
+  const wanted = wantedBy(given);
+  let response: RedfishResponse | null;
+  let collection: string;
+  try {
+    ({ response, collection } = await post(client, given));
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
-    // It was created at that path; failing to read it must not look like a failure to create it.
-    return { ...properties, Id: lastSegment(path) };
+    return afterFailure(client, wanted, before, error);
   }
+  const paths = createdPaths(response, collection);
+  const document = response?.document ?? {};
+  const known = KnownSubscriptions.of(client);
+  const [likely] = paths;
+  // A body that is only a message has no Id.
+  if (textOf(document, 'Id') !== null && textOf(document, 'Destination') !== null) {
+    if (likely !== undefined) known.add(likely, wanted);
+    return { document, path: likely ?? null };
+  }
+  const found = await readCreated(client, { ...DEFAULTS, ...given }, paths, collection);
+  if (found !== null) {
+    known.add(found.path, wanted);
+    known.match(found.path, found.document, wanted);
+    return found;
+  }
+  const status = response?.status ?? 202;
+  const message = `The BMC returned ${status} without the path of the new subscription`;
+  const error = new RedfishError('outcome-unknown', message, { status, url: client.origin });
+  return { document: await findCreated(client, wanted, before, error), path: null };
 }
 
-async function post(client: RedfishClient, given: NewSubscription): Promise<RedfishResponse | null> {
-  let defaults: JsonObject = DEFAULTS;
-  for (;;) {
+async function post(client: RedfishClient, given: NewSubscription) {
+  return onSubscriptions(client, async (collection) => {
+    const send = async (body: JsonObject) => followTask(client, await client.post(collection, body));
+    const response = await sendWithDefaults(given, DEFAULTS, send, (error) => meansDuplicate(error, given.Destination));
+    return { response, collection };
+  });
+}
+
+/** Returns what a failed request has created or was refused for, where the caller wants that; throws otherwise. */
+async function afterFailure(
+  client: RedfishClient,
+  wanted: Wanted,
+  before: Survey | null,
+  error: RedfishError,
+): Promise<Created> {
+  if (error.kind === 'outcome-unknown') {
+    const found = await findCreated(client, wanted, before, error, 0);
+    if (before !== null) return { document: found, path: null };
+    throw withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(found)}`);
+  }
+  if (!meansDuplicate(error, wanted.destination)) throw error;
+  const existing = await findByDestination(client, wanted.destination)
+    // The refusal is reported with or without the id.
+    .catch(() => null);
+  client.signal.throwIfAborted();
+  if (existing?.document && before !== null) {
+    const { path, document } = existing;
+    const match = KnownSubscriptions.of(client).match(path, document, wanted);
+    if (!['possible', 'other'].includes(match)) return { document: { '@odata.id': path, ...document }, path: null };
+  }
+  throw existsError(error, existing === null ? null : lastSegment(existing.path));
+}
+
+/**
+ * Reads the new subscription at the first of `paths` that has it. Returns null when none has.
+ * @param properties what was sent, for a subscription that cannot be read
+ */
+async function readCreated(
+  client: RedfishClient,
+  properties: NewSubscription,
+  paths: string[],
+  collection: string,
+): Promise<(Created & { path: string }) | null> {
+  for (const path of paths) {
+    const Id = lastSegment(path);
     try {
-      return await onSubscriptions(client, async (path) =>
-        followTask(client, await client.post(path, { ...defaults, ...given })),
-      );
+      const document = await client.get(path);
+      const shown = textOf(document, 'Destination');
+      const isIt = shown === null ? isInside(path, collection) : sameUrl(shown, properties.Destination);
+      if (isIt || paths.length === 1) return { path, document: { ...document, Id } };
     } catch (error) {
-      // BMCs name all unknown properties, or one at a time. Each retry omits at least one, so that this ends.
-      const unknown = unknownProperties(error);
-      const remaining = Object.entries(defaults).filter(([key]) => !unknown.includes(key));
-      if (remaining.length === Object.keys(defaults).length || unknown.some((key) => key in given)) throw error;
-      defaults = Object.fromEntries(remaining);
+      if (!(error instanceof RedfishError)) throw error;
+      // It was created at that path; failing to read it must not look like a failure to create it.
+      if (isInside(path, collection) && (!isNotFound(error) || paths.length === 1)) {
+        return { path, document: { ...properties, Id } };
+      }
     }
   }
-}
-
-/** Returns the properties that a refusal names as unknown, in MessageArgs or RelatedProperties. */
-function unknownProperties(error: unknown): string[] {
-  if (!(error instanceof RedfishError) || error.kind !== 'refused') return [];
-  const entries = error.extendedInfo.filter((entry) => hasMessage([entry], ...UNKNOWN));
-  return entries.flatMap(({ MessageArgs, RelatedProperties }) =>
-    [MessageArgs, RelatedProperties]
-      .flatMap((names) => (Array.isArray(names) ? names : []))
-      .map((name) => String(name).replace(/^[#/]+/, '')),
-  );
-}
-
-/** Returns the path of a new subscription; null when the BMC does not return it. */
-function createdPath(response: RedfishResponse | null, document: JsonObject): string | null {
-  // In a 202 and in an ended task, the location is that of the task.
-  if (response === null || response.status === 202 || textOf(document, 'TaskState') !== null) return null;
-  return locationPath(response.headers.location ?? textOf(document, '@odata.id') ?? undefined);
+  return null;
 }
 
 /** Whether `error` means a duplicate: ResourceAlreadyExists (iLO), PropertyValueModified of the destination (iDRAC). */
 function meansDuplicate(error: RedfishError, destination: string): boolean {
   const failedTask = error.kind === 'failed' && error.status === 200;
   if (error.kind !== 'refused' && !failedTask) return false;
-  if (hasMessage(error.extendedInfo, 'ResourceAlreadyExists')) return true;
-  return error.extendedInfo.some(
-    (entry) => hasMessage([entry], 'PropertyValueModified') && JSON.stringify(entry).includes(destination),
-  );
+  return error.extendedInfo.some((entry) => {
+    const { MessageId: id } = entry;
+    if (typeof id === 'string' && /(?:AlreadyExists?|Duplicate\w*)$/i.test(id)) return true;
+    if (!hasMessage([entry], 'PropertyValueModified')) return false;
+    const text = JSON.stringify(entry);
+    return text.includes(destination) || urlsIn(text).some((url) => sameUrl(url, destination));
+  });
 }
 
-function existsError({ message, status, extendedInfo, url }: RedfishError, existing: JsonObject | null): RedfishError {
-  const id = existing === null ? '' : `, with the id ${idOf(existing)}`;
+function existsError({ message, status, extendedInfo, url }: RedfishError, existing: string | null): RedfishError {
+  const id = existing === null ? '' : `, with the id ${existing}`;
   const text = `the BMC has a subscription to that destination already${id}. Error: ${message}`;
   return new RedfishError('exists', text, { status, extendedInfo, url });
 }
 
 /**
  * Returns the subscription that a request of unknown outcome has created.
+ * @param before what there was; null when that is unknown
  * @param limitMs how long to look for it, in ms; see `poll`
  * @throws `error` with what was found. That none was found is no proof: the BMC may still be processing the request.
  */
 async function findCreated(
   client: RedfishClient,
-  matches: (document: JsonObject) => boolean,
+  wanted: Wanted,
+  before: Survey | null,
   error: RedfishError,
   limitMs?: number,
 ): Promise<JsonObject> {
@@ -139,8 +243,12 @@ async function findCreated(
     'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
     'check with get_all_subscriptions before repeating';
   try {
-    const found = await poll(() => findSubscription(client, matches), client.signal, limitMs);
-    if (found !== null) return found;
+    const look = async () => newIn(client, before, await findSubscriptions(client, wanted));
+    const found = await poll(look, client.signal, limitMs);
+    if (found !== null) {
+      KnownSubscriptions.of(client).add(found.path, wanted);
+      return { ...found.document, Id: lastSegment(found.path) };
+    }
   } catch {
     client.signal.throwIfAborted();
     finding = 'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
@@ -148,19 +256,20 @@ async function findCreated(
   throw withFinding(error, finding);
 }
 
-function idOf(document: JsonObject): string {
-  return textOf(document, 'Id') ?? lastSegment(textOf(document, '@odata.id') ?? '');
+/** Returns the candidate that was not there before; one that may be the wanted one only if it is the only new one. */
+function newIn(client: RedfishClient, before: Survey | null, { candidates }: Survey): Candidate | null {
+  const known = KnownSubscriptions.of(client);
+  const isNew = ({ path }: Candidate) => (before === null ? !known.has(path) : !before.paths.includes(path));
+  const fresh = candidates.filter(isNew);
+  return (
+    foundIn({ candidates: fresh }) ?? (before !== null && fresh.length === 1 ? fresh[0]! : foundIn({ candidates }))
+  );
 }
 
-/** Returns the newest subscription that `matches`; null when there is none. */
-async function findSubscription(
-  client: RedfishClient,
-  matches: (document: JsonObject) => boolean,
-): Promise<JsonObject | null> {
-  const { members } = await onSubscriptions(client, (path) => getCollection(client, path));
-  for (const { path, document } of members.reverse()) {
-    const found = document ?? (await ifFound(client.get(path)));
-    if (found !== null && matches(found)) return { '@odata.id': path, ...found };
-  }
-  return null;
+function wantedBy(given: NewSubscription): Wanted {
+  return { destination: given.Destination, context: typeof given.Context === 'string' ? given.Context : '' };
+}
+
+function idOf(document: JsonObject): string {
+  return textOf(document, 'Id') ?? lastSegment(textOf(document, '@odata.id') ?? '');
 }

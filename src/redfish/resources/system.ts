@@ -1,8 +1,9 @@
 import type { RedfishClient } from '../client.ts';
-import { ifFound, RedfishError } from '../errors.ts';
-import { linkPaths, objectOf, optionalLinkPath, samePath, textOf } from '../links.ts';
-import { getCollection } from './collection.ts';
-import { confirmDiscovered, getServiceRoot } from './serviceRoot.ts';
+import { isNotFound, RedfishError } from '../errors.ts';
+import { linkPaths, objectOf, ownLinkPath, samePath, textOf } from '../links.ts';
+import { type Collection, getCollection } from './collection.ts';
+import { confirmDiscovered, findService } from './serviceRoot.ts';
+import { asUnreadable, type Parts, patientFor, readParts } from './unreadable.ts';
 
 /** The key of the BMC's only system in `Discovered`. */
 export const ONLY_SYSTEM_KEY = 'only system';
@@ -31,10 +32,9 @@ export interface Manager {
 }
 
 /** Returns the paths of the systems behind the BMC; empty when it has none. */
-export async function listSystems(client: RedfishClient): Promise<string[]> {
-  const root = await getServiceRoot(client);
-  if (root.systems === null) return [];
-  return (await getCollection(client, root.systems)).members.map(({ path }) => path);
+export async function listSystems(client: RedfishClient): Promise<Parts<string>> {
+  const { members = [], unreadable = [] } = (await systemCollection(client)) ?? {};
+  return { values: members.map(({ path }) => path), unreadable };
 }
 
 /**
@@ -44,12 +44,21 @@ export async function listSystems(client: RedfishClient): Promise<string[]> {
 export async function findOnlySystem(client: RedfishClient): Promise<string> {
   await confirmDiscovered(client);
   return client.discovered.get(ONLY_SYSTEM_KEY, client.signal, async () => {
-    const [only, ...others] = await listSystems(client);
+    const systems = await systemCollection(client);
+    const [only, ...others] = systems?.members ?? [];
+    const [unreadable] = systems?.unreadable ?? [];
+    if (only === undefined && unreadable !== undefined) throw unreadable.error;
     if (only === undefined) throw new RedfishError('unsupported', 'The BMC has no system', { url: client.origin });
-    if (others.length === 0) return only;
-    const message = `The BMC has several systems (${[only, ...others].join(', ')}); set redfish_system_id to one of them`;
+    if (others.length === 0 && systems?.complete) return only.path;
+    const paths = [only, ...others].map(({ path }) => path);
+    const message = `The BMC has several systems (${paths.join(', ')}); set redfish_system_id to one of them`;
     throw new RedfishError('unsupported', message, { url: client.origin });
   });
+}
+
+async function systemCollection(client: RedfishClient): Promise<Collection | null> {
+  const path = await findService(client, 'Systems');
+  return path === null ? null : getCollection(client, path);
 }
 
 /** Reads the system at `path`. */
@@ -61,7 +70,7 @@ export async function getSystem(client: RedfishClient, path: string): Promise<Co
     model: textOf(document, 'Model'),
     serialNumber: textOf(document, 'SerialNumber'),
     biosVersion: textOf(document, 'BiosVersion'),
-    virtualMedia: optionalLinkPath(document.VirtualMedia, client.origin),
+    virtualMedia: ownLinkPath(document.VirtualMedia, client.origin),
     managers: linkPaths(objectOf(document, 'Links').ManagedBy, client.origin),
   };
 }
@@ -71,7 +80,7 @@ async function getManager(client: RedfishClient, path: string): Promise<Manager>
   return {
     path,
     firmwareVersion: textOf(document, 'FirmwareVersion'),
-    virtualMedia: optionalLinkPath(document.VirtualMedia, client.origin),
+    virtualMedia: ownLinkPath(document.VirtualMedia, client.origin),
     systems: linkPaths(objectOf(document, 'Links').ManagerForServers, client.origin),
   };
 }
@@ -79,16 +88,33 @@ async function getManager(client: RedfishClient, path: string): Promise<Manager>
 /**
  * Returns the managers of `system`: those it links to; where it links to none (the captured iDRAC 9), those that link to it,
  * and failing that the BMC's only one. Broken links are skipped.
+ * @param needed whether nothing can be done without any; see `readParts`
  */
-export async function managersOf(client: RedfishClient, system: ComputerSystem): Promise<Manager[]> {
-  const read = async (paths: string[]): Promise<Manager[]> => {
-    const managers = await Promise.all(paths.map((path) => ifFound(getManager(client, path))));
-    return managers.filter((manager) => manager !== null);
-  };
-  if (system.managers.length > 0) return read(system.managers);
-  const root = await getServiceRoot(client);
-  if (root.managers === null) return [];
-  const all = await read((await getCollection(client, root.managers)).members.map(({ path }) => path));
-  const linking = all.filter(({ systems }) => systems.some((path) => samePath(path, system.path)));
-  return linking.length > 0 || all.length > 1 ? linking : all;
+export async function managersOf(
+  client: RedfishClient,
+  system: ComputerSystem,
+  needed: boolean,
+): Promise<Parts<Manager>> {
+  if (system.managers.length > 0) return readManagers(client, system.managers, needed);
+  let place = `${client.root}Managers`;
+  try {
+    const reader = needed ? client : patientFor(client);
+    const path = await findService(reader, 'Managers');
+    if (path === null) return { values: [], unreadable: [] };
+    place = path;
+    const { members, unreadable: links } = await getCollection(reader, path);
+    const paths = members.map((member) => member.path);
+    const { values, unreadable } = await readManagers(client, paths, needed);
+    const linking = values.filter(({ systems }) => systems.some((one) => samePath(one, system.path)));
+    const only = values.length + unreadable.length === 1 ? values : [];
+    return { values: linking.length > 0 ? linking : only, unreadable: [...links, ...unreadable] };
+  } catch (error) {
+    return { values: [], unreadable: [asUnreadable(client, place, error)] };
+  }
+}
+
+async function readManagers(client: RedfishClient, paths: string[], needed: boolean): Promise<Parts<Manager>> {
+  const distinct = paths.filter((path, index) => paths.findIndex((other) => samePath(path, other)) === index);
+  const { values, unreadable } = await readParts(client, distinct, (path) => path, getManager, needed);
+  return { values, unreadable: unreadable.filter(({ error }) => !isNotFound(error)) };
 }

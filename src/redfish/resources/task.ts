@@ -1,10 +1,12 @@
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/secrets.ts';
 import { pause } from '../../core/waiting.ts';
 import type { RedfishClient } from '../client.ts';
-import { isNotFound, RedfishError } from '../errors.ts';
+import { RedfishError } from '../errors.ts';
 import { locationPath } from '../links.ts';
 import { extendedInfoText, type RedfishResponse, retryAfterMs } from '../wire/response.ts';
+import { isUp } from './serviceRoot.ts';
+import { findTaskRecord, hasFailed, RUNNING_STATES, stateOf, taskMessages } from './taskRecord.ts';
 
 /** Receives a task's progress: `percent` from 0 to 100, null when unknown; `message` is the BMC's newest, or the state. */
 export type TaskListener = (percent: number | null, message: string) => void;
@@ -12,26 +14,29 @@ export type TaskListener = (percent: number | null, message: string) => void;
 /** How long a task is followed before its outcome counts as unknown, in ms. */
 const TASK_LIMIT_MS = 30 * 60_000;
 const DEFAULT_WAIT_MS = 1000;
-/** Maximum number of consecutive polls of a monitor that may fail. */
+/** Maximum number of consecutive polls of a monitor that may fail while the BMC works. */
 const MAX_FAILED_POLLS = 5;
-const RUNNING_STATES = new Set([
-  'New',
-  'Starting',
-  'Running',
-  'Pending',
-  'Suspended',
-  'Stopping',
-  'Cancelling',
-  // The operation is expected to restart (Task schema, "TaskState").
-  'Interrupted',
-  'Service',
-]);
-const FAILED_STATES = new Set(['Exception', 'Killed', 'Cancelled']);
+/** How long a BMC may take to restart while it runs a task, in ms. */
+const RESTART_LIMIT_MS = 5 * 60_000;
+const RESTART_WAIT_MS = 5000;
+
+/** How far a task was followed. */
+interface Following {
+  /** The monitor, or the record of the task that replaces it; null when the BMC has told none. */
+  path: string | null;
+  /** Whether `path` is a record, whose own errors say nothing about the operation. */
+  isRecord: boolean;
+  failedPolls: number;
+  /** When the BMC stopped to respond, by the monotonic clock, in ms; null while it responds. */
+  downSince: number | null;
+}
 
 /**
  * Follows a 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"), honouring
- * `Retry-After`. Returns the operation's final response, which is `started` itself for any other status; null when the BMC
- * no longer has it: a 202 without Location, or a monitor that is gone (404) once the task is done.
+ * `Retry-After`. A monitor that is gone (404) says nothing about success, as iDRAC also removes it after failures: then the
+ * record of the task is followed, see `findTaskRecord`. A BMC that restarts meanwhile is waited for. Returns the operation's
+ * final response, which is `started` itself for any other status; null when the BMC no longer has it, so that only its effect
+ * can show the outcome.
  * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end within 30 minutes, or
  *   the monitor did not respond several times in a row
  */
@@ -41,67 +46,94 @@ export async function followTask(
   listener?: TaskListener,
 ): Promise<RedfishResponse | null> {
   let response = started;
-  let monitor = locationPath(started.headers.location);
+  const following: Following = {
+    path: locationPath(started.headers.location),
+    isRecord: false,
+    failedPolls: 0,
+    downSince: null,
+  };
   const end = performance.now() + TASK_LIMIT_MS;
-  let failedPolls = 0;
-  let wait = started.headers;
-  while (response.status === 202 || (response !== started && isRunning(response))) {
+  let waitMs = retryAfterMs(started.headers);
+  while (response.status === 202 || (response !== started && isRunning(response.document))) {
     if (response.document !== null) report(response.document, listener, client.secrets);
-    monitor = locationPath(response.headers.location) ?? monitor;
-    if (monitor === null) return null;
-    const url = client.origin + monitor;
+    following.path = locationPath(response.headers.location) ?? following.path;
+    if (following.path === null) return null;
     if (performance.now() > end) {
       const message = 'The BMC accepted the request, but its task did not end in time';
-      throw new RedfishError('outcome-unknown', message, { url });
+      throw new RedfishError('outcome-unknown', message, { url: client.origin + following.path });
     }
-    await pause(retryAfterMs(wait) ?? DEFAULT_WAIT_MS, client.signal);
+    await pause(waitMs ?? DEFAULT_WAIT_MS, client.signal);
     try {
-      response = await client.getMonitor(monitor);
-      failedPolls = 0;
-      wait = response.headers;
+      response = await client.getMonitor(following.path);
+      following.failedPolls = 0;
+      following.downSince = null;
+      waitMs = retryAfterMs(response.headers);
     } catch (error) {
-      if (isNotFound(error)) return null;
-      if (!(error instanceof RedfishError)) throw error;
-      // The monitor responds as the request itself would have, so that a refusal is the end of the task.
-      if (error.kind === 'refused' || [500, 501].includes(error.status)) throw error;
-      // The request was accepted: a monitor that does not respond says nothing about its outcome.
-      if (++failedPolls < MAX_FAILED_POLLS && error.kind !== 'auth') continue;
-      const { status, extendedInfo } = error;
-      const message = `The BMC accepted the request, but its task cannot be followed: ${error.message}`;
-      throw new RedfishError('outcome-unknown', message, { status, extendedInfo, url, cause: error });
+      const next = await afterFailedPoll(client, started, following, error);
+      if (next === 'gone') return null;
+      if (next === 'down') waitMs = RESTART_WAIT_MS;
+      if (typeof next !== 'string') response = { status: 200, headers: {}, document: next };
     }
   }
   if (response !== started && response.document !== null) {
-    throwIfTaskFailed(response.document, client.origin + monitor, client.secrets);
+    throwIfTaskFailed(response.document, client.origin + following.path, client.secrets);
   }
-  return response;
+  // A record says how the task ended, and not what the operation returned.
+  return following.isRecord ? null : response;
+}
+
+/**
+ * Decides how to go on after a poll that failed: with the record of the task, which is returned; by another poll, soon or
+ * after the BMC's restart; or not at all, as nothing is left of the task.
+ * @throws the operation's own failure; kind `outcome-unknown` when the task cannot be followed
+ */
+async function afterFailedPoll(
+  client: RedfishClient,
+  started: RedfishResponse,
+  following: Following,
+  error: unknown,
+): Promise<JsonObject | 'gone' | 'down' | 'again'> {
+  if (!(error instanceof RedfishError)) throw error;
+  const gone = [404, 410].includes(error.status);
+  // The monitor responds as the request itself would have, so that a refusal is the end of the task.
+  const isEnd = (error.kind === 'refused' && !gone) || [500, 501].includes(error.status);
+  if (isEnd && !following.isRecord) throw error;
+  if (!isEnd && error.kind !== 'auth' && !(await isUp(client))) {
+    following.downSince ??= performance.now();
+    if (performance.now() - following.downSince < RESTART_LIMIT_MS) return 'down';
+  } else if (gone) {
+    const record = await findTaskRecord(client, started, following.path!);
+    if (record === null) return 'gone';
+    following.path = record.path;
+    following.isRecord = true;
+    return record.document;
+    // The request was accepted: a monitor that does not respond says nothing about its outcome.
+  } else if (++following.failedPolls < MAX_FAILED_POLLS && error.kind !== 'auth') return 'again';
+  const { status, extendedInfo } = error;
+  const message = `The BMC accepted the request, but its task cannot be followed: ${error.message}`;
+  const url = client.origin + following.path;
+  throw new RedfishError('outcome-unknown', message, { status, extendedInfo, url, cause: error });
 }
 
 /** Whether a task runs: some BMCs (iDRAC 9) name the task itself as the monitor, which returns 200 with its state. */
-function isRunning({ document }: RedfishResponse): boolean {
-  return typeof document?.TaskState === 'string' && RUNNING_STATES.has(document.TaskState);
+function isRunning(document: JsonObject | null): boolean {
+  return document !== null && RUNNING_STATES.has(stateOf(document) ?? '');
 }
 
 function report(document: JsonObject, listener: TaskListener | undefined, secrets: readonly string[]): void {
   const percent = typeof document.PercentComplete === 'number' ? document.PercentComplete : null;
-  const newest = messages(document).at(-1)?.Message;
-  const text = typeof newest === 'string' ? newest : document.TaskState;
+  const text = taskMessages(document).at(-1)?.Message ?? stateOf(document);
   listener?.(percent, typeof text === 'string' ? redactText(text, secrets) : 'Running');
 }
 
 /** Throws kind `failed` when a task failed, with its messages; BMCs quote the request there, so `secrets` are redacted. */
 function throwIfTaskFailed(document: JsonObject, url: string, secrets: readonly string[]): void {
-  const state = document.TaskState;
-  if (typeof state !== 'string') return;
-  if (!FAILED_STATES.has(state) && document.TaskStatus !== 'Critical') return;
-  const extendedInfo = redact(messages(document), secrets);
+  const state = stateOf(document);
+  if (state === null || !hasFailed(document)) return;
+  const extendedInfo = redact(taskMessages(document), secrets);
   const text = extendedInfoText(extendedInfo);
   const end = redactText(`${state}${text === '' ? '' : `: ${text}`}`, secrets);
   throw new RedfishError('failed', `The BMC's task ended as ${end}`, { status: 200, extendedInfo, url });
-}
-
-function messages(document: JsonObject): JsonObject[] {
-  return Array.isArray(document.Messages) ? document.Messages.filter(isJsonObject) : [];
 }
 
 /** How long the effect of an accepted request without a task is waited for, in ms. */

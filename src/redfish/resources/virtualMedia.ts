@@ -1,174 +1,149 @@
-import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
-import { ifFound, isNotFound } from '../errors.ts';
-import { lastSegment, objectOf, optionalLinkPath, samePath, textOf } from '../links.ts';
-import { type Collection, getCollection } from './collection.ts';
+import { isNotFound } from '../errors.ts';
+import { samePath } from '../links.ts';
+import { getCollection } from './collection.ts';
+import { type KnownCollections, type KnownSlots, mediaKeys } from './knownMedia.ts';
+import { type MediaDevice, type MediaPlace, readMediaCollection } from './mediaDevice.ts';
 import { getServiceRoot } from './serviceRoot.ts';
-import { getSystem, managersOf } from './system.ts';
+import { type ComputerSystem, getSystem, managersOf } from './system.ts';
+import { asUnreadable, isAbsent, maySleep, type Parts, patientFor, readParts, type Unreadable } from './unreadable.ts';
 
-/** A virtual media device as it was read (DSP2046, VirtualMedia). */
-export interface MediaDevice {
-  slot: MediaSlot;
-  /** Whether it contains an image. */
-  inserted: boolean;
-  /** Null when empty. */
-  image: string | null;
-  /** Target of `#VirtualMedia.EjectMedia`; null where the device lacks the action. */
-  ejectTarget: string | null;
-  etag: string | null;
-  /** The device that seems to be the same one, listed under the manager as well as under the system; null for most. */
-  twin: MediaDevice | null;
-}
-
-/** A collection of virtual media or one of its devices, with the resource that the collection belongs to. */
-interface MediaPlace {
-  path: string;
-  owner: 'system' | 'manager';
-}
-
-/** The place of a device, which does not change. */
-export interface MediaSlot extends MediaPlace {
-  id: string;
-  /** `CD`, `DVD`, `USBStick`, `Floppy`; a device may offer several. */
-  mediaTypes: string[];
-  collection: string;
-  /** Whether the collection contains the whole device (iDRAC 9), so that it is read there. */
-  inline: boolean;
+/** The virtual media of a system. */
+export interface MediaListing {
+  /** The devices that could be read, each once. */
+  devices: MediaDevice[];
+  /** The devices, collections and managers that could not be read, and may contain more. */
+  unreadable: Unreadable[];
+  /** Whether there is any collection of virtual media, possibly an empty one. */
+  exists: boolean;
 }
 
 /**
- * Returns the virtual media devices of the system at `systemPath`, each once, which may be under the system (newer), its
- * managers (older) or both. The places of the collections are requested once. Empty when there are no devices.
+ * Searches for the virtual media of one system, which may be under the system (newer), its managers (older) or both. Reads
+ * each collection once. Make one for each call.
  */
-export async function listMediaDevices(client: RedfishClient, systemPath: string): Promise<MediaDevice[]> {
-  const wasDiscovered = client.discovered.peek(collectionsKey(systemPath)) !== undefined;
-  const readings = new Map<string, Promise<MediaDevice[]>>();
-  const read = (place: MediaPlace) => {
-    const reading = readings.get(place.path) ?? readCollection(client, place);
-    readings.set(place.path, reading);
-    // Unhandled when the discovery fails meanwhile.
-    reading.catch(() => undefined);
+export class MediaSearch {
+  readonly #client: RedfishClient;
+  readonly #systemPath: string;
+  readonly #readings = new Map<string, Promise<Parts<MediaDevice>>>();
+
+  constructor(client: RedfishClient, systemPath: string) {
+    this.#client = client;
+    this.#systemPath = systemPath;
+  }
+
+  /** Returns the devices of the system's own collection, without reading its managers. */
+  async own(): Promise<MediaListing> {
+    const client = this.#client;
+    const wasDiscovered = this.#wasDiscovered;
+    const { virtualMedia: path } = await this.#system();
+    if (path === null) return { devices: [], unreadable: [], exists: false };
+    try {
+      const { values: devices, unreadable } = await this.#read(patientFor(client), { path, owner: 'system' });
+      this.#remember(mediaKeys.ownSlots(this.#systemPath), devices, unreadable);
+      return { devices, unreadable, exists: true };
+    } catch (error) {
+      if (wasDiscovered && isNotFound(error)) return this.#again().own();
+      return { devices: [], unreadable: [asUnreadable(client, path, error)], exists: true };
+    }
+  }
+
+  /** Returns all devices. The places of the collections are requested once. */
+  async all(): Promise<MediaListing> {
+    const client = this.#client;
+    const wasDiscovered = this.#wasDiscovered;
+    const { places, unreadable: owners } = await this.#collections();
+    const read = (reader: RedfishClient, place: MediaPlace) => this.#read(reader, place);
+    const collections = await readParts(client, places, ({ path }) => path, read, true);
+    if (wasDiscovered && collections.unreadable.some(({ error }) => isNotFound(error))) return this.#again().all();
+    const devices = distinctPlaces(
+      collections.values.flatMap(({ values }) => values),
+      ({ slot }) => slot.path,
+    );
+    const members = collections.values.flatMap(({ unreadable }) => unreadable);
+    const unreadable = distinctPlaces([...owners, ...collections.unreadable, ...members], ({ path }) => path);
+    this.#remember(mediaKeys.slots(this.#systemPath), devices, unreadable);
+    return { devices: pairTwins(devices), unreadable, exists: places.length > 0 };
+  }
+
+  get #wasDiscovered(): boolean {
+    return this.#client.discovered.peek(mediaKeys.links(this.#systemPath)) !== undefined;
+  }
+
+  /** Drops what was discovered, after a 404, and returns a new search. */
+  #again(): MediaSearch {
+    this.#client.discovered.forget();
+    return new MediaSearch(this.#client, this.#systemPath);
+  }
+
+  #remember(key: string, devices: MediaDevice[], unreadable: Unreadable[]): void {
+    if (devices.length === 0 || unreadable.some(maySleep)) return;
+    const slots = devices.map(({ slot }) => slot);
+    this.#client.discovered.set(key, { slots, unreadable } satisfies KnownSlots);
+  }
+
+  /** Reads a collection once, and again when that failed. */
+  #read(reader: RedfishClient, place: MediaPlace): Promise<Parts<MediaDevice>> {
+    const known = this.#readings.get(place.path);
+    if (known !== undefined) return known;
+    const reading = readMediaCollection(reader, place);
+    this.#readings.set(place.path, reading);
+    reading.catch(() => this.#readings.delete(place.path));
     return reading;
-  };
-  const collections = await mediaCollections(client, systemPath, read);
-  let devices: MediaDevice[];
-  try {
-    devices = (await Promise.all(collections.map(read))).flat();
-  } catch (error) {
-    if (!wasDiscovered || !isNotFound(error)) throw error;
-    client.discovered.forget();
-    return listMediaDevices(client, systemPath);
   }
-  const distinct = distinctPlaces(devices, ({ slot }) => slot.path);
-  const slots = distinct.map(({ slot }) => slot);
-  if (slots.length > 0) client.discovered.set(slotsKey(systemPath), slots);
-  return pairTwins(distinct);
-}
 
-/** Returns the slots that `listMediaDevices` found, with twins; null when it must be called (again). */
-export function discoveredMediaSlots(client: RedfishClient, systemPath: string): MediaSlot[] | null {
-  return client.discovered.peek<MediaSlot[]>(slotsKey(systemPath)) ?? null;
-}
-
-/**
- * Reads the devices in `slots` again, with one request each, or one for all devices that a collection contains. Null for a
- * device that is gone.
- */
-export async function readMediaDevices(client: RedfishClient, slots: MediaSlot[]): Promise<(MediaDevice | null)[]> {
-  const collections = new Map<string, Promise<Collection>>();
-  for (const { inline, collection } of slots) {
-    if (inline && !collections.has(collection)) collections.set(collection, getCollection(client, collection));
+  #system(): Promise<ComputerSystem> {
+    const client = this.#client;
+    return client.discovered.get(mediaKeys.links(this.#systemPath), client.signal, async () => {
+      // The service root shows later whether the BMC is still the same.
+      const [system] = await Promise.all([getSystem(client, this.#systemPath), getServiceRoot(client)]);
+      return system;
+    });
   }
-  const read = async (slot: MediaSlot) => {
-    if (!slot.inline) return readDevice(client, slot);
-    const { members } = await collections.get(slot.collection)!;
-    const member = members.find(({ path }) => samePath(path, slot.path));
-    return member?.document ? toDevice(client, slot, member.document, null) : null;
-  };
-  return Promise.all(slots.map((slot) => ifFound(read(slot))));
-}
 
-const COLLECTIONS = 'media collections of ';
-const collectionsKey = (systemPath: string) => COLLECTIONS + systemPath;
-const slotsKey = (systemPath: string) => `media slots of ${systemPath}`;
+  #collections(): Promise<KnownCollections> {
+    const client = this.#client;
+    return client.discovered.get(mediaKeys.collections(this.#systemPath), client.signal, async (doNotKeep) => {
+      const system = await this.#system();
+      // Read while the managers are searched for. Unhandled when that fails meanwhile.
+      if (system.virtualMedia !== null) {
+        this.#read(patientFor(client), { path: system.virtualMedia, owner: 'system' }).catch(() => undefined);
+      }
+      const { values: managers, unreadable } = await managersOf(client, system, system.virtualMedia === null);
+      if (unreadable.some(maySleep)) doNotKeep();
+      const owners = [
+        { ...system, owner: 'system' as const },
+        ...managers.map((manager) => ({ ...manager, owner: 'manager' as const })),
+      ];
+      const linked = owners.flatMap(({ owner, virtualMedia: path }) => (path === null ? [] : [{ owner, path }]));
+      if (linked.length > 0) return { places: distinctPlaces(linked, ({ path }) => path), unreadable };
+      const guessed = await this.#unlinked(owners);
+      if (guessed.unreadable.some(maySleep)) doNotKeep();
+      return { places: guessed.values, unreadable: [...unreadable, ...guessed.unreadable] };
+    });
+  }
 
-/** The virtual media of a system, as far as they were discovered. */
-export interface KnownMedia {
-  systemPath: string;
-  collections: MediaPlace[];
-  slots: MediaSlot[];
-}
-
-/** Returns the virtual media in a snapshot of `Discovered`. */
-export function knownMedia(discovered: ReadonlyMap<string, unknown>): KnownMedia[] {
-  return [...discovered].flatMap(([key, value]) => {
-    if (!key.startsWith(COLLECTIONS)) return [];
-    const systemPath = key.slice(COLLECTIONS.length);
-    const slots = (discovered.get(slotsKey(systemPath)) ?? []) as MediaSlot[];
-    return [{ systemPath, collections: value as MediaPlace[], slots }];
-  });
-}
-
-/** @param found receives a collection as soon as it is discovered, so that it can be read while others are searched for */
-async function mediaCollections(
-  client: RedfishClient,
-  systemPath: string,
-  found: (place: MediaPlace) => void,
-): Promise<MediaPlace[]> {
-  return client.discovered.get(collectionsKey(systemPath), client.signal, async () => {
-    // The service root shows later whether the BMC is still the same.
-    const [system] = await Promise.all([getSystem(client, systemPath), getServiceRoot(client)]);
-    if (system.virtualMedia !== null) found({ path: system.virtualMedia, owner: 'system' });
-    const owners = [
-      { ...system, owner: 'system' as const },
-      ...(await managersOf(client, system)).map((manager) => ({ ...manager, owner: 'manager' as const })),
-    ];
-    const linked = owners.flatMap(({ owner, virtualMedia: path }) => (path === null ? [] : [{ owner, path }]));
-    if (linked.length > 0) return distinctPlaces(linked, ({ path }) => path);
-    // The captured iDRAC 9 has virtual media at the usual path, but no link to them.
+  /**
+   * Returns the collections at the usual path, to which there is no link (the captured iDRAC 9). What else the BMC says there
+   * than that there is nothing counts only where there is none.
+   */
+  async #unlinked(owners: MediaPlace[]): Promise<Parts<MediaPlace>> {
     const guesses = owners.map(({ owner, path }) => ({
       owner,
       path: `${path.replace(/(?<!\/)\/+$/, '')}/VirtualMedia`,
     }));
-    const read = await Promise.all(guesses.map(({ path }) => ifFound(getCollection(client, path))));
-    return guesses.filter((_, index) => read[index] !== null);
-  });
+    const read = async (reader: RedfishClient, place: MediaPlace) => {
+      await getCollection(reader, place.path);
+      return place;
+    };
+    const { values, unreadable } = await readParts(this.#client, guesses, ({ path }) => path, read, true);
+    return { values, unreadable: values.length > 0 ? [] : unreadable.filter(isThere) };
+  }
 }
 
-async function readCollection(client: RedfishClient, { path, owner }: MediaPlace): Promise<MediaDevice[]> {
-  const { members } = await getCollection(client, path);
-  const devices = await Promise.all(
-    members.map(async ({ path: devicePath, document }) => {
-      const inline = document !== null;
-      const slot = { path: devicePath, id: lastSegment(devicePath), mediaTypes: [], collection: path, owner, inline };
-      return inline ? toDevice(client, slot, document, null) : ifFound(readDevice(client, slot));
-    }),
-  );
-  return devices.filter((device) => device !== null);
-}
-
-async function readDevice(client: RedfishClient, slot: MediaSlot): Promise<MediaDevice> {
-  const { document, headers } = await client.getResponse(slot.path);
-  return toDevice(client, slot, document, headers.etag ?? null);
-}
-
-function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, etag: string | null): MediaDevice {
-  const image = textOf(document, 'Image');
-  const eject = objectOf(objectOf(document, 'Actions'), '#VirtualMedia.EjectMedia');
-  const types = document.MediaTypes;
-  return {
-    slot: {
-      ...slot,
-      id: textOf(document, 'Id') ?? slot.id,
-      mediaTypes: Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [],
-    },
-    // VirtualMedia v1.0 has Inserted but does not require it.
-    inserted: typeof document.Inserted === 'boolean' ? document.Inserted : image !== null,
-    image,
-    ejectTarget: optionalLinkPath(eject.target, client.origin),
-    etag: etag ?? textOf(document, '@odata.etag'),
-    twin: null,
-  };
+/** Whether a failed read of a guessed path shows that something is there. A front end may return its own page for every path. */
+function isThere(part: Unreadable): boolean {
+  return !isAbsent(part) && part.error.status !== 200;
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
-import { SERVICE_ROOT_KEY, type ServiceRoot } from '../identity.ts';
+import { rootKey, SERVICE_ROOT_KEY, type ServiceName, type ServiceRoot } from '../identity.ts';
 import { EVENT_SERVICE_KEY, type EventService } from '../resources/eventService.ts';
+import { type KnownMedia, knownMedia } from '../resources/knownMedia.ts';
+import { knownService } from '../resources/serviceRoot.ts';
 import { ONLY_SYSTEM_KEY } from '../resources/system.ts';
-import { type KnownMedia, knownMedia } from '../resources/virtualMedia.ts';
 
 /**
  * Returns a function that describes what is known of a BMC now, whenever it is called: how to reach and to log in to it, and
@@ -31,33 +32,26 @@ function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string)
   if (root === undefined) return documents.byPath;
   documents.add(rootPath, rootMembers(root));
   const events = discovered.get(EVENT_SERVICE_KEY) as EventService | undefined;
-  if (events !== undefined && root.eventService !== null) {
-    documents.add(root.eventService, { Subscriptions: link(events.subscriptions) });
-    if (events.eventTypes !== null) documents.add(root.eventService, { EventTypesForSubscription: events.eventTypes });
+  if (events !== undefined) {
+    const { path, subscriptions, enabled, eventTypes } = events;
+    documents.add(path, { Subscriptions: link(subscriptions) });
+    if (!enabled) documents.add(path, { ServiceEnabled: false });
+    if (eventTypes !== null) documents.add(path, { EventTypesForSubscription: eventTypes });
   }
   const only = discovered.get(ONLY_SYSTEM_KEY) as string | undefined;
-  if (only !== undefined && root.systems !== null) {
-    documents.add(root.systems, { Members: [link(only)] });
+  const systems = knownService(discovered, root, 'Systems');
+  if (only !== undefined && systems !== null) {
+    documents.add(systems, { Members: [link(only)] });
     documents.add(only, {});
   }
   for (const media of knownMedia(discovered)) addMedia(documents, media);
   return documents.byPath;
 }
 
-function rootMembers({
-  systems,
-  managers,
-  eventService,
-  sessions,
-  hasSessions,
-  vendor,
-  uuid,
-  etag,
-}: ServiceRoot): JsonObject {
+function rootMembers({ services, sessions, hasSessions, vendor, uuid, etag }: ServiceRoot): JsonObject {
+  const linked = Object.entries(services).map(([name, path]) => [rootKey(name as ServiceName), link(path)] as const);
   return {
-    ...optionalLink('Systems', systems),
-    ...optionalLink('Managers', managers),
-    ...optionalLink('EventService', eventService),
+    ...Object.fromEntries(linked),
     ...(sessions === null ? {} : { Links: { Sessions: link(sessions) } }),
     ...(hasSessions && sessions === null ? { SessionService: link('/redfish/v1/SessionService') } : {}),
     ...(vendor === null ? {} : { Vendor: vendor }),
@@ -100,8 +94,4 @@ class Documents {
 
 function link(path: string): JsonObject {
   return { '@odata.id': path };
-}
-
-function optionalLink(name: string, path: string | null): JsonObject {
-  return path === null ? {} : { [name]: link(path) };
 }

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
-import { createRedfishClients, ejectMedia, listMediaDevices, type RedfishClients } from '../../../src/redfish/index.ts';
+import { createRedfishClients, ejectMedia, MediaSearch, type RedfishClients } from '../../../src/redfish/index.ts';
 import { startScriptedBmc } from '../scriptedBmc.ts';
 import { forever, target } from '../target.ts';
 
@@ -73,7 +73,7 @@ test('identical devices of two managers are two devices, and both are ejected', 
   const bmc = await start(MANAGERS);
   expect(paths(await bmc.eject())).toEqual([deviceAt(A), deviceAt(B)]);
   expect(bmc.inserted.size).toBe(0);
-  expect(paths(await listMediaDevices(bmc.client, SYSTEM))).toEqual([deviceAt(A), deviceAt(B)]);
+  expect(paths((await new MediaSearch(bmc.client, SYSTEM).all()).devices)).toEqual([deviceAt(A), deviceAt(B)]);
 });
 
 test('one device under the system and its manager is listed once and ejected once, discovered or not', async () => {
@@ -84,7 +84,7 @@ test('one device under the system and its manager is listed once and ejected onc
     expect(paths(await bmc.eject())).toEqual([deviceAt(SYSTEM)]);
     expect(bmc.ejects()).toBe(times);
   }
-  expect(paths(await listMediaDevices(bmc.client, SYSTEM))).toEqual([deviceAt(SYSTEM)]);
+  expect(paths((await new MediaSearch(bmc.client, SYSTEM).all()).devices)).toEqual([deviceAt(SYSTEM)]);
 });
 
 test('one collection linked from both the system and the manager is read as one', async () => {

@@ -118,7 +118,8 @@ test('pages that form a loop or lead to another host fail', async () => {
   }));
   await expect(listSubscriptions(client)).rejects.toMatchObject({ kind: 'failed' });
   expect(bmc.requests.length).toBeLessThan(150);
-  const foreign = await scripted(() => ({ status: 200, body: { 'Members@odata.nextLink': 'http://other.example/S' } }));
+  const next = { Members: [], 'Members@odata.nextLink': 'http://other.example/S' };
+  const foreign = await scripted(() => ({ status: 200, body: next }));
   await expect(listSubscriptions(foreign.client)).rejects.toThrow('another host');
 });
 
@@ -155,9 +156,9 @@ test('discovered paths that the BMC no longer has are dropped and discovered aga
   expect(bmc.lines().at(-1)).toBe('GET /redfish/v1/newer');
 });
 
-test('an absent or disabled event service is reported as unsupported', async () => {
+test('an absent event service, and a new subscription at a disabled one, is reported as unsupported', async () => {
   const disabled = await scripted(() => ({ status: 200 }), { ServiceEnabled: false });
-  await expect(listSubscriptions(disabled.client)).rejects.toMatchObject({
+  await expect(createSubscription(disabled.client, subscription)).rejects.toMatchObject({
     kind: 'unsupported',
     message: expect.stringContaining('ServiceEnabled'),
   });
