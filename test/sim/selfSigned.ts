@@ -1,20 +1,27 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
 /**
- * A key and a self-signed certificate (PEM) for 127.0.0.1 and localhost, valid from 2020 to 2049, as BMCs have them.
+ * A key and a self-signed certificate (PEM) for 127.0.0.1, ::1 and localhost, valid from 2020 to 2049, as BMCs have them.
  * Generated each time, so that the repository contains no private key.
+ * @param from the year from which it is valid, `to` the one in which it ends, both from 2000 to 2049; `name` replaces the names
  */
-export function selfSigned(): { key: string; cert: string } {
+export function selfSigned({ from = 2020, to = 2049, name: other = '' } = {}): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02])); // ecdsa-with-SHA256
   const name = sequence(der(0x31, sequence(oid([0x55, 0x04, 0x03]), der(0x0c, Buffer.from('simulated BMC')))));
-  const alternatives = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from('localhost')));
+  const own = [
+    der(0x87, Buffer.from([127, 0, 0, 1])),
+    der(0x87, Buffer.from([...Array(15).fill(0), 1])),
+    der(0x82, Buffer.from('localhost')),
+  ];
+  const alternatives = sequence(...(other === '' ? own : [der(0x82, Buffer.from(other))]));
+  const time = (year: number, end: string) => der(0x17, Buffer.from(`${String(year).slice(2)}${end}`));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1])),
     algorithm,
     name,
-    sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z'))),
+    sequence(time(from, '0101000000Z'), time(to, '1231235959Z')),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(sequence(oid([0x55, 0x1d, 0x11]), der(0x04, alternatives)))),

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import type { SecureVersion } from 'node:tls';
 import { looseBoolean } from '../../core/arguments.ts';
 import { type FieldViolation, PassthruError } from '../../core/errors.ts';
@@ -128,8 +129,13 @@ const ROOT = '/redfish/v1/';
 
 function parseAddress(value: Json): { origin: string; root: string } | Fault {
   if (typeof value !== 'string') return new Fault('must be a string');
-  const text = value.includes('://') ? value : `https://${value}`;
-  if (/\s/.test(value) || !URL.canParse(text)) return new Fault('must be a URL, such as https://bmc.example');
+  if (/\s/.test(value)) return new Fault(NO_URL);
+  const [, scheme = 'https:', authority = '', rest = ''] =
+    /^([a-z][a-z0-9+.-]*:(?=\/\/))?(?:\/\/)?([^/?#]*)(.*)$/i.exec(value)!;
+  const host = withBrackets(authority);
+  if (host instanceof Fault) return host;
+  const text = `${scheme}//${host}${rest}`;
+  if (authority === '' || !URL.canParse(text)) return new Fault(NO_URL);
   const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
   if (protocol !== 'https:' && protocol !== 'http:') return new Fault('must begin with https:// or http://');
   if (username !== '' || password !== '') {
@@ -137,6 +143,24 @@ function parseAddress(value: Json): { origin: string; root: string } | Fault {
   }
   if (search !== '' || hash !== '') return new Fault('must not contain a query or a fragment');
   return { origin, root: pathname === '/' ? ROOT : pathname };
+}
+
+const NO_URL = 'must be a URL, such as https://bmc.example';
+
+/**
+ * Puts an IPv6 address without brackets into them, with which a URL has one form of it. What is an address stays one: digits
+ * after a compressed address are a part of it; a ninth group is a port.
+ */
+function withBrackets(authority: string): string | Fault {
+  const isBare = authority.split(':').length > 2 && !/[[\]@]/.test(authority);
+  if ((isBare || authority.startsWith('[')) && authority.includes('%')) {
+    return new Fault('must not contain the zone of an IPv6 address (%…); use an address that is valid without one');
+  }
+  if (!isBare) return authority;
+  if (isIPv6(authority)) return `[${authority}]`;
+  const [, address = '', port = ''] = /^((?:[^:]*:){7}[^:]*):(\d{1,5})$/.exec(authority) ?? [];
+  if (isIPv6(address) && !address.includes('::')) return `[${address}]:${port}`;
+  return new Fault('is no IPv6 address; with a port it is written in brackets, such as https://[fd00::17]:8443');
 }
 
 /** Reads a string, or a number: Ironic's client sends one for `--driver-info redfish_password=1234`. */

@@ -3,7 +3,7 @@ import { RedfishError } from '../errors.ts';
 import { decodeBody } from './body.ts';
 import type { Pass } from './breaker.ts';
 import type { BmcConnections, KeyedSettings } from './connection.ts';
-import { describeTlsFailure } from './tls.ts';
+import { describeTlsFailure } from './tlsFaults.ts';
 
 /** An HTTP request as it goes over the wire. */
 export interface BmcRequest {

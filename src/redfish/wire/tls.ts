@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import { readFault } from '../../core/readFault.ts';
+import { describeTlsFailure, LEVEL_0 } from './tlsFaults.ts';
 
 /** How a BMC's certificate and protocol are verified. */
 export interface TlsSettings {
@@ -65,7 +66,7 @@ export class TlsContexts {
       cached.checkedAt = now;
       return cached.secureContext;
     }
-    const secureContext = createSecureContext(contextOptions(settings));
+    const secureContext = makeContext(settings);
     this.built += 1;
     this.#contexts.delete(key);
     this.#contexts.set(key, { secureContext, files, checkedAt: now });
@@ -77,13 +78,30 @@ export class TlsContexts {
 /** The contexts of this process. */
 export const tlsContexts = new TlsContexts();
 
+function makeContext(settings: TlsSettings): SecureContext {
+  const options = contextOptions(settings);
+  try {
+    return createSecureContext(options);
+  } catch (error) {
+    const fault = describeTlsFailure(error) ?? readFault(error);
+    throw new Error(`redfish_verify_ca: its certificates cannot be used: ${fault}`, { cause: error });
+  }
+}
+
+/**
+ * The curves of keys and certificates at security level 0: OpenSSL's own, and those that it does not offer by default, without
+ * which a BMC with a short key fails the handshake.
+ */
+const CURVES = 'X25519:prime256v1:X448:secp521r1:secp384r1:secp224r1:prime192v1';
+
 function contextOptions({ verifyCa, minimumVersion, ciphers }: TlsSettings): SecureContextOptions {
   const options: SecureContextOptions = {};
   if (typeof verifyCa === 'string') options.ca = readAuthorities(verifyCa);
   if (minimumVersion !== null) options.minVersion = minimumVersion;
   if (ciphers !== null) options.ciphers = ciphers;
   // OpenSSL 3 supports TLS 1.0 and 1.1 at security level 0 only.
-  else if (minimumVersion === 'TLSv1' || minimumVersion === 'TLSv1.1') options.ciphers = 'DEFAULT@SECLEVEL=0';
+  else if (minimumVersion === 'TLSv1' || minimumVersion === 'TLSv1.1') options.ciphers = LEVEL_0;
+  if (options.ciphers?.includes('@SECLEVEL=0')) options.ecdhCurve = CURVES;
   return options;
 }
 
@@ -105,43 +123,6 @@ export function ciphersFault(ciphers: string): string | null {
   cipherFaults.set(ciphers, fault);
   return fault;
 }
-
-/** Returns why a TLS handshake failed and which setting to check; null when `error` is not a TLS failure. */
-export function describeTlsFailure(error: unknown): string | null {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  if (CERTIFICATE_FAULTS.has(code)) {
-    return `the certificate is not trusted (${code}); set redfish_verify_ca to the path of its CA, or to false`;
-  }
-  if (code.startsWith('ERR_SSL_WRONG_VERSION') || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return `the BMC does not support TLS there, or only a version below the minimum (${code}); check redfish_address and redfish_tls_minimum_version`;
-  }
-  if (code.startsWith('ERR_SSL_') || code === 'EPROTO' || code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
-    return `the TLS handshake failed (${code}); an old BMC may need redfish_tls_minimum_version (for example 1.0) or redfish_tls_ciphers`;
-  }
-  return null;
-}
-
-/** Codes of OpenSSL's certificate verification and of Node's host name check. */
-const CERTIFICATE_FAULTS = new Set([
-  'CERT_CHAIN_TOO_LONG',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REJECTED',
-  'CERT_REVOKED',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'HOSTNAME_MISMATCH',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'PATH_LENGTH_EXCEEDED',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
 
 const PEM = '-----BEGIN';
 /** Above any CA bundle; larger files of a folder are skipped. */
