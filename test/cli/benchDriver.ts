@@ -1,4 +1,4 @@
-import { Attachment, type DriverTask, defineMethod, type NodeTask, z } from '../../src/driver.ts';
+import { Attachment, type DriverTask, defineMethod, type NodeTask, PassthruError, z } from '../../src/driver.ts';
 
 /** The gates of the jobs of `hold`, by the word that opens each. */
 const gates = new Map<string, PromiseWithResolvers<void>>();
@@ -26,7 +26,11 @@ const echo = defineMethod({
     pin_token: z.int().optional(),
   }),
   result: z.json(),
-  handler: async (_task: NodeTask, args) => ({ ...args }),
+  handler: async (task: NodeTask, args) => {
+    task.recorder?.add(1, () => ({ echoed: { ...args } }));
+    if (args.text === 'fail') throw new PassthruError('bmc_refused', 'failed as requested');
+    return { ...args };
+  },
 });
 
 const report = defineMethod({
@@ -48,6 +52,7 @@ const hold = defineMethod({
   arguments: z.object({ word: z.string() }),
   result: z.json(),
   async handler(task: NodeTask, { word }) {
+    task.recorder?.add(1, () => ({ held: word }));
     task.progress(0.5, 'half \u001b[31mway');
     await Promise.race([
       gate(word).promise,

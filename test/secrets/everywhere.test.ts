@@ -1,4 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { inflateRawSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -103,6 +106,30 @@ test('calls a BMC that quotes its requests, one that refuses the password, and a
     const { status } = await send('POST', '/v1/drivers/redfish/vendor_passthru?method=discover', args);
     expect([args, status]).toEqual([args, args === discover ? 500 : 400]);
   }
+});
+
+test('shows the transcripts of failed calls and of a job', async () => {
+  const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };
+  const failed = await call('leaky', 'refuses', args);
+  const { text: shown, status } = await send('GET', failed.headers.get('passthru-transcript')!);
+  expect([status, JSON.parse(shown)]).toEqual([200, expect.objectContaining({ method: 'refuses', omitted: 0 })]);
+  expect(JSON.parse(shown).exchanges[0].response.body.Message).toBe("'******' is wrong");
+  const refused = await rpc('PassthruService', 'CallNodeMethod', {
+    node: 'leaky',
+    method: 'throws',
+    httpMethod: 'GET',
+  });
+  const jobId = /"transcriptId":"([^"]+)"/.exec(refused.text)?.[1];
+  const { transcript } = JSON.parse((await rpc('JobService', 'GetTranscript', { jobId })).text);
+  client.responses.push(Buffer.from(transcript, 'base64').toString());
+  expect(client.responses.at(-1)).toContain('"method":"throws"');
+  const started = await call('leaky', 'works', args);
+  const job = started.headers.get('passthru-job-id')!;
+  await send('GET', `/v1/jobs/${job}/events`);
+  const user = { PASSTHRU_SERVER: marked.served.url, PASSTHRU_USER: USER, PASSTHRU_PASSWORD: MARKERS.basic };
+  const { stdout, stderr } = await passthru(['job', 'transcript', job], user);
+  client.responses.push(stdout + stderr);
+  expect(JSON.parse(stdout)).toMatchObject({ id: job, method: 'works' });
 });
 
 test('refuses callers over every protocol', async () => {
@@ -277,6 +304,19 @@ describe('no secret is', () => {
   test('in the database or its log, while the service runs', () => {
     expect(marked.files().map(({ name }) => name)).toEqual(expect.arrayContaining(['passthru.db', 'passthru.db-wal']));
     expect(marked.files().flatMap(({ name, content }) => found(content).map((what) => `${name}: ${what}`))).toEqual([]);
+  });
+
+  test('in a transcript in the database', () => {
+    const path = join(marked.directory, 'state', 'passthru.db');
+    const database = new DatabaseSync(path, { readOnly: true });
+    const rows = database.prepare('select document from transcripts').all();
+    database.close();
+    const texts = rows.map(({ document }) => inflateRawSync(document as Uint8Array).toString());
+    const methods = new Set(texts.map((text) => JSON.parse(text).method));
+    expect([...methods]).toEqual(
+      expect.arrayContaining(['throws', 'refuses', 'quotes_arguments', 'works', 'create_subscription']),
+    );
+    expect(found(texts.join('\n'))).toEqual([]);
   });
 
   test('in a trace', async () => {

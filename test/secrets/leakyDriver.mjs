@@ -14,9 +14,26 @@ function method(name, handler, more = {}) {
       mode: z.enum(['a']).optional(),
     }),
     result: z.any(),
-    handler,
+    handler: (task, args) => {
+      record(task, args);
+      return handler(task, args);
+    },
     ...more,
   });
+}
+
+/** Records an exchange that holds the password, and what the caller sent, in every form. */
+function record(task, args) {
+  const secret = passwordOf(task);
+  task.recorder?.context(() => ({ root: { said: secret }, [`name ${secret}`]: true }));
+  task.recorder?.add(100, () => ({
+    request: {
+      url: `https://u:${encodeURIComponent(secret)}@bmc/redfish/v1?key=${encodeURIComponent(secret)}`,
+      headers: { 'x-any': secret, authorization: `Basic ${Buffer.from(`u:${secret}`).toString('base64')}` },
+      body: JSON.stringify({ secret, args }),
+    },
+    response: { body: { Message: `'${secret}' is wrong`, args, [`name ${secret}`]: [[secret]] } },
+  }));
 }
 
 function failure(secret) {
