@@ -11,6 +11,7 @@ const SLOW = [
   'test/clients/**',
   'test/conformance/**',
   'test/docs/**',
+  'test/field/**',
   'test/fuzz/**',
   'test/real/**',
   'test/service/**',
