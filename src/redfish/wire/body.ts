@@ -96,7 +96,7 @@ function decodeEntities(text: string): string {
 
 /** Terminal escape sequences (ECMA-48): control sequences, operating system commands, and single ones. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this removes them
-const ESCAPES = /[\u001b\u009b](?:\[?[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
+const ESCAPES = /\u001b[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|(?:\u001b\[?|\u009b)[0-?]*[ -/]*[@-~]/g;
 /** Control characters, line separators, and those that change the direction of text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this removes them
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

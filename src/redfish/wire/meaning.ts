@@ -25,6 +25,9 @@ const REFUSED_LOGIN =
 const REFUSED_LOGIN_TEXT =
   /\b(?:unauthori[sz]ed|not authenticated|authentication (?:has )?(?:failed|required|error)|access denied|login failed|log ?in (?:is )?required)\b|\b(?:invalid|incorrect|wrong|bad|missing)\b[^.]{0,30}\b(?:user ?name|password|credentials?|login)\b|\b(?:user ?name|password|credentials?)\b[^.]{0,50}\b(?:invalid|incorrect|wrong|not valid)\b/i;
 
+/** Texts that say no more than the status, as web servers send them. */
+const NO_WORDS = /^(?:forbidden|bad|request|error|access|http|status|code|nginx|lighttpd|apache|[\d\W_])*$/i;
+
 /** Ids that say no more than that something failed. */
 const GENERAL = /^(generalerror|extendedinfo|error|internalerror|success|\d*)$/;
 
@@ -105,7 +108,10 @@ export function loginVerdict(raw: RawResponse): LoginVerdict {
   const telling = keys.filter((key) => !GENERAL.test(key));
   if (telling.some((key) => REFUSED_LOGIN.test(key))) return 'refused';
   if (telling.length > 0) return 'accepted';
-  if (text === '' && keys.length === 0) return 'silent';
+  if (keys.length === 0 && NO_WORDS.test(text)) {
+    const json = jsonOf(raw);
+    return text === '' && isJsonObject(json) && Object.keys(json).length > 0 ? 'unclear' : 'silent';
+  }
   return REFUSED_LOGIN_TEXT.test(text) ? 'refused' : 'unclear';
 }
 
