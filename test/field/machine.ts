@@ -339,10 +339,11 @@ function send(socket: Socket, response: ServerResponse, answer: Answer, sent: ()
     return;
   }
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   response.writeHead(status, {
     ...(text === '' ? {} : { 'content-type': 'application/json' }),
     ...(status === 204 ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
-    ...headers,
+    ...Object.fromEntries(lower),
   });
   response.end(text, () => {
     if (more !== undefined) socket.write(more);

@@ -298,3 +298,60 @@ test.concurrent('a subscription whose id needs percent-encoding is made, read an
   expect(json.Id).toBe(id);
   expect(machine.sent('GET', FIRST)).toHaveLength(0);
 });
+
+/** How a machine refuses a second subscription to one destination, which it shows in another spelling. */
+const DUPLICATES: readonly (readonly [string, Answer])[] = [
+  ['ResourceAlreadyExists', fault(400, 'iLO.2.14.ResourceAlreadyExists')],
+  ['ResourceAlreadyExists under 409', fault(409, 'Base.1.8.ResourceAlreadyExists')],
+  [
+    'PropertyValueModified',
+    fault(400, 'IDRAC.2.8.PropertyValueModified', { MessageArgs: ['https://192.0.2.10:443/events', 'Destination'] }),
+  ],
+];
+
+test.concurrent.for(DUPLICATES)(
+  'a second subscription that is refused by %s is the first one',
+  async ([, refusal], context) => {
+    const keep = showing(() => ({ Destination: 'https://192.0.2.10:443/events' }));
+    const { machine, node } = await open(context, {
+      behave: (request, the) =>
+        request.method === 'POST' && request.path === SUBSCRIPTIONS && the.subscriptions.size > 1
+          ? refusal
+          : keep.behave(request, the),
+    });
+    const args = { Destination: 'https://192.0.2.10/events', Context: 'mine' };
+    const first = await node.call('create_subscription', args);
+    const refused = await node.call('create_subscription', args);
+    expect(refused.status).toBe(400);
+    expect(refused.told).toContain(first.json.Id);
+    const again = await node.call('create_subscription', { ...args, if_exists: 'return' });
+    expect(again.status).toBe(200);
+    expect(again.json.Id).toBe(first.json.Id);
+    expect(machine.subscriptions.size).toBe(2);
+  },
+);
+
+test.concurrent('a subscription that shows only after a while is waited for', async (context) => {
+  const { machine, node } = await open(context, {
+    behave: ({ method, path, json }, the) => {
+      if (method !== 'POST' || path !== SUBSCRIPTIONS) return undefined;
+      setTimeout(() => the.subscribe(json), 700);
+      return { status: 201 };
+    },
+  });
+  const { status, json } = await node.call('create_subscription', { Destination: 'https://192.0.2.10/events' });
+  expect(status).toBe(200);
+  expect([...machine.subscriptions.keys()]).toEqual(['first', json.Id]);
+});
+
+test.concurrent('a 202 whose Location is the subscription itself is no failure', async (context) => {
+  const { machine, node } = await open(context, {
+    behave: ({ method, path, json }, the) => {
+      if (method !== 'POST' || path !== SUBSCRIPTIONS) return undefined;
+      return { ...the.subscribe(json), status: 202, body: undefined };
+    },
+  });
+  const { status, json } = await node.call('create_subscription', { Destination: 'https://192.0.2.10/events' });
+  expect(status).toBe(200);
+  expect([...machine.subscriptions.keys()]).toEqual(['first', json.Id]);
+});
