@@ -167,40 +167,40 @@ export class Dispatch {
 
   /** Runs a call, or returns the outcome of an earlier one with the same idempotency key. */
   async #runOnce(checked: CheckedCall, controller: AbortController): Promise<Outcome> {
-    const { call, driver, method, httpMethod, node } = checked;
-    const { caller, idempotencyKey } = call;
-    if (idempotencyKey === null) return this.#record(checked, controller, null);
-    const target = node === null ? `driver ${driver}` : `node ${node.uuid}`;
-    const content = [target, method.name, httpMethod, call.arguments];
-    const claim = await this.#parts.idempotency.claim(caller.name, idempotencyKey, content, controller.signal);
-    if ('outcome' in claim) return claim.outcome;
-    let outcome: Outcome;
-    try {
-      outcome = await this.#record(checked, controller, claim);
-    } catch (error) {
-      await claim.release(error);
-      throw error;
-    }
-    await claim.finish(outcome);
-    return outcome;
-  }
-
-  /** Runs a call as `execute` does, and keeps the transcript of a synchronous one. */
-  async #record(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
-    const { recorder } = checked;
-    if (recorder === null) return this.#execute(checked, controller, claim);
-    const { transcripts } = this.#parts;
+    const claim = checked.call.idempotencyKey === null ? null : await this.#claim(checked, controller.signal);
+    if (claim !== null && 'outcome' in claim) return claim.outcome;
     let outcome: Outcome;
     try {
       outcome = await this.#execute(checked, controller, claim);
     } catch (thrown) {
-      const error = toPassthruError(thrown);
-      const id = await transcripts.keepCall(recorder, checked, error);
-      throw id === null ? thrown : withTranscript(error, id);
+      const error = await this.#withTranscript(checked, thrown);
+      await claim?.release(error);
+      throw error;
     }
-    if (outcome.kind === 'job' || !recorder.keeps(true)) return outcome;
-    const id = await transcripts.keepCall(recorder, checked, null);
-    return id === null ? outcome : { ...outcome, transcriptId: id };
+    const { recorder } = checked;
+    if (recorder?.keeps(true) && outcome.kind !== 'job') {
+      const transcriptId = await this.#parts.transcripts.keepCall(recorder, checked, null);
+      if (transcriptId !== null) outcome = { ...outcome, transcriptId };
+    }
+    await claim?.finish(outcome);
+    return outcome;
+  }
+
+  /** Claims the idempotency key of a call, or returns the outcome of the first call with it. */
+  #claim(checked: CheckedCall, signal: AbortSignal): Promise<Claim | { outcome: Outcome }> {
+    const { call, driver, method, httpMethod, node } = checked;
+    const target = node === null ? `driver ${driver}` : `node ${node.uuid}`;
+    const content = [target, method.name, httpMethod, call.arguments];
+    return this.#parts.idempotency.claim(call.caller.name, call.idempotencyKey ?? '', content, signal);
+  }
+
+  /** Keeps the transcript of a call that failed. Returns its error, with the transcript's id if one was kept. */
+  async #withTranscript(checked: CheckedCall, thrown: unknown): Promise<unknown> {
+    const { recorder } = checked;
+    if (!recorder?.keeps(false)) return thrown;
+    const error = toPassthruError(thrown);
+    const id = await this.#parts.transcripts.keepCall(recorder, checked, error);
+    return id === null ? thrown : withTranscript(error, id);
   }
 
   /** Runs a call from the check for a free worker to its end, or, if asynchronous, to its acceptance. */

@@ -2,18 +2,12 @@
 export const MAX_EXCHANGES = 400;
 export const MAX_BYTES = 1024 * 1024;
 
-interface Sized<T> {
-  item: T;
-  bytes: number;
-}
-
 /** The first and the last items of a sequence, within `MAX_EXCHANGES` and `MAX_BYTES`: each half takes half of both. */
 export class FirstAndLast<T> {
-  readonly #first: Sized<T>[] = [];
-  /** Null until the first half is full. */
-  #last: Sized<T>[] | null = null;
+  readonly #first: T[] = [];
   #firstBytes = 0;
-  #lastBytes = 0;
+  /** Null until the first half is full. */
+  #last: Last<T> | null = null;
   #omitted = 0;
 
   /** The number of items that were dropped between the first and the last ones. */
@@ -23,7 +17,7 @@ export class FirstAndLast<T> {
 
   /** Returns the items that were kept, in order. */
   items(): T[] {
-    return [...this.#first, ...(this.#last ?? [])].map(({ item }) => item);
+    return this.#last === null ? this.#first : [...this.#first, ...this.#last.items];
   }
 
   /** Adds an item, and drops from the middle what is beyond the bound. */
@@ -32,16 +26,19 @@ export class FirstAndLast<T> {
     const bytes = size > 0 ? size : 0;
     if (this.#last === null) {
       if (this.#first.length < MAX_EXCHANGES / 2 && this.#firstBytes + bytes <= MAX_BYTES / 2) {
-        this.#first.push({ item, bytes });
+        this.#first.push(item);
         this.#firstBytes += bytes;
         return;
       }
-      this.#last = [];
+      this.#last = { items: [], sizes: [], bytes: 0 };
     }
-    this.#last.push({ item, bytes });
-    this.#lastBytes += bytes;
-    while (this.#last.length > MAX_EXCHANGES / 2 || this.#lastBytes > MAX_BYTES / 2) {
-      this.#lastBytes -= this.#last.shift()?.bytes ?? 0;
+    const last = this.#last;
+    last.items.push(item);
+    last.sizes.push(bytes);
+    last.bytes += bytes;
+    while (last.items.length > MAX_EXCHANGES / 2 || last.bytes > MAX_BYTES / 2) {
+      last.items.shift();
+      last.bytes -= last.sizes.shift() ?? 0;
       this.#omitted++;
     }
   }
@@ -50,4 +47,11 @@ export class FirstAndLast<T> {
   omit(items = 1): void {
     this.#omitted += items;
   }
+}
+
+interface Last<T> {
+  items: T[];
+  /** The bytes of each. */
+  sizes: number[];
+  bytes: number;
 }
