@@ -15,9 +15,9 @@ export type RequestMode = 'read' | 'change' | 'monitor';
 
 /** The session that was used has ended: Base, and bmcweb, iLO, iDRAC and others in their own registries. */
 const ENDED_SESSION =
-  /^(no|in)valid(user)?session|^(invalid|expired)(auth)?token|session.*(expired|timeout|timedout|terminated|notfound)|tokenexpired/;
+  /^(no|in)valid(\w*session)|^(invalid|expired|unknown)\w*token|(session|token)(id|has|is|was)*(invalid|expired|notvalid|timed?out|terminated|closed|ended|notfound)|(authentication|login|session|token)required$|^(not|un)authenticated/;
 const ENDED_SESSION_TEXT =
-  /\bno (?:valid|such|active) (?:login |user )?session\b|\b(?:invalid|expired|unknown) (?:login |user )?(?:session|x-auth-token|(?:auth(?:entication)?|session|access) token)\b|\b(?:session|x-auth-token|(?:auth(?:entication)?|access) token)\b[^.]{0,40}\b(?:expired|timed ?out|(?:not|no longer) (?:valid|found|exist\w*|active)|(?:in|not )valid|terminated|has ended|does not exist)/i;
+  /\bno (?:valid|such|active) (?:\w+ )?session\b|\b(?:invalid|expired|unknown) (?:\w+ )?(?:session|token|x-auth-token)\b|\b(?:session|token)\b[^.]{0,40}\b(?:expired|tim(?:e|ed)[ -]?out|(?:not|no longer) (?:valid|found|exist\w*|active)|invalid|terminated|has ended|does not exist)\b|\bnot (?:logged in|authenticated)\b|\b(?:log|sign) ?in (?:again|first|is required)\b|\bauthentication (?:is )?required\b/i;
 
 /** The user name or password is wrong, or not accepted this way (iDRAC: SYS415; iLO: UnauthorizedLoginAttempt). */
 const REFUSED_LOGIN =
@@ -30,6 +30,9 @@ const NO_WORDS = /^(?:forbidden|bad|request|error|access|http|status|code|nginx|
 
 /** Ids that say no more than that something failed. */
 const GENERAL = /^(generalerror|extendedinfo|error|internalerror|success|\d*)$/;
+
+/** Ids that are numbers of a vendor (iDRAC: RAC0506, SYS403), whose text says what they mean. */
+const OPAQUE = /^[a-z]{2,5}\d{2,6}$/;
 
 /** Nothing of this kind comes back by waiting. */
 const LASTING = /^servicedisabled$|licen[cs]e|notlicensed/;
@@ -52,6 +55,11 @@ const PERHAPS_TEXT =
 /** Statuses at which a text alone may mean that nothing was done. */
 const BUSY_STATUSES = [409, 423, 429, 503];
 
+/** Whether a key says too little, so that the text counts. */
+function leavesItToText(key: string): boolean {
+  return GENERAL.test(key) || OPAQUE.test(key);
+}
+
 /** How long a response lets hope that the next try succeeds. */
 export type Readiness = 'not-ready' | 'perhaps' | 'lasting' | 'unknown';
 
@@ -60,8 +68,9 @@ export function readinessOf(status: number, { keys, text }: Words): Readiness {
   if (keys.some((key) => LASTING.test(key)) || LASTING_TEXT.test(text)) return 'lasting';
   if (keys.some((key) => PERHAPS_LASTING.test(key))) return 'perhaps';
   if (keys.some((key) => NOT_READY.test(key))) return 'not-ready';
-  const general = keys.every((key) => GENERAL.test(key));
-  return general && BUSY_STATUSES.includes(status) && PERHAPS_TEXT.test(text) ? 'perhaps' : 'unknown';
+  return keys.every(leavesItToText) && BUSY_STATUSES.includes(status) && PERHAPS_TEXT.test(text)
+    ? 'perhaps'
+    : 'unknown';
 }
 
 /** The time that a message names: `MessageArgs` of ServiceTemporarilyUnavailable, or "retry in 7 seconds". */
@@ -88,7 +97,7 @@ export function meansEndedSession(raw: RawResponse): boolean {
   if (raw.status < 400 && !isError('read', raw)) return false;
   const { keys, text } = wordsOf(raw);
   if (keys.some((key) => ENDED_SESSION.test(key))) return true;
-  return raw.status === 403 && keys.every((key) => GENERAL.test(key)) && ENDED_SESSION_TEXT.test(text);
+  return raw.status === 403 && keys.every(leavesItToText) && ENDED_SESSION_TEXT.test(text);
 }
 
 /** What the response to credentials says about them. */
@@ -107,6 +116,7 @@ export function loginVerdict(raw: RawResponse): LoginVerdict {
   const { keys, text } = wordsOf(raw);
   const telling = keys.filter((key) => !GENERAL.test(key));
   if (telling.some((key) => REFUSED_LOGIN.test(key))) return 'refused';
+  if (telling.some((key) => OPAQUE.test(key)) && REFUSED_LOGIN_TEXT.test(text)) return 'refused';
   if (telling.length > 0) return 'accepted';
   if (keys.length === 0 && NO_WORDS.test(text)) {
     const json = jsonOf(raw);

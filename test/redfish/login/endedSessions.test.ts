@@ -89,6 +89,11 @@ const forms: [string, Ended][] = [
     '403 of a registry of its own',
     said(403, info({ MessageId: 'Vendor.2.0.SessionExpired', Message: 'Log in again.' })),
   ],
+  ['403 SessionTimeout', said(403, info({ MessageId: 'Vendor.1.0.SessionTimeout' }))],
+  ['403 InvalidAuthToken', said(403, info({ MessageId: 'InvalidAuthToken' }))],
+  ['403 AuthenticationRequired', said(403, info({ MessageId: 'Vendor.1.0.AuthenticationRequired' }))],
+  ['403 of a number', said(403, info({ MessageId: 'IDRAC.2.8.RAC0506', Message: 'The user session has timed out.' }))],
+  ['403 in plain text', said(403, 'Not logged in')],
   ['403 with words alone', said(403, { error: 'Session has expired' })],
   ['403 with words in HTML', said(403, '<html><p>Invalid session</p></html>', { 'content-type': 'text/html' })],
   ['400 NoValidSession', said(400, info({ MessageId: 'iLO.2.14.NoValidSession' }))],
@@ -136,6 +141,8 @@ test.each([
     info({ MessageId: 'X.1.0.Quota', Message: 'The session is not valid here' }),
   ],
   ['no words', undefined],
+  ['AccessDenied', info({ MessageId: 'Base.1.8.AccessDenied', Message: 'Access to /b is denied.' })],
+  ['a number', info({ MessageId: 'IDRAC.2.8.SYS403', Message: 'This needs the privilege ConfigureManager.' })],
   ['words about rights', { error: 'This user may not do that' }],
 ])('403 with %s is no ended session: the request is sent once, with one login', async (_, body) => {
   const { client, end, logIns, requests } = await start(said(403, body));
