@@ -1,10 +1,13 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { useBenchService } from './benchService.ts';
+import { passthru, serve } from './run.ts';
 
 // Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const { run, output } = useBenchService();
+const { directory, run, output } = useBenchService();
 
 const LINE = /transcript: passthru (job transcript \S+)\n$/;
 const echo = (...args: string[]) => run('node', 'passthru', 'call', 'bench-1', 'echo', '--http-method', 'PUT', ...args);
@@ -54,6 +57,16 @@ test.each([
   [['--record=failures', '--arg', 'text=x'], false],
 ])('%j keeps a transcript: %s', async (args, kept) => {
   expect(LINE.test((await echo(...args)).stderr)).toBe(kept);
+});
+
+test('with PASSTHRU_RECORDER=all each call keeps a transcript', async () => {
+  const nodes = join(directory, 'fake.yaml');
+  writeFileSync(nodes, JSON.stringify({ nodes: [{ name: 'fake-1', driver: 'fake-hardware' }] }));
+  const served = await serve([], { PASSTHRU_RECORDER: 'all', PASSTHRU_NODES_FILE: nodes });
+  const call = ['node', 'passthru', 'call', 'fake-1', 'third_method_sync', '--arg', 'bar=meow'];
+  const { stdout, stderr } = await passthru(call, { PASSTHRU_SERVER: served.url });
+  expect([stdout, LINE.test(stderr)]).toEqual(['true\n', true]);
+  await served.stop();
 });
 
 test('--record refuses another word', async () => {

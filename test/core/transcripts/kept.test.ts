@@ -260,8 +260,11 @@ describe('a reader of a transcript', () => {
 });
 
 /** A store in memory whose `keepTranscript` is replaced. */
-async function storeWith(keep: (store: Store, transcript: NewTranscript) => Promise<void>): Promise<Store> {
-  const store = await openMemoryStore();
+async function storeWith(
+  keep: (store: Store, transcript: NewTranscript) => Promise<void>,
+  shared = false,
+): Promise<Store> {
+  const store = await openMemoryStore(shared);
   const original = store.keepTranscript;
   return Object.assign(store, {
     keepTranscript: (transcript: NewTranscript) => keep({ ...store, keepTranscript: original } as Store, transcript),
@@ -285,6 +288,22 @@ test('a watcher that sees the end of a job can read its transcript at once, howe
   await next;
   gate.resolve();
   expect(await read).toMatchObject({ id });
+});
+
+test('a reader of another process waits for a transcript that is about to be stored', async () => {
+  const gate = Promise.withResolvers<void>();
+  const store = await storeWith(async (real, transcript) => {
+    await gate.promise;
+    await real.keepTranscript(transcript);
+  }, true);
+  const [first, second] = [await startCoreOn(store, 'host-a'), await startCoreOn(store, 'host-b')];
+  await first.core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
+  const id = await runJob(first, 'failed');
+  const read = transcriptOf(second.core, id);
+  gate.resolve();
+  expect(await read).toMatchObject({ id });
+  await second.core.shutdown(0);
+  started.push(first);
 });
 
 test('a transcript that cannot be stored changes neither the job nor the call, and is logged', async () => {
