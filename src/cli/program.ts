@@ -13,6 +13,7 @@ const SUMMARIES = {
   context: 'Store servers and credentials under names, and choose the default one',
   import: 'Enrol the nodes of a running Ironic',
   completion: "Print a shell's completion script",
+  probe: 'Read what a BMC shows: which methods will work on it, and a capture for passthru sim',
   serve: 'Run the service',
   'generate-key': 'Print a new key for secrets.key_file',
   'rotate-key': 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
@@ -27,6 +28,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   context: async () => (await import('./context.ts')).contextCommand(),
   import: async () => (await import('./import/importNodes.ts')).importCommand(),
   completion: async () => completionCommand(),
+  probe: async () => (await import('./probe.ts')).probeCommand(),
   serve: async () => (await import('./service/serve.ts')).serveCommand(),
   'generate-key': async () => (await import('./service/keys.ts')).generateKeyCommand(),
   'rotate-key': async () => (await import('./service/keys.ts')).rotateKeyCommand(),
@@ -34,7 +36,14 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
 };
 
 /** The commands that do not contact a service; their help omits the global options. */
-const LOCAL: ReadonlySet<string | undefined> = new Set(['completion', 'serve', 'generate-key', 'rotate-key', 'sim']);
+const LOCAL: ReadonlySet<string | undefined> = new Set([
+  'completion',
+  'probe',
+  'serve',
+  'generate-key',
+  'rotate-key',
+  'sim',
+]);
 
 /**
  * The examples in the help of each command, by its words without `passthru`. Commands with a longer help text have their

@@ -129,6 +129,11 @@ export class RedfishClient {
     return this.#request('monitor', 'GET', path);
   }
 
+  /** Gets `path`, and returns the final response, of any status. */
+  getAny(path: string): Promise<RawResponse> {
+    return this.#exchange('read', 'GET', path);
+  }
+
   /** @param body null sends none */
   post(path: string, body: JsonObject | null): Promise<RedfishResponse> {
     return this.#request('change', 'POST', path, body);
@@ -148,15 +153,24 @@ export class RedfishClient {
     path: string,
     body: JsonObject | null = null,
   ): Promise<RedfishResponse> {
+    const raw = await this.#exchange(mode, method, path, body);
+    if (isError(mode, raw)) throw responseError(method, this.origin + path, raw, this.secrets);
+    return readResponse(raw);
+  }
+
+  async #exchange(
+    mode: RequestMode,
+    method: BmcRequest['method'],
+    path: string,
+    body: JsonObject | null = null,
+  ): Promise<RawResponse> {
     const text = body === null ? null : JSON.stringify(body);
     const request = { method, path, headers: this.#options.headers ?? {}, body: text };
     this.#context.active++;
     try {
       const { patienceMs = this.#limits.patienceMs } = this.#options;
       const repeats = new Repeats(mode, patienceMs, this.#limits.pause);
-      const raw = await this.#sendAuthorized(request, mode, repeats);
-      if (isError(mode, raw)) throw responseError(method, this.origin + path, raw, this.secrets);
-      return readResponse(raw);
+      return await this.#sendAuthorized(request, mode, repeats);
     } finally {
       this.#context.active--;
     }

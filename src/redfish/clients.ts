@@ -10,6 +10,8 @@ interface RedfishClientsOptions {
   observe?: (exchange: BmcExchange) => void;
   /** The monotonic clock, in ms. */
   now?: () => number;
+  /** The maximum number of concurrent requests to one BMC; 4 by default. */
+  maxConnections?: number;
 }
 
 /** The clients of many BMCs, with one context per BMC and account. */
@@ -43,7 +45,7 @@ const LOGOUTS_AT_ONCE = 20;
 
 /** Makes the registry of clients. Connects to nothing until a client sends a request. */
 export function createRedfishClients(options: RedfishClientsOptions = {}): RedfishClients {
-  const { observe, now = () => performance.now() } = options;
+  const { observe, now = () => performance.now(), maxConnections = MAX_CONNECTIONS } = options;
   /** The BMCs by origin, each with the number of its contexts. */
   const bmcs = new Map<string, { connections: BmcConnections; users: number }>();
   const contexts = new Map<string, BmcContext>();
@@ -51,7 +53,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 
   const start = (target: RedfishTarget): BmcContext => {
     const { origin, account } = target;
-    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, MAX_CONNECTIONS, now), users: 0 };
+    const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, maxConnections, now), users: 0 };
     bmcs.set(origin, bmc);
     bmc.users++;
     return new BmcContext(target, bmc.connections, logins.join(origin, account, now), observe);

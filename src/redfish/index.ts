@@ -5,6 +5,10 @@ export { createRedfishClients, type RedfishClients } from './clients.ts';
 export { RedfishError, type RedfishErrorKind } from './errors.ts';
 export { pathFault, segmentFault } from './links.ts';
 export type { AuthType } from './login/account.ts';
+export type { CertificateFacts } from './probe/certificate.ts';
+export { ProbeStopped } from './probe/crawl.ts';
+export { type ProbeResult, probeBmc } from './probe/probe.ts';
+export type { ProbeReport } from './probe/report.ts';
 export { ejectMedia } from './resources/ejectMedia.ts';
 export {
   deleteSubscription,

@@ -18,7 +18,7 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
   const documents = new Map(profile.documents);
   for (const document of profile.documents.values()) addInlineMembers(documents, document);
   for (const quirk of quirks) quirk.changeDocuments?.(documents);
-  for (const path of [...documents.keys()]) addLink(documents, path);
+  if (!profile.verbatim) for (const path of [...documents.keys()]) addLink(documents, path);
 
   const eventService = findByType(documents, 'EventService');
   const subscriptions =

@@ -97,6 +97,10 @@ export interface Profile {
   documents: Documents;
   /** Its deviations from the specification; none by default. */
   quirks?: readonly Quirk[];
+  /** Whether links that are missing in its documents were missing at the machine, so that none is added. */
+  verbatim?: boolean;
+  /** Whether it requires credentials, unless the fleet's options say so. */
+  auth?: 'none';
 }
 
 /**

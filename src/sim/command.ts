@@ -125,7 +125,7 @@ async function run(options: SimOptions): Promise<void> {
     profile,
     quirks,
     accounts: { [options.username]: options.password },
-    auth: options.auth ? 'required' : 'none',
+    ...(options.auth ? {} : { auth: 'none' }),
     latency: options.latency,
     maxSessions: options.maxSessions,
     sessionTimeout: options.sessionTimeout * 1000,

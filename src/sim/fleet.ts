@@ -17,7 +17,7 @@ export interface FleetOptions extends BmcOptions {
   quirks?: readonly Quirk[];
   /** Passwords by user name; `{u: 'p'}` by default. */
   accounts?: Record<string, string>;
-  /** Whether the BMCs require credentials; `required` by default. */
+  /** Whether the BMCs require credentials; as the profile says by default, which is `required` for most. */
   auth?: 'required' | 'none';
 }
 
@@ -32,7 +32,8 @@ export interface Fleet {
 export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const { count = 1, host = '127.0.0.1', basePort = 0, sessionTimeout = 30 * 60 * 1000, seed = 1 } = options;
   const blueprint = makeBlueprint(options.profile ?? plainProfile, sessionTimeout, options.quirks);
-  const accounts = options.auth === 'none' ? null : new Map(Object.entries(options.accounts ?? { u: 'p' }));
+  const accounts =
+    (options.auth ?? options.profile?.auth) === 'none' ? null : new Map(Object.entries(options.accounts ?? { u: 'p' }));
   const bmcs = Array.from(
     { length: count },
     (_, index) => new SimulatedBmc(blueprint, accounts, { ...options, sessionTimeout, seed: seed + index }),

@@ -1,10 +1,8 @@
-import { createInterface } from 'node:readline';
-import { Writable } from 'node:stream';
 import { ConfigError } from '../../config/problems.ts';
 import { readYamlFile } from '../../config/yamlFile.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
-import { CommandFailure, EXIT_STATUS, usageError } from '../exitStatus.ts';
-import { visible } from '../print/output.ts';
+import { usageError } from '../exitStatus.ts';
+import { prompt } from '../print/prompt.ts';
 import type { IronicNode } from './ironicNodes.ts';
 
 /** The source of secrets that Ironic masks. */
@@ -56,21 +54,4 @@ function checkText(file: string, node: string, key: string, text: Json): string 
   if (typeof text === 'string') return text;
   // As a number, a password of digits would lose leading zeros.
   throw usageError(`--secrets: ${file}: ${node}: ${key}: not a string; put it in quotes`);
-}
-
-/** Prompts without echo; null without a terminal or input. */
-function prompt(question: string): Promise<string | null> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return Promise.resolve(null);
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });
-  process.stderr.write(visible(question));
-  return new Promise<string | null>((resolve, reject) => {
-    reader.once('SIGINT', () => reject(new CommandFailure(EXIT_STATUS.interrupted, 'interrupted')));
-    // Ctrl-D.
-    reader.once('close', () => resolve(null));
-    reader.question('', (answer) => resolve(answer === '' ? null : answer));
-  }).finally(() => {
-    reader.close();
-    process.stderr.write('\n');
-  });
 }

@@ -102,7 +102,8 @@ async function pin(
   throw new RedfishError('unreachable', 'the host name is unknown', { url: target.origin });
 }
 
-async function describeSystems(client: RedfishClient): Promise<z.output<typeof discovered>> {
+/** Describes the systems behind a BMC: the result of `discover`. */
+export async function describeSystems(client: RedfishClient): Promise<z.output<typeof discovered>> {
   const paths = await listSystems(client);
   const events = await hasEvents(client);
   const describe = (reader: RedfishClient, path: string) => describeSystem(reader, path, events.value);

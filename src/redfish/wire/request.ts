@@ -23,6 +23,8 @@ export interface RawResponse {
    * is empty.
    */
   headers: Record<string, string>;
+  /** Whether an `ETag` came without a value; such a header is not in `headers`. */
+  blankEtag?: boolean;
   /** Without content encoding. */
   body: Buffer;
   /** What `jsonOf` has read of the body. */
@@ -91,6 +93,7 @@ export async function sendOnce(
     let settled = false;
     let status = 0;
     let headers: Record<string, string> = {};
+    let blankEtag = false;
     let size = 0;
     const chunks: Buffer[] = [];
 
@@ -113,7 +116,7 @@ export async function sendOnce(
       }
       pass.end('responded');
       const crowded = status === 503 && lease.turnedAway();
-      settle({ status, headers, body: body ?? Buffer.alloc(0), crowded, cut }, !cut);
+      settle({ status, headers, blankEtag, body: body ?? Buffer.alloc(0), crowded, cut }, !cut);
     };
     const fail = (error: RedfishError | null, broken = false): void => {
       // Releasing an unhealthy connection closes it, which is reported as another error.
@@ -158,6 +161,7 @@ export async function sendOnce(
         if (statusCode < 200) return;
         status = statusCode;
         headers = flatHeaders(responseHeaders);
+        blankEtag = responseHeaders.etag !== undefined && headers.etag === undefined;
       },
       onResponseData(_controller, chunk) {
         size += chunk.length;
