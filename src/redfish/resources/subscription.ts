@@ -226,6 +226,14 @@ function existsError({ message, status, extendedInfo, url }: RedfishError, exist
   return new RedfishError('exists', text, { status, extendedInfo, url });
 }
 
+/** What a search for a new subscription has found. */
+const NONE_LISTED =
+  'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
+  'check with get_all_subscriptions before repeating';
+const SOME_UNREAD =
+  'Some subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
+const NONE_READ = 'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
+
 /**
  * Returns the subscription that a request of unknown outcome has created.
  * @param before what there was; null when that is unknown
@@ -239,11 +247,15 @@ async function findCreated(
   error: RedfishError,
   limitMs?: number,
 ): Promise<JsonObject> {
-  let finding =
-    'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
-    'check with get_all_subscriptions before repeating';
+  let finding = NONE_LISTED;
   try {
-    const look = async () => newIn(client, before, await findSubscriptions(client, wanted));
+    const look = async () => {
+      const survey = await findSubscriptions(client, wanted);
+      // One that cannot be read may be the new one.
+      const hidden = survey.unreadable.some(({ path }) => !before?.paths.includes(path));
+      finding = hidden ? SOME_UNREAD : NONE_LISTED;
+      return newIn(client, before, survey);
+    };
     const found = await poll(look, client.signal, limitMs);
     if (found !== null) {
       KnownSubscriptions.of(client).add(found.path, wanted);
@@ -251,7 +263,7 @@ async function findCreated(
     }
   } catch {
     client.signal.throwIfAborted();
-    finding = 'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
+    finding = NONE_READ;
   }
   throw withFinding(error, finding);
 }
