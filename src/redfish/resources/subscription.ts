@@ -41,7 +41,6 @@ export async function createSubscription(
   ifExists: 'refuse' | 'return' = 'refuse',
 ): Promise<JsonObject> {
   const client = caller.with({ secrets: (given.HttpHeaders ?? []).flatMap((header) => Object.values(header)) });
-  await requireEventsEnabled(client);
   if (ifExists === 'refuse') return (await create(client, given, null)).document;
   return inTurn(client, async () => {
     const before = await findSubscriptions(client, wantedBy(given));
@@ -148,6 +147,7 @@ async function create(client: RedfishClient, given: NewSubscription, before: Sur
 
 async function post(client: RedfishClient, given: NewSubscription) {
   return onSubscriptions(client, async (collection) => {
+    await requireEventsEnabled(client);
     const send = async (body: JsonObject) => followTask(client, await client.post(collection, body));
     const response = await sendWithDefaults(given, DEFAULTS, send, (error) => meansDuplicate(error, given.Destination));
     return { response, collection };

@@ -62,7 +62,7 @@ export async function followTask(
       const message = 'The BMC accepted the request, but its task did not end in time';
       throw new RedfishError('outcome-unknown', message, { url: client.origin + following.path });
     }
-    await pause(waitMs ?? DEFAULT_WAIT_MS, client.signal);
+    await client.pause(waitMs ?? DEFAULT_WAIT_MS);
     try {
       response = await client.getMonitor(following.path);
       following.failedPolls = 0;

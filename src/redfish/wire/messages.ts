@@ -43,8 +43,13 @@ function annotations(document: JsonObject): JsonObject[] {
   return [error, document].flatMap((place) =>
     Object.keys(place)
       .filter((key) => key.endsWith(EXTENDED_INFO))
-      .flatMap((key) => messagesIn(place[key])),
+      .flatMap((key) => messagesIn(place[key]).map((entry) => ofProperty(key.slice(0, -EXTENDED_INFO.length), entry))),
   );
+}
+
+/** Returns the message of a property's annotation with the property that it concerns, which only the annotation's name tells. */
+function ofProperty(name: string, entry: JsonObject): JsonObject {
+  return name === '' || entry.RelatedProperties !== undefined ? entry : { ...entry, RelatedProperties: [`#/${name}`] };
 }
 
 /** Returns a list, an object or a text as messages. */
