@@ -154,7 +154,8 @@ async function hasEvents(client: RedfishClient): Promise<{ value: boolean | null
       getEventService,
       false,
     );
-    return { value: values[0]?.enabled ?? null, unreadable };
+    const [service] = values;
+    return { value: service?.enabled ?? null, unreadable: [...unreadable, service?.unreadable ?? []].flat() };
   } catch (error) {
     if (error instanceof RedfishError && error.kind === 'unsupported') return { value: false, unreadable: [] };
     throw error;

@@ -2,6 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { anyLinkPath, linkPath, samePath } from '../links.ts';
+import { extendedInfoText, readExtendedInfo } from '../wire/response.ts';
 import { asUnreadable, type Unreadable } from './unreadable.ts';
 
 /** The maximum number of pages read: some BMCs link their pages in a loop. */
@@ -70,19 +71,20 @@ function addMembers({ members, unreadable }: Collection, page: JsonObject, path:
   }
 }
 
-/** Returns `Members`; empty when it is null, as some BMCs have it, or absent with a count of 0. */
+/**
+ * Returns `Members`; empty when it is null, as some BMCs have it, or absent with a count of 0. No members beside an error are
+ * none that could be read.
+ */
 function membersOf(page: JsonObject, url: string): Json[] {
-  const { Members: members, 'Members@odata.count': count } = page;
+  const { Members: members, 'Members@odata.count': count, error } = page;
+  if (Array.isArray(members) && members.length > 0) return members;
+  const extendedInfo = error === undefined || error === null ? [] : readExtendedInfo(page);
+  const failed = (text: string) =>
+    new RedfishError('failed', `HTTP GET ${url} ${text}`, { status: 200, extendedInfo, url });
+  if (extendedInfo.length > 0) throw failed(`returned no members, and an error: ${extendedInfoText(extendedInfo)}`);
   if (Array.isArray(members)) return members;
   if (members === null || (members === undefined && count === 0)) return [];
-  throw new RedfishError(
-    'failed',
-    `HTTP GET ${url} returned a document that is no collection: it has no list of Members`,
-    {
-      status: 200,
-      url,
-    },
-  );
+  throw failed('returned a document that is no collection: it has no list of Members');
 }
 
 /** Returns null for an entry without a link. */

@@ -6,16 +6,19 @@ import { type Collection, getCollection } from './collection.ts';
 import { KnownSubscriptions } from './knownSubscriptions.ts';
 import { confirmDiscovered, findService, findUnlinked } from './serviceRoot.ts';
 import { followTask, poll } from './task.ts';
+import { asUnreadable, type Unreadable } from './unreadable.ts';
 
 /** The EventService (DSP2046) as far as it is used. */
 export interface EventService {
   path: string;
   /** Path of the subscriptions. */
   subscriptions: string;
-  /** `ServiceEnabled`. */
-  enabled: boolean;
+  /** `ServiceEnabled`; null when the service itself could not be read. */
+  enabled: boolean | null;
   /** `EventTypesForSubscription`; null where the BMC no longer has it (deprecated; iLO 5 and iDRAC 9). */
   eventTypes: string[] | null;
+  /** Why the service itself could not be read, though its subscriptions can. */
+  unreadable?: Unreadable;
 }
 
 /** `EventType` of the EventDestination schema, for BMCs that do not list theirs. */
@@ -39,7 +42,9 @@ export const EVENT_SERVICE_KEY = 'event service';
 export async function getEventService(client: RedfishClient): Promise<EventService> {
   await confirmDiscovered(client);
   const known = client.discovered.peek<EventService>(EVENT_SERVICE_KEY);
-  return known ?? client.discovered.get(EVENT_SERVICE_KEY, client.signal, () => readEventService(client));
+  return (
+    known ?? client.discovered.get(EVENT_SERVICE_KEY, client.signal, (doNotKeep) => readEventService(client, doNotKeep))
+  );
 }
 
 /**
@@ -48,20 +53,30 @@ export async function getEventService(client: RedfishClient): Promise<EventServi
  */
 export async function requireEventsEnabled(client: RedfishClient): Promise<void> {
   const known = await getEventService(client);
-  if (known.enabled) return;
+  if (known.enabled !== false) return;
   const now = await readEventService(client);
-  if (now.enabled) return client.discovered.set(EVENT_SERVICE_KEY, now);
+  if (now.enabled !== false) return client.discovered.set(EVENT_SERVICE_KEY, now);
   const message =
     'The EventService of the BMC is switched off (ServiceEnabled is false), so it takes no new subscriptions';
   throw new RedfishError('unsupported', message, { url: client.origin });
 }
 
-async function readEventService(client: RedfishClient): Promise<EventService> {
+/** @param doNotKeep called when the service itself could not be read, so that more may be known later */
+async function readEventService(client: RedfishClient, doNotKeep = () => {}): Promise<EventService> {
   const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
   const path = await findService(client, 'EventService');
   if (path === null) throw missing('The BMC has no EventService');
-  const document = await client.get(path);
   const usual = `${path.replace(/(?<!\/)\/+$/, '')}/Subscriptions`;
+  let document: JsonObject;
+  try {
+    document = await client.get(path);
+  } catch (error) {
+    const unreadable = asUnreadable(client, path, error);
+    const { error: reason } = unreadable;
+    if (isNotFound(reason) || (await findUnlinked(client, usual).catch(() => null)) === null) throw reason;
+    doNotKeep();
+    return { path, subscriptions: usual, enabled: null, eventTypes: null, unreadable };
+  }
   const subscriptions = ownLinkPath(document.Subscriptions, client.origin) ?? (await findUnlinked(client, usual));
   if (subscriptions === null) throw missing('The EventService of the BMC has no Subscriptions');
   const types = document.EventTypesForSubscription;

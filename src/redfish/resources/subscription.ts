@@ -10,7 +10,14 @@ import { createdPaths, isInside } from './createdPaths.ts';
 import { sendWithDefaults } from './defaults.ts';
 import { deleteSubscription, onSubscriptions, requireEventsEnabled } from './eventService.ts';
 import { contextOf, KnownSubscriptions, type Wanted } from './knownSubscriptions.ts';
-import { type Candidate, findByDestination, findSubscriptions, foundIn, type Survey } from './subscriptionSearch.ts';
+import {
+  type Candidate,
+  findByDestination,
+  findSubscriptions,
+  foundIn,
+  requireAllRead,
+  type Survey,
+} from './subscriptionSearch.ts';
 import { followTask, poll } from './task.ts';
 import { asUnreadable } from './unreadable.ts';
 
@@ -33,7 +40,8 @@ interface Created {
  * @param ifExists whether to fail or to return the existing subscription when the BMC has one with this Destination and
  *   Context; `return` reads the subscriptions first, because not every BMC refuses a second one
  * @throws kind `exists`, with the id of the first, when the BMC refused a second subscription to that destination;
- *   `unsupported` when the event service is disabled; `outcome-unknown`, with what was found, when the BMC did not respond
+ *   `unsupported` when the event service is disabled; that of a subscription that could not be read and may be the existing one;
+ *   `outcome-unknown`, with what was found, when the BMC did not respond
  */
 export async function createSubscription(
   caller: RedfishClient,
@@ -46,6 +54,7 @@ export async function createSubscription(
     const before = await findSubscriptions(client, wantedBy(given));
     const existing = foundIn(before);
     if (existing !== null) return existing.document;
+    requireAllRead(before);
     return keepOne(client, given, before, await create(client, given, before));
   });
 }
@@ -72,7 +81,7 @@ async function keepOne(
   created: Created,
 ): Promise<JsonObject> {
   const { path, document } = created;
-  if (path === null || (before.candidates.length === 0 && before.unreadable.length === 0)) return document;
+  if (path === null || before.candidates.length === 0) return document;
   const older = await findOlder(client, given, before, path).catch((error: unknown) => {
     client.signal.throwIfAborted();
     if (error instanceof RedfishError) return null;
@@ -97,20 +106,11 @@ async function findOlder(
   path: string,
 ): Promise<Candidate | null> {
   const wanted = wantedBy(given);
-  const known = KnownSubscriptions.of(client);
-  for (const part of before.unreadable) {
-    const document = await client.get(part.path).catch(() => null);
-    client.signal.throwIfAborted();
-    const match = document === null ? 'other' : known.match(part.path, document, wanted);
-    if (document !== null && match !== 'other') before.candidates.push({ path: part.path, document, match });
-  }
-  if (before.candidates.length === 0) return null;
   const now = await client.get(path);
-  known.match(path, now, wanted);
+  KnownSubscriptions.of(client).match(path, now, wanted);
   const shown = contextOf(now);
-  const isSame = ({ match, document }: Candidate) =>
-    match !== 'possible' || (shown !== wanted.context && contextOf(document) === shown);
-  return before.candidates.find(isSame) ?? null;
+  if (shown === wanted.context) return null;
+  return before.candidates.find(({ document }) => contextOf(document) === shown) ?? null;
 }
 
 /** Sends the request, and returns what it has created. */

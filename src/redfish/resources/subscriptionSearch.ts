@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { sameUrl } from '../destinations.ts';
-import { isNotFound } from '../errors.ts';
+import { isNotFound, RedfishError } from '../errors.ts';
 import { lastSegment, textOf } from '../links.ts';
 import { getCollection, type Member } from './collection.ts';
 import { onSubscriptions } from './eventService.ts';
@@ -21,7 +21,7 @@ export interface Survey {
   candidates: Candidate[];
   /** The paths of all members. */
   paths: string[];
-  /** The members that could not be read, any of which may be the wanted one. */
+  /** The members and pages that could not be read, any of which may be or have the wanted one. */
   unreadable: Unreadable[];
 }
 
@@ -29,12 +29,12 @@ const RANKS: Match[] = ['made', 'same', 'alike', 'possible'];
 
 /**
  * Searches for the subscription with a destination and context, from the newest, until one is sure.
- * @throws the error of a page that could not be read, when no other is sure; whatever a GET of the collection throws
+ * @throws whatever a GET of the collection throws
  */
 export async function findSubscriptions(client: RedfishClient, wanted: Wanted): Promise<Survey> {
-  const { members, unreadable: pages, complete } = await readSubscriptions(client);
+  const { members, unreadable } = await readSubscriptions(client);
   const known = KnownSubscriptions.of(client);
-  const survey: Survey = { candidates: [], paths: members.map(({ path }) => path), unreadable: [] };
+  const survey: Survey = { candidates: [], paths: members.map(({ path }) => path), unreadable };
   for (const member of members.toReversed()) {
     const { path } = member;
     try {
@@ -53,14 +53,23 @@ export async function findSubscriptions(client: RedfishClient, wanted: Wanted): 
     }
   }
   survey.candidates.sort((a, b) => RANKS.indexOf(a.match) - RANKS.indexOf(b.match));
-  const [best] = survey.candidates;
-  if (!complete && best?.match !== 'made' && best?.match !== 'same') throw pages.at(-1)!.error;
   return survey;
 }
 
 /** Returns the subscription that a search has found for sure; null when there is none. */
 export function foundIn({ candidates: [best] }: Pick<Survey, 'candidates'>): Candidate | null {
   return best === undefined || best.match === 'possible' ? null : best;
+}
+
+/**
+ * Checks that the wanted subscription is not there.
+ * @throws the error of the first part that could not be read, which may be it
+ */
+export function requireAllRead({ unreadable: [part] }: Survey): void {
+  if (part === undefined) return;
+  const { kind, status, extendedInfo, url, message } = part.error;
+  const text = `Whether the subscription exists is unknown, and none was created: ${part.path} could not be read: ${message}`;
+  throw new RedfishError(kind, text, { status, extendedInfo, url, cause: part.error });
 }
 
 /** Returns the newest subscription to `destination`; null when there is none that can be read. */

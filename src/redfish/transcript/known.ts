@@ -35,7 +35,7 @@ function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string)
   if (events !== undefined) {
     const { path, subscriptions, enabled, eventTypes } = events;
     documents.add(path, { Subscriptions: link(subscriptions) });
-    if (!enabled) documents.add(path, { ServiceEnabled: false });
+    if (enabled === false) documents.add(path, { ServiceEnabled: false });
     if (eventTypes !== null) documents.add(path, { EventTypesForSubscription: eventTypes });
   }
   const only = discovered.get(ONLY_SYSTEM_KEY) as string | undefined;

@@ -221,6 +221,7 @@ describe('a collection', () => {
     ['without Members', { Name: 'Subscriptions' }],
     ['with a count but without Members', { 'Members@odata.count': 2 }],
     ['with an object in place of the list', { Members: {} }],
+    ['that is empty beside an error', { Members: [], error: { message: 'It is no collection now.' } }],
   ])('%s is an error', async (_, body) => {
     await expect(read(body)).rejects.toThrow('is no collection');
   });
@@ -266,6 +267,15 @@ describe('a poor service root', () => {
     const { client } = await startMachine(machine({ [ROOT]: { Id: 'R' }, [`${ROOT}/EventService`]: { Id: 'E' } }));
     expect((await listSubscriptions(client)).members).toEqual([]);
   });
+
+  test.each([403, 500, 503])(
+    'with an event service that returns %i hides no subscriptions at their usual path',
+    async (status) => {
+      const refused = refusal(status, { MessageId: 'Base.1.8.InsufficientPrivilege' });
+      const { client } = await startMachine(machine(), at(`${ROOT}/EventService`, refused));
+      expect((await listSubscriptions(client)).members).toEqual([]);
+    },
+  );
 
   test('without a service at the usual path is reported as one without it', async () => {
     const tree = machine({ [ROOT]: { Id: 'R' } });

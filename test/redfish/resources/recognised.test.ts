@@ -127,19 +127,21 @@ test('a subscription that was made and cannot be read now is returned, and not m
   expect(posts()).toHaveLength(1);
 });
 
-test('a member that was asleep and proves to be the wanted one is returned, and the new one deleted', async () => {
-  const tree = machine({
-    [SUBSCRIPTIONS]: { Members: [link(`${SUBSCRIPTIONS}/a`)] },
-    [`${SUBSCRIPTIONS}/a`]: { Id: 'a', ...wanted },
-  });
-  let asleep = true;
+test.each([403, 500, 503])('nothing is created under if_exists "return" while a member returns %i', async (status) => {
+  const bad = `${SUBSCRIPTIONS}/bad`;
+  const tree = machine({ [SUBSCRIPTIONS]: { Members: [link(bad)] } });
+  const refused = refusal(status, { MessageId: 'Base.1.8.InsufficientPrivilege', Message: 'Not now.' });
   const subscribe = subscriber();
-  const { client, ids } = await startMachine(tree, (request, all) => {
-    if (request.method === 'POST') asleep = false;
-    return asleep && request.path === `${SUBSCRIPTIONS}/a` ? { status: 503 } : subscribe(request, all);
+  const { client, posts } = await startMachine(tree, (request, all) =>
+    request.path === bad ? refused : subscribe(request, all),
+  );
+  await expect(createSubscription(client, wanted, 'return')).rejects.toMatchObject({
+    status,
+    message: expect.stringMatching(/none was created: .*\/bad could not be read: .*Not now\./),
   });
-  expect(await createSubscription(client, wanted, 'return')).toMatchObject({ Id: 'a' });
-  expect(ids()).toEqual(['a']);
+  expect(posts()).toHaveLength(0);
+  await createSubscription(client, wanted);
+  expect(posts()).toHaveLength(1);
 });
 
 test('nothing is created under if_exists "return" while a page of the subscriptions cannot be read', async () => {
