@@ -151,7 +151,7 @@ function operation(
       body === undefined || verb === 'get'
         ? undefined
         : { required: isRequired(body), content: { 'application/json': { schema: body } } },
-    responses: { ...errorResponses(kinds, isVersioned, access), ...Object.fromEntries(successes) },
+    responses: { ...errorResponses(kinds, isVersioned, access, action), ...Object.fromEntries(successes) },
     security: schemes?.map((scheme) => ({ [scheme]: [] })),
   };
 }
@@ -168,11 +168,17 @@ function isRequired(body: Schema): boolean {
   return body.$ref !== undefined || (Array.isArray(body.required) && body.required.length > 0);
 }
 
-function errorResponses(kinds: ReadonlySet<ErrorKind>, isVersioned: boolean, access: Access): Operation {
+function errorResponses(
+  kinds: ReadonlySet<ErrorKind>,
+  isVersioned: boolean,
+  access: Access,
+  action: Action,
+): Operation {
   const responses: Operation = {};
   for (const [status, alike] of Map.groupBy(kinds, (kind) => ERROR_MAPPINGS[kind].status)) {
     const headers = isVersioned ? VERSION_HEADERS.slice(0, status === 406 ? 2 : undefined) : [];
     if (status === 429 || status === 503) headers.push('Retry-After');
+    if (action === 'call a method' && status !== 406) headers.push('Passthru-Transcript');
     if (status === 401 && access.challenge !== null) headers.push('WWW-Authenticate');
     responses[status] = response({ description: alike.sort().join(', '), schema: ref('Error') }, headers);
   }
