@@ -229,6 +229,10 @@ test.concurrent.for<readonly [string, Json]>([
 const NO_COLLECTION: readonly (readonly [string, unknown])[] = [
   ['no Members', { '@odata.id': SUBSCRIPTIONS, Name: 'Subscriptions' }],
   ['an error', { error: { code: 'Base.1.8.InternalError', message: 'The store is asleep' } }],
+  [
+    'an error beside empty Members',
+    { Members: [], error: { code: 'Base.1.8.InternalError', message: 'The store is asleep' } },
+  ],
   ['an error of one text', { error: 'The store is asleep' }],
   ['nothing', {}],
 ];
@@ -380,6 +384,21 @@ test.concurrent('if_exists makes no second subscription while a page cannot be r
   expect(machine.changes).toEqual([]);
 });
 
+test.concurrent.for(UNREADABLE.slice(0, 4).filter(([name]) => name !== '404'))(
+  'if_exists makes no second subscription while the one that exists cannot be read (%s)',
+  async ([, failure], context) => {
+    const { machine, node } = await open(context, {
+      behave: ({ method, path }) => (method === 'GET' && path === `${SUBSCRIPTIONS}/mine` ? failure : undefined),
+    });
+    machine.subscriptions.set('mine', { Id: 'mine', Destination: DESTINATION, Context: 'mine' });
+    const args = { Destination: DESTINATION, Context: 'mine', if_exists: 'return' };
+    const { status, told } = await node.call('create_subscription', args);
+    expect(status).toBe(500);
+    expect(told).not.toBe('');
+    expect(machine.subscriptions.size).toBe(2);
+  },
+);
+
 test.concurrent('a 200 that carries an error is no subscription', async (context) => {
   const { node } = await open(context, {
     behave: ({ path }) =>
@@ -388,4 +407,64 @@ test.concurrent('a 200 that carries an error is no subscription', async (context
   const { status, told } = await node.call('get_subscription', { id: 'first' });
   expect(status).toBe(500);
   expect(told).toContain('The store is asleep');
+});
+
+test.concurrent.for(UNREADABLE.slice(0, 4))(
+  'subscriptions are listed though the event service cannot be read (%s)',
+  async ([name, failure], context) => {
+    const { node } = await open(context, {
+      behave: ({ path }) => (path === '/redfish/v1/EventService' ? failure : undefined),
+    });
+    const { status, told, json } = await node.call('get_all_subscriptions');
+    // Without the service, no collection is looked for.
+    if (name === '404' && status !== 200) expect(told).not.toBe('');
+    else expect({ status, told, Members: json.Members }).toEqual({ status: 200, told: '', Members: [link(FIRST)] });
+  },
+);
+
+const device = (path: string, type: string) => ({
+  Id: path.split('/').at(-1),
+  MediaTypes: [type],
+  Image: IMAGE,
+  Inserted: true,
+  Actions: { '#VirtualMedia.EjectMedia': { target: `${path}/Actions/VirtualMedia.EjectMedia` } },
+});
+
+test.concurrent.for<readonly [string, string, string]>([
+  ['under the system and its manager', `${SYSTEM}/VirtualMedia`, `${SYSTEM}/VirtualMedia/Slot1`],
+  ['under two managers', '/redfish/v1/Managers/2/VirtualMedia', '/redfish/v1/Managers/2/VirtualMedia/Slot1'],
+])('devices that differ %s are all ejected', async ([, collection, path], context) => {
+  const { machine, node } = await open(context, {
+    edit: (documents) => {
+      documents.set(collection, members(path));
+      documents.set(path, device(path, 'USBStick'));
+      if (collection.startsWith(SYSTEM)) documents.get(SYSTEM)!.VirtualMedia = link(collection);
+      else {
+        documents.set('/redfish/v1/Managers/2', { Id: '2', VirtualMedia: link(collection) });
+        documents.get(SYSTEM)!.Links = { ManagedBy: [link(MANAGER), link('/redfish/v1/Managers/2')] };
+      }
+    },
+  });
+  expect(await node.eject()).toMatchObject({
+    state: 'JOB_STATE_SUCCEEDED',
+    outcomes: { CD1: 'ejected', Slot1: 'ejected' },
+  });
+  expect([machine.cd.Inserted, machine.documents.get(path)!.Inserted]).toEqual([false, false]);
+});
+
+test.concurrent.for([
+  ['cd', 'CD1'],
+  ['usb', 'Slot1'],
+])('%s is found where system and manager have different devices', async ([type, id], context) => {
+  const path = `${SYSTEM}/VirtualMedia/Slot1`;
+  const { machine, node } = await open(context, {
+    edit: (documents) => {
+      documents.set(`${SYSTEM}/VirtualMedia`, members(path));
+      documents.set(path, device(path, 'USBStick'));
+      documents.get(SYSTEM)!.VirtualMedia = link(`${SYSTEM}/VirtualMedia`);
+    },
+  });
+  expect((await node.eject({ boot_device: type })).outcomes).toEqual({ [id!]: 'ejected' });
+  expect(machine.cd.Inserted).toBe(type !== 'cd');
+  expect(machine.documents.get(path)!.Inserted).toBe(type !== 'usb');
 });

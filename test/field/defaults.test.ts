@@ -66,6 +66,13 @@ const WORDS: readonly (readonly [string, Refuse])[] = [
     (name) => refusal({ MessageId: 'Base.1.8.ActionParameterNotSupported', MessageArgs: [name, 'Subscriptions'] }),
   ],
   [
+    'an annotation of the property',
+    (name) => ({
+      status: 400,
+      body: { [`${name}@Message.ExtendedInfo`]: [{ MessageId: 'Base.1.8.PropertyUnknown', Message: 'Unknown.' }] },
+    }),
+  ],
+  [
     'a single object',
     (name) => ({
       status: 400,

@@ -180,7 +180,9 @@ export class Machine {
       if (method === 'DELETE') this.subscriptions.delete(id);
       return method === 'DELETE' ? { status: 204 } : { body: { '@odata.id': path, ...document } };
     }
-    if (method === 'POST' && path.endsWith('/Actions/VirtualMedia.EjectMedia')) return this.eject();
+    if (method === 'POST' && path.endsWith('/Actions/VirtualMedia.EjectMedia')) {
+      return this.eject(this.documents.get(path.split('/Actions/')[0]!));
+    }
     const document = this.documents.get(path) ?? this.documents.get(path === '/redfish/v1' ? ROOT : path);
     if (document === undefined) return missing();
     if (method === 'GET') return { body: document };
@@ -202,8 +204,9 @@ export class Machine {
     return { status: 201, headers: { Location: path }, body: { '@odata.id': path, ...document } };
   }
 
-  eject(): Answer {
-    Object.assign(this.cd, { Image: null, Inserted: false, ConnectedVia: 'NotConnected' });
+  /** @param device its document; the virtual CD when not given */
+  eject(device = this.cd): Answer {
+    Object.assign(device, { Image: null, Inserted: false, ConnectedVia: 'NotConnected' });
     return { status: 204 };
   }
 

@@ -174,6 +174,20 @@ test.concurrent.for([
   expect(machine.changes).toEqual([`DELETE ${FIRST}`, `POST ${SUBSCRIPTIONS}`]);
 });
 
+test.concurrent('a 403 that is cut off with the new session too is reported after one more log-in', async (context) => {
+  const { machine, node } = await open(context, {
+    behave: ({ method, path }) =>
+      method === 'GET' && path === FIRST
+        ? { raw: `${head('403 Forbidden', 'Content-Length: 400\r\n')}{"error` }
+        : undefined,
+  });
+  const { status, told } = await node.call('get_subscription', { id: 'first' });
+  expect(status).toBe(500);
+  expect(told).toContain('403');
+  expect(machine.logins.length).toBeLessThanOrEqual(2);
+  expect((await node.call('get_all_subscriptions')).status).toBe(200);
+});
+
 test.concurrent('a node that wants a session logs in again too', async (context) => {
   const { machine, node } = await open(
     context,
