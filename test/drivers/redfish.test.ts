@@ -4,7 +4,7 @@ import type { HardwareType } from '../../src/core/hardware.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/logger.ts';
 import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHardwareType.ts';
-import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { type Fleet, QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { withTasks } from '../../src/sim/quirks/tasks.ts';
 import transcripts from '../recordings/transcripts.json' with { type: 'json' };
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
@@ -151,6 +151,15 @@ test.each(['tape', ' ', 'CD', 5, 'toString'])('the boot device %j is refused at 
   );
 });
 
+test.each<JsonObject>([{ boot_device: '' }, {}])('all devices are ejected with the arguments %j', async (args) => {
+  const bmc = await startBmc();
+  const method = methodOf(redfish, 'eject_vmedia');
+  const result = (await method.run(taskOn(nodeOf('redfish', account(bmc))).task, method.parse(args))) as {
+    devices: { outcome: string }[];
+  };
+  expect(result.devices.map(({ outcome }) => outcome)).toEqual(['ejected', 'ejected']);
+});
+
 test('eject_vmedia returns the outcome of each device, and reports progress', async () => {
   const bmc = await startBmc();
   const method = methodOf(redfish, 'eject_vmedia');
@@ -257,6 +266,30 @@ test('discover describes the systems behind a BMC, and leaves no session', async
     unreadable: [],
   });
   expect(bmc.sessions).toHaveLength(0);
+});
+
+test('discover names the managers that are closed to the account, and what only they tell is null', async () => {
+  const bmc = await startBmc({ quirks: [QUIRKS.get('closed-managers')!] });
+  const method = methodOf(redfish, 'discover');
+  const args = method.parse({ address: bmc.url, username: 'u', password: 'p' });
+  expect(await method.run(taskOn(nodeOf('redfish')).task, args)).toMatchObject({
+    systems: [{ system_id: SYSTEM, model: '3500', firmware: null, events: true, virtual_media: true }],
+    unreadable: [{ path: expect.stringContaining('/Managers'), reason: expect.stringContaining('403') }],
+  });
+});
+
+test('discover cannot tell what no part that can be read tells', async () => {
+  const bmc = await startBmc();
+  const closed = (path: string) => bmc.faults.add({ kind: 'status', status: 403, match: { method: 'GET', path } });
+  closed('*/VirtualMedia');
+  closed('/redfish/v1/EventService*');
+  const method = methodOf(redfish, 'discover');
+  const args = method.parse({ address: bmc.url, username: 'u', password: 'p' });
+  const result = (await method.run(taskOn(nodeOf('redfish')).task, args)) as { unreadable: { path: string }[] };
+  expect(result).toMatchObject({ systems: [{ model: '3500', events: null, virtual_media: null }] });
+  expect(result.unreadable.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(['/redfish/v1/EventService', `${SYSTEM}/VirtualMedia`]),
+  );
 });
 
 test('discover with a wrong password fails without showing it', async () => {

@@ -53,7 +53,7 @@ export const newSubscription = z
       .enum(['refuse', 'return'])
       .default('refuse')
       .describe(
-        'With "return", an existing subscription with the same Destination and Context is returned, and none is created. With "refuse", the call fails where the BMC refuses a second one',
+        'With "return", an existing subscription with the same Destination and Context is returned, and none is created; the call fails while a subscription that may be it cannot be read. With "refuse", the call fails where the BMC refuses a second one',
       ),
   })
   .superRefine(({ Destination, destination }, context) => {
