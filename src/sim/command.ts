@@ -11,6 +11,9 @@ import { linkPath, memberPaths } from './documents.ts';
 import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
+import { startPlayback } from './playback/playback.ts';
+import { describeReplay } from './playback/repeatCall.ts';
+import { loadTranscript } from './playback/transcriptFile.ts';
 import { PROFILES } from './profiles/named.ts';
 import { QUIRKS } from './quirks/named.ts';
 
@@ -20,6 +23,7 @@ interface SimOptions {
   port: number;
   profile: string;
   capture?: string;
+  transcript?: string;
   quirk: string[];
   bootTime: number;
   username: string;
@@ -40,6 +44,7 @@ Examples:
   passthru sim                                     one BMC at http://127.0.0.1:8000, user u, password p
   passthru sim --count 1000 --latency 300          a thousand BMCs, each response after 300 ms
   passthru sim --capture ilo5.json                 one BMC with the captured documents of a real one
+  passthru sim --transcript transcript.json        the BMC of a recorded call, to repeat that call
   passthru sim --profile xcc --quirk tasks         a Lenovo BMC that performs each change as a task
   passthru sim --control-port 7999                 with the control API, to make the next request to BMC 1 fail:
     curl -d '{"kind": "status", "status": 503, "times": 1}' http://127.0.0.1:7999/bmcs/1/faults
@@ -63,6 +68,21 @@ export function simCommand(): Command {
     )
     .addOption(new Option('--profile <name>', 'kind of BMC').choices([...PROFILES.keys()]).default('plain'))
     .addOption(new Option('--capture <file>', 'serve a capture: a JSON file of documents by path').conflicts('profile'))
+    .addOption(
+      new Option('--transcript <file>', 'play back the transcript of a call (passthru job transcript ID)').conflicts([
+        'profile',
+        'capture',
+        'quirk',
+        'username',
+        'password',
+        'auth',
+        'latency',
+        'maxSessions',
+        'sessionTimeout',
+        'bootTime',
+        'controlPort',
+      ]),
+    )
     .addOption(
       new Option('--quirk <name>', 'deviation besides those of the profile; may be repeated')
         .argParser(addQuirk)
@@ -103,7 +123,8 @@ export function simCommand(): Command {
     if (options.listProfiles) return listProfiles();
     if (options.listQuirks) return listQuirks();
     try {
-      await run(options);
+      if (options.transcript === undefined) await run(options);
+      else await playBack(options, options.transcript);
     } catch (error) {
       command.error(`error: ${reason(error)}`);
     }
@@ -142,6 +163,23 @@ async function run(options: SimOptions): Promise<void> {
     await stopSignal();
   } finally {
     await Promise.all([control?.close(), fleet.close()]);
+  }
+}
+
+async function playBack(options: SimOptions, file: string): Promise<void> {
+  const { count, host, port: basePort } = options;
+  const transcript = await loadTranscript(file);
+  const tls = await readTls(options);
+  const playback = await startPlayback({ transcript, count, host, basePort, tls });
+  // A BMC that could not be connected to does not listen, and a signal keeps no process alive.
+  const alive = setInterval(() => {}, MAX_DELAY);
+  try {
+    for (const [index, url] of playback.urls.entries()) console.log(`bmc ${index + 1} listening on ${url}`);
+    console.log(describeReplay(transcript, playback.urls[0]!, tls !== undefined));
+    await stopSignal();
+  } finally {
+    clearInterval(alive);
+    await playback.close();
   }
 }
 

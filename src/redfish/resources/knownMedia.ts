@@ -39,22 +39,34 @@ export function knownMediaSlots(client: RedfishClient, systemPath: string, ownSu
 
 /** The virtual media of a system, as far as they were discovered. */
 export interface KnownMedia {
-  systemPath: string;
+  system: ComputerSystem;
   collections: MediaPlace[];
   slots: MediaSlot[];
+  /** Whether its managers were searched; otherwise only its own collection is known. */
+  searched: boolean;
+  /** Managers, collections and devices. */
+  unreadable: Unreadable[];
 }
 
 /** Returns the virtual media in a snapshot of `Discovered`. */
 export function knownMedia(discovered: ReadonlyMap<string, unknown>): KnownMedia[] {
   return [...discovered].flatMap(([key, value]) => {
     if (!key.startsWith(LINKS)) return [];
+    const system = value as ComputerSystem;
     const systemPath = key.slice(LINKS.length);
-    const { virtualMedia } = value as ComputerSystem;
-    const own = virtualMedia === null ? [] : [{ path: virtualMedia, owner: 'system' as const }];
+    const own = system.virtualMedia === null ? [] : [{ path: system.virtualMedia, owner: 'system' as const }];
     const collections = discovered.get(mediaKeys.collections(systemPath)) as KnownCollections | undefined;
     const slots = [mediaKeys.slots, mediaKeys.ownSlots]
       .map((keyOf) => discovered.get(keyOf(systemPath)) as KnownSlots | undefined)
       .find((found) => found !== undefined);
-    return [{ systemPath, collections: collections?.places ?? own, slots: slots?.slots ?? [] }];
+    return [
+      {
+        system,
+        collections: collections?.places ?? own,
+        slots: slots?.slots ?? [],
+        searched: collections !== undefined,
+        unreadable: [...(collections?.unreadable ?? []), ...(slots?.unreadable ?? [])],
+      },
+    ];
   });
 }

@@ -18,6 +18,8 @@ interface TryEnd {
   status?: number;
   headers?: Record<string, string>;
   body?: Buffer;
+  /** Whether the body is not whole. */
+  cut?: boolean;
   /** Null when the caller stopped waiting; undefined when the response is whole. */
   error?: unknown;
   /** Whether any part of the request may have reached the BMC. Default true. */
@@ -58,13 +60,16 @@ export class CallTranscript {
     const body = firstBytes(end.body);
     const bytes = ENTRY_BYTES + (request.body?.length ?? 0) + (body?.length ?? 0);
     this.#recorder.add(bytes, () => {
-      const { status = 0, headers = {}, error, sent = true } = end;
+      const { status = 0, headers = {}, cut = false, error, sent = true } = end;
       const masking = new Masking(this.#allSecrets());
       return {
         at: Math.round(from - this.#start),
         duration: Math.round(to - from),
         request: describeRequest(request, masking),
-        response: status === 0 ? null : { status, headers: masking.headers(headers), ...masking.body(body, size) },
+        response:
+          status === 0
+            ? null
+            : { status, headers: masking.headers(headers), ...masking.body(body, size), ...(cut ? { cut } : {}) },
         error: error === undefined ? null : masking.words(describeError(error)),
         sent,
       };

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
+import type { RedfishError } from '../errors.ts';
 import { rootKey, SERVICE_ROOT_KEY, type ServiceName, type ServiceRoot } from '../identity.ts';
 import { EVENT_SERVICE_KEY, type EventService } from '../resources/eventService.ts';
 import { type KnownMedia, knownMedia } from '../resources/knownMedia.ts';
@@ -15,21 +16,17 @@ import { ONLY_SYSTEM_KEY } from '../resources/system.ts';
 export function describeKnown(client: RedfishClient, systemPath: string | null): () => JsonObject {
   const { origin, root, loginState: login, authType } = client;
   const discovered = client.discovered.snapshot();
-  return () => ({
-    origin,
-    root,
-    system: systemPath,
-    auth_type: authType,
-    login,
-    documents: documentsOf(discovered, root),
-  });
+  return () => {
+    const { byPath: documents, unreadable } = documentsOf(discovered, root);
+    return { origin, root, system: systemPath, auth_type: authType, login, documents, unreadable };
+  };
 }
 
 /** Returns Redfish documents by path with what `discovered` holds of them. */
-function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string): { [path: string]: JsonObject } {
+function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string): Documents {
   const documents = new Documents();
   const root = discovered.get(SERVICE_ROOT_KEY) as ServiceRoot | undefined;
-  if (root === undefined) return documents.byPath;
+  if (root === undefined) return documents;
   documents.add(rootPath, rootMembers(root));
   const events = discovered.get(EVENT_SERVICE_KEY) as EventService | undefined;
   if (events !== undefined) {
@@ -44,8 +41,13 @@ function documentsOf(discovered: ReadonlyMap<string, unknown>, rootPath: string)
     documents.add(systems, { Members: [link(only)] });
     documents.add(only, {});
   }
-  for (const media of knownMedia(discovered)) addMedia(documents, media);
-  return documents.byPath;
+  const media = knownMedia(discovered);
+  // None but those with media, so that no others are searched.
+  if (media.length > 0) {
+    documents.add(knownService(discovered, root, 'Managers') ?? `${rootPath}Managers`, { Members: [] });
+  }
+  for (const each of media) addMedia(documents, each);
+  return documents;
 }
 
 function rootMembers({ services, sessions, hasSessions, vendor, uuid, etag }: ServiceRoot): JsonObject {
@@ -60,17 +62,17 @@ function rootMembers({ services, sessions, hasSessions, vendor, uuid, etag }: Se
   };
 }
 
-/** Adds the devices with the collections that hold them, the system, and the manager that a collection may be under. */
-function addMedia(documents: Documents, { systemPath, collections, slots }: KnownMedia): void {
-  documents.add(systemPath, {});
-  const managers: JsonObject[] = [];
+/** Adds the devices with the collections that hold them, the system, and the managers that a collection may be under. */
+function addMedia(documents: Documents, { system, collections, slots, searched, unreadable }: KnownMedia): void {
+  documents.add(system.path, {});
+  const managers = searched ? [] : [...system.managers];
   for (const { path, owner } of collections) {
-    if (owner === 'system') documents.add(systemPath, { VirtualMedia: link(path) });
+    if (owner === 'system') documents.add(system.path, { VirtualMedia: link(path) });
     else {
       // Its real path is not kept; it need only lead to its collection.
       const manager = path.replace(/\/[^/]+\/?$/, '');
       documents.add(manager, { VirtualMedia: link(path) });
-      managers.push(link(manager));
+      managers.push(manager);
     }
     const members = slots.filter((slot) => slot.collection === path);
     const entries = members.map(({ path: at, id, mediaTypes, inline }) => {
@@ -78,17 +80,29 @@ function addMedia(documents: Documents, { systemPath, collections, slots }: Know
       if (!inline) documents.add(at, device);
       return inline ? device : link(at);
     });
-    documents.add(path, { Members: entries });
+    const closed = unreadable.filter((part) => part.path.startsWith(`${path.replace(/\/$/, '')}/`));
+    documents.add(path, { Members: [...entries, ...closed.map((part) => link(part.path))] });
   }
-  if (managers.length > 0) documents.add(systemPath, { Links: { ManagedBy: managers } });
+  for (const { path, error } of unreadable) {
+    documents.fail(path, error);
+    if (!collections.some((place) => path.startsWith(place.path))) managers.push(path);
+  }
+  if (managers.length > 0) documents.add(system.path, { Links: { ManagedBy: [...new Set(managers)].map(link) } });
 }
 
 class Documents {
   readonly byPath: { [path: string]: JsonObject } = {};
+  /** The status and the body of what the BMC does not return, by path. */
+  readonly unreadable: { [path: string]: JsonObject } = {};
 
   /** Adds members to the document at `path`. */
   add(path: string, members: JsonObject): void {
     this.byPath[path] = { '@odata.id': path, ...this.byPath[path], ...members };
+  }
+
+  fail(path: string, { status, extendedInfo }: RedfishError): void {
+    if (status < 400) return;
+    this.unreadable[path] = { status, body: { error: { '@Message.ExtendedInfo': extendedInfo } } };
   }
 }
 

@@ -118,11 +118,11 @@ async function repeatWhereSafe(
 }
 
 /** Runs `send`, and records how it ends. */
-async function recorded<T extends object>(transcript: CallTranscript, request: BmcRequest, send: () => Promise<T>) {
+async function recorded(transcript: CallTranscript, request: BmcRequest, send: () => ReturnType<typeof sendOnce>) {
   const start = performance.now();
   try {
     const outcome = await send();
-    transcript.add(request, start, outcome);
+    transcript.add(request, start, 'arrived' in outcome ? { ...outcome.arrived, ...outcome } : outcome);
     return outcome;
   } catch (error) {
     transcript.add(request, start, { error, sent: false });

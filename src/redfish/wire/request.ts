@@ -45,6 +45,8 @@ interface RequestFailure {
   broken: boolean;
   /** Whether it was the request that probed a BMC that is down. */
   probe: boolean;
+  /** The part of a response that arrived, as it was sent; for the transcript. */
+  arrived: Omit<RawResponse, 'crowded'> | undefined;
 }
 
 /** Options of `sendOnce`. */
@@ -129,7 +131,8 @@ export async function sendOnce(
       // A BMC whose TLS is refused, or that breaks connections, is not down: it holds up nobody.
       const silent = error !== null && error.kind !== 'tls' && !(sent && broken);
       pass.end(status > 0 ? 'responded' : silent ? 'silent' : 'abandoned', error?.message);
-      settle({ error, sent, broken, probe: pass.probe }, false);
+      const arrived = status > 0 ? { status, headers, body: Buffer.concat(chunks), cut: true } : undefined;
+      settle({ error, sent, broken, probe: pass.probe, arrived }, false);
     };
     const timer = setTimeout(() => {
       const missing = status > 0 ? 'No end of the response' : sent ? 'No response' : 'No connection';
