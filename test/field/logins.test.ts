@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { type Answer, type Behaviour, fault, SESSIONS, SUBSCRIPTIONS, unauthorized } from './machine.ts';
+import {
+  type Answer,
+  type Behaviour,
+  FIRST,
+  fault,
+  missing,
+  SESSIONS,
+  SUBSCRIPTIONS,
+  unauthorized,
+} from './machine.ts';
 import { enrol, open, rest } from './operator.ts';
 
 // A log-in can be refused without the password being wrong. One try each way (session, then Basic) before it counts as wrong.
@@ -272,4 +281,26 @@ test.concurrent.for<readonly [string, (password: string) => Answer]>([
   }
   const job = await node.eject();
   expect(JSON.stringify(job)).not.toContain('zq-p4ss');
+});
+
+test.concurrent.for<readonly [string, Answer]>([
+  ['401', { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"' } }],
+  ['403', fault(403, 'Base.1.8.ServiceDisabled')],
+  ['404', missing()],
+])('want of rights is no wrong password where Sessions returns %s and Basic is right', async ([, refusal], context) => {
+  const { machine, node } = await open(context, {
+    media: 'Systems/1',
+    behave: ({ method, path }) => {
+      if (method === 'POST' && path === SESSIONS) return refusal;
+      const isClosed = path === '/redfish/v1/EventService' || path.startsWith('/redfish/v1/Managers') || path === FIRST;
+      return isClosed ? fault(403, 'Base.1.8.InsufficientPrivilege') : undefined;
+    },
+  });
+  expect((await node.call('get_all_subscriptions')).status).toBe(200);
+  const { status, told } = await node.call('get_subscription', { id: 'first' });
+  expect(status).toBe(500);
+  expect(told).toContain('The machine says Base.1.8.InsufficientPrivilege.');
+  expect((await node.eject()).outcomes).toMatchObject({ CD1: 'ejected' });
+  expect((await node.call('get_all_subscriptions')).status).toBe(200);
+  expect(machine.cd.Inserted).toBe(false);
 });

@@ -355,3 +355,53 @@ test.concurrent('a 202 whose Location is the subscription itself is no failure',
   expect(status).toBe(200);
   expect([...machine.subscriptions.keys()]).toEqual(['first', json.Id]);
 });
+
+test.concurrent.for<readonly [string, Json]>([
+  [
+    'iLO',
+    {
+      code: 'iLO.0.10.ExtendedInfo',
+      message: 'See @Message.ExtendedInfo for more information.',
+      '@Message.ExtendedInfo': [{ MessageId: 'Base.1.4.Success' }],
+    },
+  ],
+  [
+    'iLO 4',
+    {
+      '@Message.ExtendedInfo': [{ MessageID: 'Base.0.10.Success' }, { MessageId: 'iLO.0.10.EventSubscriptionRemoved' }],
+      code: 'iLO.0.10.ExtendedInfo',
+      message: 'See @Message.ExtendedInfo for more information.',
+    },
+  ],
+  ['Base', { code: 'Base.1.8.Success', message: 'Successfully completed the request.' }],
+])('a success of %s in the form of an error is a success', async ([, error], context) => {
+  const { machine, node } = await open(context, {
+    behave: (request, the) => {
+      if (request.method === 'GET' || request.path.startsWith('/redfish/v1/SessionService')) return undefined;
+      const { headers = {} } = the.usual(request);
+      return { status: request.path === SUBSCRIPTIONS ? 201 : 200, headers, body: { error } };
+    },
+  });
+  const made = await node.call('create_subscription', { Destination: 'https://192.0.2.10/events' });
+  expect({ status: made.status, told: made.told }).toEqual({ status: 200, told: '' });
+  const removed = await node.call('delete_subscription', { id: 'first' });
+  expect({ status: removed.status, told: removed.told }).toEqual({ status: 200, told: '' });
+  expect([...machine.subscriptions.keys()]).toEqual([made.json.Id]);
+  expect(await node.eject()).toMatchObject({ told: '', outcomes: { CD1: 'ejected' } });
+});
+
+test.concurrent.for([
+  ['an empty Image and no Inserted', { Image: '', Inserted: undefined }, false],
+  ['null for both', { Image: null, Inserted: null }, false],
+  ['an Image and no Inserted', { Inserted: undefined }, true],
+  ['no Image, but Inserted', { Image: null, Inserted: true }, true],
+  ['an Image that is left, and not Inserted', { Inserted: false }, false],
+] as const)('a device that shows %s is told for what it is', async ([, shown, isInserted], context) => {
+  const { machine, node } = await open(context);
+  for (const [key, value] of Object.entries(shown)) {
+    if (value === undefined) delete machine.cd[key];
+    else machine.cd[key] = value;
+  }
+  expect((await node.eject()).outcomes).toEqual({ CD1: isInserted ? 'ejected' : 'empty' });
+  expect(machine.sent('POST', EJECT)).toHaveLength(isInserted ? 1 : 0);
+});
