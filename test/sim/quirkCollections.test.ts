@@ -55,3 +55,21 @@ test.each([
   const loop = await read('page-loop');
   expect(loop.page?.json).toEqual(loop.reply.json);
 });
+
+test.each([403, 500, 503])(
+  'closed-subscriptions-%i: each is listed, made and deleted, and cannot be read',
+  async (status) => {
+    await using one = await bmcWith([`closed-subscriptions-${status}`]);
+    expect((await call(one.bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
+    expect((await call(one.bmc, 'GET', `${SUBSCRIPTIONS}/1`)).status).toBe(status);
+    const body = { Destination: 'https://events.example/x' };
+    expect((await call(one.bmc, 'POST', SUBSCRIPTIONS, { body })).status).toBe(201);
+    expect((await call(one.bmc, 'DELETE', `${SUBSCRIPTIONS}/5`)).status).toBe(204);
+  },
+);
+
+test('closed-event-service: its document gets 403, its subscriptions are served', async () => {
+  await using one = await bmcWith(['closed-event-service']);
+  expect((await call(one.bmc, 'GET', '/redfish/v1/EventService')).status).toBe(403);
+  expect((await call(one.bmc, 'GET', SUBSCRIPTIONS)).json.Members).toHaveLength(4);
+});

@@ -108,7 +108,9 @@ test.each([
 ])('wrong-password-%s: a wrong password gets %i, by both ways', async (form, status) => {
   await using one = await bmcWith([`wrong-password-${form}`]);
   expect((await call(one.bmc, 'POST', SESSIONS, { body: WRONG, auth: 'none' })).status).toBe(status);
-  expect((await call(one.bmc, 'GET', SYSTEM, { auth: { basic: 'u:wrong' } })).status).toBe(status);
+  // By Basic there is no property whose value is wrong.
+  const byBasic = form === '400-value' ? 401 : status;
+  expect((await call(one.bmc, 'GET', SYSTEM, { auth: { basic: 'u:wrong' } })).status).toBe(byBasic);
   expect((await call(one.bmc, 'POST', SESSIONS, { body: RIGHT, auth: 'none' })).status).toBe(201);
   // Neither of these is a wrong password.
   expect((await call(one.bmc, 'GET', SYSTEM, { auth: { token: 'x' } })).status).toBe(401);

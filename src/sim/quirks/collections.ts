@@ -20,6 +20,7 @@ export const collectionQuirks: Quirk[] = [
   ...(['VirtualMedia', 'EventDestination'] as const).flatMap((type) =>
     ([403, 404, 500, 503] as const).map((status) => unreadable(type, status)),
   ),
+  ...([403, 500, 503] as const).map(closedSubscriptions),
   collections('members-without-links', 'a collection has members that are null, empty, or an empty link', (members) => [
     null,
     {},
@@ -71,6 +72,18 @@ function unreadable(type: keyof typeof NAMES, status: keyof typeof STATUS_WORDS)
     handle: (request, bmc, next) =>
       request.path.endsWith(`/${name}`) &&
       documentType(bmc.documents.get(parentPath(request.path))) === `${type}Collection`
+        ? STATUS_WORDS[status]()
+        : next(request),
+  };
+}
+
+/** Makes a quirk whose collection lists the subscriptions, of which none can be read. */
+function closedSubscriptions(status: 403 | 500 | 503): Quirk {
+  return {
+    name: `closed-subscriptions-${status}`,
+    description: `the subscriptions are listed, and the document of each gets ${status}`,
+    handle: (request, bmc, next) =>
+      isRead(request) && parentPath(request.path) === bmc.blueprint.subscriptions
         ? STATUS_WORDS[status]()
         : next(request),
   };

@@ -36,6 +36,14 @@ export const eventServiceQuirks: Quirk[] = [
     },
   },
   {
+    name: 'closed-event-service',
+    description: 'the document of the event service gets 403; its subscriptions can be read and made',
+    handle: (request, bmc, next) =>
+      request.path === bmc.blueprint.eventService
+        ? refuseAsVendor(403, { id: 'Base.1.8.InsufficientPrivilege', text: 'There are insufficient privileges.' })
+        : next(request),
+  },
+  {
     name: 'no-event-service',
     description: 'there is no event service',
     changeDocuments: (documents) => {

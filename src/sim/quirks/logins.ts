@@ -1,4 +1,4 @@
-import type { Quirk, RedfishResponse } from '../bmc.ts';
+import type { CredentialsFault, Quirk, RedfishRequest, RedfishResponse } from '../bmc.ts';
 import { ROOT } from '../bmc.ts';
 import { challenge, isBasicAccount, refusal } from '../credentials.ts';
 import type { Message } from '../messages.ts';
@@ -6,6 +6,8 @@ import { refuse, refuseAll, refuseAsVendor } from '../messages.ts';
 import { changeAll, page } from '../quirk.ts';
 
 const UNAUTHORIZED = '<html><head><title>401 Authorization Required</title></head><body>nginx</body></html>';
+
+const BAD_PASSWORD: Message = { name: 'PropertyValueFormatError', args: ['******', 'Password'], property: 'Password' };
 
 /** Log-ins that are refused although the password is right, and the responses to a wrong one. */
 export const loginQuirks: Quirk[] = [
@@ -39,7 +41,7 @@ export const loginQuirks: Quirk[] = [
     beforeAuthentication: (request, bmc) =>
       bmc.accounts === null || isBasicAccount(bmc, request.headers)
         ? undefined
-        : refusal(challenge(page(401, 'text/html', UNAUTHORIZED)), 'missing', request, bmc),
+        : refusal(challenge(page(401, 'text/html', UNAUTHORIZED)), faultOf(request), request, bmc),
   },
   wrongPassword('401-html', '401 in HTML', () => challenge(page(401, 'text/html', UNAUTHORIZED))),
   wrongPassword('401-empty', '401 without body and challenge', () => ({ status: 401, headers: {}, body: null })),
@@ -51,11 +53,17 @@ export const loginQuirks: Quirk[] = [
   wrongPassword('400', "400 with iLO's UnauthorizedLoginAttempt", () =>
     refuseAsVendor(400, { id: 'iLO.2.14.UnauthorizedLoginAttempt', text: 'The login attempt was not authorized.' }),
   ),
-  wrongPassword('400-value', '400 PropertyValueFormatError for the password', () => {
-    const message: Message = { name: 'PropertyValueFormatError', args: ['******', 'Password'], property: 'Password' };
-    return refuseAll([message]);
-  }),
+  {
+    name: 'wrong-password-400-value',
+    description: 'a log-in with a wrong password gets 400 PropertyValueFormatError for it',
+    refuseCredentials: (refused, fault, { method }) =>
+      fault === 'password' && method === 'POST' ? refuseAll([BAD_PASSWORD]) : refused,
+  },
 ];
+
+function faultOf({ headers }: RedfishRequest): CredentialsFault {
+  return headers.authorization === undefined ? 'missing' : 'password';
+}
 
 function unauthorizedLogin(status: number): RedfishResponse {
   return refuseAsVendor(status, {

@@ -10,8 +10,8 @@ const NOT_READY: VendorMessage = {
   resolution: 'Wait until the iDRAC has started, and retry.',
 };
 const STARTING: VendorMessage = {
-  id: 'iLO.2.14.ServerInPOST',
-  text: 'The requested data is not available yet, because the server is in POST.',
+  id: 'iLO.2.14.InvalidOperationForSystemState',
+  text: 'The data is not available, because the system is still in POST.',
 };
 
 /** Reads that fail, and succeed when they are repeated. */
@@ -34,7 +34,9 @@ export const readQuirks: Quirk[] = [
     failing(`not-ready-${status}`, `${status} with iDRAC's "not ready" (badfish#129)`, () =>
       refuseAsVendor(status, NOT_READY),
     ),
-    failing(`in-post-${status}`, `${status} with iLO's ServerInPOST`, () => refuseAsVendor(status, STARTING)),
+    failing(`in-post-${status}`, `${status} with iLO's InvalidOperationForSystemState`, () =>
+      refuseAsVendor(status, STARTING),
+    ),
   ]),
 ];
 

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { BmcState, Quirk, RedfishRequest, RedfishResponse } from '../bmc.ts';
 import { render } from '../documents.ts';
 import { refuse, successBody } from '../messages.ts';
@@ -61,7 +61,8 @@ export const responseQuirks: Quirk[] = [
       const isCollection = Array.isArray(bmc.documents.get(request.path)?.Members);
       if (request.method !== 'GET' || !isCollection || response.status !== 200 || !response.body) return response;
       const document = JSON.parse(response.body) as JsonObject;
-      const members = document.Members as Json[];
+      const members = document.Members;
+      if (!Array.isArray(members)) return response;
       const skip = Number(new URLSearchParams(request.target.split('?')[1] ?? '').get('$skip') ?? 0) || 0;
       const end = skip + PAGE_SIZE;
       const nextLink = end < members.length ? { 'Members@odata.nextLink': `${request.path}?$skip=${end}` } : {};
@@ -88,7 +89,9 @@ function links(name: string, description: string, change: (path: string, bmc: Bm
     description,
     changeResponse: (response, _request, bmc) => {
       const { Location: location } = response.headers;
-      const located = location?.startsWith('/') ? withHeaders(response, { Location: change(location, bmc) }) : response;
+      // Where a redirect leads is no link.
+      const isLink = response.status < 300 && location?.startsWith('/') === true;
+      const located = isLink ? withHeaders(response, { Location: change(location, bmc) }) : response;
       const body = response.body?.replace(LINK, (_, start: string, path: string) => `${start}${change(path, bmc)}"`);
       return { ...located, body: body ?? null };
     },
