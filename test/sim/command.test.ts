@@ -78,6 +78,55 @@ test('serves a capture over HTTPS without credentials', async () => {
   expect(lines.join('\n')).not.toMatch(/password|system_id/);
 });
 
+test('plays a transcript back, prints how to repeat the call and how it ended, and stops at SIGTERM', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sim-'));
+  const file = join(folder, 'transcript.json');
+  const exchange = {
+    request: { method: 'GET', path: '/redfish/v1/EventService/Subscriptions/9', headers: {}, body: null },
+    response: { status: 404, headers: {}, body: null },
+    error: null,
+    sent: true,
+  };
+  const transcript = {
+    transcript: 1,
+    id: '1',
+    node_uuid: '22222222-2222-4222-8222-222222222222',
+    driver: 'redfish',
+    method: 'get_subscription',
+    http_method: 'GET',
+    arguments: { id: '9' },
+    outcome: { state: 'failed', error: 'not found' },
+    start_time: '2026-11-29T14:15:25.357Z',
+    end_time: '2026-11-29T14:15:25.367Z',
+    context: {},
+    exchanges: [exchange],
+    omitted: 0,
+  };
+  await writeFile(file, JSON.stringify(transcript));
+  const child = sim('--port', '0', '--transcript', file);
+  const lines = await linesUntil(child, /It ended/);
+  await rm(folder, { recursive: true });
+  const [, url] = /^bmc 1 listening on (http:.*)$/.exec(lines[0]!) ?? [];
+  expect(lines.join('\n')).toContain(`--driver-info redfish_address=${url} `);
+  expect(lines.join('\n')).toMatch(/passthru node passthru call bmc-1 get_subscription \\\n +--arg id=9/);
+  expect(lines.at(-1)).toBe('It ended: failed: not found');
+  expect((await fetch(url! + exchange.request.path)).status).toBe(404);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test.each([
+  ['--profile', 'plain'],
+  ['--capture', 'c.json'],
+  ['--quirk', 'pages'],
+  ['--username', 'u'],
+  ['--control-port', '0'],
+])('--transcript excludes %s', async (...other) => {
+  const { err, status } = await ending(sim('--transcript', 't.json', ...other));
+  expect(status).toBe(1);
+  expect(err).toContain(`cannot be used with option '${other[0]}`);
+});
+
 test('--list-profiles lists the profiles and exits', async () => {
   const { out, status } = await ending(sim('--list-profiles'));
   expect([out.split('\n').map((line) => line.split(' ')[0]), status]).toEqual([
@@ -114,6 +163,7 @@ test('--help lists every option, with examples', async () => {
     'quirk',
     'boot-time',
     'capture',
+    'transcript',
     'no-auth',
     'latency',
     'control-port',
@@ -130,6 +180,7 @@ test.each([
   [['--quirk', 'toaster'], '--list-quirks'],
   [['--quirk', 'tls-1.0'], '--tls-cert'],
   [['--capture', '/nowhere/c.json'], '/nowhere/c.json'],
+  [['--transcript', '/nowhere/t.json'], '/nowhere/t.json'],
   [['--tls-key', 'k.pem'], '--tls-cert'],
 ])('%j fails with the allowed values', async (args, reason) => {
   const { out, err, status } = await ending(sim('--port', '0', ...args));

@@ -10,7 +10,7 @@ export function describeReplay(transcript: Transcript, url: string, secure: bool
   const { method, start_time: start, exchanges, outcome } = transcript;
   const limits = limitsOf(transcript).map((limit) => `\nThe replay may end otherwise: ${limit}.`);
   return [
-    `\n${method} of ${start}, ${exchanges.length} exchanges${limits.join('')}`,
+    `\n${method} of ${start}, exchanges: ${exchanges.length}${limits.join('')}`,
     ...(transcript.node_uuid === null ? [] : [`To enrol:\n  ${enrolCommand(transcript, url, secure)}`]),
     `To repeat the call:\n  ${callCommand(transcript, url, secure)}`,
     `It ended: ${outcome.state}${outcome.error === null ? '' : `: ${outcome.error}`}`,
@@ -57,9 +57,9 @@ function limitsOf({ exchanges, omitted, arguments: args }: Transcript): string[]
   const truncated = exchanges.filter(({ response }) => response?.truncated).length;
   return [
     ...(omitted > 0
-      ? [`${omitted} exchanges were not recorded, because the transcript would have been too large`]
+      ? [`exchanges that were not recorded, because the transcript would have been too large: ${omitted}`]
       : []),
-    ...(truncated > 0 ? [`${truncated} large responses were recorded in part`] : []),
+    ...(truncated > 0 ? [`large responses that were recorded in part: ${truncated}`] : []),
     ...(isMasked(args) ? ['the arguments had secrets, which are not recorded (SECRET below)'] : []),
   ];
 }

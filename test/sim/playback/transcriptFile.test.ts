@@ -103,8 +103,8 @@ test('it says what the replay cannot show', () => {
     'http://127.0.0.1:8000',
     false,
   );
-  expect(text).toContain('3 exchanges were not recorded');
-  expect(text).toContain('1 large responses were recorded in part');
+  expect(text).toContain('exchanges that were not recorded, because the transcript would have been too large: 3');
+  expect(text).toContain('large responses that were recorded in part: 1');
 });
 
 async function played(exchanges: object[], requests: [method: string, path: string][], context: object = {}) {
