@@ -120,3 +120,10 @@ test('etag-missing: there are no ETags', async () => {
   await using one = await bmcWith(['etag-missing']);
   expect((await call(one.bmc, 'GET', CD)).headers.get('ETag')).toBeNull();
 });
+
+test('delete-error-200: a DELETE gets 200 with an error, and deletes nothing', async () => {
+  await using one = await bmcWith(['delete-error-200']);
+  const refused = await call(one.bmc, 'DELETE', `${SUBSCRIPTIONS}/1`);
+  expect([refused.status, refused.json.error.code]).toEqual([200, expect.stringMatching(/InternalError$/)]);
+  expect((await call(one.bmc, 'GET', `${SUBSCRIPTIONS}/1`)).status).toBe(200);
+});

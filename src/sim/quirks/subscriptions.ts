@@ -43,6 +43,14 @@ export const subscriptionQuirks: Quirk[] = [
     ...noContent(),
     status: 202,
   })),
+  {
+    name: 'delete-error-200',
+    description: 'a DELETE of a subscription is refused by an error under 200',
+    handle: (request, bmc, next) =>
+      request.method === 'DELETE' && subscriptionPaths(bmc).includes(request.path)
+        ? { ...refuse('InternalError'), status: 200 }
+        : next(request),
+  },
   // iLO has one message for an unknown property and a read-only one.
   refusesProperty(
     'refuses-retry-policy',

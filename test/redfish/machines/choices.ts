@@ -81,7 +81,12 @@ function named(pattern: RegExp): string[] {
   return [...QUIRKS.keys()].filter((name) => pattern.test(name));
 }
 
-const GROUP_OF = new Map(Object.entries(GROUPS).flatMap(([group, names]) => names.map((name) => [name, group])));
+/** Quirks that the driver does not meet yet, with their groups; only `OPEN` of examples.ts has them. */
+const NOT_MET: Record<string, readonly string[]> = { deleted: ['delete-error-200'] };
+
+const GROUP_OF = new Map(
+  Object.entries({ ...GROUPS, ...NOT_MET }).flatMap(([group, names]) => names.map((name) => [name, group])),
+);
 
 /** A refused default in any words, as the name of a quirk: `refuses Context PropertyUnknown args 400`. */
 export function refusalName(verb: 'refuses' | 'patch-refuses', refused: RefusedDefault): string {
