@@ -25,6 +25,8 @@ export function withKey(settings: ConnectionSettings): KeyedSettings {
 /** One connection, lent for one request. */
 export interface Lease {
   readonly client: Client;
+  /** Whether it served a request before, so that the BMC may have closed it meanwhile. */
+  readonly kept: boolean;
   /** Returns the connection; `healthy` after a whole response, so that it can be used again. */
   release(healthy: boolean): void;
   /**
@@ -127,6 +129,7 @@ export class BmcConnections {
     let released = false;
     return {
       client,
+      kept: index >= 0,
       turnedAway: () => {
         if (request.crowded)
           this.#reduced = { limit: Math.max(1, this.#limit - 1), until: performance.now() + REDUCED_MS };

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { RedfishError } from '../errors.ts';
 import { decodeBody } from './body.ts';
@@ -81,6 +82,8 @@ export async function sendOnce(
 ): Promise<RawResponse | RequestFailure> {
   if (!begun) connections.breaker.check();
   const lease = await connections.lease(settings, timeoutMs, signal);
+  // What is sent once must not go out on a connection that the BMC has closed already.
+  if (lease.kept && request.method !== 'GET') await pendingCloses();
   let pass: Pass;
   try {
     // The BMC may have gone down while this request waited.
@@ -184,6 +187,15 @@ export async function sendOnce(
       },
     });
   });
+}
+
+/**
+ * Waits until the closes that have reached this machine are noticed; a connection that was closed is then opened again. Two
+ * turns of the event loop, as the first may end without polling the sockets again.
+ */
+async function pendingCloses(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 const UNDECODABLE = 'The response body cannot be decompressed';
