@@ -22,6 +22,7 @@ import { routeRequests } from './edge/router.ts';
 import type { ConfiguredLimits } from './http/limits.ts';
 import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
 import type { HttpHandler } from './http/message.ts';
+import type { ListenerTls } from './http/tls.ts';
 import { createDestinations } from './net/destinations.ts';
 import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
@@ -100,6 +101,29 @@ export async function startService(config: Config, { log, audit = null }: Servic
   };
 }
 
+/**
+ * Checks what a start reads, except the store and the addresses: driver modules are loaded, and the nodes file is applied to
+ * an empty store in memory.
+ * @throws as `startService`
+ */
+export async function checkService(given: Config, log: Logger): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  const config = { ...given, store: 'sqlite::memory:', metrics: { listen: null } };
+  const observation = await createObservation(config, null, log);
+  undo.defer(() => observation.close());
+  const access = await createAccess(config.auth, log);
+  undo.defer(() => access.close());
+  const tls = listenerTls(config);
+  if (tls !== null) (await import('./http/tls.ts')).checkTlsFiles(tls);
+  const cipher = readSecretsCipher(config.secrets);
+  const store = await openStore(config.store, { log, cipher, onUnavailable: () => {} });
+  undo.defer(() => store.close());
+  const clients = createLoggedClients(log, () => {});
+  const core = await makeCore(config, store, clients, observation, log);
+  undo.defer(() => core.shutdown(0));
+  if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
+}
+
 async function makeCore(
   config: Config,
   store: Store,
@@ -161,10 +185,7 @@ async function makeHardwareTypes(
 async function listen(config: Config, { core, metrics }: Observed, access: Access, log: Logger): Promise<Listener> {
   const { cors_origins: corsOrigins, auth, limits } = config;
   const calls = new CallsInFlight(callLimits(limits));
-  const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = config.tls;
-  const requireClientCertificate = auth.type !== 'client_certificate';
-  const tls =
-    certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, requireClientCertificate };
+  const tls = listenerTls(config);
   const { host, port } = parseListenAddress(config.listen)!;
   if (tls === null && !isLoopback(host)) {
     log.warn(
@@ -185,6 +206,13 @@ async function listen(config: Config, { core, metrics }: Observed, access: Acces
     localNamesOnly: auth.type === 'none',
     limits: listenerLimits(limits),
   });
+}
+
+/** Returns the TLS settings of the listener; null without TLS. */
+function listenerTls({ auth, tls }: Config): ListenerTls | null {
+  const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = tls;
+  const requireClientCertificate = auth.type !== 'client_certificate';
+  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, requireClientCertificate };
 }
 
 /** Returns the limits of `CallsInFlight` from the group `limits` of the configuration. */

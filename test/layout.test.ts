@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['core'],
-  ['net', 'store', 'redfish', 'contract', 'sim'],
+  ['net', 'store', 'redfish', 'contract', 'sim', 'process'],
   ['config', 'drivers'],
   ['http', 'auth'],
   ['edge'],

@@ -1,6 +1,7 @@
 // The command line: the client, and the commands that run the service.
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { whenNpmIsGone } from '../process/npmParent.ts';
 import { COMPLETE, completionCommand } from './completion/completion.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { visible } from './print/output.ts';
@@ -98,6 +99,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     return complete(await createProgram(words), words);
   }
   const program = await createProgram(args);
+  // The service stops in order; every other command ends.
+  if (requestedWord(program, args) !== 'serve') whenNpmIsGone(() => process.kill(process.pid, 'SIGTERM'));
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

@@ -3,6 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import { PassthruError } from '../core/errors.ts';
 import { createServiceLog } from '../observe/log.ts';
+import { onStopSignal } from '../process/stopSignals.ts';
 import { type Service, startService } from '../service.ts';
 import { type Fleet, startFleet } from '../sim/index.ts';
 import { type DemoSection, demoCommands } from './commands.ts';
@@ -33,7 +34,7 @@ try {
   const nodes = await enrolDemoNodes(service.core, fleet);
   const job = await startDemoJob(service.core);
   console.log(describe(service.url, nodes, demoCommands(service.url, job)));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  onStopSignal({ stop, stopNow: () => process.exit(1) });
 } catch (error) {
   if (!(error instanceof PassthruError || error instanceof ConfigError)) throw error;
   console.error(`The demo cannot start: ${error.message}`);
@@ -46,7 +47,6 @@ async function stop(): Promise<void> {
   await service?.close();
   await fleet?.close();
   if (process.exitCode === undefined) console.log('stopped');
-  // A second Ctrl-C ends the process, since `once` removed the handler.
 }
 
 function describe(url: string, nodes: readonly DemoNode[], sections: readonly DemoSection[]): string {

@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server as HttpsServer, type ServerOptions } from 'node:https';
-import type { SecureContextOptions, Server } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
 import { watchFiles } from '../config/watchedFile.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -38,6 +38,11 @@ function readTlsOptions({ certFile, keyFile, clientCaFile }: ListenerTls): Secur
   const authorities = read('tls.client_ca_file', clientCaFile);
   certificates('tls.client_ca_file', clientCaFile, authorities);
   return { ...context, ca: authorities };
+}
+
+/** Checks the files of `tls`. Throws kind `failed_precondition` with the configuration key and the reason. */
+export function checkTlsFiles(tls: ListenerTls): void {
+  createSecureContext(readTlsOptions(tls));
 }
 
 /**

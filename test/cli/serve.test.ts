@@ -137,16 +137,27 @@ describe('serve', () => {
     expect((await served.command.ended).status).toBe(0);
   });
 
-  test('exits at once with another status on a second signal', async () => {
+  test('exits at once with another status on a second signal, a second after the first or later', async () => {
     const served = await serve([], { PASSTHRU_DRIVERS: DRIVER, PASSTHRU_SHUTDOWN_GRACE: '1h' });
     const at = { PASSTHRU_SERVER: served.url };
     await passthru(['node', 'create', '--driver', 'bench', '--name', 'b'], at);
     await passthru(['node', 'passthru', 'call', 'b', 'hold', '--arg', 'word=never'], at);
     served.command.process.kill('SIGTERM');
     await served.command.printed(/"msg":"shutting down"/);
-    served.command.process.kill('SIGTERM');
-    expect((await served.command.ended).status).toBe(143);
+    const again = setInterval(() => served.command.process.kill('SIGTERM'), 200);
+    expect((await served.command.ended.finally(() => clearInterval(again))).status).toBe(143);
   });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'ends on %s although the readers of its output went away while nothing was logged',
+    async (signal) => {
+      const served = await serve();
+      served.command.process.stderr!.destroy();
+      served.command.process.stdout!.destroy();
+      served.command.process.kill(signal);
+      expect(await once(served.command.process, 'exit')).toEqual([0, null]);
+    },
+  );
 
   test('logs one JSON object per line, at its level and above', async () => {
     const served = await serve([], { PASSTHRU_LOG_LEVEL: 'warn' });

@@ -15,6 +15,7 @@ function valuesOf(name: string): string[] {
 
 test('the unit supervises the service itself, waits for its shutdown, and keeps its store in the state directory', () => {
   expect(valuesOf('ExecStart')).toEqual(['/usr/bin/passthru serve --config /etc/passthru/passthru.yaml']);
+  expect(valuesOf('ExecStartPre')).toEqual(['/usr/bin/passthru serve --config /etc/passthru/passthru.yaml --check']);
   expect(valuesOf('StateDirectory')).toEqual(['passthru']);
   const environment = Object.fromEntries(valuesOf('Environment').map((line) => line.split(/=(.*)/s).slice(0, 2)));
   const config = loadConfig({ file: null, environment });
@@ -31,7 +32,7 @@ test('systemd accepts the unit', needs(hasSystemd ? null : 'systemd-analyze (Deb
   try {
     const file = join(folder, 'passthru.service');
     // The command need not be installed here.
-    writeFileSync(file, unit.replace('/usr/bin/passthru', process.execPath));
+    writeFileSync(file, unit.replaceAll('/usr/bin/passthru', process.execPath));
     // Warnings, such as for an unknown directive, go to standard error with status 0.
     const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
     expect(stderr.split('\n').filter((line) => line.includes('passthru.service'))).toEqual([]);

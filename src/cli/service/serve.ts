@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
 import type { Logger } from '../../core/logger.ts';
+import { onStopSignal } from '../../process/stopSignals.ts';
 import type { Service } from '../../service.ts';
 import { EXIT_STATUS, explainFailure } from '../exitStatus.ts';
 
@@ -12,8 +13,11 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('Run the service. Each key of the configuration can also be set by an environment variable PASSTHRU_…')
     .option('--config <file>', 'configuration file (YAML); see docs/configuration.md')
+    .option('--check', 'check the configuration and its files as a start would, without opening the store or a port')
     .addHelpText('after', HELP)
-    .action(({ config = null }: { config?: string | null }) => serve(config));
+    .action(({ config = null, check = false }: { config?: string | null; check?: boolean }) => {
+      return check ? checkStart(config) : serve(config);
+    });
 }
 
 const FAILED = 'passthru cannot start';
@@ -36,6 +40,20 @@ async function serve(file: string | null): Promise<void> {
   console.log(`listening on ${service.url}`);
   flushCompileCache();
   collectGarbage();
+}
+
+/** Checks what a start would, and prints the result. */
+async function checkStart(file: string | null): Promise<void> {
+  const { loadConfig } = await import('../../config/load.ts');
+  const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
+  const [{ checkService }, { createServiceLog }] = await Promise.all([
+    import('../../service.ts'),
+    import('../../observe/log.ts'),
+  ]);
+  // Warnings of a start are part of the result.
+  const log = createServiceLog('warn');
+  await explainFailure(FAILED, () => checkService(config, log).finally(() => log.flush()));
+  console.log(`${file ?? 'the configuration'}: valid`);
 }
 
 /**
@@ -61,28 +79,28 @@ function logUncaught(log: Logger): void {
   });
 }
 
-/** Stops the service on SIGTERM or SIGINT; a second signal ends the process at once. */
+/** Stops the service on a signal; a second one ends the process at once. */
 function stopOnSignal(service: Service): void {
-  let stopping = false;
-  const stop = async (signal: 'SIGTERM' | 'SIGINT') => {
-    if (stopping) process.exit(signal === 'SIGTERM' ? 143 : EXIT_STATUS.interrupted);
-    stopping = true;
-    try {
-      await service.close();
-      process.exit(0);
-    } catch (error) {
-      console.error(error);
-      process.exit(EXIT_STATUS.failed);
-    }
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  onStopSignal({
+    async stop() {
+      try {
+        await service.close();
+        process.exit(0);
+      } catch (error) {
+        console.error(error);
+        process.exit(EXIT_STATUS.failed);
+      }
+    },
+    stopNow: (signal) => process.exit(signal === 'SIGTERM' ? 143 : EXIT_STATUS.interrupted),
+  });
 }
 
 const HELP = `
 Prints "listening on http://HOST:PORT" when ready, and logs to standard error. SIGTERM or Ctrl-C stops it: running calls
-may take up to shutdown_grace to finish. A second signal ends it at once.
+may take up to shutdown_grace to finish. A second signal, at least a second later, ends it at once.
 
 Examples:
   passthru serve
   passthru serve --config passthru.yaml
+  passthru serve --config passthru.yaml --check
   PASSTHRU_LISTEN=127.0.0.1:7000 PASSTHRU_STORE=sqlite::memory: passthru serve`;
