@@ -27,6 +27,7 @@ import { createDestinations } from './net/destinations.ts';
 import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
 import { createObservation, type Observation, type Observed } from './observe/observation.ts';
+import type { DroppedLines } from './observe/standardError.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
 import { createRpcHandler, type RpcLimits, type RpcOptions } from './rpc/handler.ts';
@@ -50,6 +51,8 @@ interface ServiceOptions {
   log: Logger;
   /** Receives the audit records. Default: none. */
   audit?: AuditSink | null;
+  /** Returns the numbers of log lines dropped since the start, for the metrics. */
+  droppedLines?: () => DroppedLines;
 }
 
 /**
@@ -57,9 +60,10 @@ interface ServiceOptions {
  * @throws ConfigError for an invalid nodes file or key file; a PassthruError with a message for the operator when the
  *   store, a driver module or the address cannot be used
  */
-export async function startService(config: Config, { log, audit = null }: ServiceOptions): Promise<Service> {
+export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
+  const { log, audit = null, droppedLines } = options;
   await using undo = new AsyncDisposableStack();
-  const observation = await createObservation(config, audit, log);
+  const observation = await createObservation(config, audit, log, droppedLines);
   undo.defer(() => observation.close());
   const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
   undo.defer(() => access.close());

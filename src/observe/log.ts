@@ -3,7 +3,6 @@ import { mapTexts, maskMember, maskText, type TextMapping } from '../core/secret
 import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { StandardError } from './standardError.ts';
-import { terminalLine } from './terminalLine.ts';
 
 /** Depth to which logged values are searched for secrets; anything deeper is not logged. */
 const MAX_DEPTH = 8;
@@ -18,10 +17,9 @@ const MASKED: TextMapping = {
  * Creates the service's log: one JSON object per line on standard error, with secrets as `******` and the id of the current
  * request. On a terminal, lines are formatted for people.
  * @param level the lowest level to log
- * @param stream where to write instead, for tests
+ * @param target where to write
  */
-export function createServiceLog(level: string, stream?: DestinationStream): Logger {
-  const target = stream ?? (process.stderr.isTTY ? terminal() : new StandardError());
+export function createServiceLog(level: string, target: DestinationStream = new StandardError()): Logger {
   return pino(
     {
       level,
@@ -46,8 +44,4 @@ export function createServiceLog(level: string, stream?: DestinationStream): Log
 export function createAuditLog(log: Logger): AuditSink {
   const lines = log.child({}, { level: 'info', formatters: { log: (fields) => fields } });
   return (record) => lines.info(record, 'audit');
-}
-
-function terminal(): DestinationStream {
-  return { write: (line) => void process.stderr.write(terminalLine(line)) };
 }

@@ -5,6 +5,7 @@ import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
+import type { DroppedLines } from './standardError.ts';
 
 /** The sources of the gauges, queried whenever the metrics are read. */
 interface MetricsSources {
@@ -72,8 +73,9 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
 /**
  * Creates the metrics. Labels are bounded: only loaded drivers and methods have their own label, regardless of what
  * callers send, and there is no label per node.
+ * @param dropped returns the numbers of log lines dropped since the start
  */
-export function createMetrics(): Metrics {
+export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, audit: 0 })): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -92,6 +94,16 @@ export function createMetrics(): Metrics {
     };
     new Gauge({ name, help, registers, collect });
   }
+  new Counter({
+    name: 'passthru_log_lines_dropped_total',
+    help: 'Lines of the log and records of the audit that could not be written to standard error.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(dropped())) this.inc({ kind }, count);
+    },
+  });
   new Gauge({
     name: 'passthru_bmcs_down',
     help: 'BMCs considered down; calls to them fail immediately.',

@@ -10,6 +10,7 @@ import { createAudit } from './audit.ts';
 import type { AuditSink } from './auditRecord.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { type MetricsListener, startMetricsListener } from './metricsListener.ts';
+import type { DroppedLines } from './standardError.ts';
 import { startTracing } from './tracing.ts';
 
 /** The audit, the metrics and the traces behind one interface; the service reports its work here. */
@@ -33,9 +34,17 @@ export interface Observed {
   metricsUrl: string | null;
 }
 
-/** @param audit receives the audit records; null turns the audit off */
-export async function createObservation(config: Config, audit: AuditSink | null, log: Logger): Promise<Observation> {
-  const metrics = createMetrics();
+/**
+ * @param audit receives the audit records; null turns the audit off
+ * @param dropped returns the numbers of log lines dropped since the start
+ */
+export async function createObservation(
+  config: Config,
+  audit: AuditSink | null,
+  log: Logger,
+  dropped?: () => DroppedLines,
+): Promise<Observation> {
+  const metrics = createMetrics(dropped);
   const records = audit === null ? null : createAudit(audit);
   const tracing = await startTracing(config, log);
   let listener: MetricsListener | null = null;

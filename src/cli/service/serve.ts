@@ -26,15 +26,19 @@ const FAILED = 'passthru cannot start';
 async function serve(file: string | null): Promise<void> {
   const { loadConfig } = await import('../../config/load.ts');
   const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
-  const [{ startService }, { createServiceLog, createAuditLog }] = await Promise.all([
+  const [{ startService }, { createServiceLog, createAuditLog }, { StandardError }] = await Promise.all([
     import('../../service.ts'),
     import('../../observe/log.ts'),
+    import('../../observe/standardError.ts'),
   ]);
-  const log = createServiceLog(config.log_level);
+  const output = new StandardError();
+  // Node reports failed writes of its own, such as those of its warnings, as exceptions.
+  process.stderr.on('error', () => {});
+  const log = createServiceLog(config.log_level, output);
   logUncaught(log);
   const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
   // A failure is printed after the log that led to it.
-  const started = startService(config, { log, audit }).finally(() => log.flush());
+  const started = startService(config, { log, audit, droppedLines: () => output.dropped }).finally(() => log.flush());
   const service = await explainFailure(FAILED, () => started);
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);
