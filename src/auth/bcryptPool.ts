@@ -22,14 +22,14 @@ export class BcryptPool {
   #closed = false;
 
   /**
-   * Whether `password` matches `hash`.
+   * Whether the password of `task` matches its hash.
    * @param first skips the queue; the caller bounds how many may
    * @throws kind `shutting_down` when the pool is closed meanwhile
    */
-  async compare(password: string, hash: string, first: boolean): Promise<boolean> {
+  async compare(task: BcryptTask, first: boolean): Promise<boolean> {
     if (this.#closed) throw shuttingDown();
     const settle = Promise.withResolvers<boolean>();
-    const waiting = { task: { password, hash }, settle };
+    const waiting = { task, settle };
     if (first) this.#waiting.unshift(waiting);
     else this.#waiting.push(waiting);
     this.#next();

@@ -19,7 +19,7 @@ export async function createAccess(
 }
 
 async function createAuthenticator(
-  { type, roles, keystone, jwt, ...auth }: AuthConfig,
+  { type, roles, default_role: defaultRole, keystone, jwt, ...auth }: AuthConfig,
   log: Logger,
 ): Promise<Authenticator> {
   switch (type) {
@@ -27,7 +27,12 @@ async function createAuthenticator(
       return noAuthenticator;
     case 'http_basic': {
       const { createHttpBasicAuthenticator } = await import('./httpBasic.ts');
-      return createHttpBasicAuthenticator({ userFile: auth.http_basic_auth_user_file as string, roles, log });
+      return createHttpBasicAuthenticator({
+        userFile: auth.http_basic_auth_user_file as string,
+        roles,
+        defaultRole: defaultRole === 'none' ? null : defaultRole,
+        log,
+      });
     }
     case 'keystone': {
       const { createKeystoneAuthenticator } = await import('./keystone.ts');

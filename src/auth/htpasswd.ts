@@ -4,15 +4,15 @@ export interface Htpasswd {
   hashes: ReadonlyMap<string, string>;
   /** One problem per invalid line (`line 3: …`); repeats no part of the file. */
   faults: readonly string[];
-  /** A hash that matches no password and takes as long to compare as those of the file. */
-  decoy: string;
+  /** The highest cost of its hashes, and at least that of `htpasswd -B`. */
+  cost: number;
 }
 
 /** bcrypt in modular crypt format: version, cost from 4 to 31, 22 characters of salt and 31 of digest. */
 const HASH = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 
 /** The default cost of `htpasswd -B`. */
-const MIN_DECOY_COST = '05';
+const LEAST_COST = 5;
 
 /**
  * Parses `user:hash` lines as Ironic standalone does: bcrypt only, and the first line of a user counts. Skips empty
@@ -21,7 +21,7 @@ const MIN_DECOY_COST = '05';
 export function parseHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, string>();
   const faults: string[] = [];
-  let cost = MIN_DECOY_COST;
+  let cost = LEAST_COST;
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
@@ -31,9 +31,26 @@ export function parseHtpasswd(text: string): Htpasswd {
     else if (!HASH.test(hash)) faults.push(`line ${index + 1}: not a bcrypt hash; create one with "htpasswd -B"`);
     else if (!hashes.has(user)) {
       hashes.set(user, hash);
-      const hashCost = hash.slice(4, 6);
-      if (hashCost > cost) cost = hashCost;
+      cost = Math.max(cost, costOf(hash));
     }
   }
-  return { hashes, faults, decoy: `$2b$${cost}$${'.'.repeat(53)}` };
+  return { hashes, faults, cost };
+}
+
+/**
+ * Returns hashes that match no password. A comparison with `hash` and with all of them takes as long for each user of the
+ * file, and for an unknown one (`hash` undefined), whatever the costs: 2^c + (2^c + 2^(c+1) + … + 2^(max-1)) = 2^max.
+ */
+export function decoysFor(hash: string | undefined, { cost }: Pick<Htpasswd, 'cost'>): string[] {
+  if (hash === undefined) return [decoy(cost)];
+  const own = costOf(hash);
+  return Array.from({ length: cost - own }, (_, index) => decoy(own + index));
+}
+
+function decoy(cost: number): string {
+  return `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}`;
+}
+
+function costOf(hash: string): number {
+  return Number(hash.slice(4, 6));
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { nearest, showValue } from '../config/problems.ts';
 import { readTextFile, watchFiles } from '../config/watchedFile.ts';
 import type { Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
@@ -7,13 +8,15 @@ import { readFault } from '../core/readFault.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
 import { BcryptPool } from './bcryptPool.ts';
 import { CheckCache } from './checkCache.ts';
-import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
+import { decoysFor, type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 
 interface HttpBasicOptions {
   /** The path of the user file. */
   userFile: string;
-  /** The users' roles. A user without an entry is an admin, as all are in Ironic standalone. */
+  /** The users' roles. */
   roles: Readonly<Record<string, Role>>;
+  /** The role of users without an entry in `roles`; null for none. */
+  defaultRole: Role | null;
   log: Logger;
 }
 
@@ -22,16 +25,23 @@ const KEEP = 60_000;
 /** How long a wrong password is refused without another check, in ms. */
 const KEEP_INVALID = 2000;
 
+/** What bcrypt reads of a password. */
+const MAX_PASSWORD_BYTES = 72;
+
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Creates the authenticator for HTTP Basic (RFC 7617) with a file of bcrypt hashes, as in Ironic standalone (ironic-lib,
  * auth_basic.py). The file is reloaded when it changes: an invalid line is skipped, and while the file cannot be read the
  * users of the last load remain.
- * @throws kind `failed_precondition` when the file cannot be read or has an invalid line
+ * @throws kind `failed_precondition` when the file cannot be read or has an invalid line, or `roles` names no user of it
  */
-export function createHttpBasicAuthenticator({ userFile, roles, log }: HttpBasicOptions): Authenticator {
+export function createHttpBasicAuthenticator({ userFile, roles, defaultRole, log }: HttpBasicOptions): Authenticator {
   let users = readAtStart(userFile);
+  checkRoles(roles, users, userFile);
+  if (defaultRole === null && Object.keys(roles).length === 0) {
+    log.warn({}, 'no user has a role, so all calls are refused: set auth.roles or auth.default_role');
+  }
   const pool = new BcryptPool();
   const cache = new CheckCache({ keep: KEEP, keepInvalid: KEEP_INVALID });
 
@@ -59,10 +69,10 @@ export function createHttpBasicAuthenticator({ userFile, roles, log }: HttpBasic
       return cache.check([user, password], async (wasValid) => {
         const hash = users.hashes.get(user);
         // An unknown user takes as long as a wrong password, so that names cannot be probed.
-        const matches = await pool.compare(password, hash ?? users.decoy, wasValid);
-        if (hash === undefined || !matches) throw wrongUser();
+        const matches = await pool.compare({ password, hash, decoys: decoysFor(hash, users) }, wasValid);
+        if (!matches) throw wrongUser();
         const role = Object.hasOwn(roles, user) ? roles[user] : undefined;
-        return { caller: { name: user, role: role ?? 'admin' }, expires: null };
+        return { caller: { name: user, role: role ?? defaultRole }, expires: null };
       });
     },
     async close() {
@@ -82,7 +92,25 @@ function readAtStart(file: string): Htpasswd {
   return users;
 }
 
-/** Parses Basic credentials (RFC 7617, 2): the password may contain a colon, the user may not. */
+/**
+ * Checks that each of `roles` is the role of a user: with a misspelt name, the user who is meant has another role.
+ * @throws kind `failed_precondition`
+ */
+function checkRoles(roles: HttpBasicOptions['roles'], { hashes }: Htpasswd, file: string): void {
+  const faults = Object.keys(roles)
+    .filter((name) => !hashes.has(name))
+    .map((name) => {
+      const meant = nearest(name, [...hashes.keys()]);
+      const advice = meant === null ? '' : `; did you mean ${showValue('user', meant)}?`;
+      return `auth.roles: ${showValue('user', name)} is not a user of ${file}${advice}`;
+    });
+  if (faults.length > 0) throw new PassthruError('failed_precondition', faults.join('\n'));
+}
+
+/**
+ * Parses Basic credentials (RFC 7617, 2): the password may contain a colon, the user may not. Refuses passwords that bcrypt
+ * reads in part: up to a NUL, or the first 72 bytes.
+ */
 function readBasic(text: string): { user: string; password: string } {
   let pair = '';
   try {
@@ -91,8 +119,9 @@ function readBasic(text: string): { user: string; password: string } {
     // Refused below.
   }
   const colon = pair.indexOf(':');
-  if (colon < 0) throw wrongUser();
-  return { user: pair.slice(0, colon), password: pair.slice(colon + 1) };
+  const password = pair.slice(colon + 1);
+  if (colon < 0 || password.includes('\0') || Buffer.byteLength(password) > MAX_PASSWORD_BYTES) throw wrongUser();
+  return { user: pair.slice(0, colon), password };
 }
 
 /** Worded as Ironic does (recorded). */

@@ -46,8 +46,12 @@ export const authKeys = z.strictObject({
   }),
   roles: mapSetting(ROLES, {
     description:
-      'For `http_basic` and `client_certificate`: the role of each name. An `http_basic` user that is not listed is an admin; a certificate without a listed name has no role.',
+      'For `http_basic` and `client_certificate`: the role of each name. With `http_basic` each must be a user of the file. A name that is not listed has the role `default_role`, or none for certificates.',
     allowed: `names with one of the roles ${ROLES.join(', ')}`,
+  }),
+  default_role: choiceSetting('none', ['none', ...ROLES], {
+    description:
+      'For `http_basic`: the role of users without an entry in `roles`. `admin` is what all users are in Ironic standalone.',
   }),
   rules: objectListSetting(
     z
@@ -205,6 +209,10 @@ export function checkAuth(content: Group, context: z.RefinementCtx): void {
   const roles = group(auth.roles);
   if (Object.keys(roles).length > 0 && type !== 'http_basic' && type !== 'client_certificate') {
     fault('auth.roles', `no roles with auth.type ${type}, which gets them from its tokens`);
+  }
+  const defaultRole = auth.default_role ?? 'none';
+  if (defaultRole !== 'none' && type !== 'http_basic') {
+    fault('auth.default_role', `none with auth.type ${type}, where it would have no effect`);
   }
   if (type === 'client_certificate' && isUnset(tls.client_ca_file)) {
     fault('tls.client_ca_file', 'required by auth.type client_certificate');

@@ -11,7 +11,7 @@ import { basic, htpasswd } from './users.ts';
 const CONFIG = `auth:
   type: http_basic
   http_basic_auth_user_file: users
-  roles: { rita: reader, otto: operator, olga: operator }
+  roles: { rita: reader, otto: operator, olga: operator, anna: admin }
   rules:
     - { driver: test, method: echo, role: admin }
     - { method: nothing, role: reader }

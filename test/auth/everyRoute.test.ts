@@ -54,7 +54,7 @@ guarded('none', async () => {
 
 guarded('http_basic', async () => {
   const service = await startConfiguredService(
-    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader, otto: operator } }',
+    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader, otto: operator }, default_role: admin }',
     { users: htpasswd('rita', 'otto', 'anna') },
   );
   const callers = { wrong: basic('anna', 'x'), reader: basic('rita'), operator: basic('otto'), admin: basic('anna') };

@@ -57,7 +57,7 @@ export async function startConfiguredService(
 
 /** Starts a service with HTTP Basic whose admins are `users`. */
 export function startBasicService(...users: string[]): Promise<ConfiguredService> {
-  return startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
+  return startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users, default_role: admin }', {
     users: htpasswd(...users),
   });
 }

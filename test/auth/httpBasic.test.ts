@@ -1,11 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
+import { hashSync } from 'bcryptjs';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Access } from '../../src/auth/access.ts';
 import type { Authenticator } from '../../src/auth/authenticator.ts';
 import { BcryptPool } from '../../src/auth/bcryptPool.ts';
+import { decoysFor } from '../../src/auth/htpasswd.ts';
 import { createHttpBasicAuthenticator } from '../../src/auth/httpBasic.ts';
+import { ROLES } from '../../src/core/caller.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
@@ -15,7 +18,7 @@ import { basic, htpasswd, passwordOf } from './users.ts';
 let service: ConfiguredService;
 beforeAll(async () => {
   service = await startConfiguredService(
-    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader } }',
+    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader, anna: admin } }',
     { users: htpasswd('rita', 'anna', 'änne') },
   );
 });
@@ -23,8 +26,9 @@ afterAll(() => service[Symbol.asyncDispose]());
 afterEach(() => vi.restoreAllMocks());
 
 /** Returns an authenticator for the service's file with an empty cache. */
-function authenticator(): Authenticator {
-  return createHttpBasicAuthenticator({ userFile: join(service.folder, 'users'), roles: {}, log: silentLogger });
+function authenticator(options: object = {}): Authenticator {
+  const userFile = join(service.folder, 'users');
+  return createHttpBasicAuthenticator({ userFile, roles: {}, defaultRole: 'admin', log: silentLogger, ...options });
 }
 
 function credentials(authorization: string | null) {
@@ -59,13 +63,54 @@ describe('over REST', () => {
     expect(responses[0]).toEqual([401, expect.stringContaining('Incorrect username or password')]);
   });
 
-  test('a user has its role of auth.roles, or admin without an entry', async () => {
+  test('a user has its role of auth.roles, and none without an entry', async () => {
     const statuses = [];
-    for (const user of ['anna', 'änne', 'rita']) {
+    for (const user of ['anna', 'rita', 'änne']) {
       using requests = new Requests(service.url, basic(user));
-      statuses.push((await requests.rest('POST', '/v1/nodes', {})).status);
+      const list = await requests.rest('GET', '/v1/nodes');
+      statuses.push([list.status, (await requests.rest('POST', '/v1/nodes', {})).status]);
     }
-    expect(statuses).toEqual([400, 400, 403]);
+    expect(statuses).toEqual([
+      [200, 400],
+      [200, 403],
+      [403, 403],
+    ]);
+  });
+});
+
+describe('roles', () => {
+  const roleOf = async (user: string, options: object) => {
+    const basicAuth = authenticator(options);
+    const caller = await basicAuth.authenticate(credentials(authorizationOf(user)));
+    await basicAuth.close();
+    return caller.role;
+  };
+
+  test('a user without an entry has the default role, whatever it is; one with an entry keeps its own', async () => {
+    expect(await roleOf('änne', { defaultRole: null })).toBeNull();
+    for (const defaultRole of ROLES) {
+      expect(await roleOf('änne', { defaultRole })).toBe(defaultRole);
+      expect(await roleOf('rita', { defaultRole, roles: { rita: 'operator' } })).toBe('operator');
+    }
+  });
+
+  test.each([
+    ['a misspelt name', { ann: 'reader' }, /^auth\.roles: "ann" is not a user of \S+users; did you mean "anna"\?$/],
+    ['another case', { Rita: 'reader', anna: 'admin' }, /"Rita" is not a user .*did you mean "rita"\?$/],
+    ['another normal form', { 'a\u0308nne': 'reader' }, /is not a user/],
+    ['a name of every object', { constructor: 'reader' }, /"constructor" is not a user/],
+    ['several names, all of them', { odl: 'reader', new: 'admin' }, /"odl" is not a user.*\n.*"new" is not a user/],
+  ])('%s that is no user stops the start, and is named', (_what, roles, message) => {
+    expect(() => authenticator({ roles })).toThrow(message);
+  });
+
+  test('a start at which no one has a role is warned about', async () => {
+    const warned: string[] = [];
+    const log = { ...silentLogger, warn: (_fields: object, message: string) => warned.push(message) };
+    await authenticator({ defaultRole: null, log }).close();
+    await authenticator({ defaultRole: null, roles: { anna: 'reader' }, log }).close();
+    await authenticator({ log }).close();
+    expect(warned).toEqual([expect.stringMatching(/no user has a role/)]);
   });
 });
 
@@ -79,6 +124,8 @@ describe('invalid credentials', () => {
     ['an empty password', authorizationOf('anna', '')],
     ['the password and more', authorizationOf('anna', `${passwordOf('anna')}x`)],
     ['a user named like a property of every object', authorizationOf('__proto__', '')],
+    ['the password, a NUL and more', authorizationOf('anna', `${passwordOf('anna')}\0x`)],
+    ['the password and a NUL', authorizationOf('anna', `${passwordOf('anna')}\0`)],
   ])('%s is refused', async (_name, authorization) => {
     const access = new Access(authenticator());
     const outcome = await new Promise((resolve) => resolve(access.identify(credentials(authorization)))).catch(
@@ -112,23 +159,72 @@ describe('the cost of a check', () => {
     await basicAuth.close();
   });
 
-  test('an unknown user costs a hash of the same cost as a wrong password', async () => {
-    const compare = vi.spyOn(BcryptPool.prototype, 'compare');
-    const basicAuth = authenticator();
-    for (const user of ['anna', 'nobody']) {
-      await expect(basicAuth.authenticate(credentials(authorizationOf(user, 'wrong')))).rejects.toThrow('Incorrect');
+  test.each([
+    ['equal', [6, 6]],
+    ['different', [4, 7, 5]],
+    ['lower than those of tools', [4]],
+  ])(
+    'a wrong password costs the same for each user and for unknown ones when the costs of hashes are %s',
+    async (_what, costs) => {
+      const compare = vi.spyOn(BcryptPool.prototype, 'compare');
+      const userFile = join(service.folder, 'costs');
+      writeFileSync(userFile, costs.map((cost, index) => `user-${index}:${hashSync('right', cost)}\n`).join(''));
+      const basicAuth = authenticator({ userFile });
+      for (const user of [...costs.map((_, index) => `user-${index}`), 'nobody']) {
+        await expect(basicAuth.authenticate(credentials(authorizationOf(user, 'wrong')))).rejects.toThrow('Incorrect');
+      }
+      const rounds = compare.mock.calls.map(([{ hash, decoys }]) =>
+        [...(hash === undefined ? [] : [hash]), ...decoys]
+          .map((each) => 2 ** Number(each.slice(4, 6)))
+          .reduce((sum, each) => sum + each, 0),
+      );
+      expect(rounds).toHaveLength(costs.length + 1);
+      expect(new Set(rounds)).toEqual(new Set([2 ** Math.max(5, ...costs)]));
+      expect(await basicAuth.authenticate(credentials(authorizationOf('user-0', 'right')))).toMatchObject({
+        name: 'user-0',
+      });
+      await basicAuth.close();
+    },
+  );
+
+  test('the hashes that stand in for a user match no password', async () => {
+    const pool = new BcryptPool();
+    for (const decoy of decoysFor(undefined, { cost: 4 })) {
+      expect(decoy).toHaveLength(60);
+      for (const password of ['', '.', 'right']) {
+        expect(await pool.compare({ password, hash: decoy, decoys: [] }, false)).toBe(false);
+      }
     }
-    const [known, unknown] = compare.mock.calls.map(([, hash]) => hash);
-    expect(unknown).toHaveLength(60);
-    // The hashes of the test's users cost less than the least that tools use, which is the decoy's.
-    expect(Number(unknown!.slice(4, 6))).toBeGreaterThanOrEqual(Number(known!.slice(4, 6)));
+    await pool.close();
+  });
+
+  test.each([
+    ['72 bytes', 'x'.repeat(72), 'x'.repeat(72), 'in'],
+    ['73 bytes, of which the first 72 are right', 'x'.repeat(72), 'x'.repeat(73), 'refused'],
+    ['more than 72 bytes, right in all', 'x'.repeat(76), 'x'.repeat(76), 'refused'],
+    ['72 characters in more bytes', 'ä'.repeat(36), 'ä'.repeat(72), 'refused'],
+    ['72 bytes in 36 characters', 'ä'.repeat(36), 'ä'.repeat(36), 'in'],
+  ])('a password of %s', async (_what, hashed, given, outcome) => {
+    const userFile = join(service.folder, 'long');
+    writeFileSync(userFile, `long:${hashSync(hashed, 4)}\n`);
+    const basicAuth = authenticator({ userFile });
+    const logIn = async () => basicAuth.authenticate(credentials(authorizationOf('long', given)));
+    expect(
+      await logIn()
+        .then(() => 'in')
+        .catch(() => 'refused'),
+    ).toBe(outcome);
     await basicAuth.close();
   });
 
   test('the service responds to other callers while passwords are hashed', async () => {
-    const { hashSync } = await import('bcryptjs');
     writeFileSync(join(service.folder, 'slow'), `slow:${hashSync('a', 12)}\n`);
-    const slow = createHttpBasicAuthenticator({ userFile: join(service.folder, 'slow'), roles: {}, log: silentLogger });
+    const slow = createHttpBasicAuthenticator({
+      userFile: join(service.folder, 'slow'),
+      roles: {},
+      defaultRole: 'admin',
+      log: silentLogger,
+    });
     let hashed = false;
     const hashing = Promise.allSettled(
       ['b', 'c', 'd'].map(async (word) => slow.authenticate(credentials(authorizationOf('slow', word)))),
@@ -163,7 +259,7 @@ test('a change of the file applies at once: to new users, removed users and old 
   writeFileSync(file, htpasswd('anna', 'otto'));
   const reread = Promise.withResolvers<object>();
   const log = { ...silentLogger, info: (fields: object) => reread.resolve(fields) };
-  const basicAuth = createHttpBasicAuthenticator({ userFile: file, roles: {}, log });
+  const basicAuth = createHttpBasicAuthenticator({ userFile: file, roles: {}, defaultRole: 'admin', log });
   const logIn = async (user: string, password?: string) =>
     new Promise((resolve) => resolve(basicAuth.authenticate(credentials(authorizationOf(user, password)))))
       .then(() => 'in')

@@ -22,6 +22,7 @@ beforeAll(async () => {
   writeFileSync(password, `${passwordOf('anna')}\n`);
   guarded = await serve([], {
     PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
     PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(directory, 'users'),
   });
   open = await serve();

@@ -203,6 +203,7 @@ describe('import fails', () => {
     writeFileSync(join(directory, 'users'), htpasswd('otto'));
     const guarded = await serve([], {
       PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(directory, 'users'),
       PASSTHRU_AUTH_ROLES: 'otto=operator',
     });

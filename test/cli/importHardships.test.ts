@@ -124,6 +124,7 @@ test('imports over TLS with HTTP Basic by --os-cacert, OS_USERNAME and OS_PASSWO
     PASSTHRU_TLS_CERT_FILE: file('own.pem', own.cert),
     PASSTHRU_TLS_KEY_FILE: file('own.key', own.key),
     PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
     PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('nna@')),
   });
   try {

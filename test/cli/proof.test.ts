@@ -16,9 +16,12 @@ let users: ConfiguredService;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'passthru-proof-'));
   writeFileSync(join(folder, 'password'), `${passwordOf('anna')}\n`);
-  users = await startConfiguredService('auth: { type: http_basic, http_basic_auth_user_file: users }', {
-    users: htpasswd('anna'),
-  });
+  users = await startConfiguredService(
+    'auth: { type: http_basic, http_basic_auth_user_file: users, default_role: admin }',
+    {
+      users: htpasswd('anna'),
+    },
+  );
 });
 afterAll(async () => {
   await users[Symbol.asyncDispose]();

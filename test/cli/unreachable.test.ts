@@ -33,6 +33,7 @@ beforeAll(async () => {
       PASSTHRU_TLS_CERT_FILE: file(`${name}.pem`, cert),
       PASSTHRU_TLS_KEY_FILE: file(`${name}.key`, key),
       PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: file('users', htpasswd('anna')),
     });
   plain = await serve();

@@ -64,6 +64,7 @@ describe('the typescript client in a page of another origin', needs(chromium ===
     guarded = await serve([], {
       ...settings,
       PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
     });
     browser = await startChromium(chromium!);

@@ -73,7 +73,7 @@ describe('an invalid configuration reports the key, the value and what is allowe
     ],
     [
       'auth: none',
-      'auth: "none" is not allowed; allowed: a mapping with the keys type, http_basic_auth_user_file, roles, rules, keystone, jwt',
+      'auth: "none" is not allowed; allowed: a mapping with the keys type, http_basic_auth_user_file, roles, default_role, rules, keystone, jwt',
     ],
     [
       'node_locked_retry_attempts: 1.5',
@@ -199,6 +199,7 @@ describe('the environment', () => {
       PASSTHRU_AUTH_TYPE: ['http_basic', 'http_basic'],
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: ['/etc/users', '/etc/users'],
       PASSTHRU_AUTH_ROLES: ['ann=reader, CN=b=operator', { ann: 'reader', 'CN=b': 'operator' }],
+      PASSTHRU_AUTH_DEFAULT_ROLE: ['reader', 'reader'],
       PASSTHRU_AUTH_RULES: [
         '[{"driver": "redfish", "role": "admin"}]',
         [{ driver: 'redfish', method: null, role: 'admin' }],
@@ -312,6 +313,7 @@ test('without a file every key has its default', () => {
       type: 'none',
       http_basic_auth_user_file: null,
       roles: {},
+      default_role: 'none',
       rules: [],
       keystone: {
         auth_url: null,

@@ -38,6 +38,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'auth.type': ['digest', 'basic'],
   'auth.http_basic_auth_user_file': [true, ANY_TEXT],
   'auth.roles': [['ann'], 'ann'],
+  'auth.default_role': ['everyone', 'superuser'],
   'auth.rules': [{ role: 'admin' }, 'redfish=admin'],
   'auth.keystone.auth_url': ['k.example:5000', 'k.example'],
   'auth.keystone.www_authenticate_uri': ['ftp://k.example', 'k.example'],

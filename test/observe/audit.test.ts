@@ -17,6 +17,7 @@ const CALL = '/v1/nodes/fake-1/vendor_passthru/';
 
 const SETTINGS = () => ({
   PASSTHRU_AUTH_TYPE: 'http_basic',
+  PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
   PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
   PASSTHRU_AUTH_ROLES: 'olaf=operator, rita=reader',
   PASSTHRU_AUTH_RULES: '[{"driver": "fake-hardware", "method": "fourth_method_shared_lock", "role": "admin"}]',

@@ -16,6 +16,7 @@ beforeAll(async () => {
   observed = await startObserved({
     PASSTHRU_LISTEN: '[::]:0',
     PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
     PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
     PASSTHRU_AUTH_ROLES: 'rita=reader',
   });

@@ -24,6 +24,7 @@ test('counts requests refused by authentication or by the role', async () => {
   writeFileSync(users, htpasswd('rita', 'anna'));
   await using observed = await startObserved({
     PASSTHRU_AUTH_TYPE: 'http_basic',
+    PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
     PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: users,
     PASSTHRU_AUTH_ROLES: 'rita=reader',
     PASSTHRU_METRICS_LISTEN: '127.0.0.1:0',

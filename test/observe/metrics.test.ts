@@ -217,6 +217,7 @@ describe('metrics.listen', () => {
     const environment = {
       PASSTHRU_METRICS_LISTEN: '0.0.0.0:0',
       PASSTHRU_AUTH_TYPE: 'http_basic',
+      PASSTHRU_AUTH_DEFAULT_ROLE: 'admin',
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'),
     };
     expect((await requestWithHost('passthru.example:9385', '/metrics', environment)).status).toBe(200);

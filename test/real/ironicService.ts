@@ -50,7 +50,9 @@ export async function startIronicService(authType: AuthType, keystone: Keystone 
     PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8',
     PASSTHRU_NODE_LOCKED_RETRY_ATTEMPTS: '1',
     PASSTHRU_AUTH_TYPE: authType,
-    ...(authType === 'http_basic' ? { PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users') } : {}),
+    ...(authType === 'http_basic'
+      ? { PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: join(folder, 'users'), PASSTHRU_AUTH_DEFAULT_ROLE: 'admin' }
+      : {}),
     ...(authType === 'keystone' ? await accountAt(keystone!) : {}),
   });
   const proxy = await startProxy(service);

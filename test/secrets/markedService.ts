@@ -54,7 +54,7 @@ export async function startMarkedService(): Promise<MarkedService> {
     store: `sqlite:${join(state, 'passthru.db')}`,
     nodes_file: 'nodes.yaml',
     log_level: 'trace',
-    auth: { type: 'http_basic', http_basic_auth_user_file: 'users' },
+    auth: { type: 'http_basic', http_basic_auth_user_file: 'users', default_role: 'admin' },
     secrets: { key_file: 'secrets.key' },
     destinations: { allow: ['127.0.0.0/8'] },
     redfish: { connection_attempts: 1 },
