@@ -157,6 +157,10 @@ function limitPipelining(
   return (request, response) => {
     // A kept-alive connection would outlive the listener.
     if (signal.aborted) response.setHeader('Connection', 'close');
+    if (namesTwoHosts(request)) {
+      response.writeHead(400, { Connection: 'close' }).end();
+      return;
+    }
     const connection = connections.of(request.socket);
     if (connection !== undefined) {
       if (connection.pending >= limits.maxConcurrentStreams) {
@@ -168,6 +172,16 @@ function limitPipelining(
     }
     handle(request, response);
   };
+}
+
+/** Whether `request` has several Host fields (RFC 9112, 3.2); nghttp2 refuses them over HTTP/2. A proxy may read another. */
+function namesTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts > 1;
 }
 
 /** Admits the connections of `server` within the limits, and passes those of HTTP/2 to `serveHttp2`. */

@@ -152,3 +152,22 @@ test('open routes show the version and the collections, and no data', async () =
   });
   expect((await anonymous.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
 });
+
+test.each([
+  ['two different Hosts', ['Host: a.example', 'Host: b.example']],
+  ['the same Host twice', ['Host: localhost', 'Host: localhost']],
+  ['two in different case, apart', ['HOST: localhost', 'Accept: */*', 'host: b.example']],
+  ['an empty second one', ['Host: localhost', 'Host:']],
+  ['three', ['Host: localhost', 'Host: localhost', 'Host: localhost']],
+])('a request with %s gets 400, and its connection ends', async (_what, hosts) => {
+  for (const path of ['/healthz', '/v1/nodes', '/passthru.v1.NodeService/ListNodes']) {
+    const received = await responseTo(`GET ${path} HTTP/1.1`, ...hosts, GOOD, '', 'GET /healthz HTTP/1.1', 'Host: x');
+    expect(statusesOf(received)).toEqual([400]);
+    expect(received).not.toMatch(NODE);
+  }
+});
+
+test('a request with one Host, and other fields twice, is served', async () => {
+  const received = await responseTo('GET /v1/nodes HTTP/1.1', 'Host: a.example', 'X-Host: b', 'X-Host: c', GOOD, MEDIA);
+  expect(statusesOf(received)).toEqual([200]);
+});
