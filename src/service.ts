@@ -1,6 +1,7 @@
 // The service: assembles store, core, drivers, authentication and protocols from the configuration.
 import type { Access } from './auth/access.ts';
 import { createAccess } from './auth/create.ts';
+import { warnOfFileAccess } from './config/fileAccess.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
 import { readSecretsCipher } from './config/secretsSettings.ts';
@@ -28,6 +29,7 @@ import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
 import { createObservation, type Observation, type Observed } from './observe/observation.ts';
 import type { DroppedLines } from './observe/standardError.ts';
+import { affordableConnections, openFileLimit } from './process/openFiles.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
 import { createRpcHandler, type RpcLimits, type RpcOptions } from './rpc/handler.ts';
@@ -65,6 +67,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   await using undo = new AsyncDisposableStack();
   const observation = await createObservation(config, audit, log, droppedLines);
   undo.defer(() => observation.close());
+  warnOfFileAccess(config, log);
   const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
   undo.defer(() => access.close());
   const cipher = readSecretsCipher(config.secrets);
@@ -115,6 +118,7 @@ export async function checkService(given: Config, log: Logger): Promise<void> {
   const config = { ...given, store: 'sqlite::memory:', metrics: { listen: null } };
   const observation = await createObservation(config, null, log);
   undo.defer(() => observation.close());
+  warnOfFileAccess(config, log);
   const access = await createAccess(config.auth, log);
   undo.defer(() => access.close());
   const tls = listenerTls(config);
@@ -208,8 +212,22 @@ async function listen(config: Config, { core, metrics }: Observed, access: Acces
     corsOrigins,
     tls,
     localNamesOnly: auth.type === 'none',
-    limits: listenerLimits(limits),
+    limits: { ...listenerLimits(limits), maxConnections: affordConnections(config, log) },
   });
+}
+
+/** Returns `limits.connections`, lowered to what the number of files that this process may open allows. */
+function affordConnections({ limits, workers_pool_size: workers }: Config, log: Logger): number {
+  const openFiles = openFileLimit();
+  const connections = affordableConnections(limits.connections, workers, openFiles);
+  if (connections < limits.connections) {
+    const fields = { configured: limits.connections, connections, open_files: openFiles };
+    log.warn(
+      fields,
+      'limits.connections lowered: the process may open too few files; raise its limit (LimitNOFILE, ulimit -n)',
+    );
+  }
+  return connections;
 }
 
 /** Returns the TLS settings of the listener; null without TLS. */

@@ -6,7 +6,7 @@ import { durationSetting, integerSetting, listSetting } from './setting.ts';
 export const limitKeys = z.strictObject({
   connections: integerSetting(
     { initial: 4000, least: 10, most: 1_000_000 },
-    'The maximum number of open connections. One more closes the connection that has been idle longest; when none is idle, it gets 503.',
+    'The maximum number of open connections. One more closes the connection that has been idle longest; when none is idle, it gets 503. Lowered at the start to what the process may open, with a reserve for BMCs and the database.',
   ),
   connections_per_peer: integerSetting(
     { initial: 1000, least: 1, most: 1_000_000 },
