@@ -154,6 +154,8 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
   const forms = new Set(given.filter(({ length }) => length >= SHORT_SECRET).flatMap(formsOf));
   const short = given.filter(({ length }) => length < SHORT_SECRET);
   return (text) => {
+    // A driver in JavaScript may log without a message, or with another value in its place.
+    if (typeof text !== 'string') return '';
     let clean = text;
     for (const form of forms) clean = clean.replaceAll(form, MASK);
     for (const secret of short) {

@@ -29,6 +29,17 @@ export function createServiceLog(level: string, target: DestinationStream = new 
         const scope = requestScope.getStore();
         return scope === undefined ? {} : { request_id: scope.id };
       },
+      hooks: {
+        // A driver's fields, such as those with a getter that throws, must not fail its call.
+        logMethod(args, method) {
+          try {
+            method.apply(this, args);
+          } catch {
+            const [, message] = args as unknown[];
+            method.call(this, {}, typeof message === 'string' ? message : 'log record without readable fields');
+          }
+        },
+      },
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => mapTexts(fields, MASKED, MAX_DEPTH) as Record<string, unknown>,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { CallSecrets } from '../../src/core/calls/callSecrets.ts';
 import { createServiceLog } from '../../src/observe/log.ts';
 
 /** Returns the parsed lines that a log of `level` writes for the calls in `write`. */
@@ -28,6 +29,42 @@ test('masks a secret at any depth', () => {
   });
   expect(JSON.stringify(line)).not.toContain('hunter2');
   expect(line!.err).toHaveProperty('stack');
+});
+
+/** What a driver in JavaScript may log. */
+const throwing = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error('get');
+    },
+    ownKeys() {
+      throw new Error('keys');
+    },
+  },
+);
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+
+test.each<[what: string, fields: unknown, message: unknown]>([
+  ['null', null, 'm'],
+  ['undefined', undefined, 'm'],
+  ['a message in place of the fields', 'only a message', undefined],
+  ['fields without a message', { a: 1 }, undefined],
+  ['an object as the message', {}, { token: 'hunter2' }],
+  ['a symbol as the message', {}, Symbol('m')],
+  ['fields that cannot be read', throwing, 'm'],
+  ['circular fields', circular, 'm'],
+  ['a BigInt', { a: 1n }, 'm'],
+  ['a toJSON that throws', { a: { toJSON: () => throwing.toString() } }, 'm'],
+  ['a function', () => 1, 'm'],
+])('logging %s does not fail the call, and writes one line', (_what, fields, message) => {
+  for (const secrets of [[], [{ password: 'hunter2' }]]) {
+    const lines = logged('info', (log) => new CallSecrets(secrets).log(log).info(fields as object, message as string));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ level: 'info' });
+    if (secrets.length > 0) expect(JSON.stringify(lines)).not.toContain('hunter2');
+  }
 });
 
 test('masks secrets in texts of known forms', () => {
