@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { findInexactNumber } from '../core/exactNumbers.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { readFault } from '../core/readFault.ts';
 import { isSecretName } from '../core/secrets.ts';
@@ -25,11 +26,14 @@ export function readArguments(pairs: readonly string[], schema: JsonObject | und
 export function readAttributes(option: string, pairs: readonly string[]): JsonObject {
   return readPairs(option, pairs, (key, text) => {
     if (isSecretName(key)) return text;
+    let value: Json;
     try {
-      return JSON.parse(text) as Json;
+      value = JSON.parse(text) as Json;
     } catch {
       return text;
     }
+    checkNumbers(`${option} ${key}`, text);
+    return value;
   });
 }
 
@@ -88,10 +92,21 @@ function ofType(key: string, text: string, types: ReadonlySet<string>, given: st
   const allowed = [...types].map((type) => IN_WORDS[type] ?? type).join(' or ');
   const refused = isSecretName(key) ? 'the value' : visibleValue(given);
   if (value !== undefined && (types.has(typeOf(value)) || (types.has('integer') && Number.isInteger(value)))) {
-    if (typeof value !== 'number' || isExact(value, text)) return value;
-    throw usageError(`--arg ${key}: ${refused} is out of range: integers must be within 2^53`);
+    if (typeof value === 'number' && !isExact(value, text)) {
+      throw usageError(`--arg ${key}: ${refused} is out of range: integers must be within 2^53`);
+    }
+    checkNumbers(`--arg ${key}`, text);
+    return value;
   }
   throw usageError(`--arg ${key}: ${refused} is not ${allowed}`);
+}
+
+/** Refuses JSON with a number that would be sent as another one. */
+function checkNumbers(what: string, text: string): void {
+  const path = findInexactNumber(text);
+  if (path === null) return;
+  const where = path.length === 0 ? '' : ` at ${path.join('.')}`;
+  throw usageError(`${what}: the number${where} does not fit into 64 bits of floating point; give it as a string`);
 }
 
 /** Whether `value` is the number that `text` says: 2^53 + 1 would be rounded, and 1e999 is infinite. */

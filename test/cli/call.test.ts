@@ -43,6 +43,10 @@ describe('node passthru call', () => {
 
   test.each([
     [['--arg', 'number=x'], '--arg number: "x" is not a number, such as 1.5'],
+    [
+      ['--arg', 'object={"a": [12345678901234567890]}'],
+      '--arg object: the number at a.0 does not fit into 64 bits of floating point; give it as a string',
+    ],
     [['--arg', 'number=1e999'], '--arg number: "1e999" is out of range: integers must be within 2^53'],
     [['--arg', 'integer=1.5'], '--arg integer: "1.5" is not a whole number'],
     [['--arg', 'integer=9007199254740993'], '--arg integer: "9007199254740993" is out of range'],
