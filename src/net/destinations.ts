@@ -2,6 +2,7 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, isIPv4 } from 'node:net';
 import { invalidArgument } from '../core/errors.ts';
 import { untilAborted } from '../core/waiting.ts';
+import { knownAddress } from './knownNames.ts';
 import { judgeBy, type NetworkRules } from './networks.ts';
 
 /** An address of a host. */
@@ -61,6 +62,8 @@ export function createDestinations(
   };
   const resolve = async (argument: string, host: string, signal?: AbortSignal) => {
     const family = isIP(host);
+    const known = knownAddress(host);
+    if (known !== null) check(argument, host, [{ address: known, family: 4 }]);
     const addresses = family !== 0 ? [{ address: host, family }] : await lookUpInTurn(host, signal);
     if (addresses !== null) check(argument, host, addresses);
     return addresses;
@@ -78,16 +81,27 @@ export function createDestinations(
 }
 
 /**
+ * `SCHEME://[USER@]HOST[:PORT]` (RFC 3986, 3.2), with the rest of the URL. Stricter than the RFC: what has another meaning for
+ * some programs (brackets, further `@`) matches in no part.
+ */
+const URL_PARTS =
+  /^[a-z][a-z0-9+.-]*:\/\/(?:[\w.~!$&'()*+,;=:%-]*@)?(?<host>\[[0-9a-f:.]+\]|[^/?#@:[\]]+)(?::\d*)?(?<rest>[/?#].*)?$/i;
+
+/** Delimiters in their encoded form: programs that decode before they split see another host. */
+const ENCODED_DELIMITER = /^[^/?#]*:\/\/[^/?#]*%(?:2f|3f|23|40|5c|5b|5d|00|0a|0d)/i;
+
+/**
  * Returns the host of an absolute URL of any scheme, an IPv6 address without brackets. Refuses URLs whose host programs
  * read differently: the BMC's reading is not known.
  */
 function hostOf(argument: string, url: string): string {
-  const raw = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? '';
+  const { host: raw = '', rest = '' } = URL_PARTS.exec(url)?.groups ?? {};
   const host = URL.parse(`http://${raw}/`)?.hostname;
-  // Before the first of two @ some programs see a user, others the host.
-  const isAmbiguous = url.includes('\\') || /^[^/?#]*:\/\/[^/?#]*@[^/?#]*@/.test(url);
+  // Browsers' parsers take a backslash for a slash and drop tabs and line breaks; older ones look for the last @, also behind
+  // a ? or # that ends the authority.
+  const isAmbiguous = /[\\\s\p{Cc}]/u.test(url) || ENCODED_DELIMITER.test(url) || /^[?#].*@/s.test(rest);
   if (raw === '' || isAmbiguous || host === undefined || host === '') {
-    const message = `${argument} must be a URL with a host, without backslashes and with one @ before it at most`;
+    const message = `${argument} must be a URL with a host that all programs read alike: SCHEME://[USER@]HOST[:PORT]/PATH, with one @ before the host at most, without blanks, backslashes and encoded delimiters`;
     throw invalidArgument(`arguments.${argument}`, message);
   }
   if (isIPv4(host) && host !== raw) {

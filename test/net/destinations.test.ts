@@ -43,6 +43,7 @@ test.each([
     'https://metadata.example/x',
     `metadata.example, which is 169.254.169.254 (169.254.0.0/16: link-local, with the metadata services of clouds); ${OUTSIDE}`,
   ],
+  ['http://localhost./', `localhost., which is 127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
   ['https://LOCALHOST/x', `localhost, which is 127.0.0.1 (127.0.0.0/8: loopback); ${OUTSIDE}`],
 ])('%s is refused, with the address and what is allowed', async (url, why) => {
   await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject(
@@ -79,6 +80,30 @@ test.each([
 
 test.each([
   'https://listener.example\\@127.0.0.1/',
+  'http://10.0.0.1#@127.0.0.1/',
+  'http://10.0.0.1?@127.0.0.1/',
+  'http://10.0.0.1:80?x=1&y=@127.0.0.1/',
+  'http://listener.example#a/b@127.0.0.1',
+  'http://127.0.0.1%2f@10.0.0.1/',
+  'http://127.0.0.1%2F@10.0.0.1/',
+  'http://127.0.0.1%3f@10.0.0.1/',
+  'http://127.0.0.1%23@10.0.0.1/',
+  'http://127.0.0.1%5c@10.0.0.1/',
+  'http://127.0.0.1%40@10.0.0.1/',
+  'http://listener.example%2f.10.0.0.1/',
+  'http://[::1]@10.0.0.1/',
+  'http://user:[::1]@10.0.0.1/',
+  'http://10.0.0.1[::1]/',
+  'http://10.0.0.1:80:90/',
+  'http://10.0.0.1:80@/',
+  'http://10.0.0.1\t.listener.example/',
+  'http://10.0.0.1\r\nHost: x/',
+  'http://listener.example/a\nb',
+  'http://us er@10.0.0.1/',
+  'http://listener.example:port/',
+  'http:/127.0.0.1/',
+  'http:127.0.0.1',
+  '//127.0.0.1/',
   'https://user@127.0.0.1:80@listener.example/',
   'https:///x',
   'https://[::1',
@@ -86,8 +111,58 @@ test.each([
   'https://user@/x',
 ])('%s is not a URL with an unambiguous host', async (url) => {
   await expect(destinations().checkUrl('Destination', url)).rejects.toMatchObject({
-    message: 'Destination must be a URL with a host, without backslashes and with one @ before it at most',
+    message: expect.stringMatching(/^Destination must be a URL with a host that all programs read alike/),
   });
+});
+
+test.each([
+  'localhost',
+  'LOCALHOST.',
+  'localhost..',
+  'a.localhost',
+  'a.b.LocalHost.',
+  'localhost.localdomain',
+  'localhost6.localdomain6.',
+  'ip6-localhost',
+  'ip6-loopback',
+  '%6cocalhost',
+  'ⓛocalhost',
+  'metadata.google.internal',
+  'METADATA.google.internal.',
+  'metadata',
+  'instance-data',
+  'metadata.tencentyun.com',
+])('the name %s is refused without a resolver', async (host) => {
+  const { checkUrl, resolve, lookedUp } = destinations();
+  for (const url of [`http://${host}/`, `snmp://user@${host}:162`]) {
+    await expect(checkUrl('Destination', url)).rejects.toMatchObject({
+      message: expect.stringMatching(/^Destination must not lead to .*, which is (127\.0\.0\.1|169\.254\.169\.254) \(/),
+    });
+  }
+  if (/^[\w.-]+$/.test(host))
+    await expect(resolve('address', host)).rejects.toMatchObject({ kind: 'invalid_argument' });
+  expect(lookedUp).toEqual([]);
+});
+
+test('a known name passes where its network is allowed, and is resolved as any other', async () => {
+  const { checkUrl, resolve, lookedUp } = destinations({ allow: ['127.0.0.0/8', '::1'] });
+  await expect(checkUrl('Destination', 'http://localhost:8000/')).resolves.toBeUndefined();
+  expect(await resolve('address', 'localhost')).toHaveLength(2);
+  expect(lookedUp).toEqual(['localhost', 'localhost']);
+});
+
+test.each([
+  'https://localhost.example/x',
+  'https://notlocalhost/x',
+  'https://metadata.example.com/x',
+  'https://listener.example?x=1',
+  'https://listener.example#part',
+  'https://listener.example/@x?y=@z#@',
+  'https://listener.example/a%2fb%40c',
+  'https://us%20er:p%C3%A4ss@listener.example/',
+  'https://listener.example:/x',
+])('%s passes too', async (url) => {
+  await expect(destinations().checkUrl('Destination', url)).resolves.toBeUndefined();
 });
 
 test('when only some networks are allowed, those are listed, and an unknown name is refused', async () => {
