@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
+import { visible } from '../process/terminalText.ts';
 import { collectPages, forEachNode, printsListing, printsRecord, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
@@ -87,7 +88,7 @@ function lockCommand(): Command {
     .addOption(lockWaitOption());
   return command.action(async (node: string, options: { holder?: string; lockWait?: DurationMessage }) => {
     const response = await withConnection(command, ({ nodes }) => nodes.lockNode({ node, ...options }));
-    console.log(`Locked node ${node}; held by ${response.node?.reservation?.holder}`);
+    console.log(`Locked node ${node}; held by ${visible(response.node?.reservation?.holder ?? '')}`);
   });
 }
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { Attachment, CallNodeMethodResponse, Recording, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
 import { nearest } from '../config/problems.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { visible } from '../process/terminalText.ts';
 import { type Connection, printsListing, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { transcriptLine } from './failure.ts';
@@ -171,7 +172,7 @@ async function writeAttachment({ data, mediaType }: Attachment, output: string |
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandFailure(EXIT_STATUS.failed, `the call succeeded, but writing ${output} failed: ${code}`);
   }
-  console.error(`${output}: ${data.length} bytes of ${mediaType}`);
+  console.error(`${output}: ${data.length} bytes of ${visible(mediaType)}`);
 }
 
 /**

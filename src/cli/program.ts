@@ -2,9 +2,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { whenNpmIsGone } from '../process/npmParent.ts';
+import { visible } from '../process/terminalText.ts';
 import { COMPLETE, completionCommand } from './completion/completion.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
-import { visible } from './print/output.ts';
 
 /** The top-level commands in the order of the help. */
 const SUMMARIES = {

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../gen/passthru/v1/job_pb.ts';
+import { visible } from '../process/terminalText.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { isBroken } from './failure.ts';
 import { hasEnded, jobLine } from './jobRecord.ts';
-import { visible } from './print/output.ts';
 
 /** How long to retry a lost connection, in ms. */
 const RETRY_TIMEOUT = 60_000;

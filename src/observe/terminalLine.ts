@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { visibleJson } from '../process/terminalText.ts';
 
 const COLOURS = { fatal: 'red', error: 'red', warn: 'yellow', info: 'green', debug: 'blue', trace: 'gray' } as const;
 
@@ -23,9 +24,9 @@ export function terminalLine(line: string): string {
   return `${[head, ...rest].join(' ')}${trace.join('')}\n`;
 }
 
-/** Escapes the control characters 0x7f to 0x9f, which terminals obey; JSON escapes only those below 0x20. */
+/** Escapes what terminals obey, also tabs and line breaks; JSON escapes only what is below 0x20. */
 function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return visibleJson(text).replaceAll('\t', '\\t').replaceAll('\n', '\\n');
 }
 
 function parse(line: string): JsonObject | null {

@@ -1,5 +1,6 @@
 import type { Command, Option } from 'commander';
 import { isJsonObject, type Json } from '../../core/json.ts';
+import { visible } from '../../process/terminalText.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import { readContexts } from '../contextFile.ts';
 
@@ -35,7 +36,8 @@ export async function complete(program: Command, words: readonly string[]): Prom
   const lines = candidates
     .filter(({ value }) => value.startsWith(last))
     // Names given by others must not control the terminal or break lines.
-    .map(({ value, about }) => `${value}\t${about}`.replace(/[^\t\P{Cc}]/gu, ' '));
+    .map(({ value, about }) => `${value}\t${about}`.replace(/[^\t\P{Cc}]/gu, ' '))
+    .map(visible);
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
   return 0;
 }

@@ -2,6 +2,7 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { type Command, Option } from 'commander';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { isUnsafe, visible, visibleJson } from '../../process/terminalText.ts';
 import { usageError } from '../exitStatus.ts';
 import { repeatedOption } from '../options.ts';
 import { drawTable } from './table.ts';
@@ -92,14 +93,6 @@ function objects(columns: Listing['columns'], rows: Listing['rows']): JsonObject
   return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, cellJson(row[index] ?? null)])));
 }
 
-/** Escapes control characters, so that text of a BMC or another caller cannot control the terminal. */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are matched on purpose
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
-}
-
 /** Formats a value as the OpenStack client (Python) does; objects and lists as JSON. */
 function cellText(value: Json | Cell): string {
   if (value instanceof Cell) return visible(value.text);
@@ -131,8 +124,20 @@ function choose(listing: Listing, selected: readonly string[]): Listing {
 }
 
 async function printData(value: Json, format: 'json' | 'yaml'): Promise<void> {
-  const text = format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : (await import('yaml')).stringify(value);
+  const text = format === 'json' ? visibleJson(`${JSON.stringify(value, null, 2)}\n`) : await yamlText(value);
   process.stdout.write(text);
+}
+
+/** Returns `value` as YAML; texts that a terminal would obey are in double quotes, in which they can be escaped. */
+async function yamlText(value: Json): Promise<string> {
+  const { Document, visit } = await import('yaml');
+  const document = new Document(value);
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === 'string' && isUnsafe(node.value)) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return visibleJson(document.toString());
 }
 
 /** Formats `time` as Ironic does: `2026-11-23T06:37:41+00:00`. */

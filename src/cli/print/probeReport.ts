@@ -1,6 +1,6 @@
 import type { Json } from '../../core/json.ts';
+import { visible } from '../../process/terminalText.ts';
 import type { ProbeReport } from '../../redfish/index.ts';
-import { visible } from './output.ts';
 import { drawTable } from './table.ts';
 
 export type ReportFormat = 'table' | 'json' | 'yaml';

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { visible } from '../../process/terminalText.ts';
 import { CommandFailure, EXIT_STATUS } from '../exitStatus.ts';
-import { visible } from './output.ts';
 
 /** Prompts without echo; null without a terminal or input. */
 export function prompt(question: string): Promise<string | null> {
