@@ -24,7 +24,9 @@ import { rpcAction } from './actions.ts';
 import { identityKey } from './authorize.ts';
 import { clampTimeout } from './deadline.ts';
 import { toConnectError } from './errors.ts';
-import { ENVELOPE_BYTES, grpcUnaryHandler } from './grpcUnary.ts';
+import { grpcUnaryHandler } from './grpcUnary.ts';
+import { refuseMalformed } from './malformedMessage.ts';
+import { ENVELOPE_BYTES } from './receivedMessage.ts';
 import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
 
 /** Media types without envelopes: those of unary Connect calls. */
@@ -127,10 +129,12 @@ function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
       const spec = specs.get(method);
       const name = requestPath.slice(1);
       const action = rpcAction(name);
+      const { readMaxBytes, log } = options;
+      const checked = refuseMalformed(handler, { method, name, readMaxBytes, log });
       return [
         requestPath,
         {
-          handle: spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, handler) : handler,
+          handle: spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, checked) : checked,
           name,
           action,
           isOpen: options.access.isOpen(action),

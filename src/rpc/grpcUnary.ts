@@ -21,14 +21,12 @@ import {
   parseTimeout,
   setTrailerStatus,
 } from '@connectrpc/connect/protocol-grpc';
+import { receiveMessage, replay } from './receivedMessage.ts';
 
 type Options = Pick<
   UniversalHandlerOptions,
   'readMaxBytes' | 'writeMaxBytes' | 'maxTimeoutMs' | 'compressMinBytes' | 'acceptCompression' | 'shutdownSignal'
 >;
-
-/** The bytes before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
-export const ENVELOPE_BYTES = 5;
 
 /** The abort reason of ended calls. One for all: an error per call, with its stack, would cost a tenth of a call. */
 const ENDED = new Error('the call has ended');
@@ -101,47 +99,7 @@ export function grpcUnaryHandler(
   };
 }
 
-/** A request that was read, as far as needed. */
-interface Received {
-  chunks: Uint8Array[];
-  rest: AsyncIterator<Uint8Array>;
-  /** The bytes of the only message; absent when the request is not one uncompressed message. */
-  message?: Uint8Array;
-  /** Why reading ended early: the request broke off, or its caller was refused. */
-  failure?: unknown;
-}
-
-/** Reads a request until it ends, or exceeds `maxBytes` of message. */
-async function receiveMessage(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Received> {
-  const received: Received = { chunks: [], rest: body[Symbol.asyncIterator]() };
-  const { chunks, rest } = received;
-  let length = 0;
-  try {
-    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
-      chunks.push(next.value);
-      length += next.value.length;
-      if (length > maxBytes + ENVELOPE_BYTES) return received;
-    }
-  } catch (error) {
-    return { ...received, failure: error };
-  }
-  const all = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
-  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return received;
-  const { buffer, byteOffset } = all;
-  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES) {
-    received.message = all.subarray(ENVELOPE_BYTES);
-  }
-  return received;
-}
-
-/** Yields a request as if nothing of it had been read. */
-async function* replay(received: Received): AsyncGenerator<Uint8Array> {
-  yield* received.chunks;
-  if ('failure' in received) throw received.failure;
-  yield* { [Symbol.asyncIterator]: () => received.rest };
-}
-
-/** Returns the parsed message; null when it is absent or malformed, which Connect's handler reports. */
+/** Returns the parsed message; null when it is absent or malformed, which `fallback` reports. */
 function tryParse<M>(parse: (bytes: Uint8Array) => M, bytes: Uint8Array | undefined): M | null {
   if (bytes === undefined) return null;
   try {

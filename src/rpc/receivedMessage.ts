@@ -1,0 +1,51 @@
+/** The bytes before a message: whether it is compressed, and its length (gRPC over HTTP/2, Length-Prefixed-Message). */
+export const ENVELOPE_BYTES = 5;
+
+/** A request that was read, as far as needed. */
+interface Received {
+  chunks: Uint8Array[];
+  rest: AsyncIterator<Uint8Array>;
+  /** The bytes of the only message; absent when the request is not one uncompressed message. */
+  message?: Uint8Array;
+  /** Why reading ended early: the request broke off, or its caller was refused. */
+  failure?: unknown;
+}
+
+/**
+ * Reads a request until it ends, or exceeds `maxBytes` of message.
+ * @param isEnveloped whether its message has an envelope
+ */
+export async function receiveMessage(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  isEnveloped = true,
+): Promise<Received> {
+  const received: Received = { chunks: [], rest: body[Symbol.asyncIterator]() };
+  const { chunks, rest } = received;
+  const before = isEnveloped ? ENVELOPE_BYTES : 0;
+  let length = 0;
+  try {
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      chunks.push(next.value);
+      length += next.value.length;
+      if (length > maxBytes + before) return received;
+    }
+  } catch (error) {
+    return { ...received, failure: error };
+  }
+  const all = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  if (!isEnveloped) return { ...received, message: all };
+  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return received;
+  const { buffer, byteOffset } = all;
+  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES) {
+    received.message = all.subarray(ENVELOPE_BYTES);
+  }
+  return received;
+}
+
+/** Yields a request as if nothing of it had been read. */
+export async function* replay(received: Received): AsyncGenerator<Uint8Array> {
+  yield* received.chunks;
+  if ('failure' in received) throw received.failure;
+  yield* { [Symbol.asyncIterator]: () => received.rest };
+}
