@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { visibleJson } from '../process/terminalText.ts';
 import { collectPages, printsListing, printsRecord, withConnection } from './connection.ts';
 import { endWithJob, JOB_STATES, jobListing, jobRecord } from './jobRecord.ts';
 import { limitOption } from './options.ts';
@@ -64,6 +65,6 @@ function transcriptCommand(): Command {
     .argument('<job>', 'job ID, or the ID of a transcript that a call printed');
   return command.action(async (jobId: string) => {
     const { transcript } = await withConnection(command, ({ jobs }) => jobs.getTranscript({ jobId }));
-    console.log(JSON.stringify(JSON.parse(Buffer.from(transcript).toString()), null, 2));
+    console.log(visibleJson(JSON.stringify(JSON.parse(Buffer.from(transcript).toString()), null, 2)));
   });
 }

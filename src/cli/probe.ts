@@ -1,4 +1,5 @@
 // `passthru probe`: what a BMC shows, as a capture for `passthru sim`, and which methods will work on it.
+
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -7,6 +8,7 @@ import { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { describeSystems } from '../drivers/redfish/discoverMethod.ts';
 import { type NodeBmc, readBmc } from '../drivers/redfish/driverInfo.ts';
+import { visibleJson } from '../process/terminalText.ts';
 import { type ProbeResult, ProbeStopped, probeBmc, RedfishError } from '../redfish/index.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { readText } from './keyValues.ts';
@@ -95,7 +97,7 @@ async function run(address: string, options: ProbeCommandOptions): Promise<void>
   }
   const { capture, report } = await probe(bmc, options);
   const text = `${JSON.stringify(capture, null, 1)}\n`;
-  if (file === '-') process.stdout.write(text);
+  if (file === '-') process.stdout.write(visibleJson(text));
   else await write(file, text, options.force === true);
   await printReport(report, options.format, file === '-' ? process.stderr : process.stdout);
   if (file !== '-')
