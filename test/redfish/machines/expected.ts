@@ -82,6 +82,8 @@ function noEject(story: Story, ended: Ended, has: Has, matching: Matching): stri
   const meant = before.devices.filter(({ types }) => isMeant(types, call.bootDevice));
   if (meant.length === 0) return 'there is no such device';
   if (has('media-listed-while-inserted') && !meant.some(({ inserted }) => inserted)) return 'no such device is listed';
+  if (has('dead-slot') && place === 'both-different' && call.bootDevice !== null)
+    return 'a dead slot may be found first';
   if (has('dead-slot') && !meant.some(({ id, inserted }) => inserted && id !== 'Fixed1'))
     return 'only a dead slot is meant';
   return null;

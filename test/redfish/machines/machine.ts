@@ -192,6 +192,9 @@ const CONTRADICTIONS: [RegExp, RegExp][] = [
     /^refuses.* (related|related-bare|text) |^refuses-(context|event-types|protocol)-|^refuses-protocol$|^patch-refuses/,
   ],
   [/^errors-/, /^ended-session-403-half-body$/],
+  // Neither the root nor the service itself says where the subscriptions are.
+  [/^closed-event-service$/, /^root-(bare|null-links|empty-links|without-services)$/],
+  [/^no-subscriptions-link$/, /^subscriptions-(without|error)/],
   // No If-Match is right, and none is wrong.
   [/^if-match-wanted$/, /^etag-/],
   // The monitor's status may be the end of the operation itself, and is told as such: a limit of the driver.
