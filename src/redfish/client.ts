@@ -4,7 +4,7 @@ import { pause } from '../core/waiting.ts';
 import type { BmcContext } from './bmcContext.ts';
 import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
-import { ANONYMOUS, type Authorization, type AuthType } from './login/account.ts';
+import { ANONYMOUS, type Authorization, type AuthType, type CallLogin } from './login/account.ts';
 import type { LoginState } from './login/login.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
 import { isError, type RequestMode } from './wire/meaning.ts';
@@ -42,18 +42,20 @@ export class RedfishClient {
   readonly #context: BmcContext;
   readonly #limits: RequestLimits;
   readonly #options: RequestOptions;
+  readonly #call: CallLogin;
 
-  constructor(context: BmcContext, limits: RequestLimits, options: RequestOptions) {
+  constructor(context: BmcContext, limits: RequestLimits, options: RequestOptions, call?: CallLogin) {
     this.#context = context;
     this.#limits = limits;
     this.#options = options;
+    this.#call = call ?? { noSession: null };
   }
 
   /** Returns a client with other options; `headers` and `beforeSend` are added to those of this one. */
   with(change: Partial<RequestOptions>): RedfishClient {
     const { headers, beforeSend } = this.#options;
     if (change.secrets !== undefined) this.#limits.transcript?.hide(change.secrets);
-    return new RedfishClient(this.#context, this.#limits, {
+    const options = {
       ...this.#options,
       ...change,
       headers: { ...headers, ...change.headers },
@@ -61,7 +63,8 @@ export class RedfishClient {
         beforeSend?.();
         change.beforeSend?.();
       },
-    });
+    };
+    return new RedfishClient(this.#context, this.#limits, options, this.#call);
   }
 
   get signal(): AbortSignal {
@@ -98,7 +101,7 @@ export class RedfishClient {
 
   /** Logs in when there is no session, which reads the service root. */
   async logIn(): Promise<void> {
-    await this.#context.login.logIn(this.#limits, this.signal);
+    await this.#context.login.logIn(this.#limits, this.signal, this.#call);
   }
 
   /** Waits `ms` milliseconds. Throws the signal's reason as soon as it fires. */
@@ -177,8 +180,8 @@ export class RedfishClient {
   }
 
   /**
-   * Sends with the account's credentials unless `anonymous`. Replaces a session that has ended, once; one that is in doubt,
-   * once for a read.
+   * Sends with the account's credentials unless `anonymous`. Replaces a session that has ended or is in doubt, once; after a
+   * connection that broke, only for a read.
    */
   async #sendAuthorized(request: BmcRequest, mode: RequestMode, repeats: Repeats): Promise<RawResponse> {
     const { login, root } = this.#context;
@@ -186,7 +189,7 @@ export class RedfishClient {
     // The service root needs no credentials (DSP0266, 13.3.3).
     const isOpen = request.path === root;
     for (let tries = 1; ; tries++) {
-      const authorization = await login.authorize(this.#limits, this.signal);
+      const authorization = await login.authorize(this.#limits, this.signal, this.#call);
       try {
         const raw = await this.#send(request, authorization, repeats);
         const hadEnded = login.judge(authorization, raw, isOpen);

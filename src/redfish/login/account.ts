@@ -27,6 +27,12 @@ export interface Authorization {
   noSession?: RedfishError | null;
 }
 
+/** What the requests of one call share about their login. */
+export interface CallLogin {
+  /** Why the BMC opened no session for an earlier request, so that Basic replaces it for the whole call; null before. */
+  noSession: RedfishError | null;
+}
+
 export const ANONYMOUS: Authorization = { kind: 'none', headers: {}, release: () => {} };
 
 /** The maximum number of logins of one account that wait; more are refused at once. */
@@ -81,6 +87,8 @@ export class AccountLogins {
   users = 0;
   /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
   basicProven = false;
+  /** Whether the latest login by a session was refused, however long ago and whatever was forgotten since. */
+  sessionRefused = false;
   /** The latest refusal by each way. One says nothing about the other: a BMC may offer only one of them. */
   readonly #refusals = new Map<Way, Refusal>();
   /** The logins that wait for the one under way; null when there is none. */
@@ -103,6 +111,7 @@ export class AccountLogins {
     const refusal = new Refusal(why, this.now);
     this.#refusals.set(way, refusal);
     if (way === 'basic') this.basicProven = false;
+    else this.sessionRefused = true;
     return refusal;
   }
 

@@ -1,8 +1,6 @@
 // The login: sessions and Basic authentication, and the memory of wrong passwords.
-import { isJsonObject } from '../../core/json.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
-import { locationPath } from '../links.ts';
 import type { CallTranscript } from '../transcript/callTranscript.ts';
 import { deliver, type RequestLimits, type Transport } from '../wire/delivery.ts';
 import { loginVerdict, meansEndedSession, meansNoSessionLeft, meansNoSessionService } from '../wire/meaning.ts';
@@ -14,10 +12,12 @@ import {
   ANONYMOUS,
   type Authorization,
   type AuthType,
+  type CallLogin,
   wrongPassword,
 } from './account.ts';
 import { BasicLogin, basicCredentials, refusedLogin } from './basicLogin.ts';
-import { OrphanedSessions, type OwnSession } from './orphanedSessions.ts';
+import { OrphanedSessions } from './orphanedSessions.ts';
+import { deleteSession, endOrphaned, type OpenSession, sessionPaths, TIDY_LIMITS } from './tidySession.ts';
 
 /** The place of the session collection. */
 export interface SessionsPlace {
@@ -34,19 +34,7 @@ type FindSessions = (lost: boolean, limits: RequestLimits, signal: AbortSignal) 
 
 /** Time limit for closing, even with a BMC that hangs, in ms. */
 const CLOSE_TIMEOUT_MS = 5000;
-/** Limits of the requests that delete sessions, which must not hold up their caller. */
-const TIDY_LIMITS = { timeoutMs: 1500, connectionAttempts: 1, connectionRetryIntervalMs: 0, patienceMs: 0 };
-const TIDY_TRIES = 3;
 const CLOSED = 'The client of this BMC was closed';
-
-/** A session that the BMC has opened. */
-interface OpenSession {
-  token: string;
-  /** The path and the time of creation; null when the BMC sent no path. */
-  resource: OwnSession | null;
-  /** The collection in which it was made. */
-  collection: string;
-}
 
 /**
  * Whether the account is logged in: by a session, or each time by Basic. `none`: it has no credentials; `refused`: the BMC has
@@ -115,19 +103,19 @@ export class Login {
    * @throws kind `auth` when the BMC refuses the login, or has refused it to any caller within the last five minutes, by each
    *   way that `authType` allows; whatever `deliver` throws; `signal.reason` when it fires
    */
-  async logIn(limits: RequestLimits, signal: AbortSignal): Promise<void> {
-    if (this.#account.username !== null) await this.#loggedIn(limits, signal);
+  async logIn(limits: RequestLimits, signal: AbortSignal, call: CallLogin): Promise<void> {
+    if (this.#account.username !== null) await this.#loggedIn(limits, signal, call);
   }
 
   /**
    * Authorizes one request; logs in when there is no session. Judge the response, then release the authorization.
    * @throws whatever `logIn` and `BasicLogin.authorize` throw
    */
-  async authorize(limits: RequestLimits, signal: AbortSignal): Promise<Authorization> {
+  async authorize(limits: RequestLimits, signal: AbortSignal, call: CallLogin): Promise<Authorization> {
     signal.throwIfAborted();
     if (this.#account.username === null) return ANONYMOUS;
     const kept = this.#open !== null;
-    const loggedIn = await this.#loggedIn(limits, signal);
+    const loggedIn = await this.#loggedIn(limits, signal, call);
     if (loggedIn.kind === 'basic') return this.#basic.authorize(loggedIn.noSession, limits.timeoutMs, signal);
     return { ...ANONYMOUS, kind: 'session', headers: { 'x-auth-token': loggedIn.session.token }, kept };
   }
@@ -135,18 +123,25 @@ export class Login {
   /**
    * Evaluates the response to a request: drops a session that has ended, remembers a refusal of Basic.
    * @param open whether the request needs no credentials
-   * @returns whether the session had ended, so that nothing was done and the request may be repeated
+   * @returns whether the session had ended or is in doubt, so that nothing was done and the request may be repeated
    * @throws kind `auth` when the BMC refuses Basic
    */
   judge(authorization: Authorization, raw: RawResponse, open: boolean): boolean {
     if (authorization.kind === 'basic') this.#judgeBasic(authorization, raw, open);
+    if (authorization.kind !== 'session') return false;
+    const isNew = authorization.kept === false;
     // A session ends by the BMC's timeout, by its restart, or because someone deletes it. Nothing was done then.
-    if (authorization.kind !== 'session' || !meansEndedSession(raw)) return false;
-    // One that was refused as soon as it was opened may still be there.
-    if (this.#drop(authorization, authorization.kept === false)) {
-      this.#lost = true;
-      this.#orphaned.clear();
+    if (meansEndedSession(raw)) {
+      // One that was refused as soon as it was opened may still be there.
+      if (this.#drop(authorization, isNew)) {
+        this.#lost = true;
+        this.#orphaned.clear();
+      }
+      return true;
     }
+    // Whether it is the session or the right that is missing, a 403 tells in its body.
+    if (raw.status !== 403 || !raw.cut || isNew) return false;
+    this.#drop(authorization, true);
     return true;
   }
 
@@ -196,62 +191,26 @@ export class Login {
     // A login in flight opens a session too; but a BMC that hangs must not hold up a shutdown.
     const loggingIn: Promise<unknown> = this.#loggingIn ?? Promise.resolve();
     await untilAborted(loggingIn, signal).catch(() => undefined);
-    // Finding orphaned sessions takes a session.
-    const refused = this.#basicOnly || this.#logins.refusal('session') !== null;
+    // Finding orphaned sessions takes a session; no password that was refused is tried again for that.
+    const refused = this.#basicOnly || this.#logins.sessionRefused;
     if (this.#open === null && this.#orphaned.some && this.#place !== null && !refused) {
       await this.#postSession(this.#place, limits).catch(() => undefined);
     }
     const open = this.#open;
     this.#open = null;
     if (open === null) return;
-    await this.#endOrphaned(open, limits, signal);
-    if (open.resource === null) return;
-    await this.#tidy('DELETE', open.resource.path, open, limits, signal).catch(() => undefined);
+    await endOrphaned(this.#transport, this.#orphaned, open, limits, signal);
+    await deleteSession(this.#transport, open, limits, signal).catch(() => undefined);
   }
 
-  /** Deletes the sessions that lost logins may have left; if that fails, they are still remembered. */
-  async #endOrphaned(open: OpenSession, limits: RequestLimits, signal: AbortSignal): Promise<void> {
-    const { origin } = this.#transport.connections;
-    const read = async (path: string) => {
-      const raw = await this.#tidy('GET', path, open, limits, signal);
-      const { document } = readResponse(raw);
-      if (raw.status < 300 && document !== null) return document;
-      throw responseError('GET', origin + path, raw, [open.token]);
-    };
-    const remove = async (path: string) => {
-      const raw = await this.#tidy('DELETE', path, open, limits, signal);
-      if (raw.status >= 500) throw responseError('DELETE', origin + path, raw, [open.token]);
-    };
-    await this.#orphaned.endSessions(open.collection, origin, open.resource, read, remove).catch(() => undefined);
-  }
-
-  /** Sends a request that is safe to repeat, and repeats it when the BMC fails or does not respond. */
-  async #tidy(
-    method: 'GET' | 'DELETE',
-    path: string,
-    open: OpenSession,
-    limits: RequestLimits,
-    signal: AbortSignal,
-  ): Promise<RawResponse> {
-    const request = { method, path, headers: { 'x-auth-token': open.token }, body: null };
-    for (let tries = 1; ; tries++) {
-      try {
-        const raw = await deliver(this.#transport, request, { limits, signal });
-        if (raw.status < 500 || tries === TIDY_TRIES) return raw;
-      } catch (error) {
-        const retry =
-          error instanceof RedfishError && (error.reset || ['outcome-unknown', 'timeout'].includes(error.kind));
-        if (!retry || tries === TIDY_TRIES) throw error;
-      }
-    }
-  }
-
-  async #loggedIn(limits: RequestLimits, signal: AbortSignal): Promise<LoggedIn> {
+  async #loggedIn(limits: RequestLimits, signal: AbortSignal, call: CallLogin): Promise<LoggedIn> {
     signal.throwIfAborted();
     // An open session needs no password.
     if (this.#open !== null) return { kind: 'session', session: this.#open };
     const basic = this.#replacement();
     if (basic !== null) return basic;
+    const { noSession } = call;
+    if (noSession !== null && this.#logins.refusal('basic') === null) return { kind: 'basic', noSession };
     if (this.#closed) throw new RedfishError('unreachable', CLOSED);
     if (this.#loggingIn === null) {
       this.#loggingIn = this.#openSession(limits).finally(() => {
@@ -260,7 +219,9 @@ export class Login {
       // Otherwise a failure is unhandled when all callers have aborted.
       this.#loggingIn.catch(() => undefined);
     }
-    return untilAborted(this.#loggingIn, signal);
+    const loggedIn = await untilAborted(this.#loggingIn, signal);
+    if (loggedIn.kind === 'basic') call.noSession = loggedIn.noSession;
+    return loggedIn;
   }
 
   /**
@@ -283,7 +244,8 @@ export class Login {
           throw error;
         });
         if (loggedIn.kind === 'session') {
-          await this.#endOrphaned(loggedIn.session, { ...TIDY_LIMITS, transcript: limits.transcript }, signal);
+          const tidyLimits = { ...TIDY_LIMITS, transcript: limits.transcript };
+          await endOrphaned(this.#transport, this.#orphaned, loggedIn.session, tidyLimits, signal);
         }
         return loggedIn;
       } finally {
@@ -308,14 +270,13 @@ export class Login {
       throw error;
     });
     const url = this.#transport.connections.origin + path;
-    const { document, headers: responseHeaders } = readResponse(raw);
-    const token = responseHeaders['x-auth-token'];
-    const member = isJsonObject(document) ? document['@odata.id'] : undefined;
-    const at = locationPath(responseHeaders.location ?? (typeof member === 'string' ? member : undefined));
+    const token = raw.headers['x-auth-token'];
     if (raw.status < 300 && token !== undefined) {
-      const resource = at === null ? null : { path: at, made: { from, to: performance.now() } };
-      this.#open = { token, resource, collection: path };
+      const [at, otherPath = null] = sessionPaths(readResponse(raw), path);
+      const resource = at === undefined ? null : { path: at, made: { from, to: performance.now() } };
+      this.#open = { token, resource, otherPath, collection: path };
       this.#lost = false;
+      this.#logins.sessionRefused = false;
       return { kind: 'session', session: this.#open };
     }
     return this.#withoutSession(raw, url, linked);

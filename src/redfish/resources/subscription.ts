@@ -1,12 +1,12 @@
 import type { JsonObject } from '../../core/json.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import type { RedfishClient } from '../client.ts';
+import { createdPaths, isInside } from '../createdPaths.ts';
 import { sameUrl, urlsIn } from '../destinations.ts';
 import type { Discovered } from '../discovered.ts';
 import { isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { lastSegment, textOf } from '../links.ts';
 import { hasMessage, type RedfishResponse } from '../wire/response.ts';
-import { createdPaths, isInside } from './createdPaths.ts';
 import { sendWithDefaults } from './defaults.ts';
 import { deleteSubscription, onSubscriptions, requireEventsEnabled } from './eventService.ts';
 import { contextOf, KnownSubscriptions, type Wanted } from './knownSubscriptions.ts';

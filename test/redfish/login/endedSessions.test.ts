@@ -18,7 +18,7 @@ afterEach(async () => {
 type Ended = (request: ScriptedRequest) => ScriptedResponse;
 
 /** A BMC whose sessions are numbered and can be ended. */
-async function start(ended: Ended) {
+async function start(ended: Ended, isClosed = (_path: string) => false) {
   const open = new Set<string>();
   let logIns = 0;
   let dead: Ended | null = null;
@@ -33,6 +33,7 @@ async function start(ended: Ended) {
     }
     const session = String(headers['x-auth-token']).replace('token-', '');
     if (!open.has(session) || (session === '1' && dead !== null)) return (dead ?? ended)(request);
+    if (isClosed(path)) return ended(request);
     if (method === 'DELETE' && path.startsWith(SESSIONS)) {
       return { status: open.delete(path.slice(SESSIONS.length + 1)) ? 204 : 404 };
     }
@@ -74,6 +75,16 @@ const forms: [string, Ended][] = [
   ['401 shorter than its Content-Length', raw('HTTP/1.1 401 Unauthorized\nContent-Length: 500\n\n<html>')],
   ['401 whose connection is reset', raw('HTTP/1.1 401 Unauthorized\nContent-Length: 500\n\n', true)],
   ['401 that cannot be decompressed', said(401, 'no gzip', { 'content-encoding': 'gzip' })],
+  [
+    '403 cut off before the first chunk',
+    raw('HTTP/1.1 403 Forbidden\nContent-Type: application/json\nTransfer-Encoding: chunked\n\n'),
+  ],
+  ['403 cut off within its words', raw('HTTP/1.1 403 Forbidden\nContent-Length: 500\n\n{"error": {"code": "Base.1.')],
+  ['403 whose connection is reset after its head', raw('HTTP/1.1 403 Forbidden\nContent-Length: 9\n\n', true)],
+  [
+    '403 that cannot be decompressed and is cut off',
+    raw('HTTP/1.1 403 Forbidden\nContent-Encoding: gzip\nContent-Length: 9\n\nxyz'),
+  ],
   ['403 NoValidSession', said(403, info({ MessageId: 'Base.1.8.NoValidSession' }))],
   ['403 with NoValidSession as the code alone', said(403, { error: { code: 'Base.1.8.NoValidSession' } })],
   [
@@ -152,6 +163,24 @@ test.each([
   expect(logIns()).toBe(1);
   expect(requests('POST /b')).toBe(1);
 });
+
+test.each(['get', 'post', 'patch', 'delete'] as const)(
+  'a 403 that is cut off with the new session too is the response to %s, and the session in doubt is deleted',
+  async (verb) => {
+    const cut = raw('HTTP/1.1 403 Forbidden\nContent-Length: 500\n\n{"error"');
+    const { client, logIns, open, requests } = await start(cut, (path) => path === '/closed');
+    await client.get('/a');
+    const error = await failure(
+      verb === 'post' || verb === 'patch' ? client[verb]('/closed', {}) : client[verb]('/closed'),
+    );
+    expect(error).toMatchObject({ kind: 'refused', status: 403 });
+    expect(requests(`${verb.toUpperCase()} /closed`)).toBe(2);
+    expect(logIns()).toBe(2);
+    expect([...open]).toEqual(['2']);
+    await client.get('/a');
+    expect(logIns()).toBe(2);
+  },
+);
 
 const reset: Ended = ({ socket }) => {
   socket.resetAndDestroy();

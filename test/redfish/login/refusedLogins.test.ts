@@ -232,3 +232,71 @@ test('a token is used without the blanks around it', async () => {
   await clientOf().get('/a');
   expect(tries()).toEqual({ session: 1, basic: 0 });
 });
+
+const noneLeft: [string, Response][] = [
+  ['503', said(503)],
+  ['503 with words', said(503, info('Base.1.8.SessionLimitExceeded'))],
+  ['400 SessionLimitExceeded', said(400, info('Base.1.8.SessionLimitExceeded'))],
+  ['429', said(429, 'Too many requests')],
+  ['500 in plain text', said(500, 'Internal error')],
+  ['502 in HTML', said(502, '<html><h1>Bad Gateway</h1></html>')],
+];
+
+test.each(noneLeft)(
+  'a call whose login returns %s uses Basic to its end, and the next call tries once more',
+  async (_, none) => {
+    await start(none, ok);
+    for (const calls of [1, 2]) {
+      const client = clientOf();
+      await client.logIn();
+      await Promise.all([client.get('/a'), client.get('/b'), client.with({ patienceMs: 10 }).get('/c')]);
+      await client.post('/d', {});
+      expect(tries()).toEqual({ session: calls, basic: calls * 4 });
+    }
+  },
+);
+
+test('a call uses the session that another has opened meanwhile in place of Basic', async () => {
+  let left = false;
+  await start((request) => (left ? opened(request) : { status: 503 }), ok);
+  const client = clientOf();
+  await client.get('/a');
+  left = true;
+  await clientOf().get('/a');
+  await client.get('/a');
+  expect(tries()).toEqual({ session: 2, basic: 1 });
+});
+
+/** Loses the response to the first login, before or after the BMC has refused it. */
+const loseFirst =
+  (refused: Response): Response =>
+  (request) => {
+    if (tries().session > 1) return refused(request);
+    request.socket.destroy();
+    return null;
+  };
+
+test.each<[string, Response, AuthType]>([
+  ['401 by each way', said(401), 'auto'],
+  ['400 by each way', said(400, info('Vendor.1.0.InvalidCredentials')), 'auto'],
+  ['401 with auth_type session', said(401), 'session'],
+])(
+  'a wrong password (%s) whose first login is lost is not tried again when its node is deleted',
+  async (_, refused, type) => {
+    await start(loseFirst(refused), refused);
+    await failure(clientOf(type).get('/a'));
+    const tried = { session: 2, basic: type === 'auto' ? 1 : 0 };
+    expect(tries()).toEqual(tried);
+    now = FIVE_MINUTES + 1;
+    await clients.forget(target(bmc!.url, { account: account(type) }));
+    await clients.close();
+    expect(tries()).toEqual(tried);
+  },
+);
+
+test('a wrong password whose login is lost is not tried again by a client used once', async () => {
+  await start(loseFirst(said(401)), said(401));
+  const used = target(bmc!.url, { account: account() });
+  await failure(clients.once(used, options, (client) => client.get('/a')));
+  expect(tries()).toEqual({ session: 2, basic: 1 });
+});

@@ -157,7 +157,9 @@ test('a BMC with no session left gets Basic for that call, and the next call req
   const client = clients.for(target(bmc.url), options);
   await client.get(SYSTEMS);
   expect(bmc.requests.at(-1)?.auth).toBe('basic');
-  await client.get(SYSTEMS);
+  await client.with({ headers: {} }).get(SYSTEMS);
+  expect(bmc.sessions).toHaveLength(0);
+  await clients.for(target(bmc.url), options).get(SYSTEMS);
   expect(bmc.sessions).toHaveLength(1);
 });
 

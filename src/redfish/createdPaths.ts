@@ -1,6 +1,6 @@
-import type { JsonObject } from '../../core/json.ts';
-import { bare, lastSegment, locationPath, memberPath, samePath, segmentFault, textOf } from '../links.ts';
-import type { RedfishResponse } from '../wire/response.ts';
+import type { JsonObject } from '../core/json.ts';
+import { bare, lastSegment, locationPath, memberPath, samePath, segmentFault, textOf } from './links.ts';
+import type { RedfishResponse } from './wire/response.ts';
 
 /**
  * Returns the paths at which a new member of `collection` may be, the likeliest first, by the response to the POST. Empty
