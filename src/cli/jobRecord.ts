@@ -61,7 +61,10 @@ export function endWithJob(job: Job, { column }: Pick<OutputOptions, 'column'>):
   if (job.state === JobState.SUCCEEDED || job.state === JobState.RUNNING) return;
   const printed = column?.some((name) => name.toLowerCase() === 'error') ?? true;
   const why = job.error === undefined || printed ? '' : `: ${describeDetail(job.error)}`;
-  throw new CommandFailure(EXIT_STATUS.failed, `job ${job.id} ${stateText(job)}${why}`);
+  // Its transcript is stored after its end, so that the job cannot say whether there is one.
+  const lost = job.error?.reason === ErrorReason.WORKER_LOST;
+  const hint = lost ? '' : `\n  transcript, if one was kept: passthru job transcript ${job.id}`;
+  throw new CommandFailure(EXIT_STATUS.failed, `job ${job.id} ${stateText(job)}${why}${hint}`);
 }
 
 /** Whether `job` has ended. */

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
 import { PassthruError } from '../core/errors.ts';
@@ -90,11 +91,11 @@ export function probeCommand(): Command {
 }
 
 async function run(address: string, options: ProbeCommandOptions): Promise<void> {
+  const { target } = readTarget(address, options, null);
+  const file = options.output ?? `${new URL(target.origin).hostname.replaceAll(/[^\w.-]/g, '_')}.json`;
+  // Before the prompt and the probe, which takes minutes.
+  if (file !== '-') checkFile(file, options.force === true);
   const bmc = readTarget(address, options, await readPassword(options));
-  const file = options.output ?? `${new URL(bmc.target.origin).hostname.replaceAll(/[^\w.-]/g, '_')}.json`;
-  if (file !== '-' && !options.force && existsSync(file)) {
-    throw usageError(`${file} exists; use --force to overwrite it, or -o for another file`);
-  }
   const { capture, report } = await probe(bmc, options);
   const text = `${JSON.stringify(capture, null, 1)}\n`;
   if (file === '-') process.stdout.write(visibleJson(text));
@@ -102,7 +103,16 @@ async function run(address: string, options: ProbeCommandOptions): Promise<void>
   await printReport(report, options.format, file === '-' ? process.stderr : process.stdout);
   if (file !== '-')
     console.error(`${file} written. Look through it before you send it; to try it: passthru sim --capture ${file}`);
+  if (report.no_root !== null)
+    throw new CommandFailure(EXIT_STATUS.failed, `no service root was read: ${report.no_root}`);
   if (report.login.error !== null) throw new CommandFailure(EXIT_STATUS.failed, `not logged in: ${report.login.error}`);
+}
+
+function checkFile(file: string, force: boolean): void {
+  if (!force && existsSync(file)) {
+    throw usageError(`${file} exists; use --force to overwrite it, or -o for another file`);
+  }
+  if (!existsSync(dirname(file))) throw usageError(`the folder ${dirname(file)} does not exist`);
 }
 
 async function readPassword({ username, password }: ProbeCommandOptions): Promise<string | null> {
@@ -114,6 +124,7 @@ async function readPassword({ username, password }: ProbeCommandOptions): Promis
 }
 
 function readTarget(address: string, options: ProbeCommandOptions, password: string | null): NodeBmc {
+  if (address === '') throw usageError('ADDRESS must be given');
   const info: JsonObject = {
     redfish_address: address,
     redfish_username: options.username ?? null,
@@ -197,4 +208,5 @@ Examples:
   passthru probe bmc-7.example --username operator -f json -o - 2> report.json > my-machine.json
   passthru sim --capture my-machine.json
 
-Exit status: 0 success, 1 not logged in (what strangers may read is written), 2 invalid usage, 5 BMC unreachable.`;
+Exit status: 0 success, 1 not logged in (what strangers may read is written) or no Redfish service, 2 invalid usage, 5 BMC
+unreachable.`;

@@ -85,7 +85,9 @@ describe('a job', () => {
     expect(await watch.ended).toMatchObject({
       status: 1,
       stdout: 'failed\n',
-      stderr: expect.stringContaining(`error: job ${id} failed: `),
+      stderr: expect.stringMatching(
+        new RegExp(`error: job ${id} failed: .*\n  transcript, if one was kept: passthru job transcript ${id}\n$`),
+      ),
     });
   });
 

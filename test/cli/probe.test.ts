@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -81,9 +84,40 @@ describe('passthru probe', () => {
     const { status, stdout } = await passthru(['probe', url, '-o', file('none.json')]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/\| login +\| none/);
+    expect(stdout).toMatch(
+      /\| eject_vmedia +\| unknown until tried +\| strangers may not read what it needs; give an account/,
+    );
+    expect(stdout).not.toContain('will not work');
+  });
+
+  test('says that an address is that of no Redfish service, and writes how it responded', async () => {
+    const other = createServer((_request, response) => response.writeHead(404).end('no such page')).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(other, 'listening');
+    try {
+      const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      const ended = await passthru(['probe', address, ...ACCOUNT, '-o', file('other.json')]);
+      expect(ended).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/error: no service root was read: GET \/redfish\/v1 returned 404\n$/),
+      });
+      expect(readFileSync(file('other.json'), 'utf8')).toContain('404');
+    } finally {
+      other.close();
+    }
+  });
+
+  test('reads nothing when the file cannot be written', async () => {
+    const before = fleet.bmcs[0]!.requestCount;
+    const refused = await passthru(['probe', url, ...ACCOUNT, '-o', file('nowhere/a.json')]);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('nowhere does not exist') });
+    expect(fleet.bmcs[0]!.requestCount).toBe(before);
   });
 
   test.each([
+    [[''], 2, /ADDRESS must be given/],
     [['http://127.0.0.1:9'], 5, /cannot read the BMC: http:\/\/127\.0\.0\.1:9.*connection refused/],
     [['ftp://bmc.example'], 2, /ADDRESS must begin with https/],
     [['https://a:b@bmc.example'], 2, /use --username and --password/],

@@ -69,14 +69,14 @@ function device({ path, under, types, inserted, eject }: ProbeReport['virtual_me
 
 function events({ events: { service, event_types: types, sse, subscriptions, retry } }: ProbeReport): string {
   if (service !== 'enabled' && service !== 'switched off') return service;
-  const given = (value: Json) =>
-    value === null ? 'not told' : Array.isArray(value) ? value.join(', ') : String(value);
+  const given = (value: Json, unit = '') =>
+    value === null ? 'not told' : Array.isArray(value) ? value.join(', ') : `${value}${unit}`;
   return [
     service,
     `${subscriptions ?? 'unknown number of'} subscriptions`,
     `event types: ${given(types)}`,
     `Server-Sent Events: ${sse ? 'yes' : 'no'}`,
-    `delivery retries: ${given(retry.attempts)}, every ${given(retry.interval_seconds)} s`,
+    `delivery retries: ${given(retry.attempts)}, interval: ${given(retry.interval_seconds, ' s')}`,
   ].join('\n');
 }
 

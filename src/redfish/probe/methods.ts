@@ -1,5 +1,6 @@
 import type { RedfishError } from '../errors.ts';
 import type { Machine, SeenDevice } from './machine.ts';
+import type { LoginRecord } from './recording.ts';
 
 /** How reading what a method needs has ended: `null` when it was read, else the error; absent when it was not tried. */
 export interface Trials {
@@ -33,13 +34,14 @@ const METHODS = [
   'discover',
 ];
 
-/**
- * Returns a verdict for each method. Only what was read counts: the probe has changed nothing.
- * @param failed whether the credentials were not accepted
- */
-export function verdictsOf(trials: Trials, machine: Machine, failed: boolean): Verdict[] {
+/** Returns a verdict for each method. Only what was read counts: the probe has changed nothing. */
+export function verdictsOf(trials: Trials, machine: Machine, login: LoginRecord['kind']): Verdict[] {
   const of = (method: string, [verdict, why]: Outcome): Verdict => ({ method, verdict, why });
-  if (failed) return METHODS.map((method) => of(method, ['will not work', 'the credentials were not accepted']));
+  const all = (...outcome: Outcome) => METHODS.map((method) => of(method, outcome));
+  if (login === 'failed') return all('will not work', 'the credentials were not accepted');
+  if (login === 'none' && Object.values(trials).some((error) => error?.status === 401)) {
+    return all('unknown until tried', 'strangers may not read what it needs; give an account');
+  }
   return [
     of('get_all_subscriptions', read(trials.listSubscriptions, 'the subscriptions were read')),
     of('get_subscription', getSubscription(trials)),

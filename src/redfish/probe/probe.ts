@@ -207,7 +207,7 @@ function conclude({ recording, redaction, trials, certificate }: Probed): ProbeR
   const machine = machineIn(clean);
   // The forms of links are those that the BMC sent.
   const kinds = kindsIn(recording, machineIn(recording), certificate);
-  const methods = verdictsOf(trials, machine, recording.login.kind === 'failed').map(({ method, verdict, why }) => ({
+  const methods = verdictsOf(trials, machine, recording.login.kind).map(({ method, verdict, why }) => ({
     method,
     verdict,
     why: redaction.words(why),

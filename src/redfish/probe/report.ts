@@ -25,6 +25,8 @@ export interface ProbeReport {
   requests: { count: number; median_ms: number | null; slowest_ms: number | null; slowest: string | null };
   certificate: CertificateFacts | null;
   stopped: string | null;
+  /** How the BMC responded instead of showing a service root; null when it showed one. */
+  no_root: string | null;
   kinds: { name: string; seen: string; in_capture: boolean }[];
   methods: Verdict[];
 }
@@ -63,9 +65,17 @@ export function toReport({ recording, machine, kinds, certificate, methods }: Fi
     requests: describeRequests(recording),
     certificate,
     stopped,
+    no_root: describeNoRoot(recording),
     kinds: kinds.map(({ name, seen, inCapture }) => ({ name, seen, in_capture: inCapture !== 'no' })),
     methods,
   };
+}
+
+function describeNoRoot({ root, responses, strangers }: Recording): string | null {
+  const response = responses.get(root) ?? strangers.get(root);
+  if (response === undefined) return `GET ${root} got no response`;
+  if (isDocument(response)) return null;
+  return `GET ${root} returned ${response.status}${response.status < 300 ? ' without a JSON object' : ''}`;
 }
 
 function describeMachine({ root, systems, managers }: Machine): ProbeReport['machine'] {

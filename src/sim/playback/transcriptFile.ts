@@ -77,7 +77,7 @@ export function parseTranscript(text: string, name = 'Transcript'): Transcript {
     throw fault(name, (cause as Error).message, cause);
   }
   if (!isJsonObject(value) || typeof value.transcript !== 'number') {
-    throw fault(name, 'it is no transcript: "transcript", its version, is missing');
+    throw fault(name, 'not a transcript: "transcript", the version of the format, is missing');
   }
   if (value.transcript !== VERSION) {
     throw fault(name, `its version is ${value.transcript}, and this passthru reads version ${VERSION}`);

@@ -47,8 +47,8 @@ describe('a file that cannot be played back is refused with its name and the rea
   test.each([
     ['no JSON', 'no json', /Unexpected token/],
     ['an empty file', '', /Unexpected end/],
-    ['a capture', '{"/redfish/v1": {}}', /no transcript: "transcript", its version, is missing/],
-    ['a list', '[]', /no transcript/],
+    ['a capture', '{"/redfish/v1": {}}', /not a transcript: "transcript", the version of the format, is missing/],
+    ['a list', '[]', /not a transcript/],
     ['a newer version', JSON.stringify({ ...TRANSCRIPT, transcript: 2 }), /its version is 2, and .* reads version 1/],
     ['no exchanges', JSON.stringify({ ...TRANSCRIPT, exchanges: [] }), /has no exchanges/],
     ['exchanges of another form', JSON.stringify({ ...TRANSCRIPT, exchanges: [{}] }), /exchanges\[0\]\.request/],
