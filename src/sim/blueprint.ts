@@ -21,8 +21,10 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
   if (!profile.verbatim) for (const path of [...documents.keys()]) addLink(documents, path);
 
   const eventService = findByType(documents, 'EventService');
-  const subscriptions =
-    eventService && (linkPath(documents.get(eventService)?.Subscriptions) ?? `${eventService}/Subscriptions`);
+  // A capture has no document of an event service that was closed to the account.
+  const subscriptions = eventService
+    ? (linkPath(documents.get(eventService)?.Subscriptions) ?? `${eventService}/Subscriptions`)
+    : findByType(documents, 'EventDestinationCollection');
   if (subscriptions && !documents.has(subscriptions)) {
     documents.set(...collection(subscriptions, 'EventDestination', 'Event Subscriptions Collection', []));
   }

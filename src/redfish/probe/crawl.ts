@@ -60,7 +60,11 @@ export class Crawl {
     if (response === null) return;
     const key = bare(path);
     this.#recording.responses.set(key, response);
-    if (!isDocument(response)) return;
+    if (!isDocument(response)) {
+      // What is below a closed part may be open at its usual path, where the methods look too.
+      if (response.status !== 404 && response.status !== 401) this.#follow(path, resource, {});
+      return;
+    }
     const { members, actionInfo = false } = SCOPE[resource];
     if (Array.isArray(response.document.Members)) await this.#readPages(key, response.document);
     this.#follow(path, resource, response.document);

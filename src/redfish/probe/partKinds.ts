@@ -18,6 +18,8 @@ export function partKinds(recording: Recording, { systems, managers, devices }: 
       const count = statuses(resource).filter((one) => one === status).length;
       return kind(count > 0, `unreadable-${name}-${status}`, `${count} listed, and ${status} when read`);
     });
+  const closedToAll = (statuses: readonly number[], status: number) =>
+    statuses.length > 0 && statuses.every((one) => one === status);
   const part = (resource: Resource, status: number, name: string) => {
     const count = statuses(resource).filter((one) => one === status).length;
     return kind(count > 0, name, `${count} listed, and ${status} when read`);
@@ -26,6 +28,14 @@ export function partKinds(recording: Recording, { systems, managers, devices }: 
   return [
     ...unreadable('device', 'device'),
     ...unreadable('subscription', 'subscription'),
+    ...[403, 500, 503].flatMap((status) =>
+      kind(
+        closedToAll(statuses('subscription'), status),
+        `closed-subscriptions-${status}`,
+        `all subscriptions are listed, and ${status} when read`,
+      ),
+    ),
+    ...kind(statuses('events').includes(403), 'closed-event-service', 'the event service gets 403'),
     ...part('manager', 503, 'sleeping-manager'),
     ...part('manager', 500, 'failing-manager'),
     ...kind(closed > 0 && !allClosed, 'closed-manager', `${closed} listed, and 403 when read`),

@@ -26,6 +26,8 @@ const MIXES: readonly [profile: string, ...quirks: string[]][] = [
   ['idrac9', 'inline-media', 'errors-list', 'closed-manager-collection'],
   ['xcc', 'links-full-url', 'weak-etags', 'redirect-from-slash'],
   ['supermicro', 'sleeping-system', 'errors-at-root'],
+  ['plain', 'closed-event-service'],
+  ['plain', 'closed-event-service', 'closed-subscriptions-403'],
   ['openbmc', 'members-partial', 'no-sessions-link', 'first-read-503'],
 ];
 
