@@ -127,7 +127,7 @@ export class RedfishClient {
     throw new RedfishError('failed', message, { status: response.status, url });
   }
 
-  /** Gets a task monitor, whose response is the operation's own: it may have any form, and no status of it is repeated. */
+  /** Gets a task monitor, whose response is the operation's own: it may have any form, and is repeated only as `concernsPoll`. */
   getMonitor(path: string): Promise<RedfishResponse> {
     return this.#request('monitor', 'GET', path);
   }

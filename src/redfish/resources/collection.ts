@@ -31,10 +31,12 @@ export interface Collection {
 
 /**
  * Reads the collection at `path`, following `Members@odata.nextLink` (DSP0266, "Paging") on the same host.
- * @throws kind `failed` when the document is no collection, or has too many pages; whatever a GET of the first page throws
+ * @throws kind `failed` when the document is no collection, has too many pages, or its pages form a loop; whatever a GET of
+ *   the first page throws
  */
 export async function getCollection(client: RedfishClient, path: string): Promise<Collection> {
   const collection: Collection = { document: {}, members: [], unreadable: [], complete: true };
+  const read: string[] = [];
   let next = path;
   for (let pages = 1; ; pages++) {
     let page: JsonObject;
@@ -52,7 +54,13 @@ export async function getCollection(client: RedfishClient, path: string): Promis
     if (pages === MAX_PAGES) {
       throw new RedfishError('failed', `A collection has more than ${MAX_PAGES} pages`, { url: client.origin + path });
     }
+    read.push(next);
     next = linkPath(link, client.origin);
+    if (read.includes(next)) {
+      throw new RedfishError('failed', `The pages of a collection form a loop at ${next}`, {
+        url: client.origin + path,
+      });
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { memberPath, ownLinkPath } from '../links.ts';
+import { extendedInfoText, mayBeFailure, type RedfishResponse, readExtendedInfo } from '../wire/response.ts';
 import { type Collection, getCollection } from './collection.ts';
 import { KnownSubscriptions } from './knownSubscriptions.ts';
 import { confirmDiscovered, findService, findUnlinked } from './serviceRoot.ts';
@@ -100,8 +101,9 @@ export function getSubscription(client: RedfishClient, id: string): Promise<Json
 
 /**
  * Deletes the subscription `id`. When the BMC does not report the end, checks whether the subscription still exists; if not,
- * it was deleted.
- * @throws kind `not-found` when the BMC says that it does not exist; `outcome-unknown` with what was found
+ * it was deleted. The same decides where the BMC returns an error with a status of success.
+ * @throws kind `not-found` when the BMC says that it does not exist; `failed` when it returned an error and the subscription
+ *   still exists; `outcome-unknown` with what was found
  */
 export async function deleteSubscription(client: RedfishClient, id: string): Promise<void> {
   const { origin: url, signal } = client;
@@ -112,7 +114,11 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
       KnownSubscriptions.of(client).forget(path);
       return followTask(client, await client.delete(path));
     });
-    if (response !== null) return;
+    if (response !== null) {
+      if (!mayBeFailure(response.document)) return;
+      unknown = errorOf(response, url);
+      limitMs = 0;
+    }
   } catch (error) {
     if (!(error instanceof RedfishError) || error.kind !== 'outcome-unknown') throw error;
     unknown = error;
@@ -121,11 +127,20 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
   let found = 'The subscription still exists; delete it again';
   try {
     if (await poll(() => isGone(client, id), signal, limitMs)) return;
-  } catch {
+    if (unknown.kind === 'failed') throw unknown;
+  } catch (error) {
+    if (error === unknown) throw error;
     signal.throwIfAborted();
     found = 'Whether the subscription still exists could not be checked; check with get_subscription';
   }
   throw withFinding(unknown, found);
+}
+
+/** Returns the error of a response that says one with a status of success. */
+function errorOf({ status, document }: RedfishResponse, url: string): RedfishError {
+  const extendedInfo = readExtendedInfo(document);
+  const message = `The BMC returned ${status} with an error: ${extendedInfoText(extendedInfo)}`;
+  return new RedfishError('failed', message, { status, extendedInfo, url });
 }
 
 async function isGone(client: RedfishClient, id: string): Promise<true | null> {

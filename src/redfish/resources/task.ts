@@ -2,11 +2,22 @@ import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/secrets.ts';
 import { pause } from '../../core/waiting.ts';
 import type { RedfishClient } from '../client.ts';
-import { RedfishError } from '../errors.ts';
-import { locationPath } from '../links.ts';
+import { isNotFound, RedfishError } from '../errors.ts';
+import { locationPath, samePath } from '../links.ts';
+import { concernsPoll } from '../wire/meaning.ts';
+import { wordsOfError } from '../wire/messages.ts';
 import { extendedInfoText, type RedfishResponse, retryAfterMs } from '../wire/response.ts';
 import { isUp } from './serviceRoot.ts';
-import { findTaskRecord, hasFailed, RUNNING_STATES, stateOf, taskMessages } from './taskRecord.ts';
+import {
+  findTaskRecord,
+  hasFailed,
+  namedTask,
+  RUNNING_STATES,
+  readNamedTask,
+  stateOf,
+  type TaskRecord,
+  taskMessages,
+} from './taskRecord.ts';
 
 /** Receives a task's progress: `percent` from 0 to 100, null when unknown; `message` is the BMC's newest, or the state. */
 export type TaskListener = (percent: number | null, message: string) => void;
@@ -34,7 +45,8 @@ interface Following {
 /**
  * Follows a 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"), honouring
  * `Retry-After`. A monitor that is gone (404) says nothing about success, as iDRAC also removes it after failures: then the
- * record of the task is followed, see `findTaskRecord`. A BMC that restarts meanwhile is waited for. Returns the operation's
+ * record of the task is followed, see `findTaskRecord`. A response that is about the poll alone (429, not ready) says nothing
+ * either. A BMC that restarts meanwhile is waited for. Returns the operation's
  * final response, which is `started` itself for any other status; null when the BMC no longer has it, so that only its effect
  * can show the outcome.
  * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end within 30 minutes, or
@@ -94,25 +106,64 @@ async function afterFailedPoll(
   error: unknown,
 ): Promise<JsonObject | 'gone' | 'down' | 'again'> {
   if (!(error instanceof RedfishError)) throw error;
-  const gone = [404, 410].includes(error.status);
-  // The monitor responds as the request itself would have, so that a refusal is the end of the task.
-  const isEnd = (error.kind === 'refused' && !gone) || [500, 501].includes(error.status);
-  if (isEnd && !following.isRecord) throw error;
-  if (!isEnd && error.kind !== 'auth' && !(await isUp(client))) {
+  const monitor = following.path!;
+  const gone = isNotFound(error);
+  const ofPoll = concernsPoll(error.status, wordsOfError(error));
+  let isDown = false;
+  if (!ofPoll && !gone && mayBeEnd(error)) {
+    const asEnd = following.isRecord ? null : await afterEnd(client, started, following, error);
+    if (asEnd !== null) return asEnd;
+  } else if (!ofPoll && error.kind !== 'auth' && !(await isUp(client))) {
+    isDown = true;
     following.downSince ??= performance.now();
     if (performance.now() - following.downSince < RESTART_LIMIT_MS) return 'down';
-  } else if (gone) {
-    const record = await findTaskRecord(client, started, following.path!);
-    if (record === null) return 'gone';
-    following.path = record.path;
-    following.isRecord = true;
-    return record.document;
-    // The request was accepted: a monitor that does not respond says nothing about its outcome.
-  } else if (++following.failedPolls < MAX_FAILED_POLLS && error.kind !== 'auth') return 'again';
+  }
+  const find = async () => followRecord(following, await findTaskRecord(client, started, monitor));
+  if (gone && !isDown) return (await find()) ?? 'gone';
+  if (!isDown && error.kind !== 'auth') {
+    if (++following.failedPolls < MAX_FAILED_POLLS) return 'again';
+    const document = following.isRecord ? null : await find();
+    if (document !== null) return document;
+  }
+  // The request was accepted: a monitor that does not tell says nothing about its outcome.
   const { status, extendedInfo } = error;
   const message = `The BMC accepted the request, but its task cannot be followed: ${error.message}`;
-  const url = client.origin + following.path;
+  const url = client.origin + monitor;
   throw new RedfishError('outcome-unknown', message, { status, extendedInfo, url, cause: error });
+}
+
+/** Whether an error may be the end of the task: the monitor responds as the request itself would have. */
+function mayBeEnd({ kind, status }: RedfishError): boolean {
+  return kind === 'refused' || status === 500 || status === 501;
+}
+
+/**
+ * Returns the Task that shows whether an error was the end of the operation. A poll that failed gets 500 as well, so that the
+ * Task decides where the 202 named one; null when it is the monitor itself.
+ * @throws `error` when no Task shows anything else
+ */
+async function afterEnd(
+  client: RedfishClient,
+  started: RedfishResponse,
+  following: Following,
+  error: RedfishError,
+): Promise<JsonObject | null> {
+  const monitor = following.path!;
+  const named = namedTask(client, started);
+  if (error.status < 500 || named === null) throw error;
+  if (samePath(named, monitor)) return null;
+  const document = followRecord(following, await readNamedTask(client, started, monitor));
+  if (document === null) throw error;
+  return document;
+}
+
+/** Follows `record` from now on, and returns its document; null when there is none. */
+function followRecord(following: Following, record: TaskRecord | null): JsonObject | null {
+  if (record === null) return null;
+  following.path = record.path;
+  following.isRecord = true;
+  following.failedPolls = 0;
+  return record.document;
 }
 
 /** Whether a task runs: some BMCs (iDRAC 9) name the task itself as the monitor, which returns 200 with its state. */

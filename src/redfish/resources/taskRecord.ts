@@ -46,7 +46,7 @@ const FAILED_STATES = new Set([
 const MAX_MANAGERS = 8;
 
 /** The record of a task: a Task or a Job. */
-interface TaskRecord {
+export interface TaskRecord {
   path: string;
   document: JsonObject;
 }
@@ -71,9 +71,9 @@ export function taskMessages(document: JsonObject): JsonObject[] {
 }
 
 /**
- * Returns the record of a task whose monitor is gone, where the BMC has one: the Task that the 202 named, that of the
+ * Returns the record of a task whose monitor is gone or does not tell its end, where the BMC has one: the Task that the 202 named, that of the
  * monitor's id in the TaskService, or the job of that id in the JobService or a manager's queue (iDRAC, by firmware).
- * @param gone the path that no longer exists
+ * @param gone the path of the monitor
  */
 export async function findTaskRecord(
   caller: RedfishClient,
@@ -81,9 +81,8 @@ export async function findTaskRecord(
   gone: string,
 ): Promise<TaskRecord | null> {
   const client = patientFor(caller);
-  const accepted = started.document ?? {};
-  const own = stateOf(accepted) === null ? null : ownLinkPath(accepted, client.origin);
-  const ids = idsOf(gone, own, textOf(accepted, 'Id'));
+  const own = namedTask(client, started);
+  const ids = idsOf(gone, own, textOf(started.document ?? {}, 'Id'));
   const services = await servicePaths(client, ids);
   for (const path of [...(own === null ? [] : [own]), ...services]) {
     const found = samePath(path, gone) ? null : await readRecord(client, path);
@@ -98,6 +97,23 @@ export async function findTaskRecord(
     }
   }
   return null;
+}
+
+/**
+ * Returns the Task that the 202 named, as it is now; null when it named none but the monitor itself, or it cannot be read.
+ */
+export async function readNamedTask(
+  client: RedfishClient,
+  started: RedfishResponse,
+  monitor: string,
+): Promise<TaskRecord | null> {
+  const own = namedTask(client, started);
+  return own === null || samePath(own, monitor) ? null : readRecord(patientFor(client), own);
+}
+
+/** Returns the path of the Task that the 202 named; null when it named none. */
+export function namedTask({ origin }: RedfishClient, { document }: RedfishResponse): string | null {
+  return document === null || stateOf(document) === null ? null : ownLinkPath(document, origin);
 }
 
 async function servicePaths(client: RedfishClient, ids: string[]): Promise<string[]> {

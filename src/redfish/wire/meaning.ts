@@ -73,6 +73,14 @@ export function readinessOf(status: number, { keys, text }: Words): Readiness {
     : 'unknown';
 }
 
+/** Statuses that concern the request itself, whatever it is about. */
+const OF_REQUEST = new Set([408, 425, 429]);
+
+/** Whether the response to a poll of a task's monitor is about the poll: it says nothing of the operation, which goes on. */
+export function concernsPoll(status: number, words: Words): boolean {
+  return OF_REQUEST.has(status) || ['not-ready', 'perhaps'].includes(readinessOf(status, words));
+}
+
 /** The time that a message names: `MessageArgs` of ServiceTemporarilyUnavailable, or "retry in 7 seconds". */
 const NAMED_TIME = /\b(?:re)?try\b[^.]{0,30}?\b(?:in|after)\D{0,12}?(\d{1,6})\s*(s|sec|seconds?|m|min|minutes?)\b/i;
 
@@ -171,6 +179,16 @@ function saysFailure(document: JsonObject): boolean {
     entries.length > 0 &&
     entries.every((entry) => severityOf(entry) === 'critical' || NOT_READY.test(messageKey(entry)))
   );
+}
+
+/**
+ * Whether the successful response to a change may be a failure all the same, which only its effect tells: it is an error in
+ * which nothing says success.
+ */
+export function mayBeFailure(document: JsonObject | null): boolean {
+  const error = document?.error;
+  if (error === undefined || error === null) return false;
+  return !/(?<!un)success/i.test(JSON.stringify(readExtendedInfo(document)));
 }
 
 function severityOf({ MessageSeverity, Severity }: JsonObject): string {

@@ -1,6 +1,7 @@
 // What a BMC says when it refuses or fails, in any form that BMCs send.
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { mapTexts } from '../../core/secrets.ts';
+import type { RedfishError } from '../errors.ts';
 import { cleanText, jsonOf, visibleText } from './body.ts';
 
 const EXTENDED_INFO = '@Message.ExtendedInfo';
@@ -136,6 +137,12 @@ export interface Words {
   keys: string[];
   /** Its text in any form, cleaned, of any length. */
   text: string;
+}
+
+/** Returns what the response of an error said. */
+export function wordsOfError({ message, extendedInfo }: RedfishError): Words {
+  const keys = extendedInfo.map(messageKey).filter((key) => key !== '');
+  return { extendedInfo, keys, text: extendedInfoText(extendedInfo) || message };
 }
 
 /** Returns what an error response says, in any form: a Redfish error, other JSON, HTML, plain text, nothing. */

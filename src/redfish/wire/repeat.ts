@@ -1,7 +1,7 @@
 // The one policy of repeats: which requests are sent again, when, and for how long.
 import { pause } from '../../core/waiting.ts';
-import { isError, namedWaitMs, type Readiness, type RequestMode, readinessOf } from './meaning.ts';
-import { wordsOf } from './messages.ts';
+import { concernsPoll, isError, namedWaitMs, type Readiness, type RequestMode, readinessOf } from './meaning.ts';
+import { type Words, wordsOf } from './messages.ts';
 import type { RawResponse } from './request.ts';
 import { retryAfter } from './response.ts';
 
@@ -52,8 +52,11 @@ export class Repeats {
    * @throws `signal.reason` when it fires
    */
   async afterResponse(response: RawResponse, signal: AbortSignal): Promise<boolean> {
-    if (this.#mode === 'monitor' || !isError(this.#mode, response)) return false;
-    const ms = this.#waitMs(response);
+    if (!isError(this.#mode, response)) return false;
+    const words = wordsOf(response);
+    // Any other is the operation's own.
+    if (this.#mode === 'monitor' && !concernsPoll(response.status, words)) return false;
+    const ms = this.#waitMs(response, words);
     if (ms === null || ms > this.#left(this.#patienceMs)) return false;
     await this.#wait(ms, signal);
     return true;
@@ -77,8 +80,7 @@ export class Repeats {
   }
 
   /** Returns the wait after a response; null when the request must not be repeated. */
-  #waitMs(response: RawResponse): number | null {
-    const words = wordsOf(response);
+  #waitMs(response: RawResponse, words: Words): number | null {
     const asked = retryAfter(response.headers) ?? namedWaitMs(words);
     const { status } = response;
     // 503 to one of several requests: the BMC serves few at once, and did not handle this one (RFC 9110, 15.6.4). `sendOnce`
@@ -95,7 +97,8 @@ export class Repeats {
       const ms = asked === null ? Math.min(growing, left) : Math.max(asked, growing);
       return ms <= left ? ms : null;
     }
-    if (readiness !== 'unknown' || this.#mode !== 'read' || !PASSING.has(status)) return null;
+    const passes = this.#mode === 'monitor' || (this.#mode === 'read' && PASSING.has(status));
+    if (readiness !== 'unknown' || !passes) return null;
     const pauseMs = READ_PAUSES_MS[this.#reads];
     if (pauseMs === undefined) return null;
     this.#reads++;

@@ -5,6 +5,7 @@ import { jsonOf } from './body.ts';
 import { cut, wordsOf } from './messages.ts';
 import type { RawResponse } from './request.ts';
 
+export { mayBeFailure } from './meaning.ts';
 export { extendedInfoText, hasMessage, readExtendedInfo } from './messages.ts';
 
 /** A successful response. */

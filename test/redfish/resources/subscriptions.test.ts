@@ -117,7 +117,8 @@ test('pages that form a loop or lead to another host fail', async () => {
     body: { Members: [], 'Members@odata.nextLink': SUBSCRIPTIONS },
   }));
   await expect(listSubscriptions(client)).rejects.toMatchObject({ kind: 'failed' });
-  expect(bmc.requests.length).toBeLessThan(150);
+  // Each page was requested once.
+  expect(bmc.lines().filter((line) => line.includes('Subscriptions'))).toHaveLength(1);
   const next = { Members: [], 'Members@odata.nextLink': 'http://other.example/S' };
   const foreign = await scripted(() => ({ status: 200, body: next }));
   await expect(listSubscriptions(foreign.client)).rejects.toThrow('another host');

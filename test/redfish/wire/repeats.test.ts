@@ -179,11 +179,27 @@ test('a read stops waiting as soon as its caller leaves', async () => {
 test.each([400, 409, 500, 501, 503])(
   'a task monitor that is answered %i is read once: its status is that of the operation',
   async (status) => {
-    const client = await start(() => ({ status, body: info('IDRAC.2.8.SYS518') }));
+    const client = await start(() => ({ status, body: info('IDRAC.2.8.RAC0720') }));
     expect((await failure(client.getMonitor('/m'))).status).toBe(status);
     expect(bmc!.lines()).toHaveLength(1);
   },
 );
+
+test.each<[number, object | string]>([
+  [400, info('IDRAC.2.8.SYS518')],
+  [400, info('iLO.2.14.InvalidOperationForSystemState')],
+  [409, info('IDRAC.2.8.SWC0700')],
+  [503, 'The service is not ready, retry later'],
+  [429, 'Too many requests'],
+  [429, ''],
+  [408, ''],
+  [425, ''],
+])('a task monitor that is answered %i, which is about the poll (%j), is read again', async (status, body) => {
+  let polls = 0;
+  const client = await start(() => (++polls < 3 ? { status, body } : { status: 200, body: { '@odata.id': '/m' } }));
+  expect((await client.getMonitor('/m')).status).toBe(200);
+  expect(bmc!.lines()).toHaveLength(3);
+});
 
 test('a task monitor whose connection breaks is read once more', async () => {
   const client = await start(({ socket }) => {
