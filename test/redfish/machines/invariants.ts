@@ -4,11 +4,8 @@ import { isAmbiguousPoll, isMeant, mayFail } from './expected.ts';
 import type { Ended, Story } from './run.ts';
 import { DEADLINE_MS, PASSWORD, SECRET_HEADER, WRONG_PASSWORD } from './run.ts';
 
-/**
- * Returns what a machine's story breaks of what is promised; empty for a good one.
- * @param strict whether the open fault counts that a wrong password is tried once more after each log-in without a response
- */
-export function brokenPromises(story: Story, strict = false): string[] {
+/** Returns what a machine's story breaks of what is promised; empty for a good one. */
+export function brokenPromises(story: Story): string[] {
   const broken: string[] = [];
   for (const [index, ended] of story.calls.entries()) {
     const name = `call ${index} (${ended.call.method}, ${ended.error?.kind ?? 'succeeded'})`;
@@ -19,7 +16,7 @@ export function brokenPromises(story: Story, strict = false): string[] {
     checkSecrets(story, JSON.stringify([ended.result, ended.error]), tell);
     if (ended.durationMs > DEADLINE_MS) tell(`took ${Math.round(ended.durationMs)} ms`);
   }
-  checkLogins(story, strict, broken);
+  checkLogins(story, broken);
   for (const text of story.texts) checkSecrets(story, text, (what) => broken.push(`a node: ${what}`));
   if (story.nodesBusy.length > 0) broken.push(`nodes are left reserved: ${story.nodesBusy}`);
   const hit = story.record.exchanges.some(
@@ -206,23 +203,17 @@ function checkRepeats({ sent }: Ended, tell: Tell): void {
 }
 
 /** Checks that a wrong password was tried once by each way: a log-in that got 503, 405 or "no licence" was no try. */
-function checkLogins({ record, machine, quirks }: Story, strict: boolean, broken: string[]): void {
+function checkLogins({ record, machine }: Story, broken: string[]): void {
   if (!machine.wrongPassword) return;
-  const posts = record.exchanges.filter(
+  // A try whose response was lost is made once more.
+  const judged = record.exchanges.filter(({ hiccup }) => hiccup === null);
+  const posts = judged.filter(
     ({ method, path, status, wrongPassword }) =>
       method === 'POST' && path.endsWith('/Sessions') && (wrongPassword || status === 401),
   );
-  const lost = posts.filter(({ hiccup }) => hiccup !== null).length;
-  const basic = record.exchanges.filter(
-    ({ auth, status, wrongPassword }) => auth === 'basic' && wrongPassword && status >= 400,
-  ).length;
-  const withoutResponse = record.exchanges.filter(
-    ({ hiccup, method, auth }) => hiccup !== null && (method !== 'GET' || auth === 'basic'),
-  );
-  // A connection that closes by itself loses requests that no machine records.
-  const more = strict ? 0 : withoutResponse.length + (quirks.includes('silent-close') ? 1 : 0);
-  if (posts.length - lost > 1 + more) broken.push(`a wrong password was sent to the sessions ${posts.length} times`);
-  if (basic > 1 + more) broken.push(`a wrong password was sent by Basic ${basic} times`);
+  const basic = judged.filter(({ auth, status, wrongPassword }) => auth === 'basic' && wrongPassword && status >= 400);
+  if (posts.length > 1) broken.push(`a wrong password was sent to the sessions ${posts.length} times`);
+  if (basic.length > 1) broken.push(`a wrong password was sent by Basic ${basic.length} times`);
 }
 
 function checkSecrets({ record }: Story, text: string, tell: Tell): void {
