@@ -33,7 +33,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   serve: async () => (await import('./service/serve.ts')).serveCommand(),
   'generate-key': async () => (await import('./service/keys.ts')).generateKeyCommand(),
   'rotate-key': async () => (await import('./service/keys.ts')).rotateKeyCommand(),
-  sim: async () => (await import('../sim/command.ts')).simCommand(),
+  sim: async () => (await import('../sim/command.ts')).simCommand(visible),
 };
 
 /** The commands that do not contact a service; their help omits the global options. */

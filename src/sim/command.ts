@@ -51,8 +51,11 @@ Examples:
 
 Ctrl-C stops the BMCs and discards all changes.`;
 
-/** Returns the subcommand `sim`: simulated BMCs, to try out passthru and to test its clients. */
-export function simCommand(): Command {
+/**
+ * Returns the subcommand `sim`: simulated BMCs, to try out passthru and to test its clients.
+ * @param visible escapes what a terminal obeys: a transcript may come from anybody
+ */
+export function simCommand(visible: (text: string) => string): Command {
   const command = new Command('sim')
     .description('Run simulated BMCs that speak Redfish, one port each')
     .addOption(numberOption('--count <n>', 'number of BMCs', 1, 1, 65_535))
@@ -124,9 +127,9 @@ export function simCommand(): Command {
     if (options.listQuirks) return listQuirks();
     try {
       if (options.transcript === undefined) await run(options);
-      else await playBack(options, options.transcript);
+      else await playBack(options, options.transcript, visible);
     } catch (error) {
-      command.error(`error: ${reason(error)}`);
+      command.error(`error: ${visible(reason(error))}`);
     }
   });
 }
@@ -166,7 +169,7 @@ async function run(options: SimOptions): Promise<void> {
   }
 }
 
-async function playBack(options: SimOptions, file: string): Promise<void> {
+async function playBack(options: SimOptions, file: string, visible: (text: string) => string): Promise<void> {
   const { count, host, port: basePort } = options;
   const transcript = await loadTranscript(file);
   const tls = await readTls(options);
@@ -175,7 +178,7 @@ async function playBack(options: SimOptions, file: string): Promise<void> {
   const alive = setInterval(() => {}, MAX_DELAY);
   try {
     for (const [index, url] of playback.urls.entries()) console.log(`bmc ${index + 1} listening on ${url}`);
-    console.log(describeReplay(transcript, playback.urls[0]!, tls !== undefined));
+    console.log(visible(describeReplay(transcript, playback.urls[0]!, tls !== undefined)));
     await stopSignal();
   } finally {
     clearInterval(alive);

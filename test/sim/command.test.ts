@@ -9,9 +9,11 @@ import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { selfSigned } from './selfSigned.ts';
 
+const sourceOf = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
 const SCRIPT = `
-  const { simCommand } = await import(${JSON.stringify(new URL('../../src/sim/command.ts', import.meta.url).href)});
-  await simCommand().parseAsync(process.argv.slice(1), { from: 'user' });`;
+  const { simCommand } = await import(${sourceOf('sim/command.ts')});
+  const { visible } = await import(${sourceOf('process/terminalText.ts')});
+  await simCommand(visible).parseAsync(process.argv.slice(1), { from: 'user' });`;
 
 const running: ChildProcessWithoutNullStreams[] = [];
 afterEach(async () => {
@@ -95,7 +97,7 @@ test('plays a transcript back, prints how to repeat the call and how it ended, a
     method: 'get_subscription',
     http_method: 'GET',
     arguments: { id: '9' },
-    outcome: { state: 'failed', error: 'not found' },
+    outcome: { state: 'failed', error: 'not\u001b[2J found' },
     start_time: '2026-11-29T14:15:25.357Z',
     end_time: '2026-11-29T14:15:25.367Z',
     context: {},
@@ -109,7 +111,8 @@ test('plays a transcript back, prints how to repeat the call and how it ended, a
   const [, url] = /^bmc 1 listening on (http:.*)$/.exec(lines[0]!) ?? [];
   expect(lines.join('\n')).toContain(`--driver-info redfish_address=${url} `);
   expect(lines.join('\n')).toMatch(/passthru node passthru call bmc-1 get_subscription \\\n +--arg id=9/);
-  expect(lines.at(-1)).toBe('It ended: failed: not found');
+  // What a terminal would obey is escaped.
+  expect(lines.at(-1)).toBe('It ended: failed: not\\x1b[2J found');
   expect((await fetch(url! + exchange.request.path)).status).toBe(404);
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);

@@ -23,6 +23,8 @@ export class RecordedResponses {
   readonly #loginPaths: Set<string>;
   /** The recorded exchanges that were not played yet, without those that may be made up instead. */
   readonly #left: Set<Exchange>;
+  /** Known documents above the one request that found the BMC gone: a driver that knows nothing finds its way by them. */
+  readonly #wayToEnd: Set<string>;
   /** Whether the driver has yet to learn what the recorded one knew. */
   #learning: boolean;
   /** The next service roots that are made up although others were recorded. */
@@ -43,8 +45,11 @@ export class RecordedResponses {
     this.#loginPaths = new Set(this.#roots().flatMap((root) => sessionsPath(root) ?? []));
     const own = sent.filter((exchange) => !isRoot(exchange, this.#root) && !this.#isLogin(exchange.request));
     this.#left = new Set(own.length > 0 ? own : sent);
+    const last = exchanges.at(-1);
+    const isGoneAtOnce = own.length === 0 && last !== undefined && isUnreachable(last);
+    this.#wayToEnd = new Set(isGoneAtOnce ? pathsAbove(last.request.path, this.#documents) : []);
     const knowsRoot = this.#documents.has(this.#root);
-    const endedAtRoot = knowsRoot && isRoot(exchanges.at(-1), this.#root) && failed(exchanges.at(-1));
+    const endedAtRoot = knowsRoot && isRoot(last, this.#root) && failed(last);
     this.#learning = !endedAtRoot && knowsRoot && (context.login === 'session' || context.login === 'basic');
     // The recorded call continued although it could not read the service root again, which it knew.
     const firstRoot = sent.find((exchange) => isRoot(exchange, this.#root));
@@ -53,13 +58,14 @@ export class RecordedResponses {
 
   /** Whether the BMC could no longer be connected to: all was played that came before. */
   get isGone(): boolean {
-    return this.#left.size === 0 && isUnreachable(this.#transcript.exchanges.at(-1));
+    return this.#left.size === 0 && this.#wayToEnd.size === 0 && isUnreachable(this.#transcript.exchanges.at(-1));
   }
 
   next(method: string, target: string): Played {
     const path = pathOf(target);
     const isRootRead = method === 'GET' && path === this.#root;
     const isLogin = this.#isLogin({ method, path: target });
+    if (method === 'GET') this.#wayToEnd.delete(path);
     if (isRootRead && (this.#learning || this.#madeRoots > 0)) {
       if (!this.#learning) this.#madeRoots--;
       return { made: documentResponse(this.#documents.get(this.#root)!) };
@@ -140,6 +146,10 @@ function sessionsPath({ Links: links }: JsonObject): string | null {
 function keyOf(method: string, target: string): string {
   const query = /\?[^#]*/.exec(target)?.[0] ?? '';
   return `${method} ${pathOf(target)}${query}`;
+}
+
+function pathsAbove(target: string, documents: ReadonlyMap<string, unknown>): string[] {
+  return [...documents.keys()].filter((path) => pathOf(target).startsWith(`${path}/`));
 }
 
 function byPath<T>(values: { [path: string]: T }): Map<string, T> {

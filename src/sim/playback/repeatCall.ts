@@ -27,19 +27,21 @@ function enrolCommand({ driver, context }: Transcript, url: string, secure: bool
     ...(secure ? ['redfish_verify_ca=false'] : []),
   ];
   return [
-    `passthru node create --driver ${driver} --name ${NODE}`,
+    `passthru node create --driver ${quoted(driver)} --name ${NODE}`,
     ...info.map((item) => `--driver-info ${quoted(item)}`),
   ].join(' \\\n    ');
 }
 
 function callCommand({ node_uuid: node, driver, method, ...call }: Transcript, url: string, secure: boolean): string {
-  const target = node === null ? `driver passthru call ${driver}` : `node passthru call ${NODE}`;
+  const target = node === null ? `driver passthru call ${quoted(driver)}` : `node passthru call ${NODE}`;
   const own: { [name: string]: Json } = node === null ? { address: url, ...(secure ? { verify_ca: false } : {}) } : {};
   const args = Object.entries({ ...call.arguments, ...own }).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return `--arg ${quoted(`${name}=${value === MASK ? placeholder(name) : text}`)}`;
+    // The command takes @ at the beginning for the name of a file.
+    const given = text.replace(/^@/, '@@');
+    return `--arg ${quoted(`${name}=${value === MASK ? placeholder(name) : given}`)}`;
   });
-  return [`passthru ${target} ${method}`, ...args].join(' \\\n    ');
+  return [`passthru ${target} ${quoted(method)}`, ...args].join(' \\\n    ');
 }
 
 /** A mask within a text stays, as what the BMC returned has it there too; a whole one is refused as a value. */

@@ -95,6 +95,21 @@ test('a driver call is repeated at the address of the replay, with any password'
   expect(text).toContain('--arg verify_ca=false');
 });
 
+test('the commands do no more than repeat the call, whatever the transcript holds', () => {
+  const odd = {
+    ...TRANSCRIPT,
+    driver: 'redfish; id',
+    method: 'get $(id)',
+    arguments: { id: '@/etc/passwd', x: "'`id`" },
+  };
+  const text = describeReplay(parseTranscript(JSON.stringify(odd)), 'http://127.0.0.1:8000', false);
+  expect(text).toContain("--driver 'redfish; id' ");
+  expect(text).toContain("call bmc-1 'get $(id)' ");
+  // Not the content of the file.
+  expect(text).toContain('--arg id=@@/etc/passwd');
+  expect(text).toContain(`--arg 'x='\\''\`id\`'`);
+});
+
 test('it says what the replay cannot show', () => {
   const [first] = TRANSCRIPT.exchanges;
   const large = { ...first, response: { ...first!.response, body: '{"a":', truncated: true } };
