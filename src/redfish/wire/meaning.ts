@@ -17,7 +17,7 @@ export type RequestMode = 'read' | 'change' | 'monitor';
 const ENDED_SESSION =
   /^(no|in)valid(\w*session)|^(invalid|expired|unknown)\w*token|(session|token)(id|has|is|was)*(invalid|expired|notvalid|timed?out|terminated|closed|ended|notfound)|(authentication|login|session|token)required$|^(not|un)authenticated/;
 const ENDED_SESSION_TEXT =
-  /\bno (?:valid|such|active) (?:\w+ )?session\b|\b(?:invalid|expired|unknown) (?:\w+ )?(?:session|token|x-auth-token)\b|\b(?:session|token)\b[^.]{0,40}\b(?:expired|tim(?:e|ed)[ -]?out|(?:not|no longer) (?:valid|found|exist\w*|active)|invalid|terminated|has ended|does not exist)\b|\bnot (?:logged in|authenticated)\b|\b(?:log|sign) ?in (?:again|first|is required)\b|\bauthentication (?:is )?required\b/i;
+  /\bno (?:valid|such|active) (?:\w+ )?session\b|\b(?:invalid|expired|unknown) (?:\w+ )?(?:session|token|x-auth-token)\b|\b(?:session|token)\b[^.]{0,40}\b(?:expired|tim(?:e|ed)[ -]?out|(?:not|no longer) (?:valid|found|exist\w*|active)|invalid|terminated|(?:has|is|was|been) (?:ended|over|closed)|does not exist)\b|\bnot (?:logged in|authenticated)\b|\b(?:log|sign)[ -]?in (?:again|first|is required)\b|\b(?:please|must) (?:log|sign|be logged)[ -]?in\b|\bauthentication (?:is )?required\b/i;
 
 /** The user name or password is wrong, or not accepted this way (iDRAC: SYS415; iLO: UnauthorizedLoginAttempt). */
 const REFUSED_LOGIN =
@@ -51,13 +51,19 @@ const NOT_READY =
 /** May mean a lasting state, or one of minutes (iLO; iDRAC: SWC0700). */
 const PERHAPS_LASTING = /^(invalidoperationforsystemstate|swc0700)$/;
 const PERHAPS_TEXT =
-  /\btemporarily unavailable\b|\b(?:is|are|too) (?:currently |still )?busy\b|\bnot (?:yet )?ready\b|\b(?:re)?try (?:again )?(?:later|shortly|in (?:a|\d)|after (?:a|\d|some))/i;
+  /\btemporarily unavailable\b|\b(?:is|are|too) (?:\w+ )?busy\b|\b(?:bmc|service|server|system|resource|device) busy\b|\bnot (?:yet |currently )?ready\b|\b(?:re)?try (?:again )?(?:later|shortly|in (?:a|\d)|after (?:a|\d|some))/i;
 /** Statuses at which a text alone may mean that nothing was done. */
-const BUSY_STATUSES = [409, 423, 429, 503];
+const BUSY_STATUSES = [400, 409, 422, 423, 425, 429, 503];
+/** What must not be sent again, however the text goes on: each try with a wrong password counts towards a lock. */
+const OF_ACCOUNT_TEXT = /\b(?:passwords?|credentials?|user ?names?|accounts?|log ?in|attempts?|lock(?:ed|out))\b/i;
 
-/** Whether a key says too little, so that the text counts. */
-function leavesItToText(key: string): boolean {
-  return GENERAL.test(key) || OPAQUE.test(key);
+/** Ids whose meaning is sure, and neither an ended session nor a wait: rights, limits, what the request contains. */
+const SURE =
+  /privilege|permission|rights?$|limit|quota|exceed|licen[cs]e|propert|parameter|exists?$|duplicate|malformed|notsupported|unsupported/;
+
+/** Whether no message has an id that says what it means, so that the text counts. BMCs put any text under an id of their own. */
+function leaveItToText(keys: string[]): boolean {
+  return !keys.some((key) => SURE.test(key));
 }
 
 /** How long a response lets hope that the next try succeeds. */
@@ -68,9 +74,8 @@ export function readinessOf(status: number, { keys, text }: Words): Readiness {
   if (keys.some((key) => LASTING.test(key)) || LASTING_TEXT.test(text)) return 'lasting';
   if (keys.some((key) => PERHAPS_LASTING.test(key))) return 'perhaps';
   if (keys.some((key) => NOT_READY.test(key))) return 'not-ready';
-  return keys.every(leavesItToText) && BUSY_STATUSES.includes(status) && PERHAPS_TEXT.test(text)
-    ? 'perhaps'
-    : 'unknown';
+  if (!BUSY_STATUSES.includes(status) || !leaveItToText(keys)) return 'unknown';
+  return PERHAPS_TEXT.test(text) && !OF_ACCOUNT_TEXT.test(text) ? 'perhaps' : 'unknown';
 }
 
 /** Statuses that concern the request itself, whatever it is about. */
@@ -105,7 +110,7 @@ export function meansEndedSession(raw: RawResponse): boolean {
   if (raw.status < 400 && !isError('read', raw)) return false;
   const { keys, text } = wordsOf(raw);
   if (keys.some((key) => ENDED_SESSION.test(key))) return true;
-  return raw.status === 403 && keys.every(leavesItToText) && ENDED_SESSION_TEXT.test(text);
+  return raw.status === 403 && leaveItToText(keys) && ENDED_SESSION_TEXT.test(text);
 }
 
 /** What the response to credentials says about them. */

@@ -107,6 +107,13 @@ const forms: [string, Ended][] = [
   ['403 in plain text', said(403, 'Not logged in')],
   ['403 with words alone', said(403, { error: 'Session has expired' })],
   ['403 with words in HTML', said(403, '<html><p>Invalid session</p></html>', { 'content-type': 'text/html' })],
+  [
+    '403 of a general id of its own',
+    said(403, info({ MessageId: 'Oem.1.0.General', Message: 'No valid session found, please login' })),
+  ],
+  ['403 of an id without meaning', said(403, info({ MessageId: 'Oem.1.0.Forbidden', Message: 'Invalid session' }))],
+  ['403 that asks for a login', said(403, info({ MessageId: 'X.1.0.E17', Message: 'Please log in.' }))],
+  ['403 of a code and words', said(403, { error: { code: 'ERR_AUTH_7', message: 'The session was closed.' } })],
   ['400 NoValidSession', said(400, info({ MessageId: 'iLO.2.14.NoValidSession' }))],
   ['200 with NoValidSession', said(200, info({ MessageId: 'Base.1.8.NoValidSession', Severity: 'Critical' }))],
 ];
@@ -150,6 +157,14 @@ test.each([
   [
     'an unknown id beside words about sessions',
     info({ MessageId: 'X.1.0.Quota', Message: 'The session is not valid here' }),
+  ],
+  [
+    'an id for rights beside words about sessions',
+    info({ MessageId: 'X.1.0.MissingPermission', Message: 'This session is not valid for that; log in again' }),
+  ],
+  [
+    'an id without meaning and words about rights',
+    info({ MessageId: 'X.1.0.General', Message: 'Not in this session' }),
   ],
   ['no words', undefined],
   ['AccessDenied', info({ MessageId: 'Base.1.8.AccessDenied', Message: 'Access to /b is denied.' })],

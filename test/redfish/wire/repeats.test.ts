@@ -147,6 +147,44 @@ test.each([
   expect(total()).toBeLessThanOrEqual(6000);
 });
 
+const BUSY = 'The BMC is busy, try again later';
+const busyWords: [string, number, unknown][] = [
+  ['OData', 400, { error: { message: BUSY } }],
+  ['HTML', 400, `<html><body><p>${BUSY}</p></body></html>`],
+  ['plain text', 400, 'Resource busy'],
+  ['an id of its own', 400, info('Oem.1.0.General', 'The controller is not currently ready.')],
+  ['an id that says something else', 409, info('Oem.1.0.CommandFailed', 'The service is temporarily unavailable.')],
+  ['two words', 422, { error: 'Device busy' }],
+  ['plain text', 425, 'Not ready'],
+];
+
+test.each(busyWords)(
+  'what is answered with words of being busy at first succeeds (%s, %i)',
+  async (_, status, body) => {
+    for (const verb of ['post', 'delete', 'patch', 'get'] as const) {
+      const client = await start(() => (bmc!.requests.length < 3 ? { status, body } : { status: 200, body: { a: 1 } }));
+      const sent = verb === 'post' || verb === 'patch' ? client[verb]('/a', {}) : client[verb]('/a');
+      await sent;
+      expect(bmc!.lines()).toHaveLength(3);
+      await clients.close();
+      await bmc!.close();
+    }
+  },
+);
+
+test.each<[string, number, unknown]>([
+  ['a wrong password', 400, { error: 'Invalid user name or password, try again later' }],
+  ['a locked account', 400, 'The account is locked. Try again later.'],
+  ['too many attempts', 429, 'Too many attempts, try again later'],
+  ['an id for rights', 400, info('X.1.0.InsufficientPrivilege', BUSY)],
+  ['an id for a value', 400, info('Base.1.8.PropertyValueConflict', BUSY)],
+  ['a request that is wrong', 400, { error: 'The body is not JSON. Correct it and try again.' }],
+])('a POST is sent once when words of waiting come with %s (%i)', async (_, status, body) => {
+  const client = await start(() => ({ status, body }));
+  await failure(client.post('/a', {}));
+  expect(bmc!.lines()).toHaveLength(1);
+});
+
 test.each([
   ['ServiceDisabled', info('Base.1.8.ServiceDisabled')],
   ['a licence', info('X.1.0.Denied', 'This needs a license.')],
