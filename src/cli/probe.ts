@@ -1,7 +1,7 @@
 // `passthru probe`: what a BMC shows, as a capture for `passthru sim`, and which methods will work on it.
 
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { chmod, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
@@ -179,6 +179,8 @@ function inOptions(text: string): string {
 
 async function write(file: string, text: string, force: boolean): Promise<void> {
   try {
+    // `mode` is for a new file only.
+    if (force && statSync(file, { throwIfNoEntry: false })?.isFile()) await chmod(file, 0o600);
     await writeFile(file, text, { flag: force ? 'w' : 'wx', mode: 0o600 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -67,6 +67,7 @@ describe('passthru probe', () => {
     expect(fleet.bmcs[0]!.requestCount).toBe(before);
     expect(await passthru(['probe', url, ...ACCOUNT, '-o', file('kept.json'), '--force'])).toMatchObject({ status: 0 });
     expect(readFileSync(file('kept.json'), 'utf8')).not.toBe('kept');
+    expect(statSync(file('kept.json')).mode & 0o077).toBe(0);
   });
 
   test('says that it was not logged in, and writes what strangers may read', async () => {
