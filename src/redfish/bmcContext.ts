@@ -6,6 +6,12 @@ import { type BmcConnections, type ConnectionSettings, withKey } from './wire/co
 import { deliver, type ObservedExchange, type RequestLimits, type Transport } from './wire/delivery.ts';
 import { readResponse } from './wire/response.ts';
 
+/**
+ * How long a login repeats its read of the service root, in ms. With the read that follows (`ROOT_PATIENCE_MS`) it makes up
+ * the patience of one request.
+ */
+const LOGIN_PATIENCE_MS = 9000;
+
 /** The path of the sessions in DSP0266, for service roots that do not link to them. */
 const SESSIONS_PATH = '/redfish/v1/SessionService/Sessions';
 
@@ -82,10 +88,13 @@ export class BmcContext {
     // Some BMCs require credentials even for the service root: then the next use of a path reads it with the session.
     if (lost) this.discovered.doubt();
     const request = { method: 'GET', path: this.root, headers: {}, body: null } as const;
-    const raw = await deliver(this.transport, request, { limits, signal });
+    const patienceMs = Math.min(limits.patienceMs ?? LOGIN_PATIENCE_MS, LOGIN_PATIENCE_MS);
+    const raw = await deliver(this.transport, request, { limits: { ...limits, patienceMs }, signal });
     const { document } = readResponse(raw);
     // When the service root is closed or fails, the session service may still work.
-    if (raw.status >= 300 || document === null) return placeOf(discovered);
+    if (raw.status >= 300 || document === null) {
+      return { ...placeOf(discovered), guessed: discovered === undefined && mayPass(raw.status) };
+    }
     const root = readServiceRoot(document, raw.headers.etag ?? null, this.transport.connections.origin, true);
     recordServiceRoot(this.discovered, root);
     return placeOf(root);
@@ -94,5 +103,10 @@ export class BmcContext {
 
 /** Returns the place of the sessions. A service root that cannot be read does not mean that there are none. */
 function placeOf(root: ServiceRoot | undefined): SessionsPlace {
-  return { path: root?.sessions ?? SESSIONS_PATH, linked: root?.hasSessions ?? true };
+  return { path: root?.sessions ?? SESSIONS_PATH, linked: root?.hasSessions ?? true, guessed: false };
+}
+
+/** Whether the service root may be readable in a while. */
+function mayPass(status: number): boolean {
+  return status >= 500 || [400, 408, 409, 429].includes(status);
 }

@@ -28,8 +28,10 @@ export interface RequestOptions {
   secrets?: readonly string[];
   /** Records the requests of the call; null or not given for a call that is not recorded. */
   recorder?: Recorder | null;
-  /** How long a request is repeated in all, in ms; short for parts that are optional. Default 30 s. */
+  /** The maximum time for which a request is repeated in all, in ms; short for parts that are optional. Default 30 s. */
   patienceMs?: number;
+  /** The maximum time limit for one try, in ms. Default: that of the target. */
+  timeoutMs?: number;
 }
 
 /**
@@ -171,7 +173,9 @@ export class RedfishClient {
     const request = { method, path, headers: this.#options.headers ?? {}, body: text };
     this.#context.active++;
     try {
-      const { patienceMs = this.#limits.patienceMs } = this.#options;
+      const { patienceMs: most } = this.#options;
+      const { patienceMs: usual } = this.#limits;
+      const patienceMs = most === undefined || usual === undefined ? (most ?? usual) : Math.min(most, usual);
       const repeats = new Repeats(mode, patienceMs, this.#limits.pause);
       return await this.#sendAuthorized(request, mode, repeats);
     } finally {
@@ -208,7 +212,10 @@ export class RedfishClient {
       authorization.check?.();
       this.#options.beforeSend?.();
     };
-    const options = { limits: this.#limits, signal: this.signal, beforeSend, repeats };
+    const { timeoutMs } = this.#options;
+    const limits =
+      timeoutMs === undefined || timeoutMs >= this.#limits.timeoutMs ? this.#limits : { ...this.#limits, timeoutMs };
+    const options = { limits, signal: this.signal, beforeSend, repeats };
     return deliver(this.#context.transport, { ...request, headers }, options);
   }
 }

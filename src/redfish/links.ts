@@ -14,7 +14,8 @@ export function linkPath(link: unknown, origin: string): string {
   const text = isJsonObject(link) ? link['@odata.id'] : link;
   if (typeof text === 'string' && text !== '') {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (url !== undefined && url.host !== new URL(origin).host) {
+    // Behind a forwarded port, a BMC writes the port that it knows.
+    if (url !== undefined && url.hostname !== new URL(origin).hostname) {
       throw new RedfishError('failed', `The BMC links to another host: ${url.origin}`);
     }
     const path = url === undefined ? text.split('#')[0]! : url.pathname + url.search;

@@ -68,6 +68,16 @@ test.each(['https://other.example/redfish/v1', '//other.example/redfish', 'redfi
   },
 );
 
+test.each([
+  'https://bmc.example:443/redfish/v1/S/1',
+  'http://bmc.example/redfish/v1/S/1',
+  'https://BMC.example/redfish/v1/S/1',
+  'https://bmc.example:8443/redfish/v1/S/1',
+])('the link %j to the same host counts by its path at a forwarded port', (link) => {
+  expect(linkPath(link, 'https://bmc.example:7443')).toBe('/redfish/v1/S/1');
+  expect(linkPath({ '@odata.id': link }, ORIGIN)).toBe('/redfish/v1/S/1');
+});
+
 test('only the path of a Location counts, not its host', () => {
   expect(locationPath('https://10.0.0.5/redfish/v1/S/1')).toBe('/redfish/v1/S/1');
   expect(locationPath('/redfish/v1/S/1')).toBe('/redfish/v1/S/1');

@@ -24,6 +24,8 @@ export interface SessionsPlace {
   path: string;
   /** False when the service root shows neither sessions nor a SessionService; then `path` is a guess. */
   linked: boolean;
+  /** Whether the service root could not be read now, so that `path` may be wrong. */
+  guessed: boolean;
 }
 
 /**
@@ -257,7 +259,8 @@ export class Login {
   }
 
   /** @throws kind `outcome-unknown` when there was no response */
-  async #postSession({ path, linked }: SessionsPlace, limits: RequestLimits): Promise<LoggedIn> {
+  async #postSession(place: SessionsPlace, limits: RequestLimits): Promise<LoggedIn> {
+    const { path } = place;
     const body = JSON.stringify({ UserName: this.#account.username, Password: this.#account.password });
     const request = { method: 'POST', path, headers: {}, body } as const;
     const from = performance.now();
@@ -279,11 +282,11 @@ export class Login {
       this.#logins.sessionRefused = false;
       return { kind: 'session', session: this.#open };
     }
-    return this.#withoutSession(raw, url, linked);
+    return this.#withoutSession(raw, url, place);
   }
 
   /** Returns what replaces a session that was not opened. */
-  #withoutSession(raw: RawResponse, url: string, linked: boolean): LoggedIn {
+  #withoutSession(raw: RawResponse, url: string, { linked, guessed }: SessionsPlace): LoggedIn {
     const { status } = raw;
     const noSession =
       status >= 400
@@ -293,6 +296,7 @@ export class Login {
     // Without a session service, or when it gives no token: Basic from now on.
     if (status < 300 || meansNoSessionService(raw)) {
       if (isSession) throw noSession;
+      if (guessed) return { kind: 'basic', noSession };
       this.#basicOnly = true;
       return { kind: 'basic', noSession: null };
     }

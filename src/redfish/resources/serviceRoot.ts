@@ -10,6 +10,9 @@ import {
 } from '../identity.ts';
 import { asUnreadable, isAbsent, patientFor } from './unreadable.ts';
 
+/** How long the service root is repeated where the login has repeated it before, in ms; see `LOGIN_PATIENCE_MS`. */
+const ROOT_PATIENCE_MS = 21_000;
+
 /** Returns the service root; requested once, normally by the login. */
 export async function getServiceRoot(client: RedfishClient): Promise<ServiceRoot> {
   await client.logIn();
@@ -99,7 +102,8 @@ async function readOwnRoot(client: RedfishClient): Promise<ServiceRoot> {
 }
 
 async function readRoot(client: RedfishClient, anonymous: boolean): Promise<ServiceRoot> {
-  const { document, headers } = await client.with({ anonymous }).getResponse(client.root);
+  const reader = client.with(client.authType === 'basic' ? { anonymous } : { anonymous, patienceMs: ROOT_PATIENCE_MS });
+  const { document, headers } = await reader.getResponse(client.root);
   const root = readServiceRoot(document, headers.etag ?? null, client.origin, anonymous);
   recordServiceRoot(client.discovered, root);
   return root;

@@ -14,12 +14,15 @@ export interface Unreadable {
 /** How long a part is waited for on which the result does not depend alone, in ms. */
 const PATIENCE_MS = 5000;
 
+/** How long a BMC may take to respond for such a part, in ms: one that sleeps may accept the request and say nothing. */
+const RESPONSE_MS = 10_000;
+
 /** Errors that concern the BMC or the account as a whole, not one part of it. */
 const WHOLE: ReadonlySet<RedfishError['kind']> = new Set(['busy', 'tls', 'stopped', 'outcome-unknown']);
 
-/** Returns a client that repeats the reads of a part for a short time only. */
+/** Returns a client that waits for a part, and repeats its reads, for a short time only. */
 export function patientFor(client: RedfishClient): RedfishClient {
-  return client.with({ patienceMs: PATIENCE_MS });
+  return client.with({ patienceMs: PATIENCE_MS, timeoutMs: RESPONSE_MS });
 }
 
 /**

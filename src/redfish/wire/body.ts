@@ -1,5 +1,6 @@
 // What a response's body contains: decoded, as JSON, or as the text that a reader would see.
 import { brotliDecompressSync, constants, gunzipSync, inflateSync } from 'node:zlib';
+import { nestsDeeperThan } from '../../core/json.ts';
 
 /** A body that is parsed at most once. */
 interface Body {
@@ -9,7 +10,7 @@ interface Body {
   json?: unknown;
 }
 
-/** Returns the body as JSON; null when it is empty or not JSON. */
+/** Returns the body as JSON; null when it is empty, not JSON or nested too deep. */
 export function jsonOf(raw: Body): unknown {
   if (raw.json === undefined) raw.json = parse(raw.body);
   return raw.json;
@@ -19,11 +20,15 @@ function parse(body: Buffer): unknown {
   if (body.length === 0) return null;
   try {
     // Some BMCs send a byte order mark, which JSON does not allow.
-    return JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
+    const value: unknown = JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
+    return nestsDeeperThan(value, MAX_DEPTH) ? null : value;
   } catch {
     return null;
   }
 }
+
+/** Above any document of Redfish. What reads a document may recurse, and must not overflow the stack. */
+const MAX_DEPTH = 64;
 
 interface DecodeOptions {
   maxOutputLength: number;

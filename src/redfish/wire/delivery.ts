@@ -9,6 +9,8 @@ import { type BmcRequest, type RawResponse, type SendOptions, sendOnce } from '.
 export interface RequestLimits extends Patience {
   /** Time limit for one request (connection, request and whole response), in ms. */
   timeoutMs: number;
+  /** See `SendOptions.bodyMs`; for tests. */
+  bodyMs?: number | undefined;
   /** Maximum number of connection attempts; at least 1. */
   connectionAttempts: number;
   /** The time between two attempts, in ms. */
@@ -89,7 +91,8 @@ async function repeatWhereSafe(
   let begun = false;
   for (let attempt = 1; ; ) {
     const start = performance.now();
-    const options = { timeoutMs: limits.timeoutMs, signal, begun, beforeSend };
+    const { timeoutMs, bodyMs } = limits;
+    const options = { timeoutMs, bodyMs, signal, begun, beforeSend };
     const send = () => sendOnce(connections, settings, request, options);
     const outcome = await (limits.transcript === undefined ? send() : recorded(limits.transcript, request, send));
     begun = true;

@@ -55,6 +55,8 @@ export interface SendOptions {
   /** Time limit for connection, request and whole response, in ms; the wait for a free connection has the same limit. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** How long the body of a response may take where its status has decided, in ms. Default: `BODY_MS`. */
+  bodyMs?: number | undefined;
   /** Whether the request was tried before, so that it is tried even if the BMC counts as down by now. */
   begun: boolean;
   /**
@@ -63,6 +65,9 @@ export interface SendOptions {
    */
   beforeSend?: (() => void) | undefined;
 }
+
+/** How long the body may take where the status has decided, in ms: of a success it tells what was made, of others only why. */
+const BODY_MS = { success: 10_000, other: 2000 };
 
 /** Above any document that this service requests; a larger response is cut off. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
@@ -78,7 +83,7 @@ export async function sendOnce(
   connections: BmcConnections,
   settings: KeyedSettings,
   request: BmcRequest,
-  { timeoutMs, signal, begun, beforeSend }: SendOptions,
+  { timeoutMs, bodyMs, signal, begun, beforeSend }: SendOptions,
 ): Promise<RawResponse | RequestFailure> {
   if (!begun) connections.breaker.check();
   const lease = await connections.lease(settings, timeoutMs, signal);
@@ -105,6 +110,7 @@ export async function sendOnce(
     const end = (healthy: boolean) => {
       settled = true;
       clearTimeout(timer);
+      clearTimeout(bodyTimer);
       signal.removeEventListener('abort', onAbort);
       lease.release(healthy);
     };
@@ -137,13 +143,15 @@ export async function sendOnce(
       const arrived = status > 0 ? { status, headers, body: Buffer.concat(chunks), cut: true } : undefined;
       settle({ error, sent, broken, probe: pass.probe, arrived }, false);
     };
-    const timer = setTimeout(() => {
+    const expire = (afterMs: number) => {
       const missing = status > 0 ? 'No end of the response' : sent ? 'No response' : 'No connection';
-      const error = new RedfishError(sent ? 'timeout' : 'unreachable', `${missing} within ${timeoutMs / 1000} s`, {
+      const error = new RedfishError(sent ? 'timeout' : 'unreachable', `${missing} within ${afterMs / 1000} s`, {
         url,
       });
       fail(error, status > 0);
-    }, timeoutMs);
+    };
+    const timer = setTimeout(expire, timeoutMs, timeoutMs);
+    let bodyTimer: NodeJS.Timeout | undefined;
     const onAbort = () => fail(null);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) return fail(null);
@@ -168,6 +176,9 @@ export async function sendOnce(
         status = statusCode;
         headers = flatHeaders(responseHeaders);
         blankEtag = responseHeaders.etag !== undefined && headers.etag === undefined;
+        if (!hasDecided(status, request)) return;
+        const ms = bodyMs ?? (status < 300 ? BODY_MS.success : BODY_MS.other);
+        bodyTimer = setTimeout(expire, ms, ms);
       },
       onResponseData(_controller, chunk) {
         size += chunk.length;
