@@ -1,6 +1,6 @@
 // What a BMC says when it refuses or fails, in any form that BMCs send.
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { mapTexts } from '../../core/secrets.ts';
+import { mapTexts, maskSecrets } from '../../core/secrets.ts';
 import type { RedfishError } from '../errors.ts';
 import { cleanText, jsonOf, visibleText } from './body.ts';
 
@@ -23,13 +23,23 @@ const TEXT_MEMBERS = [
   'errors',
   'Errors',
   'description',
+  'Description',
+  'reason',
+  'Reason',
+  'text',
+  'Text',
 ];
+
+/** A text that is shorter says little, so that the remedy is told as well. */
+const SHORT_TEXT = 16;
+/** How deep the errors within an error are read (OData, `innererror`). */
+const MAX_INNER_ERRORS = 4;
 
 /**
  * Returns all messages of an error document (DSP0266, "Error responses"), cleaned and bounded. BMCs put them in a list, in a
  * single object or text, directly under the root, or under the root as `Property@Message.ExtendedInfo` (OpenBMC). When none
- * of them has a text, what else the document says is added: `error.code` and `error.message`, a text under `error`, or the
- * members that others use. Empty when it says nothing.
+ * of them has a text, what else the document says is added: `error.code` and `error.message`, the errors within it, a text
+ * under `error`, or the members that others use. Empty when it says nothing.
  */
 export function readExtendedInfo(document: unknown): JsonObject[] {
   const entries = isJsonObject(document) ? annotations(document) : [];
@@ -44,7 +54,8 @@ function annotations(document: JsonObject): JsonObject[] {
   return [error, document].flatMap((place) =>
     Object.keys(place)
       .filter((key) => key.endsWith(EXTENDED_INFO))
-      .flatMap((key) => messagesIn(place[key]).map((entry) => ofProperty(key.slice(0, -EXTENDED_INFO.length), entry))),
+      .flatMap((key) => messagesIn(place[key]).map((entry) => ofProperty(key.slice(0, -EXTENDED_INFO.length), entry)))
+      .map((entry) => ({ ...entry, ...textMember(entry) })),
   );
 }
 
@@ -66,13 +77,8 @@ function otherMessages(document: unknown): JsonObject[] {
   if (!isJsonObject(document)) return [];
   const { error } = document;
   if (isJsonObject(error)) {
-    const { code, message, details } = error;
-    const own: JsonObject = typeof code === 'string' && code !== '' ? { MessageId: code } : {};
-    if (asText(message) !== '') own.Message = message!;
-    const more = messagesIn(details).map(withMessage);
-    if (own.Message !== undefined || (own.MessageId !== undefined && annotations(document).length === 0))
-      return [own, ...more];
-    if (more.length > 0) return more;
+    const said = saidByError(error, annotations(document).length > 0);
+    if (said.length > 0) return said;
   } else {
     const said = messagesIn(error).map(withMessage);
     if (said.length > 0) return said;
@@ -81,11 +87,49 @@ function otherMessages(document: unknown): JsonObject[] {
   return said.filter(({ Message, MessageId }) => Message !== undefined || MessageId !== undefined);
 }
 
+/**
+ * Returns what OData's error says: its own words, its details, and the errors within it.
+ * @param annotated whether there are messages, without a text, that have the id already
+ */
+function saidByError(error: JsonObject, annotated: boolean): JsonObject[] {
+  const own: JsonObject = textMember(error);
+  if (typeof error.code === 'string' && error.code !== '') own.MessageId = error.code;
+  const more = [...messagesIn(error.details).map(withMessage), ...innerErrors(error)];
+  if (own.Message === undefined && more.length === 0 && !annotated) Object.assign(own, otherMembers(error));
+  return own.Message !== undefined || (own.MessageId !== undefined && !annotated) ? [own, ...more] : more;
+}
+
+/** Returns the text of each error within an error, without a stack trace. */
+function innerErrors(error: JsonObject): JsonObject[] {
+  const found: JsonObject[] = [];
+  let inner = error.innererror ?? error.innerError;
+  for (let depth = 0; depth < MAX_INNER_ERRORS && isJsonObject(inner); depth++) {
+    const said = textMember(inner);
+    if (said.Message !== undefined) found.push(said);
+    inner = inner.innererror ?? inner.innerError ?? inner.internalexception;
+  }
+  return typeof inner === 'string' ? [...found, ...messagesIn(inner)] : found;
+}
+
+/** Returns the members of an error, besides its code, that have no known name; empty when there are none. */
+function otherMembers({ code: _, ...others }: JsonObject): JsonObject {
+  const said = Object.entries(others).filter(([, value]) => !['', '{}', '[]'].includes(asText(value)));
+  return said.length === 0 ? {} : { Message: JSON.stringify(maskSecrets(Object.fromEntries(said))) };
+}
+
 /** Returns `entry` with its text as `Message`, which others spell differently. */
 function withMessage(entry: JsonObject): JsonObject {
-  if (entry.Message !== undefined || entry.MessageId !== undefined) return entry;
+  const said = { ...entry, ...textMember(entry) };
+  return said.Message !== undefined || said.MessageId !== undefined
+    ? said
+    : { Message: JSON.stringify(maskSecrets(entry)) };
+}
+
+/** Returns the text of an object as `Message`, in whichever member it is; empty when there is none. */
+function textMember(entry: JsonObject): JsonObject {
+  if (asText(entry.Message) !== '') return { Message: entry.Message! };
   const text = TEXT_MEMBERS.map((member) => asText(entry[member])).find((found) => found !== '');
-  return text === undefined ? { Message: JSON.stringify(entry) } : { ...entry, Message: text };
+  return text === undefined ? {} : { Message: text };
 }
 
 function bounded(entry: JsonObject): JsonObject {
@@ -100,10 +144,25 @@ export function cut(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…` : text;
 }
 
-/** Joins the messages of `extendedInfo`, or the MessageId of entries without one. Empty when there are none. */
+/** Joins what the entries of `extendedInfo` say. Empty when there are none. */
 export function extendedInfoText(extendedInfo: JsonObject[]): string {
-  const texts = extendedInfo.map((entry) => asText(entry.Message) || asText(entry.MessageId));
+  const texts = extendedInfo.map(textOfEntry);
   return [...new Set(texts.filter((text) => text !== ''))].join(' ');
+}
+
+/**
+ * Returns the words of a message: its text with the arguments in their places; without a text, its id and the arguments,
+ * which are the BMC's own words (iLO sends no text); and the remedy where that says little.
+ */
+function textOfEntry({ Message, MessageId, MessageArgs, Resolution }: JsonObject): string {
+  const args = Array.isArray(MessageArgs) ? MessageArgs.map(asText) : [];
+  const text = asText(Message).replace(/%(\d{1,2})(?![\da-f])/gi, (place, number) => args[Number(number) - 1] ?? place);
+  if (text.length >= SHORT_TEXT) return text;
+  const list = args.filter((arg) => arg !== '').join(', ');
+  const said =
+    text !== '' ? text : [asText(MessageId), list === '' ? '' : `(${list})`].filter((part) => part !== '').join(' ');
+  const remedy = asText(Resolution);
+  return remedy === '' || /^none\b/i.test(remedy) ? said : `${said} ${remedy}`.trim();
 }
 
 /** Returns a string as it is, the value of OData's `{lang, value}`, and other values as JSON. */
