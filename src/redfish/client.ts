@@ -5,7 +5,7 @@ import type { BmcContext } from './bmcContext.ts';
 import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
 import { ANONYMOUS, type Authorization, type AuthType, type CallLogin } from './login/account.ts';
-import type { LoginState } from './login/login.ts';
+import { isRedirect, type LoginState } from './login/login.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
 import { isError, type RequestMode } from './wire/meaning.ts';
 import { Repeats } from './wire/repeat.ts';
@@ -199,7 +199,8 @@ export class RedfishClient {
         const hadEnded = login.judge(authorization, raw, isOpen);
         if (!hadEnded || tries === 2) return raw;
       } catch (error) {
-        if (!login.doubt(authorization, error) || mode !== 'read' || tries === 2) throw error;
+        const isDoubtful = login.doubt(authorization, error);
+        if (!isDoubtful || (mode !== 'read' && !isRedirect(error)) || tries === 2) throw error;
       } finally {
         authorization.release();
       }

@@ -13,7 +13,7 @@ export function sameUrl(a: string, b: string): boolean {
 
 /** Returns the URLs in a text, as a BMC quotes them in its messages. */
 export function urlsIn(text: string): string[] {
-  return [...text.matchAll(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>,;)\\]+/gi)].map(([url]) => url.replace(/\.$/, ''));
+  return [...text.matchAll(/[a-z][a-z0-9+.-]{0,30}:\/\/[^\s"'<>,;)\\]+/gi)].map(([url]) => url.replace(/\.$/, ''));
 }
 
 function canonical(text: string): string {

@@ -148,13 +148,13 @@ export class Login {
   }
 
   /**
-   * Drops the session of a request whose connection broke without a status, if it was opened for an earlier request: some
-   * BMCs end the connections of a session that they do not know any more.
-   * @returns whether the session is in doubt, so that a read may be sent once more with a new one
+   * Drops the session of a request whose connection broke without a status, or that was redirected to a page of the web
+   * server, if it was opened for an earlier request: so some BMCs treat a session that they do not know any more.
+   * @returns whether the session is in doubt, so that a read, and what was redirected, may be sent once more with a new one
    */
   doubt(authorization: Authorization, error: unknown): boolean {
     if (authorization.kind !== 'session' || authorization.kept === false) return false;
-    if (!(error instanceof RedfishError) || !error.reset) return false;
+    if (!(error instanceof RedfishError) || !(error.reset || isRedirect(error))) return false;
     this.#drop(authorization, true);
     return true;
   }
@@ -335,6 +335,11 @@ export class Login {
     this.#basic.throwIfRefused(null);
     return { kind: 'basic', noSession: null };
   }
+}
+
+/** Whether a request was redirected to where it must not go, so that it was not carried out. */
+export function isRedirect(error: unknown): boolean {
+  return error instanceof RedfishError && error.status >= 300 && error.status < 400;
 }
 
 /** Maps the error of a login without a response: the caller's own request was not sent, so its outcome is known. */

@@ -82,7 +82,8 @@ export class Crawl {
     for (const [name, target] of Object.entries(links)) {
       const linked = this.#link(document[name], target, bare(path));
       const segment = usual[name];
-      if (!linked && segment !== undefined) this.#add(`${path.replace(/\/+$/, '')}/${segment}`, target, bare(path));
+      if (!linked && segment !== undefined)
+        this.#add(`${path.replace(/(?<!\/)\/+$/, '')}/${segment}`, target, bare(path));
     }
     const related = objectOf(document, 'Links');
     for (const [name, target] of Object.entries(relations)) {

@@ -117,7 +117,7 @@ async function readAll(
  */
 async function readAsStranger(client: RedfishClient, { strangers }: Recording): Promise<string | null> {
   const { root, origin } = client;
-  await client.getAny(root.replace(/\/+$/, ''));
+  await client.getAny(root.replace(/(?<!\/)\/+$/, ''));
   const response = record(await client.getAny(root));
   strangers.set(bare(root), response);
   const linked = ['Systems', 'Managers'].map((name) => {

@@ -113,6 +113,15 @@ function insertedIn(document: JsonObject): boolean | null {
   return document.ConnectedVia === 'NotConnected' ? false : null;
 }
 
+const MEDIA_TYPES = ['CD', 'DVD', 'USBStick', 'Floppy'];
+
+/** Returns the media types as DSP0268 spells them; some BMCs write them in lower case, or one of them as a text. */
+function mediaTypesOf({ MediaTypes: types }: JsonObject): string[] {
+  const list = Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [];
+  const all = typeof types === 'string' ? [types] : list;
+  return all.map((type) => MEDIA_TYPES.find((known) => known.toLowerCase() === type.toLowerCase()) ?? type);
+}
+
 function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, etag: string | null): MediaDevice {
   const inserted = insertedIn(document);
   if (inserted === null) {
@@ -121,12 +130,11 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
     throw new RedfishError('failed', message, { status: 200, url });
   }
   const eject = objectOf(objectOf(document, 'Actions'), '#VirtualMedia.EjectMedia');
-  const types = document.MediaTypes;
   return {
     slot: {
       ...slot,
       id: textOf(document, 'Id') ?? slot.id,
-      mediaTypes: Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [],
+      mediaTypes: mediaTypesOf(document),
     },
     inserted,
     image: textOf(document, 'Image'),

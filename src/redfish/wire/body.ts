@@ -20,11 +20,22 @@ function parse(body: Buffer): unknown {
   if (body.length === 0) return null;
   try {
     // Some BMCs send a byte order mark, which JSON does not allow.
-    const value: unknown = JSON.parse(body.toString('utf8').replace(/^\uFEFF/, ''));
+    const value: unknown = JSON.parse(
+      withoutEnd(body)
+        .toString('utf8')
+        .replace(/^\uFEFF/, ''),
+    );
     return nestsDeeperThan(value, MAX_DEPTH) ? null : value;
   } catch {
     return null;
   }
+}
+
+/** Returns the body without the NULs with which old firmware ends its texts. */
+function withoutEnd(body: Buffer): Buffer {
+  let end = body.length;
+  while (end > 0 && (body[end - 1] === 0 || body[end - 1] === 0x0a || body[end - 1] === 0x0d)) end--;
+  return body.subarray(0, end);
 }
 
 /** Above any document of Redfish. What reads a document may recurse, and must not overflow the stack. */
@@ -75,18 +86,45 @@ const MAX_PAGE_BYTES = 64 * 1024;
 /** Returns the text of a body that is not JSON: plain text as it is, of HTML only what a browser shows. */
 export function visibleText(body: Buffer): string {
   const page = body.subarray(0, MAX_PAGE_BYTES).toString('utf8');
-  if (!/<[a-z!/?][^>]*>/i.test(page)) return cleanText(page);
-  const title = /<title\b[^>]*>([^<]*)/i.exec(page)?.[1] ?? '';
+  const tag = page.search(/<[a-z!/?]/i);
+  if (tag === -1 || !page.includes('>', tag)) return cleanText(page);
   const text = cleanText(textOfHtml(page));
-  return text === '' ? cleanText(decodeEntities(title)) : text;
+  return text === '' ? cleanText(decodeEntities(titleOf(page))) : text;
 }
 
+function titleOf(html: string): string {
+  const tag = html.search(/<title\b/i);
+  const begin = tag === -1 ? -1 : html.indexOf('>', tag);
+  return begin === -1 ? '' : html.slice(begin + 1).split('<', 1)[0]!;
+}
+
+/** Returns the text between the tags. One pass, as a hostile page must not take long. */
 function textOfHtml(html: string): string {
-  const visible = html
-    .replace(/<!--[\s\S]*?(?:-->|$)/g, ' ')
-    .replace(/<(script|style|head|template|noscript)\b[\s\S]*?(?:<\/\1\s*>|$)/gi, ' ')
-    .replace(/<[^>]*(?:>|$)/g, ' ');
-  return decodeEntities(visible);
+  const lower = html.toLowerCase();
+  const texts: string[] = [];
+  for (let at = 0; ; ) {
+    const tag = html.indexOf('<', at);
+    texts.push(html.slice(at, tag === -1 ? html.length : tag));
+    if (tag === -1) return decodeEntities(texts.join(' '));
+    at = endOfTag(lower, tag);
+  }
+}
+
+const HIDDEN = /<(script|style|head|template|noscript)\b/y;
+
+/** Returns the end of the tag at `at`, or of the comment or the whole element that a browser does not show. */
+function endOfTag(lower: string, at: number): number {
+  if (lower.startsWith('<!--', at)) return endOf(lower, '-->', at + 4);
+  HIDDEN.lastIndex = at;
+  const hidden = HIDDEN.exec(lower)?.[1];
+  if (hidden === undefined) return endOf(lower, '>', at);
+  return endOf(lower, '>', endOf(lower, `</${hidden}`, at));
+}
+
+/** Returns the index after the next `text`; the end when there is none. */
+function endOf(from: string, text: string, at: number): number {
+  const found = from.indexOf(text, at);
+  return found === -1 ? from.length : found + text.length;
 }
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };

@@ -33,6 +33,9 @@ export function responseError(method: string, url: string, raw: RawResponse, sec
   return new RedfishError(kind, message, { status, extendedInfo: redact(wordsOf(raw).extendedInfo, secrets), url });
 }
 
+/** The maximum length of a document that is told as it is, in bytes. */
+const MAX_WHOLE = 64 * 1024;
+
 /** Returns the BMC's words as the end of an error's message; redacted before they are cut, which could hide half a secret. */
 function said(raw: RawResponse, secrets: readonly string[]): string {
   const { headers, body } = raw;
@@ -45,7 +48,10 @@ function said(raw: RawResponse, secrets: readonly string[]): string {
   const type = ` without a Redfish error (${headers['content-type'] ?? 'no content type'})${rest}`;
   if (words !== '') return `${type}: ${words}`;
   // JSON in which no message is recognised.
-  const whole = isJsonObject(json) && Object.keys(json).length > 0 ? JSON.stringify(maskSecrets(json)) : '';
+  const whole =
+    body.length <= MAX_WHOLE && isJsonObject(json) && Object.keys(json).length > 0
+      ? JSON.stringify(maskSecrets(json))
+      : '';
   return whole === '' ? type : `${type}: ${cut(redactText(whole, secrets))}`;
 }
 

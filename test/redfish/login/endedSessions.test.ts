@@ -114,18 +114,21 @@ const forms: [string, Ended][] = [
   ['403 of an id without meaning', said(403, info({ MessageId: 'Oem.1.0.Forbidden', Message: 'Invalid session' }))],
   ['403 that asks for a login', said(403, info({ MessageId: 'X.1.0.E17', Message: 'Please log in.' }))],
   ['403 of a code and words', said(403, { error: { code: 'ERR_AUTH_7', message: 'The session was closed.' } })],
+  ['302 to a login page', said(302, undefined, { location: '/login.html' })],
+  ['303 to a login page', said(303, undefined, { location: '/login?next=%2Fredfish' })],
+  ['307 to the web pages', said(307, undefined, { location: '/' })],
   ['400 NoValidSession', said(400, info({ MessageId: 'iLO.2.14.NoValidSession' }))],
   ['200 with NoValidSession', said(200, info({ MessageId: 'Base.1.8.NoValidSession', Severity: 'Critical' }))],
 ];
 
 test.each(forms)('a session that ends by %s costs one new login, and the read is sent once more', async (_, ended) => {
   const { client, end, logIns, requests } = await start(ended);
-  await client.get('/a');
+  await client.get('/redfish/a');
   end();
-  expect(await client.get('/a')).toEqual({ '@odata.id': '/a' });
+  expect(await client.get('/redfish/a')).toEqual({ '@odata.id': '/redfish/a' });
   expect(logIns()).toBe(2);
-  expect(requests('GET /a')).toBe(3);
-  await client.get('/a');
+  expect(requests('GET /redfish/a')).toBe(3);
+  await client.get('/redfish/a');
   expect(logIns()).toBe(2);
 });
 
@@ -133,19 +136,19 @@ test.each(forms.slice(0, -1))(
   'a POST refused by %s was not done, and is sent once more with a new login',
   async (_, ended) => {
     const { client, end, logIns, requests } = await start(ended);
-    await client.get('/a');
+    await client.get('/redfish/a');
     end();
-    expect((await client.post('/b', {})).status).toBe(200);
+    expect((await client.post('/redfish/b', {})).status).toBe(200);
     expect(logIns()).toBe(2);
-    expect(requests('POST /b')).toBe(2);
+    expect(requests('POST /redfish/b')).toBe(2);
   },
 );
 
 test('callers whose session ended at the same time share one new login', async () => {
   const { client, end, logIns } = await start(forms[1]![1]);
-  await client.get('/a');
+  await client.get('/redfish/a');
   end();
-  await Promise.all(Array.from({ length: 12 }, () => client.get('/a')));
+  await Promise.all(Array.from({ length: 12 }, () => client.get('/redfish/a')));
   expect(logIns()).toBe(2);
 });
 
@@ -172,11 +175,11 @@ test.each([
   ['words about rights', { error: 'This user may not do that' }],
 ])('403 with %s is no ended session: the request is sent once, with one login', async (_, body) => {
   const { client, end, logIns, requests } = await start(said(403, body));
-  await client.get('/a');
+  await client.get('/redfish/a');
   end();
-  expect(await failure(client.post('/b', {}))).toMatchObject({ kind: 'refused', status: 403 });
+  expect(await failure(client.post('/redfish/b', {}))).toMatchObject({ kind: 'refused', status: 403 });
   expect(logIns()).toBe(1);
-  expect(requests('POST /b')).toBe(1);
+  expect(requests('POST /redfish/b')).toBe(1);
 });
 
 test.each(['get', 'post', 'patch', 'delete'] as const)(
@@ -184,7 +187,7 @@ test.each(['get', 'post', 'patch', 'delete'] as const)(
   async (verb) => {
     const cut = raw('HTTP/1.1 403 Forbidden\nContent-Length: 500\n\n{"error"');
     const { client, logIns, open, requests } = await start(cut, (path) => path === '/closed');
-    await client.get('/a');
+    await client.get('/redfish/a');
     const error = await failure(
       verb === 'post' || verb === 'patch' ? client[verb]('/closed', {}) : client[verb]('/closed'),
     );
@@ -192,7 +195,7 @@ test.each(['get', 'post', 'patch', 'delete'] as const)(
     expect(requests(`${verb.toUpperCase()} /closed`)).toBe(2);
     expect(logIns()).toBe(2);
     expect([...open]).toEqual(['2']);
-    await client.get('/a');
+    await client.get('/redfish/a');
     expect(logIns()).toBe(2);
   },
 );
@@ -204,12 +207,12 @@ const reset: Ended = ({ socket }) => {
 
 test('a read whose connection is reset under an older session is sent once more with a new one, and the old one is deleted', async () => {
   const { client, doubt, logIns, open, requests } = await start(reset);
-  await client.get('/a');
+  await client.get('/redfish/a');
   doubt();
-  expect(await client.get('/b')).toEqual({ '@odata.id': '/b' });
+  expect(await client.get('/redfish/b')).toEqual({ '@odata.id': '/redfish/b' });
   expect(logIns()).toBe(2);
   // Three tries with the old session, one with the new.
-  expect(requests('GET /b')).toBe(4);
+  expect(requests('GET /redfish/b')).toBe(4);
   expect([...open]).toEqual(['2']);
   await clients.close();
   expect([...open]).toEqual([]);
@@ -217,18 +220,18 @@ test('a read whose connection is reset under an older session is sent once more 
 
 test('concurrent reads that are reset under an older session share one new login', async () => {
   const { client, doubt, logIns } = await start(reset);
-  await client.get('/a');
+  await client.get('/redfish/a');
   doubt();
-  await Promise.all(Array.from({ length: 8 }, () => client.get('/b')));
+  await Promise.all(Array.from({ length: 8 }, () => client.get('/redfish/b')));
   expect(logIns()).toBe(2);
 });
 
 test('a POST that is reset under an older session has an unknown outcome and is not repeated; the session is not used again', async () => {
   const { client, doubt, logIns, open, requests } = await start(reset);
-  await client.get('/a');
+  await client.get('/redfish/a');
   doubt();
-  expect((await failure(client.post('/b', {}))).kind).toBe('outcome-unknown');
-  expect(requests('POST /b')).toBe(1);
+  expect((await failure(client.post('/redfish/b', {}))).kind).toBe('outcome-unknown');
+  expect(requests('POST /redfish/b')).toBe(1);
   await client.post('/c', {});
   expect(logIns()).toBe(2);
   expect([...open]).toEqual(['2']);
@@ -236,7 +239,7 @@ test('a POST that is reset under an older session has an unknown outcome and is 
 
 test('a session in doubt is deleted at the end although no request followed', async () => {
   const { client, doubt, open } = await start(reset);
-  await client.get('/a');
+  await client.get('/redfish/a');
   doubt();
   await failure(client.delete('/b'));
   await clients.close();
@@ -246,14 +249,29 @@ test('a session in doubt is deleted at the end although no request followed', as
 test('a session that was opened for the request itself is kept when its connection is reset', async () => {
   const { client, doubt, logIns } = await start(reset);
   doubt();
-  await failure(client.get('/a'));
+  await failure(client.get('/redfish/a'));
   expect(logIns()).toBe(1);
 });
 
 test('a task monitor whose session has ended is read once more with a new login', async () => {
   const { client, end, logIns } = await start(forms[1]![1]);
-  await client.get('/a');
+  await client.get('/redfish/a');
   end();
   expect((await client.getMonitor('/m')).status).toBe(200);
   expect(logIns()).toBe(2);
+});
+
+test('a redirect to a page of the web server with the new session too is told, and the page is not requested', async () => {
+  const page = said(302, undefined, { location: '/login.html' });
+  const { client, logIns } = await start(page, (path) => path === '/redfish/closed');
+  await client.get('/redfish/a');
+  for (const send of [() => client.post('/redfish/closed', {}), () => client.get('/redfish/closed')]) {
+    expect(await failure(send())).toMatchObject({
+      kind: 'failed',
+      status: 302,
+      message: expect.stringContaining('/login.html'),
+    });
+  }
+  expect(logIns()).toBe(3);
+  expect(bmc!.lines().some((line) => line.includes('login.html'))).toBe(false);
 });
