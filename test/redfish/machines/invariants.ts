@@ -108,7 +108,8 @@ function checkEjected(story: Story, ended: Ended, result: JsonObject, tell: Tell
     const device = after.devices.find((each) => decodeURI(path).replace(/\/$/, '').endsWith(each.path));
     if (['ejected', 'empty'].includes(outcome) && device?.inserted)
       tell(`told ${id} ${outcome}, but it holds an image`);
-    if (outcome === 'unreadable' && device !== undefined) tell(`told ${id} unreadable, which is not`);
+    const failed = ended.met.some((each) => each.path === device?.path && each.status >= 400);
+    if (outcome === 'unreadable' && device !== undefined && !failed) tell(`told ${id} unreadable, which is not`);
     if (outcome === 'skipped' && device && id !== 'Fixed1') tell(`told ${id} skipped`);
   }
   if (ended.shared) return;
