@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
+import { redact, redactText } from '../../core/secrets.ts';
 import type { RedfishClient } from '../client.ts';
 import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { memberPath, ownLinkPath } from '../links.ts';
@@ -116,7 +117,7 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
     });
     if (response !== null) {
       if (!mayBeFailure(response.document)) return;
-      unknown = errorOf(response, url);
+      unknown = errorOf(client, response);
       limitMs = 0;
     }
   } catch (error) {
@@ -136,11 +137,11 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
   throw withFinding(unknown, found);
 }
 
-/** Returns the error of a response that says one with a status of success. */
-function errorOf({ status, document }: RedfishResponse, url: string): RedfishError {
-  const extendedInfo = readExtendedInfo(document);
-  const message = `The BMC returned ${status} with an error: ${extendedInfoText(extendedInfo)}`;
-  return new RedfishError('failed', message, { status, extendedInfo, url });
+/** Returns the error of a response that says one with a status of success. BMCs quote the request there. */
+export function errorOf({ origin: url, secrets }: RedfishClient, { status, document }: RedfishResponse): RedfishError {
+  const extendedInfo = redact(readExtendedInfo(document), secrets);
+  const text = redactText(extendedInfoText(extendedInfo), secrets);
+  return new RedfishError('failed', `The BMC returned ${status} with an error: ${text}`, { status, extendedInfo, url });
 }
 
 async function isGone(client: RedfishClient, id: string): Promise<true | null> {

@@ -6,9 +6,9 @@ import { sameUrl, urlsIn } from '../destinations.ts';
 import type { Discovered } from '../discovered.ts';
 import { isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { lastSegment, textOf } from '../links.ts';
-import { hasMessage, type RedfishResponse } from '../wire/response.ts';
+import { hasMessage, mayBeFailure, type RedfishResponse } from '../wire/response.ts';
 import { sendWithDefaults } from './defaults.ts';
-import { deleteSubscription, onSubscriptions, requireEventsEnabled } from './eventService.ts';
+import { deleteSubscription, errorOf, onSubscriptions, requireEventsEnabled } from './eventService.ts';
 import { contextOf, KnownSubscriptions, type Wanted } from './knownSubscriptions.ts';
 import {
   type Candidate,
@@ -139,10 +139,15 @@ async function create(client: RedfishClient, given: NewSubscription, before: Sur
     known.match(found.path, found.document, wanted);
     return found;
   }
+  if (response !== null && mayBeFailure(document)) {
+    const error = errorOf(client, response);
+    return { document: await findCreated(client, wanted, before, error, { limitMs: 0 }), path: null };
+  }
   const status = response?.status ?? 202;
   const message = `The BMC returned ${status} without the path of the new subscription`;
   const error = new RedfishError('outcome-unknown', message, { status, url: client.origin });
-  return { document: await findCreated(client, wanted, before, error), path: null };
+  const isMade = status !== 202;
+  return { document: await findCreated(client, wanted, before, error, { isMade }), path: null };
 }
 
 async function post(client: RedfishClient, given: NewSubscription) {
@@ -162,7 +167,7 @@ async function afterFailure(
   error: RedfishError,
 ): Promise<Created> {
   if (error.kind === 'outcome-unknown') {
-    const found = await findCreated(client, wanted, before, error, 0);
+    const found = await findCreated(client, wanted, before, error, { limitMs: 0 });
     if (before !== null) return { document: found, path: null };
     throw withFinding(error, `The BMC has a subscription with that destination and context now: ${idOf(found)}`);
   }
@@ -230,6 +235,9 @@ function existsError({ message, status, extendedInfo, url }: RedfishError, exist
 const NONE_LISTED =
   'The BMC lists no subscription with that destination and context yet, and may still create it; ' +
   'check with get_all_subscriptions before repeating';
+const SEVERAL =
+  'The BMC lists several subscriptions with that destination, and does not show which of them is the new one; ' +
+  'check with get_all_subscriptions before repeating';
 const SOME_UNREAD =
   'Some subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
 const NONE_READ = 'The subscriptions of the BMC could not be read; check with get_all_subscriptions before repeating';
@@ -238,14 +246,16 @@ const NONE_READ = 'The subscriptions of the BMC could not be read; check with ge
  * Returns the subscription that a request of unknown outcome has created.
  * @param before what there was; null when that is unknown
  * @param limitMs how long to look for it, in ms; see `poll`
- * @throws `error` with what was found. That none was found is no proof: the BMC may still be processing the request.
+ * @param isMade whether the BMC has said that it was made, so that it is in the list
+ * @throws `error` with what was found. That none was found is no proof, unless the BMC has returned an error as well: it may
+ *   still be processing the request.
  */
 async function findCreated(
   client: RedfishClient,
   wanted: Wanted,
   before: Survey | null,
   error: RedfishError,
-  limitMs?: number,
+  { limitMs, isMade = false }: { limitMs?: number; isMade?: boolean },
 ): Promise<JsonObject> {
   let finding = NONE_LISTED;
   try {
@@ -254,10 +264,15 @@ async function findCreated(
       // One that cannot be read may be the new one.
       const hidden = survey.unreadable.some(({ path }) => !before?.paths.includes(path));
       finding = hidden ? SOME_UNREAD : NONE_LISTED;
-      return newIn(client, before, survey);
+      const fresh = freshIn(client, before, survey);
+      const found = newIn(survey, fresh, before !== null || (isMade && survey.unreadable.length === 0));
+      if (found !== null || !isMade || fresh.length < 2) return found;
+      // Waiting would not tell them apart.
+      finding = SEVERAL;
+      return 'unsure';
     };
     const found = await poll(look, client.signal, limitMs);
-    if (found !== null) {
+    if (found !== null && found !== 'unsure') {
       KnownSubscriptions.of(client).add(found.path, wanted);
       return { ...found.document, Id: lastSegment(found.path) };
     }
@@ -265,17 +280,21 @@ async function findCreated(
     client.signal.throwIfAborted();
     finding = NONE_READ;
   }
-  throw withFinding(error, finding);
+  throw error.kind === 'failed' && finding === NONE_LISTED ? error : withFinding(error, finding);
 }
 
-/** Returns the candidate that was not there before; one that may be the wanted one only if it is the only new one. */
-function newIn(client: RedfishClient, before: Survey | null, { candidates }: Survey): Candidate | null {
+/** Returns the candidates that were not there before; where that is unknown, those that were not made earlier by this service. */
+function freshIn(client: RedfishClient, before: Survey | null, { candidates }: Survey): Candidate[] {
   const known = KnownSubscriptions.of(client);
-  const isNew = ({ path }: Candidate) => (before === null ? !known.has(path) : !before.paths.includes(path));
-  const fresh = candidates.filter(isNew);
-  return (
-    foundIn({ candidates: fresh }) ?? (before !== null && fresh.length === 1 ? fresh[0]! : foundIn({ candidates }))
-  );
+  return candidates.filter(({ path }) => (before === null ? !known.has(path) : !before.paths.includes(path)));
+}
+
+/**
+ * Returns the candidate that is the new one; null when that is not sure.
+ * @param onlyIsIt whether a fresh one that merely may be the wanted one is it where there is no other
+ */
+function newIn({ candidates }: Survey, fresh: Candidate[], onlyIsIt: boolean): Candidate | null {
+  return foundIn({ candidates: fresh }) ?? (onlyIsIt && fresh.length === 1 ? fresh[0]! : foundIn({ candidates }));
 }
 
 function wantedBy(given: NewSubscription): Wanted {

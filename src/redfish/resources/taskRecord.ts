@@ -83,18 +83,24 @@ export async function findTaskRecord(
   const client = patientFor(caller);
   const own = namedTask(client, started);
   const ids = idsOf(gone, own, textOf(started.document ?? {}, 'Id'));
-  const services = await servicePaths(client, ids);
-  for (const path of [...(own === null ? [] : [own]), ...services]) {
-    const found = samePath(path, gone) ? null : await readRecord(client, path);
-    if (found !== null) return found;
-  }
-  for (const manager of await managerPaths(client)) {
-    for (const path of ids.flatMap((id) =>
-      [`${manager}/Oem/Dell/Jobs`, `${manager}/Jobs`].map((at) => memberPath(at, id)),
-    )) {
+  const readFirst = async (paths: string[]) => {
+    for (const path of paths) {
       const found = samePath(path, gone) ? null : await readRecord(client, path);
       if (found !== null) return found;
     }
+    return null;
+  };
+  const named = own === null ? null : await readFirst([own]);
+  if (named !== null) return named;
+  for (const service of ['TaskService', 'JobService'] as const) {
+    const collections = await collectionsOf(client, service);
+    const found = await readFirst(collections.flatMap((at) => ids.map((id) => memberPath(at, id))));
+    if (found !== null) return found;
+  }
+  for (const manager of await managerPaths(client)) {
+    const queues = [`${manager}/Oem/Dell/Jobs`, `${manager}/Jobs`];
+    const found = await readFirst(ids.flatMap((id) => queues.map((at) => memberPath(at, id))));
+    if (found !== null) return found;
   }
   return null;
 }
@@ -116,11 +122,19 @@ export function namedTask({ origin }: RedfishClient, { document }: RedfishRespon
   return document === null || stateOf(document) === null ? null : ownLinkPath(document, origin);
 }
 
-async function servicePaths(client: RedfishClient, ids: string[]): Promise<string[]> {
+/** Returns where a service may have its records: the collection that it links to, and the usual path. */
+async function collectionsOf(client: RedfishClient, service: 'TaskService' | 'JobService'): Promise<string[]> {
   const { services } = await getServiceRoot(client);
-  const { TaskService: tasks = `${client.root}TaskService`, JobService: jobs = `${client.root}JobService` } = services;
-  const collections = [`${withoutSlash(tasks)}/Tasks`, `${withoutSlash(jobs)}/Jobs`];
-  return collections.flatMap((collection) => ids.map((id) => memberPath(collection, id)));
+  const path = services[service] ?? `${client.root}${service}`;
+  const property = service === 'TaskService' ? 'Tasks' : 'Jobs';
+  const usual = `${withoutSlash(path)}/${property}`;
+  let linked: string | null = null;
+  try {
+    linked = ownLinkPath((await client.get(path))[property], client.origin);
+  } catch (error) {
+    asUnreadable(client, path, error);
+  }
+  return linked === null || samePath(linked, usual) ? [usual] : [linked, usual];
 }
 
 async function managerPaths(client: RedfishClient): Promise<string[]> {

@@ -219,6 +219,77 @@ describe('after a POST', () => {
   });
 });
 
+describe.each([
+  ['Location of the collection', () => ({ status: 201, headers: { location: SUBSCRIPTIONS } })],
+  ['201 with nothing', () => ({ status: 201 })],
+  ['204', () => ({ status: 204 })],
+  ['a message of success', () => ({ status: 200, body: { error: { code: 'Base.1.4.Success', message: 'Success' } } })],
+])('a BMC that changes contexts and returns %s', (_, reply) => {
+  const show = (sent: JsonObject) => ({ ...sent, Context: 'Public' });
+
+  test('has made the only subscription with that destination', async () => {
+    const { client, tree, ids } = await startMachine(machine(), subscriber({ show, reply }));
+    await createSubscription(client, { Destination: 'https://192.0.2.11/', Context: 'theirs' }).catch(() => {});
+    expect(await createSubscription(client, wanted)).toMatchObject({ Id: '2', Destination });
+    expect(await createSubscription(client, wanted, 'return')).toMatchObject({ Id: '2' });
+    expect(ids()).toEqual(['1', '2']);
+    expect(tree[`${SUBSCRIPTIONS}/2`]).toBeDefined();
+  });
+
+  test('does not tell which of two is new, and is not waited for', async () => {
+    const { client, restarted, bmc } = await startMachine(machine(), subscriber({ show, reply }));
+    await createSubscription(client, wanted);
+    bmc.requests.length = 0;
+    await expect(createSubscription(restarted(), wanted)).rejects.toMatchObject({
+      kind: 'outcome-unknown',
+      message: expect.stringContaining('several subscriptions with that destination'),
+    });
+    expect(bmc.lines().filter((line) => line === `GET ${SUBSCRIPTIONS}`)).toHaveLength(1);
+  });
+
+  test('is not sure while another member cannot be read', async () => {
+    const bad = `${SUBSCRIPTIONS}/bad`;
+    const subscribe = subscriber({ show, reply });
+    const tree = machine({ [SUBSCRIPTIONS]: { Members: [link(bad)] } });
+    const { client } = await startMachine(tree, (request, all) =>
+      request.path === bad ? { status: 403 } : subscribe(request, all),
+    );
+    const leaving = AbortSignal.timeout(600);
+    await expect(createSubscription(client.with({ signal: leaving }), wanted)).rejects.toThrow();
+  });
+});
+
+describe('a POST that returns 200 with an error', () => {
+  const message = (MessageId: string) => ({
+    status: 200,
+    body: { error: { code: MessageId, message: 'ZEBRA', '@Message.ExtendedInfo': [{ MessageId, Message: 'ZEBRA' }] } },
+  });
+
+  test.each(['Base.1.8.InternalError', 'Oem.1.0.Odd'])('has failed when nothing is there (%s)', async (id) => {
+    const { client, bmc } = await startMachine(machine(), ({ method }) =>
+      method === 'POST' ? message(id) : undefined,
+    );
+    await expect(createSubscription(client, wanted)).rejects.toMatchObject({
+      kind: 'failed',
+      message: expect.stringContaining('with an error: ZEBRA'),
+    });
+    expect(bmc.lines().filter((line) => line === `GET ${SUBSCRIPTIONS}`)).toHaveLength(1);
+  });
+
+  test('has made what is there', async () => {
+    const reply = () => message('Base.1.8.InternalError');
+    const { client } = await startMachine(machine(), subscriber({ reply }));
+    expect(await createSubscription(client, wanted)).toMatchObject({ Id: '1' });
+  });
+
+  test('tells no header that the BMC quotes', async () => {
+    const quoted = { status: 200, body: { error: { code: 'X.1.0.Odd', message: 'Bad header open-sesame' } } };
+    const { client } = await startMachine(machine(), ({ method }) => (method === 'POST' ? quoted : undefined));
+    const given = { ...wanted, HttpHeaders: [{ 'X-Key': 'open-sesame' }] };
+    await expect(createSubscription(client, given)).rejects.toThrow(/Bad header \*+/);
+  });
+});
+
 describe('a disabled event service', () => {
   const service = (enabled: boolean): JsonObject => ({ ServiceEnabled: enabled, Subscriptions: link(SUBSCRIPTIONS) });
   test('takes no new subscription, has those that were made, and takes new ones once it is enabled', async () => {

@@ -72,6 +72,24 @@ describe.each(PLACES)('a monitor that is gone, with %s,', (_, place, body) => {
   });
 });
 
+test.each([
+  ['JobService', 'JobService', 'Jobs', `${ROOT}/JobService/AllJobs`],
+  ['TaskService', 'Tasks', 'Tasks', `${ROOT}/TaskService/AllTasks/`],
+  ['JobService at another place', 'JobService', 'Jobs', `${ROOT}/Oem/Queue`],
+])('a record in the collection that %s links to is found', async (name, rootLink, property, collection) => {
+  const service = name.includes(' ') ? `${ROOT}/Oem/Service` : `${ROOT}/${name}`;
+  const tree = withMedia();
+  tree[ROOT] = { ...tree[ROOT], [rootLink]: link(service) };
+  tree[service] = { [property]: link(collection) };
+  tree[`${collection.replace(/\/$/, '')}/JID_7`] = { JobState: 'Failed', Message: 'No unmount.' };
+  const { eject, bmc } = await startMachine(tree, ({ method, path }) => {
+    if (method === 'POST') return accepted();
+    return path === MONITOR ? { status: 404 } : undefined;
+  });
+  await expect(eject()).rejects.toMatchObject({ kind: 'failed', message: expect.stringContaining('No unmount.') });
+  expect(bmc.lines().filter((line) => line === `GET ${service}`)).toHaveLength(1);
+});
+
 test('a monitor that is gone, without any record, leaves the outcome to what is there', async () => {
   const gone: Handle = ({ method, path }) => {
     if (method === 'POST' || method === 'DELETE') return accepted();
