@@ -5,7 +5,7 @@ import type { BmcContext } from './bmcContext.ts';
 import type { Discovered } from './discovered.ts';
 import { RedfishError } from './errors.ts';
 import { ANONYMOUS, type Authorization, type AuthType, type CallLogin } from './login/account.ts';
-import { isRedirect, type LoginState } from './login/login.ts';
+import type { LoginState } from './login/login.ts';
 import { deliver, type RequestLimits } from './wire/delivery.ts';
 import { isError, type RequestMode } from './wire/meaning.ts';
 import { Repeats } from './wire/repeat.ts';
@@ -200,7 +200,8 @@ export class RedfishClient {
         if (!hadEnded || tries === 2) return raw;
       } catch (error) {
         const isDoubtful = login.doubt(authorization, error);
-        if (!isDoubtful || (mode !== 'read' && !isRedirect(error)) || tries === 2) throw error;
+        const strayed = error instanceof RedfishError && error.strayed;
+        if (!isDoubtful || (mode !== 'read' && !strayed) || tries === 2) throw error;
       } finally {
         authorization.release();
       }

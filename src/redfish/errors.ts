@@ -40,6 +40,8 @@ interface RedfishErrorContext {
   url?: string;
   /** Whether the connection broke after the request was sent and before a status arrived. Default false. */
   reset?: boolean;
+  /** Whether the BMC redirected the request to a page of its web server, so that it was not carried out. Default false. */
+  strayed?: boolean;
   cause?: unknown;
 }
 
@@ -52,15 +54,18 @@ export class RedfishError extends Error {
   readonly url: string | undefined;
   /** Whether the connection broke after the request was sent and before a status arrived. */
   readonly reset: boolean;
+  /** Whether the BMC redirected the request to a page of its web server, so that it was not carried out. */
+  readonly strayed: boolean;
 
   constructor(kind: RedfishErrorKind, message: string, context: RedfishErrorContext = {}) {
-    const { status = 0, extendedInfo = [], url, reset = false, cause } = context;
+    const { status = 0, extendedInfo = [], url, reset = false, strayed = false, cause } = context;
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
     this.status = status;
     this.extendedInfo = extendedInfo;
     this.url = url;
     this.reset = reset;
+    this.strayed = strayed;
   }
 }
 

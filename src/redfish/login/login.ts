@@ -154,7 +154,7 @@ export class Login {
    */
   doubt(authorization: Authorization, error: unknown): boolean {
     if (authorization.kind !== 'session' || authorization.kept === false) return false;
-    if (!(error instanceof RedfishError) || !(error.reset || isRedirect(error))) return false;
+    if (!(error instanceof RedfishError) || !(error.reset || error.strayed)) return false;
     this.#drop(authorization, true);
     return true;
   }
@@ -335,11 +335,6 @@ export class Login {
     this.#basic.throwIfRefused(null);
     return { kind: 'basic', noSession: null };
   }
-}
-
-/** Whether a request was redirected to where it must not go, so that it was not carried out. */
-export function isRedirect(error: unknown): boolean {
-  return error instanceof RedfishError && error.status >= 300 && error.status < 400;
 }
 
 /** Maps the error of a login without a response: the caller's own request was not sent, so its outcome is known. */

@@ -151,7 +151,7 @@ function redirected(request: BmcRequest, response: RawResponse, url: string): Bm
   const path = target.pathname + target.search;
   if (isRedfish(request.path) && !isRedfish(path)) {
     const message = `The BMC redirects to ${target.pathname}, which is outside of Redfish, as web servers do without a valid session`;
-    throw new RedfishError('failed', message, { status, url });
+    throw new RedfishError('failed', message, { status, url, strayed: true });
   }
   return status === 303 ? { ...request, method: 'GET', path, body: null } : { ...request, path };
 }
