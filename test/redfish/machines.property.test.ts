@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { GROUPS } from './machines/choices.ts';
 import { skippingNow } from './machines/clock.ts';
-import { EVERY_METHOD, EXAMPLES, machineWith, OPEN } from './machines/examples.ts';
+import { EVERY_METHOD, EXAMPLES, machineWith } from './machines/examples.ts';
 import { brokenPromises } from './machines/invariants.ts';
 import { type Machine, machine } from './machines/machine.ts';
 import { openWorkshop, type Story, type Workshop } from './machines/run.ts';
@@ -56,8 +56,6 @@ test.concurrent.each(Object.values(GROUPS).flat())('%s: a machine with this quir
 );
 
 test.concurrent.each(Object.entries(EXAMPLES))('%s: no longer', (_, example) => check(example));
-
-test.fails.each(Object.entries(OPEN))('%s', (_, example) => check(example));
 
 test(`${RUNS} machines composed of the field's kinds are served, and told the truth about`, async () => {
   let ran = 0;

@@ -31,6 +31,9 @@ const MAX_FAILED_POLLS = 5;
 const RESTART_LIMIT_MS = 5 * 60_000;
 const RESTART_WAIT_MS = 5000;
 
+/** States of a record that has ended well. */
+const SUCCEEDED = new Set(['Completed', 'RebootCompleted']);
+
 /** How far a task was followed. */
 interface Following {
   /** The monitor, or the record of the task that replaces it; null when the BMC has told none. */
@@ -46,8 +49,8 @@ interface Following {
  * Follows a 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"), honouring
  * `Retry-After`. A monitor that is gone (404) says nothing about success, as iDRAC also removes it after failures: then the
  * record of the task is followed, see `findTaskRecord`. A response that is about the poll alone (429, not ready) says nothing
- * either. A BMC that restarts meanwhile is waited for. Returns the operation's
- * final response, which is `started` itself for any other status; null when the BMC no longer has it, so that only its effect
+ * either. A BMC that restarts meanwhile is waited for. Returns the operation's final response, which is `started` itself for any
+ * other status, and an empty 200 where only the record shows success; null when the BMC has neither, so that only the effect
  * can show the outcome.
  * @throws kind `failed` with the task's messages when it failed; `outcome-unknown` when it did not end within 30 minutes, or
  *   the monitor did not respond several times in a row
@@ -90,8 +93,10 @@ export async function followTask(
   if (response !== started && response.document !== null) {
     throwIfTaskFailed(response.document, client.origin + following.path, client.secrets);
   }
-  // A record says how the task ended, and not what the operation returned.
-  return following.isRecord ? null : response;
+  if (!following.isRecord) return response;
+  // A record says that the task succeeded, and not what the operation returned.
+  const succeeded = response.document !== null && SUCCEEDED.has(stateOf(response.document) ?? '');
+  return succeeded ? { status: 200, headers: {}, document: null } : null;
 }
 
 /**

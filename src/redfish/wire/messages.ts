@@ -139,9 +139,13 @@ function bounded(entry: JsonObject): JsonObject {
   return { MessageId, Message: cut(asText(Message)), Severity };
 }
 
-/** Returns at most 1,000 characters of `text`. */
+/** Returns at most 1,000 characters of `text`, without the word that is cut: the half of a secret would not be recognised. */
 export function cut(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…` : text;
+  if (text.length <= MAX_TEXT) return text;
+  return `${text
+    .slice(0, MAX_TEXT - 1)
+    .replace(/\S{1,256}$/, '')
+    .toWellFormed()}…`;
 }
 
 /** Joins what the entries of `extendedInfo` say. Empty when there are none. */

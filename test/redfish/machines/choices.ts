@@ -74,6 +74,7 @@ export const GROUPS: Record<string, readonly string[]> = {
     'one-request-503',
     'few-requests-reset',
   ],
+  deleted: ['delete-error-200'],
   others: ['registries-not-identity', 'insert-refuses-flags', 'failed-delivery-deletes', 'failed-delivery-disables'],
 };
 
@@ -81,12 +82,7 @@ function named(pattern: RegExp): string[] {
   return [...QUIRKS.keys()].filter((name) => pattern.test(name));
 }
 
-/** Quirks that the driver does not meet yet, with their groups; only `OPEN` of examples.ts has them. */
-const NOT_MET: Record<string, readonly string[]> = { deleted: ['delete-error-200'] };
-
-const GROUP_OF = new Map(
-  Object.entries({ ...GROUPS, ...NOT_MET }).flatMap(([group, names]) => names.map((name) => [name, group])),
-);
+const GROUP_OF = new Map(Object.entries(GROUPS).flatMap(([group, names]) => names.map((name) => [name, group])));
 
 /** A refused default in any words, as the name of a quirk: `refuses Context PropertyUnknown args 400`. */
 export function refusalName(verb: 'refuses' | 'patch-refuses', refused: RefusedDefault): string {

@@ -207,3 +207,14 @@ test.each<[string, unknown]>([
   expect((await failure(client.post('/a', {}))).message).toContain(SAID);
   expect(bmc!.lines()).toHaveLength(1);
 });
+
+test.each([993, 996, 999])('shows no part of a secret that is cut after %i characters', async (length) => {
+  const text = `${'word '.repeat(200).slice(0, length - 1)} ${SECRET} and more`;
+  for (const body of [{ error: { [INFO]: [{ Message: text }] } }, { error: text }, `<p>${text}</p>`]) {
+    const error = await errorOf(400, body);
+    expect(`${error.message} ${JSON.stringify(error.extendedInfo)}`).not.toMatch(/ ope?n?-?s?e?s?a?m?\w*…/);
+    expect(error.message).toContain('word word');
+    await clients.close();
+    await bmc?.close();
+  }
+});
