@@ -60,7 +60,7 @@ test('encrypts a store, rotates its key and drops the old one, as docs/security.
 
   const first = await generateKey();
   const id = (key: string) => key.slice(2, 18);
-  writeFileSync(keyFile, first);
+  writeFileSync(keyFile, first, { mode: 0o600 });
   expect(await passthru(['rotate-key'], environment)).toEqual({
     status: 0,
     stdout: `Nodes re-encrypted: 1. All secrets are encrypted with key ${id(first)}.\n`,
@@ -73,12 +73,12 @@ test('encrypts a store, rotates its key and drops the old one, as docs/security.
   expect(await passthru(['rotate-key'], environment)).toMatchObject({
     stdout: expect.stringMatching(/re-encrypted: 0\./),
   });
-  writeFileSync(keyFile, second + first);
+  writeFileSync(keyFile, second + first, { mode: 0o600 });
   expect(await passthru(['rotate-key'], environment)).toMatchObject({
     status: 0,
     stdout: `Nodes re-encrypted: 1. All secrets are encrypted with key ${id(second)}. The other keys (${id(first)}) are no longer in use.\n`,
   });
-  writeFileSync(keyFile, second);
+  writeFileSync(keyFile, second, { mode: 0o600 });
   const quiet = await withService(environment, async (url) => {
     const response = await fetch(`${url}/v1/nodes/n1`, { headers: { 'X-OpenStack-Ironic-API-Version': '1.82' } });
     expect(await response.json()).toMatchObject({
@@ -88,7 +88,7 @@ test('encrypts a store, rotates its key and drops the old one, as docs/security.
   expect(quiet).toBe('');
   expect(isInFiles()).toBe(false);
 
-  writeFileSync(keyFile, first);
+  writeFileSync(keyFile, first, { mode: 0o600 });
   for (const command of ['serve', 'rotate-key']) {
     expect(await passthru([command], { ...environment, PASSTHRU_LISTEN: '127.0.0.1:0' })).toMatchObject({
       status: 1,

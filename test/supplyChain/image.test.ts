@@ -52,7 +52,7 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     const config = /```yaml\n([\s\S]*?)```/.exec(page)![1]!.replace('0.0.0.0:6385', '0.0.0.0:0');
     for (const [name, content] of Object.entries({
       'passthru.yaml': config,
-      htpasswd: htpasswd('anna'),
+      htpasswd: htpasswd('admin'),
       'tls.crt': server.cert,
       'tls.key': server.key,
     })) {
@@ -101,11 +101,11 @@ describe('the image of the Dockerfile', needs(canRun ? null : 'root on Linux, an
     using stranger = new Requests(url, {}, authority.cert);
     expect((await stranger.rest('GET', '/healthz')).text).toBe('{"status":"ok"}');
     expect((await stranger.rest('GET', '/v1/nodes')).status).toBe(401);
-    using anna = new Requests(url, basic('anna'), authority.cert);
-    expect((await anna.rest('POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' })).status).toBe(201);
+    using admin = new Requests(url, basic('admin'), authority.cert);
+    expect((await admin.rest('POST', '/v1/nodes', { name: 'n1', driver: 'fake-hardware' })).status).toBe(201);
     const call = '/v1/nodes/n1/vendor_passthru/third_method_sync';
-    expect((await anna.rest('POST', call, { bar: 'meow' })).status).toBe(200);
-    expect(await anna.rpc('gRPC', 'passthru.v1.NodeService/ListNodes', false)).toBe(null);
+    expect((await admin.rest('POST', call, { bar: 'meow' })).status).toBe(200);
+    expect(await admin.rpc('gRPC', 'passthru.v1.NodeService/ListNodes', false)).toBe(null);
   });
 
   test('writes only to its volume, and stops cleanly after sending its traces', async () => {

@@ -110,12 +110,15 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
   const { origin: url, signal } = client;
   let unknown = new RedfishError('outcome-unknown', 'The BMC accepted the request but did not report its end', { url });
   let limitMs: number | undefined;
+  let isRecorded = false;
   try {
     const response = await onSubscription(client, id, async (path) => {
       KnownSubscriptions.of(client).forget(path);
       return followTask(client, await client.delete(path));
     });
-    if (response !== null) {
+    // A record may say success of what the BMC refused: the effect decides where it can be read.
+    isRecorded = response?.isRecord === true;
+    if (response !== null && !isRecorded) {
       if (!mayBeFailure(response.document)) return;
       unknown = errorOf(client, response);
       limitMs = 0;
@@ -132,6 +135,7 @@ export async function deleteSubscription(client: RedfishClient, id: string): Pro
   } catch (error) {
     if (error === unknown) throw error;
     signal.throwIfAborted();
+    if (isRecorded) return;
     found = 'Whether the subscription still exists could not be checked; check with get_subscription';
   }
   throw withFinding(unknown, found);

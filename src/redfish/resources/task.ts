@@ -34,6 +34,12 @@ const RESTART_WAIT_MS = 5000;
 /** States of a record that has ended well. */
 const SUCCEEDED = new Set(['Completed', 'RebootCompleted']);
 
+/** The final response to an operation. */
+export interface TaskResponse extends RedfishResponse {
+  /** Whether it stands for the record of the task, which says that the operation succeeded, and nothing else. */
+  isRecord?: boolean;
+}
+
 /** How far a task was followed. */
 interface Following {
   /** The monitor, or the record of the task that replaces it; null when the BMC has told none. */
@@ -59,7 +65,7 @@ export async function followTask(
   client: RedfishClient,
   started: RedfishResponse,
   listener?: TaskListener,
-): Promise<RedfishResponse | null> {
+): Promise<TaskResponse | null> {
   let response = started;
   const following: Following = {
     path: locationPath(started.headers.location),
@@ -96,7 +102,7 @@ export async function followTask(
   if (!following.isRecord) return response;
   // A record says that the task succeeded, and not what the operation returned.
   const succeeded = response.document !== null && SUCCEEDED.has(stateOf(response.document) ?? '');
-  return succeeded ? { status: 200, headers: {}, document: null } : null;
+  return succeeded ? { status: 200, headers: {}, document: null, isRecord: true } : null;
 }
 
 /**

@@ -109,6 +109,10 @@ export const EXAMPLES: Record<string, Machine> = {
     ['tasks-gone-dell-job', 'context-changed'],
     [CREATE],
   ),
+  'a DELETE was told as done that was refused, because its task was recorded as completed': machineWith(
+    ['tasks', 'delete-error-200'],
+    [{ method: 'delete_subscription' }],
+  ),
   'a DELETE that was refused by an error under 200 was told as done': machineWith(
     ['delete-error-200'],
     [{ method: 'delete_subscription' }],

@@ -39,7 +39,11 @@ export function mayFail(story: Story, ended: Ended): string | null {
   // The BMC closes the connection while a change is on its way, and never sees it.
   if (has('silent-close') && changes(ended) && ended.error?.kind === 'outcome_unknown')
     return 'its connection was closed';
-  if (has('delete-error-200') && ended.call.method === 'delete_subscription' && ended.error?.kind === 'bmc_failed')
+  if (
+    has('delete-error-200') &&
+    ended.call.method === 'delete_subscription' &&
+    ['bmc_failed', 'outcome_unknown'].includes(ended.error?.kind ?? '')
+  )
     return 'a DELETE is refused';
   if (has('ended-session-reset') && changes(ended)) return 'a dead token is met by a reset, also for a change';
   switch (ended.call.method) {
