@@ -105,6 +105,8 @@ function encodePath(path: string): string {
 
 /** Returns a path without query, trailing slashes and percent-encoding, to compare it with others. */
 export function bare(path: string): string {
+  // Nearly every path.
+  if (/^[\w/.-]*[\w.-]$/.test(path)) return path;
   const clean = path.split(/[?#]/)[0]!.replace(/(?<!\/)\/+$/, '');
   return decode(clean) ?? clean;
 }
