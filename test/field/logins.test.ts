@@ -33,10 +33,15 @@ const REFUSALS: readonly (readonly [string, Answer])[] = [
   ['403 for want of a licence', fault(403, 'iLO.2.14.LicenseKeyRequired')],
   ['400 without words', { status: 400 }],
   ['400, as the service is disabled', { status: 400, body: { error: 'Session service is disabled' } }],
+  ['503, as no session is left', fault(503, 'Base.1.8.SessionLimitExceeded')],
+  ['400, as no session is left', fault(400, 'Base.1.8.SessionLimitExceeded')],
   ['403, as no session is left', fault(403, 'Base.1.8.CreateLimitReachedForResource')],
   ['404 in HTML', { status: 404, headers: { 'Content-Type': 'text/html' }, body: '<html>Not found</html>' }],
   ['405', fault(405, 'Base.1.8.OperationNotAllowed')],
   ['501', { status: 501 }],
+  ['500 in plain text', { status: 500, headers: { 'Content-Type': 'text/plain' }, body: 'cannot open session' }],
+  ['429', { status: 429 }],
+  ['502 in HTML', { status: 502, headers: { 'Content-Type': 'text/html' }, body: '<html>Bad gateway</html>' }],
   ['201 without a token', { status: 201, body: { Id: '1' } }],
   ['200 with an empty token', { status: 200, headers: { 'X-Auth-Token': '' }, body: {} }],
 ];
@@ -171,8 +176,10 @@ test.concurrent('a wrong password is tried once by each way for a node and for d
 const MADE = `${SESSIONS}/abc`;
 
 test.concurrent.for<readonly [string, Answer]>([
+  ['has a relative Location', { headers: { Location: 'Sessions/abc' }, body: {} }],
   ['has a Location with a slash at its end', { headers: { Location: `${MADE}/` }, body: {} }],
   ['has a Location on another host', { headers: { Location: `https://10.1.2.3${MADE}` }, body: {} }],
+  ['has a Location of the collection', { headers: { Location: SESSIONS }, body: { '@odata.id': MADE, Id: 'abc' } }],
   ['has an empty Location', { headers: { Location: '' }, body: { '@odata.id': MADE, Id: 'abc' } }],
   ['is no JSON', { headers: { Location: MADE, 'Content-Type': 'text/html' }, body: '<p>Welcome</p>' }],
   ['is a 200', { status: 200, headers: { Location: MADE }, body: { Id: 'abc' } }],

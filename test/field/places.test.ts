@@ -405,3 +405,16 @@ test.concurrent.for([
   expect((await node.eject()).outcomes).toEqual({ CD1: isInserted ? 'ejected' : 'empty' });
   expect(machine.sent('POST', EJECT)).toHaveLength(isInserted ? 1 : 0);
 });
+
+test.concurrent('an error under 200 is no deleted subscription', async (context) => {
+  const { machine, node } = await open(context, {
+    behave: ({ method }) =>
+      method === 'DELETE'
+        ? { body: { error: { code: 'Base.1.8.InternalError', message: 'The store is asleep' } } }
+        : undefined,
+  });
+  const { status, told } = await node.call('delete_subscription', { id: 'first' });
+  expect(machine.subscriptions.has('first')).toBe(true);
+  expect(status).toBe(500);
+  expect(told).toContain('The store is asleep');
+});

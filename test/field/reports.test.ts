@@ -467,3 +467,16 @@ test.concurrent('bytes after a response do not spoil it (postman-app-support 917
   });
   for (let i = 0; i < 5; i++) expect((await node.call('get_all_subscriptions')).status).toBe(200);
 });
+
+test.concurrent('connections that are closed silently after each response lose no subscription (Redfish-Event-Listener 24)', async (context) => {
+  const { machine, node } = await open(context, {
+    behave: (request, the) => ({ ...the.usual(request), closeAfter: 20 }),
+  });
+  for (let i = 0; i < 10; i++) {
+    const { status } = await node.call('create_subscription', { Destination: `${DESTINATION}/${i}` });
+    expect(status).toBe(200);
+    // After the close for some, before it for the others.
+    if (i % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(machine.subscriptions.size).toBe(11);
+});

@@ -41,6 +41,8 @@ const ENDS: readonly (readonly [string, Answer])[] = [
     '403 with NoValidSession directly under the root',
     noSession(403, { '@Message.ExtendedInfo': [{ MessageId: 'Base.1.13.0.NoValidSession' }] }),
   ],
+  ['403 with a body that is cut off', { raw: `${head('403 Forbidden', 'Content-Length: 400\r\n')}{"error": {"co` }],
+  ['403 and a reset connection', { raw: head('403 Forbidden', 'Content-Length: 400\r\n'), end: 'reset' }],
 ];
 
 test.concurrent.for(ENDS)('a session that ends with %s is opened again for a read', async ([, end], context) => {

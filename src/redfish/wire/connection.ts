@@ -67,7 +67,12 @@ export class BmcConnections {
   readonly #inFlight = new Set<{ crowded: boolean }>();
   #closed = false;
   /** The newest last: the longest idle one runs into its timeout. */
-  readonly #idle: { key: string; client: Client }[] = [];
+  readonly #idle: { key: string; client: Client; since: number }[] = [];
+  /**
+   * How long a connection may have been idle for a request that must not be lost, in ms. A BMC that closes idle connections
+   * may do so in the moment in which the request is written.
+   */
+  #safeIdleMs = Number.POSITIVE_INFINITY;
   readonly #waiting = new WaitingLine();
 
   constructor(origin: string, limit: number, now: () => number) {
@@ -78,10 +83,11 @@ export class BmcConnections {
 
   /**
    * Returns a connection for one request; waits up to `waitMs` milliseconds while the limit is reached.
+   * @param isChange whether the request must not be lost, so that it takes no connection that the BMC may be closing
    * @throws `signal.reason` when it fires first; kind `busy` when too many requests wait, or this one waited too long; kind
    *   `unreachable` when the connections are closed; kind `tls` when the TLS settings are invalid
    */
-  async lease(settings: KeyedSettings, waitMs: number, signal: AbortSignal): Promise<Lease> {
+  async lease(settings: KeyedSettings, waitMs: number, signal: AbortSignal, isChange = false): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw closedError(this.origin);
     if (this.#busy < this.#limit) this.#busy++;
@@ -94,7 +100,7 @@ export class BmcConnections {
       );
     }
     try {
-      return this.#open(settings);
+      return this.#open(settings, isChange);
     } catch (error) {
       this.#done();
       const message = error instanceof Error ? error.message : 'invalid TLS settings';
@@ -119,10 +125,11 @@ export class BmcConnections {
     return this.#reduced !== null && performance.now() < this.#reduced.until ? this.#reduced.limit : this.#maxBusy;
   }
 
-  #open(settings: KeyedSettings): Lease {
+  #open(settings: KeyedSettings, isChange: boolean): Lease {
     const { key } = settings;
-    const index = this.#idle.findLastIndex((idle) => idle.key === key);
-    const client = index >= 0 ? this.#idle.splice(index, 1)[0]!.client : newClient(this.origin, settings);
+    const since = isChange ? performance.now() - this.#safeIdleMs : 0;
+    const index = this.#idle.findLastIndex((idle) => idle.key === key && idle.since >= since);
+    const client = index >= 0 ? this.#idle.splice(index, 1)[0]!.client : this.#connect(settings);
     const request = { crowded: this.#busy > 1 };
     this.#inFlight.add(request);
     if (request.crowded) for (const other of this.#inFlight) other.crowded = true;
@@ -139,13 +146,24 @@ export class BmcConnections {
         if (released) return;
         released = true;
         this.#inFlight.delete(request);
-        if (healthy && settings.keepAlive && !this.#closed) this.#idle.push({ key, client });
+        if (healthy && settings.keepAlive && !this.#closed) this.#idle.push({ key, client, since: performance.now() });
         else void client.destroy();
         // Connections with other TLS settings count towards the limit as well.
         while (this.#idle.length > this.#limit) void this.#idle.shift()!.client.destroy();
         this.#done();
       },
     };
+  }
+
+  #connect(settings: ConnectionSettings): Client {
+    const client = newClient(this.origin, settings);
+    client.on('disconnect', (_origin, _targets, { code }) => {
+      const idle = this.#idle.find((one) => one.client === client);
+      // `UND_ERR_INFO` is undici's own timeout.
+      if (idle === undefined || code === 'UND_ERR_INFO') return;
+      this.#safeIdleMs = Math.min(this.#safeIdleMs, (performance.now() - idle.since) / 2);
+    });
+    return client;
   }
 
   #busyError(waiting: number, why: string): RedfishError {

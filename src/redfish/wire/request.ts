@@ -86,7 +86,7 @@ export async function sendOnce(
   { timeoutMs, bodyMs, signal, begun, beforeSend }: SendOptions,
 ): Promise<RawResponse | RequestFailure> {
   if (!begun) connections.breaker.check();
-  const lease = await connections.lease(settings, timeoutMs, signal);
+  const lease = await connections.lease(settings, timeoutMs, signal, request.method !== 'GET');
   // What is sent once must not go out on a connection that the BMC has closed already.
   if (lease.kept && request.method !== 'GET') await pendingCloses();
   let pass: Pass;

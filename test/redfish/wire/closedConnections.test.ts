@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, type RedfishClient, type RedfishClients } from '../../../src/redfish/index.ts';
 import { type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
@@ -77,4 +78,20 @@ test('a change whose connection closes after it was sent is not sent again', asy
   await client.get('/a');
   expect((await failure(client.post('/b', {}))).kind).toBe('outcome-unknown');
   expect(bmc.requests).toHaveLength(2);
+});
+
+test('a change takes no connection that was idle nearly as long as the BMC has let another be', async () => {
+  const { bmc, client, close } = await start();
+  await setTimeout(50);
+  close();
+  await setTimeout(50);
+  await client.get('/a');
+  await setTimeout(300);
+  await client.get('/a');
+  expect(bmc.connections()).toBe(2);
+  await setTimeout(300);
+  await client.post('/b', {});
+  expect(bmc.connections()).toBe(3);
+  await client.post('/b', {});
+  expect(bmc.connections()).toBe(3);
 });
