@@ -202,6 +202,7 @@ export class RedfishClient {
         const isDoubtful = login.doubt(authorization, error);
         const strayed = error instanceof RedfishError && error.strayed;
         if (!isDoubtful || (mode !== 'read' && !strayed) || tries === 2) throw error;
+        repeats.forgetBreaks();
       } finally {
         authorization.release();
       }

@@ -116,7 +116,7 @@ describe.each([...PROFILES.values()])('$name ($description)', (profile) => {
 const NO_SUBSCRIPTIONS = ['events-disabled', 'no-event-service', 'tasks-fail', 'tasks-fail-status'];
 const NO_EJECT = ['no-virtual-media', 'tasks-fail', 'tasks-fail-status'];
 /** Quirks that require a certificate: see test/redfish/wire/tls.test.ts. */
-const TLS = ['tls-1.0', 'tls-1.1'];
+const TLS = ['tls-1.0', 'tls-1.1', 'weak-tls'];
 /** The quirks of the field's kinds: test/redfish/machines.property.test.ts has each alone, and machines composed of them. */
 const FIELD =
   /^(ended-session|session-serves|log-in|sessions-disabled|basic-front|wrong-password|first-read|destination|context|http-headers-dropped|unreadable|members|count|(media|subscriptions)-(without|error|page)|(sleeping|failing|closed)-|no-manage|root|no-(subscriptions|virtual-media)-link|refuses-\w+-\w+-|refuses-(context|protocol)-|refuses-event-types-|patch-refuses|etag|create-(location-(?!only)|20[12])|delete-error|events-(disabled-|switched)|errors-(odata|text|cc|message|string|plain|problem|html-text|list|as-html)|tasks-(gone|restart)|redirects-to|silent|surplus|trickled)/;

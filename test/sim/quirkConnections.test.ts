@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as tlsConnect } from 'node:tls';
 import { Agent, Client, request } from 'undici';
 import { expect, test } from 'vitest';
+import { makeCertificate } from '../field/certificate.ts';
 import { call, logIn, SESSIONS, SYSTEM } from './client.ts';
 import { bmcWith } from './quirkedBmc.ts';
 import { selfSigned } from './selfSigned.ts';
@@ -177,3 +178,20 @@ test.each([
     old.destroy();
   },
 );
+
+test('weak-tls: a certificate with an RSA key of 1024 bits is served, which a client refuses unless it lowers the level', async () => {
+  const pair = makeCertificate({ rsaBits: 1024, digest: 'sha1' });
+  try {
+    await using one = await bmcWith(['weak-tls'], { tls: pair });
+    const port = Number(new URL(one.bmc.url).port);
+    const strict = tlsConnect({ host: '127.0.0.1', port, rejectUnauthorized: true, ca: pair.cert });
+    await expect(once(strict, 'secureConnect')).rejects.toMatchObject({
+      message: expect.stringMatching(/too (weak|small)/i),
+    });
+    const lenient = tlsConnect({ host: '127.0.0.1', port, ca: pair.cert, ciphers: 'DEFAULT@SECLEVEL=0' });
+    await once(lenient, 'secureConnect');
+    lenient.destroy();
+  } finally {
+    pair.remove();
+  }
+});

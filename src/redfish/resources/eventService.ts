@@ -66,11 +66,16 @@ export async function requireEventsEnabled(client: RedfishClient): Promise<void>
 /** @param doNotKeep called when the service itself could not be read, so that more may be known later */
 async function readEventService(client: RedfishClient, doNotKeep = () => {}): Promise<EventService> {
   const missing = (what: string) => new RedfishError('unsupported', what, { url: client.origin });
-  const path = await findService(client, 'EventService');
-  if (path === null) throw missing('The BMC has no EventService');
+  const found = await findService(client, 'EventService').catch((error: unknown) =>
+    // At the usual path, to which the service root does not link.
+    asUnreadable(client, `${client.root}EventService`, error),
+  );
+  if (found === null) throw missing('The BMC has no EventService');
+  const path = typeof found === 'string' ? found : found.path;
   const usual = `${path.replace(/(?<!\/)\/+$/, '')}/Subscriptions`;
   let document: JsonObject;
   try {
+    if (typeof found !== 'string') throw found.error;
     document = await client.get(path);
   } catch (error) {
     const unreadable = asUnreadable(client, path, error);

@@ -74,6 +74,11 @@ export class Repeats {
     return true;
   }
 
+  /** Counts the breaks of connections from the start again: those so far were due to a session that had ended. */
+  forgetBreaks(): void {
+    this.#reads = 0;
+  }
+
   /** Waits before the next attempt to connect. */
   async beforeConnecting(ms: number, signal: AbortSignal): Promise<void> {
     await this.#wait(ms, signal);

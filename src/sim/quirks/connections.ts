@@ -56,6 +56,12 @@ export const connectionQuirks: Quirk[] = [
   },
   oldTls('tls-1.0', 'TLSv1', 'TLS 1.0 only (old iLO and iDRAC); requires a key and a certificate'),
   oldTls('tls-1.1', 'TLSv1.1', 'TLS 1.1 only; requires a key and a certificate'),
+  {
+    name: 'weak-tls',
+    description:
+      'a certificate that is too weak for OpenSSL is served, such as RSA of 1024 bits (old iLO); requires a key and a certificate',
+    tls: { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: 'DEFAULT@SECLEVEL=0' },
+  },
 ];
 
 /** 308 requires the client to keep the method. */

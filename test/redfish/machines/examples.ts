@@ -109,6 +109,18 @@ export const EXAMPLES: Record<string, Machine> = {
     ['tasks-gone-dell-job', 'context-changed'],
     [CREATE],
   ),
+  'an event service that is closed, at the usual path, hid its subscriptions from a root without links': machineWith(
+    ['closed-event-service', 'root-without-services'],
+    [{}, CREATE],
+  ),
+  'a poll that got 429 ended the task': machineWith(['tasks', 'first-read-429'], [CREATE]),
+  'a read that broke under an ended session was not repeated after the new login': machineWith(
+    ['ended-session-reset', 'first-read-500-html'],
+    [],
+    {
+      steps: [{ calls: [{ ...CALL }] }, { bmc: 'restart' }, { calls: [{ ...CALL, method: 'get_subscription' }] }],
+    },
+  ),
   'a DELETE was told as done that was refused, because its task was recorded as completed': machineWith(
     ['tasks', 'delete-error-200'],
     [{ method: 'delete_subscription' }],

@@ -192,8 +192,6 @@ const CONTRADICTIONS: [RegExp, RegExp][] = [
     /^refuses.* (related|related-bare|text) |^refuses-(context|event-types|protocol)-|^refuses-protocol$|^patch-refuses/,
   ],
   [/^errors-/, /^ended-session-403-half-body$/],
-  // Neither the root nor the service itself says where the subscriptions are.
-  [/^closed-event-service$/, /^root-(bare|null-links|empty-links|without-services)$/],
   [/^(no-subscriptions-link|closed-event-service)$/, /^subscriptions-(without|error)/],
   // No one can look whether it is gone.
   [/^tasks/, /^closed-subscriptions/],
@@ -204,7 +202,7 @@ const CONTRADICTIONS: [RegExp, RegExp][] = [
   // No If-Match is right, and none is wrong.
   [/^if-match-wanted$/, /^etag-/],
   // The monitor's status may be the end of the operation itself, and is told as such: a limit of the driver.
-  [/^tasks/, /^first-read-(500|429|not-ready-4|in-post-4)/],
+  [/^tasks/, /^first-read-500/],
   // A task whose refusal is told nowhere.
   [/^tasks/, /^(refuses[- ]|patch-refuses|one-per-destination)/],
   [
