@@ -56,11 +56,12 @@ export class CallTranscript {
   add(request: SentRequest, from: number, end: TryEnd): void {
     const to = performance.now();
     this.#hideTokens(request, end);
+    // Not `end` itself, which would keep a large body until the call ends.
+    const { status = 0, headers = {}, cut = false, error, sent = true } = end;
     const size = end.body?.length ?? 0;
     const body = firstBytes(end.body);
     const bytes = ENTRY_BYTES + (request.body?.length ?? 0) + (body?.length ?? 0);
     this.#recorder.add(bytes, () => {
-      const { status = 0, headers = {}, cut = false, error, sent = true } = end;
       const masking = new Masking(this.#allSecrets());
       return {
         at: Math.round(from - this.#start),

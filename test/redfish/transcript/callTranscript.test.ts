@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test } from 'vitest';
 import { createRedfishClients, type RedfishClients } from '../../../src/redfish/index.ts';
 import { createSubscription } from '../../../src/redfish/resources/subscription.ts';
+import { CallTranscript } from '../../../src/redfish/transcript/callTranscript.ts';
 import { type Fleet, startFleet } from '../../../src/sim/index.ts';
 import { type Script, type ScriptedBmc, startScriptedBmc } from '../scriptedBmc.ts';
 import { failure, forever, target } from '../target.ts';
@@ -230,4 +234,23 @@ test('what is no text is recorded in base64, with its secrets masked', async () 
   const { response } = recorder.entries()[0]!;
   expect(response!.encoding).toBe('base64');
   expect(Buffer.from(String(response!.body), 'base64')).toEqual(bytes('******'));
+});
+
+test('a call that runs keeps no more of large bodies than is recorded', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const recorder = keepingRecorder();
+  const transcript = new CallTranscript(recorder, () => []);
+  const held = () => {
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const before = held();
+  for (let i = 0; i < 30; i++) {
+    const request = { method: 'GET', path: `/${i}`, headers: {}, body: null };
+    transcript.add(request, performance.now(), { status: 200, headers: {}, body: Buffer.alloc(8 * 1024 * 1024, 'a') });
+  }
+  await setImmediate();
+  expect(held() - before).toBeLessThan(16 * 1024 * 1024);
+  expect(recorder.entries()[29]!.response).toMatchObject({ truncated: true });
 });
