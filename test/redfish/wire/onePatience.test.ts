@@ -52,7 +52,8 @@ test.each(lasting)(
   'a call to a BMC whose service root lastingly returns %s waits for 30 s at most',
   async (_, root) => {
     const { client, waited } = await start(() => root);
-    await failure(listSubscriptions(client()));
+    // The usual places need no service root.
+    expect((await listSubscriptions(client())).members).toEqual([]);
     expect(waited()).toBeGreaterThan(1000);
     expect(waited()).toBeLessThanOrEqual(30_000);
   },
