@@ -74,9 +74,9 @@ export class Repeats {
     return true;
   }
 
-  /** Counts the breaks of connections from the start again: those so far were due to a session that had ended. */
+  /** Allows one more repeat after a break: those so far may be due to a session that had ended. */
   forgetBreaks(): void {
-    this.#reads = 0;
+    this.#reads = Math.min(this.#reads, 1);
   }
 
   /** Waits before the next attempt to connect. */

@@ -282,10 +282,16 @@ describe('a poor service root', () => {
     delete tree[`${ROOT}/EventService`];
     const { client } = await startMachine(tree);
     await expect(listSubscriptions(client)).rejects.toMatchObject({ kind: 'unsupported' });
-    const closed = await startMachine(
-      tree,
-      at(`${ROOT}/EventService`, refusal(403, { MessageId: 'Base.1.8.InsufficientPrivilege' })),
-    );
+  });
+
+  test('with a closed service at the usual path is asked for the subscriptions below it', async () => {
+    const tree = machine({ [ROOT]: { Id: 'R' } });
+    delete tree[`${ROOT}/EventService`];
+    const refused = at(`${ROOT}/EventService`, refusal(403, { MessageId: 'Base.1.8.InsufficientPrivilege' }));
+    const open = await startMachine(tree, refused);
+    expect((await listSubscriptions(open.client)).members).toEqual([]);
+    delete tree[`${ROOT}/EventService/Subscriptions`];
+    const closed = await startMachine(tree, refused);
     await expect(listSubscriptions(closed.client)).rejects.toMatchObject({ kind: 'refused', status: 403 });
   });
 });
