@@ -243,7 +243,7 @@ async function endOf(bench: BenchCore, node: string, method: string, args: JsonO
 }
 
 async function countLocked(core: Core): Promise<number> {
-  const nodes = await core.nodes.list({ limit: 1000, marker: null, sortKey: 'name', sortDirection: 'asc' });
+  const { items: nodes } = await core.nodes.list({ limit: 1000, marker: null, sortKey: 'name', sortDirection: 'asc' });
   return nodes.filter(({ reservation }) => reservation !== null).length;
 }
 

@@ -6,6 +6,7 @@ import {
   ErrorDetailSchema,
   FieldViolationSchema,
 } from '../../gen/passthru/v1/error_pb.ts';
+import { cutText } from '../core/bounds.ts';
 import type { ErrorRecord, PassthruError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { ERROR_MAPPINGS } from './errorMapping.ts';
@@ -33,6 +34,7 @@ export function errorDetail(error: PassthruError | ErrorRecord): ErrorDetail {
     bmc: error.bmc
       ? { status: error.bmc.status, extendedInfo: error.bmc.extendedInfo.map((entry) => jsonToStruct(entry)) }
       : undefined,
+    truncated: error.truncated,
     transcriptId: 'transcriptId' in error ? error.transcriptId : undefined,
   });
 }
@@ -73,15 +75,6 @@ export function trimmedDetail(error: PassthruError): ErrorDetail {
   }
   if (whole.bmc && trimmed.bmc) addExtendedInfo(trimmed, trimmed.bmc, whole.bmc);
   return trimmed;
-}
-
-/** Truncates `text` to at most `bytes` bytes of UTF-8, including the ellipsis, without splitting a character. */
-export function cutText(text: string, bytes: number): string {
-  if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
-  const ellipsis = '…';
-  // `stream: true` drops an incomplete character at the end.
-  const start = Buffer.from(text.slice(0, bytes)).subarray(0, bytes - Buffer.byteLength(ellipsis));
-  return new TextDecoder().decode(start, { stream: true }) + ellipsis;
 }
 
 /** Adds entries in full while they fit, then only the members that DSP0266 defines for users. */

@@ -6,6 +6,7 @@ import type { Job, JobState } from './job.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
+import type { Page } from './page.ts';
 import type { NodeQuery } from './store.ts';
 import type { Recording } from './transcript.ts';
 
@@ -63,8 +64,8 @@ export interface Nodes {
   /** Throws `invalid_argument`, `already_exists`. */
   create(node: NewNode, caller: Caller): Promise<Node>;
   get(ident: string): Promise<Node>;
-  /** Throws `node_not_found` when the marker does not exist. */
-  list(query: NodeQuery): Promise<Node[]>;
+  /** Returns a page, which ends early when its nodes are long. Throws `node_not_found` when the marker does not exist. */
+  list(query: NodeQuery): Promise<Page<Node>>;
   /**
    * Makes the changes that `change` returns for the current node, under its reservation; none when it throws.
    * Throws `node_locked`, `invalid_argument`, `already_exists`.
@@ -104,8 +105,8 @@ export interface JobsQuery {
 /** Returns, watches and cancels jobs. An unknown id throws `job_not_found`. */
 export interface Jobs {
   get(id: string): Promise<Job>;
-  /** Returns jobs, the newest first. */
-  list(query: JobsQuery): Promise<Job[]>;
+  /** Returns a page of jobs, the newest first, which ends early when its jobs are long. */
+  list(query: JobsQuery): Promise<Page<Job>>;
   /**
    * Requests the cancellation of a job, waits up to 5 s for its end, and returns the job as it is then.
    * Throws `permission_denied` for another caller's job unless the caller is an admin.

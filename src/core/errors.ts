@@ -1,3 +1,4 @@
+import { cutEntries, cutText, ERROR_ENTRIES, MESSAGE_BYTES } from './bounds.ts';
 import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
@@ -70,12 +71,19 @@ export interface ErrorContext {
   bmc?: BmcAnswer;
   /** The id of the transcript of the call that failed. */
   transcriptId?: string;
+  /** Whether parts were already left out. */
+  truncated?: boolean;
   cause?: unknown;
 }
+
+/** The maximum length of a violation's field and of its description, in bytes of UTF-8. */
+const VIOLATION_BYTES = 1024;
 
 /**
  * The only type of error that leaves the core. `message` tells the caller what happened, to which field or node, and what
  * to do, without secrets and internal text. Any other error is a defect, which callers get as kind `internal` without its text.
+ *
+ * A BMC, a driver or a caller decides how long its parts are, so each is cut here, where every error passes.
  */
 export class PassthruError extends Error {
   override readonly name = 'PassthruError';
@@ -84,16 +92,34 @@ export class PassthruError extends Error {
   readonly lock: Reservation | undefined;
   readonly bmc: BmcAnswer | undefined;
   readonly transcriptId: string | undefined;
+  /** Whether parts were left out. */
+  readonly truncated: boolean;
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
-    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    const text = cutText(String(message), MESSAGE_BYTES);
+    super(text, context.cause === undefined ? undefined : { cause: context.cause });
     // A driver in JavaScript may misspell it, and a job with an unknown kind cannot be shown.
     this.kind = KNOWN_KINDS.has(kind) ? kind : 'internal';
-    this.violations = context.violations ?? [];
+    const given = context.violations ?? [];
+    this.violations = given.slice(0, ERROR_ENTRIES).map(cutViolation);
     this.lock = context.lock;
-    this.bmc = context.bmc;
+    const info = context.bmc === undefined ? null : cutEntries(context.bmc.extendedInfo ?? []);
+    this.bmc = context.bmc && { status: context.bmc.status, extendedInfo: info?.entries ?? [] };
     this.transcriptId = context.transcriptId;
+    this.truncated =
+      context.truncated === true ||
+      text !== message ||
+      info?.cut === true ||
+      given.length > this.violations.length ||
+      this.violations.some((violation, at) => violation !== given[at]);
   }
+}
+
+/** Returns `violation` itself when it is short enough. */
+function cutViolation(violation: FieldViolation): FieldViolation {
+  const field = cutText(violation.field, VIOLATION_BYTES);
+  const description = cutText(violation.description, VIOLATION_BYTES);
+  return field === violation.field && description === violation.description ? violation : { field, description };
 }
 
 /** Whether `error` means that the store is unreachable, so that the step may succeed later. */
@@ -127,8 +153,8 @@ export function invalidArgument(field: string, description: string, message: str
 
 /** Returns a copy of `error` that names the transcript of its call. An error may be that of several calls. */
 export function withTranscript(error: PassthruError, transcriptId: string): PassthruError {
-  const { kind, message, violations, lock, bmc, cause, stack } = error;
-  const copy = new PassthruError(kind, message, { violations, lock, bmc, cause, transcriptId });
+  const { kind, message, violations, lock, bmc, truncated, cause, stack } = error;
+  const copy = new PassthruError(kind, message, { violations, lock, bmc, truncated, cause, transcriptId });
   copy.stack = stack;
   return copy;
 }
@@ -137,6 +163,8 @@ export function withTranscript(error: PassthruError, transcriptId: string): Pass
 export interface ErrorRecord extends Pick<PassthruError, 'kind' | 'message' | 'violations'> {
   lock: Reservation | null;
   bmc: BmcAnswer | null;
+  /** Absent when nothing was left out. */
+  truncated?: true;
 }
 
 /** The message of every error that is a defect of the service itself. */
@@ -149,16 +177,18 @@ export function toPassthruError(error: unknown): PassthruError {
 }
 
 /** Returns `error` as plain data, without its cause. */
-export function toErrorRecord({ kind, message, violations, lock, bmc }: PassthruError): ErrorRecord {
-  return { kind, message, violations, lock: lock ?? null, bmc: bmc ?? null };
+export function toErrorRecord({ kind, message, violations, lock, bmc, truncated }: PassthruError): ErrorRecord {
+  const record = { kind, message, violations, lock: lock ?? null, bmc: bmc ?? null };
+  return truncated ? { ...record, truncated } : record;
 }
 
 /** Returns the error that `record` describes. */
-export function fromErrorRecord({ kind, message, violations, lock, bmc }: ErrorRecord): PassthruError {
+export function fromErrorRecord({ kind, message, violations, lock, bmc, truncated }: ErrorRecord): PassthruError {
   return new PassthruError(kind, message, {
     violations,
     // In a record read from JSON the time is text.
     lock: lock === null ? undefined : { ...lock, since: new Date(lock.since) },
     bmc: bmc ?? undefined,
+    truncated,
   });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { cutText, MESSAGE_BYTES } from './bounds.ts';
 import type { ErrorRecord } from './errors.ts';
 import { type Json, storableText } from './json.ts';
 
@@ -43,7 +44,7 @@ export function isTerminal(job: Job): boolean {
 
 /** Returns the node's `last_error` after a failed asynchronous call, as Ironic words it. */
 export function lastErrorText(method: string, message: string): string {
-  return storableText(`Async execution of ${method} failed with error: ${message}`);
+  return cutText(storableText(`Async execution of ${method} failed with error: ${message}`), MESSAGE_BYTES);
 }
 
 let lastTime = 0;

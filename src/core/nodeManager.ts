@@ -18,6 +18,7 @@ import {
   type NodeChanges,
   type NodeUpdate,
 } from './node.ts';
+import { type Page, readPage } from './page.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
@@ -97,17 +98,21 @@ export class NodeManager implements Nodes {
     return node;
   }
 
-  async list(query: NodeQuery): Promise<Node[]> {
+  async list(query: NodeQuery): Promise<Page<Node>> {
     const marker = query.marker?.toLowerCase() ?? null;
     if (marker !== null && !isUuid(marker))
       throw invalidArgument('marker', `Expected UUID for marker: ${query.marker}`);
     // No store can hold such a text, and PostgreSQL refuses it as a parameter.
     const { driver = '', vendorInterface = '', descriptionContains = '' } = query;
     const texts = driver + vendorInterface + descriptionContains;
-    if (storableText(texts) !== texts) return [];
-    const nodes = await this.#locks.readAll(() => this.#store.listNodes({ ...query, marker }));
-    if (nodes === null) throw nodeNotFound(marker ?? '');
-    return nodes;
+    if (storableText(texts) !== texts) return { items: [], more: false };
+    const page = await readPage(
+      query.limit,
+      (limit) => this.#store.sizeNodes({ ...query, marker, limit }),
+      (limit) => this.#locks.readAll(() => this.#store.listNodes({ ...query, marker, limit })),
+    );
+    if (page === null) throw nodeNotFound(marker ?? '');
+    return page;
   }
 
   async update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node> {

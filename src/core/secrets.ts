@@ -1,3 +1,4 @@
+import { ELLIPSIS } from './bounds.ts';
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
 
 /** Stands for a secret in output, as in Ironic; refused as a value. */
@@ -31,11 +32,14 @@ export interface TextMapping {
   error?(error: Error, copy: (member: unknown) => unknown, copyMembers: (described: object) => object): unknown;
 }
 
+/** Deeper than what is stored nests, and far from the end of the stack, which a BMC's document may reach. */
+const DEEPEST = 100;
+
 /**
  * Returns a copy of `value` with every text in it mapped. What is deeper than `depth`, binary or unreadable becomes `…`.
  * Never throws.
  */
-export function mapTexts(value: unknown, mapping: TextMapping, depth = Number.POSITIVE_INFINITY): unknown {
+export function mapTexts(value: unknown, mapping: TextMapping, depth = DEEPEST): unknown {
   if (typeof value === 'string') return mapping.text(value);
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   if (depth === 0 || ArrayBuffer.isView(value)) return '…';
@@ -77,7 +81,7 @@ const URL_USER = /(?<=^[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
 
 const MASKED: TextMapping = { text: (text) => text.replace(URL_USER, `${MASK}@`), member: maskMember };
 
-/** Returns a copy of `value` with secrets and the user information of URLs masked, at any depth; null stays null. */
+/** Returns a copy of `value` with secrets and the user information of URLs masked; null stays null. */
 export function maskSecrets(value: JsonObject): JsonObject {
   return mapTexts(value, MASKED) as JsonObject;
 }
@@ -158,12 +162,30 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
     if (typeof text !== 'string') return '';
     let clean = text;
     for (const form of forms) clean = clean.replaceAll(form, MASK);
+    if (forms.size > 0 && clean.includes(ELLIPSIS)) clean = maskCutSecrets(clean, forms);
     for (const secret of short) {
       if (clean === secret) clean = MASK;
       else for (const quote of ["'", '"']) clean = clean.replaceAll(quote + secret + quote, quote + MASK + quote);
     }
     return clean;
   };
+}
+
+/** Masks the beginnings of `forms` where a text was cut, so that the rest of a secret is missing. */
+function maskCutSecrets(text: string, forms: ReadonlySet<string>): string {
+  const parts = text.split(ELLIPSIS);
+  const last = parts.pop() ?? '';
+  return [...parts.map((part) => maskEnd(part, forms)), last].join(ELLIPSIS);
+}
+
+function maskEnd(text: string, forms: ReadonlySet<string>): string {
+  let from = text.length;
+  for (const form of forms) {
+    for (let at = Math.max(0, text.length - form.length + 1); at < from; at++) {
+      if (form.startsWith(text.slice(at))) from = at;
+    }
+  }
+  return text.length - from < SHORT_SECRET ? text : text.slice(0, from) + MASK;
 }
 
 /** Returns a secret as it is, and as within JSON, JSON in JSON, a URL, a form, HTML and Basic credentials. */
@@ -184,7 +206,7 @@ function formsOf(secret: string): string[] {
   ];
 }
 
-/** Returns a copy of `value` with `secrets` masked in every text. */
+/** Returns a copy of `value`, which nests no deeper than `DEEPEST`, with `secrets` masked in every text. */
 export function redact<T extends Json>(value: T, secrets: readonly string[]): T {
   return mapTexts(value, { text: redactor(secrets) }) as T;
 }

@@ -180,6 +180,8 @@ export interface Store {
   getNodeByName(name: string): Promise<StoredNode | null>;
   /** Returns null when the marker does not exist. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
+  /** Returns about how many bytes each of the nodes of `listNodes` takes, without reading them. */
+  sizeNodes(query: NodeQuery): Promise<number[] | null>;
   /**
    * Changes a node whose reservation has this fence; null for a reservation that is not stored. Returns null, without a
    * change, when the fence is another or the node does not exist.
@@ -259,6 +261,8 @@ export interface Store {
   getJob(id: string): Promise<Job | null>;
   /** Returns jobs, the newest first. */
   listJobs(query: JobQuery): Promise<Job[]>;
+  /** Returns about how many bytes each of the jobs of `listJobs` takes, without reading them. */
+  sizeJobs(query: JobQuery): Promise<number[]>;
   /** Returns the stored revisions of a job above `after`, in order. */
   listRevisions(id: string, after: number): Promise<Job[]>;
   /** Returns the newest revision of each of these jobs that exists. */

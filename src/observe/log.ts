@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
+import { cutText, LOGGED_BYTES } from '../core/bounds.ts';
 import { mapTexts, maskMember, maskText, type TextMapping } from '../core/secrets.ts';
 import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
@@ -8,7 +9,8 @@ import { StandardError } from './standardError.ts';
 const MAX_DEPTH = 8;
 
 const MASKED: TextMapping = {
-  text: maskText,
+  // Before the patterns search it.
+  text: (text) => maskText(cutText(text, LOGGED_BYTES)),
   member: maskMember,
   error: (error, _copy, copyMembers) => copyMembers({ ...stdSerializers.err(error) }),
 };

@@ -4,7 +4,7 @@ import { jobToMessage } from '../contract/job.ts';
 import type { Job, JobState } from '../core/job.ts';
 import { isUuid } from '../core/node.ts';
 import { type Exchange, enter } from './context.ts';
-import { cutPage } from './links.ts';
+import { nextLink } from './links.ts';
 import { badParameter, limitParameter, type Query, readQuery } from './query.ts';
 import { sendBody, sendJson } from './response.ts';
 
@@ -23,16 +23,15 @@ export async function listJobs(exchange: Exchange): Promise<void> {
   const marker = query.get('marker') ?? null;
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
   const state = stateParameter(query);
-  const found = await enter(exchange).jobs.list({
-    // One more than the limit, to know whether there is a next page.
-    limit: limit + 1,
+  const page = await enter(exchange).jobs.list({
+    limit,
     olderThan: marker?.toLowerCase() ?? null,
     node: query.get('node') ?? null,
     driver: query.get('driver') ?? null,
     state,
   });
-  const { page, next } = cutPage(exchange, '/v1/jobs', query, limit, found, (job) => job.id);
-  sendJson(exchange, 200, { jobs: page.map(jobDocument), next });
+  const next = nextLink(exchange, '/v1/jobs', query, limit, page, (job) => job.id);
+  sendJson(exchange, 200, { jobs: page.items.map(jobDocument), next });
 }
 
 /** GET /v1/jobs/ID */

@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import type { Page } from '../core/page.ts';
 import { type HttpRequest, requestAuthority } from '../http/message.ts';
 import { parseAuthority } from '../net/listenAddress.ts';
 import type { Exchange } from './context.ts';
@@ -24,24 +25,23 @@ export function selfAndBookmark(base: string, path: string) {
 }
 
 /**
- * Returns a page and the URL of the next one, undefined for the last: the filters of this page, with the marker of its
- * last entry. Commas are not encoded, as in Ironic's links.
- * @param found the entries, queried with a limit of `limit + 1`
+ * Returns the URL of the page that follows `page`, undefined after the last: the filters of this page, with the marker of
+ * its last entry. Commas are not encoded, as in Ironic's links.
  */
-export function cutPage<T>(
+export function nextLink<T>(
   exchange: Exchange,
   path: string,
   query: Query,
   limit: number,
-  found: readonly T[],
+  { items, more }: Page<T>,
   idOf: (entry: T) => string,
-): { page: T[]; next: string | undefined } {
-  const page = found.slice(0, limit);
-  if (found.length <= limit) return { page, next: undefined };
+): string | undefined {
+  const last = items.at(-1);
+  if (!more || last === undefined) return undefined;
   const filters = [...query].filter(([name]) => name !== 'limit' && name !== 'marker');
-  const parameters = [...filters, ['limit', String(limit)], ['marker', idOf(page.at(-1) as T)]];
+  const parameters = [...filters, ['limit', String(limit)], ['marker', idOf(last)]];
   const text = parameters.map(([name = '', value = '']) => `${encode(name)}=${encode(value)}`).join('&');
-  return { page, next: `${baseUrl(exchange)}${path}?${text}` };
+  return `${baseUrl(exchange)}${path}?${text}`;
 }
 
 function encode(text: string): string {

@@ -1,7 +1,8 @@
 import { ConnectError } from '@connectrpc/connect';
 import { ErrorDetailSchema } from '../../gen/passthru/v1/error_pb.ts';
-import { cutText, STATUS_MESSAGE_BYTES, trimmedDetail } from '../contract/errorDetail.ts';
+import { STATUS_MESSAGE_BYTES, trimmedDetail } from '../contract/errorDetail.ts';
 import { ERROR_MAPPINGS } from '../contract/errorMapping.ts';
+import { cutText } from '../core/bounds.ts';
 import { toPassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 

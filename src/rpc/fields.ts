@@ -3,6 +3,7 @@ import type { Duration } from '@bufbuild/protobuf/wkt';
 import { isFiniteJson } from '../contract/value.ts';
 import { invalidArgument, type PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Page } from '../core/page.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
@@ -75,12 +76,10 @@ export function invalidPageToken() {
 }
 
 /**
- * Returns a page of `size` items and the token of the next page, empty for the last one.
- * @param found the items, queried with a limit of `size + 1`
+ * Returns the token of the page that follows `page`, empty after the last one.
  * @param keyOf returns the key of an item, after which the next page begins
  */
-export function cutPage<T>(of: ListKind, found: T[], size: number, keyOf: (item: T) => string): [T[], string] {
-  if (found.length <= size) return [found, ''];
-  const page = found.slice(0, size);
-  return [page, pageToken(of, keyOf(page[size - 1] as T))];
+export function nextToken<T>(of: ListKind, { items, more }: Page<T>, keyOf: (item: T) => string): string {
+  const last = items.at(-1);
+  return more && last !== undefined ? pageToken(of, keyOf(last)) : '';
 }

@@ -3,7 +3,7 @@ import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
 import { isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
-import { cutPage, invalidField, pageSize, previousKey, textOrNull } from './fields.ts';
+import { invalidField, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 
 /** Implements JobService: looks up and cancels jobs, and returns transcripts. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
@@ -17,15 +17,14 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
       const state = jobStateFromMessage(request.state);
       if (state === undefined) throw invalidField('state', `must be a JobState, not ${request.state}`);
       const olderThan = previousKey('jobs', request.pageToken, isUuid);
-      const found = await enter(context).core.jobs.list({
-        limit: size + 1,
+      const page = await enter(context).core.jobs.list({
+        limit: size,
         olderThan,
         node: textOrNull(request.node),
         driver: textOrNull(request.driver),
         state,
       });
-      const [page, nextPageToken] = cutPage('jobs', found, size, (job) => job.id);
-      return { jobs: page.map(jobToMessage), nextPageToken };
+      return { jobs: page.items.map(jobToMessage), nextPageToken: nextToken('jobs', page, (job) => job.id) };
     },
     async cancelJob(request, context) {
       const { core, caller } = enter(context);

@@ -5,7 +5,7 @@ import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
-import { cutPage, invalidField, invalidPageToken, lockWaitMs, pageSize, previousKey, textOrNull } from './fields.ts';
+import { invalidField, invalidPageToken, lockWaitMs, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
 
 /** Implements NodeService: enrols and manages nodes. */
@@ -26,9 +26,9 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
       const size = pageSize(request.pageSize);
       const marker = previousKey('nodes', request.pageToken, isUuid);
       const { core } = enter(context);
-      const found = await core.nodes
+      const page = await core.nodes
         .list({
-          limit: size + 1,
+          limit: size,
           marker,
           sortKey: 'id',
           sortDirection: 'asc',
@@ -39,8 +39,7 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
           // The last node of the previous page has been removed.
           throw error instanceof PassthruError && error.kind === 'node_not_found' ? invalidPageToken() : error;
         });
-      const [page, nextPageToken] = cutPage('nodes', found, size, (node) => node.uuid);
-      return { nodes: page.map(nodeToMessage), nextPageToken };
+      return { nodes: page.items.map(nodeToMessage), nextPageToken: nextToken('nodes', page, (node) => node.uuid) };
     },
     async updateNode(request, context) {
       checkNodeIdent(request.node);

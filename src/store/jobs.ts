@@ -1,12 +1,12 @@
 import { type ExpressionBuilder, sql } from 'kysely';
 import type { Job, Progress } from '../core/job.ts';
-import type { Store } from '../core/store.ts';
+import type { JobQuery, Store } from '../core/store.ts';
 import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { FREE, jobColumns, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
+import { FREE, jobColumns, octets, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 /** Maximum number of ids in one query; databases limit the number of parameters. */
@@ -114,6 +114,15 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
       .returning('wanted'),
   );
 
+  const pageOfJobs = ({ olderThan, nodeUuid, driver, state, limit }: JobQuery) => {
+    const page = db
+      .selectFrom('jobs as listed')
+      .where(({ and }) => and({ node_uuid: nodeUuid, driver, state }))
+      .orderBy('listed.id', 'desc')
+      .limit(limit);
+    return olderThan === null ? page : page.where('listed.id', '<', olderThan);
+  };
+
   const runningJobs = (conductor: string) =>
     db.selectFrom('jobs').where(({ and }) => and({ state: 'running', owner: conductor }));
 
@@ -205,18 +214,17 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
     },
 
     async listJobs(query) {
-      const { olderThan, nodeUuid, driver, state } = query;
-      let page = db
-        .selectFrom('jobs as listed')
-        .select('listed.id')
-        .where(({ and }) => and({ node_uuid: nodeUuid, driver, state }))
-        .orderBy('listed.id', 'desc')
-        .limit(query.limit);
-      if (olderThan !== null) page = page.where('listed.id', '<', olderThan);
+      const page = pageOfJobs(query).select('listed.id');
       // Selects the page first: PostgreSQL assumes that few jobs have a newest revision, and with a limit on the join it would
       // join thousands of jobs.
       const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
       return rows.map(toJob);
+    },
+
+    async sizeJobs(query) {
+      const size = octets(['listed.result', 'listed.error']);
+      const rows = await pageOfJobs(query).select(size.as('size')).execute();
+      return rows.map((row) => Number(row.size));
     },
 
     async listRevisions(id, after) {

@@ -1,7 +1,7 @@
 import type { ExpressionBuilder } from 'kysely';
 import type { NodeQuery, NodeSortKey, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { attributeDigest, type NodeRow, selectNodes, toBit, toNode } from './rows.ts';
+import { attributeDigest, type NodeRow, octets, selectNodes, toBit, toNode } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
@@ -18,6 +18,11 @@ const SORT_COLUMNS = {
   vendorInterface: 'vendor_interface',
 } as const satisfies Record<NodeSortKey, keyof NodeRow>;
 
+/** The columns whose texts may be long. */
+const LONG_COLUMNS = ['driver_info', 'extra', 'properties', 'attributes', 'description', 'last_error'].map(
+  (column) => `nodes.${column}`,
+);
+
 /** Sort keys that can be null. Databases differ in where nulls sort by default. */
 const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
 
@@ -27,6 +32,23 @@ export async function listNodes(
   query: NodeQuery,
   cipher: SecretsCipher,
 ): Promise<StoredNode[] | null> {
+  const rows = await readParts(database, query, (part) => part.execute());
+  return rows?.map((row) => toNode(row, cipher)) ?? null;
+}
+
+/** Implements `Store.sizeNodes`. */
+export async function sizeNodes(database: Database, query: NodeQuery): Promise<number[] | null> {
+  const size = octets(LONG_COLUMNS).as('size');
+  const rows = await readParts(database, query, (part) => part.clearSelect().select(size).execute());
+  return rows?.map((row) => Number(row.size)) ?? null;
+}
+
+/** Reads the rows of the query's parts, in order, until its limit is reached. Returns null when the marker does not exist. */
+async function readParts<R>(
+  database: Database,
+  query: NodeQuery,
+  read: (part: NodesQuery) => Promise<R[]>,
+): Promise<R[] | null> {
   const db = database.kysely;
   const nodes = filter(selectNodes(db), query, database);
   let parts = [nodes];
@@ -40,16 +62,12 @@ export async function listNodes(
     if (marker === undefined) return null;
     parts = after(nodes, query, marker.id, marker.value);
   }
-  const rows: NodeRow[] = [];
+  const rows: R[] = [];
   for (const part of parts) {
     if (rows.length === query.limit) break;
-    rows.push(
-      ...(await sort(part, query)
-        .limit(query.limit - rows.length)
-        .execute()),
-    );
+    rows.push(...(await read(sort(part, query).limit(query.limit - rows.length))));
   }
-  return rows.map((row) => toNode(row, cipher));
+  return rows;
 }
 
 function filter(nodes: NodesQuery, query: NodeQuery, database: Database): NodesQuery {

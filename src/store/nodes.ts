@@ -2,7 +2,7 @@ import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { listNodes } from './nodeList.ts';
+import { listNodes, sizeNodes } from './nodeList.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { attributeDigest, type NodeRow, selectNodes, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
 import type { Tables } from './schema.ts';
@@ -46,6 +46,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher) {
     getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
     listNodes: (query) => listNodes(database, query, cipher),
+    sizeNodes: (query) => sizeNodes(database, query),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { InferResult, Insertable, Kysely } from 'kysely';
+import { type InferResult, type Insertable, type Kysely, sql } from 'kysely';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
@@ -8,6 +8,15 @@ import type { Reservation } from '../core/reservation.ts';
 import type { StoredNode } from '../core/store.ts';
 import type { JobRevisionsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
+
+/** About the bytes of a row beside its long texts. */
+const ROW_BYTES = 512;
+
+/** Returns about the size of a row with these texts, in bytes. Neither database reads a long text for it. */
+export function octets(columns: readonly string[]) {
+  const texts = columns.map((column) => sql`coalesce(octet_length(${sql.ref(column)}), 0)`);
+  return sql<number>`${sql.lit(ROW_BYTES)} + ${sql.join(texts, sql` + `)}`;
+}
 
 /** All columns by name: a newer program may add one to the table while a prepared query is in use. */
 const nodeColumns = [

@@ -54,8 +54,8 @@ async function problemsOf(yaml: string): Promise<string[]> {
   return [];
 }
 
-function listNodes(): Promise<Node[]> {
-  return core.nodes.list({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc' });
+async function listNodes(): Promise<Node[]> {
+  return (await core.nodes.list({ limit: 10, marker: null, sortKey: 'id', sortDirection: 'asc' })).items;
 }
 
 const caller = { name: 'operator', role: 'admin' } as const;

@@ -2,7 +2,8 @@ import { toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
-import { cutText, errorDetail, STATUS_DETAIL_BYTES, trimmedDetail } from '../../src/contract/errorDetail.ts';
+import { errorDetail, STATUS_DETAIL_BYTES, trimmedDetail } from '../../src/contract/errorDetail.ts';
+import { cutText } from '../../src/core/bounds.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 

@@ -63,7 +63,7 @@ test('a job stored after its acceptance was given up fails and does not run', as
   await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
   await vi.waitFor(async () => expect(await endJob.mock.results.at(-1)?.value).toBeNull(), { timeout: 10_000 });
   proxy.deliver();
-  const { id } = await vi.waitUntil(async () => (await core.jobs.list(JOBS)).find(({ id }) => id !== running.id));
+  const { id } = await vi.waitUntil(async () => (await core.jobs.list(JOBS)).items.find(({ id }) => id !== running.id));
   expect((await watchToEnd(core, id)).at(-1)).toMatchObject({ state: 'failed', error: { kind: 'store_unavailable' } });
   expect((await core.nodes.get('n1')).lastError).toMatch(/the method was not run$/);
   await expect.poll(reserved, { timeout: 10_000 }).toBe('n2');

@@ -111,7 +111,7 @@ async function everythingEnds({ core, hardware }: TestCore, pending: Promise<unk
   }, 5);
   await Promise.all(pending);
   const running = { limit: 100, olderThan: null, node: null, driver: null, state: 'running' } as const;
-  await expect.poll(() => core.jobs.list(running), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(async () => (await core.jobs.list(running)).items, { timeout: 20_000 }).toEqual([]);
   for (const node of NODES) {
     await expect.poll(async () => (await core.nodes.get(node)).reservation, { timeout: 20_000 }).toBeNull();
     await core.callNodeMethod(nodeCall('exclusive', { node, lockWait: 20_000 }));

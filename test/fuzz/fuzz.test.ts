@@ -75,8 +75,8 @@ afterAll(async () => {
 async function resetNodes(): Promise<void> {
   const signal = new AbortController().signal;
   const page = { limit: 1000, marker: null, sortKey: 'uuid', sortDirection: 'asc' } as const;
-  for (let nodes = await core.nodes.list(page); nodes.length > 0; nodes = await core.nodes.list(page)) {
-    for (const { uuid } of nodes) {
+  for (let nodes = await core.nodes.list(page); nodes.items.length > 0; nodes = await core.nodes.list(page)) {
+    for (const { uuid } of nodes.items) {
       await core.nodes.unlock(uuid, ANONYMOUS);
       await core.nodes.delete(uuid, ANONYMOUS, signal);
     }
@@ -132,8 +132,8 @@ async function leftovers(): Promise<object[]> {
   const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null });
   const nodes = await core.nodes.list({ limit: 100_000, marker: null, sortKey: 'uuid', sortDirection: 'asc' });
   return [
-    ...jobs.filter((job) => !isTerminal(job)),
-    ...nodes.filter(({ reservation }) => reservation?.kind === 'call'),
+    ...jobs.items.filter((job) => !isTerminal(job)),
+    ...nodes.items.filter(({ reservation }) => reservation?.kind === 'call'),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { cutText, LOGGED_BYTES } from '../bounds.ts';
 import { PassthruError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
@@ -26,15 +27,19 @@ export class CallSecrets {
     return redactText(text, this.#collected());
   }
 
-  /** Returns a copy of `value`, such as an error with its causes, with the secrets masked; itself when there are none. */
+  /**
+   * Returns a copy of `value`, such as an error with its causes, with the secrets masked and long texts cut; itself when
+   * there are none, unless it is a PassthruError, which a driver may have changed since its texts were cut.
+   */
   mask<T>(value: T): T {
     const secrets = this.#collected();
-    return secrets.length === 0 ? value : (mapTexts(value, redaction(secrets), MAX_DEPTH) as T);
+    if (secrets.length === 0 && !(value instanceof PassthruError)) return value;
+    return mapTexts(value, redaction(secrets), MAX_DEPTH) as T;
   }
 
   /**
-   * Returns a copy of a machine's document with the secrets masked at any depth, in names too, together with what is
-   * secret by its name or its form.
+   * Returns a copy of a machine's document with the secrets masked, in names too, together with what is secret by its name
+   * or its form.
    */
   document(value: JsonObject): JsonObject {
     const text = (given: string) => maskText(this.text(given));
@@ -59,7 +64,7 @@ export class CallSecrets {
 
 function redaction(secrets: readonly string[]): TextMapping {
   return {
-    text: (text) => redactText(text, secrets),
+    text: (text) => redactText(cutText(text, LOGGED_BYTES), secrets),
     error(error, copy) {
       try {
         return error instanceof PassthruError
@@ -77,22 +82,24 @@ function redactPassthruError(
   secrets: readonly string[],
   copy: (member: unknown) => unknown,
 ): PassthruError {
-  const { kind, violations, lock, bmc, cause } = error;
-  const clean = new PassthruError(kind, redactText(error.message, secrets), {
+  // A driver may have changed it since its parts were cut.
+  const { kind, message, violations, lock, bmc, truncated, cause } = new PassthruError(error.kind, error.message, error);
+  const clean = new PassthruError(kind, redactText(message, secrets), {
     violations: violations.map(({ field, description }) => ({ field, description: redactText(description, secrets) })),
     lock,
     bmc: bmc && { status: bmc.status, extendedInfo: redact(bmc.extendedInfo, secrets) },
+    truncated,
     cause: cause === undefined ? undefined : copy(cause),
   });
-  clean.stack = redactText(error.stack ?? '', secrets);
+  clean.stack = redactText(cutText(error.stack ?? '', LOGGED_BYTES), secrets);
   return clean;
 }
 
 /** Copies the error, which its driver may still hold; the copy has the name of its class only. */
 function redactError(error: Error, secrets: readonly string[], copy: (member: unknown) => unknown): Error {
-  const clean = new Error(redactText(error.message, secrets));
+  const clean = new Error(redactText(cutText(error.message, LOGGED_BYTES), secrets));
   clean.name = error.name;
-  clean.stack = redactText(error.stack ?? '', secrets);
+  clean.stack = redactText(cutText(error.stack ?? '', LOGGED_BYTES), secrets);
   for (const key of new Set([...Object.keys(error), 'cause', 'errors'])) {
     const member = (error as unknown as Record<string, unknown>)[key];
     if (member === undefined || key === 'name' || key === 'stack' || key === 'message') continue;

@@ -1,3 +1,4 @@
+import { cutText, isLongerThan, MESSAGE_BYTES, RESULT_BYTES } from '../bounds.ts';
 import type { DriverCall, NodeCall } from '../core.ts';
 import { outcomeUnknown, PassthruError } from '../errors.ts';
 import { asJson, type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
@@ -72,7 +73,8 @@ export async function runMethod(
       if (givenUp !== null) throw givenUp;
       lock?.tenure.check();
     },
-    progress: (fraction, message) => progress(fraction, typeof message === 'string' ? secrets.text(message) : message),
+    progress: (fraction, message) =>
+      progress(fraction, typeof message === 'string' ? secrets.text(cutText(message, MESSAGE_BYTES)) : message),
     log: secrets.log(log),
     recorder,
   };
@@ -113,18 +115,25 @@ async function untilGivenUp<T>(
 
 /**
  * Returns the result of a method as JSON, so that a caller and the store get the same.
- * @throws kind `bmc_failed` when it nests too deep
+ * @throws kind `bmc_failed` when it nests too deep or is too long
  */
 export function checkResult(method: string, returned: Json | undefined | Attachment): Json {
   if (returned === undefined) return null;
   if (returned instanceof Attachment) throw new TypeError(`method ${method} returned an Attachment, but has no attach`);
-  checkResultDepth(method, returned);
+  checkBounds(method, returned);
   const result = asJson(returned);
-  if (result !== returned) checkResultDepth(method, result);
+  if (result !== returned) checkBounds(method, result);
   return result;
 }
 
-function checkResultDepth(method: string, result: Json): void {
-  if (!nestsDeeperThan(result)) return;
-  throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
+function checkBounds(method: string, result: Json): void {
+  if (nestsDeeperThan(result)) {
+    throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
+  }
+  // Half of a document would be taken for the whole.
+  if (!isLongerThan(result, RESULT_BYTES)) return;
+  throw new PassthruError(
+    'bmc_failed',
+    `${method} was carried out, but its result is dropped: it is longer than ${RESULT_BYTES / 1024 / 1024} MiB. A driver returns that much as an attachment.`,
+  );
 }

@@ -10,6 +10,7 @@ import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
 import { isUuid } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
+import { type Page, readPage } from '../page.ts';
 import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilStored } from '../waiting.ts';
@@ -155,16 +156,21 @@ export class JobRunner implements Jobs {
     return job;
   }
 
-  async list(query: JobsQuery): Promise<Job[]> {
+  async list(query: JobsQuery): Promise<Page<Job>> {
     const { limit, olderThan, node, driver, state } = query;
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
     if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
     // No driver can have such a name, and PostgreSQL rejects it as a parameter.
-    if (driver !== null && storableText(driver) !== driver) return [];
+    if (driver !== null && storableText(driver) !== driver) return { items: [], more: false };
     if (driver !== null) filter.driver = driver;
     if (state !== null) filter.state = state;
-    return this.#store.listJobs(filter);
+    const page = await readPage(
+      limit,
+      (count) => this.#store.sizeJobs({ ...filter, limit: count }),
+      (count) => this.#store.listJobs({ ...filter, limit: count }),
+    );
+    return page ?? { items: [], more: false };
   }
 
   async cancel(id: string, caller: Caller): Promise<Job> {

@@ -1,7 +1,7 @@
 import { isUuid } from '../../core/node.ts';
 import type { NodeQuery, NodeSortKey } from '../../core/store.ts';
 import { type Exchange, enter } from '../context.ts';
-import { cutPage } from '../links.ts';
+import { nextLink } from '../links.ts';
 import { badParameter, booleanParameter, limitParameter, listParameter, type Query, readQuery } from '../query.ts';
 import { sendJson } from '../response.ts';
 import { checkNodeFields, nodeRenderer, PROVISION_STATE, SUMMARY_FIELDS } from './nodeDocument.ts';
@@ -70,12 +70,11 @@ export async function listNodesInDetail(exchange: Exchange): Promise<void> {
 
 async function sendList(exchange: Exchange, query: Query, path: string, fields: readonly string[] | null) {
   const limit = limitParameter(query, MAX_LIMIT);
-  // One more than the limit, to know whether there is a next page.
-  const nodeQuery = { ...readNodeQuery(query), limit: limit + 1 };
+  const nodeQuery = { ...readNodeQuery(query), limit };
   const core = enter(exchange);
-  const found = matchesNone(query, core.host) ? [] : await core.nodes.list(nodeQuery);
-  const { page, next } = cutPage(exchange, path, query, limit, found, (node) => node.uuid);
-  sendJson(exchange, 200, { nodes: page.map(nodeRenderer(exchange, core, fields)), next });
+  const page = matchesNone(query, core.host) ? { items: [], more: false } : await core.nodes.list(nodeQuery);
+  const next = nextLink(exchange, path, query, limit, page, (node) => node.uuid);
+  sendJson(exchange, 200, { nodes: page.items.map(nodeRenderer(exchange, core, fields)), next });
 }
 
 /** Whether a filter on a field with the same value for every node excludes all of them. */

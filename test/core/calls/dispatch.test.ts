@@ -148,7 +148,8 @@ describe('bad arguments', () => {
     });
     expect(hardware.calls).toHaveLength(0);
     expect((await core.nodes.get('n1')).reservation).toBeNull();
-    expect(await core.jobs.list({ limit: 10, olderThan: null, node: null, driver: null, state: null })).toEqual([]);
+    const { items } = await core.jobs.list({ limit: 10, olderThan: null, node: null, driver: null, state: null });
+    expect(items).toEqual([]);
   });
 
   test('30 levels are accepted, and null counts as absent', async () => {

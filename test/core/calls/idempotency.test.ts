@@ -46,7 +46,7 @@ test('a failure after acceptance is the outcome, with its details', async () => 
     bmc: { status: 400, extendedInfo: [{ MessageId: 'x' }] },
   });
   (await hardware.call(0)).fail(refusal);
-  await expect(first).rejects.toBe(refusal);
+  await expect(first).rejects.toEqual(refusal);
   await expect(core.callNodeMethod(nodeCall('exclusive', key))).rejects.toMatchObject({
     kind: 'bmc_refused',
     message: 'refused',

@@ -189,7 +189,7 @@ test('jobs are listed newest first, page by page, by node and state', async () =
   await watchToEnd(core, first.id);
   const all = { limit: 2, olderThan: null, node: null, driver: null, state: null };
   const ids = async (query: Partial<typeof all> | object) =>
-    (await core.jobs.list({ ...all, ...query })).map((job) => job.id);
+    (await core.jobs.list({ ...all, ...query })).items.map((job) => job.id);
   expect(await ids({})).toEqual([third.id, second.id]);
   expect(await ids({ olderThan: second.id })).toEqual([first.id]);
   expect(await ids({ node: 'n2' })).toEqual([second.id]);

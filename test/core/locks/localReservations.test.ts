@@ -12,7 +12,7 @@ test('a call on a store that is not shared reserves its node without a statement
   const reservation = { kind: 'call', holder: 'host-a', method: 'exclusive', requestedBy: 'operator', job: null };
   expect((await core.nodes.get('n1')).reservation).toMatchObject(reservation);
   const query = { limit: 9, marker: null, sortKey: 'id', sortDirection: 'asc' } as const;
-  expect((await core.nodes.list(query))[0]?.reservation).toMatchObject(reservation);
+  expect((await core.nodes.list(query)).items[0]?.reservation).toMatchObject(reservation);
   await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
     kind: 'node_locked',
     lock: reservation,
