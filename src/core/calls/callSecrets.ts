@@ -83,7 +83,11 @@ function redactPassthruError(
   copy: (member: unknown) => unknown,
 ): PassthruError {
   // A driver may have changed it since its parts were cut.
-  const { kind, message, violations, lock, bmc, truncated, cause } = new PassthruError(error.kind, error.message, error);
+  const { kind, message, violations, lock, bmc, truncated, cause } = new PassthruError(
+    error.kind,
+    error.message,
+    error,
+  );
   const clean = new PassthruError(kind, redactText(message, secrets), {
     violations: violations.map(({ field, description }) => ({ field, description: redactText(description, secrets) })),
     lock,
