@@ -109,6 +109,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     },
     async checkReady() {
       running.checkOpen();
+      lease.current();
       await store.ping();
     },
     async shutdown(grace) {

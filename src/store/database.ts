@@ -52,6 +52,8 @@ export interface Database {
   toStoreError(error: unknown): PassthruError | null;
   /** Announces a committed change to the other processes, which may miss it. Never throws, and does not wait. */
   announce(change: Announcement): void;
+  /** Throws kind `store_unavailable` when the database's file is no longer in its place. */
+  checkFile?(): void;
   /** Calls `listener` for changes announced by other processes. */
   onChange(listener: (change: Change) => void): void;
   /**

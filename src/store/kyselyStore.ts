@@ -3,6 +3,7 @@ import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
+import { StoreHealth } from './health.ts';
 import { idempotencyStore } from './idempotency.ts';
 import { EndedJobs, jobRetention } from './jobRetention.ts';
 import { jobStore } from './jobs.ts';
@@ -30,6 +31,7 @@ export function kyselyStore(
   const idle = Promise.withResolvers<void>();
 
   const endedJobs = new EndedJobs();
+  const health = new StoreHealth(database, cipher);
   const steps: Omit<Store, 'shared' | 'closed' | 'onChange' | 'close'> = {
     ...nodeStore(database, cipher),
     ...reservationStore(database),
@@ -40,6 +42,7 @@ export function kyselyStore(
     ...conductorStore(database, endedJobs),
     async ping() {
       await sql`select 1`.execute(database.kysely);
+      await health.check();
     },
   };
 
@@ -49,10 +52,14 @@ export function kyselyStore(
       if (closing !== null) throw closedError();
       running++;
       try {
+        database.checkFile?.();
         return await method(...args);
       } catch (error) {
-        const unavailable = isStoreUnavailable(error) ? error : database.toStoreError(error);
-        if (unavailable !== null) onUnavailable();
+        const unavailable = isStoreUnavailable(error) ? (error as PassthruError) : database.toStoreError(error);
+        if (unavailable !== null) {
+          health.failed(unavailable);
+          onUnavailable();
+        }
         throw unavailable ?? error;
       } finally {
         running--;

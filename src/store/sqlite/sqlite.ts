@@ -9,6 +9,7 @@ import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
 import { NodeSqliteDialect } from './driver.ts';
 import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
+import { FileGuard } from './fileGuard.ts';
 
 /** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
@@ -32,7 +33,17 @@ export function openSqlite(path: string, log: Logger): Database {
     }
     const release = claimFile(file, url);
     try {
-      return onConnection(connect(file), release);
+      const sqlite = connect(file);
+      const guard = new FileGuard(file, statSync(file), log);
+      const database = onConnection(sqlite, release);
+      return {
+        ...database,
+        checkFile: () => guard.check(),
+        async close() {
+          await guard.stop();
+          await database.close();
+        },
+      };
     } catch (error) {
       release();
       throw error;
