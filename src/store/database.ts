@@ -52,6 +52,10 @@ export interface Database {
   toStoreError(error: unknown): PassthruError | null;
   /** Announces a committed change to the other processes, which may miss it. Never throws, and does not wait. */
   announce(change: Announcement): void;
+  /** Whether `error` reports that another program holds the database; nothing was done. */
+  isBusy?(error: unknown): boolean;
+  /** From now on reports a database that another program holds at once, instead of waiting in the event loop. */
+  stopWaiting?(): void;
   /** Throws kind `store_unavailable` when the database's file is no longer in its place. */
   checkFile?(): void;
   /** Calls `listener` for changes announced by other processes. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { retryBusy } from './busyRetry.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
 import { StoreHealth } from './health.ts';
@@ -32,6 +33,7 @@ export function kyselyStore(
 
   const endedJobs = new EndedJobs();
   const health = new StoreHealth(database, cipher);
+  database.stopWaiting?.();
   const steps: Omit<Store, 'shared' | 'closed' | 'onChange' | 'close'> = {
     ...nodeStore(database, cipher),
     ...reservationStore(database),
@@ -46,6 +48,8 @@ export function kyselyStore(
     },
   };
 
+  const isBusy = (error: unknown) => database.isBusy?.(error) ?? false;
+
   /** Wraps `method` so that errors of the database become errors of kind `store_unavailable`. */
   function guard(method: Method): Method {
     return async (...args) => {
@@ -53,7 +57,10 @@ export function kyselyStore(
       running++;
       try {
         database.checkFile?.();
-        return await method(...args);
+        return await method(...args).catch((error: unknown) => {
+          if (!isBusy(error)) throw error;
+          return retryBusy(() => method(...args), isBusy, closed.signal);
+        });
       } catch (error) {
         const unavailable = isStoreUnavailable(error) ? (error as PassthruError) : database.toStoreError(error);
         if (unavailable !== null) {

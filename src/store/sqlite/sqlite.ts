@@ -11,7 +11,7 @@ import { NodeSqliteDialect } from './driver.ts';
 import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
 import { FileGuard } from './fileGuard.ts';
 
-/** Milliseconds to wait for another program's write (an administrator's `sqlite3`). The wait stops the event loop. */
+/** Milliseconds to wait for another program's write while the store is opened. The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
 
 /**
@@ -127,6 +127,8 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     untouchedRows: sql``,
     contains: (text, part) => sql`instr(lower_case(coalesce(${text}, '')), lower_case(${part})) > 0`,
     isUniqueViolation,
+    isBusy,
+    stopWaiting: () => sqlite.exec('pragma busy_timeout = 0'),
     toStoreError: sqliteError,
     // No other process uses the database.
     announce: () => {},

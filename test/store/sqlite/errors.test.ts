@@ -52,6 +52,48 @@ test('a database locked by another program is store_unavailable, and recovers af
   }
 });
 
+test("a step waits for another program's write without stopping others, and then succeeds", async () => {
+  const file = temporaryDatabase();
+  const store = await openStore(`sqlite:${file.path}`, { log: silentLogger });
+  const other = new DatabaseSync(file.path);
+  try {
+    other.exec('begin immediate');
+    let ended = false;
+    const created = [1, 2, 3].map((index) => enrol(store, { name: `node-${index}` }).finally(() => (ended = true)));
+    const forgotten = store.forgetIdempotent('alice', 'key', 'process-1').finally(() => (ended = true));
+    // A read, and the turns of the event loop, come before the end of the waits.
+    for (let turn = 0; turn < 5; turn++) {
+      await store.getNodeByName('node-1');
+      await store.ping();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(ended).toBe(false);
+    other.exec('rollback');
+    await Promise.all([...created, forgotten]);
+    expect(await store.getNodeByName('node-3')).not.toBeNull();
+  } finally {
+    other.close();
+    await store.close();
+    file.remove();
+  }
+});
+
+test('closing ends the wait for another program', async () => {
+  const file = temporaryDatabase();
+  const store = await openStore(`sqlite:${file.path}`, { log: silentLogger });
+  const other = new DatabaseSync(file.path);
+  try {
+    other.exec('begin immediate');
+    const created = enrol(store).catch((error: unknown) => error);
+    await store.ping();
+    await store.close();
+    expect(await created).toMatchObject({ kind: 'store_unavailable', message: 'The store is closed' });
+  } finally {
+    other.close();
+    file.remove();
+  }
+});
+
 test('a transaction excludes other writers from its beginning', async () => {
   const file = temporaryDatabase();
   const database = openSqlite(file.path, silentLogger);
