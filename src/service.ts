@@ -8,6 +8,7 @@ import { readSecretsCipher } from './config/secretsSettings.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
 import type { HardwareType } from './core/hardware.ts';
+import type { WorkerShares } from './core/inFlight.ts';
 import type { Logger } from './core/logger.ts';
 import type { Store } from './core/store.ts';
 import { createFakeHardwareType } from './drivers/fake/fakeHardwareType.ts';
@@ -153,6 +154,7 @@ async function makeCore(
         lockedRetryInterval: config.node_locked_retry_interval,
         maxLockWait: config.lock_wait_max,
         workers: config.workers_pool_size,
+        workerShares: workerShares(config),
         lease: config.node_lock_lease,
         rules: config.auth.rules,
         retention: { time: config.job_retention_time, count: config.job_retention_count },
@@ -163,6 +165,11 @@ async function makeCore(
     await Promise.allSettled(hardwareTypes.map((hardwareType) => hardwareType.close?.()));
     throw error;
   }
+}
+
+function workerShares({ auth, limits, workers_pool_size: workers }: Config): WorkerShares {
+  // Without authentication all callers are one.
+  return { caller: auth.type === 'none' ? workers : limits.jobs_per_caller, node: limits.jobs_per_node };
 }
 
 async function makeHardwareTypes(

@@ -16,6 +16,14 @@ export const limitKeys = z.strictObject({
     { initial: 1000, least: 1, most: 1_000_000 },
     'The maximum number of calls in flight for one caller; one more gets 429 or RESOURCE_EXHAUSTED. With `auth.type: none` all callers count as one.',
   ),
+  jobs_per_caller: integerSetting(
+    { initial: 75, least: 1, most: 10_000 },
+    'The maximum number of asynchronous methods of one caller running at once in a process; one more gets 503 or RESOURCE_EXHAUSTED. Keep it below `workers_pool_size`, so that one caller cannot take all workers. Not applied with `auth.type: none`, where all callers are one.',
+  ),
+  jobs_per_node: integerSetting(
+    { initial: 10, least: 1, most: 10_000 },
+    'The maximum number of asynchronous methods running at once on one node, for methods that do not lock it; one more gets 503 or RESOURCE_EXHAUSTED.',
+  ),
   watches_per_caller: integerSetting(
     { initial: 1000, least: 1, most: 1_000_000 },
     'The maximum number of open streams (watched jobs, server reflection) for one caller.',

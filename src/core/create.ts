@@ -5,7 +5,7 @@ import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
-import { Running, Workers } from './inFlight.ts';
+import { Running, type WorkerShares, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
 import { Lease } from './locks/lease.ts';
 import { LocalReservations } from './locks/localReservations.ts';
@@ -28,6 +28,8 @@ export interface CoreSettings {
   maxLockWait: number;
   /** The maximum number of concurrent jobs. */
   workers: number;
+  /** How many of them one caller and one node may use. Default: all. */
+  workerShares?: WorkerShares;
   /** See `Conductor.lease`, in milliseconds; applies to a shared store. Default 30 s. */
   lease?: number;
   /** The minimum `Conductor.grace`, in milliseconds; calls raise it to what their requests may take. Default 5 s. */
@@ -77,7 +79,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const nodes = new NodeManager(store, registry, locks, running, host, log);
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', log);
   const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), transcripts, observer);
-  const workers = new Workers(settings.workers);
+  const workers = new Workers(settings.workers, settings.workerShares);
   const idempotency = new Idempotency(store, lease, log);
   const calls = { jobs, workers, running, idempotency, transcripts };
   const dispatch = new Dispatch({ store, registry, nodes, lease, locks, ...calls, host, log, observer });

@@ -49,14 +49,32 @@ export class Running {
   }
 }
 
-/** The bounded pool of workers that jobs run on. */
+/** The shares of the workers, in jobs at the same time. */
+export interface WorkerShares {
+  /** Of one caller. */
+  caller: number;
+  /** Of one node. */
+  node: number;
+}
+
+/** Whose job takes a worker; `node` is null for a driver method. */
+interface WorkerUser {
+  caller: string;
+  node: string | null;
+}
+
+/** The bounded pool of workers that jobs run on, of which nobody gets more than a share. */
 export class Workers {
   readonly size: number;
+  readonly #shares: WorkerShares;
   #busy = 0;
+  readonly #callers = new Map<string, number>();
+  readonly #nodes = new Map<string, number>();
 
   /** @param size the maximum number of concurrent jobs */
-  constructor(size: number) {
+  constructor(size: number, shares: WorkerShares = { caller: size, node: size }) {
     this.size = size;
+    this.#shares = shares;
   }
 
   /** The number of busy workers. */
@@ -64,20 +82,45 @@ export class Workers {
     return this.#busy;
   }
 
-  /** Takes a worker and returns a function that frees it. Throws kind `no_free_worker` when all are busy. */
-  reserve(): () => void {
-    if (this.#busy >= this.size) {
-      // Worded as Ironic's NoFreeConductorWorker.
-      throw new PassthruError(
-        'no_free_worker',
-        `Requested action cannot be performed due to lack of free workers: all ${this.size} are busy. Try again later.`,
-      );
+  /** Throws kind `no_free_worker` when all workers are busy, or as many as the user may have. */
+  check({ caller, node }: WorkerUser): void {
+    if (this.#busy >= this.size) throw noFreeWorker(`all ${this.size} are busy`);
+    const { caller: ofCaller, node: ofNode } = this.#shares;
+    if ((this.#callers.get(caller) ?? 0) >= ofCaller) throw noFreeWorker(`${caller} has all ${ofCaller} of its share`);
+    if (node !== null && (this.#nodes.get(node) ?? 0) >= ofNode) {
+      throw noFreeWorker(`node ${node} has all ${ofNode} of its share`);
     }
-    this.#busy++;
+  }
+
+  /** As `check`, then takes a worker. Returns a function that frees it. */
+  reserve(user: WorkerUser): () => void {
+    this.check(user);
+    const { caller, node } = user;
+    const count = (by: number) => {
+      this.#busy += by;
+      add(this.#callers, caller, by);
+      if (node !== null) add(this.#nodes, node, by);
+    };
+    count(1);
     let taken = true;
     return () => {
-      if (taken) this.#busy--;
+      if (taken) count(-1);
       taken = false;
     };
   }
+}
+
+/** Changes a count, and drops it at 0. */
+function add(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}
+
+function noFreeWorker(why: string): PassthruError {
+  // Worded as Ironic's NoFreeConductorWorker.
+  return new PassthruError(
+    'no_free_worker',
+    `Requested action cannot be performed due to lack of free workers: ${why}. Try again later.`,
+  );
 }

@@ -67,6 +67,8 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'limits.connections': [0, 'many'],
   'limits.connections_per_peer': [0, '1.5'],
   'limits.calls_per_caller': [0, '-1'],
+  'limits.jobs_per_caller': [0, 'x'],
+  'limits.jobs_per_node': [10_001, '-1'],
   'limits.watches_per_caller': ['1', 'x'],
   'limits.receive_timeout': ['0s', 'soon'],
   'limits.connection_max_age': ['1s', 'old'],

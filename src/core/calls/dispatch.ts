@@ -71,7 +71,7 @@ interface CheckedCall extends CalledMethod {
 
 /**
  * Calls methods. The order of the checks is fixed: node or driver, method, verb, the rule for the method, free worker,
- * lock, arguments.
+ * lock, arguments. The worker is taken when the lock is held.
  */
 export class Dispatch {
   readonly #parts: DispatchParts;
@@ -208,7 +208,10 @@ export class Dispatch {
     const { method } = checked;
     const { store, registry, lease, workers, log } = this.#parts;
     const { signal } = controller;
-    const leaveWorker = method.async ? workers.reserve() : () => {};
+    const user = { caller: checked.call.caller.name, node: checked.node?.uuid ?? null };
+    // Before the lock, so that a full pool refuses at once; taken under it, so that a call that waits holds none.
+    if (method.async) workers.check(user);
+    let leaveWorker = () => {};
     let lock: Lock | null = null;
     let unguard = () => {};
     let handedOver = false;
@@ -219,6 +222,7 @@ export class Dispatch {
         unguard = lock.tenure.guard(controller);
         node = await this.#currentNode(checked, node, lock);
       }
+      if (method.async) leaveWorker = workers.reserve(user);
       const args = this.#validate(checked, node);
       const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
       if (store.shared && lock !== null) await lease.cover(lock.tenure, longestRequest());
