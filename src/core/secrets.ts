@@ -33,7 +33,7 @@ export interface TextMapping {
 }
 
 /** Deeper than what is stored nests, and far from the end of the stack, which a BMC's document may reach. */
-const DEEPEST = 100;
+const DEEPEST = 500;
 
 /**
  * Returns a copy of `value` with every text in it mapped. What is deeper than `depth`, binary or unreadable becomes `…`.
