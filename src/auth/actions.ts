@@ -20,6 +20,8 @@ export const ACTIONS = {
   'list jobs': 'reader',
   'show a job': 'reader',
   'watch a job': 'reader',
+  'watch jobs': 'reader',
+  'watch nodes': 'reader',
   /** Routes of Ironic that this service does not have; they return 400. */
   'request an unserved route': 'reader',
 
@@ -30,6 +32,7 @@ export const ACTIONS = {
   /** Admin for jobs of other callers. */
   'cancel a job': 'operator',
   'lock a node': 'operator',
+  'renew a lock': 'operator',
   /** Admin for nodes that another caller locked. */
   'unlock a node': 'operator',
 

@@ -33,6 +33,8 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorKind, ErrorMapping>> = {
   already_exists: client(409, Code.AlreadyExists, ErrorReason.ALREADY_EXISTS),
   // Not 409: Ironic's clients retry a 409, which means a locked node to them.
   subscription_exists: client(400, Code.AlreadyExists, ErrorReason.SUBSCRIPTION_EXISTS),
+  // Not 409 either: the caller must take a new reservation.
+  reservation_ended: client(400, Code.FailedPrecondition, ErrorReason.RESERVATION_ENDED),
   node_locked: client(409, Code.Aborted, ErrorReason.NODE_LOCKED),
   too_large: client(413, Code.ResourceExhausted, ErrorReason.TOO_LARGE),
   version_not_acceptable: client(406, Code.InvalidArgument, ErrorReason.VERSION_NOT_ACCEPTABLE),

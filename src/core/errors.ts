@@ -17,6 +17,7 @@ const ERROR_KINDS = [
   'already_exists',
   'subscription_exists',
   'node_locked',
+  'reservation_ended',
   'too_large',
   'version_not_acceptable',
   'rate_limited',

@@ -14,7 +14,9 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.NodeService/UpdateNode': 'change a node',
   'passthru.v1.NodeService/DeleteNode': 'remove a node',
   'passthru.v1.NodeService/LockNode': 'lock a node',
+  'passthru.v1.NodeService/RenewLock': 'renew a lock',
   'passthru.v1.NodeService/UnlockNode': 'unlock a node',
+  'passthru.v1.NodeService/WatchNodes': 'watch nodes',
 
   'passthru.v1.DriverService/ListDrivers': 'list drivers',
   'passthru.v1.DriverService/GetDriver': 'list drivers',
@@ -23,6 +25,7 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.JobService/ListJobs': 'list jobs',
   'passthru.v1.JobService/CancelJob': 'cancel a job',
   'passthru.v1.JobService/GetTranscript': 'read a transcript',
+  'passthru.v1.JobService/WatchJobs': 'watch jobs',
 
   'grpc.health.v1.Health/Check': 'check the health',
   'grpc.health.v1.Health/List': 'check the health',

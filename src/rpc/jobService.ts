@@ -1,6 +1,7 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
+import { PassthruError } from '../core/errors.ts';
 import { isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { invalidField, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
@@ -33,6 +34,10 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
     async getTranscript(request, context) {
       const { core, caller } = enter(context);
       return { transcript: Buffer.from(await core.jobs.transcript(request.jobId, caller)) };
+    },
+    // biome-ignore lint/correctness/useYield: not served yet
+    async *watchJobs() {
+      throw new PassthruError('not_served', 'WatchJobs is not served yet.');
     },
   };
 }

@@ -69,5 +69,12 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
       const { core, caller } = enter(context);
       return { node: nodeToMessage(await core.nodes.unlock(request.node, caller)) };
     },
+    async renewLock() {
+      throw new PassthruError('not_served', 'RenewLock is not served yet.');
+    },
+    // biome-ignore lint/correctness/useYield: not served yet
+    async *watchNodes() {
+      throw new PassthruError('not_served', 'WatchNodes is not served yet.');
+    },
   };
 }
