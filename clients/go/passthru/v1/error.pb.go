@@ -31,7 +31,8 @@ const (
 	ReservationKind_RESERVATION_KIND_UNSPECIFIED ReservationKind = 0
 	// Taken by an exclusive call; released when the call or its job ends.
 	ReservationKind_RESERVATION_KIND_CALL ReservationKind = 1
-	// Taken by LockNode or the nodes file; held until UnlockNode.
+	// Taken by LockNode or the nodes file; held until UnlockNode or its
+	// expire_time.
 	ReservationKind_RESERVATION_KIND_HELD ReservationKind = 2
 )
 
@@ -152,6 +153,9 @@ const (
 	ErrorReason_ERROR_REASON_BMC_TLS_FAILED ErrorReason = 34
 	// The job has no transcript.
 	ErrorReason_ERROR_REASON_TRANSCRIPT_NOT_FOUND ErrorReason = 35
+	// The reservation of the given reservation_key has ended, or is of another
+	// node; take a new one by LockNode.
+	ErrorReason_ERROR_REASON_RESERVATION_ENDED ErrorReason = 36
 )
 
 // Enum value maps for ErrorReason.
@@ -193,6 +197,7 @@ var (
 		33: "ERROR_REASON_BMC_UNSUPPORTED",
 		34: "ERROR_REASON_BMC_TLS_FAILED",
 		35: "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
+		36: "ERROR_REASON_RESERVATION_ENDED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -231,6 +236,7 @@ var (
 		"ERROR_REASON_BMC_UNSUPPORTED":        33,
 		"ERROR_REASON_BMC_TLS_FAILED":         34,
 		"ERROR_REASON_TRANSCRIPT_NOT_FOUND":   35,
+		"ERROR_REASON_RESERVATION_ENDED":      36,
 	}
 )
 
@@ -264,9 +270,9 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 // ErrorDetail is carried by every error: as a detail of the gRPC or Connect
 // status, in Job.error, and inside the error_message of a REST response.
 //
-// As a detail of a status it is limited to 4 KiB, because long trailers break
-// gRPC clients; truncated is set when parts were left out. Jobs and REST
-// responses hold it in full.
+// It holds at most 4 KiB of text and 32 entries of a BMC; as a detail of a
+// status it is limited to 4 KiB in all, because long trailers break gRPC
+// clients. truncated is set when parts were left out.
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind of error, for programs.
@@ -280,7 +286,7 @@ type ErrorDetail struct {
 	Lock *Reservation `protobuf:"bytes,4,opt,name=lock,proto3" json:"lock,omitempty"`
 	// The BMC's response. Set when a BMC returned an error.
 	Bmc *BmcError `protobuf:"bytes,5,opt,name=bmc,proto3" json:"bmc,omitempty"`
-	// True when parts were left out to keep a status detail under 4 KiB.
+	// True when parts were left out.
 	Truncated bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// The id of the transcript of a synchronous call that failed, for
 	// JobService.GetTranscript; empty when none was kept.
@@ -494,7 +500,11 @@ type Reservation struct {
 	// The id of the job that runs under the reservation; empty for none.
 	Job string `protobuf:"bytes,5,opt,name=job,proto3" json:"job,omitempty"`
 	// When the reservation was taken.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	// Why it was taken; empty for a call, or when not given to LockNode.
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When a held reservation ends by itself; absent when it does not.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,6 +581,20 @@ func (x *Reservation) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Reservation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Reservation) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 var File_passthru_v1_error_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_error_proto_rawDesc = "" +
@@ -591,18 +615,21 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"`\n" +
 	"\bBmcError\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x12<\n" +
-	"\rextended_info\x18\x02 \x03(\v2\x17.google.protobuf.StructR\fextendedInfo\"\xd6\x01\n" +
+	"\rextended_info\x18\x02 \x03(\v2\x17.google.protobuf.StructR\fextendedInfo\"\xab\x02\n" +
 	"\vReservation\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x120\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1c.passthru.v1.ReservationKindR\x04kind\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x12!\n" +
 	"\frequested_by\x18\x04 \x01(\tR\vrequestedBy\x12\x10\n" +
 	"\x03job\x18\x05 \x01(\tR\x03job\x120\n" +
-	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since*i\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12;\n" +
+	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime*i\n" +
 	"\x0fReservationKind\x12 \n" +
 	"\x1cRESERVATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESERVATION_KIND_CALL\x10\x01\x12\x19\n" +
-	"\x15RESERVATION_KIND_HELD\x10\x02*\xbb\t\n" +
+	"\x15RESERVATION_KIND_HELD\x10\x02*\xdf\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1f\n" +
@@ -640,7 +667,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x15ERROR_REASON_BMC_BUSY\x10 \x12 \n" +
 	"\x1cERROR_REASON_BMC_UNSUPPORTED\x10!\x12\x1f\n" +
 	"\x1bERROR_REASON_BMC_TLS_FAILED\x10\"\x12%\n" +
-	"!ERROR_REASON_TRANSCRIPT_NOT_FOUND\x10#B\x8d\x01B\n" +
+	"!ERROR_REASON_TRANSCRIPT_NOT_FOUND\x10#\x12\"\n" +
+	"\x1eERROR_REASON_RESERVATION_ENDED\x10$B\x8d\x01B\n" +
 	"ErrorProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (
@@ -675,11 +703,12 @@ var file_passthru_v1_error_proto_depIdxs = []int32{
 	6, // 4: passthru.v1.BmcError.extended_info:type_name -> google.protobuf.Struct
 	0, // 5: passthru.v1.Reservation.kind:type_name -> passthru.v1.ReservationKind
 	7, // 6: passthru.v1.Reservation.since:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	7, // 7: passthru.v1.Reservation.expire_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_passthru_v1_error_proto_init() }

@@ -707,11 +707,192 @@ func (x *GetTranscriptResponse) GetTranscript() []byte {
 	return nil
 }
 
+// WatchJobsRequest selects the jobs to watch; unset filters match all.
+type WatchJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only jobs on these nodes: UUIDs or names, which are resolved when the watch
+	// begins.
+	Nodes []string `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Only jobs of this hardware type.
+	Driver string `protobuf:"bytes,2,opt,name=driver,proto3" json:"driver,omitempty"`
+	// Only changes after which a job is in this state.
+	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=passthru.v1.JobState" json:"state,omitempty"`
+	// Only jobs that this caller started.
+	RequestedBy string `protobuf:"bytes,4,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
+	// The cursor of the last received message; the stream continues after it.
+	// When empty, the stream starts with the current state of all jobs that
+	// match, the oldest first, then WATCH_MARKER_CURRENT.
+	Cursor        string `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchJobsRequest) Reset() {
+	*x = WatchJobsRequest{}
+	mi := &file_passthru_v1_job_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchJobsRequest) ProtoMessage() {}
+
+func (x *WatchJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_job_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchJobsRequest.ProtoReflect.Descriptor instead.
+func (*WatchJobsRequest) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_job_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WatchJobsRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *WatchJobsRequest) GetDriver() string {
+	if x != nil {
+		return x.Driver
+	}
+	return ""
+}
+
+func (x *WatchJobsRequest) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *WatchJobsRequest) GetRequestedBy() string {
+	if x != nil {
+		return x.RequestedBy
+	}
+	return ""
+}
+
+func (x *WatchJobsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// WatchJobsResponse is one change, or a marker between changes.
+type WatchJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is told.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchJobsResponse_Job
+	//	*WatchJobsResponse_Marker
+	Event isWatchJobsResponse_Event `protobuf_oneof:"event"`
+	// Resumes after this message; empty while the current state is told.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchJobsResponse) Reset() {
+	*x = WatchJobsResponse{}
+	mi := &file_passthru_v1_job_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchJobsResponse) ProtoMessage() {}
+
+func (x *WatchJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_job_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchJobsResponse.ProtoReflect.Descriptor instead.
+func (*WatchJobsResponse) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_job_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WatchJobsResponse) GetEvent() isWatchJobsResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchJobsResponse) GetJob() *Job {
+	if x != nil {
+		if x, ok := x.Event.(*WatchJobsResponse_Job); ok {
+			return x.Job
+		}
+	}
+	return nil
+}
+
+func (x *WatchJobsResponse) GetMarker() WatchMarker {
+	if x != nil {
+		if x, ok := x.Event.(*WatchJobsResponse_Marker); ok {
+			return x.Marker
+		}
+	}
+	return WatchMarker_WATCH_MARKER_UNSPECIFIED
+}
+
+func (x *WatchJobsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type isWatchJobsResponse_Event interface {
+	isWatchJobsResponse_Event()
+}
+
+type WatchJobsResponse_Job struct {
+	// The job after one change; in the current state, the job as it is.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3,oneof"`
+}
+
+type WatchJobsResponse_Marker struct {
+	// A marker.
+	Marker WatchMarker `protobuf:"varint,2,opt,name=marker,proto3,enum=passthru.v1.WatchMarker,oneof"`
+}
+
+func (*WatchJobsResponse_Job) isWatchJobsResponse_Event() {}
+
+func (*WatchJobsResponse_Marker) isWatchJobsResponse_Event() {}
+
 var File_passthru_v1_job_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x15passthru/v1/job.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\"\xf5\x03\n" +
+	"\x15passthru/v1/job.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\xf5\x03\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tnode_uuid\x18\x02 \x01(\tR\bnodeUuid\x12\x1b\n" +
@@ -755,19 +936,31 @@ const file_passthru_v1_job_proto_rawDesc = "" +
 	"\x15GetTranscriptResponse\x12\x1e\n" +
 	"\n" +
 	"transcript\x18\x01 \x01(\fR\n" +
-	"transcript*\x84\x01\n" +
+	"transcript\"\xa8\x01\n" +
+	"\x10WatchJobsRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x16\n" +
+	"\x06driver\x18\x02 \x01(\tR\x06driver\x12+\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x15.passthru.v1.JobStateR\x05state\x12!\n" +
+	"\frequested_by\x18\x04 \x01(\tR\vrequestedBy\x12\x16\n" +
+	"\x06cursor\x18\x05 \x01(\tR\x06cursor\"\x8e\x01\n" +
+	"\x11WatchJobsResponse\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x10.passthru.v1.JobH\x00R\x03job\x122\n" +
+	"\x06marker\x18\x02 \x01(\x0e2\x18.passthru.v1.WatchMarkerH\x00R\x06marker\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursorB\a\n" +
+	"\x05event*\x84\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n" +
 	"\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\x03\x12\x17\n" +
-	"\x13JOB_STATE_CANCELLED\x10\x042\xbc\x02\n" +
+	"\x13JOB_STATE_CANCELLED\x10\x042\x8a\x03\n" +
 	"\n" +
 	"JobService\x12A\n" +
 	"\x06GetJob\x12\x1a.passthru.v1.GetJobRequest\x1a\x1b.passthru.v1.GetJobResponse\x12G\n" +
 	"\bListJobs\x12\x1c.passthru.v1.ListJobsRequest\x1a\x1d.passthru.v1.ListJobsResponse\x12J\n" +
 	"\tCancelJob\x12\x1d.passthru.v1.CancelJobRequest\x1a\x1e.passthru.v1.CancelJobResponse\x12V\n" +
-	"\rGetTranscript\x12!.passthru.v1.GetTranscriptRequest\x1a\".passthru.v1.GetTranscriptResponseB\x8b\x01B\bJobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
+	"\rGetTranscript\x12!.passthru.v1.GetTranscriptRequest\x1a\".passthru.v1.GetTranscriptResponse\x12L\n" +
+	"\tWatchJobs\x12\x1d.passthru.v1.WatchJobsRequest\x1a\x1e.passthru.v1.WatchJobsResponse0\x01B\x8b\x01B\bJobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (
 	file_passthru_v1_job_proto_rawDescOnce sync.Once
@@ -782,7 +975,7 @@ func file_passthru_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_passthru_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_passthru_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_passthru_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_passthru_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: passthru.v1.JobState
 	(*Job)(nil),                   // 1: passthru.v1.Job
@@ -795,34 +988,42 @@ var file_passthru_v1_job_proto_goTypes = []any{
 	(*CancelJobResponse)(nil),     // 8: passthru.v1.CancelJobResponse
 	(*GetTranscriptRequest)(nil),  // 9: passthru.v1.GetTranscriptRequest
 	(*GetTranscriptResponse)(nil), // 10: passthru.v1.GetTranscriptResponse
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 12: google.protobuf.Value
-	(*ErrorDetail)(nil),           // 13: passthru.v1.ErrorDetail
+	(*WatchJobsRequest)(nil),      // 11: passthru.v1.WatchJobsRequest
+	(*WatchJobsResponse)(nil),     // 12: passthru.v1.WatchJobsResponse
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 14: google.protobuf.Value
+	(*ErrorDetail)(nil),           // 15: passthru.v1.ErrorDetail
+	(WatchMarker)(0),              // 16: passthru.v1.WatchMarker
 }
 var file_passthru_v1_job_proto_depIdxs = []int32{
 	0,  // 0: passthru.v1.Job.state:type_name -> passthru.v1.JobState
-	11, // 1: passthru.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	11, // 2: passthru.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	13, // 1: passthru.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	13, // 2: passthru.v1.Job.end_time:type_name -> google.protobuf.Timestamp
 	2,  // 3: passthru.v1.Job.progress:type_name -> passthru.v1.JobProgress
-	12, // 4: passthru.v1.Job.result:type_name -> google.protobuf.Value
-	13, // 5: passthru.v1.Job.error:type_name -> passthru.v1.ErrorDetail
+	14, // 4: passthru.v1.Job.result:type_name -> google.protobuf.Value
+	15, // 5: passthru.v1.Job.error:type_name -> passthru.v1.ErrorDetail
 	1,  // 6: passthru.v1.GetJobResponse.job:type_name -> passthru.v1.Job
 	0,  // 7: passthru.v1.ListJobsRequest.state:type_name -> passthru.v1.JobState
 	1,  // 8: passthru.v1.ListJobsResponse.jobs:type_name -> passthru.v1.Job
 	1,  // 9: passthru.v1.CancelJobResponse.job:type_name -> passthru.v1.Job
-	3,  // 10: passthru.v1.JobService.GetJob:input_type -> passthru.v1.GetJobRequest
-	5,  // 11: passthru.v1.JobService.ListJobs:input_type -> passthru.v1.ListJobsRequest
-	7,  // 12: passthru.v1.JobService.CancelJob:input_type -> passthru.v1.CancelJobRequest
-	9,  // 13: passthru.v1.JobService.GetTranscript:input_type -> passthru.v1.GetTranscriptRequest
-	4,  // 14: passthru.v1.JobService.GetJob:output_type -> passthru.v1.GetJobResponse
-	6,  // 15: passthru.v1.JobService.ListJobs:output_type -> passthru.v1.ListJobsResponse
-	8,  // 16: passthru.v1.JobService.CancelJob:output_type -> passthru.v1.CancelJobResponse
-	10, // 17: passthru.v1.JobService.GetTranscript:output_type -> passthru.v1.GetTranscriptResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	0,  // 10: passthru.v1.WatchJobsRequest.state:type_name -> passthru.v1.JobState
+	1,  // 11: passthru.v1.WatchJobsResponse.job:type_name -> passthru.v1.Job
+	16, // 12: passthru.v1.WatchJobsResponse.marker:type_name -> passthru.v1.WatchMarker
+	3,  // 13: passthru.v1.JobService.GetJob:input_type -> passthru.v1.GetJobRequest
+	5,  // 14: passthru.v1.JobService.ListJobs:input_type -> passthru.v1.ListJobsRequest
+	7,  // 15: passthru.v1.JobService.CancelJob:input_type -> passthru.v1.CancelJobRequest
+	9,  // 16: passthru.v1.JobService.GetTranscript:input_type -> passthru.v1.GetTranscriptRequest
+	11, // 17: passthru.v1.JobService.WatchJobs:input_type -> passthru.v1.WatchJobsRequest
+	4,  // 18: passthru.v1.JobService.GetJob:output_type -> passthru.v1.GetJobResponse
+	6,  // 19: passthru.v1.JobService.ListJobs:output_type -> passthru.v1.ListJobsResponse
+	8,  // 20: passthru.v1.JobService.CancelJob:output_type -> passthru.v1.CancelJobResponse
+	10, // 21: passthru.v1.JobService.GetTranscript:output_type -> passthru.v1.GetTranscriptResponse
+	12, // 22: passthru.v1.JobService.WatchJobs:output_type -> passthru.v1.WatchJobsResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_passthru_v1_job_proto_init() }
@@ -831,14 +1032,19 @@ func file_passthru_v1_job_proto_init() {
 		return
 	}
 	file_passthru_v1_error_proto_init()
+	file_passthru_v1_watch_proto_init()
 	file_passthru_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
+	file_passthru_v1_job_proto_msgTypes[11].OneofWrappers = []any{
+		(*WatchJobsResponse_Job)(nil),
+		(*WatchJobsResponse_Marker)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_passthru_v1_job_proto_rawDesc), len(file_passthru_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

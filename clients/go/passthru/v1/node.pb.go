@@ -706,7 +706,12 @@ type LockNodeRequest struct {
 	Holder string `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
 	// How long to wait for a locked node; 0 fails immediately. When absent, the
 	// configured attempts and interval apply.
-	LockWait      *durationpb.Duration `protobuf:"bytes,3,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
+	LockWait *durationpb.Duration `protobuf:"bytes,3,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
+	// Why the node is reserved, for people; at most 255 characters.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long to hold the node, at most the configured maximum. When absent, it
+	// is held until UnlockNode.
+	Duration      *durationpb.Duration `protobuf:"bytes,5,opt,name=duration,proto3" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -762,13 +767,30 @@ func (x *LockNodeRequest) GetLockWait() *durationpb.Duration {
 	return nil
 }
 
+func (x *LockNodeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LockNodeRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
 // LockNodeResponse holds the reserved node.
 type LockNodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node with its reservation.
-	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Node *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// A secret that lets calls run within the reservation, and renews or ends it.
+	// It may be handed to another caller. Shown only here; a digest is stored.
+	ReservationKey string `protobuf:"bytes,2,opt,name=reservation_key,json=reservationKey,proto3" json:"reservation_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LockNodeResponse) Reset() {
@@ -808,18 +830,139 @@ func (x *LockNodeResponse) GetNode() *Node {
 	return nil
 }
 
-// UnlockNodeRequest names the node to release.
-type UnlockNodeRequest struct {
+func (x *LockNodeResponse) GetReservationKey() string {
+	if x != nil {
+		return x.ReservationKey
+	}
+	return ""
+}
+
+// RenewLockRequest names the reservation to renew.
+type RenewLockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UUID or name.
-	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The key of the reservation.
+	ReservationKey string `protobuf:"bytes,2,opt,name=reservation_key,json=reservationKey,proto3" json:"reservation_key,omitempty"`
+	// How long to hold the node from now, at most the configured maximum. When
+	// absent, it is held until UnlockNode.
+	Duration      *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *RenewLockRequest) Reset() {
+	*x = RenewLockRequest{}
+	mi := &file_passthru_v1_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLockRequest) ProtoMessage() {}
+
+func (x *RenewLockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLockRequest.ProtoReflect.Descriptor instead.
+func (*RenewLockRequest) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RenewLockRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *RenewLockRequest) GetReservationKey() string {
+	if x != nil {
+		return x.ReservationKey
+	}
+	return ""
+}
+
+func (x *RenewLockRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+// RenewLockResponse holds the reserved node.
+type RenewLockResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node with its reservation.
+	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewLockResponse) Reset() {
+	*x = RenewLockResponse{}
+	mi := &file_passthru_v1_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLockResponse) ProtoMessage() {}
+
+func (x *RenewLockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLockResponse.ProtoReflect.Descriptor instead.
+func (*RenewLockResponse) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RenewLockResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+// UnlockNodeRequest names the node to release.
+type UnlockNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID or name.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The key of the reservation; without it, only the caller who took it and
+	// admins may end it.
+	ReservationKey string `protobuf:"bytes,2,opt,name=reservation_key,json=reservationKey,proto3" json:"reservation_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
 func (x *UnlockNodeRequest) Reset() {
 	*x = UnlockNodeRequest{}
-	mi := &file_passthru_v1_node_proto_msgTypes[13]
+	mi := &file_passthru_v1_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +974,7 @@ func (x *UnlockNodeRequest) String() string {
 func (*UnlockNodeRequest) ProtoMessage() {}
 
 func (x *UnlockNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_passthru_v1_node_proto_msgTypes[13]
+	mi := &file_passthru_v1_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,12 +987,19 @@ func (x *UnlockNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockNodeRequest.ProtoReflect.Descriptor instead.
 func (*UnlockNodeRequest) Descriptor() ([]byte, []int) {
-	return file_passthru_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UnlockNodeRequest) GetNode() string {
 	if x != nil {
 		return x.Node
+	}
+	return ""
+}
+
+func (x *UnlockNodeRequest) GetReservationKey() string {
+	if x != nil {
+		return x.ReservationKey
 	}
 	return ""
 }
@@ -865,7 +1015,7 @@ type UnlockNodeResponse struct {
 
 func (x *UnlockNodeResponse) Reset() {
 	*x = UnlockNodeResponse{}
-	mi := &file_passthru_v1_node_proto_msgTypes[14]
+	mi := &file_passthru_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +1027,7 @@ func (x *UnlockNodeResponse) String() string {
 func (*UnlockNodeResponse) ProtoMessage() {}
 
 func (x *UnlockNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_passthru_v1_node_proto_msgTypes[14]
+	mi := &file_passthru_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +1040,7 @@ func (x *UnlockNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockNodeResponse.ProtoReflect.Descriptor instead.
 func (*UnlockNodeResponse) Descriptor() ([]byte, []int) {
-	return file_passthru_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UnlockNodeResponse) GetNode() *Node {
@@ -900,11 +1050,190 @@ func (x *UnlockNodeResponse) GetNode() *Node {
 	return nil
 }
 
+// WatchNodesRequest selects the nodes to watch; unset filters match all.
+type WatchNodesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only these nodes: UUIDs or names, which are resolved when the watch begins.
+	Nodes []string `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Only nodes of this hardware type.
+	Driver string `protobuf:"bytes,2,opt,name=driver,proto3" json:"driver,omitempty"`
+	// The cursor of the last received message; the stream continues after it.
+	// When empty, the stream starts with the current state of all nodes that
+	// match, then WATCH_MARKER_CURRENT.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchNodesRequest) Reset() {
+	*x = WatchNodesRequest{}
+	mi := &file_passthru_v1_node_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchNodesRequest) ProtoMessage() {}
+
+func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_node_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
+func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *WatchNodesRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *WatchNodesRequest) GetDriver() string {
+	if x != nil {
+		return x.Driver
+	}
+	return ""
+}
+
+func (x *WatchNodesRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// WatchNodesResponse is one change, or a marker between changes.
+type WatchNodesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is told.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchNodesResponse_Node
+	//	*WatchNodesResponse_RemovedUuid
+	//	*WatchNodesResponse_Marker
+	Event isWatchNodesResponse_Event `protobuf_oneof:"event"`
+	// Resumes after this message; empty while the current state is told.
+	Cursor        string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchNodesResponse) Reset() {
+	*x = WatchNodesResponse{}
+	mi := &file_passthru_v1_node_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchNodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchNodesResponse) ProtoMessage() {}
+
+func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_passthru_v1_node_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
+func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
+	return file_passthru_v1_node_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchNodesResponse) GetEvent() isWatchNodesResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchNodesResponse) GetNode() *Node {
+	if x != nil {
+		if x, ok := x.Event.(*WatchNodesResponse_Node); ok {
+			return x.Node
+		}
+	}
+	return nil
+}
+
+func (x *WatchNodesResponse) GetRemovedUuid() string {
+	if x != nil {
+		if x, ok := x.Event.(*WatchNodesResponse_RemovedUuid); ok {
+			return x.RemovedUuid
+		}
+	}
+	return ""
+}
+
+func (x *WatchNodesResponse) GetMarker() WatchMarker {
+	if x != nil {
+		if x, ok := x.Event.(*WatchNodesResponse_Marker); ok {
+			return x.Marker
+		}
+	}
+	return WatchMarker_WATCH_MARKER_UNSPECIFIED
+}
+
+func (x *WatchNodesResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type isWatchNodesResponse_Event interface {
+	isWatchNodesResponse_Event()
+}
+
+type WatchNodesResponse_Node struct {
+	// The node after one change; in the current state, the node as it is.
+	Node *Node `protobuf:"bytes,1,opt,name=node,proto3,oneof"`
+}
+
+type WatchNodesResponse_RemovedUuid struct {
+	// The UUID of a node that was removed, or no longer matches.
+	RemovedUuid string `protobuf:"bytes,2,opt,name=removed_uuid,json=removedUuid,proto3,oneof"`
+}
+
+type WatchNodesResponse_Marker struct {
+	// A marker.
+	Marker WatchMarker `protobuf:"varint,3,opt,name=marker,proto3,enum=passthru.v1.WatchMarker,oneof"`
+}
+
+func (*WatchNodesResponse_Node) isWatchNodesResponse_Event() {}
+
+func (*WatchNodesResponse_RemovedUuid) isWatchNodesResponse_Event() {}
+
+func (*WatchNodesResponse_Marker) isWatchNodesResponse_Event() {}
+
 var File_passthru_v1_node_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x16passthru/v1/node.proto\x12\vpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\"\xdb\x04\n" +
+	"\x16passthru/v1/node.proto\x12\vpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\xdb\x04\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -954,17 +1283,37 @@ const file_passthru_v1_node_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node\"'\n" +
 	"\x11DeleteNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"\x14\n" +
-	"\x12DeleteNodeResponse\"u\n" +
+	"\x12DeleteNodeResponse\"\xc4\x01\n" +
 	"\x0fLockNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06holder\x18\x02 \x01(\tR\x06holder\x126\n" +
-	"\tlock_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\blockWait\"9\n" +
+	"\tlock_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\blockWait\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x125\n" +
+	"\bduration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bduration\"b\n" +
 	"\x10LockNodeResponse\x12%\n" +
-	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node\"'\n" +
+	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node\x12'\n" +
+	"\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\"\x86\x01\n" +
+	"\x10RenewLockRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12'\n" +
+	"\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\x125\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\":\n" +
+	"\x11RenewLockResponse\x12%\n" +
+	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node\"P\n" +
 	"\x11UnlockNodeRequest\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\tR\x04node\";\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12'\n" +
+	"\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\";\n" +
 	"\x12UnlockNodeResponse\x12%\n" +
-	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node2\xa4\x04\n" +
+	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeR\x04node\"Y\n" +
+	"\x11WatchNodesRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x16\n" +
+	"\x06driver\x18\x02 \x01(\tR\x06driver\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\xb7\x01\n" +
+	"\x12WatchNodesResponse\x12'\n" +
+	"\x04node\x18\x01 \x01(\v2\x11.passthru.v1.NodeH\x00R\x04node\x12#\n" +
+	"\fremoved_uuid\x18\x02 \x01(\tH\x00R\vremovedUuid\x122\n" +
+	"\x06marker\x18\x03 \x01(\x0e2\x18.passthru.v1.WatchMarkerH\x00R\x06marker\x12\x16\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursorB\a\n" +
+	"\x05event2\xc1\x05\n" +
 	"\vNodeService\x12M\n" +
 	"\n" +
 	"CreateNode\x12\x1e.passthru.v1.CreateNodeRequest\x1a\x1f.passthru.v1.CreateNodeResponse\x12D\n" +
@@ -974,9 +1323,12 @@ const file_passthru_v1_node_proto_rawDesc = "" +
 	"UpdateNode\x12\x1e.passthru.v1.UpdateNodeRequest\x1a\x1f.passthru.v1.UpdateNodeResponse\x12M\n" +
 	"\n" +
 	"DeleteNode\x12\x1e.passthru.v1.DeleteNodeRequest\x1a\x1f.passthru.v1.DeleteNodeResponse\x12G\n" +
-	"\bLockNode\x12\x1c.passthru.v1.LockNodeRequest\x1a\x1d.passthru.v1.LockNodeResponse\x12M\n" +
+	"\bLockNode\x12\x1c.passthru.v1.LockNodeRequest\x1a\x1d.passthru.v1.LockNodeResponse\x12J\n" +
+	"\tRenewLock\x12\x1d.passthru.v1.RenewLockRequest\x1a\x1e.passthru.v1.RenewLockResponse\x12M\n" +
 	"\n" +
-	"UnlockNode\x12\x1e.passthru.v1.UnlockNodeRequest\x1a\x1f.passthru.v1.UnlockNodeResponseB\x8c\x01B\tNodeProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
+	"UnlockNode\x12\x1e.passthru.v1.UnlockNodeRequest\x1a\x1f.passthru.v1.UnlockNodeResponse\x12O\n" +
+	"\n" +
+	"WatchNodes\x12\x1e.passthru.v1.WatchNodesRequest\x1a\x1f.passthru.v1.WatchNodesResponse0\x01B\x8c\x01B\tNodeProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (
 	file_passthru_v1_node_proto_rawDescOnce sync.Once
@@ -990,7 +1342,7 @@ func file_passthru_v1_node_proto_rawDescGZIP() []byte {
 	return file_passthru_v1_node_proto_rawDescData
 }
 
-var file_passthru_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_passthru_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_passthru_v1_node_proto_goTypes = []any{
 	(*Node)(nil),                  // 0: passthru.v1.Node
 	(*CreateNodeRequest)(nil),     // 1: passthru.v1.CreateNodeRequest
@@ -1005,50 +1357,64 @@ var file_passthru_v1_node_proto_goTypes = []any{
 	(*DeleteNodeResponse)(nil),    // 10: passthru.v1.DeleteNodeResponse
 	(*LockNodeRequest)(nil),       // 11: passthru.v1.LockNodeRequest
 	(*LockNodeResponse)(nil),      // 12: passthru.v1.LockNodeResponse
-	(*UnlockNodeRequest)(nil),     // 13: passthru.v1.UnlockNodeRequest
-	(*UnlockNodeResponse)(nil),    // 14: passthru.v1.UnlockNodeResponse
-	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
-	(*Reservation)(nil),           // 16: passthru.v1.Reservation
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 18: google.protobuf.FieldMask
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*RenewLockRequest)(nil),      // 13: passthru.v1.RenewLockRequest
+	(*RenewLockResponse)(nil),     // 14: passthru.v1.RenewLockResponse
+	(*UnlockNodeRequest)(nil),     // 15: passthru.v1.UnlockNodeRequest
+	(*UnlockNodeResponse)(nil),    // 16: passthru.v1.UnlockNodeResponse
+	(*WatchNodesRequest)(nil),     // 17: passthru.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),    // 18: passthru.v1.WatchNodesResponse
+	(*structpb.Struct)(nil),       // 19: google.protobuf.Struct
+	(*Reservation)(nil),           // 20: passthru.v1.Reservation
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 22: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(WatchMarker)(0),              // 24: passthru.v1.WatchMarker
 }
 var file_passthru_v1_node_proto_depIdxs = []int32{
-	15, // 0: passthru.v1.Node.driver_info:type_name -> google.protobuf.Struct
-	15, // 1: passthru.v1.Node.extra:type_name -> google.protobuf.Struct
-	15, // 2: passthru.v1.Node.properties:type_name -> google.protobuf.Struct
-	16, // 3: passthru.v1.Node.reservation:type_name -> passthru.v1.Reservation
-	17, // 4: passthru.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	17, // 5: passthru.v1.Node.update_time:type_name -> google.protobuf.Timestamp
+	19, // 0: passthru.v1.Node.driver_info:type_name -> google.protobuf.Struct
+	19, // 1: passthru.v1.Node.extra:type_name -> google.protobuf.Struct
+	19, // 2: passthru.v1.Node.properties:type_name -> google.protobuf.Struct
+	20, // 3: passthru.v1.Node.reservation:type_name -> passthru.v1.Reservation
+	21, // 4: passthru.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	21, // 5: passthru.v1.Node.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 6: passthru.v1.CreateNodeRequest.node:type_name -> passthru.v1.Node
 	0,  // 7: passthru.v1.CreateNodeResponse.node:type_name -> passthru.v1.Node
 	0,  // 8: passthru.v1.GetNodeResponse.node:type_name -> passthru.v1.Node
 	0,  // 9: passthru.v1.ListNodesResponse.nodes:type_name -> passthru.v1.Node
 	0,  // 10: passthru.v1.UpdateNodeRequest.values:type_name -> passthru.v1.Node
-	18, // 11: passthru.v1.UpdateNodeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	22, // 11: passthru.v1.UpdateNodeRequest.update_mask:type_name -> google.protobuf.FieldMask
 	0,  // 12: passthru.v1.UpdateNodeResponse.node:type_name -> passthru.v1.Node
-	19, // 13: passthru.v1.LockNodeRequest.lock_wait:type_name -> google.protobuf.Duration
-	0,  // 14: passthru.v1.LockNodeResponse.node:type_name -> passthru.v1.Node
-	0,  // 15: passthru.v1.UnlockNodeResponse.node:type_name -> passthru.v1.Node
-	1,  // 16: passthru.v1.NodeService.CreateNode:input_type -> passthru.v1.CreateNodeRequest
-	3,  // 17: passthru.v1.NodeService.GetNode:input_type -> passthru.v1.GetNodeRequest
-	5,  // 18: passthru.v1.NodeService.ListNodes:input_type -> passthru.v1.ListNodesRequest
-	7,  // 19: passthru.v1.NodeService.UpdateNode:input_type -> passthru.v1.UpdateNodeRequest
-	9,  // 20: passthru.v1.NodeService.DeleteNode:input_type -> passthru.v1.DeleteNodeRequest
-	11, // 21: passthru.v1.NodeService.LockNode:input_type -> passthru.v1.LockNodeRequest
-	13, // 22: passthru.v1.NodeService.UnlockNode:input_type -> passthru.v1.UnlockNodeRequest
-	2,  // 23: passthru.v1.NodeService.CreateNode:output_type -> passthru.v1.CreateNodeResponse
-	4,  // 24: passthru.v1.NodeService.GetNode:output_type -> passthru.v1.GetNodeResponse
-	6,  // 25: passthru.v1.NodeService.ListNodes:output_type -> passthru.v1.ListNodesResponse
-	8,  // 26: passthru.v1.NodeService.UpdateNode:output_type -> passthru.v1.UpdateNodeResponse
-	10, // 27: passthru.v1.NodeService.DeleteNode:output_type -> passthru.v1.DeleteNodeResponse
-	12, // 28: passthru.v1.NodeService.LockNode:output_type -> passthru.v1.LockNodeResponse
-	14, // 29: passthru.v1.NodeService.UnlockNode:output_type -> passthru.v1.UnlockNodeResponse
-	23, // [23:30] is the sub-list for method output_type
-	16, // [16:23] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	23, // 13: passthru.v1.LockNodeRequest.lock_wait:type_name -> google.protobuf.Duration
+	23, // 14: passthru.v1.LockNodeRequest.duration:type_name -> google.protobuf.Duration
+	0,  // 15: passthru.v1.LockNodeResponse.node:type_name -> passthru.v1.Node
+	23, // 16: passthru.v1.RenewLockRequest.duration:type_name -> google.protobuf.Duration
+	0,  // 17: passthru.v1.RenewLockResponse.node:type_name -> passthru.v1.Node
+	0,  // 18: passthru.v1.UnlockNodeResponse.node:type_name -> passthru.v1.Node
+	0,  // 19: passthru.v1.WatchNodesResponse.node:type_name -> passthru.v1.Node
+	24, // 20: passthru.v1.WatchNodesResponse.marker:type_name -> passthru.v1.WatchMarker
+	1,  // 21: passthru.v1.NodeService.CreateNode:input_type -> passthru.v1.CreateNodeRequest
+	3,  // 22: passthru.v1.NodeService.GetNode:input_type -> passthru.v1.GetNodeRequest
+	5,  // 23: passthru.v1.NodeService.ListNodes:input_type -> passthru.v1.ListNodesRequest
+	7,  // 24: passthru.v1.NodeService.UpdateNode:input_type -> passthru.v1.UpdateNodeRequest
+	9,  // 25: passthru.v1.NodeService.DeleteNode:input_type -> passthru.v1.DeleteNodeRequest
+	11, // 26: passthru.v1.NodeService.LockNode:input_type -> passthru.v1.LockNodeRequest
+	13, // 27: passthru.v1.NodeService.RenewLock:input_type -> passthru.v1.RenewLockRequest
+	15, // 28: passthru.v1.NodeService.UnlockNode:input_type -> passthru.v1.UnlockNodeRequest
+	17, // 29: passthru.v1.NodeService.WatchNodes:input_type -> passthru.v1.WatchNodesRequest
+	2,  // 30: passthru.v1.NodeService.CreateNode:output_type -> passthru.v1.CreateNodeResponse
+	4,  // 31: passthru.v1.NodeService.GetNode:output_type -> passthru.v1.GetNodeResponse
+	6,  // 32: passthru.v1.NodeService.ListNodes:output_type -> passthru.v1.ListNodesResponse
+	8,  // 33: passthru.v1.NodeService.UpdateNode:output_type -> passthru.v1.UpdateNodeResponse
+	10, // 34: passthru.v1.NodeService.DeleteNode:output_type -> passthru.v1.DeleteNodeResponse
+	12, // 35: passthru.v1.NodeService.LockNode:output_type -> passthru.v1.LockNodeResponse
+	14, // 36: passthru.v1.NodeService.RenewLock:output_type -> passthru.v1.RenewLockResponse
+	16, // 37: passthru.v1.NodeService.UnlockNode:output_type -> passthru.v1.UnlockNodeResponse
+	18, // 38: passthru.v1.NodeService.WatchNodes:output_type -> passthru.v1.WatchNodesResponse
+	30, // [30:39] is the sub-list for method output_type
+	21, // [21:30] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_passthru_v1_node_proto_init() }
@@ -1057,14 +1423,20 @@ func file_passthru_v1_node_proto_init() {
 		return
 	}
 	file_passthru_v1_error_proto_init()
+	file_passthru_v1_watch_proto_init()
 	file_passthru_v1_node_proto_msgTypes[5].OneofWrappers = []any{}
+	file_passthru_v1_node_proto_msgTypes[18].OneofWrappers = []any{
+		(*WatchNodesResponse_Node)(nil),
+		(*WatchNodesResponse_RemovedUuid)(nil),
+		(*WatchNodesResponse_Marker)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_passthru_v1_node_proto_rawDesc), len(file_passthru_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,7 +25,9 @@ const (
 	NodeService_UpdateNode_FullMethodName = "/passthru.v1.NodeService/UpdateNode"
 	NodeService_DeleteNode_FullMethodName = "/passthru.v1.NodeService/DeleteNode"
 	NodeService_LockNode_FullMethodName   = "/passthru.v1.NodeService/LockNode"
+	NodeService_RenewLock_FullMethodName  = "/passthru.v1.NodeService/RenewLock"
 	NodeService_UnlockNode_FullMethodName = "/passthru.v1.NodeService/UnlockNode"
+	NodeService_WatchNodes_FullMethodName = "/passthru.v1.NodeService/WatchNodes"
 )
 
 // NodeServiceClient is the client API for NodeService service.
@@ -48,10 +50,17 @@ type NodeServiceClient interface {
 	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
 	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(ctx context.Context, in *LockNodeRequest, opts ...grpc.CallOption) (*LockNodeResponse, error)
+	// RenewLock gives a reservation taken by LockNode a new duration, from now.
+	// FAILED_PRECONDITION when it has ended.
+	RenewLock(ctx context.Context, in *RenewLockRequest, opts ...grpc.CallOption) (*RenewLockResponse, error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
 	// instead. Succeeds when the node is not locked.
 	UnlockNode(ctx context.Context, in *UnlockNodeRequest, opts ...grpc.CallOption) (*UnlockNodeResponse, error)
+	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
+	// reservation, last_error, removal. Each change is told once and in order, by
+	// every replica and across restarts, to a watcher that resumes by its cursor.
+	WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error)
 }
 
 type nodeServiceClient struct {
@@ -122,6 +131,16 @@ func (c *nodeServiceClient) LockNode(ctx context.Context, in *LockNodeRequest, o
 	return out, nil
 }
 
+func (c *nodeServiceClient) RenewLock(ctx context.Context, in *RenewLockRequest, opts ...grpc.CallOption) (*RenewLockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewLockResponse)
+	err := c.cc.Invoke(ctx, NodeService_RenewLock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *nodeServiceClient) UnlockNode(ctx context.Context, in *UnlockNodeRequest, opts ...grpc.CallOption) (*UnlockNodeResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UnlockNodeResponse)
@@ -131,6 +150,25 @@ func (c *nodeServiceClient) UnlockNode(ctx context.Context, in *UnlockNodeReques
 	}
 	return out, nil
 }
+
+func (c *nodeServiceClient) WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &NodeService_ServiceDesc.Streams[0], NodeService_WatchNodes_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchNodesRequest, WatchNodesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NodeService_WatchNodesClient = grpc.ServerStreamingClient[WatchNodesResponse]
 
 // NodeServiceServer is the server API for NodeService service.
 // All implementations must embed UnimplementedNodeServiceServer
@@ -152,10 +190,17 @@ type NodeServiceServer interface {
 	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
 	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *LockNodeRequest) (*LockNodeResponse, error)
+	// RenewLock gives a reservation taken by LockNode a new duration, from now.
+	// FAILED_PRECONDITION when it has ended.
+	RenewLock(context.Context, *RenewLockRequest) (*RenewLockResponse, error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
 	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *UnlockNodeRequest) (*UnlockNodeResponse, error)
+	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
+	// reservation, last_error, removal. Each change is told once and in order, by
+	// every replica and across restarts, to a watcher that resumes by its cursor.
+	WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error
 	mustEmbedUnimplementedNodeServiceServer()
 }
 
@@ -184,8 +229,14 @@ func (UnimplementedNodeServiceServer) DeleteNode(context.Context, *DeleteNodeReq
 func (UnimplementedNodeServiceServer) LockNode(context.Context, *LockNodeRequest) (*LockNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LockNode not implemented")
 }
+func (UnimplementedNodeServiceServer) RenewLock(context.Context, *RenewLockRequest) (*RenewLockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewLock not implemented")
+}
 func (UnimplementedNodeServiceServer) UnlockNode(context.Context, *UnlockNodeRequest) (*UnlockNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnlockNode not implemented")
+}
+func (UnimplementedNodeServiceServer) WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchNodes not implemented")
 }
 func (UnimplementedNodeServiceServer) mustEmbedUnimplementedNodeServiceServer() {}
 func (UnimplementedNodeServiceServer) testEmbeddedByValue()                     {}
@@ -316,6 +367,24 @@ func _NodeService_LockNode_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NodeService_RenewLock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewLockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).RenewLock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_RenewLock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).RenewLock(ctx, req.(*RenewLockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NodeService_UnlockNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UnlockNodeRequest)
 	if err := dec(in); err != nil {
@@ -333,6 +402,17 @@ func _NodeService_UnlockNode_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _NodeService_WatchNodes_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchNodesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NodeServiceServer).WatchNodes(m, &grpc.GenericServerStream[WatchNodesRequest, WatchNodesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NodeService_WatchNodesServer = grpc.ServerStreamingServer[WatchNodesResponse]
 
 // NodeService_ServiceDesc is the grpc.ServiceDesc for NodeService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -366,10 +446,20 @@ var NodeService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _NodeService_LockNode_Handler,
 		},
 		{
+			MethodName: "RenewLock",
+			Handler:    _NodeService_RenewLock_Handler,
+		},
+		{
 			MethodName: "UnlockNode",
 			Handler:    _NodeService_UnlockNode_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchNodes",
+			Handler:       _NodeService_WatchNodes_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "passthru/v1/node.proto",
 }

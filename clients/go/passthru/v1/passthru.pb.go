@@ -99,7 +99,9 @@ type VendorMethod struct {
 	// The JSON Schema (2020-12) of the arguments.
 	ArgumentsSchema *structpb.Struct `protobuf:"bytes,7,opt,name=arguments_schema,json=argumentsSchema,proto3" json:"arguments_schema,omitempty"`
 	// The JSON Schema (2020-12) of the result.
-	ResultSchema  *structpb.Struct `protobuf:"bytes,8,opt,name=result_schema,json=resultSchema,proto3" json:"result_schema,omitempty"`
+	ResultSchema *structpb.Struct `protobuf:"bytes,8,opt,name=result_schema,json=resultSchema,proto3" json:"result_schema,omitempty"`
+	// The lowest role that may call the method: "reader", "operator" or "admin".
+	Role          string `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +190,13 @@ func (x *VendorMethod) GetResultSchema() *structpb.Struct {
 		return x.ResultSchema
 	}
 	return nil
+}
+
+func (x *VendorMethod) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
 }
 
 // Attachment is a result in bytes.
@@ -369,9 +378,12 @@ type CallNodeMethodRequest struct {
 	// configured maximum.
 	LockWait *durationpb.Duration `protobuf:"bytes,6,opt,name=lock_wait,json=lockWait,proto3" json:"lock_wait,omitempty"`
 	// Which transcript is kept; when not set, the configured one ("recorder").
-	Recording     Recording `protobuf:"varint,7,opt,name=recording,proto3,enum=passthru.v1.Recording" json:"recording,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Recording Recording `protobuf:"varint,7,opt,name=recording,proto3,enum=passthru.v1.Recording" json:"recording,omitempty"`
+	// The key of a reservation that LockNode took: the call runs within it.
+	// FAILED_PRECONDITION when that reservation has ended, or is of another node.
+	ReservationKey string `protobuf:"bytes,8,opt,name=reservation_key,json=reservationKey,proto3" json:"reservation_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CallNodeMethodRequest) Reset() {
@@ -451,6 +463,13 @@ func (x *CallNodeMethodRequest) GetRecording() Recording {
 		return x.Recording
 	}
 	return Recording_RECORDING_UNSPECIFIED
+}
+
+func (x *CallNodeMethodRequest) GetReservationKey() string {
+	if x != nil {
+		return x.ReservationKey
+	}
+	return ""
 }
 
 // CallNodeMethodResponse is the outcome of a call.
@@ -971,7 +990,7 @@ var File_passthru_v1_passthru_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"\n" +
-	"\x1apassthru/v1/passthru.proto\x12\vpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15passthru/v1/job.proto\"\xcd\x02\n" +
+	"\x1apassthru/v1/passthru.proto\x12\vpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15passthru/v1/job.proto\"\xe1\x02\n" +
 	"\fVendorMethod\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fhttp_methods\x18\x02 \x03(\tR\vhttpMethods\x12\x14\n" +
@@ -980,7 +999,8 @@ const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"\vdescription\x18\x05 \x01(\tR\vdescription\x124\n" +
 	"\x16require_exclusive_lock\x18\x06 \x01(\bR\x14requireExclusiveLock\x12B\n" +
 	"\x10arguments_schema\x18\a \x01(\v2\x17.google.protobuf.StructR\x0fargumentsSchema\x12<\n" +
-	"\rresult_schema\x18\b \x01(\v2\x17.google.protobuf.StructR\fresultSchema\"\\\n" +
+	"\rresult_schema\x18\b \x01(\v2\x17.google.protobuf.StructR\fresultSchema\x12\x12\n" +
+	"\x04role\x18\t \x01(\tR\x04role\"\\\n" +
 	"\n" +
 	"Attachment\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x1d\n" +
@@ -990,7 +1010,7 @@ const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"\x16ListNodeMethodsRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"N\n" +
 	"\x17ListNodeMethodsResponse\x123\n" +
-	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\xb2\x02\n" +
+	"\amethods\x18\x01 \x03(\v2\x19.passthru.v1.VendorMethodR\amethods\"\xdb\x02\n" +
 	"\x15CallNodeMethodRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x125\n" +
@@ -999,7 +1019,8 @@ const file_passthru_v1_passthru_proto_rawDesc = "" +
 	"httpMethod\x12'\n" +
 	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x126\n" +
 	"\tlock_wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\blockWait\x124\n" +
-	"\trecording\x18\a \x01(\x0e2\x16.passthru.v1.RecordingR\trecording\"\xdb\x01\n" +
+	"\trecording\x18\a \x01(\x0e2\x16.passthru.v1.RecordingR\trecording\x12'\n" +
+	"\x0freservation_key\x18\b \x01(\tR\x0ereservationKey\"\xdb\x01\n" +
 	"\x16CallNodeMethodResponse\x120\n" +
 	"\x06result\x18\x01 \x01(\v2\x16.google.protobuf.ValueH\x00R\x06result\x129\n" +
 	"\n" +

@@ -32,7 +32,9 @@ class _ReservationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reser
     RESERVATION_KIND_CALL: _ReservationKind.ValueType  # 1
     """Taken by an exclusive call; released when the call or its job ends."""
     RESERVATION_KIND_HELD: _ReservationKind.ValueType  # 2
-    """Taken by LockNode or the nodes file; held until UnlockNode."""
+    """Taken by LockNode or the nodes file; held until UnlockNode or its
+    expire_time.
+    """
 
 class ReservationKind(_ReservationKind, metaclass=_ReservationKindEnumTypeWrapper):
     """ReservationKind is the kind of a reservation."""
@@ -42,7 +44,9 @@ RESERVATION_KIND_UNSPECIFIED: ReservationKind.ValueType  # 0
 RESERVATION_KIND_CALL: ReservationKind.ValueType  # 1
 """Taken by an exclusive call; released when the call or its job ends."""
 RESERVATION_KIND_HELD: ReservationKind.ValueType  # 2
-"""Taken by LockNode or the nodes file; held until UnlockNode."""
+"""Taken by LockNode or the nodes file; held until UnlockNode or its
+expire_time.
+"""
 Global___ReservationKind: _TypeAlias = ReservationKind  # noqa: Y015
 
 class _ErrorReason:
@@ -123,6 +127,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The BMC's certificate is not trusted, or TLS could not be negotiated."""
     ERROR_REASON_TRANSCRIPT_NOT_FOUND: _ErrorReason.ValueType  # 35
     """The job has no transcript."""
+    ERROR_REASON_RESERVATION_ENDED: _ErrorReason.ValueType  # 36
+    """The reservation of the given reservation_key has ended, or is of another
+    node; take a new one by LockNode.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the kind of error, more specific than a status code."""
@@ -199,6 +207,10 @@ ERROR_REASON_BMC_TLS_FAILED: ErrorReason.ValueType  # 34
 """The BMC's certificate is not trusted, or TLS could not be negotiated."""
 ERROR_REASON_TRANSCRIPT_NOT_FOUND: ErrorReason.ValueType  # 35
 """The job has no transcript."""
+ERROR_REASON_RESERVATION_ENDED: ErrorReason.ValueType  # 36
+"""The reservation of the given reservation_key has ended, or is of another
+node; take a new one by LockNode.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -206,9 +218,9 @@ class ErrorDetail(_message.Message):
     """ErrorDetail is carried by every error: as a detail of the gRPC or Connect
     status, in Job.error, and inside the error_message of a REST response.
 
-    As a detail of a status it is limited to 4 KiB, because long trailers break
-    gRPC clients; truncated is set when parts were left out. Jobs and REST
-    responses hold it in full.
+    It holds at most 4 KiB of text and 32 entries of a BMC; as a detail of a
+    status it is limited to 4 KiB in all, because long trailers break gRPC
+    clients. truncated is set when parts were left out.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -225,7 +237,7 @@ class ErrorDetail(_message.Message):
     message: _builtins.str
     """What happened and what to do about it, for people."""
     truncated: _builtins.bool
-    """True when parts were left out to keep a status detail under 4 KiB."""
+    """True when parts were left out."""
     transcript_id: _builtins.str
     """The id of the transcript of a synchronous call that failed, for
     JobService.GetTranscript; empty when none was kept.
@@ -331,6 +343,8 @@ class Reservation(_message.Message):
     REQUESTED_BY_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
     """The name of the holder, which Ironic shows as the node's "reservation": the
     host of the serving process for a call, the requested name when held.
@@ -343,9 +357,15 @@ class Reservation(_message.Message):
     """The caller on whose behalf the reservation was taken."""
     job: _builtins.str
     """The id of the job that runs under the reservation; empty for none."""
+    reason: _builtins.str
+    """Why it was taken; empty for a call, or when not given to LockNode."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was taken."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When a held reservation ends by itself; absent when it does not."""
 
     def __init__(
         self,
@@ -356,10 +376,12 @@ class Reservation(_message.Message):
         requested_by: _builtins.str = ...,
         job: _builtins.str = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "job", b"job", "kind", b"kind", "method", b"method", "requested_by", b"requested_by", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "holder", b"holder", "job", b"job", "kind", b"kind", "method", b"method", "reason", b"reason", "requested_by", b"requested_by", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

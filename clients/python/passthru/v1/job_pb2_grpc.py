@@ -55,6 +55,11 @@ class JobServiceStub:
                 request_serializer=passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.SerializeToString,
                 response_deserializer=passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.FromString,
                 _registered_method=True)
+        self.WatchJobs = channel.unary_stream(
+                '/passthru.v1.JobService/WatchJobs',
+                request_serializer=passthru_dot_v1_dot_job__pb2.WatchJobsRequest.SerializeToString,
+                response_deserializer=passthru_dot_v1_dot_job__pb2.WatchJobsResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -96,6 +101,15 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchJobs(self, request, context):
+        """WatchJobs streams the changes of all jobs that match. Each change is told
+        once and in order, by every replica and across restarts, to a watcher that
+        resumes by its cursor. PassthruService.WatchJob streams one job to its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +132,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.GetTranscript,
                     request_deserializer=passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.FromString,
                     response_serializer=passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.SerializeToString,
+            ),
+            'WatchJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJobs,
+                    request_deserializer=passthru_dot_v1_dot_job__pb2.WatchJobsRequest.FromString,
+                    response_serializer=passthru_dot_v1_dot_job__pb2.WatchJobsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +248,33 @@ class JobService:
             '/passthru.v1.JobService/GetTranscript',
             passthru_dot_v1_dot_job__pb2.GetTranscriptRequest.SerializeToString,
             passthru_dot_v1_dot_job__pb2.GetTranscriptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/passthru.v1.JobService/WatchJobs',
+            passthru_dot_v1_dot_job__pb2.WatchJobsRequest.SerializeToString,
+            passthru_dot_v1_dot_job__pb2.WatchJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,11 @@ class JobServiceStub:
     kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
     may not call the method.
     """
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_job_pb2.WatchJobsRequest, _job_pb2.WatchJobsResponse]
+    """WatchJobs streams the changes of all jobs that match. Each change is told
+    once and in order, by every replica and across restarts, to a watcher that
+    resumes by its cursor. PassthruService.WatchJob streams one job to its end.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -74,6 +79,11 @@ class JobServiceAsyncStub(JobServiceStub):
     has no transcript: by default only those of failed and cancelled calls are
     kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
     may not call the method.
+    """
+    WatchJobs: _aio.UnaryStreamMultiCallable[_job_pb2.WatchJobsRequest, _job_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """WatchJobs streams the changes of all jobs that match. Each change is told
+    once and in order, by every replica and across restarts, to a watcher that
+    resumes by its cursor. PassthruService.WatchJob streams one job to its end.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +129,17 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         has no transcript: by default only those of failed and cancelled calls are
         kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
         may not call the method.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _job_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_pb2.WatchJobsResponse]]:
+        """WatchJobs streams the changes of all jobs that match. Each change is told
+        once and in order, by every replica and across restarts, to a watcher that
+        resumes by its cursor. PassthruService.WatchJob streams one job to its end.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,9 +27,10 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from passthru.v1 import error_pb2 as passthru_dot_v1_dot_error__pb2
+from passthru.v1 import watch_pb2 as passthru_dot_v1_dot_watch__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16passthru/v1/node.proto\x12\x0bpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\"\xdb\x04\n\x04Node\x12\x12\n\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06\x64river\x18\x03 \x01(\tR\x06\x64river\x12)\n\x10vendor_interface\x18\x04 \x01(\tR\x0fvendorInterface\x12\x38\n\x0b\x64river_info\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\ndriverInfo\x12-\n\x05\x65xtra\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x05\x65xtra\x12\x37\n\nproperties\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\nproperties\x12 \n\x0b\x64\x65scription\x18\x08 \x01(\tR\x0b\x64\x65scription\x12 \n\x0bmaintenance\x18\t \x01(\x08R\x0bmaintenance\x12-\n\x12maintenance_reason\x18\n \x01(\tR\x11maintenanceReason\x12:\n\x0breservation\x18\x0b \x01(\x0b\x32\x18.passthru.v1.ReservationR\x0breservation\x12\x1d\n\nlast_error\x18\x0c \x01(\tR\tlastError\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\":\n\x11\x43reateNodeRequest\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\";\n\x12\x43reateNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"$\n\x0eGetNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"8\n\x0fGetNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"\x9d\x01\n\x10ListNodesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x64river\x18\x03 \x01(\tR\x06\x64river\x12%\n\x0bmaintenance\x18\x04 \x01(\x08H\x00R\x0bmaintenance\x88\x01\x01\x42\x0e\n\x0c_maintenance\"d\n\x11ListNodesResponse\x12\'\n\x05nodes\x18\x01 \x03(\x0b\x32\x11.passthru.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n\x11UpdateNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12)\n\x06values\x18\x02 \x01(\x0b\x32\x11.passthru.v1.NodeR\x06values\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\";\n\x12UpdateNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"\'\n\x11\x44\x65leteNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"\x14\n\x12\x44\x65leteNodeResponse\"u\n\x0fLockNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\x12\x36\n\tlock_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08lockWait\"9\n\x10LockNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"\'\n\x11UnlockNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\";\n\x12UnlockNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node2\xa4\x04\n\x0bNodeService\x12M\n\nCreateNode\x12\x1e.passthru.v1.CreateNodeRequest\x1a\x1f.passthru.v1.CreateNodeResponse\x12\x44\n\x07GetNode\x12\x1b.passthru.v1.GetNodeRequest\x1a\x1c.passthru.v1.GetNodeResponse\x12J\n\tListNodes\x12\x1d.passthru.v1.ListNodesRequest\x1a\x1e.passthru.v1.ListNodesResponse\x12M\n\nUpdateNode\x12\x1e.passthru.v1.UpdateNodeRequest\x1a\x1f.passthru.v1.UpdateNodeResponse\x12M\n\nDeleteNode\x12\x1e.passthru.v1.DeleteNodeRequest\x1a\x1f.passthru.v1.DeleteNodeResponse\x12G\n\x08LockNode\x12\x1c.passthru.v1.LockNodeRequest\x1a\x1d.passthru.v1.LockNodeResponse\x12M\n\nUnlockNode\x12\x1e.passthru.v1.UnlockNodeRequest\x1a\x1f.passthru.v1.UnlockNodeResponseB\x8c\x01\x42\tNodeProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16passthru/v1/node.proto\x12\x0bpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\xdb\x04\n\x04Node\x12\x12\n\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06\x64river\x18\x03 \x01(\tR\x06\x64river\x12)\n\x10vendor_interface\x18\x04 \x01(\tR\x0fvendorInterface\x12\x38\n\x0b\x64river_info\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\ndriverInfo\x12-\n\x05\x65xtra\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x05\x65xtra\x12\x37\n\nproperties\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\nproperties\x12 \n\x0b\x64\x65scription\x18\x08 \x01(\tR\x0b\x64\x65scription\x12 \n\x0bmaintenance\x18\t \x01(\x08R\x0bmaintenance\x12-\n\x12maintenance_reason\x18\n \x01(\tR\x11maintenanceReason\x12:\n\x0breservation\x18\x0b \x01(\x0b\x32\x18.passthru.v1.ReservationR\x0breservation\x12\x1d\n\nlast_error\x18\x0c \x01(\tR\tlastError\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\":\n\x11\x43reateNodeRequest\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\";\n\x12\x43reateNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"$\n\x0eGetNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"8\n\x0fGetNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"\x9d\x01\n\x10ListNodesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x64river\x18\x03 \x01(\tR\x06\x64river\x12%\n\x0bmaintenance\x18\x04 \x01(\x08H\x00R\x0bmaintenance\x88\x01\x01\x42\x0e\n\x0c_maintenance\"d\n\x11ListNodesResponse\x12\'\n\x05nodes\x18\x01 \x03(\x0b\x32\x11.passthru.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n\x11UpdateNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12)\n\x06values\x18\x02 \x01(\x0b\x32\x11.passthru.v1.NodeR\x06values\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\";\n\x12UpdateNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"\'\n\x11\x44\x65leteNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"\x14\n\x12\x44\x65leteNodeResponse\"\xc4\x01\n\x0fLockNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\x12\x36\n\tlock_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08lockWait\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x35\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\"b\n\x10LockNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\x12\'\n\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\"\x86\x01\n\x10RenewLockRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\'\n\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\x12\x35\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\":\n\x11RenewLockResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"P\n\x11UnlockNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\'\n\x0freservation_key\x18\x02 \x01(\tR\x0ereservationKey\";\n\x12UnlockNodeResponse\x12%\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeR\x04node\"Y\n\x11WatchNodesRequest\x12\x14\n\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x16\n\x06\x64river\x18\x02 \x01(\tR\x06\x64river\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursor\"\xb7\x01\n\x12WatchNodesResponse\x12\'\n\x04node\x18\x01 \x01(\x0b\x32\x11.passthru.v1.NodeH\x00R\x04node\x12#\n\x0cremoved_uuid\x18\x02 \x01(\tH\x00R\x0bremovedUuid\x12\x32\n\x06marker\x18\x03 \x01(\x0e\x32\x18.passthru.v1.WatchMarkerH\x00R\x06marker\x12\x16\n\x06\x63ursor\x18\x04 \x01(\tR\x06\x63ursorB\x07\n\x05\x65vent2\xc1\x05\n\x0bNodeService\x12M\n\nCreateNode\x12\x1e.passthru.v1.CreateNodeRequest\x1a\x1f.passthru.v1.CreateNodeResponse\x12\x44\n\x07GetNode\x12\x1b.passthru.v1.GetNodeRequest\x1a\x1c.passthru.v1.GetNodeResponse\x12J\n\tListNodes\x12\x1d.passthru.v1.ListNodesRequest\x1a\x1e.passthru.v1.ListNodesResponse\x12M\n\nUpdateNode\x12\x1e.passthru.v1.UpdateNodeRequest\x1a\x1f.passthru.v1.UpdateNodeResponse\x12M\n\nDeleteNode\x12\x1e.passthru.v1.DeleteNodeRequest\x1a\x1f.passthru.v1.DeleteNodeResponse\x12G\n\x08LockNode\x12\x1c.passthru.v1.LockNodeRequest\x1a\x1d.passthru.v1.LockNodeResponse\x12J\n\tRenewLock\x12\x1d.passthru.v1.RenewLockRequest\x1a\x1e.passthru.v1.RenewLockResponse\x12M\n\nUnlockNode\x12\x1e.passthru.v1.UnlockNodeRequest\x1a\x1f.passthru.v1.UnlockNodeResponse\x12O\n\nWatchNodes\x12\x1e.passthru.v1.WatchNodesRequest\x1a\x1f.passthru.v1.WatchNodesResponse0\x01\x42\x8c\x01\x42\tNodeProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,36 +38,44 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'passthru.v1.node_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'B\tNodeProtoP\001Z2passthru.example/clients/go/passthru/v1;passthruv1\242\002\003PXX\252\002\013Passthru.V1\312\002\013Passthru\\V1\342\002\027Passthru\\V1\\GPBMetadata\352\002\014Passthru::V1'
-  _globals['_NODE']._serialized_start=194
-  _globals['_NODE']._serialized_end=797
-  _globals['_CREATENODEREQUEST']._serialized_start=799
-  _globals['_CREATENODEREQUEST']._serialized_end=857
-  _globals['_CREATENODERESPONSE']._serialized_start=859
-  _globals['_CREATENODERESPONSE']._serialized_end=918
-  _globals['_GETNODEREQUEST']._serialized_start=920
-  _globals['_GETNODEREQUEST']._serialized_end=956
-  _globals['_GETNODERESPONSE']._serialized_start=958
-  _globals['_GETNODERESPONSE']._serialized_end=1014
-  _globals['_LISTNODESREQUEST']._serialized_start=1017
-  _globals['_LISTNODESREQUEST']._serialized_end=1174
-  _globals['_LISTNODESRESPONSE']._serialized_start=1176
-  _globals['_LISTNODESRESPONSE']._serialized_end=1276
-  _globals['_UPDATENODEREQUEST']._serialized_start=1279
-  _globals['_UPDATENODEREQUEST']._serialized_end=1422
-  _globals['_UPDATENODERESPONSE']._serialized_start=1424
-  _globals['_UPDATENODERESPONSE']._serialized_end=1483
-  _globals['_DELETENODEREQUEST']._serialized_start=1485
-  _globals['_DELETENODEREQUEST']._serialized_end=1524
-  _globals['_DELETENODERESPONSE']._serialized_start=1526
-  _globals['_DELETENODERESPONSE']._serialized_end=1546
-  _globals['_LOCKNODEREQUEST']._serialized_start=1548
-  _globals['_LOCKNODEREQUEST']._serialized_end=1665
-  _globals['_LOCKNODERESPONSE']._serialized_start=1667
-  _globals['_LOCKNODERESPONSE']._serialized_end=1724
-  _globals['_UNLOCKNODEREQUEST']._serialized_start=1726
-  _globals['_UNLOCKNODEREQUEST']._serialized_end=1765
-  _globals['_UNLOCKNODERESPONSE']._serialized_start=1767
-  _globals['_UNLOCKNODERESPONSE']._serialized_end=1826
-  _globals['_NODESERVICE']._serialized_start=1829
-  _globals['_NODESERVICE']._serialized_end=2377
+  _globals['_NODE']._serialized_start=219
+  _globals['_NODE']._serialized_end=822
+  _globals['_CREATENODEREQUEST']._serialized_start=824
+  _globals['_CREATENODEREQUEST']._serialized_end=882
+  _globals['_CREATENODERESPONSE']._serialized_start=884
+  _globals['_CREATENODERESPONSE']._serialized_end=943
+  _globals['_GETNODEREQUEST']._serialized_start=945
+  _globals['_GETNODEREQUEST']._serialized_end=981
+  _globals['_GETNODERESPONSE']._serialized_start=983
+  _globals['_GETNODERESPONSE']._serialized_end=1039
+  _globals['_LISTNODESREQUEST']._serialized_start=1042
+  _globals['_LISTNODESREQUEST']._serialized_end=1199
+  _globals['_LISTNODESRESPONSE']._serialized_start=1201
+  _globals['_LISTNODESRESPONSE']._serialized_end=1301
+  _globals['_UPDATENODEREQUEST']._serialized_start=1304
+  _globals['_UPDATENODEREQUEST']._serialized_end=1447
+  _globals['_UPDATENODERESPONSE']._serialized_start=1449
+  _globals['_UPDATENODERESPONSE']._serialized_end=1508
+  _globals['_DELETENODEREQUEST']._serialized_start=1510
+  _globals['_DELETENODEREQUEST']._serialized_end=1549
+  _globals['_DELETENODERESPONSE']._serialized_start=1551
+  _globals['_DELETENODERESPONSE']._serialized_end=1571
+  _globals['_LOCKNODEREQUEST']._serialized_start=1574
+  _globals['_LOCKNODEREQUEST']._serialized_end=1770
+  _globals['_LOCKNODERESPONSE']._serialized_start=1772
+  _globals['_LOCKNODERESPONSE']._serialized_end=1870
+  _globals['_RENEWLOCKREQUEST']._serialized_start=1873
+  _globals['_RENEWLOCKREQUEST']._serialized_end=2007
+  _globals['_RENEWLOCKRESPONSE']._serialized_start=2009
+  _globals['_RENEWLOCKRESPONSE']._serialized_end=2067
+  _globals['_UNLOCKNODEREQUEST']._serialized_start=2069
+  _globals['_UNLOCKNODEREQUEST']._serialized_end=2149
+  _globals['_UNLOCKNODERESPONSE']._serialized_start=2151
+  _globals['_UNLOCKNODERESPONSE']._serialized_end=2210
+  _globals['_WATCHNODESREQUEST']._serialized_start=2212
+  _globals['_WATCHNODESREQUEST']._serialized_end=2301
+  _globals['_WATCHNODESRESPONSE']._serialized_start=2304
+  _globals['_WATCHNODESRESPONSE']._serialized_end=2487
+  _globals['_NODESERVICE']._serialized_start=2490
+  _globals['_NODESERVICE']._serialized_end=3195
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from passthru.v1 import error_pb2 as _error_pb2
+from passthru.v1 import watch_pb2 as _watch_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -380,14 +381,24 @@ class LockNodeRequest(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
     LOCK_WAIT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """UUID or name."""
     holder: _builtins.str
     """The holder's name shown by the reservation; the caller's name when empty."""
+    reason: _builtins.str
+    """Why the node is reserved, for people; at most 255 characters."""
     @_builtins.property
     def lock_wait(self) -> _duration_pb2.Duration:
         """How long to wait for a locked node; 0 fails immediately. When absent, the
         configured attempts and interval apply.
+        """
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long to hold the node, at most the configured maximum. When absent, it
+        is held until UnlockNode.
         """
 
     def __init__(
@@ -396,10 +407,12 @@ class LockNodeRequest(_message.Message):
         node: _builtins.str = ...,
         holder: _builtins.str = ...,
         lock_wait: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lock_wait", b"lock_wait"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "lock_wait", b"lock_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "lock_wait", b"lock_wait", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "holder", b"holder", "lock_wait", b"lock_wait", "node", b"node", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,6 +421,70 @@ Global___LockNodeRequest: _TypeAlias = LockNodeRequest  # noqa: Y015
 @_typing.final
 class LockNodeResponse(_message.Message):
     """LockNodeResponse holds the reserved node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    RESERVATION_KEY_FIELD_NUMBER: _builtins.int
+    reservation_key: _builtins.str
+    """A secret that lets calls run within the reservation, and renews or ends it.
+    It may be handed to another caller. Shown only here; a digest is stored.
+    """
+    @_builtins.property
+    def node(self) -> Global___Node:
+        """The node with its reservation."""
+
+    def __init__(
+        self,
+        *,
+        node: Global___Node | None = ...,
+        reservation_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "reservation_key", b"reservation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockNodeResponse: _TypeAlias = LockNodeResponse  # noqa: Y015
+
+@_typing.final
+class RenewLockRequest(_message.Message):
+    """RenewLockRequest names the reservation to renew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    RESERVATION_KEY_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """UUID or name."""
+    reservation_key: _builtins.str
+    """The key of the reservation."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long to hold the node from now, at most the configured maximum. When
+        absent, it is held until UnlockNode.
+        """
+
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        reservation_key: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "node", b"node", "reservation_key", b"reservation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLockRequest: _TypeAlias = RenewLockRequest  # noqa: Y015
+
+@_typing.final
+class RenewLockResponse(_message.Message):
+    """RenewLockResponse holds the reserved node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -427,7 +504,7 @@ class LockNodeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___LockNodeResponse: _TypeAlias = LockNodeResponse  # noqa: Y015
+Global___RenewLockResponse: _TypeAlias = RenewLockResponse  # noqa: Y015
 
 @_typing.final
 class UnlockNodeRequest(_message.Message):
@@ -436,16 +513,22 @@ class UnlockNodeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
+    RESERVATION_KEY_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """UUID or name."""
+    reservation_key: _builtins.str
+    """The key of the reservation; without it, only the caller who took it and
+    admins may end it.
+    """
     def __init__(
         self,
         *,
         node: _builtins.str = ...,
+        reservation_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "reservation_key", b"reservation_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -474,3 +557,76 @@ class UnlockNodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnlockNodeResponse: _TypeAlias = UnlockNodeResponse  # noqa: Y015
+
+@_typing.final
+class WatchNodesRequest(_message.Message):
+    """WatchNodesRequest selects the nodes to watch; unset filters match all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    driver: _builtins.str
+    """Only nodes of this hardware type."""
+    cursor: _builtins.str
+    """The cursor of the last received message; the stream continues after it.
+    When empty, the stream starts with the current state of all nodes that
+    match, then WATCH_MARKER_CURRENT.
+    """
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these nodes: UUIDs or names, which are resolved when the watch begins."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[_builtins.str] | None = ...,
+        driver: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "driver", b"driver", "nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchNodesRequest: _TypeAlias = WatchNodesRequest  # noqa: Y015
+
+@_typing.final
+class WatchNodesResponse(_message.Message):
+    """WatchNodesResponse is one change, or a marker between changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    REMOVED_UUID_FIELD_NUMBER: _builtins.int
+    MARKER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    removed_uuid: _builtins.str
+    """The UUID of a node that was removed, or no longer matches."""
+    marker: _watch_pb2.WatchMarker.ValueType
+    """A marker."""
+    cursor: _builtins.str
+    """Resumes after this message; empty while the current state is told."""
+    @_builtins.property
+    def node(self) -> Global___Node:
+        """The node after one change; in the current state, the node as it is."""
+
+    def __init__(
+        self,
+        *,
+        node: Global___Node | None = ...,
+        removed_uuid: _builtins.str = ...,
+        marker: _watch_pb2.WatchMarker.ValueType = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "marker", b"marker", "node", b"node", "removed_uuid", b"removed_uuid"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event", b"event", "marker", b"marker", "node", b"node", "removed_uuid", b"removed_uuid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["node", "removed_uuid", "marker"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___WatchNodesResponse: _TypeAlias = WatchNodesResponse  # noqa: Y015

@@ -65,10 +65,20 @@ class NodeServiceStub:
                 request_serializer=passthru_dot_v1_dot_node__pb2.LockNodeRequest.SerializeToString,
                 response_deserializer=passthru_dot_v1_dot_node__pb2.LockNodeResponse.FromString,
                 _registered_method=True)
+        self.RenewLock = channel.unary_unary(
+                '/passthru.v1.NodeService/RenewLock',
+                request_serializer=passthru_dot_v1_dot_node__pb2.RenewLockRequest.SerializeToString,
+                response_deserializer=passthru_dot_v1_dot_node__pb2.RenewLockResponse.FromString,
+                _registered_method=True)
         self.UnlockNode = channel.unary_unary(
                 '/passthru.v1.NodeService/UnlockNode',
                 request_serializer=passthru_dot_v1_dot_node__pb2.UnlockNodeRequest.SerializeToString,
                 response_deserializer=passthru_dot_v1_dot_node__pb2.UnlockNodeResponse.FromString,
+                _registered_method=True)
+        self.WatchNodes = channel.unary_stream(
+                '/passthru.v1.NodeService/WatchNodes',
+                request_serializer=passthru_dot_v1_dot_node__pb2.WatchNodesRequest.SerializeToString,
+                response_deserializer=passthru_dot_v1_dot_node__pb2.WatchNodesResponse.FromString,
                 _registered_method=True)
 
 
@@ -120,10 +130,27 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewLock(self, request, context):
+        """RenewLock gives a reservation taken by LockNode a new duration, from now.
+        FAILED_PRECONDITION when it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UnlockNode(self, request, context):
         """UnlockNode releases a reservation taken by LockNode or the nodes file.
         FAILED_PRECONDITION for the reservation of a running call; cancel its job
         instead. Succeeds when the node is not locked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchNodes(self, request, context):
+        """WatchNodes streams the changes of all nodes that match: enrolment, fields,
+        reservation, last_error, removal. Each change is told once and in order, by
+        every replica and across restarts, to a watcher that resumes by its cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,10 +189,20 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     request_deserializer=passthru_dot_v1_dot_node__pb2.LockNodeRequest.FromString,
                     response_serializer=passthru_dot_v1_dot_node__pb2.LockNodeResponse.SerializeToString,
             ),
+            'RenewLock': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLock,
+                    request_deserializer=passthru_dot_v1_dot_node__pb2.RenewLockRequest.FromString,
+                    response_serializer=passthru_dot_v1_dot_node__pb2.RenewLockResponse.SerializeToString,
+            ),
             'UnlockNode': grpc.unary_unary_rpc_method_handler(
                     servicer.UnlockNode,
                     request_deserializer=passthru_dot_v1_dot_node__pb2.UnlockNodeRequest.FromString,
                     response_serializer=passthru_dot_v1_dot_node__pb2.UnlockNodeResponse.SerializeToString,
+            ),
+            'WatchNodes': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchNodes,
+                    request_deserializer=passthru_dot_v1_dot_node__pb2.WatchNodesRequest.FromString,
+                    response_serializer=passthru_dot_v1_dot_node__pb2.WatchNodesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -342,6 +379,33 @@ class NodeService:
             _registered_method=True)
 
     @staticmethod
+    def RenewLock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passthru.v1.NodeService/RenewLock',
+            passthru_dot_v1_dot_node__pb2.RenewLockRequest.SerializeToString,
+            passthru_dot_v1_dot_node__pb2.RenewLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UnlockNode(request,
             target,
             options=(),
@@ -358,6 +422,33 @@ class NodeService:
             '/passthru.v1.NodeService/UnlockNode',
             passthru_dot_v1_dot_node__pb2.UnlockNodeRequest.SerializeToString,
             passthru_dot_v1_dot_node__pb2.UnlockNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/passthru.v1.NodeService/WatchNodes',
+            passthru_dot_v1_dot_node__pb2.WatchNodesRequest.SerializeToString,
+            passthru_dot_v1_dot_node__pb2.WatchNodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,10 +49,19 @@ class NodeServiceStub:
     """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
     ABORTED meanwhile. ABORTED when the node is already locked.
     """
+    RenewLock: _grpc.UnaryUnaryMultiCallable[_node_pb2.RenewLockRequest, _node_pb2.RenewLockResponse]
+    """RenewLock gives a reservation taken by LockNode a new duration, from now.
+    FAILED_PRECONDITION when it has ended.
+    """
     UnlockNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]
     """UnlockNode releases a reservation taken by LockNode or the nodes file.
     FAILED_PRECONDITION for the reservation of a running call; cancel its job
     instead. Succeeds when the node is not locked.
+    """
+    WatchNodes: _grpc.UnaryStreamMultiCallable[_node_pb2.WatchNodesRequest, _node_pb2.WatchNodesResponse]
+    """WatchNodes streams the changes of all nodes that match: enrolment, fields,
+    reservation, last_error, removal. Each change is told once and in order, by
+    every replica and across restarts, to a watcher that resumes by its cursor.
     """
 
 @_typing.type_check_only
@@ -76,10 +85,19 @@ class NodeServiceAsyncStub(NodeServiceStub):
     """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
     ABORTED meanwhile. ABORTED when the node is already locked.
     """
+    RenewLock: _aio.UnaryUnaryMultiCallable[_node_pb2.RenewLockRequest, _node_pb2.RenewLockResponse]  # type: ignore[assignment]
+    """RenewLock gives a reservation taken by LockNode a new duration, from now.
+    FAILED_PRECONDITION when it has ended.
+    """
     UnlockNode: _aio.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]  # type: ignore[assignment]
     """UnlockNode releases a reservation taken by LockNode or the nodes file.
     FAILED_PRECONDITION for the reservation of a running call; cancel its job
     instead. Succeeds when the node is not locked.
+    """
+    WatchNodes: _aio.UnaryStreamMultiCallable[_node_pb2.WatchNodesRequest, _node_pb2.WatchNodesResponse]  # type: ignore[assignment]
+    """WatchNodes streams the changes of all nodes that match: enrolment, fields,
+    reservation, last_error, removal. Each change is told once and in order, by
+    every replica and across restarts, to a watcher that resumes by its cursor.
     """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -138,6 +156,16 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RenewLock(
+        self,
+        request: _node_pb2.RenewLockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.RenewLockResponse, _abc.Awaitable[_node_pb2.RenewLockResponse]]:
+        """RenewLock gives a reservation taken by LockNode a new duration, from now.
+        FAILED_PRECONDITION when it has ended.
+        """
+
+    @_abc_1.abstractmethod
     def UnlockNode(
         self,
         request: _node_pb2.UnlockNodeRequest,
@@ -146,6 +174,17 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """UnlockNode releases a reservation taken by LockNode or the nodes file.
         FAILED_PRECONDITION for the reservation of a running call; cancel its job
         instead. Succeeds when the node is not locked.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchNodes(
+        self,
+        request: _node_pb2.WatchNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_node_pb2.WatchNodesResponse], _abc.AsyncIterator[_node_pb2.WatchNodesResponse]]:
+        """WatchNodes streams the changes of all nodes that match: enrolment, fields,
+        reservation, last_error, removal. Each change is told once and in order, by
+        every replica and across restarts, to a watcher that resumes by its cursor.
         """
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from passthru.v1 import job_pb2 as passthru_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apassthru/v1/passthru.proto\x12\x0bpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15passthru/v1/job.proto\"\xcd\x02\n\x0cVendorMethod\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0chttp_methods\x18\x02 \x03(\tR\x0bhttpMethods\x12\x14\n\x05\x61sync\x18\x03 \x01(\x08R\x05\x61sync\x12\x16\n\x06\x61ttach\x18\x04 \x01(\x08R\x06\x61ttach\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16require_exclusive_lock\x18\x06 \x01(\x08R\x14requireExclusiveLock\x12\x42\n\x10\x61rguments_schema\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\x0f\x61rgumentsSchema\x12<\n\rresult_schema\x18\x08 \x01(\x0b\x32\x17.google.protobuf.StructR\x0cresultSchema\"\\\n\nAttachment\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x1b\n\tfile_name\x18\x03 \x01(\tR\x08\x66ileName\",\n\x16ListNodeMethodsRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"N\n\x17ListNodeMethodsResponse\x12\x33\n\x07methods\x18\x01 \x03(\x0b\x32\x19.passthru.v1.VendorMethodR\x07methods\"\xb2\x02\n\x15\x43\x61llNodeMethodRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n\x06method\x18\x02 \x01(\tR\x06method\x12\x35\n\targuments\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\targuments\x12\x1f\n\x0bhttp_method\x18\x04 \x01(\tR\nhttpMethod\x12\'\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x36\n\tlock_wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08lockWait\x12\x34\n\trecording\x18\x07 \x01(\x0e\x32\x16.passthru.v1.RecordingR\trecording\"\xdb\x01\n\x16\x43\x61llNodeMethodResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06result\x12\x39\n\nattachment\x18\x02 \x01(\x0b\x32\x17.passthru.v1.AttachmentH\x00R\nattachment\x12$\n\x03job\x18\x03 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12#\n\rtranscript_id\x18\x04 \x01(\tR\x0ctranscriptIdB\t\n\x07outcome\"2\n\x18ListDriverMethodsRequest\x12\x16\n\x06\x64river\x18\x01 \x01(\tR\x06\x64river\"P\n\x19ListDriverMethodsResponse\x12\x33\n\x07methods\x18\x01 \x03(\x0b\x32\x19.passthru.v1.VendorMethodR\x07methods\"\x80\x02\n\x17\x43\x61llDriverMethodRequest\x12\x16\n\x06\x64river\x18\x01 \x01(\tR\x06\x64river\x12\x16\n\x06method\x18\x02 \x01(\tR\x06method\x12\x35\n\targuments\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\targuments\x12\x1f\n\x0bhttp_method\x18\x04 \x01(\tR\nhttpMethod\x12\'\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x34\n\trecording\x18\x06 \x01(\x0e\x32\x16.passthru.v1.RecordingR\trecording\"\xdd\x01\n\x18\x43\x61llDriverMethodResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06result\x12\x39\n\nattachment\x18\x02 \x01(\x0b\x32\x17.passthru.v1.AttachmentH\x00R\nattachment\x12$\n\x03job\x18\x03 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12#\n\rtranscript_id\x18\x04 \x01(\tR\x0ctranscriptIdB\t\n\x07outcome\"g\n\x0fWatchJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12*\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x03H\x00R\rafterRevision\x88\x01\x01\x42\x11\n\x0f_after_revision\"6\n\x10WatchJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job*d\n\tRecording\x12\x19\n\x15RECORDING_UNSPECIFIED\x10\x00\x12\x11\n\rRECORDING_OFF\x10\x01\x12\x16\n\x12RECORDING_FAILURES\x10\x02\x12\x11\n\rRECORDING_ALL\x10\x03\x32\xda\x03\n\x0fPassthruService\x12\\\n\x0fListNodeMethods\x12#.passthru.v1.ListNodeMethodsRequest\x1a$.passthru.v1.ListNodeMethodsResponse\x12Y\n\x0e\x43\x61llNodeMethod\x12\".passthru.v1.CallNodeMethodRequest\x1a#.passthru.v1.CallNodeMethodResponse\x12\x62\n\x11ListDriverMethods\x12%.passthru.v1.ListDriverMethodsRequest\x1a&.passthru.v1.ListDriverMethodsResponse\x12_\n\x10\x43\x61llDriverMethod\x12$.passthru.v1.CallDriverMethodRequest\x1a%.passthru.v1.CallDriverMethodResponse\x12I\n\x08WatchJob\x12\x1c.passthru.v1.WatchJobRequest\x1a\x1d.passthru.v1.WatchJobResponse0\x01\x42\x90\x01\x42\rPassthruProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apassthru/v1/passthru.proto\x12\x0bpassthru.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15passthru/v1/job.proto\"\xe1\x02\n\x0cVendorMethod\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0chttp_methods\x18\x02 \x03(\tR\x0bhttpMethods\x12\x14\n\x05\x61sync\x18\x03 \x01(\x08R\x05\x61sync\x12\x16\n\x06\x61ttach\x18\x04 \x01(\x08R\x06\x61ttach\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x34\n\x16require_exclusive_lock\x18\x06 \x01(\x08R\x14requireExclusiveLock\x12\x42\n\x10\x61rguments_schema\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\x0f\x61rgumentsSchema\x12<\n\rresult_schema\x18\x08 \x01(\x0b\x32\x17.google.protobuf.StructR\x0cresultSchema\x12\x12\n\x04role\x18\t \x01(\tR\x04role\"\\\n\nAttachment\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x1b\n\tfile_name\x18\x03 \x01(\tR\x08\x66ileName\",\n\x16ListNodeMethodsRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\"N\n\x17ListNodeMethodsResponse\x12\x33\n\x07methods\x18\x01 \x03(\x0b\x32\x19.passthru.v1.VendorMethodR\x07methods\"\xdb\x02\n\x15\x43\x61llNodeMethodRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n\x06method\x18\x02 \x01(\tR\x06method\x12\x35\n\targuments\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\targuments\x12\x1f\n\x0bhttp_method\x18\x04 \x01(\tR\nhttpMethod\x12\'\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x36\n\tlock_wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08lockWait\x12\x34\n\trecording\x18\x07 \x01(\x0e\x32\x16.passthru.v1.RecordingR\trecording\x12\'\n\x0freservation_key\x18\x08 \x01(\tR\x0ereservationKey\"\xdb\x01\n\x16\x43\x61llNodeMethodResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06result\x12\x39\n\nattachment\x18\x02 \x01(\x0b\x32\x17.passthru.v1.AttachmentH\x00R\nattachment\x12$\n\x03job\x18\x03 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12#\n\rtranscript_id\x18\x04 \x01(\tR\x0ctranscriptIdB\t\n\x07outcome\"2\n\x18ListDriverMethodsRequest\x12\x16\n\x06\x64river\x18\x01 \x01(\tR\x06\x64river\"P\n\x19ListDriverMethodsResponse\x12\x33\n\x07methods\x18\x01 \x03(\x0b\x32\x19.passthru.v1.VendorMethodR\x07methods\"\x80\x02\n\x17\x43\x61llDriverMethodRequest\x12\x16\n\x06\x64river\x18\x01 \x01(\tR\x06\x64river\x12\x16\n\x06method\x18\x02 \x01(\tR\x06method\x12\x35\n\targuments\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\targuments\x12\x1f\n\x0bhttp_method\x18\x04 \x01(\tR\nhttpMethod\x12\'\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x34\n\trecording\x18\x06 \x01(\x0e\x32\x16.passthru.v1.RecordingR\trecording\"\xdd\x01\n\x18\x43\x61llDriverMethodResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06result\x12\x39\n\nattachment\x18\x02 \x01(\x0b\x32\x17.passthru.v1.AttachmentH\x00R\nattachment\x12$\n\x03job\x18\x03 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12#\n\rtranscript_id\x18\x04 \x01(\tR\x0ctranscriptIdB\t\n\x07outcome\"g\n\x0fWatchJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12*\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x03H\x00R\rafterRevision\x88\x01\x01\x42\x11\n\x0f_after_revision\"6\n\x10WatchJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job*d\n\tRecording\x12\x19\n\x15RECORDING_UNSPECIFIED\x10\x00\x12\x11\n\rRECORDING_OFF\x10\x01\x12\x16\n\x12RECORDING_FAILURES\x10\x02\x12\x11\n\rRECORDING_ALL\x10\x03\x32\xda\x03\n\x0fPassthruService\x12\\\n\x0fListNodeMethods\x12#.passthru.v1.ListNodeMethodsRequest\x1a$.passthru.v1.ListNodeMethodsResponse\x12Y\n\x0e\x43\x61llNodeMethod\x12\".passthru.v1.CallNodeMethodRequest\x1a#.passthru.v1.CallNodeMethodResponse\x12\x62\n\x11ListDriverMethods\x12%.passthru.v1.ListDriverMethodsRequest\x1a&.passthru.v1.ListDriverMethodsResponse\x12_\n\x10\x43\x61llDriverMethod\x12$.passthru.v1.CallDriverMethodRequest\x1a%.passthru.v1.CallDriverMethodResponse\x12I\n\x08WatchJob\x12\x1c.passthru.v1.WatchJobRequest\x1a\x1d.passthru.v1.WatchJobResponse0\x01\x42\x90\x01\x42\rPassthruProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,32 +35,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'passthru.v1.passthru_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'B\rPassthruProtoP\001Z2passthru.example/clients/go/passthru/v1;passthruv1\242\002\003PXX\252\002\013Passthru.V1\312\002\013Passthru\\V1\342\002\027Passthru\\V1\\GPBMetadata\352\002\014Passthru::V1'
-  _globals['_RECORDING']._serialized_start=1993
-  _globals['_RECORDING']._serialized_end=2093
+  _globals['_RECORDING']._serialized_start=2054
+  _globals['_RECORDING']._serialized_end=2154
   _globals['_VENDORMETHOD']._serialized_start=129
-  _globals['_VENDORMETHOD']._serialized_end=462
-  _globals['_ATTACHMENT']._serialized_start=464
-  _globals['_ATTACHMENT']._serialized_end=556
-  _globals['_LISTNODEMETHODSREQUEST']._serialized_start=558
-  _globals['_LISTNODEMETHODSREQUEST']._serialized_end=602
-  _globals['_LISTNODEMETHODSRESPONSE']._serialized_start=604
-  _globals['_LISTNODEMETHODSRESPONSE']._serialized_end=682
-  _globals['_CALLNODEMETHODREQUEST']._serialized_start=685
-  _globals['_CALLNODEMETHODREQUEST']._serialized_end=991
-  _globals['_CALLNODEMETHODRESPONSE']._serialized_start=994
-  _globals['_CALLNODEMETHODRESPONSE']._serialized_end=1213
-  _globals['_LISTDRIVERMETHODSREQUEST']._serialized_start=1215
-  _globals['_LISTDRIVERMETHODSREQUEST']._serialized_end=1265
-  _globals['_LISTDRIVERMETHODSRESPONSE']._serialized_start=1267
-  _globals['_LISTDRIVERMETHODSRESPONSE']._serialized_end=1347
-  _globals['_CALLDRIVERMETHODREQUEST']._serialized_start=1350
-  _globals['_CALLDRIVERMETHODREQUEST']._serialized_end=1606
-  _globals['_CALLDRIVERMETHODRESPONSE']._serialized_start=1609
-  _globals['_CALLDRIVERMETHODRESPONSE']._serialized_end=1830
-  _globals['_WATCHJOBREQUEST']._serialized_start=1832
-  _globals['_WATCHJOBREQUEST']._serialized_end=1935
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1937
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1991
-  _globals['_PASSTHRUSERVICE']._serialized_start=2096
-  _globals['_PASSTHRUSERVICE']._serialized_end=2570
+  _globals['_VENDORMETHOD']._serialized_end=482
+  _globals['_ATTACHMENT']._serialized_start=484
+  _globals['_ATTACHMENT']._serialized_end=576
+  _globals['_LISTNODEMETHODSREQUEST']._serialized_start=578
+  _globals['_LISTNODEMETHODSREQUEST']._serialized_end=622
+  _globals['_LISTNODEMETHODSRESPONSE']._serialized_start=624
+  _globals['_LISTNODEMETHODSRESPONSE']._serialized_end=702
+  _globals['_CALLNODEMETHODREQUEST']._serialized_start=705
+  _globals['_CALLNODEMETHODREQUEST']._serialized_end=1052
+  _globals['_CALLNODEMETHODRESPONSE']._serialized_start=1055
+  _globals['_CALLNODEMETHODRESPONSE']._serialized_end=1274
+  _globals['_LISTDRIVERMETHODSREQUEST']._serialized_start=1276
+  _globals['_LISTDRIVERMETHODSREQUEST']._serialized_end=1326
+  _globals['_LISTDRIVERMETHODSRESPONSE']._serialized_start=1328
+  _globals['_LISTDRIVERMETHODSRESPONSE']._serialized_end=1408
+  _globals['_CALLDRIVERMETHODREQUEST']._serialized_start=1411
+  _globals['_CALLDRIVERMETHODREQUEST']._serialized_end=1667
+  _globals['_CALLDRIVERMETHODRESPONSE']._serialized_start=1670
+  _globals['_CALLDRIVERMETHODRESPONSE']._serialized_end=1891
+  _globals['_WATCHJOBREQUEST']._serialized_start=1893
+  _globals['_WATCHJOBREQUEST']._serialized_end=1996
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1998
+  _globals['_WATCHJOBRESPONSE']._serialized_end=2052
+  _globals['_PASSTHRUSERVICE']._serialized_start=2157
+  _globals['_PASSTHRUSERVICE']._serialized_end=2631
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,7 @@ class VendorMethod(_message.Message):
     REQUIRE_EXCLUSIVE_LOCK_FIELD_NUMBER: _builtins.int
     ARGUMENTS_SCHEMA_FIELD_NUMBER: _builtins.int
     RESULT_SCHEMA_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name."""
     attach: _builtins.bool
@@ -74,6 +75,8 @@ class VendorMethod(_message.Message):
     """A description of the method."""
     require_exclusive_lock: _builtins.bool
     """True when the method runs under the node's exclusive lock."""
+    role: _builtins.str
+    """The lowest role that may call the method: "reader", "operator" or "admin"."""
     @_builtins.property
     def http_methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The HTTP verbs that the method supports over REST."""
@@ -96,10 +99,11 @@ class VendorMethod(_message.Message):
         require_exclusive_lock: _builtins.bool = ...,
         arguments_schema: _struct_pb2.Struct | None = ...,
         result_schema: _struct_pb2.Struct | None = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments_schema", b"arguments_schema", "result_schema", b"result_schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_schema", b"arguments_schema", "async", b"async", "attach", b"attach", "description", b"description", "http_methods", b"http_methods", "name", b"name", "require_exclusive_lock", b"require_exclusive_lock", "result_schema", b"result_schema"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_schema", b"arguments_schema", "async", b"async", "attach", b"attach", "description", b"description", "http_methods", b"http_methods", "name", b"name", "require_exclusive_lock", b"require_exclusive_lock", "result_schema", b"result_schema", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -194,6 +198,7 @@ class CallNodeMethodRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     LOCK_WAIT_FIELD_NUMBER: _builtins.int
     RECORDING_FIELD_NUMBER: _builtins.int
+    RESERVATION_KEY_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """UUID or name."""
     method: _builtins.str
@@ -209,6 +214,10 @@ class CallNodeMethodRequest(_message.Message):
     """
     recording: Global___Recording.ValueType
     """Which transcript is kept; when not set, the configured one ("recorder")."""
+    reservation_key: _builtins.str
+    """The key of a reservation that LockNode took: the call runs within it.
+    FAILED_PRECONDITION when that reservation has ended, or is of another node.
+    """
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """The arguments, matching the method's arguments_schema; at most 30 levels
@@ -232,10 +241,11 @@ class CallNodeMethodRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         lock_wait: _duration_pb2.Duration | None = ...,
         recording: Global___Recording.ValueType = ...,
+        reservation_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "lock_wait", b"lock_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "lock_wait", b"lock_wait", "method", b"method", "node", b"node", "recording", b"recording"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "http_method", b"http_method", "idempotency_key", b"idempotency_key", "lock_wait", b"lock_wait", "method", b"method", "node", b"node", "recording", b"recording", "reservation_key", b"reservation_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,6 +42,8 @@ const (
 	// JobServiceGetTranscriptProcedure is the fully-qualified name of the JobService's GetTranscript
 	// RPC.
 	JobServiceGetTranscriptProcedure = "/passthru.v1.JobService/GetTranscript"
+	// JobServiceWatchJobsProcedure is the fully-qualified name of the JobService's WatchJobs RPC.
+	JobServiceWatchJobsProcedure = "/passthru.v1.JobService/WatchJobs"
 )
 
 // JobServiceClient is a client for the passthru.v1.JobService service.
@@ -61,6 +63,10 @@ type JobServiceClient interface {
 	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
 	// may not call the method.
 	GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error)
+	// WatchJobs streams the changes of all jobs that match. Each change is told
+	// once and in order, by every replica and across restarts, to a watcher that
+	// resumes by its cursor. PassthruService.WatchJob streams one job to its end.
+	WatchJobs(context.Context, *connect.Request[v1.WatchJobsRequest]) (*connect.ServerStreamForClient[v1.WatchJobsResponse], error)
 }
 
 // NewJobServiceClient constructs a client for the passthru.v1.JobService service. By default, it
@@ -98,6 +104,12 @@ func NewJobServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			connect.WithSchema(jobServiceMethods.ByName("GetTranscript")),
 			connect.WithClientOptions(opts...),
 		),
+		watchJobs: connect.NewClient[v1.WatchJobsRequest, v1.WatchJobsResponse](
+			httpClient,
+			baseURL+JobServiceWatchJobsProcedure,
+			connect.WithSchema(jobServiceMethods.ByName("WatchJobs")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -107,6 +119,7 @@ type jobServiceClient struct {
 	listJobs      *connect.Client[v1.ListJobsRequest, v1.ListJobsResponse]
 	cancelJob     *connect.Client[v1.CancelJobRequest, v1.CancelJobResponse]
 	getTranscript *connect.Client[v1.GetTranscriptRequest, v1.GetTranscriptResponse]
+	watchJobs     *connect.Client[v1.WatchJobsRequest, v1.WatchJobsResponse]
 }
 
 // GetJob calls passthru.v1.JobService.GetJob.
@@ -129,6 +142,11 @@ func (c *jobServiceClient) GetTranscript(ctx context.Context, req *connect.Reque
 	return c.getTranscript.CallUnary(ctx, req)
 }
 
+// WatchJobs calls passthru.v1.JobService.WatchJobs.
+func (c *jobServiceClient) WatchJobs(ctx context.Context, req *connect.Request[v1.WatchJobsRequest]) (*connect.ServerStreamForClient[v1.WatchJobsResponse], error) {
+	return c.watchJobs.CallServerStream(ctx, req)
+}
+
 // JobServiceHandler is an implementation of the passthru.v1.JobService service.
 type JobServiceHandler interface {
 	// GetJob returns the current state of a job. NOT_FOUND when it does not
@@ -146,6 +164,10 @@ type JobServiceHandler interface {
 	// kept (CallNodeMethodRequest.recording). PERMISSION_DENIED for a caller who
 	// may not call the method.
 	GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error)
+	// WatchJobs streams the changes of all jobs that match. Each change is told
+	// once and in order, by every replica and across restarts, to a watcher that
+	// resumes by its cursor. PassthruService.WatchJob streams one job to its end.
+	WatchJobs(context.Context, *connect.Request[v1.WatchJobsRequest], *connect.ServerStream[v1.WatchJobsResponse]) error
 }
 
 // NewJobServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -179,6 +201,12 @@ func NewJobServiceHandler(svc JobServiceHandler, opts ...connect.HandlerOption) 
 		connect.WithSchema(jobServiceMethods.ByName("GetTranscript")),
 		connect.WithHandlerOptions(opts...),
 	)
+	jobServiceWatchJobsHandler := connect.NewServerStreamHandler(
+		JobServiceWatchJobsProcedure,
+		svc.WatchJobs,
+		connect.WithSchema(jobServiceMethods.ByName("WatchJobs")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/passthru.v1.JobService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case JobServiceGetJobProcedure:
@@ -189,6 +217,8 @@ func NewJobServiceHandler(svc JobServiceHandler, opts ...connect.HandlerOption) 
 			jobServiceCancelJobHandler.ServeHTTP(w, r)
 		case JobServiceGetTranscriptProcedure:
 			jobServiceGetTranscriptHandler.ServeHTTP(w, r)
+		case JobServiceWatchJobsProcedure:
+			jobServiceWatchJobsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -212,4 +242,8 @@ func (UnimplementedJobServiceHandler) CancelJob(context.Context, *connect.Reques
 
 func (UnimplementedJobServiceHandler) GetTranscript(context.Context, *connect.Request[v1.GetTranscriptRequest]) (*connect.Response[v1.GetTranscriptResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.JobService.GetTranscript is not implemented"))
+}
+
+func (UnimplementedJobServiceHandler) WatchJobs(context.Context, *connect.Request[v1.WatchJobsRequest], *connect.ServerStream[v1.WatchJobsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.JobService.WatchJobs is not implemented"))
 }

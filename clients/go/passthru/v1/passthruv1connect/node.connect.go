@@ -45,8 +45,12 @@ const (
 	NodeServiceDeleteNodeProcedure = "/passthru.v1.NodeService/DeleteNode"
 	// NodeServiceLockNodeProcedure is the fully-qualified name of the NodeService's LockNode RPC.
 	NodeServiceLockNodeProcedure = "/passthru.v1.NodeService/LockNode"
+	// NodeServiceRenewLockProcedure is the fully-qualified name of the NodeService's RenewLock RPC.
+	NodeServiceRenewLockProcedure = "/passthru.v1.NodeService/RenewLock"
 	// NodeServiceUnlockNodeProcedure is the fully-qualified name of the NodeService's UnlockNode RPC.
 	NodeServiceUnlockNodeProcedure = "/passthru.v1.NodeService/UnlockNode"
+	// NodeServiceWatchNodesProcedure is the fully-qualified name of the NodeService's WatchNodes RPC.
+	NodeServiceWatchNodesProcedure = "/passthru.v1.NodeService/WatchNodes"
 )
 
 // NodeServiceClient is a client for the passthru.v1.NodeService service.
@@ -65,10 +69,17 @@ type NodeServiceClient interface {
 	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
 	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
+	// RenewLock gives a reservation taken by LockNode a new duration, from now.
+	// FAILED_PRECONDITION when it has ended.
+	RenewLock(context.Context, *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
 	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
+	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
+	// reservation, last_error, removal. Each change is told once and in order, by
+	// every replica and across restarts, to a watcher that resumes by its cursor.
+	WatchNodes(context.Context, *connect.Request[v1.WatchNodesRequest]) (*connect.ServerStreamForClient[v1.WatchNodesResponse], error)
 }
 
 // NewNodeServiceClient constructs a client for the passthru.v1.NodeService service. By default, it
@@ -118,10 +129,22 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(nodeServiceMethods.ByName("LockNode")),
 			connect.WithClientOptions(opts...),
 		),
+		renewLock: connect.NewClient[v1.RenewLockRequest, v1.RenewLockResponse](
+			httpClient,
+			baseURL+NodeServiceRenewLockProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("RenewLock")),
+			connect.WithClientOptions(opts...),
+		),
 		unlockNode: connect.NewClient[v1.UnlockNodeRequest, v1.UnlockNodeResponse](
 			httpClient,
 			baseURL+NodeServiceUnlockNodeProcedure,
 			connect.WithSchema(nodeServiceMethods.ByName("UnlockNode")),
+			connect.WithClientOptions(opts...),
+		),
+		watchNodes: connect.NewClient[v1.WatchNodesRequest, v1.WatchNodesResponse](
+			httpClient,
+			baseURL+NodeServiceWatchNodesProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("WatchNodes")),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -135,7 +158,9 @@ type nodeServiceClient struct {
 	updateNode *connect.Client[v1.UpdateNodeRequest, v1.UpdateNodeResponse]
 	deleteNode *connect.Client[v1.DeleteNodeRequest, v1.DeleteNodeResponse]
 	lockNode   *connect.Client[v1.LockNodeRequest, v1.LockNodeResponse]
+	renewLock  *connect.Client[v1.RenewLockRequest, v1.RenewLockResponse]
 	unlockNode *connect.Client[v1.UnlockNodeRequest, v1.UnlockNodeResponse]
+	watchNodes *connect.Client[v1.WatchNodesRequest, v1.WatchNodesResponse]
 }
 
 // CreateNode calls passthru.v1.NodeService.CreateNode.
@@ -168,9 +193,19 @@ func (c *nodeServiceClient) LockNode(ctx context.Context, req *connect.Request[v
 	return c.lockNode.CallUnary(ctx, req)
 }
 
+// RenewLock calls passthru.v1.NodeService.RenewLock.
+func (c *nodeServiceClient) RenewLock(ctx context.Context, req *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error) {
+	return c.renewLock.CallUnary(ctx, req)
+}
+
 // UnlockNode calls passthru.v1.NodeService.UnlockNode.
 func (c *nodeServiceClient) UnlockNode(ctx context.Context, req *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error) {
 	return c.unlockNode.CallUnary(ctx, req)
+}
+
+// WatchNodes calls passthru.v1.NodeService.WatchNodes.
+func (c *nodeServiceClient) WatchNodes(ctx context.Context, req *connect.Request[v1.WatchNodesRequest]) (*connect.ServerStreamForClient[v1.WatchNodesResponse], error) {
+	return c.watchNodes.CallServerStream(ctx, req)
 }
 
 // NodeServiceHandler is an implementation of the passthru.v1.NodeService service.
@@ -189,10 +224,17 @@ type NodeServiceHandler interface {
 	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
 	// ABORTED meanwhile. ABORTED when the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
+	// RenewLock gives a reservation taken by LockNode a new duration, from now.
+	// FAILED_PRECONDITION when it has ended.
+	RenewLock(context.Context, *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
 	// instead. Succeeds when the node is not locked.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
+	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
+	// reservation, last_error, removal. Each change is told once and in order, by
+	// every replica and across restarts, to a watcher that resumes by its cursor.
+	WatchNodes(context.Context, *connect.Request[v1.WatchNodesRequest], *connect.ServerStream[v1.WatchNodesResponse]) error
 }
 
 // NewNodeServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -238,10 +280,22 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(nodeServiceMethods.ByName("LockNode")),
 		connect.WithHandlerOptions(opts...),
 	)
+	nodeServiceRenewLockHandler := connect.NewUnaryHandler(
+		NodeServiceRenewLockProcedure,
+		svc.RenewLock,
+		connect.WithSchema(nodeServiceMethods.ByName("RenewLock")),
+		connect.WithHandlerOptions(opts...),
+	)
 	nodeServiceUnlockNodeHandler := connect.NewUnaryHandler(
 		NodeServiceUnlockNodeProcedure,
 		svc.UnlockNode,
 		connect.WithSchema(nodeServiceMethods.ByName("UnlockNode")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceWatchNodesHandler := connect.NewServerStreamHandler(
+		NodeServiceWatchNodesProcedure,
+		svc.WatchNodes,
+		connect.WithSchema(nodeServiceMethods.ByName("WatchNodes")),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/passthru.v1.NodeService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -258,8 +312,12 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 			nodeServiceDeleteNodeHandler.ServeHTTP(w, r)
 		case NodeServiceLockNodeProcedure:
 			nodeServiceLockNodeHandler.ServeHTTP(w, r)
+		case NodeServiceRenewLockProcedure:
+			nodeServiceRenewLockHandler.ServeHTTP(w, r)
 		case NodeServiceUnlockNodeProcedure:
 			nodeServiceUnlockNodeHandler.ServeHTTP(w, r)
+		case NodeServiceWatchNodesProcedure:
+			nodeServiceWatchNodesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -293,6 +351,14 @@ func (UnimplementedNodeServiceHandler) LockNode(context.Context, *connect.Reques
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.NodeService.LockNode is not implemented"))
 }
 
+func (UnimplementedNodeServiceHandler) RenewLock(context.Context, *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.NodeService.RenewLock is not implemented"))
+}
+
 func (UnimplementedNodeServiceHandler) UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.NodeService.UnlockNode is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) WatchNodes(context.Context, *connect.Request[v1.WatchNodesRequest], *connect.ServerStream[v1.WatchNodesResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("passthru.v1.NodeService.WatchNodes is not implemented"))
 }

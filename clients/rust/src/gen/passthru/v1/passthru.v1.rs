@@ -56,9 +56,9 @@ pub struct GetDriverResponse {
 /// ErrorDetail is carried by every error: as a detail of the gRPC or Connect
 /// status, in Job.error, and inside the error_message of a REST response.
 ///
-/// As a detail of a status it is limited to 4 KiB, because long trailers break
-/// gRPC clients; truncated is set when parts were left out. Jobs and REST
-/// responses hold it in full.
+/// It holds at most 4 KiB of text and 32 entries of a BMC; as a detail of a
+/// status it is limited to 4 KiB in all, because long trailers break gRPC
+/// clients. truncated is set when parts were left out.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ErrorDetail {
     /// The kind of error, for programs.
@@ -77,7 +77,7 @@ pub struct ErrorDetail {
     /// The BMC's response. Set when a BMC returned an error.
     #[prost(message, optional, tag="5")]
     pub bmc: ::core::option::Option<BmcError>,
-    /// True when parts were left out to keep a status detail under 4 KiB.
+    /// True when parts were left out.
     #[prost(bool, tag="6")]
     pub truncated: bool,
     /// The id of the transcript of a synchronous call that failed, for
@@ -128,6 +128,12 @@ pub struct Reservation {
     /// When the reservation was taken.
     #[prost(message, optional, tag="6")]
     pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why it was taken; empty for a call, or when not given to LockNode.
+    #[prost(string, tag="7")]
+    pub reason: ::prost::alloc::string::String,
+    /// When a held reservation ends by itself; absent when it does not.
+    #[prost(message, optional, tag="8")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// ReservationKind is the kind of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -137,7 +143,8 @@ pub enum ReservationKind {
     Unspecified = 0,
     /// Taken by an exclusive call; released when the call or its job ends.
     Call = 1,
-    /// Taken by LockNode or the nodes file; held until UnlockNode.
+    /// Taken by LockNode or the nodes file; held until UnlockNode or its
+    /// expire_time.
     Held = 2,
 }
 impl ReservationKind {
@@ -238,6 +245,9 @@ pub enum ErrorReason {
     BmcTlsFailed = 34,
     /// The job has no transcript.
     TranscriptNotFound = 35,
+    /// The reservation of the given reservation_key has ended, or is of another
+    /// node; take a new one by LockNode.
+    ReservationEnded = 36,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -282,6 +292,7 @@ impl ErrorReason {
             Self::BmcUnsupported => "ERROR_REASON_BMC_UNSUPPORTED",
             Self::BmcTlsFailed => "ERROR_REASON_BMC_TLS_FAILED",
             Self::TranscriptNotFound => "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
+            Self::ReservationEnded => "ERROR_REASON_RESERVATION_ENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -323,6 +334,42 @@ impl ErrorReason {
             "ERROR_REASON_BMC_UNSUPPORTED" => Some(Self::BmcUnsupported),
             "ERROR_REASON_BMC_TLS_FAILED" => Some(Self::BmcTlsFailed),
             "ERROR_REASON_TRANSCRIPT_NOT_FOUND" => Some(Self::TranscriptNotFound),
+            "ERROR_REASON_RESERVATION_ENDED" => Some(Self::ReservationEnded),
+            _ => None,
+        }
+    }
+}
+/// WatchMarker stands between the changes of a watch of many jobs or nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WatchMarker {
+    /// Not set.
+    Unspecified = 0,
+    /// The current state has been told whole; changes follow.
+    Current = 1,
+    /// The requested cursor is too old: what changed since is no longer known. The
+    /// current state follows, then WATCH_MARKER_CURRENT; what it does not contain
+    /// no longer exists.
+    Reset = 2,
+}
+impl WatchMarker {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WATCH_MARKER_UNSPECIFIED",
+            Self::Current => "WATCH_MARKER_CURRENT",
+            Self::Reset => "WATCH_MARKER_RESET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WATCH_MARKER_UNSPECIFIED" => Some(Self::Unspecified),
+            "WATCH_MARKER_CURRENT" => Some(Self::Current),
+            "WATCH_MARKER_RESET" => Some(Self::Reset),
             _ => None,
         }
     }
@@ -451,6 +498,51 @@ pub struct GetTranscriptResponse {
     /// of a machine may nest deeper than Protobuf allows.
     #[prost(bytes="vec", tag="1")]
     pub transcript: ::prost::alloc::vec::Vec<u8>,
+}
+/// WatchJobsRequest selects the jobs to watch; unset filters match all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchJobsRequest {
+    /// Only jobs on these nodes: UUIDs or names, which are resolved when the watch
+    /// begins.
+    #[prost(string, repeated, tag="1")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only jobs of this hardware type.
+    #[prost(string, tag="2")]
+    pub driver: ::prost::alloc::string::String,
+    /// Only changes after which a job is in this state.
+    #[prost(enumeration="JobState", tag="3")]
+    pub state: i32,
+    /// Only jobs that this caller started.
+    #[prost(string, tag="4")]
+    pub requested_by: ::prost::alloc::string::String,
+    /// The cursor of the last received message; the stream continues after it.
+    /// When empty, the stream starts with the current state of all jobs that
+    /// match, the oldest first, then WATCH_MARKER_CURRENT.
+    #[prost(string, tag="5")]
+    pub cursor: ::prost::alloc::string::String,
+}
+/// WatchJobsResponse is one change, or a marker between changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchJobsResponse {
+    /// Resumes after this message; empty while the current state is told.
+    #[prost(string, tag="3")]
+    pub cursor: ::prost::alloc::string::String,
+    /// What is told.
+    #[prost(oneof="watch_jobs_response::Event", tags="1, 2")]
+    pub event: ::core::option::Option<watch_jobs_response::Event>,
+}
+/// Nested message and enum types in `WatchJobsResponse`.
+pub mod watch_jobs_response {
+    /// What is told.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        /// The job after one change; in the current state, the job as it is.
+        #[prost(message, tag="1")]
+        Job(super::Job),
+        /// A marker.
+        #[prost(enumeration="super::WatchMarker", tag="2")]
+        Marker(i32),
+    }
 }
 /// JobState is the state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -641,10 +733,42 @@ pub struct LockNodeRequest {
     /// configured attempts and interval apply.
     #[prost(message, optional, tag="3")]
     pub lock_wait: ::core::option::Option<::prost_types::Duration>,
+    /// Why the node is reserved, for people; at most 255 characters.
+    #[prost(string, tag="4")]
+    pub reason: ::prost::alloc::string::String,
+    /// How long to hold the node, at most the configured maximum. When absent, it
+    /// is held until UnlockNode.
+    #[prost(message, optional, tag="5")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
 }
 /// LockNodeResponse holds the reserved node.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LockNodeResponse {
+    /// The node with its reservation.
+    #[prost(message, optional, tag="1")]
+    pub node: ::core::option::Option<Node>,
+    /// A secret that lets calls run within the reservation, and renews or ends it.
+    /// It may be handed to another caller. Shown only here; a digest is stored.
+    #[prost(string, tag="2")]
+    pub reservation_key: ::prost::alloc::string::String,
+}
+/// RenewLockRequest names the reservation to renew.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewLockRequest {
+    /// UUID or name.
+    #[prost(string, tag="1")]
+    pub node: ::prost::alloc::string::String,
+    /// The key of the reservation.
+    #[prost(string, tag="2")]
+    pub reservation_key: ::prost::alloc::string::String,
+    /// How long to hold the node from now, at most the configured maximum. When
+    /// absent, it is held until UnlockNode.
+    #[prost(message, optional, tag="3")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+}
+/// RenewLockResponse holds the reserved node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenewLockResponse {
     /// The node with its reservation.
     #[prost(message, optional, tag="1")]
     pub node: ::core::option::Option<Node>,
@@ -655,6 +779,10 @@ pub struct UnlockNodeRequest {
     /// UUID or name.
     #[prost(string, tag="1")]
     pub node: ::prost::alloc::string::String,
+    /// The key of the reservation; without it, only the caller who took it and
+    /// admins may end it.
+    #[prost(string, tag="2")]
+    pub reservation_key: ::prost::alloc::string::String,
 }
 /// UnlockNodeResponse holds the released node.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -662,6 +790,47 @@ pub struct UnlockNodeResponse {
     /// The node.
     #[prost(message, optional, tag="1")]
     pub node: ::core::option::Option<Node>,
+}
+/// WatchNodesRequest selects the nodes to watch; unset filters match all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchNodesRequest {
+    /// Only these nodes: UUIDs or names, which are resolved when the watch begins.
+    #[prost(string, repeated, tag="1")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only nodes of this hardware type.
+    #[prost(string, tag="2")]
+    pub driver: ::prost::alloc::string::String,
+    /// The cursor of the last received message; the stream continues after it.
+    /// When empty, the stream starts with the current state of all nodes that
+    /// match, then WATCH_MARKER_CURRENT.
+    #[prost(string, tag="3")]
+    pub cursor: ::prost::alloc::string::String,
+}
+/// WatchNodesResponse is one change, or a marker between changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchNodesResponse {
+    /// Resumes after this message; empty while the current state is told.
+    #[prost(string, tag="4")]
+    pub cursor: ::prost::alloc::string::String,
+    /// What is told.
+    #[prost(oneof="watch_nodes_response::Event", tags="1, 2, 3")]
+    pub event: ::core::option::Option<watch_nodes_response::Event>,
+}
+/// Nested message and enum types in `WatchNodesResponse`.
+pub mod watch_nodes_response {
+    /// What is told.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        /// The node after one change; in the current state, the node as it is.
+        #[prost(message, tag="1")]
+        Node(super::Node),
+        /// The UUID of a node that was removed, or no longer matches.
+        #[prost(string, tag="2")]
+        RemovedUuid(::prost::alloc::string::String),
+        /// A marker.
+        #[prost(enumeration="super::WatchMarker", tag="3")]
+        Marker(i32),
+    }
 }
 /// VendorMethod describes one vendor method.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -690,6 +859,9 @@ pub struct VendorMethod {
     /// The JSON Schema (2020-12) of the result.
     #[prost(message, optional, tag="8")]
     pub result_schema: ::core::option::Option<::prost_types::Struct>,
+    /// The lowest role that may call the method: "reader", "operator" or "admin".
+    #[prost(string, tag="9")]
+    pub role: ::prost::alloc::string::String,
 }
 /// Attachment is a result in bytes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -749,6 +921,10 @@ pub struct CallNodeMethodRequest {
     /// Which transcript is kept; when not set, the configured one ("recorder").
     #[prost(enumeration="Recording", tag="7")]
     pub recording: i32,
+    /// The key of a reservation that LockNode took: the call runs within it.
+    /// FAILED_PRECONDITION when that reservation has ended, or is of another node.
+    #[prost(string, tag="8")]
+    pub reservation_key: ::prost::alloc::string::String,
 }
 /// CallNodeMethodResponse is the outcome of a call.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -324,6 +324,30 @@ pub mod job_service_client {
                 .insert(GrpcMethod::new("passthru.v1.JobService", "GetTranscript"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn watch_jobs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchJobsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/passthru.v1.JobService/WatchJobs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("passthru.v1.JobService", "WatchJobs"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated client implementations.
@@ -561,6 +585,30 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("passthru.v1.NodeService", "LockNode"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn renew_lock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewLockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewLockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/passthru.v1.NodeService/RenewLock",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("passthru.v1.NodeService", "RenewLock"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn unlock_node(
             &mut self,
             request: impl tonic::IntoRequest<super::UnlockNodeRequest>,
@@ -584,6 +632,30 @@ pub mod node_service_client {
             req.extensions_mut()
                 .insert(GrpcMethod::new("passthru.v1.NodeService", "UnlockNode"));
             self.inner.unary(req, path, codec).await
+        }
+        pub async fn watch_nodes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchNodesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchNodesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/passthru.v1.NodeService/WatchNodes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("passthru.v1.NodeService", "WatchNodes"));
+            self.inner.server_streaming(req, path, codec).await
         }
     }
 }

@@ -8,13 +8,15 @@ import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { ErrorDetail } from "./error_pb.ts";
 import { file_passthru_v1_error } from "./error_pb.ts";
+import type { WatchMarker } from "./watch_pb.ts";
+import { file_passthru_v1_watch } from "./watch_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file passthru/v1/job.proto.
  */
 export const file_passthru_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXNzdGhydS92MS9qb2IucHJvdG8SC3Bhc3N0aHJ1LnYxIoEDCgNKb2ISCgoCaWQYASABKAkSEQoJbm9kZV91dWlkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSDgoGbWV0aG9kGAUgASgJEiQKBXN0YXRlGAYgASgOMhUucGFzc3RocnUudjEuSm9iU3RhdGUSEAoIcmV2aXNpb24YByABKAMSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCghwcm9ncmVzcxgKIAEoCzIYLnBhc3N0aHJ1LnYxLkpvYlByb2dyZXNzEiYKBnJlc3VsdBgLIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRInCgVlcnJvchgMIAEoCzIYLnBhc3N0aHJ1LnYxLkVycm9yRGV0YWlsEhQKDHJlcXVlc3RlZF9ieRgNIAEoCSJCCgtKb2JQcm9ncmVzcxIVCghmcmFjdGlvbhgBIAEoAUgAiAEBEg8KB21lc3NhZ2UYAiABKAlCCwoJX2ZyYWN0aW9uIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiJ8Cg9MaXN0Sm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbm9kZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wYXNzdGhydS52MS5Kb2JTdGF0ZSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5wYXNzdGhydS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiImChRHZXRUcmFuc2NyaXB0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiKwoVR2V0VHJhbnNjcmlwdFJlc3BvbnNlEhIKCnRyYW5zY3JpcHQYASABKAwqhAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9SVU5OSU5HEAESFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBACEhQKEEpPQl9TVEFURV9GQUlMRUQQAxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAQyvAIKCkpvYlNlcnZpY2USQQoGR2V0Sm9iEhoucGFzc3RocnUudjEuR2V0Sm9iUmVxdWVzdBobLnBhc3N0aHJ1LnYxLkdldEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwucGFzc3RocnUudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ucGFzc3RocnUudjEuTGlzdEpvYnNSZXNwb25zZRJKCglDYW5jZWxKb2ISHS5wYXNzdGhydS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4ucGFzc3RocnUudjEuQ2FuY2VsSm9iUmVzcG9uc2USVgoNR2V0VHJhbnNjcmlwdBIhLnBhc3N0aHJ1LnYxLkdldFRyYW5zY3JpcHRSZXF1ZXN0GiIucGFzc3RocnUudjEuR2V0VHJhbnNjcmlwdFJlc3BvbnNlQosBQghKb2JQcm90b1ABWjJwYXNzdGhydS5leGFtcGxlL2NsaWVudHMvZ28vcGFzc3RocnUvdjE7cGFzc3RocnV2MaICA1BYWKoCC1Bhc3N0aHJ1LlYxygILUGFzc3RocnVcVjHiAhdQYXNzdGhydVxWMVxHUEJNZXRhZGF0YeoCDFBhc3N0aHJ1OjpWMWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error]);
+  fileDesc("ChVwYXNzdGhydS92MS9qb2IucHJvdG8SC3Bhc3N0aHJ1LnYxIoEDCgNKb2ISCgoCaWQYASABKAkSEQoJbm9kZV91dWlkGAIgASgJEhEKCW5vZGVfbmFtZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSDgoGbWV0aG9kGAUgASgJEiQKBXN0YXRlGAYgASgOMhUucGFzc3RocnUudjEuSm9iU3RhdGUSEAoIcmV2aXNpb24YByABKAMSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCghwcm9ncmVzcxgKIAEoCzIYLnBhc3N0aHJ1LnYxLkpvYlByb2dyZXNzEiYKBnJlc3VsdBgLIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRInCgVlcnJvchgMIAEoCzIYLnBhc3N0aHJ1LnYxLkVycm9yRGV0YWlsEhQKDHJlcXVlc3RlZF9ieRgNIAEoCSJCCgtKb2JQcm9ncmVzcxIVCghmcmFjdGlvbhgBIAEoAUgAiAEBEg8KB21lc3NhZ2UYAiABKAlCCwoJX2ZyYWN0aW9uIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KDkdldEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiJ8Cg9MaXN0Sm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDAoEbm9kZRgDIAEoCRIOCgZkcml2ZXIYBCABKAkSJAoFc3RhdGUYBSABKA4yFS5wYXNzdGhydS52MS5Kb2JTdGF0ZSJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5wYXNzdGhydS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYiImChRHZXRUcmFuc2NyaXB0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiKwoVR2V0VHJhbnNjcmlwdFJlc3BvbnNlEhIKCnRyYW5zY3JpcHQYASABKAwifQoQV2F0Y2hKb2JzUmVxdWVzdBINCgVub2RlcxgBIAMoCRIOCgZkcml2ZXIYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5wYXNzdGhydS52MS5Kb2JTdGF0ZRIUCgxyZXF1ZXN0ZWRfYnkYBCABKAkSDgoGY3Vyc29yGAUgASgJInkKEVdhdGNoSm9ic1Jlc3BvbnNlEh8KA2pvYhgBIAEoCzIQLnBhc3N0aHJ1LnYxLkpvYkgAEioKBm1hcmtlchgCIAEoDjIYLnBhc3N0aHJ1LnYxLldhdGNoTWFya2VySAASDgoGY3Vyc29yGAMgASgJQgcKBWV2ZW50KoQBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfUlVOTklORxABEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAhIUChBKT0JfU1RBVEVfRkFJTEVEEAMSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAEMooDCgpKb2JTZXJ2aWNlEkEKBkdldEpvYhIaLnBhc3N0aHJ1LnYxLkdldEpvYlJlcXVlc3QaGy5wYXNzdGhydS52MS5HZXRKb2JSZXNwb25zZRJHCghMaXN0Sm9icxIcLnBhc3N0aHJ1LnYxLkxpc3RKb2JzUmVxdWVzdBodLnBhc3N0aHJ1LnYxLkxpc3RKb2JzUmVzcG9uc2USSgoJQ2FuY2VsSm9iEh0ucGFzc3RocnUudjEuQ2FuY2VsSm9iUmVxdWVzdBoeLnBhc3N0aHJ1LnYxLkNhbmNlbEpvYlJlc3BvbnNlElYKDUdldFRyYW5zY3JpcHQSIS5wYXNzdGhydS52MS5HZXRUcmFuc2NyaXB0UmVxdWVzdBoiLnBhc3N0aHJ1LnYxLkdldFRyYW5zY3JpcHRSZXNwb25zZRJMCglXYXRjaEpvYnMSHS5wYXNzdGhydS52MS5XYXRjaEpvYnNSZXF1ZXN0Gh4ucGFzc3RocnUudjEuV2F0Y2hKb2JzUmVzcG9uc2UwAUKLAUIISm9iUHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error, file_passthru_v1_watch]);
 
 /**
  * Job is one run of an asynchronous method.
@@ -354,6 +356,102 @@ export const GetTranscriptResponseSchema: GenMessage<GetTranscriptResponse> = /*
   messageDesc(file_passthru_v1_job, 9);
 
 /**
+ * WatchJobsRequest selects the jobs to watch; unset filters match all.
+ *
+ * @generated from message passthru.v1.WatchJobsRequest
+ */
+export type WatchJobsRequest = Message<"passthru.v1.WatchJobsRequest"> & {
+  /**
+   * Only jobs on these nodes: UUIDs or names, which are resolved when the watch
+   * begins.
+   *
+   * @generated from field: repeated string nodes = 1;
+   */
+  nodes: string[];
+
+  /**
+   * Only jobs of this hardware type.
+   *
+   * @generated from field: string driver = 2;
+   */
+  driver: string;
+
+  /**
+   * Only changes after which a job is in this state.
+   *
+   * @generated from field: passthru.v1.JobState state = 3;
+   */
+  state: JobState;
+
+  /**
+   * Only jobs that this caller started.
+   *
+   * @generated from field: string requested_by = 4;
+   */
+  requestedBy: string;
+
+  /**
+   * The cursor of the last received message; the stream continues after it.
+   * When empty, the stream starts with the current state of all jobs that
+   * match, the oldest first, then WATCH_MARKER_CURRENT.
+   *
+   * @generated from field: string cursor = 5;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message passthru.v1.WatchJobsRequest.
+ * Use `create(WatchJobsRequestSchema)` to create a new message.
+ */
+export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_job, 10);
+
+/**
+ * WatchJobsResponse is one change, or a marker between changes.
+ *
+ * @generated from message passthru.v1.WatchJobsResponse
+ */
+export type WatchJobsResponse = Message<"passthru.v1.WatchJobsResponse"> & {
+  /**
+   * What is told.
+   *
+   * @generated from oneof passthru.v1.WatchJobsResponse.event
+   */
+  event: {
+    /**
+     * The job after one change; in the current state, the job as it is.
+     *
+     * @generated from field: passthru.v1.Job job = 1;
+     */
+    value: Job;
+    case: "job";
+  } | {
+    /**
+     * A marker.
+     *
+     * @generated from field: passthru.v1.WatchMarker marker = 2;
+     */
+    value: WatchMarker;
+    case: "marker";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Resumes after this message; empty while the current state is told.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message passthru.v1.WatchJobsResponse.
+ * Use `create(WatchJobsResponseSchema)` to create a new message.
+ */
+export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_job, 11);
+
+/**
  * JobState is the state of a job.
  *
  * @generated from enum passthru.v1.JobState
@@ -460,6 +558,18 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof GetTranscriptRequestSchema;
     output: typeof GetTranscriptResponseSchema;
+  },
+  /**
+   * WatchJobs streams the changes of all jobs that match. Each change is told
+   * once and in order, by every replica and across restarts, to a watcher that
+   * resumes by its cursor. PassthruService.WatchJob streams one job to its end.
+   *
+   * @generated from rpc passthru.v1.JobService.WatchJobs
+   */
+  watchJobs: {
+    methodKind: "server_streaming";
+    input: typeof WatchJobsRequestSchema;
+    output: typeof WatchJobsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_passthru_v1_job, 0);

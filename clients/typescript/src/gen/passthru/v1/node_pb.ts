@@ -8,13 +8,15 @@ import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Reservation } from "./error_pb.ts";
 import { file_passthru_v1_error } from "./error_pb.ts";
+import type { WatchMarker } from "./watch_pb.ts";
+import { file_passthru_v1_watch } from "./watch_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file passthru/v1/node.proto.
  */
 export const file_passthru_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChZwYXNzdGhydS92MS9ub2RlLnByb3RvEgtwYXNzdGhydS52MSK6AwoETm9kZRIMCgR1dWlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKEHZlbmRvcl9pbnRlcmZhY2UYBCABKAkSLAoLZHJpdmVyX2luZm8YBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIrCgpwcm9wZXJ0aWVzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgtkZXNjcmlwdGlvbhgIIAEoCRITCgttYWludGVuYW5jZRgJIAEoCBIaChJtYWludGVuYW5jZV9yZWFzb24YCiABKAkSLQoLcmVzZXJ2YXRpb24YCyABKAsyGC5wYXNzdGhydS52MS5SZXNlcnZhdGlvbhISCgpsYXN0X2Vycm9yGAwgASgJEi8KC2NyZWF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoRQ3JlYXRlTm9kZVJlcXVlc3QSHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiNQoSQ3JlYXRlTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIh4KDkdldE5vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkiMgoPR2V0Tm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlInMKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKC21haW50ZW5hbmNlGAQgASgISACIAQFCDgoMX21haW50ZW5hbmNlIk4KEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEucGFzc3RocnUudjEuTm9kZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidQoRVXBkYXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIhCgZ2YWx1ZXMYAiABKAsyES5wYXNzdGhydS52MS5Ob2RlEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVOb2RlUmVzcG9uc2USHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiIQoRRGVsZXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCSIUChJEZWxldGVOb2RlUmVzcG9uc2UiXQoPTG9ja05vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkSDgoGaG9sZGVyGAIgASgJEiwKCWxvY2tfd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIzChBMb2NrTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIiEKEVVubG9ja05vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkiNQoSVW5sb2NrTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlMqQECgtOb2RlU2VydmljZRJNCgpDcmVhdGVOb2RlEh4ucGFzc3RocnUudjEuQ3JlYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5DcmVhdGVOb2RlUmVzcG9uc2USRAoHR2V0Tm9kZRIbLnBhc3N0aHJ1LnYxLkdldE5vZGVSZXF1ZXN0GhwucGFzc3RocnUudjEuR2V0Tm9kZVJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLnBhc3N0aHJ1LnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wYXNzdGhydS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpVcGRhdGVOb2RlEh4ucGFzc3RocnUudjEuVXBkYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5VcGRhdGVOb2RlUmVzcG9uc2USTQoKRGVsZXRlTm9kZRIeLnBhc3N0aHJ1LnYxLkRlbGV0ZU5vZGVSZXF1ZXN0Gh8ucGFzc3RocnUudjEuRGVsZXRlTm9kZVJlc3BvbnNlEkcKCExvY2tOb2RlEhwucGFzc3RocnUudjEuTG9ja05vZGVSZXF1ZXN0Gh0ucGFzc3RocnUudjEuTG9ja05vZGVSZXNwb25zZRJNCgpVbmxvY2tOb2RlEh4ucGFzc3RocnUudjEuVW5sb2NrTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5VbmxvY2tOb2RlUmVzcG9uc2VCjAFCCU5vZGVQcm90b1ABWjJwYXNzdGhydS5leGFtcGxlL2NsaWVudHMvZ28vcGFzc3RocnUvdjE7cGFzc3RocnV2MaICA1BYWKoCC1Bhc3N0aHJ1LlYxygILUGFzc3RocnVcVjHiAhdQYXNzdGhydVxWMVxHUEJNZXRhZGF0YeoCDFBhc3N0aHJ1OjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error]);
+  fileDesc("ChZwYXNzdGhydS92MS9ub2RlLnByb3RvEgtwYXNzdGhydS52MSK6AwoETm9kZRIMCgR1dWlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKEHZlbmRvcl9pbnRlcmZhY2UYBCABKAkSLAoLZHJpdmVyX2luZm8YBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIrCgpwcm9wZXJ0aWVzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgtkZXNjcmlwdGlvbhgIIAEoCRITCgttYWludGVuYW5jZRgJIAEoCBIaChJtYWludGVuYW5jZV9yZWFzb24YCiABKAkSLQoLcmVzZXJ2YXRpb24YCyABKAsyGC5wYXNzdGhydS52MS5SZXNlcnZhdGlvbhISCgpsYXN0X2Vycm9yGAwgASgJEi8KC2NyZWF0ZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoRQ3JlYXRlTm9kZVJlcXVlc3QSHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiNQoSQ3JlYXRlTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIh4KDkdldE5vZGVSZXF1ZXN0EgwKBG5vZGUYASABKAkiMgoPR2V0Tm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlInMKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGZHJpdmVyGAMgASgJEhgKC21haW50ZW5hbmNlGAQgASgISACIAQFCDgoMX21haW50ZW5hbmNlIk4KEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEucGFzc3RocnUudjEuTm9kZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidQoRVXBkYXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIhCgZ2YWx1ZXMYAiABKAsyES5wYXNzdGhydS52MS5Ob2RlEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVOb2RlUmVzcG9uc2USHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiIQoRRGVsZXRlTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCSIUChJEZWxldGVOb2RlUmVzcG9uc2UimgEKD0xvY2tOb2RlUmVxdWVzdBIMCgRub2RlGAEgASgJEg4KBmhvbGRlchgCIAEoCRIsCglsb2NrX3dhaXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAQgASgJEisKCGR1cmF0aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkwKEExvY2tOb2RlUmVzcG9uc2USHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUSFwoPcmVzZXJ2YXRpb25fa2V5GAIgASgJImYKEFJlbmV3TG9ja1JlcXVlc3QSDAoEbm9kZRgBIAEoCRIXCg9yZXNlcnZhdGlvbl9rZXkYAiABKAkSKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iNAoRUmVuZXdMb2NrUmVzcG9uc2USHwoEbm9kZRgBIAEoCzIRLnBhc3N0aHJ1LnYxLk5vZGUiOgoRVW5sb2NrTm9kZVJlcXVlc3QSDAoEbm9kZRgBIAEoCRIXCg9yZXNlcnZhdGlvbl9rZXkYAiABKAkiNQoSVW5sb2NrTm9kZVJlc3BvbnNlEh8KBG5vZGUYASABKAsyES5wYXNzdGhydS52MS5Ob2RlIkIKEVdhdGNoTm9kZXNSZXF1ZXN0Eg0KBW5vZGVzGAEgAygJEg4KBmRyaXZlchgCIAEoCRIOCgZjdXJzb3IYAyABKAkilAEKEldhdGNoTm9kZXNSZXNwb25zZRIhCgRub2RlGAEgASgLMhEucGFzc3RocnUudjEuTm9kZUgAEhYKDHJlbW92ZWRfdXVpZBgCIAEoCUgAEioKBm1hcmtlchgDIAEoDjIYLnBhc3N0aHJ1LnYxLldhdGNoTWFya2VySAASDgoGY3Vyc29yGAQgASgJQgcKBWV2ZW50MsEFCgtOb2RlU2VydmljZRJNCgpDcmVhdGVOb2RlEh4ucGFzc3RocnUudjEuQ3JlYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5DcmVhdGVOb2RlUmVzcG9uc2USRAoHR2V0Tm9kZRIbLnBhc3N0aHJ1LnYxLkdldE5vZGVSZXF1ZXN0GhwucGFzc3RocnUudjEuR2V0Tm9kZVJlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLnBhc3N0aHJ1LnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wYXNzdGhydS52MS5MaXN0Tm9kZXNSZXNwb25zZRJNCgpVcGRhdGVOb2RlEh4ucGFzc3RocnUudjEuVXBkYXRlTm9kZVJlcXVlc3QaHy5wYXNzdGhydS52MS5VcGRhdGVOb2RlUmVzcG9uc2USTQoKRGVsZXRlTm9kZRIeLnBhc3N0aHJ1LnYxLkRlbGV0ZU5vZGVSZXF1ZXN0Gh8ucGFzc3RocnUudjEuRGVsZXRlTm9kZVJlc3BvbnNlEkcKCExvY2tOb2RlEhwucGFzc3RocnUudjEuTG9ja05vZGVSZXF1ZXN0Gh0ucGFzc3RocnUudjEuTG9ja05vZGVSZXNwb25zZRJKCglSZW5ld0xvY2sSHS5wYXNzdGhydS52MS5SZW5ld0xvY2tSZXF1ZXN0Gh4ucGFzc3RocnUudjEuUmVuZXdMb2NrUmVzcG9uc2USTQoKVW5sb2NrTm9kZRIeLnBhc3N0aHJ1LnYxLlVubG9ja05vZGVSZXF1ZXN0Gh8ucGFzc3RocnUudjEuVW5sb2NrTm9kZVJlc3BvbnNlEk8KCldhdGNoTm9kZXMSHi5wYXNzdGhydS52MS5XYXRjaE5vZGVzUmVxdWVzdBofLnBhc3N0aHJ1LnYxLldhdGNoTm9kZXNSZXNwb25zZTABQowBQglOb2RlUHJvdG9QAVoycGFzc3RocnUuZXhhbXBsZS9jbGllbnRzL2dvL3Bhc3N0aHJ1L3YxO3Bhc3N0aHJ1djGiAgNQWFiqAgtQYXNzdGhydS5WMcoCC1Bhc3N0aHJ1XFYx4gIXUGFzc3RocnVcVjFcR1BCTWV0YWRhdGHqAgxQYXNzdGhydTo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_passthru_v1_error, file_passthru_v1_watch]);
 
 /**
  * Node is a bare-metal machine.
@@ -405,6 +407,21 @@ export type LockNodeRequest = Message<"passthru.v1.LockNodeRequest"> & {
    * @generated from field: google.protobuf.Duration lock_wait = 3;
    */
   lockWait?: Duration | undefined;
+
+  /**
+   * Why the node is reserved, for people; at most 255 characters.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * How long to hold the node, at most the configured maximum. When absent, it
+   * is held until UnlockNode.
+   *
+   * @generated from field: google.protobuf.Duration duration = 5;
+   */
+  duration?: Duration | undefined;
 };
 
 /**
@@ -426,6 +443,14 @@ export type LockNodeResponse = Message<"passthru.v1.LockNodeResponse"> & {
    * @generated from field: passthru.v1.Node node = 1;
    */
   node?: Node | undefined;
+
+  /**
+   * A secret that lets calls run within the reservation, and renews or ends it.
+   * It may be handed to another caller. Shown only here; a digest is stored.
+   *
+   * @generated from field: string reservation_key = 2;
+   */
+  reservationKey: string;
 };
 
 /**
@@ -434,6 +459,63 @@ export type LockNodeResponse = Message<"passthru.v1.LockNodeResponse"> & {
  */
 export const LockNodeResponseSchema: GenMessage<LockNodeResponse> = /*@__PURE__*/
   messageDesc(file_passthru_v1_node, 12);
+
+/**
+ * RenewLockRequest names the reservation to renew.
+ *
+ * @generated from message passthru.v1.RenewLockRequest
+ */
+export type RenewLockRequest = Message<"passthru.v1.RenewLockRequest"> & {
+  /**
+   * UUID or name.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * The key of the reservation.
+   *
+   * @generated from field: string reservation_key = 2;
+   */
+  reservationKey: string;
+
+  /**
+   * How long to hold the node from now, at most the configured maximum. When
+   * absent, it is held until UnlockNode.
+   *
+   * @generated from field: google.protobuf.Duration duration = 3;
+   */
+  duration?: Duration | undefined;
+};
+
+/**
+ * Describes the message passthru.v1.RenewLockRequest.
+ * Use `create(RenewLockRequestSchema)` to create a new message.
+ */
+export const RenewLockRequestSchema: GenMessage<RenewLockRequest> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_node, 13);
+
+/**
+ * RenewLockResponse holds the reserved node.
+ *
+ * @generated from message passthru.v1.RenewLockResponse
+ */
+export type RenewLockResponse = Message<"passthru.v1.RenewLockResponse"> & {
+  /**
+   * The node with its reservation.
+   *
+   * @generated from field: passthru.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message passthru.v1.RenewLockResponse.
+ * Use `create(RenewLockResponseSchema)` to create a new message.
+ */
+export const RenewLockResponseSchema: GenMessage<RenewLockResponse> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_node, 14);
 
 /**
  * UnlockNodeRequest names the node to release.
@@ -447,6 +529,14 @@ export type UnlockNodeRequest = Message<"passthru.v1.UnlockNodeRequest"> & {
    * @generated from field: string node = 1;
    */
   node: string;
+
+  /**
+   * The key of the reservation; without it, only the caller who took it and
+   * admins may end it.
+   *
+   * @generated from field: string reservation_key = 2;
+   */
+  reservationKey: string;
 };
 
 /**
@@ -454,7 +544,7 @@ export type UnlockNodeRequest = Message<"passthru.v1.UnlockNodeRequest"> & {
  * Use `create(UnlockNodeRequestSchema)` to create a new message.
  */
 export const UnlockNodeRequestSchema: GenMessage<UnlockNodeRequest> = /*@__PURE__*/
-  messageDesc(file_passthru_v1_node, 13);
+  messageDesc(file_passthru_v1_node, 15);
 
 /**
  * UnlockNodeResponse holds the released node.
@@ -475,7 +565,96 @@ export type UnlockNodeResponse = Message<"passthru.v1.UnlockNodeResponse"> & {
  * Use `create(UnlockNodeResponseSchema)` to create a new message.
  */
 export const UnlockNodeResponseSchema: GenMessage<UnlockNodeResponse> = /*@__PURE__*/
-  messageDesc(file_passthru_v1_node, 14);
+  messageDesc(file_passthru_v1_node, 16);
+
+/**
+ * WatchNodesRequest selects the nodes to watch; unset filters match all.
+ *
+ * @generated from message passthru.v1.WatchNodesRequest
+ */
+export type WatchNodesRequest = Message<"passthru.v1.WatchNodesRequest"> & {
+  /**
+   * Only these nodes: UUIDs or names, which are resolved when the watch begins.
+   *
+   * @generated from field: repeated string nodes = 1;
+   */
+  nodes: string[];
+
+  /**
+   * Only nodes of this hardware type.
+   *
+   * @generated from field: string driver = 2;
+   */
+  driver: string;
+
+  /**
+   * The cursor of the last received message; the stream continues after it.
+   * When empty, the stream starts with the current state of all nodes that
+   * match, then WATCH_MARKER_CURRENT.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message passthru.v1.WatchNodesRequest.
+ * Use `create(WatchNodesRequestSchema)` to create a new message.
+ */
+export const WatchNodesRequestSchema: GenMessage<WatchNodesRequest> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_node, 17);
+
+/**
+ * WatchNodesResponse is one change, or a marker between changes.
+ *
+ * @generated from message passthru.v1.WatchNodesResponse
+ */
+export type WatchNodesResponse = Message<"passthru.v1.WatchNodesResponse"> & {
+  /**
+   * What is told.
+   *
+   * @generated from oneof passthru.v1.WatchNodesResponse.event
+   */
+  event: {
+    /**
+     * The node after one change; in the current state, the node as it is.
+     *
+     * @generated from field: passthru.v1.Node node = 1;
+     */
+    value: Node;
+    case: "node";
+  } | {
+    /**
+     * The UUID of a node that was removed, or no longer matches.
+     *
+     * @generated from field: string removed_uuid = 2;
+     */
+    value: string;
+    case: "removedUuid";
+  } | {
+    /**
+     * A marker.
+     *
+     * @generated from field: passthru.v1.WatchMarker marker = 3;
+     */
+    value: WatchMarker;
+    case: "marker";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Resumes after this message; empty while the current state is told.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message passthru.v1.WatchNodesResponse.
+ * Use `create(WatchNodesResponseSchema)` to create a new message.
+ */
+export const WatchNodesResponseSchema: GenMessage<WatchNodesResponse> = /*@__PURE__*/
+  messageDesc(file_passthru_v1_node, 18);
 
 /**
  * NodeService enrols and manages nodes.
@@ -546,6 +725,17 @@ export const NodeService: GenService<{
     output: typeof LockNodeResponseSchema;
   },
   /**
+   * RenewLock gives a reservation taken by LockNode a new duration, from now.
+   * FAILED_PRECONDITION when it has ended.
+   *
+   * @generated from rpc passthru.v1.NodeService.RenewLock
+   */
+  renewLock: {
+    methodKind: "unary";
+    input: typeof RenewLockRequestSchema;
+    output: typeof RenewLockResponseSchema;
+  },
+  /**
    * UnlockNode releases a reservation taken by LockNode or the nodes file.
    * FAILED_PRECONDITION for the reservation of a running call; cancel its job
    * instead. Succeeds when the node is not locked.
@@ -556,6 +746,18 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof UnlockNodeRequestSchema;
     output: typeof UnlockNodeResponseSchema;
+  },
+  /**
+   * WatchNodes streams the changes of all nodes that match: enrolment, fields,
+   * reservation, last_error, removal. Each change is told once and in order, by
+   * every replica and across restarts, to a watcher that resumes by its cursor.
+   *
+   * @generated from rpc passthru.v1.NodeService.WatchNodes
+   */
+  watchNodes: {
+    methodKind: "server_streaming";
+    input: typeof WatchNodesRequestSchema;
+    output: typeof WatchNodesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_passthru_v1_node, 0);
