@@ -48,7 +48,8 @@ export class Service {
       authType: 'auto',
       connectionAttempts: 2,
       connectionRetryIntervalMs: 10,
-      requestTimeoutMs: 500,
+      // Short, as some machines never respond; long enough for a busy computer.
+      requestTimeoutMs: 1500,
     } as const;
     const core = await createCore({
       store,
