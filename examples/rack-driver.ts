@@ -115,6 +115,8 @@ const loadReport = defineMethod({
 const listOutlets = defineMethod({
   name: 'list_outlets',
   httpMethods: ['POST'],
+  // It connects to an address, with credentials, that its caller names: nothing for operators.
+  role: 'admin',
   description: 'The outlets of a PDU: the possible values of pdu_outlet.',
   arguments: z.object({
     address: z.url({ protocol: /^https?$/ }).describe('URL of the PDU'),

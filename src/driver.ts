@@ -4,6 +4,7 @@
  */
 export { z } from 'zod';
 export { looseBoolean } from './core/arguments.ts';
+export type { Role } from './core/caller.ts';
 export {
   type BmcAnswer,
   type ErrorContext,

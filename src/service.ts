@@ -271,7 +271,8 @@ interface ServeOptions
 
 /** Starts the listener that serves RPC and `rest` on one port. */
 export function serveApis({ rest, rpcLimits, localNamesOnly, ...options }: ServeOptions): Promise<Listener> {
-  const { host, port, access, log, tls, limits } = options;
+  const { host, port, core, access, log, tls, limits } = options;
+  access.callRole = core.drivers.leastCallRole;
   const stop = { streams: new AbortController(), calls: new AbortController() };
   const signals = { streams: stop.streams.signal, calls: stop.calls.signal };
   const rpc = createRpcHandler({ ...options, stop: signals, limits: rpcLimits });

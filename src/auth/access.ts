@@ -2,7 +2,7 @@
 import type { AuthType } from '../config/authSettings.ts';
 import { ANONYMOUS, type Caller, checkRole, type Role } from '../core/caller.ts';
 import { PassthruError, toPassthruError } from '../core/errors.ts';
-import { ACTIONS, type Action } from './actions.ts';
+import { ACTIONS, type Action, IRONIC_ACTIONS } from './actions.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
 
 /** A refused request. */
@@ -14,27 +14,24 @@ export interface Refusal {
   error: PassthruError;
 }
 
+/** The actions that are open to whoever may call some method, unless they require another role than calls. */
+const CALLS: ReadonlySet<Action> = new Set(['call a method', 'list methods']);
+
 /** Authenticates callers and checks their roles, for every protocol. */
 export class Access {
   readonly #authenticator: Authenticator;
-  readonly #callRole: Role;
+  /** The lowest role that any method can be called with; each method's own role is checked later. Set by the drivers. */
+  callRole: Role = ACTIONS['call a method'];
   /** `auth.type`. */
   readonly type: AuthType;
   readonly #refused: (refusal: Refusal) => void;
 
   /**
-   * @param callRole the lowest role that any method can be called with; each method's own rule is checked later
    * @param refused called for each refused request
    */
-  constructor(
-    authenticator: Authenticator,
-    callRole: Role = ACTIONS['call a method'],
-    type: AuthType = 'none',
-    refused: (refusal: Refusal) => void = () => {},
-  ) {
+  constructor(authenticator: Authenticator, type: AuthType = 'none', refused: (refusal: Refusal) => void = () => {}) {
     this.type = type;
     this.#authenticator = authenticator;
-    this.#callRole = callRole;
     this.#refused = refused;
   }
 
@@ -70,7 +67,14 @@ export class Access {
 
   /** Whether `action` requires no credentials. */
   isOpen(action: Action | undefined): boolean {
-    return action !== undefined && ACTIONS[action] === 'open';
+    return this.requiredRole(action) === 'open';
+  }
+
+  /** Returns the role that `action` requires, `open` when it requires no credentials; undefined when no one may do it. */
+  requiredRole(action: Action | undefined): Role | 'open' | undefined {
+    if (action === undefined || !Object.hasOwn(ACTIONS, action)) return undefined;
+    const required = (this.type === 'keystone' ? IRONIC_ACTIONS[action] : undefined) ?? ACTIONS[action];
+    return required === ACTIONS['call a method'] && CALLS.has(action) ? this.callRole : required;
   }
 
   /**
@@ -80,10 +84,9 @@ export class Access {
    */
   check(caller: Caller, action: Action | undefined): void {
     try {
-      const required = action === undefined || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
+      const required = this.requiredRole(action);
       if (required === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
-      if (required !== 'open')
-        checkRole(caller, action === 'call a method' ? this.#callRole : required, action as Action);
+      if (required !== 'open') checkRole(caller, required, action as Action);
     } catch (thrown) {
       this.#refused({ action, caller, error: toPassthruError(thrown) });
       throw thrown;

@@ -25,7 +25,7 @@ export const ACTIONS = {
   /** Routes of Ironic that this service does not have; they return 400. */
   'request an unserved route': 'reader',
 
-  /** `auth.rules` may require another role for single methods. */
+  /** The role of most methods: each has its own, which `auth.rules` may change. */
   'call a method': 'operator',
   /** It shows documents of the machine. The role that its method requires, if that is higher. */
   'read a transcript': 'operator',
@@ -40,6 +40,15 @@ export const ACTIONS = {
   'change a node': 'admin',
   'remove a node': 'admin',
 } as const satisfies Record<string, Role | 'open'>;
+
+/**
+ * With Keystone, the actions that Ironic's default policies keep from readers: `baremetal:node:vendor_passthru` and
+ * `baremetal:driver:vendor_passthru` cover the lists of methods too, `baremetal:node:validate` is for members.
+ */
+export const IRONIC_ACTIONS: Readonly<Partial<Record<Action, Role>>> = {
+  'list methods': 'operator',
+  'validate a node': 'operator',
+};
 
 /** A key of `ACTIONS`. */
 export type Action = keyof typeof ACTIONS;

@@ -1,5 +1,4 @@
 import type { AuthConfig } from '../config/authSettings.ts';
-import { leastCallRole } from '../core/calls/callRules.ts';
 import type { Logger } from '../core/logger.ts';
 import { Access, noAuthenticator, type Refusal } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -15,7 +14,7 @@ export async function createAccess(
   log: Logger,
   refused?: (refusal: Refusal) => void,
 ): Promise<Access> {
-  return new Access(await createAuthenticator(auth, log), leastCallRole(auth.rules), auth.type, refused);
+  return new Access(await createAuthenticator(auth, log), auth.type, refused);
 }
 
 async function createAuthenticator(

@@ -10,7 +10,15 @@ import { transcriptLine } from './failure.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
 import { readArguments, typesOf } from './keyValues.ts';
 import { type DurationMessage, lockWaitOption, recordOption, repeatedOption } from './options.ts';
-import { addOutputOptions, Cell, type Listing, type OutputOptions, printRecord, printValue } from './print/output.ts';
+import {
+  addOutputOptions,
+  Cell,
+  type Listing,
+  type OutputOptions,
+  orNull,
+  printRecord,
+  printValue,
+} from './print/output.ts';
 import { watchJob } from './watch.ts';
 
 interface CallOptions extends Partial<OutputOptions> {
@@ -176,15 +184,15 @@ async function writeAttachment({ data, mediaType }: Attachment, output: string |
 }
 
 /**
- * Lists `methods` under the columns of Ironic's `baremetal node passthru list`.
+ * Lists `methods` under the columns of Ironic's `baremetal node passthru list`, and the role that each requires.
  * @param long also lists arguments: one line each in tables, their JSON Schema in JSON and YAML
  */
 function methodListing(methods: readonly VendorMethod[], long = false): Listing {
-  const columns = ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Response is attachment'];
+  const columns = ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Response is attachment', 'Role'];
   return {
     columns: long ? [...columns, 'Arguments'] : columns,
-    rows: methods.map(({ name, httpMethods, async, description, attach, argumentsSchema }) => {
-      const row: Json[] = [name, [...httpMethods].sort().join(', '), async, description, attach];
+    rows: methods.map(({ name, httpMethods, async, description, attach, role, argumentsSchema }) => {
+      const row: Json[] = [name, [...httpMethods].sort().join(', '), async, description, attach, orNull(role)];
       if (!long) return row;
       return [...row, new Cell(argumentLines(argumentsSchema ?? {}), argumentsSchema ?? null)];
     }),

@@ -59,7 +59,7 @@ export const authKeys = z.strictObject({
       .refine(({ driver, method }) => driver !== null || method !== null),
     {
       description:
-        'The role required to call certain methods, instead of operator. The first rule that matches a method applies.',
+        'The role required to call certain methods, instead of the one that the method declares. The first rule that matches a method applies.',
       allowed: `a list of objects with driver or method (or both) and role (${ROLES.join(', ')})`,
     },
   ),

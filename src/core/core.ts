@@ -1,6 +1,6 @@
 // The core: dispatches calls, locks nodes, runs jobs. Independent of HTTP, Protobuf and SQL.
 
-import type { Caller } from './caller.ts';
+import type { Caller, Role } from './caller.ts';
 import type { HardwareType } from './hardware.ts';
 import type { Job, JobState } from './job.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -89,6 +89,10 @@ export interface Drivers {
   list(): HardwareType[];
   /** Throws `driver_not_found` ("The driver 'x' is unknown."). */
   get(name: string): HardwareType;
+  /** Returns the methods of a driver with their roles, those of all its vendor interfaces and its own. Throws as `get`. */
+  methods(name: string): { ofNodes: readonly Method<never>[]; ofDriver: readonly Method<never>[] };
+  /** The lowest role that may call any method. */
+  readonly leastCallRole: Role;
 }
 
 /** Selects the jobs to list. */

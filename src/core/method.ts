@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseArguments } from './arguments.ts';
-import type { Role } from './caller.ts';
+import { ROLES, type Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { HttpMethod, Task } from './task.ts';
@@ -34,6 +34,11 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   attach?: boolean;
   /** True when the method runs under the node's exclusive lock. Default true; driver methods have no lock. */
   requireExclusiveLock?: boolean;
+  /**
+   * The lowest role that may call it and see what its jobs return. Default `operator`; use `admin` for raw access to the
+   * machine, and for what takes an address or credentials to connect with. `auth.rules` may require another.
+   */
+  role?: Role;
   /** The arguments. Unknown ones are rejected, regardless of the object's mode. */
   arguments: A;
   /** The result, for its JSON Schema; `z.null()` for a method that returns nothing. */
@@ -49,7 +54,7 @@ export interface Method<T extends Task = Task> {
   readonly async: boolean;
   readonly attach: boolean;
   readonly requireExclusiveLock: boolean;
-  /** The role required to call it, when set by a rule of the configuration; otherwise `CALL_ROLE`. */
+  /** The lowest role that may call it, with the rules of the configuration; see `requiredRole` when absent. */
   readonly role?: Role;
   /** JSON Schema (2020-12). */
   readonly argumentsSchema: JsonObject;
@@ -68,11 +73,14 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
   definition: MethodDefinition<T, A, R>,
 ): Method<T> {
   const { name, httpMethods, description, async = false, attach = false, requireExclusiveLock = true } = definition;
+  const { role } = definition;
   if (!NAME.test(name) || name === 'methods') throw new TypeError(`"${name}" cannot be the name of a method`);
   if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
     throw new TypeError(`method ${name}: httpMethods must name at least one of ${HTTP_METHODS.join(', ')}`);
   }
   if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot return an attachment`);
+  // Before the method is used, so that a misspelt role stops the start instead of protecting nothing.
+  if (!isRoleOrAbsent(role)) throw new TypeError(`method ${name}: ${roleFault(role)}`);
   const strict = definition.arguments.strict();
   return {
     name,
@@ -81,6 +89,7 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
     async,
     attach,
     requireExclusiveLock,
+    role,
     argumentsSchema: jsonSchema(strict, 'input'),
     resultSchema: attach
       ? { description: 'An attachment: bytes with a media type' }
@@ -88,6 +97,16 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
     parse: (raw) => parseArguments(name, strict, raw),
     run: (task, args) => definition.handler(task, args as z.output<A>) as Promise<Json | undefined | Attachment>,
   };
+}
+
+/** Whether `role` can be that of a method. Takes any value, as drivers may be JavaScript. */
+export function isRoleOrAbsent(role: unknown): role is Role | undefined {
+  return role === undefined || (ROLES as readonly unknown[]).includes(role);
+}
+
+/** Returns what is wrong with `role`, in words. */
+export function roleFault(role: unknown): string {
+  return `role must be one of ${ROLES.join(', ')}, not ${JSON.stringify(role) ?? typeof role}`;
 }
 
 /**

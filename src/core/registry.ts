@@ -1,4 +1,5 @@
-import { type CallRule, checkRules, withRole } from './calls/callRules.ts';
+import type { Role } from './caller.ts';
+import { type CallRule, checkRules, leastCallRole, withRole } from './calls/callRules.ts';
 import type { Drivers } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { HardwareType, VendorInterface } from './hardware.ts';
@@ -27,6 +28,7 @@ interface RegisteredType {
 export class Registry implements Drivers {
   readonly #types = new Map<string, RegisteredType>();
   readonly #list: HardwareType[];
+  readonly leastCallRole: Role;
 
   /** Throws kind `failed_precondition` for a duplicate name, or a rule that matches no method. */
   constructor(hardwareTypes: readonly HardwareType[], rules: readonly CallRule[]) {
@@ -49,6 +51,8 @@ export class Registry implements Drivers {
     }
     checkRules(rules, hardwareTypes);
     this.#list = [...hardwareTypes].sort(byName);
+    const methods = this.#list.map(({ name }) => this.methods(name));
+    this.leastCallRole = leastCallRole(methods.flatMap(({ ofNodes, ofDriver }) => [...ofNodes, ...ofDriver]));
   }
 
   list(): HardwareType[] {
@@ -57,6 +61,11 @@ export class Registry implements Drivers {
 
   get(name: string): HardwareType {
     return this.#get(name).hardwareType;
+  }
+
+  methods(name: string): { ofNodes: readonly Method<NodeTask>[]; ofDriver: readonly Method<DriverTask>[] } {
+    const { interfaces, driverMethods } = this.#get(name);
+    return { ofNodes: [...interfaces.values()].flatMap(({ methods }) => methods.list), ofDriver: driverMethods.list };
   }
 
   /** Whether a hardware type of that name exists. */

@@ -6,6 +6,7 @@ import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
+import { isRoleOrAbsent, roleFault } from '../core/method.ts';
 import { HTTP_METHODS } from '../core/task.ts';
 
 /** The argument of a driver module's function. */
@@ -113,6 +114,8 @@ function faultOfMethods(owner: string, methods: unknown): string | null {
   if (!Array.isArray(methods)) return `${owner} must be a list`;
   const invalid = methods.findIndex((method) => !isMethod(method));
   if (invalid !== -1) return `${owner}: number ${invalid + 1} was not created by defineMethod`;
+  const misruled = methods.find(({ role }) => !isRoleOrAbsent(role));
+  if (misruled !== undefined) return `${owner}: method ${misruled.name}: ${roleFault(misruled.role)}`;
   return faultOfRepeatedName(`${owner}: method`, methods);
 }
 

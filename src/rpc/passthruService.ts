@@ -10,6 +10,7 @@ import {
 } from '../../gen/passthru/v1/passthru_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
 import { jsonToStruct, jsonToValue } from '../contract/value.ts';
+import { requiredRole } from '../core/calls/callRules.ts';
 import type { Outcome } from '../core/core.ts';
 import type { Method } from '../core/method.ts';
 import { checkNodeIdent } from '../core/node.ts';
@@ -135,6 +136,7 @@ function methodsToMessages(methods: readonly Method<never>[]) {
       attach: method.attach,
       description: method.description,
       requireExclusiveLock: method.requireExclusiveLock,
+      role: requiredRole(method),
       argumentsSchema: jsonToStruct(method.argumentsSchema),
       resultSchema: jsonToStruct(method.resultSchema),
     }));

@@ -25,15 +25,15 @@ describe('lists and records', () => {
     ]);
   });
 
-  test("node passthru list is a table with Ironic's columns", async () => {
+  test("node passthru list is a table with Ironic's columns, and the role of each method", async () => {
     expect(await output('node', 'passthru', 'list', 'bench-1')).toBe(`\
-+--------+------------------------+-------+--------------------------------------------------------------+------------------------+
-| Name   | Supported HTTP methods | Async | Description                                                  | Response is attachment |
-+--------+------------------------+-------+--------------------------------------------------------------+------------------------+
-| echo   | POST, PUT              | False | Returns its arguments                                        | False                  |
-| hold   | POST                   | True  | Runs until the driver method release is called with its word | False                  |
-| report | GET                    | False | Returns bytes                                                | True                   |
-+--------+------------------------+-------+--------------------------------------------------------------+------------------------+
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+----------+
+| Name   | Supported HTTP methods | Async | Description                                                  | Response is attachment | Role     |
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+----------+
+| echo   | POST, PUT              | False | Returns its arguments                                        | False                  | operator |
+| hold   | POST                   | True  | Runs until the driver method release is called with its word | False                  | operator |
+| report | GET                    | False | Returns bytes                                                | True                   | operator |
++--------+------------------------+-------+--------------------------------------------------------------+------------------------+----------+
 `);
   });
 
@@ -97,16 +97,18 @@ describe('lists and records', () => {
 test('on a terminal a table fits its width without breaking words', NEEDS_TERMINAL, async () => {
   const { shown } = await onTerminal(['node', 'passthru', 'list', 'bench-1'], at, [], 90);
   expect(shown.replaceAll('\r', '')).toBe(`\
-+--------+-----------------------+-------+-----------------------+-----------------------+
-| Name   | Supported HTTP        | Async | Description           | Response is           |
-|        | methods               |       |                       | attachment            |
-+--------+-----------------------+-------+-----------------------+-----------------------+
-| echo   | POST, PUT             | False | Returns its arguments | False                 |
-| hold   | POST                  | True  | Runs until the driver | False                 |
-|        |                       |       | method release is     |                       |
-|        |                       |       | called with its word  |                       |
-| report | GET                   | False | Returns bytes         | True                  |
-+--------+-----------------------+-------+-----------------------+-----------------------+
++--------+-------------------+-------+-------------------+--------------------+----------+
+| Name   | Supported HTTP    | Async | Description       | Response is        | Role     |
+|        | methods           |       |                   | attachment         |          |
++--------+-------------------+-------+-------------------+--------------------+----------+
+| echo   | POST, PUT         | False | Returns its       | False              | operator |
+|        |                   |       | arguments         |                    |          |
+| hold   | POST              | True  | Runs until the    | False              | operator |
+|        |                   |       | driver method     |                    |          |
+|        |                   |       | release is called |                    |          |
+|        |                   |       | with its word     |                    |          |
+| report | GET               | False | Returns bytes     | True               | operator |
++--------+-------------------+-------+-------------------+--------------------+----------+
 `);
   const list = (await onTerminal(['node', 'list'], at, [], 40)).shown;
   expect(list).toContain('| 11111111-1111-4111-8111-111111111111 | bench-1 ');

@@ -26,6 +26,9 @@ async function load(name: string, source: string) {
 
 const TYPE = `name: 'acme', vendorInterfaces: [{ name: 'acme', methods: [] }], properties: {}`;
 
+/** `passthru/driver` by its path, since the test's own loader resolves imports here. */
+const ENTRY = new URL('../../src/driver.ts', import.meta.url).pathname;
+
 describe('a driver module', () => {
   test('exports a hardware type, or a function that creates one from the context', async () => {
     const [plain] = await load('plain.mjs', `export default { ${TYPE} };`);
@@ -75,6 +78,22 @@ describe('a driver module', () => {
       'a property that is not a string',
       `export default { ${TYPE}, properties: { key: 1 } };`,
       /properties.key must be/,
+    ],
+    [
+      'a method with an unknown role',
+      `import { defineMethod, z } from '${ENTRY}';
+const method = defineMethod({ name: 'm', httpMethods: ['POST'], description: '', role: 'root', arguments: z.object({}),
+  result: z.null(), handler() {} });
+export default { ${TYPE}, driverMethods: [method] };`,
+      /method m: role must be one of reader, operator, admin, not "root"/,
+    ],
+    [
+      'a method whose role was changed to an unknown one',
+      `import { defineMethod, z } from '${ENTRY}';
+const method = defineMethod({ name: 'm', httpMethods: ['POST'], description: '', arguments: z.object({}),
+  result: z.null(), handler() {} });
+export default { ${TYPE}, driverMethods: [{ ...method, role: null }] };`,
+      /method m: role must be one of reader, operator, admin, not null/,
     ],
     ['a close that is not a function', `export default { ${TYPE}, close: true };`, /close must be a function/],
   ])('with %s is rejected, and the error names the module', async (what, source, fault) => {

@@ -89,7 +89,7 @@ describe('GET /openapi.json', () => {
   });
 
   test.each(AUTH_TYPES)('describes the authentication: %s', (type) => {
-    const document = openApiDocument(ROUTES, [], new Access(noAuthenticator, undefined, type));
+    const document = openApiDocument(ROUTES, [], new Access(noAuthenticator, type));
     const schemes = Object.keys(document.components.securitySchemes ?? {});
     const { get } = document.paths['/v1/nodes']! as Loose;
     expect(schemes).toHaveLength(type === 'none' ? 0 : 1);

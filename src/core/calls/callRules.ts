@@ -1,10 +1,10 @@
-import type { Role } from '../caller.ts';
+import { ROLES, type Role } from '../caller.ts';
 import { PassthruError } from '../errors.ts';
 import type { HardwareType } from '../hardware.ts';
 import type { Method } from '../method.ts';
 
-/** The role that a method requires unless a rule or the method itself says otherwise. */
-export const CALL_ROLE: Role = 'operator';
+/** The role that a method requires unless a rule or its definition says otherwise. */
+const CALL_ROLE: Role = 'operator';
 
 /** The role required to call some methods. */
 export interface CallRule {
@@ -47,7 +47,16 @@ export function checkRules(rules: readonly CallRule[], types: readonly HardwareT
   }
 }
 
-/** Returns the lowest role that may call any method. */
-export function leastCallRole(rules: readonly CallRule[]): Role {
-  return rules.some(({ role }) => role === 'reader') ? 'reader' : CALL_ROLE;
+/** Returns the lowest role that may call `method`. */
+export function requiredRole(method: Pick<Method<never>, 'role'>): Role {
+  return method.role ?? CALL_ROLE;
+}
+
+/** Returns the lowest role that may call one of `methods`, which is at most `CALL_ROLE`. */
+export function leastCallRole(methods: readonly Method<never>[]): Role {
+  return lowest([CALL_ROLE, ...methods.map(requiredRole)]);
+}
+
+function lowest(roles: readonly Role[]): Role {
+  return ROLES.find((role) => roles.includes(role)) ?? CALL_ROLE;
 }

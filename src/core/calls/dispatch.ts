@@ -29,7 +29,7 @@ import type { JobHold, Store, StoredNode } from '../store.ts';
 import type { DriverTask, NodeTask } from '../task.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
-import { CALL_ROLE } from './callRules.ts';
+import { requiredRole } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
 import { type CalledMethod, checkResult, type MethodRun, runMethod } from './runMethod.ts';
@@ -134,7 +134,7 @@ export class Dispatch {
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     report.httpMethod = httpMethod;
     // If the node gets another driver, its rules make another method, which `#currentNode` refuses.
-    checkRole(call.caller, method.role ?? CALL_ROLE, `call ${driver}.${method.name}`);
+    checkRole(call.caller, requiredRole(method), `call ${driver}.${method.name}`);
     const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
     const recorder = this.#parts.transcripts.recorder(call.recording);
     const state = { begun: false, detached: false, report, recorder };

@@ -1,7 +1,7 @@
 // Transcripts: what calls exchanged with their machines, recorded, masked and kept.
 
 import { type Caller, checkRole } from '../caller.ts';
-import { CALL_ROLE } from '../calls/callRules.ts';
+import { requiredRole } from '../calls/callRules.ts';
 import type { CalledMethod } from '../calls/runMethod.ts';
 import { PassthruError } from '../errors.ts';
 import { isTerminal, type Job, newJobId } from '../job.ts';
@@ -80,7 +80,7 @@ export class Transcripts {
     const fields = { transcript: id, node: recorder.node?.uuid ?? null, driver, method: method.name, state };
     try {
       const text = await transcriptText(id, called, end, recorder, recorded);
-      await this.#store.keepTranscript({ id, ofJob, role: method.role ?? CALL_ROLE, endTime, text });
+      await this.#store.keepTranscript({ id, ofJob, role: requiredRole(method), endTime, text });
     } catch (error) {
       this.#log.warn({ err: error, ...fields }, 'storing a transcript failed');
       return null;

@@ -47,6 +47,8 @@ function sendRaw(program: IpmitoolProgram): Method<NodeTask> {
     name: 'send_raw',
     httpMethods: ['POST'],
     async: true,
+    // Raw access: any command of the BMC, such as setting a password.
+    role: 'admin',
     description:
       "Send raw bytes to the BMC. Required argument: 'raw_bytes' - a string of raw bytes (e.g. '0x00 0x01').",
     arguments: z.object({

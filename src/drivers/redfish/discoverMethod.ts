@@ -53,6 +53,8 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
       "Describes the systems behind a BMC. Required argument: 'address'. " +
       "Optional arguments: 'username', 'password', 'verify_ca' (a Boolean, or the path of a CA file or folder)",
     requireExclusiveLock: false,
+    // It logs in where, and with what, its caller says.
+    role: 'admin',
     arguments: z.object({
       address: z.string().min(1).describe('URL of the BMC; the scheme defaults to https'),
       username: z.string().optional(),

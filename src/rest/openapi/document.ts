@@ -1,10 +1,9 @@
 // The OpenAPI document, generated from the routes and the methods of the drivers.
 import type { Access } from '../../auth/access.ts';
-import { ACTIONS, type Action } from '../../auth/actions.ts';
+import type { Action } from '../../auth/actions.ts';
 import type { AuthType } from '../../config/authSettings.ts';
 import { ERROR_MAPPINGS } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
-import type { HardwareType } from '../../core/hardware.ts';
 import { MAX_VERSION } from '../apiVersion.ts';
 import { type Exchange, enter, type Handler } from '../context.ts';
 import { readQuery } from '../query.ts';
@@ -18,7 +17,7 @@ import {
   type RouteDescription,
   type Schema,
 } from './description.ts';
-import { methodOperations } from './methodOperations.ts';
+import { type DriverMethods, driverMethods, methodOperations } from './methodOperations.ts';
 import { ref, SCHEMAS } from './schemas.ts';
 
 type Operation = Record<string, unknown>;
@@ -68,7 +67,7 @@ export function showOpenApi(routes: () => readonly Route[]): Handler {
     const core = enter(exchange);
     let document = built.get(core);
     if (document === undefined) {
-      document = JSON.stringify(openApiDocument(routes(), core.drivers.list(), exchange.access));
+      document = JSON.stringify(openApiDocument(routes(), driverMethods(core.drivers), exchange.access));
       built.set(core, document);
     }
     sendBody(exchange, 200, 'application/json', document);
@@ -76,21 +75,21 @@ export function showOpenApi(routes: () => readonly Route[]): Handler {
 }
 
 /**
- * Returns the OpenAPI 3.1 document of `routes`, with a path for each method of `hardwareTypes`. Routes without a
+ * Returns the OpenAPI 3.1 document of `routes`, with a path for each method of `drivers`. Routes without a
  * description are left out: nothing is served there. HEAD is left out too: it goes with every GET.
  */
-export function openApiDocument(routes: readonly Route[], hardwareTypes: readonly HardwareType[], access: Access) {
+export function openApiDocument(routes: readonly Route[], drivers: readonly DriverMethods[], access: Access) {
   const paths: Record<string, Record<string, Operation>> = {};
   for (const { action, path: routePath, verbs, description } of routes) {
     if (description === null) continue;
     const general = verbs
       .filter((verb) => verb !== 'HEAD')
-      .map((verb) => ({ verb, path: routePath, description, id: undefined }));
-    for (const each of [...general, ...methodOperations(routePath, description, hardwareTypes)]) {
+      .map((verb) => ({ verb, path: routePath, description, id: undefined, role: null }));
+    for (const each of [...general, ...methodOperations(routePath, description, drivers)]) {
       const path = each.path.replaceAll(/:(\w+)/g, '{$1}');
       const verb = each.verb.toLowerCase();
       const id = each.id ?? verb + path.replaceAll(/[^A-Za-z0-9]+/g, '_');
-      paths[path] = { ...paths[path], [verb]: operation(action, verb, each.description, path, access, id) };
+      paths[path] = { ...paths[path], [verb]: operation(action, verb, each, path, access, id) };
     }
   }
   return {
@@ -115,12 +114,13 @@ export function openApiDocument(routes: readonly Route[], hardwareTypes: readonl
 function operation(
   action: Action,
   verb: string,
-  description: RouteDescription,
+  { description, role }: { description: RouteDescription; role: string | null },
   path: string,
   access: Access,
   operationId: string,
 ): Operation {
   const { summary, query = {}, headers = [], body } = description;
+  const required = access.requiredRole(action);
   const isVersioned = path.startsWith('/v1');
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const parameters = [
@@ -129,7 +129,7 @@ function operation(
     ...headers.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
     ...(isVersioned ? [VERSION_PARAMETER] : []),
   ];
-  const isOpen = ACTIONS[action] === 'open';
+  const isOpen = required === 'open';
   const schemes = isOpen || access.type === 'none' ? null : Object.keys(SECURITY_SCHEMES[access.type]);
   const successes = Object.entries(description.responses).map(([status, success]) => [
     status,
@@ -146,6 +146,7 @@ function operation(
   return {
     operationId,
     summary,
+    description: isOpen ? undefined : `Requires the role ${role ?? required}.`,
     parameters,
     requestBody:
       body === undefined || verb === 'get'

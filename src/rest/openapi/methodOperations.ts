@@ -1,4 +1,5 @@
-import type { HardwareType } from '../../core/hardware.ts';
+import { requiredRole } from '../../core/calls/callRules.ts';
+import type { Drivers } from '../../core/core.ts';
 import type { Method } from '../../core/method.ts';
 import type { Verb } from '../router.ts';
 import type { ResponseDescription, RouteDescription, Schema } from './description.ts';
@@ -12,6 +13,20 @@ interface MethodOperation {
   description: RouteDescription;
   /** The operationId. */
   id: string;
+  /** The role that it requires, in words: `admin`, or `operator (redfish), admin (ipmi)`. */
+  role: string;
+}
+
+/** A driver with its methods. */
+export interface DriverMethods {
+  name: string;
+  ofNodes: readonly AnyMethod[];
+  ofDriver: readonly AnyMethod[];
+}
+
+/** Returns all drivers with their methods and the roles that these require. */
+export function driverMethods(drivers: Drivers): DriverMethods[] {
+  return drivers.list().map(({ name }) => ({ name, ...drivers.methods(name) }));
 }
 
 /**
@@ -21,18 +36,18 @@ interface MethodOperation {
 export function methodOperations(
   routePath: string,
   description: RouteDescription,
-  hardwareTypes: readonly HardwareType[],
+  drivers: readonly DriverMethods[],
 ): MethodOperation[] {
   if (!routePath.endsWith('/:method')) return [];
   const owners = routePath.startsWith('/v1/nodes/')
-    ? [{ path: routePath, owner: 'node', methods: hardwareTypes.flatMap(nodeMethods) }]
-    : hardwareTypes.map(({ name, driverMethods = [] }) => ({
+    ? [{ path: routePath, owner: 'node', methods: drivers.flatMap(({ name, ofNodes }) => withDriver(name, ofNodes)) }]
+    : drivers.map(({ name, ofDriver }) => ({
         path: routePath.replace(':driver', name),
         owner: `driver_${name}`,
-        methods: driverMethods,
+        methods: withDriver(name, ofDriver),
       }));
   return owners.flatMap(({ path, owner, methods }) => {
-    const operations = methods.flatMap((method: AnyMethod) => method.httpMethods.map((verb) => ({ verb, method })));
+    const operations = methods.flatMap((each) => each.method.httpMethods.map((verb) => ({ verb, ...each })));
     const alike = Map.groupBy(operations, ({ verb, method }) => `${method.name}_${verb.toLowerCase()}`);
     return [...alike].map(([name, found]) => ({
       path: path.replace(':method', found[0]!.method.name),
@@ -43,17 +58,31 @@ export function methodOperations(
         found.map(({ method }) => method),
       ),
       id: `${owner}_${name}`,
+      role: rolesInWords(found),
     }));
   });
 }
 
 type AnyMethod = Pick<
   Method<never>,
-  'name' | 'httpMethods' | 'description' | 'async' | 'attach' | 'argumentsSchema' | 'resultSchema'
+  'name' | 'httpMethods' | 'description' | 'async' | 'attach' | 'role' | 'argumentsSchema' | 'resultSchema'
 >;
 
-function nodeMethods({ vendorInterfaces }: HardwareType): AnyMethod[] {
-  return vendorInterfaces.flatMap(({ methods }) => methods);
+/** A method of a driver. */
+interface Owned {
+  driver: string;
+  method: AnyMethod;
+}
+
+function withDriver(driver: string, methods: readonly AnyMethod[]): Owned[] {
+  return methods.map((method) => ({ driver, method }));
+}
+
+function rolesInWords(methods: readonly Owned[]): string {
+  const byRole = [...Map.groupBy(methods, ({ method }) => requiredRole(method))];
+  if (byRole.length === 1) return byRole[0]![0];
+  const drivers = (alike: readonly Owned[]) => [...new Set(alike.map(({ driver }) => driver))].sort().join(', ');
+  return byRole.map(([role, alike]) => `${role} (${drivers(alike)})`).join(', ');
 }
 
 function describe(route: RouteDescription, verb: Verb, methods: readonly AnyMethod[]): RouteDescription {
