@@ -6,10 +6,21 @@ import { type BenchServer, type Usage, usageOf } from './server.ts';
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
 
-/** Starts `passthru serve` on any free port as a user would, with the usage probe preloaded. */
-export async function startReplica(environment: Record<string, string>): Promise<BenchServer> {
+/** A `passthru serve` in its own process. */
+export interface BenchReplica extends BenchServer {
+  pid: number;
+}
+
+/**
+ * Starts `passthru serve` on any free port as a user would, with the usage probe preloaded.
+ * @param log the file descriptor of its log; standard error by default
+ */
+export async function startReplica(
+  environment: Record<string, string>,
+  log: number | 'inherit' = 'inherit',
+): Promise<BenchReplica> {
   const child = spawn(process.execPath, ['--expose-gc', '--import', PROBE, MAIN, 'serve'], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', log, 'ipc'],
     env: {
       ...process.env,
       PASSTHRU_LISTEN: '127.0.0.1:0',
@@ -31,6 +42,7 @@ export async function startReplica(environment: Record<string, string>): Promise
   }
   return {
     url,
+    pid: child.pid!,
     usage: (): Promise<Usage> => usageOf(child),
     async stop() {
       child.kill('SIGTERM');

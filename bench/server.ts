@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** A server in its own process, so that its cost is measured separately from that of the load. */
@@ -15,6 +16,9 @@ export interface Usage {
   /** Resident and live memory (including buffers) in bytes, after a garbage collection if the process exposes one. */
   rss: number;
   live: number;
+  /** Open files, sockets included, and timers that keep the process alive. */
+  files: number;
+  timers: number;
 }
 
 /** Starts `script` of this folder, which calls `reportReady` when it listens. */
@@ -52,8 +56,19 @@ export function serveUsage(): void {
     const { user, system } = process.cpuUsage();
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     const { rss, heapUsed, external } = process.memoryUsage();
-    process.send?.({ cpu: user + system, rss, live: heapUsed + external } satisfies Usage);
+    const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    process.send?.({ cpu: user + system, rss, live: heapUsed + external, files: openFiles(), timers } satisfies Usage);
   });
+}
+
+/** Returns the number of open files of this process; 0 where it cannot be found out (outside Linux). */
+function openFiles(): number {
+  try {
+    // One is the listing's own.
+    return readdirSync('/proc/self/fd').length - 1;
+  } catch {
+    return 0;
+  }
 }
 
 async function nextMessage<T>(child: ChildProcess): Promise<T> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startTestService, type TestService } from '../rpc/service.ts';
 import { END_HEADERS, END_STREAM, FRAME, frame, GET, HELLO, POST, rapidReset, streamId, word } from './http2Frames.ts';
@@ -131,25 +131,32 @@ test('a client that pings occasionally stays connected', async () => {
 });
 
 test('an old HTTP/2 connection gets GOAWAY, and its open streams finish', async () => {
-  const limits = { pingInterval: 100, sessionMaxAge: 50 };
-  await start({ limits });
-  await service.createNode('n1');
-  const goaway = once(friend, 'goaway');
-  const headers = { ':method': 'POST', 'content-type': 'application/json' };
-  const call = friend.request({ ...headers, ':path': '/passthru.v1.PassthruService/CallNodeMethod' });
-  call.end('{"node":"n1","method":"job_of_two_steps"}');
-  const { job } = JSON.parse((await call.setEncoding('utf8').toArray()).join(''));
-  const watch = friend.request({ ':path': `/v1/jobs/${job.id}/events` });
-  await once(watch, 'response');
-  const [code] = await goaway;
-  expect(code).toBe(0);
-  // Node sends no more pings on a closed session.
-  await sleep(5 * limits.pingInterval);
-  service.nextStep();
-  await expect.poll(async () => (await service.core.jobs.get(job.id)).revision).toBe(2);
-  service.nextStep();
-  expect((await watch.setEncoding('utf8').toArray()).join('')).toContain('JOB_STATE_SUCCEEDED');
-  if (!friend.destroyed) await once(friend, 'close');
+  const limits = { pingInterval: 1000, sessionMaxAge: 500 };
+  // The session ages when the test says so, however slow the machine is.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  try {
+    await start({ limits });
+    await service.createNode('n1');
+    const headers = { ':method': 'POST', 'content-type': 'application/json' };
+    const call = friend.request({ ...headers, ':path': '/passthru.v1.PassthruService/CallNodeMethod' });
+    call.end('{"node":"n1","method":"job_of_two_steps"}');
+    const { job } = JSON.parse((await call.setEncoding('utf8').toArray()).join(''));
+    const watch = friend.request({ ':path': `/v1/jobs/${job.id}/events` });
+    await once(watch, 'response');
+    const goaway = once(friend, 'goaway');
+    vi.advanceTimersByTime(limits.pingInterval);
+    const [code] = await goaway;
+    expect(code).toBe(0);
+    // Node sends no more pings on a closed session, whose absence must not end it.
+    vi.advanceTimersByTime(5 * limits.pingInterval);
+    service.nextStep();
+    await expect.poll(async () => (await service.core.jobs.get(job.id)).revision).toBe(2);
+    service.nextStep();
+    expect((await watch.setEncoding('utf8').toArray()).join('')).toContain('JOB_STATE_SUCCEEDED');
+    if (!friend.destroyed) await once(friend, 'close');
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a step of the wall clock ends no HTTP/2 connection', async () => {

@@ -1,75 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ROOT } from '../cli/run.ts';
 import { needs } from '../needs.ts';
+import { endLaunched, launch } from './launched.ts';
 
 // npm, a shell and the service are slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
-const DRIVER = fileURLToPath(new URL('../cli/benchDriver.ts', import.meta.url));
+afterEach(endLaunched);
+
 const IRONIC = { 'X-OpenStack-Ironic-API-Version': '1.78', 'Content-Type': 'application/json' };
-
-/** A launcher with the service below it, in a process group of their own, as a terminal or a supervisor starts them. */
-interface Launched {
-  /** The process id of the launcher, which is the id of the group too. */
-  pid: number;
-  url: string;
-  /** Resolves with the status of the launcher, or the signal that ended it. */
-  exited: Promise<number | NodeJS.Signals>;
-  /** Resolves when the last process that holds the output has ended, so that nothing is left. */
-  allEnded: Promise<unknown>;
-  output(): string;
-}
-
-const groups = new Set<number>();
-afterEach(() => {
-  for (const pid of groups) {
-    try {
-      process.kill(-pid, 'SIGKILL');
-    } catch {
-      // Nothing is left of it.
-    }
-  }
-  groups.clear();
-});
-
-/** Starts the service by `command` and waits until it is ready. */
-async function launch(
-  command: string,
-  args: readonly string[],
-  environment: NodeJS.ProcessEnv = {},
-): Promise<Launched> {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(PASSTHRU_|npm_)/.test(name));
-  const child = spawn(command, args, {
-    cwd: ROOT,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...Object.fromEntries(inherited),
-      PASSTHRU_LISTEN: '127.0.0.1:0',
-      PASSTHRU_STORE: 'sqlite::memory:',
-      PASSTHRU_DRIVERS: DRIVER,
-      ...environment,
-    },
-  });
-  groups.add(child.pid!);
-  let output = '';
-  const ready = Promise.withResolvers<string>();
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      const [, url] = /^listening on (\S+)$/m.exec(output) ?? [];
-      if (url !== undefined) ready.resolve(url);
-    });
-  }
-  const exited = once(child, 'exit').then(([status, signal]) => status ?? signal);
-  const allEnded = once(child, 'close');
-  allEnded.then(() => ready.reject(new Error(`ended early: ${output}`)));
-  return { pid: child.pid!, url: await ready.promise, exited, allEnded, output: () => output };
-}
 
 /** Starts a job that lasts for `seconds`; `bench` has a method that holds its node until it is told to go on. */
 async function startJob(url: string): Promise<void> {
