@@ -40,5 +40,7 @@ export function reservationToMessage(reservation: Reservation): ReservationMessa
     requestedBy: reservation.requestedBy,
     job: reservation.job ?? '',
     since: timestampFromDate(reservation.since),
+    reason: reservation.reason ?? '',
+    expireTime: reservation.expireTime === null ? undefined : timestampFromDate(reservation.expireTime),
   });
 }

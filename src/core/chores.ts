@@ -10,6 +10,9 @@ import { type Periodic, periodically } from './waiting.ts';
 /** The interval at which old jobs and idempotency keys are removed, in milliseconds. */
 const RETENTION_INTERVAL = 60_000;
 
+/** The interval at which reservations that have run out are ended, in milliseconds. */
+const EXPIRY_INTERVAL = 1000;
+
 /** The interval at which a shared store is polled for changes without a notification, in milliseconds. */
 const SWEEP_INTERVAL = 5000;
 
@@ -24,13 +27,17 @@ interface ChoresParts {
 }
 
 /**
- * Starts the background tasks of a core, and returns a function that stops them. They remove old jobs and, on a shared
- * store, follow the changes of other processes and clean up after lost ones.
+ * Starts the background tasks of a core, and returns a function that stops them. They end reservations that have run out,
+ * remove old jobs and, on a shared store, follow the changes of other processes and clean up after lost ones.
  */
 export function startChores({ store, locks, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
   const stopping = new AbortController();
   const remove = () => removeOld(store, retention, stopping.signal);
-  const chores = [periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying')];
+  const endHolds = () => locks.endOverdueHolds();
+  const chores = [
+    periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
+    periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
+  ];
   if (store.shared) chores.push(...followOthers(store, locks, jobs, lease, log));
   return async () => {
     stopping.abort();

@@ -41,6 +41,8 @@ export interface NodeCall extends Call {
   node: string;
   /** Milliseconds to wait for a locked node; 0 fails immediately; null for the configured attempts and interval. */
   lockWait: number | null;
+  /** The key of a hold (`Nodes.lock`) that the call runs within; absent or null for none. */
+  reservationKey?: string | null;
 }
 
 export interface DriverCall extends Call {
@@ -50,10 +52,28 @@ export interface DriverCall extends Call {
 export interface LockRequest {
   /** The name shown by the reservation; null for the caller's. */
   holder: string | null;
+  /** Why the node is held, for people. */
+  reason?: string | null;
+  /** How long, in milliseconds; absent or null: until `unlock`. */
+  duration?: number | null;
   /** As NodeCall.lockWait. */
   lockWait: number | null;
   caller: Caller;
   signal: AbortSignal;
+}
+
+export interface RenewRequest {
+  /** Null for the caller who took the reservation, and for admins. */
+  reservationKey: string | null;
+  /** How long the node is held from now, in milliseconds; null: until `unlock`. */
+  duration: number | null;
+  caller: Caller;
+}
+
+/** A held node, and the key of its reservation, which is shown only once. */
+export interface LockedNode {
+  node: Node;
+  reservationKey: string;
 }
 
 /**
@@ -73,13 +93,19 @@ export interface Nodes {
   update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node>;
   /** Throws `node_locked`. */
   delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void>;
-  /** Reserves a node until `unlock`. Throws `node_locked`. */
-  lock(ident: string, request: LockRequest): Promise<Node>;
+  /** Holds a node until `unlock`, or for the given duration. Throws `node_locked`. */
+  lock(ident: string, request: LockRequest): Promise<LockedNode>;
   /**
-   * Releases a `held` reservation; does nothing on a free node. Throws `failed_precondition` for the reservation of a
-   * running call, and `permission_denied` for that of another caller unless the caller is an admin.
+   * Gives a `held` reservation another duration. Throws `reservation_ended` when there is none, or none with the given key,
+   * and `permission_denied` as `unlock`.
    */
-  unlock(ident: string, caller: Caller): Promise<Node>;
+  renewLock(ident: string, request: RenewRequest): Promise<Node>;
+  /**
+   * Ends a `held` reservation; a call that runs within it goes on without it. Does nothing on a free node. Throws
+   * `failed_precondition` for the reservation of a running call; with a key `reservation_ended` when it is not that of the
+   * reservation; and without one `permission_denied` unless the caller took the reservation or is an admin.
+   */
+  unlock(ident: string, caller: Caller, reservationKey?: string | null): Promise<Node>;
   /** Returns why the vendor interface cannot work with the node; null when it can. */
   validate(ident: string): Promise<string | null>;
 }

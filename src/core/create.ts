@@ -7,6 +7,7 @@ import { PassthruError } from './errors.ts';
 import type { HardwareType } from './hardware.ts';
 import { Running, type WorkerShares, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
+import { Holds } from './locks/holds.ts';
 import { Lease } from './locks/lease.ts';
 import { LocalReservations } from './locks/localReservations.ts';
 import { Locks } from './locks/locks.ts';
@@ -26,6 +27,8 @@ export interface CoreSettings {
   lockedRetryInterval: number;
   /** The longest wait for a locked node that a caller may request, in milliseconds. */
   maxLockWait: number;
+  /** The longest duration of a hold that a caller may set, in milliseconds. Default a day. */
+  maxLockDuration?: number;
   /** The maximum number of concurrent jobs. */
   workers: number;
   /** How many of them one caller and one node may use. Default: all. */
@@ -56,6 +59,9 @@ interface CoreOptions {
 /** Longer than any statement to the store may take (4 s on PostgreSQL), in milliseconds. */
 const MIN_GRACE = 5000;
 
+/** The default of `CoreSettings.maxLockDuration`, in milliseconds. */
+const MAX_LOCK_DURATION = 86_400_000;
+
 /** The time for aborted work, and then for the drivers, to end at shutdown, in milliseconds. */
 const ABORT_GRACE = 5000;
 
@@ -76,7 +82,8 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const defaultWait = Math.max(0, settings.lockedRetryAttempts - 1) * retryInterval;
   const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
   const running = new Running();
-  const nodes = new NodeManager(store, registry, locks, running, host, log);
+  const holds = new Holds(locks, settings.maxLockDuration ?? MAX_LOCK_DURATION, log);
+  const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', log);
   const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), transcripts, observer);
   const workers = new Workers(settings.workers, settings.workerShares);

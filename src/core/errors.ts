@@ -1,6 +1,6 @@
 import { cutEntries, cutText, ERROR_ENTRIES, MESSAGE_BYTES } from './bounds.ts';
 import type { JsonObject } from './json.ts';
-import type { Reservation } from './reservation.ts';
+import { fromReservationRecord, type Reservation } from './reservation.ts';
 
 /** The kinds of error. `ERROR_MAPPINGS` in `../contract/errorMapping.ts` alone maps them to REST statuses and gRPC codes. */
 const ERROR_KINDS = [
@@ -187,8 +187,7 @@ export function toErrorRecord({ kind, message, violations, lock, bmc, truncated 
 export function fromErrorRecord({ kind, message, violations, lock, bmc, truncated }: ErrorRecord): PassthruError {
   return new PassthruError(kind, message, {
     violations,
-    // In a record read from JSON the time is text.
-    lock: lock === null ? undefined : { ...lock, since: new Date(lock.since) },
+    lock: lock === null ? undefined : fromReservationRecord(lock),
     bmc: bmc ?? undefined,
     truncated,
   });

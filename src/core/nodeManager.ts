@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type Caller, checkOwner } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { CallSecrets } from './calls/callSecrets.ts';
-import type { LockRequest, Nodes } from './core.ts';
+import type { LockedNode, LockRequest, Nodes, RenewRequest } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import type { Holds } from './locks/holds.ts';
 import { lostBeforeAcceptance } from './locks/lease.ts';
 import type { Lock, Locks } from './locks/locks.ts';
 import { isCurrent, type NodeSnapshot } from './locks/nodeCache.ts';
@@ -24,20 +25,29 @@ import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 
 const MAX_TEXT_LENGTH = 4096;
-const MAX_HOLDER_LENGTH = 255;
 
 export class NodeManager implements Nodes {
   readonly #store: Store;
   readonly #registry: Registry;
   readonly #locks: Locks;
+  readonly #holds: Holds;
   readonly #running: Running;
   readonly #host: string;
   readonly #log: Logger;
 
-  constructor(store: Store, registry: Registry, locks: Locks, running: Running, host: string, log: Logger) {
+  constructor(
+    store: Store,
+    registry: Registry,
+    locks: Locks,
+    holds: Holds,
+    running: Running,
+    host: string,
+    log: Logger,
+  ) {
     this.#store = store;
     this.#registry = registry;
     this.#locks = locks;
+    this.#holds = holds;
     this.#running = running;
     this.#host = host;
     this.#log = log;
@@ -139,36 +149,23 @@ export class NodeManager implements Nodes {
     this.#log.info({ node: deleted.uuid, name: deleted.name, caller: caller.name }, 'node removed');
   }
 
-  async lock(ident: string, request: LockRequest): Promise<Node> {
+  async lock(ident: string, request: LockRequest): Promise<LockedNode> {
     this.#running.checkOpen();
-    const holder = request.holder ?? request.caller.name;
-    if (holder.length < 1 || holder.length > MAX_HOLDER_LENGTH || /\p{Cc}/u.test(holder) || !holder.isWellFormed()) {
-      throw invalidArgument('holder', `holder must be 1 to ${MAX_HOLDER_LENGTH} characters without control characters`);
-    }
+    this.#holds.check(request);
     const node = await this.get(ident);
-    const purpose = { holder, kind: 'held' as const, method: null, requestedBy: request.caller.name, job: null };
-    const lock = await this.#locks.acquire(node, purpose, this.#locks.wait(request.lockWait), request.signal);
-    lock.leave();
-    this.#log.info({ node: node.uuid, holder, caller: request.caller.name }, 'node locked');
+    const reservationKey = await this.#holds.take(node, request);
+    return { node: await this.get(node.uuid), reservationKey };
+  }
+
+  async renewLock(ident: string, request: RenewRequest): Promise<Node> {
+    const node = await this.get(ident);
+    await this.#holds.renew(node, request);
     return this.get(node.uuid);
   }
 
-  async unlock(ident: string, caller: Caller): Promise<Node> {
+  async unlock(ident: string, caller: Caller, reservationKey: string | null = null): Promise<Node> {
     const node = await this.get(ident);
-    if (node.reservation === null) return node;
-    if (node.reservation.kind === 'call') {
-      const { holder, method, job } = node.reservation;
-      throw new PassthruError(
-        'failed_precondition',
-        `Node ${node.uuid} is reserved by ${holder} for a call of ${method}, which ends by itself${job === null ? '' : `; cancel job ${job} to end it`}.`,
-        { lock: node.reservation },
-      );
-    }
-    const { holder, requestedBy } = node.reservation;
-    checkOwner(caller, requestedBy, `unlock node ${node.uuid}, held for ${holder}`);
-    if (await this.#locks.releaseHeld(node)) {
-      this.#log.info({ node: node.uuid, holder: node.reservation.holder, caller: caller.name }, 'node unlocked');
-    }
+    await this.#holds.end(node, reservationKey, caller);
     return this.get(node.uuid);
   }
 
@@ -198,7 +195,14 @@ export class NodeManager implements Nodes {
     this.#running.checkOpen();
     const snapshot = await this.read(ident);
     const { uuid } = snapshot.node;
-    const purpose = { holder: this.#host, kind: 'call' as const, method, requestedBy: caller.name, job: null };
+    const purpose = {
+      holder: this.#host,
+      kind: 'call' as const,
+      method,
+      requestedBy: caller.name,
+      job: null,
+      reason: null,
+    };
     const lock = await this.#locks.acquire(snapshot.node, purpose, this.#locks.wait(null), signal);
     try {
       this.#locks.cache.forget(uuid);

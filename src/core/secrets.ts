@@ -6,7 +6,7 @@ export const MASK = '******';
 
 /** The one list of names whose values are secrets: in driver_info, arguments, headers, configuration, logs and traces. */
 const NAMES =
-  'pass(?:phrase|code)?$|passw|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|encryption_?keys?|^authorization$|httpheaders|cookie';
+  'pass(?:phrase|code)?$|passw|pswd|secret|token|credential|private_?key|kg_key|community|auth_?key|priv_?key|api_?key|reservation_?key|encryption_?keys?|^authorization$|httpheaders|cookie';
 const SECRET_NAME = new RegExp(NAMES, 'i');
 
 /** Objects with secrets among their members. A text under such a name may be the object's JSON and is masked whole. */

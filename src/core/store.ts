@@ -59,11 +59,33 @@ export interface JobQuery {
   state?: JobState;
 }
 
+/** A reservation to take. */
+export interface NewReservation extends Omit<Reservation, 'expireTime'> {
+  /** The digest of a key: of a `held` one its own, of a `call` that of the hold to run within. Absent or null: no key. */
+  key?: string | null;
+  /** How long a `held` one lasts, in milliseconds by the store's clock. Absent or null: until it is ended. */
+  duration?: number | null;
+}
+
+/** A `held` reservation, whether or not a call runs within it. */
+export interface Hold {
+  reservation: Reservation;
+  /** The fence of the node's present reservation: that of the hold, or of the last call within it. */
+  fence: number;
+  /** The digest of its key; null when it has none. */
+  key: string | null;
+  /** Whether its time has run out, so that it only waits for `endOverdueHolds`. */
+  overdue: boolean;
+}
+
 /** The outcome of an attempt to reserve a node. */
 export type Acquired =
-  | { outcome: 'acquired'; fence: number }
-  /** The node is reserved, under this fence. */
-  | { outcome: 'locked'; reservation: Reservation; fence: number }
+  /** `reservation` is shown as the node's from now on. */
+  | { outcome: 'acquired'; fence: number; reservation: Reservation }
+  /** The node is reserved, under this fence; `overdue` for a hold that only waits for `endOverdueHolds`. */
+  | { outcome: 'locked'; reservation: Reservation; fence: number; overdue?: true }
+  /** The node is not held with the given key (any more). */
+  | { outcome: 'ended' }
   /** The node does not exist (any more). */
   | { outcome: 'missing' }
   /** The lease of the conductor has run out, so that it must not hold anything. */
@@ -226,17 +248,43 @@ export interface Store {
    * Raises the fences of all nodes above all earlier ones. Returns the new fence and the `held` reservations. For a process
    * that has the store to itself, which may use fences above this one without storing them.
    */
-  openReservations(): Promise<{ fence: number; held: { nodeUuid: string; reservation: Reservation }[] }>;
-  /** Reserves a free node and increments its fence. A `call` depends on the lease of `conductor`. */
-  acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired>;
+  openReservations(): Promise<{
+    fence: number;
+    held: { nodeUuid: string; reservation: Reservation; key: string | null }[];
+  }>;
+  /**
+   * Reserves a free node, or with the key of a hold that node for a call within it, and increments the fence. A `call`
+   * depends on the lease of `conductor`.
+   */
+  acquire(nodeUuid: string, reservation: NewReservation, conductor: string): Promise<Acquired>;
   /** Requests a `node_freed` for the end of the reservation with this fence. Returns false when it has already ended. */
   want(nodeUuid: string, fence: number): Promise<boolean>;
-  /** Ends the reservation with this fence. Returns false when it has already ended. */
+  /**
+   * Ends the `call` with this fence; the node is free then, or held by what the call ran within. Returns false when it has
+   * already ended.
+   */
   release(nodeUuid: string, fence: number): Promise<boolean>;
-  /** Ends any `call` of the conductor on the node; for a conductor that does not know whether it has reserved it. */
-  releaseOwn(nodeUuid: string, conductor: string): Promise<void>;
-  /** Returns the node and fence of every `call` of the conductor. */
-  listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number }[]>;
+  /**
+   * Ends any `call` of the conductor on the node with this key, null for none; for a conductor that does not know whether it
+   * has reserved it.
+   */
+  releaseOwn(nodeUuid: string, conductor: string, key: string | null): Promise<void>;
+  /** Returns the node, fence and key of every `call` of the conductor. */
+  listCalls(conductor: string): Promise<{ nodeUuid: string; fence: number; key: string | null }[]>;
+  /** Returns the hold on a node; null when there is none. */
+  getHold(nodeUuid: string): Promise<Hold | null>;
+  /**
+   * Lets a hold, found under this fence, last for `duration` milliseconds from now; null: until it is ended. Returns it
+   * renewed; null when it has ended or run out, or a call within it has begun since.
+   */
+  renewHold(nodeUuid: string, fence: number, duration: number | null): Promise<Reservation | null>;
+  /**
+   * Ends a hold found under this fence; a call within it goes on without it. Returns false when it has already ended, or a
+   * call within it has begun since.
+   */
+  endHold(nodeUuid: string, fence: number): Promise<boolean>;
+  /** Ends the holds whose time has run out, as `endHold`, and returns them. */
+  endOverdueHolds(): Promise<{ nodeUuid: string; reservation: Reservation }[]>;
 
   /**
    * Stores an accepted job (revision 1) durably, names it in the reservation of `hold.fence`, clears the node's `last_error`,

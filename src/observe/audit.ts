@@ -106,14 +106,23 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
         await nodes.delete(ident, caller, signal);
       }),
     lock(ident, request) {
-      const facts = { caller: request.caller, node: ident, arguments: { holder: request.holder } };
-      return recorded(sink, 'lock a node', facts, async (details) =>
-        addNode(details, await nodes.lock(ident, request)),
+      const { caller, holder, reason = null, duration = null } = request;
+      const facts = { caller, node: ident, arguments: { holder, reason, duration: inSeconds(duration) } };
+      return recorded(sink, 'lock a node', facts, async (details) => {
+        const locked = await nodes.lock(ident, request);
+        addNode(details, locked.node);
+        return locked;
+      });
+    },
+    renewLock(ident, request) {
+      const facts = { caller: request.caller, node: ident, arguments: { duration: inSeconds(request.duration) } };
+      return recorded(sink, 'renew a lock', facts, async (details) =>
+        addNode(details, await nodes.renewLock(ident, request)),
       );
     },
-    unlock: (ident, caller) =>
+    unlock: (ident, caller, reservationKey) =>
       recorded(sink, 'unlock a node', { caller, node: ident }, async (details) =>
-        addNode(details, await nodes.unlock(ident, caller)),
+        addNode(details, await nodes.unlock(ident, caller, reservationKey)),
       ),
   };
 }
@@ -123,6 +132,10 @@ function addNode<N extends { uuid: string; name: string | null; driver: string }
   details.nodeName = node.name;
   details.driver = node.driver;
   return node;
+}
+
+function inSeconds(duration: number | null): number | null {
+  return duration === null ? null : duration / 1000;
 }
 
 function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {

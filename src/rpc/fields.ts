@@ -26,14 +26,14 @@ export function readStruct(field: string, struct: JsonObject | undefined): JsonO
 }
 
 /**
- * Returns a caller's `lock_wait` in ms, rounded up; null when absent. The core enforces the maximum.
+ * Returns the Duration in a field in ms, rounded up; null when absent. The core enforces the maximum.
  * @throws kind `invalid_argument` when it is negative or not a valid Duration
  */
-export function lockWaitMs(duration: Duration | undefined): number | null {
+export function durationMs(field: string, duration: Duration | undefined): number | null {
   if (duration === undefined) return null;
   const { seconds, nanos } = duration;
   if (seconds < 0n || nanos < 0 || nanos > 999_999_999) {
-    throw invalidField('lock_wait', 'must be a duration of 0 or more seconds');
+    throw invalidField(field, 'must be a duration of 0 or more seconds');
   }
   return Number(seconds) * 1000 + Math.ceil(nanos / 1e6);
 }

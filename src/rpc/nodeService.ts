@@ -5,7 +5,7 @@ import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
-import { invalidField, invalidPageToken, lockWaitMs, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
+import { durationMs, invalidField, invalidPageToken, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
 
 /** Implements NodeService: enrols and manages nodes. */
@@ -56,21 +56,28 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
       return {};
     },
     async lockNode(request, context) {
-      const lockWait = lockWaitMs(request.lockWait);
+      const lockWait = durationMs('lock_wait', request.lockWait);
+      const duration = durationMs('duration', request.duration);
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
       using end = callEnd(context);
-      const holder = textOrNull(request.holder);
-      const node = await core.nodes.lock(request.node, { holder, lockWait, caller, signal: end.signal });
-      return { node: nodeToMessage(node) };
+      const { signal } = end;
+      const [holder, reason] = [textOrNull(request.holder), textOrNull(request.reason)];
+      const locked = await core.nodes.lock(request.node, { holder, reason, duration, lockWait, caller, signal });
+      return { node: nodeToMessage(locked.node), reservationKey: locked.reservationKey };
+    },
+    async renewLock(request, context) {
+      const duration = durationMs('duration', request.duration);
+      checkNodeIdent(request.node);
+      const { core, caller } = enter(context);
+      const reservationKey = textOrNull(request.reservationKey);
+      return { node: nodeToMessage(await core.nodes.renewLock(request.node, { reservationKey, duration, caller })) };
     },
     async unlockNode(request, context) {
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
-      return { node: nodeToMessage(await core.nodes.unlock(request.node, caller)) };
-    },
-    async renewLock() {
-      throw new PassthruError('not_served', 'RenewLock is not served yet.');
+      const reservationKey = textOrNull(request.reservationKey);
+      return { node: nodeToMessage(await core.nodes.unlock(request.node, caller, reservationKey)) };
     },
     // biome-ignore lint/correctness/useYield: not served yet
     async *watchNodes() {

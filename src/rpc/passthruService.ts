@@ -17,7 +17,7 @@ import { checkNodeIdent } from '../core/node.ts';
 import type { Recording } from '../core/transcript.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
-import { invalidField, lockWaitMs, readStruct, textOrNull } from './fields.ts';
+import { durationMs, invalidField, readStruct, textOrNull } from './fields.ts';
 
 /** Implements PassthruService: lists and calls vendor methods, and watches jobs. */
 export function passthruService(enter: Enter): ServiceImpl<typeof PassthruService> {
@@ -29,7 +29,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     },
     async callNodeMethod(request, context) {
       const call = readCall(request);
-      const lockWait = lockWaitMs(request.lockWait);
+      const lockWait = durationMs('lock_wait', request.lockWait);
       checkNodeIdent(request.node);
       const { core, caller } = enter(context);
       using end = callEnd(context);
@@ -37,6 +37,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
         ...call,
         node: request.node,
         lockWait,
+        reservationKey: textOrNull(request.reservationKey),
         caller,
         signal: end.signal,
         deadline: end.deadline,

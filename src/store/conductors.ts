@@ -4,7 +4,7 @@ import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { FREE, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
+import { AFTER_CALL, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { Tables } from './schema.ts';
 
 /** The expiry of a lease that needs no renewal. */
@@ -172,12 +172,12 @@ async function endCalls(db: Kysely<Tables>, owners: string[], unknown: string): 
   await db.deleteFrom('idempotency').where(isOwned('waiting')).execute();
 }
 
-/** Frees the nodes of these owners and removes their conductors. Returns the UUIDs of the nodes. */
+/** Ends the calls of these owners and removes their conductors. Returns the UUIDs of the nodes. */
 async function free(db: Kysely<Tables>, owners: string[]): Promise<string[]> {
   if (owners.length === 0) return [];
   const freed = await db
     .updateTable('reservations')
-    .set(FREE)
+    .set(AFTER_CALL)
     .where('kind', '=', sql.lit('call'))
     .where('owner', 'in', owners)
     .returning('node_uuid')

@@ -6,7 +6,7 @@ import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { FREE, jobColumns, octets, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
+import { AFTER_CALL, jobColumns, octets, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 /** Maximum number of ids in one query; databases limit the number of parameters. */
@@ -109,7 +109,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
   const freeNode = prepareQuery((blank: { nodeUuid: string; fence: number }) =>
     db
       .updateTable('reservations')
-      .set(FREE)
+      .set(AFTER_CALL)
       .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence }))
       .returning('wanted'),
   );

@@ -172,5 +172,13 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`create index transcripts_job_id on transcripts (job_id) where job_id is not null`,
       sql`create index transcripts_end_time on transcripts (end_time, id) where job_id is null`,
     ),
+    '0005_holds': migration(
+      ...['reason', 'key_digest', 'held_holder', 'held_requested_by'].map(
+        (column) => sql`alter table reservations add column ${sql.ref(column)} ${text}`,
+      ),
+      sql`alter table reservations add column expires_at bigint`,
+      sql`alter table reservations add column held_since bigint`,
+      sql`create index reservations_expires_at on reservations (expires_at) where expires_at is not null`,
+    ),
   };
 }

@@ -4,7 +4,7 @@ import type { ErrorRecord } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
 import type { Node, NodeChanges } from '../core/node.ts';
-import type { Reservation } from '../core/reservation.ts';
+import { fromReservationRecord, type Reservation } from '../core/reservation.ts';
 import type { StoredNode } from '../core/store.ts';
 import type { JobRevisionsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
@@ -42,6 +42,11 @@ const nodeColumns = [
   'reservations.requested_by',
   'reservations.job',
   'reservations.since',
+  'reservations.reason',
+  'reservations.expires_at',
+  'reservations.held_holder',
+  'reservations.held_requested_by',
+  'reservations.held_since',
 ] as const;
 
 /** Selects all nodes with their reservations. */
@@ -87,30 +92,56 @@ export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
   };
 }
 
-/** The columns of a free node. The fence stays, and so does `wanted`, which the statement that frees it returns. */
-export const FREE = {
-  kind: null,
-  holder: null,
+/**
+ * The columns of a node whose call has ended: those of the hold that it ran within, or, without one, null. The fence stays,
+ * and so does `wanted`, which the statement that sets these returns.
+ */
+export const AFTER_CALL = {
+  kind: sql<'held' | null>`case when held_since is null then null else 'held' end`,
+  holder: sql<string | null>`held_holder`,
   method: null,
-  requested_by: null,
+  requested_by: sql<string | null>`held_requested_by`,
   job: null,
-  since: null,
+  since: sql<number | null>`held_since`,
   owner: null,
-} satisfies Partial<ReservationsTable>;
+  key_digest: sql<string | null>`case when held_since is null then null else key_digest end`,
+  held_holder: null,
+  held_requested_by: null,
+  held_since: null,
+};
 
-/** Returns the reservation in `row`; null when the node is free. */
+/** The columns of a node whose hold has ended: those of the call that runs on, or, without one, null. */
+export const AFTER_HOLD = {
+  kind: sql<'call' | null>`case when kind = 'held' then null else kind end`,
+  holder: sql<string | null>`case when kind = 'held' then null else holder end`,
+  requested_by: sql<string | null>`case when kind = 'held' then null else requested_by end`,
+  since: sql<number | null>`case when kind = 'held' then null else since end`,
+  owner: sql<string | null>`case when kind = 'held' then null else owner end`,
+  key_digest: sql<string | null>`case when kind = 'held' then null else key_digest end`,
+  reason: null,
+  expires_at: null,
+  held_holder: null,
+  held_requested_by: null,
+  held_since: null,
+};
+
+/**
+ * Returns the reservation in `row`; null when the node is free. A call within a hold shows as the hold, with the call's
+ * method and job.
+ */
 export function toReservation(
-  row: Omit<ReservationsTable, 'node_uuid' | 'fence' | 'owner' | 'wanted'>,
+  row: Omit<ReservationsTable, 'node_uuid' | 'fence' | 'owner' | 'wanted' | 'key_digest'>,
 ): Reservation | null {
   if (row.kind === null) return null;
-  return {
-    holder: row.holder ?? '',
-    kind: row.kind,
-    method: row.method,
-    requestedBy: row.requested_by ?? '',
-    job: row.job,
-    since: new Date(row.since ?? 0),
-  };
+  const { method, job, reason } = row;
+  const details = { method, job, reason, expireTime: toDate(row.expires_at) };
+  if (row.held_since === null) {
+    const { kind, holder, requested_by: requestedBy } = row;
+    return { holder: holder ?? '', kind, requestedBy: requestedBy ?? '', since: new Date(row.since ?? 0), ...details };
+  }
+  const { held_holder: holder, held_requested_by: requestedBy } = row;
+  const since = new Date(row.held_since);
+  return { holder: holder ?? '', kind: 'held', requestedBy: requestedBy ?? '', since, ...details };
 }
 
 /** Returns the columns that `changes` sets, the others undefined (kysely skips those). */
@@ -232,8 +263,7 @@ export function parseJsonObject(text: string | null): JsonObject | null {
 
 function parseErrorRecord(text: string): ErrorRecord {
   const record: ErrorRecord = JSON.parse(text);
-  if (record.lock === null) return record;
-  return { ...record, lock: { ...record.lock, since: new Date(record.lock.since) } };
+  return record.lock === null ? record : { ...record, lock: fromReservationRecord(record.lock) };
 }
 
 function toDate(time: number | null): Date | null {

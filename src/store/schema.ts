@@ -45,6 +45,16 @@ export interface ReservationsTable {
   owner: string | null;
   /** 1 when another process waits for the node. */
   wanted: number;
+  /** Why the hold was taken. */
+  reason: string | null;
+  /** The digest of the hold's key. It stays when the hold ends before the call within it does. */
+  key_digest: string | null;
+  /** When the hold ends by itself. */
+  expires_at: number | null;
+  /** The columns of the hold that a call runs within; null for other calls, and while no call runs. */
+  held_holder: string | null;
+  held_requested_by: string | null;
+  held_since: number | null;
 }
 
 /** One row for each lease of a process, see `Conductor`. */

@@ -20,7 +20,9 @@ const errors = fc
   .map(({ message, violations, lock, entries }) => {
     return new PassthruError('node_locked', message, {
       violations,
-      lock: lock ? { ...lock, kind: 'call', method: 'm', since: new Date(0) } : undefined,
+      lock: lock
+        ? { ...lock, kind: 'call', method: 'm', since: new Date(0), reason: null, expireTime: null }
+        : undefined,
       bmc: { status: 400, extendedInfo: entries },
     });
   });

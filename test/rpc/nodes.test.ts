@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import { ErrorReason, ReservationKind } from '../../gen/passthru/v1/error_pb.ts';
 import { NodeService, type UpdateNodeRequestSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { detailOf } from './clients.ts';
@@ -163,5 +163,67 @@ test('UnlockNode does not release the reservation of a running call', async () =
   expect(detailOf(error)).toMatchObject({
     reason: ErrorReason.FAILED_PRECONDITION,
     lock: { holder: 'localhost', job: outcome.case === 'job' ? outcome.value.id : '' },
+  });
+});
+
+describe('a reservation key', () => {
+  const passthru = () => createClient(PassthruService, createGrpcTransport({ baseUrl: service.url }));
+  const call = (reservationKey: string) =>
+    passthru().callNodeMethod({
+      node: 'n1',
+      method: 'echo',
+      arguments: { value: 1 },
+      lockWait: { seconds: 0n },
+      reservationKey,
+    });
+
+  test('is returned by LockNode once, and lets calls run within the reservation', async () => {
+    await service.createNode('n1');
+    const locked = await nodes.lockNode({ node: 'n1', reason: 'firmware', duration: { seconds: 900n } });
+    expect(locked.reservationKey).toMatch(/^passthru_rsv_[\w-]{32}$/);
+    const { reservation } = locked.node!;
+    expect(reservation).toMatchObject({ kind: ReservationKind.HELD, reason: 'firmware', method: '' });
+    expect(Number(reservation!.expireTime!.seconds - reservation!.since!.seconds)).toBeGreaterThan(800);
+    expect((await call(locked.reservationKey)).outcome.case).toBe('result');
+    expect((await nodes.getNode({ node: 'n1' })).node?.reservation).toEqual(reservation);
+    const refused = await call('').catch((thrown) => thrown);
+    expect(refused.code).toBe(Code.Aborted);
+    expect(detailOf(refused).lock).toMatchObject({ holder: 'anonymous', reason: 'firmware' });
+    expect(detailOf(refused).lock?.expireTime).toEqual(reservation!.expireTime);
+  });
+
+  test('renews the reservation and ends it, and is refused afterwards', async () => {
+    await service.createNode('n1');
+    const { reservationKey } = await nodes.lockNode({ node: 'n1', duration: { seconds: 60n } });
+    const renewed = await nodes.renewLock({ node: 'n1', reservationKey });
+    expect(renewed.node?.reservation?.expireTime).toBeUndefined();
+    const unlocked = await nodes.unlockNode({ node: 'n1', reservationKey });
+    expect(unlocked.node?.reservation).toBeUndefined();
+    for (const attempt of [
+      () => call(reservationKey),
+      () => nodes.renewLock({ node: 'n1', reservationKey }),
+      () => nodes.unlockNode({ node: 'n1', reservationKey }),
+    ]) {
+      const error = await attempt().catch((thrown: unknown) => thrown as ConnectError);
+      expect(error).toMatchObject({ code: Code.FailedPrecondition });
+      expect(detailOf(error as ConnectError).reason).toBe(ErrorReason.RESERVATION_ENDED);
+      expect((error as ConnectError).message).not.toContain(reservationKey);
+    }
+  });
+
+  test.each([
+    ['reservation_key', () => call('passthru_rsv_0')],
+    ['reservation_key', () => nodes.unlockNode({ node: 'n1', reservationKey: 'passthru_rsv_0' })],
+    ['duration', () => nodes.lockNode({ node: 'n1', duration: { seconds: 0n } })],
+    ['duration', () => nodes.lockNode({ node: 'n1', duration: { seconds: -1n } })],
+    ['duration', () => nodes.lockNode({ node: 'n1', duration: { seconds: 86_401n } })],
+    ['duration', () => nodes.renewLock({ node: 'n1', duration: { seconds: 86_401n } })],
+    ['reason', () => nodes.lockNode({ node: 'n1', reason: 'x'.repeat(256) })],
+  ])('an invalid %s is INVALID_ARGUMENT with that field (%#)', async (field, attempt) => {
+    await service.createNode('n1');
+    const error = await (attempt() as Promise<unknown>).catch((thrown: unknown) => thrown as ConnectError);
+    expect(error).toMatchObject({ code: Code.InvalidArgument });
+    expect(detailOf(error as ConnectError).violations).toMatchObject([{ field }]);
+    expect((error as ConnectError).message).not.toContain('passthru_rsv_0');
   });
 });

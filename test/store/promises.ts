@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/core/store.ts';
 import { conductorPromises } from './conductor.promises.ts';
+import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
 import { nodePromises } from './node.promises.ts';
@@ -39,6 +40,7 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     nodePromises(current);
     nodeListPromises(current);
     reservationPromises(current);
+    holdPromises(current);
     jobPromises(current);
     transcriptPromises(current);
     idempotencyPromises(current);

@@ -9,12 +9,20 @@ export function reservationPromises(opened: Opened): void {
       const { store } = opened();
       const { uuid } = await enrol(store, { name: 'node-1' });
       const reservation = sampleReservation();
-      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({ outcome: 'acquired', fence: 1 });
+      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({
+        outcome: 'acquired',
+        fence: 1,
+        reservation,
+      });
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation, fence: 1 });
       expect(await store.getNodeByName('node-1')).toMatchObject({ reservation, fence: 1 });
       expect(await store.release(uuid, 1)).toBe(true);
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 1 });
-      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({ outcome: 'acquired', fence: 2 });
+      expect(await store.acquire(uuid, reservation, 'process-1')).toEqual({
+        outcome: 'acquired',
+        fence: 2,
+        reservation,
+      });
     });
 
     test('a second attempt returns the present reservation', async () => {
@@ -80,14 +88,14 @@ export function reservationPromises(opened: Opened): void {
     test('releaseOwn releases a call of the conductor alone, and no held reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
-      await store.releaseOwn(uuid, 'process-1');
+      await store.releaseOwn(uuid, 'process-1', null);
       await reserve(store, uuid);
-      await store.releaseOwn(uuid, 'process-2');
+      await store.releaseOwn(uuid, 'process-2', null);
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: sampleReservation() });
-      await store.releaseOwn(uuid, 'process-1');
+      await store.releaseOwn(uuid, 'process-1', null);
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 1 });
       await reserve(store, uuid, { kind: 'held', method: null });
-      await store.releaseOwn(uuid, 'process-1');
+      await store.releaseOwn(uuid, 'process-1', null);
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { kind: 'held' } });
     });
 
@@ -130,7 +138,7 @@ export function reservationPromises(opened: Opened): void {
       const reopened = await opened().reopen();
       const reservation = sampleReservation({ kind: 'held', method: null });
       expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ reservation, fence: 2 });
-      expect(await reopened.release(uuid, 2)).toBe(true);
+      expect(await reopened.endHold(uuid, 2)).toBe(true);
       expect(await reopened.getNodeByUuid(uuid)).toMatchObject({ reservation: null, fence: 2 });
     });
 
@@ -141,10 +149,10 @@ export function reservationPromises(opened: Opened): void {
       const reservation = sampleReservation({ kind: 'held', method: null });
       await reserve(store, held.uuid, reservation);
       const first = await store.openReservations();
-      expect(first).toEqual({ fence: expect.any(Number), held: [{ nodeUuid: held.uuid, reservation }] });
+      expect(first).toEqual({ fence: expect.any(Number), held: [{ nodeUuid: held.uuid, reservation, key: null }] });
       for (const { uuid } of [free, held])
         expect(await store.getNodeByUuid(uuid)).toMatchObject({ fence: first.fence });
-      expect(await store.release(held.uuid, first.fence)).toBe(true);
+      expect(await store.endHold(held.uuid, first.fence)).toBe(true);
       const second = await store.openReservations();
       expect(second.held).toEqual([]);
       // The previous process may have given billions of fences to one node.
@@ -155,21 +163,24 @@ export function reservationPromises(opened: Opened): void {
       const { store } = opened();
       const step = fc.oneof(
         fc.record({ acquire: fc.constantFrom('call' as const, 'held' as const) }),
-        fc.record({ release: fc.integer({ min: -1, max: 1 }) }),
+        fc.record({ release: fc.integer({ min: -1, max: 1 }), as: fc.constantFrom('call' as const, 'held' as const) }),
       );
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
           const { uuid } = await enrol(store);
           const model = { fence: 0, reserved: false };
+          let kind: 'call' | 'held' = 'call';
           for (const step of steps) {
             if ('acquire' in step) {
               const acquired = await store.acquire(uuid, sampleReservation({ kind: step.acquire }), 'process-1');
               expect(acquired.outcome).toBe(model.reserved ? 'locked' : 'acquired');
               if (acquired.outcome === 'acquired') expect(acquired.fence).toBe(++model.fence);
+              if (!model.reserved) kind = step.acquire;
               model.reserved = true;
             } else {
-              const released = await store.release(uuid, model.fence + step.release);
-              expect(released).toBe(model.reserved && step.release === 0);
+              const end = step.as === 'call' ? store.release : store.endHold;
+              const released = await end(uuid, model.fence + step.release);
+              expect(released).toBe(model.reserved && kind === step.as && step.release === 0);
               if (released) model.reserved = false;
             }
             const node = await store.getNodeByUuid(uuid);

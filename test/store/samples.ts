@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Job } from '../../src/core/job.ts';
 import type { Node } from '../../src/core/node.ts';
 import type { Reservation } from '../../src/core/reservation.ts';
-import type { Conductor, JobEnd, JobHold, Store, StoredNode } from '../../src/core/store.ts';
+import type { Conductor, JobEnd, JobHold, NewReservation, Store, StoredNode } from '../../src/core/store.ts';
 
 export type CreatedNode = Parameters<Store['createNode']>[0];
 
@@ -41,13 +41,15 @@ export function sampleReservation(given: Partial<Reservation> = {}): Reservation
     requestedBy: 'alice',
     job: null,
     since: new Date('2026-01-02T03:04:06.789Z'),
+    reason: null,
+    expireTime: null,
     ...given,
   };
 }
 
 /** Reserves a node that must be free. Returns the fence. */
-export async function reserve(store: Store, nodeUuid: string, given: Partial<Reservation> = {}): Promise<number> {
-  const acquired = await store.acquire(nodeUuid, sampleReservation(given), 'process-1');
+export async function reserve(store: Store, nodeUuid: string, given: Partial<NewReservation> = {}): Promise<number> {
+  const acquired = await store.acquire(nodeUuid, { ...sampleReservation(), ...given }, 'process-1');
   if (acquired.outcome !== 'acquired') throw new Error(acquired.outcome);
   return acquired.fence;
 }

@@ -18,6 +18,7 @@ import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import { isCurrent, type NodeSnapshot } from '../locks/nodeCache.ts';
+import { reservationKeyDigest } from '../locks/reservationKey.ts';
 import type { Logger } from '../logger.ts';
 import { Attachment, chooseHttpMethod } from '../method.ts';
 import type { Node } from '../node.ts';
@@ -62,6 +63,8 @@ interface CheckedCall extends CalledMethod {
   cached: boolean;
   /** Milliseconds. */
   lockWait: number;
+  /** The digest of the key of the hold to run within; null for none. */
+  key: string | null;
   /** Whether the method may have acted. */
   begun: boolean;
   /** Whether the call continues without its caller: its outcome is stored under an idempotency key. */
@@ -83,21 +86,22 @@ export class Dispatch {
   callNode(call: NodeCall): Promise<Outcome> {
     return this.#reported(call, async (report) => {
       const { nodes, locks } = this.#parts;
+      const key = call.reservationKey == null ? null : reservationKeyDigest(call.reservationKey);
       const cached = locks.cache.get(call.node);
       if (cached !== null) {
         try {
-          return await this.#callSnapshot(call, cached, true, report);
+          return await this.#callSnapshot(call, key, cached, true, report);
         } catch (error) {
           if (!(error instanceof NodeChanged)) throw error;
           locks.cache.forget(cached.node.uuid);
         }
       }
-      return this.#callSnapshot(call, await nodes.read(call.node), false, report);
+      return this.#callSnapshot(call, key, await nodes.read(call.node), false, report);
     });
   }
 
   callDriver(call: DriverCall): Promise<Outcome> {
-    const noNode = { node: null, fence: null, cached: false };
+    const noNode = { node: null, fence: null, cached: false, key: null };
     return this.#reported(call, (report) =>
       this.#check(call, call.driver, this.#parts.registry.driverMethods(call.driver), noNode, report),
     );
@@ -112,12 +116,18 @@ export class Dispatch {
   }
 
   /** Throws NodeChanged, before it does anything, when a cached node may be stale. */
-  async #callSnapshot(call: NodeCall, snapshot: NodeSnapshot, cached: boolean, report: CallReport): Promise<Outcome> {
+  async #callSnapshot(
+    call: NodeCall,
+    key: string | null,
+    snapshot: NodeSnapshot,
+    cached: boolean,
+    report: CallReport,
+  ): Promise<Outcome> {
     const { node } = snapshot;
     // Without the exclusive lock, a later change of the node would go unnoticed.
     if (cached && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
     report.node = node;
-    return this.#check(call, node.driver, this.#methods(node), { ...snapshot, cached }, report);
+    return this.#check(call, node.driver, this.#methods(node), { ...snapshot, cached, key }, report);
   }
 
   /** Checks method, verb and role, and runs the call. */
@@ -125,7 +135,7 @@ export class Dispatch {
     call: NodeCall | DriverCall,
     driver: string,
     methods: MethodTable<T>,
-    target: Pick<CheckedCall, 'node' | 'fence' | 'cached'>,
+    target: Pick<CheckedCall, 'node' | 'fence' | 'cached' | 'key'>,
     report: CallReport,
   ): Promise<Outcome> {
     report.driver = driver;
@@ -206,7 +216,7 @@ export class Dispatch {
   /** Runs a call from the check for a free worker to its end, or, if asynchronous, to its acceptance. */
   async #execute(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
     const { method } = checked;
-    const { store, registry, lease, workers, log } = this.#parts;
+    const { store, registry, lease, locks, workers, log } = this.#parts;
     const { signal } = controller;
     const user = { caller: checked.call.caller.name, node: checked.node?.uuid ?? null };
     // Before the lock, so that a full pool refuses at once; taken under it, so that a call that waits holds none.
@@ -221,7 +231,7 @@ export class Dispatch {
         lock = await this.#lock(checked, node, signal);
         unguard = lock.tenure.guard(controller);
         node = await this.#currentNode(checked, node, lock);
-      }
+      } else if (node !== null && checked.key !== null) await locks.checkHeld(node.uuid, checked.key);
       if (method.async) leaveWorker = workers.reserve(user);
       const args = this.#validate(checked, node);
       const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
@@ -252,12 +262,12 @@ export class Dispatch {
   }
 
   async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
-    const { call, method, lockWait, report } = checked;
+    const { call, method, lockWait, key, report } = checked;
     const { host: holder, locks } = this.#parts;
     const from = performance.now();
     const requestedBy = call.caller.name;
     try {
-      const purpose = { holder, kind: 'call' as const, method: method.name, requestedBy, job: null };
+      const purpose = { holder, kind: 'call' as const, method: method.name, requestedBy, job: null, reason: null, key };
       return await locks.acquire(node, purpose, lockWait, signal);
     } catch (error) {
       throw ifGone(checked, error);

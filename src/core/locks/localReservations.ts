@@ -1,14 +1,24 @@
 import type { Reservation } from '../reservation.ts';
-import type { Acquired, Store } from '../store.ts';
+import type { Acquired, Hold, NewReservation, Store } from '../store.ts';
+import { isSameDigest } from './reservationKey.ts';
 
 /** The maximum number of nodes whose last fence is kept. */
 const MAX_FENCES = 100_000;
 
-interface Present {
+/** A `held` reservation, which is stored too. */
+interface StoredHold {
   reservation: Reservation;
+  /** The digest of its key. */
+  readonly key: string | null;
+  /** The fence under which it is stored; calls within it are not. */
+  readonly fence: number;
+}
+
+/** What a node is reserved for: a hold, a call, or a call within a hold. */
+interface Present {
   fence: number;
-  /** The fence of the stored reservation; null for a `call`, which is not stored. */
-  storedFence: number | null;
+  hold: StoredHold | null;
+  call: Reservation | null;
 }
 
 /** The reservations of a store that is not shared, in memory, as a `call` ends with its process; `held` ones are stored too. */
@@ -25,8 +35,8 @@ export class LocalReservations {
   static async open(store: Store): Promise<LocalReservations> {
     const { fence, held } = await store.openReservations();
     const local = new LocalReservations(store, fence);
-    for (const { nodeUuid, reservation } of held) {
-      local.#present.set(nodeUuid, { reservation, fence, storedFence: fence });
+    for (const { nodeUuid, reservation, key } of held) {
+      local.#present.set(nodeUuid, { fence, hold: { reservation, key, fence }, call: null });
     }
     return local;
   }
@@ -43,7 +53,8 @@ export class LocalReservations {
 
   /** Returns a node's reservation; null when it is free. */
   get(nodeUuid: string): Reservation | null {
-    return this.#present.get(nodeUuid)?.reservation ?? null;
+    const present = this.#present.get(nodeUuid);
+    return present === undefined ? null : shown(present);
   }
 
   /** Returns the fence of a node's present reservation, or of its last one. */
@@ -52,47 +63,106 @@ export class LocalReservations {
   }
 
   /** As `Store.acquire`, but the caller of a `call` checks whether the node exists once it holds it. */
-  async acquire(nodeUuid: string, reservation: Reservation, conductor: string): Promise<Acquired> {
+  async acquire(nodeUuid: string, reservation: NewReservation, conductor: string): Promise<Acquired> {
+    const { kind, key = null } = reservation;
     const present = this.#present.get(nodeUuid);
-    if (present !== undefined) return { ...present, outcome: 'locked' };
-    let storedFence: number | null = null;
-    if (reservation.kind === 'held') {
+    if (kind === 'held') {
+      if (present !== undefined) return locked(present);
       const stored = await this.#store.acquire(nodeUuid, reservation, conductor);
       if (stored.outcome !== 'acquired') return stored;
-      storedFence = stored.fence;
+      return this.#begin(nodeUuid, { reservation: stored.reservation, key, fence: stored.fence }, null);
     }
-    const fence = this.fence(nodeUuid) + 1;
-    this.#changes++;
-    this.#present.set(nodeUuid, { reservation, fence, storedFence });
-    this.#keepFence(nodeUuid, fence);
-    return { outcome: 'acquired', fence };
+    if (key !== null) {
+      const hold = present?.hold ?? null;
+      if (present === undefined || hold === null || isOverdue(hold) || !isSameDigest(hold.key, key)) {
+        return { outcome: 'ended' };
+      }
+    } else if (present !== undefined) return locked(present);
+    if (present !== undefined && present.call !== null) return locked(present);
+    return this.#begin(nodeUuid, present?.hold ?? null, toCall(reservation));
   }
 
   /** Releases a `call`, unless it has ended or the reservation is another one. */
   releaseCall(nodeUuid: string, fence: number): void {
     const present = this.#present.get(nodeUuid);
-    if (present?.fence !== fence || present.storedFence !== null) return;
+    if (present?.fence !== fence || present.call === null) return;
     this.#changes++;
-    this.#present.delete(nodeUuid);
+    if (present.hold === null) this.#present.delete(nodeUuid);
+    else present.call = null;
   }
 
-  /** As `Store.release`, for one that is `held`. */
-  async release(nodeUuid: string, fence: number): Promise<boolean> {
+  /** As `Store.getHold`. */
+  async getHold(nodeUuid: string): Promise<Hold | null> {
     const present = this.#present.get(nodeUuid);
-    if (present?.fence !== fence || present.storedFence === null) return false;
-    const released = await this.#store.release(nodeUuid, present.storedFence);
-    // Another caller may have released it meanwhile.
-    if (this.#present.get(nodeUuid) === present) {
-      this.#changes++;
-      this.#present.delete(nodeUuid);
+    if (present === undefined || present.hold === null) return null;
+    const { hold, fence } = present;
+    return { reservation: shown(present), fence, key: hold.key, overdue: isOverdue(hold) };
+  }
+
+  /** As `Store.renewHold`. */
+  async renewHold(nodeUuid: string, fence: number, duration: number | null): Promise<Reservation | null> {
+    const hold = this.#holdUnder(nodeUuid, fence);
+    if (hold === null) return null;
+    const renewed = await this.#store.renewHold(nodeUuid, hold.fence, duration);
+    if (renewed !== null) hold.reservation = renewed;
+    return renewed;
+  }
+
+  /** As `Store.endHold`. */
+  async endHold(nodeUuid: string, fence: number): Promise<boolean> {
+    const hold = this.#holdUnder(nodeUuid, fence);
+    if (hold === null) return false;
+    const ended = await this.#store.endHold(nodeUuid, hold.fence);
+    this.#dropHold(nodeUuid, hold);
+    return ended;
+  }
+
+  /** As `Store.endOverdueHolds`. */
+  async endOverdueHolds(): Promise<{ nodeUuid: string; reservation: Reservation }[]> {
+    const holds = new Map<string, StoredHold>();
+    let due = false;
+    for (const [nodeUuid, { hold }] of this.#present) {
+      if (hold === null) continue;
+      holds.set(nodeUuid, hold);
+      due ||= isOverdue(hold);
     }
-    return released;
+    if (!due) return [];
+    // The store decides: a renewal may be under way.
+    const ended = await this.#store.endOverdueHolds();
+    for (const { nodeUuid } of ended) {
+      const hold = holds.get(nodeUuid);
+      if (hold !== undefined) this.#dropHold(nodeUuid, hold);
+    }
+    return ended;
   }
 
   /** Names the job that runs under a reservation. */
   nameJob(nodeUuid: string, fence: number, job: string): void {
     const present = this.#present.get(nodeUuid);
-    if (present?.fence === fence) present.reservation = { ...present.reservation, job };
+    if (present?.fence === fence && present.call !== null) present.call = { ...present.call, job };
+  }
+
+  #begin(nodeUuid: string, hold: StoredHold | null, call: Reservation | null): Acquired {
+    const fence = this.fence(nodeUuid) + 1;
+    const present = { fence, hold, call };
+    this.#changes++;
+    this.#present.set(nodeUuid, present);
+    this.#keepFence(nodeUuid, fence);
+    return { outcome: 'acquired', fence, reservation: shown(present) };
+  }
+
+  #holdUnder(nodeUuid: string, fence: number): StoredHold | null {
+    const present = this.#present.get(nodeUuid);
+    return present?.fence === fence ? present.hold : null;
+  }
+
+  /** Drops a hold that has ended in the store, unless another has followed; a call within it goes on. */
+  #dropHold(nodeUuid: string, hold: StoredHold): void {
+    const present = this.#present.get(nodeUuid);
+    if (present?.hold !== hold) return;
+    this.#changes++;
+    if (present.call === null) this.#present.delete(nodeUuid);
+    else present.hold = null;
   }
 
   #keepFence(nodeUuid: string, fence: number): void {
@@ -103,4 +173,24 @@ export class LocalReservations {
     }
     this.#fences.set(nodeUuid, fence);
   }
+}
+
+/** Returns what callers see: of a call within a hold, the hold with the call's method and job. */
+function shown({ hold, call }: Present): Reservation {
+  if (hold === null) return call as Reservation;
+  return call === null ? hold.reservation : { ...hold.reservation, method: call.method, job: call.job };
+}
+
+function toCall({ holder, kind, method, requestedBy, job, since, reason }: NewReservation): Reservation {
+  return { holder, kind, method, requestedBy, job, since, reason, expireTime: null };
+}
+
+function locked(present: Present): Acquired {
+  const { fence, hold, call } = present;
+  const outcome = { outcome: 'locked' as const, reservation: shown(present), fence };
+  return hold !== null && call === null && isOverdue(hold) ? { ...outcome, overdue: true } : outcome;
+}
+
+function isOverdue({ reservation }: StoredHold): boolean {
+  return reservation.expireTime !== null && reservation.expireTime.getTime() <= Date.now();
 }

@@ -6,12 +6,13 @@ import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Reservation } from '../reservation.ts';
-import type { Store, StoredNode } from '../store.ts';
-import { LATE_COMMIT_TIME, MAX_DELAY, untilAborted, untilStored, WaitingLine } from '../waiting.ts';
-
+import type { Hold, NewReservation, Store, StoredNode } from '../store.ts';
+import { LATE_COMMIT_TIME, MAX_DELAY, untilAborted, untilStored } from '../waiting.ts';
 import { type Lease, Tenure } from './lease.ts';
+import { type Line, Lines } from './lines.ts';
 import type { LocalReservations } from './localReservations.ts';
 import { NodeCache, type NodeSnapshot } from './nodeCache.ts';
+import { isSameDigest, reservationEnded } from './reservationKey.ts';
 
 interface LockSettings {
   /** The interval, in milliseconds, at which a node held by another process is tried again. */
@@ -21,6 +22,9 @@ interface LockSettings {
   /** The longest wait, in milliseconds, that a caller may set. */
   maxWait: number;
 }
+
+/** What a node is to be reserved for. */
+type Purpose = Omit<NewReservation, 'since'>;
 
 /** A node that is reserved for one caller until `release`. */
 export interface Lock {
@@ -36,19 +40,6 @@ export interface Lock {
   release(): Promise<void>;
   /** Passes the turn without a step of the store: the reservation has ended there already, or stays. */
   leave(): void;
-}
-
-/** The callers of this process that wait for one node, first come, first served. */
-interface Line {
-  /** The last known holder. */
-  blocker: Reservation;
-  readonly waiting: WaitingLine;
-  /** The fence under which this process holds the node; the tenure of an attempt whose result is unknown; else null. */
-  holding: number | Tenure | null;
-  /** Ends the pause of the first in line; null while it does not pause. */
-  nudge: (() => void) | null;
-  /** Whether the node was released since the last attempt of the first in line began. */
-  nudged: boolean;
 }
 
 /** The least interval between two attempts, in milliseconds, to spare the store. */
@@ -67,7 +58,7 @@ export class Locks {
   readonly #log: Logger;
   readonly #observer: Observer;
   readonly cache: NodeCache;
-  readonly #lines = new Map<string, Line>();
+  readonly #lines = new Lines();
   /** Until when, by the monotonic clock, the store may carry out an attempt that got no response. */
   #lateUntil = 0;
 
@@ -113,8 +104,9 @@ export class Locks {
     const node = await step();
     if (node === null) return null;
     this.#showReservation(node);
-    const free = node.reservation === null && this.#local?.changes === changes;
-    return { node, fence: free ? node.fence : null };
+    // Calls within a hold do not change the node, and nothing else runs until it ends.
+    const still = node.reservation === null || node.reservation.kind === 'held';
+    return { node, fence: still && this.#local?.changes === changes ? node.fence : null };
   }
 
   /** Reads nodes from the store and shows their reservations. */
@@ -131,25 +123,23 @@ export class Locks {
   }
 
   /**
-   * Reserves `node`.
-   * @param wait the longest time, in milliseconds, to wait while another caller holds it
-   * @throws kind `node_locked` with the holder, `node_not_found`, `store_unavailable`, or the signal's reason
+   * Reserves `node`, or with the key of a hold the node for a call within it.
+   * @param wait the longest time, in milliseconds, to wait while another caller has it
+   * @throws kind `node_locked` with the holder, `reservation_ended`, `node_not_found`, `store_unavailable`, or the signal's
+   *   reason
    */
-  async acquire(node: Node, purpose: Omit<Reservation, 'since'>, wait: number, signal: AbortSignal): Promise<Lock> {
+  async acquire(node: Node, purpose: Purpose, wait: number, signal: AbortSignal): Promise<Lock> {
     signal.throwIfAborted();
     const began = performance.now();
     const end = began + wait;
-    let line = this.#lines.get(node.uuid);
+    const key = purpose.kind === 'call' ? (purpose.key ?? null) : null;
+    let line = this.#lines.get(node.uuid, key);
     const waited = line !== undefined;
     if (line === undefined) {
-      line = {
-        blocker: { ...purpose, since: new Date() },
-        waiting: new WaitingLine(),
-        holding: null,
-        nudge: null,
-        nudged: false,
-      };
-      this.#lines.set(node.uuid, line);
+      const { holder, kind, method, requestedBy, job, reason } = purpose;
+      const since = new Date();
+      const self = { holder, kind, method, requestedBy, job, since, reason, expireTime: null };
+      line = this.#lines.begin(node.uuid, key, self);
     } else {
       await this.#waitForTurn(line, node, end, signal);
     }
@@ -162,30 +152,59 @@ export class Locks {
       if (holding instanceof Tenure && purpose.kind === 'call') {
         // The store may have carried out the attempt if only its response was lost.
         this.#lateUntil = performance.now() + LATE_COMMIT_TIME;
-        void this.#passOnWhenStored(line, node.uuid, () => this.#store.releaseOwn(node.uuid, holding.id));
-      } else this.#passOn(node.uuid, line);
+        void this.#passOnWhenStored(line, () => this.#store.releaseOwn(node.uuid, holding.id, key));
+      } else this.#passOn(line);
       throw error;
     }
   }
 
-  /** Releases the `held` reservation that `node` was read with. Returns false when another caller has released it. */
-  async releaseHeld(node: StoredNode): Promise<boolean> {
-    const released = await (this.#local ?? this.#store).release(node.uuid, node.fence);
-    if (released) this.nudge(node.uuid);
-    return released;
+  /** Returns the hold on a node; null when there is none, or its time has run out. */
+  async hold(nodeUuid: string): Promise<Hold | null> {
+    const hold = await (this.#local ?? this.#store).getHold(nodeUuid);
+    if (hold === null || !hold.overdue) return hold;
+    await this.endOverdueHolds();
+    return null;
+  }
+
+  /**
+   * Checks that a node is held with the key of this digest.
+   * @throws kind `reservation_ended`
+   */
+  async checkHeld(nodeUuid: string, key: string): Promise<Hold> {
+    const hold = await this.hold(nodeUuid);
+    if (hold === null || !isSameDigest(hold.key, key)) throw reservationEnded(nodeUuid);
+    return hold;
+  }
+
+  /** As `Store.renewHold`. */
+  renewHold(nodeUuid: string, { fence }: Hold, duration: number | null): Promise<Reservation | null> {
+    return (this.#local ?? this.#store).renewHold(nodeUuid, fence, duration);
+  }
+
+  /** As `Store.endHold`. */
+  async endHold(nodeUuid: string, { fence }: Hold): Promise<boolean> {
+    const ended = await (this.#local ?? this.#store).endHold(nodeUuid, fence);
+    if (ended) this.nudge(nodeUuid);
+    return ended;
+  }
+
+  /** Ends the holds whose time has run out. */
+  async endOverdueHolds(): Promise<void> {
+    for (const { nodeUuid: node, reservation } of await (this.#local ?? this.#store).endOverdueHolds()) {
+      const { holder, requestedBy: caller, expireTime } = reservation;
+      this.#log.info({ node, holder, caller, expireTime }, 'node unlocked: the time of its reservation has run out');
+      this.nudge(node);
+    }
   }
 
   /** Lets the first in line for a node try again now: the node may be free. */
   nudge(nodeUuid: string): void {
-    const line = this.#lines.get(nodeUuid);
-    if (line === undefined) return;
-    line.nudged = true;
-    line.nudge?.();
+    this.#lines.nudge(nodeUuid);
   }
 
   /** As `nudge`, for every node. */
   nudgeAll(): void {
-    for (const nodeUuid of this.#lines.keys()) this.nudge(nodeUuid);
+    this.#lines.nudgeAll();
   }
 
   /**
@@ -195,8 +214,8 @@ export class Locks {
    */
   async releaseUnknown(): Promise<void> {
     if (performance.now() >= this.#lateUntil) return;
-    for (const { nodeUuid, fence } of await this.#store.listCalls(this.#lease.current().id)) {
-      const holding = this.#lines.get(nodeUuid)?.holding ?? null;
+    for (const { nodeUuid, fence, key } of await this.#store.listCalls(this.#lease.current().id)) {
+      const holding = this.#lines.get(nodeUuid, key)?.holding ?? null;
       if (holding instanceof Tenure || holding === fence) continue;
       if (!(await this.#store.release(nodeUuid, fence))) continue;
       this.#log.warn({ node: nodeUuid, fence }, 'released a reservation that was stored after its call had failed');
@@ -208,7 +227,7 @@ export class Locks {
   async #take(
     line: Line,
     node: Node,
-    purpose: Omit<Reservation, 'since'>,
+    purpose: Purpose,
     end: number,
     signal: AbortSignal,
   ): Promise<{ lock: Lock; waited: boolean }> {
@@ -221,9 +240,9 @@ export class Locks {
       line.holding = tenure;
       const acquired = await (this.#local ?? this.#store).acquire(node.uuid, reservation, tenure.id);
       if (acquired.outcome === 'acquired') {
-        line.blocker = reservation;
+        line.blocker = acquired.reservation;
         line.holding = acquired.fence;
-        return { lock: this.#lock(line, node.uuid, acquired.fence, tenure), waited };
+        return { lock: this.#lock(line, acquired.fence, tenure), waited };
       }
       line.holding = null;
       if (acquired.outcome === 'expired') {
@@ -233,16 +252,28 @@ export class Locks {
       if (acquired.outcome === 'missing') {
         throw new PassthruError('node_not_found', `Node ${node.uuid} could not be found.`);
       }
+      if (acquired.outcome === 'ended') throw reservationEnded(node.uuid);
+      if (acquired.overdue) {
+        await this.endOverdueHolds();
+        continue;
+      }
       line.blocker = acquired.reservation;
       const remaining = end - performance.now();
       if (remaining <= 0) throw this.#refusal(node.uuid, acquired.reservation);
       if (this.#local === null && !(await this.#store.want(node.uuid, acquired.fence))) continue;
       waited = true;
       if (!line.nudged) {
-        const interval = Math.max(MIN_RETRY_INTERVAL, this.#settings.retryInterval);
-        await this.#pause(line, Math.min(remaining, interval), signal);
+        await this.#pause(line, Math.min(remaining, this.#interval(acquired.reservation)), signal);
       }
     }
+  }
+
+  /** Returns the time until the next attempt, in milliseconds: when the blocker runs out, if that is sooner. */
+  #interval({ expireTime }: Reservation): number {
+    const interval = Math.max(MIN_RETRY_INTERVAL, this.#settings.retryInterval);
+    const left = expireTime === null ? 0 : expireTime.getTime() - Date.now();
+    // By the store's clock it may not have run out yet.
+    return left <= 0 ? interval : Math.min(interval, Math.max(MIN_RETRY_INTERVAL, left));
   }
 
   /** Resolves when the caller is the first in line. */
@@ -272,16 +303,18 @@ export class Locks {
     return new PassthruError('node_locked', message, { lock });
   }
 
-  #passOn(nodeUuid: string, line: Line): void {
-    line.holding = null;
-    if (!line.waiting.grant()) this.#lines.delete(nodeUuid);
+  #passOn(line: Line): void {
+    this.#lines.passOn(line);
+    // The hold may have ended during the call within it.
+    if (line.key !== null) this.nudge(line.nodeUuid);
   }
 
-  #lock(line: Line, nodeUuid: string, fence: number, tenure: Tenure): Lock {
+  #lock(line: Line, fence: number, tenure: Tenure): Lock {
     const local = this.#local;
+    const { nodeUuid } = line;
     const leave = () => {
       local?.releaseCall(nodeUuid, fence);
-      this.#passOn(nodeUuid, line);
+      this.#passOn(line);
     };
     return {
       nodeUuid,
@@ -300,7 +333,7 @@ export class Locks {
         } catch (error) {
           // The node stays reserved, and the line closed, until the store responds again.
           this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
-          void this.#passOnWhenStored(line, nodeUuid, () => this.#store.release(nodeUuid, fence));
+          void this.#passOnWhenStored(line, () => this.#store.release(nodeUuid, fence));
           return;
         }
         leave();
@@ -310,12 +343,12 @@ export class Locks {
   }
 
   /** Keeps the line closed until the store has done `step`, or is closed. */
-  async #passOnWhenStored(line: Line, nodeUuid: string, step: () => Promise<unknown>): Promise<void> {
+  async #passOnWhenStored(line: Line, step: () => Promise<unknown>): Promise<void> {
     try {
       await untilStored(step, this.#store.closed);
     } catch (error) {
       line.waiting.refuseAll(error);
     }
-    this.#passOn(nodeUuid, line);
+    this.#passOn(line);
   }
 }

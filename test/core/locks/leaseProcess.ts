@@ -151,7 +151,7 @@ export class LeaseProcess {
         acquired = await this.#storeStep(() => this.#world.store.acquire(node, sampleReservation(), tenure.id));
       } catch {
         // The store may have carried it out.
-        await this.#repeat(() => this.#world.store.releaseOwn(node, tenure.id));
+        await this.#repeat(() => this.#world.store.releaseOwn(node, tenure.id, null));
         continue;
       }
       if (acquired.outcome === 'expired') this.#lost(tenure);

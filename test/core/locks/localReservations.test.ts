@@ -69,12 +69,12 @@ test('of two concurrent unlocks one releases the node, and a waiting call gets i
   const { core, store, hardware } = await startCore(['n1'], { lockedRetryInterval: 60_000 });
   await core.nodes.lock('n1', { holder: 'alice', lockWait: 0, caller: operator, signal: signal() });
   const waiting = core.callNodeMethod(nodeCall('exclusive', { lockWait: 30_000 }));
-  const release = vi.spyOn(store, 'release');
+  const end = vi.spyOn(store, 'endHold');
   await Promise.all([core.nodes.unlock('n1', operator), core.nodes.unlock('n1', operator)]);
   (await hardware.call(0)).finish('after it');
   expect(await waiting).toMatchObject({ result: 'after it' });
-  const released = await Promise.all(release.mock.results.map(({ value }) => value));
-  expect(released.filter(Boolean)).toHaveLength(1);
+  const ended = await Promise.all(end.mock.results.map(({ value }) => value));
+  expect(ended.filter(Boolean)).toHaveLength(1);
 });
 
 test('a removed node cannot be called, even by a caller that had read it before', async () => {

@@ -75,7 +75,7 @@ test.each([-1, 60_001])('a lock_wait of %d ms is invalid', async (lockWait) => {
 test('a held node refuses exclusive calls, changes and removal, until it is unlocked', async () => {
   const { core, hardware } = await startCore();
   const held = await core.nodes.lock('n1', { holder: 'conductor-b', lockWait: 0, caller: operator, signal: signal() });
-  expect(held.reservation).toMatchObject({
+  expect(held.node.reservation).toMatchObject({
     holder: 'conductor-b',
     kind: 'held',
     method: null,
@@ -144,7 +144,14 @@ test('reservations stored late are searched for ten minutes after the last attem
   };
   await minutes(1);
   expect(listCalls).not.toHaveBeenCalled();
-  const purpose = { holder: 'host-a', kind: 'call', method: 'work', requestedBy: 'alice', job: null } as const;
+  const purpose = {
+    holder: 'host-a',
+    kind: 'call',
+    method: 'work',
+    requestedBy: 'alice',
+    job: null,
+    reason: null,
+  } as const;
   const attempt = () => locks.acquire({ uuid: 'n' } as Node, purpose, 0, signal());
   await expect(attempt()).rejects.toMatchObject({ kind: 'store_unavailable' });
   await minutes(5);

@@ -64,7 +64,8 @@ test('writes what must survive a crash of the machine with synchronous=FULL, the
   expect(await levelsOf(() => store.updateNode(uuid, fence, { name: 'y' }, new Date()))).toEqual([FULL]);
   expect(await levelsOf(release)).toEqual([NORMAL]);
   expect(await levelsOf(reserveAs('held'))).toEqual([FULL]);
-  expect(await levelsOf(release)).toEqual([FULL]);
+  expect(await levelsOf(() => store.renewHold(uuid, fence, 60_000))).toEqual([FULL]);
+  expect(await levelsOf(() => store.endHold(uuid, fence))).toEqual([FULL]);
   expect(await levelsOf(() => store.beginIdempotent(call, 'process-1', new Date(0)))).toEqual([NORMAL]);
   expect(await levelsOf(() => store.acceptIdempotent('alice', 'key', 'process-1'))).toEqual([FULL]);
   expect(await levelsOf(() => accept(store, 1))).toEqual([FULL]);

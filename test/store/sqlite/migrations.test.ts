@@ -37,7 +37,13 @@ const addColumn = {
 };
 
 test('each migration runs once and keeps stored data', async () => {
-  expect(await migrateWith({})).toEqual(['0001_nodes_and_jobs', '0002_conductors', '0003_indexes', '0004_transcripts']);
+  expect(await migrateWith({})).toEqual([
+    '0001_nodes_and_jobs',
+    '0002_conductors',
+    '0003_indexes',
+    '0004_transcripts',
+    '0005_holds',
+  ]);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
   await store.close();
