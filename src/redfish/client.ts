@@ -14,7 +14,10 @@ import { type RedfishResponse, readResponse, responseError } from './wire/respon
 
 /** The options shared by all requests of one call. */
 export interface RequestOptions {
-  /** Aborts the request, which throws its reason. */
+  /**
+   * Aborts the request, which throws its reason: at once, but after a POST, PATCH or DELETE was written only when the BMC has not
+   * responded in time. A response is returned as ever; the next request throws.
+   */
   signal: AbortSignal;
   /**
    * Called in the tick in which each try of a request is written. When it throws, nothing is sent, and the request throws

@@ -256,6 +256,7 @@ describe('the program', () => {
   interface Called {
     program: string;
     abort: AbortController;
+    close(): Promise<void> | undefined;
   }
   const SECRET = 'sekret-of-the-bmc-7';
   let directory: string;
@@ -273,7 +274,8 @@ describe('the program', () => {
   ) {
     const program = join(directory, `ipmitool-${randomUUID()}`);
     if (script !== null) await writeFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o700 });
-    const method = methodOf(createIpmiHardwareType({ program, timeout: options.timeout }), 'send_raw');
+    const hardwareType = createIpmiHardwareType({ program, timeout: options.timeout });
+    const method = methodOf(hardwareType, 'send_raw');
     const { task, abort } = taskOn(nodeOf('ipmi', { ipmi_address: '127.0.0.1', ipmi_password: SECRET }));
     const logged: unknown[] = [];
     const keep = (...entry: unknown[]) => logged.push(entry);
@@ -282,7 +284,7 @@ describe('the program', () => {
       (result) => ({ result, error: null }),
       (error: PassthruError) => ({ result: null, error }),
     );
-    await options.during?.({ program, abort });
+    await options.during?.({ program, abort, close: () => hardwareType.close?.() });
     return { program, logged, ...(await outcome) };
   }
 
@@ -315,16 +317,41 @@ describe('the program', () => {
     expect(error?.message).toContain('may have been carried out');
   });
 
-  test('has exited when a cancelled call ends', async () => {
+  const WRITE_PID = 'echo $$ > $0.new; mv $0.new $0.pid';
+  const pidOf = (program: string) =>
+    vi.waitFor(async () => Number(await readFile(`${program}.pid`, 'utf8')), { timeout: 5000 });
+  /** Runs until the test has made its file `go`. */
+  const UNTIL_GO = `${WRITE_PID}; until [ -e $0.go ]; do sleep 0.02; done`;
+
+  test.each([
+    ['succeeds returns what it did', 'echo 0a', { result: { raw_bytes: '0x0a' }, error: null }],
+    ['fails ends as cancelled', 'exit 1', { result: null, error: { kind: 'cancelled' } }],
+  ])('runs to its end in a cancelled call, which keeps its node; one that %s', async (_, end, expected) => {
     let pid = 0;
-    const { error } = await call('echo $$ > $0.new; mv $0.new $0.pid; exec sleep 600', {
+    let early = false;
+    const outcome = await call(`${UNTIL_GO}; ${end}`, {
       async during({ program, abort }) {
-        pid = await vi.waitFor(async () => Number(await readFile(`${program}.pid`, 'utf8')), { timeout: 5000 });
+        pid = await pidOf(program);
         abort.abort(new PassthruError('cancelled', 'enough'));
+        await new Promise(setImmediate);
+        process.kill(pid, 0);
+        early = true;
+        await writeFile(`${program}.go`, '');
       },
     });
-    expect(error?.kind).toBe('cancelled');
+    expect(early).toBe(true);
+    expect(outcome).toMatchObject(expected);
     expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+  });
+
+  test('is killed when the service closes the driver', async () => {
+    const { error } = await call(`${WRITE_PID}; exec sleep 600`, {
+      async during({ program, close }) {
+        await pidOf(program);
+        await close();
+      },
+    });
+    expect(error?.kind).toBe('outcome_unknown');
   });
 
   test('that fails for an unknown reason is logged; log and error contain neither password nor bytes', async () => {

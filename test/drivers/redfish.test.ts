@@ -213,7 +213,8 @@ test.each([
   async (kind, reason, start) => {
     const bmc = await startBmc();
     const method = methodOf(redfish, 'eject_vmedia');
-    const { task, abort } = taskOn(nodeOf('redfish', { ...account(bmc), redfish_system_id: SYSTEM }));
+    const info = { ...account(bmc), redfish_system_id: SYSTEM, redfish_request_timeout: 0.5 };
+    const { task, abort } = taskOn(nodeOf('redfish', info));
     const eject = { method: 'POST', path: '*EjectMedia' };
     bmc.faults.add({ kind: 'hang', times: 1, match: eject });
     const running = failure(method.run(task, method.parse({ boot_device: 'cd' })));
@@ -222,7 +223,7 @@ test.each([
     const error = await running;
     expect(error.kind).toBe(kind);
     expect(error.message).toBe(
-      `${start}its eject was sent and had no response yet, so its outcome is unknown; it still contains an image`,
+      `${start}its eject was sent and got no response, so its outcome is unknown; it still contains an image`,
     );
   },
 );

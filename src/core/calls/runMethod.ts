@@ -54,7 +54,7 @@ export async function runMethod(
   let givenUp: PassthruError | null = null;
   const giveUp = () => {
     const fields = { node: node?.uuid ?? null, driver, method: method.name };
-    log.error(fields, 'handler ignored its abort signal, given up');
+    log.error(fields, 'handler has not ended since it was aborted, it may send nothing more');
     givenUp = outcomeUnknown(
       `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
     );

@@ -25,7 +25,7 @@ const MAX_RAW_BYTES = 256;
  */
 export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType {
   const { program: name = 'ipmitool', timeout = 60_000, observe = () => {} } = options;
-  const program = { program: name, timeout, observe };
+  const program: IpmitoolProgram = { program: name, timeout, observe, running: new Set() };
   return {
     name: 'ipmi',
     vendorInterfaces: [
@@ -38,6 +38,10 @@ export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType 
     ],
     properties: IPMI_PROPERTIES,
     longestRequest: () => timeout,
+    // No process outlives the service.
+    async close() {
+      for (const child of program.running) child.kill('SIGKILL');
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { type ErrorKind, PassthruError, toPassthruError } from '../../core/errors.ts';
 import type { NodeTask } from '../../core/task.ts';
 import { type IpmiConnection, readIpmiConnection } from './connection.ts';
@@ -12,6 +12,8 @@ export interface IpmitoolProgram {
   timeout: number;
   /** Called after each run. Fast; never throws. */
   observe(run: IpmitoolRun): void;
+  /** The processes that run now. */
+  running: Set<ChildProcess>;
 }
 
 /** One completed run of ipmitool. */
@@ -40,8 +42,9 @@ const MAX_OUTPUT = 64 * 1024;
  * environment, which other users cannot read. ipmitool retries unanswered messages itself: four attempts within 10 s.
  *
  * @throws kinds `invalid_argument` (driver_info), `driver_not_ready` (program missing), `bmc_unreachable`, `bmc_refused`, `bmc_failed`, `bmc_timeout`, and
- * `outcome_unknown` when the command may have been carried out although no response came. When the signal fires, throws
- * `task.signal.reason` after the program has exited.
+ * `outcome_unknown` when the command may have been carried out although no response came. When the signal fires, the program runs
+ * to its end all the same: the BMC may be at work, and a killed program leaves its session open there. What it returns counts; if
+ * it fails, `task.signal.reason` is thrown.
  */
 export async function runIpmitool(program: IpmitoolProgram, command: IpmitoolCommand, task: NodeTask): Promise<string> {
   const connection = readIpmiConnection(task.node);
@@ -61,15 +64,16 @@ export async function runIpmitool(program: IpmitoolProgram, command: IpmitoolCom
 }
 
 async function runToEnd(
-  { program, timeout }: IpmitoolProgram,
+  ipmitool: IpmitoolProgram,
   { address, options, secrets }: IpmiConnection,
   command: IpmitoolCommand,
   { signal, node, log }: NodeTask,
 ): Promise<string> {
+  const { program, timeout } = ipmitool;
   // Without -v, ipmitool does not distinguish a wrong password from a silent BMC.
-  const ended = await execute(program, ['-v', ...options, ...command.arguments], secrets, timeout, signal);
-  signal.throwIfAborted();
+  const ended = await execute(ipmitool, ['-v', ...options, ...command.arguments], secrets);
   if (ended.how === 'status' && ended.status === 0) return ended.stdout;
+  signal.throwIfAborted();
 
   const failed = (kind: ErrorKind, why: string) => new PassthruError(kind, `IPMI call failed: ${command.name}. ${why}`);
   if (ended.how === 'not started') throw failed('driver_not_ready', notStarted(program, ended.code));
@@ -89,13 +93,11 @@ type Ended =
   | { how: 'killed' }
   | { how: 'not started'; code: string };
 
-/** Runs a program until it exits, by itself or killed by the signal or the timeout. */
+/** Runs a program until it exits, by itself or killed by the timeout or at shutdown. */
 function execute(
-  program: string,
+  { program, timeout, running }: IpmitoolProgram,
   parameters: string[],
   secrets: IpmiConnection['secrets'],
-  timeout: number,
-  signal: AbortSignal,
 ): Promise<Ended> {
   // LC_ALL because the output is parsed; nothing else of the service's environment that the program does not need.
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, LC_ALL: 'C', ...secrets };
@@ -105,17 +107,14 @@ function execute(
       parameters,
       { env, timeout, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT },
       (error, stdout, stderr) => {
-        signal.removeEventListener('abort', kill);
+        running.delete(child);
         if (error === null) resolve({ how: 'status', status: 0, stdout, stderr });
         else if (typeof error.code === 'number') resolve({ how: 'status', status: error.code, stdout, stderr });
         else if (child.pid === undefined) resolve({ how: 'not started', code: String(error.code) });
         else resolve({ how: 'killed' });
       },
     );
-    function kill() {
-      child.kill('SIGKILL');
-    }
-    signal.addEventListener('abort', kill, { once: true });
+    running.add(child);
     // Closed, so that a password prompt fails instead of waiting.
     child.stdin?.on('error', () => {}).end();
   });

@@ -108,7 +108,7 @@ async function stoppedError(client: RedfishClient, slot: MediaSlot, stage: Eject
   );
   return error(
     stage === 'sent'
-      ? `its eject was sent and had no response yet, so its outcome is unknown; ${found}`
+      ? `its eject was sent and got no response, so its outcome is unknown; ${found}`
       : `the BMC had accepted its eject; ${found}`,
   );
 }

@@ -54,7 +54,8 @@ const NOT_ACCEPTABLE = 406;
 
 /**
  * Sends `request` and returns the final response of any status. Follows redirects on the same host, with the same verb.
- * Repeats only what is safe: a request that was never sent, as often as `limits` allow, and what `Repeats` allows.
+ * Repeats only what is safe: a request that was never sent, as often as `limits` allow, and what `Repeats` allows. When the
+ * signal fires, a POST, PATCH or DELETE that was written is not left alone: its response is returned if one comes in time.
  *
  * @throws RedfishError of kind `unreachable`, `busy`, `timeout`, `tls`, `outcome-unknown` (a POST, PATCH or DELETE was sent
  *   and got no response) or `failed` (invalid redirects); `signal.reason` when the signal fires; whatever `beforeSend` throws

@@ -76,6 +76,9 @@ const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
  * Sends one request on one connection of the BMC. Repeats nothing, and returns a response of any status. The status is known
  * before the body and decides: a refusal whose body is cut off is that refusal, a success of what changes something is that
  * success. Only a read needs its body.
+ *
+ * Once any of it was written, a request that may change something goes on when the signal fires, until the BMC responds or the
+ * time is over: whoever reserved the machine for it must not free it while the BMC may be at work.
  * @throws `signal.reason` when it fires during the wait for a connection; whatever `lease` and `beforeSend` throw; kind
  *   `unreachable` at once while the BMC is known to be down
  */
@@ -152,7 +155,9 @@ export async function sendOnce(
     };
     const timer = setTimeout(expire, timeoutMs, timeoutMs);
     let bodyTimer: NodeJS.Timeout | undefined;
-    const onAbort = () => fail(null);
+    const onAbort = () => {
+      if (!sent || request.method === 'GET') fail(null);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) return fail(null);
 

@@ -18,7 +18,7 @@ async function start(options: Parameters<typeof startFleet>[0] = {}) {
   clients = createRedfishClients();
   fleet = await startFleet(options);
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 60_000 } }), {
+  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 400 } }), {
     signal: forever,
   });
   await client.logIn();
@@ -73,7 +73,7 @@ test.each([
     stopAt(bmc, stop, EJECT, fault);
     expect(await eject()).toMatchObject({
       kind: 'stopped',
-      message: `CD1: its eject was sent and had no response yet, so its outcome is unknown; it ${found}`,
+      message: `CD1: its eject was sent and got no response, so its outcome is unknown; it ${found}`,
       cause: reason,
     });
     expect(bmc.documents.get(CD)?.Inserted).toBe(holds);
