@@ -184,6 +184,7 @@ async function makeHardwareTypes(
     connectionAttempts: redfish.connection_attempts,
     connectionRetryIntervalMs: redfish.connection_retry_interval,
     requestTimeoutMs: redfish.request_timeout,
+    caFolder: redfish.ca_folder,
     destinations: createDestinations(config.destinations),
     fenceHeader: redfish.fence_header === 'on',
   };

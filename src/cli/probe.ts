@@ -2,9 +2,10 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { chmod, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
+import { booleanWord } from '../core/arguments.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { describeSystems } from '../drivers/redfish/discoverMethod.ts';
@@ -51,6 +52,8 @@ const SETTINGS = {
   connectionAttempts: 2,
   connectionRetryIntervalMs: 1000,
   requestTimeoutMs: 30_000,
+  // Who runs the command may read any file that they name.
+  caFolder: '/',
 } as const;
 
 /** `passthru probe`. */
@@ -130,7 +133,7 @@ function readTarget(address: string, options: ProbeCommandOptions, password: str
     redfish_username: options.username ?? null,
     redfish_password: password,
     redfish_auth_type: options.authType,
-    redfish_verify_ca: options.verifyCa,
+    redfish_verify_ca: readVerifyCa(options),
     redfish_tls_minimum_version: options.tlsMinimumVersion ?? null,
     redfish_tls_ciphers: options.tlsCiphers ?? null,
     redfish_system_id: options.systemId ?? null,
@@ -141,6 +144,13 @@ function readTarget(address: string, options: ProbeCommandOptions, password: str
     if (error instanceof PassthruError) throw usageError(inOptions(error.message));
     throw error;
   }
+}
+
+/** Makes a path absolute. */
+function readVerifyCa({ verifyCa }: ProbeCommandOptions): string {
+  if (booleanWord(verifyCa) !== undefined) return verifyCa;
+  if (existsSync(verifyCa)) return resolve(verifyCa);
+  throw usageError('--verify-ca must be true, false, or the path of a CA file or folder that exists');
 }
 
 /** Probes until the timeout or Ctrl-C, in both cases logging out. */

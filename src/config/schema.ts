@@ -1,6 +1,6 @@
 // The configuration: its keys, their checks, and the files and variables that set them.
 import { hostname } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { parseListenAddress } from '../net/listenAddress.ts';
@@ -148,6 +148,11 @@ export const configKeys = z.strictObject({
         { initial: '60s', least: '100ms', most: '1h' },
         'The time limit for one request to a BMC.',
       ),
+      ca_folder: textSetting('/etc/ssl', {
+        description:
+          'The folder that the path in `redfish_verify_ca` of a node must be in, wherever links lead. Nodes may also have the certificates themselves there, in PEM.',
+        allowed: 'the path of a folder',
+      }),
       fence_header: choiceSetting('off', ['off', 'on'], {
         description:
           'Whether requests to BMCs carry the headers `X-Passthru-Node` and `X-Passthru-Fence` (the number of the reservation). For tests with simulated BMCs.',
@@ -210,6 +215,7 @@ export function resolvePaths(config: Config, directory: string): Config {
       client_ca_file: optional(config.tls.client_ca_file),
     },
     secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
+    redfish: { ...config.redfish, ca_folder: resolve(directory, config.redfish.ca_folder) },
     drivers: config.drivers.map((module) => (module.startsWith('.') ? absolute(module) : module)),
   };
 }

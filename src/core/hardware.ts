@@ -7,8 +7,11 @@ export interface VendorInterface {
   /** The name, for example `redfish` or `no-vendor`. */
   name: string;
   methods: readonly Method<NodeTask>[];
-  /** Checks `node.driverInfo` without a request. Throws kind `invalid_argument` that names what is missing or invalid. */
-  validate?(node: Node): void;
+  /**
+   * Checks `node.driverInfo` without a request, in each call. Throws kind `invalid_argument` that names what is missing or
+   * invalid, or returns a promise that rejects with it, within 10 s.
+   */
+  validate?(node: Node): unknown;
 }
 
 /** A kind of machine: Ironic's hardware type, which its REST API calls driver. */

@@ -176,7 +176,7 @@ export class NodeManager implements Nodes {
       return `The driver '${node.driver}' with vendor interface '${node.vendorInterface}' is not loaded.`;
     }
     try {
-      vendorInterface.validate?.(node);
+      await this.#registry.validate(node);
       return null;
     } catch (error) {
       if (error instanceof PassthruError) return new CallSecrets([node.driverInfo]).text(error.message);

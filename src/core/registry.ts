@@ -6,9 +6,13 @@ import type { HardwareType, VendorInterface } from './hardware.ts';
 import type { Method } from './method.ts';
 import type { Node } from './node.ts';
 import type { DriverTask, NodeTask } from './task.ts';
+import { settledWithin } from './waiting.ts';
 
 /** The longest duration of a request of hardware types that declare none, in milliseconds. */
 const DEFAULT_LONGEST_REQUEST = 60_000;
+
+/** How long a driver may take to validate a node, in milliseconds. */
+const VALIDATE_TIME = 10_000;
 
 /** The methods of a vendor interface or a driver. */
 export interface MethodTable<T extends DriverTask> {
@@ -78,6 +82,16 @@ export class Registry implements Drivers {
     return this.#types.get(driver)?.interfaces.get(name)?.vendorInterface ?? null;
   }
 
+  /**
+   * Checks the node by its vendor interface. Returns a promise only where the driver does; null when the node is valid.
+   * @throws, or rejects with, what the driver throws, kind `driver_not_ready` when it takes longer than `VALIDATE_TIME`
+   */
+  validate(node: Node): Promise<void> | null {
+    const outcome = this.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+    const thenable = typeof outcome === 'object' && outcome !== null && 'then' in outcome;
+    return thenable ? inTime(Promise.resolve(outcome), node) : null;
+  }
+
   /** Returns the longest duration of a request to the node's machine, in milliseconds. Throws kind `driver_not_found`. */
   longestRequest(node: Node): number {
     const time = this.#get(node.driver).hardwareType.longestRequest?.(node) ?? DEFAULT_LONGEST_REQUEST;
@@ -117,6 +131,12 @@ export function findMethod<T extends DriverTask>(methods: MethodTable<T>, name: 
 
 export function unknownMethod(name: string): PassthruError {
   return new PassthruError('unknown_method', `No handler for method ${name.slice(0, 255)}`);
+}
+
+async function inTime(validating: Promise<unknown>, { driver, vendorInterface }: Node): Promise<void> {
+  if (await settledWithin([validating], VALIDATE_TIME)) return void (await validating);
+  const what = `validate of vendor interface ${vendorInterface} of driver ${driver}`;
+  throw new PassthruError('driver_not_ready', `${what} did not end within ${VALIDATE_TIME / 1000} s`);
 }
 
 function duplicate(what: string): PassthruError {

@@ -23,5 +23,6 @@ export { type ComputerSystem, getSystem, listSystems, managersOf } from './resou
 export { maySleep, readParts, type Unreadable } from './resources/unreadable.ts';
 export { type MediaListing, MediaSearch } from './resources/virtualMedia.ts';
 export { describeKnown } from './transcript/known.ts';
+export { type Authorities, AuthoritiesError, isPem, isWithin, pemFault } from './wire/authorities.ts';
 export type { Patience } from './wire/repeat.ts';
-export { ciphersFault } from './wire/tls.ts';
+export { ciphersFault, type TlsSettings, tlsContexts } from './wire/tls.ts';

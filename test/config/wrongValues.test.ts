@@ -92,6 +92,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'redfish.connection_attempts': [0, '101'],
   'redfish.connection_retry_interval': [-1, 'x'],
   'redfish.request_timeout': ['1ms', 'x'],
+  'redfish.ca_folder': [true, ANY_TEXT],
   'redfish.fence_header': [true, 'yes'],
   'fake.vendor_delay': [true, 'x'],
   drivers: ['./driver.js', '[""]'],

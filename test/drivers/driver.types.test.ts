@@ -48,7 +48,7 @@ describe('the types of passthru/driver', () => {
     expectTypeOf<NonNullable<HardwareType['close']>>().toEqualTypeOf<() => Promise<void>>();
     expectTypeOf<Required<VendorInterface>>().toEqualTypeOf<'name' | 'methods'>();
     expectTypeOf<VendorInterface['methods']>().toEqualTypeOf<readonly Method<NodeTask>[]>();
-    expectTypeOf<NonNullable<VendorInterface['validate']>>().toEqualTypeOf<(node: Node) => void>();
+    expectTypeOf<NonNullable<VendorInterface['validate']>>().toEqualTypeOf<(node: Node) => unknown>();
   });
 
   test('a driver module', () => {

@@ -7,11 +7,13 @@ import { createRedfishHardwareType } from '../../src/drivers/redfish/redfishHard
 import { type Fleet, QUIRKS, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { withTasks } from '../../src/sim/quirks/tasks.ts';
 import transcripts from '../recordings/transcripts.json' with { type: 'json' };
+import { selfSigned } from '../sim/selfSigned.ts';
 import { methodOf, nodeOf, taskOn } from './nodeTask.ts';
 
 const UUID = '22222222-2222-4222-8222-222222222222';
 const SYSTEM = '/redfish/v1/Systems/437XR1138R2';
 const settings = {
+  caFolder: '/ca/folder',
   authType: 'auto' as const,
   connectionAttempts: 1,
   connectionRetryIntervalMs: 5,
@@ -84,6 +86,7 @@ test('all recorded properties exist, and those of this service have descriptions
 
 const validate = (driverInfo: JsonObject) => () =>
   redfish.vendorInterfaces[0].validate?.(nodeOf('redfish', driverInfo));
+const PEM = selfSigned().cert;
 
 test('a missing address is reported in Ironic’s words', () => {
   expect(validate({})).toThrow(
@@ -99,6 +102,12 @@ test.each([
   ['redfish_username', true],
   ['redfish_password', ['secret']],
   ['redfish_verify_ca', '/no/such/ca.pem'],
+  ['redfish_verify_ca', '/ca/folder/../secret.pem'],
+  ['redfish_verify_ca', '../secret.pem'],
+  ['redfish_verify_ca', '/ca/folderless/secret.pem'],
+  ['redfish_verify_ca', 'a\0secret'],
+  ['redfish_verify_ca', '-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----'],
+  ['redfish_tls_ciphers', 'A:'.repeat(5000)],
   ['redfish_auth_type', 'digest'],
   ['redfish_tls_minimum_version', '0.9'],
   ['redfish_tls_ciphers', 'NO-SUCH-CIPHER'],
@@ -122,6 +131,35 @@ test.each([
       message: expect.stringContaining(key),
     });
     expect(String(error)).not.toContain('secret');
+  },
+);
+
+test('CA files in the allowed folder are read when the node is validated, and an absent one is told as invalid', async () => {
+  await expect(
+    validate({ redfish_address: 'https://bmc', redfish_verify_ca: '/ca/folder/a.pem' })(),
+  ).rejects.toMatchObject({
+    kind: 'invalid_argument',
+    violations: [{ field: 'driver_info.redfish_verify_ca' }],
+    message: expect.stringContaining('redfish.ca_folder'),
+  });
+});
+
+test.each([true, false, 'yes', PEM])('redfish_verify_ca may be %j, for which no file is read', (value) => {
+  expect(validate({ redfish_address: 'https://bmc', redfish_verify_ca: value })()).toBeUndefined();
+});
+
+test.each(['/etc/ssl/certs', '/etc/shadow', '/nonexistent', 'ca.pem', '.', '/ca/folder/a.pem'])(
+  'discover takes no path: %s is refused the same, whether it is there or not',
+  async (path) => {
+    const method = methodOf(redfish, 'discover');
+    const { task } = taskOn(nodeOf('redfish', {}));
+    const error = await failure(method.run(task, method.parse({ address: 'https://192.0.2.1', verify_ca: path })));
+    expect(error).toMatchObject({
+      kind: 'invalid_argument',
+      message:
+        'Invalid arguments of discover: verify_ca must be true, false, or CA certificates in PEM; a path is not possible here',
+      violations: [{ field: 'arguments.verify_ca' }],
+    });
   },
 );
 

@@ -96,7 +96,7 @@ test.for([
       address: machine.url,
       username: 'u',
       password: 'p',
-      verify_ca: path,
+      verify_ca: cert,
     });
     expect(discovered.status).toBe(500);
     expect(discovered.fault.faultstring).toMatch(words);

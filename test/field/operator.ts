@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, type TestContext } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -17,6 +18,7 @@ beforeAll(async () => {
     PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: '2',
     PASSTHRU_REDFISH_CONNECTION_RETRY_INTERVAL: '20ms',
     PASSTHRU_REDFISH_REQUEST_TIMEOUT: '3s',
+    PASSTHRU_REDFISH_CA_FOLDER: tmpdir(),
     PASSTHRU_DESTINATIONS_ALLOW: '["127.0.0.0/8", "::1"]',
   };
   service = await startService(loadConfig({ file: null, environment }), { log: silentLogger });

@@ -233,7 +233,7 @@ export class Dispatch {
         node = await this.#currentNode(checked, node, lock);
       } else if (node !== null && checked.key !== null) await locks.checkHeld(node.uuid, checked.key);
       if (method.async) leaveWorker = workers.reserve(user);
-      const args = this.#validate(checked, node);
+      const args = await this.#validate(checked, node, signal);
       const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
       if (store.shared && lock !== null) await lease.cover(lock.tenure, longestRequest());
       signal.throwIfAborted();
@@ -298,10 +298,11 @@ export class Dispatch {
   }
 
   /** Validates the node, then the arguments, and returns the handler's arguments. */
-  #validate({ method, call, report }: CheckedCall, node: Node | null): unknown {
+  async #validate({ method, call, report }: CheckedCall, node: Node | null, signal: AbortSignal): Promise<unknown> {
     const from = performance.now();
     try {
-      if (node !== null) this.#parts.registry.vendorInterface(node.driver, node.vendorInterface)?.validate?.(node);
+      const validating = node === null ? null : this.#parts.registry.validate(node);
+      if (validating !== null) await untilAborted(validating, signal);
       return method.parse(call.arguments);
     } catch (error) {
       // Ironic quotes arguments to their sender (recorded: "create_subscription bad headers").

@@ -51,7 +51,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
     httpMethods: ['POST'],
     description:
       "Describes the systems behind a BMC. Required argument: 'address'. " +
-      "Optional arguments: 'username', 'password', 'verify_ca' (a Boolean, or the path of a CA file or folder)",
+      "Optional arguments: 'username', 'password', 'verify_ca' (a Boolean, or CA certificates in PEM)",
     requireExclusiveLock: false,
     // It logs in where, and with what, its caller says.
     role: 'admin',
@@ -62,7 +62,7 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
       verify_ca: z
         .union([z.boolean(), z.string()])
         .optional()
-        .describe('Whether the certificate is verified, or the path of a CA file or folder. Default true'),
+        .describe('Whether the certificate is verified, or the CA certificates in PEM to verify it by. Default true'),
     }),
     result: discovered,
     async handler(task: DriverTask, { address, username = null, password = null, verify_ca = null }) {
@@ -74,10 +74,15 @@ export function discoverMethod(clients: RedfishClients, settings: RedfishSetting
         // The waiting caller can try again.
         redfish_connection_attempts: 1,
       };
-      const { target } = readBmc(info, settings, {
-        field: (key) => `arguments.${key.replace('redfish_', '')}`,
-        message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
-      });
+      // A caller names no file of this machine.
+      const { target } = readBmc(
+        info,
+        { ...settings, caFolder: null },
+        {
+          field: (key) => `arguments.${key.replace('redfish_', '')}`,
+          message: (faults) => `Invalid arguments of discover: ${faults.replaceAll('redfish_', '')}`,
+        },
+      );
       try {
         const { signal, recorder } = task;
         return await clients.once(await pin(target, settings, signal), { signal, recorder }, (client) => {

@@ -1,12 +1,24 @@
-import { statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import { looseBoolean } from '../../core/arguments.ts';
 import { type FieldViolation, PassthruError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
 import type { Destinations } from '../../net/destinations.ts';
-import { type AuthType, ciphersFault, type Patience, pathFault, type RedfishTarget } from '../../redfish/index.ts';
+import {
+  type Authorities,
+  AuthoritiesError,
+  type AuthType,
+  ciphersFault,
+  isPem,
+  isWithin,
+  type Patience,
+  pathFault,
+  pemFault,
+  type RedfishTarget,
+  tlsContexts,
+} from '../../redfish/index.ts';
 
 /** The service's settings, which a node may override in its driver_info. */
 export interface RedfishSettings extends Patience {
@@ -19,6 +31,8 @@ export interface RedfishSettings extends Patience {
   requestTimeoutMs: number;
   /** Whether requests carry the fence of their reservation, for the simulated BMCs of tests. Default false. */
   fenceHeader?: boolean;
+  /** The folder, an absolute path, that paths of `redfish_verify_ca` must be in; null: none is allowed. Default null. */
+  caFolder?: string | null;
   /** Where subscriptions and `discover` may lead. Default: anywhere. */
   destinations?: Destinations;
 }
@@ -102,7 +116,11 @@ export function readBmc(
       },
       connection: {
         tls: {
-          verifyCa: read<boolean | string>('redfish_verify_ca', parseVerifyCa, true),
+          verifyCa: read<boolean | Authorities>(
+            'redfish_verify_ca',
+            (value) => parseVerifyCa(value, settings.caFolder ?? null),
+            true,
+          ),
           minimumVersion: read<SecureVersion | null>('redfish_tls_minimum_version', parseTlsVersion, null),
           ciphers: read<string | null>('redfish_tls_ciphers', parseCiphers, null),
         },
@@ -181,13 +199,43 @@ function parseBoolean(value: Json): boolean | Fault {
   return parsed.success ? parsed.data : new Fault('must be a boolean: true or false');
 }
 
-function parseVerifyCa(value: Json): boolean | string | Fault {
+/** Reads no file: by its name alone, a path tells nothing about this machine. */
+function parseVerifyCa(value: Json, folder: string | null): boolean | Authorities | Fault {
   const flag = parseBoolean(value);
   if (!(flag instanceof Fault)) return flag;
-  const fault = new Fault('must be true, false, or the path of an existing CA file or folder of CA files');
-  if (typeof value !== 'string' || value.includes('\0')) return fault;
-  const found = statSync(value, { throwIfNoEntry: false });
-  return found?.isFile() || found?.isDirectory() ? value : fault;
+  if (typeof value === 'string' && isPem(value)) {
+    const fault = pemFault(value);
+    return fault === null ? { pem: value } : new Fault(fault);
+  }
+  if (folder === null) return new Fault('must be true, false, or CA certificates in PEM; a path is not possible here');
+  const fault = new Fault(
+    `must be true, false, CA certificates in PEM, or the path of a CA file or folder in ${folder}, the folder that redfish.ca_folder of the configuration allows`,
+  );
+  if (typeof value !== 'string' || value.includes('\0') || value.length > MAX_PATH_LENGTH) return fault;
+  return isWithin(resolve(folder, value), folder) ? { path: value, within: folder } : fault;
+}
+
+/** As on Linux. */
+const MAX_PATH_LENGTH = 4096;
+
+/**
+ * Checks the CA files of a node, where it has any: a promise then.
+ * @throws kind `invalid_argument`
+ */
+export function checkAuthorities(node: Node, { target }: NodeBmc): Promise<void> | undefined {
+  const options = tlsContexts.connectOptions(target.connection.tls);
+  if (!(options instanceof Promise)) return undefined;
+  return options.then(
+    () => undefined,
+    (error: unknown) => {
+      // What is wrong with the certificates themselves is told when they are used.
+      if (!(error instanceof AuthoritiesError)) return;
+      const field = 'driver_info.redfish_verify_ca';
+      const fault = error.message;
+      const message = `Invalid Redfish properties in node ${node.uuid} driver_info: ${fault}`;
+      throw new PassthruError('invalid_argument', message, { violations: [{ field, description: fault }] });
+    },
+  );
 }
 
 function parseTlsVersion(value: Json): SecureVersion | Fault {

@@ -9,7 +9,7 @@ export const REDFISH_PROPERTIES: Readonly<Record<string, string>> = {
   redfish_username: 'User name at the BMC. Without it, requests are sent without credentials. Optional.',
   redfish_password: 'Password at the BMC. Optional.',
   redfish_verify_ca:
-    'Whether to verify the certificate of the BMC: true, false, or the path of a CA file or folder of CA files. Defaults to true. Optional.',
+    'Whether to verify the certificate of the BMC: true, false, CA certificates in PEM, or the path of a CA file or folder in redfish.ca_folder of the configuration. Defaults to true. Optional.',
   redfish_auth_type:
     'How to log in: session, basic, or auto (a session, or Basic where the BMC offers none). Defaults to redfish.auth_type of the configuration. Optional.',
   redfish_tls_minimum_version:

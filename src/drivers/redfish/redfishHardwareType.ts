@@ -4,7 +4,13 @@ import type { Logger } from '../../core/logger.ts';
 import { type BmcExchange, createRedfishClients, type RedfishClients } from '../../redfish/index.ts';
 import { accessBy } from './bmcAccess.ts';
 import { discoverMethod } from './discoverMethod.ts';
-import { driverInfoReader, type NodeBmc, type RedfishSettings, readDriverInfo } from './driverInfo.ts';
+import {
+  checkAuthorities,
+  driverInfoReader,
+  type NodeBmc,
+  type RedfishSettings,
+  readDriverInfo,
+} from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
 import { subscriptionMethods } from './subscriptionMethods.ts';
@@ -66,7 +72,7 @@ export function redfishMachines(
       {
         name: vendorInterface,
         methods: [...subscriptionMethods(useBmc, settings.destinations), ejectMethod(useBmc)],
-        validate: (node) => void read(node),
+        validate: (node) => checkAuthorities(node, read(node)),
       },
       { name: 'no-vendor', methods: [] },
     ],

@@ -1,10 +1,10 @@
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Client } from 'undici';
-import { WaitingLine } from '../../core/waiting.ts';
+import { untilAborted, WaitingLine } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
 import { Breaker } from './breaker.ts';
-import { type TlsSettings, tlsContexts } from './tls.ts';
+import { type ConnectOptions, type TlsSettings, tlsContexts } from './tls.ts';
 
 /** How connections to a BMC are made and kept. */
 export interface ConnectionSettings {
@@ -100,9 +100,11 @@ export class BmcConnections {
       );
     }
     try {
-      return this.#open(settings, isChange);
+      const kept = this.#takeIdle(settings, isChange);
+      return this.#lend(settings, kept ?? (await this.#connect(settings, signal)), kept !== null);
     } catch (error) {
       this.#done();
+      signal.throwIfAborted();
       const message = error instanceof Error ? error.message : 'invalid TLS settings';
       throw new RedfishError('tls', message, { url: this.origin, cause: error });
     }
@@ -125,18 +127,22 @@ export class BmcConnections {
     return this.#reduced !== null && performance.now() < this.#reduced.until ? this.#reduced.limit : this.#maxBusy;
   }
 
-  #open(settings: KeyedSettings, isChange: boolean): Lease {
-    const { key } = settings;
+  /** Returns an idle connection that may serve the request; null when there is none. */
+  #takeIdle({ key }: KeyedSettings, isChange: boolean): Client | null {
     const since = isChange ? performance.now() - this.#safeIdleMs : 0;
     const index = this.#idle.findLastIndex((idle) => idle.key === key && idle.since >= since);
-    const client = index >= 0 ? this.#idle.splice(index, 1)[0]!.client : this.#connect(settings);
+    return index >= 0 ? this.#idle.splice(index, 1)[0]!.client : null;
+  }
+
+  #lend(settings: KeyedSettings, client: Client, kept: boolean): Lease {
+    const { key } = settings;
     const request = { crowded: this.#busy > 1 };
     this.#inFlight.add(request);
     if (request.crowded) for (const other of this.#inFlight) other.crowded = true;
     let released = false;
     return {
       client,
-      kept: index >= 0,
+      kept,
       turnedAway: () => {
         if (request.crowded)
           this.#reduced = { limit: Math.max(1, this.#limit - 1), until: performance.now() + REDUCED_MS };
@@ -155,8 +161,9 @@ export class BmcConnections {
     };
   }
 
-  #connect(settings: ConnectionSettings): Client {
-    const client = newClient(this.origin, settings);
+  async #connect(settings: ConnectionSettings, signal: AbortSignal): Promise<Client> {
+    const tls = this.origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
+    const client = newClient(this.origin, settings, tls instanceof Promise ? await untilAborted(tls, signal) : tls);
     client.on('disconnect', (_origin, _targets, { code }) => {
       const idle = this.#idle.find((one) => one.client === client);
       // `UND_ERR_INFO` is undici's own timeout.
@@ -178,8 +185,7 @@ export class BmcConnections {
   }
 }
 
-function newClient(origin: string, settings: ConnectionSettings): Client {
-  const tls = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
+function newClient(origin: string, settings: ConnectionSettings, tls: Partial<ConnectOptions>): Client {
   return new Client(origin, {
     allowH2: false,
     pipelining: 1,

@@ -1,13 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
-import { readFault } from '../../core/readFault.ts';
+import { type Authorities, findAuthorityFiles, onFileSystem, readCertificates } from './authorities.ts';
 import { describeTlsFailure, LEVEL_0 } from './tlsFaults.ts';
 
 /** How a BMC's certificate and protocol are verified. */
 export interface TlsSettings {
-  /** True: by the CAs that Node trusts; false: not at all; a string: path of a CA file, or of a folder of them. */
-  verifyCa: boolean | string;
+  /** True: by the CAs that Node trusts; false: not at all; otherwise by those CAs. */
+  verifyCa: boolean | Authorities;
   /** The lowest protocol to accept; null: TLS 1.2. */
   minimumVersion: SecureVersion | null;
   /** OpenSSL's cipher list; null: its default. */
@@ -20,6 +18,12 @@ const FRESH_MS = 10_000;
 /** The maximum number of contexts kept; the oldest is dropped first. */
 const MAX_CONTEXTS = 100;
 
+/** What `tls.connect` takes. */
+export interface ConnectOptions {
+  rejectUnauthorized: boolean;
+  secureContext: SecureContext;
+}
+
 interface CachedContext {
   secureContext: SecureContext;
   /** The CA files with their sizes and times of change. */
@@ -30,11 +34,13 @@ interface CachedContext {
 
 /**
  * Makes the options for `tls.connect`. Building a context takes up to 70 ms on the event loop (a folder of 150 CAs), so it
- * is done once per settings and state of the CA files, not for each connection.
+ * is done once per settings and state of the CA files, not for each connection. The event loop never waits for the files.
  */
 export class TlsContexts {
   readonly #now: () => number;
   readonly #contexts = new Map<string, CachedContext>();
+  /** The contexts whose files are being looked at. */
+  readonly #looking = new Map<string, Promise<SecureContext>>();
   /** The number of contexts built. */
   built = 0;
 
@@ -44,32 +50,49 @@ export class TlsContexts {
   }
 
   /**
-   * Returns the options of a connection.
+   * Returns the options of a connection; a promise where files have to be looked at first.
    * @throws Error whose message names the invalid setting
    */
-  connectOptions(settings: TlsSettings): { rejectUnauthorized: boolean; secureContext: SecureContext } {
+  connectOptions(settings: TlsSettings): ConnectOptions | Promise<ConnectOptions> {
     const { verifyCa, minimumVersion, ciphers } = settings;
+    const rejectUnauthorized = verifyCa !== false;
     // Without verification a context needs no CA: one serves both.
-    const key = JSON.stringify([typeof verifyCa === 'string' ? verifyCa : null, minimumVersion, ciphers]);
-    return { rejectUnauthorized: verifyCa !== false, secureContext: this.#context(key, settings) };
+    const key = JSON.stringify([typeof verifyCa === 'object' ? verifyCa : null, minimumVersion, ciphers]);
+    const cached = this.#contexts.get(key);
+    const ofFiles = typeof verifyCa === 'object' && 'path' in verifyCa;
+    if (cached !== undefined && (!ofFiles || this.#now() - cached.checkedAt < FRESH_MS)) {
+      return { rejectUnauthorized, secureContext: cached.secureContext };
+    }
+    if (ofFiles) {
+      return this.#look(key, settings, verifyCa).then((secureContext) => ({ rejectUnauthorized, secureContext }));
+    }
+    const pem = typeof verifyCa === 'object' ? [verifyCa.pem] : null;
+    return { rejectUnauthorized, secureContext: this.#build(key, settings, pem, '') };
   }
 
-  #context(key: string, settings: TlsSettings): SecureContext {
-    const { verifyCa } = settings;
-    const cached = this.#contexts.get(key);
-    const now = this.#now();
-    if (cached !== undefined && (typeof verifyCa !== 'string' || now - cached.checkedAt < FRESH_MS)) {
+  /** Returns the context for the CA files as they are now. Callers at the same moment share one look. */
+  #look(key: string, settings: TlsSettings, at: Extract<Authorities, { path: string }>): Promise<SecureContext> {
+    const looking = this.#looking.get(key);
+    if (looking !== undefined) return looking;
+    const look = onFileSystem(async () => {
+      const found = await findAuthorityFiles(at);
+      const state = found.map((file) => file.state).join('\n');
+      const cached = this.#contexts.get(key);
+      if (cached?.files !== state) return { state, certificates: await readCertificates(found) };
+      cached.checkedAt = this.#now();
       return cached.secureContext;
-    }
-    const files = typeof verifyCa === 'string' ? describeFiles(verifyCa) : '';
-    if (cached?.files === files) {
-      cached.checkedAt = now;
-      return cached.secureContext;
-    }
-    const secureContext = makeContext(settings);
+    })
+      .then((read) => ('state' in read ? this.#build(key, settings, read.certificates, read.state) : read))
+      .finally(() => this.#looking.delete(key));
+    this.#looking.set(key, look);
+    return look;
+  }
+
+  #build(key: string, settings: TlsSettings, certificates: string[] | null, files: string): SecureContext {
+    const secureContext = makeContext(settings, certificates);
     this.built += 1;
     this.#contexts.delete(key);
-    this.#contexts.set(key, { secureContext, files, checkedAt: now });
+    this.#contexts.set(key, { secureContext, files, checkedAt: this.#now() });
     if (this.#contexts.size > MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value as string);
     return secureContext;
   }
@@ -78,12 +101,13 @@ export class TlsContexts {
 /** The contexts of this process. */
 export const tlsContexts = new TlsContexts();
 
-function makeContext(settings: TlsSettings): SecureContext {
+function makeContext(settings: TlsSettings, certificates: string[] | null): SecureContext {
   const options = contextOptions(settings);
+  if (certificates !== null) options.ca = certificates;
   try {
     return createSecureContext(options);
   } catch (error) {
-    const fault = describeTlsFailure(error) ?? readFault(error);
+    const fault = describeTlsFailure(error) ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new Error(`redfish_verify_ca: its certificates cannot be used: ${fault}`, { cause: error });
   }
 }
@@ -94,9 +118,8 @@ function makeContext(settings: TlsSettings): SecureContext {
  */
 const CURVES = 'X25519:prime256v1:X448:secp521r1:secp384r1:secp224r1:prime192v1';
 
-function contextOptions({ verifyCa, minimumVersion, ciphers }: TlsSettings): SecureContextOptions {
+function contextOptions({ minimumVersion, ciphers }: TlsSettings): SecureContextOptions {
   const options: SecureContextOptions = {};
-  if (typeof verifyCa === 'string') options.ca = readAuthorities(verifyCa);
   if (minimumVersion !== null) options.minVersion = minimumVersion;
   if (ciphers !== null) options.ciphers = ciphers;
   // OpenSSL 3 supports TLS 1.0 and 1.1 at security level 0 only.
@@ -107,10 +130,13 @@ function contextOptions({ verifyCa, minimumVersion, ciphers }: TlsSettings): Sec
 
 /** The maximum number of cipher lists whose validity is remembered. */
 const MAX_CIPHER_LISTS = 100;
+/** Longer than the names of all ciphers. */
+const MAX_CIPHERS_LENGTH = 8192;
 const cipherFaults = new Map<string, string | null>();
 
 /** Returns why `ciphers` is not an OpenSSL cipher list, or null when it is one. */
 export function ciphersFault(ciphers: string): string | null {
+  if (ciphers.length > MAX_CIPHERS_LENGTH) return `it is longer than ${MAX_CIPHERS_LENGTH} characters`;
   const cached = cipherFaults.get(ciphers);
   if (cached !== undefined) return cached;
   let fault: string | null = null;
@@ -122,43 +148,4 @@ export function ciphersFault(ciphers: string): string | null {
   if (cipherFaults.size >= MAX_CIPHER_LISTS) cipherFaults.clear();
   cipherFaults.set(ciphers, fault);
   return fault;
-}
-
-const PEM = '-----BEGIN';
-/** Above any CA bundle; larger files of a folder are skipped. */
-const MAX_BYTES = 4 * 1024 * 1024;
-
-function readAuthorities(path: string): string[] {
-  const texts = withFiles(path, (files) =>
-    files.map((file) => readFileSync(file, 'utf8')).filter((text) => text.includes(PEM)),
-  );
-  if (texts.length > 0) return texts;
-  throw new Error('redfish_verify_ca: the CA file or folder contains no PEM certificate');
-}
-
-/** Returns a text that changes with the CA files: their names, sizes and times of change. */
-function describeFiles(path: string): string {
-  return withFiles(path, (files) =>
-    files
-      .map((file) => {
-        const { size, mtimeMs, ino } = statSync(file);
-        return `${file} ${size} ${mtimeMs} ${ino}`;
-      })
-      .join('\n'),
-  );
-}
-
-/** Runs `read` on the CA file, or on the files of a folder that are not too large. */
-function withFiles<T>(path: string, read: (files: string[]) => T): T {
-  try {
-    const files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path];
-    return read(
-      files.filter((file) => {
-        const stats = statSync(file, { throwIfNoEntry: false });
-        return stats?.isFile() && stats.size <= MAX_BYTES;
-      }),
-    );
-  } catch (error) {
-    throw new Error(`redfish_verify_ca: the CA file or folder cannot be read: ${readFault(error)}`);
-  }
 }

@@ -19,7 +19,7 @@ const CERTIFICATE_FAULTS = new Map<string, string>([
   ],
   [
     'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'the certificate is not trusted: it is self-signed; set redfish_verify_ca to the path of the certificate itself, or to false',
+    'the certificate is not trusted: it is self-signed; set redfish_verify_ca to the certificate itself, or to false',
   ],
   ...[
     'SELF_SIGNED_CERT_IN_CHAIN',
@@ -30,7 +30,7 @@ const CERTIFICATE_FAULTS = new Map<string, string>([
     (code) =>
       [
         code,
-        'the certificate is not trusted: its CA is unknown; set redfish_verify_ca to the path of its CA, or to false',
+        'the certificate is not trusted: its CA is unknown; set redfish_verify_ca to its CA, or to false',
       ] as const,
   ),
   ...[
@@ -49,7 +49,7 @@ const CERTIFICATE_FAULTS = new Map<string, string>([
     (code) =>
       [
         code,
-        'the certificate is not trusted; set redfish_verify_ca to the path of its CA or of the certificate itself, or to false',
+        'the certificate is not trusted; set redfish_verify_ca to its CA or to the certificate itself, or to false',
       ] as const,
   ),
 ]);

@@ -18,7 +18,7 @@ async function start(options: Parameters<typeof startFleet>[0] = {}) {
   clients = createRedfishClients();
   fleet = await startFleet(options);
   const bmc = fleet.bmcs[0]!;
-  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 400 } }), {
+  const client = clients.for(target(bmc.url, { limits: { ...target('').limits, timeoutMs: 2000 } }), {
     signal: forever,
   });
   await client.logIn();

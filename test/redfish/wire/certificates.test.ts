@@ -133,12 +133,12 @@ test.each(weak)(
   '%s is told as too weak with the setting that allows it, and works once it is set',
   async (_, make, fault) => {
     const { tls, ca } = make();
-    const error = await send({ tls, ca }, { verifyCa: ca });
+    const error = await send({ tls, ca }, { verifyCa: { path: ca, within: '/' } });
     expect(error).toBeInstanceOf(RedfishError);
     expect(String(error)).toMatch(fault);
     expect(String(error)).toMatch(/redfish_tls_ciphers.*DEFAULT@SECLEVEL=0/);
     expect(bmc!.requests).toHaveLength(0);
-    expect(await send({ tls, ca }, { verifyCa: ca, ciphers: 'DEFAULT@SECLEVEL=0' })).toEqual({});
+    expect(await send({ tls, ca }, { verifyCa: { path: ca, within: '/' }, ciphers: 'DEFAULT@SECLEVEL=0' })).toEqual({});
   },
 );
 
@@ -152,7 +152,7 @@ test.each(faults)(
   'a certificate %s is told as such with the setting that decides',
   async (_, change, fault, setting) => {
     const made = dated(change);
-    const error = await send(made, { verifyCa: made.ca });
+    const error = await send(made, { verifyCa: { path: made.ca, within: '/' } });
     expect(error).toMatchObject({ kind: 'tls' });
     expect(String(error)).toMatch(fault);
     expect(String(error)).toContain(setting);
@@ -163,19 +163,17 @@ test.each(faults)(
 
 test('a self-signed certificate and one of an unknown CA are told apart', async () => {
   const self = await send(dated({}), {});
-  expect(String(self)).toMatch(
-    /not trusted: it is self-signed; set redfish_verify_ca to the path of the certificate itself/,
-  );
+  expect(String(self)).toMatch(/not trusted: it is self-signed; set redfish_verify_ca to the certificate itself/);
   await bmc!.close();
   bmc = null;
   const unknown = await send(signed('unknown', '2048', '-sha256'), {});
-  expect(String(unknown)).toMatch(/not trusted: its CA is unknown; set redfish_verify_ca to the path of its CA/);
+  expect(String(unknown)).toMatch(/not trusted: its CA is unknown; set redfish_verify_ca to its CA/);
 });
 
 test('a CA file that is no certificate inside is told with its setting', async () => {
   const broken = file('broken.pem');
   writeFileSync(broken, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
-  const error = await send(dated({}), { verifyCa: broken });
+  const error = await send(dated({}), { verifyCa: { path: broken, within: '/' } });
   expect(error).toMatchObject({ kind: 'tls' });
   expect(String(error)).toContain('redfish_verify_ca');
 });

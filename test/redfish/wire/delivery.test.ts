@@ -173,15 +173,45 @@ test('with a BMC that hangs a GET times out, and the outcome of a POST is unknow
   expect((await failure(client.post('/a', null))).kind).toBe('outcome-unknown');
 });
 
-test("an aborted request ends with the signal's reason", async () => {
-  const bmc = await start(() => null);
+/** Sends a request that gets no response, and fires its signal once the BMC has it. */
+async function abortOnArrival(method: 'get' | 'post', limits: typeof slow.limits) {
   const reason = new Error('cancelled');
   const abort = new AbortController();
-  const call = clients
-    .for(target(bmc.url, { ...basic, ...slow }), options)
-    .with({ signal: abort.signal })
-    .post('/a', null);
-  setTimeout(() => abort.abort(reason), 20);
+  const arrived = Promise.withResolvers<void>();
+  const response = Promise.withResolvers<{ status: number; body?: unknown } | null>();
+  const bmc = await start(() => {
+    arrived.resolve();
+    return response.promise;
+  });
+  const client = clients.for(target(bmc.url, { ...basic, limits }), options).with({ signal: abort.signal });
+  const call = method === 'get' ? client.get('/a') : client.post('/a', null);
+  let settled = false;
+  const settle = () => {
+    settled = true;
+  };
+  void call.then(settle, settle);
+  await arrived.promise;
+  abort.abort(reason);
+  for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
+  return { call, client, reason, respond: response.resolve, settled: () => settled };
+}
+
+test("an aborted read ends at once with the signal's reason", async () => {
+  const { call, reason } = await abortOnArrival('get', slow.limits);
+  await expect(call).rejects.toBe(reason);
+});
+
+test('an aborted change that was written ends with the response of the BMC, and nothing is sent after it', async () => {
+  const { call, client, reason, respond, settled } = await abortOnArrival('post', slow.limits);
+  expect(settled()).toBe(false);
+  respond({ status: 200, body: { Id: '7' } });
+  expect(await call).toMatchObject({ document: { Id: '7' } });
+  await expect(client.post('/a', null)).rejects.toBe(reason);
+});
+
+test("an aborted change without a response ends with the signal's reason when its time is over", async () => {
+  const { call, reason, settled } = await abortOnArrival('post', { ...slow.limits, timeoutMs: 1000 });
+  expect(settled()).toBe(false);
   await expect(call).rejects.toBe(reason);
 });
 

@@ -64,19 +64,19 @@ test.each([
   ['a CA file', file],
   ['a folder of CA files', folder],
 ])('a certificate is verified by %s', async (_, verifyCa) => {
-  expect(await send(bmc.url, { verifyCa })).toEqual({});
+  expect(await send(bmc.url, { verifyCa: { path: verifyCa, within: folder } })).toEqual({});
 });
 
 test("a CA different from the BMC's does not verify it", async () => {
   const other = join(folder, '..', `passthru-other-${process.pid}.pem`);
   writeFileSync(other, selfSigned().cert);
-  expect(await send(bmc.url, { verifyCa: other })).toMatchObject({ kind: 'tls' });
+  expect(await send(bmc.url, { verifyCa: { path: other, within: tmpdir() } })).toMatchObject({ kind: 'tls' });
   rmSync(other);
 });
 
 test('a CA path that does not exist or contains no certificate is reported with its key', async () => {
-  for (const verifyCa of [join(folder, 'absent.pem'), join(folder, 'notes.txt')]) {
-    const error = await send(bmc.url, { verifyCa });
+  for (const path of [join(folder, 'absent.pem'), join(folder, 'notes.txt')]) {
+    const error = await send(bmc.url, { verifyCa: { path, within: folder } });
     expect(error).toMatchObject({ kind: 'tls' });
     expect(String(error)).toContain('redfish_verify_ca');
   }
