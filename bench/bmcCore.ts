@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../src/core/caller.ts';
 import type { Core } from '../src/core/core.ts';
 import { createCore } from '../src/core/create.ts';
 import { fromErrorRecord } from '../src/core/errors.ts';
@@ -55,7 +56,7 @@ export async function startBenchCore(workers: number, settings: DriverSettings =
       const outcome = await core.callNodeMethod({ node, method, arguments: args, ...rest });
       if (outcome.kind === 'result') return outcome.result;
       if (outcome.kind !== 'job') throw new Error(`${method} attaches`);
-      for await (const job of core.jobs.watch(outcome.job.id, null, signal)) {
+      for await (const job of core.jobs.watch(outcome.job.id, null, ANONYMOUS, signal)) {
         if (!isTerminal(job)) continue;
         if (job.error !== null) throw fromErrorRecord(job.error);
         return job.result;

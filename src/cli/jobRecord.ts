@@ -47,6 +47,7 @@ export function jobRecord(job: Job): PrintedRecord {
     node_uuid: orNull(job.nodeUuid),
     progress: progressCell(job.progress),
     requested_by: job.requestedBy,
+    required_role: orNull(job.requiredRole),
     result: valueToJson(job.result),
     revision: Number(job.revision),
     state: stateText(job),

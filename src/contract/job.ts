@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Job as JobMessage, JobSchema, JobState as JobStateEnum } from '../../gen/passthru/v1/job_pb.ts';
-import type { Job, JobState } from '../core/job.ts';
+import type { JobState } from '../core/job.ts';
+import type { ShownJob } from '../core/jobs/shownJob.ts';
 import { errorDetail } from './errorDetail.ts';
 import { jsonToValue } from './value.ts';
 
@@ -13,7 +14,7 @@ const STATES: Readonly<Record<JobState, JobStateEnum>> = {
 };
 
 /** Converts `job` to its message. */
-export function jobToMessage(job: Job): JobMessage {
+export function jobToMessage(job: ShownJob): JobMessage {
   return create(JobSchema, {
     id: job.id,
     nodeUuid: job.nodeUuid ?? '',
@@ -27,9 +28,10 @@ export function jobToMessage(job: Job): JobMessage {
     progress: job.progress
       ? { fraction: job.progress.fraction ?? undefined, message: job.progress.message }
       : undefined,
-    result: job.state === 'succeeded' ? jsonToValue(job.result) : undefined,
+    result: job.state === 'succeeded' && job.requiredRole === null ? jsonToValue(job.result) : undefined,
     error: job.error ? errorDetail(job.error) : undefined,
     requestedBy: job.requestedBy,
+    requiredRole: job.requiredRole ?? '',
   });
 }
 

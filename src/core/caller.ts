@@ -17,7 +17,8 @@ export interface Caller {
 /** Every caller when authentication is off (`auth.type: none`). */
 export const ANONYMOUS: Caller = { name: 'anonymous', role: 'admin' };
 
-function hasRole(caller: Caller, role: Role): boolean {
+/** Whether the caller has `role`, or one that includes it. */
+export function hasRole(caller: Caller, role: Role): boolean {
   return caller.role !== null && ROLES.indexOf(caller.role) >= ROLES.indexOf(role);
 }
 

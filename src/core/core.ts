@@ -2,7 +2,8 @@
 
 import type { Caller, Role } from './caller.ts';
 import type { HardwareType } from './hardware.ts';
-import type { Job, JobState } from './job.ts';
+import type { JobState } from './job.ts';
+import type { ShownJob } from './jobs/shownJob.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
@@ -16,7 +17,7 @@ export type Outcome =
   | { kind: 'result'; result: Json; transcriptId?: string }
   | { kind: 'attachment'; attachment: Attachment; transcriptId?: string }
   /** The job started by an asynchronous method. */
-  | { kind: 'job'; job: Job };
+  | { kind: 'job'; job: ShownJob };
 
 /** A call of a method, over any protocol. */
 interface Call {
@@ -132,16 +133,16 @@ export interface JobsQuery {
   state: JobState | null;
 }
 
-/** Returns, watches and cancels jobs. An unknown id throws `job_not_found`. */
+/** Returns, watches and cancels jobs, each as its caller may see it. An unknown id throws `job_not_found`. */
 export interface Jobs {
-  get(id: string): Promise<Job>;
+  get(id: string, caller: Caller): Promise<ShownJob>;
   /** Returns a page of jobs, the newest first, which ends early when its jobs are long. */
-  list(query: JobsQuery): Promise<Page<Job>>;
+  list(query: JobsQuery, caller: Caller): Promise<Page<ShownJob>>;
   /**
    * Requests the cancellation of a job, waits up to 5 s for its end, and returns the job as it is then.
    * Throws `permission_denied` for another caller's job unless the caller is an admin.
    */
-  cancel(id: string, caller: Caller): Promise<Job>;
+  cancel(id: string, caller: Caller): Promise<ShownJob>;
   /**
    * Returns the transcript of a job or of a synchronous call as JSON text. Throws `transcript_not_found` when the job has
    * none, and `permission_denied` for a caller who may not call the method.
@@ -151,7 +152,7 @@ export interface Jobs {
    * Yields the states of a job until its terminal one: the current state and every change, or, with `afterRevision`, every
    * stored revision above it, in order. Throws `signal.reason`. Reads nothing from the store while nothing changes.
    */
-  watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void>;
+  watch(id: string, afterRevision: number | null, caller: Caller, signal: AbortSignal): AsyncGenerator<ShownJob, void>;
 }
 
 /** The load of this process. */

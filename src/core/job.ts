@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { cutText, MESSAGE_BYTES } from './bounds.ts';
+import type { Role } from './caller.ts';
 import type { ErrorRecord } from './errors.ts';
 import { type Json, storableText } from './json.ts';
 
@@ -22,6 +23,8 @@ export interface Job {
   nodeName: string | null;
   driver: string;
   method: string;
+  /** The role that the method required when the job was accepted; null for a job of an earlier version. */
+  role: Role | null;
   state: JobState;
   /** Grows by one with every stored change, from 1. */
   revision: number;
@@ -38,7 +41,7 @@ export interface Job {
 }
 
 /** Whether `job` has ended. */
-export function isTerminal(job: Job): boolean {
+export function isTerminal(job: Pick<Job, 'state'>): boolean {
   return job.state !== 'running';
 }
 

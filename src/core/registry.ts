@@ -1,5 +1,5 @@
-import type { Role } from './caller.ts';
-import { type CallRule, checkRules, leastCallRole, withRole } from './calls/callRules.ts';
+import { highestRole, type Role } from './caller.ts';
+import { type CallRule, checkRules, leastCallRole, requiredRole, withRole } from './calls/callRules.ts';
 import type { Drivers } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { HardwareType, VendorInterface } from './hardware.ts';
@@ -109,6 +109,22 @@ export class Registry implements Drivers {
   /** Returns the methods of a driver itself. Throws kind `driver_not_found`. */
   driverMethods(driver: string): MethodTable<DriverTask> {
     return this.#get(driver).driverMethods;
+  }
+
+  /**
+   * Returns the lowest role that may see what a call returned: the one that its method required then or requires now,
+   * whichever is higher. Admin when the method is not loaded, so that removing a driver does not open what it left.
+   * @param role what the method required then; null when that is not known
+   */
+  roleOfPast(call: { driver: string; method: string; nodeUuid: string | null; role: Role | null }): Role {
+    const { driver, method, nodeUuid, role } = call;
+    const type = this.#types.get(driver);
+    // A node may have had any of the interfaces.
+    const tables =
+      nodeUuid === null ? [type?.driverMethods] : [...(type?.interfaces.values() ?? [])].map((each) => each.methods);
+    const found = tables.flatMap((table) => table?.byName.get(method) ?? []);
+    if (found.length === 0) return 'admin';
+    return highestRole([role ?? undefined, ...found.map(requiredRole)]) ?? 'admin';
   }
 
   #get(name: string): RegisteredType {

@@ -140,9 +140,9 @@ function inSeconds(duration: number | null): number | null {
 
 function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
   return {
-    get: (id) => jobs.get(id),
-    list: (query) => jobs.list(query),
-    watch: (id, afterRevision, signal) => jobs.watch(id, afterRevision, signal),
+    get: (id, caller) => jobs.get(id, caller),
+    list: (query, caller) => jobs.list(query, caller),
+    watch: (id, afterRevision, caller, signal) => jobs.watch(id, afterRevision, caller, signal),
     transcript: (id, caller) =>
       recorded(sink, 'read a transcript', { caller, job: id }, () => jobs.transcript(id, caller)),
     cancel: (id, caller) =>

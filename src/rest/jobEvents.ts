@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { isTerminal, type Job } from '../core/job.ts';
+import { isTerminal } from '../core/job.ts';
+import type { ShownJob } from '../core/jobs/shownJob.ts';
 import { clientSignal, type Exchange, enter, header } from './context.ts';
 import { jobDocument } from './jobs.ts';
 import { badParameter, readQuery } from './query.ts';
@@ -25,7 +26,7 @@ const HEADERS = [
  * `after_revision`, and ends after the terminal state. Browsers then reconnect; the 204 stops them.
  */
 export async function streamJobEvents(exchange: Exchange): Promise<void> {
-  const { request } = exchange;
+  const { request, caller } = exchange;
   const query = readQuery(exchange.rawQuery, ['after_revision']);
   const resumed = header(request, 'last-event-id');
   const afterRevision =
@@ -34,7 +35,7 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
 
   const core = enter(exchange);
   const signal = clientSignal(exchange);
-  const job = await core.jobs.get(exchange.params.id ?? '');
+  const job = await core.jobs.get(exchange.params.id ?? '', caller);
   if (isTerminal(job) && afterRevision !== null && afterRevision >= job.revision) {
     sendEmpty(exchange, 204);
     return;
@@ -45,7 +46,7 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
   response.write(':\n\n');
   const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), KEEP_ALIVE_INTERVAL);
   try {
-    for await (const state of core.jobs.watch(job.id, afterRevision, signal)) {
+    for await (const state of core.jobs.watch(job.id, afterRevision, caller, signal)) {
       keepAlive.refresh();
       if (!response.write(eventText(state))) await once(response, 'drain', { signal });
     }
@@ -58,7 +59,7 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
   }
 }
 
-function eventText(job: Job): string {
+function eventText(job: ShownJob): string {
   return `event: job\nid: ${job.revision}\ndata: ${JSON.stringify(jobDocument(job))}\n\n`;
 }
 

@@ -1,7 +1,8 @@
 import { toJson } from '@bufbuild/protobuf';
 import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { jobToMessage } from '../contract/job.ts';
-import type { Job, JobState } from '../core/job.ts';
+import type { JobState } from '../core/job.ts';
+import type { ShownJob } from '../core/jobs/shownJob.ts';
 import { isUuid } from '../core/node.ts';
 import { type Exchange, enter } from './context.ts';
 import { nextLink } from './links.ts';
@@ -23,13 +24,9 @@ export async function listJobs(exchange: Exchange): Promise<void> {
   const marker = query.get('marker') ?? null;
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the id of a job');
   const state = stateParameter(query);
-  const page = await enter(exchange).jobs.list({
-    limit,
-    olderThan: marker?.toLowerCase() ?? null,
-    node: query.get('node') ?? null,
-    driver: query.get('driver') ?? null,
-    state,
-  });
+  const filter = { node: query.get('node') ?? null, driver: query.get('driver') ?? null, state };
+  const olderThan = marker?.toLowerCase() ?? null;
+  const page = await enter(exchange).jobs.list({ limit, olderThan, ...filter }, exchange.caller);
   const next = nextLink(exchange, '/v1/jobs', query, limit, page, (job) => job.id);
   sendJson(exchange, 200, { jobs: page.items.map(jobDocument), next });
 }
@@ -37,7 +34,8 @@ export async function listJobs(exchange: Exchange): Promise<void> {
 /** GET /v1/jobs/ID */
 export async function showJob(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
-  sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.get(exchange.params.id ?? '')));
+  const { caller, params } = exchange;
+  sendJson(exchange, 200, jobDocument(await enter(exchange).jobs.get(params.id ?? '', caller)));
 }
 
 /** DELETE /v1/jobs/ID: requests cancellation. The job in the response may still be running, see its `state`. */
@@ -55,7 +53,7 @@ export async function showTranscript(exchange: Exchange): Promise<void> {
 }
 
 /** Returns a job in proto3 JSON with the proto's names and all implicit fields. */
-export function jobDocument(job: Job) {
+export function jobDocument(job: ShownJob) {
   return toJson(JobSchema, jobToMessage(job), { useProtoFieldName: true, alwaysEmitImplicit: true });
 }
 

@@ -10,21 +10,17 @@ import { invalidField, nextToken, pageSize, previousKey, textOrNull } from './fi
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
   return {
     async getJob(request, context) {
-      const { core } = enter(context);
-      return { job: jobToMessage(await core.jobs.get(request.jobId)) };
+      const { core, caller } = enter(context);
+      return { job: jobToMessage(await core.jobs.get(request.jobId, caller)) };
     },
     async listJobs(request, context) {
       const size = pageSize(request.pageSize);
       const state = jobStateFromMessage(request.state);
       if (state === undefined) throw invalidField('state', `must be a JobState, not ${request.state}`);
       const olderThan = previousKey('jobs', request.pageToken, isUuid);
-      const page = await enter(context).core.jobs.list({
-        limit: size,
-        olderThan,
-        node: textOrNull(request.node),
-        driver: textOrNull(request.driver),
-        state,
-      });
+      const filter = { node: textOrNull(request.node), driver: textOrNull(request.driver), state };
+      const { core, caller } = enter(context);
+      const page = await core.jobs.list({ limit: size, olderThan, ...filter }, caller);
       return { jobs: page.items.map(jobToMessage), nextPageToken: nextToken('jobs', page, (job) => job.id) };
     },
     async cancelJob(request, context) {

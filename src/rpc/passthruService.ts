@@ -64,9 +64,9 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     async *watchJob(request, context) {
       const after = request.afterRevision === undefined ? null : Number(request.afterRevision);
       if (after !== null && after < 0) throw invalidField('after_revision', 'must not be negative');
-      const { core } = enter(context);
+      const { core, caller } = enter(context);
       using end = callEnd(context);
-      for await (const job of core.jobs.watch(request.jobId, after, end.signal)) {
+      for await (const job of core.jobs.watch(request.jobId, after, caller, end.signal)) {
         yield { job: jobToMessage(job) };
       }
     },

@@ -74,6 +74,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
       node_name: job.nodeName,
       driver: job.driver,
       method: job.method,
+      role: job.role,
       state: job.state,
       create_time: job.createTime,
       requested_by: job.requestedBy,

@@ -180,5 +180,6 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`alter table reservations add column held_since bigint`,
       sql`create index reservations_expires_at on reservations (expires_at) where expires_at is not null`,
     ),
+    '0006_job_roles': migration(sql`alter table jobs add column role ${text}`),
   };
 }

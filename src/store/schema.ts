@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely';
+import type { Role } from '../core/caller.ts';
 import type { JobState } from '../core/job.ts';
 
 // Columns hold the same in every database, so that queries need no function that only one database has: times are
@@ -75,6 +76,8 @@ export interface JobsTable {
   node_name: string | null;
   driver: string;
   method: string;
+  /** See `Job.role`. */
+  role: Role | null;
   state: JobState;
   create_time: number;
   end_time: number | null;

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
 import { Attachment } from '../../src/core/method.ts';
@@ -65,7 +66,7 @@ describe('a result that is not JSON', () => {
     const watched = watchToEnd(core, job.id);
     finishWith(await hardware.call(0), result);
     expect((await watched).at(-1)?.result).toStrictEqual(expected);
-    expect((await core.jobs.get(job.id)).result).toStrictEqual(expected);
+    expect((await core.jobs.get(job.id, ANONYMOUS)).result).toStrictEqual(expected);
     const outcome = core.callNodeMethod(nodeCall('exclusive'));
     finishWith(await hardware.call(1), result);
     expect(await outcome).toStrictEqual({ kind: 'result', result: expected });
@@ -77,7 +78,7 @@ describe('a result that is not JSON', () => {
     const result = JSON.parse('{"__proto__": 1, "nul": "a\\u0000b", "\\ud800": "\\udfff"}');
     finishWith(await hardware.call(0), result);
     await watchToEnd(core, job.id);
-    expect(JSON.stringify((await core.jobs.get(job.id)).result)).toBe(JSON.stringify(result));
+    expect(JSON.stringify((await core.jobs.get(job.id, ANONYMOUS)).result)).toBe(JSON.stringify(result));
   });
 });
 
@@ -122,7 +123,7 @@ test.each<[unknown, unknown, { fraction: number | null; message: string }]>([
   (call.task.progress as (fraction: unknown, message: unknown) => void)(fraction, message);
   call.finish('done');
   expect((await watchToEnd(core, job.id)).at(-1)).toMatchObject({ state: 'succeeded', progress: shown });
-  expect(await core.jobs.get(job.id)).toMatchObject({ progress: shown });
+  expect(await core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ progress: shown });
 });
 
 describe('a failure of the store', () => {
@@ -314,11 +315,11 @@ describe('a watcher', () => {
     const job = await startJob(core, nodeCall('work'));
     const call = await hardware.call(0);
     const fast = watchToEnd(core, job.id);
-    const slow = core.jobs.watch(job.id, null, AbortSignal.timeout(30_000));
+    const slow = core.jobs.watch(job.id, null, ANONYMOUS, AbortSignal.timeout(30_000));
     const seen = [(await slow.next()).value];
     for (const step of [1, 2]) {
       call.task.progress(step / 4, `step ${step}`);
-      await vi.waitFor(async () => expect((await core.jobs.get(job.id)).revision).toBe(1 + step));
+      await vi.waitFor(async () => expect((await core.jobs.get(job.id, ANONYMOUS)).revision).toBe(1 + step));
     }
     call.finish('end');
     const all = await fast;
@@ -331,7 +332,7 @@ describe('a watcher', () => {
     const { core } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const gone = new Error('gone');
-    await expect(core.jobs.watch(job.id, null, AbortSignal.abort(gone)).next()).rejects.toBe(gone);
+    await expect(core.jobs.watch(job.id, null, ANONYMOUS, AbortSignal.abort(gone)).next()).rejects.toBe(gone);
     await core.jobs.cancel(job.id, operator);
   });
 });

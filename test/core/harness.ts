@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Caller } from '../../src/core/caller.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
 import { type CoreSettings, createCore } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -168,6 +169,6 @@ export async function startJob(core: Core, call: NodeCall) {
 /** Returns the states of a job to its end. */
 export async function watchToEnd(core: Core, id: string, afterRevision: number | null = null) {
   const seen = [];
-  for await (const job of core.jobs.watch(id, afterRevision, new AbortController().signal)) seen.push(job);
+  for await (const job of core.jobs.watch(id, afterRevision, ANONYMOUS, new AbortController().signal)) seen.push(job);
   return seen;
 }

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type DelayingProxy, startDelayingProxy } from '../store/postgres/delayingProxy.ts';
@@ -63,11 +64,13 @@ test('a job stored after its acceptance was given up fails and does not run', as
   await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
   await vi.waitFor(async () => expect(await endJob.mock.results.at(-1)?.value).toBeNull(), { timeout: 10_000 });
   proxy.deliver();
-  const { id } = await vi.waitUntil(async () => (await core.jobs.list(JOBS)).items.find(({ id }) => id !== running.id));
+  const { id } = await vi.waitUntil(async () =>
+    (await core.jobs.list(JOBS, ANONYMOUS)).items.find(({ id }) => id !== running.id),
+  );
   expect((await watchToEnd(core, id)).at(-1)).toMatchObject({ state: 'failed', error: { kind: 'store_unavailable' } });
   expect((await core.nodes.get('n1')).lastError).toMatch(/the method was not run$/);
   await expect.poll(reserved, { timeout: 10_000 }).toBe('n2');
-  expect(await core.jobs.get(running.id)).toMatchObject({ state: 'running' });
+  expect(await core.jobs.get(running.id, ANONYMOUS)).toMatchObject({ state: 'running' });
   expect(hardware.calls).toHaveLength(1);
 }, 60_000);
 

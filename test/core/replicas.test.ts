@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { CoreSettings } from '../../src/core/create.ts';
 import { isTerminal, type Job } from '../../src/core/job.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -102,7 +103,7 @@ describe('replicas on one database', () => {
     (await a.hardware.call(0)).finish(null);
     (await b.hardware.call(1)).finish(2);
     expect((await Promise.all(waiting)).length).toBe(2);
-    expect(await b.core.jobs.get(job.id)).toMatchObject({ state: 'succeeded' });
+    expect(await b.core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ state: 'succeeded' });
   });
 
   test('a job is watched through another replica, every revision in order', async () => {
@@ -112,7 +113,9 @@ describe('replicas on one database', () => {
     const { task, finish } = await a.hardware.call(0);
     for (const percent of [1, 2, 3]) {
       task.progress(percent / 100, `${percent} %`);
-      await vi.waitFor(async () => expect((await b.core.jobs.get(job.id)).progress?.message).toBe(`${percent} %`));
+      await vi.waitFor(async () =>
+        expect((await b.core.jobs.get(job.id, ANONYMOUS)).progress?.message).toBe(`${percent} %`),
+      );
     }
     finish({ done: true });
     const seen = await watched;
@@ -123,7 +126,7 @@ describe('replicas on one database', () => {
   test('a watcher gets changes that were made while the LISTEN connection was broken', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
-    const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    const watching = b.core.jobs.watch(job.id, null, ANONYMOUS, new AbortController().signal);
     expect((await watching.next()).value).toMatchObject({ revision: 1 });
     const announce = vi.spyOn(b.store, 'getJob');
     await endListening();
@@ -144,7 +147,7 @@ describe('replicas on one database', () => {
   test('a watcher gets a change that another watcher of the same replica read first', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));
-    const first = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    const first = b.core.jobs.watch(job.id, null, ANONYMOUS, new AbortController().signal);
     expect((await first.next()).value).toMatchObject({ revision: 1 });
     const heard = first.next();
     await storeEndSilently(job);
@@ -219,7 +222,7 @@ describe('an unreachable database', () => {
     const b = await replica('host-b', { lease: 30_000 });
     const job = await startJob(a.core, nodeCall('work'));
     const { finish } = await a.hardware.call(0);
-    const watching = b.core.jobs.watch(job.id, null, new AbortController().signal);
+    const watching = b.core.jobs.watch(job.id, null, ANONYMOUS, new AbortController().signal);
     await watching.next();
     await server.stop();
     for (const { core } of [a, b]) {
@@ -247,8 +250,10 @@ describe('an unreachable database', () => {
     expect(() => task.beforeSend()).toThrow(/worker lost/);
     await refused;
     await server.start();
-    await vi.waitFor(async () => expect(isTerminal(await a.core.jobs.get(job.id))).toBe(true), { timeout: 10_000 });
-    expect(await a.core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'worker_lost' } });
+    await vi.waitFor(async () => expect(isTerminal(await a.core.jobs.get(job.id, ANONYMOUS))).toBe(true), {
+      timeout: 10_000,
+    });
+    expect(await a.core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ state: 'failed', error: { kind: 'worker_lost' } });
     const next = vi.waitUntil(
       () => a.core.callNodeMethod(nodeCall('exclusive', { lockWait: 10_000 })).catch(() => null),
       { timeout: 15_000, interval: 100 },
@@ -263,7 +268,7 @@ function database(): string {
 }
 
 /** Stores the end of a job without a notification. */
-async function storeEndSilently(job: Job): Promise<void> {
+async function storeEndSilently(job: Pick<Job, 'id'>): Promise<void> {
   await server.query(
     `update jobs set state = 'failed', end_time = 1 where id = '${job.id}';
      insert into job_revisions (job_id, revision, state) values ('${job.id}', 2, 'failed')`,

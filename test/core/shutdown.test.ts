@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { nodeCall, startCore, startJob } from './harness.ts';
 
 test('shutdown refuses a call that is still reading its node', async () => {
@@ -32,7 +33,7 @@ test('shutdown ends a job that is accepted while everything is aborted', async (
   stored.resolve();
   const job = await call;
   await shutdown;
-  expect(await core.jobs.get(job.id)).toMatchObject({ state: 'failed', error: { kind: 'shutting_down' } });
+  expect(await core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ state: 'failed', error: { kind: 'shutting_down' } });
   expect(hardware.calls[0]?.task.signal.aborted).toBe(true);
 });
 

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
 import type { Store } from '../../src/core/store.ts';
@@ -111,7 +112,7 @@ async function everythingEnds({ core, hardware }: TestCore, pending: Promise<unk
   }, 5);
   await Promise.all(pending);
   const running = { limit: 100, olderThan: null, node: null, driver: null, state: 'running' } as const;
-  await expect.poll(async () => (await core.jobs.list(running)).items, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(async () => (await core.jobs.list(running, ANONYMOUS)).items, { timeout: 20_000 }).toEqual([]);
   for (const node of NODES) {
     await expect.poll(async () => (await core.nodes.get(node)).reservation, { timeout: 20_000 }).toBeNull();
     await core.callNodeMethod(nodeCall('exclusive', { node, lockWait: 20_000 }));

@@ -129,7 +129,7 @@ function inspect(input: object): string {
 
 /** Returns the running jobs and the reservations not made by `LockNode`. */
 async function leftovers(): Promise<object[]> {
-  const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null });
+  const jobs = await core.jobs.list({ limit: 1000, olderThan: null, node: null, driver: null, state: null }, ANONYMOUS);
   const nodes = await core.nodes.list({ limit: 100_000, marker: null, sortKey: 'uuid', sortDirection: 'asc' });
   return [
     ...jobs.items.filter((job) => !isTerminal(job)),

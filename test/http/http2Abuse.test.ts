@@ -3,6 +3,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 import { END_HEADERS, END_STREAM, FRAME, frame, GET, HELLO, POST, rapidReset, streamId, word } from './http2Frames.ts';
 
@@ -150,7 +151,7 @@ test('an old HTTP/2 connection gets GOAWAY, and its open streams finish', async 
     // Node sends no more pings on a closed session, whose absence must not end it.
     vi.advanceTimersByTime(5 * limits.pingInterval);
     service.nextStep();
-    await expect.poll(async () => (await service.core.jobs.get(job.id)).revision).toBe(2);
+    await expect.poll(async () => (await service.core.jobs.get(job.id, ANONYMOUS)).revision).toBe(2);
     service.nextStep();
     expect((await watch.setEncoding('utf8').toArray()).join('')).toContain('JOB_STATE_SUCCEEDED');
     if (!friend.destroyed) await once(friend, 'close');

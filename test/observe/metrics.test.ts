@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -131,7 +132,7 @@ test('gauges: running jobs, workers and watch streams', async () => {
   metrics.setSources({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
   await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
   const job = await startJob(core, nodeCall('work'));
-  const follow = core.jobs.watch(job.id, null, new AbortController().signal);
+  const follow = core.jobs.watch(job.id, null, ANONYMOUS, new AbortController().signal);
   await follow.next();
   expect(lines(await metrics.render())).toMatchObject({
     passthru_jobs_running: '1',

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { isTerminal } from '../../src/core/job.ts';
@@ -59,7 +60,7 @@ export async function replay(service: RecordedService, { request, response, want
 async function endOfJob({ core }: RecordedService, { headers }: RestResponse): Promise<void> {
   const id = headers['passthru-job-id'];
   if (typeof id !== 'string') return;
-  for await (const job of core.jobs.watch(id, null, AbortSignal.timeout(30_000))) if (isTerminal(job)) return;
+  for await (const job of core.jobs.watch(id, null, ANONYMOUS, AbortSignal.timeout(30_000))) if (isTerminal(job)) return;
 }
 
 const VERSION = 'x-openstack-ironic-api-version';

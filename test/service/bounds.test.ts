@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -75,16 +76,16 @@ test('a progress message of 8 MB is cut, and the secret at its end is masked', a
     call.task.progress(0.5, 'hunter2hunter2'.repeat(LONG / 14));
     call.finish(null);
   });
-  const { progress } = await service.core.jobs.get(id);
+  const { progress } = await service.core.jobs.get(id, ANONYMOUS);
   expect(progress?.message.length).toBeLessThanOrEqual(1000);
   expect(progress?.message).not.toContain('hunter');
 });
 
 test('a result longer than 2 MiB fails with what happened to it; one below is returned', async () => {
   const result: Json = Array.from({ length: 100 }, () => 'x'.repeat(20_000));
-  const kept = await service.core.jobs.get(await runJob((call) => call.finish(result)));
+  const kept = await service.core.jobs.get(await runJob((call) => call.finish(result)), ANONYMOUS);
   expect(kept).toMatchObject({ state: 'succeeded', result });
-  const long = await service.core.jobs.get(await runJob((call) => call.finish([...result, ...result])));
+  const long = await service.core.jobs.get(await runJob((call) => call.finish([...result, ...result])), ANONYMOUS);
   expect(long).toMatchObject({ state: 'failed', result: null, error: { kind: 'bmc_failed' } });
   expect(long.error?.message).toMatch(/^work was carried out, but its result is dropped: it is longer than 2 MiB/);
 });

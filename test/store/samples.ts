@@ -86,6 +86,7 @@ export function sampleJob(number: number, given: Partial<Job> = {}): Job {
     nodeName: null,
     driver: 'fake-hardware',
     method: 'slow',
+    role: 'operator',
     state: 'running',
     revision: 1,
     createTime: new Date('2026-01-02T03:04:07.890Z'),

@@ -14,6 +14,7 @@ import {
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJobId } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
+import { wholeJob } from '../jobs/shownJob.ts';
 import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
@@ -245,7 +246,7 @@ export class Dispatch {
         handedOver = true;
         lock?.nameJob(job.id);
         this.#start(checked, job, run, tenure, leaveWorker);
-        return { kind: 'job', job };
+        return { kind: 'job', job: wholeJob(job) };
       }
       if (claim !== null) {
         checked.detached = true;
@@ -333,6 +334,7 @@ export class Dispatch {
       nodeName: node?.name ?? null,
       driver,
       method: method.name,
+      role: requiredRole(method),
       state: 'running',
       revision: 1,
       createTime: new Date(),

@@ -11,6 +11,7 @@ import {
   toPassthruError,
 } from '../errors.ts';
 import type { Job } from '../job.ts';
+import { wholeJob } from '../jobs/shownJob.ts';
 import { canonicalJson, type Json, type JsonObject } from '../json.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
@@ -174,7 +175,7 @@ export class Idempotency {
     if ('job' in outcome) {
       const job = await this.#store.getJob(outcome.job as string);
       if (job === null) throw new PassthruError('job_not_found', `Job ${outcome.job} could not be found.`);
-      return { kind: 'job', job };
+      return { kind: 'job', job: wholeJob(job) };
     }
     if ('attachment' in outcome) {
       const { data, mediaType, fileName } = outcome.attachment as Record<keyof Attachment, string>;

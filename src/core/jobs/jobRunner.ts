@@ -1,6 +1,6 @@
 // Jobs: runs asynchronous methods, stores their progress and end, and publishes both to watchers.
 
-import { type Caller, checkOwner } from '../caller.ts';
+import { type Caller, checkOwner, type Role } from '../caller.ts';
 import type { Jobs, JobsQuery } from '../core.ts';
 import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
 import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
@@ -16,6 +16,7 @@ import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilStored } from '../waiting.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
 import { JobWatch } from './jobWatch.ts';
+import type { ShowJob, ShownJob } from './shownJob.ts';
 
 /** The minimum time between two stored changes of progress, in milliseconds. */
 const PROGRESS_INTERVAL = 200;
@@ -74,6 +75,7 @@ export class JobRunner implements Jobs {
   readonly #log: Logger;
   readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
   readonly #transcripts: Transcripts;
+  readonly #show: ShowJob;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
 
@@ -83,6 +85,7 @@ export class JobRunner implements Jobs {
     log: Logger,
     resolveNode: (ident: string) => Promise<{ uuid: string }>,
     transcripts: Transcripts,
+    show: ShowJob,
     observer = NO_OBSERVER,
   ) {
     this.#store = store;
@@ -92,6 +95,7 @@ export class JobRunner implements Jobs {
     this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.watched.changed(id, revision));
     this.#resolveNode = resolveNode;
     this.#transcripts = transcripts;
+    this.#show = show;
     this.#observer = observer;
   }
 
@@ -150,13 +154,17 @@ export class JobRunner implements Jobs {
     return running.job;
   }
 
-  async get(id: string): Promise<Job> {
+  async get(id: string, caller: Caller): Promise<ShownJob> {
+    return this.#show(await this.#read(id), caller);
+  }
+
+  async #read(id: string): Promise<Job> {
     const job = isUuid(id) ? await this.#store.getJob(id.toLowerCase()) : null;
     if (job === null) throw jobNotFound(id);
     return job;
   }
 
-  async list(query: JobsQuery): Promise<Page<Job>> {
+  async list(query: JobsQuery, caller: Caller): Promise<Page<ShownJob>> {
     const { limit, olderThan, node, driver, state } = query;
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
@@ -170,18 +178,20 @@ export class JobRunner implements Jobs {
       (count) => this.#store.sizeJobs({ ...filter, limit: count }),
       (count) => this.#store.listJobs({ ...filter, limit: count }),
     );
-    return page ?? { items: [], more: false };
+    return page === null
+      ? { items: [], more: false }
+      : { ...page, items: page.items.map((job) => this.#show(job, caller)) };
   }
 
-  async cancel(id: string, caller: Caller): Promise<Job> {
-    const job = await this.get(id);
+  async cancel(id: string, caller: Caller): Promise<ShownJob> {
+    const job = await this.#read(id);
     checkOwner(caller, job.requestedBy, `cancel job ${id}`);
-    if (isTerminal(job)) return job;
+    if (isTerminal(job)) return this.#show(job, caller);
     const running = this.#running.get(job.id);
     if (running !== undefined) stop(running, caller.name);
     else await this.#store.requestCancel(job.id, caller.name);
     await this.#ended(job.id);
-    return this.get(id);
+    return this.get(id, caller);
   }
 
   /** Stops the jobs of this process whose cancellation was requested through another. */
@@ -197,8 +207,17 @@ export class JobRunner implements Jobs {
     return this.#transcripts.get(id, caller);
   }
 
-  watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
-    return this.watched.watch(() => this.get(id), id.toLowerCase(), afterRevision, signal);
+  async *watch(
+    id: string,
+    afterRevision: number | null,
+    caller: Caller,
+    signal: AbortSignal,
+  ): AsyncGenerator<ShownJob, void> {
+    for await (const job of this.#watch(id, afterRevision, signal)) yield this.#show(job, caller);
+  }
+
+  #watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
+    return this.watched.watch(() => this.#read(id), id.toLowerCase(), afterRevision, signal);
   }
 
   async #settle(work: JobWork, running: RunningJob): Promise<JobOutcome> {
@@ -248,7 +267,7 @@ export class JobRunner implements Jobs {
   async #ended(id: string): Promise<void> {
     const signal = AbortSignal.timeout(CANCEL_WAIT);
     try {
-      for await (const job of this.watch(id, null, signal)) if (isTerminal(job)) return;
+      for await (const job of this.#watch(id, null, signal)) if (isTerminal(job)) return;
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -291,15 +310,20 @@ function stop(running: RunningJob, requestedBy: string): void {
 }
 
 function jobEnd(work: JobWork, running: RunningJob, outcome: JobOutcome): JobEnd {
-  const { id, nodeUuid, method } = work.job;
+  const { id, nodeUuid, method, role } = work.job;
   const failed = outcome.state === 'failed' && nodeUuid !== null;
   return {
     id,
     ...outcome,
     endTime: new Date(),
     progress: running.pending ?? running.job.progress,
-    lastError: failed ? lastErrorText(method, outcome.error?.message ?? '') : null,
+    lastError: failed ? lastErrorText(method, lastErrorOf(id, role, outcome)) : null,
   };
+}
+
+/** Whoever reads a node reads its `last_error`, so that it does not hold what admins alone may know of the machine. */
+function lastErrorOf(id: string, role: Role | null, { error }: JobOutcome): string {
+  return role === 'admin' ? `role admin is required to read it, in job ${id}` : (error?.message ?? '');
 }
 
 function jobNotFound(id: string): PassthruError {

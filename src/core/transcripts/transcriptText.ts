@@ -13,6 +13,13 @@ const FORMAT = 1;
 /** How many characters are masked before other work gets its turn. */
 const STEP = 64 * 1024;
 
+/** What a transcript says about its call, among other things. */
+export interface TranscriptHead {
+  node_uuid: string | null;
+  driver: string;
+  method: string;
+}
+
 /** How a call ended. */
 export interface CallEnd {
   state: Exclude<JobState, 'running'>;

@@ -7,11 +7,12 @@ import { PassthruError } from '../errors.ts';
 import { isTerminal, type Job, newJobId } from '../job.ts';
 import type { Logger } from '../logger.ts';
 import { isUuid } from '../node.ts';
+import type { Registry } from '../registry.ts';
 import type { Store, StoredTranscript } from '../store.ts';
 import type { Recording } from '../transcript.ts';
 import { pause } from '../waiting.ts';
 import { CallRecorder } from './callRecorder.ts';
-import { type CallEnd, transcriptText } from './transcriptText.ts';
+import { type CallEnd, type TranscriptHead, transcriptText } from './transcriptText.ts';
 
 /** How long after the end of a job another process may still store its transcript, in milliseconds. */
 const LATE = 5000;
@@ -23,14 +24,16 @@ const REREAD_WAIT = 500;
 export class Transcripts {
   readonly #store: Store;
   readonly #setting: Recording;
+  readonly #registry: Registry;
   readonly #log: Logger;
   /** The running recorded jobs of this process, until their transcripts are stored. */
   readonly #pending = new Map<string, Promise<unknown>>();
 
   /** @param setting applies to calls that ask for nothing else */
-  constructor(store: Store, setting: Recording, log: Logger) {
+  constructor(store: Store, setting: Recording, registry: Registry, log: Logger) {
     this.#store = store;
     this.#setting = setting;
+    this.#registry = registry;
     this.#log = log;
   }
 
@@ -95,7 +98,8 @@ export class Transcripts {
    */
   async get(id: string, caller: Caller): Promise<string> {
     const { text, role } = await this.#find(id);
-    checkRole(caller, role, `read transcript ${id}`);
+    const { driver, method, node_uuid: nodeUuid } = JSON.parse(text) as TranscriptHead;
+    checkRole(caller, this.#registry.roleOfPast({ driver, method, nodeUuid, role }), `read transcript ${id}`);
     return text;
   }
 

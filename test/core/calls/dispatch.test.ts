@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Json } from '../../../src/core/json.ts';
 import { driverCall, nodeCall, operator, startCore } from '../harness.ts';
@@ -148,7 +149,10 @@ describe('bad arguments', () => {
     });
     expect(hardware.calls).toHaveLength(0);
     expect((await core.nodes.get('n1')).reservation).toBeNull();
-    const { items } = await core.jobs.list({ limit: 10, olderThan: null, node: null, driver: null, state: null });
+    const { items } = await core.jobs.list(
+      { limit: 10, olderThan: null, node: null, driver: null, state: null },
+      ANONYMOUS,
+    );
     expect(items).toEqual([]);
   });
 

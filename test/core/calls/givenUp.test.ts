@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import { STOP_TIME } from '../../../src/core/calls/runMethod.ts';
 import { createCore } from '../../../src/core/create.ts';
 import { PassthruError } from '../../../src/core/errors.ts';
@@ -93,10 +94,10 @@ test('a cancelled job whose handler continues fails with an unknown outcome and 
   void core.jobs.cancel(job.id, operator);
   await vi.advanceTimersByTimeAsync(10);
   await vi.advanceTimersByTimeAsync(STOP_TIME);
-  expect(await core.jobs.get(job.id)).toMatchObject({ state: 'running' });
+  expect(await core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ state: 'running' });
   await vi.advanceTimersByTimeAsync(LONGEST_REQUEST);
   await vi.waitFor(async () =>
-    expect(await core.jobs.get(job.id)).toMatchObject({
+    expect(await core.jobs.get(job.id, ANONYMOUS)).toMatchObject({
       state: 'failed',
       error: { kind: 'outcome_unknown', message: expect.stringContaining('work of deaf did not stop within 60 s') },
     }),

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import { PassthruError } from '../../../src/core/errors.ts';
 import { nodeCall, operator, startCore, startJob, watchToEnd } from '../harness.ts';
 
@@ -83,7 +84,7 @@ describe('progress', () => {
     const call = await hardware.call(0);
     const watched = watchToEnd(core, job.id);
     for (let step = 0; step <= 100; step++) call.task.progress(step / 100, `step ${step}`);
-    await vi.waitFor(async () => expect((await core.jobs.get(job.id)).progress?.message).toBe('step 100'));
+    await vi.waitFor(async () => expect((await core.jobs.get(job.id, ANONYMOUS)).progress?.message).toBe('step 100'));
     call.finish(null);
     const states = await watched;
     expect(states.length).toBeLessThanOrEqual(4);
@@ -100,7 +101,7 @@ describe('progress', () => {
     const end = (await watchToEnd(core, job.id)).at(-1);
     call.task.progress(0.5, 'late');
     await vi.advanceTimersByTimeAsync(1000);
-    expect(await core.jobs.get(job.id)).toEqual(end);
+    expect(await core.jobs.get(job.id, ANONYMOUS)).toEqual(end);
   });
 });
 
@@ -110,7 +111,7 @@ describe('a watcher', () => {
     const job = await startJob(core, nodeCall('work'));
     const call = await hardware.call(0);
     call.task.progress(0.5, 'half');
-    await vi.waitFor(async () => expect((await core.jobs.get(job.id)).revision).toBe(2));
+    await vi.waitFor(async () => expect((await core.jobs.get(job.id, ANONYMOUS)).revision).toBe(2));
     call.finish('end');
     const all = await watchToEnd(core, job.id, 0);
     expect(all.map((state) => [state.revision, state.state])).toEqual([
@@ -134,7 +135,7 @@ describe('a watcher', () => {
     const { core, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
     const watcher = new AbortController();
-    const states = core.jobs.watch(job.id, null, watcher.signal);
+    const states = core.jobs.watch(job.id, null, ANONYMOUS, watcher.signal);
     expect((await states.next()).value).toMatchObject({ revision: 1 });
     const next = states.next();
     watcher.abort(new Error('gone'));
@@ -147,7 +148,7 @@ describe('a watcher', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { core, store, hardware } = await startCore();
     const job = await startJob(core, nodeCall('work'));
-    const states = core.jobs.watch(job.id, null, AbortSignal.timeout(30_000));
+    const states = core.jobs.watch(job.id, null, ANONYMOUS, AbortSignal.timeout(30_000));
     await states.next();
     const reads = [vi.spyOn(store, 'getJob'), vi.spyOn(store, 'listRevisions')];
     const next = states.next();
@@ -189,7 +190,7 @@ test('jobs are listed newest first, page by page, by node and state', async () =
   await watchToEnd(core, first.id);
   const all = { limit: 2, olderThan: null, node: null, driver: null, state: null };
   const ids = async (query: Partial<typeof all> | object) =>
-    (await core.jobs.list({ ...all, ...query })).items.map((job) => job.id);
+    (await core.jobs.list({ ...all, ...query }, ANONYMOUS)).items.map((job) => job.id);
   expect(await ids({})).toEqual([third.id, second.id]);
   expect(await ids({ olderThan: second.id })).toEqual([first.id]);
   expect(await ids({ node: 'n2' })).toEqual([second.id]);
@@ -208,8 +209,11 @@ test('shutdown waits for jobs that end in time, aborts and stores the others, an
   await expect(core.checkReady()).rejects.toMatchObject({ kind: 'shutting_down' });
   call.finish('in time');
   await shutdown;
-  expect(await core.jobs.get(ending.id)).toMatchObject({ state: 'succeeded', result: 'in time' });
-  expect(await core.jobs.get(hanging.id)).toMatchObject({ state: 'failed', error: { kind: 'shutting_down' } });
+  expect(await core.jobs.get(ending.id, ANONYMOUS)).toMatchObject({ state: 'succeeded', result: 'in time' });
+  expect(await core.jobs.get(hanging.id, ANONYMOUS)).toMatchObject({
+    state: 'failed',
+    error: { kind: 'shutting_down' },
+  });
   expect(await core.nodes.get('n2')).toMatchObject({
     reservation: null,
     lastError: expect.stringContaining('shut down'),

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Caller } from '../../../src/core/caller.ts';
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import type { Core } from '../../../src/core/core.ts';
 import { PassthruError } from '../../../src/core/errors.ts';
 import { isTerminal } from '../../../src/core/job.ts';
@@ -335,7 +336,7 @@ test('a job whose process dies loses its transcript alone', async () => {
   await first.store.close();
   const second = await startCoreOn(await open(), 'host-a');
   started.push(second);
-  const ended = await second.core.jobs.get(job.id);
+  const ended = await second.core.jobs.get(job.id, ANONYMOUS);
   expect(isTerminal(ended)).toBe(true);
   expect(ended.error?.kind).toBe('worker_lost');
   expect(await transcriptOf(second.core, job.id)).toBeNull();

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import type { Core } from '../../../src/core/core.ts';
 import { createCore } from '../../../src/core/create.ts';
 import { type ErrorRecord, fromErrorRecord, PassthruError, toErrorRecord } from '../../../src/core/errors.ts';
@@ -284,7 +285,7 @@ async function resultOf(
       : await core.callNodeMethod({ ...common, node, lockWait: 30_000 });
   if (outcome.kind === 'result') return outcome.result as Json;
   if (outcome.kind !== 'job') throw new Error(`${method} attaches`);
-  for await (const job of core.jobs.watch(outcome.job.id, null, signal)) {
+  for await (const job of core.jobs.watch(outcome.job.id, null, ANONYMOUS, signal)) {
     if (!isTerminal(job)) continue;
     if (job.error !== null) throw fromErrorRecord(job.error);
     return job.result as Json;

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../../../src/core/caller.ts';
 import type { Core } from '../../../src/core/core.ts';
 import { createCore } from '../../../src/core/create.ts';
 import { fromErrorRecord, PassthruError } from '../../../src/core/errors.ts';
@@ -90,7 +91,7 @@ export class Service {
     if (outcome.kind === 'result') return { result: outcome.result, id: outcome.transcriptId };
     if (outcome.kind !== 'job') throw new Error(`${method} attaches`);
     const { id } = outcome.job;
-    for await (const job of this.#core.jobs.watch(id, null, forever)) {
+    for await (const job of this.#core.jobs.watch(id, null, ANONYMOUS, forever)) {
       if (!isTerminal(job)) continue;
       if (job.error !== null) throw Object.assign(fromErrorRecord(job.error), { transcriptId: id });
       return { result: job.result, id };

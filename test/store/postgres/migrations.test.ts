@@ -8,7 +8,14 @@ import { openStore } from '../../../src/store/open.ts';
 import { enrol } from '../samples.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
-const ALL = ['0001_nodes_and_jobs', '0002_conductors', '0003_indexes', '0004_transcripts', '0005_holds'];
+const ALL = [
+  '0001_nodes_and_jobs',
+  '0002_conductors',
+  '0003_indexes',
+  '0004_transcripts',
+  '0005_holds',
+  '0006_job_roles',
+];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 
 let server: PostgresServer;
