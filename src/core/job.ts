@@ -40,6 +40,29 @@ export interface Job {
   requestedBy: string;
 }
 
+/**
+ * Returns a job that is accepted now.
+ * @param node null for a driver method
+ */
+export function newJob(
+  node: { uuid: string; name: string | null } | null,
+  about: Pick<Job, 'driver' | 'method' | 'role' | 'requestedBy'>,
+): Job {
+  return {
+    id: newJobId(),
+    nodeUuid: node?.uuid ?? null,
+    nodeName: node?.name ?? null,
+    ...about,
+    state: 'running',
+    revision: 1,
+    createTime: new Date(),
+    endTime: null,
+    progress: null,
+    result: null,
+    error: null,
+  };
+}
+
 /** Whether `job` has ended. */
 export function isTerminal(job: Pick<Job, 'state'>): boolean {
   return job.state !== 'running';

@@ -1,4 +1,3 @@
-import { ANONYMOUS } from '../../src/core/caller.ts';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -11,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startRackPdu } from '../../examples/rack-pdu-simulator.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { applyNodesFile } from '../../src/config/nodesFile.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { Core, NodeCall } from '../../src/core/core.ts';
 import { createCore } from '../../src/core/create.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -89,7 +89,8 @@ describe('the example', () => {
     const outcome = await call('here', 'power_cycle', { off_seconds: 1 });
     if (outcome.kind !== 'job') throw new Error(outcome.kind);
     const seen = [];
-    for await (const job of core.jobs.watch(outcome.job.id, null, ANONYMOUS, new AbortController().signal)) seen.push(job);
+    for await (const job of core.jobs.watch(outcome.job.id, null, ANONYMOUS, new AbortController().signal))
+      seen.push(job);
     expect(seen.some((job) => job.progress?.message === 'off, 1 s to go')).toBe(true);
     expect(seen.at(-1)).toMatchObject({ state: 'succeeded', result: { outlet: 'A1', power_state: 'On' } });
   });

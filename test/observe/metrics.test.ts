@@ -1,10 +1,10 @@
-import { ANONYMOUS } from '../../src/core/caller.ts';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createMetrics, vendorLabel } from '../../src/observe/metrics.ts';
 import { openStore } from '../../src/store/open.ts';

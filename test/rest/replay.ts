@@ -1,6 +1,6 @@
-import { ANONYMOUS } from '../../src/core/caller.ts';
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { isTerminal } from '../../src/core/job.ts';
 import { type RestResponse, type Sent, send } from './client.ts';
 import type { RecordedService } from './recordedNodes.ts';
@@ -60,7 +60,8 @@ export async function replay(service: RecordedService, { request, response, want
 async function endOfJob({ core }: RecordedService, { headers }: RestResponse): Promise<void> {
   const id = headers['passthru-job-id'];
   if (typeof id !== 'string') return;
-  for await (const job of core.jobs.watch(id, null, ANONYMOUS, AbortSignal.timeout(30_000))) if (isTerminal(job)) return;
+  for await (const job of core.jobs.watch(id, null, ANONYMOUS, AbortSignal.timeout(30_000)))
+    if (isTerminal(job)) return;
 }
 
 const VERSION = 'x-openstack-ironic-api-version';

@@ -1,10 +1,10 @@
-import { ANONYMOUS } from '../../src/core/caller.ts';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { GatedHardware, nodeCall, operator, watchToEnd } from '../core/harness.ts';

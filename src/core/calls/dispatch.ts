@@ -12,7 +12,7 @@ import {
   withTranscript,
 } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
-import { type Job, newJobId } from '../job.ts';
+import { type Job, newJob } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { wholeJob } from '../jobs/shownJob.ts';
 import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
@@ -328,22 +328,8 @@ export class Dispatch {
   /** Stores the job of an asynchronous call. From here on the call is accepted. */
   async #accept(checked: CheckedCall, node: Node | null, hold: JobHold, claim: Claim | null): Promise<Job> {
     const { call, driver, method } = checked;
-    const job: Job = {
-      id: newJobId(),
-      nodeUuid: node?.uuid ?? null,
-      nodeName: node?.name ?? null,
-      driver,
-      method: method.name,
-      role: requiredRole(method),
-      state: 'running',
-      revision: 1,
-      createTime: new Date(),
-      endTime: null,
-      progress: null,
-      result: null,
-      error: null,
-      requestedBy: call.caller.name,
-    };
+    const about = { driver, method: method.name, role: requiredRole(method), requestedBy: call.caller.name };
+    const job = newJob(node, about);
     const accepted = await this.#parts.store
       .acceptJob(job, hold, claim?.call ?? null, recordJob(job))
       .catch((error: unknown) => {
