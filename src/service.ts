@@ -153,6 +153,7 @@ async function makeCore(
         lockedRetryAttempts: config.node_locked_retry_attempts,
         lockedRetryInterval: config.node_locked_retry_interval,
         maxLockWait: config.lock_wait_max,
+        maxLockDuration: config.lock_duration_max,
         workers: config.workers_pool_size,
         workerShares: workerShares(config),
         lease: config.node_lock_lease,

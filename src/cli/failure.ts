@@ -63,11 +63,13 @@ export function transcriptLine(id: string): string {
   return `transcript: passthru job transcript ${id}`;
 }
 
-function describeLock({ holder, method, job, requestedBy, since }: Reservation): string {
+function describeLock({ holder, method, job, requestedBy, since, reason, expireTime }: Reservation): string {
   const parts = [`held by ${holder}`];
   if (since !== undefined) parts.push(`since ${timeText(since)}`);
   if (method !== '') parts.push(`for ${method}${job === '' ? '' : ` (job ${job})`}`);
   if (requestedBy !== '') parts.push(`requested by ${requestedBy}`);
+  if (expireTime !== undefined) parts.push(`until ${timeText(expireTime)}`);
+  if (reason !== '') parts.push(`because: ${reason}`);
   return parts.join(', ');
 }
 

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { visible } from '../process/terminalText.ts';
-import { collectPages, forEachNode, printsListing, printsRecord, withConnection } from './connection.ts';
+import { collectPages, forEachNode, printsListing, printsRecord } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
+import { lockCommand, renewCommand, unlockCommand } from './nodeLock.ts';
 import { nodeListing, nodeRecord } from './nodeRecord.ts';
-import { type DurationMessage, limitOption, lockWaitOption } from './options.ts';
+import { limitOption } from './options.ts';
 import { passthruCommand } from './passthru.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { serverOf } from './server.ts';
@@ -22,6 +22,7 @@ export function nodeCommand(): Command {
     .addCommand(maintenanceCommand())
     .addCommand(validateCommand())
     .addCommand(lockCommand())
+    .addCommand(renewCommand())
     .addCommand(unlockCommand())
     .addCommand(passthruCommand('node'));
 }
@@ -77,27 +78,5 @@ function validateCommand(): Command {
     if (interfaces.some(([, { result }]) => result !== true)) {
       throw new CommandFailure(EXIT_STATUS.failed, `node ${node} is not valid`);
     }
-  });
-}
-
-function lockCommand(): Command {
-  const command = new Command('lock')
-    .description('Reserve a node until it is unlocked; calls that need its lock are refused meanwhile')
-    .argument('<node>', 'UUID or name')
-    .option('--holder <name>', 'name of the holder (default: your name)')
-    .addOption(lockWaitOption());
-  return command.action(async (node: string, options: { holder?: string; lockWait?: DurationMessage }) => {
-    const response = await withConnection(command, ({ nodes }) => nodes.lockNode({ node, ...options }));
-    console.log(`Locked node ${node}; held by ${visible(response.node?.reservation?.holder ?? '')}`);
-  });
-}
-
-function unlockCommand(): Command {
-  const command = new Command('unlock')
-    .description('Release the reservation of a locked node')
-    .argument('<node>', 'UUID or name');
-  return command.action(async (node: string) => {
-    await withConnection(command, ({ nodes }) => nodes.unlockNode({ node }));
-    console.log(`Unlocked node ${node}`);
   });
 }

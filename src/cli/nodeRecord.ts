@@ -58,6 +58,8 @@ export function nodeRecord(node: Node): Record<string, Json> {
             requested_by: orNull(reservation.requestedBy),
             job: orNull(reservation.job),
             since: timeOrNull(reservation.since),
+            reason: orNull(reservation.reason),
+            expire_time: timeOrNull(reservation.expireTime),
           },
     maintenance: node.maintenance,
     maintenance_reason: orNull(node.maintenanceReason),

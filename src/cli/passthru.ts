@@ -9,7 +9,14 @@ import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { transcriptLine } from './failure.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
 import { readArguments, typesOf } from './keyValues.ts';
-import { type DurationMessage, lockWaitOption, recordOption, repeatedOption } from './options.ts';
+import {
+  type DurationMessage,
+  lockWaitOption,
+  recordOption,
+  repeatedOption,
+  reservationKeyOf,
+  reservationKeyOption,
+} from './options.ts';
 import {
   addOutputOptions,
   Cell,
@@ -27,6 +34,7 @@ interface CallOptions extends Partial<OutputOptions> {
   idempotencyKey?: string;
   lockWait?: DurationMessage;
   output?: string;
+  reservationKey?: string;
   record?: Recording;
   watch?: boolean;
 }
@@ -38,6 +46,7 @@ interface CallMessage {
   httpMethod?: string;
   idempotencyKey?: string;
   lockWait?: DurationMessage;
+  reservationKey?: string;
   recording?: Recording;
 }
 
@@ -82,7 +91,8 @@ Example:
   passthru driver passthru call redfish discover --arg address=https://bmc-7.example \\
     --arg username=operator --arg password=@password.txt`,
     listMethods: ({ passthru }, driver) => passthru.listDriverMethods({ driver }),
-    callMethod: ({ passthru }, driver, { lockWait: _, ...call }) => passthru.callDriverMethod({ driver, ...call }),
+    callMethod: ({ passthru }, driver, { lockWait: _, reservationKey: __, ...call }) =>
+      passthru.callDriverMethod({ driver, ...call }),
   },
 };
 
@@ -106,12 +116,12 @@ export function passthruCommand(kind: 'node' | 'driver'): Command {
     .option('--idempotency-key <key>', 'run the call only once if repeated with this key within a day')
     .addOption(recordOption())
     .option('--output <file>', 'file for an attachment (default: standard output)');
-  addOutputOptions(call, null)
+  addOutputOptions(call, null, 'json for a result, table for a job')
     .addHelpText('after', target.help)
     .action((ident: string, method: string, options: CallOptions) =>
       withConnection(call, (connection) => runCall(connection, target, { ident, method, options })),
     );
-  if (kind === 'node') call.addOption(lockWaitOption());
+  if (kind === 'node') call.addOption(lockWaitOption()).addOption(reservationKeyOption());
   return new Command('passthru')
     .description(`List and call the vendor methods of a ${kind}`)
     .addCommand(list)
@@ -129,7 +139,8 @@ async function runCall(
   if (found === undefined) throw unknownMethod(method, methods);
   const { arg = [], record: recording, httpMethod, idempotencyKey, lockWait } = options;
   const args = readArguments(arg, found.argumentsSchema);
-  const call = { method, arguments: args, httpMethod, idempotencyKey, lockWait, recording };
+  const reservationKey = reservationKeyOf(options.reservationKey);
+  const call = { method, arguments: args, httpMethod, idempotencyKey, lockWait, reservationKey, recording };
   checkOutput(found, options);
 
   const { outcome, transcriptId } = await target.callMethod(connection, ident, call);

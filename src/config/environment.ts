@@ -20,6 +20,7 @@ const CLIENT_VARIABLES = new Set([
   'PASSTHRU_TOKEN',
   'PASSTHRU_USER',
   'PASSTHRU_PASSWORD',
+  'PASSTHRU_RESERVATION_KEY',
 ]);
 
 /** Variables that Kubernetes sets for a Service named "passthru". */

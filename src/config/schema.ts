@@ -62,6 +62,10 @@ export const configKeys = z.strictObject({
     { initial: '60s', least: '0s', most: '1d' },
     'The longest wait for a locked node that a call may request (`lock_wait`, `Passthru-Lock-Wait`).',
   ),
+  lock_duration_max: durationSetting(
+    { initial: '1d', least: '1s', most: '3650d' },
+    'The longest duration of a lock that a caller may set (`LockNode`, `node lock --for`). A lock without a duration is held until it is unlocked.',
+  ),
   node_lock_lease: durationSetting(
     { initial: '30s', least: '1s', most: '1h' },
     'How long a replica may lose contact with the shared store before its jobs fail as lost; its nodes are released after the longest timeout of a request to a node it called (60 s by default). On SQLite, which has a single process, the next start releases them at once.',

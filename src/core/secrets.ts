@@ -79,7 +79,10 @@ export function maskMember(name: string, value: unknown): typeof MASK | undefine
 /** The user information of a URL (RFC 3986, 3.2.1), which may hold a password. */
 const URL_USER = /(?<=^[a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
 
-const MASKED: TextMapping = { text: (text) => text.replace(URL_USER, `${MASK}@`), member: maskMember };
+const MASKED: TextMapping = {
+  text: (text) => text.replace(URL_USER, `${MASK}@`).replace(RESERVATION_KEYS, MASK),
+  member: maskMember,
+};
 
 /** Returns a copy of `value` with secrets and the user information of URLs masked; null stays null. */
 export function maskSecrets(value: JsonObject): JsonObject {
@@ -105,9 +108,13 @@ const QUERY = /(?<=[?&;])([\w.%-]+)=([^\s&;,"'<>)}\]#]+)/g;
 // A name begins where no character of one precedes: trying each of them took seconds for a long word.
 const ASSIGNED = /(["']?)(?<![\w.-])([\w.-]+)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"')}\]]+)/g;
 
+/** Keys of reservations (`newReservationKey`). */
+const RESERVATION_KEYS = /\bpassthru_rsv_[\w-]+/g;
+
 /** Masks the secrets in `text` that can be recognised by their form. It misses a secret without a name. */
 export function maskText(text: string): string {
   return text
+    .replace(RESERVATION_KEYS, MASK)
     .replace(URL_USER_WITHIN, `${MASK}@`)
     .replace(CREDENTIALS, `$1 ${MASK}`)
     .replace(QUERY, (whole, name: string) => (isSecretName(name) ? `${name}=${MASK}` : whole))

@@ -21,6 +21,7 @@ export const REST_CORS: CorsHeaders = {
     'OpenStack-API-Version',
     'Passthru-Lock-Wait',
     'Passthru-Recorder',
+    'Passthru-Reservation-Key',
     'X-OpenStack-Ironic-API-Version',
     ...COMMON_HEADERS,
   ],

@@ -1,12 +1,11 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
-import { RECORDINGS, type Recording } from '../core/transcript.ts';
-import type { HttpRequest } from '../http/message.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
+import { readLockWait, readRecording, readReservationKey } from './callHeaders.ts';
 import { clientSignal, type Exchange, enter, enterNode, header } from './context.ts';
-import { badParameter, parseQuery, readQuery, refuseOthers } from './query.ts';
+import { parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
 import { transcriptHeader } from './transcriptHeader.ts';
 
@@ -30,8 +29,9 @@ export function listDriverMethods(exchange: Exchange): void {
 export async function callNodeMethod(exchange: Exchange): Promise<void> {
   const call = readCall(exchange);
   const lockWait = readLockWait(exchange.request);
+  const reservationKey = readReservationKey(exchange.request);
   const { core, ident } = enterNode(exchange);
-  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait }));
+  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait, reservationKey }));
 }
 
 /** Any verb on /v1/drivers/D/vendor_passthru?method=M and /v1/drivers/D/vendor_passthru/M */
@@ -86,25 +86,6 @@ function readArguments({ request, rawQuery, params, body }: Exchange): {
   const takesQuery = request.method === 'GET' || request.method === 'DELETE';
   if (!takesQuery || Object.keys(fromBody).length > 0) refuseOthers(others.map(([name]) => name));
   return { method, arguments: Object.fromEntries(others) };
-}
-
-/** Reads the header `Passthru-Lock-Wait`, in seconds with decimals. Returns milliseconds; null when absent. */
-function readLockWait(request: HttpRequest): number | null {
-  const text = header(request, 'passthru-lock-wait');
-  if (text === undefined) return null;
-  if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Math.round(Number(text) * 1000);
-  const description = 'must be a number of seconds, such as 0, 2.5 or 30';
-  throw badParameter('Passthru-Lock-Wait', description, `The header Passthru-Lock-Wait ${description}`);
-}
-
-/** Reads the header `Passthru-Recorder`; undefined when absent. */
-function readRecording(request: HttpRequest): Recording | undefined {
-  const text = header(request, 'passthru-recorder');
-  if (text === undefined) return undefined;
-  const recording = RECORDINGS.find((each) => each === text);
-  if (recording !== undefined) return recording;
-  const description = `must be one of ${RECORDINGS.join(', ')}`;
-  throw badParameter('Passthru-Recorder', description, `The header Passthru-Recorder ${description}`);
 }
 
 function sendOutcome(exchange: Exchange, outcome: Outcome): void {

@@ -14,6 +14,7 @@ import {
   unsetMaintenance,
   validateNode,
 } from './nodes/nodes.ts';
+import { endReservation, renewReservation, showReservation, takeReservation } from './nodes/reservation.ts';
 import type { RouteDescription } from './openapi/description.ts';
 import * as docs from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/document.ts';
@@ -46,6 +47,10 @@ export const ROUTES: readonly Route[] = [
   route(['DELETE'], '/v1/nodes/:ident', 'remove a node', deleteNode, docs.nodeRemoval),
   route(['PUT'], '/v1/nodes/:ident/maintenance', 'change a node', setMaintenance, docs.maintenance),
   route(['DELETE'], '/v1/nodes/:ident/maintenance', 'change a node', unsetMaintenance, docs.noMaintenance),
+  route(READ, '/v1/nodes/:ident/reservation', 'show a node', showReservation, docs.reservation),
+  route(['PUT'], '/v1/nodes/:ident/reservation', 'lock a node', takeReservation, docs.newReservation),
+  route(['PATCH'], '/v1/nodes/:ident/reservation', 'renew a lock', renewReservation, docs.reservationRenewal),
+  route(['DELETE'], '/v1/nodes/:ident/reservation', 'unlock a node', endReservation, docs.reservationEnd),
   route(READ, '/v1/nodes/:ident/validate', 'validate a node', validateNode, docs.validation),
   route(READ, '/v1/nodes/:ident/vendor_passthru/methods', 'list methods', listNodeMethods, docs.nodeMethods),
   // Calls take every verb: the method's own verbs are checked later, by the core.

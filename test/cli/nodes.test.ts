@@ -56,7 +56,7 @@ describe('the life cycle of a node', () => {
     await output('node', 'maintenance', 'unset', 'life-2');
     expect(await show()).toMatchObject({ maintenance: false, maintenance_reason: null });
 
-    expect(await output('node', 'lock', 'life-2', '--holder', 'me')).toBe('Locked node life-2; held by me\n');
+    expect(await output('node', 'lock', 'life-2', '--holder', 'me')).toMatch(/^Locked node life-2; held by me\n/);
     expect(await show()).toMatchObject({ reservation: 'me' });
     await output('node', 'unlock', 'life-2');
     expect(await show()).toMatchObject({ reservation: null, lock: null });

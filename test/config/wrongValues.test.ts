@@ -75,6 +75,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   node_locked_retry_attempts: [1.5, '1001'],
   node_locked_retry_interval: ['1 s', '2h'],
   lock_wait_max: ['2d', 'x'],
+  lock_duration_max: ['0s', 'x'],
   node_lock_lease: [0, '2h'],
   job_retention_time: ['1h', '1y'],
   job_retention_count: [-1, 'all'],

@@ -10,7 +10,7 @@ import { CallNodeMethodRequestSchema, WatchJobRequestSchema } from '../../gen/pa
 import { attributeDigest } from '../../src/store/rows.ts';
 import { passthru } from '../cli/run.ts';
 import { type MarkedService, startMarkedService } from './markedService.ts';
-import { found, MARKERS, USER } from './markers.ts';
+import { found, MARKERS, searchFor, USER } from './markers.ts';
 import { RecordingClient } from './recordingClient.ts';
 
 // Each service is a process, which is slow to start on a busy machine.
@@ -130,6 +130,48 @@ test('shows the transcripts of failed calls and of a job', async () => {
   const { stdout, stderr } = await passthru(['job', 'transcript', job], user);
   client.responses.push(stdout + stderr);
   expect(JSON.parse(stdout)).toMatchObject({ id: job, method: 'works' });
+});
+
+test('locks a node, calls with the key of the lock, renews and ends it, and refuses wrong keys', async () => {
+  const { status, text: locked } = await send('PUT', '/v1/nodes/leaky/reservation', { reason: 'marked' });
+  const key = JSON.parse(locked).reservation_key;
+  expect([status, key]).toEqual([201, expect.stringMatching(/^passthru_rsv_/)]);
+  // It is shown here alone.
+  client.responses.splice(-1, 1, client.responses.at(-1)!.replace(key, ''));
+  searchFor('reservation key', key.slice('passthru_rsv_'.length));
+  const header = { 'passthru-reservation-key': key };
+  for (const name of ['throws', 'talks', 'quotes_arguments']) {
+    const idempotent = { ...header, 'idempotency-key': `${MARKERS.idempotency}-held-${name}` };
+    await call('leaky', name, { reservation_key: key }, idempotent);
+    const args = { node: 'leaky', method: name, httpMethod: 'POST', reservationKey: key };
+    await rpc('PassthruService', 'CallNodeMethod', { ...args, arguments: { reservation_key: key } });
+  }
+  expect((await call('leaky', 'talks', {}, header)).status).toBe(200);
+  expect((await call('leaky', 'talks', {}, { 'passthru-lock-wait': '0' })).status).toBe(409);
+  const job = (await call('leaky', 'works', {}, header)).headers.get('passthru-job-id')!;
+  await send('GET', `/v1/jobs/${job}/events`);
+  const request = create(CallNodeMethodRequestSchema, { node: 'leaky', method: 'throws', reservationKey: key });
+  const bytes = toBinary(CallNodeMethodRequestSchema, request);
+  await grpc('application/grpc', '/passthru.v1.PassthruService/CallNodeMethod', bytes);
+  for (const wrong of [`${key}x`, key.slice(0, -1), ` ${key.replace('_', '-')}`]) {
+    expect((await call('leaky', 'talks', {}, { 'passthru-reservation-key': wrong })).status).toBe(400);
+    await rpc('NodeService', 'RenewLock', { node: 'leaky', reservationKey: wrong });
+  }
+  expect((await call('rf', 'get_all_subscriptions', {}, header)).status).toBe(400);
+  await send('PATCH', '/v1/nodes/leaky/reservation', { duration: 60 }, header);
+  await send('GET', '/v1/nodes/leaky/reservation');
+  await rpc('NodeService', 'GetNode', { node: 'leaky' });
+  const environment = { PASSTHRU_SERVER: marked.served.url, PASSTHRU_USER: USER, PASSTHRU_PASSWORD: MARKERS.basic };
+  for (const args of [
+    ['node', 'passthru', 'call', 'leaky', 'throws', '--http-method', 'POST'],
+    ['node', 'renew', 'leaky'],
+    ['node', 'unlock', 'leaky'],
+    ['node', 'unlock', 'leaky'],
+  ]) {
+    const { stdout, stderr } = await passthru(args, { ...environment, PASSTHRU_RESERVATION_KEY: key });
+    client.responses.push(`${stdout}${stderr}`);
+  }
+  expect(client.responses.at(-1)).toContain('that reservation has ended');
 });
 
 test('refuses callers over every protocol', async () => {
@@ -343,7 +385,14 @@ describe('no secret is', () => {
     expect(stdout).toBe(`listening on ${marked.served.url}\n`);
     expect(stderr).toContain('unhandled promise rejection');
     expect(stderr).toContain('"level":"debug"');
-    for (const action of ['call a method', 'enrol a node', 'change a node', 'list nodes']) {
+    for (const action of [
+      'call a method',
+      'enrol a node',
+      'change a node',
+      'list nodes',
+      'lock a node',
+      'renew a lock',
+    ]) {
       expect(stderr).toMatch(new RegExp(`"audit":true,.*"action":"${action}"`));
     }
     expect(found(stderr)).toEqual([]);

@@ -36,9 +36,12 @@ export interface Listing {
   rows: readonly (readonly (Json | Cell)[])[];
 }
 
-/** Adds `-f` and `-c` to `command`. Without a default format, jobs are tables and results JSON. */
-export function addOutputOptions(command: Command, byDefault: Format | null = 'table'): Command {
-  const how = byDefault === null ? 'output format (default: json for a result, table for a job)' : 'output format';
+/**
+ * Adds `-f` and `-c` to `command`.
+ * @param otherwise without a default format, what the help says is printed then
+ */
+export function addOutputOptions(command: Command, byDefault: Format | null = 'table', otherwise = ''): Command {
+  const how = byDefault === null ? `output format (default: ${otherwise})` : 'output format';
   const format = new Option('-f, --format <format>', how).choices(['table', 'json', 'yaml', 'value']);
   if (byDefault !== null) format.default(byDefault);
   return command

@@ -6,6 +6,14 @@ const PREFIX = 'passthru_rsv_';
 
 const RESERVATION_KEY = /^passthru_rsv_[\w-]{32}$/;
 
+/** What a key must be, after the name of its field. */
+export const RESERVATION_KEY_FORM = `must be a key that a lock of a node returned: ${PREFIX} and 32 letters, digits, - or _`;
+
+/** Whether `text` has the form of a key. */
+export function isReservationKey(text: string): boolean {
+  return RESERVATION_KEY.test(text);
+}
+
 /** Returns a new key of 192 random bits, in characters that need no escaping in a URL. */
 export function newReservationKey(): string {
   return PREFIX + randomBytes(24).toString('base64url');
@@ -16,9 +24,8 @@ export function newReservationKey(): string {
  * @throws kind `invalid_argument`, without the value, when it is malformed
  */
 export function reservationKeyDigest(key: string): string {
-  if (!RESERVATION_KEY.test(key)) {
-    const allowed = `must be the key that LockNode returned, ${PREFIX} and 32 letters, digits, - or _`;
-    throw invalidArgument('reservation_key', allowed, `reservation_key ${allowed}`);
+  if (!isReservationKey(key)) {
+    throw invalidArgument('reservation_key', RESERVATION_KEY_FORM, `reservation_key ${RESERVATION_KEY_FORM}`);
   }
   return createHash('sha256').update(key).digest('base64url');
 }

@@ -44,6 +44,10 @@ export const REQUEST_HEADERS = {
     description: 'Maximum wait for a locked node, in seconds; 0 fails immediately.',
     schema: { type: 'string', pattern: '^[0-9]{1,9}(\\.[0-9]{1,9})?$' },
   },
+  'Passthru-Reservation-Key': {
+    description: 'The key of a lock: the request is made within that lock.',
+    schema: { type: 'string', pattern: '^passthru_rsv_[A-Za-z0-9_-]{32}$' },
+  },
   'Passthru-Recorder': {
     description:
       'Whether the transcript of the call is kept: never, when it fails or is cancelled, or always. When absent, as configured.',
@@ -58,6 +62,7 @@ type RequestHeader = keyof typeof REQUEST_HEADERS;
 
 /** Response headers that routes refer to. */
 export const RESPONSE_HEADERS = {
+  'Cache-Control': { description: 'Always no-store.', schema: text },
   Location: { description: 'URL of the created resource.', schema: text },
   'Passthru-Job-Id': {
     description: 'ID of the job that the call started.',

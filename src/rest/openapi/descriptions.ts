@@ -27,6 +27,10 @@ function returns(
   return { summary, responses: { 200: { description, schema } }, ...more };
 }
 
+function shortText(minLength: number): Schema {
+  return { type: ['string', 'null'], minLength, maxLength: 255 };
+}
+
 const NODE_LIST: Readonly<Record<string, Schema>> = {
   ...Object.fromEntries(
     FILTERS.map((name) => [
@@ -102,6 +106,47 @@ export const noMaintenance: RouteDescription = {
   responses: { 202: { description: 'The node is no longer in maintenance' } },
   errors: ['node_locked'],
 };
+const reserved = { reservation: { anyOf: [ref('Reservation'), { type: 'null' }] } };
+const duration = {
+  description: 'How long the node stays locked from now on, in seconds; null or absent: until it is unlocked.',
+  type: ['number', 'null'],
+  exclusiveMinimum: 0,
+};
+export const reservation = returns('Show who has reserved a node', 'The reservation, null when free', record(reserved));
+export const newReservation: RouteDescription = {
+  summary: 'Lock a node',
+  headers: ['Passthru-Lock-Wait'],
+  body: {
+    type: 'object',
+    properties: {
+      holder: { description: 'The name to show; null or absent: the name of the caller.', ...shortText(1) },
+      reason: { description: 'Why, for people.', ...shortText(0) },
+      duration,
+    },
+    additionalProperties: false,
+  },
+  responses: {
+    201: {
+      description: 'The reservation, and the key with which calls run within it; the key is shown only here',
+      schema: record({ ...reserved, reservation_key: REQUEST_HEADERS['Passthru-Reservation-Key'].schema }),
+      headers: ['Cache-Control'],
+    },
+  },
+  errors: ['node_locked'],
+};
+export const reservationRenewal: RouteDescription = {
+  summary: 'Lock a node for longer, or until another time',
+  headers: ['Passthru-Reservation-Key'],
+  body: { type: 'object', properties: { duration }, additionalProperties: false },
+  responses: { 200: { description: 'The reservation', schema: record(reserved) } },
+  errors: ['reservation_ended'],
+};
+export const reservationEnd: RouteDescription = {
+  summary: 'Unlock a node',
+  headers: ['Passthru-Reservation-Key'],
+  responses: { 204: { description: 'The node is no longer locked' } },
+  errors: ['reservation_ended', 'failed_precondition'],
+};
 export const validation = returns(
   'Validate the vendor interface of a node',
   'The result, with the reason if it is false',
@@ -138,7 +183,7 @@ const CALL_ERRORS: readonly ErrorKind[] = [
 
 const nodeMethod: RouteDescription = {
   summary: "Call a node's vendor method",
-  headers: ['Idempotency-Key', 'Passthru-Lock-Wait', 'Passthru-Recorder'],
+  headers: ['Idempotency-Key', 'Passthru-Lock-Wait', 'Passthru-Reservation-Key', 'Passthru-Recorder'],
   body: { description: 'The arguments', type: 'object' },
   responses: {
     200: {
@@ -149,7 +194,7 @@ const nodeMethod: RouteDescription = {
     },
     202: JOB_STARTED,
   },
-  errors: [...CALL_ERRORS, 'node_locked'],
+  errors: [...CALL_ERRORS, 'node_locked', 'reservation_ended'],
 };
 const driverMethod: RouteDescription = {
   ...nodeMethod,

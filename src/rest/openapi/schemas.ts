@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
-import { ErrorDetailSchema } from '../../../gen/passthru/v1/error_pb.ts';
+import { ErrorDetailSchema, ReservationSchema } from '../../../gen/passthru/v1/error_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
 import { INTERFACES } from '../drivers.ts';
@@ -236,4 +236,5 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     }),
   },
   Job: messageSchema(JobSchema),
+  Reservation: messageSchema(ReservationSchema),
 };
