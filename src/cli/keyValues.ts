@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { findInexactNumber } from '../core/exactNumbers.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { readFault } from '../core/readFault.ts';
-import { isSecretName } from '../core/secrets.ts';
+import { isSecretName } from '../core/secretNames.ts';
 import { usageError } from './exitStatus.ts';
 
 /**

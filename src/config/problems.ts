@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import { isSecretName, MASK, maskSecrets } from '../core/secrets.ts';
+import { isSecretName } from '../core/secretNames.ts';
+import { MASK, maskSecrets } from '../core/secrets.ts';
 
 /** The reasons why the service cannot start: every problem of a configuration or nodes file, one a line. */
 export class ConfigError extends Error {

@@ -25,6 +25,11 @@ export interface HardwareType {
   /** The keys of driver_info that the driver reads, with a description of each. */
   properties: Readonly<Record<string, string>>;
   /**
+   * The keys among `properties` whose values are secrets. They show as `******`, whatever their names, and so do members and
+   * arguments of the same names everywhere else. Names that mean a secret (`api_key`, `password` …) need not be given.
+   */
+  secretKeys?: readonly string[];
+  /**
    * Returns the longest time, in milliseconds, that a request to the machine of `node` may be under way after
    * `task.beforeSend()`. When a process is lost, its nodes stay reserved for that long. Default 60 s.
    */

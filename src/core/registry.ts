@@ -5,6 +5,7 @@ import { invalidArgument, PassthruError } from './errors.ts';
 import type { HardwareType, VendorInterface } from './hardware.ts';
 import type { Method } from './method.ts';
 import type { Node } from './node.ts';
+import { declareSecretNames } from './secretNames.ts';
 import type { DriverTask, NodeTask } from './task.ts';
 import { settledWithin } from './waiting.ts';
 
@@ -37,8 +38,9 @@ export class Registry implements Drivers {
   /** Throws kind `failed_precondition` for a duplicate name, or a rule that matches no method. */
   constructor(hardwareTypes: readonly HardwareType[], rules: readonly CallRule[]) {
     for (const hardwareType of hardwareTypes) {
-      const { name } = hardwareType;
+      const { name, secretKeys = [] } = hardwareType;
       if (this.#types.has(name)) throw duplicate(`two hardware types are called '${name}'`);
+      declareSecretNames(secretKeys);
       const table = <T extends DriverTask>(owner: string, methods: readonly Method<T>[]) =>
         methodTable(
           owner,

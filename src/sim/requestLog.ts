@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Json } from '../core/json.ts';
-import { isSecretName, MASK, mapTexts } from '../core/secrets.ts';
+import { isSecretName } from '../core/secretNames.ts';
+import { MASK, mapTexts } from '../core/secrets.ts';
 import type { AuthKind } from './credentials.ts';
 import { authKind } from './credentials.ts';
 import type { RequestMatch } from './faults.ts';

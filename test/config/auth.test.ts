@@ -110,7 +110,7 @@ describe('the start is refused', () => {
     ],
     [
       `auth: { type: keystone, keystone: { ${KEYSTONE}, token_cache_time: 2h } }`,
-      'auth.keystone.token_cache_time: ****** is not allowed; allowed: a duration from 0s to 1h, such as 500ms, 1s, 2m; a plain number is in seconds',
+      'auth.keystone.token_cache_time: "2h" is not allowed; allowed: a duration from 0s to 1h, such as 500ms, 1s, 2m; a plain number is in seconds',
     ],
     [
       `auth: { type: jwt, jwt: { ${JWT} } }`,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problems.ts';
 import { SETTINGS } from '../../src/config/schema.ts';
-import { isSecretName } from '../../src/core/secrets.ts';
+import { isSecretName } from '../../src/core/secretNames.ts';
 
 let directory: string;
 beforeAll(() => {

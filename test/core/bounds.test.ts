@@ -6,7 +6,8 @@ import { PassthruError, toErrorRecord } from '../../src/core/errors.ts';
 import { lastErrorText } from '../../src/core/job.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { countFitting } from '../../src/core/page.ts';
-import { maskSecrets, redactText } from '../../src/core/secrets.ts';
+import { redactText } from '../../src/core/redaction.ts';
+import { maskSecrets } from '../../src/core/secrets.ts';
 
 const sizes = fc.constantFrom(0, 1, 40, 5000, 300_000);
 const texts = fc.tuple(sizes, fc.constantFrom('x', 'ü', '😀', '\ud800', '\0')).map(([size, unit]) => unit.repeat(size));

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { CallSecrets } from '../../src/core/calls/callSecrets.ts';
 import { PassthruError } from '../../src/core/errors.ts';
 import type { Logger } from '../../src/core/logger.ts';
-import { isSecretName, maskText, redactText, secretValues } from '../../src/core/secrets.ts';
+import { redactText } from '../../src/core/redaction.ts';
+import { isSecretName } from '../../src/core/secretNames.ts';
+import { maskSecrets, maskText, secretValues } from '../../src/core/secrets.ts';
 
 test.each([
   'redfish_password',
@@ -39,16 +41,41 @@ test.each([
   ['?token=abc&x=1', '?token=******&x=1'],
   ['https://bmc.example/redfish/v1 returned 401', 'https://bmc.example/redfish/v1 returned 401'],
   ['mailto someone@example.com', 'mailto someone@example.com'],
+  ['mailto:someone@example.com', 'mailto:someone@example.com'],
+  ['via admin:PW@host failed', 'via ******@host failed'],
+  ['url=admin:p@ss/w@10.0.0.1:443/x', 'url=******@10.0.0.1:443/x'],
+  ['{"address":"admin:PW@[fe80::1]"}', '{"address":"******@[fe80::1]"}'],
+  ['https://u:p/w#?x@bmc.example/redfish', 'https://******@bmc.example/redfish'],
+  ['https://bmc.example:8443/redfish/v1/a@b', 'https://bmc.example:8443/redfish/v1/a@b'],
+  ['https://[fe80::1]:8443/a@b', 'https://[fe80::1]:8443/a@b'],
+  ['Members:Members@odata.count', 'Members:Members@odata.count'],
+  ['alice@example.com at 12:30:00', 'alice@example.com at 12:30:00'],
+  ['x-api-key: abc, sshKey=def; key_id=7', 'x-api-key: ******, sshKey=******; key_id=7'],
 ])('%s', (text, masked) => expect(maskText(text)).toBe(masked));
 
 // A BMC, a caller or a driver may send it. At quadratic cost each takes longer than a test may.
-test.each(['x', '.-', 'a.', 'a:', 'a="', "a='", '"a', '"a" ', 'a="\\"', 'Basic ', 'http://a', '://', 'password '])(
-  'a long text of %j is masked in linear time',
-  (part) => {
-    const text = part.repeat(100_000);
-    expect(maskText(`${text} password=secret`)).not.toContain('=secret');
-  },
-);
+test.each([
+  'x',
+  '.-',
+  'a.',
+  'a:',
+  'a="',
+  "a='",
+  '"a',
+  '"a" ',
+  'a:b@',
+  'a@',
+  'http://a:b',
+  '@',
+  'a="\\"',
+  'Basic ',
+  'http://a',
+  '://',
+  'password ',
+])('a long text of %j is masked in linear time', (part) => {
+  const text = part.repeat(100_000);
+  expect(maskText(`${text} password=secret`)).not.toContain('=secret');
+});
 
 test('secretValues returns texts under secret names at any depth, and passwords of URLs, the longest first', () => {
   const values = secretValues({
@@ -57,11 +84,29 @@ test('secretValues returns texts under secret names at any depth, and passwords 
     pin_code: 'no',
     list: [{ token: 12345 }, { HttpHeaders: [{ 'X-Any': 'header value' }] }],
     address: 'https://u:p%40ss@bmc',
+    host: 'admin:no-scheme@bmc',
     empty_password: '',
     none_password: null,
     masked_password: '******',
   });
-  expect(values).toEqual(['header value', 'hunter2', '12345', 'p@ss']);
+  expect(values).toEqual(['header value', 'no-scheme', 'hunter2', '12345', 'p@ss']);
+});
+
+test('maskSecrets masks what is secret by name, in addresses and in queries', () => {
+  const info = { pwd: 'a', 'api-key': 'b', ssh_key: 'c', access_key: 'd', url: 'admin:PW@host', empty_token: null };
+  expect(
+    maskSecrets({ ...info, list: ['x:y@z'], to: 'https://h/?a=1&token=b', address: 'https://bmc:443/x@y' }),
+  ).toEqual({
+    pwd: '******',
+    'api-key': '******',
+    ssh_key: '******',
+    access_key: '******',
+    url: '******@host',
+    empty_token: null,
+    list: ['******@z'],
+    to: 'https://h/?a=1&token=******',
+    address: 'https://bmc:443/x@y',
+  });
 });
 
 test('redactText masks a secret as it is, in JSON and in a URL; a short one only as a whole word', () => {

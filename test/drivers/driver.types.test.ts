@@ -38,7 +38,7 @@ describe('the types of passthru/driver', () => {
   test('a hardware type and its vendor interfaces', () => {
     expectTypeOf<Required<HardwareType>>().toEqualTypeOf<'name' | 'vendorInterfaces' | 'properties'>();
     expectTypeOf<Exclude<keyof HardwareType, Required<HardwareType>>>().toEqualTypeOf<
-      'driverMethods' | 'longestRequest' | 'release' | 'close'
+      'secretKeys' | 'driverMethods' | 'longestRequest' | 'release' | 'close'
     >();
     expectTypeOf<HardwareType['vendorInterfaces']>().toEqualTypeOf<readonly [VendorInterface, ...VendorInterface[]]>();
     expectTypeOf<HardwareType['driverMethods']>().toEqualTypeOf<readonly Method<DriverTask>[] | undefined>();

@@ -95,6 +95,16 @@ const method = defineMethod({ name: 'm', httpMethods: ['POST'], description: '',
 export default { ${TYPE}, driverMethods: [{ ...method, role: null }] };`,
       /method m: role must be one of reader, operator, admin, not null/,
     ],
+    [
+      'a secret key that is none of its properties',
+      `export default { ${TYPE}, properties: { a: 'A.' }, secretKeys: ['b'] };`,
+      /acme: secretKeys: 'b' is not a key of properties/,
+    ],
+    [
+      'secret keys that are no list of strings',
+      `export default { ${TYPE}, secretKeys: 'a' };`,
+      /acme: secretKeys must be a list of strings/,
+    ],
     ['a close that is not a function', `export default { ${TYPE}, close: true };`, /close must be a function/],
   ])('with %s is rejected, and the error names the module', async (what, source, fault) => {
     const name = `${what.replaceAll(' ', '-')}.mjs`;

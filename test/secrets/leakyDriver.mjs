@@ -3,6 +3,14 @@ import { Attachment, defineMethod, PassthruError, z } from 'passthru/driver';
 /** A driver that leaks its node's password everywhere that it can. */
 const passwordOf = (task) => task.node.driverInfo.leaky_password;
 
+/** Returns its other secrets, and the password in other forms. */
+function othersOf(task) {
+  const { leaky_password: secret, leaky_unlock: declared, leaky_address: address } = task.node.driverInfo;
+  const bytes = Buffer.from(`u:${secret}`);
+  const forms = [bytes.toString('base64'), bytes.toString('hex'), secret?.toUpperCase()];
+  return `${declared} ${address} ${forms.join(' ')}`;
+}
+
 function method(name, handler, more = {}) {
   return defineMethod({
     name,
@@ -45,7 +53,10 @@ function failure(secret) {
 function talk(task) {
   const secret = passwordOf(task);
   for (const level of ['debug', 'info', 'warn', 'error']) {
-    task.log[level]({ text: secret, node: task.node, err: failure(secret) }, `logged in with ${secret}`);
+    task.log[level](
+      { others: othersOf(task), text: secret, node: task.node, err: failure(secret) },
+      `logged in with ${secret}`,
+    );
   }
 }
 
@@ -55,7 +66,7 @@ const methods = [
     throw failure(passwordOf(task));
   }),
   method('throws_text', async (task) => {
-    throw `no luck with ${passwordOf(task)}`;
+    throw `no luck with ${passwordOf(task)} ${othersOf(task)}`;
   }),
   method('throws_several', async (task) => {
     throw new AggregateError([failure(passwordOf(task))], `all of ${passwordOf(task)}`);
@@ -63,7 +74,7 @@ const methods = [
   method('refuses', async (task) => {
     const secret = passwordOf(task);
     throw new PassthruError('bmc_refused', `The BMC says: ${secret} is wrong`, {
-      bmc: { status: 400, extendedInfo: [{ Message: `'${secret}'`, MessageArgs: [secret] }] },
+      bmc: { status: 400, extendedInfo: [{ Message: `'${secret}' ${othersOf(task)}`, MessageArgs: [secret] }] },
       violations: [{ field: 'arguments.mode', description: `not ${secret}` }],
       cause: failure(secret),
     });
@@ -112,7 +123,8 @@ export default {
       },
     },
   ],
-  properties: {},
+  properties: { leaky_unlock: 'A secret whose name does not tell.' },
+  secretKeys: ['leaky_unlock'],
   async release(node) {
     throw failure(node.driverInfo.leaky_password);
   },

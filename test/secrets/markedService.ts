@@ -29,7 +29,14 @@ export async function startMarkedService(): Promise<MarkedService> {
   writeFileSync(join(directory, 'users'), htpasswd(USER));
   writeFileSync(join(directory, 'secrets.key'), randomBytes(32).toString('base64'));
   const collector = await startOtlpReceiver();
-  const leaky = { driver: 'leaky', driver_info: { leaky_password: MARKERS.leaky } };
+  const leaky = {
+    driver: 'leaky',
+    driver_info: {
+      leaky_password: MARKERS.leaky,
+      leaky_unlock: MARKERS.declared,
+      leaky_address: `admin:${MARKERS.userInfo}@bmc.example`,
+    },
+  };
   const fleet = await startFleet({ accounts: { u: MARKERS.redfish } });
   const redfish = { redfish_address: fleet.bmcs[0]!.url, redfish_username: 'u' };
   const nodes = [

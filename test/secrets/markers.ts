@@ -23,6 +23,8 @@ export const MARKERS = {
   cookie: 'marker-116-cookie',
   wrongRedfish: 'marker-117-wrong-redfish',
   idempotency: 'marker-118-idempotency',
+  declared: 'marker-119-declared-by-its-driver',
+  userInfo: 'marker-120-user-info',
 } as const;
 const { idempotency: _, ...PLANTED } = MARKERS;
 const SECRETS: Record<string, string> = { ...PLANTED };
@@ -38,6 +40,8 @@ export function found(bytes: string | Buffer): string[] {
   return Object.entries(SECRETS).flatMap(([name, secret]) => {
     const forms = {
       plain: secret,
+      upper: secret.toUpperCase(),
+      within: Buffer.from(`u:${secret}`).toString('base64').slice(4, -4),
       json: JSON.stringify(secret).slice(1, -1),
       url: encodeURIComponent(secret),
       base64: Buffer.from(secret).toString('base64').replace(/=+$/, ''),

@@ -2,7 +2,8 @@ import { cutText, LOGGED_BYTES } from '../bounds.ts';
 import { PassthruError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
-import { mapTexts, maskMember, maskText, redact, redactText, secretValues, type TextMapping } from '../secrets.ts';
+import { redactor } from '../redaction.ts';
+import { mapTexts, maskMember, maskText, secretValues, type TextMapping } from '../secrets.ts';
 
 /** How deep errors and log fields are copied; deeper parts are dropped. */
 const MAX_DEPTH = 6;
@@ -14,7 +15,7 @@ const MAX_DEPTH = 6;
 export class CallSecrets {
   readonly #sources: readonly JsonObject[];
   readonly #least: number;
-  #values: readonly string[] | undefined;
+  #known: { redact: Redact; none: boolean } | undefined;
 
   /** @param least the length below which a secret is not masked */
   constructor(sources: readonly JsonObject[], least = 1) {
@@ -24,7 +25,7 @@ export class CallSecrets {
 
   /** Returns `text` with the secrets masked. */
   text(text: string): string {
-    return redactText(text, this.#collected());
+    return this.#collected().redact(text);
   }
 
   /**
@@ -32,9 +33,9 @@ export class CallSecrets {
    * there are none, unless it is a PassthruError, which a driver may have changed since its texts were cut.
    */
   mask<T>(value: T): T {
-    const secrets = this.#collected();
-    if (secrets.length === 0 && !(value instanceof PassthruError)) return value;
-    return mapTexts(value, redaction(secrets), MAX_DEPTH) as T;
+    const { redact, none } = this.#collected();
+    if (none && !(value instanceof PassthruError)) return value;
+    return mapTexts(value, redaction(redact), MAX_DEPTH) as T;
   }
 
   /**
@@ -56,20 +57,26 @@ export class CallSecrets {
     };
   }
 
-  #collected(): readonly string[] {
-    this.#values ??= this.#sources.flatMap(secretValues).filter(({ length }) => length >= this.#least);
-    return this.#values;
+  #collected(): { redact: Redact; none: boolean } {
+    if (this.#known === undefined) {
+      const secrets = this.#sources.flatMap(secretValues).filter(({ length }) => length >= this.#least);
+      this.#known = { redact: redactor(secrets), none: secrets.length === 0 };
+    }
+    return this.#known;
   }
 }
 
-function redaction(secrets: readonly string[]): TextMapping {
+/** Masks the secrets in a text. */
+type Redact = (text: string) => string;
+
+function redaction(redact: Redact): TextMapping {
   return {
-    text: (text) => redactText(cutText(text, LOGGED_BYTES), secrets),
+    text: (text) => redact(cutText(text, LOGGED_BYTES)),
     error(error, copy) {
       try {
         return error instanceof PassthruError
-          ? redactPassthruError(error, secrets, copy)
-          : redactError(error, secrets, copy);
+          ? redactPassthruError(error, redact, copy)
+          : redactError(error, redact, copy);
       } catch {
         return new Error('the error cannot be read');
       }
@@ -77,33 +84,29 @@ function redaction(secrets: readonly string[]): TextMapping {
   };
 }
 
-function redactPassthruError(
-  error: PassthruError,
-  secrets: readonly string[],
-  copy: (member: unknown) => unknown,
-): PassthruError {
+function redactPassthruError(error: PassthruError, redact: Redact, copy: (member: unknown) => unknown): PassthruError {
   // A driver may have changed it since its parts were cut.
   const { kind, message, violations, lock, bmc, truncated, cause } = new PassthruError(
     error.kind,
     error.message,
     error,
   );
-  const clean = new PassthruError(kind, redactText(message, secrets), {
-    violations: violations.map(({ field, description }) => ({ field, description: redactText(description, secrets) })),
+  const clean = new PassthruError(kind, redact(message), {
+    violations: violations.map(({ field, description }) => ({ field, description: redact(description) })),
     lock,
-    bmc: bmc && { status: bmc.status, extendedInfo: redact(bmc.extendedInfo, secrets) },
+    bmc: bmc && { status: bmc.status, extendedInfo: mapTexts(bmc.extendedInfo, { text: redact }) as JsonObject[] },
     truncated,
     cause: cause === undefined ? undefined : copy(cause),
   });
-  clean.stack = redactText(cutText(error.stack ?? '', LOGGED_BYTES), secrets);
+  clean.stack = redact(cutText(error.stack ?? '', LOGGED_BYTES));
   return clean;
 }
 
 /** Copies the error, which its driver may still hold; the copy has the name of its class only. */
-function redactError(error: Error, secrets: readonly string[], copy: (member: unknown) => unknown): Error {
-  const clean = new Error(redactText(cutText(error.message, LOGGED_BYTES), secrets));
+function redactError(error: Error, redact: Redact, copy: (member: unknown) => unknown): Error {
+  const clean = new Error(redact(cutText(error.message, LOGGED_BYTES)));
   clean.name = error.name;
-  clean.stack = redactText(cutText(error.stack ?? '', LOGGED_BYTES), secrets);
+  clean.stack = redact(cutText(error.stack ?? '', LOGGED_BYTES));
   for (const key of new Set([...Object.keys(error), 'cause', 'errors'])) {
     const member = (error as unknown as Record<string, unknown>)[key];
     if (member === undefined || key === 'name' || key === 'stack' || key === 'message') continue;

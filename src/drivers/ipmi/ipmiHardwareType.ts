@@ -37,6 +37,7 @@ export function createIpmiHardwareType(options: IpmiOptions = {}): HardwareType 
       { name: 'no-vendor', methods: [] },
     ],
     properties: IPMI_PROPERTIES,
+    secretKeys: ['ipmi_password', 'ipmi_hex_kg_key'],
     longestRequest: () => timeout,
     // No process outlives the service.
     async close() {

@@ -77,6 +77,7 @@ export function redfishMachines(
       { name: 'no-vendor', methods: [] },
     ],
     properties: REDFISH_PROPERTIES,
+    secretKeys: ['redfish_password'],
     longestRequest: (node) => read(node).target.limits.timeoutMs,
     async release(node) {
       let bmc: NodeBmc;

@@ -1,4 +1,4 @@
-import { redact, redactText } from '../../core/secrets.ts';
+import { redact, redactText } from '../../core/redaction.ts';
 import { RedfishError } from '../errors.ts';
 import { loginVerdict } from '../wire/meaning.ts';
 import { cut, wordsOf } from '../wire/messages.ts';

@@ -1,4 +1,4 @@
-import { isSecretName } from '../../core/secrets.ts';
+import { isSecretName } from '../../core/secretNames.ts';
 
 // Which members of a document may be told, by name. What is in none of these lists counts as unknown, and is replaced.
 

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { MASK, redactText } from '../../core/secrets.ts';
+import { redactor } from '../../core/redaction.ts';
+import { MASK } from '../../core/secrets.ts';
 import type { Identity } from './identity.ts';
 
 const UUID = /(?<![\da-z])[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}(?![\da-z])/gi;
@@ -26,7 +27,7 @@ const LEAST_LENGTH = 4;
  * different ones, so that links still lead to their documents and twins still are twins.
  */
 export class Pseudonyms {
-  readonly #secrets: readonly string[];
+  readonly #redact: (text: string) => string;
   readonly #known = new Map<string, string>();
   readonly #taken = new Set<string>();
   readonly #counts = new Map<string, number>();
@@ -36,7 +37,7 @@ export class Pseudonyms {
 
   /** @param secrets texts to mask wherever they occur */
   constructor(secrets: readonly string[]) {
-    this.#secrets = [...secrets].filter((text) => text !== '').sort((a, b) => b.length - a.length);
+    this.#redact = redactor(secrets);
   }
 
   /** Makes `value` be replaced wherever it stands as a word, in links too. */
@@ -53,7 +54,7 @@ export class Pseudonyms {
 
   /** Returns what replaces `value` as a whole. */
   of(identity: Identity, value: string): string {
-    const masked = redactText(value, this.#secrets);
+    const masked = this.#redact(value);
     if (masked !== value) return MASK;
     if (value.trim() === '' || ANYBODY.has(value) || this.#taken.has(value)) return value;
     const known = this.#known.get(value);
@@ -66,7 +67,7 @@ export class Pseudonyms {
 
   /** Returns `text` with the sought values replaced, and nothing else. */
   known(text: string): string {
-    const masked = redactText(text, this.#secrets).replace(PEM, MASK);
+    const masked = this.#redact(text).replace(PEM, MASK);
     const pattern = this.#soughtPattern();
     return pattern === null ? masked : masked.replace(pattern, (value) => this.#known.get(value) ?? value);
   }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
-import { redact, redactText } from '../../core/secrets.ts';
+import { redact, redactText } from '../../core/redaction.ts';
 import type { RedfishClient } from '../client.ts';
 import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
 import { memberPath, ownLinkPath } from '../links.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
-import { redact, redactText } from '../../core/secrets.ts';
+import { redact, redactText } from '../../core/redaction.ts';
 import { pause } from '../../core/waiting.ts';
 import type { RedfishClient } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';

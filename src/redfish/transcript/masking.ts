@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { isJsonObject, type Json, type JsonObject, nestsDeeperThan } from '../../core/json.ts';
-import { isSecretName, MASK, maskMember, maskText, redactor, redactText, SHORT_SECRET } from '../../core/secrets.ts';
+import { redactor, redactText, SHORT_SECRET } from '../../core/redaction.ts';
+import { isSecretName } from '../../core/secretNames.ts';
+import { MASK, maskMember, maskText } from '../../core/secrets.ts';
 
 /** The part of a body that is recorded, in bytes. */
 const MAX_BODY_BYTES = 64 * 1024;

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import { maskSecrets, redact, redactText } from '../../core/secrets.ts';
+import { redact, redactText } from '../../core/redaction.ts';
+import { maskSecrets } from '../../core/secrets.ts';
 import { RedfishError } from '../errors.ts';
 import { jsonOf } from './body.ts';
 import { cut, wordsOf } from './messages.ts';
