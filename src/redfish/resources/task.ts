@@ -6,6 +6,7 @@ import { isNotFound, RedfishError } from '../errors.ts';
 import { locationPath, samePath } from '../links.ts';
 import { concernsPoll } from '../wire/meaning.ts';
 import { wordsOfError } from '../wire/messages.ts';
+import { PollPace } from '../wire/pollPace.ts';
 import { extendedInfoText, type RedfishResponse, retryAfterMs } from '../wire/response.ts';
 import { isUp } from './serviceRoot.ts';
 import {
@@ -25,6 +26,8 @@ export type TaskListener = (percent: number | null, message: string) => void;
 /** How long a task is followed before its outcome counts as unknown, in ms. */
 const TASK_LIMIT_MS = 30 * 60_000;
 const DEFAULT_WAIT_MS = 1000;
+/** The maximum length of all responses to the polls of one task, in bytes. */
+const MAX_POLLED_BYTES = 256 * 1024 * 1024;
 /** Maximum number of consecutive polls of a monitor that may fail while the BMC works. */
 const MAX_FAILED_POLLS = 5;
 /** How long a BMC may take to restart while it runs a task, in ms. */
@@ -53,7 +56,7 @@ interface Following {
 
 /**
  * Follows a 202 to the end of its task by the monitor in `Location` (DSP0266, "Asynchronous operations"), honouring
- * `Retry-After`. A monitor that is gone (404) says nothing about success, as iDRAC also removes it after failures: then the
+ * `Retry-After` within the limits of `PollPace`. A monitor that is gone (404) says nothing about success, as iDRAC also removes it after failures: then the
  * record of the task is followed, see `findTaskRecord`. A response that is about the poll alone (429, not ready) says nothing
  * either. A BMC that restarts meanwhile is waited for. Returns the operation's final response, which is `started` itself for any
  * other status, and an empty 200 where only the record shows success; null when the BMC has neither, so that only the effect
@@ -73,17 +76,19 @@ export async function followTask(
     failedPolls: 0,
     downSince: null,
   };
+  const pace = new PollPace();
   const end = performance.now() + TASK_LIMIT_MS;
   let waitMs = retryAfterMs(started.headers);
   while (response.status === 202 || (response !== started && isRunning(response.document))) {
     if (response.document !== null) report(response.document, listener, client.secrets);
     following.path = locationPath(response.headers.location) ?? following.path;
     if (following.path === null) return null;
-    if (performance.now() > end) {
+    const pauseMs = pace.next(waitMs ?? DEFAULT_WAIT_MS, response.bytes);
+    if (performance.now() > end || pace.bytes > MAX_POLLED_BYTES) {
       const message = 'The BMC accepted the request, but its task did not end in time';
       throw new RedfishError('outcome-unknown', message, { url: client.origin + following.path });
     }
-    await client.pause(waitMs ?? DEFAULT_WAIT_MS);
+    await client.pause(pauseMs);
     try {
       response = await client.getMonitor(following.path);
       following.failedPolls = 0;

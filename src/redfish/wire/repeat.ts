@@ -2,6 +2,7 @@
 import { pause } from '../../core/waiting.ts';
 import { concernsPoll, isError, namedWaitMs, type Readiness, type RequestMode, readinessOf } from './meaning.ts';
 import { type Words, wordsOf } from './messages.ts';
+import { PollPace } from './pollPace.ts';
 import type { RawResponse } from './request.ts';
 import { retryAfter } from './response.ts';
 
@@ -36,6 +37,7 @@ export class Repeats {
   readonly #started = performance.now();
   /** The sum of the pauses, in ms. */
   #waited = 0;
+  readonly #pace = new PollPace();
   #reads = 0;
   #overloads = 0;
   #busy = 0;
@@ -56,7 +58,8 @@ export class Repeats {
     const words = wordsOf(response);
     // Any other is the operation's own.
     if (this.#mode === 'monitor' && !concernsPoll(response.status, words)) return false;
-    const ms = this.#waitMs(response, words);
+    const wantedMs = this.#waitMs(response, words);
+    const ms = wantedMs === null ? null : this.#pace.next(wantedMs);
     if (ms === null || ms > this.#left(this.#patienceMs)) return false;
     await this.#wait(ms, signal);
     return true;

@@ -13,13 +13,15 @@ export { extendedInfoText, hasMessage, readExtendedInfo } from './messages.ts';
 export interface RedfishResponse extends Pick<RawResponse, 'status' | 'headers'> {
   /** Null when the body is empty, unknown (its connection broke) or not a JSON object (HTML, a list, plain text). */
   document: JsonObject | null;
+  /** The length of the body. */
+  bytes?: number;
 }
 
 /** Parses a response. A `__proto__` in it is harmless: `JSON.parse` makes own members. */
 export function readResponse(raw: RawResponse): RedfishResponse {
   const { status, headers } = raw;
   const json = jsonOf(raw);
-  return { status, headers, document: isJsonObject(json) ? json : null };
+  return { status, headers, document: isJsonObject(json) ? json : null, bytes: raw.body.length };
 }
 
 /**

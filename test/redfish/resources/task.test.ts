@@ -96,7 +96,7 @@ test('Retry-After determines when the monitor is polled again', async () => {
     return { status: 204 };
   });
   await task.eject();
-  expect(pauses.mock.calls.map(([ms]) => ms)).toEqual([0, 2000]);
+  expect(pauses.mock.calls.map(([ms]) => ms)).toEqual([100, 2000]);
   expect(task.polls()).toBe(2);
 });
 

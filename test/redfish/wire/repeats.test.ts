@@ -75,7 +75,7 @@ test.each<[string, Record<string, string>, unknown, number[]]>([
     undefined,
     [4000, 4000],
   ],
-  ['a Retry-After that is past', { date: ms(now), 'retry-after': ms(now - 4000) }, undefined, []],
+  ['a Retry-After that is past', { date: ms(now), 'retry-after': ms(now - 4000) }, undefined, [100, 150]],
   ['a Retry-After of rubbish', { 'retry-after': 'soon' }, undefined, [250, 1000]],
   ['a negative Retry-After', { 'retry-after': '-5' }, undefined, [250, 1000]],
   ['a Retry-After of a number and a unit', { 'retry-after': '7 s' }, undefined, [250, 1000]],
