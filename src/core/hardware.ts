@@ -34,8 +34,8 @@ export interface HardwareType {
    * `task.beforeSend()`. When a process is lost, its nodes stay reserved for that long. Default 60 s.
    */
   longestRequest?(node: Node): number;
-  /** Called when a node is removed or its driver_info changes; drops what is cached for it. */
+  /** Called when a node is removed or its driver_info changes; drops what is cached for it. Waited for up to 10 s. */
   release?(node: Node): Promise<void>;
-  /** Closes connections and sessions; called once at shutdown, after the last task. */
+  /** Closes connections and sessions; called once at shutdown, after the last task. Waited for up to 5 s. */
   close?(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { parseArguments } from './arguments.ts';
 import { ROLES, type Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
+import { methodFault } from './methodFault.ts';
 import type { HttpMethod, Task } from './task.ts';
 import { HTTP_METHODS } from './task.ts';
 
@@ -78,6 +79,8 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
   if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
     throw new TypeError(`method ${name}: httpMethods must name at least one of ${HTTP_METHODS.join(', ')}`);
   }
+  const fault = methodFault(definition);
+  if (fault !== null) throw new TypeError(`method ${name}: ${fault}`);
   if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot return an attachment`);
   // Before the method is used, so that a misspelt role stops the start instead of protecting nothing.
   if (!isRoleOrAbsent(role)) throw new TypeError(`method ${name}: ${roleFault(role)}`);

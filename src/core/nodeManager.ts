@@ -23,6 +23,10 @@ import { type Page, readPage } from './page.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
+import { settledWithin } from './waiting.ts';
+
+/** How long a change of a node waits for `HardwareType.release`, in milliseconds. */
+const RELEASE_TIME = 10_000;
 
 const MAX_TEXT_LENGTH = 4096;
 
@@ -254,14 +258,18 @@ export class NodeManager implements Nodes {
     );
   }
 
-  /** Lets the driver drop what it cached for the node: sessions, connections. A failure is only logged. */
+  /** Lets the driver drop what it cached for the node: sessions, connections. A failure or a timeout is only logged. */
   async #forget(node: Node): Promise<void> {
-    try {
-      if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
-    } catch (error) {
-      const err = new CallSecrets([node.driverInfo]).mask(error);
-      this.#log.warn({ err, node: node.uuid }, 'releasing what a driver cached for a node failed');
-    }
+    const release = async () => {
+      try {
+        if (this.#registry.has(node.driver)) await this.#registry.get(node.driver).release?.(node);
+      } catch (error) {
+        const err = new CallSecrets([node.driverInfo]).mask(error);
+        this.#log.warn({ err, node: node.uuid }, 'releasing what a driver cached for a node failed');
+      }
+    };
+    if (await settledWithin([release()], RELEASE_TIME)) return;
+    this.#log.warn({ node: node.uuid, driver: node.driver }, 'releasing what a driver cached for a node has not ended');
   }
 }
 

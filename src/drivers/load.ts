@@ -8,6 +8,7 @@ import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import { isRoleOrAbsent, roleFault } from '../core/method.ts';
 import { HTTP_METHODS } from '../core/task.ts';
+import { settledWithin } from '../core/waiting.ts';
 
 /** The argument of a driver module's function. */
 export interface DriverContext {
@@ -17,6 +18,9 @@ export interface DriverContext {
 
 /** The default export of a driver module. */
 export type DriverModule = HardwareType | ((context: DriverContext) => HardwareType | Promise<HardwareType>);
+
+/** How long a module may take to load, in milliseconds. */
+const LOAD_TIME = 60_000;
 
 /** Names that need no encoding in the path of a URL (RFC 3986, 2.3); not `.` or `..`. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.~-]{0,254}$/;
@@ -65,9 +69,14 @@ async function loadModule(name: string, baseDirectory: string, context: DriverCo
   const isPath = name.startsWith('.') || isAbsolute(name);
   const specifier = isPath ? pathToFileURL(resolve(baseDirectory, name)).href : name;
   let hardwareType: unknown;
-  try {
+  const load = async () => {
     const { default: exported }: { default?: unknown } = await import(specifier);
-    hardwareType = typeof exported === 'function' ? await exported(context) : exported;
+    return typeof exported === 'function' ? exported(context) : exported;
+  };
+  try {
+    const loading: Promise<unknown> = load();
+    if (!(await settledWithin([loading], LOAD_TIME))) throw new Error(`it did not load within ${LOAD_TIME / 1000} s`);
+    hardwareType = await loading;
   } catch (error) {
     throw notReady(name, error instanceof Error ? error.message : String(error), error);
   }

@@ -110,9 +110,11 @@ function notHeld(uuid: string): PassthruError {
 
 function isCalled({ uuid, reservation }: StoredNode): PassthruError {
   const { holder, method, job } = reservation as NonNullable<Node['reservation']>;
+  const abort =
+    job === null ? 'it is aborted when its caller leaves or its deadline passes' : `cancel job ${job} to end it`;
   return new PassthruError(
     'failed_precondition',
-    `Node ${uuid} is reserved by ${holder} for a call of ${method}, which ends by itself${job === null ? '' : `; cancel job ${job} to end it`}.`,
+    `Node ${uuid} is reserved by ${holder} for a call of ${method}, which ends by itself; ${abort}. A method that ignores that is given up after a minute and the time of one request; a restart of ${holder} ends it at once.`,
     { lock: reservation ?? undefined },
   );
 }
