@@ -57,6 +57,7 @@ export class BmcContext {
     target: RedfishTarget,
     connections: BmcConnections,
     logins: AccountLogins,
+    guessed: boolean,
     observe?: (exchange: BmcExchange) => void,
   ) {
     this.root = rootOf(target);
@@ -67,7 +68,7 @@ export class BmcContext {
       observe?.({ ...exchange, vendor: this.vendor });
     };
     this.transport = { connections, settings: withKey(target.connection), observe: observeExchange };
-    this.login = new Login(this.transport, target.account, logins, (...args) => this.#findSessions(...args));
+    this.login = new Login(this.transport, target.account, logins, guessed, (...args) => this.#findSessions(...args));
   }
 
   /** The BMC's own name for its vendor; null until known. */

@@ -18,7 +18,10 @@ interface RedfishClientsOptions {
 export interface RedfishClients {
   /** Returns a client of `target` for one call; those of one BMC and account share connections, session and discovered paths. */
   for(target: RedfishTarget, options: RequestOptions): RedfishClient;
-  /** Runs `work` with a client that is not kept: its session is deleted once `work` has ended or failed. */
+  /**
+   * Runs `work` with a client that is not kept: its session is deleted once `work` has ended or failed. Its credentials are a
+   * caller's, see `WrongPasswords`.
+   */
   once<T>(target: RedfishTarget, options: RequestOptions, work: (client: RedfishClient) => Promise<T>): Promise<T>;
   /** Deletes the session with `target`, and drops discovered values and the refusal of its password. Never fails. */
   forget(target: RedfishTarget): Promise<void>;
@@ -51,12 +54,15 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
   const contexts = new Map<string, BmcContext>();
   const logins = new LoginCache();
 
-  const start = (target: RedfishTarget): BmcContext => {
+  /** @param guessed whether a caller gave the credentials, rather than a node */
+  const start = (target: RedfishTarget, guessed: boolean): BmcContext => {
     const { origin, account } = target;
     const bmc = bmcs.get(origin) ?? { connections: new BmcConnections(origin, maxConnections, now), users: 0 };
     bmcs.set(origin, bmc);
     bmc.users++;
-    return new BmcContext(target, bmc.connections, logins.join(origin, account, now), observe);
+    const { addresses } = target.connection;
+    const joined = logins.join(origin, account, now, addresses);
+    return new BmcContext(target, bmc.connections, joined, guessed, observe);
   };
   const leave = async (context: BmcContext) => {
     logins.leave(context.logins);
@@ -69,7 +75,7 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
 
   /** Logs out of the BMCs that were not used lately. */
   const evictUnused = async () => {
-    logins.sweep();
+    logins.sweep(now());
     const unused = [...contexts].filter(([, { active, usedAt }]) => active === 0 && now() - usedAt > UNUSED_MS);
     for (const [key] of unused) contexts.delete(key);
     for (let i = 0; i < unused.length; i += LOGOUTS_AT_ONCE) {
@@ -94,14 +100,14 @@ export function createRedfishClients(options: RedfishClientsOptions = {}): Redfi
       const key = contextKey(target);
       let context = contexts.get(key);
       if (context === undefined) {
-        context = start(target);
+        context = start(target, false);
         contexts.set(key, context);
       }
       context.usedAt = now();
       return new RedfishClient(context, recorded(target.limits, context, requestOptions), requestOptions);
     },
     async once(target, requestOptions, work) {
-      const context = start(target);
+      const context = start(target, true);
       const limits = recorded(target.limits, context, requestOptions);
       try {
         return await work(new RedfishClient(context, limits, requestOptions));

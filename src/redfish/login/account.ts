@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { LookupAddress } from 'node:dns';
 import { MAX_DELAY, WaitingLine } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
+import { type Candidate, WrongPasswords } from './wrongPasswords.ts';
 
 /** `auto`: a session, or Basic where the BMC offers none. */
 export type AuthType = 'auto' | 'session' | 'basic';
@@ -85,19 +87,40 @@ export class AccountLogins {
   readonly now: () => number;
   /** The number of contexts that use it. */
   users = 0;
-  /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
-  basicProven = false;
   /** Whether the latest login by a session was refused, however long ago and whatever was forgotten since. */
   sessionRefused = false;
+  readonly #wrongPasswords: WrongPasswords;
+  readonly #candidate: Candidate;
+  /** Whether the login under way has a password that a caller gave. */
+  #guessed = false;
+  #basicProven = false;
   /** The latest refusal by each way. One says nothing about the other: a BMC may offer only one of them. */
   readonly #refusals = new Map<Way, Refusal>();
   /** The logins that wait for the one under way; null when there is none. */
   #line: WaitingLine | null = null;
 
-  constructor(key: string, origin: string, now: () => number) {
+  constructor(key: string, tried: Candidate, now: () => number, wrongPasswords: WrongPasswords) {
     this.key = key;
-    this.#origin = origin;
+    this.#origin = tried.origin;
+    this.#candidate = tried;
     this.now = now;
+    this.#wrongPasswords = wrongPasswords;
+  }
+
+  /** Whether the password has proved right for Basic, so that requests need not wait for each other. */
+  get basicProven(): boolean {
+    return this.#basicProven;
+  }
+
+  set basicProven(proven: boolean) {
+    if (proven && !this.#basicProven) this.#wrongPasswords.proven(this.#candidate);
+    this.#basicProven = proven;
+  }
+
+  /** Remembers that the password opened a session. */
+  sessionOpened(): void {
+    this.sessionRefused = false;
+    this.#wrongPasswords.proven(this.#candidate);
   }
 
   /** Returns the refusal by `way` that is in force. */
@@ -110,6 +133,7 @@ export class AccountLogins {
   refuse(way: Way, why: string): Refusal {
     const refusal = new Refusal(why, this.now);
     this.#refusals.set(way, refusal);
+    this.#wrongPasswords.refused(this.#candidate, this.#guessed, this.now());
     if (way === 'basic') this.basicProven = false;
     else this.sessionRefused = true;
     return refusal;
@@ -129,10 +153,12 @@ export class AccountLogins {
   /**
    * Waits until the logins before this one have ended, so that it knows of their refusal.
    * @param waitMs the longest wait in milliseconds; null for no limit
+   * @param guessed whether a caller gave the password, rather than a node
    * @returns a function that ends the turn
-   * @throws kind `busy` when the turn does not come in time or too many wait; `signal.reason` when it fires
+   * @throws kind `busy` when the turn does not come in time or too many wait; kind `auth` when too many other passwords were
+   *   refused; `signal.reason` when it fires
    */
-  async turn(waitMs: number | null, signal: AbortSignal): Promise<() => void> {
+  async turn(waitMs: number | null, signal: AbortSignal, guessed = false): Promise<() => void> {
     const busy = (why: string) => {
       const message = `another request of this account is trying the password first; ${why}, and this one was not sent`;
       return new RedfishError('busy', message, { url: this.#origin });
@@ -144,11 +170,24 @@ export class AccountLogins {
       if (this.#line.length >= MAX_WAITING) throw busy('too many requests are waiting for it');
       await this.#line.wait(waitMs ?? MAX_DELAY, signal, () => busy(`it got no response within ${waitMs! / 1000} s`));
     }
+    const next = () => {
+      if (!this.#line?.grant()) this.#line = null;
+    };
+    let leave: () => void;
+    try {
+      leave = await this.#wrongPasswords.turn(this.#candidate, guessed, waitMs, signal, this.now);
+    } catch (error) {
+      next();
+      throw error;
+    }
+    this.#guessed = guessed;
     let released = false;
     return () => {
       if (released) return;
       released = true;
-      if (!this.#line?.grant()) this.#line = null;
+      this.#guessed = false;
+      leave();
+      next();
     };
   }
 }
@@ -156,11 +195,17 @@ export class AccountLogins {
 /** Remembers the logins at each BMC with each user name and password. Holds no password in plain text. */
 export class LoginCache {
   readonly #accounts = new Map<string, AccountLogins>();
+  readonly #wrongPasswords = new WrongPasswords();
 
-  /** Returns the state for a new context; pass it to `leave` when the context is dropped. */
-  join(origin: string, account: Account, now: () => number): AccountLogins {
+  /**
+   * Returns the state for a new context; pass it to `leave` when the context is dropped.
+   * @param addresses those that connections are made to, where they are known
+   */
+  join(origin: string, account: Account, now: () => number, addresses: readonly LookupAddress[] = []): AccountLogins {
     const key = keyOf(origin, account);
-    const logins = this.#accounts.get(key) ?? new AccountLogins(key, origin, now);
+    const logins =
+      this.#accounts.get(key) ??
+      new AccountLogins(key, candidate(origin, account, addresses), now, this.#wrongPasswords);
     this.#accounts.set(key, logins);
     logins.users++;
     return logins;
@@ -181,7 +226,8 @@ export class LoginCache {
   }
 
   /** Drops what `leave` kept and is of no use any more. */
-  sweep(): void {
+  sweep(now: number): void {
+    this.#wrongPasswords.sweep(now);
     for (const logins of this.#accounts.values()) this.#dropUnused(logins);
   }
 
@@ -193,6 +239,18 @@ export class LoginCache {
 
 function keyOf(origin: string, { username, password }: Account): string {
   return JSON.stringify([origin, username, passwordDigest(password)]);
+}
+
+/**
+ * Describes an account's password for `WrongPasswords`.
+ * @param addresses those that connections are made to, where they are known
+ */
+function candidate(origin: string, account: Account, addresses: readonly LookupAddress[] = []): Candidate {
+  const { protocol, hostname, port } = new URL(origin);
+  const at = port === '' ? protocol : port;
+  const name = hostname.replace(/^\[|\]$|\.$/g, '');
+  const places = [...new Set([name, ...addresses.map(({ address }) => address)])].map((place) => `${place} ${at}`);
+  return { origin, username: account.username, digest: passwordDigest(account.password), places };
 }
 
 /** Returns a digest that distinguishes passwords without keeping them in plain text. */

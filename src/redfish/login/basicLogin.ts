@@ -23,11 +23,13 @@ export class BasicLogin {
   readonly #origin: string;
   readonly #account: Account;
   readonly #logins: AccountLogins;
+  readonly #guessed: boolean;
 
-  constructor(origin: string, account: Account, logins: AccountLogins) {
+  constructor(origin: string, account: Account, logins: AccountLogins, guessed: boolean) {
     this.#origin = origin;
     this.#account = account;
     this.#logins = logins;
+    this.#guessed = guessed;
   }
 
   /**
@@ -41,7 +43,7 @@ export class BasicLogin {
     const logins = this.#logins;
     let release = () => {};
     if (!logins.basicProven) {
-      const leave = await logins.turn(waitMs, signal);
+      const leave = await logins.turn(waitMs, signal, this.#guessed);
       if (logins.basicProven) leave();
       else release = leave;
     }

@@ -57,6 +57,7 @@ export class Login {
   readonly #logins: AccountLogins;
   readonly #basic: BasicLogin;
   readonly #findSessions: FindSessions;
+  readonly #guessed: boolean;
   #open: OpenSession | null = null;
   #loggingIn: Promise<LoggedIn> | null = null;
   /** Set once the BMC has shown that it has no session service, or that it refuses sessions and takes Basic. */
@@ -72,11 +73,19 @@ export class Login {
   /** The place of the last login. */
   #place: SessionsPlace | null = null;
 
-  constructor(transport: Transport, account: Account, logins: AccountLogins, findSessions: FindSessions) {
+  /** @param guessed whether a caller gave the credentials, rather than a node */
+  constructor(
+    transport: Transport,
+    account: Account,
+    logins: AccountLogins,
+    guessed: boolean,
+    findSessions: FindSessions,
+  ) {
     this.#transport = transport;
     this.#account = account;
     this.#logins = logins;
-    this.#basic = new BasicLogin(transport.connections.origin, account, logins);
+    this.#basic = new BasicLogin(transport.connections.origin, account, logins, guessed);
+    this.#guessed = guessed;
     this.#findSessions = findSessions;
     this.#basicOnly = account.authType === 'basic';
   }
@@ -235,7 +244,7 @@ export class Login {
     const place = await this.#findSessions(this.#lost, limits, signal);
     this.#place = place;
     try {
-      const leave = await this.#logins.turn(null, signal);
+      const leave = await this.#logins.turn(null, signal, this.#guessed);
       try {
         // Another client of the account may have been refused meanwhile.
         const basic = this.#replacement();
@@ -279,7 +288,7 @@ export class Login {
       const resource = at === undefined ? null : { path: at, made: { from, to: performance.now() } };
       this.#open = { token, resource, otherPath, collection: path };
       this.#lost = false;
-      this.#logins.sessionRefused = false;
+      this.#logins.sessionOpened();
       return { kind: 'session', session: this.#open };
     }
     return this.#withoutSession(raw, url, place);

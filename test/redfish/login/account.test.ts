@@ -27,6 +27,6 @@ test('the state of a login that has ended is dropped', async () => {
   const end = await first.turn(null, new AbortController().signal);
   cache.leave(first);
   end();
-  cache.sweep();
+  cache.sweep(0);
   expect(cache.join(ORIGIN, ACCOUNT, now)).not.toBe(first);
 });
