@@ -14,6 +14,8 @@ from google.protobuf.struct_pb2 import Struct, Value
 from passthru import error_detail
 from passthru.v1.error_pb2 import ErrorReason
 from passthru.v1.job_pb2 import JobState
+from passthru.v1.node_pb2 import LockNodeRequest, UnlockNodeRequest
+from passthru.v1.node_pb2_grpc import NodeServiceStub
 from passthru.v1.passthru_pb2 import CallNodeMethodRequest, ListNodeMethodsRequest, WatchJobRequest
 from passthru.v1.passthru_pb2_grpc import PassthruServiceStub
 
@@ -31,10 +33,12 @@ def run(address: str, node: str) -> None:
         for method in client.ListNodeMethods(ListNodeMethodsRequest(node=node)).methods:
             # The field is named async, a keyword in Python.
             kind = "asynchronous" if getattr(method, "async") else "synchronous"
-            print(f"  {method.name}, {kind}")
+            print(f"  {method.name}, {kind}, role {method.role}")
 
         response = client.CallNodeMethod(call(node, "third_method_sync", "meow"))
         print(f"third_method_sync returned {value(response.result)}")
+
+        call_locked(client, NodeServiceStub(channel), node)
 
         job = client.CallNodeMethod(call(node, "second_method", "kazoo")).job
         print(f"{job.method} started a job")
@@ -53,6 +57,23 @@ def run(address: str, node: str) -> None:
             print(f"third_method_sync was refused: {reason}, {lock.holder} holds the node for {lock.method}")
 
         watch(client, job.id)
+
+
+def call_locked(client: PassthruServiceStub, nodes: NodeServiceStub, node: str) -> None:
+    """Locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are refused
+    meanwhile."""
+    # The duration ends the lock if this program does not.
+    request = LockNodeRequest(node=node, reason="firmware check", duration=Duration(seconds=60))
+    locked = nodes.LockNode(request)
+    print(f"locked the node: {locked.node.reservation.reason}")
+
+    within = call(node, "third_method_sync", "meow")
+    within.reservation_key = locked.reservation_key
+    response = client.CallNodeMethod(within)
+    print(f"third_method_sync with the key returned {value(response.result)}")
+
+    nodes.UnlockNode(UnlockNodeRequest(node=node, reservation_key=locked.reservation_key))
+    print("unlocked the node")
 
 
 def watch(client: PassthruServiceStub, job_id: str) -> None:

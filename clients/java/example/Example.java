@@ -14,8 +14,12 @@ import passthru.v1.CallNodeMethodRequest;
 import passthru.v1.ErrorDetail;
 import passthru.v1.Job;
 import passthru.v1.ListNodeMethodsRequest;
+import passthru.v1.LockNodeRequest;
+import passthru.v1.NodeServiceGrpc;
+import passthru.v1.NodeServiceGrpc.NodeServiceBlockingStub;
 import passthru.v1.PassthruServiceGrpc;
 import passthru.v1.PassthruServiceGrpc.PassthruServiceBlockingStub;
+import passthru.v1.UnlockNodeRequest;
 import passthru.v1.VendorMethod;
 import passthru.v1.WatchJobRequest;
 import passthru.v1.WatchJobResponse;
@@ -37,21 +41,24 @@ class Example {
     String node = arguments.length > 1 ? arguments[1] : "fake-1";
     ManagedChannel channel = Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).build();
     try {
-      run(PassthruServiceGrpc.newBlockingStub(channel), node);
+      run(PassthruServiceGrpc.newBlockingStub(channel), NodeServiceGrpc.newBlockingStub(channel), node);
     } finally {
       channel.shutdownNow();
     }
   }
 
-  static void run(PassthruServiceBlockingStub client, String node) throws Exception {
+  static void run(PassthruServiceBlockingStub client, NodeServiceBlockingStub nodes, String node) throws Exception {
     System.out.println("methods:");
     var listed = client.listNodeMethods(ListNodeMethodsRequest.newBuilder().setNode(node).build());
     for (VendorMethod method : listed.getMethodsList()) {
-      System.out.printf("  %s, %s%n", method.getName(), method.getAsync() ? "asynchronous" : "synchronous");
+      String kind = method.getAsync() ? "asynchronous" : "synchronous";
+      System.out.printf("  %s, %s, role %s%n", method.getName(), kind, method.getRole());
     }
 
     var response = client.callNodeMethod(call(node, "third_method_sync", "meow").build());
     System.out.printf("third_method_sync returned %s%n", JsonFormat.printer().print(response.getResult()));
+
+    callLocked(client, nodes, node);
 
     Job job = client.callNodeMethod(call(node, "second_method", "kazoo").build()).getJob();
     System.out.printf("%s started a job%n", job.getMethod());
@@ -68,6 +75,31 @@ class Example {
     }
 
     watch(client, job.getId());
+  }
+
+  /**
+   * Locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are refused
+   * meanwhile.
+   */
+  static void callLocked(PassthruServiceBlockingStub client, NodeServiceBlockingStub nodes, String node)
+      throws Exception {
+    // The duration ends the lock if this program does not.
+    var locked =
+        nodes.lockNode(
+            LockNodeRequest.newBuilder()
+                .setNode(node)
+                .setReason("firmware check")
+                .setDuration(Duration.newBuilder().setSeconds(60))
+                .build());
+    String key = locked.getReservationKey();
+    System.out.printf("locked the node: %s%n", locked.getNode().getReservation().getReason());
+
+    var response = client.callNodeMethod(call(node, "third_method_sync", "meow").setReservationKey(key).build());
+    String result = JsonFormat.printer().print(response.getResult());
+    System.out.printf("third_method_sync with the key returned %s%n", result);
+
+    nodes.unlockNode(UnlockNodeRequest.newBuilder().setNode(node).setReservationKey(key).build());
+    System.out.println("unlocked the node");
   }
 
   /**

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use passthru_client::error_detail;
 use passthru_client::v1::call_node_method_response::Outcome;
+use passthru_client::v1::node_service_client::NodeServiceClient;
 use passthru_client::v1::passthru_service_client::PassthruServiceClient;
-use passthru_client::v1::{CallNodeMethodRequest, ListNodeMethodsRequest, WatchJobRequest};
+use passthru_client::v1::{
+    CallNodeMethodRequest, ListNodeMethodsRequest, LockNodeRequest, UnlockNodeRequest,
+    WatchJobRequest,
+};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use tonic::transport::Channel;
@@ -25,7 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().unwrap_or("http://127.0.0.1:6385".into());
     let node = arguments.next().unwrap_or("fake-1".into());
-    let mut client = Client::connect(url).await?;
+    let channel = Channel::from_shared(url)?.connect().await?;
+    let mut client = Client::new(channel.clone());
+    let mut nodes = NodeServiceClient::new(channel);
 
     println!("methods:");
     let listed = client
@@ -33,13 +39,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
     for method in listed.into_inner().methods {
         println!(
-            "  {}, {}",
+            "  {}, {}, role {}",
             method.name,
             if method.r#async {
                 "asynchronous"
             } else {
                 "synchronous"
-            }
+            },
+            method.role
         );
     }
 
@@ -50,6 +57,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("third_method_sync is synchronous".into());
     };
     println!("third_method_sync returned {}", boolean(&result)?);
+
+    call_locked(&mut client, &mut nodes, &node).await?;
 
     let started = client
         .call_node_method(call(&node, "second_method", "kazoo"))
@@ -76,6 +85,50 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
 
     watch(&mut client, job.id).await
+}
+
+/// Locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are refused
+/// meanwhile.
+async fn call_locked(
+    client: &mut Client,
+    nodes: &mut NodeServiceClient<Channel>,
+    node: &str,
+) -> Result<(), Box<dyn Error>> {
+    let lock = LockNodeRequest {
+        node: node.into(),
+        reason: "firmware check".into(),
+        // Ends the lock if this program does not.
+        duration: Some(prost_types::Duration {
+            seconds: 60,
+            nanos: 0,
+        }),
+        ..Default::default()
+    };
+    let locked = nodes.lock_node(lock).await?.into_inner();
+    let reservation = locked.node.and_then(|node| node.reservation);
+    println!(
+        "locked the node: {}",
+        reservation.ok_or("no reservation")?.reason
+    );
+
+    let mut within = call(node, "third_method_sync", "meow");
+    within.reservation_key = locked.reservation_key.clone();
+    let response = client.call_node_method(within).await?;
+    let Some(Outcome::Result(result)) = response.into_inner().outcome else {
+        return Err("third_method_sync is synchronous".into());
+    };
+    println!(
+        "third_method_sync with the key returned {}",
+        boolean(&result)?
+    );
+
+    let unlock = UnlockNodeRequest {
+        node: node.into(),
+        reservation_key: locked.reservation_key,
+    };
+    nodes.unlock_node(unlock).await?;
+    println!("unlocked the node");
+    Ok(())
 }
 
 /// Follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate that,

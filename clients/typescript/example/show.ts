@@ -1,7 +1,7 @@
 import { enumToJson, toJson } from '@bufbuild/protobuf';
 import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
 import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
-import { ErrorReasonSchema, errorDetail, JobStateSchema, PassthruService } from 'passthru-client';
+import { ErrorReasonSchema, errorDetail, JobStateSchema, NodeService, PassthruService } from 'passthru-client';
 
 /** The maximum number of streams opened for one job. */
 const MAX_STREAMS = 30;
@@ -14,11 +14,15 @@ export async function show(transport: Transport, node: string, print: (line: str
 
   print('methods:');
   const { methods } = await client.listNodeMethods({ node });
-  for (const { name, async } of methods) print(`  ${name}, ${async ? 'asynchronous' : 'synchronous'}`);
+  for (const { name, async, role } of methods) {
+    print(`  ${name}, ${async ? 'asynchronous' : 'synchronous'}, role ${role}`);
+  }
 
   const response = await client.callNodeMethod({ node, method: 'third_method_sync', arguments: { bar: 'meow' } });
   if (response.outcome.case !== 'result') throw new Error('third_method_sync is synchronous');
   print(`third_method_sync returned ${json(response.outcome.value)}`);
+
+  await callLocked(client, createClient(NodeService, transport), node, print);
 
   const started = await client.callNodeMethod({ node, method: 'second_method', arguments: { bar: 'kazoo' } });
   if (started.outcome.case !== 'job') throw new Error('second_method is asynchronous');
@@ -37,6 +41,30 @@ export async function show(transport: Transport, node: string, print: (line: str
   }
 
   await watch(client, job.id, print);
+}
+
+/**
+ * Locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are refused
+ * meanwhile.
+ */
+async function callLocked(
+  client: Client<typeof PassthruService>,
+  nodes: Client<typeof NodeService>,
+  node: string,
+  print: (line: string) => void,
+): Promise<void> {
+  // The duration ends the lock if this program does not.
+  const locked = await nodes.lockNode({ node, reason: 'firmware check', duration: { seconds: 60n } });
+  const { reservationKey } = locked;
+  print(`locked the node: ${locked.node?.reservation?.reason}`);
+
+  const call = { node, method: 'third_method_sync', arguments: { bar: 'meow' }, reservationKey };
+  const response = await client.callNodeMethod(call);
+  if (response.outcome.case !== 'result') throw new Error('third_method_sync is synchronous');
+  print(`third_method_sync with the key returned ${json(response.outcome.value)}`);
+
+  await nodes.unlockNode({ node, reservationKey });
+  print('unlocked the node');
 }
 
 /**

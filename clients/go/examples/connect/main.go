@@ -54,7 +54,7 @@ func run(ctx context.Context, url, node string) error {
 		if method.Async {
 			kind = "asynchronous"
 		}
-		fmt.Printf("  %s, %s\n", method.Name, kind)
+		fmt.Printf("  %s, %s, role %s\n", method.Name, kind, method.Role)
 	}
 
 	response, err := client.CallNodeMethod(ctx, call(node, "third_method_sync", "meow"))
@@ -62,6 +62,11 @@ func run(ctx context.Context, url, node string) error {
 		return err
 	}
 	fmt.Printf("third_method_sync returned %v\n", response.Msg.GetResult().AsInterface())
+
+	nodes := passthruv1connect.NewNodeServiceClient(http.DefaultClient, url)
+	if err := callLocked(ctx, client, nodes, node); err != nil {
+		return err
+	}
 
 	started, err := client.CallNodeMethod(ctx, call(node, "second_method", "kazoo"))
 	if err != nil {
@@ -82,6 +87,35 @@ func run(ctx context.Context, url, node string) error {
 		detail.Reason, detail.Lock.GetHolder(), detail.Lock.GetMethod())
 
 	return watch(ctx, client, job.Id)
+}
+
+// callLocked locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are
+// refused meanwhile.
+func callLocked(ctx context.Context, client passthruv1connect.PassthruServiceClient, nodes passthruv1connect.NodeServiceClient, node string) error {
+	// The duration ends the lock if this program does not.
+	locked, err := nodes.LockNode(ctx, connect.NewRequest(&passthruv1.LockNodeRequest{
+		Node: node, Reason: "firmware check", Duration: durationpb.New(time.Minute),
+	}))
+	if err != nil {
+		return err
+	}
+	key := locked.Msg.ReservationKey
+	fmt.Printf("locked the node: %s\n", locked.Msg.Node.Reservation.Reason)
+
+	request := call(node, "third_method_sync", "meow")
+	request.Msg.ReservationKey = key
+	response, err := client.CallNodeMethod(ctx, request)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("third_method_sync with the key returned %v\n", response.Msg.GetResult().AsInterface())
+
+	_, err = nodes.UnlockNode(ctx, connect.NewRequest(&passthruv1.UnlockNodeRequest{Node: node, ReservationKey: key}))
+	if err != nil {
+		return err
+	}
+	fmt.Println("unlocked the node")
+	return nil
 }
 
 // watch follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate

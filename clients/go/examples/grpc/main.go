@@ -61,7 +61,7 @@ func run(ctx context.Context, address, node string) error {
 		if method.Async {
 			kind = "asynchronous"
 		}
-		fmt.Printf("  %s, %s\n", method.Name, kind)
+		fmt.Printf("  %s, %s, role %s\n", method.Name, kind, method.Role)
 	}
 
 	response, err := client.CallNodeMethod(ctx, call(node, "third_method_sync", "meow"))
@@ -69,6 +69,10 @@ func run(ctx context.Context, address, node string) error {
 		return err
 	}
 	fmt.Printf("third_method_sync returned %v\n", response.GetResult().AsInterface())
+
+	if err := callLocked(ctx, client, passthruv1.NewNodeServiceClient(connection), node); err != nil {
+		return err
+	}
 
 	started, err := client.CallNodeMethod(ctx, call(node, "second_method", "kazoo"))
 	if err != nil {
@@ -89,6 +93,34 @@ func run(ctx context.Context, address, node string) error {
 		detail.Reason, detail.Lock.GetHolder(), detail.Lock.GetMethod())
 
 	return watch(ctx, client, job.Id)
+}
+
+// callLocked locks the node, calls a method with the key of the lock, and unlocks the node. Calls without the key are
+// refused meanwhile.
+func callLocked(ctx context.Context, client passthruv1.PassthruServiceClient, nodes passthruv1.NodeServiceClient, node string) error {
+	// The duration ends the lock if this program does not.
+	locked, err := nodes.LockNode(ctx, &passthruv1.LockNodeRequest{
+		Node: node, Reason: "firmware check", Duration: durationpb.New(time.Minute),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("locked the node: %s\n", locked.Node.Reservation.Reason)
+
+	request := call(node, "third_method_sync", "meow")
+	request.ReservationKey = locked.ReservationKey
+	response, err := client.CallNodeMethod(ctx, request)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("third_method_sync with the key returned %v\n", response.GetResult().AsInterface())
+
+	_, err = nodes.UnlockNode(ctx, &passthruv1.UnlockNodeRequest{Node: node, ReservationKey: locked.ReservationKey})
+	if err != nil {
+		return err
+	}
+	fmt.Println("unlocked the node")
+	return nil
 }
 
 // watch follows a job to its end. An interrupted stream is resumed after the last received revision. To demonstrate
