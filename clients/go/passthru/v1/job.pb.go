@@ -107,12 +107,17 @@ type Job struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// The progress; absent until the method reports any.
 	Progress *JobProgress `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
-	// The result of the method; absent until the job has succeeded.
+	// The result of the method; absent until the job has succeeded, and with
+	// required_role.
 	Result *structpb.Value `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"`
 	// The reason why the job failed or was cancelled; otherwise absent.
 	Error *ErrorDetail `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
 	// The caller who started the job.
-	RequestedBy   string `protobuf:"bytes,13,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
+	RequestedBy string `protobuf:"bytes,13,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
+	// The lowest role that sees the whole job, when that of the caller is lower:
+	// the result, progress.message and the details of the error are then left
+	// out. Empty when nothing is left out, as for the caller who started the job.
+	RequiredRole  string `protobuf:"bytes,14,opt,name=required_role,json=requiredRole,proto3" json:"required_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +239,13 @@ func (x *Job) GetError() *ErrorDetail {
 func (x *Job) GetRequestedBy() string {
 	if x != nil {
 		return x.RequestedBy
+	}
+	return ""
+}
+
+func (x *Job) GetRequiredRole() string {
+	if x != nil {
+		return x.RequiredRole
 	}
 	return ""
 }
@@ -892,7 +904,7 @@ var File_passthru_v1_job_proto protoreflect.FileDescriptor
 
 const file_passthru_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x15passthru/v1/job.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\xf5\x03\n" +
+	"\x15passthru/v1/job.proto\x12\vpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\x9a\x04\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tnode_uuid\x18\x02 \x01(\tR\bnodeUuid\x12\x1b\n" +
@@ -908,7 +920,8 @@ const file_passthru_v1_job_proto_rawDesc = "" +
 	" \x01(\v2\x18.passthru.v1.JobProgressR\bprogress\x12.\n" +
 	"\x06result\x18\v \x01(\v2\x16.google.protobuf.ValueR\x06result\x12.\n" +
 	"\x05error\x18\f \x01(\v2\x18.passthru.v1.ErrorDetailR\x05error\x12!\n" +
-	"\frequested_by\x18\r \x01(\tR\vrequestedBy\"U\n" +
+	"\frequested_by\x18\r \x01(\tR\vrequestedBy\x12#\n" +
+	"\rrequired_role\x18\x0e \x01(\tR\frequiredRole\"U\n" +
 	"\vJobProgress\x12\x1f\n" +
 	"\bfraction\x18\x01 \x01(\x01H\x00R\bfraction\x88\x01\x01\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessageB\v\n" +

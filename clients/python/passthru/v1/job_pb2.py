@@ -28,7 +28,7 @@ from passthru.v1 import error_pb2 as passthru_dot_v1_dot_error__pb2
 from passthru.v1 import watch_pb2 as passthru_dot_v1_dot_watch__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15passthru/v1/job.proto\x12\x0bpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\xf5\x03\n\x03Job\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tnode_uuid\x18\x02 \x01(\tR\x08nodeUuid\x12\x1b\n\tnode_name\x18\x03 \x01(\tR\x08nodeName\x12\x16\n\x06\x64river\x18\x04 \x01(\tR\x06\x64river\x12\x16\n\x06method\x18\x05 \x01(\tR\x06method\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\x12\x1a\n\x08revision\x18\x07 \x01(\x03R\x08revision\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x35\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x34\n\x08progress\x18\n \x01(\x0b\x32\x18.passthru.v1.JobProgressR\x08progress\x12.\n\x06result\x18\x0b \x01(\x0b\x32\x16.google.protobuf.ValueR\x06result\x12.\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x18.passthru.v1.ErrorDetailR\x05\x65rror\x12!\n\x0crequested_by\x18\r \x01(\tR\x0brequestedBy\"U\n\x0bJobProgress\x12\x1f\n\x08\x66raction\x18\x01 \x01(\x01H\x00R\x08\x66raction\x88\x01\x01\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageB\x0b\n\t_fraction\"&\n\rGetJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"4\n\x0eGetJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job\"\xa6\x01\n\x0fListJobsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x12\n\x04node\x18\x03 \x01(\tR\x04node\x12\x16\n\x06\x64river\x18\x04 \x01(\tR\x06\x64river\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\"`\n\x10ListJobsResponse\x12$\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.passthru.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\")\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n\x11\x43\x61ncelJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job\"-\n\x14GetTranscriptRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n\x15GetTranscriptResponse\x12\x1e\n\ntranscript\x18\x01 \x01(\x0cR\ntranscript\"\xa8\x01\n\x10WatchJobsRequest\x12\x14\n\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x16\n\x06\x64river\x18\x02 \x01(\tR\x06\x64river\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\x12!\n\x0crequested_by\x18\x04 \x01(\tR\x0brequestedBy\x12\x16\n\x06\x63ursor\x18\x05 \x01(\tR\x06\x63ursor\"\x8e\x01\n\x11WatchJobsResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12\x32\n\x06marker\x18\x02 \x01(\x0e\x32\x18.passthru.v1.WatchMarkerH\x00R\x06marker\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursorB\x07\n\x05\x65vent*\x84\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x04\x32\x8a\x03\n\nJobService\x12\x41\n\x06GetJob\x12\x1a.passthru.v1.GetJobRequest\x1a\x1b.passthru.v1.GetJobResponse\x12G\n\x08ListJobs\x12\x1c.passthru.v1.ListJobsRequest\x1a\x1d.passthru.v1.ListJobsResponse\x12J\n\tCancelJob\x12\x1d.passthru.v1.CancelJobRequest\x1a\x1e.passthru.v1.CancelJobResponse\x12V\n\rGetTranscript\x12!.passthru.v1.GetTranscriptRequest\x1a\".passthru.v1.GetTranscriptResponse\x12L\n\tWatchJobs\x12\x1d.passthru.v1.WatchJobsRequest\x1a\x1e.passthru.v1.WatchJobsResponse0\x01\x42\x8b\x01\x42\x08JobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15passthru/v1/job.proto\x12\x0bpassthru.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17passthru/v1/error.proto\x1a\x17passthru/v1/watch.proto\"\x9a\x04\n\x03Job\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tnode_uuid\x18\x02 \x01(\tR\x08nodeUuid\x12\x1b\n\tnode_name\x18\x03 \x01(\tR\x08nodeName\x12\x16\n\x06\x64river\x18\x04 \x01(\tR\x06\x64river\x12\x16\n\x06method\x18\x05 \x01(\tR\x06method\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\x12\x1a\n\x08revision\x18\x07 \x01(\x03R\x08revision\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x35\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x34\n\x08progress\x18\n \x01(\x0b\x32\x18.passthru.v1.JobProgressR\x08progress\x12.\n\x06result\x18\x0b \x01(\x0b\x32\x16.google.protobuf.ValueR\x06result\x12.\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x18.passthru.v1.ErrorDetailR\x05\x65rror\x12!\n\x0crequested_by\x18\r \x01(\tR\x0brequestedBy\x12#\n\rrequired_role\x18\x0e \x01(\tR\x0crequiredRole\"U\n\x0bJobProgress\x12\x1f\n\x08\x66raction\x18\x01 \x01(\x01H\x00R\x08\x66raction\x88\x01\x01\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageB\x0b\n\t_fraction\"&\n\rGetJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"4\n\x0eGetJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job\"\xa6\x01\n\x0fListJobsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x12\n\x04node\x18\x03 \x01(\tR\x04node\x12\x16\n\x06\x64river\x18\x04 \x01(\tR\x06\x64river\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\"`\n\x10ListJobsResponse\x12$\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.passthru.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\")\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n\x11\x43\x61ncelJobResponse\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobR\x03job\"-\n\x14GetTranscriptRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"7\n\x15GetTranscriptResponse\x12\x1e\n\ntranscript\x18\x01 \x01(\x0cR\ntranscript\"\xa8\x01\n\x10WatchJobsRequest\x12\x14\n\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x16\n\x06\x64river\x18\x02 \x01(\tR\x06\x64river\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x15.passthru.v1.JobStateR\x05state\x12!\n\x0crequested_by\x18\x04 \x01(\tR\x0brequestedBy\x12\x16\n\x06\x63ursor\x18\x05 \x01(\tR\x06\x63ursor\"\x8e\x01\n\x11WatchJobsResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x10.passthru.v1.JobH\x00R\x03job\x12\x32\n\x06marker\x18\x02 \x01(\x0e\x32\x18.passthru.v1.WatchMarkerH\x00R\x06marker\x12\x16\n\x06\x63ursor\x18\x03 \x01(\tR\x06\x63ursorB\x07\n\x05\x65vent*\x84\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x04\x32\x8a\x03\n\nJobService\x12\x41\n\x06GetJob\x12\x1a.passthru.v1.GetJobRequest\x1a\x1b.passthru.v1.GetJobResponse\x12G\n\x08ListJobs\x12\x1c.passthru.v1.ListJobsRequest\x1a\x1d.passthru.v1.ListJobsResponse\x12J\n\tCancelJob\x12\x1d.passthru.v1.CancelJobRequest\x1a\x1e.passthru.v1.CancelJobResponse\x12V\n\rGetTranscript\x12!.passthru.v1.GetTranscriptRequest\x1a\".passthru.v1.GetTranscriptResponse\x12L\n\tWatchJobs\x12\x1d.passthru.v1.WatchJobsRequest\x1a\x1e.passthru.v1.WatchJobsResponse0\x01\x42\x8b\x01\x42\x08JobProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\x0bPassthru.V1\xca\x02\x0bPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\x0cPassthru::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,32 +36,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'passthru.v1.job_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'B\010JobProtoP\001Z2passthru.example/clients/go/passthru/v1;passthruv1\242\002\003PXX\252\002\013Passthru.V1\312\002\013Passthru\\V1\342\002\027Passthru\\V1\\GPBMetadata\352\002\014Passthru::V1'
-  _globals['_JOBSTATE']._serialized_start=1624
-  _globals['_JOBSTATE']._serialized_end=1756
+  _globals['_JOBSTATE']._serialized_start=1661
+  _globals['_JOBSTATE']._serialized_end=1793
   _globals['_JOB']._serialized_start=152
-  _globals['_JOB']._serialized_end=653
-  _globals['_JOBPROGRESS']._serialized_start=655
-  _globals['_JOBPROGRESS']._serialized_end=740
-  _globals['_GETJOBREQUEST']._serialized_start=742
-  _globals['_GETJOBREQUEST']._serialized_end=780
-  _globals['_GETJOBRESPONSE']._serialized_start=782
-  _globals['_GETJOBRESPONSE']._serialized_end=834
-  _globals['_LISTJOBSREQUEST']._serialized_start=837
-  _globals['_LISTJOBSREQUEST']._serialized_end=1003
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1005
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1101
-  _globals['_CANCELJOBREQUEST']._serialized_start=1103
-  _globals['_CANCELJOBREQUEST']._serialized_end=1144
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1146
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1201
-  _globals['_GETTRANSCRIPTREQUEST']._serialized_start=1203
-  _globals['_GETTRANSCRIPTREQUEST']._serialized_end=1248
-  _globals['_GETTRANSCRIPTRESPONSE']._serialized_start=1250
-  _globals['_GETTRANSCRIPTRESPONSE']._serialized_end=1305
-  _globals['_WATCHJOBSREQUEST']._serialized_start=1308
-  _globals['_WATCHJOBSREQUEST']._serialized_end=1476
-  _globals['_WATCHJOBSRESPONSE']._serialized_start=1479
-  _globals['_WATCHJOBSRESPONSE']._serialized_end=1621
-  _globals['_JOBSERVICE']._serialized_start=1759
-  _globals['_JOBSERVICE']._serialized_end=2153
+  _globals['_JOB']._serialized_end=690
+  _globals['_JOBPROGRESS']._serialized_start=692
+  _globals['_JOBPROGRESS']._serialized_end=777
+  _globals['_GETJOBREQUEST']._serialized_start=779
+  _globals['_GETJOBREQUEST']._serialized_end=817
+  _globals['_GETJOBRESPONSE']._serialized_start=819
+  _globals['_GETJOBRESPONSE']._serialized_end=871
+  _globals['_LISTJOBSREQUEST']._serialized_start=874
+  _globals['_LISTJOBSREQUEST']._serialized_end=1040
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1042
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1138
+  _globals['_CANCELJOBREQUEST']._serialized_start=1140
+  _globals['_CANCELJOBREQUEST']._serialized_end=1181
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1183
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1238
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_start=1240
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_end=1285
+  _globals['_GETTRANSCRIPTRESPONSE']._serialized_start=1287
+  _globals['_GETTRANSCRIPTRESPONSE']._serialized_end=1342
+  _globals['_WATCHJOBSREQUEST']._serialized_start=1345
+  _globals['_WATCHJOBSREQUEST']._serialized_end=1513
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=1516
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=1658
+  _globals['_JOBSERVICE']._serialized_start=1796
+  _globals['_JOBSERVICE']._serialized_end=2190
 # @@protoc_insertion_point(module_scope)

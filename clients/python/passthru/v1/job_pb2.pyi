@@ -74,6 +74,7 @@ class Job(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    REQUIRED_ROLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The job's id, a UUID."""
     node_uuid: _builtins.str
@@ -90,6 +91,11 @@ class Job(_message.Message):
     """Starts at 1 and is incremented by every stored change."""
     requested_by: _builtins.str
     """The caller who started the job."""
+    required_role: _builtins.str
+    """The lowest role that sees the whole job, when that of the caller is lower:
+    the result, progress.message and the details of the error are then left
+    out. Empty when nothing is left out, as for the caller who started the job.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the call was accepted."""
@@ -104,7 +110,9 @@ class Job(_message.Message):
 
     @_builtins.property
     def result(self) -> _struct_pb2.Value:
-        """The result of the method; absent until the job has succeeded."""
+        """The result of the method; absent until the job has succeeded, and with
+        required_role.
+        """
 
     @_builtins.property
     def error(self) -> _error_pb2.ErrorDetail:
@@ -126,10 +134,11 @@ class Job(_message.Message):
         result: _struct_pb2.Value | None = ...,
         error: _error_pb2.ErrorDetail | None = ...,
         requested_by: _builtins.str = ...,
+        required_role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "driver", b"driver", "end_time", b"end_time", "error", b"error", "id", b"id", "method", b"method", "node_name", b"node_name", "node_uuid", b"node_uuid", "progress", b"progress", "requested_by", b"requested_by", "result", b"result", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "driver", b"driver", "end_time", b"end_time", "error", b"error", "id", b"id", "method", b"method", "node_name", b"node_name", "node_uuid", b"node_uuid", "progress", b"progress", "requested_by", b"requested_by", "required_role", b"required_role", "result", b"result", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -407,7 +407,8 @@ pub struct Job {
     /// The progress; absent until the method reports any.
     #[prost(message, optional, tag="10")]
     pub progress: ::core::option::Option<JobProgress>,
-    /// The result of the method; absent until the job has succeeded.
+    /// The result of the method; absent until the job has succeeded, and with
+    /// required_role.
     #[prost(message, optional, tag="11")]
     pub result: ::core::option::Option<::prost_types::Value>,
     /// The reason why the job failed or was cancelled; otherwise absent.
@@ -416,6 +417,11 @@ pub struct Job {
     /// The caller who started the job.
     #[prost(string, tag="13")]
     pub requested_by: ::prost::alloc::string::String,
+    /// The lowest role that sees the whole job, when that of the caller is lower:
+    /// the result, progress.message and the details of the error are then left
+    /// out. Empty when nothing is left out, as for the caller who started the job.
+    #[prost(string, tag="14")]
+    pub required_role: ::prost::alloc::string::String,
 }
 /// JobProgress is the progress of a job.
 #[derive(Clone, PartialEq, ::prost::Message)]
