@@ -4,6 +4,7 @@ import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
 import type { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
+import type { NodeManager } from './nodeManager.ts';
 import type { Reaped, Store } from './store.ts';
 import { type Periodic, periodically } from './waiting.ts';
 
@@ -19,6 +20,7 @@ const SWEEP_INTERVAL = 5000;
 interface ChoresParts {
   store: Store;
   locks: Locks;
+  nodes: NodeManager;
   jobs: JobRunner;
   /** Milliseconds. */
   lease: number;
@@ -30,7 +32,7 @@ interface ChoresParts {
  * Starts the background tasks of a core, and returns a function that stops them. They end reservations that have run out,
  * remove old jobs and, on a shared store, follow the changes of other processes and clean up after lost ones.
  */
-export function startChores({ store, locks, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
+export function startChores({ store, locks, nodes, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
   const stopping = new AbortController();
   const remove = () => removeOld(store, retention, stopping.signal);
   const endHolds = () => locks.endOverdueHolds();
@@ -38,7 +40,7 @@ export function startChores({ store, locks, jobs, lease, retention, log }: Chore
     periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
   ];
-  if (store.shared) chores.push(...followOthers(store, locks, jobs, lease, log));
+  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, lease, retention, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -46,13 +48,15 @@ export function startChores({ store, locks, jobs, lease, retention, log }: Chore
 }
 
 /** Follows the changes of other processes, by the store's notifications and by polling. */
-function followOthers(store: Store, locks: Locks, jobs: JobRunner, lease: number, log: Logger): Periodic[] {
+function followOthers({ store, locks, nodes, jobs, lease, log }: ChoresParts): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };
   const failure = 'reading jobs changed by other processes failed, retrying';
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
   store.onChange((change) => {
+    jobs.watchedAll.wake();
+    nodes.watched.wake();
     if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
     else if (change.kind === 'job_changed') jobs.watched.changed(change.id, change.revision);
     else {
@@ -106,13 +110,27 @@ export interface RetentionSettings {
   time: number | null;
   /** The maximum number of ended jobs kept; null: no limit. */
   count: number | null;
+  /** How long changes are kept for watchers that resume, in milliseconds. Default: an hour. */
+  changes?: number;
 }
+
+const CHANGE_RETENTION = 3_600_000;
+
+/** The maximum number of changes of jobs, and of nodes, that are kept. */
+const MAX_CHANGES = 100_000;
 
 /** Jobs, transcripts or keys removed by one step. The store bounds the rows of each statement itself. */
 const BATCH = 200;
 
+/** Changes removed by one step. */
+const CHANGES = 1000;
+
 /** Removes expired jobs, transcripts and idempotency keys in small batches, with other work in between. */
-async function removeOld(store: Store, { time, count }: RetentionSettings, signal: AbortSignal): Promise<void> {
+async function removeOld(
+  store: Store,
+  { time, count, changes }: RetentionSettings,
+  signal: AbortSignal,
+): Promise<void> {
   const now = Date.now();
   const old = time === null ? null : { endTime: new Date(now - time), id: '' };
   const surplus = count === null ? null : await store.placeAfterNewest(count);
@@ -124,8 +142,12 @@ async function removeOld(store: Store, { time, count }: RetentionSettings, signa
     if (place !== null) await inBatches(() => store.removeTranscripts(place, BATCH), signal);
   }
   await inBatches(() => store.removeIdempotent(new Date(now - RETENTION), BATCH), signal);
+  for (const kind of ['job', 'node'] as const) {
+    const notBefore = new Date(now - (changes ?? CHANGE_RETENTION));
+    await inBatches(() => store.removeChanges(kind, notBefore, MAX_CHANGES, CHANGES), signal, CHANGES);
+  }
 }
 
-async function inBatches(remove: () => Promise<number>, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && (await remove()) === BATCH) await new Promise(setImmediate);
+async function inBatches(remove: () => Promise<number>, signal: AbortSignal, batch = BATCH): Promise<void> {
+  while (!signal.aborted && (await remove()) === batch) await new Promise(setImmediate);
 }

@@ -10,6 +10,7 @@ import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { Page } from './page.ts';
 import type { NodeQuery } from './store.ts';
 import type { Recording } from './transcript.ts';
+import type { WatchSink } from './watch/watchEvent.ts';
 
 /** The outcome of a call. `transcriptId` is set when the transcript of a synchronous call was kept. */
 export type Outcome =
@@ -109,6 +110,20 @@ export interface Nodes {
   unlock(ident: string, caller: Caller, reservationKey?: string | null): Promise<Node>;
   /** Returns why the vendor interface cannot work with the node; null when it can. */
   validate(ident: string): Promise<string | null>;
+  /**
+   * Tells `sink` the current state of all nodes that match, then every change; with a cursor, every change after it. Ends
+   * with the reason of `signal`.
+   */
+  watch(request: NodesWatch, sink: WatchSink<Node>, signal: AbortSignal): Promise<never>;
+}
+
+/** Selects the nodes to watch. */
+export interface NodesWatch {
+  /** UUIDs or names; empty for all. */
+  nodes: readonly string[];
+  driver: string | null;
+  /** Null without one. A malformed one throws `invalid_argument`. */
+  cursor: string | null;
 }
 
 export interface Drivers {
@@ -133,6 +148,12 @@ export interface JobsQuery {
   state: JobState | null;
 }
 
+/** Selects the jobs to watch; `state` is that of a job after its change. */
+export interface JobsWatch extends NodesWatch {
+  state: JobState | null;
+  requestedBy: string | null;
+}
+
 /** Returns, watches and cancels jobs, each as its caller may see it. An unknown id throws `job_not_found`. */
 export interface Jobs {
   get(id: string, caller: Caller): Promise<ShownJob>;
@@ -153,6 +174,8 @@ export interface Jobs {
    * stored revision above it, in order. Throws `signal.reason`. Reads nothing from the store while nothing changes.
    */
   watch(id: string, afterRevision: number | null, caller: Caller, signal: AbortSignal): AsyncGenerator<ShownJob, void>;
+  /** As `Nodes.watch`, for jobs; the oldest first while the current state is told. */
+  watchAll(request: JobsWatch, caller: Caller, sink: WatchSink<ShownJob>, signal: AbortSignal): Promise<never>;
 }
 
 /** The load of this process. */
@@ -162,7 +185,7 @@ export interface Load {
   /** The number of running calls, excluding jobs. */
   runningCalls: number;
   runningJobs: number;
-  /** The number of watchers of jobs. */
+  /** The number of watchers of jobs and nodes. */
   watches: number;
 }
 

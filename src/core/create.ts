@@ -87,14 +87,18 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', registry, log);
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
-  const jobs = new JobRunner(store, lease, log, (ident) => nodes.get(ident), transcripts, show, observer);
+  const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
   const workers = new Workers(settings.workers, settings.workerShares);
   const idempotency = new Idempotency(store, lease, log);
   const calls = { jobs, workers, running, idempotency, transcripts };
   const dispatch = new Dispatch({ store, registry, nodes, lease, locks, ...calls, host, log, observer });
 
+  store.onOwnChange(() => {
+    jobs.watchedAll.wake();
+    nodes.watched.wake();
+  });
   await lease.start();
-  const stopChores = startChores({ store, locks, jobs, lease: leaseTime, retention, log });
+  const stopChores = startChores({ store, locks, nodes, jobs, lease: leaseTime, retention, log });
 
   return {
     host,
@@ -115,7 +119,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         workers: workers.size,
         runningCalls: running.count - jobs.running,
         runningJobs: jobs.running,
-        watches: jobs.watched.count,
+        watches: jobs.watched.count + jobs.watchedAll.count + nodes.watched.count,
       };
     },
     async checkReady() {

@@ -45,6 +45,7 @@ const RESERVED_NAMES = new Set([
   'allocation',
   'bios',
   'detail',
+  'events',
   'firmware',
   'history',
   'inventory',

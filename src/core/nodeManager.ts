@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from './caller.ts';
 import { CallSecrets } from './calls/callSecrets.ts';
-import type { LockedNode, LockRequest, Nodes, RenewRequest } from './core.ts';
+import type { LockedNode, LockRequest, Nodes, NodesWatch, RenewRequest } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
 import { canonicalJson, isJsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
@@ -24,13 +24,19 @@ import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
 import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 import { settledWithin } from './waiting.ts';
+import { WatchHub } from './watch/hub.ts';
+import { type ChangedNode, NodeFeed, type NodeFilter } from './watch/nodeFeed.ts';
+import type { WatchSink } from './watch/watchEvent.ts';
 
 /** How long a change of a node waits for `HardwareType.release`, in milliseconds. */
 const RELEASE_TIME = 10_000;
-
 const MAX_TEXT_LENGTH = 4096;
 
+/** The maximum number of nodes that a watch names. */
+const MAX_WATCHED_NODES = 1000;
+
 export class NodeManager implements Nodes {
+  readonly watched: WatchHub<ChangedNode, NodeFilter, Node>;
   readonly #store: Store;
   readonly #registry: Registry;
   readonly #locks: Locks;
@@ -48,6 +54,7 @@ export class NodeManager implements Nodes {
     host: string,
     log: Logger,
   ) {
+    this.watched = new WatchHub('node', store, new NodeFeed(store, locks), log);
     this.#store = store;
     this.#registry = registry;
     this.#locks = locks;
@@ -186,6 +193,26 @@ export class NodeManager implements Nodes {
       if (error instanceof PassthruError) return new CallSecrets([node.driverInfo]).text(error.message);
       throw error;
     }
+  }
+
+  async watch(request: NodesWatch, sink: WatchSink<Node>, signal: AbortSignal): Promise<never> {
+    const { driver } = request;
+    const place = this.watched.place(request.cursor);
+    const nodes = await this.resolveAll(request.nodes);
+    const filter = { nodes, driver, key: JSON.stringify([nodes && [...nodes], driver]) };
+    return this.watched.watch(filter, place, sink, signal);
+  }
+
+  /** Returns the UUIDs of nodes given as UUIDs or names; null for an empty list. Throws kind `node_not_found` for a name. */
+  async resolveAll(idents: readonly string[]): Promise<Set<string> | null> {
+    if (idents.length > MAX_WATCHED_NODES) {
+      throw invalidArgument('nodes', `at most ${MAX_WATCHED_NODES} nodes can be named; name none to watch all`);
+    }
+    if (idents.length === 0) return null;
+    for (const ident of idents) checkNodeIdent(ident);
+    const uuids = new Set<string>();
+    for (const ident of idents) uuids.add(isUuid(ident) ? ident.toLowerCase() : (await this.get(ident)).uuid);
+    return uuids;
   }
 
   /** Runs `work` on the node as it is under its reservation. */

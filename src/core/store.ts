@@ -4,6 +4,7 @@ import type { Job, JobState, Progress } from './job.ts';
 import type { JsonObject } from './json.ts';
 import type { Node, NodeChanges } from './node.ts';
 import type { Reservation } from './reservation.ts';
+import type { ChangeStore } from './watch/changeStore.ts';
 
 /** A node as a store reads it; see `NodeSnapshot` for how long its content stays current. */
 export interface StoredNode extends Node {
@@ -189,7 +190,7 @@ export interface EndPlace {
  * Stores nodes, reservations, jobs and idempotency keys. Each method is atomic and visible to every later one, and throws
  * kind `store_unavailable`, with an unknown outcome, when the store is unreachable. Callers may modify what a method returns.
  */
-export interface Store {
+export interface Store extends ChangeStore {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
   /** Fires when the store is closed: no step succeeds from then on. */
@@ -200,6 +201,8 @@ export interface Store {
   /** Returns null for an unknown node. */
   getNodeByUuid(uuid: string): Promise<StoredNode | null>;
   getNodeByName(name: string): Promise<StoredNode | null>;
+  /** Returns those of these nodes that exist, without attributes. Secrets that cannot be decrypted are left out. */
+  nodesByUuid(uuids: readonly string[]): Promise<StoredNode[]>;
   /** Returns null when the marker does not exist. */
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
   /** Returns about how many bytes each of the nodes of `listNodes` takes, without reading them. */

@@ -79,6 +79,7 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
     get: (ident) => nodes.get(ident),
     list: (query) => nodes.list(query),
     validate: (ident) => nodes.validate(ident),
+    watch: (request, to, signal) => nodes.watch(request, to, signal),
     create(given, caller) {
       const facts = { caller, node: given.uuid, nodeName: given.name, driver: given.driver, arguments: fields(given) };
       return recorded(sink, 'enrol a node', facts, async (details) =>
@@ -143,6 +144,7 @@ function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
     get: (id, caller) => jobs.get(id, caller),
     list: (query, caller) => jobs.list(query, caller),
     watch: (id, afterRevision, caller, signal) => jobs.watch(id, afterRevision, caller, signal),
+    watchAll: (request, caller, to, signal) => jobs.watchAll(request, caller, to, signal),
     transcript: (id, caller) =>
       recorded(sink, 'read a transcript', { caller, job: id }, () => jobs.transcript(id, caller)),
     cancel: (id, caller) =>

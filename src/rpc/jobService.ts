@@ -1,12 +1,16 @@
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { JobService } from '../../gen/passthru/v1/job_pb.ts';
+import type { JobService, WatchJobsRequest } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
-import { PassthruError } from '../core/errors.ts';
+import { jobEventToMessage } from '../contract/watch.ts';
+import type { JobsWatch } from '../core/core.ts';
+import type { ShownJob } from '../core/jobs/shownJob.ts';
 import { isUuid } from '../core/node.ts';
+import { EventQueue } from '../core/watch/eventQueue.ts';
 import type { Enter } from './authorize.ts';
+import { callEnd } from './deadline.ts';
 import { invalidField, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 
-/** Implements JobService: looks up and cancels jobs, and returns transcripts. */
+/** Implements JobService: looks up, watches and cancels jobs, and returns transcripts. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
   return {
     async getJob(request, context) {
@@ -31,9 +35,25 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
       const { core, caller } = enter(context);
       return { transcript: Buffer.from(await core.jobs.transcript(request.jobId, caller)) };
     },
-    // biome-ignore lint/correctness/useYield: not served yet
-    async *watchJobs() {
-      throw new PassthruError('not_served', 'WatchJobs is not served yet.');
+    async *watchJobs(request, context) {
+      const watch = jobsWatch(request);
+      const { core, caller } = enter(context);
+      using end = callEnd(context);
+      const events = new EventQueue<ShownJob>().read(end.signal, (...to) => core.jobs.watchAll(watch, caller, ...to));
+      for await (const event of events) yield jobEventToMessage(event);
     },
+  };
+}
+
+/** Returns what a request selects. Throws kind `invalid_argument`. */
+export function jobsWatch(request: WatchJobsRequest): JobsWatch {
+  const state = jobStateFromMessage(request.state);
+  if (state === undefined) throw invalidField('state', `must be a JobState, not ${request.state}`);
+  return {
+    nodes: request.nodes,
+    driver: textOrNull(request.driver),
+    state,
+    requestedBy: textOrNull(request.requestedBy),
+    cursor: textOrNull(request.cursor),
   };
 }

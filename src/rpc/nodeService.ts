@@ -1,14 +1,17 @@
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import type { NodeService, WatchNodesRequest } from '../../gen/passthru/v1/node_pb.ts';
 import { nodeToMessage } from '../contract/node.ts';
+import { nodeEventToMessage } from '../contract/watch.ts';
+import type { NodesWatch } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
-import { checkNodeIdent, isUuid } from '../core/node.ts';
+import { checkNodeIdent, isUuid, type Node } from '../core/node.ts';
+import { EventQueue } from '../core/watch/eventQueue.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
 import { durationMs, invalidField, invalidPageToken, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
 
-/** Implements NodeService: enrols and manages nodes. */
+/** Implements NodeService: enrols, watches and manages nodes. */
 export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
   return {
     async createNode(request, context) {
@@ -79,9 +82,17 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
       const reservationKey = textOrNull(request.reservationKey);
       return { node: nodeToMessage(await core.nodes.unlock(request.node, caller, reservationKey)) };
     },
-    // biome-ignore lint/correctness/useYield: not served yet
-    async *watchNodes() {
-      throw new PassthruError('not_served', 'WatchNodes is not served yet.');
+    async *watchNodes(request, context) {
+      const watch = nodesWatch(request);
+      const { core } = enter(context);
+      using end = callEnd(context);
+      const events = new EventQueue<Node>().read(end.signal, (...to) => core.nodes.watch(watch, ...to));
+      for await (const event of events) yield nodeEventToMessage(event);
     },
   };
+}
+
+/** Returns what a request selects. */
+export function nodesWatch({ nodes, driver, cursor }: WatchNodesRequest): NodesWatch {
+  return { nodes, driver: textOrNull(driver), cursor: textOrNull(cursor) };
 }

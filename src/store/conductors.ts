@@ -3,6 +3,7 @@ import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import type { EndedJobs } from './jobRetention.ts';
+import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { AFTER_CALL, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { Tables } from './schema.ts';
@@ -11,7 +12,7 @@ import type { Tables } from './schema.ts';
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** The part of the store that keeps process leases and cleans up after processes that lost theirs. */
-export function conductorStore(database: Database, endedJobs: EndedJobs) {
+export function conductorStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
   const db = database.kysely;
   const { now } = database;
 
@@ -82,7 +83,7 @@ export function conductorStore(database: Database, endedJobs: EndedJobs) {
       if (!all && orphans.length === 0 && (await database.run(anyDue({}))).length === 0) {
         return { failed: [], freed: [] };
       }
-      const reaped = await db.transaction().execute(async (transaction) => {
+      const reaped = await log.transaction(async (transaction, note) => {
         if (all) await transaction.updateTable('conductors').set({ expires_at: 0, grace: 0 }).execute();
         const expired = await transaction
           .selectFrom('conductors')
@@ -96,9 +97,15 @@ export function conductorStore(database: Database, endedJobs: EndedJobs) {
         const owners = [...expired.map(({ id }) => id), ...orphans];
         if (owners.length === 0) return { failed: [], freed: [] };
         const failed = await failJobs(transaction, owners, (job) => ({
-          job: { ...job, state: 'failed', revision: job.revision + 1, endTime, error },
-          lastError: lastError({ ...job, state: 'failed' }),
+          ...job,
+          state: 'failed',
+          revision: job.revision + 1,
+          endTime,
+          error,
         }));
+        for (const job of failed) {
+          if (job.nodeUuid !== null) await log.setLastError(transaction, note, job.nodeUuid, lastError(job));
+        }
         await endCalls(transaction, owners, JSON.stringify(unknown));
         await transaction.updateTable('conductors').set({ lease: null }).where('id', 'in', owners).execute();
         const over = expired.filter((conductor) => conductor.over === 1).map(({ id }) => id);
@@ -129,11 +136,7 @@ export function leaseCheck(database: Database): (transaction: Kysely<Tables>, id
   return async (transaction, id) => (await transaction.executeQuery(query({ id }))).rows.length > 0;
 }
 
-async function failJobs(
-  db: Kysely<Tables>,
-  owners: string[],
-  fail: (job: Job) => { job: Job; lastError: string },
-): Promise<Job[]> {
+async function failJobs(db: Kysely<Tables>, owners: string[], fail: (job: Job) => Job): Promise<Job[]> {
   // In order of acceptance: the newest of several jobs of a node sets its last_error, and two processes that do this
   // at once do not deadlock.
   const rows = await selectJobs(db)
@@ -145,7 +148,7 @@ async function failJobs(
   for (const row of rows) {
     const last = toJob(row);
     if (isTerminal(last)) continue;
-    const { job, lastError } = fail(last);
+    const job = fail(last);
     const ended = await db
       .updateTable('jobs')
       .set({ state: job.state, end_time: job.endTime?.getTime() ?? null, error: toJsonColumn(job.error) })
@@ -155,9 +158,6 @@ async function failJobs(
     // Another process was faster.
     if (ended.length === 0) continue;
     await db.insertInto('job_revisions').values(toRevision(job)).execute();
-    if (job.nodeUuid !== null) {
-      await db.updateTable('nodes').set({ last_error: lastError }).where('uuid', '=', job.nodeUuid).execute();
-    }
     failed.push(job);
   }
   return failed;

@@ -40,6 +40,8 @@ export interface Database {
    * others until this one ends. Empty where there is one writer at a time anyway.
    */
   readonly holdingRows: RawBuilder<unknown>;
+  /** Ends a select: waits for transactions that change its rows, and keeps them from being changed until this one ends. */
+  readonly lockingRows: RawBuilder<unknown>;
   /** Ends a select: keeps its rows from being removed, but not from being changed, until the transaction ends. */
   readonly keepingRows: RawBuilder<unknown>;
   /** Ends a select: skips rows that other transactions keep or change, and locks the rest against both. */

@@ -5,6 +5,7 @@ import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
+import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { AFTER_CALL, jobColumns, octets, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
@@ -19,7 +20,7 @@ interface Held {
 }
 
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
-export function jobStore(database: Database, endedJobs: EndedJobs) {
+export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
   const db = database.kysely;
   const hasLease = leaseCheck(database);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
@@ -90,9 +91,6 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
       message: revision.message,
     }),
   );
-  const setLastError = prepareQuery((node: { uuid: string; lastError: string | null }) =>
-    db.updateTable('nodes').set({ last_error: node.lastError }).where('uuid', '=', node.uuid),
-  );
   const nameJob = prepareQuery((blank: { nodeUuid: string; fence: number; job: string }) =>
     db
       .updateTable('reservations')
@@ -130,12 +128,12 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
   return {
     async acceptJob(job, { owner, fence }, idempotent, outcome) {
       try {
-        await db.transaction().execute(async (transaction) => {
+        await log.transaction(async (transaction, note) => {
           if (!(await hasLease(transaction, owner))) throw new HoldLost();
           await transaction.executeQuery(insertJob({ ...job, createTime: job.createTime.getTime(), owner }));
           await transaction.executeQuery(insertRevision(toRevision(job)));
           if (job.nodeUuid !== null) {
-            await transaction.executeQuery(setLastError({ uuid: job.nodeUuid, lastError: null }));
+            await log.setLastError(transaction, note, job.nodeUuid, null);
             if (fence !== null) {
               const named = await transaction.executeQuery(nameJob({ nodeUuid: job.nodeUuid, fence, job: job.id }));
               if (named.rows.length === 0) throw new HoldLost();
@@ -161,7 +159,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
 
     async endJob(end, { owner, fence }) {
       const { id, state } = end;
-      const ended = await db.transaction().execute(async (transaction) => {
+      const ended = await log.transaction(async (transaction, note) => {
         const columns = {
           end_time: end.endTime.getTime(),
           result: toJsonColumn(end.result),
@@ -175,7 +173,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
         await transaction.executeQuery(insertRevision(toRevision({ ...end, revision })));
         if (uuid === null) return { revision, freed: null };
         const { lastError } = end;
-        if (lastError !== null) await transaction.executeQuery(setLastError({ uuid, lastError }));
+        if (lastError !== null) await log.setLastError(transaction, note, uuid, lastError);
         if (fence === null) return { revision, freed: null };
         const freed = await transaction.executeQuery(freeNode({ nodeUuid: uuid, fence }));
         return { revision, freed: freed.rows[0]?.wanted === 1 ? uuid : null };
@@ -239,6 +237,25 @@ export function jobStore(database: Database, endedJobs: EndedJobs) {
         .where('job_revisions.revision', '>', after)
         .orderBy('job_revisions.revision')
         .execute();
+      return rows.map(toJob);
+    },
+
+    async scanJobs({ after, limit, nodeUuids, driver, state, requestedBy }) {
+      const size = octets(['listed.result', 'listed.error']);
+      const scan = db
+        .selectFrom('jobs as listed')
+        .select(['listed.id as key', size.as('size')])
+        .where('listed.id', '>', after)
+        .where(({ and }) => and({ driver, state, requested_by: requestedBy }))
+        .orderBy('listed.id')
+        .limit(limit);
+      const rows = await (nodeUuids === undefined ? scan : scan.where('node_uuid', 'in', nodeUuids)).execute();
+      return rows.map(({ key, size }) => ({ key, place: key, size: Number(size) }));
+    },
+
+    async jobsById(ids) {
+      if (ids.length === 0) return [];
+      const rows = await selectJobs(db).where('jobs.id', 'in', ids).orderBy('jobs.id').execute();
       return rows.map(toJob);
     },
 

@@ -1,19 +1,42 @@
 import { sql } from 'kysely';
 import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
 import { retryBusy } from './busyRetry.ts';
+import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
 import { StoreHealth } from './health.ts';
 import { idempotencyStore } from './idempotency.ts';
 import { EndedJobs, jobRetention } from './jobRetention.ts';
 import { jobStore } from './jobs.ts';
+import { NodeLog } from './nodeLog.ts';
 import { nodeStore } from './nodes.ts';
 import { reservationStore } from './reservations.ts';
 import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 import { transcriptStore } from './transcripts.ts';
 
 type Method = (...args: never[]) => Promise<unknown>;
+
+/** The members of a store that are no steps of the database. */
+type NotStep = 'shared' | 'closed' | 'onChange' | 'onOwnChange' | 'noteReservation' | 'close';
+
+/** The steps after which `onOwnChange` calls. */
+const CHANGING: ReadonlySet<string> = new Set<keyof Store>([
+  'createNode',
+  'updateNode',
+  'deleteNode',
+  'acquire',
+  'release',
+  'releaseOwn',
+  'renewHold',
+  'endHold',
+  'endOverdueHolds',
+  'acceptJob',
+  'recordProgress',
+  'endJob',
+  'reap',
+]);
 
 /**
  * Creates the store on `database`, whose tables are up to date, with secrets encrypted by `cipher`. Closing the store waits for
@@ -32,16 +55,20 @@ export function kyselyStore(
   const idle = Promise.withResolvers<void>();
 
   const endedJobs = new EndedJobs();
+  const local = database.dialect === 'postgres' ? null : new LocalNodeChanges();
+  const log = new NodeLog(database, local);
+  const listeners: (() => void)[] = [];
   const health = new StoreHealth(database, cipher);
   database.stopWaiting?.();
-  const steps: Omit<Store, 'shared' | 'closed' | 'onChange' | 'close'> = {
-    ...nodeStore(database, cipher),
+  const steps: Omit<Store, NotStep> = {
+    ...nodeStore(database, cipher, log),
     ...reservationStore(database),
-    ...jobStore(database, endedJobs),
+    ...jobStore(database, endedJobs, log),
     ...jobRetention(database, endedJobs),
     ...transcriptStore(database),
     ...idempotencyStore(database, cipher),
-    ...conductorStore(database, endedJobs),
+    ...conductorStore(database, endedJobs, log),
+    ...changeStore(database, local),
     async ping() {
       await sql`select 1`.execute(database.kysely);
       await health.check();
@@ -51,7 +78,8 @@ export function kyselyStore(
   const isBusy = (error: unknown) => database.isBusy?.(error) ?? false;
 
   /** Wraps `method` so that errors of the database become errors of kind `store_unavailable`. */
-  function guard(method: Method): Method {
+  function guard(name: string, method: Method): Method {
+    const changes = CHANGING.has(name);
     return async (...args) => {
       if (closing !== null) throw closedError();
       running++;
@@ -70,17 +98,25 @@ export function kyselyStore(
         throw unavailable ?? error;
       } finally {
         running--;
+        // Also after a failure, whose change may have been made.
+        if (changes) for (const listener of listeners) listener();
         if (running === 0 && closing !== null) idle.resolve();
       }
     };
   }
 
-  const guarded = Object.fromEntries(Object.entries(steps).map(([name, method]) => [name, guard(method)]));
+  const guarded = Object.fromEntries(Object.entries(steps).map(([name, method]) => [name, guard(name, method)]));
   return {
     ...(guarded as unknown as typeof steps),
     shared: database.shared,
     closed: closed.signal,
     onChange: (listener) => database.onChange(listener),
+    onOwnChange: (listener) => void listeners.push(listener),
+    noteReservation(nodeUuid, before, after) {
+      if (local?.begun !== true) return;
+      local.reservationChanged(nodeUuid, before, after);
+      for (const listener of listeners) listener();
+    },
     close() {
       if (running === 0) idle.resolve();
       closed.abort(closedError());

@@ -54,6 +54,11 @@ function migration(...statements: RawBuilder<unknown>[]): Migration {
 /** Returns all migrations of this program; schema.ts describes the columns. */
 export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migrations {
   const postgres = dialect === 'postgres';
+  const now = sql.raw(
+    postgres
+      ? 'cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)'
+      : "(cast(round(unixepoch('subsec') * 1000) as integer))",
+  );
   const rowId = sql.raw(postgres ? 'bigserial primary key' : 'integer primary key autoincrement');
   // In code point order, not that of the database's language.
   const text = sql.raw(postgres ? 'text collate "C"' : 'text');
@@ -181,5 +186,76 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`create index reservations_expires_at on reservations (expires_at) where expires_at is not null`,
     ),
     '0006_job_roles': migration(sql`alter table jobs add column role ${text}`),
+    '0007_changes': migration(
+      sql`create table change_logs (
+        kind ${text} not null primary key,
+        log ${text} not null,
+        position bigint not null,
+        floor bigint not null
+      )`,
+      sql`create table job_changes (
+        id ${rowId},
+        position bigint,
+        time bigint not null default ${now},
+        job_id ${text} not null,
+        revision integer not null
+      )`,
+      sql`create index job_changes_job_id on job_changes (job_id, id)`,
+      ...(postgres ? postgresChanges() : sqliteChanges()),
+    ),
   };
+}
+
+/** Logs each revision of a job. Changes of nodes are kept in memory, see `LocalNodeChanges`. */
+function sqliteChanges(): RawBuilder<unknown>[] {
+  return [
+    sql`insert into change_logs (kind, log, position, floor) values ('job', lower(hex(randomblob(8))), 0, 0)`,
+    sql`create trigger job_revisions_logged after insert on job_revisions begin
+      insert into job_changes (job_id, revision) values (new.job_id, new.revision);
+    end`,
+  ];
+}
+
+/**
+ * Logs each revision of a job and each change of a reservation by a trigger, so that no statement can forget it, also of an
+ * older program. A trigger runs after the row is locked: the changes of one row get ids in their order.
+ */
+function postgresChanges(): RawBuilder<unknown>[] {
+  // All that a reservation shows, in columns that are added later too.
+  const shown = (row: string) =>
+    sql.raw(`to_jsonb(${row}) - array['node_uuid', 'fence', 'owner', 'wanted', 'key_digest']`);
+  return [
+    sql`insert into change_logs (kind, log, position, floor)
+      select kind, substr(md5(random()::text || clock_timestamp()::text), 1, 16), 0, 0
+      from unnest(array['job', 'node']) as kind`,
+    sql`create unique index job_changes_position on job_changes (position) where position is not null`,
+    sql`create index job_changes_new on job_changes (id) where position is null`,
+    sql`create table node_changes (
+      id bigserial primary key,
+      position bigint,
+      time bigint not null default cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint),
+      node_uuid text collate "C" not null,
+      part text collate "C" not null,
+      before text
+    )`,
+    sql`create unique index node_changes_position on node_changes (position) where position is not null`,
+    sql`create index node_changes_new on node_changes (id) where position is null`,
+    sql`create index node_changes_node on node_changes (node_uuid, part, id)`,
+    sql`create function passthru_log_revision() returns trigger language plpgsql as $$
+      begin
+        insert into job_changes (job_id, revision) values (new.job_id, new.revision);
+        return null;
+      end $$`,
+    sql`create trigger job_revisions_logged after insert on job_revisions
+      for each row execute function passthru_log_revision()`,
+    sql`create function passthru_log_reservation() returns trigger language plpgsql as $$
+      begin
+        insert into node_changes (node_uuid, part, before)
+        values (new.node_uuid, 'reservation', case when old.kind is not null then (${shown('old')})::text end);
+        return null;
+      end $$`,
+    sql`create trigger reservations_logged after update on reservations for each row
+      when (${shown('old')} is distinct from ${shown('new')})
+      execute function passthru_log_reservation()`,
+  ];
 }

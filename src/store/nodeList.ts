@@ -19,7 +19,7 @@ const SORT_COLUMNS = {
 } as const satisfies Record<NodeSortKey, keyof NodeRow>;
 
 /** The columns whose texts may be long. */
-const LONG_COLUMNS = ['driver_info', 'extra', 'properties', 'attributes', 'description', 'last_error'].map(
+export const LONG_COLUMNS = ['driver_info', 'extra', 'properties', 'attributes', 'description', 'last_error'].map(
   (column) => `nodes.${column}`,
 );
 

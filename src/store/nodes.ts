@@ -2,16 +2,32 @@ import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
-import { listNodes, sizeNodes } from './nodeList.ts';
+import { LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
+import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
-import { attributeDigest, type NodeRow, selectNodes, toNewNodeColumns, toNode, toNodeColumns } from './rows.ts';
+import {
+  attributeDigest,
+  type NodeRow,
+  octets,
+  selectNodes,
+  toLoggedContent,
+  toLoggedNode,
+  toNewNodeColumns,
+  toNode,
+  toNodeColumns,
+  toWatchedNode,
+} from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
 /** The part of the store that keeps nodes, their secrets encrypted by `cipher`. Every change is durable. */
-export function nodeStore(database: Database, cipher: SecretsCipher) {
+export function nodeStore(database: Database, cipher: SecretsCipher, log: NodeLog) {
   const db = database.kysely;
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
+  const lockedNode = prepareQuery((node: { uuid: string }) =>
+    // A job that is ending may set its last_error.
+    selectNodes(db).where('nodes.uuid', '=', node.uuid).modifyEnd(database.lockingRows),
+  );
   const nodeByName = prepareQuery((node: { name: string }) => selectNodes(db).where('nodes.name', '=', node.name));
 
   async function readNode(transaction: Kysely<Tables>, uuid: string): Promise<StoredNode | null> {
@@ -21,7 +37,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher) {
 
   return {
     async createNode(node) {
-      return db.transaction().execute(async (transaction) => {
+      return log.transaction(async (transaction, note) => {
         const created = await transaction
           .insertInto('nodes')
           .values(toNewNodeColumns(node, cipher))
@@ -37,6 +53,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher) {
           .values({ node_uuid: node.uuid, fence: node.fence, wanted: 0 })
           .execute();
         await insertAttributes(transaction, node.uuid, node.attributes);
+        await note(node.uuid, 'existence', null);
         return (await readNode(transaction, node.uuid)) as StoredNode;
       });
     },
@@ -50,14 +67,17 @@ export function nodeStore(database: Database, cipher: SecretsCipher) {
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {
-        return await db.transaction().execute(async (transaction) => {
+        return await log.transaction(async (transaction, note) => {
+          // Nobody else changes the content under this reservation.
+          const before = await transaction.executeQuery(nodeByUuid({ uuid }));
           const updated = await transaction
             .updateTable('nodes')
             .set({ ...toNodeColumns(uuid, changes, cipher), update_time: updateTime.getTime() })
             .where(isReserved(uuid, fence))
             .returning('uuid')
             .execute();
-          if (updated.length === 0) return null;
+          if (before.rows[0] === undefined || updated.length === 0) return null;
+          await note(uuid, 'content', toLoggedContent(before.rows[0], cipher));
           const node = await readNode(transaction, uuid);
           if (changes.attributes !== undefined) {
             await transaction.deleteFrom('node_attributes').where('node_uuid', '=', uuid).execute();
@@ -73,10 +93,35 @@ export function nodeStore(database: Database, cipher: SecretsCipher) {
     },
 
     async deleteNode(uuid, fence) {
-      return await db.transaction().execute(async (transaction) => {
+      return await log.transaction(async (transaction, note) => {
+        const locked = await transaction.executeQuery(lockedNode({ uuid }));
         const deleted = await transaction.deleteFrom('nodes').where(isReserved(uuid, fence)).returning('id').execute();
-        return deleted.length > 0;
+        if (locked.rows[0] === undefined || deleted.length === 0) return false;
+        await note(uuid, 'existence', toLoggedNode(locked.rows[0], cipher));
+        return true;
       });
+    },
+
+    async scanNodes({ after, limit, uuids, driver }) {
+      const scan = db
+        .selectFrom('nodes')
+        .select(['uuid as key', 'id', octets(LONG_COLUMNS).as('size')])
+        .where(({ and }) => and({ driver }))
+        .limit(limit);
+      const rows = await (uuids === undefined
+        ? scan.where('id', '>', Number(after)).orderBy('id').execute()
+        : scan.where('uuid', 'in', uuids).where('uuid', '>', after).orderBy('uuid').execute());
+      return rows.map(({ key, id, size }) => ({
+        key,
+        place: uuids === undefined ? String(id) : key,
+        size: Number(size),
+      }));
+    },
+
+    async nodesByUuid(uuids) {
+      if (uuids.length === 0) return [];
+      const rows = await selectNodes(db).where('nodes.uuid', 'in', uuids).orderBy('nodes.uuid').execute();
+      return rows.map((row) => toWatchedNode(row, cipher));
     },
   } satisfies Partial<Store>;
 }

@@ -2,6 +2,7 @@
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
+import { skipLostPositions } from './changes.ts';
 import type { Database } from './database.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
@@ -28,6 +29,7 @@ export interface StoreOptions {
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
   const { log, cipher = PLAIN, onUnavailable } = options;
   const database = await openMigrated(url, log, cipher);
+  if (!database.shared) await skipLostPositions(database);
   const plain = cipher.keyId === null ? 0 : ((await countSecretsKeys(database)).get(null) ?? 0);
   if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are stored unencrypted; run passthru rotate-key');
   return kyselyStore(database, cipher, onUnavailable);

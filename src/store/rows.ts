@@ -5,8 +5,10 @@ import type { Job } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
 import type { Node, NodeChanges } from '../core/node.ts';
 import { fromReservationRecord, type Reservation } from '../core/reservation.ts';
+import { maskSecrets } from '../core/secrets.ts';
 import type { StoredNode } from '../core/store.ts';
-import type { JobRevisionsTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
+import type { NodeChange, NodePart } from '../core/watch/changeStore.ts';
+import type { JobRevisionsTable, NodeChangesTable, NodesTable, ReservationsTable, Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
 /** About the bytes of a row beside its long texts. */
@@ -90,6 +92,58 @@ export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
     updateTime: toDate(row.update_time),
     fence: row.fence,
   };
+}
+
+/** A row of a logged change of a node. */
+export type NodeChangeRow = Pick<NodeChangesTable, 'node_uuid' | 'part' | 'before'> & {
+  id: number;
+  position: number | null;
+};
+
+/** Returns what watchers see of the node in `row`. Secrets under a key that is missing do not keep others from being shown. */
+export function toWatchedNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
+  const shown = { ...row, attributes: '{}' };
+  try {
+    return toNode(shown, cipher);
+  } catch {
+    return toNode({ ...shown, driver_info: '{}' }, cipher);
+  }
+}
+
+/** Returns what a change of its existence keeps of the node in `row`, with its secrets masked. */
+export function toLoggedNode(row: NodeRow, cipher: SecretsCipher): Node {
+  const { fence: _, ...node } = toWatchedNode(row, cipher);
+  return { ...node, driverInfo: maskSecrets(node.driverInfo) };
+}
+
+/** As `toLoggedNode`, for a change of its content. */
+export function toLoggedContent(row: NodeRow, cipher: SecretsCipher): Partial<Node> {
+  const { uuid: _, lastError: __, reservation: ___, createTime: ____, ...content } = toLoggedNode(row, cipher);
+  return content;
+}
+
+/** Returns the column `before` of a change. */
+export function toPartColumn(part: NodePart, before: Partial<Node> | null): string | null {
+  if (before === null) return null;
+  return JSON.stringify(part === 'last_error' ? before.lastError : before);
+}
+
+/** Returns the change in `row`. */
+export function toNodeChange(row: NodeChangeRow): NodeChange {
+  const { position, id: order, node_uuid: nodeUuid, part, before } = row;
+  return { position, order, nodeUuid, part, before: toPartBefore(part, before) };
+}
+
+function toPartBefore(part: NodePart, text: string | null): NodeChange['before'] {
+  if (part === 'reservation') return { reservation: text === null ? null : toReservation(JSON.parse(text)) };
+  if (part === 'last_error') return { lastError: text === null ? null : JSON.parse(text) };
+  if (text === null) return null;
+  const node = JSON.parse(text);
+  const { createTime, updateTime, reservation } = node;
+  if (createTime !== undefined) node.createTime = new Date(createTime);
+  if (updateTime != null) node.updateTime = new Date(updateTime);
+  if (reservation != null) node.reservation = fromReservationRecord(reservation);
+  return node;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely';
 import type { Role } from '../core/caller.ts';
 import type { JobState } from '../core/job.ts';
+import type { NodePart } from '../core/watch/changeStore.ts';
 
 // Columns hold the same in every database, so that queries need no function that only one database has: times are
 // milliseconds since 1970 in a bigint, booleans are 0 and 1, JSON is text.
@@ -122,6 +123,39 @@ interface TranscriptsTable {
   document: Uint8Array;
 }
 
+/** One row for each log of changes: `job`, and on PostgreSQL `node`. */
+interface ChangeLogsTable {
+  kind: 'job' | 'node';
+  /** Made at random with the log. */
+  log: string;
+  /** The last position given; on SQLite 0, as the greatest id is the last position. */
+  position: number;
+  /** Changes up to this position may have been removed. */
+  floor: number;
+}
+
+/** One row for each revision of a job, by a trigger. */
+interface JobChangesTable {
+  id: Generated<number>;
+  /** On PostgreSQL null until the change is committed and sequenced; on SQLite always null, as the id is the position. */
+  position: number | null;
+  time: Generated<number>;
+  job_id: string;
+  revision: number;
+}
+
+/** On PostgreSQL one row for each change of a part of a node. */
+export interface NodeChangesTable {
+  id: Generated<number>;
+  /** Null until the change is committed and sequenced. */
+  position: Generated<number | null>;
+  time: Generated<number>;
+  node_uuid: string;
+  part: NodePart;
+  /** The part before the change as JSON; null when there was none. */
+  before: string | null;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -131,4 +165,7 @@ export interface Tables {
   job_revisions: JobRevisionsTable;
   idempotency: IdempotencyTable;
   transcripts: TranscriptsTable;
+  change_logs: ChangeLogsTable;
+  job_changes: JobChangesTable;
+  node_changes: NodeChangesTable;
 }

@@ -74,7 +74,7 @@ function distant(store: Store, shared: boolean, witness: Witness, turns: () => n
   };
   const view: Record<string, unknown> = { ...store, shared };
   for (const [name, step] of Object.entries(store)) {
-    if (typeof step !== 'function' || ['onChange', 'close'].includes(name)) continue;
+    if (typeof step !== 'function' || ['onChange', 'onOwnChange', 'noteReservation', 'close'].includes(name)) continue;
     view[name] = async (...args: unknown[]) => {
       await wait();
       const result = await (step as (...args: unknown[]) => Promise<unknown>)(...args);

@@ -25,7 +25,10 @@ const action = fc.record({
 const fate = fc.constantFrom(...Array(9).fill('done'), 'unavailable', 'defect', 'late');
 
 /** The steps that fail; `late` ones also when they were done, as where the connection to the database breaks. */
-const STEPS: [step: Exclude<Exclude<keyof Store, 'closed' | 'shared'>, 'shared' | 'onChange'>, late: boolean][] = [
+const STEPS: [
+  step: Exclude<keyof Store, 'closed' | 'shared' | 'onChange' | 'onOwnChange' | 'noteReservation'>,
+  late: boolean,
+][] = [
   ['getNodeByName', false],
   ['acquire', true],
   ['acceptJob', true],

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/core/store.ts';
+import { changePromises } from './change.promises.ts';
 import { conductorPromises } from './conductor.promises.ts';
 import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
@@ -45,5 +46,6 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     transcriptPromises(current);
     idempotencyPromises(current);
     conductorPromises(current);
+    changePromises(current);
   });
 }

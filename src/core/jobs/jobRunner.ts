@@ -1,7 +1,7 @@
 // Jobs: runs asynchronous methods, stores their progress and end, and publishes both to watchers.
 
 import { type Caller, checkOwner, type Role } from '../caller.ts';
-import type { Jobs, JobsQuery } from '../core.ts';
+import type { Jobs, JobsQuery, JobsWatch } from '../core.ts';
 import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
 import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
 import { type Json, storableText } from '../json.ts';
@@ -14,6 +14,10 @@ import { type Page, readPage } from '../page.ts';
 import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilStored } from '../waiting.ts';
+import type { JobChange } from '../watch/changeStore.ts';
+import { WatchHub } from '../watch/hub.ts';
+import { JobFeed, type JobFilter } from '../watch/jobFeed.ts';
+import type { WatchSink } from '../watch/watchEvent.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
 import { JobWatch } from './jobWatch.ts';
 import type { ShowJob, ShownJob } from './shownJob.ts';
@@ -66,14 +70,22 @@ interface RunningJob {
   ended: boolean;
 }
 
+/** Finds nodes by UUID or name. */
+interface NodeResolver {
+  get(ident: string): Promise<{ uuid: string }>;
+  /** See `NodeManager.resolveAll`. */
+  resolveAll(idents: readonly string[]): Promise<Set<string> | null>;
+}
+
 export class JobRunner implements Jobs {
   readonly watched: JobWatch;
+  readonly watchedAll: WatchHub<JobChange, JobFilter, ShownJob>;
   /** Jobs that may be stored but do not run. */
   readonly abandoned: AbandonedJobs;
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
-  readonly #resolveNode: (ident: string) => Promise<{ uuid: string }>;
+  readonly #nodes: NodeResolver;
   readonly #transcripts: Transcripts;
   readonly #show: ShowJob;
   readonly #observer: Observer;
@@ -83,7 +95,7 @@ export class JobRunner implements Jobs {
     store: Store,
     lease: Lease,
     log: Logger,
-    resolveNode: (ident: string) => Promise<{ uuid: string }>,
+    nodes: NodeResolver,
     transcripts: Transcripts,
     show: ShowJob,
     observer = NO_OBSERVER,
@@ -92,8 +104,9 @@ export class JobRunner implements Jobs {
     this.#lease = lease;
     this.#log = log;
     this.watched = new JobWatch(store, log);
+    this.watchedAll = new WatchHub('job', store, new JobFeed(store, show), log);
     this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.watched.changed(id, revision));
-    this.#resolveNode = resolveNode;
+    this.#nodes = nodes;
     this.#transcripts = transcripts;
     this.#show = show;
     this.#observer = observer;
@@ -168,7 +181,7 @@ export class JobRunner implements Jobs {
     const { limit, olderThan, node, driver, state } = query;
     if (olderThan !== null && !isUuid(olderThan)) throw jobNotFound(olderThan);
     const filter: JobQuery = { limit, olderThan: olderThan?.toLowerCase() ?? null };
-    if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#resolveNode(node)).uuid;
+    if (node !== null) filter.nodeUuid = isUuid(node) ? node.toLowerCase() : (await this.#nodes.get(node)).uuid;
     // No driver can have such a name, and PostgreSQL rejects it as a parameter.
     if (driver !== null && storableText(driver) !== driver) return { items: [], more: false };
     if (driver !== null) filter.driver = driver;
@@ -218,6 +231,16 @@ export class JobRunner implements Jobs {
 
   #watch(id: string, afterRevision: number | null, signal: AbortSignal): AsyncGenerator<Job, void> {
     return this.watched.watch(() => this.#read(id), id.toLowerCase(), afterRevision, signal);
+  }
+
+  async watchAll(request: JobsWatch, caller: Caller, sink: WatchSink<ShownJob>, signal: AbortSignal): Promise<never> {
+    const { driver, state, requestedBy } = request;
+    const place = this.watchedAll.place(request.cursor);
+    const nodes = await this.#nodes.resolveAll(request.nodes);
+    // Admins see all alike.
+    const sight = caller.role === 'admin' ? null : [caller.role, caller.name];
+    const key = JSON.stringify([nodes && [...nodes], driver, state, requestedBy, sight]);
+    return this.watchedAll.watch({ nodes, driver, state, requestedBy, caller, key }, place, sink, signal);
   }
 
   async #settle(work: JobWork, running: RunningJob): Promise<JobOutcome> {

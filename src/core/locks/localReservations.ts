@@ -86,9 +86,10 @@ export class LocalReservations {
   releaseCall(nodeUuid: string, fence: number): void {
     const present = this.#present.get(nodeUuid);
     if (present?.fence !== fence || present.call === null) return;
-    this.#changes++;
+    const before = shown(present);
     if (present.hold === null) this.#present.delete(nodeUuid);
     else present.call = null;
+    this.#changed(nodeUuid, before);
   }
 
   /** As `Store.getHold`. */
@@ -104,7 +105,11 @@ export class LocalReservations {
     const hold = this.#holdUnder(nodeUuid, fence);
     if (hold === null) return null;
     const renewed = await this.#store.renewHold(nodeUuid, hold.fence, duration);
-    if (renewed !== null) hold.reservation = renewed;
+    if (renewed !== null) {
+      const before = this.get(nodeUuid);
+      hold.reservation = renewed;
+      this.#store.noteReservation(nodeUuid, before, this.get(nodeUuid));
+    }
     return renewed;
   }
 
@@ -139,15 +144,19 @@ export class LocalReservations {
   /** Names the job that runs under a reservation. */
   nameJob(nodeUuid: string, fence: number, job: string): void {
     const present = this.#present.get(nodeUuid);
-    if (present?.fence === fence && present.call !== null) present.call = { ...present.call, job };
+    if (present?.fence !== fence || present.call === null) return;
+    const before = shown(present);
+    present.call = { ...present.call, job };
+    this.#store.noteReservation(nodeUuid, before, shown(present));
   }
 
   #begin(nodeUuid: string, hold: StoredHold | null, call: Reservation | null): Acquired {
     const fence = this.fence(nodeUuid) + 1;
     const present = { fence, hold, call };
-    this.#changes++;
+    const before = this.get(nodeUuid);
     this.#present.set(nodeUuid, present);
     this.#keepFence(nodeUuid, fence);
+    this.#changed(nodeUuid, before);
     return { outcome: 'acquired', fence, reservation: shown(present) };
   }
 
@@ -160,9 +169,16 @@ export class LocalReservations {
   #dropHold(nodeUuid: string, hold: StoredHold): void {
     const present = this.#present.get(nodeUuid);
     if (present?.hold !== hold) return;
-    this.#changes++;
+    const before = shown(present);
     if (present.call === null) this.#present.delete(nodeUuid);
     else present.hold = null;
+    this.#changed(nodeUuid, before);
+  }
+
+  /** Counts the beginning or end of a reservation, and logs it for watchers. */
+  #changed(nodeUuid: string, before: Reservation | null): void {
+    this.#changes++;
+    this.#store.noteReservation(nodeUuid, before, this.get(nodeUuid));
   }
 
   #keepFence(nodeUuid: string, fence: number): void {

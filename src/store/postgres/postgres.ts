@@ -46,6 +46,7 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
       // Applies to the end of the transaction, which a statement outside one is itself.
       mayBeLost: sql`set_config('synchronous_commit', 'off', true)`,
       holdingRows: sql`for share`,
+      lockingRows: sql`for update`,
       keepingRows: sql`for key share`,
       untouchedRows: sql`for update skip locked`,
       // In the locale of the database; in that of the column, "C", letters beyond ASCII have no case.

@@ -123,6 +123,7 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
     mayBeLost: sql`null`,
     holdingRows: sql``,
+    lockingRows: sql``,
     keepingRows: sql``,
     untouchedRows: sql``,
     contains: (text, part) => sql`instr(lower_case(coalesce(${text}, '')), lower_case(${part})) > 0`,

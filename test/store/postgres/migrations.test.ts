@@ -15,6 +15,7 @@ const ALL = [
   '0004_transcripts',
   '0005_holds',
   '0006_job_roles',
+  '0007_changes',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

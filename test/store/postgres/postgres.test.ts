@@ -20,7 +20,7 @@ afterAll(async () => {
 
 storePromises('PostgreSQL', async () => {
   await server.query(
-    'delete from nodes; delete from jobs; delete from transcripts; delete from idempotency; delete from conductors',
+    'delete from nodes; delete from jobs; delete from transcripts; delete from job_changes; delete from node_changes; delete from idempotency; delete from conductors',
     database,
   );
   const url = server.url(database);

@@ -44,6 +44,7 @@ test('each migration runs once and keeps stored data', async () => {
     '0004_transcripts',
     '0005_holds',
     '0006_job_roles',
+    '0007_changes',
   ]);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });

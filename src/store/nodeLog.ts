@@ -1,0 +1,70 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Node } from '../core/node.ts';
+import type { NodePart } from '../core/watch/changeStore.ts';
+import type { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
+import type { Database } from './database.ts';
+import { prepareQuery } from './preparedQuery.ts';
+import { toPartColumn } from './rows.ts';
+import type { Tables } from './schema.ts';
+
+/** Logs a change of a node that the running transaction makes; see `NodeChange`. */
+export type NoteChange = (nodeUuid: string, part: NodePart, before: Partial<Node> | null) => Promise<void>;
+
+/**
+ * Logs the changes of nodes, except those of reservations, which triggers log on PostgreSQL and `LocalReservations`
+ * elsewhere.
+ */
+export class NodeLog {
+  readonly #database: Database;
+  readonly #local: LocalNodeChanges | null;
+  readonly #readLastError;
+  readonly #writeLastError;
+  readonly #insert;
+
+  /** @param local null when the log is a table */
+  constructor(database: Database, local: LocalNodeChanges | null) {
+    const db = database.kysely;
+    this.#database = database;
+    this.#local = local;
+    this.#readLastError = prepareQuery((node: { uuid: string }) =>
+      // Held until the transaction ends: the changes of a node get their ids in their order.
+      db.selectFrom('nodes').select('last_error').where('uuid', '=', node.uuid).modifyEnd(database.lockingRows),
+    );
+    this.#writeLastError = prepareQuery((node: { uuid: string; lastError: string | null }) =>
+      db.updateTable('nodes').set({ last_error: node.lastError }).where('uuid', '=', node.uuid),
+    );
+    this.#insert = prepareQuery((change: { nodeUuid: string; part: NodePart; before: string | null }) =>
+      db.insertInto('node_changes').values({ node_uuid: change.nodeUuid, part: change.part, before: change.before }),
+    );
+  }
+
+  /** Runs a transaction, and logs what it notes if it is committed. */
+  async transaction<T>(work: (transaction: Transaction<Tables>, note: NoteChange) => Promise<T>): Promise<T> {
+    const local = this.#local;
+    const noted: Parameters<NoteChange>[] = [];
+    const result = await this.#database.kysely.transaction().execute((transaction) =>
+      work(transaction, async (...change) => {
+        if (local !== null) noted.push(change);
+        else {
+          const [nodeUuid, part, before] = change;
+          await transaction.executeQuery(this.#insert({ nodeUuid, part, before: toPartColumn(part, before) }));
+        }
+      }),
+    );
+    if (local?.begun) {
+      for (const [nodeUuid, part, before] of noted) {
+        local.add(nodeUuid, part, before, part === 'last_error' ? 0 : JSON.stringify(before).length);
+      }
+    }
+    return result;
+  }
+
+  /** Sets a node's `last_error`, if the node exists and that is a change. */
+  async setLastError(db: Kysely<Tables>, note: NoteChange, uuid: string, lastError: string | null): Promise<void> {
+    const { rows } = await db.executeQuery(this.#readLastError({ uuid }));
+    const before = rows[0];
+    if (before === undefined || before.last_error === lastError) return;
+    await db.executeQuery(this.#writeLastError({ uuid, lastError }));
+    await note(uuid, 'last_error', { lastError: before.last_error });
+  }
+}
