@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { CoreSettings } from '../../src/core/create.ts';
+import { PassthruError } from '../../src/core/errors.ts';
 import { isTerminal, type Job } from '../../src/core/job.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -47,6 +48,12 @@ async function replica(host: string, settings: Partial<CoreSettings> = {}): Prom
 
 const two = async () => [await replica('host-a'), await replica('host-b')] as const;
 
+/** Locks n1 and returns the key. */
+async function lock({ core }: TestCore, duration: number | null = null): Promise<string> {
+  const request = { holder: 'x', duration, lockWait: 0, caller: operator, signal: AbortSignal.timeout(30_000) };
+  return (await core.nodes.lock('n1', request)).reservationKey;
+}
+
 /** Makes `replica` lost: it no longer renews its lease or writes anything. */
 async function die(replica: TestCore): Promise<void> {
   await replica.store.close();
@@ -59,6 +66,92 @@ const endListening = () => {
 };
 
 describe('replicas on one database', () => {
+  test('the key of a lock works at every replica, and the calls of all take turns', async () => {
+    const [a, b] = await two();
+    const key = await lock(a);
+    const first = a.core.callNodeMethod(nodeCall('exclusive', { reservationKey: key }));
+    const running = await a.hardware.call(0);
+    const second = b.core.callNodeMethod(nodeCall('exclusive', { reservationKey: key, lockWait: 30_000 }));
+    await expect(b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+      kind: 'node_locked',
+      lock: { kind: 'held', holder: 'x', method: 'exclusive' },
+    });
+    expect(b.hardware.calls).toHaveLength(0);
+    running.finish(null);
+    await first;
+    // The attempts are a minute apart: it was woken.
+    (await b.hardware.call(0)).finish('second');
+    expect(await second).toMatchObject({ result: 'second' });
+    expect((await b.core.nodes.unlock('n1', operator, key)).reservation).toBeNull();
+  });
+
+  test('a lock is ended by another replica, also when the one that took it is lost, and who waits there is woken', async () => {
+    const [a, b] = await two();
+    await lock(a, 1000);
+    const waiting = b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 60_000 }));
+    await die(a);
+    (await b.hardware.call(0)).finish('after it');
+    expect(await waiting).toMatchObject({ result: 'after it' });
+  });
+
+  test('when a replica is lost during a call with a key, the node is held again after its grace, and the key works elsewhere', async () => {
+    const [a, b] = await two();
+    const key = await lock(a);
+    const job = await startJob(a.core, nodeCall('work', { reservationKey: key }));
+    await a.hardware.call(0);
+    const next = b.core.callNodeMethod(nodeCall('exclusive', { reservationKey: key, lockWait: 60_000 }));
+    await die(a);
+    await vi.waitUntil(async () => isTerminal(await b.core.jobs.get(job.id, ANONYMOUS)), {
+      interval: 50,
+      timeout: 20_000,
+    });
+    (await b.hardware.call(0)).finish('next');
+    expect(await next).toMatchObject({ result: 'next' });
+    expect((await b.core.nodes.get('n1')).reservation).toMatchObject({ kind: 'held', holder: 'x', method: null });
+    await expect(b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+      kind: 'node_locked',
+    });
+    await b.core.nodes.unlock('n1', operator);
+  });
+
+  test('when a replica is lost while it takes a lock, the node is held or free, and never both', async () => {
+    const [a, b] = await two();
+    const acquire = a.store.acquire;
+    // The statement is carried out, and its response is lost with the process.
+    a.store.acquire = async (...args) => {
+      await acquire(...args);
+      throw new PassthruError('store_unavailable', 'no response');
+    };
+    await expect(lock(a)).rejects.toMatchObject({ kind: 'store_unavailable' });
+    await die(a);
+    await expect(b.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+      kind: 'node_locked',
+      lock: { kind: 'held', holder: 'x' },
+    });
+    // No one has its key.
+    await b.core.nodes.unlock('n1', operator);
+    const call = b.core.callNodeMethod(nodeCall('exclusive'));
+    (await b.hardware.call(0)).finish('after it');
+    expect(await call).toMatchObject({ result: 'after it' });
+  });
+
+  test('an attempt without a response, of a caller without the key, does not end the call within the lock', async () => {
+    const [a] = await two();
+    const key = await lock(a);
+    const call = a.core.callNodeMethod(nodeCall('exclusive', { reservationKey: key }));
+    const running = await a.hardware.call(0);
+    const acquire = vi.spyOn(a.store, 'acquire');
+    acquire.mockRejectedValueOnce(new PassthruError('store_unavailable', 'no response'));
+    const releaseOwn = vi.spyOn(a.store, 'releaseOwn');
+    await expect(a.core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+      kind: 'store_unavailable',
+    });
+    await vi.waitUntil(() => releaseOwn.mock.settledResults.length > 0, { interval: 10 });
+    expect((await a.core.nodes.get('n1')).reservation).toMatchObject({ method: 'exclusive' });
+    running.finish('undisturbed');
+    expect(await call).toMatchObject({ result: 'undisturbed' });
+  });
+
   test('a node reserved by one is locked for the other, which reports the reservation', async () => {
     const [a, b] = await two();
     const job = await startJob(a.core, nodeCall('work'));

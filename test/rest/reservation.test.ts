@@ -52,7 +52,7 @@ test('PUT locks a node and returns its key; calls with the key run, until DELETE
 });
 
 test('PATCH renews a lock from now on, or until it is unlocked', async () => {
-  const { json } = await rest('PUT', 'n1/reservation', { duration: 1 });
+  const { json } = await rest('PUT', 'n1/reservation', { duration: 60 });
   const renewed = await rest('PATCH', 'n1/reservation', { duration: 600.5 }, withKey(json.reservation_key));
   expect(renewed.status).toBe(200);
   const { expire_time: end } = renewed.json.reservation;
