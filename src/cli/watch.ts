@@ -39,9 +39,9 @@ export async function watchJob({ passthru }: Connection, id: string, known?: Job
       } catch (error) {
         if (stop.signal.aborted) throw interrupted(id);
         if (!isBroken(error)) throw error;
-        lostAt ??= Date.now();
+        lostAt ??= performance.now();
         // Without any response so far, the service was not there to begin with.
-        if (last === undefined || Date.now() - lostAt > RETRY_TIMEOUT) throw error;
+        if (last === undefined || performance.now() - lostAt > RETRY_TIMEOUT) throw error;
       }
       if (last !== undefined && hasEnded(last)) return last;
       await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {

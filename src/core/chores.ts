@@ -1,3 +1,4 @@
+import type { AgeClock } from './ageClock.ts';
 import { INTERRUPTED, RETENTION, recordError } from './calls/idempotency.ts';
 import { PassthruError, toErrorRecord } from './errors.ts';
 import { type Job, lastErrorText } from './job.ts';
@@ -25,6 +26,7 @@ interface ChoresParts {
   /** Milliseconds. */
   lease: number;
   retention: RetentionSettings;
+  clock: AgeClock;
   log: Logger;
 }
 
@@ -32,15 +34,24 @@ interface ChoresParts {
  * Starts the background tasks of a core, and returns a function that stops them. They end reservations that have run out,
  * remove old jobs and, on a shared store, follow the changes of other processes and clean up after lost ones.
  */
-export function startChores({ store, locks, nodes, jobs, lease, retention, log }: ChoresParts): () => Promise<void> {
+export function startChores({
+  store,
+  locks,
+  nodes,
+  jobs,
+  lease,
+  retention,
+  clock,
+  log,
+}: ChoresParts): () => Promise<void> {
   const stopping = new AbortController();
-  const remove = () => removeOld(store, retention, stopping.signal);
+  const remove = () => removeOld(store, clock, retention, stopping.signal);
   const endHolds = () => locks.endOverdueHolds();
   const chores = [
     periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
   ];
-  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, lease, retention, log }));
+  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, lease, retention, clock, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -128,10 +139,11 @@ const CHANGES = 1000;
 /** Removes expired jobs, transcripts and idempotency keys in small batches, with other work in between. */
 async function removeOld(
   store: Store,
+  clock: AgeClock,
   { time, count, changes }: RetentionSettings,
   signal: AbortSignal,
 ): Promise<void> {
-  const now = Date.now();
+  const now = clock.now();
   const old = time === null ? null : { endTime: new Date(now - time), id: '' };
   const surplus = count === null ? null : await store.placeAfterNewest(count);
   for (const place of [old, surplus]) {

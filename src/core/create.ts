@@ -1,3 +1,4 @@
+import { AgeClock } from './ageClock.ts';
 import type { CallRule } from './calls/callRules.ts';
 import { Dispatch } from './calls/dispatch.ts';
 import { Idempotency } from './calls/idempotency.ts';
@@ -53,6 +54,8 @@ interface CoreOptions {
   host: string;
   log: Logger;
   settings: CoreSettings;
+  /** Default: by the clocks of this machine. */
+  clock?: AgeClock;
   /** Default: none. */
   observer?: Observer;
 }
@@ -82,6 +85,9 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   // An interval lies between two attempts: three take two intervals.
   const defaultWait = Math.max(0, settings.lockedRetryAttempts - 1) * retryInterval;
   const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
+  const clock = options.clock ?? new AgeClock(log);
+  const newest = await store.newestTime();
+  if (newest !== null) clock.startedAfter(newest);
   const running = new Running();
   const holds = new Holds(locks, settings.maxLockDuration ?? MAX_LOCK_DURATION, log);
   const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
@@ -89,7 +95,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
   const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
   const workers = new Workers(settings.workers, settings.workerShares);
-  const idempotency = new Idempotency(store, lease, log);
+  const idempotency = new Idempotency(store, lease, log, clock);
   const calls = { jobs, workers, running, idempotency, transcripts };
   const dispatch = new Dispatch({ store, registry, nodes, lease, locks, ...calls, host, log, observer });
 
@@ -98,7 +104,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     nodes.watched.wake();
   });
   await lease.start();
-  const stopChores = startChores({ store, locks, nodes, jobs, lease: leaseTime, retention, log });
+  const stopChores = startChores({ store, locks, nodes, jobs, lease: leaseTime, retention, clock, log });
 
   return {
     host,

@@ -322,6 +322,8 @@ export interface Store extends ChangeStore {
   keepTranscript(transcript: NewTranscript): Promise<void>;
   /** Returns null for an unknown one. */
   getTranscript(id: string): Promise<StoredTranscript | null>;
+  /** Returns when the newest job ended or the newest idempotent call began, whichever is later; null for neither. */
+  newestTime(): Promise<Date | null>;
   /** As `placeAfterNewest`, for the transcripts of synchronous calls. */
   transcriptAfterNewest(count: number): Promise<EndPlace | null>;
   /** As `removeEndedJobs`, for the transcripts of synchronous calls; those of jobs are removed with their jobs. */

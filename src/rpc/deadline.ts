@@ -20,9 +20,11 @@ const CLOCK_LEAD = 50;
 export function callEnd(context: HandlerContext): CallEnd {
   const timeoutMs = context.timeoutMs();
   const deadline = timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
+  // By the monotonic clock: a step of the wall clock makes no deadline of a cancellation.
+  const endsAt = timeoutMs === undefined ? null : performance.now() + timeoutMs;
   const controller = new AbortController();
   const { signal } = context;
-  const fire = () => controller.abort(endReason(signal.reason, deadline));
+  const fire = () => controller.abort(endReason(signal.reason, endsAt));
   if (signal.aborted) fire();
   else signal.addEventListener('abort', fire, { once: true });
   return {
@@ -33,10 +35,10 @@ export function callEnd(context: HandlerContext): CallEnd {
   };
 }
 
-function endReason(reason: unknown, deadline: Date | null): PassthruError {
+function endReason(reason: unknown, endsAt: number | null): PassthruError {
   if (reason instanceof PassthruError) return reason;
   const timedOut = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
-  if (timedOut || (deadline !== null && deadline.getTime() - CLOCK_LEAD <= Date.now())) {
+  if (timedOut || (endsAt !== null && endsAt - CLOCK_LEAD <= performance.now())) {
     return new PassthruError('deadline_exceeded', 'The deadline of the call passed before it ended.');
   }
   return new PassthruError('cancelled', 'The caller cancelled the call or went away.');

@@ -113,6 +113,14 @@ export function jobRetention(database: Database, ended: EndedJobs) {
       return place;
     },
 
+    async newestTime() {
+      const calls = db.selectFrom('idempotency').select(({ fn }) => fn.max<number | null>('create_time').as('time'));
+      const jobs = db.selectFrom('jobs').select(({ fn }) => fn.max<number | null>('end_time').as('time'));
+      const times = (await calls.unionAll(jobs).execute()).map(({ time }) => Number(time ?? 0));
+      const newest = Math.max(...times);
+      return newest === 0 ? null : new Date(newest);
+    },
+
     async removeEndedJobs(place, limit) {
       const time = place.endTime.getTime();
       const old = await db

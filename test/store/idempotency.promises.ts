@@ -79,6 +79,15 @@ export function idempotencyPromises(opened: Opened): void {
       expect(await begin({ key: 'k4', fingerprint: 'x' }, time(1))).toMatchObject({ fingerprint: 'f1' });
     });
 
+    test('the newest time is that of the newest call or the newest ended job, and null without any', async () => {
+      const { store } = opened();
+      expect(await store.newestTime()).toBeNull();
+      await begin({ createTime: YESTERDAY });
+      expect(await store.newestTime()).toEqual(YESTERDAY);
+      await begin({ key: 'newer' });
+      expect(await store.newestTime()).toEqual(NOW);
+    });
+
     test('a call made exactly at notBefore still counts', async () => {
       await begin({ createTime: YESTERDAY });
       expect(await begin({}, YESTERDAY)).toMatchObject({ state: 'waiting' });

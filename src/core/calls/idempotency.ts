@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { AgeClock } from '../ageClock.ts';
 import type { Outcome } from '../core.ts';
 import {
   type ErrorRecord,
@@ -62,13 +63,15 @@ export class Idempotency {
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
+  readonly #clock: AgeClock;
   /** The calls that run here; `end` resolves when the outcome is stored. */
   readonly #inFlight = new Map<string, { fingerprint: string; end: Promise<void> }>();
 
-  constructor(store: Store, lease: Lease, log: Logger) {
+  constructor(store: Store, lease: Lease, log: Logger, clock = new AgeClock(log)) {
     this.#store = store;
     this.#lease = lease;
     this.#log = log;
+    this.#clock = clock;
   }
 
   /**
@@ -112,7 +115,7 @@ export class Idempotency {
   /** Begins a call. Returns null for the first one; otherwise the outcome of the first, once it has one. */
   async #begin(call: IdempotentCall, tenure: Tenure, signal: AbortSignal): Promise<JsonObject | null> {
     for (;;) {
-      const first = await this.#store.beginIdempotent(call, tenure.id, new Date(call.createTime.getTime() - RETENTION));
+      const first = await this.#store.beginIdempotent(call, tenure.id, new Date(this.#clock.now() - RETENTION));
       if (first === null) return null;
       if (first === 'expired') {
         this.#lease.lost(tenure);
