@@ -9,6 +9,7 @@ import { limitOption } from './options.ts';
 import { passthruCommand } from './passthru.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { serverOf } from './server.ts';
+import { vmediaCommand } from './vmedia.ts';
 
 /** `passthru node …`. */
 export function nodeCommand(): Command {
@@ -24,6 +25,7 @@ export function nodeCommand(): Command {
     .addCommand(lockCommand())
     .addCommand(renewCommand())
     .addCommand(unlockCommand())
+    .addCommand(vmediaCommand())
     .addCommand(passthruCommand('node'));
 }
 

@@ -65,6 +65,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'node renew': ['node renew rf-7 --for 15m --reservation-key @rf-7.key'],
   'node unlock': ['node unlock rf-7', 'node unlock rf-7 --reservation-key @rf-7.key'],
+  'node vmedia detach': ['node vmedia detach rf-7', 'node vmedia detach rf-7 cdrom --watch'],
+  'node vmedia show': ['node vmedia show rf-7'],
   'node passthru list': ['node passthru list rf-7 --long', 'node passthru list rf-7 -f value -c Name'],
   'driver list': ['driver list'],
   'driver show': ['driver show redfish -f json'],

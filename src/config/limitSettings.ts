@@ -47,7 +47,7 @@ const NETWORK_PATTERN = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
 export const destinationKeys = z.strictObject({
   allow: listSetting({
     description:
-      'Networks that subscriptions and `discover` may target although a larger network is denied. See docs/security.md.',
+      'Networks that subscriptions, images and `discover` may target although a larger network is denied. See docs/security.md.',
     allowed,
     pattern: NETWORK_PATTERN,
     isAllowed: isNetwork,

@@ -9,6 +9,7 @@ import type { JsonObject } from '../core/json.ts';
  * - `auth`: the BMC refused the credentials.
  * - `not-found`: the BMC said that the resource does not exist.
  * - `exists`: the BMC refused a duplicate.
+ * - `occupied`: the BMC has no free device.
  * - `unsupported`: the BMC lacks what the call needs, or it is disabled.
  * - `refused`: the BMC returned 4xx.
  * - `failed`: the BMC returned 5xx, an error with a status of success, or a response that is not Redfish.
@@ -24,6 +25,7 @@ export type RedfishErrorKind =
   | 'auth'
   | 'not-found'
   | 'exists'
+  | 'occupied'
   | 'unsupported'
   | 'refused'
   | 'failed'

@@ -17,6 +17,10 @@ export {
   getSubscription,
   listSubscriptions,
 } from './resources/eventService.ts';
+export type { Medium } from './resources/insertDevice.ts';
+export { protocolOf } from './resources/insertDevice.ts';
+export { insertMedia } from './resources/insertMedia.ts';
+export { listMedia } from './resources/listMedia.ts';
 export { getServiceRoot } from './resources/serviceRoot.ts';
 export { createSubscription, type NewSubscription } from './resources/subscription.ts';
 export { type ComputerSystem, getSystem, listSystems, managersOf } from './resources/system.ts';

@@ -12,6 +12,9 @@ import { transcriptHeader } from './transcriptHeader.ts';
 /** The JSON of each list of methods, the most requested document. The core keeps a list with its hardware type. */
 const methodDocuments = new WeakMap<readonly Method<never>[], string>();
 
+/** Methods that Ironic has as routes of their own, `/v1/nodes/N/vmedia`: its lists of methods have none of them. */
+const METHODS_WITH_ROUTES: ReadonlySet<string> = new Set(['get_vmedia', 'insert_vmedia']);
+
 /** GET /v1/nodes/N/vendor_passthru/methods */
 export async function listNodeMethods(exchange: Exchange): Promise<void> {
   readQuery(exchange.rawQuery);
@@ -27,25 +30,28 @@ export function listDriverMethods(exchange: Exchange): void {
 
 /** Any verb on /v1/nodes/N/vendor_passthru?method=M and /v1/nodes/N/vendor_passthru/M */
 export async function callNodeMethod(exchange: Exchange): Promise<void> {
-  const call = readCall(exchange);
-  const lockWait = readLockWait(exchange.request);
-  const reservationKey = readReservationKey(exchange.request);
+  const call = readArguments(exchange);
+  const options = readNodeCallOptions(exchange);
   const { core, ident } = enterNode(exchange);
-  sendOutcome(exchange, await core.callNodeMethod({ ...call, node: ident, lockWait, reservationKey }));
+  const httpMethod = exchange.request.method ?? null;
+  sendOutcome(exchange, await core.callNodeMethod({ ...call, ...options, httpMethod, node: ident }));
 }
 
 /** Any verb on /v1/drivers/D/vendor_passthru?method=M and /v1/drivers/D/vendor_passthru/M */
 export async function callDriverMethod(exchange: Exchange): Promise<void> {
-  const call = readCall(exchange);
+  const call = readArguments(exchange);
+  const options = readCallOptions(exchange);
   const driver = exchange.params.driver ?? '';
-  sendOutcome(exchange, await enter(exchange).callDriverMethod({ ...call, driver }));
+  const httpMethod = exchange.request.method ?? null;
+  sendOutcome(exchange, await enter(exchange).callDriverMethod({ ...call, ...options, httpMethod, driver }));
 }
 
 function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): void {
   let document = methodDocuments.get(methods);
   if (document === undefined) {
     // Exactly the recorded keys, in the recorded order.
-    const entries = methods.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
+    const listed = methods.filter(({ name }) => !METHODS_WITH_ROUTES.has(name));
+    const entries = listed.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
       name,
       { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
     ]);
@@ -55,17 +61,26 @@ function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): voi
   sendBody(exchange, 200, 'application/json', document);
 }
 
-function readCall(exchange: Exchange) {
+/** Reads what every call may have, besides its method and arguments. */
+function readCallOptions(exchange: Exchange) {
   const { request, caller } = exchange;
   return {
-    ...readArguments(exchange),
-    httpMethod: request.method ?? null,
     // Checked by the core.
     idempotencyKey: header(request, 'idempotency-key') ?? null,
     recording: readRecording(request),
     caller,
     signal: clientSignal(exchange),
     deadline: null,
+  };
+}
+
+/** Reads what a call on a node may have, besides its method and arguments. */
+export function readNodeCallOptions(exchange: Exchange) {
+  const { request } = exchange;
+  return {
+    ...readCallOptions(exchange),
+    lockWait: readLockWait(request),
+    reservationKey: readReservationKey(request),
   };
 }
 
@@ -92,5 +107,11 @@ function sendOutcome(exchange: Exchange, outcome: Outcome): void {
   if (outcome.kind === 'result') sendJson(exchange, 200, outcome.result, transcriptHeader(outcome.transcriptId));
   else if (outcome.kind === 'attachment') {
     sendAttachment(exchange, outcome.attachment, transcriptHeader(outcome.transcriptId));
-  } else sendEmpty(exchange, 202, ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id]);
+  } else sendEmpty(exchange, 202, jobHeaders(outcome));
+}
+
+/** Returns the headers that name the job that a call has started; none without a job. */
+export function jobHeaders(outcome: Outcome): string[] {
+  if (outcome.kind !== 'job') return [];
+  return ['Location', `/v1/jobs/${outcome.job.id}`, 'Passthru-Job-Id', outcome.job.id];
 }

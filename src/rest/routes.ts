@@ -15,6 +15,7 @@ import {
   validateNode,
 } from './nodes/nodes.ts';
 import { endReservation, renewReservation, showReservation, takeReservation } from './nodes/reservation.ts';
+import { attachVmedia, detachVmedia, listVmedia } from './nodes/vmedia.ts';
 import type { RouteDescription } from './openapi/description.ts';
 import * as docs from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/document.ts';
@@ -56,6 +57,9 @@ export const ROUTES: readonly Route[] = [
   // Calls take every verb: the method's own verbs are checked later, by the core.
   route(VERBS, '/v1/nodes/:ident/vendor_passthru', 'call a method', callNodeMethod, docs.nodeCall),
   route(VERBS, '/v1/nodes/:ident/vendor_passthru/:method', 'call a method', callNodeMethod, docs.nodeCallByPath),
+  route(['GET'], '/v1/nodes/:ident/vmedia', 'call a method', listVmedia, docs.vmedia),
+  route(['POST'], '/v1/nodes/:ident/vmedia', 'call a method', attachVmedia, docs.vmediaAttachment),
+  route(['DELETE'], '/v1/nodes/:ident/vmedia', 'call a method', detachVmedia, docs.vmediaDetachment),
 
   route(READ, '/v1/drivers', 'list drivers', listDrivers, docs.drivers),
   route(READ, '/v1/drivers/:driver', 'list drivers', showDriver, docs.driver),

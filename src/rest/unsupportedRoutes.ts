@@ -30,7 +30,6 @@ const NODE_PARTS = [
   'ports',
   'states',
   'traits',
-  'vmedia',
   'vifs',
   'volume',
 ];

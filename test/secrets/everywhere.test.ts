@@ -97,6 +97,7 @@ test('calls a BMC that quotes its requests, one that refuses the password, and a
   expect((await call('rf-down', 'create_subscription', subscription)).status).toBe(500);
   expect((await call('rf-down', 'eject_vmedia')).status).toBe(202);
   expect((await call('rf', 'eject_vmedia')).status).toBe(202);
+  await insertsImages();
   const discover = { address: bmc.url, username: 'u', password: MARKERS.discover };
   for (const args of [
     discover,
@@ -107,6 +108,42 @@ test('calls a BMC that quotes its requests, one that refuses the password, and a
     expect([args, status]).toEqual([args, args === discover ? 500 : 400]);
   }
 });
+
+/** Inserts images whose server has an account, into a BMC that quotes it, and shows what is left of it. */
+async function insertsImages(): Promise<void> {
+  const bmc = marked.fleet.bmcs[0]!;
+  const credentials = { username: MARKERS.imageUser, password: MARKERS.imagePassword };
+  const message = `Cannot read http://${MARKERS.imageUser}:${MARKERS.imagePassword}@images.example/a.iso`;
+  const body = JSON.stringify({ error: { code: 'x', message, '@Message.ExtendedInfo': [{ Message: message }] } });
+  bmc.faults.add({ kind: 'status', status: 400, body, match: { method: 'POST', path: '*InsertMedia' }, times: 1 });
+  const images: [string, object][] = [
+    ['http://images.example/a.iso', { credentials }],
+    ['http://images.example/b.iso', { credentials }],
+    [`http://${MARKERS.imageUser}:${MARKERS.imagePassword}@images.example/c.iso`, { if_inserted: 'replace' }],
+    ['http://images.example/d.iso', {}],
+  ];
+  for (const [image_url, more] of images) {
+    const { status, headers } = await call(
+      'rf',
+      'insert_vmedia',
+      { image_url, ...more },
+      { 'passthru-recorder': 'all' },
+    );
+    expect([image_url, status]).toEqual([image_url, 202]);
+    const job = headers.get('location')!;
+    expect((await send('GET', `${job}/events`)).text).toMatch(/JOB_STATE_(SUCCEEDED|FAILED)/);
+    await send('GET', job);
+    expect((await send('GET', `${job}/transcript`)).status).toBe(200);
+    await send('GET', '/v1/nodes/rf');
+    expect((await send('GET', '/v1/nodes/rf/vendor_passthru?method=get_vmedia')).status).toBe(200);
+  }
+  for (const wrong of [
+    { credentials: MARKERS.imagePassword },
+    { credentials: { password: [MARKERS.imagePassword] } },
+  ]) {
+    expect((await call('rf', 'insert_vmedia', { image_url: images[0]![0], ...wrong })).status).toBe(400);
+  }
+}
 
 test('shows the transcripts of failed calls and of a job', async () => {
   const args = { api_key: MARKERS.argument, HttpHeaders: [{ 'X-Any': MARKERS.header }] };

@@ -25,6 +25,8 @@ export const MARKERS = {
   idempotency: 'marker-118-idempotency',
   declared: 'marker-119-declared-by-its-driver',
   userInfo: 'marker-120-user-info',
+  imageUser: 'marker-131-image-user',
+  imagePassword: 'marker-132-image-password',
 } as const;
 const { idempotency: _, ...PLANTED } = MARKERS;
 const SECRETS: Record<string, string> = { ...PLANTED };

@@ -56,6 +56,7 @@ const KINDS: Record<RedfishErrorKind, ErrorKind> = {
   // Only subscriptions are addressed by the caller, and created.
   'not-found': 'subscription_not_found',
   exists: 'subscription_exists',
+  occupied: 'failed_precondition',
   failed: 'bmc_failed',
   'outcome-unknown': 'outcome_unknown',
   stopped: 'cancelled',

@@ -1,15 +1,11 @@
 import { z } from 'zod';
-import { pythonText } from '../../core/arguments.ts';
-import type { Json } from '../../core/json.ts';
+import { invalidArgument } from '../../core/errors.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
 import type { NodeTask } from '../../core/task.ts';
 import { ejectMedia } from '../../redfish/index.ts';
 import type { UseBmc } from './bmcAccess.ts';
+import { bootDevice, mediaTypesOf } from './bootDevices.ts';
 import { reasonText } from './unreadablePart.ts';
-
-/** Redfish's media types for Ironic's boot devices. `cd` includes DVD drives: some machines (Cisco UCS) have no others. */
-const MEDIA_TYPES = { cd: ['CD', 'DVD'], dvd: ['DVD'], usb: ['USBStick'], floppy: ['Floppy'] } as const;
-const DEVICES = Object.keys(MEDIA_TYPES) as (keyof typeof MEDIA_TYPES)[];
 
 /** Makes `eject_vmedia`, with the recorded verbs and description ("node methods by name"). */
 export function ejectMethod(useBmc: UseBmc): Method<NodeTask> {
@@ -21,13 +17,13 @@ export function ejectMethod(useBmc: UseBmc): Method<NodeTask> {
       "Optional arguments: 'boot_device' - the boot device to eject, either 'cd', 'dvd', 'usb', or 'floppy'",
     async: true,
     arguments: z.object({
-      boot_device: z
-        .enum([...DEVICES, ''], {
-          error: ({ input }) =>
-            `Boot device ${pythonText(input as Json).slice(0, 80)} is not a valid value, allowed values ${DEVICES.join(', ')}`,
-        })
+      boot_device: bootDevice([''])
         .optional()
         .describe('The device to eject. Default, also when empty: all that contain an image'),
+      boot_devices: z
+        .array(bootDevice())
+        .optional()
+        .describe('The devices to eject, instead of boot_device; none when empty'),
     }),
     result: z.object({
       devices: z.array(
@@ -48,21 +44,26 @@ export function ejectMethod(useBmc: UseBmc): Method<NodeTask> {
         }),
       ),
     }),
-    async handler(task: NodeTask, { boot_device: device }) {
+    async handler(task: NodeTask, { boot_device: one, boot_devices: several }) {
+      if (one && several !== undefined)
+        throw invalidArgument('arguments.boot_devices', 'boot_devices must not be given together with boot_device');
+      const devices = several ?? (one ? [one] : null);
+      // Ironic's DELETE of vmedia sends this, and ejects nothing then.
+      if (devices?.length === 0) return { devices: [] };
       const ejected = await useBmc(task, 'Failed to eject virtual media on', (client, systemPath) =>
         ejectMedia(client, systemPath, {
-          mediaTypes: device ? MEDIA_TYPES[device] : null,
+          mediaTypes: devices === null ? null : mediaTypesOf(devices),
           progress: (fraction, message) => task.progress(fraction, message),
         }),
       );
-      const devices = ejected.map(({ slot: { id, path, mediaTypes: media_types }, outcome, reason }) => ({
+      const outcomes = ejected.map(({ slot: { id, path, mediaTypes: media_types }, outcome, reason }) => ({
         id,
         path,
         media_types,
         outcome,
         ...(reason === undefined ? {} : { reason: reasonText(reason) }),
       }));
-      return { devices };
+      return { devices: outcomes };
     },
   });
 }

@@ -12,6 +12,8 @@ import {
   readDriverInfo,
 } from './driverInfo.ts';
 import { ejectMethod } from './ejectMethod.ts';
+import { getMediaMethod } from './getMediaMethod.ts';
+import { insertMethod } from './insertMethod.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
 import { subscriptionMethods } from './subscriptionMethods.ts';
 
@@ -71,7 +73,12 @@ export function redfishMachines(
     vendorInterfaces: [
       {
         name: vendorInterface,
-        methods: [...subscriptionMethods(useBmc, settings.destinations), ejectMethod(useBmc)],
+        methods: [
+          ...subscriptionMethods(useBmc, settings.destinations),
+          ejectMethod(useBmc),
+          insertMethod(useBmc, settings.destinations),
+          getMediaMethod(useBmc),
+        ],
         validate: (node) => checkAuthorities(node, read(node)),
       },
       { name: 'no-vendor', methods: [] },

@@ -1,14 +1,15 @@
 import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
 import { lastSegment } from '../links.ts';
-import { type EjectDeviceOptions, type EjectOutcome, ejectDevice, isInserted } from './ejectDevice.ts';
+import { type EjectOutcome, ejectDevice, isInserted } from './ejectDevice.ts';
 import { knownMediaSlots } from './knownMedia.ts';
+import type { ChangeOptions } from './mediaChange.ts';
 import { type MediaDevice, type MediaSlot, readMediaSlots } from './mediaDevice.ts';
 import { confirmDiscovered } from './serviceRoot.ts';
 import { findOnlySystem } from './system.ts';
 import type { TaskListener } from './task.ts';
 import type { Unreadable } from './unreadable.ts';
-import { type MediaListing, MediaSearch, pairTwins } from './virtualMedia.ts';
+import { type MediaListing, MediaSearch, pairTwins, requireDevice } from './virtualMedia.ts';
 
 /** What became of a device, or of a part of the machine that may have devices. */
 interface EjectedDevice {
@@ -19,7 +20,7 @@ interface EjectedDevice {
   reason?: string;
 }
 
-interface EjectOptions extends EjectDeviceOptions {
+interface EjectOptions extends ChangeOptions {
   /** Restricts the eject to devices of these media types; null: all devices. */
   mediaTypes: readonly string[] | null;
 }
@@ -141,15 +142,10 @@ async function selectDevices(
     const selected = devices.filter(matches);
     if (selected.some(({ inserted }) => inserted)) return { devices: selected, unreadable };
   }
-  const { devices: all, unreadable, exists } = await search.all();
-  const selected = all.filter(matches);
-  if (selected.length > 0) return { devices: selected, unreadable };
-  if (unreadable.length > 0) throw noneReadable(unreadable);
-  const unsupported = (message: string) => new RedfishError('unsupported', message, { url: client.origin });
-  if (!exists) throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
-  if (all.length === 0) return { devices: [], unreadable };
-  const offered = all.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
-  throw unsupported(`The BMC has no virtual media device for ${types?.join(' or ')}; it has ${offered}`);
+  const listing = await search.all();
+  const selected = listing.devices.filter(matches);
+  requireDevice(client, listing, selected, types);
+  return { devices: selected, unreadable: listing.unreadable };
 }
 
 /** Reads the devices of known slots; null when that does not show enough. */
@@ -166,15 +162,6 @@ async function readKnown(
   if (unreadable.length > 0 || devices.length < slots.length) return null;
   if (!devices.some(({ inserted }) => inserted)) return null;
   return { devices: pairTwins(devices), unreadable: known.unreadable };
-}
-
-/** Returns the error when no device of the requested types could be read: the BMC's words about the first part. */
-function noneReadable(unreadable: Unreadable[]): RedfishError {
-  const [first, ...others] = unreadable;
-  const { kind, message, status, extendedInfo, url } = first!.error;
-  const more = others.length === 0 ? '' : ` (nor could ${others.map(({ path }) => path).join(', ')})`;
-  const text = `No such virtual media device could be read; ${first!.path} could not be read: ${message}${more}`;
-  return new RedfishError(kind, text, { status, extendedInfo, url, cause: first!.error });
 }
 
 /** Returns the twin of an ejected device when it still contains an image, and so is or may be another device. */

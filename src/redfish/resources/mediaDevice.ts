@@ -14,6 +14,8 @@ export interface MediaDevice {
   image: string | null;
   /** Target of `#VirtualMedia.EjectMedia`; null where the device lacks the action. */
   ejectTarget: string | null;
+  /** Target of `#VirtualMedia.InsertMedia`; null where the device lacks the action. */
+  insertTarget: string | null;
   etag: string | null;
   /** The device that seems to be the same one, listed under the manager as well as under the system; null for most. */
   twin: MediaDevice | null;
@@ -94,10 +96,13 @@ async function readMember(client: RedfishClient, slot: MediaSlot, { document }: 
 }
 
 function isWhole(document: JsonObject): boolean {
-  const eject = objectOf(objectOf(document, 'Actions'), '#VirtualMedia.EjectMedia');
-  return (
-    typeof document.Inserted === 'boolean' && Array.isArray(document.MediaTypes) && textOf(eject, 'target') !== null
-  );
+  const { Inserted: inserted, MediaTypes: types } = document;
+  const hasEject = textOf(actionOf(document, 'EjectMedia'), 'target') !== null;
+  return typeof inserted === 'boolean' && Array.isArray(types) && hasEject;
+}
+
+function actionOf(document: JsonObject, name: string): JsonObject {
+  return objectOf(objectOf(document, 'Actions'), `#VirtualMedia.${name}`);
 }
 
 async function readDevice(client: RedfishClient, slot: MediaSlot): Promise<MediaDevice> {
@@ -129,7 +134,6 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
     const message = `HTTP GET ${url} does not show whether the device contains an image: Inserted and Image are missing`;
     throw new RedfishError('failed', message, { status: 200, url });
   }
-  const eject = objectOf(objectOf(document, 'Actions'), '#VirtualMedia.EjectMedia');
   return {
     slot: {
       ...slot,
@@ -138,7 +142,8 @@ function toDevice(client: RedfishClient, slot: MediaSlot, document: JsonObject, 
     },
     inserted,
     image: textOf(document, 'Image'),
-    ejectTarget: ownLinkPath(eject.target, client.origin),
+    ejectTarget: ownLinkPath(actionOf(document, 'EjectMedia').target, client.origin),
+    insertTarget: ownLinkPath(actionOf(document, 'InsertMedia').target, client.origin),
     etag: etag ?? textOf(document, '@odata.etag'),
     twin: null,
   };

@@ -154,7 +154,9 @@ async function post(client: RedfishClient, given: NewSubscription) {
   return onSubscriptions(client, async (collection) => {
     await requireEventsEnabled(client);
     const send = async (body: JsonObject) => followTask(client, await client.post(collection, body));
-    const response = await sendWithDefaults(given, DEFAULTS, send, (error) => meansDuplicate(error, given.Destination));
+    const response = await sendWithDefaults(given, DEFAULTS, send, {
+      isOther: (error) => meansDuplicate(error, given.Destination),
+    });
     return { response, collection };
   });
 }

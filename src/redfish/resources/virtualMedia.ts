@@ -1,5 +1,5 @@
 import type { RedfishClient } from '../client.ts';
-import { isNotFound } from '../errors.ts';
+import { isNotFound, RedfishError } from '../errors.ts';
 import { samePath } from '../links.ts';
 import { getCollection } from './collection.ts';
 import { type KnownCollections, type KnownSlots, mediaKeys } from './knownMedia.ts';
@@ -139,6 +139,35 @@ export class MediaSearch {
     const { values, unreadable } = await readParts(this.#client, guesses, ({ path }) => path, read, true);
     return { values, unreadable: values.length > 0 ? [] : unreadable.filter(isThere) };
   }
+}
+
+/**
+ * Checks that a device of the requested types was found. A machine whose collections are empty has none to find.
+ * @param found those of `listing` that have one of the types
+ * @throws kind `unsupported` when the machine has none; the BMC's words when one could not be read
+ */
+export function requireDevice(
+  client: RedfishClient,
+  { devices, unreadable, exists }: MediaListing,
+  found: MediaDevice[],
+  types: readonly string[] | null,
+): void {
+  if (found.length > 0) return;
+  if (unreadable.length > 0) throw noneReadable(unreadable);
+  const unsupported = (message: string) => new RedfishError('unsupported', message, { url: client.origin });
+  if (!exists) throw unsupported('The BMC has no virtual media, neither under the system nor under its managers');
+  if (devices.length === 0) return;
+  const offered = devices.map(({ slot }) => `${slot.id} (${slot.mediaTypes.join(', ')})`).join('; ');
+  throw unsupported(`The BMC has no virtual media device for ${types?.join(' or ')}; it has ${offered}`);
+}
+
+/** Returns the error when no device of the requested types could be read: the BMC's words about the first part. */
+function noneReadable(unreadable: Unreadable[]): RedfishError {
+  const [first, ...others] = unreadable;
+  const { kind, message, status, extendedInfo, url } = first!.error;
+  const more = others.length === 0 ? '' : ` (nor could ${others.map(({ path }) => path).join(', ')})`;
+  const text = `No such virtual media device could be read; ${first!.path} could not be read: ${message}${more}`;
+  return new RedfishError(kind, text, { status, extendedInfo, url, cause: first!.error });
 }
 
 /** Whether a failed read of a guessed path shows that something is there. A front end may return its own page for every path. */

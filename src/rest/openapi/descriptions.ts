@@ -4,6 +4,7 @@ import { STATES } from '../jobs.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
 import { NODE_FIELDS } from '../nodes/nodeFields.ts';
 import { FILTERS, PAGING, SORT_KEYS } from '../nodes/nodeList.ts';
+import { DEVICE_TYPES, DOWNLOAD_SOURCES } from '../nodes/vmedia.ts';
 import { REQUEST_HEADERS, type ResponseDescription, type RouteDescription, type Schema } from './description.ts';
 import { arrayOf, page, record, ref } from './schemas.ts';
 
@@ -212,6 +213,57 @@ export const nodeCallByPath = byPath(nodeMethod);
 export const nodeCall = byQuery(nodeMethod);
 export const driverCallByPath = byPath(driverMethod);
 export const driverCall = byQuery(driverMethod);
+
+const VMEDIA_HEADERS = [
+  'Idempotency-Key',
+  'Passthru-Lock-Wait',
+  'Passthru-Reservation-Key',
+  'Passthru-Recorder',
+] as const;
+const VMEDIA_ERRORS = [...CALL_ERRORS, 'node_locked'] as const;
+const vmediaDevice = record({
+  media_types: arrayOf(text),
+  inserted: { type: 'boolean' },
+  image: { type: ['string', 'null'] },
+});
+export const vmedia: RouteDescription = {
+  ...returns("List a node's virtual media (since 1.93)", 'The devices', arrayOf(vmediaDevice)),
+  headers: VMEDIA_HEADERS,
+  errors: VMEDIA_ERRORS,
+};
+const vmediaJob = (description: string): RouteDescription['responses'] => ({ 204: { ...JOB_STARTED, description } });
+export const vmediaAttachment: RouteDescription = {
+  summary: 'Attach an image as virtual media (since 1.89)',
+  headers: VMEDIA_HEADERS,
+  body: {
+    type: 'object',
+    required: ['device_type', 'image_url'],
+    properties: {
+      device_type: { enum: DEVICE_TYPES },
+      image_url: { type: 'string' },
+      image_download_source: {
+        description: 'Has no effect: the BMC fetches the image from its URL.',
+        enum: DOWNLOAD_SOURCES,
+      },
+    },
+    additionalProperties: false,
+  },
+  responses: vmediaJob('A job that attaches the image was started'),
+  errors: VMEDIA_ERRORS,
+};
+export const vmediaDetachment: RouteDescription = {
+  summary: 'Detach virtual media (since 1.89)',
+  query: {
+    device_types: {
+      description: 'Comma-separated device types; all when absent. It may be in the body instead.',
+      type: 'string',
+      pattern: `^(${DEVICE_TYPES.join('|')})(,(${DEVICE_TYPES.join('|')}))*$`,
+    },
+  },
+  headers: VMEDIA_HEADERS,
+  responses: vmediaJob('A job that detaches them was started'),
+  errors: VMEDIA_ERRORS,
+};
 
 export const drivers = returns('List drivers', 'The drivers', record({ drivers: arrayOf(ref('Driver')) }), {
   query: { type: { enum: ['dynamic', 'classic'] }, detail: flag },

@@ -88,6 +88,7 @@ const idrac9: Profile = {
   quirks: quirksNamed(
     'media-under-system',
     'lingering-media',
+    'insert-refused-while-full',
     'no-event-types',
     'http-headers-empty-list',
     'create-location-only',
@@ -121,7 +122,7 @@ const xcc: Profile = {
       Remote1: { Name: 'VirtualMedia', MediaTypes: ['CD', 'DVD', 'USBStick'] },
     },
   }),
-  quirks: quirksNamed('media-under-both', 'no-media-actions', 'if-match-wanted'),
+  quirks: quirksNamed('media-under-both', 'no-media-actions', 'if-match-wanted', 'insert-patch-wants-inserted'),
 };
 
 /** Behaviour as met by sushy. */

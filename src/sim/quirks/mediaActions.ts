@@ -1,11 +1,8 @@
 import type { BmcState, Quirk, RedfishResponse } from '../bmc.ts';
 import { documentType, parentPath, without } from '../documents.ts';
-import type { Message } from '../messages.ts';
-import { refuse, refuseAll } from '../messages.ts';
-import { actionName, changeAll, objectIn } from '../quirk.ts';
+import { refuse } from '../messages.ts';
+import { actionName, changeAll } from '../quirk.ts';
 import { noContent } from '../response.ts';
-
-const INSERT = 'VirtualMedia.InsertMedia';
 
 /** The ways to insert and eject an image. */
 export const mediaActionQuirks: Quirk[] = [
@@ -35,24 +32,6 @@ export const mediaActionQuirks: Quirk[] = [
     },
   },
   lingeringMedia(3),
-  {
-    name: 'insert-refuses-flags',
-    description: 'InsertMedia refuses Inserted and WriteProtected (Supermicro X11)',
-    handle: (request, bmc, next) => {
-      if (actionName(request, bmc) !== INSERT) return next(request);
-      const flags = ['Inserted', 'WriteProtected'].filter((name) => name in objectIn(request));
-      if (flags.length === 0) return next(request);
-      return refuseAll(flags.map((name): Message => ({ name: 'ActionParameterUnknown', args: [INSERT, name] })));
-    },
-  },
-  {
-    name: 'insert-wants-protocol',
-    description: 'InsertMedia requires TransferProtocolType, and names it in MessageArgs only (Cisco C845A M8)',
-    handle: (request, bmc, next) =>
-      actionName(request, bmc) === INSERT && !('TransferProtocolType' in objectIn(request))
-        ? refuse('ActionParameterMissing', INSERT, 'TransferProtocolType')
-        : next(request),
-  },
 ];
 
 interface Ejection {

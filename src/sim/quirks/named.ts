@@ -11,6 +11,7 @@ import { eventServiceQuirks } from './eventService.ts';
 import { loginQuirks } from './logins.ts';
 import { mediaActionQuirks } from './mediaActions.ts';
 import { mediaDeviceQuirks } from './mediaDevices.ts';
+import { mediaInsertQuirks } from './mediaInserts.ts';
 import { mediaPlaceQuirks } from './mediaPlace.ts';
 import { readQuirks } from './reads.ts';
 import { responseQuirks } from './responses.ts';
@@ -27,6 +28,7 @@ export const QUIRKS: ReadonlyMap<string, Quirk> = new Map(
     ...mediaPlaceQuirks,
     ...mediaDeviceQuirks,
     ...mediaActionQuirks,
+    ...mediaInsertQuirks,
     ...eventServiceQuirks,
     ...subscriptionQuirks,
     ...refusedDefaultQuirks,

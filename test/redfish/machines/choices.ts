@@ -63,6 +63,9 @@ export const GROUPS: Record<string, readonly string[]> = {
   ifMatch: ['if-match-wanted'],
   etag: [...named(/^etag-/), 'weak-etags', 'weak-etags-strong-match', 'unquoted-if-match'],
   lingering: ['lingering-media'],
+  insert: named(/^insert-(?!slow)/),
+  slowInsert: ['insert-slow'],
+  image: named(/^image-/),
   errors: named(/^errors-/),
   success: ['success-message'],
   links: named(/^links-/),
@@ -75,7 +78,7 @@ export const GROUPS: Record<string, readonly string[]> = {
     'few-requests-reset',
   ],
   deleted: ['delete-error-200'],
-  others: ['registries-not-identity', 'insert-refuses-flags', 'failed-delivery-deletes', 'failed-delivery-disables'],
+  others: ['registries-not-identity', 'failed-delivery-deletes', 'failed-delivery-disables'],
 };
 
 function named(pattern: RegExp): string[] {

@@ -10,6 +10,9 @@ const CALL: Call = {
   ifExists: null,
   bootDevice: null,
   which: 0,
+  image: 'http://images.example/boot.iso',
+  replace: false,
+  account: false,
 };
 
 /** Returns a machine of the plain profile whose system has two devices, the first with an image. */
@@ -34,6 +37,7 @@ export function machineWith(quirks: string[], calls: Partial<Call>[], more: Part
 const CREATE: Partial<Call> = { method: 'create_subscription' };
 const ONCE: Partial<Call> = { ...CREATE, ifExists: 'return' };
 const EJECT: Partial<Call> = { method: 'eject_vmedia' };
+const INSERT: Partial<Call> = { method: 'insert_vmedia', bootDevice: 'cd' };
 const DISCOVER: Partial<Call> = { method: 'discover' };
 
 /** Each method, with a subscription that is made once, found by other spellings, and deleted. */
@@ -45,6 +49,9 @@ export const EVERY_METHOD: Partial<Call>[] = [
   { method: 'get_subscription', which: 4 },
   { method: 'get_subscription', which: 'missing' },
   EJECT,
+  INSERT,
+  { method: 'get_vmedia' },
+  { ...INSERT, image: 'http://images.example/other.iso', replace: true, account: true },
   { method: 'delete_subscription', which: 4 },
   { method: 'delete_subscription', which: 'missing' },
   { ...CREATE, context: 'mine', secretHeader: true },

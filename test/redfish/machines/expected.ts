@@ -5,7 +5,7 @@ import type { Ended, Story } from './run.ts';
 
 const MEDIA_TYPES = { cd: ['CD', 'DVD'], dvd: ['DVD'], usb: ['USBStick'], floppy: ['Floppy'] } as const;
 
-/** Whether a device of the machine is meant by an eject. */
+/** Whether a device of the machine is meant by an eject or insert. */
 export function isMeant(types: readonly string[], bootDevice: Ended['call']['bootDevice']): boolean {
   return bootDevice === null || types.some((type) => (MEDIA_TYPES[bootDevice] as readonly string[]).includes(type));
 }
@@ -29,7 +29,7 @@ export function mayFail(story: Story, ended: Ended): string | null {
   if (ended.met.some(isAmbiguousPoll)) return 'a poll got what may be the end of a failed task';
   const reads = ended.met.filter(({ hiccup }) => hiccup !== null).length;
   if (reads > 0 && matching(/^first-read|^ended-session-reset|^session-serves/)) return 'a read failed too often';
-  if (ended.call.method !== 'get_all_subscriptions' && ended.call.method !== 'get_subscription') {
+  if (!READS.includes(ended.call.method)) {
     if (matching(/^tasks-.*fail/) && ended.call.method !== 'discover') return 'its tasks fail';
     if (has('tasks-gone-none', 'tasks-restart') && ended.error?.kind === 'outcome_unknown')
       return 'its tasks leave no trace';
@@ -53,16 +53,22 @@ export function mayFail(story: Story, ended: Ended): string | null {
         : null;
     case 'eject_vmedia':
       return noEject(story, ended, has, matching);
+    case 'get_vmedia':
+      return noMedia(story, has, matching);
+    case 'insert_vmedia':
+      return noInsert(story, ended, has, matching);
     default:
       return noSubscription(ended, has, matching);
   }
 }
 
+const READS: readonly string[] = ['get_all_subscriptions', 'get_subscription', 'get_vmedia'];
+
 type Has = (...names: string[]) => boolean;
 type Matching = (pattern: RegExp) => boolean;
 
 function changes({ call }: Ended): boolean {
-  return ['create_subscription', 'delete_subscription', 'eject_vmedia'].includes(call.method);
+  return ['create_subscription', 'delete_subscription', 'eject_vmedia', 'insert_vmedia'].includes(call.method);
 }
 
 function noLogin(nodeAuth: string, discovers: boolean, has: Has, matching: Matching): string | null {
@@ -75,16 +81,50 @@ function noLogin(nodeAuth: string, discovers: boolean, has: Has, matching: Match
   return auth === 'session' && noSessions ? 'there are no sessions' : null;
 }
 
-function noEject(story: Story, ended: Ended, has: Has, matching: Matching): string | null {
-  const { machine } = story;
-  const { call, before } = ended;
+function noMedia({ machine }: Story, has: Has, matching: Matching): string | null {
   const { place } = machine;
   if (place === 'none') return 'there are no virtual media';
   const underManager = place === 'manager' || place === 'both-different';
   const closed = has('closed-managers', 'no-managers') || (has('closed-manager-collection') && has('no-managed-by'));
   if (underManager && closed) return 'the managers are closed';
   if (!machine.systemId && has('sleeping-system', 'closed-system')) return 'which system is meant is unknown';
-  if (matching(/^media-(without|error|page)/)) return 'the collection is broken';
+  return matching(/^media-(without|error|page)/) ? 'the collection is broken' : null;
+}
+
+function noInsert(story: Story, ended: Ended, has: Has, matching: Matching): string | null {
+  const none = noMedia(story, has, matching);
+  if (none !== null) return none;
+  const { call, before } = ended;
+  const first = new Map<string, string>();
+  for (const { path } of before.devices)
+    first.set(path.replace(/[^/]+$/, ''), first.get(path.replace(/[^/]+$/, '')) ?? path);
+  const refuses = has('insert-refused-by-first-slot', 'insert-405-in-first-slot');
+  const usable = before.devices.filter(
+    ({ path, id, types }) =>
+      isMeant(types, call.bootDevice ?? 'cd') && id !== 'Fixed1' && !(refuses && [...first.values()].includes(path)),
+  );
+  if (usable.length === 0) return 'there is no such device';
+  if (matching(/^unreadable-device/)) return 'a device cannot be read';
+  if (has('media-listed-while-inserted')) return 'an empty device is not listed';
+  const free = usable.some(({ inserted }) => !inserted);
+  const same = usable.some(({ image }) => image !== null && sameImage(image, call.image));
+  if (!free && !same && !call.replace) return 'every device contains another image';
+  if (ended.shared) return 'another call may take the device';
+  if (!free && refuses) return 'only a device that takes no image can be emptied';
+  if (!free && has('dead-slot')) return 'a dead slot may be found first';
+  return null;
+}
+
+function sameImage(a: string, b: string): boolean {
+  return URL.parse(a)?.href === URL.parse(b)?.href;
+}
+
+function noEject(story: Story, ended: Ended, has: Has, matching: Matching): string | null {
+  const { machine } = story;
+  const { call, before } = ended;
+  const { place } = machine;
+  const none = noMedia(story, has, matching);
+  if (none !== null) return none;
   const meant = before.devices.filter(({ types }) => isMeant(types, call.bootDevice));
   if (meant.length === 0) return 'there is no such device';
   if (has('media-listed-while-inserted') && !meant.some(({ inserted }) => inserted)) return 'no such device is listed';

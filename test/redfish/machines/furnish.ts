@@ -110,6 +110,7 @@ export interface HeldDevice {
   id: string;
   types: string[];
   inserted: boolean;
+  image: string | null;
 }
 
 /** Returns the virtual media devices of the machine's own system and manager. */
@@ -121,7 +122,13 @@ export function devicesAt(bmc: SimulatedBmc, profile: string): HeldDevice[] {
       const device = bmc.documents.get(path);
       if (!device) return [];
       return [
-        { path, id: String(device.Id), types: device.MediaTypes as string[], inserted: device.Inserted === true },
+        {
+          path,
+          id: String(device.Id),
+          types: device.MediaTypes as string[],
+          inserted: device.Inserted === true,
+          image: typeof device.Image === 'string' ? device.Image : null,
+        },
       ];
     });
   });

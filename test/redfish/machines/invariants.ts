@@ -1,8 +1,9 @@
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Exchange } from './exchanges.ts';
 import { isAmbiguousPoll, isMeant, mayFail } from './expected.ts';
+import type { HeldDevice } from './furnish.ts';
 import type { Ended, Story } from './run.ts';
-import { DEADLINE_MS, PASSWORD, SECRET_HEADER, WRONG_PASSWORD } from './run.ts';
+import { DEADLINE_MS, IMAGE_PASSWORD, IMAGE_USER, PASSWORD, SECRET_HEADER, WRONG_PASSWORD } from './run.ts';
 
 /** Returns what a machine's story breaks of what is promised; empty for a good one. */
 export function brokenPromises(story: Story): string[] {
@@ -70,6 +71,12 @@ function checkResult(story: Story, ended: Ended, tell: Tell): void {
     case 'eject_vmedia':
       checkEjected(story, ended, result, tell);
       return;
+    case 'insert_vmedia':
+      checkInserted(story, ended, result, tell);
+      return;
+    case 'get_vmedia':
+      checkMedia(story, ended, result, tell);
+      return;
     default:
       return;
   }
@@ -101,9 +108,14 @@ function checkCreated(story: Story, ended: Ended, { Id }: JsonObject, tell: Tell
   }
 }
 
+const isInsert = ({ method }: Ended['call']) => method === 'insert_vmedia';
+
 function checkEjected(story: Story, ended: Ended, result: JsonObject, tell: Tell): void {
   const { call, before, after } = ended;
   const devices = result.devices as { id: string; path: string; outcome: string }[];
+  const inserts = story.machine.steps.some((step) => 'calls' in step && step.calls.some(isInsert));
+  // Another call may insert into a device that this one found empty.
+  if (ended.shared && inserts) return;
   for (const { path, outcome, id } of devices) {
     const device = after.devices.find((each) => decodeURI(path).replace(/\/$/, '').endsWith(each.path));
     if (['ejected', 'empty'].includes(outcome) && device?.inserted)
@@ -128,6 +140,39 @@ function checkEjected(story: Story, ended: Ended, result: JsonObject, tell: Tell
   }
 }
 
+function checkInserted(story: Story, ended: Ended, result: JsonObject, tell: Tell): void {
+  const { call, before, after } = ended;
+  const { id, path } = result.device as { id: string; path: string };
+  const at = ({ path: known }: HeldDevice) => decodeURI(path).replace(/\/$/, '').endsWith(known);
+  const [was, now] = [before.devices.find(at), after.devices.find(at)];
+  if (ended.shared) return;
+  if (now === undefined || !now.inserted || now.image === null || !sameUrl(now.image, call.image)) {
+    tell(`told ${id} ${result.outcome}, but it contains ${now?.inserted ? now.image : 'nothing'}`);
+  }
+  if (now && !isMeant(now.types, call.bootDevice ?? 'cd')) tell(`inserted into ${id}, which is ${now.types}`);
+  if (was?.inserted && result.outcome === 'inserted' && !call.replace) tell(`replaced the image of ${id}`);
+  if (result.replaced !== (was?.inserted === true && result.outcome === 'inserted'))
+    tell(`told replaced ${result.replaced}`);
+  const twins = story.machine.place === 'both-same';
+  const changed = after.devices.filter((device, index) => device.image !== before.devices[index]?.image);
+  const most = result.outcome === 'unchanged' ? 0 : twins ? 2 : 1;
+  if (changed.length > most) tell(`changed ${changed.map((device) => device.path)}`);
+  const sent = ended.sent.filter(
+    (each) => each.path.endsWith('InsertMedia') && each.performed.some((status) => status < 300),
+  );
+  if (sent.length > 1) tell(`inserted ${sent.length} times`);
+}
+
+function checkMedia(story: Story, ended: Ended, result: JsonObject, tell: Tell): void {
+  if (ended.shared) return;
+  const devices = result.devices as { path: string; inserted: boolean; image: string | null }[];
+  const slow = story.quirks.some((name) => /^lingering|^insert-slow|^tasks/.test(name));
+  for (const { path, inserted } of devices) {
+    const device = ended.after.devices.find((each) => decodeURI(path).replace(/\/$/, '').endsWith(each.path));
+    if (device !== undefined && device.inserted !== inserted && !slow) tell(`told ${path} inserted ${inserted}`);
+  }
+}
+
 /** Kinds that say that nothing was done. */
 const NOT_DONE = new Set([
   'bmc_unreachable',
@@ -136,6 +181,7 @@ const NOT_DONE = new Set([
   'bmc_failed',
   'bmc_busy',
   'bmc_unsupported',
+  'failed_precondition',
   'subscription_exists',
   'subscription_not_found',
 ]);
@@ -155,7 +201,7 @@ function checkError(story: Story, ended: Ended, tell: Tell): void {
       tell(`told that ${id} is not there, but it was: ${message}`);
   }
   const done = ended.sent.some(isAmbiguousPoll) ? [] : ended.sent.filter(isDone);
-  if (NOT_DONE.has(kind) && done.length > 0 && !(call.method === 'eject_vmedia' && before.devices.length > 1)) {
+  if (NOT_DONE.has(kind) && done.length > 0 && !(/_vmedia$/.test(call.method) && before.devices.length > 1)) {
     tell(`told that nothing was done, but ${done.map(({ method, path }) => `${method} ${path}`)} was: ${message}`);
   }
   const closed = story.quirks.includes('silent-close');
@@ -186,13 +232,18 @@ const UNDONE = new Set([
   301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 411, 412, 415, 422, 428, 429, 501, 503,
 ]);
 
+/** Whether a change of a device inserts or ejects. */
+function verbOf({ path, body }: Exchange): string {
+  return path.endsWith('InsertMedia') || /"Image":"./.test(body) ? 'insert' : 'eject';
+}
+
 /** Checks that a change is sent again only after the BMC has said that the last one was not made. */
 function checkRepeats({ sent }: Ended, tell: Tell): void {
   const last = new Map<string, Exchange>();
   for (const exchange of sent.filter(isChange)) {
     const { method, path } = exchange;
-    const key =
-      method === 'PATCH' || path.includes('/Actions/') ? path.replace(/\/Actions\/.*/, '') : `${method} ${path}`;
+    const ofMedia = method === 'PATCH' || path.includes('/Actions/');
+    const key = ofMedia ? `${verbOf(exchange)} ${path.replace(/\/Actions\/.*/, '')}` : `${method} ${path}`;
     const before = last.get(key);
     last.set(key, exchange);
     if (before === undefined) continue;
@@ -219,7 +270,7 @@ function checkLogins({ record, machine }: Story, broken: string[]): void {
 }
 
 function checkSecrets({ record }: Story, text: string, tell: Tell): void {
-  const secrets = [PASSWORD, WRONG_PASSWORD, SECRET_HEADER, ...record.tokens];
+  const secrets = [PASSWORD, WRONG_PASSWORD, SECRET_HEADER, IMAGE_USER, IMAGE_PASSWORD, ...record.tokens];
   const forms = secrets.flatMap((secret) => [secret, btoa(`operator:${secret}`)]);
   for (const secret of forms) if (text.includes(secret)) tell(`tells the secret ${secret}`);
 }

@@ -9,6 +9,8 @@ export const METHODS = [
   'create_subscription',
   'delete_subscription',
   'eject_vmedia',
+  'insert_vmedia',
+  'get_vmedia',
   'discover',
 ] as const;
 export type MethodName = (typeof METHODS)[number];
@@ -34,6 +36,11 @@ export interface Call {
   bootDevice: 'cd' | 'dvd' | 'usb' | 'floppy' | null;
   /** Which subscription: the n-th that exists, or one that does not. */
   which: number | 'missing';
+  /** The image to insert; a device of the machine may contain the first. */
+  image: string;
+  replace: boolean;
+  /** Whether the image's server wants an account. */
+  account: boolean;
 }
 
 /** What happens next: calls at once (one or two), or something at the BMC. */
@@ -70,8 +77,20 @@ const DESTINATIONS = [
   'HTTP://ev.example:80/c',
 ];
 
+const IMAGES = [
+  'http://images.example/Slot1.iso',
+  'http://images.example/boot.iso',
+  'HTTPS://images.example:443/boot.iso',
+  'nfs://images.example/share/disk.img',
+];
+
 const call: fc.Arbitrary<Call> = fc.record({
-  method: fc.constantFrom(...METHODS, 'create_subscription' as const, 'eject_vmedia' as const),
+  method: fc.constantFrom(
+    ...METHODS,
+    'create_subscription' as const,
+    'eject_vmedia' as const,
+    'insert_vmedia' as const,
+  ),
   node: fc.constantFrom(0 as const, 1 as const),
   destination: fc.constantFrom(...DESTINATIONS),
   context: fc.constantFrom(null, null, 'mine', ''),
@@ -79,6 +98,9 @@ const call: fc.Arbitrary<Call> = fc.record({
   secretHeader: fc.boolean(),
   ifExists: fc.constantFrom('refuse' as const, 'return' as const, 'return' as const, null),
   bootDevice: fc.constantFrom(null, null, 'cd' as const, 'dvd' as const, 'usb' as const, 'floppy' as const),
+  image: fc.constantFrom(...IMAGES),
+  replace: fc.boolean(),
+  account: fc.boolean(),
   which: fc.oneof(
     { weight: 4, arbitrary: fc.nat({ max: 3 }) },
     { weight: 1, arbitrary: fc.constant('missing' as const) },
@@ -210,6 +232,10 @@ const CONTRADICTIONS: [RegExp, RegExp][] = [
     /^(basic-off|eject-wants|lingering|events-|if-match|etag-|weak|unquoted|no-media-actions|create-20|create-location)/,
   ],
   [/^eject-wants/, /^lingering-media$/],
+  [LOSES_IDS, /^insert-wants/],
+  [/^patch-refuses/, /^insert-patch-wants-inserted$/],
+  [/^errors-/, /^insert-wants-method$/],
+  [/^tasks/, /^insert-(wants|refused|405|patch)/],
   // Each shows the collection in its own form.
   [/^inline-media$/, /^media-/],
   [/^members-(null|partial|without)/, /^pages$/],

@@ -19,6 +19,8 @@ import { compatible } from './machine.ts';
 
 export const PASSWORD = 'pa55-of-the-machine';
 export const WRONG_PASSWORD = 'pa55-that-is-wrong';
+export const IMAGE_USER = 'us3r-of-the-image';
+export const IMAGE_PASSWORD = 'pa55-of-the-image';
 export const SECRET_HEADER = 's3cret-of-the-listener';
 /** Milliseconds within which every call ends, far above what one takes, and below what it would take in a loop. */
 export const DEADLINE_MS = 10_000;
@@ -237,6 +239,13 @@ function argumentsOf(call: Call, id: string, machine: Machine, bmc: SimulatedBmc
       };
     case 'eject_vmedia':
       return call.bootDevice === null ? {} : { boot_device: call.bootDevice };
+    case 'insert_vmedia':
+      return {
+        image_url: call.image,
+        ...(call.bootDevice === null ? {} : { boot_device: call.bootDevice }),
+        ...(call.replace ? { if_inserted: 'replace' } : {}),
+        ...(call.account ? { credentials: { username: IMAGE_USER, password: IMAGE_PASSWORD } } : {}),
+      };
     case 'get_subscription':
     case 'delete_subscription':
       return { id };
