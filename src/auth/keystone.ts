@@ -1,5 +1,5 @@
 import type { AuthConfig } from '../config/authSettings.ts';
-import { type Caller, highestRole, type Role } from '../core/caller.ts';
+import { highestRole, type Role } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
@@ -16,25 +16,31 @@ export type KeystoneOptions = Omit<AuthConfig['keystone'], Required> & Record<Re
 /** How long an invalid token is refused without another check, in ms. */
 const KEEP_INVALID = 5000;
 
-/** Keystone's default roles (`keystone-manage bootstrap`) and their equivalents. */
-const ROLE_OF: ReadonlyMap<Json | undefined, Role> = new Map([
-  ['admin', 'admin'],
-  ['member', 'operator'],
-  ['reader', 'reader'],
-]);
+/**
+ * Keystone's default roles (`keystone-manage bootstrap`) as Ironic's default policies have them, where vendor passthru is for
+ * admins (`SYSTEM_ADMIN`). Its members and services may do more there than readers, but nothing that does not come with
+ * calls here.
+ */
+const IRONIC_ROLES: Readonly<Record<string, Role>> = {
+  admin: 'admin',
+  member: 'reader',
+  reader: 'reader',
+  service: 'reader',
+};
 
 /** A token as a header can hold it. */
 const TOKEN = /^[\x21-\x7e]{1,16384}$/;
 
 /**
  * Creates the authenticator for `X-Auth-Token` with Keystone, as keystonemiddleware's auth_token. A caller has the
- * highest role of its token on the system or a configured project; unscoped and domain tokens have none. With no projects
- * configured, only `admin` (on any project) is honoured, as in OpenStack's policies: tenants must not reach the hardware.
+ * highest role of its token on the system or a configured project; other tokens have none. Ironic admits projects too, but
+ * to their own nodes alone, and never to vendor passthru.
  */
 export function createKeystoneAuthenticator(options: KeystoneOptions): Authenticator {
   const client = new KeystoneClient(options);
   const cache = new CheckCache({ keep: options.token_cache_time, keepInvalid: KEEP_INVALID });
   const projects = new Set(options.projects);
+  const roles = new Map<Json | undefined, Role | 'none'>(Object.entries({ ...IRONIC_ROLES, ...options.roles }));
   const warn = createThrottledLog(options.log);
 
   return {
@@ -50,23 +56,26 @@ export function createKeystoneAuthenticator(options: KeystoneOptions): Authentic
         });
         const expires = token === null ? 0 : expiryOf(token);
         if (token === null || expires <= Date.now()) throw invalidToken();
-        return { caller: callerOf(token, projects), expires };
+        return {
+          caller: { name: uniqueName(token.user), role: isHonoured(token, projects) ? roleOf(token, roles) : null },
+          expires,
+        };
       });
     },
     close: async () => {},
   };
 }
 
-function callerOf(token: JsonObject, projects: ReadonlySet<string>): Caller {
-  const roles = Array.isArray(token.roles) ? token.roles : [];
-  const role = highestRole(roles.map((given) => ROLE_OF.get(isJsonObject(given) ? given.name : undefined)));
-  return { name: uniqueName(token.user), role: role !== null && isHonoured(role, token, projects) ? role : null };
+function roleOf(token: JsonObject, roles: ReadonlyMap<Json | undefined, Role | 'none'>): Role | null {
+  const given = Array.isArray(token.roles) ? token.roles : [];
+  const found = given.map((each) => roles.get(isJsonObject(each) ? each.name : undefined));
+  return highestRole(found.filter((role) => role !== 'none'));
 }
 
-function isHonoured(role: Role, { system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
+/** Whether the roles of a token count: they are on the system, or on one of `projects`. */
+function isHonoured({ system, project }: JsonObject, projects: ReadonlySet<string>): boolean {
   if (isJsonObject(system)) return system.all === true;
   if (!isJsonObject(project)) return false;
-  if (projects.size === 0) return role === 'admin';
   if (projects.has(String(project.id))) return true;
   return isJsonObject(project.domain) && projects.has(`${project.name}@${project.domain.name}`);
 }

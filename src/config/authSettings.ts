@@ -95,8 +95,13 @@ export const authKeys = z.strictObject({
       ),
       projects: oneOrMoreSetting([], {
         description:
-          'The projects whose roles are honoured, in addition to system scope. When empty, only the role admin is honoured, on any project.',
+          'The projects whose roles are honoured, in addition to system scope. Ironic honours none for vendor passthru.',
         allowed: 'a list of project IDs or NAME@DOMAIN',
+      }),
+      roles: mapSetting([...ROLES, 'none'], {
+        description:
+          'The role of each Keystone role, in addition to admin=admin, member=reader, reader=reader, service=reader, which are those of Ironic: vendor passthru is for admins. `member=operator` lets members call methods.',
+        allowed: `Keystone role names with one of ${ROLES.join(', ')}, none`,
       }),
     })
     .prefault({}),

@@ -5,8 +5,10 @@ import { ANONYMOUS } from '../../src/core/caller.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
 import { RPC_ACTIONS } from '../../src/rpc/actions.ts';
 import { makeAuthority } from './certificates.ts';
-import { everyRpc, type GuardedService, testEveryRoute } from './everyRoute.ts';
+import { startMethodService, testEveryMethod } from './everyMethod.ts';
+import { type Callers, everyRpc, testEveryRoute } from './everyRoute.ts';
 import { type ConfiguredService, startConfiguredService } from './guardedService.ts';
+import type { RoleService } from './roleService.ts';
 import { bearer, makeIssuer } from './tokens.ts';
 import { basic, htpasswd } from './users.ts';
 
@@ -34,62 +36,88 @@ describe('the table', () => {
   });
 });
 
-/** Starts a service of each type before its tests, and ends it after them. */
-function guarded(type: string, start: () => Promise<{ service: ConfiguredService; guarded: GuardedService }>): void {
+/** One type of authentication. */
+interface Kind {
+  /** The groups `auth` and `tls` in YAML; `rules` is a key of the first. */
+  config(rules: string): string;
+  files?: Record<string, string>;
+  /** The CA of the service's certificate, with TLS. */
+  ca?: string;
+  callers: Callers;
+}
+
+/** Declares the tests of each type, with the services that they need. */
+function guarded(type: string, make: () => Promise<Kind>): void {
   describe(type, () => {
-    let running: Awaited<ReturnType<typeof start>>;
+    let kind: Kind;
+    let routes: ConfiguredService;
+    let methods: RoleService;
     beforeAll(async () => {
-      running = await start();
+      kind = await make();
+      routes = await startConfiguredService(kind.config('rules: []'), kind.files);
+      methods = await startMethodService(kind.config, kind.files);
     });
-    afterAll(() => running.service[Symbol.asyncDispose]());
-    testEveryRoute(type, () => running.guarded);
+    afterAll(async () => {
+      await routes[Symbol.asyncDispose]();
+      await methods[Symbol.asyncDispose]();
+    });
+    testEveryRoute(type, () => ({ ...kind, url: routes.url }));
+    testEveryMethod(type, () => ({ ...kind, service: methods }));
   });
 }
 
-guarded('none', async () => {
-  const service = await startConfiguredService('auth: { type: none }');
-  const callers = { wrong: basic('anna', 'x'), reader: {}, operator: {}, admin: {} };
-  return { service, guarded: { url: service.url, callers } };
-});
+guarded('none', async () => ({
+  config: (rules) => `auth: { type: none, ${rules} }`,
+  callers: { wrong: basic('anna', 'x'), none: {}, reader: {}, operator: {}, admin: {} },
+}));
 
-guarded('http_basic', async () => {
-  const service = await startConfiguredService(
-    'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { rita: reader, otto: operator }, default_role: admin }',
-    { users: htpasswd('rita', 'otto', 'anna') },
-  );
-  const callers = { wrong: basic('anna', 'x'), reader: basic('rita'), operator: basic('otto'), admin: basic('anna') };
-  return { service, guarded: { url: service.url, callers } };
-});
+guarded('http_basic', async () => ({
+  config: (rules) => `auth: { type: http_basic, http_basic_auth_user_file: users, ${rules},
+  roles: { rita: reader, otto: operator, anna: admin } }`,
+  files: { users: htpasswd('nora', 'rita', 'otto', 'anna') },
+  callers: {
+    wrong: basic('anna', 'x'),
+    none: basic('nora'),
+    reader: basic('rita'),
+    operator: basic('otto'),
+    admin: basic('anna'),
+  },
+}));
 
 guarded('jwt', async () => {
   const issuer = await makeIssuer();
-  const service = await startConfiguredService(
-    'auth: { type: jwt, jwt: { jwks_file: keys.json, issuer: "https://issuer.example", audience: passthru } }',
-    { 'keys.json': JSON.stringify(issuer.keySet) },
-  );
   const withRole = async (role: string) => bearer(await issuer.token({ roles: ['other', role] }));
-  const callers = {
-    wrong: bearer(await (await makeIssuer()).token({ roles: ['admin'] })),
-    reader: await withRole('reader'),
-    operator: await withRole('operator'),
-    admin: await withRole('admin'),
+  return {
+    config: (rules) =>
+      `auth: { type: jwt, ${rules}, jwt: { jwks_file: keys.json, issuer: "https://issuer.example", audience: passthru } }`,
+    files: { 'keys.json': JSON.stringify(issuer.keySet) },
+    callers: {
+      wrong: bearer(await (await makeIssuer()).token({ roles: ['admin'] })),
+      none: await withRole('Admin'),
+      reader: await withRole('reader'),
+      operator: await withRole('operator'),
+      admin: await withRole('admin'),
+    },
   };
-  return { service, guarded: { url: service.url, callers } };
 });
 
 guarded('client_certificate', async () => {
   const authority = makeAuthority('Test authority');
   const server = authority.issue({ commonName: 'service', loopback: true });
-  const service = await startConfiguredService(
-    `auth: { type: client_certificate, roles: { rita: reader, otto.example: operator, 'spiffe://example/anna': admin } }
+  return {
+    config: (rules) => `auth:
+  type: client_certificate
+  roles: { rita: reader, otto.example: operator, 'spiffe://example/anna': admin }
+  ${rules}
 tls: { cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem }`,
-    { 'cert.pem': server.cert, 'key.pem': server.key, 'ca.pem': authority.cert },
-  );
-  const callers = {
-    wrong: { tls: makeAuthority('Another authority').issue({ commonName: 'rita' }) },
-    reader: { tls: authority.issue({ commonName: 'rita' }) },
-    operator: { tls: authority.issue({ commonName: 'nobody', dns: ['other.example', 'otto.example'] }) },
-    admin: { tls: authority.issue({ uri: ['spiffe://example/anna'] }) },
+    files: { 'cert.pem': server.cert, 'key.pem': server.key, 'ca.pem': authority.cert },
+    ca: authority.cert,
+    callers: {
+      wrong: { tls: makeAuthority('Another authority').issue({ commonName: 'rita' }) },
+      none: { tls: authority.issue({ commonName: 'nora' }) },
+      reader: { tls: authority.issue({ commonName: 'rita' }) },
+      operator: { tls: authority.issue({ commonName: 'nobody', dns: ['other.example', 'otto.example'] }) },
+      admin: { tls: authority.issue({ uri: ['spiffe://example/anna'] }) },
+    },
   };
-  return { service, guarded: { url: service.url, ca: authority.cert, callers } };
 });

@@ -1,18 +1,15 @@
 import { create, type DescMethod, type DescService, toBinary } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
-import { ACTIONS, type Action } from '../../src/auth/actions.ts';
-import { ROLES, type Role } from '../../src/core/caller.ts';
+import type { Role } from '../../src/core/caller.ts';
 import type { Route } from '../../src/rest/router.ts';
 import { ROUTES } from '../../src/rest/routes.ts';
-import { rpcAction } from '../../src/rpc/actions.ts';
 import { rpcRoutes, SERVICES } from '../../src/rpc/routes.ts';
 import { type Login, PROTOCOLS, Requests } from './requests.ts';
+import { expectedFor, requirementOf, type Seen, WHO } from './roleTable.ts';
 
-/** The credentials of a caller of each role, and wrong ones. */
-export interface Callers extends Record<Role, Login> {
-  wrong: Login;
-}
+/** The credentials of a caller of each role, of one without a role, and wrong ones. */
+export type Callers = Record<Role | 'none' | 'wrong', Login>;
 
 /** A running service of one authentication type. */
 export interface GuardedService {
@@ -60,22 +57,11 @@ function sampleBody({ action }: Route, verb: string): unknown {
   return action === 'change a node' && verb === 'PATCH' ? [{ op: 'add', path: '/extra/a', value: 1 }] : undefined;
 }
 
-type Who = 'anonymous' | keyof Callers;
-const WHO: readonly Who[] = ['anonymous', 'wrong', ...ROLES];
-
-/** Returns the expected outcome of `action` for `who`. */
-function expected(type: string, who: Who, action: Action | undefined): 'refused' | 'forbidden' | 'allowed' {
-  const required = action === undefined ? undefined : ACTIONS[action];
-  if (required === 'open' || (type === 'none' && required !== undefined)) return 'allowed';
-  if (who === 'anonymous' || who === 'wrong') return 'refused';
-  return required !== undefined && ROLES.indexOf(who) >= ROLES.indexOf(required) ? 'allowed' : 'forbidden';
-}
-
-function seenOverRest(status: number) {
+export function seenOverRest(status: number): Seen {
   return status === 401 ? 'refused' : status === 403 ? 'forbidden' : 'allowed';
 }
 
-function seenOverRpc(code: Code | null) {
+export function seenOverRpc(code: Code | null): Seen {
   return code === Code.Unauthenticated ? 'refused' : code === Code.PermissionDenied ? 'forbidden' : 'allowed';
 }
 
@@ -87,17 +73,20 @@ export function testEveryRoute(type: string, service: () => GuardedService): voi
       using requests = new Requests(url, who === 'anonymous' ? {} : callers[who], ca);
       const [seen, expectedOutcomes]: [Record<string, string>, Record<string, string>] = [{}, {}];
       for (const route of ROUTES) {
-        for (const verb of route.verbs) {
+        // A route that is not served has one handler for all of its verbs.
+        const verbs = route.description === null ? (['GET', 'POST'] as const) : route.verbs;
+        const statuses = verbs.map(async (verb) => {
           const name = `${verb} ${route.path}`;
+          expectedOutcomes[name] = expectedFor(type, who, requirementOf(type, verb, route.path));
           const { status } = await requests.rest(verb, samplePath(route), sampleBody(route, verb));
           seen[name] = seenOverRest(status);
-          expectedOutcomes[name] = expected(type, who, route.action);
-        }
+        });
+        await Promise.all(statuses);
       }
       for (const { name, isStream, message } of everyRpc()) {
         for (const protocol of PROTOCOLS) {
           seen[`${name} over ${protocol}`] = seenOverRpc(await requests.rpc(protocol, name, isStream, message));
-          expectedOutcomes[`${name} over ${protocol}`] = expected(type, who, rpcAction(name));
+          expectedOutcomes[`${name} over ${protocol}`] = expectedFor(type, who, requirementOf(type, 'RPC', name));
         }
       }
       expect(seen).toEqual(expectedOutcomes);

@@ -49,31 +49,39 @@ export class Requests implements Disposable {
     isStream: boolean,
     message: Buffer = Buffer.alloc(0),
   ): Promise<Code | null> {
+    return (await this.rpcResponse(protocol, name, isStream, message)).code;
+  }
+
+  /** Returns the status of an RPC and its messages as sent. @param toEnd reads a stream to its end */
+  async rpcResponse(
+    protocol: Protocol,
+    name: string,
+    isStream: boolean,
+    message: Buffer,
+    toEnd = false,
+  ): Promise<{ code: Code | null; body: Buffer }> {
     if (protocol === 'Connect' && !isStream) {
       const headers = { 'content-type': 'application/proto', 'connect-protocol-version': '1' };
-      const response = await this.#send('POST', `/${name}`, headers, message, () => false);
-      if (response.headers[':status'] === 200) return null;
-      return codeFromString(JSON.parse(response.body.toString()).code) ?? Code.Unknown;
+      const { headers: received, body } = await this.#send('POST', `/${name}`, headers, message, () => false);
+      if (received[':status'] === 200) return { code: null, body };
+      return { code: codeFromString(JSON.parse(body.toString()).code) ?? Code.Unknown, body };
     }
     const type = { Connect: 'connect+proto', gRPC: 'grpc+proto', 'gRPC-Web': 'grpc-web+proto' }[protocol];
     const framed = Buffer.concat([Buffer.alloc(5), message]);
     framed.writeUInt32BE(message.length, 1);
     const hasMessage = (body: Buffer) => isStream && body.length >= 5 && body[0] === 0;
-    const response = await this.#send(
-      'POST',
-      `/${name}`,
-      { 'content-type': `application/${type}` },
-      framed,
-      hasMessage,
-    );
-    if (hasMessage(response.body)) return null;
+    const headers = { 'content-type': `application/${type}` };
+    const isEnough = toEnd ? () => false : hasMessage;
+    const response = await this.#send('POST', `/${name}`, headers, framed, isEnough);
+    const { body } = response;
+    if (hasMessage(body)) return { code: null, body };
     if (protocol === 'Connect') {
-      const { error } = JSON.parse(response.body.subarray(5).toString());
-      return error === undefined ? null : (codeFromString(error.code) ?? Code.Unknown);
+      const { error } = JSON.parse(body.subarray(5).toString());
+      return { code: error === undefined ? null : (codeFromString(error.code) ?? Code.Unknown), body };
     }
-    const inBody = /grpc-status: ?(\d+)/i.exec(response.body.toString())?.[1];
+    const inBody = /grpc-status: ?(\d+)/i.exec(body.toString())?.[1];
     const status = Number(response.trailers['grpc-status'] ?? response.headers['grpc-status'] ?? inBody ?? Number.NaN);
-    return status === 0 ? null : status;
+    return { code: status === 0 ? null : status, body };
   }
 
   [Symbol.dispose](): void {

@@ -213,6 +213,7 @@ describe('the environment', () => {
       PASSTHRU_AUTH_KEYSTONE_PROJECT_DOMAIN_NAME: ['Services', 'Services'],
       PASSTHRU_AUTH_KEYSTONE_TOKEN_CACHE_TIME: ['0', 0],
       PASSTHRU_AUTH_KEYSTONE_PROJECTS: ['infra@Default', ['infra@Default']],
+      PASSTHRU_AUTH_KEYSTONE_ROLES: ['member=operator,service=none', { member: 'operator', service: 'none' }],
       PASSTHRU_AUTH_JWT_JWKS_URL: ['https://i.example/keys', 'https://i.example/keys'],
       PASSTHRU_AUTH_JWT_JWKS_FILE: ['/etc/keys.json', '/etc/keys.json'],
       PASSTHRU_AUTH_JWT_ISSUER: ['https://i.example', 'https://i.example'],
@@ -329,6 +330,7 @@ test('without a file every key has its default', () => {
         project_domain_name: 'Default',
         token_cache_time: 300_000,
         projects: [],
+        roles: {},
       },
       jwt: {
         jwks_url: null,

@@ -49,6 +49,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'auth.keystone.project_domain_name': ['', ANY_TEXT],
   'auth.keystone.token_cache_time': ['2h', 'long'],
   'auth.keystone.projects': [3, '["a", 1]'],
+  'auth.keystone.roles': [['member'], 'member'],
   'auth.jwt.jwks_url': ['http://i.example/keys', 'i.example'],
   'auth.jwt.jwks_file': ['', ANY_TEXT],
   'auth.jwt.issuer': ['', ANY_TEXT],

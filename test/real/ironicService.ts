@@ -83,6 +83,7 @@ async function accountAt(keystone: Keystone): Promise<NodeJS.ProcessEnv> {
     PASSTHRU_AUTH_KEYSTONE_USERNAME: 'passthru',
     PASSTHRU_AUTH_KEYSTONE_PASSWORD: KEYSTONE_PASSWORD,
     PASSTHRU_AUTH_KEYSTONE_PROJECT_NAME: PROJECT,
+    PASSTHRU_AUTH_KEYSTONE_PROJECTS: `${PROJECT}@Default`,
   };
 }
 
