@@ -474,7 +474,8 @@ export type RenewLockRequest = Message<"passthru.v1.RenewLockRequest"> & {
   node: string;
 
   /**
-   * The key of the reservation.
+   * The key of the reservation; without it, only the caller who took it and
+   * admins may renew it.
    *
    * @generated from field: string reservation_key = 2;
    */

@@ -493,7 +493,8 @@ type Reservation struct {
 	Holder string `protobuf:"bytes,1,opt,name=holder,proto3" json:"holder,omitempty"`
 	// The kind of the reservation.
 	Kind ReservationKind `protobuf:"varint,2,opt,name=kind,proto3,enum=passthru.v1.ReservationKind" json:"kind,omitempty"`
-	// The method that runs under the reservation; empty when held.
+	// The method that runs under the reservation; when held, that of the call with
+	// its key that runs at the moment, empty for none.
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
 	// The caller on whose behalf the reservation was taken.
 	RequestedBy string `protobuf:"bytes,4,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`

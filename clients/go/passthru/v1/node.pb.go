@@ -842,7 +842,8 @@ type RenewLockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UUID or name.
 	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	// The key of the reservation.
+	// The key of the reservation; without it, only the caller who took it and
+	// admins may renew it.
 	ReservationKey string `protobuf:"bytes,2,opt,name=reservation_key,json=reservationKey,proto3" json:"reservation_key,omitempty"`
 	// How long to hold the node from now, at most the configured maximum. When
 	// absent, it is held until UnlockNode.

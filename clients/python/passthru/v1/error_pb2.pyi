@@ -352,7 +352,9 @@ class Reservation(_message.Message):
     kind: Global___ReservationKind.ValueType
     """The kind of the reservation."""
     method: _builtins.str
-    """The method that runs under the reservation; empty when held."""
+    """The method that runs under the reservation; when held, that of the call with
+    its key that runs at the moment, empty for none.
+    """
     requested_by: _builtins.str
     """The caller on whose behalf the reservation was taken."""
     job: _builtins.str

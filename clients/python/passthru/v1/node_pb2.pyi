@@ -460,7 +460,9 @@ class RenewLockRequest(_message.Message):
     node: _builtins.str
     """UUID or name."""
     reservation_key: _builtins.str
-    """The key of the reservation."""
+    """The key of the reservation; without it, only the caller who took it and
+    admins may renew it.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long to hold the node from now, at most the configured maximum. When

@@ -116,7 +116,8 @@ pub struct Reservation {
     /// The kind of the reservation.
     #[prost(enumeration="ReservationKind", tag="2")]
     pub kind: i32,
-    /// The method that runs under the reservation; empty when held.
+    /// The method that runs under the reservation; when held, that of the call with
+    /// its key that runs at the moment, empty for none.
     #[prost(string, tag="3")]
     pub method: ::prost::alloc::string::String,
     /// The caller on whose behalf the reservation was taken.
@@ -764,7 +765,8 @@ pub struct RenewLockRequest {
     /// UUID or name.
     #[prost(string, tag="1")]
     pub node: ::prost::alloc::string::String,
-    /// The key of the reservation.
+    /// The key of the reservation; without it, only the caller who took it and
+    /// admins may renew it.
     #[prost(string, tag="2")]
     pub reservation_key: ::prost::alloc::string::String,
     /// How long to hold the node from now, at most the configured maximum. When

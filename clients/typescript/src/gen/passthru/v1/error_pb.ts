@@ -163,7 +163,8 @@ export type Reservation = Message<"passthru.v1.Reservation"> & {
   kind: ReservationKind;
 
   /**
-   * The method that runs under the reservation; empty when held.
+   * The method that runs under the reservation; when held, that of the call with
+   * its key that runs at the moment, empty for none.
    *
    * @generated from field: string method = 3;
    */
