@@ -1,6 +1,6 @@
 // Puts a mixed load on a service for a long time, and reports whether its memory, files and timers grow.
 // Usage: npm run soak [-- --minutes N] [--rate OPERATIONS_PER_SECOND] [--seed S]
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,7 +49,7 @@ try {
   const stop = new AbortController();
   const work = load.run(rate, stop.signal);
   console.log(`${rate} operations a second for ${minutes} minutes, seed ${seed}, process ${replica.pid}`);
-  console.log('minute   RSS MB (median, min, max)   operations  unexpected');
+  console.log('minute   RSS MB (median, min, max)    files     operations  unexpected');
   let settled: number | null = null;
   let last = 0;
   for (let minute = 1; minute <= minutes; minute++) {
@@ -59,13 +59,13 @@ try {
     if (minute <= SETTLED || minute % 5 === 0 || minute === minutes) {
       const memory = [median, min, max].map((bytes) => megabytes(bytes).padStart(8)).join('');
       const { operations, unexpected } = load;
-      console.log(`${String(minute).padStart(6)} ${memory} ${String(operations).padStart(14)} ${unexpected.size}`);
+      const files = String(readdirSync(`/proc/${replica.pid}/fd`).length).padStart(9);
+      console.log(
+        `${String(minute).padStart(6)} ${memory} ${files} ${String(operations).padStart(14)} ${unexpected.size}`,
+      );
       for (const what of unexpected.keys()) console.log(`       ${what}`);
     }
-    // After a collection, which lowers the memory of the next minutes, so not before the minute that counts.
-    if (minute === SETTLED) await report('settled');
   }
-  await report('under load');
   stop.abort();
   await work;
   // Longer than idle connections, watches and delayed log-outs last.
@@ -96,6 +96,7 @@ async function memoryOfMinute(): Promise<{ median: number; min: number; max: num
   return { median: samples[samples.length >> 1]!, min: samples[0]!, max: samples.at(-1)! };
 }
 
+/** Reports after a garbage collection, which changes the memory of the following minutes. */
 async function report(when: string): Promise<void> {
   const { rss, live, files, timers } = await replica.usage();
   console.log(

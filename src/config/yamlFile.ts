@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
+import { isSame } from '../core/exactNumbers.ts';
 import { readFault } from '../core/readFault.ts';
 import { ConfigError } from './problems.ts';
 
@@ -23,11 +24,41 @@ export function readYamlFile(path: string): unknown {
       ),
     );
   }
+  const inexact = inexactNumbers(document);
+  if (inexact.length > 0) {
+    throw new ConfigError(
+      inexact.map((at) => {
+        const { line } = lineCounter.linePos(at);
+        return `${path}: line ${line}: a number that does not fit into 64 bits of floating point, or -0; write it in quotes`;
+      }),
+    );
+  }
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch {
     throw new ConfigError([`${path}: cannot resolve its aliases`]);
   }
+}
+
+/** Returns the positions of numbers that would be read as others, such as a password of 20 digits without quotes. */
+function inexactNumbers(document: Document): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Scalar(_key, { value, source, range }) {
+      if (typeof value === 'number' && source !== undefined && !isKept(source, value)) found.push(range?.[0] ?? 0);
+    },
+  });
+  return found;
+}
+
+/** Whether `value` is the number of `source` in YAML's notation (YAML 1.2.2, 10.3.2). */
+function isKept(source: string, value: number): boolean {
+  // Infinite and NaN are meant so; what may hold them says itself.
+  if (/^[-+]?\.(?:inf|nan)$/i.test(source)) return true;
+  if (/^0[ox]/.test(source)) return BigInt(source) === BigInt(value);
+  const [, sign, whole = '', fraction = '', exponent = ''] =
+    /^([-+]?)(\d*)(?:\.(\d*))?(e[-+]?\d+)?$/i.exec(source) ?? [];
+  return isSame(`${sign === '-' ? '-' : ''}${whole || '0'}${fraction === '' ? '' : `.${fraction}`}${exponent}`, value);
 }
 
 const FAULTS: Readonly<Record<string, string>> = {

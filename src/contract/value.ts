@@ -18,11 +18,11 @@ export function jsonToStruct(json: JsonObject): ProtoJsonObject {
   return storable(json, MAX_DEPTH) as ProtoJsonObject;
 }
 
-/** Whether all numbers in `json` are finite; a binary Struct may hold NaN and infinities. */
-export function isFiniteJson(json: Json): boolean {
-  if (typeof json === 'number') return Number.isFinite(json);
-  if (Array.isArray(json)) return json.every(isFiniteJson);
-  return !isJsonObject(json) || Object.values(json).every(isFiniteJson);
+/** Whether JSON keeps all numbers in `json`; a binary Struct may hold NaN, infinities and -0. */
+export function hasExactNumbers(json: Json): boolean {
+  if (typeof json === 'number') return Number.isFinite(json) && !Object.is(json, -0);
+  if (Array.isArray(json)) return json.every(hasExactNumbers);
+  return !isJsonObject(json) || Object.values(json).every(hasExactNumbers);
 }
 
 function jsonToKind(json: Json, depth: number): Value['kind'] {

@@ -157,7 +157,7 @@ function limitPipelining(
   return (request, response) => {
     // A kept-alive connection would outlive the listener.
     if (signal.aborted) response.setHeader('Connection', 'close');
-    if (namesTwoHosts(request)) {
+    if (namesTwoHosts(request) || addressesAnother(request)) {
       response.writeHead(400, { Connection: 'close' }).end();
       return;
     }
@@ -182,6 +182,16 @@ function namesTwoHosts({ rawHeaders }: IncomingMessage): boolean {
     if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
   }
   return hosts > 1;
+}
+
+/**
+ * Whether the target of `request` is a URL (RFC 9112, 3.2.2) of another host than its Host field, which such a target
+ * overrides: what checks the one and what serves the other would differ.
+ */
+function addressesAnother({ url = '', headers }: IncomingMessage): boolean {
+  if (url.startsWith('/')) return false;
+  const [, authority] = /^https?:\/\/([^/?#]*)/i.exec(url) ?? [];
+  return authority !== undefined && authority.toLowerCase() !== headers.host?.toLowerCase();
 }
 
 /** Admits the connections of `server` within the limits, and passes those of HTTP/2 to `serveHttp2`. */

@@ -1,13 +1,10 @@
 import { invalidArgument, PassthruError } from '../core/errors.ts';
-import { findInexactNumber } from '../core/exactNumbers.ts';
+import { refuseInexactNumbers } from '../core/exactNumbers.ts';
 import { isJsonObject, type Json, type JsonObject, MAX_DEPTH, nestsDeeperThan } from '../core/json.ts';
 import { type HttpRequest, MAX_DROPPED_BYTES } from '../http/message.ts';
 
 /** Maximum size of a body, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
-
-/** Maximum length of a field's path in an error, in characters. */
-const MAX_FIELD = 255;
 
 const EMPTY = Buffer.alloc(0);
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -75,16 +72,8 @@ export function parseBody(body: Buffer): Json | undefined {
       'The request body contains a string with a null character or half of a surrogate pair',
     );
   }
-  const inexact = findInexactNumber(text);
-  if (inexact !== null) throw inexactNumber(inexact);
+  refuseInexactNumbers(text, 'body');
   return document;
-}
-
-/** Returns the error for the number at `path`, which would be stored as another one. */
-function inexactNumber(path: readonly string[]): PassthruError {
-  const field = path.length === 0 ? 'body' : path.join('.').slice(0, MAX_FIELD);
-  const description = 'must be a number that fits into 64 bits of floating point; send others as a string';
-  return invalidArgument(field, description, `${field} ${description}`);
 }
 
 /** Parses a body that must be a JSON object; an empty one counts as `{}`. Throws as `parseBody`. */

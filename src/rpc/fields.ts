@@ -1,6 +1,6 @@
 // Fields that many requests have.
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import { isFiniteJson } from '../contract/value.ts';
+import { hasExactNumbers } from '../contract/value.ts';
 import { invalidArgument, type PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Page } from '../core/page.ts';
@@ -18,10 +18,10 @@ export function textOrNull(text: string): string | null {
   return text === '' ? null : text;
 }
 
-/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN and infinities. */
+/** Returns the object in a Struct field, `{}` when absent. Throws kind `invalid_argument` for NaN, infinities and -0. */
 export function readStruct(field: string, struct: JsonObject | undefined): JsonObject {
   if (struct === undefined) return {};
-  if (!isFiniteJson(struct)) throw invalidField(field, 'must not hold NaN or infinite numbers');
+  if (!hasExactNumbers(struct)) throw invalidField(field, 'must not hold NaN, infinite numbers or -0');
   return struct;
 }
 

@@ -49,3 +49,14 @@ export async function* replay(received: Received): AsyncGenerator<Uint8Array> {
   if ('failure' in received) throw received.failure;
   yield* { [Symbol.asyncIterator]: () => received.rest };
 }
+
+/** Yields the messages of complete envelopes at the start of `bytes`. */
+export function* envelopesOf(bytes: Uint8Array): Generator<{ isCompressed: boolean; content: Uint8Array }> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at + ENVELOPE_BYTES <= bytes.length; ) {
+    const end = at + ENVELOPE_BYTES + view.getUint32(at + 1);
+    if (end > bytes.length) return;
+    yield { isCompressed: (bytes[at]! & 1) === 1, content: bytes.subarray(at + ENVELOPE_BYTES, end) };
+    at = end;
+  }
+}

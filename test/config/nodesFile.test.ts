@@ -118,6 +118,27 @@ test('ignores the case of UUIDs', async () => {
   expect(await listNodes()).toMatchObject([{ uuid: uuid.toLowerCase(), name: null }]);
 });
 
+test.each(['1e400', '12345678901234567890', '-0', '0x1fffffffffffffff', '3.14159265358979323846'])(
+  'refuses the number %s, which would be stored as another one, with its line',
+  async (number) => {
+    expect(await problemsOf(`nodes:\n- name: a\n  driver: fake-hardware\n  extra: { n: ${number} }\n`)).toEqual([
+      `${path}: line 4: a number that does not fit into 64 bits of floating point, or -0; write it in quotes`,
+    ]);
+  },
+);
+
+test.each([
+  ['12345678901234567890 in quotes', '"12345678901234567890"', '12345678901234567890'],
+  ['1.50', '1.50', 1.5],
+  ['0xff', '0xff', 255],
+  ['0o17', '0o17', 15],
+  ['+.5e1', '+.5e1', 5],
+  ['9007199254740991', '9007199254740991', 9007199254740991],
+])('keeps the number %s', async (_what, yaml, value) => {
+  await apply(`nodes:\n- name: a\n  driver: fake-hardware\n  extra: { n: ${yaml} }\n`);
+  expect((await core.nodes.get('a')).extra).toEqual({ n: value });
+});
+
 test('keeps nodes that are not listed', async () => {
   await core.nodes.create({ name: 'other', driver: 'fake-hardware' }, caller);
   await apply('nodes: []');

@@ -15,13 +15,18 @@ test.each<[text: string, path: string[]]>([
   ['{"a": 0.1234567890123456789e5}', ['a']],
   ['{"__proto__": 123456789012345678901}', ['__proto__']],
   ['{"a.b": {"": 1E+309}}', ['a.b', '']],
+  ['-0', []],
+  ['{"a": [-0.0]}', ['a', '0']],
+  ['{"a": -0e5}', ['a']],
 ])('%s has a number that would be changed, at %j', (text, path) => {
   expect(findInexactNumber(text)).toEqual(path);
 });
 
 test.each([
   '0',
-  '-0',
+  '-0.5',
+  '-0.05e1',
+  '{"-0": "-0"}',
   '0.0e5',
   '0e999',
   '1.50',

@@ -171,3 +171,17 @@ test('a request with one Host, and other fields twice, is served', async () => {
   const received = await responseTo('GET /v1/nodes HTTP/1.1', 'Host: a.example', 'X-Host: b', 'X-Host: c', GOOD, MEDIA);
   expect(statusesOf(received)).toEqual([200]);
 });
+
+test.each([
+  ['another host', 'http://b.example/v1/nodes', 'Host: a.example'],
+  ['another port', 'http://a.example:81/v1/nodes', 'Host: a.example'],
+  ['a user before its host', 'http://a@a.example/v1/nodes', 'Host: a.example'],
+  ['a host where Host is empty', 'http://a.example/v1/nodes', 'Host:'],
+])('a request whose target is a URL of %s than its Host gets 400', async (_what, target, host) => {
+  expect(statusesOf(await responseTo(`GET ${target} HTTP/1.1`, host, GOOD, MEDIA))).toEqual([400]);
+});
+
+test('a request whose target is a URL of the host in Host is served', async () => {
+  const received = await responseTo('GET http://A.example/v1/nodes HTTP/1.1', 'Host: a.Example', GOOD, MEDIA);
+  expect(statusesOf(received)).toEqual([200]);
+});
