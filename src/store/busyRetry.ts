@@ -8,12 +8,25 @@ const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 200;
 
 /**
- * Repeats a step that found the database locked by another program, until it succeeds or a second has passed. A timer waits,
- * not SQLite, which would stop the event loop; other steps, such as those that read, go on meanwhile.
+ * Runs a step, and repeats it while it finds the database locked by another program, until it succeeds or a second has
+ * passed. A timer waits, not SQLite, which would stop the event loop; other steps, such as those that read, go on meanwhile.
  * @param closed ends the attempts
  * @throws the error of the last attempt
  */
-export async function retryBusy<T>(
+export async function withBusyRetry<T>(
+  step: () => Promise<T>,
+  isBusy: (error: unknown) => boolean,
+  closed: AbortSignal,
+): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return retryBusy(step, isBusy, closed);
+  }
+}
+
+async function retryBusy<T>(
   step: () => Promise<T>,
   isBusy: (error: unknown) => boolean,
   closed: AbortSignal,

@@ -1,32 +1,38 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { PassthruError } from '../core/errors.ts';
+import { withBusyRetry } from './busyRetry.ts';
 import type { Database } from './database.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 import { checkSecretsKeys } from './secretsKeys.ts';
 
-/** The least time between two probes of a store that has failed, in milliseconds. */
-const PROBE_INTERVAL = 1000;
+/** The least times between two probes of a store that has failed, and of a healthy one, in milliseconds. */
+const FAILED_INTERVAL = 1000;
+const HEALTHY_INTERVAL = 10_000;
 
 /** More than what a full disk may have left in blocks that are in use. */
-const PROBE_BYTES = 64 * 1024;
+const FAILED_BYTES = 64 * 1024;
+
+/** As much as a call writes. */
+const HEALTHY_BYTES = 2 * 1024;
 
 /**
- * Whether the store does what calls need. A store that reads may not write (its disk is full), and one that does both may hold
- * secrets under a key that is missing here. Steps report their failures; only after one the store is probed, so that a
- * healthy one costs no write.
+ * Whether the store does what calls need. A store that reads may not write (its disk is full, its file or its server is
+ * read-only), and one that does both may hold secrets under a key that is missing here. Steps report their failures; those
+ * who ask for the health have it probed too, before a call is refused.
  */
 export class StoreHealth {
   readonly #database: Database;
   readonly #cipher: SecretsCipher;
-  readonly #interval: number;
+  readonly #closed: AbortSignal;
   #failure: unknown = null;
   #probing: Promise<void> | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(database: Database, cipher: SecretsCipher, interval: number = PROBE_INTERVAL) {
+  /** @param closed ends a probe that waits for another program */
+  constructor(database: Database, cipher: SecretsCipher, closed: AbortSignal) {
     this.#database = database;
     this.#cipher = cipher;
-    this.#interval = interval;
+    this.#closed = closed;
   }
 
   /** Remembers that a step failed. */
@@ -34,10 +40,10 @@ export class StoreHealth {
     this.#failure = error;
   }
 
-  /** Throws why steps fail, until a probe has succeeded. */
+  /** Throws why steps fail, until a probe has succeeded. Probes at most once in an interval. */
   async check(): Promise<void> {
-    if (this.#failure === null) return;
-    if (this.#probing === null && performance.now() - this.#probedAt >= this.#interval) {
+    const interval = this.#failure === null ? HEALTHY_INTERVAL : FAILED_INTERVAL;
+    if (this.#probing === null && performance.now() - this.#probedAt >= interval) {
       this.#probing = this.#probe().finally(() => {
         this.#probing = null;
         this.#probedAt = performance.now();
@@ -50,8 +56,9 @@ export class StoreHealth {
   async #probe(): Promise<void> {
     const before = this.#failure;
     try {
-      await this.#write();
-      await this.#readSecrets();
+      await this.#write(before === null ? HEALTHY_BYTES : FAILED_BYTES);
+      // Reads every node, so not while all is well: a call that needs a missing key reports it.
+      if (before !== null) await this.#readSecrets();
       // A step may have failed meanwhile.
       if (this.#failure === before) this.#failure = null;
     } catch (error) {
@@ -60,12 +67,14 @@ export class StoreHealth {
   }
 
   /** Writes and removes a transcript, which nothing refers to; if it stays, it is removed as others are. */
-  async #write(): Promise<void> {
+  async #write(bytes: number): Promise<void> {
     const { kysely } = this.#database;
     const id = randomUUID();
-    const row = { id, job_id: null, role: 'admin', end_time: Date.now(), document: randomBytes(PROBE_BYTES) };
-    await kysely.insertInto('transcripts').values(row).execute();
-    await kysely.deleteFrom('transcripts').where('id', '=', id).execute();
+    const row = { id, job_id: null, role: 'admin', end_time: Date.now(), document: randomBytes(bytes) };
+    const isBusy = (error: unknown) => this.#database.isBusy?.(error) ?? false;
+    const patiently = (step: () => Promise<unknown>) => withBusyRetry(step, isBusy, this.#closed);
+    await patiently(() => kysely.insertInto('transcripts').values(row).execute());
+    await patiently(() => kysely.deleteFrom('transcripts').where('id', '=', id).execute());
   }
 
   async #readSecrets(): Promise<void> {

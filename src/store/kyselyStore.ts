@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
-import { retryBusy } from './busyRetry.ts';
+import { withBusyRetry } from './busyRetry.ts';
 import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
@@ -58,7 +58,7 @@ export function kyselyStore(
   const local = database.dialect === 'postgres' ? null : new LocalNodeChanges();
   const log = new NodeLog(database, local);
   const listeners: (() => void)[] = [];
-  const health = new StoreHealth(database, cipher);
+  const health = new StoreHealth(database, cipher, closed.signal);
   database.stopWaiting?.();
   const steps: Omit<Store, NotStep> = {
     ...nodeStore(database, cipher, log),
@@ -85,10 +85,7 @@ export function kyselyStore(
       running++;
       try {
         database.checkFile?.();
-        return await method(...args).catch((error: unknown) => {
-          if (!isBusy(error)) throw error;
-          return retryBusy(() => method(...args), isBusy, closed.signal);
-        });
+        return await withBusyRetry(() => method(...args), isBusy, closed.signal);
       } catch (error) {
         const unavailable = isStoreUnavailable(error) ? (error as PassthruError) : database.toStoreError(error);
         if (unavailable !== null) {

@@ -122,7 +122,7 @@ test.each(['1e400', '12345678901234567890', '-0', '0x1fffffffffffffff', '3.14159
   'refuses the number %s, which would be stored as another one, with its line',
   async (number) => {
     expect(await problemsOf(`nodes:\n- name: a\n  driver: fake-hardware\n  extra: { n: ${number} }\n`)).toEqual([
-      `${path}: line 4: a number that does not fit into 64 bits of floating point, or -0; write it in quotes`,
+      `line 4: a number that does not fit into 64 bits of floating point, or -0; write it in quotes`,
     ]);
   },
 );

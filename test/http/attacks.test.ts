@@ -63,7 +63,7 @@ test.each([
   for (const verb of ['GET', 'HEAD', 'POST', 'QUERY', 'TRACE']) {
     const received = await responseTo(
       `${verb} ${target} HTTP/1.1`,
-      'Host: a',
+      `Host: ${target.startsWith('http:') ? '127.0.0.1' : 'a'}`,
       MEDIA,
       'Content-Length: 0',
       'Connection: close',

@@ -139,7 +139,11 @@ describe('while the service runs', () => {
     const { uuid } = await enrol(store);
     await server.query(`alter database ${database} set default_transaction_read_only = on`);
     await server.query(terminateAll(database));
-    await until(async () => (await store.ping().catch(() => 'down')) !== 'down');
+    // Health tells before a call is refused.
+    await until(async () => {
+      const trouble = await store.ping().catch((error: Error) => error.message);
+      return trouble === 'The store is not available: the database is read-only';
+    });
     await expect(store.acquire(uuid, sampleReservation(), 'process-1')).rejects.toMatchObject(
       unavailable('The store is not available: the database is read-only'),
     );

@@ -64,7 +64,7 @@ test("a step waits for another program's write without stopping others, and then
     // A read, and the turns of the event loop, come before the end of the waits.
     for (let turn = 0; turn < 5; turn++) {
       await store.getNodeByName('node-1');
-      await store.ping();
+      await store.listHosts();
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     expect(ended).toBe(false);
@@ -85,7 +85,7 @@ test('closing ends the wait for another program', async () => {
   try {
     other.exec('begin immediate');
     const created = enrol(store).catch((error: unknown) => error);
-    await store.ping();
+    await store.listHosts();
     await store.close();
     expect(await created).toMatchObject({ kind: 'store_unavailable', message: 'The store is closed' });
   } finally {

@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Logger, silentLogger } from '../../../src/core/logger.ts';
@@ -67,17 +68,69 @@ test('is not healthy while a key of stored secrets is missing, and does not name
   await vi.waitFor(() => store.ping(), { timeout: 10_000 });
 });
 
-test('probes a store that has failed once a second at most, and writes nothing to a healthy one', async () => {
+test('reports a database that cannot be written before any call is refused, and recovers', async () => {
+  await sql`pragma query_only = 1`.execute(database.kysely);
+  await expect(store.ping()).rejects.toThrow('The store is not available: the database cannot be written');
+  await sql`pragma query_only = 0`.execute(database.kysely);
+  await vi.waitFor(() => store.ping(), { timeout: 10_000 });
+});
+
+test('a disk that becomes full while nobody calls is reported within ten seconds', async () => {
+  await store.ping();
+  // What a call writes no longer fits.
+  const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(database.kysely);
+  await sql`pragma max_page_count = ${sql.lit(rows[0]!.page_count)}`.execute(database.kysely);
+  await fillFreePages();
+  await store.ping();
+  const later = performance.now() + 10_000;
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(later);
+  try {
+    await expect(store.ping()).rejects.toThrow('the disk is full');
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+/** Fills what removed rows have left in the file. */
+async function fillFreePages(): Promise<void> {
+  const row = () => ({ id: randomUUID(), job_id: null, role: 'admin', end_time: 1, document: randomBytes(500) });
+  const insert = () => database.kysely.insertInto('transcripts').values(row()).execute();
+  for (;;) {
+    try {
+      await insert();
+    } catch {
+      return;
+    }
+  }
+}
+
+test('waits for another program as a call does, before it reports it', async () => {
+  const other = new DatabaseSync(join(folder, 'a.db'));
+  other.exec('begin immediate');
+  const pinged = store.ping();
+  setTimeout(() => other.exec('commit'), 200);
+  await pinged;
+  other.close();
+});
+
+test('probes a store that has failed once a second at most, and a healthy one every ten seconds', async () => {
   const write = vi.spyOn(database.kysely, 'insertInto');
   for (let probe = 0; probe < 20; probe++) await store.ping();
-  expect(write).not.toHaveBeenCalled();
+  expect(write).toHaveBeenCalledTimes(1);
+  write.mockClear();
   const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(database.kysely);
   await sql`pragma max_page_count = ${sql.lit(rows[0]!.page_count)}`.execute(database.kysely);
   await expect(enrol(store, { extra: { text: 'x'.repeat(100_000) } })).rejects.toEqual(UNAVAILABLE);
   const from = performance.now();
   for (let probe = 0; probe < 20; probe++) await expect(store.ping()).rejects.toBeDefined();
   expect(write.mock.calls.length).toBeLessThanOrEqual(1 + (performance.now() - from) / 1000);
-  expect(write).toHaveBeenCalled();
+  await vi.waitFor(
+    async () => {
+      await expect(store.ping()).rejects.toBeDefined();
+      expect(write).toHaveBeenCalled();
+    },
+    { timeout: 10_000 },
+  );
 });
 
 for (const how of ['deleted', 'replaced'] as const) {
