@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
 import { visibleJson } from '../process/terminalText.ts';
 import { collectPages, printsListing, printsRecord, withConnection } from './connection.ts';
+import { usageError } from './exitStatus.ts';
 import { endWithJob, JOB_STATES, jobListing, jobRecord } from './jobRecord.ts';
-import { limitOption } from './options.ts';
+import { limitOption, repeatedOption } from './options.ts';
 import { addOutputOptions, type OutputOptions, printRecord } from './print/output.ts';
 import { watchJob } from './watch.ts';
+import { watchAllJobs } from './watchMany.ts';
 
 /** `passthru job …`. */
 export function jobCommand(): Command {
@@ -41,11 +43,32 @@ function showCommand(): Command {
   return printsRecord(command, async ({ jobs }, jobId) => jobRecord((await jobs.getJob({ jobId })).job!));
 }
 
+interface WatchOptions extends OutputOptions {
+  all?: boolean;
+  node?: string[];
+  driver?: string;
+  state?: string;
+  requestedBy?: string;
+}
+
 function watchCommand(): Command {
   const command = new Command('watch')
-    .description('Follow a job until it ends. Ctrl-C stops watching, not the job')
-    .argument('<job>', 'job ID');
-  return addOutputOptions(command).action(async (jobId: string, options: OutputOptions) => {
+    .description('Follow a job until it ends, or all jobs until Ctrl-C, which stops watching, not the jobs')
+    .argument('[job]', 'job ID')
+    .option('--all', 'follow all jobs: the current ones, then every change; with -f json, one JSON object a line')
+    .addOption(repeatedOption('--node <node>', 'with --all, only jobs of this node (UUID or name); repeatable'))
+    .option('--driver <driver>', 'with --all, only jobs of this driver')
+    .addOption(new Option('--state <state>', 'with --all, only changes to this state').choices(Object.keys(JOB_STATES)))
+    .option('--requested-by <name>', 'with --all, only jobs that this caller started');
+  return addOutputOptions(command).action(async (jobId: string | undefined, options: WatchOptions) => {
+    const { all = false, node: nodes, driver, state: name, requestedBy, format } = options;
+    if (all === (jobId !== undefined)) throw usageError('give either a job or --all');
+    if (jobId === undefined) {
+      const state = name === undefined ? undefined : JOB_STATES[name];
+      const filter = { nodes, driver, state, requestedBy };
+      return withConnection(command, (connection) => watchAllJobs(connection, filter, format === 'json'));
+    }
+    if ((nodes ?? driver ?? name ?? requestedBy) !== undefined) throw usageError('filters need --all');
     const job = await withConnection(command, (connection) => watchJob(connection, jobId));
     await printRecord(jobRecord(job), options);
     endWithJob(job, options);

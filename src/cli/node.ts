@@ -1,6 +1,6 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { JsonObject } from '../core/json.ts';
-import { collectPages, forEachNode, printsListing, printsRecord } from './connection.ts';
+import { collectPages, forEachNode, printsListing, printsRecord, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
 import { lockCommand, renewCommand, unlockCommand } from './nodeLock.ts';
@@ -10,6 +10,7 @@ import { passthruCommand } from './passthru.ts';
 import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
 import { serverOf } from './server.ts';
 import { vmediaCommand } from './vmedia.ts';
+import { watchAllNodes } from './watchMany.ts';
 
 /** `passthru node …`. */
 export function nodeCommand(): Command {
@@ -26,6 +27,7 @@ export function nodeCommand(): Command {
     .addCommand(renewCommand())
     .addCommand(unlockCommand())
     .addCommand(vmediaCommand())
+    .addCommand(watchCommand())
     .addCommand(passthruCommand('node'));
 }
 
@@ -80,5 +82,16 @@ function validateCommand(): Command {
     if (interfaces.some(([, { result }]) => result !== true)) {
       throw new CommandFailure(EXIT_STATUS.failed, `node ${node} is not valid`);
     }
+  });
+}
+
+function watchCommand(): Command {
+  const command = new Command('watch')
+    .description('Print the current nodes, then every change, until Ctrl-C; with -f json, one JSON object a line')
+    .argument('[nodes...]', 'only these nodes (UUIDs or names)')
+    .option('--driver <driver>', 'only nodes with this driver')
+    .addOption(new Option('-f, --format <format>', 'output format').choices(['text', 'json']).default('text'));
+  return command.action(async (nodes: string[], { driver, format }: { driver?: string; format: string }) => {
+    await withConnection(command, (connection) => watchAllNodes(connection, { nodes, driver }, format === 'json'));
   });
 }

@@ -135,6 +135,8 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     },
     async shutdown(grace) {
       running.close();
+      jobs.watchedAll.close();
+      nodes.watched.close();
       await stopChores();
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));

@@ -1,5 +1,6 @@
 // REST: the API of OpenStack Ironic, with jobs and the root documents, as one handler of HTTP requests.
 import type { Access } from '../auth/access.ts';
+import type { Action } from '../auth/actions.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { ANONYMOUS, type Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
@@ -68,6 +69,9 @@ export function createRestHandler(options: RestOptions): (request: HttpRequest, 
 
 const NO_BODY = Buffer.alloc(0);
 
+/** The actions of event streams, which count against the limit of streams. */
+const WATCHES: ReadonlySet<Action | undefined> = new Set(['watch a job', 'watch jobs', 'watch nodes']);
+
 /** An exchange while it is read. One object that is filled in, since this is the hot path. */
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
@@ -86,7 +90,7 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
     // Browsers send preflight requests without credentials.
     const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
     const begin = (caller: Caller | null) =>
-      calls.begin({ caller, isWatch: exchange.action === 'watch a job', request, response });
+      calls.begin({ caller, isWatch: WATCHES.has(exchange.action), request, response });
     if (isOpen) begin(null);
     else await admit(exchange, begin);
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');

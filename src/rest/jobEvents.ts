@@ -8,9 +8,9 @@ import { badParameter, readQuery } from './query.ts';
 import { sendEmpty } from './response.ts';
 
 /** Idle time before a keep-alive comment is sent, in ms: proxies cut idle connections. */
-const KEEP_ALIVE_INTERVAL = 15_000;
+export const KEEP_ALIVE_INTERVAL = 15_000;
 
-const HEADERS = [
+export const EVENT_HEADERS = [
   'Content-Type',
   'text/event-stream',
   'Cache-Control',
@@ -41,7 +41,7 @@ export async function streamJobEvents(exchange: Exchange): Promise<void> {
     return;
   }
   const response = exchange.response as ServerResponse;
-  response.writeHead(200, [...exchange.headers, ...HEADERS]);
+  response.writeHead(200, [...exchange.headers, ...EVENT_HEADERS]);
   // Node sends the headers with the first bytes; the first event may take long.
   response.write(':\n\n');
   const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), KEEP_ALIVE_INTERVAL);

@@ -58,7 +58,7 @@ export function jobDocument(job: ShownJob) {
 }
 
 /** Returns the filter `state`, as in the document (`JOB_STATE_RUNNING`) or short (`running`); null when absent. */
-function stateParameter(query: Query): JobState | null {
+export function stateParameter(query: Query): JobState | null {
   const text = query.get('state');
   if (text === undefined) return null;
   const short = text.toLowerCase().replace(/^job_state_/, '');

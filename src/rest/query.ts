@@ -23,6 +23,14 @@ export function parseQuery(raw: string): Query {
   return query;
 }
 
+/** Returns the values of a parameter that may be repeated, and the query without it. */
+export function takeRepeated(raw: string, name: string): { values: string[]; rest: string } {
+  const isTaken = (pair: string) => pair === name || pair.startsWith(`${name}=`);
+  const pairs = raw.split('&');
+  const values = pairs.filter(isTaken).map((pair) => decode(pair.slice(name.length + 1)));
+  return { values, rest: pairs.filter((pair) => !isTaken(pair)).join('&') };
+}
+
 /** Parses the query of a route that takes the parameters `allowed` only. Throws as `parseQuery` and `refuseOthers`. */
 export function readQuery(raw: string, allowed: readonly string[] = []): Query {
   const query = parseQuery(raw);

@@ -23,6 +23,7 @@ import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } 
 import { showHealth, showMetrics, showRoot, showV1 } from './rootDocuments.ts';
 import { type Route, VERBS, type Verb } from './router.ts';
 import { UNSUPPORTED_ROUTES } from './unsupportedRoutes.ts';
+import { streamJobs, streamNodes } from './watchEvents.ts';
 
 const READ: readonly Verb[] = ['GET', 'HEAD'];
 
@@ -43,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   route(READ, '/v1/nodes', 'list nodes', listNodes, docs.nodes),
   route(['POST'], '/v1/nodes', 'enrol a node', createNode, docs.newNode),
   route(READ, '/v1/nodes/detail', 'list nodes', listNodesInDetail, docs.nodesInDetail),
+  route(['GET'], '/v1/nodes/events', 'watch nodes', streamNodes, docs.nodesEvents),
   route(READ, '/v1/nodes/:ident', 'show a node', showNode, docs.node),
   route(['PATCH'], '/v1/nodes/:ident', 'change a node', patchNode, docs.nodePatch),
   route(['DELETE'], '/v1/nodes/:ident', 'remove a node', deleteNode, docs.nodeRemoval),
@@ -72,6 +74,7 @@ export const ROUTES: readonly Route[] = [
   route(READ, '/v1/conductors/:host', 'list conductors', showConductor, docs.conductor),
 
   route(READ, '/v1/jobs', 'list jobs', listJobs, docs.jobs),
+  route(['GET'], '/v1/jobs/events', 'watch jobs', streamJobs, docs.jobsEvents),
   route(READ, '/v1/jobs/:id', 'show a job', showJob, docs.job),
   route(['DELETE'], '/v1/jobs/:id', 'cancel a job', cancelJob, docs.jobCancel),
   route(['GET'], '/v1/jobs/:id/events', 'watch a job', streamJobEvents, docs.jobEvents),

@@ -115,7 +115,9 @@ describe('a route accepts exactly its described parameters', () => {
     for (const name of [...names, 'unheard_of']) {
       const url = `${service.url}${path.replaceAll(/:\w+/g, NOTHING)}?${name}=x`;
       const response = await fetch(url, { method: verb });
-      if (!(await response.text()).includes('Unexpected arguments')) taken.push(name);
+      const isStream = response.headers.get('content-type') === 'text/event-stream';
+      if (isStream) await response.body?.cancel();
+      if (isStream || !(await response.text()).includes('Unexpected arguments')) taken.push(name);
     }
     expect(taken.sort()).toEqual(Object.keys(description?.query ?? {}).sort());
   });

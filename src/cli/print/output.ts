@@ -66,6 +66,11 @@ export async function printRecord(record: PrintedRecord, { format, column = [] }
   await printAs(format, { table: [['Field', 'Value'], fields], lines, data: objects(columns, rows)[0]! });
 }
 
+/** Returns a record as JSON. */
+export function recordJson(record: PrintedRecord): JsonObject {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, cellJson(value)]));
+}
+
 /** Prints any JSON value; as a table when it is an object and the format is not JSON or YAML. */
 export async function printValue(value: Json, options: OutputOptions): Promise<void> {
   const { format, column } = options;

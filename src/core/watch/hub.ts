@@ -1,6 +1,6 @@
 // Watching many: tells watchers every change of jobs and nodes, from a log of changes.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { isStoreUnavailable } from '../errors.ts';
+import { isStoreUnavailable, shuttingDown } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
 import { pause, untilAborted, untilStored } from '../waiting.ts';
@@ -50,6 +50,7 @@ export class WatchHub<C extends { position: number }, F extends { key: string },
   readonly #log: Logger;
   /** Leaves the request that asks: the reading belongs to none. */
   readonly #outside = AsyncLocalStorage.snapshot();
+  readonly #closed = new AbortController();
   #watchers = 0;
   #beginning: Promise<Reading<C, F, T>> | null = null;
   #reading: Reading<C, F, T> | null = null;
@@ -66,6 +67,11 @@ export class WatchHub<C extends { position: number }, F extends { key: string },
     return this.#watchers;
   }
 
+  /** Ends all watches. */
+  close(): void {
+    this.#closed.abort(shuttingDown());
+  }
+
   /** Reads new changes now: there may be some. */
   wake(): void {
     this.#reading?.wake();
@@ -74,13 +80,15 @@ export class WatchHub<C extends { position: number }, F extends { key: string },
   /**
    * Tells `sink` the current state and then every change, or, with a cursor, every change after it. Returns never.
    * @param place of the watcher's cursor; null without one
-   * @throws the signal's reason; kind `store_unavailable` when the state cannot be read
+   * @throws the reason of `left`; kind `shutting_down` after `close`, `store_unavailable` when the state cannot be read
    */
-  async watch(filter: F, place: Place | null, sink: WatchSink<T>, signal: AbortSignal): Promise<never> {
+  async watch(filter: F, place: Place | null, sink: WatchSink<T>, left: AbortSignal): Promise<never> {
+    const signal = AbortSignal.any([left, this.#closed.signal]);
     signal.throwIfAborted();
     this.#watchers++;
     try {
       const reading = await this.#read();
+      sink.begin?.();
       let at: number | null = null;
       if (place !== null) {
         const bounds = await this.#store.changeBounds(this.#kind);

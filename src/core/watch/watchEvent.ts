@@ -9,6 +9,8 @@ export type WatchEvent<T> =
 
 /** Takes what one watcher is told. */
 export interface WatchSink<T> {
+  /** Called once when the watch has begun: it was not refused, though there may be nothing to tell yet. */
+  begin?(): void;
   /**
    * Takes events, in order. Returns false when no more should come before `ready` resolves. Many sinks get the same array,
    * which they must not change, so that what they derive of it can be shared.

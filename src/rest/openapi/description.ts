@@ -54,8 +54,8 @@ export const REQUEST_HEADERS = {
     schema: { enum: RECORDINGS },
   },
   'Last-Event-ID': {
-    description: 'The revision to resume after; browsers send it on reconnecting.',
-    schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
+    description: 'The id of the event to resume after; browsers send it on reconnecting.',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{0,64}$' },
   },
 } as const;
 type RequestHeader = keyof typeof REQUEST_HEADERS;

@@ -305,11 +305,41 @@ export const transcript = returns(
   },
   { errors: ['transcript_not_found'] },
 );
+const WATCHED = {
+  cursor: { ...REQUEST_HEADERS['Last-Event-ID'].schema, description: 'As Last-Event-ID, which takes precedence.' },
+};
+const WATCHED_NODE = { description: 'UUID or name of a node; repeatable.', type: 'string' };
+const streamOf = (item: string, events: readonly string[], schema: string) => ({
+  200: {
+    description: `A stream of events: \`${item}\` for each of the current state, then \`current\`, then every change; \`reset\` before the current state when the cursor is too old. \`id\` is the cursor. The schema describes one event`,
+    schema: record({
+      event: { enum: events },
+      id: text,
+      data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref(schema) },
+    }),
+    mediaType: 'text/event-stream',
+  },
+});
+export const jobsEvents: RouteDescription = {
+  summary: 'Watch all jobs that match',
+  query: { node: WATCHED_NODE, driver: text, state: { enum: STATES }, requested_by: text, ...WATCHED },
+  headers: ['Last-Event-ID'],
+  responses: streamOf('job', ['job', 'current', 'reset'], 'Job'),
+  errors: ['node_not_found', 'rate_limited'],
+};
+export const nodesEvents: RouteDescription = {
+  summary: 'Watch all nodes that match',
+  query: { node: WATCHED_NODE, driver: text, ...WATCHED },
+  headers: ['Last-Event-ID'],
+  responses: streamOf('node', ['node', 'removed', 'current', 'reset'], 'WatchedNode'),
+  errors: ['node_not_found', 'rate_limited'],
+};
 export const jobEvents: RouteDescription = {
   summary: 'Watch a job',
   query: {
     after_revision: {
-      ...REQUEST_HEADERS['Last-Event-ID'].schema,
+      type: 'string',
+      pattern: '^[0-9]{1,15}$',
       description: 'As Last-Event-ID, which takes precedence.',
     },
   },

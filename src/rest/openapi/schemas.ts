@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { ErrorDetailSchema, ReservationSchema } from '../../../gen/passthru/v1/error_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
+import { NodeSchema } from '../../../gen/passthru/v1/node_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
 import { INTERFACES } from '../drivers.ts';
 import { NODE_KEYS } from '../nodes/nodeDocument.ts';
@@ -236,5 +237,6 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     }),
   },
   Job: messageSchema(JobSchema),
+  WatchedNode: messageSchema(NodeSchema),
   Reservation: messageSchema(ReservationSchema),
 };

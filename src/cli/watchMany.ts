@@ -1,0 +1,139 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Job, JobState } from '../../gen/passthru/v1/job_pb.ts';
+import type { Node } from '../../gen/passthru/v1/node_pb.ts';
+import { WatchMarker } from '../../gen/passthru/v1/watch_pb.ts';
+import type { Json } from '../core/json.ts';
+import { visible, visibleJson } from '../process/terminalText.ts';
+import type { Connection } from './connection.ts';
+import { isBroken } from './failure.ts';
+import { jobLine, jobRecord } from './jobRecord.ts';
+import { nodeRecord } from './nodeRecord.ts';
+import { recordJson } from './print/output.ts';
+
+/** The time between two attempts to resume a broken stream, in ms. */
+const RETRY_INTERVAL = 1000;
+
+/** A message of a watch. */
+interface Told {
+  cursor: string;
+  event:
+    | { case: 'job'; value: Job }
+    | { case: 'node'; value: Node }
+    | { case: 'removedUuid'; value: string }
+    | { case: 'marker'; value: WatchMarker }
+    | { case: undefined };
+}
+
+/** What to watch, but for the cursor. */
+type Watch = (cursor: string, signal: AbortSignal) => AsyncIterable<Told>;
+
+/** Prints the changes of all jobs that match until Ctrl-C; see `watchMany`. */
+export function watchAllJobs(
+  { jobs }: Connection,
+  filter: { nodes?: string[]; driver?: string; state?: JobState; requestedBy?: string },
+  asJson: boolean,
+): Promise<void> {
+  return watchMany(
+    (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    asJson,
+  );
+}
+
+/** Prints the changes of all nodes that match until Ctrl-C; see `watchMany`. */
+export function watchAllNodes(
+  { nodes }: Connection,
+  filter: { nodes?: string[]; driver?: string },
+  asJson: boolean,
+): Promise<void> {
+  return watchMany(
+    (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    asJson,
+  );
+}
+
+/**
+ * Prints each message as one line, until Ctrl-C. A broken stream is resumed by the cursor of the last message, and standard
+ * error says so.
+ * @throws the error of a stream that cannot be resumed, or that was broken before its first message
+ */
+async function watchMany(watch: Watch, asJson: boolean): Promise<void> {
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once('SIGINT', interrupt);
+  let cursor = '';
+  let connected = false;
+  try {
+    for (;;) {
+      try {
+        let resumed = !connected;
+        for await (const told of watch(cursor, stop.signal)) {
+          if (!resumed) process.stderr.write('connected again\n');
+          resumed = true;
+          connected = true;
+          process.stdout.write(`${asJson ? jsonLine(told) : textLine(told)}\n`);
+          if (told.cursor !== '') cursor = told.cursor;
+        }
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        // Without any response so far, the service was not there to begin with.
+        if (!connected || !isBroken(error)) throw error;
+      }
+      const from = cursor === '' ? 'from the current state' : 'where it broke off';
+      process.stderr.write(`connection lost, reconnecting to resume ${from}\n`);
+      await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {});
+      if (stop.signal.aborted) return;
+    }
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+function textLine({ event }: Told): string {
+  return visible(`${new Date().toISOString()} ${describe(event)}`).replaceAll('\n', ' ');
+}
+
+function describe(event: Told['event']): string {
+  switch (event.case) {
+    case 'job':
+      return `job ${event.value.id} ${event.value.nodeName || event.value.nodeUuid || event.value.driver} ${jobLine(event.value)}`;
+    case 'node':
+      return `node ${event.value.name || event.value.uuid} ${nodeState(event.value)}`;
+    case 'removedUuid':
+      return `node ${event.value} removed`;
+    case 'marker':
+      return event.value === WatchMarker.RESET
+        ? 'some changes are no longer known; the current state follows'
+        : 'that is the current state; changes follow';
+    default:
+      return 'unknown message';
+  }
+}
+
+/** Returns `free`, or who holds the node and for what; then its maintenance and last error. */
+function nodeState({ reservation, maintenance, lastError }: Node): string {
+  const { holder = '', method = '', job = '' } = reservation ?? {};
+  const held = [`held by ${holder}`, method && `for ${method}`, job && `(job ${job})`].filter(Boolean).join(' ');
+  const parts = [reservation === undefined ? 'free' : held];
+  if (maintenance) parts.push('in maintenance');
+  if (lastError !== '') parts.push(`last error: ${lastError}`);
+  return parts.join(', ');
+}
+
+function jsonLine({ event, cursor }: Told): string {
+  return visibleJson(JSON.stringify({ ...documentOf(event), cursor: cursor === '' ? null : cursor }));
+}
+
+function documentOf(event: Told['event']): Record<string, Json> {
+  switch (event.case) {
+    case 'job':
+      return { event: 'job', job: recordJson(jobRecord(event.value)) };
+    case 'node':
+      return { event: 'node', node: recordJson(nodeRecord(event.value)) };
+    case 'removedUuid':
+      return { event: 'removed', uuid: event.value };
+    case 'marker':
+      return { event: event.value === WatchMarker.RESET ? 'reset' : 'current' };
+    default:
+      return { event: 'unknown' };
+  }
+}
