@@ -24,6 +24,8 @@ const DECLARED: Record<string, Record<string, string>> = {
     eject_vmedia: 'operator',
     get_all_subscriptions: 'operator',
     get_subscription: 'operator',
+    get_vmedia: 'operator',
+    insert_vmedia: 'operator',
     discover: 'admin',
   },
   idrac: {
@@ -32,6 +34,8 @@ const DECLARED: Record<string, Record<string, string>> = {
     eject_vmedia: 'operator',
     get_all_subscriptions: 'operator',
     get_subscription: 'operator',
+    get_vmedia: 'operator',
+    insert_vmedia: 'operator',
   },
   ipmi: { bmc_reset: 'operator', send_raw: 'admin' },
   'fake-hardware': {

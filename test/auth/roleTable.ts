@@ -26,6 +26,7 @@ const ROUTE_ROWS = `
   operator  PUT,PATCH,DELETE /v1/nodes/:ident/reservation
   reader    GET,HEAD    /v1/nodes/:ident/validate
   reader    GET,HEAD    /v1/nodes/:ident/vendor_passthru/methods
+  operator  GET,POST,DELETE /v1/nodes/:ident/vmedia
   operator  ALL         /v1/nodes/:ident/vendor_passthru
   operator  ALL         /v1/nodes/:ident/vendor_passthru/:method
 
@@ -70,7 +71,6 @@ const ROUTE_ROWS = `
   reader    ALL         /v1/nodes/:ident/ports
   reader    ALL         /v1/nodes/:ident/states
   reader    ALL         /v1/nodes/:ident/traits
-  reader    ALL         /v1/nodes/:ident/vmedia
   reader    ALL         /v1/nodes/:ident/vifs
   reader    ALL         /v1/nodes/:ident/volume
   reader    ALL         /v1/drivers/:driver/raid
@@ -129,6 +129,8 @@ const METHOD_ROWS = `
   reader    redfish        eject_vmedia
   reader    redfish        get_all_subscriptions
   reader    redfish        get_subscription
+  reader    redfish        get_vmedia
+  reader    redfish        insert_vmedia
   reader    redfish        discover
 
   operator  idrac          create_subscription
@@ -136,6 +138,8 @@ const METHOD_ROWS = `
   operator  idrac          eject_vmedia
   operator  idrac          get_all_subscriptions
   operator  idrac          get_subscription
+  operator  idrac          get_vmedia
+  operator  idrac          insert_vmedia
 
   admin     fake-hardware  second_method
   admin     fake-hardware  third_method_sync
