@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosCall, Outcome } from './chaosClient.ts';
 import { grpcClient, lockNode, unlockNode } from './grpcClient.ts';
+import { holdWithKey, isHeldWithKeys } from './holder.ts';
 import type { Random } from './random.ts';
 import { restClient } from './restClient.ts';
 import { Watcher } from './watcher.ts';
@@ -40,14 +41,35 @@ export class Callers {
       const node = random.pick(this.#world.nodes);
       const kind = random.below(100);
       if (kind < 55) await this.#subscribe(node, random);
-      else if (kind < 65) await this.#lock(node, random);
+      else if (kind < 65) await this.#hold(node, random);
       else await this.#callHarmless(node, random);
       await sleep(random.below(150), undefined, { signal: stopping }).catch(() => {});
     }
   }
 
+  /** Locks a node, or holds one with a key and calls within the reservation. */
+  #hold(node: ChaosNode, random: Random): Promise<void> {
+    if (!isHeldWithKeys(node)) return this.#lock(node, random);
+    return holdWithKey(this.#world, node, random, (_node, reservationKey) => {
+      if (random.chance(0.5)) return this.#callHarmless(node, random, reservationKey);
+      const creation = this.#newCreation(node, random, false, reservationKey);
+      return this.#attempt(creation, random);
+    });
+  }
+
   /** Creates a subscription, synchronously or by a job, with or without a key. */
   async #subscribe(node: ChaosNode, random: Random): Promise<void> {
+    const creation = this.#newCreation(node, random, random.chance(0.5));
+    if (creation.call.key === null) await this.#attempt(creation, random);
+    else if (random.chance(0.3)) await Promise.all([this.#retry(creation, random), this.#retry(creation, random)]);
+    else {
+      await this.#retry(creation, random);
+      // A later repetition has the same outcome.
+      if (random.chance(0.5)) await this.#retry(creation, random);
+    }
+  }
+
+  #newCreation(node: ChaosNode, random: Random, idempotent: boolean, reservationKey?: string): Creation {
     const number = ++this.#calls;
     const destination = `https://events.example/${number}`;
     const inSteps = node.index % 2 === 1 && random.chance(0.7);
@@ -56,17 +78,12 @@ export class Callers {
       method: inSteps ? 'subscribe_in_steps' : 'create_subscription',
       httpMethod: 'POST',
       args: inSteps ? { destination, steps: Math.floor(random.below(6)) } : { Destination: destination },
-      key: random.chance(0.5) ? `key-${number}` : null,
+      key: idempotent ? `key-${number}` : null,
+      ...(reservationKey === undefined ? {} : { reservationKey }),
     };
     const creation: Creation = { node, destination, call, outcomes: [] };
     this.#world.creations.push(creation);
-    if (call.key === null) await this.#attempt(creation, random);
-    else if (random.chance(0.3)) await Promise.all([this.#retry(creation, random), this.#retry(creation, random)]);
-    else {
-      await this.#retry(creation, random);
-      // A later repetition has the same outcome.
-      if (random.chance(0.5)) await this.#retry(creation, random);
-    }
+    return creation;
   }
 
   /** Repeats a call with a key until it has an outcome. */
@@ -86,13 +103,20 @@ export class Callers {
   }
 
   /** Makes a call that creates nothing. */
-  async #callHarmless(node: ChaosNode, random: Random): Promise<void> {
+  async #callHarmless(node: ChaosNode, random: Random, reservationKey?: string): Promise<Outcome | null> {
     const job = random.chance(0.3);
+    const within = {
+      node: node.uuid,
+      args: {},
+      key: null,
+      ...(reservationKey === undefined ? {} : { reservationKey }),
+    };
     const call: ChaosCall = job
-      ? { node: node.uuid, method: 'eject_vmedia', httpMethod: 'POST', args: {}, key: null }
-      : { node: node.uuid, method: 'get_all_subscriptions', httpMethod: 'GET', args: {}, key: null };
+      ? { ...within, method: 'eject_vmedia', httpMethod: 'POST' }
+      : { ...within, method: 'get_all_subscriptions', httpMethod: 'GET' };
     const outcome = await this.#call(node, call, random);
     if (outcome?.kind === 'job') this.#follow(outcome.id, node, random);
+    return outcome;
   }
 
   /** Returns null when all replicas are down. */
@@ -101,9 +125,16 @@ export class Callers {
     if (replica === null) return null;
     const client = random.pick([restClient, grpcClient]);
     const { history } = this.#world;
-    const what = `${call.method}${call.key === null ? '' : ` with ${call.key}`} at ${replica.name} over ${client.name}`;
+    const within = call.reservationKey === undefined ? '' : ' within its reservation';
+    const what = `${call.method}${call.key === null ? '' : ` with ${call.key}`}${within} at ${replica.name} over ${client.name}`;
     history.add(node.uuid, `calling ${what}, ${JSON.stringify(call.args)}`);
+    const begun = performance.now();
     const outcome = await client.call(replica.url, call);
+    const hasEffect = outcome.kind === 'result' || outcome.kind === 'job';
+    // The outcome of an earlier call with the same idempotency key is returned whoever holds the node.
+    if (hasEffect && call.key === null && within === '' && isHeldWithKeys(node)) {
+      this.#world.outside.push({ node, begun, ended: performance.now(), what });
+    }
     const detail = 'reason' in outcome ? outcome.reason : outcome.id;
     history.add(node.uuid, `${what}: ${outcome.kind} ${detail}`);
     count(this.#world, `calls: ${outcome.kind}`);

@@ -6,6 +6,8 @@ export interface ChaosCall {
   args: Record<string, string | number>;
   /** The idempotency key. */
   key: string | null;
+  /** The key of the reservation to run within. */
+  reservationKey?: string;
 }
 
 /** The outcome of a call for its caller. */
@@ -34,6 +36,12 @@ export interface ChaosClient {
   watch(url: string, job: string, after: number | null, signal: AbortSignal): AsyncIterable<SeenJob>;
   /** Throws when the job was not cancelled. */
   cancel(url: string, job: string): Promise<void>;
+  /** Locks a node for `seconds` and returns the key. Throws when it was not locked. */
+  hold(url: string, node: string, seconds: number): Promise<string>;
+  /** Lets the node be held for `seconds` from now. Throws when it was not renewed. */
+  renew(url: string, node: string, key: string, seconds: number): Promise<void>;
+  /** Ends the reservation of `key`. Throws when it was not ended. */
+  endHold(url: string, node: string, key: string): Promise<void>;
 }
 
 /** Milliseconds that a caller waits for a response. */

@@ -1,3 +1,4 @@
+import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
@@ -14,6 +15,7 @@ const REFUSED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.STORE_UNAVAILABLE,
   ErrorReason.NODE_NOT_FOUND,
   ErrorReason.INVALID_ARGUMENT,
+  ErrorReason.RESERVATION_ENDED,
 ]);
 
 const STATES: ReadonlyMap<JobState, string> = new Map([
@@ -34,11 +36,13 @@ function transport(url: string): Transport {
   return transport;
 }
 
+const nodes = (url: string) => createClient(NodeService, transport(url));
+
 export const grpcClient: ChaosClient = {
   name: 'gRPC',
 
-  async call(url, { node, method, args, key }): Promise<Outcome> {
-    const request = { node, method, arguments: args, idempotencyKey: key ?? '' };
+  async call(url, { node, method, args, key, reservationKey = '' }): Promise<Outcome> {
+    const request = { node, method, arguments: args, idempotencyKey: key ?? '', reservationKey };
     try {
       const { outcome } = await createClient(PassthruService, transport(url)).callNodeMethod(request, {
         timeoutMs: CALL_TIMEOUT,
@@ -66,6 +70,21 @@ export const grpcClient: ChaosClient = {
 
   async cancel(url, job) {
     await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: CALL_TIMEOUT });
+  },
+
+  async hold(url, node, seconds) {
+    const request = { node, duration: durationFromMs(seconds * 1000), lockWait: durationFromMs(500), reason: 'chaos' };
+    const { reservationKey } = await nodes(url).lockNode(request, { timeoutMs: CALL_TIMEOUT });
+    return reservationKey;
+  },
+
+  async renew(url, node, key, seconds) {
+    const request = { node, reservationKey: key, duration: durationFromMs(seconds * 1000) };
+    await nodes(url).renewLock(request, { timeoutMs: CALL_TIMEOUT });
+  },
+
+  async endHold(url, node, key) {
+    await nodes(url).unlockNode({ node, reservationKey: key }, { timeoutMs: CALL_TIMEOUT });
   },
 };
 

@@ -9,13 +9,17 @@ const VERSION = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 export const restClient: ChaosClient = {
   name: 'REST',
 
-  async call(url, { node, method, httpMethod, args, key }: ChaosCall): Promise<Outcome> {
+  async call(url, { node, method, httpMethod, args, key, reservationKey }: ChaosCall): Promise<Outcome> {
     let response: Response;
     let text: string;
     try {
       response = await fetch(`${url}/v1/nodes/${node}/vendor_passthru/${method}`, {
         method: httpMethod,
-        headers: { ...VERSION, ...(key === null ? {} : { 'Idempotency-Key': key }) },
+        headers: {
+          ...VERSION,
+          ...(key === null ? {} : { 'Idempotency-Key': key }),
+          ...(reservationKey === undefined ? {} : { 'Passthru-Reservation-Key': reservationKey }),
+        },
         ...(httpMethod === 'GET' ? {} : { body: JSON.stringify(args) }),
         signal: AbortSignal.timeout(CALL_TIMEOUT),
       });
@@ -53,4 +57,40 @@ export const restClient: ChaosClient = {
     await response.text();
     if (!response.ok) throw new Error(`${response.status}`);
   },
+
+  async hold(url, node, seconds) {
+    const { reservation_key: key } = await reserve(url, node, 'PUT', { duration: seconds, reason: 'chaos' });
+    return String(key);
+  },
+
+  async renew(url, node, key, seconds) {
+    await reserve(url, node, 'PATCH', { duration: seconds }, key);
+  },
+
+  async endHold(url, node, key) {
+    await reserve(url, node, 'DELETE', undefined, key);
+  },
 };
+
+/** Sends a request about the reservation of a node. Throws when it is refused. */
+async function reserve(
+  url: string,
+  node: string,
+  method: string,
+  body?: object,
+  key?: string,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(`${url}/v1/nodes/${node}/reservation`, {
+    method,
+    headers: {
+      ...VERSION,
+      'Passthru-Lock-Wait': '0',
+      ...(key === undefined ? {} : { 'Passthru-Reservation-Key': key }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(CALL_TIMEOUT),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${response.status} ${text.slice(0, 300)}`);
+  return text === '' ? {} : JSON.parse(text);
+}

@@ -7,6 +7,7 @@ import { REQUEST_TIMEOUT } from './chaosDriver.ts';
 import { injectFailures } from './failures.ts';
 import { enrolNode, unlockNode } from './grpcClient.ts';
 import { History } from './history.ts';
+import { isHeldWithKeys } from './holder.ts';
 import { Random } from './random.ts';
 import { LEASE, Replica } from './replica.ts';
 import { findViolations, type Violation } from './violations.ts';
@@ -74,6 +75,9 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
       creations: [],
       jobs: new Map(),
       watchers: [],
+      holds: [],
+      outside: [],
+      lateKeys: [],
       counts: new Map(),
     };
     await play(world, duration, pauses, minimum);
@@ -115,14 +119,17 @@ async function play(
 }
 
 /** Releases locks that took effect late, which callers would wait for. */
-async function unlockAll({ postgres, database, replicas }: ChaosWorld, deadline: AbortSignal): Promise<void> {
+async function unlockAll({ postgres, database, replicas, nodes }: ChaosWorld, deadline: AbortSignal): Promise<void> {
+  // The others end by themselves.
+  const endless = new Set(nodes.filter((node) => !isHeldWithKeys(node)).map(({ uuid }) => uuid));
   do {
     await sleep(500);
     const held = await postgres.query<{ node_uuid: string }>(
       "select node_uuid from reservations where kind = 'held'",
       database,
     );
-    for (const { node_uuid: node } of held) await unlockNode(replicas[0]?.url as string, node);
+    for (const { node_uuid: node } of held.filter((one) => endless.has(one.node_uuid)))
+      await unlockNode(replicas[0]?.url as string, node);
   } while (!deadline.aborted);
 }
 

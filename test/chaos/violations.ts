@@ -20,6 +20,7 @@ export async function findViolations(world: ChaosWorld, pauses: boolean): Promis
     ...(await jobViolations(world)),
     ...(await reservationViolations(world)),
     ...creationViolations(world),
+    ...holdViolations(world),
     ...world.replicas
       .filter(({ crashes }) => crashes > 0)
       .map(({ name, crashes }) => ({ text: `${name} crashed ${crashes} times`, node: null })),
@@ -67,6 +68,19 @@ async function reservationViolations({ postgres, database, nodes }: ChaosWorld):
     text: `a reservation of kind ${kind} of ${owner} remains`,
     node: nodes.find((node) => node.uuid === uuid) ?? null,
   }));
+}
+
+/** While a node is held, no call without the key has an effect; after that, none with the key has. */
+function holdViolations({ holds, outside, lateKeys }: ChaosWorld): Violation[] {
+  const within = outside.flatMap(({ node, begun, ended, what }) => {
+    const hold = holds.find((one) => one.node === node && one.from <= begun && ended <= one.until);
+    return hold === undefined ? [] : [{ text: `${what} without the key of the reservation that held the node`, node }];
+  });
+  const late = lateKeys.map(({ node, what }) => ({
+    text: `${what} with the key of a reservation that had ended`,
+    node,
+  }));
+  return [...within, ...late];
 }
 
 /** No call has its effect twice, no refused call has an effect, and calls with the same key have the same outcome. */

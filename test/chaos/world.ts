@@ -3,6 +3,7 @@ import type { PostgresServer } from '../store/postgres/embeddedPostgres.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { ChaosCall, Outcome } from './chaosClient.ts';
 import type { History } from './history.ts';
+import type { CertainHold, OutsideCall } from './holder.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 import type { Watcher } from './watcher.ts';
@@ -37,6 +38,11 @@ export interface ChaosWorld {
   /** The accepted jobs known to callers, with their nodes. */
   readonly jobs: Map<string, ChaosNode>;
   readonly watchers: Watcher[];
+  /** When nodes were held with keys, and exclusive calls on these nodes without one that had an effect. */
+  readonly holds: CertainHold[];
+  readonly outside: OutsideCall[];
+  /** Calls that had an effect with the key of a reservation that had ended. */
+  readonly lateKeys: { node: ChaosNode; what: string }[];
   /** The number of each kind of event. */
   readonly counts: Map<string, number>;
 }
