@@ -41,8 +41,8 @@ const late = new Access({
 const { url } = await serveApis({
   host: '127.0.0.1',
   port: 0,
-  // The suite's service does not use it.
-  core: {} as Core,
+  // The suite's service does not use it; its drivers have no roles of methods.
+  core: { drivers: {} } as Core,
   services: conformanceServices(descriptors),
   access: identity === 'late' ? late : OPEN_ACCESS,
   calls: new CallsInFlight(CALL_LIMITS),
