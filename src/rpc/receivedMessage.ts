@@ -45,9 +45,15 @@ export async function receiveMessage(
 
 /** Yields a request as if nothing of it had been read. */
 export async function* replay(received: Received): AsyncGenerator<Uint8Array> {
-  yield* received.chunks;
-  if ('failure' in received) throw received.failure;
-  yield* { [Symbol.asyncIterator]: () => received.rest };
+  const { chunks, rest } = received;
+  try {
+    yield* chunks;
+    if ('failure' in received) throw received.failure;
+    yield* { [Symbol.asyncIterator]: () => rest };
+  } finally {
+    // Connect stops early when a message is too large. Without this, what follows on the connection is never read.
+    await rest.return?.();
+  }
 }
 
 /** Yields the messages of complete envelopes at the start of `bytes`. */
