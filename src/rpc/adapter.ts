@@ -28,6 +28,7 @@ import { grpcUnaryHandler } from './grpcUnary.ts';
 import { refuseMalformed } from './malformedMessage.ts';
 import { ENVELOPE_BYTES } from './receivedMessage.ts';
 import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
+import { responseKey } from './watchStream.ts';
 
 /** Media types without envelopes: those of unary Connect calls. */
 const WITHOUT_ENVELOPE = /^application\/(?:proto|json)\b/i;
@@ -81,7 +82,11 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
     }
     const begin = (caller: Caller | null) => calls.begin({ caller, isWatch: method.isStream, request, response });
     const identity = identify(request, method, access, begin, log);
-    let universal = toUniversalRequest(request, response, createContextValues().set(identityKey, identity));
+    let universal = toUniversalRequest(
+      request,
+      response,
+      createContextValues().set(identityKey, identity).set(responseKey, response),
+    );
     const finished = 'stream' in request ? request.stream : response;
     finished.once('finish', () => dropRest(request));
     clampTimeout(universal.header);

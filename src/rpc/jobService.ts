@@ -1,17 +1,17 @@
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { JobService, WatchJobsRequest } from '../../gen/passthru/v1/job_pb.ts';
+import { type JobService, type WatchJobsRequest, WatchJobsResponseSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { jobStateFromMessage, jobToMessage } from '../contract/job.ts';
 import { jobEventToMessage } from '../contract/watch.ts';
 import type { JobsWatch } from '../core/core.ts';
 import type { ShownJob } from '../core/jobs/shownJob.ts';
 import { isUuid } from '../core/node.ts';
-import { EventQueue } from '../core/watch/eventQueue.ts';
 import type { Enter } from './authorize.ts';
-import { callEnd } from './deadline.ts';
 import { invalidField, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
+import { watchStreams } from './watchStream.ts';
 
 /** Implements JobService: looks up, watches and cancels jobs, and returns transcripts. */
 export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
+  const stream = watchStreams<ShownJob, typeof WatchJobsResponseSchema>(WatchJobsResponseSchema, jobEventToMessage);
   return {
     async getJob(request, context) {
       const { core, caller } = enter(context);
@@ -38,9 +38,7 @@ export function jobService(enter: Enter): ServiceImpl<typeof JobService> {
     async *watchJobs(request, context) {
       const watch = jobsWatch(request);
       const { core, caller } = enter(context);
-      using end = callEnd(context);
-      const events = new EventQueue<ShownJob>().read(end.signal, (...to) => core.jobs.watchAll(watch, caller, ...to));
-      for await (const event of events) yield jobEventToMessage(event);
+      yield* stream(context, (sink, signal) => core.jobs.watchAll(watch, caller, sink, signal));
     },
   };
 }

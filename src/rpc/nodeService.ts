@@ -1,18 +1,19 @@
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { NodeService, WatchNodesRequest } from '../../gen/passthru/v1/node_pb.ts';
+import { type NodeService, type WatchNodesRequest, WatchNodesResponseSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { nodeToMessage } from '../contract/node.ts';
 import { nodeEventToMessage } from '../contract/watch.ts';
 import type { NodesWatch } from '../core/core.ts';
 import { PassthruError } from '../core/errors.ts';
 import { checkNodeIdent, isUuid, type Node } from '../core/node.ts';
-import { EventQueue } from '../core/watch/eventQueue.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
 import { durationMs, invalidField, invalidPageToken, nextToken, pageSize, previousKey, textOrNull } from './fields.ts';
 import { newNode, nodeChanges } from './nodeInput.ts';
+import { watchStreams } from './watchStream.ts';
 
 /** Implements NodeService: enrols, watches and manages nodes. */
 export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
+  const stream = watchStreams<Node, typeof WatchNodesResponseSchema>(WatchNodesResponseSchema, nodeEventToMessage);
   return {
     async createNode(request, context) {
       if (request.node === undefined) throw invalidField('node', 'must be given');
@@ -85,9 +86,7 @@ export function nodeService(enter: Enter): ServiceImpl<typeof NodeService> {
     async *watchNodes(request, context) {
       const watch = nodesWatch(request);
       const { core } = enter(context);
-      using end = callEnd(context);
-      const events = new EventQueue<Node>().read(end.signal, (...to) => core.nodes.watch(watch, ...to));
-      for await (const event of events) yield nodeEventToMessage(event);
+      yield* stream(context, (sink, signal) => core.nodes.watch(watch, sink, signal));
     },
   };
 }

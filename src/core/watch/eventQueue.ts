@@ -15,7 +15,17 @@ export class EventQueue<T> implements WatchSink<T> {
   }
 
   ready(signal: AbortSignal): Promise<void> {
-    return this.#events.length === 0 ? Promise.resolve() : untilAborted(this.#taken.promise, signal);
+    return untilAborted(this.#taken.promise, signal);
+  }
+
+  /** Returns the waiting events; no more come before `taken`. */
+  take(): WatchEvent<T>[] {
+    return this.#events.splice(0);
+  }
+
+  /** Lets more events come. */
+  taken(): void {
+    this.#taken.resolve();
   }
 
   /**

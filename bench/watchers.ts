@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { NodeService, WatchNodesRequestSchema } from '../gen/passthru/v1/node_pb.ts';
+import { startReplica } from './replica.ts';
+import type { BenchServer } from './server.ts';
+
+// What watchers of all nodes cost a service on SQLite: its processor time for one change and one watcher, and the memory of an
+// idle watcher. The watchers are in this process, the service in another one: node bench/watchers.ts [WATCHERS] [NODES]
+
+const WATCHERS = Number(process.argv[2] ?? 1000);
+const NODES = Number(process.argv[3] ?? 10_000);
+const CHANGES = 50;
+
+/** The number of streams on one HTTP/2 connection; each event stream has its own connection. */
+const STREAMS = 100;
+
+/** Counts the bytes that all watchers have received. */
+let received = 0;
+
+const directory = mkdtempSync(join(tmpdir(), 'passthru-watchers-'));
+const nodes = join(directory, 'nodes.yaml');
+writeFileSync(
+  nodes,
+  JSON.stringify({
+    nodes: Array.from({ length: NODES }, (_, index) => ({ name: `w-${index}`, driver: 'fake-hardware' })),
+  }),
+);
+try {
+  for (const protocol of ['gRPC', 'Server-Sent Events'] as const) {
+    const service = await startReplica({
+      PASSTHRU_STORE: `sqlite:${join(directory, `${protocol[0]}.db`)}`,
+      PASSTHRU_NODES_FILE: nodes,
+      PASSTHRU_LIMITS_WATCHES_PER_CALLER: '100000',
+      PASSTHRU_LIMITS_CONNECTIONS_PER_PEER: '100000',
+      PASSTHRU_LIMITS_CONNECTIONS: '100000',
+    });
+    await measure(service, protocol);
+    await service.stop();
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}
+process.exit(0);
+
+async function measure(service: BenchServer, protocol: 'gRPC' | 'Server-Sent Events'): Promise<void> {
+  const api = createClient(NodeService, createGrpcTransport({ baseUrl: service.url }));
+  const first = api.watchNodes({})[Symbol.asyncIterator]();
+  let cursor = '';
+  while (cursor === '') cursor = (await first.next()).value?.cursor ?? '';
+  // The watchers resume, so that the current state, of which each would be told 10,000 nodes, is not measured.
+  const watch = protocol === 'gRPC' ? grpcWatcher(service.url, cursor) : eventStream(service.url, cursor);
+  for (let index = 0; index < 20; index++) await watch();
+  const before = await service.usage();
+  for (let index = 0; index < WATCHERS; index += 20) await Promise.all(Array.from({ length: 20 }, watch));
+  await delay(1000);
+  const idle = await service.usage();
+
+  // What the changes cost beside their watchers: the same by one watcher is in the noise of a call.
+  const change = async () => {
+    await api.lockNode({ node: 'w-1' });
+    await api.unlockNode({ node: 'w-1' });
+  };
+  await change();
+  await quiet();
+  const start = await service.usage();
+  for (let index = 0; index < CHANGES / 2; index++) {
+    await change();
+    await quiet();
+  }
+  const end = await service.usage();
+  const perWatcher = (end.cpu - start.cpu) / CHANGES / (WATCHERS + 20);
+  const kB = (bytes: number) => (bytes / WATCHERS / 1000).toFixed(1);
+  console.log(
+    `${protocol}: ${perWatcher.toFixed(1)} µs of processor time for one change and one watcher; ` +
+      `an idle watcher takes ${kB(idle.rss - before.rss)} kB (RSS), ${kB(idle.live - before.live)} kB live`,
+  );
+}
+
+/** Resolves when nothing more is received. */
+async function quiet(): Promise<void> {
+  for (let last = -1; last !== received; await delay(30)) last = received;
+}
+
+function eventStream(url: string, cursor: string): () => Promise<void> {
+  const { hostname, port } = new URL(url);
+  return async () => {
+    const socket: Socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    socket.write(`GET /v1/nodes/events?cursor=${cursor} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    await once(socket, 'data');
+    socket.on('data', (data: Buffer) => {
+      received += data.length;
+    });
+  };
+}
+
+function grpcWatcher(url: string, cursor: string): () => Promise<void> {
+  const message = toBinary(WatchNodesRequestSchema, create(WatchNodesRequestSchema, { cursor }));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  let session = connectHttp2(url);
+  let streams = 0;
+  return async () => {
+    if (streams++ % STREAMS === 0) session = connectHttp2(url).on('error', () => {});
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/passthru.v1.NodeService/WatchNodes',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    stream.on('error', () => {});
+    stream.on('data', (data: Buffer) => {
+      received += data.length;
+    });
+    stream.end(Buffer.concat([head, message]));
+    // Without an event so far, nothing may be received.
+    await Promise.race([once(stream, 'response'), delay(300)]);
+  };
+}
