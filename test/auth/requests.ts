@@ -30,15 +30,17 @@ export class Requests implements Disposable {
     this.#session.on('error', () => {});
   }
 
+  /** @param isEnough whether what has been received is all that is wanted of a stream that does not end */
   async rest(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
+    isEnough: (body: Buffer) => boolean = () => false,
   ): Promise<RestResponse> {
     const payload = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
     const all = { 'x-openstack-ironic-api-version': '1.80', ...headers };
-    const response = await this.#send(method, path, all, Buffer.from(payload), () => false);
+    const response = await this.#send(method, path, all, Buffer.from(payload), isEnough);
     return { status: Number(response.headers[':status']), headers: response.headers, text: response.body.toString() };
   }
 
