@@ -312,11 +312,15 @@ const WATCHED_NODE = { description: 'UUID or name of a node; repeatable.', type:
 const streamOf = (item: string, events: readonly string[], schema: string) => ({
   200: {
     description: `A stream of events: \`${item}\` for each of the current state, then \`current\`, then every change; \`reset\` before the current state when the cursor is too old. \`id\` is the cursor. The schema describes one event`,
-    schema: record({
-      event: { enum: events },
-      id: text,
-      data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref(schema) },
-    }),
+    schema: {
+      ...record({
+        event: { enum: events },
+        id: text,
+        data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref(schema) },
+      }),
+      // The events of the current state have no cursor.
+      required: ['event', 'data'],
+    },
     mediaType: 'text/event-stream',
   },
 });

@@ -84,7 +84,7 @@ function noLogin(nodeAuth: string, discovers: boolean, has: Has, matching: Match
 function noMedia({ machine }: Story, has: Has, matching: Matching): string | null {
   const { place } = machine;
   if (place === 'none') return 'there are no virtual media';
-  if (place === 'empty' && matching(/^unreadable-device/)) return 'the only device cannot be read';
+  if (place === 'empty' && matching(/^(unreadable|sleeping|closed|several)-/)) return 'the only device cannot be read';
   const underManager = place === 'manager' || place === 'both-different';
   const closed = has('closed-managers', 'no-managers') || (has('closed-manager-collection') && has('no-managed-by'));
   if (underManager && closed) return 'the managers are closed';
