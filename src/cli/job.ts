@@ -64,6 +64,8 @@ function watchCommand(): Command {
     const { all = false, node: nodes, driver, state: name, requestedBy, format } = options;
     if (all === (jobId !== undefined)) throw usageError('give either a job or --all');
     if (jobId === undefined) {
+      const isOther = command.getOptionValueSource('format') !== 'default' && format !== 'json';
+      if (isOther || options.column !== undefined) throw usageError('--all prints lines, or JSON with -f json');
       const state = name === undefined ? undefined : JOB_STATES[name];
       const filter = { nodes, driver, state, requestedBy };
       return withConnection(command, (connection) => watchAllJobs(connection, filter, format === 'json'));

@@ -79,12 +79,16 @@ async function savingKey(path: string, lock: () => Promise<LockNodeResponse>): P
     throw usageError(`--save-key: ${path} cannot be created: ${why}`);
   }
   try {
-    const locked = await lock();
-    await file.writeFile(`${locked.reservationKey}\n`);
+    const locked = await lock().catch(async (error: unknown) => {
+      await rm(path, { force: true });
+      throw error;
+    });
+    await file.writeFile(`${locked.reservationKey}\n`).catch((error: unknown) => {
+      // Better shown than lost: the node is locked.
+      console.error(`The reservation key, which could not be written to ${path}: ${locked.reservationKey}`);
+      throw error;
+    });
     return locked;
-  } catch (error) {
-    await rm(path, { force: true });
-    throw error;
   } finally {
     await file.close();
   }

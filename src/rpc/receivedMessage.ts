@@ -56,13 +56,15 @@ export async function* replay(received: Received): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Yields the messages of complete envelopes at the start of `bytes`. */
-export function* envelopesOf(bytes: Uint8Array): Generator<{ isCompressed: boolean; content: Uint8Array }> {
+/** Returns the messages of the first complete envelopes of `bytes`, at most `count`. */
+export function envelopesOf(bytes: Uint8Array, count: number): { isCompressed: boolean; content: Uint8Array }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + ENVELOPE_BYTES <= bytes.length; ) {
+  const messages = [];
+  for (let at = 0; messages.length < count && at + ENVELOPE_BYTES <= bytes.length; ) {
     const end = at + ENVELOPE_BYTES + view.getUint32(at + 1);
-    if (end > bytes.length) return;
-    yield { isCompressed: (bytes[at]! & 1) === 1, content: bytes.subarray(at + ENVELOPE_BYTES, end) };
+    if (end > bytes.length) break;
+    messages.push({ isCompressed: (bytes[at]! & 1) === 1, content: bytes.subarray(at + ENVELOPE_BYTES, end) });
     at = end;
   }
+  return messages;
 }

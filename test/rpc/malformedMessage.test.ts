@@ -1,6 +1,7 @@
 import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { envelopesOf } from '../../src/rpc/receivedMessage.ts';
 import { startTestService, type TestService } from './service.ts';
 
 let service: TestService;
@@ -218,4 +219,11 @@ test('a binary -0, which JSON cannot keep, is refused with its field', async () 
     'invalid_argument',
     'arguments must not hold NaN, infinite numbers or -0',
   ]);
+});
+
+test('of a request with very many messages only those that Connect reads are looked at', () => {
+  const many = Buffer.concat(Array.from({ length: 1000 }, () => enveloped(text(1, 'n1'), 1)));
+  expect(envelopesOf(many, 2)).toEqual(
+    Array.from({ length: 2 }, () => ({ isCompressed: true, content: text(1, 'n1') })),
+  );
 });
