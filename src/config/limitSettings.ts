@@ -26,7 +26,7 @@ export const limitKeys = z.strictObject({
   ),
   watches_per_caller: integerSetting(
     { initial: 1000, least: 1, most: 1_000_000 },
-    'The maximum number of open streams (watched jobs, server reflection) for one caller.',
+    'The maximum number of open streams (watches of jobs and nodes, server reflection) for one caller.',
   ),
   receive_timeout: durationSetting(
     { initial: '60s', least: '1s', most: '1h' },

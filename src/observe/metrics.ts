@@ -67,7 +67,7 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
   passthru_jobs_running: ['Running jobs.', (load) => load.runningJobs],
   passthru_workers_busy: ['Busy workers.', (load) => load.busyWorkers],
   passthru_workers_limit: ['Number of workers (workers_pool_size).', (load) => load.workers],
-  passthru_watch_streams: ['Open streams that watch a job.', (load) => load.watches],
+  passthru_watch_streams: ['Open streams that watch jobs or nodes.', (load) => load.watches],
 };
 
 /**

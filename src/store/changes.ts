@@ -145,7 +145,7 @@ export function changeStore(database: Database, local: LocalNodeChanges | null) 
       if (page.length === 0) return [];
       const rows = await database.run(jobsBetween({ after, last: page.at(-1)!.position }));
       const jobs = new Map(rows.map((row) => [row.position, toJob(row)]));
-      return page.map((row) => ({ position: row.position, job: jobs.get(row.position) ?? null }));
+      return page.map(({ position, size }) => ({ position, bytes: Number(size), job: jobs.get(position) ?? null }));
     },
 
     async jobsChangedSince(ids, after) {
@@ -239,11 +239,12 @@ export async function skipLostPositions({ kysely }: Database): Promise<void> {
 /** Implements `removeChanges` on SQLite, in order of the ids. */
 async function removeById({ kysely: db }: Database, notBefore: Date, count: number, limit: number): Promise<number> {
   return db.transaction().execute(async (transaction) => {
-    const newest = sql<number>`(select max(id) from job_changes)`;
+    // By their number, not their ids: each start leaves a gap, see `skipLostPositions`.
+    const surplus = transaction.selectFrom('job_changes').select('id').orderBy('id', 'desc').limit(1).offset(count);
     const old = await transaction
       .selectFrom('job_changes')
       .select('id')
-      .where((row) => row.or([row('time', '<', notBefore.getTime()), row(sql`id + ${count}`, '<=', newest)]))
+      .where((row) => row.or([row('time', '<', notBefore.getTime()), row('id', '<=', surplus)]))
       .orderBy('id')
       .limit(limit)
       .execute();

@@ -109,7 +109,8 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
     db
       .updateTable('reservations')
       .set(AFTER_CALL)
-      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence }))
+      // A hold that the call ran within has its fence afterwards.
+      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence, kind: 'call' }))
       .returning('wanted'),
   );
 

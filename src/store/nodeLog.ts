@@ -53,7 +53,7 @@ export class NodeLog {
     );
     if (local?.begun) {
       for (const [nodeUuid, part, before] of noted) {
-        local.add(nodeUuid, part, before, part === 'last_error' ? 0 : JSON.stringify(before).length);
+        local.add(nodeUuid, part, before, JSON.stringify(before).length);
       }
     }
     return result;

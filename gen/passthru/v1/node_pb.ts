@@ -715,8 +715,9 @@ export const NodeService: GenService<{
     output: typeof DeleteNodeResponseSchema;
   },
   /**
-   * LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-   * ABORTED meanwhile. ABORTED when the node is already locked.
+   * LockNode reserves a node until UnlockNode or the end of its duration;
+   * exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+   * the node is already locked.
    *
    * @generated from rpc passthru.v1.NodeService.LockNode
    */
@@ -739,7 +740,8 @@ export const NodeService: GenService<{
   /**
    * UnlockNode releases a reservation taken by LockNode or the nodes file.
    * FAILED_PRECONDITION for the reservation of a running call; cancel its job
-   * instead. Succeeds when the node is not locked.
+   * instead. Succeeds when the node is not locked; with a reservation_key,
+   * FAILED_PRECONDITION when that reservation has ended.
    *
    * @generated from rpc passthru.v1.NodeService.UnlockNode
    */
@@ -752,6 +754,8 @@ export const NodeService: GenService<{
    * WatchNodes streams the changes of all nodes that match: enrolment, fields,
    * reservation, last_error, removal. Each change is told once and in order, by
    * every replica and across restarts, to a watcher that resumes by its cursor.
+   * With SQLite the log of nodes ends with the process: then
+   * WATCH_MARKER_RESET.
    *
    * @generated from rpc passthru.v1.NodeService.WatchNodes
    */

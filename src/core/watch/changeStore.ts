@@ -21,6 +21,8 @@ export interface ChangeBounds {
 /** A change of a job. */
 export interface JobChange {
   position: number;
+  /** About the size of the job's result and error. */
+  bytes: number;
   /** The job after the change; null when it was removed since. */
   job: Job | null;
 }

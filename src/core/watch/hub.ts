@@ -17,8 +17,9 @@ const READ_INTERVAL = 5;
 /** Milliseconds until a read that failed is repeated. */
 const RETRY_INTERVAL = 500;
 
-/** The number of changes kept in memory, for watchers that fall behind a little. */
+/** The number of changes kept in memory, and of bytes about, for watchers that fall behind a little. */
 const RECENT = 500;
+const RECENT_BYTES = 8 * 1024 * 1024;
 
 /** After how many watchers that are told a change other work gets its turn. */
 const TOLD_AT_ONCE = 200;
@@ -43,7 +44,7 @@ const RESET: readonly WatchEvent<never>[] = [{ kind: 'marker', marker: 'reset', 
  * watch, and only while somebody does. A watcher costs memory for its place alone: one that is slow, or resumes, reads what
  * it has missed from the log.
  */
-export class WatchHub<C extends { position: number }, F extends { key: string }, T> {
+export class WatchHub<C extends { position: number; bytes: number }, F extends { key: string }, T> {
   readonly #kind: ChangeKind;
   readonly #store: Store;
   readonly #feed: Feed<C, F, T>;
@@ -162,7 +163,7 @@ export class WatchHub<C extends { position: number }, F extends { key: string },
 }
 
 /** The reading of a log, from when somebody watches until nobody does. */
-class Reading<C extends { position: number }, F extends { key: string }, T> {
+class Reading<C extends { position: number; bytes: number }, F extends { key: string }, T> {
   readonly #kind: ChangeKind;
   readonly #store: Store;
   readonly #feed: Feed<C, F, T>;
@@ -176,6 +177,7 @@ class Reading<C extends { position: number }, F extends { key: string }, T> {
   #at: number;
   #recentAfter: number;
   #recent: C[] = [];
+  #recentBytes = 0;
   #isReading = false;
   #again = false;
   #failed = false;
@@ -307,7 +309,13 @@ class Reading<C extends { position: number }, F extends { key: string }, T> {
         this.#lose(log, last);
         return;
       }
-      await this.#publish(changes);
+      try {
+        await this.#publish(changes);
+      } catch (error) {
+        // Some were not told.
+        this.#lose(log, last);
+        throw error;
+      }
     }
   }
 
@@ -317,6 +325,7 @@ class Reading<C extends { position: number }, F extends { key: string }, T> {
     this.#at = last;
     this.#recentAfter = last;
     this.#recent = [];
+    this.#recentBytes = 0;
     for (const follower of this.#followers) follower.leave('gone');
     this.#followers.clear();
   }
@@ -325,10 +334,12 @@ class Reading<C extends { position: number }, F extends { key: string }, T> {
     const from = this.#at;
     const last = changes.at(-1)!.position;
     this.#recent.push(...changes);
-    if (this.#recent.length > RECENT) {
-      const dropped = this.#recent.splice(0, this.#recent.length - RECENT);
-      this.#recentAfter = dropped.at(-1)!.position;
+    for (const { bytes } of changes) this.#recentBytes += bytes;
+    let surplus = 0;
+    while (this.#recent.length - surplus > RECENT || this.#recentBytes > RECENT_BYTES) {
+      this.#recentBytes -= this.#recent[surplus++]!.bytes;
     }
+    if (surplus > 0) this.#recentAfter = this.#recent.splice(0, surplus).at(-1)!.position;
     this.#at = last;
     // The same events for all with the same filter, so that they are encoded once.
     const selected = new Map<string, WatchEvent<T>[]>();

@@ -24,6 +24,9 @@ export class LocalNodeChanges {
   #changes: Kept[] = [];
   /** How many of `#changes`, from the first, are forgotten but not yet removed. */
   #forgotten = 0;
+  /** The bytes of these. */
+  #forgottenBytes = 0;
+  /** The bytes of the others. */
   #bytes = 0;
   #last = 0;
 
@@ -57,11 +60,14 @@ export class LocalNodeChanges {
     this.#changes.push({ position, order: position, nodeUuid, part, before, bytes: bytes + CHANGE_BYTES });
     this.#bytes += bytes + CHANGE_BYTES;
     while (this.#bytes > MAX_BYTES || this.#changes.length - this.#forgotten > MAX_CHANGES) {
-      this.#bytes -= this.#changes[this.#forgotten++]!.bytes;
+      const { bytes } = this.#changes[this.#forgotten++]!;
+      this.#bytes -= bytes;
+      this.#forgottenBytes += bytes;
     }
-    if (this.#forgotten > MAX_CHANGES / 4) {
+    if (this.#forgotten > MAX_CHANGES / 4 || this.#forgottenBytes > MAX_BYTES / 4) {
       this.#changes = this.#changes.slice(this.#forgotten);
       this.#forgotten = 0;
+      this.#forgottenBytes = 0;
     }
   }
 

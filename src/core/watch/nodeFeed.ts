@@ -20,6 +20,8 @@ export interface NodeFilter {
 /** A change of a node, with the whole node before and after it; null when it did not exist. */
 export interface ChangedNode {
   position: number;
+  /** About the size of the node. */
+  bytes: number;
   uuid: string;
   before: Node | null;
   after: Node | null;
@@ -78,7 +80,8 @@ function undo(changes: readonly NodeChange[], nodes: readonly Node[], next: read
   for (const change of [...changes].reverse()) {
     const after = states.get(change.nodeUuid) ?? null;
     const before = takeBack(states, change);
-    changed.unshift({ position: change.position ?? 0, uuid: change.nodeUuid, before, after });
+    const bytes = JSON.stringify(after ?? before).length;
+    changed.unshift({ position: change.position ?? 0, bytes, uuid: change.nodeUuid, before, after });
   }
   return changed;
 }

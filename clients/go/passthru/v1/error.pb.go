@@ -267,12 +267,13 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 	return file_passthru_v1_error_proto_rawDescGZIP(), []int{1}
 }
 
-// ErrorDetail is carried by every error: as a detail of the gRPC or Connect
-// status, in Job.error, and inside the error_message of a REST response.
+// ErrorDetail is carried by every error of the service: as a detail of the gRPC
+// or Connect status, in Job.error, and inside the error_message of a REST
+// response.
 //
-// It holds at most 4 KiB of text and 32 entries of a BMC; as a detail of a
-// status it is limited to 4 KiB in all, because long trailers break gRPC
-// clients. truncated is set when parts were left out.
+// Its message is cut to 4 KiB, its lists to 32 items, those of a BMC to 32 KiB
+// in all. As a detail of a status it is limited to 4 KiB in all, because long
+// trailers break gRPC clients. truncated is set when parts were left out.
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind of error, for programs.

@@ -47,19 +47,23 @@ type NodeServiceClient interface {
 	UpdateNode(ctx context.Context, in *UpdateNodeRequest, opts ...grpc.CallOption) (*UpdateNodeResponse, error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(ctx context.Context, in *DeleteNodeRequest, opts ...grpc.CallOption) (*DeleteNodeResponse, error)
-	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-	// ABORTED meanwhile. ABORTED when the node is already locked.
+	// LockNode reserves a node until UnlockNode or the end of its duration;
+	// exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+	// the node is already locked.
 	LockNode(ctx context.Context, in *LockNodeRequest, opts ...grpc.CallOption) (*LockNodeResponse, error)
 	// RenewLock gives a reservation taken by LockNode a new duration, from now.
 	// FAILED_PRECONDITION when it has ended.
 	RenewLock(ctx context.Context, in *RenewLockRequest, opts ...grpc.CallOption) (*RenewLockResponse, error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
-	// instead. Succeeds when the node is not locked.
+	// instead. Succeeds when the node is not locked; with a reservation_key,
+	// FAILED_PRECONDITION when that reservation has ended.
 	UnlockNode(ctx context.Context, in *UnlockNodeRequest, opts ...grpc.CallOption) (*UnlockNodeResponse, error)
 	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
 	// reservation, last_error, removal. Each change is told once and in order, by
 	// every replica and across restarts, to a watcher that resumes by its cursor.
+	// With SQLite the log of nodes ends with the process: then
+	// WATCH_MARKER_RESET.
 	WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error)
 }
 
@@ -187,19 +191,23 @@ type NodeServiceServer interface {
 	UpdateNode(context.Context, *UpdateNodeRequest) (*UpdateNodeResponse, error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *DeleteNodeRequest) (*DeleteNodeResponse, error)
-	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-	// ABORTED meanwhile. ABORTED when the node is already locked.
+	// LockNode reserves a node until UnlockNode or the end of its duration;
+	// exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+	// the node is already locked.
 	LockNode(context.Context, *LockNodeRequest) (*LockNodeResponse, error)
 	// RenewLock gives a reservation taken by LockNode a new duration, from now.
 	// FAILED_PRECONDITION when it has ended.
 	RenewLock(context.Context, *RenewLockRequest) (*RenewLockResponse, error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
-	// instead. Succeeds when the node is not locked.
+	// instead. Succeeds when the node is not locked; with a reservation_key,
+	// FAILED_PRECONDITION when that reservation has ended.
 	UnlockNode(context.Context, *UnlockNodeRequest) (*UnlockNodeResponse, error)
 	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
 	// reservation, last_error, removal. Each change is told once and in order, by
 	// every replica and across restarts, to a watcher that resumes by its cursor.
+	// With SQLite the log of nodes ends with the process: then
+	// WATCH_MARKER_RESET.
 	WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error
 	mustEmbedUnimplementedNodeServiceServer()
 }

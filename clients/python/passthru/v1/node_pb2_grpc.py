@@ -123,8 +123,9 @@ class NodeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LockNode(self, request, context):
-        """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-        ABORTED meanwhile. ABORTED when the node is already locked.
+        """LockNode reserves a node until UnlockNode or the end of its duration;
+        exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+        the node is already locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +142,8 @@ class NodeServiceServicer:
     def UnlockNode(self, request, context):
         """UnlockNode releases a reservation taken by LockNode or the nodes file.
         FAILED_PRECONDITION for the reservation of a running call; cancel its job
-        instead. Succeeds when the node is not locked.
+        instead. Succeeds when the node is not locked; with a reservation_key,
+        FAILED_PRECONDITION when that reservation has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +153,8 @@ class NodeServiceServicer:
         """WatchNodes streams the changes of all nodes that match: enrolment, fields,
         reservation, last_error, removal. Each change is told once and in order, by
         every replica and across restarts, to a watcher that resumes by its cursor.
+        With SQLite the log of nodes ends with the process: then
+        WATCH_MARKER_RESET.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,8 +46,9 @@ class NodeServiceStub:
     DeleteNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]
     """DeleteNode removes a node. ABORTED when it is locked."""
     LockNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.LockNodeRequest, _node_pb2.LockNodeResponse]
-    """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-    ABORTED meanwhile. ABORTED when the node is already locked.
+    """LockNode reserves a node until UnlockNode or the end of its duration;
+    exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+    the node is already locked.
     """
     RenewLock: _grpc.UnaryUnaryMultiCallable[_node_pb2.RenewLockRequest, _node_pb2.RenewLockResponse]
     """RenewLock gives a reservation taken by LockNode a new duration, from now.
@@ -56,12 +57,15 @@ class NodeServiceStub:
     UnlockNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]
     """UnlockNode releases a reservation taken by LockNode or the nodes file.
     FAILED_PRECONDITION for the reservation of a running call; cancel its job
-    instead. Succeeds when the node is not locked.
+    instead. Succeeds when the node is not locked; with a reservation_key,
+    FAILED_PRECONDITION when that reservation has ended.
     """
     WatchNodes: _grpc.UnaryStreamMultiCallable[_node_pb2.WatchNodesRequest, _node_pb2.WatchNodesResponse]
     """WatchNodes streams the changes of all nodes that match: enrolment, fields,
     reservation, last_error, removal. Each change is told once and in order, by
     every replica and across restarts, to a watcher that resumes by its cursor.
+    With SQLite the log of nodes ends with the process: then
+    WATCH_MARKER_RESET.
     """
 
 @_typing.type_check_only
@@ -82,8 +86,9 @@ class NodeServiceAsyncStub(NodeServiceStub):
     DeleteNode: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]  # type: ignore[assignment]
     """DeleteNode removes a node. ABORTED when it is locked."""
     LockNode: _aio.UnaryUnaryMultiCallable[_node_pb2.LockNodeRequest, _node_pb2.LockNodeResponse]  # type: ignore[assignment]
-    """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-    ABORTED meanwhile. ABORTED when the node is already locked.
+    """LockNode reserves a node until UnlockNode or the end of its duration;
+    exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+    the node is already locked.
     """
     RenewLock: _aio.UnaryUnaryMultiCallable[_node_pb2.RenewLockRequest, _node_pb2.RenewLockResponse]  # type: ignore[assignment]
     """RenewLock gives a reservation taken by LockNode a new duration, from now.
@@ -92,12 +97,15 @@ class NodeServiceAsyncStub(NodeServiceStub):
     UnlockNode: _aio.UnaryUnaryMultiCallable[_node_pb2.UnlockNodeRequest, _node_pb2.UnlockNodeResponse]  # type: ignore[assignment]
     """UnlockNode releases a reservation taken by LockNode or the nodes file.
     FAILED_PRECONDITION for the reservation of a running call; cancel its job
-    instead. Succeeds when the node is not locked.
+    instead. Succeeds when the node is not locked; with a reservation_key,
+    FAILED_PRECONDITION when that reservation has ended.
     """
     WatchNodes: _aio.UnaryStreamMultiCallable[_node_pb2.WatchNodesRequest, _node_pb2.WatchNodesResponse]  # type: ignore[assignment]
     """WatchNodes streams the changes of all nodes that match: enrolment, fields,
     reservation, last_error, removal. Each change is told once and in order, by
     every replica and across restarts, to a watcher that resumes by its cursor.
+    With SQLite the log of nodes ends with the process: then
+    WATCH_MARKER_RESET.
     """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,8 +159,9 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.LockNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.LockNodeResponse, _abc.Awaitable[_node_pb2.LockNodeResponse]]:
-        """LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-        ABORTED meanwhile. ABORTED when the node is already locked.
+        """LockNode reserves a node until UnlockNode or the end of its duration;
+        exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+        the node is already locked.
         """
 
     @_abc_1.abstractmethod
@@ -173,7 +182,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_node_pb2.UnlockNodeResponse, _abc.Awaitable[_node_pb2.UnlockNodeResponse]]:
         """UnlockNode releases a reservation taken by LockNode or the nodes file.
         FAILED_PRECONDITION for the reservation of a running call; cancel its job
-        instead. Succeeds when the node is not locked.
+        instead. Succeeds when the node is not locked; with a reservation_key,
+        FAILED_PRECONDITION when that reservation has ended.
         """
 
     @_abc_1.abstractmethod
@@ -185,6 +195,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """WatchNodes streams the changes of all nodes that match: enrolment, fields,
         reservation, last_error, removal. Each change is told once and in order, by
         every replica and across restarts, to a watcher that resumes by its cursor.
+        With SQLite the log of nodes ends with the process: then
+        WATCH_MARKER_RESET.
         """
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -66,19 +66,23 @@ type NodeServiceClient interface {
 	UpdateNode(context.Context, *connect.Request[v1.UpdateNodeRequest]) (*connect.Response[v1.UpdateNodeResponse], error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *connect.Request[v1.DeleteNodeRequest]) (*connect.Response[v1.DeleteNodeResponse], error)
-	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-	// ABORTED meanwhile. ABORTED when the node is already locked.
+	// LockNode reserves a node until UnlockNode or the end of its duration;
+	// exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+	// the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
 	// RenewLock gives a reservation taken by LockNode a new duration, from now.
 	// FAILED_PRECONDITION when it has ended.
 	RenewLock(context.Context, *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
-	// instead. Succeeds when the node is not locked.
+	// instead. Succeeds when the node is not locked; with a reservation_key,
+	// FAILED_PRECONDITION when that reservation has ended.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
 	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
 	// reservation, last_error, removal. Each change is told once and in order, by
 	// every replica and across restarts, to a watcher that resumes by its cursor.
+	// With SQLite the log of nodes ends with the process: then
+	// WATCH_MARKER_RESET.
 	WatchNodes(context.Context, *connect.Request[v1.WatchNodesRequest]) (*connect.ServerStreamForClient[v1.WatchNodesResponse], error)
 }
 
@@ -221,19 +225,23 @@ type NodeServiceHandler interface {
 	UpdateNode(context.Context, *connect.Request[v1.UpdateNodeRequest]) (*connect.Response[v1.UpdateNodeResponse], error)
 	// DeleteNode removes a node. ABORTED when it is locked.
 	DeleteNode(context.Context, *connect.Request[v1.DeleteNodeRequest]) (*connect.Response[v1.DeleteNodeResponse], error)
-	// LockNode reserves a node until UnlockNode; exclusive calls on it fail with
-	// ABORTED meanwhile. ABORTED when the node is already locked.
+	// LockNode reserves a node until UnlockNode or the end of its duration;
+	// exclusive calls without its key fail with ABORTED meanwhile. ABORTED when
+	// the node is already locked.
 	LockNode(context.Context, *connect.Request[v1.LockNodeRequest]) (*connect.Response[v1.LockNodeResponse], error)
 	// RenewLock gives a reservation taken by LockNode a new duration, from now.
 	// FAILED_PRECONDITION when it has ended.
 	RenewLock(context.Context, *connect.Request[v1.RenewLockRequest]) (*connect.Response[v1.RenewLockResponse], error)
 	// UnlockNode releases a reservation taken by LockNode or the nodes file.
 	// FAILED_PRECONDITION for the reservation of a running call; cancel its job
-	// instead. Succeeds when the node is not locked.
+	// instead. Succeeds when the node is not locked; with a reservation_key,
+	// FAILED_PRECONDITION when that reservation has ended.
 	UnlockNode(context.Context, *connect.Request[v1.UnlockNodeRequest]) (*connect.Response[v1.UnlockNodeResponse], error)
 	// WatchNodes streams the changes of all nodes that match: enrolment, fields,
 	// reservation, last_error, removal. Each change is told once and in order, by
 	// every replica and across restarts, to a watcher that resumes by its cursor.
+	// With SQLite the log of nodes ends with the process: then
+	// WATCH_MARKER_RESET.
 	WatchNodes(context.Context, *connect.Request[v1.WatchNodesRequest], *connect.ServerStream[v1.WatchNodesResponse]) error
 }
 
