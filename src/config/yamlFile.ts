@@ -55,7 +55,7 @@ function inexactNumbers(document: Document): number[] {
 function isKept(source: string, value: number): boolean {
   // Infinite and NaN are meant so; what may hold them says itself.
   if (/^[-+]?\.(?:inf|nan)$/i.test(source)) return true;
-  if (/^0[ox]/.test(source)) return BigInt(source) === BigInt(value);
+  if (/^0[ox]/.test(source)) return Number.isFinite(value) && BigInt(source) === BigInt(value);
   const [, sign, whole = '', fraction = '', exponent = ''] =
     /^([-+]?)(\d*)(?:\.(\d*))?(e[-+]?\d+)?$/i.exec(source) ?? [];
   return isSame(`${sign === '-' ? '-' : ''}${whole || '0'}${fraction === '' ? '' : `.${fraction}`}${exponent}`, value);

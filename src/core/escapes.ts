@@ -63,19 +63,28 @@ const ESCAPE =
   /\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([\s\S]))|((?:%[0-9a-f]{2})+)|%u([0-9a-f]{4})|&(?:#x0*([0-9a-f]{1,6})|#0*([0-9]{1,7})|([a-z]{2,8}[0-9]{0,2}));?/gi;
 
 /**
- * Returns `text` without its escapes, however deep they nest, and with a space for each `+`. Two texts that differ only in
- * their escapes become the same. Takes time in proportion to the length.
+ * Yields `text`, and what it is without one level of its escapes after the other, with a space for each `+`. Of the last, two
+ * texts that differ only in their escapes are the same. Takes time in proportion to the length.
  */
-export function unescapeText(text: string): Unescaped {
+export function* unescapings(text: string): Generator<Unescaped> {
   let plain = text;
   let origins: Uint32Array | null = null;
-  for (let round = 0; round < ROUNDS && /[\\%&]/.test(plain); round++) {
-    const once = unescapeOnce(plain, origins);
-    if (once === null) break;
+  for (let round = 0; ; round++) {
+    const of = origins;
+    yield { text: plain.replaceAll('+', ' '), origin: (index) => of?.[index] ?? index };
+    const once: ReturnType<typeof unescapeOnce> =
+      round < ROUNDS && /[\\%&]/.test(plain) ? unescapeOnce(plain, origins) : null;
+    if (once === null) return;
     plain = once.text;
     origins = once.origins;
   }
-  return { text: plain.replaceAll('+', ' '), origin: (index) => origins?.[index] ?? index };
+}
+
+/** Returns `text` without its escapes, however deep they nest, and with a space for each `+`. */
+export function unescapeText(text: string): string {
+  let plain = text;
+  for (const level of unescapings(text)) plain = level.text;
+  return plain;
 }
 
 /** Undoes one level; null when there is nothing to undo. */
@@ -108,7 +117,9 @@ function unescapeOnce(text: string, from: Uint32Array | null): { text: string; o
   copy(text.length);
   origins[plain.length] = originOf(text.length);
   return { text: plain, origins };
-} /** Returns what an escape stands for; null when it is none. */
+}
+
+/** Returns what an escape stands for; null when it is none. */
 function decode([, unicode, hex, literal, percent, percentUnicode, entityHex, entity, name]: RegExpExecArray) {
   if (literal !== undefined) return CONTROLS[literal] ?? literal;
   if (percent !== undefined) return decodeBytes(percent);

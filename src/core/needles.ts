@@ -27,7 +27,7 @@ export class Needles implements Iterable<string> {
     return this.#texts.values();
   }
 
-  /** Calls `found` with the place of each text in `hay`; after one it looks on behind it. */
+  /** Calls `found` with the place of the longest text at each position of `hay`; the places may overlap. */
   search(hay: string, found: (from: number, to: number) => void): void {
     const hashes = this.#hashes;
     if (hashes === null) return;
@@ -36,13 +36,8 @@ export class Needles implements Iterable<string> {
       const third = hay.charCodeAt(at + 2);
       if (hashes[hash(first, second, third)] === 1) {
         const length = this.#longestAt(hay, at);
-        if (length > 0) {
-          found(at, at + length);
-          at += length - 1;
-          first = hay.charCodeAt(at + 1);
-          second = hay.charCodeAt(at + 2);
-          continue;
-        }
+        // Another may begin within it.
+        if (length > 0) found(at, at + length);
       }
       first = second;
       second = third;

@@ -1,6 +1,6 @@
 // Masks known secrets in texts: BMCs and drivers quote refused values, passwords and HTTP headers, in many forms.
 import { ELLIPSIS } from './bounds.ts';
-import { unescapeText } from './escapes.ts';
+import { unescapeText, unescapings } from './escapes.ts';
 import type { Json } from './json.ts';
 import { Needles } from './needles.ts';
 import { MASK, mapTexts } from './secrets.ts';
@@ -52,7 +52,7 @@ type Span = [from: number, to: number];
 
 /** The forms of some secrets, as they are once a text is without its escapes. */
 class Forms {
-  /** As they are. */
+  /** As they are, with a space for each `+`. */
   readonly #raw = new Needles();
   /** In lower case. */
   readonly #anyCase = new Needles();
@@ -63,11 +63,11 @@ class Forms {
 
   constructor(secrets: readonly string[]) {
     for (const secret of secrets) {
-      const { text } = unescapeText(secret);
+      const text = unescapeText(secret);
       if (text.length < SHORT_SECRET) this.#short.add(secret).add(text);
       else this.#add(secret, text);
       // What stands beside it may make an escape with it.
-      if (secret.length >= SHORT_SECRET) this.#raw.add(secret);
+      if (secret.length >= SHORT_SECRET) this.#raw.add(secret.replaceAll('+', ' '));
     }
   }
 
@@ -93,14 +93,24 @@ class Forms {
 
   /** Returns where the secrets are in `text`. */
   find(text: string): Span[] {
-    const { text: plain, origin } = unescapeText(text);
     const spans: Span[] = [];
-    const add = (from: number, to: number) => spans.push([origin(from), origin(to)]);
+    const levels = [...unescapings(text)];
+    const { text: plain, origin } = levels.pop()!;
     // Without escapes the texts are the same.
-    if (plain !== text) this.#raw.search(text, (from, to) => spans.push([from, to]));
+    for (const level of levels) {
+      this.#raw.search(level.text, (from, to) => spans.push([level.origin(from), level.origin(to)]));
+    }
+    const add = (from: number, to: number) => spans.push([origin(from), origin(to)]);
     this.#anyCase.search(lowerCase(plain), add);
     this.#exact.search(plain, add);
-    this.#base64.search(plain, (from, to) => add(...aroundBase64(plain, from, to)));
+    let widened = 0;
+    this.#base64.search(plain, (from, to) => {
+      // Each run once: a machine may repeat a secret in a long one.
+      if (to <= widened) return;
+      const [first, last] = aroundBase64(plain, from, to);
+      widened = last;
+      add(first, last);
+    });
     for (const secret of this.#short) {
       if (plain === secret || text === secret) spans.push([0, text.length]);
       const quoted = QUOTES.map((quote) => quote + secret + quote);

@@ -16,7 +16,7 @@ const AT_THE_END = new RegExp(
     '(?:auth|access|security|recovery|backup|pairing|activation|unlock)codes?$',
     'session(?:id|cookie|data)$',
     '^(?:basic|http|proxy|registry)auth$',
-    'id(?:rsa|dsa|ecdsa|ed25519)$',
+    'id(?:rsa|dsa|ecdsa)$',
     '^pin$',
   ].join('|'),
 );
@@ -48,7 +48,7 @@ const known = new Map<string, boolean>();
 
 /** Makes `names` those of secrets for the rest of the process, in any spelling. */
 export function declareSecretNames(names: Iterable<string>): void {
-  for (const name of names) declared.add(squash(name));
+  for (const name of names) declared.add(joined(name));
   known.clear();
 }
 
@@ -67,8 +67,10 @@ export function isSecretName(name: string): boolean {
 function judge(name: string): boolean {
   // No name, but a text that a caller or a machine put in the place of one.
   if (name.length > MAX_LENGTH) return WITHIN.test(name.toLowerCase());
+  const plain = joined(name);
+  // Their numbers are part of the name.
+  if (declared.has(plain) || /ided25519\d*$/.test(plain)) return true;
   const whole = squash(name);
-  if (declared.has(whole)) return true;
   const words = wordsOf(name);
   const last = words.at(-1) ?? '';
   // Its name is all that a community has.
@@ -98,9 +100,12 @@ function wordsOf(name: string): string[] {
     .filter((word, index, all) => word !== '' && !(/^\d+$/.test(word) && index === all.length - 1));
 }
 
+/** Returns a name in lower case without separators. */
+function joined(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '');
+}
+
+/** Does the same without numbers at the end. */
 function squash(name: string): string {
-  return name
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, '')
-    .replace(/\d+$/, '');
+  return joined(name).replace(/\d+$/, '');
 }

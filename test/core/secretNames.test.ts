@@ -64,6 +64,7 @@ const SECRETS = [
   'psk',
   'totp',
   'id rsa',
+  'id ed25519',
   'reservation key',
 ];
 const OPEN = [
@@ -79,6 +80,7 @@ const OPEN = [
   'cache key',
   'idempotency key',
   'monkey',
+  'provided',
   'keyboard',
   'hot key',
   'keystone',
@@ -134,4 +136,14 @@ test('a name that a driver declares is that of a secret in every spelling', () =
 test('a text in the place of a name is judged in linear time', () => {
   for (const part of ['1', 'a1', 'aB', 'A', '_', 'key', '1_']) expect(isSecretName(part.repeat(500_000))).toBe(false);
   expect(isSecretName(`${'1'.repeat(500_000)}Password`)).toBe(true);
+});
+
+test('a declared name with a number is no other name', () => {
+  declareSecretNames(['arg1']);
+  expect([isSecretName('arg1'), isSecretName('ARG-1'), isSecretName('arg'), isSecretName('arg2')]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

@@ -132,8 +132,9 @@ export class AccountLogins {
   /** Remembers that the BMC refused a login by `way`, and returns the refusal. */
   refuse(way: Way, why: string): Refusal {
     const refusal = new Refusal(why, this.now);
+    // Requests that were under way when a proven password became wrong count once.
+    if (this.refusal(way) === null) this.#wrongPasswords.refused(this.#candidate, this.#guessed, this.now());
     this.#refusals.set(way, refusal);
-    this.#wrongPasswords.refused(this.#candidate, this.#guessed, this.now());
     if (way === 'basic') this.basicProven = false;
     else this.sessionRefused = true;
     return refusal;

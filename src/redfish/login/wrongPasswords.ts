@@ -60,7 +60,7 @@ export class WrongPasswords {
     now: () => number,
   ): Promise<() => void> {
     if (this.#isProven(tried)) return () => {};
-    const key = JSON.stringify([tried.places.at(-1), tried.username, guessed]);
+    const key = JSON.stringify([tried.places.at(-1), guessed ? null : tried.username, guessed]);
     const line = this.#lines.get(key);
     if (line === undefined) this.#lines.set(key, new WaitingLine());
     else {
@@ -127,7 +127,9 @@ export class WrongPasswords {
   #check({ origin, places, username, digest }: Candidate, guessed: boolean, now: number): void {
     for (const place of places) {
       // A refusal of the same password, by another way to log in, has its own memory.
-      const counted = this.#recent(place, now).filter((one) => one.digest !== digest && (guessed || !one.guessed));
+      const counted = this.#recent(place, now).filter(
+        (one) => (one.username !== username || one.digest !== digest) && (guessed || !one.guessed),
+      );
       const ofUser = counted.filter((one) => one.username === username);
       const enough = ofUser.length >= MAX_OF_USER ? ofUser.at(-MAX_OF_USER) : null;
       const oldest = enough ?? (guessed ? counted.at(-MAX_OF_BMC) : undefined);

@@ -1,6 +1,7 @@
 import { maskText } from '../../core/secrets.ts';
 import type { RedfishClient } from '../client.ts';
 import { RedfishError } from '../errors.ts';
+import { hasMessage } from '../wire/messages.ts';
 import { ejectDevice } from './ejectDevice.ts';
 import { hasImage, insertDevice, type Medium } from './insertDevice.ts';
 import { knownMediaSlots } from './knownMedia.ts';
@@ -87,7 +88,7 @@ async function insertSomewhere(
   const empty = devices.filter(({ inserted }) => !inserted);
   const found = await insertInto(client, empty, medium, options, done);
   if (found !== null) return found;
-  if (options.ifInserted === 'replace') {
+  if (options.ifInserted === 'replace' && mayTakeElsewhere(done)) {
     const replaced = await replaceIn(client, full, medium, options, done);
     if (replaced !== null) return replaced;
   } else if (empty.length === 0) throw occupiedError(client, full, unreadable, options.mediaTypes);
@@ -95,6 +96,11 @@ async function insertSomewhere(
   const ids = devices.map(({ slot }) => slot.id).join(', ');
   const reason = ids === '' ? 'The BMC lists no virtual media device' : `The BMC supports no insert into ${ids}`;
   throw new RedfishError('unsupported', reason, { url: client.origin });
+}
+
+/** Whether what was tried refused as a device (Cisco UCS: local media only), not the image: else no image is ejected for it. */
+function mayTakeElsewhere({ error }: Progress): boolean {
+  return error === null || hasMessage(error.extendedInfo, 'ActionNotSupported');
 }
 
 /** Inserts into the first of `devices` that takes the image; null when none does. */

@@ -48,6 +48,9 @@ const MAX_WAITING = 1000;
 /** How long concurrency stays reduced after a 503, in ms. */
 const REDUCED_MS = 60_000;
 
+/** How long it counts that the BMC closed an idle connection early, in ms. */
+const SAFE_IDLE_MS = 10 * 60_000;
+
 /**
  * The connections to one BMC, at most `limit` in use regardless of the accounts and nodes behind it; further requests
  * wait in order. HTTP/1.1 only, so that the limit on connections is one on requests. Single clients, because undici's own
@@ -70,9 +73,10 @@ export class BmcConnections {
   readonly #idle: { key: string; client: Client; since: number }[] = [];
   /**
    * How long a connection may have been idle for a request that must not be lost, in ms. A BMC that closes idle connections
-   * may do so in the moment in which the request is written.
+   * may do so in the moment in which the request is written. Forgotten after a while: a BMC closes connections when it
+   * restarts, too.
    */
-  #safeIdleMs = Number.POSITIVE_INFINITY;
+  #safeIdle = { ms: Number.POSITIVE_INFINITY, until: 0 };
   readonly #waiting = new WaitingLine();
 
   constructor(origin: string, limit: number, now: () => number) {
@@ -129,9 +133,14 @@ export class BmcConnections {
 
   /** Returns an idle connection that may serve the request; null when there is none. */
   #takeIdle({ key }: KeyedSettings, isChange: boolean): Client | null {
-    const since = isChange ? performance.now() - this.#safeIdleMs : 0;
+    const since = isChange ? performance.now() - this.#safeIdleMs() : 0;
     const index = this.#idle.findLastIndex((idle) => idle.key === key && idle.since >= since);
     return index >= 0 ? this.#idle.splice(index, 1)[0]!.client : null;
+  }
+
+  #safeIdleMs(): number {
+    const { ms, until } = this.#safeIdle;
+    return performance.now() < until ? ms : Number.POSITIVE_INFINITY;
   }
 
   #lend(settings: KeyedSettings, client: Client, kept: boolean): Lease {
@@ -168,7 +177,8 @@ export class BmcConnections {
       const idle = this.#idle.find((one) => one.client === client);
       // `UND_ERR_INFO` is undici's own timeout.
       if (idle === undefined || code === 'UND_ERR_INFO') return;
-      this.#safeIdleMs = Math.min(this.#safeIdleMs, (performance.now() - idle.since) / 2);
+      const now = performance.now();
+      this.#safeIdle = { ms: Math.min(this.#safeIdleMs(), (now - idle.since) / 2), until: now + SAFE_IDLE_MS };
     });
     return client;
   }

@@ -15,19 +15,22 @@ let clients: RedfishClients;
 let bmc: ScriptedBmc;
 /** Whether the BMC opens sessions; otherwise it takes Basic only. */
 let sessions: boolean;
+/** The password that it takes. */
+let right: string;
 
 beforeEach(async () => {
   now = 0;
   sessions = true;
+  right = RIGHT;
   clients = createRedfishClients({ now: () => now });
   bmc = await startScriptedBmc(({ method, path, headers, body }) => {
     if (path === '/redfish/v1/') return { status: 200, body: { Links: { Sessions: { '@odata.id': SESSIONS } } } };
     if (method === 'POST' && path === SESSIONS) {
-      if (!sessions || JSON.parse(body).Password !== RIGHT) return { status: 401 };
+      if (!sessions || JSON.parse(body).Password !== right) return { status: 401 };
       return { status: 201, headers: { 'x-auth-token': 't', location: `${SESSIONS}/1` } };
     }
-    const right = headers['x-auth-token'] === 't' || headers.authorization?.endsWith(btoa(`u:${RIGHT}`));
-    return right ? { status: 200, body: {} } : { status: 401 };
+    const isRight = headers['x-auth-token'] === 't' || headers.authorization?.endsWith(btoa(`u:${right}`));
+    return isRight ? { status: 200, body: {} } : { status: 401 };
   });
 });
 afterEach(async () => {
@@ -116,4 +119,30 @@ test('a right password counts for nothing, though the BMC refuses sessions with 
   for (const password of [RIGHT, ...WRONG.slice(0, 2)]) await guess(password).catch(() => undefined);
   expect(tries()).toBe(6);
   expect(await guess(RIGHT)).toEqual({});
+});
+
+test.each([
+  ['one after the other', false],
+  ['at once', true],
+])('a password for many user names, or one for each, reaches the BMC ten times at most: %s', async (_, atOnce) => {
+  for (const password of ['same', null]) {
+    const before = tries();
+    const guesses = WRONG.map(
+      (username) => () => failure(guess(password ?? `${username}-own`, { username, authType: 'session' })),
+    );
+    if (atOnce) await Promise.all(guesses.map((run) => run()));
+    else for (const run of guesses) await run();
+    expect(tries() - before).toBe(10);
+    now += FIVE_MINUTES;
+  }
+});
+
+test('the requests under way when a right password is changed count as one wrong login', async () => {
+  sessions = false;
+  await asNode(RIGHT, { authType: 'basic' });
+  const old = at(RIGHT, { authType: 'basic' });
+  right = 'right-2';
+  const reads = Array.from({ length: 4 }, (_, number) => failure(clients.for(old, options).get(`/${number}`)));
+  await Promise.all(reads);
+  expect(await asNode('right-2', { authType: 'basic' })).toEqual({});
 });

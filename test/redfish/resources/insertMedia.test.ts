@@ -190,6 +190,16 @@ test('another image is not replaced unless asked for, and is named without its s
   expect(bmc.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
 });
 
+test('no image is ejected for one that an empty device refuses', async () => {
+  const full = withInsert(slot('DVD'), { Inserted: true, Image: 'http://elsewhere.example/else.iso' });
+  const { client, posts } = await startMachine(tree(withInsert(slot('CD')), full), ({ method }) =>
+    method === 'POST' ? refusal(400, { MessageId: 'Oem.1.0.Refused', Message: 'No such host.' }) : undefined,
+  );
+  const error = await failure(insertMedia(client, SYSTEM, medium(), options({ ifInserted: 'replace' })));
+  expect(error.message).toContain('No such host.');
+  expect(posts()).toEqual([expect.objectContaining({ Image: IMAGE })]);
+});
+
 test('an insert whose response is lost has succeeded where the device shows the image', async () => {
   const { client, posts } = await startMachine(tree(withInsert(slot('CD'))), (request, now) => {
     const done = insertOnly()!(request, now);
