@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosCall, Outcome } from './chaosClient.ts';
+import { editNode, enrolBriefly } from './editor.ts';
 import { grpcClient, lockNode, unlockNode } from './grpcClient.ts';
 import { holdWithKey, isHeldWithKeys } from './holder.ts';
 import type { Random } from './random.ts';
 import { restClient } from './restClient.ts';
 import { Watcher } from './watcher.ts';
-import { anyReplica, type ChaosNode, type ChaosWorld, type Creation, count } from './world.ts';
+import { anyReplica, type ChaosNode, type ChaosWorld, type Creation, count, newMark } from './world.ts';
 
 /** The number of concurrent callers. */
 const CALLERS = 12;
@@ -42,6 +43,8 @@ export class Callers {
       const kind = random.below(100);
       if (kind < 55) await this.#subscribe(node, random);
       else if (kind < 65) await this.#hold(node, random);
+      else if (kind < 72) await editNode(this.#world, node, random);
+      else if (kind < 74) await enrolBriefly(this.#world, random, this.#deadline);
       else await this.#callHarmless(node, random);
       await sleep(random.below(150), undefined, { signal: stopping }).catch(() => {});
     }
@@ -145,6 +148,7 @@ export class Callers {
   #follow(job: string, node: ChaosNode, random: Random): void {
     if (this.#world.jobs.has(job)) return;
     this.#world.jobs.set(job, node);
+    this.#world.marks.push({ node: node.uuid, driver: node.driver, mark: `job ${job}` });
     const watchers = random.pick([0, 1, 1, 2]);
     for (let index = 0; index < watchers; index++) {
       this.#world.watchers.push(new Watcher(this.#world, job, node, random.fork(), this.#deadline));
@@ -170,8 +174,10 @@ export class Callers {
     const replica = anyReplica(this.#world, random);
     if (replica === null) return;
     count(this.#world, 'locks');
+    const holder = newMark(this.#world, 'operator');
     try {
-      await lockNode(replica.url, node.uuid);
+      await lockNode(replica.url, node.uuid, holder);
+      this.#world.marks.push({ node: node.uuid, driver: node.driver, mark: `holder ${holder}` });
       history.add(node.uuid, `locked at ${replica.name}`);
       await sleep(random.below(300));
     } catch (error) {

@@ -9,13 +9,28 @@ const MINIMUM = new Map([
   ['calls: result', 20],
   ['calls: job', 60],
   ['watcher streams', 20],
+  ['watches of many: resumed by a cursor', 20],
+  ['changes of jobs told', 100],
+  ['changes of nodes told', 200],
 ]);
 
+/** Of the failures and callers. What they meet depends on the machine too. */
+const SEED = 13;
+
 test('keeps all promises while replicas are killed and paused and the database is restarted', async () => {
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  const { counts, violations, history } = await runChaos({ duration: 25_000, seed, pauses: true, minimum: MINIMUM });
+  const { counts, violations, history } = await runChaos({
+    duration: 25_000,
+    seed: SEED,
+    pauses: true,
+    minimum: MINIMUM,
+  });
   const [first] = violations;
-  const details = first && [`seed ${seed}`, ...history.of(first.node?.uuid ?? null).slice(-MAX_LINES)].join('\n');
+  const details =
+    first &&
+    history
+      .of(first.node?.uuid ?? null)
+      .slice(-MAX_LINES)
+      .join('\n');
   expect(
     violations.map(({ text }) => text),
     details,

@@ -1,3 +1,7 @@
+import type { Job } from '../../gen/passthru/v1/job_pb.ts';
+import type { Node } from '../../gen/passthru/v1/node_pb.ts';
+import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
+
 /** A method call. */
 export interface ChaosCall {
   node: string;
@@ -28,16 +32,32 @@ export interface SeenJob {
   state: string;
 }
 
+/** A message of a watch of many jobs or nodes. */
+export interface Told {
+  /** Resumes after it; '' while the current state is told. */
+  cursor: string;
+  event:
+    | { kind: 'job'; item: Job }
+    | { kind: 'node'; item: Node }
+    | { kind: 'removed'; uuid: string }
+    | { kind: 'current' | 'reset' };
+}
+
 /** A client of one protocol. */
 export interface ChaosClient {
   readonly name: string;
   call(url: string, call: ChaosCall): Promise<Outcome>;
   /** Yields the states of a job after a revision, or from the current one on. Throws when the stream breaks. */
   watch(url: string, job: string, after: number | null, signal: AbortSignal): AsyncIterable<SeenJob>;
+  /**
+   * Yields the changes of all jobs or nodes: of one hardware type, or of all for ''; after a cursor, or from the current state
+   * on for ''. Throws when the stream breaks.
+   */
+  watchMany(url: string, kind: ChangeKind, driver: string, cursor: string, signal: AbortSignal): AsyncIterable<Told>;
   /** Throws when the job was not cancelled. */
   cancel(url: string, job: string): Promise<void>;
   /** Locks a node for `seconds` and returns the key. Throws when it was not locked. */
-  hold(url: string, node: string, seconds: number): Promise<string>;
+  hold(url: string, node: string, seconds: number, reason: string): Promise<string>;
   /** Lets the node be held for `seconds` from now. Throws when it was not renewed. */
   renew(url: string, node: string, key: string, seconds: number): Promise<void>;
   /** Ends the reservation of `key`. Throws when it was not ended. */

@@ -2,10 +2,11 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
-import { JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
-import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { type Job, JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
+import { type Node, NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import { CALL_TIMEOUT, type ChaosClient, type Outcome, type SeenJob } from './chaosClient.ts';
+import { WatchMarker } from '../../gen/passthru/v1/watch_pb.ts';
+import { CALL_TIMEOUT, type ChaosClient, type Outcome, type SeenJob, type Told } from './chaosClient.ts';
 
 /** The reasons of calls without effect. */
 const REFUSED: ReadonlySet<ErrorReason> = new Set([
@@ -18,7 +19,8 @@ const REFUSED: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.RESERVATION_ENDED,
 ]);
 
-const STATES: ReadonlyMap<JobState, string> = new Map([
+/** The states of jobs, as in the store. */
+export const STATES: ReadonlyMap<JobState, string> = new Map([
   [JobState.RUNNING, 'running'],
   [JobState.SUCCEEDED, 'succeeded'],
   [JobState.FAILED, 'failed'],
@@ -68,12 +70,27 @@ export const grpcClient: ChaosClient = {
     }
   },
 
+  async *watchMany(url, kind, driver, cursor, signal): AsyncGenerator<Told> {
+    const messages =
+      kind === 'job'
+        ? createClient(JobService, transport(url)).watchJobs({ driver, cursor }, { signal })
+        : nodes(url).watchNodes({ driver, cursor }, { signal });
+    for await (const { cursor, event } of messages) {
+      if (event.case === 'job') yield { cursor, event: { kind: 'job', item: event.value } };
+      else if (event.case === 'node') yield { cursor, event: { kind: 'node', item: event.value } };
+      else if (event.case === 'removedUuid') yield { cursor, event: { kind: 'removed', uuid: event.value } };
+      else if (event.case === 'marker') {
+        yield { cursor, event: { kind: event.value === WatchMarker.CURRENT ? 'current' : 'reset' } };
+      } else throw new Error('a message of a watch is empty');
+    }
+  },
+
   async cancel(url, job) {
     await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: CALL_TIMEOUT });
   },
 
-  async hold(url, node, seconds) {
-    const request = { node, duration: durationFromMs(seconds * 1000), lockWait: durationFromMs(500), reason: 'chaos' };
+  async hold(url, node, seconds, reason) {
+    const request = { node, duration: durationFromMs(seconds * 1000), lockWait: durationFromMs(500), reason };
     const { reservationKey } = await nodes(url).lockNode(request, { timeoutMs: CALL_TIMEOUT });
     return reservationKey;
   },
@@ -89,8 +106,36 @@ export const grpcClient: ChaosClient = {
 };
 
 /** Locks a node. Throws when it was not locked. */
-export async function lockNode(url: string, node: string): Promise<void> {
-  await createClient(NodeService, transport(url)).lockNode({ node, holder: 'operator' }, { timeoutMs: CALL_TIMEOUT });
+export async function lockNode(url: string, node: string, holder: string): Promise<void> {
+  await nodes(url).lockNode({ node, holder }, { timeoutMs: CALL_TIMEOUT });
+}
+
+/** Changes the description of a node. Throws when it may not have been changed. */
+export async function describeNode(url: string, node: string, description: string): Promise<void> {
+  const request = { node, values: { description }, updateMask: { paths: ['description'] } };
+  await nodes(url).updateNode(request, { timeoutMs: CALL_TIMEOUT });
+}
+
+/** Removes a node. Throws when it may not have been removed. */
+export async function removeNode(url: string, node: string): Promise<void> {
+  await nodes(url).deleteNode({ node }, { timeoutMs: CALL_TIMEOUT });
+}
+
+/** Returns a node; null when it does not exist. */
+export async function getNode(url: string, node: string): Promise<Node | null> {
+  try {
+    return (await nodes(url).getNode({ node }, { timeoutMs: CALL_TIMEOUT })).node ?? null;
+  } catch (error) {
+    if (ConnectError.from(error).code === Code.NotFound) return null;
+    throw error;
+  }
+}
+
+/** Returns a job. Throws when it does not exist. */
+export async function getJob(url: string, id: string): Promise<Job> {
+  const { job } = await createClient(JobService, transport(url)).getJob({ jobId: id }, { timeoutMs: CALL_TIMEOUT });
+  if (job === undefined) throw new Error('the response has no job');
+  return job;
 }
 
 /** Unlocks a node. Returns whether it is no longer locked. */

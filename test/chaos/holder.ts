@@ -3,7 +3,7 @@ import type { ChaosClient, Outcome } from './chaosClient.ts';
 import { grpcClient } from './grpcClient.ts';
 import type { Random } from './random.ts';
 import { restClient } from './restClient.ts';
-import { anyReplica, type ChaosNode, type ChaosWorld, count } from './world.ts';
+import { anyReplica, type ChaosNode, type ChaosWorld, count, newMark } from './world.ts';
 
 /** Every fifth node is held with keys, and locked in no other way, since an unlock without a key would end the hold. */
 export const isHeldWithKeys = ({ index }: ChaosNode): boolean => index % 5 === 0;
@@ -16,6 +16,12 @@ export interface CertainHold {
   node: ChaosNode;
   from: number;
   until: number;
+}
+
+/** A hold, of its holder. */
+interface Hold extends CertainHold {
+  /** When it has ended at the latest; null when that is unknown. */
+  latest: number | null;
 }
 
 /** An exclusive call without the key of a reservation that had an effect. */
@@ -36,13 +42,16 @@ export type CallNode = (node: ChaosNode, reservationKey: string) => Promise<Outc
  */
 export async function holdWithKey(world: ChaosWorld, node: ChaosNode, random: Random, call: CallNode): Promise<void> {
   const seconds = 1 + Math.floor(random.below(5));
+  const reason = newMark(world, 'hold');
   const sent = performance.now();
   const key = await attempt(world, node, random, `hold for ${seconds} s`, (client, url) =>
-    client.hold(url, node.uuid, seconds),
+    client.hold(url, node.uuid, seconds, reason),
   );
   if (key === null) return;
   count(world, 'holds');
-  const hold: CertainHold = { node, from: performance.now(), until: sent + seconds * 1000 - MARGIN };
+  world.marks.push({ node: node.uuid, driver: node.driver, mark: `reason ${reason}` });
+  const from = performance.now();
+  const hold: Hold = { node, from, until: sent + seconds * 1000 - MARGIN, latest: from + seconds * 1000 };
   world.holds.push(hold);
   for (let steps = 1 + random.below(4); steps > 0; steps--) {
     const kind = random.below(10);
@@ -55,7 +64,9 @@ export async function holdWithKey(world: ChaosWorld, node: ChaosNode, random: Ra
     await sleep(random.below(200));
   }
   if (random.chance(0.4)) {
-    await sleep(Math.max(0, hold.until + 2 * MARGIN - performance.now()));
+    // A renewal without a response may take effect at any time.
+    if (hold.latest === null) return;
+    await sleep(Math.max(0, hold.latest + MARGIN - performance.now()));
     count(world, 'holds: run out');
   } else {
     // From here on it may end at any time.
@@ -79,21 +90,24 @@ async function noted(world: ChaosWorld, call: Promise<Outcome | null>): Promise<
   if (outcome !== null) count(world, `calls with a reservation key: ${outcome.kind}`);
 }
 
-async function renew(world: ChaosWorld, hold: CertainHold, key: string, random: Random): Promise<void> {
-  const { node } = hold;
+async function renew(world: ChaosWorld, hold: Hold, key: string, random: Random): Promise<void> {
+  const { node, latest } = hold;
   const seconds = 1 + Math.floor(random.below(4));
   const sent = performance.now();
   // It may be lengthened or shortened even if the response is lost.
-  const before = hold.until;
-  hold.until = Math.min(before, sent);
+  hold.until = Math.min(hold.until, sent);
+  hold.latest = null;
   const renewed = await attempt(world, node, random, `renewal for ${seconds} s`, async (client, url) => {
     await client.renew(url, node.uuid, key, seconds);
     return true;
   });
   if (renewed === null) return;
   count(world, 'holds: renewed');
+  // An earlier renewal without a response may take effect after this one.
+  if (latest === null) return;
   // It was held all the time: a hold that has ended cannot be renewed.
   hold.until = sent + seconds * 1000 - MARGIN;
+  hold.latest = performance.now() + seconds * 1000;
 }
 
 /** Returns null when the replicas are down, or the attempt failed or had no response. */

@@ -1,7 +1,17 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { CALL_TIMEOUT, type ChaosCall, type ChaosClient, type Outcome, type SeenJob } from './chaosClient.ts';
+import { fromJson } from '@bufbuild/protobuf';
+import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
+import { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import {
+  CALL_TIMEOUT,
+  type ChaosCall,
+  type ChaosClient,
+  type Outcome,
+  type SeenJob,
+  type Told,
+} from './chaosClient.ts';
 
 const VERSION = { 'X-OpenStack-Ironic-API-Version': '1.80' };
 
@@ -35,16 +45,16 @@ export const restClient: ChaosClient = {
   },
 
   async *watch(url, job, after, signal): AsyncGenerator<SeenJob> {
-    const response = await fetch(`${url}/v1/jobs/${job}/events`, {
-      headers: { ...VERSION, ...(after === null ? {} : { 'Last-Event-ID': String(after) }) },
-      signal,
-    });
-    if (response.status === 204) return;
-    if (response.status !== 200 || response.body === null) throw new Error(`${response.status}`);
-    for await (const line of createInterface({ input: Readable.fromWeb(response.body as ReadableStream) })) {
-      if (!line.startsWith('data: ')) continue;
-      const { revision, state } = JSON.parse(line.slice('data: '.length));
+    for await (const { data } of events(`${url}/v1/jobs/${job}/events`, after === null ? '' : String(after), signal)) {
+      const { revision, state } = JSON.parse(data);
       yield { revision: Number(revision), state: String(state).replace('JOB_STATE_', '').toLowerCase() };
+    }
+  },
+
+  async *watchMany(url, kind, driver, cursor, signal): AsyncGenerator<Told> {
+    const query = driver === '' ? '' : `?driver=${driver}`;
+    for await (const { event, id, data } of events(`${url}/v1/${kind}s/events${query}`, cursor, signal)) {
+      yield { cursor: id, event: eventOf(event, JSON.parse(data)) };
     }
   },
 
@@ -58,8 +68,8 @@ export const restClient: ChaosClient = {
     if (!response.ok) throw new Error(`${response.status}`);
   },
 
-  async hold(url, node, seconds) {
-    const { reservation_key: key } = await reserve(url, node, 'PUT', { duration: seconds, reason: 'chaos' });
+  async hold(url, node, seconds, reason) {
+    const { reservation_key: key } = await reserve(url, node, 'PUT', { duration: seconds, reason });
     return String(key);
   },
 
@@ -71,6 +81,40 @@ export const restClient: ChaosClient = {
     await reserve(url, node, 'DELETE', undefined, key);
   },
 };
+
+/** Yields the Server-Sent Events of a stream after one, or from the beginning for ''. */
+async function* events(url: string, after: string, signal: AbortSignal) {
+  const headers = { ...VERSION, ...(after === '' ? {} : { 'Last-Event-ID': after }) };
+  const response = await fetch(url, { headers, signal });
+  if (response.status === 204) return;
+  if (response.status !== 200 || response.body === null) throw new Error(`${response.status}`);
+  let fields: Record<string, string> = {};
+  for await (const line of createInterface({ input: Readable.fromWeb(response.body as ReadableStream) })) {
+    const [, name, value] = /^(\w+): (.*)$/.exec(line) ?? [];
+    if (name !== undefined) fields[name] = value as string;
+    // An event that was cut off has no empty line.
+    if (line !== '') continue;
+    const { event = '', id = '', data } = fields;
+    if (data !== undefined) yield { event, id, data };
+    fields = {};
+  }
+}
+
+function eventOf(name: string, document: Parameters<typeof fromJson>[1]): Told['event'] {
+  switch (name) {
+    case 'job':
+      return { kind: 'job', item: fromJson(JobSchema, document) };
+    case 'node':
+      return { kind: 'node', item: fromJson(NodeSchema, document) };
+    case 'removed':
+      return { kind: 'removed', uuid: String((document as { uuid: string }).uuid) };
+    case 'current':
+    case 'reset':
+      return { kind: name };
+    default:
+      throw new Error(`the event ${name} is unknown`);
+  }
+}
 
 /** Sends a request about the reservation of a node. Throws when it is refused. */
 async function reserve(

@@ -3,11 +3,13 @@ import { startFleet } from '../../src/sim/index.ts';
 import { startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { Arrivals } from './arrivals.ts';
 import { Callers } from './callers.ts';
+import { catchUp } from './changeViolations.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';
 import { injectFailures } from './failures.ts';
 import { enrolNode, unlockNode } from './grpcClient.ts';
 import { History } from './history.ts';
 import { isHeldWithKeys } from './holder.ts';
+import { ManyWatcher } from './manyWatcher.ts';
 import { Random } from './random.ts';
 import { LEASE, Replica } from './replica.ts';
 import { findViolations, type Violation } from './violations.ts';
@@ -39,7 +41,7 @@ export interface ChaosReport {
 }
 
 /**
- * Runs three replicas on one PostgreSQL, 20 nodes, callers and watchers, while replicas are killed and the database is
+ * Runs three replicas on one PostgreSQL, 20 nodes, callers, and watchers of one job and of many jobs and nodes, while replicas are killed and the database is
  * restarted. Then everything recovers, and the promises are checked.
  */
 export async function runChaos({ duration, seed, pauses, minimum = new Map() }: ChaosOptions): Promise<ChaosReport> {
@@ -61,7 +63,8 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
     const nodes: ChaosNode[] = [];
     for (const [index, bmc] of fleet.bmcs.entries()) {
       const driver = index % 2 === 1 ? 'chaos' : 'redfish';
-      nodes.push({ uuid: await enrolNode(replicas[0]?.url as string, `node-${index}`, driver, bmc.url), index });
+      const uuid = await enrolNode(replicas[0]?.url as string, `node-${index}`, driver, bmc.url);
+      nodes.push({ uuid, index, driver });
     }
     const world: ChaosWorld = {
       replicas,
@@ -75,6 +78,8 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
       creations: [],
       jobs: new Map(),
       watchers: [],
+      manyWatchers: [],
+      marks: [],
       holds: [],
       outside: [],
       lateKeys: [],
@@ -100,6 +105,13 @@ async function play(
   minimum: ReadonlyMap<string, number>,
 ): Promise<void> {
   const deadline = new AbortController();
+  for (const kind of ['job', 'node'] as const) {
+    for (const driver of ['', '', 'chaos']) {
+      world.manyWatchers.push(new ManyWatcher(world, kind, driver, world.random.fork()));
+    }
+  }
+  // What follows is told to all of them as changes.
+  while (world.manyWatchers.some(({ start }) => start === null)) await sleep(50);
   const callers = new Callers(world, deadline.signal);
   await injectFailures(world, performance.now() + duration, pauses);
   // On a busy machine little may have happened so far.
@@ -112,9 +124,11 @@ async function play(
   try {
     await Promise.all([callers.stop().finally(() => deadline.abort()), unlockAll(world, deadline.signal)]);
     await waitUntilIdle(world);
+    await catchUp(world);
   } finally {
     clearTimeout(timer);
     deadline.abort();
+    await Promise.all(world.manyWatchers.map((watcher) => watcher.stop()));
   }
 }
 

@@ -1,3 +1,4 @@
+import { changeViolations } from './changeViolations.ts';
 import { TERMINAL } from './chaosClient.ts';
 import { type ChaosNode, type ChaosWorld, type Creation, count } from './world.ts';
 
@@ -21,6 +22,7 @@ export async function findViolations(world: ChaosWorld, pauses: boolean): Promis
     ...(await reservationViolations(world)),
     ...creationViolations(world),
     ...holdViolations(world),
+    ...(await changeViolations(world)),
     ...world.replicas
       .filter(({ crashes }) => crashes > 0)
       .map(({ name, crashes }) => ({ text: `${name} crashed ${crashes} times`, node: null })),

@@ -4,6 +4,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { ChaosCall, Outcome } from './chaosClient.ts';
 import type { History } from './history.ts';
 import type { CertainHold, OutsideCall } from './holder.ts';
+import type { ManyWatcher } from './manyWatcher.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 import type { Watcher } from './watcher.ts';
@@ -13,6 +14,15 @@ export interface ChaosNode {
   uuid: string;
   /** The BMC's index in the fleet. */
   index: number;
+  driver: string;
+}
+
+/** What a node has certainly shown, which nothing else ever shows. */
+export interface Mark {
+  /** Its UUID. */
+  node: string;
+  driver: string;
+  mark: string;
 }
 
 /** A call that creates a subscription to a destination of its own. */
@@ -38,6 +48,9 @@ export interface ChaosWorld {
   /** The accepted jobs known to callers, with their nodes. */
   readonly jobs: Map<string, ChaosNode>;
   readonly watchers: Watcher[];
+  readonly manyWatchers: ManyWatcher[];
+  /** What every watcher of nodes must have been told. */
+  readonly marks: Mark[];
   /** When nodes were held with keys, and exclusive calls on these nodes without one that had an effect. */
   readonly holds: CertainHold[];
   readonly outside: OutsideCall[];
@@ -49,6 +62,12 @@ export interface ChaosWorld {
 
 export function count(world: ChaosWorld, what: string, by = 1): void {
   world.counts.set(what, (world.counts.get(what) ?? 0) + by);
+}
+
+/** Returns a text that was never used, by which a change is recognised. */
+export function newMark(world: ChaosWorld, what: string): string {
+  count(world, 'marks');
+  return `${what}-${world.counts.get('marks')}`;
 }
 
 /** Returns a replica that should be listening, although it may be paused; null when all are down. */
