@@ -30,6 +30,7 @@ const CONCURRENCY = 32;
 export async function idleCosts(url: string): Promise<IdleCost[]> {
   const environment = {
     PASSTHRU_STORE: url,
+    PASSTHRU_SECRETS_PLAIN: 'true',
     PASSTHRU_WORKERS_POOL_SIZE: '10000',
     PASSTHRU_FAKE_VENDOR_DELAY: '1h',
     PASSTHRU_SHUTDOWN_GRACE: '0s',

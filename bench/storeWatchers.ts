@@ -43,6 +43,7 @@ export async function lateness(url: string, folder: string): Promise<Lateness> {
   writeFileSync(join(folder, 'nodes.yaml'), JSON.stringify({ nodes }));
   const environment = {
     PASSTHRU_STORE: url,
+    PASSTHRU_SECRETS_PLAIN: 'true',
     PASSTHRU_WORKERS_POOL_SIZE: String(WATCHERS),
     PASSTHRU_FAKE_VENDOR_DELAY: `${DURATION}s`,
   };

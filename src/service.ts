@@ -4,7 +4,7 @@ import { createAccess } from './auth/create.ts';
 import { warnOfFileAccess } from './config/fileAccess.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
-import { readSecretsCipher } from './config/secretsSettings.ts';
+import { readSecretsSource } from './config/secretsSettings.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
 import type { HardwareType } from './core/hardware.ts';
@@ -71,11 +71,9 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   warnOfFileAccess(config, log);
   const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));
   undo.defer(() => access.close());
-  const cipher = readSecretsCipher(config.secrets);
-  if (cipher.keyId === null && !config.store.endsWith(':memory:')) {
-    log.warn({}, 'BMC passwords are stored unencrypted: set secrets.key_file; see docs/security.md');
-  }
-  const store = await openStore(config.store, { log, cipher, onUnavailable: () => observation.storeFailed() });
+  const source = readSecretsSource(config, log);
+  if (config.secrets.plain) log.warn({}, 'BMC passwords are stored unencrypted, as secrets.plain says');
+  const store = await openStore(config.store, { log, ...source, onUnavailable: () => observation.storeFailed() });
   undo.defer(() => store.close());
   const clients = createLoggedClients(log, (exchange) => observation.bmcRequest(exchange));
   const core = await makeCore(config, store, clients, observation, log);
@@ -124,7 +122,7 @@ export async function checkService(given: Config, log: Logger): Promise<void> {
   undo.defer(() => access.close());
   const tls = listenerTls(config);
   if (tls !== null) (await import('./http/tls.ts')).checkTlsFiles(tls);
-  const cipher = readSecretsCipher(config.secrets);
+  const { cipher } = readSecretsSource(given, log);
   const store = await openStore(config.store, { log, cipher, onUnavailable: () => {} });
   undo.defer(() => store.close());
   const clients = createLoggedClients(log, () => {});

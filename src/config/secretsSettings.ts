@@ -1,14 +1,17 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { z } from 'zod';
+import type { Logger } from '../core/logger.ts';
 import { createSecretsCipher, KEY_BYTES, PLAIN, type SecretsCipher } from '../store/secretsCipher.ts';
+import { createKeyFile } from './keyFile.ts';
 import { ConfigError } from './problems.ts';
-import { optionalTextSetting } from './setting.ts';
+import { booleanSetting, optionalTextSetting } from './setting.ts';
 import { readTextFile } from './watchedFile.ts';
 
 /** The group `secrets`. */
 export const secretsKeys = z.strictObject({
   key_file: optionalTextSetting({
     description:
-      'The keys that encrypt the secrets of nodes in the store, one per line. The first one encrypts; the others only decrypt, until they are rotated out. Without keys, secrets are stored unencrypted. See docs/security.md.',
+      'The keys that encrypt the secrets of nodes in the store, one per line. The first one encrypts; the others only decrypt, until they are rotated out. With SQLite the file is made at the first start if it is missing; the default is the path of the database with `.key`. PostgreSQL needs one. See docs/security.md.',
     allowed: 'the path of a file with keys from `passthru generate-key`',
   }),
   encryption_keys: optionalTextSetting({
@@ -17,24 +20,71 @@ export const secretsKeys = z.strictObject({
     allowed: `keys of ${KEY_BYTES} bytes in base64 or hex, separated by commas`,
     isAllowed: areKeys,
   }),
+  plain: booleanSetting('Whether secrets are stored in plain text, on purpose. It excludes the other two keys.'),
 });
 
 /** The validated group `secrets`. */
 type SecretsConfig = z.output<typeof secretsKeys>;
 
+/** Where the keys of a store come from. */
+export interface SecretsSource {
+  /** Without a key until `makeKey`, or for good. */
+  cipher: SecretsCipher;
+  /** Makes a key where there is none yet, once it is known that the store holds no secret under another. */
+  makeKey?: () => SecretsCipher;
+  /** Why there is no key, to go on with in a message about one that is missing. */
+  noKey?: string;
+}
+
 /**
- * Returns the cipher for the secrets of nodes.
- * @throws ConfigError for each invalid line of the file; repeats no part of it
+ * Returns the keys that the configuration names, or the file beside an SQLite database. Writes nothing.
+ * @throws ConfigError for each invalid line of the file, which it does not repeat, and for PostgreSQL without a key
  */
-export function readSecretsCipher({ key_file: file, encryption_keys: text }: SecretsConfig): SecretsCipher {
-  const first = parseKeys(text?.split(',') ?? []).keys;
-  if (file === null) return first.length === 0 ? PLAIN : createSecretsCipher(first);
+export function readSecretsSource(
+  { store, secrets }: { store: string; secrets: SecretsConfig },
+  log: Logger,
+): SecretsSource {
+  const { key_file: configured, encryption_keys: text, plain } = secrets;
+  if (plain) {
+    if (configured === null && text === null) return { cipher: PLAIN };
+    throw new ConfigError(['secrets.plain: true excludes secrets.key_file and secrets.encryption_keys; remove one']);
+  }
+  const given = parseKeys(text?.split(',') ?? []).keys;
+  const database = /^sqlite:(?!:memory:)(.+)$/s.exec(store)?.[1];
+  const file = configured ?? (database === undefined || given.length > 0 ? null : `${realPath(database)}.key`);
+  if (file === null) {
+    if (given.length === 0 && !store.startsWith('sqlite:')) throw new ConfigError([NO_KEY]);
+    return { cipher: given.length === 0 ? PLAIN : createSecretsCipher(given) };
+  }
+  if (database !== undefined && given.length === 0 && !existsSync(file)) {
+    const fault = (reason: string) => new ConfigError([`secrets.key_file: ${reason}`]);
+    const makeKey = () => {
+      const made = createKeyFile(file, fault);
+      const cipher = createSecretsCipher(readKeyFile(file));
+      const message =
+        'made the key that encrypts the secrets in the database; keep a copy apart from backups of the database';
+      if (made) log.info({ file, key: cipher.keyId }, message);
+      return cipher;
+    };
+    return { cipher: PLAIN, makeKey, noKey: `its file ${file} is missing` };
+  }
+  return { cipher: createSecretsCipher([...given, ...readKeyFile(file)]) };
+}
+
+const NO_KEY = `secrets.key_file: not set; PostgreSQL needs a key, which is the same for all replicas and encrypts the passwords of BMCs. Make one with "passthru generate-key secrets.key" and set secrets.key_file: ./secrets.key, or set secrets.plain: true to store them in plain text`;
+
+/** Without symbolic links, so that one database has one key. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+function readKeyFile(file: string): Buffer[] {
   const { keys, faults } = parseKeys(
     readTextFile(file, (reason) => new ConfigError([`secrets.key_file: ${reason}`])).split('\n'),
   );
   if (faults.length === 0 && keys.length === 0) faults.push('contains no key; create one with "passthru generate-key"');
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `secrets.key_file: ${file}: ${fault}`));
-  return createSecretsCipher([...first, ...keys]);
+  return keys;
 }
 
 /** Whether `text` is a list of one or more keys. */

@@ -4,7 +4,7 @@ import { DURATION, parseDuration } from './duration.ts';
 /** Metadata of a setting for the documentation, the environment, error messages and the JSON Schema. */
 interface SettingMeta {
   /** How the text of an environment variable is parsed. */
-  kind: 'text' | 'integer' | 'duration' | 'list' | 'map' | 'json';
+  kind: 'text' | 'integer' | 'boolean' | 'duration' | 'list' | 'map' | 'json';
   /** The purpose of the setting, in sentences. */
   description: string;
   /** The allowed values, in words. */
@@ -54,6 +54,11 @@ export function choiceSetting<const T extends readonly [string, ...string[]]>(
 export function integerSetting({ initial, least, most }: Bounds<number>, description: string) {
   const allowed = `a whole number from ${least} to ${most}`;
   return describe(z.int().min(least).max(most).prefault(initial), { kind: 'integer', description, allowed });
+}
+
+/** True or false; false by default. */
+export function booleanSetting(description: string) {
+  return describe(z.boolean().prefault(false), { kind: 'boolean', description, allowed: 'true or false' });
 }
 
 /** A duration from `least` to `most`, written as `parseDuration` reads them; the value is in ms. */

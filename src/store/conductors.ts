@@ -2,17 +2,25 @@ import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
 import { isTerminal, type Job } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
+import type { FleetKeys } from './fleetKeys.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { AFTER_CALL, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
 import type { Tables } from './schema.ts';
+import type { SecretsCipher } from './secretsCipher.ts';
 
 /** The expiry of a lease that needs no renewal. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** The part of the store that keeps process leases and cleans up after processes that lost theirs. */
-export function conductorStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
+export function conductorStore(
+  database: Database,
+  endedJobs: EndedJobs,
+  log: NodeLog,
+  cipher: SecretsCipher,
+  fleetKeys: FleetKeys,
+) {
   const db = database.kysely;
   const { now } = database;
 
@@ -49,13 +57,16 @@ export function conductorStore(database: Database, endedJobs: EndedJobs, log: No
   return {
     async addConductor({ id, host, lease, grace }) {
       const expires_at = lease === null ? NEVER : sql<number>`${now} + cast(${lease} as bigint)`;
-      await db.insertInto('conductors').values({ id, host, lease, grace, expires_at }).execute();
+      const key_ids = cipher.keyIds.join(' ');
+      await db.insertInto('conductors').values({ id, host, lease, grace, expires_at, key_ids }).execute();
+      if (database.shared) await fleetKeys.join(id);
     },
 
     async renewConductor(id) {
       const renewed = await updateValid(id)
         .set({ expires_at: sql<number>`${now} + lease` })
         .execute();
+      if (renewed.length > 0 && database.shared) await fleetKeys.renew(id);
       return renewed.length > 0;
     },
 

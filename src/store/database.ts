@@ -63,10 +63,12 @@ export interface Database {
   /** Calls `listener` for changes announced by other processes. */
   onChange(listener: (change: Change) => void): void;
   /**
-   * Erases overwritten and removed data from the files. Takes as long as copying the database. Does nothing on PostgreSQL,
-   * whose server does so in its own time.
+   * Runs `work`, which overwrites secrets, then erases overwritten and removed data from the files, which takes as long as
+   * copying the database. Erases nothing on PostgreSQL, whose server does so in its own time.
    */
-  eraseRemoved(): Promise<void>;
+  erasing<T>(work: () => Promise<T>): Promise<T>;
+  /** Whether an earlier process ended within `erasing`. */
+  isErasing(): Promise<boolean>;
   /** Waits for running statements, then closes. */
   close(): Promise<void>;
 }

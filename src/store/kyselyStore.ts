@@ -1,11 +1,13 @@
 import { sql } from 'kysely';
 import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
+import { silentLogger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
 import { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
 import { withBusyRetry } from './busyRetry.ts';
 import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
+import { FleetKeys } from './fleetKeys.ts';
 import { StoreHealth } from './health.ts';
 import { idempotencyStore } from './idempotency.ts';
 import { EndedJobs, jobRetention } from './jobRetention.ts';
@@ -38,16 +40,21 @@ const CHANGING: ReadonlySet<string> = new Set<keyof Store>([
   'reap',
 ]);
 
+interface KyselyStoreOptions {
+  /** Encrypts the secrets of nodes. Default: none. */
+  cipher?: SecretsCipher;
+  fleetKeys?: FleetKeys;
+  /** Called for each step that fails with `store_unavailable`. */
+  onUnavailable?: () => void;
+}
+
 /**
- * Creates the store on `database`, whose tables are up to date, with secrets encrypted by `cipher`. Closing the store waits for
- * running steps, then closes the database.
- * @param onUnavailable called for each step that fails with `store_unavailable`
+ * Creates the store on `database`, whose tables are up to date. Closing the store waits for running steps, then closes the
+ * database.
  */
-export function kyselyStore(
-  database: Database,
-  cipher: SecretsCipher = PLAIN,
-  onUnavailable: () => void = () => {},
-): Store {
+export function kyselyStore(database: Database, options: KyselyStoreOptions = {}): Store {
+  const { cipher = PLAIN, onUnavailable = () => {} } = options;
+  const { fleetKeys = new FleetKeys(database, cipher, silentLogger) } = options;
   let closing: Promise<void> | null = null;
   const closed = new AbortController();
   /** The number of running steps. A set of their promises would be slower. */
@@ -61,13 +68,13 @@ export function kyselyStore(
   const health = new StoreHealth(database, cipher, closed.signal);
   database.stopWaiting?.();
   const steps: Omit<Store, NotStep> = {
-    ...nodeStore(database, cipher, log),
+    ...nodeStore(database, cipher, log, (error) => health.failed(error)),
     ...reservationStore(database),
     ...jobStore(database, endedJobs, log),
     ...jobRetention(database, endedJobs),
     ...transcriptStore(database),
     ...idempotencyStore(database, cipher),
-    ...conductorStore(database, endedJobs, log),
+    ...conductorStore(database, endedJobs, log, cipher, fleetKeys),
     ...changeStore(database, local),
     async ping() {
       await sql`select 1`.execute(database.kysely);
@@ -117,7 +124,7 @@ export function kyselyStore(
     close() {
       if (running === 0) idle.resolve();
       closed.abort(closedError());
-      closing ??= idle.promise.then(() => database.close());
+      closing ??= idle.promise.then(() => fleetKeys.stop()).then(() => database.close());
       return closing;
     },
   };

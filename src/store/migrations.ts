@@ -203,6 +203,10 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`create index job_changes_job_id on job_changes (job_id, id)`,
       ...(postgres ? postgresChanges() : sqliteChanges()),
     ),
+    '0008_fleet_keys': migration(
+      sql`alter table conductors add column key_ids ${text}`,
+      sql`alter table conductors add column writing_key ${text}`,
+    ),
   };
 }
 

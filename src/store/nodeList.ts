@@ -1,4 +1,5 @@
 import type { ExpressionBuilder } from 'kysely';
+import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { NodeQuery, NodeSortKey, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { attributeDigest, type NodeRow, octets, selectNodes, toBit, toNode } from './rows.ts';
@@ -31,9 +32,21 @@ export async function listNodes(
   database: Database,
   query: NodeQuery,
   cipher: SecretsCipher,
+  onUnreadable: (error: PassthruError) => void,
 ): Promise<StoredNode[] | null> {
   const rows = await readParts(database, query, (part) => part.execute());
-  return rows?.map((row) => toNode(row, cipher)) ?? null;
+  return rows?.map((row) => toListedNode(row, cipher, onUnreadable)) ?? null;
+}
+
+/** Returns the node in `row`. One that cannot be decrypted is shown without secrets, so that the others are shown at all. */
+function toListedNode(row: NodeRow, cipher: SecretsCipher, onUnreadable: (error: PassthruError) => void): StoredNode {
+  try {
+    return toNode(row, cipher);
+  } catch (error) {
+    if (!(error instanceof PassthruError)) throw error;
+    if (isStoreUnavailable(error)) onUnreadable(error);
+    return toNode({ ...row, driver_info: '{}', attributes: '{}', last_error: error.message }, cipher);
+  }
 }
 
 /** Implements `Store.sizeNodes`. */

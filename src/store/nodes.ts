@@ -1,4 +1,5 @@
 import type { ExpressionBuilder, Kysely } from 'kysely';
+import type { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
@@ -20,8 +21,16 @@ import {
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
-/** The part of the store that keeps nodes, their secrets encrypted by `cipher`. Every change is durable. */
-export function nodeStore(database: Database, cipher: SecretsCipher, log: NodeLog) {
+/**
+ * The part of the store that keeps nodes, their secrets encrypted by `cipher`. Every change is durable.
+ * @param onUnreadable called when a list has a node whose key is missing
+ */
+export function nodeStore(
+  database: Database,
+  cipher: SecretsCipher,
+  log: NodeLog,
+  onUnreadable: (error: PassthruError) => void,
+) {
   const db = database.kysely;
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
   const lockedNode = prepareQuery((node: { uuid: string }) =>
@@ -62,7 +71,7 @@ export function nodeStore(database: Database, cipher: SecretsCipher, log: NodeLo
 
     getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
-    listNodes: (query) => listNodes(database, query, cipher),
+    listNodes: (query) => listNodes(database, query, cipher, onUnreadable),
     sizeNodes: (query) => sizeNodes(database, query),
 
     async updateNode(uuid, fence, changes, updateTime) {

@@ -4,16 +4,24 @@ import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
 import { skipLostPositions } from './changes.ts';
 import type { Database } from './database.ts';
+import { FleetKeys } from './fleetKeys.ts';
 import { kyselyStore } from './kyselyStore.ts';
 import { migrate } from './migrations.ts';
 import { isPostgresUrl } from './postgres/url.ts';
 import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
-import { checkSecretsKeys, countSecretsKeys } from './secretsKeys.ts';
+import { checkSecretsKeys, countSecretsKeys, rotateSecrets } from './secretsKeys.ts';
 
 export interface StoreOptions {
   log: Logger;
   /** Encrypts the secrets of nodes; without it they are kept in plain text. */
   cipher?: SecretsCipher;
+  /**
+   * Makes a key, and returns the cipher with it. Called when there is none, the database is this process's alone, and it holds
+   * no secret under another key.
+   */
+  makeKey?: () => SecretsCipher;
+  /** Why there is no key, for the message when the store needs one. */
+  noKey?: string;
   /** Called for each step that failed because the database is unavailable. */
   onUnavailable?: () => void;
 }
@@ -27,20 +35,42 @@ export interface StoreOptions {
  *   `store_unavailable` when it cannot be opened or reached. The message is for the operator and holds no password.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
-  const { log, cipher = PLAIN, onUnavailable } = options;
-  const database = await openMigrated(url, log, cipher);
-  if (!database.shared) await skipLostPositions(database);
-  const plain = cipher.keyId === null ? 0 : ((await countSecretsKeys(database)).get(null) ?? 0);
-  if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are stored unencrypted; run passthru rotate-key');
-  return kyselyStore(database, cipher, onUnavailable);
+  const { log, makeKey, noKey, onUnavailable } = options;
+  let { cipher = PLAIN } = options;
+  const database = await openMigrated(url, log, cipher, noKey);
+  try {
+    if (cipher.keyId === null && makeKey !== undefined && !database.shared) cipher = makeKey();
+    const fleetKeys = new FleetKeys(database, cipher, log);
+    if (database.shared) await fleetKeys.open();
+    else {
+      await encryptStored(database, cipher, log);
+      await skipLostPositions(database);
+    }
+    return kyselyStore(database, { cipher, fleetKeys, onUnavailable });
+  } catch (error) {
+    await database.close();
+    throw database.toStoreError(error) ?? error;
+  }
+}
+
+/** Encrypts the secrets that an earlier start stored in plain text, before anybody uses the store. */
+async function encryptStored(database: Database, cipher: SecretsCipher, log: Logger): Promise<void> {
+  const plain = (await countSecretsKeys(database)).get(null) ?? 0;
+  if (cipher.keyId === null) {
+    if (plain > 0) log.warn({ nodes: plain }, 'secrets of nodes are stored unencrypted, as secrets.plain says');
+    return;
+  }
+  if (plain === 0 && !(await database.isErasing())) return;
+  const { changed } = await rotateSecrets(database, cipher);
+  log.info({ nodes: changed, key: cipher.keyId }, 'encrypted the secrets that were stored in plain text');
 }
 
 /** Opens the database of `openStore`. */
-export async function openMigrated(url: string, log: Logger, cipher: SecretsCipher): Promise<Database> {
+export async function openMigrated(url: string, log: Logger, cipher: SecretsCipher, noKey?: string): Promise<Database> {
   const database = await openDatabase(url, log);
   try {
     await migrate(database, log);
-    await checkSecretsKeys(database, cipher);
+    await checkSecretsKeys(database, cipher, noKey);
     return database;
   } catch (error) {
     await database.close();

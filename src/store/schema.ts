@@ -68,6 +68,10 @@ interface ConductorsTable {
   grace: number;
   /** When the lease expires, by the database's clock. */
   expires_at: number;
+  /** The ids of the keys that it decrypts, separated by spaces; null for a program that does not tell. */
+  key_ids: string | null;
+  /** The id of the key that it encrypts with, or is about to; null for plain text. */
+  writing_key: string | null;
 }
 
 /** The constants of a job, and its end. Its progress is in its newest revision. */

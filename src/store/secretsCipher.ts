@@ -16,8 +16,10 @@ const TAG_BYTES = 16;
  * (nonce, ciphertext, tag), which neither of the two can have.
  */
 export interface SecretsCipher {
-  /** The key that encrypts; null when values are kept in plain text. */
+  /** The key that is to encrypt; null when values are kept in plain text. */
   readonly keyId: string | null;
+  /** The key that encrypts now, until `writeWith`: the same. */
+  readonly writingKeyId: string | null;
   /** All keys that decrypt. */
   readonly keyIds: readonly string[];
   /**
@@ -25,6 +27,8 @@ export interface SecretsCipher {
    * @param place where the ciphertext is stored; it decrypts nowhere else, so that it cannot be moved to another node
    */
   seal(text: string, place: string): string;
+  /** Encrypts with another of `keyIds` from now on; null for plain text. */
+  writeWith(keyId: string | null): void;
   /**
    * Decrypts `sealed`; returns plain text unchanged.
    * @throws kind `store_unavailable` when the key is missing; `internal` when the value was changed or moved
@@ -39,17 +43,24 @@ export const PLAIN: SecretsCipher = createSecretsCipher([]);
 export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
   const byId = new Map(keys.map((key) => [keyIdOf(key), key]));
   const keyIds = [...byId.keys()];
-  const [first] = keys;
   const keyId = keyIds[0] ?? null;
+  let writing = keyId;
   return {
     keyId,
     keyIds,
+    get writingKeyId() {
+      return writing;
+    },
+    writeWith(id) {
+      writing = id;
+    },
     seal(text, place) {
-      if (first === undefined || text === '{}') return text;
+      const key = writing === null ? undefined : byId.get(writing);
+      if (key === undefined || text === '{}') return text;
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv(ALGORITHM, first, nonce).setAAD(Buffer.from(place));
+      const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(place));
       const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return `${keyId}:${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64')}`;
+      return `${writing}:${Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]).toString('base64')}`;
     },
     open(sealed, place) {
       const id = sealedWith(sealed);

@@ -30,11 +30,15 @@ export async function countSecretsKeys(database: Database): Promise<Map<string |
 }
 
 /** Throws kind `failed_precondition` when there are secrets that `cipher` cannot decrypt. */
-export async function checkSecretsKeys(database: Database, cipher: SecretsCipher): Promise<void> {
+export async function checkSecretsKeys(
+  database: Database,
+  cipher: SecretsCipher,
+  noKey = 'no key is given',
+): Promise<void> {
   const counts = await countSecretsKeys(database);
   for (const [id, nodes] of counts) {
     if (id === null || cipher.keyIds.includes(id)) continue;
-    const keys = cipher.keyIds.length === 0 ? 'no key is given' : `the keys given are ${cipher.keyIds.join(', ')}`;
+    const keys = cipher.keyIds.length === 0 ? noKey : `the keys given are ${cipher.keyIds.join(', ')}`;
     throw new PassthruError(
       'failed_precondition',
       `secrets.key_file: the store holds secrets (nodes: ${nodes}) that are encrypted with the key ${id}, and ${keys}; add that key (the first line is the key that encrypts)`,
@@ -60,6 +64,23 @@ export async function rotateSecrets(
   cipher: SecretsCipher,
   progress: (changed: number) => void = () => {},
 ): Promise<Rotated> {
+  const before = await countSecretsKeys(database);
+  before.delete(cipher.keyId);
+  if (before.size === 0 && !(await database.isErasing())) return { changed: 0, remaining: 0 };
+  cipher.writeWith(cipher.keyId);
+  const changed = await database.erasing(() => rotateAll(database, cipher, progress));
+  const counts = await countSecretsKeys(database);
+  let remaining = 0;
+  for (const [id, nodes] of counts) if (id !== cipher.keyId) remaining += nodes;
+  return { changed, remaining };
+}
+
+/** Returns the number of nodes changed. */
+async function rotateAll(
+  database: Database,
+  cipher: SecretsCipher,
+  progress: (changed: number) => void,
+): Promise<number> {
   let changed = 0;
   for (let pass = 0; pass < PASSES; pass++) {
     let found = 0;
@@ -80,12 +101,7 @@ export async function rotateSecrets(
     }
     if (found === 0) break;
   }
-  // The file still holds the overwritten secrets.
-  if (changed > 0) await database.eraseRemoved();
-  const counts = await countSecretsKeys(database);
-  let remaining = 0;
-  for (const [id, nodes] of counts) if (id !== cipher.keyId) remaining += nodes;
-  return { changed, remaining };
+  return changed;
 }
 
 /** `sealedWith` in SQL, with '' for plain text. */

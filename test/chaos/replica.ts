@@ -7,6 +7,9 @@ import type { History } from './history.ts';
 /** The lease of a reservation in milliseconds. */
 export const LEASE = 2000;
 
+/** The same for all replicas, and in the environment of each. */
+const KEY = '5eC7e7'.padEnd(43, 'k');
+
 const DRIVER = fileURLToPath(new URL('./chaosDriver.ts', import.meta.url));
 
 /** A `passthru serve` that is killed, paused and restarted. Its address changes with each start. */
@@ -37,6 +40,7 @@ export class Replica {
     const command = startPassthru(['serve'], {
       PASSTHRU_LISTEN: '127.0.0.1:0',
       PASSTHRU_STORE: this.#store,
+      PASSTHRU_SECRETS_ENCRYPTION_KEYS: KEY,
       PASSTHRU_HOST: this.name,
       PASSTHRU_LOG_LEVEL: 'error',
       PASSTHRU_DRIVERS: DRIVER,

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -44,18 +44,19 @@ async function generateKey(): Promise<string> {
 }
 
 test('encrypts a store, rotates its key and drops the old one, as docs/security.md describes', async () => {
-  const { PASSTHRU_SECRETS_KEY_FILE: _, ...plain } = environment;
+  const { PASSTHRU_SECRETS_KEY_FILE: _, ...without } = environment;
+  const plain = { ...without, PASSTHRU_SECRETS_PLAIN: 'true' };
   const warned = await withService(plain, async (url) => {
     const driver_info = { redfish_address: 'https://bmc.example', redfish_password: SECRET };
     const body = JSON.stringify({ name: 'n1', driver: 'redfish', driver_info });
     const headers = { 'Content-Type': 'application/json', 'X-OpenStack-Ironic-API-Version': '1.82' };
     expect((await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body })).status).toBe(201);
   });
-  expect(warned).toMatch(/BMC passwords are stored unencrypted: set secrets.key_file/);
+  expect(warned).toMatch(/BMC passwords are stored unencrypted, as secrets.plain says/);
   expect(isInFiles()).toBe(true);
   expect(await passthru(['rotate-key'], plain)).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining('secrets.key_file is not set'),
+    stderr: expect.stringContaining('secrets.plain is true; a key is required'),
   });
 
   const first = await generateKey();
@@ -97,5 +98,58 @@ test('encrypts a store, rotates its key and drops the old one, as docs/security.
         `secrets.key_file: the store holds secrets (nodes: 1) that are encrypted with the key ${id(second)}, and the keys given are ${id(first)}; add that key`,
       ),
     });
+  }
+});
+
+test('makes a key at the first start, says so, and does not start without it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'passthru-first-'));
+  const settings = { PASSTHRU_STORE: `sqlite:${join(folder, 'own.db')}` };
+  const log = await withService(settings, async (url) => {
+    const body = JSON.stringify({ name: 'n1', driver: 'redfish', driver_info: { redfish_password: SECRET } });
+    const headers = { 'Content-Type': 'application/json', 'X-OpenStack-Ironic-API-Version': '1.82' };
+    expect((await fetch(`${url}/v1/nodes`, { method: 'POST', headers, body })).status).toBe(201);
+  });
+  expect(log).toContain('made the key that encrypts the secrets in the database; keep a copy apart from backups');
+  expect(log).toContain(`"file":"${join(folder, 'own.db.key')}"`);
+  expect(await withService(settings, async () => {})).not.toContain('made the key');
+  rmSync(join(folder, 'own.db.key'));
+  for (const command of ['serve', 'rotate-key']) {
+    const failed = await passthru([command], { ...settings, PASSTHRU_LISTEN: '127.0.0.1:0' });
+    expect(failed).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`its file ${join(folder, 'own.db.key')} is missing`),
+    });
+  }
+  expect(readdirSync(folder).filter((name) => name.endsWith('.key'))).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+test('generate-key writes a new file that only its user can read, and never overwrites one', async () => {
+  const file = join(directory, 'generated.key');
+  expect(await passthru(['generate-key', file])).toMatchObject({ status: 0, stdout: '' });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const text = readFileSync(file, 'utf8');
+  expect(text).toMatch(/^# [0-9a-f]{16}, created .*\n[A-Za-z0-9+/]{43}=\n$/);
+  const again = await passthru(['generate-key', file]);
+  expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('exists and is left as it is') });
+  expect(readFileSync(file, 'utf8')).toBe(text);
+});
+
+test.each([
+  ['a store', 'PASSTHRU_STORE', 'sqlite:', /absent/],
+  ['a key', 'PASSTHRU_SECRETS_KEY_FILE', '', /absent\/a\.key cannot be created: no such folder/],
+])('names the folder for %s that is not there', async (_what, variable, prefix, message) => {
+  const folder = mkdtempSync(join(tmpdir(), 'passthru-odd-'));
+  const settings = { PASSTHRU_STORE: `sqlite:${join(folder, 'a.db')}`, PASSTHRU_LISTEN: '127.0.0.1:0' };
+  const failed = await passthru(['serve'], { ...settings, [variable]: prefix + join(folder, 'absent/a.key') });
+  expect(failed).toMatchObject({ status: 1, stderr: expect.stringMatching(message) });
+  rmSync(folder, { recursive: true });
+});
+
+test('PostgreSQL without a key is refused by serve and by --check, before a connection', async () => {
+  const settings = { PASSTHRU_STORE: 'postgres://u@127.0.0.1:9/db' };
+  for (const args of [['serve'], ['serve', '--check']]) {
+    const failed = await passthru(args, settings);
+    expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('passthru generate-key secrets.key') });
   }
 });

@@ -54,7 +54,7 @@ tls: { cert_file: cert.pem, key_file: key.pem }`,
 });
 
 test('a configuration for a database that is away is valid', async () => {
-  const { status } = await check('store: postgres://passthru@127.0.0.1:1/passthru');
+  const { status } = await check('store: postgres://passthru@127.0.0.1:1/passthru\nsecrets: { plain: true }');
   expect(status).toBe(0);
 });
 
@@ -66,7 +66,11 @@ test.each<[what: string, yaml: string, message: RegExp]>([
   ],
   ['a missing nodes file', 'nodes_file: absent.yaml', /absent\.yaml: cannot be read/],
   ['a node with an unknown driver', 'nodes_file: unknown.yaml', /nodes\[0\] \(n1\): .*fake-hardwear/],
-  ['a missing key file', 'secrets: { key_file: absent.key }', /secrets\.key_file: .*absent\.key cannot be read/],
+  [
+    'a missing key file',
+    'store: postgres://u@h/db\nsecrets: { key_file: absent.key }',
+    /secrets\.key_file: .*absent\.key cannot be read/,
+  ],
   [
     'a missing user file',
     'auth: { type: http_basic, http_basic_auth_user_file: absent }',

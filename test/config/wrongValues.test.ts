@@ -63,6 +63,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'tls.client_ca_file': ['', ANY_TEXT],
   'secrets.key_file': ['', ANY_TEXT],
   'secrets.encryption_keys': ['short', 'short'],
+  'secrets.plain': ['yes', 'yes'],
   'destinations.allow': ['10.0.0.0/8', '10.0.0/8'],
   'destinations.deny': [3, 'bmc.example'],
   'limits.connections': [0, 'many'],

@@ -19,6 +19,11 @@ function expectConfiguration(environment: Record<string, string>) {
   return loadConfig({ file: null, environment });
 }
 
+/** Whether a start would look for a key, which is not there. */
+function readsAKey(config: ReturnType<typeof loadConfig>): boolean {
+  return config.secrets.key_file?.endsWith('/secrets.key') === true;
+}
+
 describe('examples/deploy/compose.yaml', () => {
   const compose = parse(read('examples/deploy/compose.yaml'), { merge: true });
 
@@ -29,6 +34,7 @@ describe('examples/deploy/compose.yaml', () => {
       const config = expectConfiguration(replica.environment);
       expect(config.store).toMatch(/^postgres:\/\/passthru@db\/passthru$/);
       expect(config.auth.type).toBe('http_basic');
+      expect(readsAKey(config)).toBe(true);
       expect(replica.command).toEqual(['serve']);
       expect(replica.environment.PGPASSWORD).toBe(compose.services.db.environment.POSTGRES_PASSWORD);
       for (const name of replica.secrets) expect(compose.secrets).toHaveProperty(name);

@@ -138,6 +138,7 @@ async function startReplica(store: string, name: string): Promise<string> {
   const replica = startPassthru(['serve'], {
     PASSTHRU_LISTEN: '127.0.0.1:0',
     PASSTHRU_STORE: store,
+    PASSTHRU_SECRETS_PLAIN: 'true',
     PASSTHRU_HOST: name,
     PASSTHRU_NODE_LOCK_LEASE: '3s',
     PASSTHRU_NODE_LOCKED_RETRY_INTERVAL: '200ms',

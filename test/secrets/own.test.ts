@@ -16,6 +16,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe("the service's own secrets are hidden when it", () => {
   const settings = { PASSTHRU_STORE: 'sqlite::memory:', PASSTHRU_LISTEN: '127.0.0.1:0', PASSTHRU_LOG_LEVEL: 'trace' };
+  const plain = { PASSTHRU_SECRETS_PLAIN: 'true' };
 
   test('cannot reach Keystone', async () => {
     const service = await serve([], {
@@ -34,9 +35,9 @@ describe("the service's own secrets are hidden when it", () => {
   });
 
   test.each<[what: string, settings: NodeJS.ProcessEnv]>([
-    ['cannot reach PostgreSQL', { PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}@127.0.0.1:9/db` }],
-    ['is given a bad URL', { PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}@127.0.0.1:9/db?sslmod=x` }],
-    ['is given another bad URL', { PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}/@127.0.0.1:x/db` }],
+    ['cannot reach PostgreSQL', { ...plain, PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}@127.0.0.1:9/db` }],
+    ['is given a bad URL', { ...plain, PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}@127.0.0.1:9/db?sslmod=x` }],
+    ['is given another bad URL', { ...plain, PASSTHRU_STORE: `postgres://u:${MARKERS.postgres}/@127.0.0.1:x/db` }],
     ['is given a bad key', { PASSTHRU_SECRETS_ENCRYPTION_KEYS: MARKERS.keyFile }],
     ['is given a misspelt variable', { PASSTHRU_AUTH_KEYSTONE_PASSWORT: MARKERS.keystone }],
   ])('%s', async (_what, more) => {

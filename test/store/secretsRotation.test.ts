@@ -83,7 +83,6 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
 
   test('the rotation encrypts nodes in plain text and under an old key, which stay readable', async () => {
     await withStore([], (store) => enrolMany(store, NODES));
-    await withStore([FIRST], (store) => checkAll(store, NODES));
     const progress: number[] = [];
     expect(await rotate(createSecretsCipher([FIRST]), (changed) => progress.push(changed))).toEqual({
       changed: NODES,
@@ -125,7 +124,6 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
         [keyIdOf(SECOND), 100],
       ]),
     );
-    await withStore([SECOND, FIRST], (store) => checkAll(store, NODES));
     expect(await rotate(both)).toEqual({ changed: 150, remaining: 0 });
     await withStore([SECOND], (store) => checkAll(store, NODES));
   });

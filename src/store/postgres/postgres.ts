@@ -57,7 +57,8 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
       announce: (change) => changes.announce(change),
       onChange: (listener) => changes.listen(listener),
       // Left to autovacuum: doing it at once would lock out everybody.
-      eraseRemoved: async () => {},
+      erasing: (work) => work(),
+      isErasing: async () => false,
       async close() {
         await changes.close();
         await connections.end();

@@ -14,6 +14,9 @@ import { FileGuard } from './fileGuard.ts';
 /** Milliseconds to wait for another program's write while the store is opened. The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
 
+/** The `user_version` of a file whose overwritten secrets are not erased yet. */
+const ERASING = 1;
+
 /**
  * Opens an SQLite database for this process alone, by one connection. A new file gets mode 0600, since it will hold BMC
  * passwords; SQLite gives its `-wal` and `-shm` the same mode.
@@ -134,10 +137,16 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     // No other process uses the database.
     announce: () => {},
     onChange: () => {},
-    async eraseRemoved() {
+    async erasing(work) {
+      const execute = (statements: string) => kysely.connection().execute(async () => sqlite.exec(statements));
+      // SQLite itself makes nothing of the version.
+      await execute(`pragma user_version = ${ERASING}`);
+      const result = await work();
       // The first rewrites the database into the log; the second moves that to the file and empties the log.
-      await kysely.connection().execute(async () => sqlite.exec('vacuum; pragma wal_checkpoint(truncate)'));
+      await execute('vacuum; pragma wal_checkpoint(truncate); pragma user_version = 0');
+      return result;
     },
+    isErasing: async () => sqlite.prepare('pragma user_version').get()?.user_version === ERASING,
     async close() {
       // The connection is free when everything before has ended.
       await kysely.connection().execute(async () => sqlite.close());

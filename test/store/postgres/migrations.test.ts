@@ -16,6 +16,7 @@ const ALL = [
   '0005_holds',
   '0006_job_roles',
   '0007_changes',
+  '0008_fleet_keys',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

@@ -23,7 +23,7 @@ const log: Logger = { ...silentLogger, error: (_fields, message) => errors.push(
 async function open(cipher: SecretsCipher = PLAIN) {
   database = openSqlite(join(folder, 'a.db'), log);
   await migrate(database, silentLogger);
-  store = kyselyStore(database, cipher);
+  store = kyselyStore(database, { cipher });
 }
 
 beforeEach(async () => {

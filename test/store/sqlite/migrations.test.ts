@@ -45,6 +45,7 @@ test('each migration runs once and keeps stored data', async () => {
     '0005_holds',
     '0006_job_roles',
     '0007_changes',
+    '0008_fleet_keys',
   ]);
   const store = await openStore(`sqlite:${database.path}`, { log: silentLogger });
   const node = await enrol(store, { name: 'node-1' });
