@@ -15,6 +15,7 @@ const FILES = {
   'tls.cert_file': 'PASSTHRU_TLS_CERT_FILE',
   'tls.client_ca_file': 'PASSTHRU_TLS_CLIENT_CA_FILE',
   'auth.jwt.jwks_file': 'PASSTHRU_AUTH_JWT_JWKS_FILE',
+  drivers: 'PASSTHRU_DRIVERS',
 };
 const SECRET = ['secrets.key_file', 'nodes_file', 'auth.http_basic_auth_user_file', 'tls.key_file'];
 
