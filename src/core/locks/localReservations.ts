@@ -124,19 +124,18 @@ export class LocalReservations {
 
   /** As `Store.endOverdueHolds`. */
   async endOverdueHolds(): Promise<{ nodeUuid: string; reservation: Reservation }[]> {
-    const holds = new Map<string, StoredHold>();
-    let due = false;
+    const overdue: { nodeUuid: string; hold: StoredHold }[] = [];
     for (const [nodeUuid, { hold }] of this.#present) {
-      if (hold === null) continue;
-      holds.set(nodeUuid, hold);
-      due ||= isOverdue(hold);
+      if (hold !== null && isOverdue(hold)) overdue.push({ nodeUuid, hold });
     }
-    if (!due) return [];
+    if (overdue.length === 0) return [];
     // The store decides: a renewal may be under way.
-    const ended = await this.#store.endOverdueHolds();
-    for (const { nodeUuid } of ended) {
-      const hold = holds.get(nodeUuid);
-      if (hold !== undefined) this.#dropHold(nodeUuid, hold);
+    await this.#store.endOverdueHolds();
+    const ended: { nodeUuid: string; reservation: Reservation }[] = [];
+    for (const { nodeUuid, hold } of overdue) {
+      // Asked, since an earlier step may have ended it before it was known here.
+      if ((await this.#store.getHold(nodeUuid))?.fence === hold.fence) continue;
+      if (this.#dropHold(nodeUuid, hold)) ended.push({ nodeUuid, reservation: hold.reservation });
     }
     return ended;
   }
@@ -165,14 +164,15 @@ export class LocalReservations {
     return present?.fence === fence ? present.hold : null;
   }
 
-  /** Drops a hold that has ended in the store, unless another has followed; a call within it goes on. */
-  #dropHold(nodeUuid: string, hold: StoredHold): void {
+  /** Drops a hold that has ended in the store; a call within it goes on. Returns false when it is gone already. */
+  #dropHold(nodeUuid: string, hold: StoredHold): boolean {
     const present = this.#present.get(nodeUuid);
-    if (present?.hold !== hold) return;
+    if (present?.hold !== hold) return false;
     const before = shown(present);
     if (present.call === null) this.#present.delete(nodeUuid);
     else present.hold = null;
     this.#changed(nodeUuid, before);
+    return true;
   }
 
   /** Counts the beginning or end of a reservation, and logs it for watchers. */

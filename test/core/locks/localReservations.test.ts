@@ -90,3 +90,19 @@ test('a removed node cannot be called, even by a caller that had read it before'
   await expect(late).rejects.toMatchObject({ kind: 'node_not_found' });
   expect(hardware.calls).toHaveLength(1);
 });
+
+test('a hold that ran out and was ended in the store before its taker knew of it does not keep the node', async () => {
+  const { core, store, hardware } = await startCore();
+  const { acquire } = store;
+  vi.spyOn(store, 'acquire').mockImplementationOnce(async (...args) => {
+    const acquired = await acquire(...args);
+    await vi.waitUntil(async () => (await store.endOverdueHolds()).length > 0, { interval: 5, timeout: 30_000 });
+    return acquired;
+  });
+  const request = { holder: 'alice', lockWait: 0, caller: operator, signal: signal(), duration: 1 };
+  const { node } = await core.nodes.lock('n1', request);
+  const call = core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }));
+  (await hardware.call(0)).finish('free');
+  expect(await call).toMatchObject({ result: 'free' });
+  expect((await core.nodes.get(node.uuid)).reservation).toBeNull();
+});
