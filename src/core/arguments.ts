@@ -49,7 +49,8 @@ export function parseArguments<S extends z.ZodObject>(method: string, schema: S,
   throw new PassthruError('invalid_argument', sentences.join('; '), { violations });
 }
 
-function describeIssue(issue: z.core.$ZodRawIssue, names: string[]): string {
+/** Describes an issue of arguments or a result in words that follow its name. `names` are the arguments of the method. */
+export function describeIssue(issue: z.core.$ZodRawIssue, names: string[]): string {
   switch (issue.code) {
     case 'unrecognized_keys': {
       const allowed = names.length === 0 ? 'none are allowed' : `allowed: ${names.join(', ')}`;

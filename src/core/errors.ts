@@ -63,6 +63,15 @@ export interface BmcAnswer {
   extendedInfo: JsonObject[];
 }
 
+/** The call in which a defect showed, for the log; null for what was not found. */
+export interface FailedCall {
+  /** The UUID of the node; null also for a driver method. */
+  node: string | null;
+  node_name: string | null;
+  driver: string | null;
+  method: string | null;
+}
+
 /** The details of an error beside its kind and message. */
 export interface ErrorContext {
   violations?: FieldViolation[];
@@ -74,6 +83,8 @@ export interface ErrorContext {
   transcriptId?: string;
   /** Whether parts were already left out. */
   truncated?: boolean;
+  /** With `internal`: the call that failed. Never shown to callers. */
+  call?: FailedCall;
   cause?: unknown;
 }
 
@@ -95,6 +106,8 @@ export class PassthruError extends Error {
   readonly transcriptId: string | undefined;
   /** Whether parts were left out. */
   readonly truncated: boolean;
+  /** Only with `internal`, and not shown to callers. */
+  readonly call: FailedCall | undefined;
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
     const text = cutText(String(message), MESSAGE_BYTES);
@@ -107,6 +120,7 @@ export class PassthruError extends Error {
     const info = context.bmc === undefined ? null : cutEntries(context.bmc.extendedInfo ?? []);
     this.bmc = context.bmc && { status: context.bmc.status, extendedInfo: info?.entries ?? [] };
     this.transcriptId = context.transcriptId;
+    this.call = context.call;
     this.truncated =
       context.truncated === true ||
       text !== message ||
@@ -154,8 +168,19 @@ export function invalidArgument(field: string, description: string, message: str
 
 /** Returns a copy of `error` that names the transcript of its call. An error may be that of several calls. */
 export function withTranscript(error: PassthruError, transcriptId: string): PassthruError {
-  const { kind, message, violations, lock, bmc, truncated, cause, stack } = error;
-  const copy = new PassthruError(kind, message, { violations, lock, bmc, truncated, cause, transcriptId });
+  return copyWith(error, { transcriptId });
+}
+
+/** Returns what `thrown` is for the caller of `call`: a defect becomes kind `internal` that names the call for the log. */
+export function inCall(thrown: unknown, call: FailedCall): unknown {
+  const error = toPassthruError(thrown);
+  return error.kind === 'internal' ? copyWith(error, { call }) : thrown;
+}
+
+function copyWith(error: PassthruError, changes: ErrorContext): PassthruError {
+  const { kind, message, violations, lock, bmc, transcriptId, truncated, call, cause, stack } = error;
+  const given = { violations, lock, bmc, transcriptId, truncated, call, cause };
+  const copy = new PassthruError(kind, message, { ...given, ...changes });
   copy.stack = stack;
   return copy;
 }

@@ -4,6 +4,7 @@ import { ROLES, type Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import { methodFault } from './methodFault.ts';
+import { type Returned, resultChecker, resultDefect, resultSchema } from './methodResult.ts';
 import type { HttpMethod, Task } from './task.ts';
 import { HTTP_METHODS } from './task.ts';
 
@@ -22,8 +23,13 @@ export class Attachment {
   }
 }
 
-/** A vendor method as its author writes it. */
-export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
+/** A vendor method as its author writes it. `F` is true for a method with `attach`. */
+export interface MethodDefinition<
+  T extends Task,
+  A extends z.ZodObject,
+  R extends z.ZodType = z.ZodUnknown,
+  F extends boolean = boolean,
+> {
   /** Letters, digits, `_`, `-` and `.`; it becomes a path segment. */
   name: string;
   httpMethods: readonly [HttpMethod, ...HttpMethod[]];
@@ -32,7 +38,7 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   /** True when a call starts a job. Default false. */
   async?: boolean;
   /** True when the handler returns an `Attachment`. Default false; not possible with `async`. */
-  attach?: boolean;
+  attach?: F;
   /** True when the method runs under the node's exclusive lock. Default true; driver methods have no lock. */
   requireExclusiveLock?: boolean;
   /**
@@ -42,9 +48,12 @@ export interface MethodDefinition<T extends Task, A extends z.ZodObject, R> {
   role?: Role;
   /** The arguments. Unknown ones are rejected, regardless of the object's mode. */
   arguments: A;
-  /** The result, for its JSON Schema; `z.null()` for a method that returns nothing. */
-  result: z.ZodType;
-  handler(task: T, args: z.output<A>): Promise<R>;
+  /**
+   * The result: what the handler returns is parsed by it. `z.null()` for a method that returns nothing. Without it, or with
+   * `z.unknown()`, the result is any JSON value, and is not checked.
+   */
+  result?: R;
+  handler(task: T, args: z.output<A>): Promise<F extends true ? Attachment : Returned<R>>;
 }
 
 /** A vendor method: its description, schemas and handler in one value. */
@@ -63,17 +72,25 @@ export interface Method<T extends Task = Task> {
   readonly resultSchema: JsonObject;
   /** Parses arguments for the handler. Throws kind `invalid_argument` with the violations. */
   parse(raw: JsonObject): unknown;
-  /** Calls the handler. `args` is the result of `parse`. */
-  run(task: T, args: unknown): Promise<Json | undefined | Attachment>;
+  /**
+   * Calls the handler, and checks what it returns. `args` is the result of `parse`.
+   * @throws what the handler throws; kind `internal` when the result does not match its schema, `bmc_failed` when it nests too
+   * deep or is too long
+   */
+  run(task: T, args: unknown): Promise<Json | Attachment>;
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
 /** Creates a method from its definition. Throws a TypeError when the definition is invalid. */
-export function defineMethod<T extends Task, A extends z.ZodObject, R extends Json | undefined | Attachment>(
-  definition: MethodDefinition<T, A, R>,
-): Method<T> {
-  const { name, httpMethods, description, async = false, attach = false, requireExclusiveLock = true } = definition;
+export function defineMethod<
+  T extends Task,
+  A extends z.ZodObject,
+  R extends z.ZodType = z.ZodUnknown,
+  F extends boolean = false,
+>(definition: MethodDefinition<T, A, R, F>): Method<T> {
+  const { name, httpMethods, description, async = false, requireExclusiveLock = true } = definition;
+  const attach: boolean = definition.attach ?? false;
   const { role } = definition;
   if (!NAME.test(name) || name === 'methods') throw new TypeError(`"${name}" cannot be the name of a method`);
   if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
@@ -85,6 +102,14 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
   // Before the method is used, so that a misspelt role stops the start instead of protecting nothing.
   if (!isRoleOrAbsent(role)) throw new TypeError(`method ${name}: ${roleFault(role)}`);
   const strict = definition.arguments.strict();
+  const result = resultSchema(definition.result);
+  const checkJson = resultChecker(name, result);
+  const check = (returned: unknown) => {
+    if (returned instanceof Attachment !== attach) {
+      throw resultDefect(name, attach ? 'it must be an Attachment' : 'an Attachment requires attach: true');
+    }
+    return attach ? checkAttachment(name, returned as Attachment) : checkJson(returned);
+  };
   return {
     name,
     httpMethods,
@@ -94,12 +119,15 @@ export function defineMethod<T extends Task, A extends z.ZodObject, R extends Js
     requireExclusiveLock,
     role,
     argumentsSchema: jsonSchema(strict, 'input'),
-    resultSchema: attach
-      ? { description: 'An attachment: bytes with a media type' }
-      : jsonSchema(definition.result, 'output'),
+    resultSchema: attach ? { description: 'An attachment: bytes with a media type' } : jsonSchema(result, 'output'),
     parse: (raw) => parseArguments(name, strict, raw),
-    run: (task, args) => definition.handler(task, args as z.output<A>) as Promise<Json | undefined | Attachment>,
+    run: async (task, args) => check(await definition.handler(task, args as z.output<A>)),
   };
+}
+
+function checkAttachment(method: string, attachment: Attachment): Attachment {
+  if (attachment.data instanceof Uint8Array) return attachment;
+  throw resultDefect(method, 'the data of its Attachment must be a Uint8Array');
 }
 
 /** Whether `role` can be that of a method. Takes any value, as drivers may be JavaScript. */

@@ -14,7 +14,8 @@ export function methodFault(definition: object): string | null {
   if (!isZodType(given.arguments) || typeof (given.arguments as z.ZodObject).strict !== 'function') {
     return 'arguments must be a zod object, z.object({ … })';
   }
-  if (given.attach !== true && !isZodType(given.result)) return 'result must be a zod type; z.null() for no result';
+  if (given.result !== undefined && !isZodType(given.result))
+    return 'result must be a zod type; z.null() for no result';
   try {
     (given.arguments as z.ZodObject).safeParse({});
   } catch (error) {

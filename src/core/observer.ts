@@ -1,5 +1,5 @@
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
-import { type PassthruError, toPassthruError } from './errors.ts';
+import { inCall, type PassthruError, toPassthruError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { HttpMethod } from './task.ts';
 
@@ -94,6 +94,7 @@ export async function reportCall(
     return outcome;
   } catch (thrown) {
     observer.callEnded(report, { outcome: null, error: toPassthruError(thrown) });
-    throw thrown;
+    const { node, driver, method } = report;
+    throw inCall(thrown, { node: node?.uuid ?? null, node_name: node?.name ?? null, driver, method });
   }
 }

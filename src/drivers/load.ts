@@ -1,6 +1,7 @@
 // The drivers: a folder for each built-in one, and the loading of third-party modules.
-import { registerHooks } from 'node:module';
-import { isAbsolute, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { basename, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
@@ -9,6 +10,7 @@ import type { Logger } from '../core/logger.ts';
 import { isRoleOrAbsent, roleFault } from '../core/method.ts';
 import { HTTP_METHODS } from '../core/task.ts';
 import { settledWithin } from '../core/waiting.ts';
+import { hookDriverModules } from './moduleHooks.ts';
 
 /** The argument of a driver module's function. */
 export interface DriverContext {
@@ -30,8 +32,8 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.~-]{0,254}$/;
  * neither `.` nor `/` is a package installed beside the service. `passthru/driver` always resolves to this copy of the
  * package, so that errors and attachments are instances of the service's own classes.
  *
- * @throws kind `driver_not_ready` that names the module and the fault: it cannot be loaded, its default export is not a
- * hardware type, a name is duplicate or not fit for a URL, a method was not created by defineMethod
+ * @throws kind `driver_not_ready` with a line for each module that cannot be used, and its fault: it cannot be loaded, its
+ * default export is not a hardware type, a name is duplicate or not fit for a URL, a method was not created by defineMethod
  */
 export async function loadDriverModules(
   modules: readonly string[],
@@ -39,55 +41,87 @@ export async function loadDriverModules(
   context: DriverContext,
 ): Promise<HardwareType[]> {
   const loaded: HardwareType[] = [];
-  if (modules.length > 0) redirectEntry();
+  const faults: string[] = [];
+  const causes: unknown[] = [];
+  if (modules.length > 0) hookDriverModules();
   for (const name of modules) {
-    const hardwareType = await loadModule(name, baseDirectory, context);
-    if (loaded.some((other) => other.name === hardwareType.name)) {
-      throw notReady(name, `another module already provides the hardware type ${hardwareType.name}`);
+    try {
+      const hardwareType = await loadModule(name, baseDirectory, context);
+      if (loaded.some((other) => other.name === hardwareType.name)) {
+        throw new Error(`another module already provides the hardware type ${hardwareType.name}`);
+      }
+      loaded.push(hardwareType);
+      context.log.info({ module: name, driver: hardwareType.name }, 'driver module loaded');
+    } catch (error) {
+      faults.push(`driver module ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      causes.push(error);
     }
-    loaded.push(hardwareType);
-    context.log.info({ module: name, driver: hardwareType.name }, 'driver module loaded');
   }
-  return loaded;
+  if (faults.length === 0) return loaded;
+  const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
+  throw new PassthruError('driver_not_ready', faults.join('\n'), { cause });
 }
 
-/** The public entry: the source, or the build. */
-const ENTRY = new URL(import.meta.url.endsWith('.ts') ? '../driver.ts' : '../driver.js', import.meta.url).href;
-let redirected = false;
-
-/** Resolves `passthru/driver` to this package for the rest of the process, as a driver may import more modules later. */
-function redirectEntry(): void {
-  if (redirected) return;
-  redirected = true;
-  registerHooks({
-    resolve: (specifier, from, next) =>
-      specifier === 'passthru/driver' ? { url: ENTRY, shortCircuit: true } : next(specifier, from),
-  });
-}
-
+/** @throws an error that says what is wrong with the module, without its name */
 async function loadModule(name: string, baseDirectory: string, context: DriverContext): Promise<HardwareType> {
-  const isPath = name.startsWith('.') || isAbsolute(name);
-  const specifier = isPath ? pathToFileURL(resolve(baseDirectory, name)).href : name;
-  let hardwareType: unknown;
+  const path = name.startsWith('.') || isAbsolute(name) ? resolve(baseDirectory, name) : null;
   const load = async () => {
-    const { default: exported }: { default?: unknown } = await import(specifier);
+    const exported = defaultExport(await import(path === null ? name : pathToFileURL(path).href));
     return typeof exported === 'function' ? exported(context) : exported;
   };
-  try {
-    const loading: Promise<unknown> = load();
-    if (!(await settledWithin([loading], LOAD_TIME))) throw new Error(`it did not load within ${LOAD_TIME / 1000} s`);
-    hardwareType = await loading;
-  } catch (error) {
-    throw notReady(name, error instanceof Error ? error.message : String(error), error);
-  }
+  const loading: Promise<unknown> = load().catch((error: unknown) => {
+    throw new Error(explain(error, path), { cause: error });
+  });
+  if (!(await settledWithin([loading], LOAD_TIME))) throw new Error(`it did not load within ${LOAD_TIME / 1000} s`);
+  const hardwareType = await loading;
   const fault = findFault(hardwareType);
-  if (fault !== null) throw notReady(name, fault);
+  if (fault !== null) throw new Error(fault);
   return hardwareType as HardwareType;
+}
+
+/** Returns the default export, also of CommonJS that was compiled from an ES module. */
+function defaultExport({ default: exported }: { default?: unknown }): unknown {
+  return isJsonObject(exported) && exported.__esModule === true ? exported.default : exported;
+}
+
+const ERASABLE =
+  'Node runs TypeScript by erasing its types: replace enums, namespaces with code, parameter properties and `import x = …`, or compile the driver to JavaScript';
+
+/** Returns why a module could not be loaded, with the file and the line of a syntax error. `path` is null for a package. */
+function explain(error: unknown, path: string | null): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  if (!(error instanceof SyntaxError)) return error.message;
+  const place = placeOf(error) ?? (path === null ? null : placeOfSyntaxError(path));
+  const message = place === null ? error.message : `${error.message} (${place})`;
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return `${message}. ${ERASABLE}`;
+  if (/import statement outside a module/.test(error.message) || /Unexpected token 'export'/.test(error.message)) {
+    return `${message}. A .cjs or .cts file is CommonJS: use require and module.exports, or name it .mjs or .mts`;
+  }
+  return message;
+}
+
+/** Returns `FILE:LINE` of a syntax error, with which V8 and Node begin the stack of some. */
+function placeOf(error: Error): string | null {
+  const [, file = '', line] = /^(?:file:\/\/)?(\/.*):(\d+)\n/.exec(error.stack ?? '') ?? [];
+  return line === undefined ? null : `${basename(decodeURI(file))}:${line}`;
+}
+
+/** Finds the place of a syntax error in the file `path`, which V8 does not tell of an ES module. */
+function placeOfSyntaxError(path: string): string | null {
+  try {
+    stripTypeScriptTypes(readFileSync(path, 'utf8'), { sourceUrl: path });
+  } catch (error) {
+    if (error instanceof SyntaxError) return placeOf(error);
+  }
+  return null;
 }
 
 /** Returns what is wrong with `value` as a hardware type; null when it is valid. */
 function findFault(value: unknown): string | null {
-  if (!isJsonObject(value)) return 'its default export must be a hardware type or a function that returns one';
+  // Without exports, a CommonJS module has an empty one.
+  if (!isJsonObject(value) || Object.keys(value).length === 0)
+    return 'its default export must be a hardware type or a function that returns one';
   const { name, vendorInterfaces, driverMethods = [], properties } = value;
   const nameFault = faultOfName('the hardware type', name);
   if (nameFault !== null) return nameFault;
@@ -166,8 +200,4 @@ function isMethod(value: unknown): boolean {
     typeof value.parse === 'function' &&
     typeof value.run === 'function'
   );
-}
-
-function notReady(module: string, fault: string, cause?: unknown): PassthruError {
-  return new PassthruError('driver_not_ready', `driver module ${module}: ${fault}`, { cause });
 }

@@ -14,7 +14,8 @@ import { transcriptHeader } from './transcriptHeader.ts';
  */
 export function sendFault(exchange: Exchange, thrown: unknown): void {
   const error = toPassthruError(thrown);
-  if (error.kind === 'internal') exchange.log.error({ err: error.cause ?? error }, 'REST request failed');
+  if (error.kind === 'internal')
+    exchange.log.error({ err: error.cause ?? error, ...error.call }, 'REST request failed');
   const { response, access } = exchange;
   if (response.headersSent) {
     response.destroy();

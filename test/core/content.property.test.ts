@@ -108,7 +108,7 @@ function distant(store: Store, shared: boolean, witness: Witness, turns: () => n
 /** Methods that show the witness the node they were given. */
 function watchfulHardware(witness: Witness, turns: () => number): HardwareType {
   const method = (name: string, async: boolean) =>
-    defineMethod<NodeTask, z.ZodObject, null>({
+    defineMethod<NodeTask, z.ZodObject, z.ZodNull>({
       name,
       httpMethods: ['POST'],
       description: `The method ${name}`,

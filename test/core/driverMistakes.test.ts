@@ -98,7 +98,7 @@ test.each<[string, object, RegExp]>([
   ['a flag that is text', { async: 'false' }, /async must be true or false/],
   ['arguments that are no zod object', { arguments: { Destination: 'string' } }, /arguments must be a zod object/],
   ['arguments of another zod type', { arguments: z.string() }, /arguments must be a zod object/],
-  ['no result', { result: undefined }, /result must be a zod type/],
+  ['a result that is no zod type', { result: { on: 'boolean' } }, /result must be a zod type/],
   ['an asynchronous check', { arguments: z.object({}).refine(async () => true) }, /checked synchronously/],
 ])('a method with %s is refused when it is defined', (_, change, fault) => {
   expect(() => defineMethod({ ...VALID, ...change } as typeof VALID)).toThrow(fault);

@@ -43,14 +43,13 @@ export class GatedHardware {
           this.#method('work', { async: true }),
           this.#method('shared_work', { async: true, requireExclusiveLock: false }),
           this.#method('both_verbs', { httpMethods: ['GET', 'POST'] }),
-          defineMethod<NodeTask, z.ZodObject, Attachment>({
+          defineMethod({
             name: 'attachment',
             httpMethods: ['GET'],
             description: 'Returns bytes',
             attach: true,
             arguments: z.object({}),
-            result: z.any(),
-            handler: async () => new Attachment(Buffer.from('a,b\n'), 'text/csv', 'table.csv'),
+            handler: async (_task: NodeTask) => new Attachment(Buffer.from('a,b\n'), 'text/csv', 'table.csv'),
           }),
           defineMethod({
             name: 'defect',
@@ -76,7 +75,7 @@ export class GatedHardware {
   }
 
   #method(name: string, flags: { async?: boolean; requireExclusiveLock?: boolean; httpMethods?: ['GET', 'POST'] }) {
-    return defineMethod<NodeTask & DriverTask, z.ZodObject, Json>({
+    return defineMethod<NodeTask & DriverTask, z.ZodObject, z.ZodAny>({
       name,
       httpMethods: ['POST'],
       description: `The method ${name}`,

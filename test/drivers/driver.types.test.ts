@@ -15,7 +15,6 @@ import type {
   FieldViolation,
   HardwareType,
   HttpMethod,
-  Json,
   JsonObject,
   Logger,
   Method,
@@ -59,8 +58,8 @@ describe('the types of passthru/driver', () => {
   });
 
   test('a method and the arguments of its handler', () => {
-    expectTypeOf<Required<MethodDefinition<NodeTask, z.ZodObject, Json>>>().toEqualTypeOf<
-      'name' | 'httpMethods' | 'description' | 'arguments' | 'result' | 'handler'
+    expectTypeOf<Required<MethodDefinition<NodeTask, z.ZodObject>>>().toEqualTypeOf<
+      'name' | 'httpMethods' | 'description' | 'arguments' | 'handler'
     >();
     const method = defineMethod({
       name: 'm',
@@ -86,6 +85,42 @@ describe('the types of passthru/driver', () => {
     };
     // @ts-expect-error a verb that does not exist
     expect(() => defineMethod(trace)).toThrow(TypeError);
+  });
+
+  test('a handler returns what the result describes', () => {
+    const definition = { name: 'm', httpMethods: ['GET'], description: '', arguments: z.object({}) } as const;
+    const attachment = new driver.Attachment(new Uint8Array(), 'text/csv');
+    const lamp = { ...definition, result: z.object({ on: z.boolean() }) };
+    defineMethod({ ...lamp, handler: async () => ({ on: true }) });
+    // @ts-expect-error another member
+    defineMethod({ ...lamp, handler: async () => ({ off: 3 }) });
+    // @ts-expect-error a member of another type
+    defineMethod({ ...lamp, handler: async () => ({ on: 3 }) });
+    // @ts-expect-error nothing
+    defineMethod({ ...lamp, handler: async () => {} });
+    // @ts-expect-error only sometimes
+    defineMethod({ ...lamp, handler: async (task: NodeTask) => (task.fence === 1 ? { on: true } : null) });
+    // @ts-expect-error an attachment without attach
+    defineMethod({ ...lamp, handler: async () => attachment });
+    const nothing = { ...definition, result: z.null() };
+    defineMethod({ ...nothing, handler: async () => {} });
+    defineMethod({ ...nothing, handler: async () => null });
+    // @ts-expect-error something
+    defineMethod({ ...nothing, handler: async () => 1 });
+    // What the schema takes, before its defaults and transforms.
+    const counted = {
+      ...definition,
+      result: z.object({ n: z.number().default(0), text: z.number().transform(String) }),
+    };
+    defineMethod({ ...counted, handler: async () => ({ text: 1 }) });
+    // @ts-expect-error what the schema gives
+    defineMethod({ ...counted, handler: async () => ({ n: 0, text: '1' }) });
+    defineMethod({ ...definition, handler: async () => ({ any: ['JSON'] }) });
+    // @ts-expect-error no JSON
+    defineMethod({ ...definition, handler: async () => new Date() });
+    defineMethod({ ...definition, attach: true, handler: async () => attachment });
+    // @ts-expect-error no attachment
+    defineMethod({ ...definition, attach: true, handler: async () => ({ on: true }) });
   });
 
   test('a task', () => {

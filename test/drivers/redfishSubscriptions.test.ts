@@ -84,7 +84,7 @@ test.each(['get_subscription', 'delete_subscription'])(
 );
 
 test('delete_subscription deletes, and returns nothing', async () => {
-  expect(await call('delete_subscription', { id: '4' })).toBeUndefined();
+  expect(await call('delete_subscription', { id: '4' })).toBeNull();
   expect(bmc.documents.get(`${COLLECTION}/4`)).toBeUndefined();
 });
 

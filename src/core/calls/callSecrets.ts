@@ -47,14 +47,29 @@ export class CallSecrets {
     return mapTexts(value, { text, name: text, member: maskMember }) as JsonObject;
   }
 
-  /** Returns a logger that masks the secrets in what is logged to `log`. */
-  log(log: Logger): Logger {
-    return {
-      debug: (fields, message) => log.debug(this.mask(fields), this.text(message)),
-      info: (fields, message) => log.info(this.mask(fields), this.text(message)),
-      warn: (fields, message) => log.warn(this.mask(fields), this.text(message)),
-      error: (fields, message) => log.error(this.mask(fields), this.text(message)),
+  /**
+   * Returns a logger that masks the secrets in what is logged to `log`, and adds `about` to the fields of each line. Accepts
+   * any fields, as drivers may be JavaScript.
+   */
+  log(log: Logger, about: object = {}): Logger {
+    const write = (level: 'debug' | 'info' | 'warn' | 'error', fields: unknown, message: string) => {
+      if (typeof fields === 'string') log[level]({ ...about }, this.text(fields));
+      else log[level](this.#fields(fields, about), this.text(message));
     };
+    return {
+      debug: (fields, message) => write('debug', fields, message),
+      info: (fields, message) => write('info', fields, message),
+      warn: (fields, message) => write('warn', fields, message),
+      error: (fields, message) => write('error', fields, message),
+    };
+  }
+
+  #fields(fields: unknown, about: object): object {
+    try {
+      return { ...this.mask(fields instanceof Error ? { err: fields } : (fields as object)), ...about };
+    } catch {
+      return { ...about };
+    }
   }
 
   #collected(): { redact: Redact; none: boolean } {

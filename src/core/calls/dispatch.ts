@@ -15,7 +15,7 @@ import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJob } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { wholeJob } from '../jobs/shownJob.ts';
-import { MAX_DEPTH, nestsDeeperThan } from '../json.ts';
+import { type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import { isCurrent, type NodeSnapshot } from '../locks/nodeCache.ts';
@@ -34,7 +34,7 @@ import { untilAborted } from '../waiting.ts';
 import { requiredRole } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
-import { type CalledMethod, checkResult, type MethodRun, runMethod } from './runMethod.ts';
+import { type CalledMethod, type MethodRun, runMethod } from './runMethod.ts';
 
 /** The parts that a call passes through. */
 interface DispatchParts {
@@ -315,14 +315,11 @@ export class Dispatch {
 
   /** Runs a synchronous method to its end. */
   async #finish(checked: CheckedCall, run: MethodRun): Promise<Outcome> {
-    const { method, driver } = checked;
     run.signal.throwIfAborted();
     const returned = await runMethod(checked, run);
-    if (!method.attach) return { kind: 'result', result: checkResult(method.name, returned) };
-    if (returned instanceof Attachment && returned.data instanceof Uint8Array) {
-      return { kind: 'attachment', attachment: returned };
-    }
-    throw new TypeError(`method ${method.name} of ${driver} has attach set, but returned no Attachment`);
+    return returned instanceof Attachment
+      ? { kind: 'attachment', attachment: returned }
+      : { kind: 'result', result: returned };
   }
 
   /** Stores the job of an asynchronous call. From here on the call is accepted. */
@@ -353,8 +350,8 @@ export class Dispatch {
   ): void {
     const controller = new AbortController();
     const { signal } = controller;
-    const work = async (progress: MethodRun['progress']) =>
-      checkResult(job.method, await runMethod(checked, { ...run, signal, progress }));
+    // An asynchronous method has no attachment.
+    const work = (progress: MethodRun['progress']) => runMethod(checked, { ...run, signal, progress }) as Promise<Json>;
     const { jobs, running, transcripts } = this.#parts;
     const end = jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
     const { recorder } = checked;

@@ -1,10 +1,10 @@
-import { cutText, isLongerThan, MESSAGE_BYTES, RESULT_BYTES } from '../bounds.ts';
+import { cutText, MESSAGE_BYTES } from '../bounds.ts';
 import type { DriverCall, NodeCall } from '../core.ts';
-import { outcomeUnknown, PassthruError } from '../errors.ts';
-import { asJson, type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
+import { outcomeUnknown, type PassthruError } from '../errors.ts';
+import type { Json } from '../json.ts';
 import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
-import { Attachment, type Method } from '../method.ts';
+import type { Attachment, Method } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { DriverTask, HttpMethod, NodeTask, Task } from '../task.ts';
 import type { CallRecorder } from '../transcripts/callRecorder.ts';
@@ -49,12 +49,12 @@ export interface MethodRun {
 export async function runMethod(
   { call, driver, method, httpMethod, recorder }: CalledMethod,
   { node, args, lock, longestRequest, signal, progress, log }: MethodRun,
-): Promise<Json | undefined | Attachment> {
+): Promise<Json | Attachment> {
   const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
+  const about = { ...(node === null ? {} : { node: node.uuid, node_name: node.name }), driver, method: method.name };
   let givenUp: PassthruError | null = null;
   const giveUp = () => {
-    const fields = { node: node?.uuid ?? null, driver, method: method.name };
-    log.error(fields, 'handler has not ended since it was aborted, it may send nothing more');
+    log.error(about, 'handler has not ended since it was aborted, it may send nothing more');
     givenUp = outcomeUnknown(
       `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
     );
@@ -75,7 +75,7 @@ export async function runMethod(
     },
     progress: (fraction, message) =>
       progress(fraction, typeof message === 'string' ? secrets.text(cutText(message, MESSAGE_BYTES)) : message),
-    log: secrets.log(log),
+    log: secrets.log(log, about),
     recorder,
   };
   recorder?.begin(node);
@@ -111,29 +111,4 @@ async function untilGivenUp<T>(
     clearTimeout(timer);
     signal.removeEventListener('abort', aborted);
   }
-}
-
-/**
- * Returns the result of a method as JSON, so that a caller and the store get the same.
- * @throws kind `bmc_failed` when it nests too deep or is too long
- */
-export function checkResult(method: string, returned: Json | undefined | Attachment): Json {
-  if (returned === undefined) return null;
-  if (returned instanceof Attachment) throw new TypeError(`method ${method} returned an Attachment, but has no attach`);
-  checkBounds(method, returned);
-  const result = asJson(returned);
-  if (result !== returned) checkBounds(method, result);
-  return result;
-}
-
-function checkBounds(method: string, result: Json): void {
-  if (nestsDeeperThan(result)) {
-    throw new PassthruError('bmc_failed', `The result of ${method} nests deeper than ${MAX_DEPTH} levels`);
-  }
-  // Half of a document would be taken for the whole.
-  if (!isLongerThan(result, RESULT_BYTES)) return;
-  throw new PassthruError(
-    'bmc_failed',
-    `${method} was carried out, but its result is dropped: it is longer than ${RESULT_BYTES / 1024 / 1024} MiB. A driver returns that much as an attachment.`,
-  );
 }

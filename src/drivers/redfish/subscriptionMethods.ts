@@ -32,6 +32,9 @@ const subscriptionResult = z.looseObject({
 const RESULT_KEYS = ['Context', 'Destination', 'EventTypes', 'Id', 'Protocol'];
 
 const collectionResult = z.looseObject({
+  '@odata.id': z.unknown().optional().describe('The path of the collection'),
+  '@odata.type': z.unknown().optional().describe('The type of the collection'),
+  Name: z.unknown().optional().describe('The name of the collection'),
   Members: z.array(z.object({ '@odata.id': z.string() })).describe('A link to each subscription'),
   'Members@odata.count': z.number().describe('The number of Members'),
   unreadable: z
@@ -96,7 +99,7 @@ function list(useBmc: UseBmc): Method<NodeTask> {
     description: 'Returns all subscriptions on the node.',
     arguments: z.object({}),
     result: collectionResult,
-    async handler(task: NodeTask): Promise<JsonObject> {
+    async handler(task: NodeTask) {
       const { document, members, unreadable } = await useBmc(
         task,
         'Redfish get_subscriptions failed for',

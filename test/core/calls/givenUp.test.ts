@@ -24,7 +24,7 @@ afterEach(() => {
 
 async function startDeaf(shared: boolean) {
   const method = (name: string, async: boolean) =>
-    defineMethod<NodeTask, z.ZodObject, null>({
+    defineMethod<NodeTask, z.ZodObject, z.ZodNull>({
       name,
       httpMethods: ['POST'],
       description: 'Ignores its signal',
