@@ -41,7 +41,8 @@ export class Callers {
     while (!stopping.aborted) {
       const node = random.pick(this.#world.nodes);
       const kind = random.below(100);
-      if (kind < 55) await this.#subscribe(node, random);
+      if (isHeldWithKeys(node) && random.chance(0.3)) await this.#hold(node, random);
+      else if (kind < 55) await this.#subscribe(node, random);
       else if (kind < 65) await this.#hold(node, random);
       else if (kind < 72) await editNode(this.#world, node, random);
       else if (kind < 74) await enrolBriefly(this.#world, random, this.#deadline);

@@ -47,7 +47,7 @@ export async function holdWithKey(world: ChaosWorld, node: ChaosNode, random: Ra
   const key = await attempt(world, node, random, `hold for ${seconds} s`, (client, url) =>
     client.hold(url, node.uuid, seconds, reason),
   );
-  if (key === null) return;
+  if (key === null) return count(world, 'holds: not made');
   count(world, 'holds');
   world.marks.push({ node: node.uuid, driver: node.driver, mark: `reason ${reason}` });
   const from = performance.now();
