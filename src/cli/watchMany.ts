@@ -5,6 +5,7 @@ import { WatchMarker } from '../../gen/passthru/v1/watch_pb.ts';
 import type { Json } from '../core/json.ts';
 import { visible, visibleJson } from '../process/terminalText.ts';
 import type { Connection } from './connection.ts';
+import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { isBroken } from './failure.ts';
 import { jobLine, jobRecord } from './jobRecord.ts';
 import { nodeRecord } from './nodeRecord.ts';
@@ -24,19 +25,25 @@ interface Told {
     | { case: undefined };
 }
 
-/** What to watch, but for the cursor. */
-type Watch = (cursor: string, signal: AbortSignal) => AsyncIterable<Told>;
+/** What to watch. */
+interface Watch {
+  /** Starts the stream after a cursor; '' for the current state. */
+  start(cursor: string, signal: AbortSignal): AsyncIterable<Told>;
+  /** A short request, which shows that the service is there again: a stream says nothing until something changes. */
+  probe(signal: AbortSignal): Promise<unknown>;
+}
 
 /** Prints the changes of all jobs that match until Ctrl-C; see `watchMany`. */
 export function watchAllJobs(
   { jobs }: Connection,
   filter: { nodes?: string[]; driver?: string; state?: JobState; requestedBy?: string },
   asJson: boolean,
-): Promise<void> {
-  return watchMany(
-    (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
-    asJson,
-  );
+): Promise<never> {
+  const watch: Watch = {
+    start: (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    probe: (signal) => jobs.listJobs({ pageSize: 1 }, { signal }),
+  };
+  return watchMany(watch, asJson);
 }
 
 /** Prints the changes of all nodes that match until Ctrl-C; see `watchMany`. */
@@ -44,48 +51,60 @@ export function watchAllNodes(
   { nodes }: Connection,
   filter: { nodes?: string[]; driver?: string },
   asJson: boolean,
-): Promise<void> {
-  return watchMany(
-    (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
-    asJson,
-  );
+): Promise<never> {
+  const watch: Watch = {
+    start: (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    probe: (signal) => nodes.listNodes({ pageSize: 1 }, { signal }),
+  };
+  return watchMany(watch, asJson);
 }
 
 /**
  * Prints each message as one line, until Ctrl-C. A broken stream is resumed by the cursor of the last message, and standard
  * error says so.
- * @throws the error of a stream that cannot be resumed, or that was broken before its first message
+ * @throws CommandFailure on Ctrl-C; the error of a stream that cannot be resumed, or that was broken before its first message
  */
-async function watchMany(watch: Watch, asJson: boolean): Promise<void> {
+async function watchMany(watch: Watch, asJson: boolean): Promise<never> {
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.once('SIGINT', interrupt);
   let cursor = '';
   let connected = false;
+  let lost = false;
   try {
     for (;;) {
       try {
-        let resumed = !connected;
-        for await (const told of watch(cursor, stop.signal)) {
-          if (!resumed) process.stderr.write('connected again\n');
-          resumed = true;
+        if (lost) {
+          await watch.probe(stop.signal);
+          process.stderr.write('connected again\n');
+          lost = false;
+        }
+        for await (const told of watch.start(cursor, stop.signal)) {
           connected = true;
           process.stdout.write(`${asJson ? jsonLine(told) : textLine(told)}\n`);
           if (told.cursor !== '') cursor = told.cursor;
         }
       } catch (error) {
-        if (stop.signal.aborted) return;
+        if (stop.signal.aborted) throw interrupted();
         // Without any response so far, the service was not there to begin with.
         if (!connected || !isBroken(error)) throw error;
       }
-      const from = cursor === '' ? 'from the current state' : 'where it broke off';
-      process.stderr.write(`connection lost, reconnecting to resume ${from}\n`);
-      await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {});
-      if (stop.signal.aborted) return;
+      if (!lost) {
+        const from = cursor === '' ? 'from the current state' : 'where it broke off';
+        process.stderr.write(`connection lost, reconnecting to resume ${from}\n`);
+        lost = true;
+      }
+      await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {
+        throw interrupted();
+      });
     }
   } finally {
     process.off('SIGINT', interrupt);
   }
+}
+
+function interrupted(): CommandFailure {
+  return new CommandFailure(EXIT_STATUS.interrupted, 'stopped watching');
 }
 
 function textLine({ event }: Told): string {

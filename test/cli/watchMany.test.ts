@@ -19,9 +19,9 @@ describe('following many', () => {
     await output('node', 'unlock', 'bench-1');
     await text.printed(/node bench-1 held by people[\s\S]*node bench-1 free/);
     for (const command of [text, json]) command.process.kill('SIGINT');
-    expect((await text.ended).status).toBe(0);
+    expect(await text.ended).toMatchObject({ status: 130, stderr: 'error: stopped watching\n' });
     const { status, stdout } = await json.ended;
-    expect(status).toBe(0);
+    expect(status).toBe(130);
     const lines = stdout
       .trimEnd()
       .split('\n')
@@ -38,7 +38,16 @@ describe('following many', () => {
     await output('driver', 'passthru', 'call', 'bench', 'release', '--arg', 'word=all');
     await call;
     watch.process.kill('SIGINT');
-    expect((await watch.ended).status).toBe(0);
+    expect((await watch.ended).status).toBe(130);
+  });
+
+  test('node watch ends without a word when its reader leaves', async () => {
+    const watch = startPassthru(['node', 'watch'], at);
+    await watch.printed(/that is the current state/);
+    watch.process.stdout?.destroy();
+    await output('node', 'lock', 'bench-2');
+    await output('node', 'unlock', 'bench-2');
+    expect(await watch.ended).toMatchObject({ status: 1, stderr: '' });
   });
 
   test.each([
