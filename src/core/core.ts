@@ -8,7 +8,7 @@ import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { Page } from './page.ts';
-import type { NodeQuery } from './store.ts';
+import type { HostTimes, NodeQuery } from './store.ts';
 import type { Recording } from './transcript.ts';
 import type { WatchSink } from './watch/watchEvent.ts';
 
@@ -93,7 +93,7 @@ export interface Nodes {
    * Throws `node_locked`, `invalid_argument`, `already_exists`.
    */
   update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node>;
-  /** Throws `node_locked`. */
+  /** Throws `node_locked`, `failed_precondition` for a node with an instance, `permission_denied` for a protected one. */
   delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void>;
   /** Holds a node until `unlock`, or for the given duration. Throws `node_locked`. */
   lock(ident: string, request: LockRequest): Promise<LockedNode>;
@@ -204,6 +204,8 @@ export interface Core {
   readonly host: string;
   /** Returns the distinct hosts of all processes on the same store, including this one, sorted. */
   hosts(): Promise<string[]>;
+  /** Returns the same hosts with the times of their processes. */
+  processes(): Promise<HostTimes[]>;
   load(): Load;
   /** Throws `shutting_down` or `store_unavailable` when the service cannot take calls. */
   checkReady(): Promise<void>;

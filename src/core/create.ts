@@ -119,6 +119,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     listDriverMethods: (driver) => registry.driverMethods(driver).list,
     callDriverMethod: (call) => dispatch.callDriver(call),
     hosts: () => store.listHosts(),
+    processes: () => store.listProcesses(),
     load() {
       return {
         busyWorkers: workers.busy,

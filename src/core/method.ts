@@ -101,7 +101,9 @@ export function defineMethod<
   if (async && attach) throw new TypeError(`method ${name}: an asynchronous method cannot return an attachment`);
   // Before the method is used, so that a misspelt role stops the start instead of protecting nothing.
   if (!isRoleOrAbsent(role)) throw new TypeError(`method ${name}: ${roleFault(role)}`);
-  const strict = definition.arguments.strict();
+  // Unknown arguments are refused, unless the schema says what it does with them.
+  const { catchall } = definition.arguments.def;
+  const strict = catchall === undefined ? definition.arguments.strict() : definition.arguments;
   const result = resultSchema(definition.result);
   const checkJson = resultChecker(name, result);
   const check = (returned: unknown) => {

@@ -1,4 +1,4 @@
-import { invalidArgument } from './errors.ts';
+import { invalidArgument, PassthruError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { Reservation } from './reservation.ts';
 
@@ -17,7 +17,7 @@ export interface Node {
   description: string | null;
   maintenance: boolean;
   maintenanceReason: string | null;
-  /** Ironic's other fields by their keys (`owner`, `resource_class`, …), which this service does not interpret. */
+  /** Ironic's other fields by their keys (`owner`, `resource_class`, …). Only `checkRemovable` and `UNIQUE_ATTRIBUTES` read any. */
   attributes: JsonObject;
   /** The error of the last asynchronous call; null when it did not fail. */
   lastError: string | null;
@@ -75,6 +75,26 @@ export function isUuid(text: string): boolean {
  */
 export function isNodeName(text: string): boolean {
   return NAME.test(text) && !isUuid(text) && !RESERVED_NAMES.has(text);
+}
+
+/** Attributes whose value at most one node has. */
+export const UNIQUE_ATTRIBUTES: readonly string[] = ['instance_uuid'];
+
+/**
+ * Throws when a node must not be removed, as in Ironic: kind `failed_precondition` while it has an instance and is not in
+ * maintenance, `permission_denied` when it is protected.
+ */
+export function checkRemovable({ uuid, attributes, maintenance }: Node): void {
+  const { instance_uuid: instance = null } = attributes;
+  if (instance !== null && !maintenance) {
+    throw new PassthruError('failed_precondition', `Node ${uuid} is associated with instance ${instance}.`);
+  }
+  if (attributes.protected === true) {
+    throw new PassthruError(
+      'permission_denied',
+      `Node ${uuid} is protected and can not be undeployed, rebuilt or deleted.`,
+    );
+  }
 }
 
 /** Throws kind `invalid_argument` when `text` can be neither a node's UUID nor its name. */

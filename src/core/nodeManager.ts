@@ -12,6 +12,7 @@ import { isCurrent, type NodeSnapshot } from './locks/nodeCache.ts';
 import type { Logger } from './logger.ts';
 import {
   checkNodeIdent,
+  checkRemovable,
   isNodeName,
   isUuid,
   type NewNode,
@@ -90,7 +91,7 @@ export class NodeManager implements Nodes {
     };
     checkFields(node);
     const created = await this.#store.createNode(node);
-    if ('taken' in created) throw taken(created, node.uuid, name);
+    if ('taken' in created) throw taken(created, node);
     this.#log.info({ node: node.uuid, name, driver: node.driver, caller: caller.name }, 'node enrolled');
     return created;
   }
@@ -141,7 +142,7 @@ export class NodeManager implements Nodes {
       const changes = this.#check(node, change(node));
       const changed = await this.#store.updateNode(node.uuid, lock.storedFence, changes, new Date());
       if (changed === null) throw await this.#notHeld(node.uuid);
-      if ('taken' in changed) throw taken(changed, node.uuid, changes.name ?? null);
+      if ('taken' in changed) throw taken(changed, { ...node, ...changes });
       return { before: node, after: changed };
     });
     if (before.driver !== after.driver || canonicalJson(before.driverInfo) !== canonicalJson(after.driverInfo)) {
@@ -153,6 +154,7 @@ export class NodeManager implements Nodes {
 
   async delete(ident: string, caller: Caller, signal: AbortSignal): Promise<void> {
     const deleted = await this.#exclusively(ident, 'delete', caller, signal, async (node, lock) => {
+      checkRemovable(node);
       if (!(await this.#store.deleteNode(node.uuid, lock.storedFence))) throw await this.#notHeld(node.uuid);
       return node;
     });
@@ -336,9 +338,15 @@ function nodeNotFound(ident: string): PassthruError {
   return new PassthruError('node_not_found', `Node ${ident} could not be found.`);
 }
 
-function taken(conflict: NodeConflict, uuid: string, name: string | null): PassthruError {
-  const what = conflict.taken === 'uuid' ? `UUID ${uuid}` : `name ${name}`;
+/** Returns the error of a value of `node` that another node has already. */
+function taken({ taken: field }: NodeConflict, node: Pick<Node, 'uuid' | 'name' | 'attributes'>): PassthruError {
+  const what =
+    field === 'uuid'
+      ? `UUID ${node.uuid}`
+      : field === 'name'
+        ? `name ${node.name}`
+        : `${field} ${node.attributes[field]}`;
   return new PassthruError('already_exists', `A node with ${what} already exists.`, {
-    violations: [{ field: conflict.taken, description: 'is taken by another node' }],
+    violations: [{ field, description: 'is taken by another node' }],
   });
 }

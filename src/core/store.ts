@@ -12,10 +12,13 @@ export interface StoredNode extends Node {
   fence: number;
 }
 
-/** The column whose value another node has already. */
-export type NodeConflict = { taken: 'uuid' | 'name' };
+/** The column, or the one of `UNIQUE_ATTRIBUTES`, whose value another node has already. */
+export type NodeConflict = { taken: string };
 
-/** The fields that nodes can be sorted by. `id` is the order of enrolment. */
+/**
+ * The fields that nodes can be sorted by. `id` is the order of enrolment, `holder` that of the reservation. An attribute that
+ * is an object or a list sorts as if it were absent.
+ */
 export type NodeSortKey =
   | 'id'
   | 'uuid'
@@ -24,7 +27,12 @@ export type NodeSortKey =
   | 'createTime'
   | 'updateTime'
   | 'maintenance'
-  | 'vendorInterface';
+  | 'maintenanceReason'
+  | 'description'
+  | 'lastError'
+  | 'holder'
+  | 'vendorInterface'
+  | `attributes.${string}`;
 
 export interface NodeQuery {
   /** The maximum number of nodes. */
@@ -41,10 +49,10 @@ export interface NodeQuery {
   /** Only nodes whose description contains this text, ignoring case (beyond ASCII as far as the database's locale does). */
   descriptionContains?: string;
   /**
-   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`; null for absent. To these three filters
-   * an attribute that is an object or a list is absent, since it may hold secrets.
+   * Only nodes whose attribute of that name is equal, for example `{ owner: 'x' }`, or equal to one of a list; null for
+   * absent. To these three filters an attribute that is an object or a list is absent, since it may hold secrets.
    */
-  attributes?: Record<string, string | number | boolean | null>;
+  attributes?: Record<string, string | number | boolean | null | readonly string[]>;
   /** Only nodes that have (true) or lack (false) an attribute of that name. */
   hasAttribute?: Record<string, boolean>;
   /** Only nodes where at least one of these attributes equals `value`. */
@@ -105,6 +113,15 @@ export interface Conductor {
    * machine. Longer than a statement may take, so that none commits after `reap`.
    */
   grace: number;
+}
+
+/** The times of a host with a valid lease. */
+export interface HostTimes {
+  host: string;
+  /** When its newest process started. */
+  createTime: Date;
+  /** When that renewed its lease for the last time; the present time for a lease that needs no renewal. */
+  updateTime: Date;
 }
 
 /** What was ended of conductors whose lease has run out. */
@@ -230,6 +247,8 @@ export interface Store extends ChangeStore {
   removeConductor(id: string): Promise<void>;
   /** Returns the distinct hosts of conductors with a valid lease, sorted. */
   listHosts(): Promise<string[]>;
+  /** Returns the hosts of `listHosts` with their times. */
+  listProcesses(): Promise<HostTimes[]>;
   /**
    * Cleans up after conductors whose lease has run out. Their running jobs fail with `error` and set their nodes'
    * `last_error` to `lastError(job)`. Their accepted idempotent calls get the outcome `unknown`; others are removed. When

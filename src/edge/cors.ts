@@ -37,6 +37,7 @@ export const REST_CORS: CorsHeaders = {
     'X-OpenStack-Ironic-API-Maximum-Version',
     'X-OpenStack-Ironic-API-Minimum-Version',
     'X-OpenStack-Ironic-API-Version',
+    'X-OpenStack-Request-Id',
   ],
 };
 

@@ -32,6 +32,9 @@ export const requestScope = new AsyncLocalStorage<RequestScope>();
 /** The response header with the request's id, as in Ironic; gRPC carries it as metadata, in lower case. */
 export const REQUEST_ID_HEADER = 'OpenStack-Request-Id';
 
+/** The same header by the name that all OpenStack services use, which Ironic sends too since 2025.2. */
+export const X_REQUEST_ID_HEADER = 'X-OpenStack-Request-Id';
+
 /** The accepted form of `X-OpenStack-Request-ID` (oslo.middleware, request_id.ID_FORMAT). */
 const CALLER_ID = /^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$/;
 

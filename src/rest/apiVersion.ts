@@ -1,4 +1,5 @@
 import { PassthruError } from '../core/errors.ts';
+import { MAX_MINOR } from './apiTable.ts';
 
 /** Ironic's own version header, in lower case: `1.82` or `latest`. */
 export const VERSION_HEADER = 'x-openstack-ironic-api-version';
@@ -9,13 +10,9 @@ export const STANDARD_VERSION_HEADER = 'openstack-api-version';
 const SERVICE_TYPE = 'baremetal';
 
 const MIN_MINOR = 1;
-const MAX_MINOR = 82;
 
 export const MIN_VERSION = `1.${MIN_MINOR}`;
 export const MAX_VERSION = `1.${MAX_MINOR}`;
-
-/** First minor version in which nodes have names. */
-export const NAMES_MINOR = 5;
 
 /** The headers of a response without a negotiated version. */
 export const RANGE_HEADERS: readonly string[] = [
@@ -38,7 +35,8 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
 export function requestedVersion(standard: string | undefined, own: string | undefined): string | undefined {
   const entries = standard?.split(',').map((entry) => entry.trim().split(/\s+(.*)/, 2)) ?? [];
   const entry = entries.findLast(([service, version]) => service?.toLowerCase() === SERVICE_TYPE && version);
-  return entry?.[1] ?? own;
+  // As in Ironic, an empty header is none.
+  return entry?.[1] ?? (own?.trim() || undefined);
 }
 
 /**

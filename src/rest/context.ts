@@ -3,11 +3,12 @@ import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
-import { PassthruError } from '../core/errors.ts';
+import { invalidArgument, PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
-import { NAMES_MINOR } from './apiVersion.ts';
+import { NAMES_MINOR } from './apiTable.ts';
+import { isNameAt } from './nodes/nodeName.ts';
 
 /** The metrics of the service in Prometheus' text format. */
 export interface MetricsPage {
@@ -37,6 +38,8 @@ export interface Exchange {
   readonly params: Readonly<Record<string, string | undefined>>;
   /** The minor number of the negotiated API version. */
   readonly minor: number;
+  /** Whether the suffix `.json` was taken off the path. */
+  readonly jsonSuffix: boolean;
   /** Headers of every response to this request: names and values alternate. */
   readonly headers: readonly string[];
 }
@@ -63,8 +66,10 @@ export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   const ident = exchange.params.ident ?? '';
   checkNodeIdent(ident);
   const core = enter(exchange);
-  if (exchange.minor < NAMES_MINOR && !isUuid(ident)) {
-    throw new PassthruError('node_not_found', `Node ${ident} could not be found.`);
+  if (isUuid(ident)) return { core, ident };
+  if (exchange.minor < NAMES_MINOR) throw new PassthruError('node_not_found', `Node ${ident} could not be found.`);
+  if (!isNameAt(exchange.minor, ident)) {
+    throw invalidArgument('node', `Expected a logical name or UUID but received ${ident}.`);
   }
   return { core, ident };
 }

@@ -1,43 +1,36 @@
 import { PassthruError } from '../core/errors.ts';
 import type { HardwareType } from '../core/hardware.ts';
+import { DRIVER_FIELDS, INTERFACES, PARAMETERS } from './apiTable.ts';
 import { type Exchange, enter } from './context.ts';
+import { interfaceNames } from './interfaceNames.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
-import { badParameter, booleanParameter, readQuery } from './query.ts';
+import { badParameter, booleanParameter, listParameter, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
-
-/** The interfaces of Ironic's hardware types, in the order of its documents. Only `vendor` is supported here. */
-export const INTERFACES = [
-  'network',
-  'management',
-  'power',
-  'deploy',
-  'bios',
-  'vendor',
-  'storage',
-  'rescue',
-  'console',
-  'raid',
-  'boot',
-  'inspect',
-];
+import { readParameters } from './versionGate.ts';
 
 /** GET /v1/drivers */
 export async function listDrivers(exchange: Exchange): Promise<void> {
-  const query = readQuery(exchange.rawQuery, ['type', 'detail']);
+  const query = readParameters(exchange, PARAMETERS.drivers);
   const type = query.get('type') ?? 'dynamic';
   if (type !== 'dynamic' && type !== 'classic') {
     throw badParameter('type', "must be 'classic' or 'dynamic'", `Invalid driver type: ${type}`);
   }
+  const fields = checkDriverFields(exchange, listParameter(query, 'fields'));
   const detail = booleanParameter(query, 'detail') ?? false;
+  if (detail && fields !== null) {
+    const message = 'Can not specify ?detail=True and fields in the same request.';
+    throw badParameter('detail', "excludes 'fields'", message);
+  }
   const core = enter(exchange);
   const drivers = type === 'dynamic' ? core.drivers.list() : [];
   const hosts = await core.hosts();
-  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, hosts, detail)) });
+  const shown = fields ?? (detail ? [...DRIVER_FIELDS.keys()] : SUMMARY_FIELDS);
+  sendJson(exchange, 200, { drivers: drivers.map((driver) => driverDocument(exchange, driver, hosts, shown)) });
 }
 
 /** GET /v1/drivers/D */
 export async function showDriver(exchange: Exchange): Promise<void> {
-  readQuery(exchange.rawQuery);
+  const fields = checkDriverFields(exchange, listParameter(readParameters(exchange, PARAMETERS.driver), 'fields'));
   const { driver = '' } = exchange.params;
   const core = enter(exchange);
   const found = core.drivers.list().find(({ name }) => name === driver);
@@ -46,7 +39,8 @@ export async function showDriver(exchange: Exchange): Promise<void> {
     const message = `Could not find the following driver(s) or hardware type(s): ${driver}.`;
     throw new PassthruError('driver_not_found', message);
   }
-  sendJson(exchange, 200, driverDocument(exchange, found, await core.hosts(), true));
+  const shown = fields ?? [...DRIVER_FIELDS.keys()];
+  sendJson(exchange, 200, driverDocument(exchange, found, await core.hosts(), shown));
 }
 
 /** GET /v1/drivers/D/properties */
@@ -55,26 +49,39 @@ export function showDriverProperties(exchange: Exchange): void {
   sendJson(exchange, 200, enter(exchange).drivers.get(exchange.params.driver ?? '').properties);
 }
 
+const SUMMARY_FIELDS = ['name', 'hosts', 'links', 'properties', 'type'];
+
+/** Returns `fields`. Throws `invalid_argument`, in Ironic's words, for one that a driver does not have at this version. */
+function checkDriverFields({ minor }: Exchange, fields: readonly string[] | null): readonly string[] | null {
+  const unknown = (fields ?? []).filter((key) => (DRIVER_FIELDS.get(key) ?? Infinity) > minor);
+  if (unknown.length === 0) return fields;
+  throw badParameter('fields', `${unknown[0]} is not a field`, `Field(s) "${unknown.join(', ')}" are not valid`);
+}
+
 function driverDocument(
   exchange: Exchange,
   { name, vendorInterfaces }: HardwareType,
   hosts: string[],
-  detail: boolean,
-) {
+  fields: readonly string[],
+): Record<string, unknown> {
   const base = baseUrl(exchange);
   const path = `drivers/${encodeURIComponent(name)}`;
-  const document: Record<string, unknown> = {
+  const values: Record<string, unknown> = {
     name,
     hosts,
     links: selfAndBookmark(base, path),
     properties: selfAndBookmark(base, `${path}/properties`),
     type: 'dynamic',
   };
-  if (!detail) return document;
-  for (const kind of INTERFACES) {
-    const names = kind === 'vendor' ? vendorInterfaces.map((served) => served.name) : [];
-    document[`default_${kind}_interface`] = names[0] ?? null;
-    document[`enabled_${kind}_interfaces`] = names;
+  for (const kind of INTERFACES.keys()) {
+    const isVendor = kind === 'vendor';
+    const names = isVendor ? vendorInterfaces.map((served) => served.name) : interfaceNames(name, kind);
+    // A node has no interface of another kind until one is set.
+    values[`default_${kind}_interface`] = isVendor ? (names[0] ?? null) : null;
+    values[`enabled_${kind}_interfaces`] = names;
   }
-  return document;
+  const shown = [...DRIVER_FIELDS].filter(
+    ([key, from]) => exchange.minor >= from && (key === 'links' || fields.includes(key)),
+  );
+  return Object.fromEntries(shown.map(([key]) => [key, values[key]]));
 }

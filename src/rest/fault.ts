@@ -21,7 +21,8 @@ export function sendFault(exchange: Exchange, thrown: unknown): void {
     response.destroy();
     return;
   }
-  if (error.kind === 'version_not_acceptable') {
+  // A version that does not exist is refused by Ironic's HTTP layer, one that lacks a field or parameter by its API.
+  if (error.kind === 'version_not_acceptable' && error.violations.length === 0) {
     sendHttpError(exchange, 406, 'Not Acceptable', error.message);
     return;
   }

@@ -8,8 +8,9 @@ import { INTERNAL_MESSAGE, PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
 import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
-import { openScope, REQUEST_ID_HEADER, requestScope } from '../edge/requestScope.ts';
+import { openScope, REQUEST_ID_HEADER, requestScope, X_REQUEST_ID_HEADER } from '../edge/requestScope.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { PLAIN_JSON_MINOR } from './apiTable.ts';
 import {
   negotiateMinor,
   RANGE_HEADERS,
@@ -61,7 +62,8 @@ export function createRestHandler(options: RestOptions): (request: HttpRequest, 
       rawQuery: '',
       params: {},
       minor: 1,
-      headers: [REQUEST_ID_HEADER, scope.id, ...cors.headers(request)],
+      jsonSuffix: false,
+      headers: [REQUEST_ID_HEADER, scope.id, X_REQUEST_ID_HEADER, scope.id, ...cors.headers(request)],
     };
     void requestScope.run(scope, serve, exchange, router, cors, calls);
   };
@@ -82,8 +84,8 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
   let path: string | null = null;
   try {
     const target = splitTarget(request.url ?? '');
-    if (target.path === '/v1' || target.path.startsWith('/v1/')) negotiate(exchange);
-    const found = router.find(request.method ?? '', target.path);
+    if (!UNVERSIONED.has(target.path)) target.path = versionedPath(exchange, target.path);
+    const found = findRoute(exchange, router, target.path);
     const route = typeof found === 'object' ? found.route : null;
     exchange.action = route?.action;
     refuseForeign(exchange, cors);
@@ -108,6 +110,30 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
   // The route's path, not the request's: that, its query, and its body may hold a secret.
   const fields = { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started };
   exchange.log.debug(fields, 'REST request served');
+}
+
+/** The paths of this service's own that belong to no version. */
+const UNVERSIONED = new Set(['/healthz', '/metrics', '/openapi.json']);
+
+/**
+ * Negotiates the version and returns the path of the route under `/v1`. As in Ironic, a path without it, as in the links
+ * called `bookmark`, belongs to it, and before version 1.91 a suffix `.json` is ignored.
+ */
+function versionedPath(exchange: OpenExchange, path: string): string {
+  const isNamed = negotiate(exchange);
+  if (path === '/') return path;
+  const whole = path === '/v1' || path.startsWith('/v1/') ? path : `/v1${path}`;
+  const trimmed = whole.endsWith('/') ? whole.slice(0, -1) : whole;
+  // Ironic does so only for a request that names its version.
+  if (!isNamed || exchange.minor >= PLAIN_JSON_MINOR || !trimmed.endsWith('.json')) return whole;
+  exchange.jsonSuffix = true;
+  return trimmed.slice(0, -'.json'.length);
+}
+
+/** Returns the route as the router does; undefined as well for one that the request's version lacks. */
+function findRoute({ request, minor }: OpenExchange, router: Router, path: string): ReturnType<Router['find']> {
+  const found = router.find(request.method ?? '', path);
+  return typeof found === 'object' && minor < found.route.from ? undefined : found;
 }
 
 /**
@@ -158,14 +184,18 @@ function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): v
   }
 }
 
-/** Negotiates the version. Throws `version_not_acceptable`; that response has the headers of the supported range. */
-function negotiate(exchange: OpenExchange): void {
+/**
+ * Negotiates the version. Returns whether the request names one. Throws `version_not_acceptable`; that response has the
+ * headers of the supported range.
+ */
+function negotiate(exchange: OpenExchange): boolean {
   let headers = RANGE_HEADERS;
   try {
     const { request } = exchange;
     const requested = requestedVersion(header(request, STANDARD_VERSION_HEADER), header(request, VERSION_HEADER));
     exchange.minor = negotiateMinor(requested);
     headers = versionHeaders(exchange.minor);
+    return requested !== undefined;
   } finally {
     exchange.headers = [...headers, ...exchange.headers];
   }
@@ -173,7 +203,7 @@ function negotiate(exchange: OpenExchange): void {
 
 /** Responds to an unknown path, a verb that the path does not support, and OPTIONS (recorded: "OPTIONS"). */
 function sendNoRoute(exchange: Exchange, router: Router, cors: Cors, path: string): void {
-  const verbs = router.verbsAt(path);
+  const verbs = router.verbsAt(path, exchange.minor);
   const allow = ['Allow', [...verbs, 'OPTIONS'].join(', ')];
   if (verbs.length === 0) sendHttpError(exchange, 404, 'Not Found', '');
   else if (exchange.request.method === 'OPTIONS') {

@@ -1,6 +1,7 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
+import { METHODS_FROM } from './apiTable.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
 import { readLockWait, readRecording, readReservationKey } from './callHeaders.ts';
@@ -11,6 +12,9 @@ import { transcriptHeader } from './transcriptHeader.ts';
 
 /** The JSON of each list of methods, the most requested document. The core keeps a list with its hardware type. */
 const methodDocuments = new WeakMap<readonly Method<never>[], string>();
+/** The same for versions that lack a method of `METHODS_FROM`. */
+const earlierDocuments = new WeakMap<readonly Method<never>[], string>();
+const ALL_METHODS_FROM = Math.max(...METHODS_FROM.values());
 
 /** Methods that Ironic has as routes of their own, `/v1/nodes/N/vmedia`: its lists of methods have none of them. */
 const METHODS_WITH_ROUTES: ReadonlySet<string> = new Set(['get_vmedia', 'insert_vmedia']);
@@ -47,16 +51,18 @@ export async function callDriverMethod(exchange: Exchange): Promise<void> {
 }
 
 function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): void {
-  let document = methodDocuments.get(methods);
+  const documents = exchange.minor >= ALL_METHODS_FROM ? methodDocuments : earlierDocuments;
+  let document = documents.get(methods);
   if (document === undefined) {
     // Exactly the recorded keys, in the recorded order.
-    const listed = methods.filter(({ name }) => !METHODS_WITH_ROUTES.has(name));
+    const isListed = (name: string) => documents === methodDocuments || !METHODS_FROM.has(name);
+    const listed = methods.filter(({ name }) => !METHODS_WITH_ROUTES.has(name) && isListed(name));
     const entries = listed.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
       name,
       { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
     ]);
     document = JSON.stringify(Object.fromEntries(entries));
-    methodDocuments.set(methods, document);
+    documents.set(methods, document);
   }
   sendBody(exchange, 200, 'application/json', document);
 }

@@ -8,17 +8,19 @@ const EMPTY: Query = new Map();
 
 /**
  * Parses a query (`a=1&b=2`, without `?`; `+` is a space). Throws `invalid_argument` if it is not percent-encoded
- * UTF-8, and for a parameter that occurs twice, which would be ambiguous.
+ * UTF-8, and for a parameter that occurs twice, which would be ambiguous; one of `lists` is joined with commas instead.
  */
-export function parseQuery(raw: string): Query {
+export function parseQuery(raw: string, lists: readonly string[] = []): Query {
   if (raw === '') return EMPTY;
   const query = new Map<string, string>();
   for (const pair of raw.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
-    if (query.has(name)) throw badParameter(name, 'is given more than once');
-    query.set(name, equals < 0 ? '' : decode(pair.slice(equals + 1)));
+    const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
+    const earlier = query.get(name);
+    if (earlier !== undefined && !lists.includes(name)) throw badParameter(name, 'is given more than once');
+    query.set(name, earlier === undefined ? value : `${earlier},${value}`);
   }
   return query;
 }
@@ -32,8 +34,8 @@ export function takeRepeated(raw: string, name: string): { values: string[]; res
 }
 
 /** Parses the query of a route that takes the parameters `allowed` only. Throws as `parseQuery` and `refuseOthers`. */
-export function readQuery(raw: string, allowed: readonly string[] = []): Query {
-  const query = parseQuery(raw);
+export function readQuery(raw: string, allowed: readonly string[] = [], lists: readonly string[] = []): Query {
+  const query = parseQuery(raw, lists);
   if (query.size > 0) refuseOthers([...query.keys()].filter((name) => !allowed.includes(name)));
   return query;
 }

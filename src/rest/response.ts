@@ -6,6 +6,11 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, hea
   sendBody(exchange, status, 'application/json', JSON.stringify(value), headers);
 }
 
+/** Formats a time as Ironic does, in UTC: `2026-11-23T06:37:41.189+00:00`. */
+export function pythonTime(time: Date): string {
+  return time.toISOString().replace('Z', '+00:00');
+}
+
 /** Sends a body of the given media type; a string is encoded in UTF-8. */
 export function sendBody(
   exchange: Exchange,

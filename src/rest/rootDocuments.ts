@@ -1,26 +1,12 @@
 import { RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import { toPassthruError } from '../core/errors.ts';
+import { COLLECTIONS } from './apiTable.ts';
 import { MAX_VERSION, MIN_VERSION } from './apiVersion.ts';
 import { type Exchange, enter } from './context.ts';
 import { sendHttpError } from './fault.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
 import { readQuery } from './query.ts';
 import { sendBody, sendJson } from './response.ts';
-
-/**
- * The optional collections of Ironic's `/v1`, in its order, with their first minor version. Not all are served here;
- * clients look up the ones that they use.
- */
-const COLLECTIONS: readonly [name: string, minor: number][] = [
-  ['portgroups', 23],
-  ['volume', 32],
-  ['lookup', 22],
-  ['heartbeat', 22],
-  ['conductors', 49],
-  ['allocations', 52],
-  ['events', 54],
-  ['deploy_templates', 55],
-];
 
 /** GET / */
 export function showRoot(exchange: Exchange): void {
@@ -48,7 +34,9 @@ export function showV1(exchange: Exchange): void {
     media_types: { base: 'application/json', type: 'application/vnd.openstack.ironic.v1+json' },
     ...Object.fromEntries(['chassis', 'nodes', 'ports', 'drivers'].map(collection)),
     version: versionDocument(base),
-    ...Object.fromEntries(COLLECTIONS.filter(([, minor]) => exchange.minor >= minor).map(([name]) => collection(name))),
+    ...Object.fromEntries(
+      [...COLLECTIONS].filter(([, from]) => exchange.minor >= from).map(([name]) => collection(name)),
+    ),
   });
 }
 

@@ -10,6 +10,8 @@ export interface Route {
   /** Determines the required role (`ACTIONS`). */
   readonly action: Action;
   readonly handler: Handler;
+  /** The first minor version that has the route. */
+  readonly from: number;
   /** For the OpenAPI document; null for routes of Ironic that are not supported here. */
   readonly description: RouteDescription | null;
 }
@@ -28,8 +30,8 @@ export interface Router {
     verb: string,
     path: string,
   ): { route: Route; params: Record<string, string | undefined> } | 'malformed' | undefined;
-  /** Returns the verbs of a path; none if it is unknown. */
-  verbsAt(path: string): Verb[];
+  /** Returns the verbs of a path at a minor version; none if it is unknown. */
+  verbsAt(path: string, minor: number): Verb[];
 }
 
 /** Creates a router. Paths may end in a slash; `%2F` in a parameter is not a separator. */
@@ -49,6 +51,10 @@ export function createRouter(routes: readonly Route[]): Router {
       // For a path that it cannot decode find-my-way returns the handler `onBadUrl`, which has no store.
       return found.store === null ? 'malformed' : { route: found.store as Route, params: found.params };
     },
-    verbsAt: (path) => VERBS.filter((verb) => router.find(verb, path)?.store),
+    verbsAt: (path, minor) =>
+      VERBS.filter((verb) => {
+        const route = router.find(verb, path)?.store as Route | null | undefined;
+        return route && minor >= route.from;
+      }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Action } from '../auth/actions.ts';
+import { routeFrom } from './apiTable.ts';
 import { listConductors, showConductor } from './conductors.ts';
 import type { Handler } from './context.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
@@ -90,5 +91,5 @@ function route(
   handler: Handler,
   description: RouteDescription,
 ): Route {
-  return { verbs, path, action, handler, description };
+  return { verbs, path, action, handler, from: routeFrom(path), description };
 }

@@ -1,4 +1,5 @@
 import { PassthruError } from '../core/errors.ts';
+import { routeFrom } from './apiTable.ts';
 import { enter, type Handler } from './context.ts';
 import { type Route, VERBS } from './router.ts';
 
@@ -50,5 +51,12 @@ function unsupported(path: string, subject: string): Route[] {
       `Not served here: ${subject}. This service supports Ironic's vendor passthru and the nodes that it needs.`,
     );
   };
-  return [path, `${path}/*`].map((path) => ({ verbs: VERBS, path, action, handler, description: null }));
+  return [path, `${path}/*`].map((path) => ({
+    verbs: VERBS,
+    path,
+    action,
+    handler,
+    from: routeFrom(path),
+    description: null,
+  }));
 }

@@ -58,7 +58,10 @@ export function conductorStore(
     async addConductor({ id, host, lease, grace }) {
       const expires_at = lease === null ? NEVER : sql<number>`${now} + cast(${lease} as bigint)`;
       const key_ids = cipher.keyIds.join(' ');
-      await db.insertInto('conductors').values({ id, host, lease, grace, expires_at, key_ids }).execute();
+      await db
+        .insertInto('conductors')
+        .values({ id, host, lease, grace, expires_at, key_ids, create_time: now })
+        .execute();
       if (database.shared) await fleetKeys.join(id);
     },
 
@@ -85,6 +88,23 @@ export function conductorStore(
     async listHosts() {
       const rows = await database.run(hosts({}));
       return rows.map(({ host }) => host);
+    },
+
+    async listProcesses() {
+      // The last renewal of a lease was its length before its end.
+      const renewed = sql<number>`max(case when expires_at = ${sql.lit(NEVER)} then ${now} else expires_at - coalesce(lease, 0) end)`;
+      const rows = await db
+        .selectFrom('conductors')
+        .select((column) => ['host', column.fn.max('create_time').as('create_time'), renewed.as('update_time')])
+        .where('expires_at', '>', now)
+        .groupBy('host')
+        .orderBy('host')
+        .execute();
+      return rows.map(({ host, create_time, update_time }) => ({
+        host,
+        createTime: new Date(Number(create_time)),
+        updateTime: new Date(Number(update_time)),
+      }));
     },
 
     async reap({ all, now: endTime, error, lastError, unknown }) {

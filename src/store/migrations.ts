@@ -207,6 +207,21 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`alter table conductors add column key_ids ${text}`,
       sql`alter table conductors add column writing_key ${text}`,
     ),
+    '0009_sorted_attributes': migration(
+      sql`alter table node_attributes add column value ${text}`,
+      sql`create index node_attributes_unread on node_attributes (node_uuid) where value is null`,
+      sql`create table unique_attributes (
+        name ${text} not null,
+        digest ${text} not null,
+        node_uuid ${text} not null references nodes (uuid) on delete cascade,
+        constraint unique_attributes_key primary key (name, digest)
+      )`,
+      sql`create index unique_attributes_node on unique_attributes (node_uuid)`,
+      // Nodes that share one already keep it.
+      sql`insert into unique_attributes (name, digest, node_uuid)
+        select name, digest, min(node_uuid) from node_attributes where name = 'instance_uuid' group by name, digest`,
+      sql`alter table conductors add column create_time bigint not null default 0`,
+    ),
   };
 }
 

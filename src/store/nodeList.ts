@@ -1,7 +1,8 @@
-import type { ExpressionBuilder } from 'kysely';
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely';
 import { isStoreUnavailable, PassthruError } from '../core/errors.ts';
 import type { NodeQuery, NodeSortKey, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
+import { attributeValue, fillValues } from './nodeAttributes.ts';
 import { attributeDigest, type NodeRow, octets, selectNodes, toBit, toNode } from './rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
@@ -9,23 +10,40 @@ import type { SecretsCipher } from './secretsCipher.ts';
 type NodesQuery = ReturnType<typeof selectNodes>;
 
 const SORT_COLUMNS = {
-  id: 'id',
-  uuid: 'uuid',
-  name: 'name',
-  driver: 'driver',
-  createTime: 'create_time',
-  updateTime: 'update_time',
-  maintenance: 'maintenance',
-  vendorInterface: 'vendor_interface',
-} as const satisfies Record<NodeSortKey, keyof NodeRow>;
+  id: 'nodes.id',
+  uuid: 'nodes.uuid',
+  name: 'nodes.name',
+  driver: 'nodes.driver',
+  createTime: 'nodes.create_time',
+  updateTime: 'nodes.update_time',
+  maintenance: 'nodes.maintenance',
+  maintenanceReason: 'nodes.maintenance_reason',
+  description: 'nodes.description',
+  lastError: 'nodes.last_error',
+  holder: 'reservations.holder',
+  vendorInterface: 'nodes.vendor_interface',
+} as const;
+
+/** What a list is sorted by. Every reference to it is to a column of the tables, or to a value of one in an attribute. */
+function sortValue(key: NodeSortKey): RawBuilder<string | number | null> {
+  const attribute = attributeName(key);
+  if (attribute !== null) return attributeValue(attribute);
+  return sql.ref(SORT_COLUMNS[key as keyof typeof SORT_COLUMNS]);
+}
+
+function attributeName(key: NodeSortKey): string | null {
+  return key.startsWith(ATTRIBUTE_PREFIX) ? key.slice(ATTRIBUTE_PREFIX.length) : null;
+}
+
+const ATTRIBUTE_PREFIX = 'attributes.';
 
 /** The columns whose texts may be long. */
-export const LONG_COLUMNS = ['driver_info', 'extra', 'properties', 'attributes', 'description', 'last_error'].map(
-  (column) => `nodes.${column}`,
-);
+export const LONG_COLUMNS = [
+  ...['driver_info', 'extra', 'properties', 'attributes', 'description', 'maintenance_reason', 'last_error'],
+].map((column) => `nodes.${column}`);
 
-/** Sort keys that can be null. Databases differ in where nulls sort by default. */
-const NULLABLE: readonly NodeSortKey[] = ['name', 'updateTime'];
+/** Sort keys that cannot be null. Databases differ in where nulls sort by default. */
+const NEVER_NULL: readonly NodeSortKey[] = ['id', 'uuid', 'driver', 'createTime', 'maintenance', 'vendorInterface'];
 
 /** Implements `Store.listNodes` in at most three queries. */
 export async function listNodes(
@@ -34,7 +52,7 @@ export async function listNodes(
   cipher: SecretsCipher,
   onUnreadable: (error: PassthruError) => void,
 ): Promise<StoredNode[] | null> {
-  const rows = await readParts(database, query, (part) => part.execute());
+  const rows = await readParts(database, query, cipher, (part) => part.execute());
   return rows?.map((row) => toListedNode(row, cipher, onUnreadable)) ?? null;
 }
 
@@ -50,9 +68,9 @@ function toListedNode(row: NodeRow, cipher: SecretsCipher, onUnreadable: (error:
 }
 
 /** Implements `Store.sizeNodes`. */
-export async function sizeNodes(database: Database, query: NodeQuery): Promise<number[] | null> {
+export async function sizeNodes(database: Database, query: NodeQuery, cipher: SecretsCipher): Promise<number[] | null> {
   const size = octets(LONG_COLUMNS).as('size');
-  const rows = await readParts(database, query, (part) => part.clearSelect().select(size).execute());
+  const rows = await readParts(database, query, cipher, (part) => part.clearSelect().select(size).execute());
   return rows?.map((row) => Number(row.size)) ?? null;
 }
 
@@ -60,17 +78,19 @@ export async function sizeNodes(database: Database, query: NodeQuery): Promise<n
 async function readParts<R>(
   database: Database,
   query: NodeQuery,
+  cipher: SecretsCipher,
   read: (part: NodesQuery) => Promise<R[]>,
 ): Promise<R[] | null> {
   const db = database.kysely;
+  if (attributeName(query.sortKey) !== null) await fillValues(database, cipher);
   const nodes = filter(selectNodes(db), query, database);
   let parts = [nodes];
   if (query.marker !== null) {
-    const column = SORT_COLUMNS[query.sortKey];
     const marker = await db
       .selectFrom('nodes')
-      .select(['id', `${column} as value`])
-      .where('uuid', '=', query.marker)
+      .innerJoin('reservations', 'reservations.node_uuid', 'nodes.uuid')
+      .select(['nodes.id', sortValue(query.sortKey).as('value')])
+      .where('nodes.uuid', '=', query.marker)
       .executeTakeFirst();
     if (marker === undefined) return null;
     parts = after(nodes, query, marker.id, marker.value);
@@ -113,13 +133,16 @@ function filter(nodes: NodesQuery, query: NodeQuery, database: Database): NodesQ
 function nodesWith(
   where: ExpressionBuilder<Tables, 'nodes'>,
   names: readonly string[],
-  value: string | number | boolean,
+  value: string | number | boolean | readonly string[],
 ) {
+  const digests = (typeof value === 'object' ? value : [value]).map(attributeDigest);
+  // No digest is empty; a list without values matches nothing.
+  if (digests.length === 0) digests.push('');
   return where
     .selectFrom('node_attributes')
     .select('node_uuid')
     .where('node_attributes.name', 'in', names)
-    .where('node_attributes.digest', '=', attributeDigest(value));
+    .where('node_attributes.digest', 'in', digests);
 }
 
 /** Tests node by node, so that a page that fills early reads no further. */
@@ -138,7 +161,7 @@ function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
  * Nodes with and without a value are separate: one condition for both makes PostgreSQL read all that precedes the marker.
  */
 function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | number | null): NodesQuery[] {
-  const column = `nodes.${SORT_COLUMNS[query.sortKey]}` as const;
+  const column = sortValue(query.sortKey);
   const ascending = query.sortDirection === 'asc';
   const beyond = ascending ? '>' : '<';
   if (query.sortKey === 'id') return [nodes.where('nodes.id', beyond, id)];
@@ -153,7 +176,7 @@ function after(nodes: NodesQuery, query: NodeQuery, id: number, value: string | 
   later = later.where((where) =>
     where.or([where(column, beyond, value), where.and([where(column, '=', value), where('nodes.id', beyond, id)])]),
   );
-  return !ascending && NULLABLE.includes(query.sortKey) ? [later, nodes.where(column, 'is', null)] : [later];
+  return !ascending && !NEVER_NULL.includes(query.sortKey) ? [later, nodes.where(column, 'is', null)] : [later];
 }
 
 function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {
@@ -161,10 +184,10 @@ function sort(nodes: NodesQuery, query: NodeQuery): NodesQuery {
   const sorted =
     query.sortKey === 'id'
       ? nodes
-      : nodes.orderBy(`nodes.${SORT_COLUMNS[query.sortKey]}`, (order) => {
+      : nodes.orderBy(sortValue(query.sortKey), (order) => {
           const ordered = ascending ? order.asc() : order.desc();
           // PostgreSQL uses an index only if the query states the index's order of nulls, even where there are none.
-          if (!NULLABLE.includes(query.sortKey)) return ordered;
+          if (NEVER_NULL.includes(query.sortKey)) return ordered;
           return ascending ? ordered.nullsFirst() : ordered.nullsLast();
         });
   return sorted.orderBy('nodes.id', query.sortDirection);

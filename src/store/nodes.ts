@@ -1,13 +1,12 @@
 import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { PassthruError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Store, StoredNode } from '../core/store.ts';
+import type { NodeConflict, Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
+import { insertAttributes, replaceAttributes, TakenAttribute } from './nodeAttributes.ts';
 import { LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
 import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import {
-  attributeDigest,
   type NodeRow,
   octets,
   selectNodes,
@@ -46,7 +45,7 @@ export function nodeStore(
 
   return {
     async createNode(node) {
-      return log.transaction(async (transaction, note) => {
+      const create = log.transaction(async (transaction, note): Promise<StoredNode | NodeConflict> => {
         const created = await transaction
           .insertInto('nodes')
           .values(toNewNodeColumns(node, cipher))
@@ -65,6 +64,7 @@ export function nodeStore(
         await note(node.uuid, 'existence', null);
         return (await readNode(transaction, node.uuid)) as StoredNode;
       });
+      return create.catch(conflictOf);
     },
 
     getNodeByUuid: async (uuid) => firstNode(await database.run(nodeByUuid({ uuid })), cipher),
@@ -72,7 +72,7 @@ export function nodeStore(
     getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
     listNodes: (query) => listNodes(database, query, cipher, onUnreadable),
-    sizeNodes: (query) => sizeNodes(database, query),
+    sizeNodes: (query) => sizeNodes(database, query, cipher),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {
@@ -89,15 +89,14 @@ export function nodeStore(
           await note(uuid, 'content', toLoggedContent(before.rows[0], cipher));
           const node = await readNode(transaction, uuid);
           if (changes.attributes !== undefined) {
-            await transaction.deleteFrom('node_attributes').where('node_uuid', '=', uuid).execute();
-            await insertAttributes(transaction, uuid, changes.attributes);
+            await replaceAttributes(transaction, uuid, changes.attributes);
           }
           return node;
         });
       } catch (error) {
         // A node's UUID never changes, so only the name can be another's.
         if (database.isUniqueViolation(error)) return { taken: 'name' };
-        throw error;
+        return conflictOf(error);
       }
     },
 
@@ -153,10 +152,8 @@ function isReserved(uuid: string, fence: number | null) {
   };
 }
 
-/** Leaves out objects: they are not searched for, and may hold secrets, which could be guessed by the digest. */
-async function insertAttributes(db: Kysely<Tables>, uuid: string, attributes: JsonObject): Promise<void> {
-  const rows = Object.entries(attributes)
-    .filter(([, value]) => value !== null && typeof value !== 'object')
-    .map(([name, value]) => ({ node_uuid: uuid, name, digest: attributeDigest(value) }));
-  if (rows.length > 0) await db.insertInto('node_attributes').values(rows).execute();
+/** Returns the conflict that rolled a transaction back. Throws every other error again. */
+function conflictOf(error: unknown): NodeConflict {
+  if (error instanceof TakenAttribute) return { taken: error.attribute };
+  throw error;
 }

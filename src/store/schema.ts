@@ -31,6 +31,15 @@ interface NodeAttributesTable {
   name: string;
   /** The value's `attributeDigest`. */
   digest: string;
+  /** The value as text, to sort by; null in a row of an earlier program, until it is needed. */
+  value: string | null;
+}
+
+/** One row for each attribute of a node that no other may share. */
+interface UniqueAttributesTable {
+  name: string;
+  digest: string;
+  node_uuid: string;
 }
 
 /** One row for each node, created with it; while the node is free only the fence and `wanted` are not null. */
@@ -72,6 +81,8 @@ interface ConductorsTable {
   key_ids: string | null;
   /** The id of the key that it encrypts with, or is about to; null for plain text. */
   writing_key: string | null;
+  /** When it was added; 0 for a process of an earlier program. */
+  create_time: Generated<number>;
 }
 
 /** The constants of a job, and its end. Its progress is in its newest revision. */
@@ -163,6 +174,7 @@ export interface NodeChangesTable {
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
+  unique_attributes: UniqueAttributesTable;
   reservations: ReservationsTable;
   conductors: ConductorsTable;
   jobs: JobsTable;

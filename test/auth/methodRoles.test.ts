@@ -40,6 +40,7 @@ const DECLARED: Record<string, Record<string, string>> = {
   ipmi: { bmc_reset: 'operator', send_raw: 'admin' },
   'fake-hardware': {
     fourth_method_shared_lock: 'operator',
+    log_passthrough: 'operator',
     second_method: 'operator',
     third_method_sync: 'operator',
   },

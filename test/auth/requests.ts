@@ -39,7 +39,7 @@ export class Requests implements Disposable {
     isEnough: (body: Buffer) => boolean = () => false,
   ): Promise<RestResponse> {
     const payload = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
-    const all = { 'x-openstack-ironic-api-version': '1.80', ...headers };
+    const all = { 'x-openstack-ironic-api-version': '1.115', ...headers };
     const response = await this.#send(method, path, all, Buffer.from(payload), isEnough);
     return { status: Number(response.headers[':status']), headers: response.headers, text: response.body.toString() };
   }

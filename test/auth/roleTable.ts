@@ -144,6 +144,7 @@ const METHOD_ROWS = `
   admin     fake-hardware  second_method
   admin     fake-hardware  third_method_sync
   admin     fake-hardware  fourth_method_shared_lock
+  admin     fake-hardware  log_passthrough
 
   admin     ipmi           send_raw
   operator  ipmi           bmc_reset

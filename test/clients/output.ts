@@ -1,6 +1,7 @@
 /** The output of a program whose connection is cut in addition to the interruption that it causes itself. */
 export const OUTPUT = `methods:
   fourth_method_shared_lock, asynchronous, role operator
+  log_passthrough, asynchronous, role operator
   second_method, asynchronous, role operator
   third_method_sync, synchronous, role operator
 third_method_sync returned true

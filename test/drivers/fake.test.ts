@@ -13,7 +13,7 @@ function run(name: string, bar: string) {
 }
 
 describe('fake-hardware', () => {
-  test('has the methods that Ironic lists, and no others', () => {
+  test('has the methods that Ironic lists, log_passthrough of newer ones, and no others', () => {
     const recordings = new URL('../recordings/transcripts.json', import.meta.url);
     const transcripts: { name: string; response: { json: unknown } }[] = JSON.parse(readFileSync(recordings, 'utf8'));
     const recorded = transcripts.find((each) => each.name === 'node methods of fake-hardware');
@@ -27,9 +27,24 @@ describe('fake-hardware', () => {
         require_exclusive_lock: method.requireExclusiveLock,
       },
     ]);
-    expect(Object.fromEntries(methods)).toEqual(recorded?.response.json);
+    expect(Object.fromEntries(methods)).toEqual({
+      ...(recorded?.response.json as object),
+      log_passthrough: {
+        http_methods: ['POST'],
+        async: true,
+        description: 'Test pass-through to wait.',
+        attach: false,
+        require_exclusive_lock: true,
+      },
+    });
     expect(fake.vendorInterfaces.map((each) => each.name)).toEqual(['fake', 'no-vendor']);
     expect(fake.vendorInterfaces[1]?.methods).toEqual([]);
+  });
+
+  test('log_passthrough takes any arguments and returns nothing', async () => {
+    const method = fake.vendorInterfaces[0].methods.find(({ name }) => name === 'log_passthrough')!;
+    expect(method.parse({ any: { thing: [1, null] } })).toEqual({ any: { thing: [1, null] } });
+    expect(method.parse({})).toEqual({});
   });
 
   test.each([

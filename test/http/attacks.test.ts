@@ -127,7 +127,7 @@ test('CONNECT opens no connection for a client', async () => {
 test('open routes show the version and the collections, and no data', async () => {
   using anonymous = new Requests(service.url);
   const links = { href: `${service.url}/v1/`, rel: 'self' };
-  const version = { id: 'v1', links: [links], status: 'CURRENT', min_version: '1.1', version: '1.82' };
+  const version = { id: 'v1', links: [links], status: 'CURRENT', min_version: '1.1', version: '1.115' };
   expect(JSON.parse((await anonymous.rest('GET', '/')).text)).toEqual({
     name: 'OpenStack Ironic API',
     description: expect.any(String),
@@ -135,7 +135,8 @@ test('open routes show the version and the collections, and no data', async () =
     versions: [version],
   });
   const names =
-    'chassis nodes ports drivers portgroups volume lookup heartbeat conductors allocations events deploy_templates';
+    'chassis nodes ports drivers portgroups volume lookup heartbeat conductors allocations events deploy_templates ' +
+    'shards runbooks inspection_rules continue_inspection';
   const collections = names.split(' ').map((name) => [
     name,
     [

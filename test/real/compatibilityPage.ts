@@ -37,6 +37,8 @@ export function expectTable(name: string, heading: string, rows: readonly Row[],
  */
 export function stableText(text: string, addresses: Readonly<Record<string, string>>): string {
   let stable = text.replaceAll(" This service supports Ironic's vendor passthru and the nodes that it needs.", '');
+  // The baremetal command prints it after the service's error.
+  stable = stable.replaceAll(/ \(Request-ID: req-[0-9a-f-]+\)/g, '');
   for (const [address, name] of Object.entries(addresses)) stable = stable.replaceAll(address, name);
   return stable.trim();
 }

@@ -177,7 +177,12 @@ describe('refuses an invalid node document and creates no node:', () => {
     ['extra that is a list', { driver: 'gated', extra: [] }, 400, /'extra' must be an object/],
     ['a masked secret', { driver: 'gated', driver_info: { redfish_password: '******' } }, 400, /redfish_password/],
     ['a masked secret that is only kept', { driver: 'gated', instance_info: { a: { b: '******' } } }, 400, /a\.b/],
-    ['an interface that is not served', { driver: 'gated', power_interface: 'redfish' }, 400, /power_interface is not/],
+    [
+      'an interface that Ironic has not',
+      { driver: 'gated', power_interface: 'x' },
+      400,
+      /'ironic.hardware.interfaces.power'/,
+    ],
     ['a boolean that is none', { driver: 'gated', retired: 'perhaps' }, 400, /'retired' must be a boolean/],
     ['31 levels', { driver: 'gated', extra: JSON.parse(nested(30)) }, 400, /deeper than 30/],
   ])('%s', async (_name, body, status, text) => {

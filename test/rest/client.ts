@@ -24,10 +24,10 @@ export interface RestResponse {
   fault: any;
 }
 
-/** Sends one request over HTTP/1.1 to the service at `base`, at version 1.80 unless the headers say otherwise. */
+/** Sends one request over HTTP/1.1 to the service at `base`, at version 1.115 unless the headers say otherwise. */
 export function send(base: string, { method = 'GET', path, headers, body, rawBody }: Sent): Promise<RestResponse> {
   const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
-  const all: Record<string, string> = { ...(headers ?? { 'X-OpenStack-Ironic-API-Version': '1.80' }) };
+  const all: Record<string, string> = { ...(headers ?? { 'X-OpenStack-Ironic-API-Version': '1.115' }) };
   if (body !== undefined) all['Content-Type'] ??= 'application/json';
   if (payload !== undefined && all['Transfer-Encoding'] === undefined) {
     all['Content-Length'] ??= String(Buffer.byteLength(payload));

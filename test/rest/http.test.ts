@@ -49,16 +49,16 @@ test('HEAD returns the headers of GET without a body', async () => {
   expect(head.headers['content-length']).toBe(got.headers['content-length']);
 });
 
-test('returns the version headers under /v1 only', async () => {
-  for (const path of ['/v1', '/v1/nodes/nope', '/v1/bogus', '/v1/jobs']) {
+test('returns the version headers for every path of the API', async () => {
+  for (const path of ['/', '/v1', '/v1/nodes/nope', '/nodes', '/v1/bogus', '/bogus', '/v1/jobs']) {
     const { headers } = await rest({ path, headers: { 'X-OpenStack-Ironic-API-Version': '1.50' } });
     expect(headers).toMatchObject({
       'x-openstack-ironic-api-minimum-version': '1.1',
-      'x-openstack-ironic-api-maximum-version': '1.82',
+      'x-openstack-ironic-api-maximum-version': '1.115',
       'x-openstack-ironic-api-version': '1.50',
     });
   }
-  const { headers } = await rest({ path: '/' });
+  const { headers } = await rest({ path: '/healthz' });
   expect(headers).not.toHaveProperty('x-openstack-ironic-api-version');
 });
 
@@ -68,9 +68,10 @@ test.each([
   ['among those of other services', 'compute 2.1, baremetal 1.60 ,volume 3.59', undefined, '1.60'],
   ['the last of several for this service', 'baremetal 1.10, compute 2.1, baremetal 1.61', undefined, '1.61'],
   ['the standard header before the other one', 'baremetal 1.62', '1.50', '1.62'],
-  ['latest', 'baremetal latest', undefined, '1.82'],
+  ['latest', 'baremetal latest', undefined, '1.115'],
   ['the other header where the standard one names other services only', 'compute 2.1', '1.63', '1.63'],
   ['the other header where the standard one has no version', 'baremetal', '1.64', '1.64'],
+  ['the lowest where the headers are empty', '', '', '1.1'],
   ['the lowest where the standard header names other services only', 'compute latest', undefined, '1.1'],
 ])('reads the version from OpenStack-API-Version as Ironic does: %s', async (_, standard, own, selected) => {
   const headers: Record<string, string> = { 'OpenStack-API-Version': standard };
@@ -82,7 +83,7 @@ test.each([
 });
 
 test.each([
-  ['baremetal 1.83', undefined, /minor version is not supported/],
+  ['baremetal 1.116', undefined, /minor version is not supported/],
   ['baremetal 2.0', undefined, /Mutually exclusive versions/],
   ['baremetal garbage', undefined, /Invalid value/],
   ['baremetal 1.5 1.6', undefined, /Invalid value/],
@@ -97,9 +98,8 @@ test.each([
 
 test.each([
   ['1.0', /minor version is not supported/],
-  ['1.83', /minor version is not supported/],
+  ['1.116', /minor version is not supported/],
   ['2.0', /Mutually exclusive versions/],
-  ['', /Invalid value/],
   ['1', /Invalid value/],
   ['1.5.1', /Invalid value/],
   ['-1.5', /Invalid value/],

@@ -22,6 +22,10 @@ const names = async (query: string): Promise<string[]> => {
 /** The fields that the service stores without interpreting them. */
 const attributes = {
   automated_clean: false,
+  boot_interface: 'ipxe',
+  disable_power_off: true,
+  firmware_interface: 'no-firmware',
+  instance_name: 'i',
   chassis_uuid: 'cccccccc-1111-4111-8111-cccccccccccc',
   conductor_group: 'g',
   instance_info: { image: 'x' },
@@ -29,11 +33,10 @@ const attributes = {
   lessee: 'l',
   network_data: { links: [] },
   owner: 'o',
-  protected: true,
-  protected_reason: 'p',
   resource_class: 'r',
   retired: true,
   retired_reason: 'rr',
+  shard: 's',
 };
 
 describe('creating a node', () => {
@@ -55,7 +58,7 @@ describe('creating a node', () => {
       retired: 'True',
     });
     expect(status).toBe(201);
-    expect(json).toMatchObject({ name: null, extra: {}, conductor_group: '', protected: false, retired: true });
+    expect(json).toMatchObject({ name: null, extra: {}, conductor_group: '', disable_power_off: false, retired: true });
   });
 
   test('masks secrets in every response, and logs none', async () => {
@@ -153,7 +156,7 @@ describe('a JSON Patch', () => {
     ['what lies below a text', { op: 'add', path: '/name/x', value: 1 }, /Couldn't apply patch/],
     ['a member of a member that is missing', { op: 'add', path: '/extra/a/b', value: 1 }, /member 'a' not found/],
     ['the inherited members of an object', { op: 'replace', path: '/extra/toString', value: 1 }, /non-existent/],
-    ['an interface that is not served', { op: 'add', path: '/power_interface', value: 'ipmitool' }, /not served/],
+    ['an interface that Ironic has not', { op: 'add', path: '/power_interface', value: 'x' }, /Valid interfaces are/],
     ['a field with a value of another type', { op: 'replace', path: '/extra', value: 5 }, /'extra' must be an object/],
     ['an unknown vendor interface', { op: 'add', path: '/vendor_interface', value: 'x' }, /no vendor interface 'x'/],
     ['a masked secret', { op: 'add', path: '/driver_info/redfish_password', value: '******' }, /redfish_password/],
@@ -197,7 +200,7 @@ describe('the list of nodes', () => {
     ['description_contains=rack&project=o1&associated=false', ['n3']],
     ['project=o1&owner=o1', ['n3']],
     ['project=o1&limit=1', ['n3']],
-    ['fault=power', []],
+    ['fault=power%20failure', []],
     ['provision_state=enroll&sort_key=name', ['n1', 'n2', 'n3', 'n4', 'n5']],
     ['conductor=other', []],
     ['provision_state=active', []],
@@ -234,6 +237,15 @@ describe('the list of nodes', () => {
     ['associated=perhaps', /boolean/],
     ['fields=name&detail=true', /subset of fields/],
     ['colour=red', /Unexpected arguments: colour/],
+    ['fault=x', /Unrecognized fault "x" is specified, allowed faults are power failure/],
+    ['provision_state=foo', /Provision state "foo" is not valid/],
+    ['instance_uuid=zz', /Expected UUID for instance_uuid: zz/],
+    ['chassis_uuid=zz', /Expected UUID for chassis_uuid: zz/],
+    ['sharded=perhaps', /boolean/],
+    ['sort_key=driver_info', /invalid field for sorting/],
+    ['sort_key=instance_info', /invalid field for sorting/],
+    ['sort_key=attributes.owner', /invalid field for sorting/],
+    ['owner=a&owner=b', /more than once/],
   ])('refuses ?%s', async (query, text) => {
     const response = await rest({ path: `/v1/nodes?${query}` });
     expect(response.status).toBe(400);
@@ -262,14 +274,24 @@ describe('a list of 300 nodes needs at most six database queries', () => {
   });
 
   const filters = [
-    ...['', 'fault=x', 'provision_state=active', 'provision_state=enroll', 'conductor=other', 'conductor=localhost'],
+    ...[
+      '',
+      'fault=clean%20failure',
+      'provision_state=active',
+      'provision_state=enroll',
+      'conductor=other',
+      'conductor=localhost',
+    ],
     ...['associated=true', 'associated=false', 'project=nobody', 'description_contains=nothing', 'owner=nobody'],
     'project=nobody&associated=true&description_contains=x&provision_state=enroll',
   ];
   test('for every limit, filter and sort key', async () => {
     const { uuid: marker } = (await rest({ path: '/v1/nodes/many-1' })).json;
     for (const filter of filters) {
-      for (const sort of Object.keys(SORT_KEYS)) {
+      // Every key once; with a filter, one of each kind that the store sorts by.
+      const keys =
+        filter === '' ? SORT_KEYS.keys() : ['id', 'name', 'updated_at', 'description', 'owner', 'reservation'];
+      for (const sort of keys) {
         for (const page of ['limit=1', 'limit=1000', `limit=1&marker=${marker}`]) {
           statements.length = 0;
           const path = `/v1/nodes?${[filter, `sort_key=${sort}`, page].filter((part) => part !== '').join('&')}`;
@@ -287,7 +309,7 @@ describe('a list of 300 nodes needs at most six database queries', () => {
     expect(statements.join()).toContain('select');
   });
 
-  test.each(['fault=x', 'provision_state=active', 'conductor=other'])(
+  test.each(['fault=clean%20failure', 'provision_state=active', 'conductor=other'])(
     'and none with ?%s, which no node matches',
     async (filter) => {
       statements.length = 0;
@@ -320,9 +342,10 @@ test('validate returns whether the node is valid for its vendor interface, with 
 test('before version 1.5 names are neither found nor shown', async () => {
   const old = { 'X-OpenStack-Ironic-API-Version': '1.4' };
   const { uuid } = (await rest({ path: '/v1/nodes/n1' })).json;
-  for (const path of ['/v1/nodes/n1', '/v1/nodes/n1/validate', '/v1/nodes/n1/vendor_passthru?method=both_verbs']) {
+  for (const path of ['/v1/nodes/n1', '/v1/nodes/n1/vendor_passthru?method=both_verbs']) {
     expect(await rest({ path, headers: old })).toMatchObject({ status: 404 });
   }
+  expect(await rest({ path: '/v1/nodes/n1/validate', headers: old })).toMatchObject({ status: 406 });
   const { json } = await rest({ path: `/v1/nodes/${uuid}`, headers: old });
   expect(json.uuid).toBe(uuid);
   expect(json).not.toHaveProperty('name');

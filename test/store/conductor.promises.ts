@@ -122,6 +122,12 @@ export function conductorPromises(opened: Opened): void {
       expect(await reap(store)).toEqual(NOTHING);
       expect(await store.renewConductor('short')).toBe(true);
       expect(await store.listHosts()).toEqual(['host-1', 'host-2', 'host-3']);
+      const processes = await store.listProcesses();
+      expect(processes.map(({ host }) => host)).toEqual(['host-1', 'host-2', 'host-3']);
+      for (const { createTime, updateTime } of processes) {
+        expect(createTime.getTime()).toBeGreaterThan(new Date('2026-01-01').getTime());
+        expect(updateTime.getTime()).toBeGreaterThanOrEqual(createTime.getTime());
+      }
       await vi.waitUntil(async () => !(await store.listHosts()).includes('host-3'), { interval: 20 });
       expect(await store.renewConductor('short')).toBe(false);
       expect(await reap(store)).toMatchObject({ failed: [{ id: lost.id, state: 'failed' }], freed: [] });

@@ -176,6 +176,14 @@ test('a list shows a node that cannot be decrypted without its secrets and says 
   const cipher = createSecretsCipher([FIRST]);
   const database = await openMigrated(url, log, cipher);
   await database.kysely.updateTable('nodes').set({ driver_info: '{}' }).where('name', '=', 'readable').execute();
+  // As a program before these were sorted by.
+  const row = { node_uuid: node.uuid, name: 'owner', digest: 'd', value: null };
+  await database.kysely.insertInto('node_attributes').values(row).execute();
+  await database.kysely
+    .updateTable('nodes')
+    .set({ attributes: '{"owner":"x"}' })
+    .where('uuid', '=', node.uuid)
+    .execute();
   await rotateSecrets(database, cipher);
   await database.close();
   expect(await replica.store.listNodes(LIST)).toMatchObject([
@@ -186,6 +194,7 @@ test('a list shows a node that cannot be decrypted without its secrets and says 
       lastError: expect.stringContaining(`with the key ${FIRST_ID}, which this process does not have`),
     },
   ]);
+  expect(await replica.store.listNodes({ ...LIST, sortKey: 'attributes.owner' })).toHaveLength(2);
   await expect(replica.store.ping()).rejects.toMatchObject({ kind: 'store_unavailable' });
   await expect(replica.store.getNodeByUuid(node.uuid)).rejects.toMatchObject({ kind: 'store_unavailable' });
   await replica.stop();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeQuery, NodeSortKey, Store, StoredNode } from '../../src/core/store.ts';
 import type { Opened } from './promises.ts';
-import { enrol, update } from './samples.ts';
+import { enrol, reserve, update } from './samples.ts';
 
 const SORT_KEYS: NodeSortKey[] = [
   'id',
@@ -12,6 +12,12 @@ const SORT_KEYS: NodeSortKey[] = [
   'updateTime',
   'maintenance',
   'vendorInterface',
+  'description',
+  'maintenanceReason',
+  'lastError',
+  'holder',
+  'attributes.owner',
+  'attributes.retired',
 ];
 
 const FIRST_PAGE: NodeQuery = { limit: 100, marker: null, sortKey: 'id', sortDirection: 'asc' };
@@ -141,17 +147,36 @@ async function enrolVariety(store: Store): Promise<StoredNode[]> {
       driver: `driver-${index % 2}`,
       vendorInterface: `vendor-${index % 4}`,
       maintenance: index % 5 === 0,
+      maintenanceReason: index % 4 === 0 ? null : `reason-${index % 3}`,
+      description: index % 3 === 1 ? null : `description-${(index * 5) % 7}`,
+      attributes: {
+        ...(index % 3 === 0 ? {} : { owner: `owner-${(index * 7) % 5}` }),
+        ...(index % 4 === 0 ? { retired: true } : {}),
+        // An object, which has no place in any order.
+        instance_info: { secret: `s-${index}` },
+      },
       createTime: new Date(1_700_000_000_000 + (index % 3) * 1000),
     });
     const updated = index % 2 === 0 ? null : await update(store, node.uuid, {}, new Date(1_800_000_000_000 - index));
-    nodes.push((updated as StoredNode | null) ?? node);
+    if (index % 4 === 1) await reserve(store, node.uuid, { kind: 'held', holder: `holder-${index % 3}` });
+    nodes.push({
+      ...((updated as StoredNode | null) ?? node),
+      reservation: (await store.getNodeByUuid(node.uuid))!.reservation,
+    });
   }
   return nodes;
 }
 
+/** Returns what a node is sorted by for a key other than `id`. */
+function sortedValue(node: StoredNode, key: Exclude<NodeSortKey, 'id'>) {
+  if (key === 'holder') return node.reservation?.holder ?? null;
+  if (!(key in node)) return (node.attributes[key.replace('attributes.', '')] ?? null) as string | boolean | null;
+  return node[key as keyof StoredNode] as string | boolean | Date | null;
+}
+
 /** Sorts `nodes`, which are in order of enrolment, as the list does, and returns their UUIDs. */
 function ordered(nodes: StoredNode[], key: NodeSortKey, direction: 'asc' | 'desc'): string[] {
-  const value = (node: StoredNode) => (key === 'id' ? 0 : node[key]);
+  const value = (node: StoredNode) => (key === 'id' ? 0 : sortedValue(node, key));
   const ascending = nodes
     .map((node, index) => ({ uuid: node.uuid, index, value: value(node) }))
     .sort((a, b) => {

@@ -6,6 +6,7 @@ import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
 import { nodePromises } from './node.promises.ts';
+import { nodeAttributesPromises } from './nodeAttributes.promises.ts';
 import { nodeListPromises } from './nodeList.promises.ts';
 import { reservationPromises } from './reservation.promises.ts';
 import { sampleConductor } from './samples.ts';
@@ -39,6 +40,7 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     });
     const current = () => opened;
     nodePromises(current);
+    nodeAttributesPromises(current);
     nodeListPromises(current);
     reservationPromises(current);
     holdPromises(current);

@@ -23,6 +23,7 @@ export function createFakeHardwareType({ vendorDelay }: { vendorDelay: number })
           comparison('second_method', 'kazoo', vendorDelay, { async: true }),
           comparison('third_method_sync', 'meow', vendorDelay, {}),
           comparison('fourth_method_shared_lock', 'woof', vendorDelay, { async: true, requireExclusiveLock: false }),
+          logPassthrough(vendorDelay),
         ],
       },
       { name: 'no-vendor', methods: [] },
@@ -31,6 +32,22 @@ export function createFakeHardwareType({ vendorDelay }: { vendorDelay: number })
     properties: { B1: 'B1 description. Required.', B2: 'B2 description. Required.' },
     longestRequest: () => 0,
   };
+}
+
+/** Returns a method that takes any arguments, waits, and returns nothing. */
+function logPassthrough(delay: number): Method<NodeTask> {
+  return defineMethod({
+    name: 'log_passthrough',
+    httpMethods: ['POST'],
+    description: 'Test pass-through to wait.',
+    async: true,
+    arguments: z.looseObject({}),
+    result: z.null(),
+    async handler(task: NodeTask) {
+      await work(task, delay);
+      return null;
+    },
+  });
 }
 
 /** Returns a method that reports, after the delay, whether `bar` is the word. */

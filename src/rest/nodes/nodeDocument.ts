@@ -2,11 +2,13 @@ import type { Core } from '../../core/core.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Node } from '../../core/node.ts';
 import { maskSecrets } from '../../core/secrets.ts';
-import { NAMES_MINOR } from '../apiVersion.ts';
+import { NODE_FIELDS } from '../apiTable.ts';
 import type { Exchange } from '../context.ts';
 import { baseUrl, selfAndBookmark } from '../links.ts';
 import { badParameter } from '../query.ts';
-import { NODE_FIELDS } from './nodeFields.ts';
+import { pythonTime } from '../response.ts';
+import { checkVersion } from '../versionGate.ts';
+import { provisionState } from './nodeRules.ts';
 
 /** The inputs of a node's document besides the node. */
 interface DocumentSite {
@@ -14,6 +16,8 @@ interface DocumentSite {
   base: string;
   /** Name of the process that serves the request, shown as the node's conductor. */
   host: string;
+  /** The minor version of the request. */
+  minor: number;
 }
 
 /** The fields in a list by default. Links are added to any selection. */
@@ -26,97 +30,59 @@ export const SUMMARY_FIELDS: readonly string[] = [
   'name',
 ];
 
-/** The provision state of every node: nodes here never leave the one that they are enrolled in. */
-export const PROVISION_STATE = 'enroll';
-
 type Member = (node: Node, site: DocumentSite) => unknown;
 
-const alwaysNull = () => null;
-const emptyObject = () => ({});
 const attribute =
   (key: string): Member =>
   ({ attributes }) =>
-    attributes[key] ?? NODE_FIELDS.get(key)?.default ?? null;
+    attributes[key] ?? NODE_FIELDS.get(key)?.write?.default ?? null;
 const subresource =
   (segment: string): Member =>
   ({ uuid }, { base }) =>
     selfAndBookmark(base, `nodes/${uuid}/${segment}`);
+const maskedAttribute =
+  (key: string): Member =>
+  ({ attributes }) =>
+    maskSecrets((attributes[key] ?? {}) as JsonObject);
 
-/** All keys of a node's document, in the recorded order. Fields of unsupported features are null or empty. */
-const MEMBERS: ReadonlyMap<string, Member> = new Map<string, Member>([
+/** The fields that are neither constant nor an attribute shown as it is. */
+const COMPUTED: ReadonlyMap<string, Member> = new Map<string, Member>([
   ['uuid', ({ uuid }) => uuid],
   ['created_at', ({ createTime }) => pythonTime(createTime)],
   ['updated_at', ({ updateTime }) => updateTime && pythonTime(updateTime)],
-  ['automated_clean', attribute('automated_clean')],
-  ['bios_interface', alwaysNull],
-  ['boot_interface', alwaysNull],
-  ['boot_mode', alwaysNull],
-  ['clean_step', emptyObject],
-  ['conductor_group', attribute('conductor_group')],
-  ['console_enabled', () => false],
-  ['console_interface', alwaysNull],
-  ['deploy_interface', alwaysNull],
-  ['deploy_step', emptyObject],
   ['description', ({ description }) => description],
   ['driver', ({ driver }) => driver],
   ['driver_info', ({ driverInfo }) => maskSecrets(driverInfo)],
-  ['driver_internal_info', emptyObject],
   ['extra', ({ extra }) => extra],
-  ['fault', alwaysNull],
-  ['inspection_finished_at', alwaysNull],
-  ['inspection_started_at', alwaysNull],
-  ['inspect_interface', alwaysNull],
-  ['instance_info', ({ attributes }) => maskSecrets((attributes.instance_info ?? {}) as JsonObject)],
-  ['instance_uuid', attribute('instance_uuid')],
+  ['instance_info', maskedAttribute('instance_info')],
   ['last_error', ({ lastError }) => lastError],
-  ['lessee', attribute('lessee')],
   ['maintenance', ({ maintenance }) => maintenance],
   ['maintenance_reason', ({ maintenanceReason }) => maintenanceReason],
-  ['management_interface', alwaysNull],
   ['name', ({ name }) => name],
-  ['network_data', ({ attributes }) => maskSecrets((attributes.network_data ?? {}) as JsonObject)],
-  ['network_interface', alwaysNull],
-  ['owner', attribute('owner')],
-  ['power_interface', alwaysNull],
-  ['power_state', alwaysNull],
+  ['network_data', maskedAttribute('network_data')],
   ['properties', ({ properties }) => properties],
-  ['protected', attribute('protected')],
-  ['protected_reason', attribute('protected_reason')],
-  ['provision_state', () => PROVISION_STATE],
-  ['provision_updated_at', alwaysNull],
-  ['raid_config', emptyObject],
-  ['raid_interface', alwaysNull],
-  ['rescue_interface', alwaysNull],
+  ['provision_state', (node, { minor }) => provisionState(node, minor)],
   ['reservation', ({ reservation }) => reservation?.holder ?? null],
-  ['resource_class', attribute('resource_class')],
-  ['retired', attribute('retired')],
-  ['retired_reason', attribute('retired_reason')],
-  ['secure_boot', alwaysNull],
-  ['shard', attribute('shard')],
-  ['storage_interface', alwaysNull],
-  ['target_power_state', alwaysNull],
-  ['target_provision_state', alwaysNull],
-  ['target_raid_config', emptyObject],
-  ['traits', () => []],
   ['vendor_interface', ({ vendorInterface }) => vendorInterface],
   ['links', ({ uuid }, { base }) => selfAndBookmark(base, `nodes/${uuid}`)],
   ['conductor', (_node, { host }) => host],
-  ['allocation_uuid', alwaysNull],
-  ['chassis_uuid', attribute('chassis_uuid')],
   ['ports', subresource('ports')],
   ['states', subresource('states')],
   ['portgroups', subresource('portgroups')],
   ['volume', subresource('volume')],
 ]);
 
-/** The keys of a node's document. */
-export const NODE_KEYS: readonly string[] = [...MEMBERS.keys()];
-
-/** First minor version of keys that were added to Ironic's document later. */
-const FIRST_MINOR: Readonly<Record<string, number>> = { name: NAMES_MINOR, shard: 82 };
+/** All fields in order, with their first version. */
+const MEMBERS: readonly (readonly [key: string, from: number, member: Member])[] = [...NODE_FIELDS].map(
+  ([key, { from, constant }]) => [
+    key,
+    from,
+    COMPUTED.get(key) ?? (constant === undefined ? attribute(key) : () => constant),
+  ],
+);
 
 /**
- * Returns a function that renders nodes in Ironic's form, with secrets masked.
+ * Returns a function that renders nodes in Ironic's form of the request's version, with secrets masked.
  * @param fields the keys to show, which have passed `checkNodeFields`; links are always added; null for all
  */
 export function nodeRenderer(
@@ -124,28 +90,28 @@ export function nodeRenderer(
   { host }: Core,
   fields: readonly string[] | null,
 ): (node: Node) => Record<string, unknown> {
-  const site: DocumentSite = { base: baseUrl(exchange), host };
-  const keys = fields === null ? NODE_KEYS : [...new Set([...fields, 'links'])];
-  const members = keys
-    .filter((key) => exchange.minor >= (FIRST_MINOR[key] ?? 0))
-    .map((key) => [key, MEMBERS.get(key) ?? alwaysNull] as const);
+  const { minor } = exchange;
+  const site: DocumentSite = { base: baseUrl(exchange), host, minor };
+  const members = MEMBERS.filter(
+    ([key, from]) => minor >= from && (fields === null || key === 'links' || fields.includes(key)),
+  );
   return (node) => {
     const document: Record<string, unknown> = {};
-    for (const [key, member] of members) document[key] = member(node, site) ?? null;
+    for (const [key, , member] of members) document[key] = member(node, site) ?? null;
     return document;
   };
 }
 
-/** Returns `fields`. Throws `invalid_argument`, worded as recorded ("show unknown field"), for an unknown one. */
-export function checkNodeFields(fields: readonly string[] | null): readonly string[] | null {
-  for (const field of fields ?? []) {
-    if (!MEMBERS.has(field))
-      throw badParameter('fields', `${field} is not a field`, `Field ${field} is not a valid field.`);
+/**
+ * Returns `fields`. Throws `version_not_acceptable` for one that the request's version lacks, `invalid_argument`, worded as
+ * recorded ("show unknown field"), for an unknown one.
+ */
+export function checkNodeFields(exchange: Exchange, fields: readonly string[] | null): readonly string[] | null {
+  for (const key of fields ?? []) {
+    const field = NODE_FIELDS.get(key);
+    if (field === undefined)
+      throw badParameter('fields', `${key} is not a field`, `Field ${key} is not a valid field.`);
+    checkVersion(exchange, key, field.from);
   }
   return fields;
-}
-
-/** Formats a time as Ironic does, in UTC: `2026-11-23T06:37:41.189+00:00`. */
-function pythonTime(time: Date): string {
-  return time.toISOString().replace('Z', '+00:00');
 }

@@ -1,71 +1,108 @@
-import { invalidArgument, PassthruError } from '../../core/errors.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import { invalidArgument, type PassthruError } from '../../core/errors.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { NewNode, Node, NodeUpdate } from '../../core/node.ts';
+import { NODE_FIELDS, type Written } from '../apiTable.ts';
+import type { Exchange } from '../context.ts';
+import { KEPT_INTERFACES } from '../interfaceNames.ts';
+import { checkVersion } from '../versionGate.ts';
 import { applyOperation, type PatchOperation } from './jsonPatch.ts';
-import { badField, checkField, NODE_FIELDS, type NodeField, readField, UNSUPPORTED_INTERFACES } from './nodeFields.ts';
+import { badField, checkField, readField, WRITABLE } from './nodeFields.ts';
+import { isNameAt } from './nodeName.ts';
+import { checkInterfaces, initialAttributes, settleAttributes } from './nodeRules.ts';
 
 /**
- * Reads the document of a new node. Throws `invalid_argument` for unknown keys and invalid values, `not_served` for
- * unsupported interfaces.
+ * Reads the document of a new node. Throws `invalid_argument` for unknown keys and invalid values, `version_not_acceptable`
+ * for fields that the request's version lacks, `failed_precondition` for what a new node cannot have.
  */
-export function readNewNode(document: JsonObject): NewNode {
+export function readNewNode({ minor }: Pick<Exchange, 'minor'>, document: JsonObject): NewNode {
   const { uuid, driver, ...others } = document;
   if (driver === undefined || driver === null) throw missingDriver('node');
   if (typeof driver !== 'string') throw badField('node', 'driver', 'must be a string');
-  const node: NewNode = { driver, attributes: {} };
+  const node: NewNode & { attributes: JsonObject } = { driver, attributes: initialAttributes(minor) };
   if (uuid !== undefined && uuid !== null) {
     if (typeof uuid !== 'string') throw badField('node', 'uuid', 'must be a string');
     node.uuid = uuid;
   }
   for (const [key, value] of Object.entries(others)) {
-    const field = NODE_FIELDS.get(key);
-    if (field !== undefined) setField(node, key, field, checkField('node', key, field, value));
-    else if (UNSUPPORTED_INTERFACES.includes(key)) checkUnsupportedInterface(key, value);
-    else throw unexpected(key);
+    const field = WRITABLE.get(key);
+    if (field === undefined || field.on === 'patch') throw unexpected(key);
+    const checked = checkField('node', key, field, value);
+    // Even a version without it takes a field that is left as it would be.
+    if (value !== null && checked !== '') checkVersion({ minor }, key, NODE_FIELDS.get(key)?.from ?? 1);
+    setField(node, key, field, checked);
   }
+  checkName(minor, node.name, 'Cannot create node with invalid name');
+  node.attributes = settleAttributes(
+    { uuid: node.uuid ?? 'new', attributes: node.attributes },
+    null,
+    new Set(Object.keys(others)),
+  );
+  checkInterfaces(driver, node.attributes);
   return node;
 }
 
-/** Reads the body of PUT …/maintenance. Returns the reason, null if none is given. */
-export function readMaintenanceReason(document: JsonObject): string | null {
-  const { reason = null, ...others } = document;
+/** Ironic cuts a longer reason of maintenance. */
+const MAX_REASON_LENGTH = 4096;
+
+/**
+ * Reads the body of PUT …/maintenance. Returns the reason, null if none is given. As in Ironic, the query may give it, and
+ * a body that is no object, hence has no reason, is ignored if it is empty.
+ */
+export function readMaintenanceReason(document: Json, fromQuery: string | null): string | null {
+  const isEmpty = document === null || (Array.isArray(document) && document.length === 0);
+  if (!isEmpty && !isJsonObject(document)) {
+    throw invalidArgument('body', 'The request body must be a JSON object');
+  }
+  const { reason = fromQuery, ...others } = isEmpty ? {} : (document as JsonObject);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw unexpected(unknown);
-  if (reason === null || typeof reason === 'string') return reason;
+  if (reason === null) return null;
+  if (typeof reason === 'string') return reason.slice(0, MAX_REASON_LENGTH);
   throw badField('node', 'reason', 'must be a string or null');
 }
 
-const PATCHABLE = [...NODE_FIELDS.keys(), ...UNSUPPORTED_INTERFACES].sort();
+const PATCHABLE = new Set([...WRITABLE].flatMap(([key, { on }]) => (on === 'create' ? [] : [key])));
 
 /**
  * Throws `invalid_argument`, worded as recorded ("patch read-only"), for operations on read-only or unknown fields;
- * `not_served` for those that set an unsupported interface.
+ * `version_not_acceptable` for values of fields that the request's version lacks.
  */
-export function checkPatchedFields(patch: readonly PatchOperation[]): void {
-  for (const { path, segments, value = null } of patch) {
+export function checkPatchedFields(exchange: Exchange, patch: readonly PatchOperation[]): void {
+  for (const { op, path, segments } of patch) {
     const [key] = segments;
-    if (UNSUPPORTED_INTERFACES.includes(key)) checkUnsupportedInterface(key, value);
-    else if (!NODE_FIELDS.has(key)) {
-      const message = `Cannot patch ${path}. Only the following can be updated: ${PATCHABLE.join(', ')}`;
+    if (!PATCHABLE.has(key)) {
+      const message = `Cannot patch ${path}. Only the following can be updated: ${[...PATCHABLE].join(', ')}`;
       throw invalidArgument(path, 'cannot be changed', message);
     }
+    if (op !== 'remove') checkVersion(exchange, key, NODE_FIELDS.get(key)?.from ?? 1);
   }
+}
+
+/** Returns the value that the patch gives the text field `key` last; null when it gives none. */
+export function patchedText(patch: readonly PatchOperation[], key: string): string | null {
+  const value = patch.findLast(
+    ({ op, segments }) => segments.length === 1 && segments[0] === key && op !== 'remove',
+  )?.value;
+  return typeof value === 'string' ? value : null;
 }
 
 /**
  * Returns the changes that a patch, which has passed `checkPatchedFields`, makes to `node`. Throws `invalid_argument`
- * if it cannot be applied or its result is not a valid node.
- * @param resetInterfaces whether the vendor interface becomes the driver's default unless the patch sets it
+ * if it cannot be applied or its result is not a valid node, `failed_precondition` if the node cannot be changed so.
+ * @param resetInterfaces whether the interfaces become the driver's defaults unless the patch sets them
+ * @param parent the UUID of the node that the patch names as parent
  */
-export function nodeChanges(node: Node, patch: readonly PatchOperation[], resetInterfaces: boolean): NodeUpdate {
+export function nodeChanges(
+  { minor }: Pick<Exchange, 'minor'>,
+  node: Node,
+  patch: readonly PatchOperation[],
+  { resetInterfaces, parent }: { resetInterfaces: boolean; parent: string | null },
+): NodeUpdate {
   const touched = new Set(patch.map(({ segments: [key] }) => key));
   const document: JsonObject = {};
-  for (const [key, field] of NODE_FIELDS) {
+  for (const [key, field] of WRITABLE) {
     // A copy: operations change their target in place.
     if (touched.has(key)) document[key] = structuredClone(readField(node, key, field));
-  }
-  for (const key of touched) {
-    if (UNSUPPORTED_INTERFACES.includes(key)) document[key] = null;
   }
   for (const operation of patch) {
     const [key, ...deeper] = operation.segments;
@@ -73,22 +110,38 @@ export function nodeChanges(node: Node, patch: readonly PatchOperation[], resetI
     if (operation.op === 'remove' && deeper.length === 0) document[key] = null;
     else applyOperation(document, operation);
   }
+  if (parent !== null && typeof document.parent_node === 'string') document.parent_node = parent;
 
-  const changes: NodeUpdate = {};
+  const changes: NodeUpdate = { attributes: node.attributes };
   for (const key of touched) {
-    const field = NODE_FIELDS.get(key);
-    if (field === undefined) continue;
-    if (field.core === undefined) changes.attributes ??= node.attributes;
-    setField(changes, key, field, checkField('patch', key, field, document[key] ?? null));
+    const field = WRITABLE.get(key);
+    if (field !== undefined) setField(changes, key, field, checkField('patch', key, field, document[key] ?? null));
   }
   if (changes.driver === null) throw missingDriver('patch');
   if (changes.maintenance === false) changes.maintenanceReason = null;
+  if (touched.has('name')) checkName(minor, changes.name, `Node ${node.uuid}: Cannot change name to invalid name`);
   if (resetInterfaces && changes.vendorInterface === undefined) changes.vendorInterface = null;
+  changes.attributes = changedAttributes(node, changes, touched, resetInterfaces);
+  if (changes.attributes === undefined) delete changes.attributes;
   return changes;
 }
 
+/** Returns the attributes after a change; undefined if they stay. */
+function changedAttributes(
+  node: Node,
+  { attributes = {}, driver = node.driver }: NodeUpdate,
+  touched: ReadonlySet<string>,
+  resetInterfaces: boolean,
+): JsonObject | undefined {
+  const settled = settleAttributes({ uuid: node.uuid, attributes }, node.attributes, touched);
+  for (const key of KEPT_INTERFACES.keys()) if (resetInterfaces && !touched.has(key)) delete settled[key];
+  const isInterface = (key: string) => KEPT_INTERFACES.has(key);
+  if (touched.has('driver') || [...touched].some(isInterface)) checkInterfaces(driver, settled);
+  return JSON.stringify(settled) === JSON.stringify(node.attributes) ? undefined : settled;
+}
+
 /** Sets a field to a value that has passed `checkField`, hence of the right type. Default attributes are not stored. */
-function setField(target: NewNode | NodeUpdate, key: string, field: NodeField, value: Json): void {
+function setField(target: NewNode | NodeUpdate, key: string, field: Written, value: Json): void {
   if (field.core !== undefined) {
     (target as Record<string, Json>)[field.core] = value;
     return;
@@ -99,11 +152,9 @@ function setField(target: NewNode | NodeUpdate, key: string, field: NodeField, v
   target.attributes = isDefault ? others : { ...others, [key]: value };
 }
 
-/** Throws `not_served` for an unsupported interface unless the value is null. */
-function checkUnsupportedInterface(key: string, value: Json): void {
-  if (value === null) return;
-  const description = 'is not served here; vendor_interface is the only interface that can be set';
-  throw new PassthruError('not_served', `${key} ${description}`, { violations: [{ field: key, description }] });
+function checkName(minor: number, name: string | null | undefined, message: string): void {
+  if (typeof name !== 'string' || isNameAt(minor, name)) return;
+  throw invalidArgument('name', 'must be the name of a host before version 1.10', `${message} '${name}'`);
 }
 
 /** Returns the error of a missing driver, as recorded ("create without driver", "patch remove mandatory"). */

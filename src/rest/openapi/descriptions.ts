@@ -1,9 +1,8 @@
 import { ERROR_MAPPINGS } from '../../contract/errorMapping.ts';
 import type { ErrorKind } from '../../core/errors.ts';
+import { DRIVER_FIELDS, NODE_FIELDS, PARAMETERS, type Parameter } from '../apiTable.ts';
 import { STATES } from '../jobs.ts';
-import { NODE_KEYS } from '../nodes/nodeDocument.ts';
-import { NODE_FIELDS } from '../nodes/nodeFields.ts';
-import { FILTERS, PAGING, SORT_KEYS } from '../nodes/nodeList.ts';
+import { SORT_KEYS } from '../nodes/nodeList.ts';
 import { DEVICE_TYPES, DOWNLOAD_SOURCES } from '../nodes/vmedia.ts';
 import { REQUEST_HEADERS, type ResponseDescription, type RouteDescription, type Schema } from './description.ts';
 import { arrayOf, page, record, ref } from './schemas.ts';
@@ -12,11 +11,34 @@ const text = { type: 'string' };
 const flag = { description: 'A boolean, or a word for one: true, False, 1, no', type: ['boolean', 'string'] };
 const limit = { description: 'Maximum number of entries in the page.', type: 'integer', minimum: 1 };
 const marker = { description: 'ID of the last entry of the previous page.', type: 'string', format: 'uuid' };
-const fields = {
+const direction = { enum: ['asc', 'desc'] };
+const CONDUCTOR_FIELDS = ['hostname', 'conductor_group', 'alive', 'drivers', 'links', 'created_at', 'updated_at'];
+const fieldsOf = (keys: readonly string[]) => ({
   description: 'Comma-separated keys to show.',
   type: 'string',
-  pattern: `^(${NODE_KEYS.join('|')})(,(${NODE_KEYS.join('|')}))*$`,
+  pattern: `^(${keys.join('|')})(,(${keys.join('|')}))*$`,
+});
+const KINDS: Readonly<Record<Parameter['kind'], Schema>> = {
+  text,
+  boolean: flag,
+  uuid: { type: 'string', format: 'uuid' },
+  list: { description: 'Values separated by commas.', type: 'string' },
+  integer: { type: 'integer', minimum: 1 },
+  enum: text,
 };
+
+/** Returns the schemas of a table's parameters; those in `special` replace that of their kind. */
+function parameters(
+  table: Readonly<Record<string, Parameter>>,
+  special: Readonly<Record<string, Schema>>,
+): Readonly<Record<string, Schema>> {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, { kind, values }]) => [
+      name,
+      special[name] ?? (values === undefined ? KINDS[kind] : { enum: values }),
+    ]),
+  );
+}
 
 /** Describes a route that responds with 200 and a document. */
 function returns(
@@ -32,19 +54,8 @@ function shortText(minLength: number): Schema {
   return { type: ['string', 'null'], minLength, maxLength: 255 };
 }
 
-const NODE_LIST: Readonly<Record<string, Schema>> = {
-  ...Object.fromEntries(
-    FILTERS.map((name) => [
-      name,
-      name === 'associated' || name === 'maintenance' || NODE_FIELDS.get(name)?.kind === 'boolean' ? flag : text,
-    ]),
-  ),
-  ...Object.fromEntries(PAGING.map((name) => [name, text])),
-  limit,
-  marker,
-  sort_key: { enum: Object.keys(SORT_KEYS) },
-  sort_dir: { enum: ['asc', 'desc'] },
-};
+const NODE_LIST = { limit, marker, sort_key: { enum: [...SORT_KEYS.keys()] }, sort_dir: direction };
+const nodeFields = fieldsOf([...NODE_FIELDS.keys()]);
 
 export const root = returns('Show the API versions', 'The versions', {
   type: 'object',
@@ -75,21 +86,27 @@ export const v1 = returns('List the collections of the API', 'The collections', 
 });
 
 export const nodes = returns('List nodes', 'A page of nodes', page('nodes', ref('Node')), {
-  query: { ...NODE_LIST, fields, detail: flag },
+  query: parameters(PARAMETERS.nodes, { ...NODE_LIST, fields: nodeFields }),
   errors: ['node_not_found'],
 });
-export const nodesInDetail: RouteDescription = { ...nodes, summary: 'List nodes with all fields', query: NODE_LIST };
+export const nodesInDetail: RouteDescription = {
+  ...nodes,
+  summary: 'List nodes with all fields',
+  query: parameters(PARAMETERS.nodesInDetail, NODE_LIST),
+};
 export const newNode: RouteDescription = {
   summary: 'Enrol a node',
   body: ref('NewNode'),
   responses: { 201: { description: 'The node', schema: ref('Node'), headers: ['Location'] } },
-  errors: ['driver_not_found', 'already_exists', 'not_served'],
+  errors: ['driver_not_found', 'already_exists', 'failed_precondition'],
 };
-export const node = returns('Show a node', 'The node', ref('Node'), { query: { fields } });
+export const node = returns('Show a node', 'The node', ref('Node'), {
+  query: parameters(PARAMETERS.node, { fields: nodeFields }),
+});
 export const nodePatch = returns('Change a node', 'The changed node', ref('Node'), {
-  query: { reset_interfaces: flag },
+  query: parameters(PARAMETERS.nodePatch, {}),
   body: ref('Patch'),
-  errors: ['driver_not_found', 'already_exists', 'node_locked', 'not_served', 'failed_precondition'],
+  errors: ['driver_not_found', 'already_exists', 'node_locked', 'failed_precondition'],
 });
 export const nodeRemoval: RouteDescription = {
   summary: 'Remove a node',
@@ -98,6 +115,7 @@ export const nodeRemoval: RouteDescription = {
 };
 export const maintenance: RouteDescription = {
   summary: 'Put a node into maintenance',
+  query: { reason: text },
   body: { type: 'object', properties: { reason: { type: ['string', 'null'] } }, additionalProperties: false },
   responses: { 202: { description: 'The node is in maintenance' } },
   errors: ['node_locked'],
@@ -265,10 +283,14 @@ export const vmediaDetachment: RouteDescription = {
   errors: VMEDIA_ERRORS,
 };
 
+const driverFields = fieldsOf([...DRIVER_FIELDS.keys()]);
+const conductorFields = fieldsOf(CONDUCTOR_FIELDS);
 export const drivers = returns('List drivers', 'The drivers', record({ drivers: arrayOf(ref('Driver')) }), {
-  query: { type: { enum: ['dynamic', 'classic'] }, detail: flag },
+  query: parameters(PARAMETERS.drivers, { type: { enum: ['dynamic', 'classic'] }, fields: driverFields }),
 });
-export const driver = returns('Show a driver', 'The driver', ref('Driver'));
+export const driver = returns('Show a driver', 'The driver', ref('Driver'), {
+  query: parameters(PARAMETERS.driver, { fields: driverFields }),
+});
 export const driverProperties = returns('Show the driver_info keys of a driver', 'A description of each key', {
   type: 'object',
   additionalProperties: text,
@@ -276,10 +298,20 @@ export const driverProperties = returns('Show the driver_info keys of a driver',
 export const conductors = returns(
   'List the processes that share the store',
   'The processes',
-  record({ conductors: arrayOf(ref('Conductor')) }),
-  { query: { detail: flag, limit: text, marker: text, sort_key: text, sort_dir: text } },
+  page('conductors', ref('Conductor')),
+  {
+    query: parameters(PARAMETERS.conductors, {
+      limit,
+      sort_key: { enum: ['id', 'hostname', 'created_at', 'updated_at', 'conductor_group', 'online'] },
+      sort_dir: direction,
+      fields: conductorFields,
+    }),
+    errors: ['node_not_found'],
+  },
 );
-export const conductor = returns('Show a process', 'The process', ref('Conductor'));
+export const conductor = returns('Show a process', 'The process', ref('Conductor'), {
+  query: parameters(PARAMETERS.conductor, { fields: conductorFields }),
+});
 
 export const jobs = returns('List jobs, newest first', 'A page of jobs', page('jobs', ref('Job')), {
   query: {

@@ -161,7 +161,7 @@ const VERSION_PARAMETER = {
   name: 'X-OpenStack-Ironic-API-Version',
   in: 'header',
   description: 'The requested API version, or `latest`; 1.1 when absent.',
-  schema: { type: 'string', pattern: '^(latest|1\\.[0-9]{1,2})$', default: 'latest' },
+  schema: { type: 'string', pattern: '^(latest|1\\.[0-9]{1,3})$', default: 'latest' },
 };
 
 /** An empty body counts as `{}`. */

@@ -3,9 +3,8 @@ import { ErrorDetailSchema, ReservationSchema } from '../../../gen/passthru/v1/e
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { NodeSchema } from '../../../gen/passthru/v1/node_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
-import { INTERFACES } from '../drivers.ts';
-import { NODE_KEYS } from '../nodes/nodeDocument.ts';
-import { NODE_FIELDS, type NodeField, UNSUPPORTED_INTERFACES } from '../nodes/nodeFields.ts';
+import { DRIVER_FIELDS, NODE_FIELDS, type Written } from '../apiTable.ts';
+import { WRITABLE } from '../nodes/nodeFields.ts';
 import type { Schema } from './description.ts';
 
 const text = { type: 'string' };
@@ -35,8 +34,9 @@ export function page(name: string, entry: Schema): Schema {
   return { type: 'object', properties, required: [name], additionalProperties: false };
 }
 
-const WRITTEN: Readonly<Record<NodeField['kind'], Schema>> = {
+const WRITTEN: Readonly<Record<Written['kind'], Schema>> = {
   text: textOrNull,
+  interface: textOrNull,
   uuid: { type: ['string', 'null'], format: 'uuid' },
   boolean: {
     description: 'A boolean, or a word for one: "true", "False", "1", "no"',
@@ -51,13 +51,13 @@ const SHOWN: Readonly<Record<string, Schema>> = {
   created_at: { type: 'string', format: 'date-time' },
   updated_at: { type: ['string', 'null'], format: 'date-time' },
   clean_step: object,
-  console_enabled: { type: 'boolean' },
   deploy_step: object,
   driver_internal_info: object,
   last_error: textOrNull,
   maintenance_reason: textOrNull,
-  provision_state: text,
+  provision_state: textOrNull,
   raid_config: object,
+  service_step: object,
   reservation: { description: 'Holder of the reservation', ...textOrNull },
   target_raid_config: object,
   traits: strings,
@@ -69,7 +69,7 @@ const SHOWN: Readonly<Record<string, Schema>> = {
   volume: links,
 };
 
-function shownField({ kind, default: fallback }: NodeField): Schema {
+function shownField({ kind, default: fallback }: Written): Schema {
   switch (kind) {
     case 'boolean':
       return { type: fallback === null ? ['boolean', 'null'] : 'boolean' };
@@ -81,22 +81,23 @@ function shownField({ kind, default: fallback }: NodeField): Schema {
 }
 
 function nodeSchema(): Schema {
-  const fields = NODE_KEYS.map((key) => {
-    const field = NODE_FIELDS.get(key);
-    return [key, SHOWN[key] ?? (field === undefined ? alwaysNull : shownField(field))];
-  });
+  const fields = [...NODE_FIELDS].map(([key, { write }]) => [
+    key,
+    SHOWN[key] ?? (write === undefined ? alwaysNull : shownField(write)),
+  ]);
   return { type: 'object', properties: Object.fromEntries(fields), required: ['links'], additionalProperties: false };
 }
 
 function newNodeSchema(): Schema {
-  const written = [...NODE_FIELDS].map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
-  const unserved = UNSUPPORTED_INTERFACES.map((key) => [key, alwaysNull]);
+  const written = [...WRITABLE]
+    .filter(([, { on }]) => on !== 'patch')
+    .map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
   return {
     type: 'object',
     properties: {
       uuid: { type: ['string', 'null'], format: 'uuid' },
-      ...Object.fromEntries([...written, ...unserved]),
-      driver: { ...text, maxLength: NODE_FIELDS.get('driver')?.maxLength },
+      ...Object.fromEntries(written),
+      driver: { ...text, maxLength: WRITABLE.get('driver')?.maxLength },
     },
     required: ['driver'],
     additionalProperties: false,
@@ -104,14 +105,15 @@ function newNodeSchema(): Schema {
 }
 
 function driverSchema(): Schema {
-  const interfaces = INTERFACES.flatMap((kind) => [
-    [`default_${kind}_interface`, textOrNull],
-    [`enabled_${kind}_interfaces`, strings],
-  ]);
   const summary = { name: text, hosts: strings, links, properties: links, type: { const: 'dynamic' } };
+  const interfaces = [...DRIVER_FIELDS.keys()]
+    .filter((key) => !(key in summary))
+    .map((key) => [key, key.startsWith('default_') ? textOrNull : strings]);
   return {
-    ...record(summary),
+    type: 'object',
     properties: { ...summary, ...Object.fromEntries(interfaces) },
+    required: ['links'],
+    additionalProperties: false,
   };
 }
 
@@ -222,8 +224,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   },
   Driver: driverSchema(),
   Conductor: {
-    ...record({ hostname: text, conductor_group: text, links, alive: { type: 'boolean' } }),
-    properties: { hostname: text, conductor_group: text, links, alive: { type: 'boolean' }, drivers: strings },
+    type: 'object',
+    properties: {
+      created_at: { type: 'string', format: 'date-time' },
+      updated_at: { type: 'string', format: 'date-time' },
+      hostname: text,
+      conductor_group: text,
+      drivers: strings,
+      links,
+      alive: { type: 'boolean' },
+    },
+    required: ['links'],
+    additionalProperties: false,
   },
   Methods: {
     description: 'Methods by name.',

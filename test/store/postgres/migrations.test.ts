@@ -17,6 +17,7 @@ const ALL = [
   '0006_job_roles',
   '0007_changes',
   '0008_fleet_keys',
+  '0009_sorted_attributes',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

@@ -1,0 +1,170 @@
+import type { ComparedRequest } from './requests.ts';
+import { differingMembers, type Response } from './response.ts';
+
+/** How a response differs from that of a real Ironic. */
+export type Class =
+  | 'same'
+  /** Right where Ironic errs. */
+  | 'better'
+  /** Makes no difference to a client. */
+  | 'neutral'
+  /** A feature that is not served, with a text that says so. */
+  | 'scope'
+  | 'worse';
+
+/** A difference that is no defect of the service. */
+export interface Expected {
+  class: Exclude<Class, 'same' | 'worse'>;
+  why: string;
+  matches(request: ComparedRequest, theirs: Response, ours: Response): boolean;
+}
+
+/** Differences between members of documents, as `differingMembers` has them, which depend on the set-up of the two services. */
+const MEMBERS: readonly RegExp[] = [
+  // A node here has no interface of a kind that is not served until one is set; Ironic fills in its default.
+  /_interface: ".*", here null$/,
+  /\/enabled_\w+_interfaces(\/\d+)?: /,
+  // Ironic shows the reservation of the update itself.
+  /^\/reservation: ".*", here null$/,
+  /(^|\/)updated_at: /,
+  // Follows from a request before that sets the parent to null, which Ironic refuses.
+  /^\/parent_node: ".*", here null$/,
+  // Removed, these are null in Ironic until the node is read again.
+  /^\/(disable_power_off|retired): null, here false$/,
+  // The link to the next page has the parameters of the request; Ironic adds the defaults of others, and links an empty page.
+  /^\/next: /,
+  // Where the API is described, and by whom it is served.
+  /^\/links\/1\//,
+  /^\/description: /,
+  // Other hardware types are enabled, and their order is not fixed.
+  /^\/drivers\/\d+/,
+  /^\/conductors\/\d+\/drivers/,
+  // The recorded conductor was busy for longer than its heartbeat.
+  /^\/conductors\/\d+\/alive: false, here true$/,
+];
+
+function isMinor(theirs: Response, ours: Response): boolean {
+  if (theirs.status !== ours.status || theirs.status >= 400) return false;
+  if (JSON.stringify(theirs.headers) !== JSON.stringify(ours.headers)) return false;
+  return differingMembers(theirs.body, ours.body).every((line) => MEMBERS.some((member) => member.test(line)));
+}
+
+export const EXPECTED: readonly Expected[] = [
+  {
+    class: 'neutral',
+    why: 'members that depend on the set-up',
+    matches: (_request, theirs, ours) => isMinor(theirs, ours),
+  },
+  {
+    class: 'better',
+    why: 'Ironic fails with 500 and a Python message',
+    matches: (_request, theirs, ours) => theirs.status === 500 && ours.status < 500,
+  },
+  {
+    class: 'scope',
+    why: 'a route of Ironic that is not served says so',
+    matches: (_request, _theirs, ours) => ours.status === 400 && String(ours.body).startsWith('Not served here'),
+  },
+  {
+    class: 'neutral',
+    why: 'errors of the HTTP layer have the headers of the versions too',
+    matches: (_request, theirs, ours) =>
+      theirs.status === ours.status && theirs.status >= 400 && hasAllHeaders(theirs, ours),
+  },
+  {
+    class: 'neutral',
+    why: 'the removal of a node that one of the two has not made before',
+    matches: ({ name }) => name === 'clean up',
+  },
+  {
+    class: 'better',
+    why: 'fields that Ironic shows but does not select',
+    matches: ({ path }, theirs, ours) =>
+      path.includes('?fields=') && says(theirs, 400, /is not a valid field/) && ours.status !== 404,
+  },
+  {
+    class: 'better',
+    why: 'a field that can be removed can be set to null',
+    matches: ({ method, body }, theirs, ours) =>
+      method === 'PATCH' &&
+      JSON.stringify(body).includes('"value":null') &&
+      theirs.status === 400 &&
+      ours.status === 200,
+  },
+  {
+    class: 'better',
+    why: 'a parent is found by its name',
+    matches: ({ path }) => path.includes('parent_node=plain'),
+  },
+  {
+    class: 'neutral',
+    why: 'the default of a field that its version lacks is taken on create',
+    matches: ({ body }, theirs, ours) =>
+      JSON.stringify(body)?.includes('"conductor_group":null') === true && theirs.status === 406 && ours.status === 201,
+  },
+  {
+    class: 'scope',
+    why: 'chassis are labels here, and need not exist',
+    matches: ({ path }, theirs) => path.includes('chassis_uuid=') && theirs.status === 404,
+  },
+  {
+    class: 'scope',
+    why: 'network_data is kept and not read',
+    matches: ({ body }, theirs) =>
+      JSON.stringify(body)?.includes('network_data') === true && says(theirs, 400, /network_data/),
+  },
+  {
+    class: 'neutral',
+    why: 'without authentication Ironic 39 takes no owner',
+    matches: (_request, theirs) => says(theirs, 400, /project scoped admin/),
+  },
+  {
+    class: 'better',
+    why: 'a word that is no boolean is refused',
+    matches: ({ body }, _theirs, ours) =>
+      JSON.stringify(body)?.includes('"secure_boot":"x"') === true && ours.status === 400,
+  },
+  {
+    class: 'better',
+    why: 'a body that is no object is refused instead of ignored',
+    matches: ({ path, body }, theirs, ours) =>
+      path.endsWith('/maintenance') && (body === 'x' || body === 5) && theirs.status === 202 && ours.status === 400,
+  },
+  {
+    class: 'neutral',
+    why: 'the reason of the refused body is that of the one before',
+    matches: ({ path }, theirs, ours) =>
+      path.endsWith('?fields=maintenance,maintenance_reason') && theirs.status === 200 && ours.status === 200,
+  },
+  {
+    class: 'neutral',
+    why: 'a body of DELETE is ignored',
+    matches: ({ method, path }, theirs, ours) =>
+      method === 'DELETE' && path.endsWith('/maintenance') && theirs.status === 400 && ours.status === 202,
+  },
+  {
+    class: 'neutral',
+    why: 'an accepted call names its job',
+    matches: ({ method }, theirs, ours) =>
+      method === 'POST' && theirs.status === 202 && ours.status === 202 && hasAllHeaders(theirs, ours),
+  },
+  {
+    class: 'neutral',
+    why: 'a sort key that is none in any version is refused either way',
+    matches: ({ path }, theirs, ours) => path.includes('sort_key=') && theirs.status === 400 && ours.status === 406,
+  },
+  {
+    class: 'neutral',
+    why: 'the traits of a node before they exist: 404 as for other parts',
+    matches: ({ path }, theirs, ours) => path.endsWith('/traits') && theirs.status === 406 && ours.status === 404,
+  },
+];
+
+function says({ status, body }: Response, expected: number, text: RegExp): boolean {
+  return status === expected && text.test(String(body));
+}
+
+/** Whether a response has the headers of another, except that the location of a job is another. */
+function hasAllHeaders(theirs: Response, ours: Response): boolean {
+  return Object.entries(theirs.headers).every(([name, value]) => ours.headers[name] === value);
+}
