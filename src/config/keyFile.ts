@@ -6,12 +6,14 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
   renameSync,
-  unlinkSync,
+  rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
-import { readFault } from '../core/readFault.ts';
+import { basename, dirname, join } from 'node:path';
+import { createFault } from '../core/readFault.ts';
 import { KEY_BYTES, keyIdOf } from '../store/secretsCipher.ts';
 
 /** Returns the lines of a new key, as `secrets.key_file` has them. */
@@ -36,9 +38,32 @@ export function createKeyFile(path: string, fault: (reason: string) => Error): b
   } catch (error) {
     throw fault(`${path} cannot be created: ${createFault(error)}`);
   } finally {
-    if (existsSync(draft)) unlinkSync(draft);
+    remove(draft);
   }
 }
+
+/** Removes further names of the key file, which a process had no time to remove that was killed while it made the file. */
+export function removeDrafts(path: string): void {
+  const { ino, nlink } = statSync(path);
+  if (nlink === 1) return;
+  for (const name of readdirSync(dirname(path))) {
+    const draft = join(dirname(path), name);
+    if (!name.startsWith(`${basename(path)}.`) || !DRAFT.test(name)) continue;
+    if (statSync(draft, { throwIfNoEntry: false })?.ino === ino) remove(draft);
+  }
+}
+
+/** Removes a file, unless that is refused, as in a folder that has become read-only. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It stays; nothing depends on it.
+  }
+}
+
+/** How the name of a draft ends. */
+const DRAFT = /\.[0-9a-f]{12}\.new$/;
 
 function writeDurably(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o600);
@@ -79,11 +104,4 @@ function syncFolder(path: string): void {
   } finally {
     closeSync(folder);
   }
-}
-
-function createFault(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EROFS') return 'the file system is read-only';
-  if (code === 'ENOSPC') return 'the disk is full';
-  return code === 'ENOENT' || code === 'ENOTDIR' ? 'no such folder' : readFault(error);
 }

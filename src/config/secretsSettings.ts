@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { z } from 'zod';
 import type { Logger } from '../core/logger.ts';
 import { createSecretsCipher, KEY_BYTES, PLAIN, type SecretsCipher } from '../store/secretsCipher.ts';
-import { createKeyFile } from './keyFile.ts';
+import { createKeyFile, removeDrafts } from './keyFile.ts';
 import { ConfigError } from './problems.ts';
 import { booleanSetting, optionalTextSetting } from './setting.ts';
 import { readTextFile } from './watchedFile.ts';
@@ -37,7 +37,8 @@ export interface SecretsSource {
 }
 
 /**
- * Returns the keys that the configuration names, or the file beside an SQLite database. Writes nothing.
+ * Returns the keys that the configuration names, or the file beside an SQLite database. Writes nothing,
+ * and removes what a killed process left beside the file.
  * @throws ConfigError for each invalid line of the file, which it does not repeat, and for PostgreSQL without a key
  */
 export function readSecretsSource(
@@ -50,14 +51,14 @@ export function readSecretsSource(
     throw new ConfigError(['secrets.plain: true excludes secrets.key_file and secrets.encryption_keys; remove one']);
   }
   const given = parseKeys(text?.split(',') ?? []).keys;
-  const database = /^sqlite:(?!:memory:)(.+)$/s.exec(store)?.[1];
-  const file = configured ?? (database === undefined || given.length > 0 ? null : `${realPath(database)}.key`);
+  const database = databaseFile(store);
+  const file = keyFileOf({ store, secrets });
   if (file === null) {
     if (given.length === 0 && !store.startsWith('sqlite:')) throw new ConfigError([NO_KEY]);
     return { cipher: given.length === 0 ? PLAIN : createSecretsCipher(given) };
   }
   if (database !== undefined && given.length === 0 && !existsSync(file)) {
-    const fault = (reason: string) => new ConfigError([`secrets.key_file: ${reason}`]);
+    const fault = (reason: string) => new ConfigError([`secrets.key_file: ${reason}; ${WHERE}`]);
     const makeKey = () => {
       const made = createKeyFile(file, fault);
       const cipher = createSecretsCipher(readKeyFile(file));
@@ -68,8 +69,24 @@ export function readSecretsSource(
     };
     return { cipher: PLAIN, makeKey, noKey: `its file ${file} is missing` };
   }
-  return { cipher: createSecretsCipher([...given, ...readKeyFile(file)]) };
+  const keys = readKeyFile(file);
+  removeDrafts(file);
+  return { cipher: createSecretsCipher([...given, ...keys]) };
 }
+
+/** Returns the path of the file with the keys, which need not be there yet; null without one. */
+export function keyFileOf({ store, secrets }: { store: string; secrets: SecretsConfig }): string | null {
+  if (secrets.key_file !== null || secrets.plain || secrets.encryption_keys !== null) return secrets.key_file;
+  const database = databaseFile(store);
+  return database === undefined ? null : `${realPath(database)}.key`;
+}
+
+function databaseFile(store: string): string | undefined {
+  return /^sqlite:(?!:memory:)(.+)$/s.exec(store)?.[1];
+}
+
+const WHERE =
+  'set secrets.key_file to a file in a folder that the service can write, or make the key before the start: passthru generate-key FILE';
 
 const NO_KEY = `secrets.key_file: not set; PostgreSQL needs a key, which is the same for all replicas and encrypts the passwords of BMCs. Make one with "passthru generate-key secrets.key" and set secrets.key_file: ./secrets.key, or set secrets.plain: true to store them in plain text`;
 

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { PassthruError } from '../core/errors.ts';
 import { withBusyRetry } from './busyRetry.ts';
 import type { Database } from './database.ts';
-import type { SecretsCipher } from './secretsCipher.ts';
+import { MissingKeyError, type SecretsCipher } from './secretsCipher.ts';
 import { checkSecretsKeys } from './secretsKeys.ts';
 
 /** The least times between two probes of a store that has failed, and of a healthy one, in milliseconds. */
@@ -37,7 +37,8 @@ export class StoreHealth {
 
   /** Remembers that a step failed. */
   failed(error: PassthruError): void {
-    this.#failure = error;
+    // Health is shown to anybody.
+    this.#failure = error instanceof MissingKeyError ? missingKey() : error;
   }
 
   /** Throws why steps fail, until a probe has succeeded. Probes at most once in an interval. */
@@ -57,8 +58,8 @@ export class StoreHealth {
     const before = this.#failure;
     try {
       await this.#write(before === null ? HEALTHY_BYTES : FAILED_BYTES);
-      // Reads every node, so not while all is well: a call that needs a missing key reports it.
-      if (before !== null) await this.#readSecrets();
+      // Only in a shared database can others store what this process cannot read.
+      if (before !== null || this.#database.shared) await this.#readSecrets();
       // A step may have failed meanwhile.
       if (this.#failure === before) this.#failure = null;
     } catch (error) {
@@ -82,10 +83,14 @@ export class StoreHealth {
       await checkSecretsKeys(this.#database, this.#cipher);
     } catch (error) {
       if (!(error instanceof PassthruError)) throw error;
-      // Not its message, which names keys: health is shown to anybody.
-      const message =
-        'The store holds secrets that are encrypted with a key that this process does not have; see secrets.key_file.';
-      throw new PassthruError('store_unavailable', message);
+      throw missingKey();
     }
   }
+}
+
+/** Tells that a key is missing, and neither which one nor whose secrets it encrypts. */
+function missingKey(): PassthruError {
+  const message =
+    'The store holds secrets that are encrypted with a key that this process does not have; see secrets.key_file.';
+  return new PassthruError('store_unavailable', message);
 }

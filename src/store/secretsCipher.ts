@@ -36,6 +36,13 @@ export interface SecretsCipher {
   open(sealed: string, place: string): string;
 }
 
+/** A value is encrypted with a key that this process does not have. The message names the node and the key. */
+export class MissingKeyError extends PassthruError {
+  constructor(message: string) {
+    super('store_unavailable', message);
+  }
+}
+
 /** Keeps everything in plain text. */
 export const PLAIN: SecretsCipher = createSecretsCipher([]);
 
@@ -67,8 +74,7 @@ export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
       if (id === null) return sealed;
       const key = byId.get(id);
       if (key === undefined) {
-        throw new PassthruError(
-          'store_unavailable',
+        throw new MissingKeyError(
           `The secrets of ${place}, are encrypted with the key ${id}, which this process does not have; see secrets.key_file`,
         );
       }

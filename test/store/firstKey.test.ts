@@ -112,6 +112,36 @@ test('a start that was killed while it encrypted is finished by the next one', a
   await store.close();
 });
 
+test('a first start that is killed at any step is finished by the next one: no secret is lost, none is left readable', async () => {
+  await enrolInPlainText(2);
+  const copies = temporaryDatabase();
+  const program = fileURLToPath(new URL('./snapshots.ts', import.meta.url));
+  const started = spawn(process.execPath, [program, url, dirname(copies.path)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const steps = Number((await started.stdout.toArray()).join(''));
+  // At least: the draft and the name of the key, the beginning, each of two nodes, and the erasing.
+  expect(steps).toBeGreaterThan(8);
+  const keys = new Set<string>();
+  for (let step = 0; step < steps; step++) {
+    place = { ...place, path: join(dirname(copies.path), String(step), 'passthru.db') };
+    url = `sqlite:${place.path}`;
+    const store = await start();
+    expect([step, (await store.getNodeByName('n-1'))?.driverInfo]).toEqual([step, { redfish_password: `${SECRET}-1` }]);
+    expect([step, isInFiles()]).toEqual([step, false]);
+    await store.close();
+    const key = readFileSync(keyFile(), 'utf8');
+    keys.add(key);
+    // A draft that was not used may stay; another copy of the key may not.
+    const drafts = readdirSync(dirname(place.path)).filter((name) => name.endsWith('.new'));
+    for (const draft of drafts) expect(readFileSync(join(dirname(place.path), draft), 'utf8')).not.toBe(key);
+  }
+  // Those of the starts before the key had its name, and the one of all after.
+  expect(keys.size).toBeGreaterThan(1);
+  expect(keys.size).toBeLessThan(steps);
+  copies.remove();
+});
+
 test('overwritten secrets are erased by the next start when the process ended before it could', async () => {
   await enrolInPlainText(50);
   const cipher = createSecretsCipher([randomBytes(32)]);

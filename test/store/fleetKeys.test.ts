@@ -195,7 +195,26 @@ test('a list shows a node that cannot be decrypted without its secrets and says 
     },
   ]);
   expect(await replica.store.listNodes({ ...LIST, sortKey: 'attributes.owner' })).toHaveLength(2);
-  await expect(replica.store.ping()).rejects.toMatchObject({ kind: 'store_unavailable' });
+  // Health, which anybody may ask for, names neither the node nor the key.
+  await expect(replica.store.ping()).rejects.toMatchObject({
+    kind: 'store_unavailable',
+    message: expect.not.stringMatching(new RegExp(`${FIRST_ID}|${node.uuid}`)),
+  });
   await expect(replica.store.getNodeByUuid(node.uuid)).rejects.toMatchObject({ kind: 'store_unavailable' });
   await replica.stop();
+});
+
+test('the health tells of secrets under a key that this process lacks before any call reads them, and recovers', async () => {
+  const replica = await startReplica('a');
+  const { uuid } = await add(replica, 'sealed');
+  const cipher = createSecretsCipher([FIRST]);
+  const database = await openMigrated(url, log, cipher);
+  await rotateSecrets(database, cipher);
+  await expect(replica.store.ping()).rejects.toMatchObject({
+    kind: 'store_unavailable',
+    message: expect.stringContaining('a key that this process does not have; see secrets.key_file'),
+  });
+  await database.kysely.deleteFrom('nodes').where('uuid', '=', uuid).execute();
+  await vi.waitFor(() => replica.store.ping(), { timeout: 30_000, interval: 200 });
+  await Promise.all([replica.stop(), database.close()]);
 });

@@ -15,7 +15,9 @@ export function generateKeyCommand(): Command {
       }
       const fault = (reason: string) => new CommandFailure(EXIT_STATUS.failed, reason);
       if (!createKeyFile(file, fault)) {
-        throw fault(`${file} exists and is left as it is; append another key with: passthru generate-key >> ${file}`);
+        throw fault(
+          `${file} exists and is left as it is; to rotate the key, insert the output of passthru generate-key above it`,
+        );
       }
     });
 }
@@ -82,7 +84,7 @@ async function rotateKey(file: string | null, force: boolean): Promise<string> {
 const GENERATE_HELP = `
 Examples:
   passthru generate-key secrets.key
-  passthru generate-key >> secrets.key     (another key, for a rotation; see docs/security.md)`;
+  passthru generate-key     (print another key, for a rotation; see docs/security.md)`;
 
 const ROTATE_HELP = `
 Can be interrupted and run again. With PostgreSQL, run it beside the service: it refuses while replicas lack the new key.

@@ -26,16 +26,19 @@ const FAILED = 'passthru cannot start';
 async function serve(file: string | null): Promise<void> {
   const { loadConfig } = await import('../../config/load.ts');
   const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
-  const [{ startService }, { createServiceLog, createAuditLog }, { StandardError }] = await Promise.all([
-    import('../../service.ts'),
-    import('../../observe/log.ts'),
-    import('../../observe/standardError.ts'),
-  ]);
+  const [{ startService }, { warnOfConfigAccess }, { createServiceLog, createAuditLog }, { StandardError }] =
+    await Promise.all([
+      import('../../service.ts'),
+      import('../../config/fileAccess.ts'),
+      import('../../observe/log.ts'),
+      import('../../observe/standardError.ts'),
+    ]);
   const output = new StandardError();
   // Node reports failed writes of its own, such as those of its warnings, as exceptions.
   process.stderr.on('error', () => {});
   const log = createServiceLog(config.log_level, output);
   logUncaught(log);
+  if (file !== null) warnOfConfigAccess(file, log);
   const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
   // A failure is printed after the log that led to it.
   const started = startService(config, { log, audit, droppedLines: () => output.dropped }).finally(() => log.flush());
@@ -50,12 +53,14 @@ async function serve(file: string | null): Promise<void> {
 async function checkStart(file: string | null): Promise<void> {
   const { loadConfig } = await import('../../config/load.ts');
   const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
-  const [{ checkService }, { createServiceLog }] = await Promise.all([
+  const [{ checkService }, { warnOfConfigAccess }, { createServiceLog }] = await Promise.all([
     import('../../service.ts'),
+    import('../../config/fileAccess.ts'),
     import('../../observe/log.ts'),
   ]);
   // Warnings of a start are part of the result.
   const log = createServiceLog('warn');
+  if (file !== null) warnOfConfigAccess(file, log);
   await explainFailure(FAILED, () => checkService(config, log).finally(() => log.flush()));
   console.log(`${file ?? 'the configuration'}: valid`);
 }

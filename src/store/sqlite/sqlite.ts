@@ -1,10 +1,11 @@
 // SQLite for the store: opens the file, and maps its errors.
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { accessSync, closeSync, constants, existsSync, openSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
 import { PassthruError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { createFault } from '../../core/readFault.ts';
 import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
 import { NodeSqliteDialect } from './driver.ts';
@@ -28,9 +29,11 @@ export function openSqlite(path: string, log: Logger): Database {
   if (path === ':memory:') return onConnection(connect(path), () => {});
   const url = `sqlite:${path}`;
   try {
+    if (!existsSync(path)) checkFolder(resolve(path));
     createPrivateFile(resolve(path));
     // Without symbolic links, so that one database has one claim.
     const file = realpathSync(path);
+    checkFolder(file);
     if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
       log.warn({ file: path }, 'database file is readable by other users and holds BMC passwords; run chmod 600');
     }
@@ -53,8 +56,22 @@ export function openSqlite(path: string, log: Logger): Database {
     }
   } catch (error) {
     if (error instanceof PassthruError) throw error;
-    const reason = sqliteError(error)?.message ?? (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const reason = sqliteError(error)?.message ?? createFault(error);
     throw new PassthruError('store_unavailable', `store: ${url} cannot be opened: ${reason}`, { cause: error });
+  }
+}
+
+/** Throws when the folder of `path` cannot be written: SQLite and the service keep files beside the database. */
+function checkFolder(path: string): void {
+  const folder = dirname(path);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new PassthruError(
+      'store_unavailable',
+      `store: sqlite:${path} cannot be opened: ${folder}: ${createFault(error)}; name a database in a folder that the service can write, which also holds the files that SQLite keeps beside it`,
+      { cause: error },
+    );
   }
 }
 
