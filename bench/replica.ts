@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type BenchServer, type Usage, usageOf } from './server.ts';
+import { type BenchServer, memoryOf, type Usage, usageOf } from './server.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
@@ -9,6 +9,7 @@ const PROBE = new URL('./usageProbe.ts', import.meta.url).href;
 /** A `passthru serve` in its own process. */
 export interface BenchReplica extends BenchServer {
   pid: number;
+  memory(): Promise<NodeJS.MemoryUsage>;
 }
 
 /**
@@ -44,6 +45,7 @@ export async function startReplica(
     url,
     pid: child.pid!,
     usage: (): Promise<Usage> => usageOf(child),
+    memory: () => memoryOf(child),
     async stop() {
       child.kill('SIGTERM');
       await once(child, 'exit');

@@ -44,6 +44,12 @@ export function usageOf(child: ChildProcess): Promise<Usage> {
   return nextMessage<Usage>(child);
 }
 
+/** Queries the memory of such a server as it is: nothing is collected. */
+export function memoryOf(child: ChildProcess): Promise<NodeJS.MemoryUsage> {
+  child.send('memory');
+  return nextMessage<NodeJS.MemoryUsage>(child);
+}
+
 /** In the server's process: reports its URL, then serves its usage. */
 export function reportReady(url: string): void {
   process.send?.(url);
@@ -52,7 +58,11 @@ export function reportReady(url: string): void {
 
 /** In the server's process: responds to each message with its usage. */
 export function serveUsage(): void {
-  process.on('message', () => {
+  process.on('message', (question) => {
+    if (question === 'memory') {
+      process.send?.(process.memoryUsage());
+      return;
+    }
     const { user, system } = process.cpuUsage();
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     const { rss, heapUsed, external } = process.memoryUsage();
