@@ -80,6 +80,11 @@ export class CheckCache {
     return this.#counted(checking);
   }
 
+  /** The number of credentials that are remembered. */
+  get size(): number {
+    return this.#valid.size + this.#invalid.size;
+  }
+
   #isFresh({ until, expires }: Remembered): boolean {
     return this.#options.now() < until && (expires === null || Date.now() < expires);
   }
@@ -113,6 +118,7 @@ export class CheckCache {
       if (error instanceof PassthruError && error.kind === 'unauthenticated') {
         valid.delete(digest);
         invalid.delete(digest);
+        forgetExpired(invalid, now());
         this.#remember(invalid, digest, { until: now() + keepInvalid, expires: null, outcome: error });
       }
       throw error;
@@ -126,5 +132,13 @@ export class CheckCache {
     if (map.size <= this.#options.size) return;
     const [oldest] = map.keys();
     map.delete(oldest as string);
+  }
+}
+
+/** Forgets what has expired; all are kept for the same time, so the first ones expire first. */
+function forgetExpired(map: Map<string, Remembered>, now: number): void {
+  for (const [digest, { until }] of map) {
+    if (until > now) return;
+    map.delete(digest);
   }
 }

@@ -93,3 +93,20 @@ test('checks credentials again after they expire, although the cache would keep 
     vi.useRealTimers();
   }
 });
+
+test('forgets invalid credentials that have expired when others come, and remembers valid ones', async () => {
+  let now = 0;
+  const cache = new CheckCache({ keep: 1000, keepInvalid: 1000, now: () => now });
+  const refuse = (part: string) =>
+    expect(
+      cache.check([part], async () => {
+        throw new PassthruError('unauthenticated', 'wrong');
+      }),
+    ).rejects.toThrow('wrong');
+  await cache.check(['ann'], async () => checked);
+  for (const part of ['first', 'second', 'third']) await refuse(part);
+  expect(cache.size).toBe(4);
+  now = 1000;
+  await refuse('fourth');
+  expect(cache.size).toBe(2);
+});

@@ -28,8 +28,13 @@ export class EventEncoder<T extends object> {
     if (event.kind !== 'item') return this.#encode(event);
     const known = this.#items.get(event.item);
     if (known?.cursor === event.cursor) return known.bytes;
-    const bytes = this.#encode(event);
+    const bytes = inOwnMemory(this.#encode(event));
     this.#items.set(event.item, { cursor: event.cursor, bytes });
     return bytes;
   }
+}
+
+/** Returns the bytes without what else their memory holds: a small Buffer is a part of Node's pool, and would keep all of it. */
+function inOwnMemory(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }

@@ -89,7 +89,8 @@ function undo(changes: readonly NodeChange[], nodes: readonly Node[], next: read
 /** Takes back a change in `states`, and returns the node before it. */
 function takeBack(states: Map<string, Node | null>, { nodeUuid, part, before }: NodeChange): Node | null {
   const after = states.get(nodeUuid) ?? null;
-  const node = part === 'existence' ? (before as Node | null) : after && { ...after, ...before };
+  // A copy: the log keeps its own for long, and would keep what is derived from it.
+  const node = part === 'existence' ? before && ({ ...before } as Node) : after && { ...after, ...before };
   states.set(nodeUuid, node);
   return node;
 }
