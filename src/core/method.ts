@@ -46,7 +46,12 @@ export interface MethodDefinition<
    * machine, and for what takes an address or credentials to connect with. `auth.rules` may require another.
    */
   role?: Role;
-  /** The arguments. Unknown ones are rejected, regardless of the object's mode. */
+  /**
+   * The minor version of Ironic's API from which its list of methods over REST has this one, for a method that Ironic has too;
+   * null when it is a route of its own there, and in no list. It can be called at every version. Default 1.
+   */
+  listedFrom?: number | null;
+  /** The arguments. Unknown ones are rejected, unless it is a `z.looseObject` or has a catchall. */
   arguments: A;
   /**
    * The result: what the handler returns is parsed by it. `z.null()` for a method that returns nothing. Without it, or with
@@ -66,6 +71,8 @@ export interface Method<T extends Task = Task> {
   readonly requireExclusiveLock: boolean;
   /** The lowest role that may call it, with the rules of the configuration; see `requiredRole` when absent. */
   readonly role?: Role;
+  /** The minor version of Ironic's API from which its list of methods has it; null for in none. */
+  readonly listedFrom: number | null;
   /** JSON Schema (2020-12). */
   readonly argumentsSchema: JsonObject;
   /** JSON Schema (2020-12). */
@@ -91,7 +98,7 @@ export function defineMethod<
 >(definition: MethodDefinition<T, A, R, F>): Method<T> {
   const { name, httpMethods, description, async = false, requireExclusiveLock = true } = definition;
   const attach: boolean = definition.attach ?? false;
-  const { role } = definition;
+  const { role, listedFrom = 1 } = definition;
   if (!NAME.test(name) || name === 'methods') throw new TypeError(`"${name}" cannot be the name of a method`);
   if (httpMethods.length === 0 || httpMethods.some((verb) => !HTTP_METHODS.includes(verb))) {
     throw new TypeError(`method ${name}: httpMethods must name at least one of ${HTTP_METHODS.join(', ')}`);
@@ -120,6 +127,7 @@ export function defineMethod<
     attach,
     requireExclusiveLock,
     role,
+    listedFrom,
     argumentsSchema: jsonSchema(strict, 'input'),
     resultSchema: attach ? { description: 'An attachment: bytes with a media type' } : jsonSchema(result, 'output'),
     parse: (raw) => parseArguments(name, strict, raw),

@@ -11,6 +11,10 @@ export function methodFault(definition: object): string | null {
   for (const flag of ['async', 'attach', 'requireExclusiveLock']) {
     if (given[flag] !== undefined && typeof given[flag] !== 'boolean') return `${flag} must be true or false`;
   }
+  const { listedFrom = null } = given;
+  if (listedFrom !== null && !(Number.isInteger(listedFrom) && Number(listedFrom) > 0)) {
+    return 'listedFrom must be a minor version, or null';
+  }
   if (!isZodType(given.arguments) || typeof (given.arguments as z.ZodObject).strict !== 'function') {
     return 'arguments must be a zod object, z.object({ … })';
   }

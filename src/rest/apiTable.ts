@@ -12,6 +12,8 @@ export const NAMES_MINOR = 5;
 export const FREE_NAMES_MINOR = 10;
 /** First minor version in which new nodes are in the provision state `enroll`; before, they are `available`. */
 export const ENROLL_MINOR = 11;
+/** First minor version in which virtual media can be listed; attached and detached they can be since 1.89. */
+export const LIST_VMEDIA_MINOR = 93;
 /** First minor version in which a path's suffix `.json` has no meaning. */
 export const PLAIN_JSON_MINOR = 91;
 
@@ -277,9 +279,6 @@ const NODE_PARTS: ReadonlyMap<string, number> = new Map([
   ['vifs', 28],
   ['vmedia', 89],
 ]);
-
-/** Vendor methods that lists leave out before a version. They can be called at every one, as in Ironic. */
-export const METHODS_FROM: ReadonlyMap<string, number> = new Map([['log_passthrough', 83]]);
 
 /** Returns the first minor version of a route's path, for example `/v1/conductors/:host`; a path of no such route is in all. */
 export function routeFrom(path: string): number {

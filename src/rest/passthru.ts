@@ -1,7 +1,6 @@
 import type { Outcome } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/method.ts';
-import { METHODS_FROM } from './apiTable.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
 import { readLockWait, readRecording, readReservationKey } from './callHeaders.ts';
@@ -10,14 +9,14 @@ import { parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
 import { transcriptHeader } from './transcriptHeader.ts';
 
-/** The JSON of each list of methods, the most requested document. The core keeps a list with its hardware type. */
-const methodDocuments = new WeakMap<readonly Method<never>[], string>();
-/** The same for versions that lack a method of `METHODS_FROM`. */
-const earlierDocuments = new WeakMap<readonly Method<never>[], string>();
-const ALL_METHODS_FROM = Math.max(...METHODS_FROM.values());
+/** The JSON of a list of methods, and the first minor version that has it. */
+interface MethodsDocument {
+  from: number;
+  json: string;
+}
 
-/** Methods that Ironic has as routes of their own, `/v1/nodes/N/vmedia`: its lists of methods have none of them. */
-const METHODS_WITH_ROUTES: ReadonlySet<string> = new Set(['get_vmedia', 'insert_vmedia']);
+/** The documents of each list, newest first: the most requested ones. The core keeps a list with its hardware type. */
+const methodsDocuments = new WeakMap<readonly Method<never>[], MethodsDocument[]>();
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
 export async function listNodeMethods(exchange: Exchange): Promise<void> {
@@ -51,20 +50,28 @@ export async function callDriverMethod(exchange: Exchange): Promise<void> {
 }
 
 function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): void {
-  const documents = exchange.minor >= ALL_METHODS_FROM ? methodDocuments : earlierDocuments;
-  let document = documents.get(methods);
-  if (document === undefined) {
-    // Exactly the recorded keys, in the recorded order.
-    const isListed = (name: string) => documents === methodDocuments || !METHODS_FROM.has(name);
-    const listed = methods.filter(({ name }) => !METHODS_WITH_ROUTES.has(name) && isListed(name));
-    const entries = listed.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
-      name,
-      { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
-    ]);
-    document = JSON.stringify(Object.fromEntries(entries));
-    documents.set(methods, document);
+  let documents = methodsDocuments.get(methods);
+  if (documents === undefined) {
+    documents = renderMethods(methods);
+    methodsDocuments.set(methods, documents);
   }
-  sendBody(exchange, 200, 'application/json', document);
+  const document = documents.find(({ from }) => exchange.minor >= from);
+  sendBody(exchange, 200, 'application/json', document?.json ?? '{}');
+}
+
+function renderMethods(methods: readonly Method<never>[]): MethodsDocument[] {
+  const versions = new Set([1, ...methods.flatMap(({ listedFrom }) => listedFrom ?? [])]);
+  return [...versions]
+    .sort((a, b) => b - a)
+    .map((from) => {
+      const listed = methods.filter(({ listedFrom }) => listedFrom !== null && listedFrom <= from);
+      // Exactly the recorded keys, in the recorded order.
+      const entries = listed.map(({ name, httpMethods, async, description, attach, requireExclusiveLock }) => [
+        name,
+        { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
+      ]);
+      return { from, json: JSON.stringify(Object.fromEntries(entries)) };
+    });
 }
 
 /** Reads what every call may have, besides its method and arguments. */

@@ -71,6 +71,13 @@ interface Target {
   message: Buffer;
 }
 
+/** The requests of `/v1/nodes/N/vmedia`, each a call of a method. */
+const VMEDIA: Readonly<Record<string, { verb: string; body?: object }>> = {
+  get_vmedia: { verb: 'GET' },
+  insert_vmedia: { verb: 'POST', body: { device_type: 'cdrom', image_url: 'http://192.0.2.1/a.iso' } },
+  eject_vmedia: { verb: 'DELETE' },
+};
+
 function targetsOf(core: Core): Target[] {
   return core.drivers.list().flatMap(({ name: driver }) => {
     const { ofNodes, ofDriver } = core.drivers.methods(driver);
@@ -108,10 +115,18 @@ export function testEveryMethod(type: string, given: () => MethodService): void 
         const byQuery = await requests.rest(verb, `${path}/vendor_passthru?method=${method}`);
         seen[`${name} by path`] = seenOverRest(byPath.status);
         seen[`${name} by query`] = seenOverRest(byQuery.status);
+        const ways = ['by path', 'by query', ...PROTOCOLS.map((protocol) => `over ${protocol}`)];
+        const vmedia = VMEDIA[method];
+        if (vmedia !== undefined) {
+          const byRoute = await requests.rest(vmedia.verb, `${path}/vmedia`, vmedia.body);
+          // The route exists, or a refusal would prove nothing.
+          expect([404, 405], `${name} by its route`).not.toContain(byRoute.status);
+          seen[`${name} by its route`] = seenOverRest(byRoute.status);
+          ways.push('by its route');
+        }
         for (const protocol of PROTOCOLS) {
           seen[`${name} over ${protocol}`] = seenOverRpc(await requests.rpc(protocol, rpc, false, message));
         }
-        const ways = ['by path', 'by query', ...PROTOCOLS.map((protocol) => `over ${protocol}`)];
         for (const way of ways) expected[`${name} ${way}`] = expectedFor(type, who, roleOfMethod(driver, method));
         // Connect's GET is for RPCs without side effects: no call may be sent that way.
         const query = `connect=v1&encoding=proto&base64=1&message=${message.toString('base64url')}`;

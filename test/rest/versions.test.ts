@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { ANONYMOUS } from '../../src/core/caller.ts';
+import { defineMethod } from '../../src/core/method.ts';
 import { DRIVER_FIELDS, NODE_FIELDS, NODE_FILTERS } from '../../src/rest/apiTable.ts';
+import { runService } from '../service.ts';
 import { type Sent, send } from './client.ts';
 import { type GatedService, startGatedService } from './gatedService.ts';
 
@@ -143,4 +147,37 @@ describe('paths', () => {
       expect(headers['x-openstack-request-id']).toBe(headers['openstack-request-id']);
     }
   });
+});
+
+test('the list of methods has each from the version that its driver declares, whatever its name', async () => {
+  const method = (name: string, listedFrom?: number | null) =>
+    defineMethod({
+      name,
+      listedFrom,
+      httpMethods: ['GET'],
+      description: name,
+      arguments: z.object({}),
+      handler: async () => name,
+    });
+  const own = ['get_vmedia', 'insert_vmedia', 'log_passthrough'];
+  const methods = [
+    ...own.map((name) => method(name)),
+    method('later', 60),
+    method('routed', null),
+    method('latest', 90),
+  ];
+  const hardware = { name: 'own', vendorInterfaces: [{ name: 'own', methods }] as const, properties: {} };
+  const other = await runService({ hardwareTypes: [hardware] });
+  const node = await other.core.nodes.create({ driver: 'own' }, ANONYMOUS);
+  const path = `/v1/nodes/${node.uuid}/vendor_passthru`;
+  const get = (minor: number, of: string) =>
+    send(other.url, { path: path + of, headers: { 'X-OpenStack-Ironic-API-Version': `1.${minor}` } });
+  const listed = async (minor: number) => Object.keys((await get(minor, '/methods')).json).sort();
+  expect(await listed(1)).toEqual(own);
+  expect(await listed(59)).toEqual(own);
+  expect(await listed(60)).toEqual([...own, 'later'].sort());
+  expect(await listed(90)).toEqual([...own, 'later', 'latest'].sort());
+  expect((await get(1, '/latest')).json).toBe('latest');
+  expect((await get(1, '/routed')).json).toBe('routed');
+  await other.close();
 });

@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import { isTerminal } from '../../src/core/job.ts';
 import { send } from './client.ts';
 import { type RecordedService, startRecordedService } from './recordedNodes.ts';
 import { readExchanges, replay } from './replay.ts';
-
-// The routes exist since 1.89 and 1.93, whatever the newest version is that the service offers.
-vi.mock('../../src/rest/apiVersion.ts', async (original) => {
-  const versions = await original<typeof import('../../src/rest/apiVersion.ts')>();
-  const negotiateMinor = (requested: string | undefined) => Number(requested?.split('.')[1] ?? 1);
-  return { ...versions, negotiateMinor };
-});
 
 let service: RecordedService;
 beforeAll(async () => {

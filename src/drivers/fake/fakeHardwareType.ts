@@ -41,6 +41,8 @@ function logPassthrough(delay: number): Method<NodeTask> {
     httpMethods: ['POST'],
     description: 'Test pass-through to wait.',
     async: true,
+    // Ironic has it since 2024.1; this is the first version after those of the releases before.
+    listedFrom: 83,
     arguments: z.looseObject({}),
     result: z.null(),
     async handler(task: NodeTask) {

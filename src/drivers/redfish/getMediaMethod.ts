@@ -13,6 +13,7 @@ export function getMediaMethod(useBmc: UseBmc): Method<NodeTask> {
     httpMethods: ['GET'],
     description: 'Returns the virtual media devices of the node, with the image that each contains.',
     requireExclusiveLock: false,
+    listedFrom: null,
     arguments: z.object({}),
     result: z.object({
       devices: z.array(

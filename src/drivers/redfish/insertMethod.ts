@@ -43,6 +43,7 @@ export function insertMethod(useBmc: UseBmc, destinations?: Destinations): Metho
       "the device, either 'cd' (default), 'dvd', 'usb', or 'floppy'; 'credentials' of the image's server; " +
       "'transfer_protocol'; 'transfer_method'; 'write_protected'; 'if_inserted' - 'refuse' (default) or 'replace'",
     async: true,
+    listedFrom: null,
     arguments: z.object({
       image_url: imageUrl.describe('The image, which the BMC fetches. Required'),
       boot_device: bootDevice().default('cd').describe('The kind of device. cd includes DVD drives'),

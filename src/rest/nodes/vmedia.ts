@@ -2,16 +2,13 @@
 import type { NodeCall, Outcome } from '../../core/core.ts';
 import { PassthruError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { LIST_VMEDIA_MINOR } from '../apiTable.ts';
 import { parseBody, parseObjectBody } from '../body.ts';
 import { type Exchange, enterNode } from '../context.ts';
 import { sendHttpError } from '../fault.ts';
 import { jobHeaders, readNodeCallOptions } from '../passthru.ts';
 import { badParameter, readQuery } from '../query.ts';
 import { sendEmpty, sendJson } from '../response.ts';
-
-/** First minor versions of attaching and detaching, and of listing. */
-const ATTACH_MINOR = 89;
-const GET_MINOR = 93;
 
 /** Ironic's device types, in its order, as boot devices of the vendor methods. */
 const DEVICES: ReadonlyMap<string, string> = new Map([
@@ -28,7 +25,11 @@ const SCHEMES = ['http', 'https', 'nfs', 'cifs', 'smb'];
 
 /** GET /v1/nodes/N/vmedia: the devices with their images. */
 export async function listVmedia(exchange: Exchange): Promise<void> {
-  if (isTooOld(exchange, GET_MINOR)) return;
+  if (exchange.minor < LIST_VMEDIA_MINOR) {
+    // As Ironic does, although the path exists since 1.89.
+    sendHttpError(exchange, 404, 'Not Found', `Since version 1.${LIST_VMEDIA_MINOR}`);
+    return;
+  }
   readQuery(exchange.rawQuery);
   const outcome = await call(exchange, 'get_vmedia', {}, 'get_virtual_media');
   const result = outcome.kind === 'result' ? outcome.result : null;
@@ -42,7 +43,6 @@ export async function listVmedia(exchange: Exchange): Promise<void> {
 
 /** POST /v1/nodes/N/vmedia: attaches an image. The 204 names the job that does it. */
 export async function attachVmedia(exchange: Exchange): Promise<void> {
-  if (isTooOld(exchange, ATTACH_MINOR)) return;
   readQuery(exchange.rawQuery);
   const { device_type: type, image_url } = readAttachment(parseBody(exchange.body) ?? {});
   const args = { boot_device: DEVICES.get(type)!, image_url };
@@ -51,17 +51,9 @@ export async function attachVmedia(exchange: Exchange): Promise<void> {
 
 /** DELETE /v1/nodes/N/vmedia: detaches all devices, or those of `device_types`. The 204 names the job that does it. */
 export async function detachVmedia(exchange: Exchange): Promise<void> {
-  if (isTooOld(exchange, ATTACH_MINOR)) return;
   const types = readDeviceTypes(exchange);
   const args: JsonObject = types === null ? {} : { boot_devices: types.map((type) => DEVICES.get(type)!) };
   sendEmpty(exchange, 204, jobHeaders(await call(exchange, 'eject_vmedia', args, 'detach_virtual_media')));
-}
-
-/** Responds to a version that has no such route, as Ironic does; false for others. */
-function isTooOld(exchange: Exchange, from: number): boolean {
-  if (exchange.minor >= from) return false;
-  sendHttpError(exchange, 404, 'Not Found', `Not served here before version 1.${from}`);
-  return true;
 }
 
 async function call(exchange: Exchange, method: string, args: JsonObject, extension: string): Promise<Outcome> {
