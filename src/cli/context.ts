@@ -21,7 +21,8 @@ function listCommand(): Command {
     const rows = Object.entries(contexts)
       .sort(([first], [second]) => (first < second ? -1 : 1))
       .map(([name, context]) => [name, name === current, context.server, describeCredentials(context)]);
-    await printListing({ columns: ['Name', 'Current', 'Server', 'Credentials'], rows }, options);
+    const empty = 'No contexts; passthru context set stores one.';
+    await printListing({ columns: ['Name', 'Current', 'Server', 'Credentials'], rows, empty }, options);
   });
 }
 

@@ -17,7 +17,7 @@ function listCommand(): Command {
     const found = await collectPages('drivers', (page) => drivers.listDrivers(page));
     // Ironic's columns of `baremetal driver list`.
     const columns = ['Supported driver(s)', 'Active host(s)'];
-    return { columns, rows: found.map(({ name, hosts }) => [name, hosts.join(', ')]) };
+    return { columns, rows: found.map(({ name, hosts }) => [name, hosts.join(', ')]), empty: 'No drivers.' };
   });
 }
 
@@ -41,7 +41,7 @@ function propertyCommand(): Command {
   printsListing(list, async ({ drivers }, name) => {
     const { properties } = (await drivers.getDriver({ driver: name })).driver!;
     const rows = Object.entries(properties).sort(([first], [second]) => (first < second ? -1 : 1));
-    return { columns: ['Property', 'Description'], rows };
+    return { columns: ['Property', 'Description'], rows, empty: `Driver ${name} reads no keys of driver_info.` };
   });
   return new Command('property').description(description).addCommand(list);
 }

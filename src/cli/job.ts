@@ -34,7 +34,13 @@ function listCommand(): Command {
     .addOption(limitOption('jobs'));
   return printsListing<ListOptions>(command, async ({ jobs }, _, { node, driver, state: name, limit }) => {
     const state = name === undefined ? undefined : JOB_STATES[name];
-    return jobListing(await collectPages('jobs', (page) => jobs.listJobs({ ...page, node, driver, state }), limit));
+    const found = await collectPages('jobs', (page) => jobs.listJobs({ ...page, node, driver, state }), limit);
+    const filter = [
+      ...(node === undefined ? [] : [`of node ${node}`]),
+      ...(driver === undefined ? [] : [`with driver ${driver}`]),
+      ...(name === undefined ? [] : [`in state ${name}`]),
+    ];
+    return jobListing(found, filter.length === 0 ? 'No jobs.' : `No jobs ${filter.join(', ')}.`);
   });
 }
 

@@ -16,19 +16,22 @@ export const JOB_STATES: Readonly<Record<string, JobState>> = {
 };
 
 /** Returns `jobs` as a listing. */
-export function jobListing(jobs: readonly Job[]): Listing {
+export function jobListing(jobs: readonly Job[], empty: string): Listing {
   return {
-    columns: ['ID', 'Node', 'Driver', 'Method', 'State', 'Progress', 'Requested By', 'Created At', 'Ended At'],
+    columns: ['ID', 'Node', 'Driver', 'Method', 'State', 'Progress', 'Requested By', 'Created At', 'Ended At', 'Error'],
+    narrow: ['ID', 'Method', 'State', 'Node', 'Progress', 'Error', 'Driver', 'Created At', 'Requested By'],
+    empty,
     rows: jobs.map((job) => [
       job.id,
       orNull(job.nodeName) ?? orNull(job.nodeUuid),
       job.driver,
       job.method,
       stateText(job),
-      progressCell(job.progress),
+      progressCell(job),
       job.requestedBy,
       timeOrNull(job.createTime),
       timeOrNull(job.endTime),
+      job.error?.message ?? null,
     ]),
   };
 }
@@ -45,7 +48,7 @@ export function jobRecord(job: Job): PrintedRecord {
     method: job.method,
     node_name: orNull(job.nodeName),
     node_uuid: orNull(job.nodeUuid),
-    progress: progressCell(job.progress),
+    progress: progressCell(job),
     requested_by: job.requestedBy,
     required_role: orNull(job.requiredRole),
     result: valueToJson(job.result),
@@ -92,9 +95,11 @@ function reasonName(reason: ErrorReason): string | null {
   return Object.entries(ErrorReason).find(([, value]) => value === reason)?.[0] ?? null;
 }
 
-function progressCell(progress: JobProgress | undefined): Json | Cell {
-  if (progress === undefined) return null;
-  return new Cell(progressText(progress), { fraction: progress.fraction ?? null, message: progress.message });
+/** In tables a job that succeeded is complete, whatever its driver reported last; in JSON it is what the driver reported. */
+function progressCell({ progress, state }: Job): Json | Cell {
+  const text = state === JobState.SUCCEEDED ? '100%' : progressText(progress);
+  if (progress === undefined) return state === JobState.SUCCEEDED ? new Cell(text, null) : null;
+  return new Cell(text, { fraction: progress.fraction ?? null, message: progress.message });
 }
 
 function progressText(progress: JobProgress | undefined): string {

@@ -45,10 +45,14 @@ function listCommand(): Command {
     .option('--maintenance', 'only nodes in maintenance')
     .option('--no-maintenance', 'only nodes not in maintenance')
     .addOption(limitOption('nodes'))
-    .option('--long', 'show more columns');
+    .option('--long', 'show all columns');
   return printsListing<ListOptions>(command, async ({ nodes }, _, { driver, maintenance, limit, long = false }) => {
     const found = await collectPages('nodes', (page) => nodes.listNodes({ ...page, driver, maintenance }), limit);
-    return nodeListing(found, long);
+    const filter = [
+      ...(driver === undefined ? [] : [`with driver ${driver}`]),
+      ...(maintenance === undefined ? [] : [maintenance ? 'in maintenance' : 'not in maintenance']),
+    ];
+    return nodeListing(found, long, filter.length === 0 ? 'No nodes.' : `No nodes ${filter.join(', ')}.`);
   });
 }
 
@@ -78,7 +82,8 @@ function validateCommand(): Command {
     const found = (await requestRest(await serverOf(command), 'GET', path)) as Record<string, JsonObject>;
     const interfaces = Object.entries(found);
     const rows = interfaces.map(([name, { result = null, reason = null }]) => [name, result, reason]);
-    await printListing({ columns: ['Interface', 'Result', 'Reason'], rows }, options);
+    const columns = ['Interface', 'Result', 'Reason'];
+    await printListing({ columns, rows, empty: `Node ${node} has no interfaces.` }, options);
     if (interfaces.some(([, { result }]) => result !== true)) {
       throw new CommandFailure(EXIT_STATUS.failed, `node ${node} is not valid`);
     }

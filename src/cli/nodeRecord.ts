@@ -17,25 +17,36 @@ const LONG_COLUMNS = [
   'Updated At',
 ];
 
-/** Lists `nodes` under Ironic's columns. Fields that this service lacks are shown as for a newly enrolled node. */
-export function nodeListing(nodes: readonly Node[], long: boolean): Listing {
+/** The columns for a narrow terminal: those of Ironic that are the same for all nodes of this service give way. */
+const NARROW_COLUMNS = ['UUID', 'Name', 'Driver', 'Reservation', 'Maintenance'];
+
+/**
+ * Lists `nodes` under Ironic's columns; the others can be selected. Fields that this service lacks are shown as for a newly
+ * enrolled node.
+ * @param long shows all columns
+ */
+export function nodeListing(nodes: readonly Node[], long: boolean, empty: string): Listing {
+  const columns = [...COLUMNS, ...LONG_COLUMNS];
   return {
-    columns: long ? [...COLUMNS, ...LONG_COLUMNS] : COLUMNS,
-    rows: nodes.map((node) => {
-      const row: Json[] = [node.uuid, orNull(node.name), null, null, 'enroll', node.maintenance];
-      if (!long) return row;
-      const { driver, vendorInterface, reservation, description, lastError, createTime, updateTime } = node;
-      return [
-        ...row,
-        driver,
-        vendorInterface,
-        reservation?.holder ?? null,
-        orNull(description),
-        orNull(lastError),
-        timeOrNull(createTime),
-        timeOrNull(updateTime),
-      ];
-    }),
+    columns,
+    shown: long ? columns : COLUMNS,
+    narrow: long ? undefined : NARROW_COLUMNS,
+    empty,
+    rows: nodes.map((node) => [
+      node.uuid,
+      orNull(node.name),
+      null,
+      null,
+      'enroll',
+      node.maintenance,
+      node.driver,
+      node.vendorInterface,
+      node.reservation?.holder ?? null,
+      orNull(node.description),
+      orNull(node.lastError),
+      timeOrNull(node.createTime),
+      timeOrNull(node.updateTime),
+    ]),
   };
 }
 

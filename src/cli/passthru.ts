@@ -199,14 +199,24 @@ async function writeAttachment({ data, mediaType }: Attachment, output: string |
  * @param long also lists arguments: one line each in tables, their JSON Schema in JSON and YAML
  */
 function methodListing(methods: readonly VendorMethod[], long = false): Listing {
-  const columns = ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Response is attachment', 'Role'];
+  const shown = ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Response is attachment', 'Role'];
+  const columns = [...shown, 'Arguments'];
   return {
-    columns: long ? [...columns, 'Arguments'] : columns,
-    rows: methods.map(({ name, httpMethods, async, description, attach, role, argumentsSchema }) => {
-      const row: Json[] = [name, [...httpMethods].sort().join(', '), async, description, attach, orNull(role)];
-      if (!long) return row;
-      return [...row, new Cell(argumentLines(argumentsSchema ?? {}), argumentsSchema ?? null)];
-    }),
+    columns,
+    shown: long ? columns : shown,
+    narrow: long
+      ? ['Name', 'Arguments', 'Supported HTTP methods', 'Description', 'Async', 'Role']
+      : ['Name', 'Supported HTTP methods', 'Async', 'Description', 'Role'],
+    empty: 'No vendor methods.',
+    rows: methods.map(({ name, httpMethods, async, description, attach, role, argumentsSchema }) => [
+      name,
+      [...httpMethods].sort().join(', '),
+      async,
+      description,
+      attach,
+      orNull(role),
+      new Cell(argumentLines(argumentsSchema ?? {}), argumentsSchema ?? null),
+    ]),
   };
 }
 
@@ -216,7 +226,9 @@ function argumentLines({ properties, required }: { [key: string]: Json }): strin
   const mandatory = new Set(Array.isArray(required) ? required : []);
   return Object.entries(properties)
     .map(([key, schema]) => {
-      const values = isJsonObject(schema) && Array.isArray(schema.enum) ? schema.enum.map(String) : typesOf(schema);
+      const listed =
+        isJsonObject(schema) && Array.isArray(schema.enum) ? schema.enum.filter((one) => one !== null) : null;
+      const values = listed?.map(String) ?? typesOf(schema);
       return `${key}${mandatory.has(key) ? '*' : ''} ${values.join('|')}`.trimEnd();
     })
     .join('\n');

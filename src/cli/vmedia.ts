@@ -186,6 +186,7 @@ function mediaListing(result: Json): Listing {
   const devices = isJsonObject(result) && Array.isArray(result.devices) ? result.devices.filter(isJsonObject) : [];
   return {
     columns: ['Device', 'Media types', 'Inserted', 'Image'],
+    empty: 'No virtual media devices.',
     rows: devices.map(({ id = null, media_types: types = [], inserted = null, image = null }) => [
       id,
       new Cell(Array.isArray(types) ? types.join(', ') : '', types),

@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { isBroken } from './failure.ts';
 import { hasEnded, jobLine } from './jobRecord.ts';
+import { cutToWidth, terminalWidth } from './print/textWidth.ts';
 
 /** How long to retry a lost connection, in ms. */
 const RETRY_TIMEOUT = 60_000;
@@ -77,7 +78,7 @@ class StatusLine {
     }
     const line = hasEnded(job) ? text : `${progressBar(job.progress?.fraction)} ${text}`;
     // Return to the first column and clear the line.
-    process.stderr.write(`\r\x1b[K${[...line].slice(0, (process.stderr.columns || 80) - 1).join('')}`);
+    process.stderr.write(`\r\x1b[K${cutToWidth(line, terminalWidth(process.stderr) - 1)}`);
     this.#written = true;
   }
 

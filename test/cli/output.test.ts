@@ -61,7 +61,7 @@ describe('lists and records', () => {
     );
   });
 
-  test('-f json, yaml and value print data; -c selects columns in any case, in the order of the table', async () => {
+  test('-f json, yaml and value print data; -c selects columns in any case, in the order in which they are given', async () => {
     const pick = ['-c', 'maintenance', '-c', 'NAME'];
     expect(JSON.parse(await output('node', 'list', '-f', 'json', ...pick))[0]).toEqual({
       Name: 'bench-1',
@@ -71,10 +71,14 @@ describe('lists and records', () => {
       Name: 'bench-1',
       Maintenance: false,
     });
-    expect((await output('node', 'list', '-f', 'value', ...pick)).split('\n')[0]).toBe('bench-1 False');
-    expect(await output('node', 'show', 'bench-1', '-f', 'value', '-c', 'driver', '-c', 'maintenance')).toBe(
-      'bench\nFalse\n',
+    expect((await output('node', 'list', '-f', 'value', ...pick)).split('\n')[0]).toBe('False bench-1');
+    expect(await output('node', 'show', 'bench-1', '-f', 'value', '-c', 'maintenance', '-c', 'driver')).toBe(
+      'False\nbench\n',
     );
+    // Programs that read the keys in their order get the order too, and each once.
+    const keys = ['-c', 'UUID', '-c', 'driver', '-c', 'name', '-c', 'Driver'];
+    const [first] = JSON.parse(await output('node', 'list', '-f', 'json', ...keys));
+    expect(Object.keys(first)).toEqual(['UUID', 'Driver', 'Name']);
     expect(await output('node', 'list', '-f', 'value', '-c', 'provisioning_state', '--limit', '1')).toBe('enroll\n');
   });
 
@@ -110,8 +114,32 @@ test('on a terminal a table fits its width without breaking words', NEEDS_TERMIN
 | report | GET               | False | Returns bytes     | True               | operator |
 +--------+-------------------+-------+-------------------+--------------------+----------+
 `);
-  const list = (await onTerminal(['node', 'list'], at, [], 40)).shown;
-  expect(list).toContain('| 11111111-1111-4111-8111-111111111111 | bench-1 ');
+});
+
+test('on a narrow terminal a list shows the columns that fit, and says which do not', NEEDS_TERMINAL, async () => {
+  const { shown } = await onTerminal(['node', 'list'], at, [], 80);
+  const lines = shown.replaceAll('\r', '').split('\n');
+  expect(lines[3]).toMatch(/^\| 11111111-1111-4111-8111-111111111111 \| bench-1 +\| bench +\|/);
+  for (const line of lines.slice(0, -2)) expect(line.length).toBeLessThanOrEqual(80);
+  expect(lines.at(-2)).toMatch(/^Not shown on a terminal this narrow: Instance UUID, Power State, .*Use -c COLUMN/);
+  // All requested columns are shown, if need be one a line.
+  const columns = ['-c', 'UUID', '-c', 'Description', '-c', 'Created At', '-c', 'Driver'];
+  const requested = (await onTerminal(['node', 'list', '--limit', '1', ...columns], at, [], 72)).shown;
+  expect(requested.replaceAll('\r', '')).toMatch(
+    /^\+-+\+-+\+\n\| Field +\| Value +\|\n.*\n\| UUID +\| 11111111-\S+ \|\n\| Description \| first +\|\n/,
+  );
+});
+
+describe('an empty list', () => {
+  test.each([
+    [['node', 'list', '--driver', 'no-such', '--maintenance'], 'No nodes with driver no-such, in maintenance.\n'],
+    [['job', 'list', '--node', 'bench-2', '--state', 'failed'], 'No jobs of node bench-2, in state failed.\n'],
+    [['driver', 'property', 'list', 'bench'], 'Driver bench reads no keys of driver_info.\n'],
+  ])('of %j says so on standard error', async (words, stderr) => {
+    expect(await run(...words)).toEqual({ status: 0, stdout: '', stderr });
+    if (words[0] === 'job')
+      expect(await run(...words, '-f', 'json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' });
+  });
 });
 
 test(

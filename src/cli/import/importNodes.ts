@@ -63,7 +63,8 @@ export function importCommand(): Command {
       const { action, details } = outcomes[index] ?? NOT_TRIED;
       return [uuid, name, driver, action, details];
     });
-    await printListing({ columns, rows }, options);
+    const narrow = ['UUID', 'Action', 'Details', 'Name', 'Driver'];
+    await printListing({ columns, rows, narrow, empty: 'Ironic has no nodes.' }, options);
     if (ended !== null) throw ended;
     const failures = outcomes.filter((outcome) => outcome.failed).length;
     if (failures > 0) {

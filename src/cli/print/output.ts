@@ -1,18 +1,20 @@
 // The output of commands: records and lists as a table, JSON, YAML or plain values.
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { type Command, Option } from 'commander';
+import { nearest } from '../../config/problems.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { isUnsafe, visible, visibleJson } from '../../process/terminalText.ts';
 import { usageError } from '../exitStatus.ts';
 import { repeatedOption } from '../options.ts';
-import { drawTable } from './table.ts';
+import { columnsThatFit, drawTable } from './table.ts';
+import { terminalWidth } from './textWidth.ts';
 
 /** The output formats, which are those of the OpenStack client. */
 type Format = 'table' | 'json' | 'yaml' | 'value';
 
 export interface OutputOptions {
   format: Format;
-  /** The columns to show; all when absent. Case-insensitive, with `_` for a blank. */
+  /** The columns to show, in this order; the usual ones when absent. Case-insensitive, with `_` for a blank. */
   column?: string[];
 }
 
@@ -34,6 +36,15 @@ export type PrintedRecord = Readonly<Record<string, Json | Cell>>;
 export interface Listing {
   columns: readonly string[];
   rows: readonly (readonly (Json | Cell)[])[];
+  /** The columns that are shown unless others are requested; all when absent. */
+  shown?: readonly string[];
+  /**
+   * The columns in order of importance, of which a terminal that is too narrow for `shown` gets those that fit. When absent,
+   * it gets all: one line for each column of a row.
+   */
+  narrow?: readonly string[];
+  /** What is printed instead of a table without rows, such as `No nodes.` */
+  empty: string;
 }
 
 /**
@@ -50,20 +61,67 @@ export function addOutputOptions(command: Command, byDefault: Format | null = 't
 }
 
 /** Prints `listing` as a table or a list of objects. */
-export async function printListing(listing: Listing, { format, column = [] }: OutputOptions): Promise<void> {
-  const { columns, rows } = choose(listing, column);
-  const texts = rows.map((row) => row.map(cellText));
+export async function printListing(listing: Listing, { format, column }: OutputOptions): Promise<void> {
+  const { shown = listing.columns, narrow, empty } = listing;
+  const chosen = choose(listing, column ?? shown);
+  if (format === 'table') {
+    // Standard output is for rows.
+    if (listing.rows.length === 0) process.stderr.write(`${visible(empty)}\n`);
+    else printTable(chosen, column === undefined && narrow !== undefined ? choose(listing, narrow) : null);
+    return;
+  }
+  const { columns, rows } = chosen;
+  const lines = rows.map((row) => row.map(cellText).join(' '));
+  await printAs(format, { lines, data: objects(columns, rows) });
+}
+
+/** @param narrow what is shown instead on a terminal that is too narrow, as far as it fits; null: all of `wide` */
+function printTable(wide: Chosen, narrow: Chosen | null): void {
+  const width = terminalWidth(process.stdout);
+  const fitting = ({ columns, rows }: Chosen) =>
+    columnsThatFit(
+      columns,
+      rows.map((row) => row.map(tableText)),
+      width,
+    );
+  const kept = fitting(wide)?.length === wide.columns.length ? [] : narrow && fitting(narrow);
+  if (kept === null || narrow === null) {
+    drawRecords(wide, width);
+  } else if (kept.length === 0) {
+    draw(wide, width);
+  } else {
+    const shown = pickColumns(narrow, kept);
+    draw(shown, width);
+    const missing = new Set([...wide.columns, ...narrow.columns].filter((name) => !shown.columns.includes(name)));
+    // For a person, who sees the table; not for a log.
+    if (!process.stderr.isTTY || missing.size === 0) return;
+    process.stderr.write(
+      `Not shown on a terminal this narrow: ${[...missing].join(', ')}. Use -c COLUMN or -f json.\n`,
+    );
+  }
+}
+
+function draw({ columns, rows }: Chosen, width: number): void {
   const right = rows[0]?.map((value) => typeof value === 'number');
-  const lines = texts.map((row) => row.join(' '));
-  await printAs(format, { table: [columns, texts, right], lines, data: objects(columns, rows) });
+  const texts = rows.map((row) => row.map(tableText));
+  process.stdout.write(drawTable(columns, texts, { right, width }));
+}
+
+/** Draws each row as a table of its own, in which columns are lines. */
+function drawRecords({ columns, rows }: Chosen, width: number): void {
+  const records = rows.map((row) => {
+    const fields = columns.map((name, index) => [name, tableText(row[index]!)]);
+    return drawTable(['Field', 'Value'], fields, { width });
+  });
+  process.stdout.write(records.join('\n'));
 }
 
 /** Prints one record as a table of fields and values, or as an object. */
-export async function printRecord(record: PrintedRecord, { format, column = [] }: OutputOptions): Promise<void> {
-  const { columns, rows } = choose({ columns: Object.keys(record), rows: [Object.values(record)] }, column);
-  const lines = rows[0]!.map(cellText);
-  const fields = columns.map((name, index) => [name, lines[index]!]);
-  await printAs(format, { table: [['Field', 'Value'], fields], lines, data: objects(columns, rows)[0]! });
+export async function printRecord(record: PrintedRecord, { format, column }: OutputOptions): Promise<void> {
+  const names = Object.keys(record);
+  const { columns, rows } = choose({ columns: names, rows: [Object.values(record)] }, column ?? names);
+  if (format === 'table') return drawRecords({ columns, rows }, terminalWidth(process.stdout));
+  await printAs(format, { lines: rows[0]!.map(cellText), data: objects(columns, rows)[0]! });
 }
 
 /** Returns a record as JSON. */
@@ -83,21 +141,16 @@ export async function printValue(value: Json, options: OutputOptions): Promise<v
 }
 
 interface Forms {
-  /** Columns, rows, and which columns are right-aligned. */
-  table: [readonly string[], readonly (readonly string[])[], boolean[]?];
   lines: readonly string[];
   data: Json;
 }
 
-async function printAs(format: Format, { table: [columns, rows, right], lines, data }: Forms): Promise<void> {
-  if (format === 'json' || format === 'yaml') return printData(data, format);
-  const width = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
-  const text =
-    format === 'table' ? drawTable(columns, rows, { right, width }) : lines.map((line) => `${line}\n`).join('');
-  process.stdout.write(text);
+async function printAs(format: Exclude<Format, 'table'>, { lines, data }: Forms): Promise<void> {
+  if (format === 'value') process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  else await printData(data, format);
 }
 
-function objects(columns: Listing['columns'], rows: Listing['rows']): JsonObject[] {
+function objects(columns: Chosen['columns'], rows: Chosen['rows']): JsonObject[] {
   return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, cellJson(row[index] ?? null)])));
 }
 
@@ -110,30 +163,46 @@ function cellText(value: Json | Cell): string {
   return visible(typeof value === 'string' ? value.replaceAll('\r\n', '\n') : JSON.stringify(value));
 }
 
+/** Formats a value for a table, where objects and lists have blanks at which they can be wrapped. */
+function tableText(value: Json | Cell): string {
+  if (value instanceof Cell || typeof value !== 'object' || value === null) return cellText(value);
+  return visible(JSON.stringify(value, null, 1).replaceAll(/\n */g, ' '));
+}
+
 function cellJson(value: Json | Cell): Json {
   return value instanceof Cell ? value.json : value;
 }
 
-/** Selects columns, in the listing's own order as the OpenStack client does. */
-function choose(listing: Listing, selected: readonly string[]): Listing {
-  if (selected.length === 0) return listing;
+type Chosen = Pick<Listing, 'columns' | 'rows'>;
+
+/**
+ * Selects columns, in the order of `selected`, each once.
+ * @throws CommandFailure for an unknown column, with the known ones
+ */
+function choose({ columns, rows }: Chosen, selected: readonly string[]): Chosen {
   const normal = (name: string) => name.trim().toLowerCase().replaceAll(' ', '_');
-  const existing = new Set(listing.columns.map(normal));
-  const unknown = selected.filter((name) => !existing.has(normal(name)));
+  const known = columns.map(normal);
+  const unknown = selected.filter((name) => !known.includes(normal(name)));
   if (unknown.length > 0) {
-    throw usageError(`unknown column ${unknown.join(', ')}; columns: ${listing.columns.join(', ')}`);
+    const meant = unknown.length === 1 ? nearest(unknown[0]!, columns) : null;
+    const guess = meant === null ? '' : `did you mean ${meant}? `;
+    throw usageError(`unknown column ${unknown.join(', ')}; ${guess}columns: ${columns.join(', ')}`);
   }
-  const chosen = new Set(selected.map(normal));
-  const keep = listing.columns.map((name) => chosen.has(normal(name)));
-  return {
-    columns: listing.columns.filter((_, index) => keep[index]),
-    rows: listing.rows.map((row) => row.filter((_, index) => keep[index])),
-  };
+  const kept = [...new Set(selected.map((name) => known.indexOf(normal(name))))];
+  return pickColumns({ columns, rows }, kept);
+}
+
+function pickColumns({ columns, rows }: Chosen, indexes: readonly number[]): Chosen {
+  return { columns: indexes.map((at) => columns[at]!), rows: rows.map((row) => indexes.map((at) => row[at]!)) };
 }
 
 async function printData(value: Json, format: 'json' | 'yaml'): Promise<void> {
-  const text = format === 'json' ? visibleJson(`${JSON.stringify(value, null, 2)}\n`) : await yamlText(value);
-  process.stdout.write(text);
+  process.stdout.write(await dataText(value, format));
+}
+
+/** Returns `value` as JSON or YAML without anything that a terminal obeys. */
+export async function dataText(value: Json, format: 'json' | 'yaml'): Promise<string> {
+  return format === 'json' ? visibleJson(`${JSON.stringify(value, null, 2)}\n`) : yamlText(value);
 }
 
 /** Returns `value` as YAML; texts that a terminal would obey are in double quotes, in which they can be escaped. */

@@ -1,7 +1,8 @@
 import type { Json } from '../../core/json.ts';
-import { visible } from '../../process/terminalText.ts';
 import type { ProbeReport } from '../../redfish/index.ts';
+import { dataText } from './output.ts';
 import { drawTable } from './table.ts';
+import { terminalWidth } from './textWidth.ts';
 
 export type ReportFormat = 'table' | 'json' | 'yaml';
 
@@ -11,9 +12,9 @@ export async function printReport(
   format: ReportFormat,
   stream: NodeJS.WriteStream,
 ): Promise<void> {
-  if (format === 'json') stream.write(`${JSON.stringify(report, null, 2)}\n`);
-  else if (format === 'yaml') stream.write((await import('yaml')).stringify(report));
-  else stream.write(visible(tables(report, (stream.isTTY && stream.columns) || Number.POSITIVE_INFINITY)));
+  // The keys are this type's own; the values may hold anything that a BMC sent.
+  if (format !== 'table') stream.write(await dataText(report as unknown as Json, format));
+  else stream.write(tables(report, terminalWidth(stream)));
 }
 
 function tables(report: ProbeReport, width: number): string {
