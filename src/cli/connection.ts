@@ -7,6 +7,7 @@ import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { CommandFailure } from './exitStatus.ts';
 import { toCommandFailure } from './failure.ts';
+import { nameNodes } from './nodeNames.ts';
 import { addOutputOptions, type Listing, type PrintedRecord, printListing, printRecord } from './print/output.ts';
 import { type Server, serverOf } from './server.ts';
 
@@ -16,6 +17,8 @@ export interface Connection {
   nodes: Client<typeof NodeService>;
   drivers: Client<typeof DriverService>;
   jobs: Client<typeof JobService>;
+  /** How long a watch may take in all, in ms; null: without limit. */
+  timeout: number | null;
 }
 
 /** How long a connection with a call may be silent before a PING is sent, in ms. */
@@ -27,7 +30,7 @@ const PING_TIMEOUT = 10_000;
 /**
  * Runs `work` with the service of `command` (`serverOf`), then closes the connection: an open stream, as after a response
  * that is not gRPC, would keep the process alive.
- * @param timeout deadline of each call in ms; none when omitted
+ * @param timeout deadline of each call in ms; that of `--timeout` when omitted
  * @throws CommandFailure when a call fails
  */
 export async function withConnection<T>(
@@ -48,21 +51,20 @@ export async function withConnection<T>(
   const transport = createGrpcTransport({
     baseUrl: server.url,
     sessionManager: session,
-    defaultTimeoutMs: timeout,
+    defaultTimeoutMs: timeout ?? server.timeout,
     interceptors: [addHeaders],
   });
+  const connection: Connection = {
+    passthru: createClient(PassthruService, transport),
+    nodes: createClient(NodeService, transport),
+    drivers: createClient(DriverService, transport),
+    jobs: createClient(JobService, transport),
+    timeout: server.timeout ?? null,
+  };
   try {
-    return await work(
-      {
-        passthru: createClient(PassthruService, transport),
-        nodes: createClient(NodeService, transport),
-        drivers: createClient(DriverService, transport),
-        jobs: createClient(JobService, transport),
-      },
-      server,
-    );
+    return await work(connection, server);
   } catch (error) {
-    throw toCommandFailure(error, server);
+    throw await nameNodes(toCommandFailure(error, server), connection.nodes, command.args);
   } finally {
     // An idle session does not keep the process alive; aborting a broken one would emit an unhandled error.
     if (session.state() === 'open') session.abort();
@@ -84,7 +86,7 @@ export async function forEachNode(
       try {
         await work(connection, node);
       } catch (error) {
-        failures.push(toCommandFailure(error, server));
+        failures.push(await nameNodes(toCommandFailure(error, server), connection.nodes, idents));
       }
     }
   });

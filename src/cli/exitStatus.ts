@@ -10,6 +10,8 @@ export const EXIT_STATUS = {
   locked: 4,
   /** The service is unreachable or not ready. */
   unreachable: 5,
+  /** The time of `--timeout` was up; the status of timeout(1). */
+  timedOut: 124,
   /** Interrupted by Ctrl-C: 128 + SIGINT, as in shells. */
   interrupted: 130,
 } as const;

@@ -1,5 +1,11 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type ErrorDetail, ErrorDetailSchema, ErrorReason, type Reservation } from '../../gen/passthru/v1/error_pb.ts';
+import {
+  type ErrorDetail,
+  ErrorDetailSchema,
+  ErrorReason,
+  type Reservation,
+  ReservationKind,
+} from '../../gen/passthru/v1/error_pb.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { timeText } from './print/output.ts';
 import type { Server } from './server.ts';
@@ -9,6 +15,8 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
   if (error instanceof CommandFailure) return error;
   if (!(error instanceof ConnectError)) throw error;
   const detail = findDetail(error);
+  const isLate = error.code === Code.DeadlineExceeded && (detail?.reason ?? TIME_IS_UP) === TIME_IS_UP;
+  if (isLate && server.timeout !== undefined) return timedOut(server);
   if (detail !== null) {
     const advice = detail.reason === ErrorReason.UNAUTHENTICATED ? `\n  ${server.advice.credentials}` : '';
     return new CommandFailure(exitStatus(detail.reason), describeDetail(detail) + advice);
@@ -31,6 +39,14 @@ export function toCommandFailure(error: unknown, server: Server): CommandFailure
   }
 }
 
+const TIME_IS_UP = ErrorReason.DEADLINE_EXCEEDED;
+
+/** Returns the error for a request that took longer than `--timeout` allows. */
+function timedOut({ url, timeout = 0 }: Server): CommandFailure {
+  const text = `no response from ${url} within ${timeout / 1000} s (--timeout); what was requested may still be carried out`;
+  return new CommandFailure(EXIT_STATUS.timedOut, text);
+}
+
 /** Whether a stream that failed with `error` can be resumed: the connection broke, or the service is restarting. */
 export function isBroken(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
@@ -43,19 +59,37 @@ export function isBroken(error: unknown): boolean {
 /** Converts `error`, of a request to `server` without a response, into the error that ends the command. */
 export function failedRequest(error: Error, server: Server): CommandFailure {
   const code = findCode(new Error('', { cause: error }));
+  if (server.timeout !== undefined && /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(code ?? '')) return timedOut(server);
   return code === null ? cannotReach(server, error.message) : unreachable(server, code);
 }
 
 /** Formats `detail`: the message, the holder of a locked node, each invalid argument, and how to read the transcript. */
 export function describeDetail(detail: ErrorDetail): string {
-  const lines = [detail.message];
-  if (detail.lock !== undefined) lines.push(`  ${describeLock(detail.lock)}`);
+  const lines = [plainMessage(detail.message)];
+  if (detail.lock !== undefined) lines.push(`  ${describeLock(detail.lock)}`, `  ${lockAdvice(detail.lock)}`);
   for (const { field, description } of detail.violations) {
     // Most messages contain their violations.
     if (!detail.message.includes(description)) lines.push(`  ${field}: ${description}`);
   }
   if (detail.transcriptId !== '') lines.push(`  ${transcriptLine(detail.transcriptId)}`);
   return lines.join('\n');
+}
+
+/**
+ * Returns a message of the service without the words by which Ironic joins the errors of its layers: `Redfish exception
+ * occurred. Error: A failed. Error: B` becomes `A failed: B`.
+ */
+export function plainMessage(message: string): string {
+  return message
+    .replace(/^Redfish exception occurred\. Error: /, '')
+    .replaceAll(/\.? Error: /g, ': ')
+    .replace(/\.? See @Message\.ExtendedInfo for more information\.?/, '');
+}
+
+function lockAdvice({ kind }: Reservation): string {
+  return kind === ReservationKind.HELD
+    ? 'release it by passthru node unlock, call with its key by --reservation-key, or wait longer by --lock-wait'
+    : 'wait longer by --lock-wait';
 }
 
 /** Returns the line that says how to read the transcript of a call. */

@@ -4,7 +4,7 @@ import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import { type Job, type JobProgress, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import type { Json } from '../core/json.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
-import { describeDetail } from './failure.ts';
+import { describeDetail, plainMessage } from './failure.ts';
 import { Cell, type Listing, type OutputOptions, orNull, type PrintedRecord, timeOrNull } from './print/output.ts';
 
 /** The states by the names used in options and output. */
@@ -31,7 +31,7 @@ export function jobListing(jobs: readonly Job[], empty: string): Listing {
       job.requestedBy,
       timeOrNull(job.createTime),
       timeOrNull(job.endTime),
-      job.error?.message ?? null,
+      errorCell(job),
     ]),
   };
 }
@@ -42,7 +42,7 @@ export function jobRecord(job: Job): PrintedRecord {
     created_at: timeOrNull(job.createTime),
     driver: job.driver,
     ended_at: timeOrNull(job.endTime),
-    error: job.error?.message ?? null,
+    error: errorCell(job),
     error_reason: job.error === undefined ? null : reasonName(job.error.reason),
     id: job.id,
     method: job.method,
@@ -64,11 +64,32 @@ export function jobRecord(job: Job): PrintedRecord {
 export function endWithJob(job: Job, { column }: Pick<OutputOptions, 'column'>): void {
   if (job.state === JobState.SUCCEEDED || job.state === JobState.RUNNING) return;
   const printed = column?.some((name) => name.toLowerCase() === 'error') ?? true;
-  const why = job.error === undefined || printed ? '' : `: ${describeDetail(job.error)}`;
+  const why = job.error === undefined || printed ? '' : `: ${withName(job, describeDetail(job.error))}`;
   // Its transcript is stored after its end, so that the job cannot say whether there is one.
   const lost = job.error?.reason === ErrorReason.WORKER_LOST;
   const hint = lost ? '' : `\n  transcript, if one was kept: passthru job transcript ${job.id}`;
   throw new CommandFailure(EXIT_STATUS.failed, `job ${job.id} ${stateText(job)}${why}${hint}`);
+}
+
+/** In tables an error has the node's name; in JSON it is as the service has it. */
+function errorCell(job: Job): Json | Cell {
+  if (job.error === undefined) return null;
+  return new Cell(withName(job, plainMessage(job.error.message)), job.error.message);
+}
+
+/** Returns `text` with the name of the job's node in place of its UUID. */
+function withName({ nodeName, nodeUuid }: Job, text: string): string {
+  return nodeName === '' || nodeUuid === '' ? text : text.replaceAll(nodeUuid, nodeName);
+}
+
+/** Returns the name of the node, or of the driver of a driver's method. */
+export function jobTarget({ nodeName, nodeUuid, driver }: Job): string {
+  return nodeName || nodeUuid || `driver ${driver}`;
+}
+
+/** Returns the time of the end of `job`; null while it is running. */
+export function endTime({ endTime: time }: Job): Date | null {
+  return time === undefined ? null : new Date(Number(time.seconds) * 1000 + Math.floor(time.nanos / 1e6));
 }
 
 /** Whether `job` has ended. */
@@ -87,7 +108,8 @@ export function valueToJson(value: Value | undefined): Json {
   return value === undefined ? null : (toJson(ValueSchema, value) as Json);
 }
 
-function stateText({ state }: Job): string {
+/** Returns the state by its name in options and output. */
+export function stateText({ state }: Job): string {
   return Object.keys(JOB_STATES).find((name) => JOB_STATES[name] === state) ?? 'unknown';
 }
 

@@ -37,6 +37,12 @@ export function readAttributes(option: string, pairs: readonly string[]): JsonOb
   });
 }
 
+/** Describes a word without a `=`. It is repeated only if it looks like a key: it may be a secret whose key was forgotten. */
+function withoutValue(word: string): string {
+  if (/^[a-z]+(_[a-z]+)+$/i.test(word)) return `"${word}" has no "=" and no value`;
+  return `a word of ${[...word].length} characters, which may be a secret and is not shown, has no "="`;
+}
+
 /** @param read parses the value of a key; `given` is the text on the command line */
 function readPairs(
   option: string,
@@ -46,8 +52,10 @@ function readPairs(
   const entries = new Map<string, Json>();
   for (const pair of pairs) {
     const at = pair.indexOf('=');
-    // The text may be a secret without its key, so it is not repeated.
-    if (at < 1) throw usageError(`${option}: must be KEY=VALUE; ${at === 0 ? 'the key is empty' : 'there is no "="'}`);
+    if (at < 1)
+      throw usageError(
+        `${option}: ${at === 0 ? 'the key before "=" is empty' : withoutValue(pair)}; must be KEY=VALUE`,
+      );
     const key = pair.slice(0, at);
     if (entries.has(key)) throw usageError(`${option}: ${key} is given twice`);
     const given = pair.slice(at + 1);
@@ -123,8 +131,8 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   object: 'an object in JSON, such as {"a": 1}',
 };
 
-/** Returns the given text for a message, shortened; `@FILE` is not resolved, since the file may hold a secret. */
-function visibleValue(given: string): string {
+/** Returns the given text for a message, in quotes and shortened; `@FILE` is not resolved, since the file may hold a secret. */
+export function visibleValue(given: string): string {
   return given.length > 60 ? `${JSON.stringify(given.slice(0, 60))}…` : JSON.stringify(given);
 }
 

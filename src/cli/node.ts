@@ -1,13 +1,14 @@
 import { Command, Option } from 'commander';
-import type { JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import { collectPages, forEachNode, printsListing, printsRecord, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { createCommand, maintenanceCommand, setCommand, unsetCommand } from './nodeFields.ts';
 import { lockCommand, renewCommand, unlockCommand } from './nodeLock.ts';
+import { NODE_UUID } from './nodeNames.ts';
 import { nodeListing, nodeRecord } from './nodeRecord.ts';
 import { limitOption } from './options.ts';
 import { passthruCommand } from './passthru.ts';
-import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
+import { addOutputOptions, Cell, type OutputOptions, printListing } from './print/output.ts';
 import { serverOf } from './server.ts';
 import { vmediaCommand } from './vmedia.ts';
 import { watchAllNodes } from './watchMany.ts';
@@ -34,7 +35,7 @@ export function nodeCommand(): Command {
 interface ListOptions {
   driver?: string;
   maintenance?: boolean;
-  limit: number;
+  limit?: number;
   long?: boolean;
 }
 
@@ -44,7 +45,7 @@ function listCommand(): Command {
     .option('--driver <driver>', 'only nodes with this driver')
     .option('--maintenance', 'only nodes in maintenance')
     .option('--no-maintenance', 'only nodes not in maintenance')
-    .addOption(limitOption('nodes'))
+    .addOption(limitOption('nodes', 'all'))
     .option('--long', 'show all columns');
   return printsListing<ListOptions>(command, async ({ nodes }, _, { driver, maintenance, limit, long = false }) => {
     const found = await collectPages('nodes', (page) => nodes.listNodes({ ...page, driver, maintenance }), limit);
@@ -81,7 +82,10 @@ function validateCommand(): Command {
     const path = `/v1/nodes/${encodeURIComponent(node)}/validate`;
     const found = (await requestRest(await serverOf(command), 'GET', path)) as Record<string, JsonObject>;
     const interfaces = Object.entries(found);
-    const rows = interfaces.map(([name, { result = null, reason = null }]) => [name, result, reason]);
+    // The reason has the UUID, as that of Ironic does; tables say what the user said.
+    const shown = (reason: Json) =>
+      new Cell(typeof reason === 'string' ? reason.replaceAll(NODE_UUID, `node ${node}`) : 'None', reason);
+    const rows = interfaces.map(([name, { result = null, reason = null }]) => [name, result, shown(reason)]);
     const columns = ['Interface', 'Result', 'Reason'];
     await printListing({ columns, rows, empty: `Node ${node} has no interfaces.` }, options);
     if (interfaces.some(([, { result }]) => result !== true)) {

@@ -1,7 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Command } from 'commander';
-import type { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
-import { forEachNode, printsRecord } from './connection.ts';
+import type { Node, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import { type Connection, forEachNode, printsRecord, withConnection } from './connection.ts';
+import { unreadKeys } from './driverKeys.ts';
 import { usageError } from './exitStatus.ts';
 import { readAttributes } from './keyValues.ts';
 import { nodeRecord } from './nodeRecord.ts';
@@ -26,8 +27,9 @@ export function createCommand(): Command {
       .requiredOption('--driver <driver>', 'hardware type, such as redfish')
       .option('--uuid <uuid>', 'UUID (default: a new one)'),
   ).addHelpText('after', CREATE_HELP);
-  return printsRecord<FieldOptions & { uuid?: string }>(command, async ({ nodes }, _, { uuid, ...options }) => {
-    const response = await nodes.createNode({ node: { uuid, ...readFields(options) } });
+  return printsRecord<FieldOptions & { uuid?: string }>(command, async (connection, _, { uuid, ...options }) => {
+    const response = await connection.nodes.createNode({ node: { uuid, ...readFields(options) } });
+    await warnOfDriverInfo(connection, response.node!, options.driverInfo ?? []);
     return nodeRecord(response.node!);
   });
 }
@@ -42,7 +44,12 @@ export function setCommand(): Command {
   ).addHelpText('after', SET_HELP);
   return command.action(async (node: string, options: FieldOptions) => {
     const values = readFields(options);
-    await update(command, [node], values, pathsOf(values));
+    checkChanges(pathsOf(values));
+    await withConnection(command, async (connection) => {
+      const request = { node, values, updateMask: { paths: pathsOf(values) } };
+      const updated = await connection.nodes.updateNode(request);
+      await warnOfDriverInfo(connection, updated.node!, options.driverInfo ?? []);
+    });
   });
 }
 
@@ -88,10 +95,24 @@ async function update(
   values: MessageInitShape<typeof NodeSchema>,
   paths: string[],
 ): Promise<void> {
-  if (paths.length === 0) throw usageError('nothing to change: give at least one field');
+  checkChanges(paths);
   await forEachNode(command, idents, async ({ nodes }, node) => {
     await nodes.updateNode({ node, values, updateMask: { paths } });
   });
+}
+
+function checkChanges(paths: readonly string[]): void {
+  if (paths.length === 0) throw usageError('nothing to change: give at least one field');
+}
+
+/** Prints warnings for the keys of driver_info in `pairs` that the driver of `node` does not read. */
+async function warnOfDriverInfo({ drivers }: Connection, node: Node, pairs: readonly string[]): Promise<void> {
+  if (pairs.length === 0) return;
+  const { driver } = await drivers.getDriver({ driver: node.driver });
+  const given = pairs.map((pair) => pair.slice(0, pair.indexOf('=')));
+  for (const warning of unreadKeys(node.driver, Object.keys(driver?.properties ?? {}), given)) {
+    console.error(`warning: ${warning}`);
+  }
 }
 
 function addFieldOptions(command: Command): Command {

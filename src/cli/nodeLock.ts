@@ -63,8 +63,12 @@ export function unlockCommand(): Command {
     .addOption(reservationKeyOption());
   return command.action(async (node: string, options: { reservationKey?: string }) => {
     const reservationKey = reservationKeyOf(options.reservationKey);
-    await withConnection(command, ({ nodes }) => nodes.unlockNode({ node, reservationKey }));
-    console.log(`Unlocked node ${node}`);
+    const before = await withConnection(command, async ({ nodes }) => {
+      const found = await nodes.getNode({ node });
+      await nodes.unlockNode({ node, reservationKey });
+      return found.node?.reservation;
+    });
+    console.log(before === undefined ? `Node ${node} was not locked` : `Unlocked node ${node}`);
   });
 }
 

@@ -1,17 +1,42 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { Recording } from '../../gen/passthru/v1/passthru_pb.ts';
 import { parseDuration } from '../config/duration.ts';
-import { readText } from './keyValues.ts';
+import { suggestion } from '../config/problems.ts';
+import { usageError } from './exitStatus.ts';
+import { readText, visibleValue } from './keyValues.ts';
 
-/** `--limit`; 0 becomes infinite. */
-export function limitOption(what: string): Option {
-  return new Option('--limit <n>', `maximum number of ${what}; 0 = all`)
-    .default(Number.POSITIVE_INFINITY, 'all')
-    .argParser((text: string) => {
-      if (/^\d{1,9}$/.test(text)) return Number(text) || Number.POSITIVE_INFINITY;
-      throw new InvalidArgumentError('Must be a whole number from 0 to 999999999.');
-    });
+/**
+ * `--limit`; 0 becomes infinite.
+ * @param byDefault what the help says of the default
+ */
+export function limitOption(what: string, byDefault: string): Option {
+  return new Option('--limit <n>', `maximum number of ${what}; 0 = all (default: ${byDefault})`).argParser(
+    (text: string) => readWholeNumber('--limit', text, 0, 999_999_999) || Number.POSITIVE_INFINITY,
+  );
+}
+
+/** Parses the value of `option`. Throws CommandFailure unless it is a whole number from `min` to `max`. */
+export function readWholeNumber(option: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (/^\d{1,15}$/.test(text) && number >= min && number <= max) return number;
+  throw usageError(`${option}: ${visibleValue(text)} is not a whole number from ${min} to ${max}`);
+}
+
+/** Parses the value of `option` into ms. Throws CommandFailure unless it is a duration above 0 and at most a day. */
+export function readTimeout(option: string, text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== null && milliseconds > 0 && milliseconds <= 86_400_000) return milliseconds;
+  throw usageError(
+    `${option}: ${visibleValue(text)} is not a duration such as 90 (seconds), 500ms or 5m, above 0 and at most a day`,
+  );
+}
+
+/** The global option `--timeout`; its value is in ms. */
+export function timeoutOption(): Option {
+  return new Option('--timeout <time>', 'give up on a request, or a watch, after this time, such as 30 (seconds) or 2m')
+    .env('PASSTHRU_TIMEOUT')
+    .argParser((text: string) => readTimeout('--timeout', text));
 }
 
 /** A repeatable option; its value is the list of values, undefined when absent. */
@@ -24,7 +49,7 @@ export function lockWaitOption(): Option {
   return new Option(
     '--lock-wait <time>',
     'how long to wait for a locked node, such as 10, 500ms or 2m; 0 = fail at once (default: as configured in the service)',
-  ).argParser(readDuration);
+  ).argParser((text: string) => readDuration('--lock-wait', text));
 }
 
 /** `--for`: how long a node is locked. */
@@ -32,7 +57,7 @@ export function lockDurationOption(): Option {
   return new Option(
     '--for <time>',
     'how long to lock the node from now, such as 900, 15m or 2h (default: until it is unlocked)',
-  ).argParser(readDuration);
+  ).argParser((text: string) => readDuration('--for', text));
 }
 
 /** `--reservation-key`. The environment and a file keep the key out of the list of processes. */
@@ -48,9 +73,11 @@ export function reservationKeyOf(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : readText('--reservation-key', text);
 }
 
-function readDuration(text: string): DurationMessage {
+function readDuration(option: string, text: string): DurationMessage {
   const milliseconds = parseDuration(text);
-  if (milliseconds === null) throw new InvalidArgumentError('Must be a duration such as 10 (seconds), 500ms or 2m.');
+  if (milliseconds === null) {
+    throw usageError(`${option}: ${visibleValue(text)} is not a duration such as 10 (seconds), 500ms or 2m`);
+  }
   return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 };
 }
 
@@ -68,8 +95,9 @@ export function recordOption(): Option {
   ).preset('all');
   return option.argParser((text: string) => {
     const recording = Object.hasOwn(RECORDINGS, text) ? RECORDINGS[text] : undefined;
-    if (recording === undefined)
-      throw new InvalidArgumentError(`Must be one of ${Object.keys(RECORDINGS).join(', ')}.`);
+    if (recording === undefined) {
+      throw usageError(`--record: ${visibleValue(text)} is not allowed; ${suggestion(text, Object.keys(RECORDINGS))}`);
+    }
     return recording;
   });
 }

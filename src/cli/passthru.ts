@@ -143,7 +143,10 @@ async function runCall(
   const call = { method, arguments: args, httpMethod, idempotencyKey, lockWait, reservationKey, recording };
   checkOutput(found, options);
 
-  const { outcome, transcriptId } = await target.callMethod(connection, ident, call);
+  const { outcome, transcriptId } = await announced(
+    `${method} on ${ident}`,
+    target.callMethod(connection, ident, call),
+  );
   if (transcriptId !== '') console.error(transcriptLine(transcriptId));
   switch (outcome.case) {
     case 'attachment':
@@ -156,8 +159,27 @@ async function runCall(
     }
     default: {
       const result: Json = outcome.case === 'result' ? valueToJson(outcome.value) : null;
+      // A person sees nothing in null; programs get it.
+      if (result === null && options.format === undefined && process.stdout.isTTY) {
+        console.error(`${visible(method)} succeeded; it returns nothing.`);
+        return;
+      }
       return printValue(result, { format: 'json', ...options });
     }
+  }
+}
+
+/** How long a call may be silent on a terminal, in ms. */
+const PATIENCE = 3000;
+
+/** Waits for `call`; says so on a terminal when it takes long. */
+async function announced<T>(what: string, call: Promise<T>): Promise<T> {
+  const note = () => console.error(visible(`Waiting for ${what}; --timeout sets a limit.`));
+  const timer = process.stderr.isTTY ? setTimeout(note, PATIENCE) : undefined;
+  try {
+    return await call;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -3,8 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { chmod, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../config/duration.ts';
+import { Command, Option } from 'commander';
 import { booleanWord } from '../core/arguments.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -14,6 +13,7 @@ import { visibleJson } from '../process/terminalText.ts';
 import { type ProbeResult, ProbeStopped, probeBmc, RedfishError } from '../redfish/index.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { readText } from './keyValues.ts';
+import { readTimeout, readWholeNumber } from './options.ts';
 import { printReport, type ReportFormat } from './print/probeReport.ts';
 import { prompt } from './print/prompt.ts';
 
@@ -80,11 +80,13 @@ export function probeCommand(): Command {
     .option('--keep-identity', 'leave serial numbers, UUIDs, addresses and names in the capture')
     .addOption(
       new Option('--timeout <time>', 'when to stop, such as 90 (seconds) or 5m')
-        .argParser(readTimeout)
+        .argParser((text: string) => readTimeout('--timeout', text))
         .default(300_000, '5m'),
     )
     .addOption(
-      new Option('--max-requests <n>', 'maximum number of requests').argParser(readMaximum).default(500, '500'),
+      new Option('--max-requests <n>', 'maximum number of requests')
+        .argParser((text: string) => readWholeNumber('--max-requests', text, 1, 99_999))
+        .default(500, '500'),
     )
     .addOption(
       new Option('-f, --format <format>', 'format of the report').choices(['table', 'json', 'yaml']).default('table'),
@@ -196,17 +198,6 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandFailure(EXIT_STATUS.failed, `the BMC was read, but writing ${file} failed: ${code}`);
   }
-}
-
-function readTimeout(text: string): number {
-  const milliseconds = parseDuration(text);
-  if (milliseconds !== null && milliseconds > 0 && milliseconds <= 86_400_000) return milliseconds;
-  throw new InvalidArgumentError('Must be a duration such as 90 (seconds), 500ms or 5m, at most a day.');
-}
-
-function readMaximum(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Must be a whole number from 1 to 99999.');
 }
 
 const HELP = `

@@ -5,6 +5,8 @@ import { whenNpmIsGone } from '../process/npmParent.ts';
 import { visible } from '../process/terminalText.ts';
 import { COMPLETE, completionCommand } from './completion/completion.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
+import { timeoutOption } from './options.ts';
+import { usageText } from './usageText.ts';
 
 /** The top-level commands in the order of the help. */
 const SUMMARIES = {
@@ -36,7 +38,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   sim: async () => (await import('../sim/command.ts')).simCommand(visible),
 };
 
-/** The commands that do not contact a service; their help omits the global options. */
+/** The commands that do not contact a service; their help omits the global options, and they may have others of these names. */
 const LOCAL: ReadonlySet<string | undefined> = new Set([
   'completion',
   'probe',
@@ -108,7 +110,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   }
   const program = await createProgram(args);
   // The service stops in order; every other command ends.
-  if (requestedWord(program, args) !== 'serve') whenNpmIsGone(() => process.kill(process.pid, 'SIGTERM'));
+  if (requestedWord(program.options, args) !== 'serve') whenNpmIsGone(() => process.kill(process.pid, 'SIGTERM'));
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
@@ -140,33 +142,48 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(new Option('--cert-file <file>', 'client certificate (PEM)'))
     .addOption(new Option('--key-file <file>', 'private key of the client certificate (PEM)'))
     .addHelpText('after', HELP);
-  const requested = requestedWord(program, args);
+  const timeout = timeoutOption();
+  const requested = requestedWord([...program.options, timeout], args);
+  if (!LOCAL.has(requested)) program.addOption(timeout);
   for (const [name, load] of Object.entries(LOADERS)) {
     const command = name === requested ? await load() : new Command(name);
     if (command.description() === '') command.description(SUMMARIES[name as keyof typeof SUMMARIES]);
     program.addCommand(command);
   }
-  prepare(program, !LOCAL.has(requested));
+  prepare(program);
+  if (!LOCAL.has(requested)) {
+    const names = program.options.map(({ long }) => long).filter((long) => long !== '--version');
+    for (const command of program.commands)
+      addToHelp(command, `\nGlobal options, see passthru --help:\n  ${names.join(', ')}`);
+  }
   return program;
 }
 
 /** Returns the first of `args` that is neither a global option nor its value. */
-function requestedWord(program: Command, args: readonly string[]): string | undefined {
-  const takesValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
+function requestedWord(options: readonly Option[], args: readonly string[]): string | undefined {
+  const takesValue = new Set(options.filter(({ required }) => required).map(({ long }) => long));
   return args.find((arg, index) => !arg.startsWith('-') && !takesValue.has(args[index - 1]));
 }
 
 /**
  * Sets up error handling, help and examples of `command` and its subcommands.
- * @param showGlobalOptions whether the help lists the global options
  * @param path the words of the command, without `passthru`
  */
-function prepare(command: Command, showGlobalOptions: boolean, path: readonly string[] = []): void {
-  command.exitOverride().configureHelp({ showGlobalOptions }).showSuggestionAfterError();
+function prepare(command: Command, path: readonly string[] = []): void {
+  command
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(usageText(text, path)) });
   const examples = EXAMPLES[path.join(' ')];
   if (examples !== undefined) {
     const lines = examples.map((words) => `\n  passthru ${words}`).join('');
     command.addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:${lines}`);
   }
-  for (const child of command.commands) prepare(child, showGlobalOptions, [...path, child.name()]);
+  for (const child of command.commands) prepare(child, [...path, child.name()]);
+}
+
+/** Adds `text` to the end of the help of `command` and its subcommands. */
+function addToHelp(command: Command, text: string): void {
+  command.addHelpText('after', text);
+  for (const child of command.commands) addToHelp(child, text);
 }

@@ -62,7 +62,8 @@ export async function exchangeJson(
 function agentOf(server: Server): Agent {
   const pooled = agents.get(server);
   if (pooled !== undefined) return pooled;
-  const agent = new Agent({ connect: server.tls, headersTimeout: TIMEOUT, bodyTimeout: TIMEOUT });
+  const limit = server.timeout ?? TIMEOUT;
+  const agent = new Agent({ connect: server.tls, headersTimeout: limit, bodyTimeout: limit });
   agents.set(server, agent);
   return agent;
 }

@@ -21,6 +21,8 @@ export interface Server {
     /** How to specify another address, with leading punctuation; may be empty. */
     address: string;
   };
+  /** How long each request may take, in ms; the defaults apply when absent. */
+  timeout?: number;
 }
 
 /** The global options, from the command line or the environment. */
@@ -33,6 +35,8 @@ export interface ServerOptions {
   caFile?: string;
   certFile?: string;
   keyFile?: string;
+  /** In ms. */
+  timeout?: number;
 }
 
 /**
@@ -52,6 +56,7 @@ export async function serverOf(command: Command): Promise<Server> {
       ...certificate(options, context),
     },
     advice: ADVICE,
+    timeout: options.timeout,
   };
 }
 

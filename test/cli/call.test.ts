@@ -54,13 +54,16 @@ describe('node passthru call', () => {
     [['--arg', 'object=[1]'], '--arg object: "[1]" is not an object in JSON'],
     [['--arg', 'flag=maybe'], '--arg flag: "maybe" is not true or false'],
     [['--arg', 'flag=@package.json'], '--arg flag: "@package.json" is not true or false'],
-    [['--arg', 'text'], '--arg: must be KEY=VALUE'],
+    [
+      ['--arg', 'text'],
+      '--arg: a word of 4 characters, which may be a secret and is not shown, has no "="; must be KEY=VALUE',
+    ],
     [['--arg', 'text=a', '--arg', 'text=b'], '--arg: text is given twice'],
     [['--arg', 'text=@/does/not/exist'], '--arg: /does/not/exist cannot be read: no such file'],
     [['--output', 'x'], '--output: echo does not return an attachment'],
-    [['--lock-wait', 'long'], 'Must be a duration such as 10 (seconds), 500ms or 2m.'],
-    [['--format', 'xml'], 'Allowed choices are table, json, yaml, value'],
-    [['--colour'], "unknown option '--colour'"],
+    [['--lock-wait', 'long'], '--lock-wait: "long" is not a duration such as 10 (seconds), 500ms or 2m\n'],
+    [['--format', 'xml'], '--format: "xml" is not allowed; allowed: table, json, yaml, value'],
+    [['--colour'], "unknown option '--colour'. Did you mean --column?\n  See: passthru node passthru call --help\n"],
   ])('%j exits with 2 and sends nothing', async (args, message) => {
     expect(await call('bench-1', 'echo', ...args)).toMatchObject({
       status: 2,
@@ -91,7 +94,9 @@ describe('node passthru call', () => {
     });
     const locked = await call('locked-1', 'echo', '--http-method', 'PUT', '--lock-wait', '0');
     expect(locked.status).toBe(4);
-    expect(locked.stderr).toMatch(/is locked by host conductor-b\.example/);
+    // The user said the name, so the error does.
+    expect(locked.stderr).toMatch(/^error: Node locked-1 is locked by host conductor-b\.example/);
+    expect(locked.stderr).toMatch(/\n {2}release it by passthru node unlock/);
     expect(locked.stderr).toMatch(/held by conductor-b\.example, since 20\d\d-\S+, requested by nodes_file/);
   });
 

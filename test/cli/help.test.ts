@@ -19,7 +19,8 @@ test('the help of every command has examples', async () => {
 test('every command has help, and a misspelt command gets a suggestion', async () => {
   const help = await passthru(['node', 'passthru', 'call', '--help']);
   expect(help).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('Examples:') });
-  expect(help.stdout).toContain('--server <url>');
+  expect(help.stdout).toMatch(/\n\nGlobal options, see passthru --help:\n {2}--server, .*--timeout\n$/);
+  expect((await passthru(['--help'])).stdout).toContain('--timeout <time>');
   // Commands without a service have no options to choose one.
   expect((await passthru(['serve', '--help'])).stdout).not.toContain('--server');
   expect(await passthru(['--help'])).toMatchObject({
@@ -30,7 +31,10 @@ test('every command has help, and a misspelt command gets a suggestion', async (
     status: 2,
     stderr: expect.stringContaining('Did you mean list?'),
   });
-  expect(await passthru(['nod'])).toMatchObject({ status: 2, stderr: expect.stringContaining('Did you mean node?') });
+  expect(await passthru(['nod'])).toMatchObject({
+    status: 2,
+    stderr: "error: unknown command 'nod'. Did you mean node?\n  See: passthru --help\n",
+  });
   expect(await passthru([])).toMatchObject({ status: 2 });
   expect(await passthru(['--version'])).toMatchObject({ status: 0, stdout: '0.1.0\n' });
 });

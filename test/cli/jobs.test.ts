@@ -105,6 +105,10 @@ describe('a job', () => {
       const { status, stdout, stderr } = await watch.ended;
       expect(status).toBe(1);
       expect(stderr.match(/hold running 50%/g)).toHaveLength(1);
+      // The id is there before anything can go wrong, and the user knows why nothing moves.
+      expect(stderr).toMatch(
+        /^job [0-9a-f-]{36}: hold on n\n[\s\S]*50%.*\n\S+ connection lost, reconnecting\n\S+ connected again\n/,
+      );
       // The table has the error, so the last line does not repeat it.
       expect(stdout).toMatch(/\| error +\| .*worker lost/);
       expect(stderr).toMatch(/hold failed\nerror: job \S+ failed\n$/);
@@ -124,13 +128,24 @@ describe('a job', () => {
         new RegExp(`stopped watching; the job is still running\\.[\\s\\S]*passthru job cancel ${id}`),
       ),
     });
+    const late = await run('--timeout', '0.3', 'job', 'watch', id);
+    expect([late.status, late.stderr]).toEqual([
+      124,
+      expect.stringMatching(
+        new RegExp(`did not end within 0\\.3 s \\(--timeout\\).*still running[^]*job cancel ${id}`),
+      ),
+    ]);
     const list = JSON.parse(await output('job', 'list', '--state', 'running', '--node', 'bench-1', '-f', 'json'));
     expect(list).toMatchObject([
       { ID: id, Method: 'hold', Node: 'bench-1', State: 'running', Progress: { fraction: 0.5 } },
     ]);
     expect(await output('job', 'cancel', id, '-f', 'value', '-c', 'state')).toBe('cancelled\n');
     expect(await output('job', 'show', id, '-f', 'value', '-c', 'state')).toBe('cancelled\n');
-    expect(await run('job', 'watch', id)).toMatchObject({
+    const { ended_at: ended } = JSON.parse(await output('job', 'show', id, '-f', 'json', '-c', 'ended_at'));
+    // The beginning of an id is enough, and an ended job has the time of its end.
+    const watched = await run('job', 'watch', id.slice(0, -4));
+    expect(watched.stderr).toContain(`\n${ended.slice(0, 19)}`);
+    expect(watched).toMatchObject({
       status: 1,
       stderr: expect.stringContaining(`job ${id} cancelled`),
     });

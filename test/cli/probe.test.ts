@@ -125,8 +125,8 @@ describe('passthru probe', () => {
     [['bmc.example', '--password', 'p'], 2, /--password requires --username/],
     [['bmc.example', '--tls-ciphers', 'NONE'], 2, /--tls-ciphers must be a cipher list/],
     [['bmc.example', '--verify-ca', '/nowhere'], 2, /--verify-ca must be true, false, or the path/],
-    [['bmc.example', '--timeout', 'soon'], 2, /Must be a duration/],
-    [['bmc.example', '--max-requests', '0'], 2, /Must be a whole number/],
+    [['bmc.example', '--timeout', 'soon'], 2, /--timeout: "soon" is not a duration/],
+    [['bmc.example', '--max-requests', '0'], 2, /--max-requests: "0" is not a whole number from 1 to 99999/],
     [['bmc.example', '--username', 'u', '--password', '@/nowhere'], 2, /cannot be read/],
     [[], 2, /missing required argument/],
   ])('%j ends with status %d', async (words, status, message) => {

@@ -75,7 +75,10 @@ describe('node vmedia', () => {
       ['attach', 'rf', 'cdrom', IMAGE, '--image-user', 'u'],
       'no password for user u; set --image-password-file or PASSTHRU_IMAGE_PASSWORD',
     ],
-    [['attach', 'rf', 'cdrom', IMAGE, '--transfer-method', 'Fly'], 'Allowed choices are Stream, Upload'],
+    [
+      ['attach', 'rf', 'cdrom', IMAGE, '--transfer-method', 'Fly'],
+      '--transfer-method: "Fly" is not allowed; allowed: Stream, Upload',
+    ],
     [['detach', 'rf', 'tape'], 'device tape: must be one of'],
   ])('refuses %j', async (args, fault) => {
     const { status, stderr } = await vmedia(...args);

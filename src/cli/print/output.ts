@@ -84,21 +84,21 @@ function printTable(wide: Chosen, narrow: Chosen | null): void {
       rows.map((row) => row.map(tableText)),
       width,
     );
-  const kept = fitting(wide)?.length === wide.columns.length ? [] : narrow && fitting(narrow);
-  if (kept === null || narrow === null) {
-    drawRecords(wide, width);
-  } else if (kept.length === 0) {
+  if (fitting(wide)?.length === wide.columns.length) {
     draw(wide, width);
-  } else {
-    const shown = pickColumns(narrow, kept);
-    draw(shown, width);
-    const missing = new Set([...wide.columns, ...narrow.columns].filter((name) => !shown.columns.includes(name)));
-    // For a person, who sees the table; not for a log.
-    if (!process.stderr.isTTY || missing.size === 0) return;
-    process.stderr.write(
-      `Not shown on a terminal this narrow: ${[...missing].join(', ')}. Use -c COLUMN or -f json.\n`,
-    );
+    return;
   }
+  const kept = narrow && fitting(narrow);
+  if (narrow === null || kept === null) {
+    drawRecords(wide, width);
+    return;
+  }
+  const shown = pickColumns(narrow, kept);
+  draw(shown, width);
+  const missing = new Set([...wide.columns, ...narrow.columns].filter((name) => !shown.columns.includes(name)));
+  // For a person, who sees the table; not for a log.
+  if (!process.stderr.isTTY || missing.size === 0) return;
+  process.stderr.write(`Not shown on a terminal this narrow: ${[...missing].join(', ')}. Use -c COLUMN or -f json.\n`);
 }
 
 function draw({ columns, rows }: Chosen, width: number): void {
