@@ -18,7 +18,7 @@ export function drawTable(
   { right = [], width = Number.POSITIVE_INFINITY }: { right?: readonly boolean[]; width?: number } = {},
 ): string {
   if (rows.length === 0) return '';
-  const cells = [columns, ...rows].map((row) => columns.map((_, index) => shownText(row[index] ?? '')));
+  const cells = shownCells(columns, rows);
   const widths = fitColumns(cells, width);
   const rule = `+${widths.map((size) => '-'.repeat(size + 2)).join('+')}+`;
   const [head, ...body] = cells;
@@ -42,8 +42,9 @@ export function columnsThatFit(
   width: number,
 ): number[] | null {
   let room = width - 1;
+  const cells = shownCells(columns, rows);
   const kept = columns.flatMap((_, index) => {
-    const least = Math.max(...columnOf([columns, ...rows], index).map(longestWord)) + 3;
+    const least = Math.max(...columnOf(cells, index).map(longestWord)) + 3;
     if (least > room) return [];
     room -= least;
     return [index];
@@ -75,7 +76,7 @@ function shrink(widths: number[], width: number, least: (column: number) => numb
 }
 
 function columnOf(rows: readonly (readonly string[])[], index: number): string[] {
-  return rows.map((row) => row[index] ?? '');
+  return rows.map((row) => row[index]!);
 }
 
 function drawRow(row: readonly string[], widths: readonly number[], right: readonly boolean[]): string[] {
@@ -90,6 +91,10 @@ function drawRow(row: readonly string[], widths: readonly number[], right: reado
 function pad(text: string, size: number, right: boolean): string {
   const blanks = ' '.repeat(Math.max(0, size - textWidth(text)));
   return right ? blanks + text : text + blanks;
+}
+
+function shownCells(columns: readonly string[], rows: readonly (readonly string[])[]): string[][] {
+  return [columns, ...rows].map((row) => columns.map((_, index) => shownText(row[index] ?? '')));
 }
 
 /** Escapes what a terminal obeys; a tab would take as many cells as are left to the terminal's next stop. */
