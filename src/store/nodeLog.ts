@@ -7,8 +7,11 @@ import { prepareQuery } from './preparedQuery.ts';
 import { toPartColumn } from './rows.ts';
 import type { Tables } from './schema.ts';
 
-/** Logs a change of a node that the running transaction makes; see `NodeChange`. */
-export type NoteChange = (nodeUuid: string, part: NodePart, before: Partial<Node> | null) => Promise<void>;
+/**
+ * Logs a change of a node that the running transaction makes; see `NodeChange`.
+ * @param readBefore not called when nobody watches a log in memory
+ */
+export type NoteChange = (nodeUuid: string, part: NodePart, readBefore: () => Partial<Node> | null) => Promise<void>;
 
 /**
  * Logs the changes of nodes, except those of reservations, which triggers log on PostgreSQL and `LocalReservations`
@@ -46,13 +49,14 @@ export class NodeLog {
       work(transaction, async (...change) => {
         if (local !== null) noted.push(change);
         else {
-          const [nodeUuid, part, before] = change;
-          await transaction.executeQuery(this.#insert({ nodeUuid, part, before: toPartColumn(part, before) }));
+          const [nodeUuid, part, readBefore] = change;
+          await transaction.executeQuery(this.#insert({ nodeUuid, part, before: toPartColumn(part, readBefore()) }));
         }
       }),
     );
     if (local?.begun) {
-      for (const [nodeUuid, part, before] of noted) {
+      for (const [nodeUuid, part, readBefore] of noted) {
+        const before = readBefore();
         local.add(nodeUuid, part, before, JSON.stringify(before).length);
       }
     }
@@ -65,6 +69,6 @@ export class NodeLog {
     const before = rows[0];
     if (before === undefined || before.last_error === lastError) return;
     await db.executeQuery(this.#writeLastError({ uuid, lastError }));
-    await note(uuid, 'last_error', { lastError: before.last_error });
+    await note(uuid, 'last_error', () => ({ lastError: before.last_error }));
   }
 }

@@ -61,7 +61,7 @@ export function nodeStore(
           .values({ node_uuid: node.uuid, fence: node.fence, wanted: 0 })
           .execute();
         await insertAttributes(transaction, node.uuid, node.attributes);
-        await note(node.uuid, 'existence', null);
+        await note(node.uuid, 'existence', () => null);
         return (await readNode(transaction, node.uuid)) as StoredNode;
       });
       return create.catch(conflictOf);
@@ -85,8 +85,9 @@ export function nodeStore(
             .where(isReserved(uuid, fence))
             .returning('uuid')
             .execute();
-          if (before.rows[0] === undefined || updated.length === 0) return null;
-          await note(uuid, 'content', toLoggedContent(before.rows[0], cipher));
+          const [row] = before.rows;
+          if (row === undefined || updated.length === 0) return null;
+          await note(uuid, 'content', () => toLoggedContent(row, cipher));
           const node = await readNode(transaction, uuid);
           if (changes.attributes !== undefined) {
             await replaceAttributes(transaction, uuid, changes.attributes);
@@ -104,8 +105,9 @@ export function nodeStore(
       return await log.transaction(async (transaction, note) => {
         const locked = await transaction.executeQuery(lockedNode({ uuid }));
         const deleted = await transaction.deleteFrom('nodes').where(isReserved(uuid, fence)).returning('id').execute();
-        if (locked.rows[0] === undefined || deleted.length === 0) return false;
-        await note(uuid, 'existence', toLoggedNode(locked.rows[0], cipher));
+        const [row] = locked.rows;
+        if (row === undefined || deleted.length === 0) return false;
+        await note(uuid, 'existence', () => toLoggedNode(row, cipher));
         return true;
       });
     },

@@ -2,7 +2,7 @@
 import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/store.ts';
-import { skipLostPositions } from './changes.ts';
+import { skipLostPositions } from './changeLog.ts';
 import type { Database } from './database.ts';
 import { FleetKeys } from './fleetKeys.ts';
 import { kyselyStore } from './kyselyStore.ts';

@@ -98,6 +98,7 @@ export function toNode(row: NodeRow, cipher: SecretsCipher): StoredNode {
 export type NodeChangeRow = Pick<NodeChangesTable, 'node_uuid' | 'part' | 'before'> & {
   id: number;
   position: number | null;
+  bytes: number;
 };
 
 /** Returns what watchers see of the node in `row`. Secrets under a key that is missing do not keep others from being shown. */
@@ -130,8 +131,8 @@ export function toPartColumn(part: NodePart, before: Partial<Node> | null): stri
 
 /** Returns the change in `row`. */
 export function toNodeChange(row: NodeChangeRow): NodeChange {
-  const { position, id: order, node_uuid: nodeUuid, part, before } = row;
-  return { position, order, nodeUuid, part, before: toPartBefore(part, before) };
+  const { position, id: order, node_uuid: nodeUuid, part, before, bytes } = row;
+  return { position, order, nodeUuid, part, before: toPartBefore(part, before), bytes: Number(bytes) };
 }
 
 function toPartBefore(part: NodePart, text: string | null): NodeChange['before'] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/core/store.ts';
-import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
+import type { ChangeKind, NodeChange } from '../../src/core/watch/changeStore.ts';
 import type { Opened } from './promises.ts';
 import { accept, enrol, hold, reserve, sampleEnd, sampleJob, sampleReservation, update } from './samples.ts';
 
@@ -117,6 +117,7 @@ export function changePromises(opened: Opened): void {
       while ((await store.removeChanges('job', LATER, 1_000_000, 2)) === 2);
       const bounds = await store.changeBounds('job');
       expect(bounds.floor).toBe(last);
+      expect(await store.changeFloor('job')).toBe(last);
       expect(bounds.last).toBe(last);
       await accept(store, 6);
       expect(await jobsAbove(store, last)).toEqual(['6/1 running']);
@@ -250,13 +251,39 @@ export function changePromises(opened: Opened): void {
       const all = await nodesAbove(store, after);
       const contents = all.filter(({ nodeUuid, part }) => nodeUuid === first.uuid && part === 'content');
       const next = await store.nextNodeChanges(all.slice(0, all.indexOf(contents[0]!) + 1));
-      const ofFirst = next.filter(({ nodeUuid, part }) => nodeUuid === first.uuid && part !== 'reservation');
+      const ofFirst = (next ?? []).filter(({ nodeUuid, part }) => nodeUuid === first.uuid && part !== 'reservation');
       expect(ofFirst.map(({ part, before }) => ({ part, ...before }))).toMatchObject([
         { part: 'content', description: '1' },
         { part: 'last_error', lastError: null },
       ]);
       expect(await store.nextNodeChanges(all)).toEqual([]);
       expect(await store.nextNodeChanges([])).toEqual([]);
+    });
+
+    test('are read, where they are stored, as many at once as take about 2 MiB', async () => {
+      const { store } = opened();
+      if (!store.shared) return;
+      const long = { extra: { long: 'x'.repeat(900_000) } };
+      const after = await begin(store, 'node');
+      const nodes = [await enrol(store, long), await enrol(store, long), await enrol(store, long)];
+      for (const { uuid } of nodes) await update(store, uuid, { extra: {} }, TIME);
+      const { last } = await store.changeBounds('node');
+      const pages: number[] = [];
+      const read: NodeChange[] = [];
+      for (let at = after; at < last; at = read.at(-1)?.position ?? last) {
+        const changes = await store.nodeChanges(at, 1000);
+        expect(changes.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(2_200_000);
+        pages.push(changes.length);
+        read.push(...changes);
+      }
+      // Enrolments and reservations take little.
+      expect(pages.length).toBe(2);
+      const { position } = read.findLast(({ part }) => part === 'content')!;
+      expect((await store.nodeChanges(position! - 1, 1000))[0]?.bytes).toBeGreaterThan(900_000);
+      // What follows of many nodes is refused when it is too large together, and that of one node never is.
+      const enrolments = read.filter(({ part, before }) => part === 'existence' && before === null);
+      expect(await store.nextNodeChanges(enrolments)).toBeNull();
+      expect((await store.nextNodeChanges(enrolments.slice(0, 1)))?.map(({ part }) => part)).toContain('content');
     });
 
     test('tell which nodes have changed since a position', async () => {

@@ -42,6 +42,8 @@ export interface NodeChange {
    * The part before the change; null when the node did not exist. `driverInfo` is masked, and `attributes` are left out.
    */
   before: Partial<Node> | null;
+  /** About the size of `before`. */
+  bytes: number;
 }
 
 /** Selects nodes to read in the order of enrolment, or some by their UUIDs, also while some are removed. */
@@ -75,6 +77,8 @@ export interface Scanned {
 export interface ChangeStore {
   /** Returns the bounds of a log, after every change that is committed by now has a position. */
   changeBounds(kind: ChangeKind): Promise<ChangeBounds>;
+  /** Returns the position up to which changes are forgotten by now. */
+  changeFloor(kind: ChangeKind): Promise<number>;
   /** Returns the first changes above `after`, at most `limit` and about `PAGE_BYTES`. */
   jobChanges(after: number, limit: number): Promise<JobChange[]>;
   /** Returns which of these jobs have changes above `after`, or without a position. */
@@ -83,13 +87,13 @@ export interface ChangeStore {
   scanJobs(scan: JobScan): Promise<Scanned[]>;
   /** Returns those of these jobs that exist, the oldest first. */
   jobsById(ids: readonly string[]): Promise<Job[]>;
-  /** Returns the first changes above `after`. */
+  /** Returns the first changes above `after`, at most `limit` and about `PAGE_BYTES`. */
   nodeChanges(after: number, limit: number): Promise<NodeChange[]>;
   /**
    * Returns, for each node in `changes` and each part, the first change that follows them, if any. Includes every change that
-   * a node shows that was read before.
+   * a node shows that was read before. Null when they are of more than one node and larger than `PAGE_BYTES` together.
    */
-  nextNodeChanges(changes: readonly NodeChange[]): Promise<NodeChange[]>;
+  nextNodeChanges(changes: readonly NodeChange[]): Promise<NodeChange[] | null>;
   /** As `jobsChangedSince`, for UUIDs of nodes. */
   nodesChangedSince(uuids: readonly string[], after: number): Promise<Set<string>>;
   /** Returns the UUIDs of the next nodes of a scan. */

@@ -1,9 +1,9 @@
 import type { Caller } from '../caller.ts';
 import type { Job, JobState } from '../job.ts';
 import type { ShowJob, ShownJob } from '../jobs/shownJob.ts';
-import { countFitting } from '../page.ts';
 import type { Store } from '../store.ts';
-import type { JobChange, JobScan, Scanned } from './changeStore.ts';
+import type { JobChange, JobScan } from './changeStore.ts';
+import { pages } from './scan.ts';
 import type { Feed, WatchEvent } from './watchEvent.ts';
 
 /** The number of changes, or of jobs of the current state, read at once. */
@@ -36,7 +36,7 @@ export class JobFeed implements Feed<JobChange, JobFilter, ShownJob> {
 
   async read(after: number): Promise<JobChange[] | null> {
     const changes = await this.#store.jobChanges(after, READ_AT_ONCE);
-    const { floor } = await this.#store.changeBounds('job');
+    const floor = await this.#store.changeFloor('job');
     // A job that was removed with its revisions.
     return after < floor || changes.some(({ job }) => job === null) ? null : changes;
   }
@@ -73,22 +73,5 @@ export class JobFeed implements Feed<JobChange, JobFilter, ShownJob> {
       const changed = await this.#store.jobsChangedSince(ids, since);
       yield jobs.filter(({ id }) => !changed.has(id)).map((job) => this.#show(job, caller));
     }
-  }
-}
-
-/** Yields the keys of a scan, as many at once as fit on a page. */
-export async function* pages<S extends { after: string; limit: number }>(
-  first: S,
-  read: (scan: S) => Promise<Scanned[]>,
-): AsyncGenerator<string[], void> {
-  let scan = first;
-  for (;;) {
-    const found = await read(scan);
-    const page = found.slice(0, countFitting(found.map(({ size }) => size)));
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page.map(({ key }) => key);
-    if (found.length < scan.limit && page.length === found.length) return;
-    scan = { ...scan, after: last.place };
   }
 }

@@ -10,7 +10,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** About the bytes of a change beside its content. */
 const CHANGE_BYTES = 300;
 
-type Kept = NodeChange & { position: number; bytes: number };
+type Kept = NodeChange & { position: number };
 
 /**
  * The log of changes of nodes of a store that is not shared, in memory, as its reservations of kind `call` are: a call writes
@@ -77,7 +77,7 @@ export class LocalNodeChanges {
     return { log: this.#log, floor: this.#floor, last: this.#last };
   }
 
-  /** Returns the first changes above `after`. */
+  /** Returns the first changes above `after`. They are in memory anyway, so that their size is no matter. */
   above(after: number, limit: number): NodeChange[] {
     const from = this.#forgotten + Math.max(0, after - this.#floor);
     return this.#changes.slice(from, from + limit);
