@@ -19,15 +19,19 @@ export const WORKS = 'works';
  * @param whole false if only the first rows of the table were tried
  */
 export function expectTable(name: string, heading: string, rows: readonly Row[], whole = true): void {
+  expectSection(name, [`| ${heading} | Result |`, '| --- | --- |', ...rows.map(drawRow), ''].join('\n'), whole);
+}
+
+/** Expects the page to have exactly `text`, or to begin with it, between the comments of `name`. */
+export function expectSection(name: string, text: string, whole = true): void {
   const page = readFileSync(PAGE, 'utf8');
   const begin = `<!-- ${name} -->\n`;
   const end = `<!-- end of ${name} -->`;
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
   expect([name, from >= begin.length, to >= from]).toEqual([name, true, true]);
-  const table = [`| ${heading} | Result |`, '| --- | --- |', ...rows.map(drawRow), ''].join('\n');
-  if (!whole) expect(page.slice(from, from + table.length)).toBe(table);
-  else if (process.env.UPDATE_DOCS) writeFileSync(PAGE, page.slice(0, from) + table + page.slice(to));
-  else expect(page.slice(from, to)).toBe(table);
+  if (!whole) expect(page.slice(from, from + text.length)).toBe(text);
+  else if (process.env.UPDATE_DOCS) writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to));
+  else expect(page.slice(from, to)).toBe(text);
 }
 
 /**
