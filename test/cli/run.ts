@@ -28,10 +28,15 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PASSTHRU_')));
 }
 
-/** Starts `program` with `args`. */
-export function start(program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Command {
+/** Starts `program` with `args`, in the folder `cwd`. */
+export function start(
+  program: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  cwd = ROOT,
+): Command {
   const child = spawn(program, args, {
-    cwd: ROOT,
+    cwd,
     env: { ...cleanEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -9,15 +9,15 @@ const run = promisify(execFile);
 const REQUIREMENTS = new URL('./requirements.txt', import.meta.url).pathname;
 const INSTALL_MS = 5 * 60_000;
 
-/** A Python environment with the packages of `requirements.txt`, or what is missing to create it. */
+/** A Python environment with the packages of a list of requirements, or what is missing to create it. */
 export type PythonEnvironment = { folder: string; python: string } | { missing: string };
 
 /**
  * Returns the environment. It is created on first use and kept under `node_modules/.cache` until the requirements
  * change. Test files that need it at the same time wait for the one that creates it.
  */
-export async function pythonEnvironment(): Promise<PythonEnvironment> {
-  const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
+export async function pythonEnvironment(requirements = REQUIREMENTS): Promise<PythonEnvironment> {
+  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
   const folder = new URL(`../../node_modules/.cache/python-${version}`, import.meta.url).pathname;
   const environment = { folder, python: join(folder, 'bin', 'python') };
   const ready = join(folder, 'ready');
@@ -27,7 +27,7 @@ export async function pythonEnvironment(): Promise<PythonEnvironment> {
   while (!existsSync(ready)) {
     if (take(lock)) {
       try {
-        if (!existsSync(ready)) await install(folder, ready);
+        if (!existsSync(ready)) await install(folder, requirements, ready);
       } catch (error) {
         return { missing: reason(error) };
       } finally {
@@ -41,12 +41,12 @@ export async function pythonEnvironment(): Promise<PythonEnvironment> {
   return environment;
 }
 
-async function install(folder: string, ready: string): Promise<void> {
+async function install(folder: string, requirements: string, ready: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   const options = { timeout: INSTALL_MS };
   await run('python3', ['-m', 'venv', folder], options);
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '15'];
-  await run(join(folder, 'bin', 'python'), [...pip, '-r', REQUIREMENTS], options);
+  await run(join(folder, 'bin', 'python'), [...pip, '-r', requirements], options);
   writeFileSync(ready, '');
 }
 
