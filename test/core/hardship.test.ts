@@ -126,6 +126,25 @@ test.each<[unknown, unknown, { fraction: number | null; message: string }]>([
   expect(await core.jobs.get(job.id, ANONYMOUS)).toMatchObject({ progress: shown });
 });
 
+test.each([
+  [[null, 'x']],
+  [[undefined]],
+  [[]],
+  [['text']],
+  [[5n, circle]],
+  [[() => {}, null]],
+  [[{ a: Symbol('x') }, {}]],
+])('a method that logs %o does not fail by it', async (given) => {
+  const { core, hardware } = await startCore(['n1']);
+  const answer = core.callNodeMethod(nodeCall('exclusive'));
+  const call = await hardware.call(0);
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    (call.task.log[level] as (...any: unknown[]) => void)(...given);
+  }
+  call.finish('done');
+  expect(await answer).toMatchObject({ result: 'done' });
+});
+
 describe('a failure of the store', () => {
   test('at the acceptance refuses the call and frees its node and worker', async () => {
     const { core, store, hardware } = await startCore(['n1'], { workers: 1 });

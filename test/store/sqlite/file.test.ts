@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -148,6 +148,24 @@ describe('the key store', () => {
       message: expect.stringContaining('the file is not an SQLite database'),
     });
     expect(statSync(database.path).size).toBe(text.length);
+  });
+
+  test.each<[what: string, damage: (file: Buffer) => Buffer, reason: string]>([
+    ['its header', (file) => file.fill(0, 0, 100), 'the file is not an SQLite database'],
+    ['its first page', (file) => file.fill(7, 100, 4096), 'the database file is damaged'],
+    ['its second half', (file) => file.subarray(0, file.length / 2), 'the database file is damaged'],
+    ['all but a part of a page', (file) => file.subarray(0, 5000), 'the database file is damaged'],
+  ])('refuses a database that has lost %s, says why, and leaves it unchanged', async (_what, damage, reason) => {
+    const store = await open();
+    for (let node = 0; node < 20; node++) await enrol(store, { name: `node-${node}` });
+    await store.close();
+    const damaged = damage(readFileSync(database.path));
+    writeFileSync(database.path, damaged);
+    await expect(open()).rejects.toMatchObject({
+      kind: 'store_unavailable',
+      message: expect.stringMatching(new RegExp(`^store: sqlite:.* cannot be opened: .*${reason}`)),
+    });
+    expect(readFileSync(database.path).equals(damaged)).toBe(true);
   });
 
   test('stores in memory are independent', async () => {
