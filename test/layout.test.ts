@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['http', 'auth'],
   ['edge'],
   ['observe', 'rest', 'rpc'],
-  ['service.ts', 'driver.ts'],
+  ['service.ts', 'driver.ts', 'testing.ts'],
   ['cli', 'demo'],
   ['main.js'],
 ];

@@ -198,8 +198,10 @@ test('the built declarations suffice for the drivers of docs/drivers.md, the exa
     const own = (source: string) => source.replaceAll(/'(?:\.\.\/)+src\/driver\.ts'/g, "'passthru/driver'");
     const page = await readFile(join(ROOT, 'docs/drivers.md'), 'utf8');
     const drivers = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source = '']) => source);
-    expect(drivers).toHaveLength(2);
-    for (const [index, source] of drivers.entries()) await writeFile(join(directory, `docs-${index}.ts`), source);
+    expect(drivers).toHaveLength(3);
+    for (const [index, source] of drivers.entries()) {
+      await writeFile(join(directory, /^\/\/ (\S+\.ts)\n/.exec(source)?.[1] ?? `docs-${index}.ts`), source);
+    }
     await writeFile(join(directory, 'rack.ts'), own(await readFile(join(ROOT, 'examples/rack-driver.ts'), 'utf8')));
     await writeFile(join(directory, 'types.ts'), own(await readFile(fileURLToPath(import.meta.url), 'utf8')));
     const compilerOptions = {
@@ -209,6 +211,7 @@ test('the built declarations suffice for the drivers of docs/drivers.md, the exa
       types: ['node'],
       noEmit: true,
       erasableSyntaxOnly: true,
+      allowImportingTsExtensions: true,
       skipLibCheck: true,
     };
     await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
@@ -217,4 +220,4 @@ test('the built declarations suffice for the drivers of docs/drivers.md, the exa
   } finally {
     await rm(directory, { recursive: true });
   }
-}, 120_000);
+}, 300_000);
