@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findStaleClients } from '../../clients/generate.ts';
 import { CLIENTS, LANGUAGES, type Language } from '../../clients/plugins.ts';
+import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { type Served, serve, start } from '../cli/run.ts';
 import { needs } from '../needs.ts';
 import { startCuttingProxy } from './cuttingProxy.ts';
+import { installAndRun } from './install.ts';
 import { OUTPUT, OUTPUT_UNCUT } from './output.ts';
 import { BUILDS, cleanUp, NPM_PACKAGE, PROGRAMS, unavailable } from './programs.ts';
 
@@ -33,10 +35,17 @@ const SETTINGS = {
 
 let folder: string;
 let service: Served;
+let fleet: Fleet;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'passthru-clients-'));
-  const nodes = PROGRAMS.map((_, index) => ({ name: `fake-${index}`, driver: 'fake-hardware' }));
+  fleet = await startFleet();
+  const info = { redfish_address: fleet.bmcs[0]!.url, redfish_username: 'u', redfish_password: 'p' };
+  const nodes = [
+    ...PROGRAMS.map((_, index) => ({ name: `fake-${index}`, driver: 'fake-hardware' })),
+    // The node that the READMEs name.
+    { name: 'rf-1', driver: 'redfish', driver_info: info },
+  ];
   // JSON is YAML.
   writeFileSync(join(folder, 'nodes.yaml'), JSON.stringify({ nodes }));
   service = await serve([], {
@@ -47,6 +56,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await service.stop();
+  await fleet.close();
   cleanUp();
   rmSync(folder, { recursive: true });
 });
@@ -69,6 +79,14 @@ describe.each(LANGUAGES)('the %s client', (language) => {
         BUILD_MS,
       );
     }
+
+    test(
+      'installs in an empty folder, outside a checkout, by the lines of its README, and its program runs there',
+      async () => {
+        expect(await installAndRun(language, new URL(service.url).host)).toMatch(/^[1-9]\d* subscriptions\n$/);
+      },
+      BUILD_MS,
+    );
 
     if (language === 'typescript') {
       test('loads no module that a browser lacks', () => {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { generate } from '../../clients/generate.ts';
-import { CLIENTS, cacheFolder, installPlugins, type Language, pluginFolder } from '../../clients/plugins.ts';
+import { RUST_TARGET, VERSION } from '../../clients/pack.ts';
+import { CLIENTS, installPlugins, type Language, pluginFolder } from '../../clients/plugins.ts';
 import { ROOT } from '../cli/run.ts';
 
 const run = promisify(execFile);
@@ -45,7 +46,6 @@ const TOOLCHAINS: Record<Language, () => Promise<unknown>> = {
 };
 
 const out = join(ROOT, 'node_modules', '.cache', 'clients');
-const rustTarget = join(cacheFolder(), 'rust-target');
 const python = join(pluginFolder('python'), 'python');
 /** The folder that packages are installed into. Not under node_modules, where Node does not strip types. */
 const installed = mkdtempSync(join(tmpdir(), 'passthru-installed-'));
@@ -74,7 +74,7 @@ export const PROGRAMS: readonly Program[] = [
     language: 'java',
     command: (address, node) => {
       const target = join(CLIENTS, 'java', 'target');
-      const classes = `${target}/passthru-client-0.1.0.jar:${target}/dependency/*`;
+      const classes = `${target}/passthru-client-${VERSION}.jar:${target}/dependency/*`;
       return ['java', '-cp', classes, join(CLIENTS, 'java', 'example', 'Example.java'), address, node];
     },
   },
@@ -121,9 +121,9 @@ export const BUILDS: Record<Language, () => Promise<void>> = {
   },
   async rust() {
     const args = ['build', '--quiet', '--locked', '--example', 'example'];
-    await run('cargo', args, { cwd: join(CLIENTS, 'rust'), env: { ...process.env, CARGO_TARGET_DIR: rustTarget } });
+    await run('cargo', args, { cwd: join(CLIENTS, 'rust'), env: { ...process.env, CARGO_TARGET_DIR: RUST_TARGET } });
     mkdirSync(out, { recursive: true });
-    copyFileSync(join(rustTarget, 'debug', 'examples', 'example'), join(out, 'tonic'));
+    copyFileSync(join(RUST_TARGET, 'debug', 'examples', 'example'), join(out, 'tonic'));
   },
   // Installs the package as npm does, with its peers, and the program beside it.
   async typescript() {
