@@ -134,10 +134,17 @@ export const REPRODUCTIONS: Readonly<Record<string, Reproduction>> = {
     const { url, send } = await withBmc(world, undefined, { files: 400 });
     const sockets = Array.from({ length: 500 }, () => connect(Number(new URL(url).port), '127.0.0.1'));
     for (const socket of sockets) socket.on('error', () => {}).write('G');
-    await wait(2000);
-    const called = await send('POST', CREATE, { Destination: 'https://listener.example/' }).catch((error) => error);
+    await Promise.all(sockets.map((socket) => Promise.race([once(socket, 'connect').catch(() => {}), wait(10_000)])));
+    const failed: unknown[] = [];
+    for (let call = 0; call < 5; call++) {
+      await wait(1000);
+      const called = await send('POST', CREATE, { Destination: 'https://listener.example/' }).catch((error) => error);
+      if (called.status !== 200) failed.push(called.text ?? called);
+    }
     for (const socket of sockets) socket.destroy();
-    return called.status === 200 ? null : `beside 500 connections without a request: ${called.text ?? called}`;
+    return failed.length === 0
+      ? null
+      : `beside 500 connections without a request, of 5 calls ${failed.length}: ${failed[0]}`;
   },
 
   async 10(world) {
