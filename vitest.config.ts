@@ -16,6 +16,7 @@ const SLOW = [
   'test/real/**',
   'test/service/**',
   'test/store/postgres/**',
+  'test/suites/**',
   'test/supplyChain/**',
   // Model tests, and single files that take more than two seconds: most wait for real timers or connections.
   'test/**/*.{model,property}.test.ts',
