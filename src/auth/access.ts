@@ -5,6 +5,16 @@ import { PassthruError, toPassthruError } from '../core/errors.ts';
 import { ACTIONS, type Action, IRONIC_ACTIONS } from './actions.ts';
 import type { Authenticator, Credentials } from './authenticator.ts';
 
+/** What a request was about, for the record of its refusal: of REST the path and query, of RPC the message. */
+export interface Subject {
+  readonly params?: Readonly<Record<string, string | undefined>>;
+  readonly rawQuery?: string;
+  readonly node?: string;
+  readonly driver?: string;
+  readonly method?: string;
+  readonly jobId?: string;
+}
+
 /** A refused request. */
 export interface Refusal {
   /** The requested action; undefined when it has no entry in `ACTIONS`. */
@@ -12,6 +22,8 @@ export interface Refusal {
   /** Null when the caller is not authenticated. */
   caller: Caller | null;
   error: PassthruError;
+  /** Null when the request was not read. */
+  subject: Subject | null;
 }
 
 /** The actions that are open to whoever may call some method, unless they require another role than calls. */
@@ -37,11 +49,11 @@ export class Access {
 
   /**
    * Returns the caller with `credentials`; throws or rejects as `Authenticator.authenticate`.
-   * @param action the requested action, for the record of a refusal
+   * @param action the requested action, for the record of a refusal, as is `subject`
    */
-  identify(credentials: Credentials, action?: Action): Caller | Promise<Caller> {
+  identify(credentials: Credentials, action?: Action, subject: Subject | null = null): Caller | Promise<Caller> {
     const recordRefusal = (thrown: unknown): never => {
-      this.#refused({ action, caller: null, error: toPassthruError(thrown) });
+      this.#refused({ action, caller: null, error: toPassthruError(thrown), subject });
       throw thrown;
     };
     try {
@@ -56,8 +68,8 @@ export class Access {
    * Records a request refused before authentication, such as one from a forbidden web origin.
    * @param error the error that the caller gets
    */
-  refuse(action: Action | undefined, error: unknown): void {
-    this.#refused({ action, caller: null, error: toPassthruError(error) });
+  refuse(action: Action | undefined, error: unknown, subject: Subject | null = null): void {
+    this.#refused({ action, caller: null, error: toPassthruError(error), subject });
   }
 
   /** The value of `WWW-Authenticate`; see `Authenticator.challenge`. */
@@ -82,13 +94,13 @@ export class Access {
    * @param action undefined when it has no entry in `ACTIONS`: no one may do it
    * @throws kind `permission_denied`
    */
-  check(caller: Caller, action: Action | undefined): void {
+  check(caller: Caller, action: Action | undefined, subject: Subject | null = null): void {
     try {
       const required = this.requiredRole(action);
       if (required === undefined) throw new PassthruError('permission_denied', 'No role may do this.');
       if (required !== 'open') checkRole(caller, required, action as Action);
     } catch (thrown) {
-      this.#refused({ action, caller, error: toPassthruError(thrown) });
+      this.#refused({ action, caller, error: toPassthruError(thrown), subject });
       throw thrown;
     }
   }

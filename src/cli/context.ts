@@ -1,14 +1,16 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { MASK } from '../core/secrets.ts';
 import { type Context, contextPath, readContexts, writeContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
-import { addOutputOptions, type OutputOptions, printListing } from './print/output.ts';
-import { type ServerOptions, serverUrl } from './server.ts';
+import { addOutputOptions, type OutputOptions, printListing, printRecord } from './print/output.ts';
+import { DEFAULT_SERVER, findContext, type ServerOptions, serverUrl, unknownContext } from './server.ts';
 
 /** `passthru context …`. */
 export function contextCommand(): Command {
   return new Command('context')
     .addCommand(listCommand())
+    .addCommand(showCommand())
     .addCommand(useCommand())
     .addCommand(setCommand())
     .addCommand(deleteCommand());
@@ -26,13 +28,46 @@ function listCommand(): Command {
   });
 }
 
+function showCommand(): Command {
+  const command = new Command('show')
+    .description('Show a context without its secrets; by default what commands use')
+    .argument('[context]', 'name of the context');
+  return addOutputOptions(command).action(async (name: string | undefined, options: OutputOptions) => {
+    const globals = command.optsWithGlobals<ServerOptions>();
+    const { current, contexts } = await readContexts();
+    if (name !== undefined && !Object.hasOwn(contexts, name)) throw unknownContext(name, Object.keys(contexts));
+    const found = name === undefined ? await findContext(command, globals) : { name, context: contexts[name]! };
+    const context: Partial<Context> = found?.context ?? {};
+    await printRecord(
+      {
+        name: found?.name ?? null,
+        current: found !== null && found.name === current,
+        server: context.server ?? serverUrl(globals.server),
+        token: shownSecret(context.token),
+        user: context.user ?? null,
+        password: shownSecret(context.password),
+        ca_file: context.ca_file ?? null,
+        cert_file: context.cert_file ?? null,
+        key_file: context.key_file ?? null,
+      },
+      options,
+    );
+  });
+}
+
+/** Returns the file that a secret is read from, or the mask. */
+function shownSecret(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  return text.startsWith('@') && !text.startsWith('@@') ? text : MASK;
+}
+
 function useCommand(): Command {
   return new Command('use')
     .description('Set the default context')
     .argument('<context>', 'name of the context')
     .action(async (name: string) => {
       const file = await readContexts();
-      if (!Object.hasOwn(file.contexts, name)) throw unknownContext(name);
+      if (!Object.hasOwn(file.contexts, name)) throw unknownContext(name, Object.keys(file.contexts));
       await writeContexts({ ...file, current: name });
       console.log(`Using context ${name}`);
     });
@@ -75,10 +110,14 @@ function deleteCommand(): Command {
     .argument('<context>', 'name of the context')
     .action(async (name: string) => {
       const { current, contexts } = await readContexts();
-      if (!Object.hasOwn(contexts, name)) throw unknownContext(name);
+      if (!Object.hasOwn(contexts, name)) throw unknownContext(name, Object.keys(contexts));
       const { [name]: _, ...others } = contexts;
       await writeContexts({ ...(current === name ? {} : { current }), contexts: others });
       console.log(`Deleted context ${name}`);
+      if (current !== name) return;
+      const left = Object.keys(others).sort().join(', ');
+      const next = left === '' ? '' : `; passthru context use sets another default: ${left}`;
+      console.error(`It was the default: commands now use ${DEFAULT_SERVER}${next}`);
     });
 }
 
@@ -97,10 +136,6 @@ function describeCredentials({ token, user, cert_file }: Context): string {
   if (token !== undefined) return 'token';
   if (user !== undefined) return `user ${user}`;
   return cert_file === undefined ? 'nothing' : 'certificate';
-}
-
-function unknownContext(name: string) {
-  return usageError(`unknown context ${name}; not in ${contextPath()}`);
 }
 
 const SET_HELP = `

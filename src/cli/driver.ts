@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { collectPages, printsListing, printsRecord } from './connection.ts';
+import { UNUSED_PROPERTY } from './driverKeys.ts';
 import { passthruCommand } from './passthru.ts';
+import type { OutputOptions } from './print/output.ts';
 
 /** `passthru driver …`. */
 export function driverCommand(): Command {
@@ -37,10 +39,16 @@ function showCommand(): Command {
 
 function propertyCommand(): Command {
   const description = 'List the driver_info keys of a driver';
-  const list = new Command('list').description(description).argument('<driver>', 'driver name');
-  printsListing(list, async ({ drivers }, name) => {
+  const list = new Command('list')
+    .description(description)
+    .argument('<driver>', 'driver name')
+    .option('--all', 'also the keys that are accepted for compatibility with Ironic and not used');
+  printsListing<{ all?: boolean } & OutputOptions>(list, async ({ drivers }, name, { all = false, format }) => {
     const { properties } = (await drivers.getDriver({ driver: name })).driver!;
-    const rows = Object.entries(properties).sort(([first], [second]) => (first < second ? -1 : 1));
+    const rows = Object.entries(properties)
+      // Programs get what Ironic gives them.
+      .filter(([, about]) => all || format !== 'table' || about !== UNUSED_PROPERTY)
+      .sort(([first], [second]) => (first < second ? -1 : 1));
     return { columns: ['Property', 'Description'], rows, empty: `Driver ${name} reads no keys of driver_info.` };
   });
   return new Command('property').description(description).addCommand(list);

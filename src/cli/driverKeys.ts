@@ -1,6 +1,9 @@
 import { nearest } from '../config/problems.ts';
 import { visible } from '../process/terminalText.ts';
 
+/** The description of a key that is accepted as Ironic has it, and not read. */
+export const UNUSED_PROPERTY = 'Accepted for compatibility with Ironic; not used by this service.';
+
 /**
  * Returns a sentence for each of the keys of driver_info in `given` that `driver` does not read. They are kept, as Ironic
  * keeps them, so that a misspelt one shows only when a call fails.

@@ -13,6 +13,7 @@ const SUMMARIES = {
   node: 'Enrol, show, change and lock nodes, and call their vendor methods',
   driver: 'Show drivers (hardware types) and call their vendor methods',
   job: 'Show, watch and cancel jobs: runs of asynchronous methods',
+  apply: 'Enrol and update the nodes that a file names',
   context: 'Store servers and credentials under names, and choose the default one',
   import: 'Enrol the nodes of a running Ironic',
   completion: "Print a shell's completion script",
@@ -28,6 +29,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   node: async () => (await import('./node.ts')).nodeCommand(),
   driver: async () => (await import('./driver.ts')).driverCommand(),
   job: async () => (await import('./job.ts')).jobCommand(),
+  apply: async () => (await import('./apply/applyNodes.ts')).applyCommand(),
   context: async () => (await import('./context.ts')).contextCommand(),
   import: async () => (await import('./import/importNodes.ts')).importCommand(),
   completion: async () => completionCommand(),
@@ -81,6 +83,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'job cancel': ['job cancel 01a209ee-fdbc-7000-ade8-df848e828774'],
   'job transcript': ['job transcript 01a209ee-fdbc-7000-ade8-df848e828774 > transcript.json'],
   'context list': ['context list'],
+  'context show': ['context show', 'context show lab'],
   'context use': ['context use lab'],
   'context delete': ['context delete lab'],
 };

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import { nearest } from '../config/problems.ts';
 import { maskText } from '../core/secrets.ts';
 import { type Context, contextPath, readContexts } from './contextFile.ts';
 import { usageError } from './exitStatus.ts';
 import { readFile, readSecretFile, readText } from './keyValues.ts';
+import { prompt } from './print/prompt.ts';
 
 /** A server and the credentials for it. */
 export interface Server {
@@ -24,6 +26,9 @@ export interface Server {
   /** How long each request may take, in ms; the defaults apply when absent. */
   timeout?: number;
 }
+
+/** The server when none is given. */
+export const DEFAULT_SERVER = 'http://127.0.0.1:6385';
 
 /** The global options, from the command line or the environment. */
 export interface ServerOptions {
@@ -50,7 +55,7 @@ export async function serverOf(command: Command): Promise<Server> {
   const caFile = options.caFile ?? context?.ca_file;
   return {
     url: serverUrl(context?.server ?? options.server),
-    headers: credentials(options, context),
+    headers: await credentials(options, context),
     tls: {
       ...(caFile === undefined ? {} : { ca: [readAuthorities('--ca-file', caFile)] }),
       ...certificate(options, context),
@@ -94,7 +99,19 @@ export function basicCredentials(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-async function chooseContext(command: Command, { context: named }: ServerOptions): Promise<Context | null> {
+/** Returns the context of `command`; null when it uses none. */
+async function chooseContext(command: Command, options: ServerOptions): Promise<Context | null> {
+  return (await findContext(command, options))?.context ?? null;
+}
+
+/**
+ * Returns the context of `command` and its name; null when it uses none.
+ * @throws CommandFailure when the one that it names does not exist
+ */
+export async function findContext(
+  command: Command,
+  { context: named }: Pick<ServerOptions, 'context'>,
+): Promise<{ name: string; context: Context } | null> {
   const source = (option: string) => command.getOptionValueSourceWithGlobals(option);
   if (source('server') === 'cli') {
     if (source('context') === 'cli') throw usageError('--server and --context: only one of them is allowed');
@@ -104,25 +121,33 @@ async function chooseContext(command: Command, { context: named }: ServerOptions
   const { current, contexts } = await readContexts();
   const name = named ?? current;
   if (name === undefined) return null;
-  if (Object.hasOwn(contexts, name)) return contexts[name]!;
-  const names = Object.keys(contexts).sort().join(', ') || 'none';
-  throw usageError(`unknown context ${name}; contexts in ${contextPath()}: ${names}`);
+  if (Object.hasOwn(contexts, name)) return { name, context: contexts[name]! };
+  throw unknownContext(name, Object.keys(contexts));
 }
 
-function credentials({ token, user, passwordFile }: ServerOptions, context: Context | null): Record<string, string> {
+async function credentials(
+  { token, user, passwordFile }: ServerOptions,
+  context: Context | null,
+): Promise<Record<string, string>> {
   if (token !== undefined && user !== undefined) throw usageError('--token and --user: only one of them is allowed');
   if (token !== undefined) return tokenHeaders('--token', token);
   if (user !== undefined) {
     const password =
       passwordFile === undefined ? process.env.PASSTHRU_PASSWORD : readSecretFile('--password-file', passwordFile);
-    return basicHeaders(user, password, '--password-file or PASSTHRU_PASSWORD');
+    return basicHeaders(user, password || (await askPassword(user)), '--password-file or PASSTHRU_PASSWORD');
   }
   if (context?.token !== undefined) return tokenHeaders('token', context.token);
   if (context?.user !== undefined) {
     const { password } = context;
-    return basicHeaders(context.user, password && readText('password', password), 'password');
+    const stored = password === undefined ? await askPassword(context.user) : readText('password', password);
+    return basicHeaders(context.user, stored, 'it by passthru context set --password @FILE');
   }
   return {};
+}
+
+/** Prompts for the password of `user`; undefined without a terminal. */
+async function askPassword(user: string): Promise<string | undefined> {
+  return (await prompt(`Password of ${user}: `)) ?? undefined;
 }
 
 /** Returns both token headers: a service with `jwt` reads the one, with `keystone` the other. */
@@ -156,4 +181,11 @@ function certificate({ certFile, keyFile }: ServerOptions, context: Context | nu
     ...(context?.cert_file === undefined ? {} : { cert: readFile('cert_file', context.cert_file) }),
     ...(context?.key_file === undefined ? {} : { key: readFile('key_file', context.key_file) }),
   };
+}
+
+/** Returns the error for a context that does not exist, with those that do. */
+export function unknownContext(name: string, names: readonly string[]) {
+  const meant = nearest(name, names);
+  const guess = meant === null ? '; contexts' : `; did you mean ${meant}? Contexts`;
+  return usageError(`unknown context ${name}${guess} in ${contextPath()}: ${names.toSorted().join(', ') || 'none'}`);
 }

@@ -20,6 +20,7 @@ const ALLOWED = {
   driver_info: 'a mapping of keys to values',
   description: 'a string',
   extra: 'a mapping of keys to values',
+  properties: 'a mapping of keys to values',
   reservation: 'a host name of 1 to 255 characters without control characters',
 };
 
@@ -37,6 +38,7 @@ const entrySchema = z.strictObject({
   driver_info: jsonObject.optional(),
   description: z.string().optional(),
   extra: jsonObject.optional(),
+  properties: jsonObject.optional(),
   reservation: z
     .string()
     .regex(/^\P{Cc}{1,255}$/u)
@@ -44,7 +46,7 @@ const entrySchema = z.strictObject({
 } satisfies Record<keyof typeof ALLOWED, z.ZodType>);
 
 /** An entry of the file. */
-type NodeEntry = z.output<typeof entrySchema>;
+export type NodeEntry = z.output<typeof entrySchema>;
 
 /**
  * Reads the nodes file at `path`.
@@ -82,6 +84,7 @@ export function readNodesFile(path: string): NodeEntry[] {
  */
 export async function applyNodesFile(path: string, core: Core, log: Logger): Promise<void> {
   const entries = readNodesFile(path);
+  checkDrivers(entries, path, core);
   const counts = { enrolled: 0, present: 0 };
   for (const [index, entry] of entries.entries()) {
     if (await isPresent(entry, core.nodes)) {
@@ -101,6 +104,17 @@ export async function applyNodesFile(path: string, core: Core, log: Logger): Pro
   log.info({ file: path, ...counts }, 'nodes file applied');
 }
 
+/** Refuses unknown drivers in the words of this file; the core has Ironic's, for Ironic's clients. */
+function checkDrivers(entries: readonly NodeEntry[], path: string, core: Core): void {
+  const known = core.drivers.list().map(({ name }) => name);
+  const problems = entries.flatMap((entry, index) => {
+    const { driver } = entry;
+    if (known.includes(driver)) return [];
+    return [`${path}: ${placeOf(entry, index)}driver: unknown driver "${driver}"; ${suggestion(driver, known)}`];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
 async function enrol(entry: NodeEntry, nodes: Nodes): Promise<void> {
   const node = await nodes.create(
     {
@@ -111,6 +125,7 @@ async function enrol(entry: NodeEntry, nodes: Nodes): Promise<void> {
       driverInfo: entry.driver_info,
       description: entry.description,
       extra: entry.extra,
+      properties: entry.properties,
     },
     CALLER,
   );

@@ -4,7 +4,7 @@ import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockedNode, LockRequest, Nodes, NodesWatch, RenewRequest } from './core.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Running } from './inFlight.ts';
-import { canonicalJson, isJsonObject, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
+import { canonicalJson, isJsonObject, type Json, MAX_DEPTH, nestsDeeperThan, storableText } from './json.ts';
 import type { Holds } from './locks/holds.ts';
 import { lostBeforeAcceptance } from './locks/lease.ts';
 import type { Lock, Locks } from './locks/locks.ts';
@@ -140,6 +140,8 @@ export class NodeManager implements Nodes {
   async update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node> {
     const { before, after } = await this.#exclusively(ident, 'update', caller, signal, async (node, lock) => {
       const changes = this.#check(node, change(node));
+      // Repeating an update is no change: nothing is stored, and no watcher is told.
+      if (changesNothing(node, changes)) return { before: node, after: node };
       const changed = await this.#store.updateNode(node.uuid, lock.storedFence, changes, new Date());
       if (changed === null) throw await this.#notHeld(node.uuid);
       if ('taken' in changed) throw taken(changed, { ...node, ...changes });
@@ -300,6 +302,14 @@ export class NodeManager implements Nodes {
     if (await settledWithin([release()], RELEASE_TIME)) return;
     this.#log.warn({ node: node.uuid, driver: node.driver }, 'releasing what a driver cached for a node has not ended');
   }
+}
+
+function changesNothing(node: Node, changes: NodeChanges): boolean {
+  return Object.entries(changes).every(([key, value]) => {
+    return (
+      value === undefined || canonicalJson(value as Json) === canonicalJson(node[key as keyof NodeChanges] as Json)
+    );
+  });
 }
 
 function checkFields(fields: NodeChanges): void {

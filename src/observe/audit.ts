@@ -1,4 +1,4 @@
-import type { Refusal } from '../auth/access.ts';
+import type { Refusal, Subject } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Core, Jobs, Nodes } from '../core/core.ts';
 import { toPassthruError } from '../core/errors.ts';
@@ -45,12 +45,30 @@ export function createAudit(sink: AuditSink): Audit {
         );
       },
     },
-    refused({ action = null, caller, error }) {
-      refusals.record(auditRecord({ action, caller, outcome: error.kind }));
+    refused({ action = null, caller, error, subject }) {
+      refusals.record(auditRecord({ ...subjectFacts(subject), action, caller, outcome: error.kind }));
     },
     wrap: (core) => ({ ...core, nodes: auditedNodes(core.nodes, sink), jobs: auditedJobs(core.jobs, sink) }),
     close: () => refusals.close(),
   };
+}
+
+/** Returns what a refused request was about, in the caller's own words: nothing of it was looked up. */
+function subjectFacts(subject: Subject | null): Pick<AuditFacts, 'node' | 'driver' | 'method' | 'job'> {
+  if (subject === null) return {};
+  const { params, rawQuery } = subject;
+  if (params === undefined) {
+    const { node, driver, method, jobId } = subject;
+    return { node: textOrNull(node), driver: textOrNull(driver), method: textOrNull(method), job: textOrNull(jobId) };
+  }
+  const method = params.method ?? new URLSearchParams(rawQuery).get('method');
+  const isCall = params.ident !== undefined || params.driver !== undefined;
+  return { node: params.ident, driver: params.driver, method: isCall ? method : null, job: params.id };
+}
+
+/** Messages of other methods may have members of the same name and another type. */
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /** The facts that become known only during the work. */

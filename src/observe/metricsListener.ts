@@ -44,7 +44,7 @@ export async function startMetricsListener(
   const isForeign = ({ headers }: IncomingMessage) => isLoopback(host) && !isLocalAuthority(headers.host);
   const server = createServer(timeouts, async (request, response) => {
     if (isForeign(request)) {
-      const refusal: Refusal = { action: 'read the metrics', caller: null, error: FOREIGN_HOST };
+      const refusal: Refusal = { action: 'read the metrics', caller: null, subject: null, error: FOREIGN_HOST };
       requestScope.run(openScope(request, 'rest'), refused, refusal);
       response.writeHead(403, { 'Content-Type': 'text/plain' }).end(`${FOREIGN_HOST.message}\n`);
     } else if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end();

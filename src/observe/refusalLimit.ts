@@ -6,6 +6,12 @@ export const MAX_RECORDED = 10;
 /** Length of a window in milliseconds. */
 export const WINDOW = 60_000;
 
+/** What a summary does not say, since each refusal has its own. */
+const NOT_OF_ALL = {
+  ...{ request_id: null, way: null, peer: null },
+  ...{ method: null, node: null, driver: null, job: null },
+} as const;
+
 /** The refusals of one kind in the current window. */
 interface Tally {
   recorded: number;
@@ -34,7 +40,8 @@ export function limitRefusals(sink: AuditSink): RefusalLimit {
     const { more, last, timer } = tallies.get(key)!;
     clearTimeout(timer);
     tallies.delete(key);
-    if (more > 0) sink({ ...last, request_id: null, way: null, peer: null, more });
+    // The others may have been about other nodes.
+    if (more > 0) sink({ ...last, ...NOT_OF_ALL, more });
   };
 
   return {

@@ -52,9 +52,9 @@ export type Handler = (exchange: Exchange) => Promise<void> | void;
  * so that malformed requests are refused first.
  * @throws kind `permission_denied`
  */
-export function enter({ access, caller, action, guardedCore }: Exchange): Core {
-  access.check(caller, action);
-  return guardedCore;
+export function enter(exchange: Exchange): Core {
+  exchange.access.check(exchange.caller, exchange.action, exchange);
+  return exchange.guardedCore;
 }
 
 /**
@@ -67,7 +67,11 @@ export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   checkNodeIdent(ident);
   const core = enter(exchange);
   if (isUuid(ident)) return { core, ident };
-  if (exchange.minor < NAMES_MINOR) throw new PassthruError('node_not_found', `Node ${ident} could not be found.`);
+  if (exchange.minor < NAMES_MINOR)
+    throw new PassthruError(
+      'node_not_found',
+      `Node ${ident} could not be found. Names need API version 1.${NAMES_MINOR} or newer; send X-OpenStack-Ironic-API-Version, or the UUID.`,
+    );
   if (!isNameAt(exchange.minor, ident)) {
     throw invalidArgument('node', `Expected a logical name or UUID but received ${ident}.`);
   }

@@ -88,6 +88,8 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
     const found = findRoute(exchange, router, target.path);
     const route = typeof found === 'object' ? found.route : null;
     exchange.action = route?.action;
+    exchange.rawQuery = target.query;
+    if (typeof found === 'object') exchange.params = found.params;
     refuseForeign(exchange, cors);
     // Browsers send preflight requests without credentials.
     const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
@@ -99,8 +101,6 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
     if (found === undefined) sendNoRoute(exchange, router, cors, target.path);
     else {
       path = found.route.path;
-      exchange.rawQuery = target.query;
-      exchange.params = found.params;
       await found.route.handler(exchange);
     }
   } catch (error) {
@@ -160,7 +160,7 @@ function reportFault(exchange: Exchange, thrown: unknown): void {
 async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): Promise<void> {
   const { request, access, action } = exchange;
   try {
-    const identity = access.identify(credentialsOf(request), action);
+    const identity = access.identify(credentialsOf(request), action, exchange);
     exchange.caller = identity instanceof Promise ? await identity : identity;
     begin(exchange.caller);
   } catch (refusal) {
@@ -174,12 +174,13 @@ async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): P
  * Refuses and audits a request from a foreign page, except for reads by GET, whose responses the browser guards. A call
  * by GET is not exempt: a link or an image suffices to send one, along with the user's stored password.
  */
-function refuseForeign({ request, access, action }: OpenExchange, cors: Cors): void {
+function refuseForeign(exchange: OpenExchange, cors: Cors): void {
+  const { request, access, action } = exchange;
   if ((request.method === 'GET' || request.method === 'HEAD') && action !== 'call a method') return;
   try {
     cors.refuseForeign(request);
   } catch (error) {
-    access.refuse(action, error);
+    access.refuse(action, error, exchange);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { createContextKey, type HandlerContext } from '@connectrpc/connect';
-import type { Access } from '../auth/access.ts';
+import type { Access, Subject } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
@@ -8,8 +8,14 @@ import { PassthruError } from '../core/errors.ts';
 /** The authenticated caller, possibly still being authenticated; null for a method without authentication. */
 export const identityKey = createContextKey<Caller | Promise<Caller> | null>(null);
 
-/** An authenticated caller, and the action of the method that they call. */
-const admissionKey = createContextKey<{ caller: Caller; action: Action | undefined } | null>(null);
+/** An authenticated caller, the action of the method that they call, and its message. */
+interface Admission {
+  caller: Caller;
+  action: Action | undefined;
+  subject: Subject | null;
+}
+
+const admissionKey = createContextKey<Admission | null>(null);
 
 /**
  * Returns the core to a caller whose role allows the method of `context`. Methods call it once their input is
@@ -22,20 +28,25 @@ export type Enter = (context: HandlerContext) => { core: Core; caller: Caller };
  * Waits until the caller is authenticated and the call may begin.
  * @param action the action of the method
  * @param isOpen whether the method needs no authentication
+ * @param subject the message, for the record of a refusal; null when it is not known yet
  * @throws kind `unauthenticated`, also when no one has authenticated the call; `rate_limited`
  */
-export async function admit(context: HandlerContext, action: Action | undefined, isOpen: boolean): Promise<void> {
+export async function admit(
+  context: HandlerContext,
+  { action, isOpen }: { action: Action | undefined; isOpen: boolean },
+  subject: Subject | null,
+): Promise<void> {
   const caller = await context.values.get(identityKey);
   if (isOpen) return;
   if (caller === null) throw new PassthruError('unauthenticated', 'Authorization required');
-  context.values.set(admissionKey, { caller, action });
+  context.values.set(admissionKey, { caller, action, subject });
 }
 
 export function createEnter(core: Core, access: Access): Enter {
   return (context) => {
     const admission = context.values.get(admissionKey);
     if (admission === null) throw new PassthruError('unauthenticated', 'Authorization required');
-    access.check(admission.caller, admission.action);
+    access.check(admission.caller, admission.action, admission.subject);
     return { core, caller: admission.caller };
   };
 }

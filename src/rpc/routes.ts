@@ -7,7 +7,7 @@ import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
-import type { Access } from '../auth/access.ts';
+import type { Access, Subject } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
@@ -96,10 +96,11 @@ interface Entry {
 }
 
 /** Returns `work` for authenticated callers, or for all when it is open, with its errors as statuses. */
-function guardUnary(work: Work, { name, action, isOpen, log }: Entry): Work {
+function guardUnary(work: Work, entry: Entry): Work {
+  const { name, log } = entry;
   return async (request, context) => {
     try {
-      await admit(context, action, isOpen);
+      await admit(context, entry, request as Subject);
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);
@@ -108,10 +109,11 @@ function guardUnary(work: Work, { name, action, isOpen, log }: Entry): Work {
 }
 
 /** As `guardUnary`, for a method that responds with a stream. */
-function guardStreaming(work: Work, { name, action, isOpen, log }: Entry): Work {
+function guardStreaming(work: Work, entry: Entry): Work {
+  const { name, log } = entry;
   return async function* (request, context) {
     try {
-      await admit(context, action, isOpen);
+      await admit(context, entry, request as Subject);
       yield* work(request, context) as AsyncIterable<unknown>;
     } catch (error) {
       throw toConnectError(error, log, name);

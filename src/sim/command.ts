@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PassthruError } from '../core/errors.ts';
-import type { Profile } from './bmc.ts';
+import type { Profile, Quirk } from './bmc.ts';
 import { ROOT } from './bmc.ts';
 import { loadCapture } from './capture.ts';
 import type { Control } from './control.ts';
@@ -15,6 +15,7 @@ import { startPlayback } from './playback/playback.ts';
 import { describeReplay } from './playback/repeatCall.ts';
 import { loadTranscript } from './playback/transcriptFile.ts';
 import { PROFILES } from './profiles/named.ts';
+import { excluding } from './quirks/exclusive.ts';
 import { QUIRKS } from './quirks/named.ts';
 
 interface SimOptions {
@@ -142,6 +143,7 @@ async function run(options: SimOptions): Promise<void> {
   if (secure && !tls) {
     throw new PassthruError('invalid_argument', `--quirk ${secure.name} requires --tls-key and --tls-cert`);
   }
+  checkExcluding(profile, quirks);
   const fleet = await startFleet({
     count: options.count,
     host: options.host,
@@ -167,6 +169,15 @@ async function run(options: SimOptions): Promise<void> {
   } finally {
     await Promise.all([control?.close(), fleet.close()]);
   }
+}
+
+function checkExcluding(profile: Profile | undefined, quirks: readonly Quirk[]): void {
+  const found = excluding([...quirks, ...(profile?.quirks ?? [])]);
+  if (found === null) return;
+  const [first, second] = found.map((quirk) =>
+    quirks.includes(quirk) ? `--quirk ${quirk.name}` : `${quirk.name} of the profile`,
+  );
+  throw new PassthruError('invalid_argument', `${first} and ${second} exclude each other; choose one`);
 }
 
 async function playBack(options: SimOptions, file: string, visible: (text: string) => string): Promise<void> {

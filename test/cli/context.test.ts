@@ -6,7 +6,11 @@ import { parse } from 'yaml';
 import { makeAuthority } from '../auth/certificates.ts';
 import { AUDIENCE, ISSUER, makeIssuer } from '../auth/tokens.ts';
 import { htpasswd, passwordOf } from '../auth/users.ts';
+import { needs } from '../needs.ts';
 import { type Ended, passthru, type Served, serve } from './run.ts';
+import { hasTerminal, onTerminal } from './terminal.ts';
+
+const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
 // Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -71,7 +75,16 @@ test('use, --context and PASSTHRU_CONTEXT choose another context; list hides sec
   expect((await run(names, { PASSTHRU_CONTEXT: 'lab' })).stdout).toBe('of-lab\n');
   expect(await run(['context', 'use', 'lab'])).toMatchObject({ status: 0 });
   expect((await run(names)).stdout).toBe('of-lab\n');
-  await run(['context', 'delete', 'lab']);
+  const shown = async (...args: string[]) => JSON.parse((await run([...args, 'context', 'show', '-f', 'json'])).stdout);
+  expect(await shown()).toMatchObject({ name: 'lab', current: true, server: open.url, token: '******', user: null });
+  // What a command would use with these options.
+  expect(await shown('--context', 'site')).toMatchObject({ name: 'site', user: 'anna', password: `@${password}` });
+  expect(await shown('--server', 'http://other')).toMatchObject({ name: null, server: 'http://other', token: null });
+  expect(await run(['context', 'delete', 'lab'])).toMatchObject({
+    status: 0,
+    stderr:
+      'It was the default: commands now use http://127.0.0.1:6385; passthru context use sets another default: site\n',
+  });
   expect((await run(['context', 'list', '-f', 'value', '-c', 'Name'])).stdout).toBe('site\n');
 });
 
@@ -178,4 +191,20 @@ test('an invalid file is reported by its keys, without their values', async () =
   const { status, stderr } = await run(['node', 'list']);
   expect([status, stderr]).toEqual([2, expect.stringMatching(/config\.yaml: .*contexts\.site/)]);
   expect(stderr).not.toContain('my-secret');
+});
+
+test('on a terminal a password that is not given is prompted for, and not shown', NEEDS_TERMINAL, async () => {
+  await run(['context', 'set', 'site', '--server', guarded.url, '--user', 'anna']);
+  const { status, shown } = await onTerminal(['node', 'list', '-f', 'json'], { XDG_CONFIG_HOME: directory }, [
+    [/Password of anna: /, `${passwordOf('anna')}\n`],
+  ]);
+  expect(shown.replaceAll('\r', '')).toBe('Password of anna: \n[]\n');
+  expect(status).toBe(0);
+  expect(parse(readFileSync(config, 'utf8')).contexts.site).not.toHaveProperty('password');
+  // Without one, as in a script, the error says where to put it.
+  const { stderr, status: refused } = await run(['node', 'list']);
+  expect([refused, stderr]).toEqual([
+    2,
+    'error: no password for user anna; set it by passthru context set --password @FILE\n',
+  ]);
 });

@@ -65,7 +65,11 @@ test.each<[what: string, yaml: string, message: RegExp]>([
     /workers_pool_size[\s\S]*log_levl/,
   ],
   ['a missing nodes file', 'nodes_file: absent.yaml', /absent\.yaml: cannot be read/],
-  ['a node with an unknown driver', 'nodes_file: unknown.yaml', /nodes\[0\] \(n1\): .*fake-hardwear/],
+  [
+    'a node with an unknown driver',
+    'nodes_file: unknown.yaml',
+    /nodes\[0\] \(n1\): driver: unknown driver "fake-hardwear"; did you mean fake-hardware\?/,
+  ],
   [
     'a missing key file',
     'store: postgres://u@h/db\nsecrets: { key_file: absent.key }',

@@ -8,6 +8,7 @@ import { hashSync } from 'bcryptjs';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
+import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { type AuditRecord, auditRecord } from '../../src/observe/auditRecord.ts';
 import { limitRefusals, MAX_RECORDED, WINDOW } from '../../src/observe/refusalLimit.ts';
 import { MAX_ARGUMENTS_LENGTH, type ObservedService, startObserved } from './observedService.ts';
@@ -139,8 +140,41 @@ test('records a call refused by the role or by a rule for the method', async () 
   expect(observed.records).toMatchObject([
     { outcome: 'permission_denied', caller: 'rita', role: 'reader', action: 'call a method' },
     { outcome: 'permission_denied', caller: 'olaf', action: 'call a method', method: 'fourth_method_shared_lock' },
-    { outcome: 'permission_denied', caller: 'olaf', action: 'remove a node' },
+    { outcome: 'permission_denied', caller: 'olaf', action: 'remove a node', node: 'fake-1' },
   ]);
+});
+
+test('a refusal by the role names the node, driver, method and job that the caller named, over REST and RPC', async () => {
+  const named = async (refused: Promise<unknown>) => {
+    await refused.catch(() => {});
+    const { node, driver, method, job } = observed.records.at(-1)!;
+    return Object.fromEntries(Object.entries({ node, driver, method, job }).filter(([, value]) => value !== null));
+  };
+  const asReader = createGrpcTransport({
+    baseUrl: observed.service.url,
+    interceptors: [
+      (next) => (sent) => {
+        sent.header.set('Authorization', as('rita').Authorization);
+        return next(sent);
+      },
+    ],
+  });
+  const [nodes, calls] = [createClient(NodeService, asReader), createClient(PassthruService, asReader)];
+  const rest = (verb: string, path: string, caller: string) => observed.send(verb, path, {}, as(caller));
+  const call = { node: 'fake-1', method: 'third_method_sync' };
+  expect(await named(rest('PUT', '/v1/nodes/fake-1/reservation', 'rita'))).toEqual({ node: 'fake-1' });
+  expect(await named(rest('DELETE', '/v1/jobs/no-job', 'rita'))).toEqual({ job: 'no-job' });
+  expect(await named(nodes.deleteNode({ node: 'fake-1' }))).toEqual({ node: 'fake-1' });
+  // The node is not yet one: a message in place of a name.
+  expect(await named(nodes.createNode({ node: { driver: 'fake-hardware' } }))).toEqual({});
+  expect(await named(calls.callNodeMethod(call))).toMatchObject(call);
+  // Unauthenticated, only REST has the words before it knows the caller.
+  const unknown = { Authorization: `Basic ${Buffer.from('ann:wrong').toString('base64')}` };
+  const path = '/v1/nodes/fake-1/vendor_passthru?method=third_method_sync';
+  expect(await named(observed.send('POST', path, {}, unknown))).toEqual(call);
+  expect(await named(observed.send('GET', '/v1/drivers/fake-hardware', undefined, unknown))).toEqual({
+    driver: 'fake-hardware',
+  });
 });
 
 test("records a refused cancellation of another caller's job", async () => {
@@ -168,16 +202,22 @@ test('records an unauthenticated request, over REST and RPC', async () => {
   ]);
 });
 
-test.each<[string, string, Record<string, string>, string, string]>([
+test.each<[string, string, Record<string, string>, string, string, object?]>([
   ['POST', '/v1/nodes', {}, 'rest', 'enrol a node'],
-  ['GET', `${CALL}third_method_sync`, {}, 'rest', 'call a method'],
+  [
+    ...(['GET', `${CALL}third_method_sync`, {}, 'rest', 'call a method'] as const),
+    { node: 'fake-1', method: 'third_method_sync' },
+  ],
   ['POST', '/passthru.v1.NodeService/GetNode', { 'Content-Type': 'application/json' }, 'connect', 'show a node'],
-])('records a refused web origin: %s %s', async (verb, path, headers, way, action) => {
+])('records a refused web origin: %s %s', async (verb, path, headers, way, action, subject = {}) => {
   const origin = { Origin: 'https://evil.example', ...headers };
   const response = await observed.send(verb, path, verb === 'GET' ? undefined : {}, { ...as('ann'), ...origin });
   expect(response.status).toBe(403);
   expect(observed.records).toEqual([
-    record({ request_id: response.headers.get('OpenStack-Request-Id'), way, action, outcome: 'permission_denied' }),
+    record({
+      request_id: response.headers.get('OpenStack-Request-Id'),
+      ...{ way, action, outcome: 'permission_denied', ...subject },
+    }),
   ]);
 });
 

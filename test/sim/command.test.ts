@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
+import { PROFILES } from '../../src/sim/profiles/named.ts';
+import { excluding } from '../../src/sim/quirks/exclusive.ts';
+import { QUIRKS, quirksNamed } from '../../src/sim/quirks/named.ts';
 import { selfSigned } from './selfSigned.ts';
 
 const sourceOf = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
@@ -182,6 +185,14 @@ test.each([
   [['--profile', 'toaster'], 'plain'],
   [['--quirk', 'toaster'], '--list-quirks'],
   [['--quirk', 'tls-1.0'], '--tls-cert'],
+  [
+    ['--quirk', 'create-204', '--quirk', 'pages', '--quirk', 'create-no-body'],
+    '--quirk create-204 and --quirk create-no-body',
+  ],
+  [
+    ['--profile', 'ilo5', '--quirk', 'errors-html'],
+    '--quirk errors-html and errors-ilo of the profile exclude each other',
+  ],
   [['--capture', '/nowhere/c.json'], '/nowhere/c.json'],
   [['--transcript', '/nowhere/t.json'], '/nowhere/t.json'],
   [['--tls-key', 'k.pem'], '--tls-cert'],
@@ -197,4 +208,18 @@ test('fails with the port when it is in use', async () => {
   const port = new URL(line!.split(' ').at(-1)!).port;
   const { err, status } = await ending(sim('--port', port));
   expect([status, err]).toEqual([1, `error: port ${port} on 127.0.0.1 is in use; choose another\n`]);
+});
+
+test('each profile can be had, alone and with a quirk of another kind, and no quirk excludes itself', () => {
+  for (const profile of PROFILES.values()) expect(excluding(profile.quirks ?? [])).toBeNull();
+  for (const quirk of QUIRKS.values()) expect(excluding([quirk, quirk])).toBeNull();
+  expect(excluding(quirksNamed('media-under-manager', 'several-managers', 'tasks', 'busy-idrac-503'))).toBeNull();
+  for (const [one, other] of [
+    ['media-under-manager', 'media-under-system'],
+    ['errors-html', 'errors-empty'],
+    ['first-read-429', 'first-read-reset'],
+    ['redirects-to-slash-301', 'redirects-to-slash-308'],
+  ] as const) {
+    expect(excluding(quirksNamed(other, 'pages', one))?.map(({ name }) => name)).toEqual([other, one]);
+  }
 });

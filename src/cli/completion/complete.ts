@@ -3,6 +3,7 @@ import { isJsonObject, type Json } from '../../core/json.ts';
 import { visible } from '../../process/terminalText.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import { readContexts } from '../contextFile.ts';
+import { UNUSED_PROPERTY } from '../driverKeys.ts';
 
 /** A candidate for a word, with a description. */
 interface Candidate {
@@ -15,6 +16,8 @@ interface Typed {
   command: Command;
   /** The command's arguments so far. */
   operands: string[];
+  /** The value of `--driver`. */
+  driver?: string;
   /** The option whose value is completed; null when it is not a value. */
   pending: Option | null;
 }
@@ -53,6 +56,7 @@ function parseWords(program: Command, words: readonly string[]): Typed {
       if (program.options.includes(typed.pending)) {
         program.setOptionValueWithSource(typed.pending.attributeName(), word, 'cli');
       }
+      if (typed.pending.long === '--driver') typed.driver = word;
       typed.pending = null;
     } else if (word.startsWith('-')) {
       const option = optionsOf(typed.command).find(({ long, short }) => word === long || word === short);
@@ -75,7 +79,9 @@ async function candidatesOf(typed: Typed, last: string): Promise<Candidate[]> {
   const { command, operands, pending } = typed;
   if (pending !== null) {
     if (pending.argChoices !== undefined) return pending.argChoices.map(plain);
-    return pending.long === '--arg' ? argumentWords(typed, last) : valuesOf(placeholder(pending.flags), typed, last);
+    if (pending.long === '--arg') return argumentWords(typed, last);
+    if (pending.long === '--driver-info') return driverInfoWords(typed, pending);
+    return valuesOf(placeholder(pending.flags), typed, last);
   }
   if (last.startsWith('-')) {
     return optionsOf(command).map(({ long, description }) => ({ value: long ?? '', about: description }));
@@ -164,6 +170,22 @@ async function argumentWords({ command, operands: [ident, method] }: Typed, last
   return Object.entries(properties).map(([key, schema]) => {
     const about = isJsonObject(schema) && typeof schema.description === 'string' ? schema.description : 'argument';
     return { value: `${key}=`, about };
+  });
+}
+
+/** Returns the keys of driver_info that the driver of the words, or of their node, reads; with `=` where a value follows. */
+async function driverInfoWords(
+  { command, operands: [ident], driver: given }: Typed,
+  option: Option,
+): Promise<Candidate[]> {
+  return request(command, async ({ drivers, nodes }) => {
+    const name = given ?? (ident === undefined ? undefined : (await nodes.getNode({ node: ident })).node?.driver);
+    if (name === undefined) return [];
+    const { driver } = await drivers.getDriver({ driver: name });
+    const end = option.flags.includes('=') ? '=' : '';
+    return Object.entries(driver?.properties ?? {})
+      .filter(([, about]) => about !== UNUSED_PROPERTY)
+      .map(([key, about]) => ({ value: `${key}${end}`, about }));
   });
 }
 

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { JsonObject } from '../../core/json.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from '../exitStatus.ts';
 import { readText } from '../keyValues.ts';
+import { prompt } from '../print/prompt.ts';
 import { exchangeJson } from '../rest.ts';
 import { basicCredentials, readAuthorities, readToken, type Server, serverUrl } from '../server.ts';
 
@@ -51,13 +52,18 @@ export async function openSource(command: Command): Promise<Server> {
   }
   if (osUsername === undefined) return source;
 
-  if (options.osPassword === undefined) throw usageError('--os-username: requires --os-password or OS_PASSWORD');
-  // In the environment it is the password itself, even with a leading @.
-  const password = isGiven('osPassword') ? readText('--os-password', options.osPassword) : options.osPassword;
+  const given = options.osPassword ?? (await prompt(`Password of ${osUsername} at ${keystoneOrIronic(options)}: `));
+  if (!given) throw usageError('--os-username: requires --os-password or OS_PASSWORD');
+  // In the environment, and typed, it is the password itself, even with a leading @.
+  const password = isGiven('osPassword') ? readText('--os-password', given) : given;
   if (osAuthUrl === undefined) return { ...source, headers: { authorization: basicCredentials(osUsername, password) } };
   // openrc files have it with or without `/v3`.
   const keystone = { ...source, url: serverUrl(osAuthUrl, '--os-auth-url').replace(/\/v3$/, '') };
   return { ...source, headers: { 'x-auth-token': await requestToken(keystone, osUsername, password, options) } };
+}
+
+function keystoneOrIronic({ osAuthUrl, from }: SourceOptions): string {
+  return serverUrl(osAuthUrl ?? from, osAuthUrl === undefined ? '--from' : '--os-auth-url');
 }
 
 const ADVICE: Server['advice'] = {

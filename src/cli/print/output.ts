@@ -50,10 +50,16 @@ export interface Listing {
 /**
  * Adds `-f` and `-c` to `command`.
  * @param otherwise without a default format, what the help says is printed then
+ * @param flags those of the format, where -f stands for something else
  */
-export function addOutputOptions(command: Command, byDefault: Format | null = 'table', otherwise = ''): Command {
+export function addOutputOptions(
+  command: Command,
+  byDefault: Format | null = 'table',
+  otherwise = '',
+  flags = '-f, --format <format>',
+): Command {
   const how = byDefault === null ? `output format (default: ${otherwise})` : 'output format';
-  const format = new Option('-f, --format <format>', how).choices(['table', 'json', 'yaml', 'value']);
+  const format = new Option(flags, how).choices(['table', 'json', 'yaml', 'value']);
   if (byDefault !== null) format.default(byDefault);
   return command
     .addOption(format)
