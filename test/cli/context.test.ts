@@ -13,7 +13,7 @@ import { hasTerminal, onTerminal } from './terminal.ts';
 const NEEDS_TERMINAL = needs(hasTerminal ? null : 'python3, which makes the pseudo-terminal');
 
 // Each command is a process, which is slow to start on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 const directory = mkdtempSync(join(tmpdir(), 'passthru-context-'));
 const password = join(directory, 'password.txt');

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { passthru, ROOT } from './run.ts';
 
 // Each command is a process, which is slow to start on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 test('the help of every command has examples', async () => {
   const words = [...readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8').matchAll(/^\| `([a-z ]+?)(?= [^a-z`]|`)/gm)];
