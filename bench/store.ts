@@ -1,5 +1,5 @@
 // Measures the cost of the store, and that it stays flat as nodes, jobs and watchers grow. Ratios are within one run, so that
-// the machine's speed does not matter. Usage: npm run bench:store [-- reservations|growth|watchers|idle ...]
+// the machine's speed does not matter. Usage: npm run bench:store [-- reservations|growth|watchers|idle|changes ...]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,13 @@ import { silentLogger } from '../src/core/logger.ts';
 import { openPostgres } from '../src/store/postgres/postgres.ts';
 import { openSqlite } from '../src/store/sqlite/sqlite.ts';
 import { type PostgresServer, startPostgres } from '../test/store/postgres/embeddedPostgres.ts';
+import { loggedCosts } from './storeChanges.ts';
 import { type GrowingCost, growingCosts, SIZES } from './storeGrowth.ts';
 import { idleCosts } from './storeIdleWatchers.ts';
 import { postgresReservations, type ReservationCost, sqliteReservations } from './storeReservations.ts';
 import { lateness } from './storeWatchers.ts';
 
-const PARTS = ['reservations', 'growth', 'watchers', 'idle'];
+const PARTS = ['reservations', 'growth', 'watchers', 'idle', 'changes'];
 const parts = process.argv.length > 2 ? process.argv.slice(2) : PARTS;
 const unknown = parts.find((part) => !PARTS.includes(part));
 if (unknown !== undefined) throw new Error(`unknown part '${unknown}'; allowed are ${PARTS.join(', ')}`);
@@ -24,6 +25,7 @@ try {
   if (parts.includes('growth')) await withPostgres('off', growth);
   if (parts.includes('watchers')) await withPostgres('on', watchers);
   if (parts.includes('idle')) await withPostgres('off', idle);
+  if (parts.includes('changes')) await withPostgres('off', changes);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -78,6 +80,17 @@ async function idle(postgres: PostgresServer): Promise<void> {
   for (const { protocol, watchers, live, rss } of costs) {
     const name = `  ${protocol}, ${watchers} watchers`;
     console.log(`${name.padEnd(58)}${(live / 1e3).toFixed(0).padStart(10)}${(rss / 1e3).toFixed(0).padStart(30)}`);
+  }
+}
+
+async function changes(postgres: PostgresServer): Promise<void> {
+  console.log('processor time of a call with its changes logged, and without (µs)    service        database   more');
+  for (const { call, service, database } of await loggedCosts(postgres)) {
+    const sides = [service, database].map(({ logged, bare }) =>
+      `${logged.toFixed(0)} / ${bare.toFixed(0)}`.padStart(16),
+    );
+    const more = (service.logged + database.logged) / (service.bare + database.bare) - 1;
+    console.log(`  ${call.padEnd(58)}${sides.join('')}${`${(more * 100).toFixed(0)} %`.padStart(7)}`);
   }
 }
 

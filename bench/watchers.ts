@@ -14,6 +14,7 @@ import type { BenchServer } from './server.ts';
 
 // What watchers of all nodes cost a service on SQLite: its processor time for one change and one watcher, and the memory of an
 // idle watcher. The watchers are in this process, the service in another one: node bench/watchers.ts [WATCHERS] [NODES]
+// Fails when a watcher was not told of every change once, or costs more than `MAXIMUM`.
 
 const WATCHERS = Number(process.argv[2] ?? 1000);
 const NODES = Number(process.argv[3] ?? 10_000);
@@ -22,9 +23,13 @@ const CHANGES = 50;
 /** The number of streams on one HTTP/2 connection; each event stream has its own connection. */
 const STREAMS = 100;
 
-/** Counts the bytes that all watchers have received. */
-let received = 0;
+/** What a watcher may cost: µs of processor time for one change, and kB of resident memory while it is idle. */
+const MAXIMUM = { time: 30, memory: 60 };
 
+/** The number of changes that each watcher of a service was told of. */
+let told: number[] = [];
+
+let failed = false;
 const directory = mkdtempSync(join(tmpdir(), 'passthru-watchers-'));
 const nodes = join(directory, 'nodes.yaml');
 writeFileSync(
@@ -42,13 +47,14 @@ try {
       PASSTHRU_LIMITS_CONNECTIONS_PER_PEER: '100000',
       PASSTHRU_LIMITS_CONNECTIONS: '100000',
     });
+    told = [];
     await measure(service, protocol);
     await service.stop();
   }
 } finally {
   rmSync(directory, { recursive: true });
 }
-process.exit(0);
+process.exit(failed ? 1 : 0);
 
 async function measure(service: BenchServer, protocol: 'gRPC' | 'Server-Sent Events'): Promise<void> {
   const api = createClient(NodeService, createGrpcTransport({ baseUrl: service.url }));
@@ -64,29 +70,42 @@ async function measure(service: BenchServer, protocol: 'gRPC' | 'Server-Sent Eve
   const idle = await service.usage();
 
   // What the changes cost beside their watchers: the same by one watcher is in the noise of a call.
+  let changes = 0;
   const change = async () => {
     await api.lockNode({ node: 'w-1' });
     await api.unlockNode({ node: 'w-1' });
+    changes += 2;
+    await toldOf(changes);
   };
   await change();
-  await quiet();
   const start = await service.usage();
-  for (let index = 0; index < CHANGES / 2; index++) {
-    await change();
-    await quiet();
-  }
+  for (let index = 0; index < CHANGES / 2; index++) await change();
   const end = await service.usage();
-  const perWatcher = (end.cpu - start.cpu) / CHANGES / (WATCHERS + 20);
-  const kB = (bytes: number) => (bytes / WATCHERS / 1000).toFixed(1);
+  await delay(500);
+  const wrong = told.filter((count) => count !== changes);
+  if (wrong.length > 0)
+    fail(`${protocol}: ${wrong.length} watchers were told of ${wrong.slice(0, 5)}… of ${changes} changes`);
+  const time = (end.cpu - start.cpu) / CHANGES / told.length;
+  const kB = (bytes: number) => bytes / WATCHERS / 1000;
+  const memory = kB(idle.rss - before.rss);
   console.log(
-    `${protocol}: ${perWatcher.toFixed(1)} µs of processor time for one change and one watcher; ` +
-      `an idle watcher takes ${kB(idle.rss - before.rss)} kB (RSS), ${kB(idle.live - before.live)} kB live`,
+    `${protocol}: each of ${told.length} watchers was told of ${changes} changes: ` +
+      `${time.toFixed(1)} µs of processor time for one change and one watcher; ` +
+      `an idle watcher takes ${memory.toFixed(1)} kB (RSS), ${kB(idle.live - before.live).toFixed(1)} kB live`,
   );
+  if (time > MAXIMUM.time) fail(`${protocol}: a change costs more than ${MAXIMUM.time} µs for each watcher`);
+  if (memory > MAXIMUM.memory) fail(`${protocol}: an idle watcher takes more than ${MAXIMUM.memory} kB`);
 }
 
-/** Resolves when nothing more is received. */
-async function quiet(): Promise<void> {
-  for (let last = -1; last !== received; await delay(30)) last = received;
+function fail(text: string): void {
+  console.error(text);
+  failed = true;
+}
+
+/** Resolves when all watchers were told of as many changes; gives up after a while. */
+async function toldOf(changes: number): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (told.some((count) => count < changes) && performance.now() < end) await delay(5);
 }
 
 function eventStream(url: string, cursor: string): () => Promise<void> {
@@ -96,8 +115,13 @@ function eventStream(url: string, cursor: string): () => Promise<void> {
     socket.on('error', () => {});
     socket.write(`GET /v1/nodes/events?cursor=${cursor} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
     await once(socket, 'data');
+    const watcher = told.push(0) - 1;
+    let end = '';
     socket.on('data', (data: Buffer) => {
-      received += data.length;
+      const text = end + data.toString('latin1');
+      told[watcher]! += text.split('\nid: ').length - 1;
+      // The beginning of what the next piece may complete.
+      end = text.slice(-4);
     });
   };
 }
@@ -117,8 +141,14 @@ function grpcWatcher(url: string, cursor: string): () => Promise<void> {
       te: 'trailers',
     });
     stream.on('error', () => {});
+    const watcher = told.push(0) - 1;
+    let frames = Buffer.alloc(0);
     stream.on('data', (data: Buffer) => {
-      received += data.length;
+      frames = Buffer.concat([frames, data]);
+      while (frames.length >= 5 && frames.length >= 5 + frames.readUInt32BE(1)) {
+        frames = frames.subarray(5 + frames.readUInt32BE(1));
+        told[watcher]!++;
+      }
     });
     stream.end(Buffer.concat([head, message]));
     // Without an event so far, nothing may be received.
