@@ -4,7 +4,7 @@ import type { HostTimes } from '../core/store.ts';
 import { PARAMETERS } from './apiTable.ts';
 import { type Exchange, enter } from './context.ts';
 import { baseUrl, nextLink, selfAndBookmark } from './links.ts';
-import { badParameter, booleanParameter, limitParameter, listParameter } from './query.ts';
+import { badParameter, booleanParameter, fieldsParameter, limitParameter } from './query.ts';
 import { pythonTime, sendJson } from './response.ts';
 import { badSortKey, readParameters, sortDirection } from './versionGate.ts';
 
@@ -43,7 +43,7 @@ const SORT_KEYS: ReadonlyMap<string, (times: HostTimes) => string | number> = ne
 /** GET /v1/conductors: the processes that share this store. */
 export async function listConductors(exchange: Exchange): Promise<void> {
   const query = readParameters(exchange, PARAMETERS.conductors);
-  const given = checkFields(listParameter(query, 'fields'));
+  const given = checkFields(fieldsParameter(query));
   const detail = booleanParameter(query, 'detail') ?? false;
   if (detail && given !== null) {
     const message = 'Can not specify ?detail=True and fields in the same request.';
@@ -51,7 +51,7 @@ export async function listConductors(exchange: Exchange): Promise<void> {
   }
   const fields = detail ? [...MEMBERS.keys()] : (given ?? SUMMARY_FIELDS);
   const limit = limitParameter(query, MAX_LIMIT);
-  const key = query.get('sort_key') ?? 'id';
+  const key = query.get('sort_key') || 'id';
   const sortedValue = SORT_KEYS.get(key);
   if (sortedValue === undefined) throw badSortKey(key, SORT_KEYS.keys());
   const sign = sortDirection(query) === 'asc' ? 1 : -1;
@@ -68,7 +68,7 @@ export async function listConductors(exchange: Exchange): Promise<void> {
 
 /** GET /v1/conductors/HOST */
 export async function showConductor(exchange: Exchange): Promise<void> {
-  const fields = checkFields(listParameter(readParameters(exchange, PARAMETERS.conductor), 'fields'));
+  const fields = checkFields(fieldsParameter(readParameters(exchange, PARAMETERS.conductor)));
   const { host = '' } = exchange.params;
   const core = enter(exchange);
   const found = (await core.processes()).find((times) => times.host === host);

@@ -4,7 +4,7 @@ import { DRIVER_FIELDS, INTERFACES, PARAMETERS } from './apiTable.ts';
 import { type Exchange, enter } from './context.ts';
 import { interfaceNames } from './interfaceNames.ts';
 import { baseUrl, selfAndBookmark } from './links.ts';
-import { badParameter, booleanParameter, listParameter, readQuery } from './query.ts';
+import { badParameter, booleanParameter, fieldsParameter, readQuery } from './query.ts';
 import { sendJson } from './response.ts';
 import { readParameters } from './versionGate.ts';
 
@@ -15,7 +15,7 @@ export async function listDrivers(exchange: Exchange): Promise<void> {
   if (type !== 'dynamic' && type !== 'classic') {
     throw badParameter('type', "must be 'classic' or 'dynamic'", `Invalid driver type: ${type}`);
   }
-  const fields = checkDriverFields(exchange, listParameter(query, 'fields'));
+  const fields = checkDriverFields(exchange, fieldsParameter(query));
   const detail = booleanParameter(query, 'detail') ?? false;
   if (detail && fields !== null) {
     const message = 'Can not specify ?detail=True and fields in the same request.';
@@ -30,7 +30,7 @@ export async function listDrivers(exchange: Exchange): Promise<void> {
 
 /** GET /v1/drivers/D */
 export async function showDriver(exchange: Exchange): Promise<void> {
-  const fields = checkDriverFields(exchange, listParameter(readParameters(exchange, PARAMETERS.driver), 'fields'));
+  const fields = checkDriverFields(exchange, fieldsParameter(readParameters(exchange, PARAMETERS.driver)));
   const { driver = '' } = exchange.params;
   const core = enter(exchange);
   const found = core.drivers.list().find(({ name }) => name === driver);

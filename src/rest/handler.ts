@@ -122,12 +122,15 @@ const UNVERSIONED = new Set(['/healthz', '/metrics', '/openapi.json']);
 function versionedPath(exchange: OpenExchange, path: string): string {
   const isNamed = negotiate(exchange);
   if (path === '/') return path;
-  const whole = path === '/v1' || path.startsWith('/v1/') ? path : `/v1${path}`;
-  const trimmed = whole.endsWith('/') ? whole.slice(0, -1) : whole;
+  const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
   // Ironic does so only for a request that names its version.
-  if (!isNamed || exchange.minor >= PLAIN_JSON_MINOR || !trimmed.endsWith('.json')) return whole;
+  if (!isNamed || exchange.minor >= PLAIN_JSON_MINOR || !trimmed.endsWith('.json')) return underV1(path);
   exchange.jsonSuffix = true;
-  return trimmed.slice(0, -'.json'.length);
+  return underV1(trimmed.slice(0, -'.json'.length));
+}
+
+function underV1(path: string): string {
+  return path === '/v1' || path.startsWith('/v1/') ? path : `/v1${path}`;
 }
 
 /** Returns the route as the router does; undefined as well for one that the request's version lacks. */

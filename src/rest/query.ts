@@ -70,10 +70,18 @@ export function limitParameter(query: Query, max: number, fallback = max): numbe
   return Math.min(Number(text), max);
 }
 
-/** Returns a comma-separated list of names; null when absent. */
+/** Returns a comma-separated list; null when absent. As in Ironic, spaces around an item and empty items have no meaning. */
 export function listParameter(query: Query, name: string): string[] | null {
-  const text = query.get(name);
-  return text === undefined ? null : text.split(',').filter((item) => item !== '');
+  const items = query
+    .get(name)
+    ?.split(',')
+    .map((item) => item.trim());
+  return items?.filter((item) => item !== '') ?? null;
+}
+
+/** Returns the fields to select, which may be in any case, as in Ironic; null when absent. */
+export function fieldsParameter(query: Query): string[] | null {
+  return listParameter(query, 'fields')?.map((field) => field.toLowerCase()) ?? null;
 }
 
 /** Returns an `invalid_argument` for the parameter `name`. */

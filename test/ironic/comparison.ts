@@ -1,20 +1,67 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.ts';
+import { createIpmiHardwareType } from '../../src/drivers/ipmi/ipmiHardwareType.ts';
+import { type Sent, send } from '../rest/client.ts';
+import { runService } from '../service.ts';
 import { type Class, EXPECTED, type Expected } from './expected.ts';
 import type { ComparedRequest } from './requests.ts';
-import { differingMembers, type Response, text } from './response.ts';
+import { differingMembers, type Response, shown, text } from './response.ts';
 
-/** The responses of a real Ironic to `REQUESTS`, in their order. */
+/** The responses of a real Ironic to requests, in their order. */
 export interface Recording {
   ironic: string;
   api: string;
+  /** Absent when they are `REQUESTS`. */
+  requests?: ComparedRequest[];
   responses: Response[];
 }
 
 export const RECORDING = new URL('../recordings/ironic-39.json', import.meta.url);
+/** Of random requests, which are in it. */
+export const RANDOM_RECORDING = new URL('../recordings/ironic-39-random.json', import.meta.url);
 
-export function readRecording(): Recording {
-  return JSON.parse(readFileSync(RECORDING, 'utf8')) as Recording;
+export function readRecording(file: URL): Recording {
+  return JSON.parse(readFileSync(file, 'utf8')) as Recording;
+}
+
+/** The result of a comparison. */
+export interface Comparison {
+  /** The requests whose response is worse, each with the difference. */
+  worse: string[];
+  /** The number of requests of each class. */
+  counts: Record<string, number>;
+  used: ReadonlySet<Expected>;
+}
+
+/**
+ * Sends requests to a new service and compares its responses.
+ * @param theirs returns the response of a real Ironic
+ */
+export async function compare(
+  requests: readonly ComparedRequest[],
+  theirs: (request: ComparedRequest, index: number) => Response | Promise<Response>,
+): Promise<Comparison> {
+  const service = await runService({
+    hardwareTypes: [createFakeHardwareType({ vendorDelay: 0 }), createIpmiHardwareType()],
+  });
+  const worse: string[] = [];
+  const counts: Record<string, number> = {};
+  const used = new Set<Expected>();
+  for (const [index, request] of requests.entries()) {
+    const ours = shown(await send(service.url, sentOf(request)), service.url);
+    const { class: kind, why, expected } = classify(request, await theirs(request, index), ours);
+    counts[kind] = (counts[kind] ?? 0) + 1;
+    if (expected !== undefined) used.add(expected);
+    if (kind === 'worse') worse.push(`${index} ${request.name}: ${why}`);
+  }
+  await service.close();
+  return { worse, counts, used };
+}
+
+/** Returns the part of a request that is sent. */
+export function sentOf({ method, path, headers, body }: ComparedRequest): Sent {
+  return { method, path, headers, body };
 }
 
 /** Compares a response with that of a real Ironic. */

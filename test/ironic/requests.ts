@@ -8,15 +8,17 @@ export interface ComparedRequest {
   headers: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
+  /** Whether it may have several faults at once. */
+  random?: boolean;
 }
 
-const uuid = (digit: string) =>
+export const uuid = (digit: string) =>
   `${digit.repeat(8)}-${digit.repeat(4)}-4${digit.repeat(3)}-8${digit.repeat(3)}-${digit.repeat(12)}`;
 /** The nodes of the comparison. All but the last exist from the beginning to the end. */
 export const PLAIN = uuid('a');
 export const FULL = uuid('b');
 export const CHILD = uuid('c');
-const TRIED = uuid('d');
+export const TRIED = uuid('d');
 const INSTANCE = uuid('e');
 const UNKNOWN = uuid('f');
 
@@ -451,9 +453,13 @@ function teardown(): ComparedRequest[] {
   ];
 }
 
+/** The requests that make and remove the nodes that all others are about. */
+export const SETUP: readonly ComparedRequest[] = setup();
+export const TEARDOWN: readonly ComparedRequest[] = teardown();
+
 /** The requests of the comparison, in order: earlier ones change what later ones find. */
 export const REQUESTS: readonly ComparedRequest[] = [
-  ...setup(),
+  ...SETUP,
   ...documents(),
   ...versions(),
   ...reads(),
@@ -465,5 +471,5 @@ export const REQUESTS: readonly ComparedRequest[] = [
   ...conductors(),
   ...calls(),
   ...unserved(),
-  ...teardown(),
+  ...TEARDOWN,
 ];

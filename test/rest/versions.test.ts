@@ -130,7 +130,10 @@ describe('paths', () => {
   test('.json is ignored before version 1.91, and belongs to a name that has it', async () => {
     expect((await at(90, { path: '/v1/nodes/n1.json' })).json.uuid).toBe(uuid);
     expect((await at(90, { path: `/v1/nodes/${uuid}.json` })).json.uuid).toBe(uuid);
-    expect((await at(90, { path: '/v1/nodes.json' })).status).toBe(200);
+    for (const path of ['/v1/nodes.json', '/nodes.json', '/v1.json']) {
+      expect((await at(90, { path })).status).toBe(200);
+      expect((await at(91, { path })).status).toBe(404);
+    }
     expect((await at(91, { path: '/v1/nodes/n1.json' })).status).toBe(404);
     expect((await rest({ path: `/v1/nodes/${uuid}.json`, headers: {} })).status).toBe(404);
     await rest({ method: 'POST', path: '/v1/nodes', body: { driver: 'gated', name: 'x.json' } });

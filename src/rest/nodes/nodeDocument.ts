@@ -32,10 +32,10 @@ export const SUMMARY_FIELDS: readonly string[] = [
 
 type Member = (node: Node, site: DocumentSite) => unknown;
 
-const attribute =
-  (key: string): Member =>
-  ({ attributes }) =>
-    attributes[key] ?? NODE_FIELDS.get(key)?.write?.default ?? null;
+const attribute = (key: string): Member => {
+  const fallback = NODE_FIELDS.get(key)?.write?.default ?? null;
+  return ({ attributes }) => attributes[key] ?? fallback;
+};
 const subresource =
   (segment: string): Member =>
   ({ uuid }, { base }) =>

@@ -4,6 +4,7 @@ import type { NewNode, Node, NodeUpdate } from '../../core/node.ts';
 import { NODE_FIELDS, type Written } from '../apiTable.ts';
 import type { Exchange } from '../context.ts';
 import { KEPT_INTERFACES } from '../interfaceNames.ts';
+import { badParameter } from '../query.ts';
 import { checkVersion } from '../versionGate.ts';
 import { applyOperation, type PatchOperation } from './jsonPatch.ts';
 import { badField, checkField, readField, WRITABLE } from './nodeFields.ts';
@@ -53,9 +54,12 @@ export function readMaintenanceReason(document: Json, fromQuery: string | null):
   if (!isEmpty && !isJsonObject(document)) {
     throw invalidArgument('body', 'The request body must be a JSON object');
   }
-  const { reason = fromQuery, ...others } = isEmpty ? {} : (document as JsonObject);
+  const { reason: fromBody, ...others } = isEmpty ? {} : (document as JsonObject);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw unexpected(unknown);
+  if (fromBody !== undefined && fromQuery !== null)
+    throw badParameter('reason', 'is given in the query and in the body');
+  const reason = fromBody ?? fromQuery;
   if (reason === null) return null;
   if (typeof reason === 'string') return reason.slice(0, MAX_REASON_LENGTH);
   throw badField('node', 'reason', 'must be a string or null');

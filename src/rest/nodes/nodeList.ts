@@ -3,7 +3,14 @@ import type { NodeQuery, NodeSortKey } from '../../core/store.ts';
 import { NODE_FIELDS, PARAMETERS } from '../apiTable.ts';
 import { type Exchange, enter } from '../context.ts';
 import { nextLink } from '../links.ts';
-import { badParameter, booleanParameter, limitParameter, listParameter, type Query } from '../query.ts';
+import {
+  badParameter,
+  booleanParameter,
+  fieldsParameter,
+  limitParameter,
+  listParameter,
+  type Query,
+} from '../query.ts';
 import { sendJson } from '../response.ts';
 import { badSortKey, checkVersion, readParameters, sortDirection } from '../versionGate.ts';
 import { checkNodeFields, nodeRenderer, SUMMARY_FIELDS } from './nodeDocument.ts';
@@ -34,7 +41,7 @@ const ATTRIBUTE_FILTERS = [
 /** GET /v1/nodes */
 export async function listNodes(exchange: Exchange): Promise<void> {
   const query = readParameters(exchange, PARAMETERS.nodes);
-  const fields = checkNodeFields(exchange, listParameter(query, 'fields'));
+  const fields = checkNodeFields(exchange, fieldsParameter(query));
   const detail = booleanParameter(query, 'detail') ?? false;
   if (detail && fields !== null) {
     throw badParameter('detail', "excludes 'fields'", "Can't fetch a subset of fields with 'detail' set");
@@ -74,7 +81,7 @@ async function parentFilter(core: Core, query: Query): Promise<NonNullable<NodeQ
 
 /** Returns the selection of nodes; null if a filter on a field that is the same in every node excludes all of them. */
 function readNodeQuery(exchange: Exchange, query: Query): Omit<NodeQuery, 'limit'> | null {
-  const key = query.get('sort_key') ?? 'id';
+  const key = query.get('sort_key') || 'id';
   const sortKey = SORT_KEYS.get(key);
   checkVersion(exchange, key, NODE_FIELDS.get(key)?.from ?? 1);
   if (sortKey === undefined) throw badSortKey(key, SORT_KEYS.keys());

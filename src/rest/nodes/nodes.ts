@@ -6,7 +6,7 @@ import { NAMES_MINOR, PARAMETERS } from '../apiTable.ts';
 import { parseBody, parseObjectBody } from '../body.ts';
 import { clientSignal, type Exchange, enter, enterNode } from '../context.ts';
 import { baseUrl } from '../links.ts';
-import { badParameter, booleanParameter, listParameter, readQuery } from '../query.ts';
+import { badParameter, booleanParameter, fieldsParameter, readQuery } from '../query.ts';
 import { sendEmpty, sendJson } from '../response.ts';
 import { readParameters } from '../versionGate.ts';
 import { readPatch } from './jsonPatch.ts';
@@ -33,7 +33,7 @@ export async function createNode(exchange: Exchange): Promise<void> {
 /** GET /v1/nodes/N */
 export async function showNode(exchange: Exchange): Promise<void> {
   const query = readParameters(exchange, PARAMETERS.node);
-  const fields = checkNodeFields(exchange, listParameter(query, 'fields'));
+  const fields = checkNodeFields(exchange, fieldsParameter(query));
   const document = await onNode(exchange, async (core, ident) =>
     nodeRenderer(exchange, core, fields)(await core.nodes.get(ident)),
   );
