@@ -9,6 +9,9 @@ import { checkSecretsKeys } from './secretsKeys.ts';
 const FAILED_INTERVAL = 1000;
 const HEALTHY_INTERVAL = 10_000;
 
+/** The time until the keys of all secrets are looked at again, in milliseconds: it reads every node. */
+const SECRETS_INTERVAL = 600_000;
+
 /** More than what a full disk may have left in blocks that are in use. */
 const FAILED_BYTES = 64 * 1024;
 
@@ -27,6 +30,7 @@ export class StoreHealth {
   #failure: unknown = null;
   #probing: Promise<void> | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
+  #secretsReadAt = Number.NEGATIVE_INFINITY;
 
   /** @param closed ends a probe that waits for another program */
   constructor(database: Database, cipher: SecretsCipher, closed: AbortSignal) {
@@ -59,7 +63,8 @@ export class StoreHealth {
     try {
       await this.#write(before === null ? HEALTHY_BYTES : FAILED_BYTES);
       // Only in a shared database can others store what this process cannot read.
-      if (before !== null || this.#database.shared) await this.#readSecrets();
+      const isDue = this.#database.shared && performance.now() - this.#secretsReadAt >= SECRETS_INTERVAL;
+      if (before !== null || isDue) await this.#readSecrets();
       // A step may have failed meanwhile.
       if (this.#failure === before) this.#failure = null;
     } catch (error) {
@@ -81,6 +86,7 @@ export class StoreHealth {
   async #readSecrets(): Promise<void> {
     try {
       await checkSecretsKeys(this.#database, this.#cipher);
+      this.#secretsReadAt = performance.now();
     } catch (error) {
       if (!(error instanceof PassthruError)) throw error;
       throw missingKey();

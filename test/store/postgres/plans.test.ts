@@ -242,6 +242,11 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
     fault: / reservations$/,
     reason: 'run once at start, and on SQLite alone',
   },
+  {
+    part: /case when nodes\."(driver_info|attributes)" like/,
+    fault: /^(Seq Scan|Index Scan) nodes$/,
+    reason: 'the keys of all secrets are counted at the start, for a rotation, and while a key is missing',
+  },
 ];
 const used = new Set<object>();
 
