@@ -37,11 +37,15 @@ function settings(host: string, text: string | null): NodeJS.ProcessEnv {
   return { ...common, PASSTHRU_HOST: host, PASSTHRU_SECRETS_KEY_FILE: file };
 }
 
-/** Replaces each replica by one with these keys: the new one is there before the old one stops. */
+/** The number of calls under way by the URL of their replica. */
+const underWay = new Map<string, number>();
+
+/** Replaces each replica by one with these keys: the new one is there before the old one, which gets no more calls, stops. */
 async function roll(text: string): Promise<void> {
   for (const host of HOSTS) {
     const old = replicas.get(host)!;
     replicas.set(host, await serve([], settings(host, text)));
+    await vi.waitUntil(() => underWay.get(old.url) === 0, { timeout: 60_000, interval: 10 });
     expect(await old.stop()).toMatchObject({ status: 0 });
   }
 }
@@ -54,9 +58,11 @@ function callers() {
   const call = async (method: string, path: string, status: number, body?: object) => {
     const host = HOSTS[calls++ % HOSTS.length]!;
     const replica = replicas.get(host)!.url;
+    underWay.set(replica, (underWay.get(replica) ?? 0) + 1);
     const response = await fetch(replica + path, { method, headers: IRONIC, body: body && JSON.stringify(body) });
     const text = await response.text();
     if (response.status !== status) failed.push(`${host} ${method} ${path}: ${response.status} ${text}`);
+    underWay.set(replica, underWay.get(replica)! - 1);
     return text;
   };
   const loop = async (caller: number) => {
