@@ -165,11 +165,12 @@ export class NodeManager implements Nodes {
   }
 
   async lock(ident: string, request: LockRequest): Promise<LockedNode> {
-    this.#running.checkOpen();
     this.#holds.check(request);
-    const node = await this.get(ident);
-    const reservationKey = await this.#holds.take(node, request);
-    return { node: await this.get(node.uuid), reservationKey };
+    return this.#awaited(request.signal, async (signal) => {
+      const node = await this.get(ident);
+      const reservationKey = await this.#holds.take(node, { ...request, signal });
+      return { node: await this.get(node.uuid), reservationKey };
+    });
   }
 
   async renewLock(ident: string, request: RenewRequest): Promise<Node> {
@@ -219,33 +220,43 @@ export class NodeManager implements Nodes {
     return uuids;
   }
 
+  /** Runs `work`, which a shutdown waits for, then aborts, as it does calls. */
+  #awaited<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#running.checkOpen();
+    const controller = new AbortController();
+    const running = work(AbortSignal.any([signal, controller.signal]));
+    this.#running.add(running, controller);
+    return running;
+  }
+
   /** Runs `work` on the node as it is under its reservation. */
-  async #exclusively<T>(
+  #exclusively<T>(
     ident: string,
     method: string,
     caller: Caller,
     signal: AbortSignal,
     work: (node: StoredNode, lock: Lock) => Promise<T>,
   ): Promise<T> {
-    this.#running.checkOpen();
-    const snapshot = await this.read(ident);
-    const { uuid } = snapshot.node;
-    const purpose = {
-      holder: this.#host,
-      kind: 'call' as const,
-      method,
-      requestedBy: caller.name,
-      job: null,
-      reason: null,
-    };
-    const lock = await this.#locks.acquire(snapshot.node, purpose, this.#locks.wait(null), signal);
-    try {
-      this.#locks.cache.forget(uuid);
-      const node = isCurrent(snapshot, lock) ? snapshot.node : await this.getAgain(uuid, ident);
-      return await work(node, lock);
-    } finally {
-      await lock.release();
-    }
+    return this.#awaited(signal, async (signal) => {
+      const snapshot = await this.read(ident);
+      const { uuid } = snapshot.node;
+      const purpose = {
+        holder: this.#host,
+        kind: 'call' as const,
+        method,
+        requestedBy: caller.name,
+        job: null,
+        reason: null,
+      };
+      const lock = await this.#locks.acquire(snapshot.node, purpose, this.#locks.wait(null), signal);
+      try {
+        this.#locks.cache.forget(uuid);
+        const node = isCurrent(snapshot, lock) ? snapshot.node : await this.getAgain(uuid, ident);
+        return await work(node, lock);
+      } finally {
+        await lock.release();
+      }
+    });
   }
 
   /** Returns why the store refused a step under a reservation. */

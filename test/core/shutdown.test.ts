@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { ANONYMOUS } from '../../src/core/caller.ts';
-import { nodeCall, startCore, startJob } from './harness.ts';
+import { nodeCall, operator, startCore, startJob } from './harness.ts';
 
 test('shutdown refuses a call that is still reading its node', async () => {
   const { core, store, hardware } = await startCore();
@@ -77,4 +77,46 @@ test('shutdown does not wait for a driver that never closes', async () => {
   } finally {
     vi.useRealTimers();
   }
+});
+
+test.each([false, true])(
+  'shutdown waits for a change of a node that is under way (store shared: %s)',
+  async (shared) => {
+    const { core, store } = await startCore(['n1'], {}, shared);
+    const stored = Promise.withResolvers<void>();
+    const updateNode = store.updateNode.bind(store);
+    vi.spyOn(store, 'updateNode').mockImplementationOnce(async (...args) => {
+      await stored.promise;
+      return updateNode(...args);
+    });
+    const update = core.nodes.update('n1', () => ({ extra: { rack: 7 } }), operator, new AbortController().signal);
+    await vi.waitFor(() => expect(store.updateNode).toHaveBeenCalled());
+    let down = false;
+    const shutdown = core.shutdown(30_000).then(() => {
+      down = true;
+    });
+    for (let turns = 0; turns < 100; turns++) await turn();
+    expect(down).toBe(false);
+    stored.resolve();
+    expect(await update).toMatchObject({ extra: { rack: 7 } });
+    await shutdown;
+  },
+);
+
+test('shutdown ends the wait of a change of a node and of a lock', async () => {
+  const { core, hardware } = await startCore(['n1'], { lockedRetryInterval: 30_000, lockedRetryAttempts: 3 });
+  const call = core.callNodeMethod(nodeCall('exclusive'));
+  await hardware.call(0);
+  const { signal } = new AbortController();
+  const waiting = [
+    core.nodes.delete('n1', operator, signal),
+    core.nodes.lock('n1', { holder: 'alice', lockWait: 30_000, caller: operator, signal }),
+  ];
+  const refused = Promise.all([
+    ...waiting.map((each) => expect(each).rejects.toMatchObject({ kind: 'shutting_down' })),
+    expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' }),
+  ]);
+  await turn();
+  await core.shutdown(0);
+  await refused;
 });
