@@ -70,7 +70,16 @@ export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   if (exchange.minor < NAMES_MINOR)
     throw new PassthruError(
       'node_not_found',
-      `Node ${ident} could not be found. Names need API version 1.${NAMES_MINOR} or newer; send X-OpenStack-Ironic-API-Version, or the UUID.`,
+      // As recorded; the hint stands beside it.
+      `Node ${ident} could not be found.`,
+      {
+        violations: [
+          {
+            field: 'node',
+            description: `is a name, which needs API version 1.${NAMES_MINOR} or newer; send X-OpenStack-Ironic-API-Version, or the UUID`,
+          },
+        ],
+      },
     );
   if (!isNameAt(exchange.minor, ident)) {
     throw invalidArgument('node', `Expected a logical name or UUID but received ${ident}.`);
