@@ -114,9 +114,7 @@ function filter(nodes: NodesQuery, query: NodeQuery, database: Database): NodesQ
   }
   for (const [name, value] of Object.entries(query.attributes ?? {})) {
     filtered = filtered.where((where) =>
-      value === null
-        ? where.not(hasAttribute(where, name))
-        : where('nodes.uuid', 'in', nodesWith(where, [name], value)),
+      value === null ? lacksAttribute(where, name) : where('nodes.uuid', 'in', nodesWith(where, [name], value)),
     );
   }
   for (const [name, present] of Object.entries(query.hasAttribute ?? {})) {
@@ -154,6 +152,15 @@ function hasAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
       .whereRef('node_attributes.node_uuid', '=', 'nodes.uuid')
       .where('node_attributes.name', '=', name),
   );
+}
+
+/** Lists look for nodes without a parent, and often no node has one: then none is tested, as is found out once. */
+function lacksAttribute(where: ExpressionBuilder<Tables, 'nodes'>, name: string) {
+  const anywhere = where
+    .selectFrom('node_attributes')
+    .select('node_attributes.name')
+    .where('node_attributes.name', '=', name);
+  return where.or([where.not(where.exists(anywhere)), where.not(hasAttribute(where, name))]);
 }
 
 /**
