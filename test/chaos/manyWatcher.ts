@@ -3,6 +3,7 @@ import { toJsonString } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Job, JobSchema, type JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { type Node, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
 import { readCursor } from '../../src/core/watch/cursor.ts';
 import type { Told } from './chaosClient.ts';
@@ -132,12 +133,13 @@ export class ManyWatcher {
     this.marks.add(`${uuid} removed`);
   }
 
-  /** Notes what a node shows, and that it shows nothing of a kind a second time, except a replica's name as the holder. */
+  /** Notes what a node shows, and that it shows nothing of a kind a second time, except a replica or its caller as the holder. */
   #show(uuid: string, kind: string, value: string, where: string): void {
     const mark = `${uuid} ${kind}${value === '' ? '' : ` ${value}`}`;
     if (this.#shown.get(`${uuid} ${kind}`) === mark) return;
     this.#shown.set(`${uuid} ${kind}`, mark);
-    const isOnce = value !== '' && !value.startsWith('replica-');
+    // A hold with a key is its caller's, and has a reason of its own.
+    const isOnce = value !== '' && !value.startsWith('replica-') && value !== ANONYMOUS.name;
     if (isOnce && this.marks.has(mark)) this.#fail(`${kind} ${value} of node ${uuid} again, from ${where}`);
     this.marks.add(mark);
   }

@@ -71,5 +71,5 @@ test('with PASSTHRU_RECORDER=all each call keeps a transcript', async () => {
 
 test('--record refuses another word', async () => {
   const { status, stderr } = await echo('--record=on');
-  expect([status, stderr]).toEqual([2, expect.stringContaining('Must be one of all, failures, off')]);
+  expect([status, stderr]).toEqual([2, 'error: --record: "on" is not allowed; allowed: all, failures, off\n']);
 });

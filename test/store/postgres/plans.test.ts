@@ -243,7 +243,7 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
     reason: 'run once at start, and on SQLite alone',
   },
   {
-    part: /case when nodes\."(driver_info|attributes)" like/,
+    part: /case when "nodes"\."(driver_info|attributes)" like/,
     fault: /^(Seq Scan|Index Scan) nodes$/,
     reason: 'the keys of all secrets are counted at the start, for a rotation, and while a key is missing',
   },
