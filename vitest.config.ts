@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * What `npm run test:quick` leaves out: tests that start other programs (clients, validators, shells, browsers, services of
- * their own), real databases, load and chaos. What is left runs in this process and takes under a minute.
+ * their own), real databases, load and chaos. What is left runs in this process and takes a few minutes.
  */
 const SLOW = [
   'test/chaos/**',
