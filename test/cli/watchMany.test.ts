@@ -18,6 +18,7 @@ describe('following many', () => {
     await json.printed(/"reservation":"people"/);
     await output('node', 'unlock', 'bench-1');
     await text.printed(/node bench-1 held by people[\s\S]*node bench-1 free/);
+    await json.printed(/"reservation":"people"[\s\S]*"name":"bench-1"[^\n]*"reservation":null/);
     for (const command of [text, json]) command.process.kill('SIGINT');
     expect(await text.ended).toMatchObject({ status: 130, stderr: 'error: stopped watching\n' });
     const { status, stdout } = await json.ended;
@@ -26,7 +27,8 @@ describe('following many', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.find(({ event }) => event === 'node')?.node).toMatchObject({ name: 'bench-1' });
+    const states = lines.filter(({ event, node }) => event === 'node' && node.name === 'bench-1');
+    expect(states.map(({ node }) => node.reservation)).toEqual([null, 'people', null]);
     expect(lines.at(-1)?.cursor).toMatch(/^[\w-]+$/);
   });
 
