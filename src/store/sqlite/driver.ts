@@ -118,16 +118,34 @@ function inBetterSqlite3Shape(sqlite: DatabaseSync): SqliteDatabase {
       const cached = statements.get(sql);
       if (cached !== undefined) return cached;
       const prepared = sqlite.prepare(sql);
+      const columns = prepared.columns().map((column) => column.name);
+      const toRow = rowShape(columns);
+      prepared.setReturnArrays(true);
+      const all = (parameters: readonly unknown[]) => prepared.all(...(parameters as SQLInputValue[])).map(toRow);
       const statement: SqliteStatement = {
-        reader: prepared.columns().length > 0,
-        all: (parameters) => prepared.all(...(parameters as SQLInputValue[])),
+        reader: columns.length > 0,
+        all,
         run: (parameters) => prepared.run(...(parameters as SQLInputValue[])),
-        iterate: (parameters) => prepared.iterate(...(parameters as SQLInputValue[])),
+        iterate: (parameters) => all(parameters).values(),
       };
       const oldest = statements.size < MAX_STATEMENTS ? undefined : statements.keys().next().value;
       if (oldest !== undefined) statements.delete(oldest);
       statements.set(sql, statement);
       return statement;
     },
+  };
+}
+
+/**
+ * Returns how to make a row of a statement with these columns from its values. node:sqlite itself makes hash tables, which
+ * cost more to make and to read than SQLite's part of a query; copies of an object do not.
+ */
+function rowShape(columns: readonly string[]): (values: unknown) => Record<string, unknown> {
+  // Parsed, since V8 turns an object that gets so many properties one by one into a hash table.
+  const shape: Record<string, unknown> = JSON.parse(`{${columns.map((name) => `${JSON.stringify(name)}:null`)}}`);
+  return (values) => {
+    const row = { ...shape };
+    for (let index = 0; index < columns.length; index++) row[columns[index]!] = (values as unknown[])[index];
+    return row;
   };
 }
