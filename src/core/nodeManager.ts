@@ -131,7 +131,7 @@ export class NodeManager implements Nodes {
     const page = await readPage(
       query.limit,
       (limit) => this.#store.sizeNodes({ ...query, marker, limit }),
-      (limit) => this.#locks.readAll(() => this.#store.listNodes({ ...query, marker, limit })),
+      (limit, within) => this.#locks.readAll(() => this.#store.listNodes({ ...query, marker, limit, within })),
     );
     if (page === null) throw nodeNotFound(marker ?? '');
     return page;

@@ -12,14 +12,17 @@ export interface Page<T> {
 /**
  * Returns the first page of at most `limit` items, and of about `PAGE_BYTES` unless the first item alone is longer.
  * @param sizes returns the bytes of as many items; null is passed on
- * @param read returns as many items
+ * @param read returns as many items; with `within`, none when they take more bytes
  */
 export async function readPage<T>(
   limit: number,
   sizes: (limit: number) => Promise<number[] | null>,
-  read: (limit: number) => Promise<T[] | null>,
+  read: (limit: number, within?: number) => Promise<T[] | null>,
 ): Promise<Page<T> | null> {
-  // One more, to know whether there is a next page.
+  // One more, to know whether there is a next page. Most pages are short enough, and need no look at the sizes.
+  const whole = await read(limit + 1, PAGE_BYTES);
+  if (whole === null) return null;
+  if (whole.length > 0) return { items: whole.slice(0, limit), more: whole.length > limit };
   const found = await sizes(limit + 1);
   if (found === null) return null;
   const fitting = Math.min(limit, countFitting(found));

@@ -37,6 +37,8 @@ export type NodeSortKey =
 export interface NodeQuery {
   /** The maximum number of nodes. */
   limit: number;
+  /** Returns no nodes when all of them together take more than about as many bytes; not measured when absent. */
+  within?: number;
   /** The UUID of the last node of the previous page; null for the first page. */
   marker: string | null;
   sortKey: NodeSortKey;
@@ -61,6 +63,8 @@ export interface NodeQuery {
 
 export interface JobQuery {
   limit: number;
+  /** As in `NodeQuery`. */
+  within?: number;
   /** Only jobs older than this id (ids sort by time), which need not exist; null for the first page. */
   olderThan: string | null;
   nodeUuid?: string;

@@ -6,8 +6,18 @@ import type { Database } from './database.ts';
 import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import type { NodeLog } from './nodeLog.ts';
-import { prepareQuery } from './preparedQuery.ts';
-import { AFTER_CALL, jobColumns, octets, selectJobs, toJob, toJsonColumn, toRevision } from './rows.ts';
+import { prepareQuery, ShapedQuery } from './preparedQuery.ts';
+import {
+  AFTER_CALL,
+  fits,
+  type JobRow,
+  jobColumns,
+  octets,
+  selectJobs,
+  toJob,
+  toJsonColumn,
+  toRevision,
+} from './rows.ts';
 import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
 
 /** Maximum number of ids in one query; databases limit the number of parameters. */
@@ -123,6 +133,13 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
     return olderThan === null ? page : page.where('listed.id', '<', olderThan);
   };
 
+  const sizesOfJobs = (query: JobQuery) =>
+    pageOfJobs(query).select(octets(['listed.result', 'listed.error']).as('size'));
+
+  const listedJobs = new ShapedQuery<JobQuery, JobRow>(['limit', 'within', 'state']);
+  const shapeOf = ({ olderThan, nodeUuid, driver, state, within }: JobQuery) =>
+    [olderThan, nodeUuid, driver, state, within].map((value) => (value == null ? '-' : '=')).join('');
+
   const runningJobs = (conductor: string) =>
     db.selectFrom('jobs').where(({ and }) => and({ state: 'running', owner: conductor }));
 
@@ -214,16 +231,21 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
     },
 
     async listJobs(query) {
-      const page = pageOfJobs(query).select('listed.id');
-      // Selects the page first: PostgreSQL assumes that few jobs have a newest revision, and with a limit on the join it would
-      // join thousands of jobs.
-      const rows = await selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc').execute();
-      return rows.map(toJob);
+      const build = (blanks: JobQuery) => {
+        let page = pageOfJobs(blanks).select('listed.id');
+        if (blanks.within !== undefined) page = page.where(fits([sizesOfJobs(blanks)], blanks.within));
+        // Selects the page first: PostgreSQL assumes that few jobs have a newest revision, and with a limit on the join it would
+        // join thousands of jobs.
+        return selectJobs(db).where('jobs.id', 'in', page).orderBy('jobs.id', 'desc');
+      };
+      // The best plan depends on how many jobs a node or driver has.
+      const named = query.nodeUuid === undefined && query.driver === undefined;
+      const listed = listedJobs.compile(shapeOf(query), query, build, named);
+      return (await database.run(listed)).map(toJob);
     },
 
     async sizeJobs(query) {
-      const size = octets(['listed.result', 'listed.error']);
-      const rows = await pageOfJobs(query).select(size.as('size')).execute();
+      const rows = await sizesOfJobs(query).execute();
       return rows.map((row) => Number(row.size));
     },
 

@@ -3,7 +3,7 @@ import type { PassthruError } from '../core/errors.ts';
 import type { NodeConflict, Store, StoredNode } from '../core/store.ts';
 import type { Database } from './database.ts';
 import { insertAttributes, replaceAttributes, TakenAttribute } from './nodeAttributes.ts';
-import { LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
+import { CompiledLists, LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
 import type { NodeLog } from './nodeLog.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import {
@@ -31,6 +31,7 @@ export function nodeStore(
   onUnreadable: (error: PassthruError) => void,
 ) {
   const db = database.kysely;
+  const compiledLists = new CompiledLists();
   const nodeByUuid = prepareQuery((node: { uuid: string }) => selectNodes(db).where('nodes.uuid', '=', node.uuid));
   const lockedNode = prepareQuery((node: { uuid: string }) =>
     // A job that is ending may set its last_error.
@@ -71,8 +72,8 @@ export function nodeStore(
 
     getNodeByName: async (name) => firstNode(await database.run(nodeByName({ name })), cipher),
 
-    listNodes: (query) => listNodes(database, query, cipher, onUnreadable),
-    sizeNodes: (query) => sizeNodes(database, query, cipher),
+    listNodes: (query) => listNodes(database, query, cipher, compiledLists, onUnreadable),
+    sizeNodes: (query) => sizeNodes(database, query, cipher, compiledLists),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {

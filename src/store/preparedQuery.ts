@@ -1,6 +1,6 @@
-import type { Compilable, CompiledQuery } from 'kysely';
+import { type Compilable, type CompiledQuery, sql } from 'kysely';
 
-/** The SQL of all prepared queries: a small fixed set, which PostgreSQL may keep as named statements. */
+/** The SQL of all prepared queries: a small set, which PostgreSQL may keep as named statements. */
 const texts = new Set<string>();
 
 /** Whether `sql` is the text of a prepared query. */
@@ -18,14 +18,70 @@ export function prepareQuery<V extends object, O>(
   build: (blanks: V) => Compilable<O>,
 ): (values: V) => CompiledQuery<O> {
   const blanks = new Proxy({}, { get: (_, name) => new Blank(name as keyof V) });
-  const { parameters, ...compiled } = build(blanks as V).compile();
+  const compiled = build(blanks as V).compile();
   texts.add(compiled.sql);
-  return (values) => ({
+  return (values) => fill(compiled, values);
+}
+
+/** Maximum number of shapes of one query that are named statements: each connection keeps its own. */
+const MAX_NAMED = 40;
+
+/** Maximum number of its other shapes. */
+const MAX_SHAPES = 500;
+
+/** Compiles a query whose shape depends on the values once for each shape. */
+export class ShapedQuery<V extends object, O> {
+  readonly #constant: readonly (keyof V)[];
+  readonly #named = new Map<string, CompiledQuery<O>>();
+  readonly #others = new Map<string, CompiledQuery<O>>();
+
+  /**
+   * @param constant the values that become constants of a named statement: those of few kinds, and by which PostgreSQL plans,
+   *   such as limits
+   */
+  constructor(constant: readonly (keyof V)[] = []) {
+    this.#constant = constant;
+  }
+
+  /**
+   * @param shape the same for values that differ only in what `build` uses as parameters
+   * @param build builds the query from blanks, as for `prepareQuery`
+   * @param named whether PostgreSQL may plan it once for all values that are no constants: then whichever they are, the plan is
+   *   good. Beyond a maximum it plans each time
+   */
+  compile(shape: string, values: V, build: (blanks: V) => Compilable<O>, named: boolean): CompiledQuery<O> {
+    const name = named ? `${shape} ${this.#constant.map((each) => values[each])}` : '';
+    let compiled = this.#named.get(name) ?? this.#others.get(shape);
+    if (compiled === undefined) {
+      if (named && this.#named.size < MAX_NAMED) {
+        compiled = build(blanksFor(values, this.#constant)).compile();
+        texts.add(compiled.sql);
+        this.#named.set(name, compiled);
+      } else {
+        compiled = build(blanksFor(values, [])).compile();
+        if (this.#others.size === MAX_SHAPES) this.#others.clear();
+        this.#others.set(shape, compiled);
+      }
+    }
+    return fill(compiled, values);
+  }
+}
+
+function blanksFor<V extends object>(values: V, constant: readonly (keyof V)[]): V {
+  const blanks = Object.entries(values).map(([key, value]) => {
+    if (value == null) return [key, value];
+    return [key, constant.includes(key as keyof V) ? sql.lit(value) : new Blank(key)];
+  });
+  return Object.fromEntries(blanks);
+}
+
+function fill<V extends object, O>({ parameters, ...compiled }: CompiledQuery<O>, values: V): CompiledQuery<O> {
+  return {
     ...compiled,
     parameters: parameters.map((parameter) =>
       parameter instanceof Blank ? values[parameter.name as keyof V] : parameter,
     ),
-  });
+  };
 }
 
 class Blank {

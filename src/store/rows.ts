@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type InferResult, type Insertable, type Kysely, sql } from 'kysely';
+import { type Expression, type InferResult, type Insertable, type Kysely, type SqlBool, sql } from 'kysely';
 import type { ErrorRecord } from '../core/errors.ts';
 import type { Job } from '../core/job.ts';
 import { canonicalJson, type Json, type JsonObject } from '../core/json.ts';
@@ -18,6 +18,12 @@ const ROW_BYTES = 512;
 export function octets(columns: readonly string[]) {
   const texts = columns.map((column) => sql`coalesce(octet_length(${sql.ref(column)}), 0)`);
   return sql<number>`${sql.lit(ROW_BYTES)} + ${sql.join(texts, sql` + `)}`;
+}
+
+/** Whether the rows of `sizes` together take at most `bytes`. Evaluated once, before the rows that it is a condition of. */
+export function fits(sizes: readonly Expression<unknown>[], bytes: number) {
+  const sums = sizes.map((size) => sql`(select coalesce(sum(size), 0) from (${size}) as page)`);
+  return sql<SqlBool>`${sql.join(sums, sql` + `)} <= ${bytes}`;
 }
 
 /** All columns by name: a newer program may add one to the table while a prepared query is in use. */
@@ -271,8 +277,11 @@ export function selectJobs(db: Kysely<Tables>) {
     .select([...jobColumns]);
 }
 
+/** A job at one of its revisions. */
+export type JobRow = InferResult<ReturnType<typeof selectJobs>>[number];
+
 /** Returns the job in `row` as it was at the row's revision. */
-export function toJob(row: InferResult<ReturnType<typeof selectJobs>>[number]): Job {
+export function toJob(row: JobRow): Job {
   // Only the last revision of a job is not `running`.
   const ended = row.state !== 'running';
   return {

@@ -283,6 +283,23 @@ export function jobPromises(opened: Opened): void {
       expect(await list({ state: 'succeeded' })).toEqual([]);
     });
 
+    test('a page with a bound in bytes has the same jobs, or none when they take more together', async () => {
+      const { store } = opened();
+      for (const number of [1, 2, 3, 4]) {
+        const job = await accept(store, number, { driver: number % 2 === 0 ? 'ipmi' : 'redfish' });
+        await store.endJob(sampleEnd(job, { result: 'x'.repeat(10_000) }), hold());
+      }
+      for (const filter of [{}, { driver: 'ipmi' }, { driver: 'redfish' }, { state: 'succeeded' as const }]) {
+        const query = { limit: 10, olderThan: null, ...filter };
+        const all = await store.listJobs(query);
+        expect(all.length).toBeGreaterThan(1);
+        expect(await store.listJobs({ ...query, within: 100_000 })).toEqual(all);
+        expect(await store.listJobs({ ...query, within: 19_000 })).toEqual([]);
+        expect(await store.listJobs({ ...query, within: 19_000, limit: 1 })).toEqual(all.slice(0, 1));
+        expect(await store.listJobs({ ...query, within: 100_000, olderThan: all[0]!.id })).toEqual(all.slice(1));
+      }
+    });
+
     test('a page may begin below an unknown id', async () => {
       const { store } = opened();
       await accept(store, 1);

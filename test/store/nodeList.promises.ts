@@ -54,6 +54,25 @@ export function nodeListPromises(opened: Opened): void {
       expect((await list(all[4]!.uuid)).map((node) => node.name)).toEqual(names.slice(5));
     });
 
+    test('a page with a bound in bytes has the same nodes, or none when they take more together', async () => {
+      const { store } = opened();
+      for (const driver of ['redfish', 'ipmi', 'redfish', 'ipmi', 'redfish']) {
+        await enrol(store, { driver, vendorInterface: driver, extra: { text: 'x'.repeat(10_000) } });
+      }
+      for (const query of [
+        ...(['id', 'uuid', 'createTime'] as const).map((sortKey) => ({ ...FIRST_PAGE, sortKey })),
+        ...['redfish', 'ipmi'].map((driver) => ({ ...FIRST_PAGE, driver })),
+      ]) {
+        const all = (await store.listNodes(query))!;
+        expect(all.length).toBeGreaterThan(1);
+        expect(await store.listNodes({ ...query, within: 100_000 })).toEqual(all);
+        expect(await store.listNodes({ ...query, within: 19_000 })).toEqual([]);
+        expect(await store.listNodes({ ...query, within: 19_000, limit: 1 })).toEqual(all.slice(0, 1));
+        const marker = all[0]!.uuid;
+        expect(await store.listNodes({ ...query, within: 100_000, marker })).toEqual(all.slice(1));
+      }
+    });
+
     test('returns null for an unknown marker', async () => {
       const { store } = opened();
       await enrol(store);

@@ -189,7 +189,7 @@ export class JobRunner implements Jobs {
     const page = await readPage(
       limit,
       (count) => this.#store.sizeJobs({ ...filter, limit: count }),
-      (count) => this.#store.listJobs({ ...filter, limit: count }),
+      (count, within) => this.#store.listJobs({ ...filter, limit: count, within }),
     );
     return page === null
       ? { items: [], more: false }

@@ -19,7 +19,14 @@ test('a page of nodes needs at most three queries for any filters, sort key and 
       return result;
     },
   };
-  const store = kyselyStore({ ...database, kysely: database.kysely.withPlugin(counter) });
+  const store = kyselyStore({
+    ...database,
+    kysely: database.kysely.withPlugin(counter),
+    run(query) {
+      queries++;
+      return database.run(query);
+    },
+  });
   const nodes = [];
   for (let index = 0; index < 60; index++) {
     const attributes: JsonObject = index === 59 ? { owner: 'x', instance_uuid: 'i' } : {};
