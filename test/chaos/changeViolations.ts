@@ -102,7 +102,8 @@ async function readLog({ postgres, database, nodes, marks }: ChaosWorld, kind: C
   const rows = await postgres.query<{ position: string; id: string; driver: string | null }>(
     kind === 'job'
       ? `select position, job_id as id, driver from job_changes left join jobs on jobs.id = job_id order by position`
-      : `select position, node_uuid as id, null as driver from node_changes order by position`,
+      : // A node whose enrolment had no response is known to nobody else.
+        `select position, node_uuid as id, driver from node_changes left join nodes on uuid = node_uuid order by position`,
     database,
   );
   const drivers = new Map([
