@@ -30,13 +30,14 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
 
 /**
  * Returns the version that a request's headers name; undefined when they name none. As in Ironic, the standard header takes
- * precedence, its last entry for this service counts, and entries without a version are ignored.
+ * precedence, its last entry for this service counts, and entries without a version are ignored; of several values of the
+ * other header the last counts.
  */
 export function requestedVersion(standard: string | undefined, own: string | undefined): string | undefined {
   const entries = standard?.split(',').map((entry) => entry.trim().split(/\s+(.*)/, 2)) ?? [];
   const entry = entries.findLast(([service, version]) => service?.toLowerCase() === SERVICE_TYPE && version);
   // As in Ironic, an empty header is none.
-  return entry?.[1] ?? (own?.trim() || undefined);
+  return entry?.[1] ?? (own?.split(',').at(-1)?.trim() || undefined);
 }
 
 /**
@@ -46,9 +47,9 @@ export function requestedVersion(standard: string | undefined, own: string | und
 export function negotiateMinor(requested: string | undefined): number {
   if (requested === undefined) return MIN_MINOR;
   if (requested.trim().toLowerCase() === 'latest') return MAX_MINOR;
-  const [, major, minor] = /^\s*(\d{1,9})\.(\d{1,9})\s*$/.exec(requested)?.map(Number) ?? [];
   const notAcceptable = (message: string) => new PassthruError('version_not_acceptable', message);
-  if (major === undefined || minor === undefined) {
+  const [major, minor, ...others] = requested.split('.').map(pythonInteger);
+  if (major === undefined || minor === undefined || others.length > 0) {
     // Ironic names this header for an invalid value of either.
     throw notAcceptable('Invalid value for X-OpenStack-Ironic-API-Version header');
   }
@@ -62,6 +63,13 @@ export function negotiateMinor(requested: string | undefined): number {
     throw notAcceptable(`Version ${version} was requested but the minor version is ${unsupported}`);
   }
   return minor;
+}
+
+/** Returns the integer in `text` as Python's `int` reads it, which Ironic uses (`01`, `+1`, `1_0`); undefined if it is none. */
+function pythonInteger(text: string): number | undefined {
+  const [, digits] = /^\s*([+-]?\d+(?:_\d+)*)\s*$/.exec(text) ?? [];
+  const value = Number(digits?.replaceAll('_', ''));
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** Returns the headers of every response under /v1 at a negotiated version. */

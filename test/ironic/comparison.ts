@@ -4,7 +4,7 @@ import { createFakeHardwareType } from '../../src/drivers/fake/fakeHardwareType.
 import { createIpmiHardwareType } from '../../src/drivers/ipmi/ipmiHardwareType.ts';
 import { type Sent, send } from '../rest/client.ts';
 import { runService } from '../service.ts';
-import { type Class, EXPECTED, type Expected } from './expected.ts';
+import { type Class, type ComparedExchange, EXPECTED, type Expected } from './expected.ts';
 import type { ComparedRequest } from './requests.ts';
 import { differingMembers, type Response, shown, text } from './response.ts';
 
@@ -48,9 +48,12 @@ export async function compare(
   const worse: string[] = [];
   const counts: Record<string, number> = {};
   const used = new Set<Expected>();
+  let before: ComparedExchange | undefined;
   for (const [index, request] of requests.entries()) {
     const ours = shown(await send(service.url, sentOf(request)), service.url);
-    const { class: kind, why, expected } = classify(request, await theirs(request, index), ours);
+    const exchange = { request, theirs: await theirs(request, index), ours };
+    const { class: kind, why, expected } = classify(exchange, before);
+    before = exchange;
     counts[kind] = (counts[kind] ?? 0) + 1;
     if (expected !== undefined) used.add(expected);
     if (kind === 'worse') worse.push(`${index} ${request.name}: ${why}`);
@@ -65,17 +68,16 @@ export function sentOf({ method, path, headers, body }: ComparedRequest): Sent {
 }
 
 /** Compares a response with that of a real Ironic. */
-export function classify(
-  request: ComparedRequest,
-  theirs: Response,
-  ours: Response,
+function classify(
+  { request, theirs, ours }: ComparedExchange,
+  before: ComparedExchange | undefined,
 ): {
   class: Class;
   why: string;
   expected?: Expected;
 } {
   if (isSame(theirs, ours)) return { class: 'same', why: '' };
-  const expected = EXPECTED.find((each) => each.matches(request, theirs, ours));
+  const expected = EXPECTED.find((each) => each.matches(request, theirs, ours, before));
   if (expected !== undefined) return { class: expected.class, why: expected.why, expected };
   return { class: 'worse', why: difference(theirs, ours) };
 }

@@ -16,7 +16,15 @@ export type Class =
 export interface Expected {
   class: Exclude<Class, 'same' | 'worse'>;
   why: string;
-  matches(request: ComparedRequest, theirs: Response, ours: Response): boolean;
+  /** @param before the exchange before, with both services */
+  matches(request: ComparedRequest, theirs: Response, ours: Response, before: ComparedExchange | undefined): boolean;
+}
+
+/** A request with the responses of both services. */
+export interface ComparedExchange {
+  request: ComparedRequest;
+  theirs: Response;
+  ours: Response;
 }
 
 /** Differences between members of documents, as `differingMembers` has them, which depend on the set-up of the two services. */
@@ -27,8 +35,6 @@ const MEMBERS: readonly RegExp[] = [
   // Ironic shows the reservation of the update itself.
   /^\/reservation: ".*", here null$/,
   /(^|\/)updated_at: /,
-  // Follows from a request before that sets the parent to null, which Ironic refuses.
-  /^\/parent_node: ".*", here null$/,
   // Removed, these are null in Ironic until the node is read again.
   /^\/(disable_power_off|retired): null, here false$/,
   // The link to the next page has the parameters of the request; Ironic adds the defaults of others, and links an empty page.
@@ -132,9 +138,14 @@ export const EXPECTED: readonly Expected[] = [
   },
   {
     class: 'neutral',
-    why: 'the reason of the refused body is that of the one before',
-    matches: ({ path }, theirs, ours) =>
-      path.endsWith('?fields=maintenance,maintenance_reason') && theirs.status === 200 && ours.status === 200,
+    why: 'shows a change that only one of the two has accepted in the request before',
+    matches: ({ method, path }, theirs, ours, before) =>
+      before !== undefined &&
+      (method === 'GET' || method === 'PATCH') &&
+      before.request.method !== 'GET' &&
+      before.request.path.startsWith(path.replace(/\?.*/, '')) &&
+      before.theirs.status < 300 !== before.ours.status < 300 &&
+      theirs.status === ours.status,
   },
   {
     class: 'neutral',
@@ -167,7 +178,8 @@ export const EXPECTED: readonly Expected[] = [
   {
     class: 'scope',
     why: 'the only interface that is validated is vendor',
-    matches: ({ path }, theirs, ours) => path.endsWith('/validate') && theirs.status === 200 && ours.status === 200,
+    matches: ({ method, path }, theirs, ours) =>
+      method === 'GET' && path.endsWith('/validate') && theirs.status === 200 && ours.status === 200,
   },
   {
     class: 'scope',
@@ -181,7 +193,7 @@ export const EXPECTED: readonly Expected[] = [
     why: 'a parameter that Ironic does not read in detail is checked there too',
     matches: ({ path }, theirs, ours) =>
       path.includes('/detail?') &&
-      path.includes('include_children=') &&
+      /(include_children|parent_node)=/.test(path) &&
       theirs.status === 200 &&
       REFUSALS.has(ours.status),
   },
@@ -193,15 +205,66 @@ export const EXPECTED: readonly Expected[] = [
   {
     class: 'neutral',
     why: 'log_passthrough is listed from 1.83',
-    matches: ({ path }, theirs, ours) =>
+    matches: ({ method, path }, theirs, ours) =>
+      method === 'GET' &&
       path.endsWith('/vendor_passthru/methods') &&
       differingMembers(theirs.body, ours.body).every((line) => line.startsWith('/log_passthrough: ')),
   },
   {
     class: 'better',
-    why: 'arguments of a job are checked before it starts',
+    why: 'arguments of a method are checked before it starts',
     matches: ({ path }, theirs, ours) =>
-      path.includes('/vendor_passthru') && theirs.status === 202 && ours.status === 400,
+      path.includes('/vendor_passthru') && [200, 202].includes(theirs.status) && ours.status === 400,
+  },
+  {
+    class: 'better',
+    why: 'secure_boot is false where it says so; Ironic takes every text for true',
+    matches: ({ body }, theirs, ours) =>
+      JSON.stringify(body)?.includes('"secure_boot":"') === true && theirs.status === 201 && ours.status === 201,
+  },
+  {
+    class: 'neutral',
+    why: 'a UUID may be in upper case; in Ironic that depends on the database',
+    matches: ({ path }, theirs, ours) => /[A-F]{8}-/.test(path) && theirs.status === 404 && ours.status === 200,
+  },
+  {
+    class: 'neutral',
+    why: 'the reasons of flags have at most as many characters as that of maintenance',
+    matches: (_request, theirs, ours) => theirs.status < 300 && says(ours, 400, /_reason' must be at most 4096/),
+  },
+  {
+    class: 'better',
+    why: 'a description contains a text as it is, without wildcards, and each contains the empty one',
+    matches: ({ path }, theirs, ours) =>
+      /description_contains=(&|$|%25|_)/.test(path) && theirs.status === 200 && ours.status === 200,
+  },
+  {
+    class: 'neutral',
+    why: 'the conductor has another name',
+    matches: ({ path }, theirs, ours) =>
+      path.includes('conductor=localhost') && theirs.status === 200 && ours.status === 200,
+  },
+  {
+    class: 'better',
+    // Ironic's conductor names this refusal as what attaching and detaching return, but only its job finds out.
+    why: 'virtual media of a driver that has none are refused at once, not in the job',
+    matches: ({ method, path }, theirs, ours) =>
+      method !== 'GET' &&
+      /\/vmedia(\?|$)/.test(path) &&
+      theirs.status === 204 &&
+      says(ours, 400, /^Driver \S+ does not support (at|de)tach_virtual_media/),
+  },
+  {
+    class: 'better',
+    why: 'HEAD goes with GET (RFC 9110, 9.1)',
+    matches: ({ method }, theirs, ours) =>
+      method === 'HEAD' && [400, 405].includes(theirs.status) && [200, 404].includes(ours.status),
+  },
+  {
+    class: 'neutral',
+    why: 'OPTIONS has the verbs and the versions, and fails for a path or a version that does not exist',
+    matches: ({ method }, theirs, ours) =>
+      method === 'OPTIONS' && theirs.status === 200 && [200, 404, 406].includes(ours.status),
   },
 ];
 

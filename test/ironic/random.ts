@@ -11,7 +11,16 @@ const minor = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...GATES) },
   { weight: 2, arbitrary: fc.integer({ min: 1, max: MAX_MINOR }) },
 );
-const headers = minor.map((value): Record<string, string> => ({ 'X-OpenStack-Ironic-API-Version': `1.${value}` }));
+/** Forms of a version, all of which Ironic reads. */
+const form = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('1.N') },
+  fc.constantFrom('+1.N', '01.0N', '1 . N', '1.+N', '1.115, 1.N'),
+);
+const headers = fc.tuple(form, minor).map(
+  ([text, value]): Record<string, string> => ({
+    'X-OpenStack-Ironic-API-Version': text.replace('N', String(value)),
+  }),
+);
 
 const encoded = (text: string) => encodeURIComponent(text);
 const LONG = 'x'.repeat(300);
@@ -117,8 +126,14 @@ function query(table: Readonly<Record<string, unknown>>): fc.Arbitrary<string> {
   return fc.array(pair, { maxLength: 3 }).map((pairs) => (pairs.length === 0 ? '' : `?${pairs.join('&')}`));
 }
 
+const readVerb = fc.oneof(
+  { weight: 20, arbitrary: fc.constant('GET') },
+  { weight: 1, arbitrary: fc.constantFrom('HEAD', 'OPTIONS') },
+);
 const read = (path: fc.Arbitrary<string>, table: Readonly<Record<string, unknown>> = {}) =>
-  fc.tuple(path, query(table), headers).map(([at, queried, sent]) => [request('GET', at + queried, sent)]);
+  fc
+    .tuple(readVerb, path, query(table), headers)
+    .map(([verb, at, queried, sent]) => [request(verb, at + queried, sent)]);
 
 function request(method: string, path: string, sent: Record<string, string>, body?: unknown): ComparedRequest {
   const version = Object.values(sent)[0] ?? 'no version';
@@ -414,6 +429,14 @@ const group: fc.Arbitrary<ComparedRequest[]> = fc.oneof(
 
 /** Forms with a difference of their own, which few seeds have. */
 const RARE: readonly ComparedRequest[] = [
+  ...[`/${FULL.toUpperCase()}`, '?description_contains=', '?conductor=localhost', '?lessee=x&fields=id'].map((path) =>
+    request('GET', `/v1/nodes${path}`, CREATE.headers),
+  ),
+  request('GET', '/v1/nodes/plain/vendor_passthru/methods', { 'X-OpenStack-Ironic-API-Version': '1.82' }),
+  ...[{ secure_boot: 'no' }, { retired_reason: 'x'.repeat(4097) }].flatMap((fields) => [
+    request('POST', '/v1/nodes', CREATE.headers, { driver: 'fake-hardware', uuid: TRIED, ...fields }),
+    REMOVE,
+  ]),
   request('GET', '/v1/nodes/plain/validate', CREATE.headers),
   request('GET', '/v1/nodes/detail?include_children=2', CREATE.headers),
   request('POST', '/v1/nodes', CREATE.headers, { driver: 'fake-hardware', uuid: TRIED, conductor_group: 'x' }),

@@ -148,17 +148,26 @@ function documents(): ComparedRequest[] {
   ];
 }
 
+const VERSIONS = [
+  ...['latest', 'LATEST', '1.116', '1.0', '1.00', '2.0', '0.89', 'abc', '1', '1.', '.89', '1.89.0', '1.89x', ''],
+  ...['+1.89', '01.89', '1.089', '1.+89', '1 .89', '1.8_9', '1.89_', '-1.89', '1.-1', '1.99999999999'],
+  ...['1.80, 1.89', '1.89, 1.80', '1.89,', ', 1.89', 'abc, 1.89'],
+];
+const STANDARD_VERSIONS = [
+  ...['baremetal 1.115', 'baremetal latest', 'baremetal 1.116', 'compute 2.1', 'compute 2.1, baremetal 1.80'],
+  ...['BAREMETAL 01.89', 'baremetal  +1.89', 'baremetal 1.80, baremetal 1.89', 'baremetal 1.89, compute 2.1'],
+  ...['baremetal', 'baremetal 1.89 x', 'baremetal x', 'baremetal=1.89', '1.89'],
+];
+
 function versions(): ComparedRequest[] {
   const named = (value: string) => ({ 'X-OpenStack-Ironic-API-Version': value });
   const standard = (value: string) => ({ 'OpenStack-API-Version': value });
   return [
-    ...['latest', '1.116', '2.0', 'abc', '1', ''].map((value) => ({
-      ...get('/v1/nodes/plain', null, named(value)),
-      name: `version '${value}'`,
+    ...VERSIONS.map((value) => ({ ...get('/v1/nodes/plain', null, named(value)), name: `version '${value}'` })),
+    ...STANDARD_VERSIONS.map((value) => ({
+      ...get('/v1/nodes/plain', null, standard(value)),
+      name: `standard version '${value}'`,
     })),
-    ...['baremetal 1.115', 'baremetal latest', 'baremetal 1.116', 'compute 2.1', 'compute 2.1, baremetal 1.80'].map(
-      (value) => ({ ...get('/v1/nodes/plain', null, standard(value)), name: `standard version '${value}'` }),
-    ),
     { ...get('/v1/nodes/plain', 1, standard('baremetal 1.80')), name: 'the standard version before the other' },
     get('/nodes/plain'),
     get('/nodes'),
@@ -414,6 +423,36 @@ function calls(): ComparedRequest[] {
   ];
 }
 
+/** Virtual media of a driver that has none. */
+function vmedia(): ComparedRequest[] {
+  const path = `/v1/nodes/${PLAIN}/vmedia`;
+  const attached = { device_type: 'cdrom', image_url: 'http://127.0.0.1:17/' };
+  return [
+    ...[88, 89, 92, 93].map((minor) => get(path, minor)),
+    ...[88, 89].map((minor) => send('POST', path, attached, minor)),
+    ...[
+      {},
+      { ...attached, device_type: 'tape' },
+      { ...attached, image_url: 'ftp://127.0.0.1/' },
+      { ...attached, x: 1 },
+    ].map((body) => send('POST', path, body)),
+    ...['', '?device_types=cdrom', '?device_types=cdrom,tape', '?x=1'].map((query) =>
+      send('DELETE', `${path}${query}`, undefined),
+    ),
+  ];
+}
+
+/** Verbs that ask about a path. */
+function inquiries(): ComparedRequest[] {
+  const parts = ['', '/vendor_passthru/methods', '/validate', '/vmedia', '/maintenance'];
+  const paths = ['/', '/v1', '/v1/nodes', '/v1/nodes/nope', '/v1/drivers/fake-hardware', '/v1/conductors', '/bogus'];
+  return ['HEAD', 'OPTIONS'].flatMap((method) => [
+    ...[...paths, ...parts.map((part) => `/v1/nodes/${PLAIN}${part}`)].map((path) => send(method, path, undefined)),
+    send(method, '/v1/conductors', undefined, 48),
+    send(method, '/v1/nodes', undefined, 116),
+  ]);
+}
+
 /** Ironic's routes that are not served here. */
 function unserved(): ComparedRequest[] {
   const parts = [
@@ -469,6 +508,8 @@ export const REQUESTS: readonly ComparedRequest[] = [
   ...maintenance(),
   ...drivers(),
   ...conductors(),
+  ...vmedia(),
+  ...inquiries(),
   ...calls(),
   ...unserved(),
   ...TEARDOWN,

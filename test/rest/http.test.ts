@@ -83,6 +83,23 @@ test.each([
 });
 
 test.each([
+  [['+1.89'], '1.89'],
+  [['01.089'], '1.89'],
+  [[' 1 . 8_9\t'], '1.89'],
+  [['LATEST'], '1.115'],
+  [['1.80, 1.81'], '1.81'],
+  [['1.81', '1.80'], '1.80'],
+  [['latest', ''], '1.1'],
+])('reads the version %j as Ironic does', async (requested, selected) => {
+  const name = 'X-OpenStack-Ironic-API-Version';
+  const response = await fetch(`${service.url}/v1`, {
+    headers: requested.map((value): [string, string] => [name, value]),
+  });
+  expect(response.status).toBe(200);
+  expect(response.headers.get(name)).toBe(selected);
+});
+
+test.each([
   ['baremetal 1.116', undefined, /minor version is not supported/],
   ['baremetal 2.0', undefined, /Mutually exclusive versions/],
   ['baremetal garbage', undefined, /Invalid value/],
@@ -102,8 +119,12 @@ test.each([
   ['2.0', /Mutually exclusive versions/],
   ['1', /Invalid value/],
   ['1.5.1', /Invalid value/],
-  ['-1.5', /Invalid value/],
-  ['1.80, 1.81', /Invalid value/],
+  ['1.', /Invalid value/],
+  ['1.5_', /Invalid value/],
+  ['1.5x', /Invalid value/],
+  ['-1.5', /Mutually exclusive versions/],
+  ['1.-5', /minor version is not supported/],
+  ['1.81, 1.5.1', /Invalid value/],
 ])('returns 406 for the version %j, before any other check', async (requested, text) => {
   const headers = { 'X-OpenStack-Ironic-API-Version': requested };
   const { status, fault } = await rest({ method: 'POST', path: '/v1/nodes', rawBody: '{bad', headers });

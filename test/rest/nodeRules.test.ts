@@ -32,7 +32,7 @@ describe('interfaces that are not served', () => {
   });
 
   test.each(['boot', 'deploy', 'power', 'management', 'network', 'bios', 'raid', 'firmware'])(
-    'are refused by another name: %s',
+    'are refused by another name or an empty one: %s',
     async (kind) => {
       for (const refused of [
         await create({ name: 'made', [`${kind}_interface`]: 'colour' }),
@@ -42,6 +42,7 @@ describe('interfaces that are not served', () => {
         expect(refused.fault.faultstring).toContain(`'ironic.hardware.interfaces.${kind}' entrypoint: colour`);
         expect(refused.fault.detail.violations[0].field).toBe(`${kind}_interface`);
       }
+      expect(await create({ name: 'made', [`${kind}_interface`]: '' })).toMatchObject({ status: 400 });
       expect(await names('')).toEqual(['n1', 'n2']);
     },
   );

@@ -196,6 +196,7 @@ describe('the list of nodes', () => {
     ['associated=false', ['n1', 'n2', 'n3', 'n5']],
     ['description_contains=rack', ['n3']],
     ['conductor=localhost&limit=1', ['n1']],
+    ['conductor=&limit=1', ['n1']],
     ['description_contains=', ['n1', 'n2', 'n3', 'n4', 'n5']],
     ['description_contains=rack&project=o1&associated=false', ['n3']],
     ['project=o1&owner=o1', ['n3']],

@@ -81,8 +81,10 @@ describe('at the version before its own', () => {
   });
 });
 
-test('a field that its version lacks can be left as it is, by null', async () => {
-  const body = { driver: 'gated', name: 'made', owner: null, shard: null, boot_interface: null };
+test('a field that its version lacks can be left as it is, by null or its default text', async () => {
+  const body = { driver: 'gated', name: 'made', owner: null, shard: null, boot_interface: null, conductor_group: '' };
+  expect((await at(10, { method: 'POST', path: '/v1/nodes', body: { ...body, shard: '' } })).status).toBe(406);
+  expect((await at(10, { method: 'POST', path: '/v1/nodes', body: { ...body, retired: false } })).status).toBe(406);
   expect((await at(10, { method: 'POST', path: '/v1/nodes', body })).status).toBe(201);
 });
 

@@ -28,8 +28,9 @@ export function readNewNode({ minor }: Pick<Exchange, 'minor'>, document: JsonOb
     const field = WRITABLE.get(key);
     if (field === undefined || field.on === 'patch') throw unexpected(key);
     const checked = checkField('node', key, field, value);
-    // Even a version without it takes a field that is left as it would be.
-    if (value !== null && checked !== '') checkVersion({ minor }, key, NODE_FIELDS.get(key)?.from ?? 1);
+    // As in Ironic, even a version without it takes a field that is null, or has the empty text as its default.
+    if (value !== null && !(value === '' && field.default === ''))
+      checkVersion({ minor }, key, NODE_FIELDS.get(key)?.from ?? 1);
     setField(node, key, field, checked);
   }
   checkName(minor, node.name, 'Cannot create node with invalid name');

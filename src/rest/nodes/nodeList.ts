@@ -59,8 +59,8 @@ async function sendList(exchange: Exchange, query: Query, path: string, fields: 
   const nodeQuery = readNodeQuery(exchange, query);
   const core = enter(exchange);
   const parent = await parentFilter(core, query);
-  // Every node has the same conductor.
-  const isElsewhere = (query.get('conductor') ?? core.host) !== core.host;
+  // Every node has the same conductor. As in Ironic, an empty one is no filter.
+  const isElsewhere = (query.get('conductor') || core.host) !== core.host;
   const page =
     nodeQuery === null || isElsewhere
       ? { items: [], more: false }

@@ -101,8 +101,8 @@ function checkRetired(uuid: string, after: JsonObject, before: JsonObject): void
 /** Throws `invalid_argument`, in Ironic's words, if a node of `driver` cannot have one of the interfaces in its attributes. */
 export function checkInterfaces(driver: string, attributes: JsonObject): void {
   for (const [key, kind] of KEPT_INTERFACES) {
-    const name = attributes[key];
-    if (isUnset(name)) continue;
+    const name = attributes[key] ?? null;
+    if (name === null) continue;
     const valid = interfaceNames(driver, kind);
     if (valid.includes(String(name))) continue;
     const message = `Could not find the following interface in the 'ironic.hardware.interfaces.${kind}' entrypoint: ${name}. Valid interfaces are ${valid.join(', ')}.`;
