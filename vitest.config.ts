@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config';
  * their own), real databases, load and chaos. What is left runs in this process and takes a few minutes.
  */
 const SLOW = [
+  'test/budget/**',
   'test/chaos/**',
   'test/cli/**',
   'test/clients/**',
