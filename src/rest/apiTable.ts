@@ -278,11 +278,16 @@ const NODE_PARTS: ReadonlyMap<string, number> = new Map([
   ['traits', 37],
   ['vifs', 28],
   ['vmedia', 89],
+  ['volume', 32],
 ]);
+
+/** First minor version with the RAID configuration of nodes and the RAID properties of drivers. */
+const RAID_MINOR = 12;
 
 /** Returns the first minor version of a route's path, for example `/v1/conductors/:host`; a path of no such route is in all. */
 export function routeFrom(path: string): number {
-  const [, , collection = '', , part = ''] = path.split('/');
+  const [, , collection = '', , part = '', detail = ''] = path.split('/');
+  if (part === 'raid' || detail === 'raid') return RAID_MINOR;
   if (collection === 'nodes') return NODE_PARTS.get(part) ?? 1;
   // The ramdisk calls it at every version.
   return collection === 'continue_inspection' ? 1 : (COLLECTIONS.get(collection) ?? 1);

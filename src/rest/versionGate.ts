@@ -50,7 +50,8 @@ export function checkVersion({ minor }: Pick<Exchange, 'minor'>, name: string, f
   if (minor < from) throw notYet(name, from, `the field '${name}'`);
 }
 
-function notYet(name: string, from: number, what: string): PassthruError {
+/** Returns a `version_not_acceptable` for `what`, which exists from a later version on. */
+export function notYet(name: string, from: number, what: string): PassthruError {
   // Begins as Ironic words it, which does not say what is too new.
   const message = `Request not acceptable. The minimal required API version should be 1.${from} for ${what}`;
   return new PassthruError('version_not_acceptable', message, {

@@ -70,6 +70,9 @@ const ROUTE_ROWS = `
   reader    ALL         /v1/nodes/:ident/portgroups
   reader    ALL         /v1/nodes/:ident/ports
   reader    ALL         /v1/nodes/:ident/states
+  reader    ALL         /v1/nodes/:ident/states/raid
+  reader    ALL         /v1/nodes/management
+  reader    ALL         /v1/nodes/states
   reader    ALL         /v1/nodes/:ident/traits
   reader    ALL         /v1/nodes/:ident/vifs
   reader    ALL         /v1/nodes/:ident/volume

@@ -166,11 +166,6 @@ export const EXPECTED: readonly Expected[] = [
   },
   {
     class: 'neutral',
-    why: 'the traits of a node before they exist: 404 as for other parts',
-    matches: ({ path }, theirs, ours) => path.endsWith('/traits') && theirs.status === 406 && ours.status === 404,
-  },
-  {
-    class: 'neutral',
     why: 'of several faults of one request another is told',
     matches: ({ random }, theirs, ours) =>
       random === true && [theirs, ours].every(({ status }) => REFUSALS.has(status)),
