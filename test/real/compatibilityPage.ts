@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 
-const PAGE = new URL('../../docs/compatibility.md', import.meta.url).pathname;
+/** The page with the tables. */
+export const PAGE = new URL('../../docs/compatibility.md', import.meta.url).pathname;
 
 /** The result of a client's command or call. */
 export interface Row {

@@ -65,9 +65,12 @@ describe("gophercloud's acceptance tests", needs(missing), () => {
       { reason: 'ports', tests: /\w+\.TestPorts\w+/ },
       { reason: 'provision states', tests: /v1\.TestNodesCreateDestroy|v1\.TestNodesServicingHold/ },
       { reason: 'RAID', tests: /\w+\.TestNodesRAIDConfig/ },
-      { reason: 'firmware', tests: /\w+\.TestNodesFirmwareInterface/ },
       { reason: 'virtual interfaces', tests: /v1\.TestNodesVirtualInterfaces/ },
-      { reason: 'no deploy interface until one is set', tests: /v1\.TestNodesFields/, differs: true },
+      {
+        reason: 'no deploy and firmware interface until one is set',
+        tests: /v1\.TestNodesFields|\w+\.TestNodesFirmwareInterface/,
+        differs: true,
+      },
       {
         reason: 'virtual media of a node with IPMI, which has none, are refused at once',
         tests: /v1\.TestNodesVirtualMedia/,

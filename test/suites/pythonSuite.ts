@@ -11,7 +11,7 @@ export const environment = await pythonEnvironment(new URL('./requirements.txt',
 export const noSuites = 'missing' in environment ? environment.missing : null;
 
 /**
- * Runs the tests of a Python package with pytest. Returns their results by the names `MODULE.CLASS.TEST`.
+ * Runs the tests of a Python package with pytest. Returns their results, by names such as `test_node.TestNode.test_x`.
  * @param packages the packages or modules, as `openstack.tests.functional.baremetal`
  * @param options.folder the working directory; a new one if it is not given
  * @param options.plugins plugins of pytest in this folder
@@ -34,10 +34,11 @@ export async function runPythonSuite(
       options.folder ?? folder,
     ).ended;
     const tests = readReport(report, stdout + stderr);
-    return Object.entries(tests).map(([name, { outcome, text }]) => ({
-      test: shortName(name),
+    return Object.entries(tests).map(([test, { outcome, text }]) => ({
+      test,
       passed: outcome === 'passed',
-      ...(outcome === 'passed' ? {} : { text: text.slice(-1500) }),
+      ...(outcome === 'skipped' ? { skipped: skipReason(text) } : {}),
+      ...(outcome === 'failed' ? { text: text.slice(-1500) } : {}),
     }));
   } finally {
     rmSync(folder, { recursive: true });
@@ -52,7 +53,7 @@ function readReport(path: string, printed: string): Record<string, { outcome: st
   }
 }
 
-/** Returns `test_node.TestNode.test_x` of `v1/test_node.py::TestNode::test_x`. */
-function shortName(name: string): string {
-  return name.replace(/^.*\//, '').replace('.py', '').replaceAll('::', '.');
+/** Returns the reason in the text of a skipped test: `('FILE', LINE, 'Skipped: REASON')`. */
+function skipReason(text: string): string {
+  return /Skipped: (.*?)\.?['"]\)$/.exec(text)?.[1] ?? text;
 }

@@ -1,6 +1,7 @@
 """A plugin for pytest that writes the result of each test to a JSON file: pytest -p suite_report --suite-report=FILE."""
 
 import json
+import pathlib
 
 
 def pytest_addoption(parser):
@@ -14,14 +15,16 @@ def pytest_configure(config):
 class Report:
     def __init__(self, path):
         self.path = path
-        # By name: outcome and text. A test whose set-up or clean-up fails has not passed.
+        # By MODULE.CLASS.TEST: outcome and text. A test whose set-up or clean-up fails has not passed.
         self.tests = {}
 
     def pytest_runtest_logreport(self, report):
+        file, _, test = report.location
+        name = f"{pathlib.Path(file).stem}.{test}"
         if report.outcome != "passed":
-            self.tests[report.nodeid] = {"outcome": report.outcome, "text": report.longreprtext}
+            self.tests[name] = {"outcome": report.outcome, "text": report.longreprtext}
         elif report.when == "call":
-            self.tests.setdefault(report.nodeid, {"outcome": "passed", "text": ""})
+            self.tests.setdefault(name, {"outcome": "passed", "text": ""})
 
     def pytest_collectreport(self, report):
         if report.outcome == "failed":
