@@ -1,14 +1,15 @@
 // Compares what requests cost with lower bounds: bare servers and handlers that do nothing. Servers run on one core, the load on
 // the others; wrk, h2load and ghz send it. See NOTES.md.
 //
-//   npm run bench -- [--quick] [--json FILE] [WORD...]
+//   npm run bench -- [--quick] [--json FILE] [--against CHECKOUT] [WORD...]
 //
 // --quick takes two short rounds, and 1,000 nodes in place of 100,000. WORDs choose the comparisons that have one of them in their name. BENCH_IRONIC_URL and
-// BENCH_IRONIC_PIDS name an Ironic to compare with.
+// BENCH_IRONIC_PIDS name an Ironic to compare with. --against compares the service with that of another checkout instead.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { comparisonsAgainst } from './against.ts';
 import { comparisons } from './comparisons.ts';
 import { type Idle, measureIdle } from './idle.ts';
 import { findIronic } from './ironic.ts';
@@ -19,7 +20,7 @@ import { measure, type Plan, type Row } from './rounds.ts';
 import { findTools } from './tools.ts';
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, against: { type: 'string' } },
   allowPositionals: true,
 });
 const unable = leaveServerCore();
@@ -41,6 +42,10 @@ const isChosen = (name: string) =>
 const versions = [`Node ${process.versions.node}`, ...Object.values(tools)].join(', ');
 console.log(`${describeMachine()}; ${versions}`);
 console.log(`${plan.rounds} rounds of ${plan.seconds} s; load of the machine ${describeLoad()}\n`);
+const chosen =
+  values.against === undefined
+    ? comparisons(parties, ironic, values.quick ? 1000 : 100_000)
+    : comparisonsAgainst(parties, values.against);
 const rows: Row[] = [];
 const ratios: Measured[] = [];
 let idle: Idle | null = null;
@@ -48,15 +53,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
 }
 try {
-  if (isChosen('idle')) {
+  if (values.against === undefined && isChosen('idle')) {
     idle = await measureIdle(folder, values.quick ? 1 : 5);
     console.log(`${idleTable(idle)}\n`);
   }
-  for (const { name, tool, parties: start, ratios: wanted } of comparisons(
-    parties,
-    ironic,
-    values.quick ? 1000 : 100_000,
-  )) {
+  for (const { name, tool, parties: start, ratios: wanted } of chosen) {
     if (!isChosen(name) || tools[tool] === undefined) continue;
     const measured = await measure(name, await start(), plan);
     await parties.endComparison();

@@ -2,7 +2,7 @@ import type { Ironic } from './ironic.ts';
 import { nodeUuid, type Parties, REDFISH_NODE } from './parties.ts';
 import { asyncCall, call, listMethods, type Protocol } from './requests.ts';
 import type { Party } from './rounds.ts';
-import type { Work } from './work.ts';
+import { http1, http2, type Work } from './work.ts';
 
 /** A ratio of the rates of two parties. */
 export interface Ratio {
@@ -35,16 +35,6 @@ const NODES = 64;
 const SMALL = 10;
 
 const UUIDS = Array.from({ length: NODES }, (_, index) => nodeUuid(index));
-
-/** HTTP/1.1: 16 connections. */
-function http1(requests: Work['requests']): Work {
-  return { tool: 'wrk', requests, connections: 16, streams: 1 };
-}
-
-/** HTTP/2: 32 calls at once, on 4 connections. ghz sends several messages in turn, h2load one. */
-function http2(requests: Work['requests']): Work {
-  return { tool: requests.length === 1 ? 'h2load' : 'ghz', requests, connections: 4, streams: 8 };
-}
 
 /**
  * Returns all comparisons.

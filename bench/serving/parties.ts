@@ -30,11 +30,14 @@ export class Parties {
     this.#options = options;
   }
 
-  /** The service on a SQLite file of its own with so many nodes of the fake driver. */
-  sqlite(nodes: number = 64): Promise<Server> {
-    return this.#service(`sqlite-${nodes}`, nodes, async () => ({
-      PASSTHRU_STORE: `sqlite:${join(this.#folder, `${nodes}.db`)}`,
-    }));
+  /**
+   * The service on a SQLite file of its own with so many nodes of the fake driver.
+   * @param main its program; by default that of this checkout
+   */
+  sqlite(nodes: number = 64, main?: string): Promise<Server> {
+    const name = `sqlite-${nodes}${main === undefined ? '' : '-other'}`;
+    const environment = async () => ({ PASSTHRU_STORE: `sqlite:${join(this.#folder, `${name}.db`)}` });
+    return this.#service(name, nodes, environment, main);
   }
 
   postgres(): Promise<Server> {
@@ -89,10 +92,15 @@ export class Parties {
     return server.url(await server.createDatabase());
   }
 
-  #service(name: string, nodes: number, environment: () => Promise<Record<string, string>>): Promise<Server> {
+  #service(
+    name: string,
+    nodes: number,
+    environment: () => Promise<Record<string, string>>,
+    main?: string,
+  ): Promise<Server> {
     let service = this.#services.get(name);
     if (service === undefined) {
-      service = this.#startService(name, nodes, environment);
+      service = this.#startService(name, nodes, environment, main);
       this.#services.set(name, service);
     }
     return service;
@@ -102,6 +110,7 @@ export class Parties {
     name: string,
     nodes: number,
     environment: () => Promise<Record<string, string>>,
+    main: string | undefined,
   ): Promise<Server> {
     const file = join(this.#folder, `${name}.yaml`);
     const fake = Array.from({ length: nodes }, (_, index) => ({
@@ -110,6 +119,6 @@ export class Parties {
       driver: 'fake-hardware',
     }));
     writeFileSync(file, JSON.stringify({ nodes: [...fake, { uuid: REDFISH_NODE, name: 'rf-1', driver: 'redfish' }] }));
-    return await startService({ PASSTHRU_NODES_FILE: file, ...(await environment()) }, this.#options);
+    return await startService({ PASSTHRU_NODES_FILE: file, ...(await environment()) }, this.#options, main);
   }
 }

@@ -9,22 +9,16 @@ import { nodeUuid, Parties, REDFISH_NODE } from './parties.ts';
 import { asyncCall, call, listMethods } from './requests.ts';
 import { measure } from './rounds.ts';
 import { findTools } from './tools.ts';
-import type { Work } from './work.ts';
+import { http1, http2, type Work } from './work.ts';
 
 const FUNCTIONS = 25;
 const SECONDS = Number(process.argv[2] ?? 5);
 
 const nodes = Array.from({ length: 64 }, (_, index) => nodeUuid(index));
-const http1 = (requests: Work['requests']): Work => ({ tool: 'wrk', requests, connections: 16, streams: 1 });
 const PATHS: Record<string, Work> = {
   'REST methods list': http1([listMethods('rest', REDFISH_NODE)]),
   'REST exclusive call, 64 nodes': http1(nodes.map((node) => call('rest', node))),
-  'gRPC exclusive call, 64 nodes': {
-    tool: 'ghz',
-    requests: nodes.map((node) => call('grpc', node)),
-    connections: 4,
-    streams: 8,
-  },
+  'gRPC exclusive call, 64 nodes': http2(nodes.map((node) => call('grpc', node))),
   'asynchronous call (REST), with its job to the end': http1(nodes.map(asyncCall)),
 };
 

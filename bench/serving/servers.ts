@@ -18,9 +18,14 @@ export interface Server {
 /**
  * Starts `passthru serve` with its defaults: audit on, log level info. The log is dropped.
  * @param options of Node
+ * @param main its program; by default that of this checkout
  */
-export function startService(environment: Record<string, string>, options: string[] = []): Promise<Server> {
-  return startPinned([...options, MAIN, 'serve'], { PASSTHRU_LISTEN: '127.0.0.1:0', ...environment }, 'dropped');
+export function startService(
+  environment: Record<string, string>,
+  options: string[] = [],
+  main: string = MAIN,
+): Promise<Server> {
+  return startPinned([...options, main, 'serve'], { PASSTHRU_LISTEN: '127.0.0.1:0', ...environment }, 'dropped');
 }
 
 /** Starts one of `parties/`, which prints `listening on URL`. */

@@ -19,6 +19,16 @@ export interface Work {
   streams: number;
 }
 
+/** HTTP/1.1: 16 connections. */
+export function http1(requests: Request[]): Work {
+  return { tool: 'wrk', requests, connections: 16, streams: 1 };
+}
+
+/** HTTP/2: 32 calls at once, on 4 connections. ghz sends several messages in turn, h2load one. */
+export function http2(requests: Request[]): Work {
+  return { tool: requests.length === 1 ? 'h2load' : 'ghz', requests, connections: 4, streams: 8 };
+}
+
 /** What one round of load was answered with. */
 export interface Load {
   requests: number;
