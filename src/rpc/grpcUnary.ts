@@ -21,6 +21,7 @@ import {
   parseTimeout,
   setTrailerStatus,
 } from '@connectrpc/connect/protocol-grpc';
+import { encoded } from './encodedOnce.ts';
 import { receiveMessage, replay } from './receivedMessage.ts';
 
 type Options = Pick<
@@ -83,7 +84,7 @@ export function grpcUnaryHandler(
     if (compression.response !== null) context.responseHeader.set(headerEncoding, compression.response.name);
     let body: AsyncIterable<Uint8Array> | undefined;
     try {
-      const response = output.serialize(await invokeUnaryImplementation(spec, context, message, []));
+      const response = encoded(await invokeUnaryImplementation(spec, context, message, []), output.serialize);
       const { flags, data } = await envelopeCompress(
         { flags: 0, data: response },
         compression.response,

@@ -1,9 +1,13 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import {
   type CallDriverMethodRequest,
   type CallNodeMethodRequest,
   type CallNodeMethodResponseSchema,
+  type ListDriverMethodsResponse,
+  ListDriverMethodsResponseSchema,
+  type ListNodeMethodsResponse,
+  ListNodeMethodsResponseSchema,
   type PassthruService,
   Recording as RecordingMessage,
   type VendorMethodSchema,
@@ -17,6 +21,7 @@ import { checkNodeIdent } from '../core/node.ts';
 import type { Recording } from '../core/transcript.ts';
 import type { Enter } from './authorize.ts';
 import { callEnd } from './deadline.ts';
+import { encodeOnce } from './encodedOnce.ts';
 import { durationMs, invalidField, readStruct, textOrNull } from './fields.ts';
 
 /** Implements PassthruService: lists and calls vendor methods, and watches jobs. */
@@ -25,7 +30,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     async listNodeMethods(request, context) {
       checkNodeIdent(request.node);
       const { core } = enter(context);
-      return { methods: methodsToMessages(await core.listNodeMethods(request.node)) };
+      return listMethods(ListNodeMethodsResponseSchema, nodeMethods, await core.listNodeMethods(request.node));
     },
     async callNodeMethod(request, context) {
       const call = readCall(request);
@@ -46,7 +51,7 @@ export function passthruService(enter: Enter): ServiceImpl<typeof PassthruServic
     },
     async listDriverMethods(request, context) {
       const { core } = enter(context);
-      return { methods: methodsToMessages(core.listDriverMethods(request.driver)) };
+      return listMethods(ListDriverMethodsResponseSchema, driverMethods, core.listDriverMethods(request.driver));
     },
     async callDriverMethod(request, context) {
       const call = readCall(request);
@@ -124,24 +129,34 @@ function outcomeToMessage(outcome: Outcome): OutcomeMessage {
   }
 }
 
-/** The messages of each list of methods. The core keeps a list as long as its hardware type. */
-const methodMessages = new WeakMap<readonly Method<never>[], MessageInitShape<typeof VendorMethodSchema>[]>();
+/** The lists of methods of a node or a driver, by the list. The core keeps a list as long as its hardware type. */
+const nodeMethods = new WeakMap<readonly Method<never>[], ListNodeMethodsResponse>();
+const driverMethods = new WeakMap<readonly Method<never>[], ListDriverMethodsResponse>();
 
-function methodsToMessages(methods: readonly Method<never>[]) {
-  let messages = methodMessages.get(methods);
-  if (messages === undefined) {
-    messages = methods.map((method) => ({
-      name: method.name,
-      httpMethods: [...method.httpMethods],
-      async: method.async,
-      attach: method.attach,
-      description: method.description,
-      requireExclusiveLock: method.requireExclusiveLock,
-      role: requiredRole(method),
-      argumentsSchema: jsonToStruct(method.argumentsSchema),
-      resultSchema: jsonToStruct(method.resultSchema),
-    }));
-    methodMessages.set(methods, messages);
+/** Returns the response with these methods, from `kept` if it was sent before. */
+function listMethods<S extends typeof ListNodeMethodsResponseSchema | typeof ListDriverMethodsResponseSchema>(
+  schema: S,
+  kept: WeakMap<readonly Method<never>[], MessageShape<S>>,
+  methods: readonly Method<never>[],
+): MessageShape<S> {
+  let response = kept.get(methods);
+  if (response === undefined) {
+    response = create<DescMessage>(schema, { methods: methods.map(methodToMessage) }) as MessageShape<S>;
+    kept.set(methods, encodeOnce(response));
   }
-  return messages;
+  return response;
+}
+
+function methodToMessage(method: Method<never>): MessageInitShape<typeof VendorMethodSchema> {
+  return {
+    name: method.name,
+    httpMethods: [...method.httpMethods],
+    async: method.async,
+    attach: method.attach,
+    description: method.description,
+    requireExclusiveLock: method.requireExclusiveLock,
+    role: requiredRole(method),
+    argumentsSchema: jsonToStruct(method.argumentsSchema),
+    resultSchema: jsonToStruct(method.resultSchema),
+  };
 }

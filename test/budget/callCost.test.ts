@@ -46,7 +46,7 @@ const BUDGETS: Record<string, { request: Request; budget: Counts }> = {
   },
   'gRPC ListNodeMethods': {
     request: listMethods('grpc', REDFISH_NODE),
-    budget: { bytes: 220_000, promises: 63, listeners: 35, timers: 4, abortControllers: 3, headers: 4, statements: 1 },
+    budget: { bytes: 76_500, promises: 63, listeners: 35, timers: 4, abortControllers: 3, headers: 4, statements: 1 },
   },
 };
 
