@@ -112,8 +112,8 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     drivers: registry,
     jobs,
     async listNodeMethods(ident) {
-      const node = await nodes.get(ident);
-      return registry.nodeMethods(node.driver, node.vendorInterface).list;
+      const { driver, vendorInterface } = await nodes.interfaceOf(ident);
+      return registry.nodeMethods(driver, vendorInterface).list;
     },
     callNodeMethod: (call) => dispatch.callNode(call),
     listDriverMethods: (driver) => registry.driverMethods(driver).list,

@@ -100,12 +100,20 @@ export class NodeManager implements Nodes {
     return (await this.read(ident)).node;
   }
 
-  /** As `get`, with the fence that decides whether the content is current once the node is reserved. */
-  async read(ident: string): Promise<NodeSnapshot> {
+  /** Returns the driver and the vendor interface of a node, without reading it where only this process changes nodes. */
+  async interfaceOf(ident: string): Promise<Pick<Node, 'driver' | 'vendorInterface'>> {
+    return this.#locks.knownInterface(ident) ?? (await this.read(ident, true)).node;
+  }
+
+  /**
+   * As `get`, with the fence that decides whether the content is current once the node is reserved.
+   * @param keep whether to cache it for `interfaceOf`
+   */
+  async read(ident: string, keep = false): Promise<NodeSnapshot> {
     checkNodeIdent(ident);
-    const snapshot = await this.#locks.read(() =>
-      isUuid(ident) ? this.#store.getNodeByUuid(ident.toLowerCase()) : this.#store.getNodeByName(ident),
-    );
+    const step = () =>
+      isUuid(ident) ? this.#store.getNodeByUuid(ident.toLowerCase()) : this.#store.getNodeByName(ident);
+    const snapshot = await this.#locks.read(step, keep);
     if (snapshot === null) throw nodeNotFound(ident);
     return snapshot;
   }

@@ -98,15 +98,29 @@ export class Locks {
     return this.#local?.fence(nodeUuid) ?? Date.now() * 1000 + randomInt(1000);
   }
 
-  /** Reads a node from the store and shows its reservation. Returns null when it does not exist. */
-  async read(step: () => Promise<StoredNode | null>): Promise<NodeSnapshot | null> {
+  /**
+   * Returns the driver and the vendor interface of a node that is cached, by its UUID or name; null when it must be read. On a
+   * shared store always null: another process may change it.
+   */
+  knownInterface(ident: string): Pick<Node, 'driver' | 'vendorInterface'> | null {
+    return this.#local === null ? null : (this.cache.get(ident)?.node ?? null);
+  }
+
+  /**
+   * Reads a node from the store and shows its reservation. Returns null when it does not exist.
+   * @param keep whether to cache it for `knownInterface`
+   */
+  async read(step: () => Promise<StoredNode | null>, keep = false): Promise<NodeSnapshot | null> {
     const changes = this.#local?.changes;
     const node = await step();
     if (node === null) return null;
     this.#showReservation(node);
     // Calls within a hold do not change the node, and nothing else runs until it ends.
     const still = node.reservation === null || node.reservation.kind === 'held';
-    return { node, fence: still && this.#local?.changes === changes ? node.fence : null };
+    const fence = still && this.#local?.changes === changes ? node.fence : null;
+    // Without a wait since the check: a change reserves the node, then drops it from the cache, then writes.
+    if (keep && this.#local !== null && fence !== null) this.cache.keep(node, fence);
+    return { node, fence };
   }
 
   /** Reads nodes from the store and shows their reservations. */

@@ -17,11 +17,11 @@ export function isCurrent({ fence }: Pick<NodeSnapshot, 'fence'>, lock: { readon
   return fence !== null && lock.fence === fence + 1;
 }
 
-/** The maximum number of nodes kept; the least recently called is dropped first. */
+/** The maximum number of nodes kept; the least recently called or read is dropped first. */
 const MAX_NODES = 10_000;
 
 /**
- * The nodes called most recently, so that a call need not read its node. A node is the same object while its content is the
+ * The nodes called or listed most recently, so that a call need not read its node. A node is the same object while its content is the
  * same, so that values derived from it can be cached beside it.
  */
 export class NodeCache {
@@ -39,7 +39,7 @@ export class NodeCache {
     return this.#byUuid.get(this.#uuids.get(ident) ?? ident) ?? null;
   }
 
-  /** Keeps the content of a node that a call holds under `fence`; a call does not change its node. */
+  /** Keeps content that is final after `fence`: a node that a call holds, which does not change it, or that was free. */
   keep(node: StoredNode, fence: number): void {
     this.forget(node.uuid);
     this.#byUuid.set(node.uuid, { node, fence });
