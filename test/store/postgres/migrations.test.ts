@@ -18,6 +18,7 @@ const ALL = [
   '0007_changes',
   '0008_fleet_keys',
   '0009_sorted_attributes',
+  '0010_cheaper_reservation_log',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 
