@@ -1,5 +1,6 @@
 import { leaseClock } from './locks/lease.ts';
 import type { Logger } from './logger.ts';
+import type { Store } from './store.ts';
 
 /** How long a clock that was set forward is doubted, in milliseconds. */
 const DOUBT_TIME = 24 * 60 * 60 * 1000;
@@ -14,11 +15,14 @@ const NOTED_STEP = 60 * 60 * 1000;
  * The clock by which stored records are too old. It is the wall clock, except that a step forward counts only after a day, in which
  * somebody may notice and correct it: otherwise a clock that jumps to another year removes every job at once, and lets a call
  * with an idempotency key run again. A step back counts at once, as it keeps records longer.
+ *
+ * Processes that share a store go by the store's clock, since their own may differ by more than a record is kept.
  */
 export class AgeClock {
   readonly #log: Logger;
   readonly #elapsed: () => number;
-  readonly #wall: () => number;
+  #wall: () => number;
+  #followed = false;
   /** By the elapsed time. */
   #steps: { at: number; by: number }[] = [];
   /** How much the wall clock was ahead of the elapsed time when it was last looked at. */
@@ -33,6 +37,22 @@ export class AgeClock {
     this.#elapsed = elapsed;
     this.#wall = wall;
     this.#ahead = wall() - elapsed();
+  }
+
+  /** Goes by the clock of a shared `store` from now on. Call it before the others, and often enough to notice its steps. */
+  async follow(store: Pick<Store, 'shared' | 'time'>): Promise<void> {
+    if (!store.shared) return;
+    const from = this.#elapsed();
+    const time = await store.time();
+    const ahead = time - (from + this.#elapsed()) / 2;
+    this.#wall = () => this.#elapsed() + ahead;
+    if (!this.#followed) this.#ahead = ahead;
+    this.#followed = true;
+  }
+
+  /** Returns the time of a new record. */
+  time(): Date {
+    return new Date(this.#wall());
   }
 
   /**

@@ -143,6 +143,7 @@ async function removeOld(
   { time, count, changes }: RetentionSettings,
   signal: AbortSignal,
 ): Promise<void> {
+  await clock.follow(store);
   const now = clock.now();
   const old = time === null ? null : { endTime: new Date(now - time), id: '' };
   const surplus = count === null ? null : await store.placeAfterNewest(count);

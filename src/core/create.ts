@@ -54,7 +54,7 @@ interface CoreOptions {
   host: string;
   log: Logger;
   settings: CoreSettings;
-  /** Default: by the clocks of this machine. */
+  /** Default: by the clocks of this machine, and that of a shared store. */
   clock?: AgeClock;
   /** Default: none. */
   observer?: Observer;
@@ -86,6 +86,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const defaultWait = Math.max(0, settings.lockedRetryAttempts - 1) * retryInterval;
   const locks = new Locks(store, local, lease, { retryInterval, defaultWait, maxWait }, log, observer);
   const clock = options.clock ?? new AgeClock(log);
+  await clock.follow(store);
   const newest = await store.newestTime();
   if (newest !== null) clock.startedAfter(newest);
   const running = new Running();

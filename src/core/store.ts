@@ -347,6 +347,8 @@ export interface Store extends ChangeStore {
   getTranscript(id: string): Promise<StoredTranscript | null>;
   /** Returns when the newest job ended or the newest idempotent call began, whichever is later; null for neither. */
   newestTime(): Promise<Date | null>;
+  /** Returns the time by the clock of the store, in milliseconds since 1970. */
+  time(): Promise<number>;
   /** As `placeAfterNewest`, for the transcripts of synchronous calls. */
   transcriptAfterNewest(count: number): Promise<EndPlace | null>;
   /** As `removeEndedJobs`, for the transcripts of synchronous calls; those of jobs are removed with their jobs. */

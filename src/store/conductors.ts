@@ -103,7 +103,8 @@ export function conductorStore(
       return rows.map(({ host, create_time, update_time }) => ({
         host,
         createTime: new Date(Number(create_time)),
-        updateTime: new Date(Number(update_time)),
+        // The statement that adds a conductor reads the clock for each, and may read a millisecond between.
+        updateTime: new Date(Math.max(Number(create_time), Number(update_time))),
       }));
     },
 

@@ -121,6 +121,11 @@ export function jobRetention(database: Database, ended: EndedJobs) {
       return newest === 0 ? null : new Date(newest);
     },
 
+    async time() {
+      const { rows } = await sql<{ time: number }>`select ${database.now} as time`.execute(db);
+      return Number(rows[0]!.time);
+    },
+
     async removeEndedJobs(place, limit) {
       const time = place.endTime.getTime();
       const old = await db

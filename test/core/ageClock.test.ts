@@ -76,6 +76,27 @@ test('the time since the newest record of an earlier process is doubted for a da
   expect(clock.now()).toBe(machine.wall);
 });
 
+test('ages are counted by the clock of a shared store, and a step of it forward counts a day later', async () => {
+  const machine = new Machine();
+  const store = { shared: true, ahead: -2 * DAY, time: async () => machine.wall + store.ahead };
+  const clock = machine.start();
+  await clock.follow(store);
+  expect(clock.now()).toBe(machine.wall - 2 * DAY);
+  expect(clock.time()).toEqual(new Date(machine.wall - 2 * DAY));
+  // The clock of this machine means nothing any more.
+  machine.wall += YEARS;
+  store.ahead -= YEARS;
+  await clock.follow(store);
+  const from = clock.now();
+  expect(machine.warnings).toEqual([]);
+  store.ahead += YEARS;
+  await clock.follow(store);
+  expect(clock.now()).toBe(from);
+  expect(clock.time().getTime()).toBe(from + YEARS);
+  machine.pass(DAY);
+  expect(clock.now()).toBe(from + DAY + YEARS);
+});
+
 afterEach(() => {
   vi.useRealTimers();
 });

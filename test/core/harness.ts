@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AgeClock } from '../../src/core/ageClock.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { Core, DriverCall, NodeCall } from '../../src/core/core.ts';
@@ -122,6 +123,7 @@ export async function startCoreOn(
   settings: Partial<CoreSettings> = {},
   observer?: Observer,
   log: Logger = silentLogger,
+  clock?: AgeClock,
 ): Promise<TestCore> {
   const hardware = new GatedHardware();
   const core = await createCore({
@@ -131,6 +133,7 @@ export async function startCoreOn(
     log,
     settings: { lockedRetryAttempts: 3, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4, ...settings },
     observer,
+    clock,
   });
   return { core, store, hardware };
 }

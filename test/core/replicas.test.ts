@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AgeClock } from '../../src/core/ageClock.ts';
 import { ANONYMOUS } from '../../src/core/caller.ts';
 import type { CoreSettings } from '../../src/core/create.ts';
 import { PassthruError } from '../../src/core/errors.ts';
@@ -11,6 +12,7 @@ import { nodeCall, operator, startCoreOn, startJob, type TestCore, watchToEnd } 
 /** Milliseconds. */
 const LEASE = 2000;
 const GRACE = 500;
+const DAY = 86_400_000;
 
 let server: PostgresServer;
 let url: string;
@@ -31,14 +33,10 @@ afterEach(async () => {
 });
 
 /** Starts another process on the database, with nodes n1 and n2. Its attempts to lock a node are a minute apart. */
-async function replica(host: string, settings: Partial<CoreSettings> = {}): Promise<TestCore> {
+async function replica(host: string, settings: Partial<CoreSettings> = {}, clock?: AgeClock): Promise<TestCore> {
   const store = await openStore(url, { log: silentLogger });
-  const started = await startCoreOn(store, host, {
-    lockedRetryInterval: 60_000,
-    lease: LEASE,
-    grace: GRACE,
-    ...settings,
-  });
+  const all = { lockedRetryInterval: 60_000, lease: LEASE, grace: GRACE, ...settings };
+  const started = await startCoreOn(store, host, all, undefined, silentLogger, clock);
   if (replicas.length === 0) {
     for (const name of ['n1', 'n2']) await started.core.nodes.create({ name, driver: 'gated' }, operator);
   }
@@ -83,6 +81,27 @@ describe('replicas on one database', () => {
     (await b.hardware.call(0)).finish('second');
     expect(await second).toMatchObject({ result: 'second' });
     expect((await b.core.nodes.unlock('n1', operator, key)).reservation).toBeNull();
+  });
+
+  test('a call with an idempotency key runs once for a day, however much the clocks of replicas differ', async () => {
+    const clock = (ahead: number) => new AgeClock(silentLogger, undefined, () => Date.now() + ahead);
+    const late = await replica('late', {}, clock(-2 * DAY));
+    const early = await replica('early', {}, clock(2 * DAY));
+    for (const [index, [one, other]] of [
+      [late, early],
+      [early, late],
+    ].entries()) {
+      const call = nodeCall('exclusive', { idempotencyKey: `key-${index}` });
+      const first = one!.core.callNodeMethod(call);
+      (await one!.hardware.call(0)).finish('first');
+      expect(await first).toMatchObject({ result: 'first' });
+      expect(await other!.core.callNodeMethod(call)).toMatchObject({ result: 'first' });
+    }
+    const [{ age }] = (await server.query<{ age: number }>(
+      'select max(abs(extract(epoch from now()) * 1000 - create_time))::float8 as age from idempotency',
+      new URL(url).pathname.slice(1),
+    )) as [{ age: number }];
+    expect(age).toBeLessThan(DAY);
   });
 
   test('a lock is ended by another replica, also when the one that took it is lost, and who waits there is woken', async () => {

@@ -91,7 +91,7 @@ export class Idempotency {
       if (first.fingerprint !== fingerprint) throw otherCall();
       await untilAborted(first.end, signal);
     }
-    const call = { caller, key, fingerprint, createTime: new Date() };
+    const call = { caller, key, fingerprint, createTime: this.#clock.time() };
     const tenure = this.#lease.current();
     const end = Promise.withResolvers<void>();
     this.#inFlight.set(scope, { fingerprint, end: end.promise });
