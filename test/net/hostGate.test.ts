@@ -63,6 +63,24 @@ describe('a service without authentication', () => {
     session.destroy();
   });
 
+  test('refuses a foreign name before and after a request to its own address', async () => {
+    const port = new URL(service.url).port;
+    const statuses: number[] = [];
+    for (const name of [
+      'evil.example.com',
+      '127.0.0.1',
+      'evil.example.com',
+      'localhost',
+      'localhost.evil.example.com',
+    ]) {
+      const sent = request(`${service.url}/v1`, { headers: { Host: `${name}:${port}` } }).end();
+      const [response] = await once(sent, 'response');
+      response.resume();
+      statuses.push(response.statusCode);
+    }
+    expect(statuses).toEqual([403, 200, 403, 200, 403]);
+  });
+
   test('serves requests to its own address', async () => {
     expect((await fetch(`${service.url}/v1/nodes`)).status).toBe(200);
     expect((await fetch(`http://localhost:${new URL(service.url).port}/v1/nodes`)).status).toBe(200);
