@@ -11,6 +11,9 @@ export interface Htpasswd {
 /** bcrypt in modular crypt format: version, cost from 4 to 31, 22 characters of salt and 31 of digest. */
 const HASH = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 
+/** What bcrypt reads of a password. */
+export const MAX_PASSWORD_BYTES = 72;
+
 /** The default cost of `htpasswd -B`. */
 const LEAST_COST = 5;
 
@@ -28,13 +31,35 @@ export function parseHtpasswd(text: string): Htpasswd {
     const colon = line.indexOf(':');
     const [user, hash] = [line.slice(0, colon), line.slice(colon + 1)];
     if (colon < 1) faults.push(`line ${index + 1}: not USER:HASH`);
-    else if (!HASH.test(hash)) faults.push(`line ${index + 1}: not a bcrypt hash; create one with "htpasswd -B"`);
+    else if (!HASH.test(hash))
+      faults.push(`line ${index + 1}: not a bcrypt hash; create one with "passthru user set" or "htpasswd -B"`);
     else if (!hashes.has(user)) {
       hashes.set(user, hash);
       cost = Math.max(cost, costOf(hash));
     }
   }
   return { hashes, faults, cost };
+}
+
+/** Returns the text of a user file with this hash for `user`, in the place of the earlier one or at the end. */
+export function withUser(text: string, user: string, hash: string): string {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  const at = lines.findIndex((line) => isOf(line, user));
+  lines.splice(at < 0 ? lines.length : at, at < 0 ? 0 : 1, `${user}:${hash}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Returns the text of a user file without `user`: without all its lines, of which only the first counts. */
+export function withoutUser(text: string, user: string): string {
+  return text
+    .split('\n')
+    .filter((line) => !isOf(line, user))
+    .join('\n');
+}
+
+function isOf(line: string, user: string): boolean {
+  return line.trim().startsWith(`${user}:`);
 }
 
 /**

@@ -8,7 +8,7 @@ import { readFault } from '../core/readFault.ts';
 import { type Authenticator, schemeCredentials, wrongCredentials } from './authenticator.ts';
 import { BcryptPool } from './bcryptPool.ts';
 import { CheckCache } from './checkCache.ts';
-import { decoysFor, type Htpasswd, parseHtpasswd } from './htpasswd.ts';
+import { decoysFor, type Htpasswd, MAX_PASSWORD_BYTES, parseHtpasswd } from './htpasswd.ts';
 
 interface HttpBasicOptions {
   /** The path of the user file. */
@@ -24,9 +24,6 @@ interface HttpBasicOptions {
 const KEEP = 60_000;
 /** How long a wrong password is refused without another check, in ms. */
 const KEEP_INVALID = 2000;
-
-/** What bcrypt reads of a password. */
-const MAX_PASSWORD_BYTES = 72;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

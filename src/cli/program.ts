@@ -20,6 +20,7 @@ const SUMMARIES = {
   probe: 'Read what a BMC shows: which methods will work on it, and a capture for passthru sim',
   serve: 'Run the service',
   'generate-key': 'Print a new key for secrets.key_file',
+  user: 'List, add and remove the users of HTTP Basic in their file',
   'rotate-key': 'Encrypt the secrets of all nodes in the store with the first key of secrets.key_file',
   sim: 'Run simulated BMCs that speak Redfish, one port each',
 };
@@ -36,6 +37,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   probe: async () => (await import('./probe.ts')).probeCommand(),
   serve: async () => (await import('./service/serve.ts')).serveCommand(),
   'generate-key': async () => (await import('./service/keys.ts')).generateKeyCommand(),
+  user: async () => (await import('./service/users.ts')).userCommand(),
   'rotate-key': async () => (await import('./service/keys.ts')).rotateKeyCommand(),
   sim: async () => (await import('../sim/command.ts')).simCommand(visible),
 };
@@ -47,6 +49,7 @@ const LOCAL: ReadonlySet<string | undefined> = new Set([
   'serve',
   'generate-key',
   'rotate-key',
+  'user',
   'sim',
 ]);
 
@@ -86,6 +89,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'context show': ['context show', 'context show lab'],
   'context use': ['context use lab'],
   'context delete': ['context delete lab'],
+  'user list': ['user list users'],
+  'user delete': ['user delete users ann'],
 };
 
 const HELP = `

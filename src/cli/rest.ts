@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { maskText } from '../core/secrets.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { failedRequest } from './failure.ts';
 import type { Server } from './server.ts';
@@ -45,14 +46,14 @@ export async function exchangeJson(
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.body.text();
-    if (response.statusCode >= 300) throw refusal(server, response.statusCode, text);
+    if (response.statusCode >= 300) throw refusal(server, path, { ...response, text });
     return { document: text === '' ? null : (JSON.parse(text) as Json), headers: response.headers };
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
     if (error instanceof SyntaxError) {
       throw new CommandFailure(
         EXIT_STATUS.failed,
-        `${server.url}${path} did not return JSON; is this the URL of an Ironic?`,
+        `${withoutQuery(server, path)} did not return JSON; is this the URL of ${server.advice.api}?`,
       );
     }
     throw failedRequest(error as Error, server);
@@ -70,11 +71,31 @@ function agentOf(server: Server): Agent {
 
 const STATUSES: Readonly<Record<number, number>> = { 404: EXIT_STATUS.notFound, 503: EXIT_STATUS.unreachable };
 
-function refusal({ url, advice }: Server, status: number, text: string): CommandFailure {
+interface Refusal {
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+}
+
+function refusal(server: Server, path: string, { statusCode: status, headers, text }: Refusal): CommandFailure {
+  const { url, advice } = server;
   const fault = faultText(text);
-  const message = `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
-  const credentials = status === 401 ? `\n  ${advice.credentials}` : '';
-  return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + credentials);
+  if (fault !== null || status === 401) {
+    const message = `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
+    const credentials = status === 401 ? `\n  ${advice.credentials}` : '';
+    return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + credentials);
+  }
+  // Each of these APIs describes its errors: this is another server, or one in front of it.
+  const { location } = headers;
+  const other = typeof location === 'string' ? ` and redirects to ${maskText(location)}, which is not followed` : '';
+  return new CommandFailure(
+    status === 503 ? EXIT_STATUS.unreachable : EXIT_STATUS.failed,
+    `${withoutQuery(server, path)} responded ${status}${other}; is this the URL of ${advice.api}?`,
+  );
+}
+
+function withoutQuery({ url }: Server, path: string): string {
+  return url + path.replace(/\?.*/, '');
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Server {
     credentials: string;
     /** How to specify another address, with leading punctuation; may be empty. */
     address: string;
+    /** What it is expected to be, such as `an Ironic`. */
+    api: string;
   };
   /** How long each request may take, in ms; the defaults apply when absent. */
   timeout?: number;
@@ -69,6 +71,7 @@ const ADVICE: Server['advice'] = {
   authorities: '--ca-file or NODE_EXTRA_CA_CERTS',
   credentials: 'Give credentials by --token, --user with PASSTHRU_PASSWORD, or a context (`passthru context set`).',
   address: '. Is the service running? Set its address by --server, PASSTHRU_SERVER or a context.',
+  api: 'a passthru service',
 };
 
 /** Checks the URL of a server, given by `option`; returns it without trailing slashes and Ironic's `/v1`. */

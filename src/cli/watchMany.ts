@@ -27,47 +27,52 @@ interface Told {
 
 /** What to watch. */
 interface Watch {
-  /** Starts the stream after a cursor; '' for the current state. */
+  /** Starts the stream after a cursor, without a deadline of its own; '' for the current state. */
   start(cursor: string, signal: AbortSignal): AsyncIterable<Told>;
   /** A short request, which shows that the service is there again: a stream says nothing until something changes. */
   probe(signal: AbortSignal): Promise<unknown>;
 }
 
-/** Prints the changes of all jobs that match until Ctrl-C; see `watchMany`. */
+/** Prints the changes of all jobs that match until Ctrl-C or `--timeout`; see `watchMany`. */
 export function watchAllJobs(
-  { jobs }: Connection,
+  { jobs, timeout }: Connection,
   filter: { nodes?: string[]; driver?: string; state?: JobState; requestedBy?: string },
   asJson: boolean,
 ): Promise<never> {
   const watch: Watch = {
-    start: (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    start: (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal, timeoutMs: 0 }) as AsyncIterable<Told>,
     probe: (signal) => jobs.listJobs({ pageSize: 1 }, { signal }),
   };
-  return watchMany(watch, asJson);
+  return watchMany(watch, asJson, timeout);
 }
 
-/** Prints the changes of all nodes that match until Ctrl-C; see `watchMany`. */
+/** Prints the changes of all nodes that match until Ctrl-C or `--timeout`; see `watchMany`. */
 export function watchAllNodes(
-  { nodes }: Connection,
+  { nodes, timeout }: Connection,
   filter: { nodes?: string[]; driver?: string },
   asJson: boolean,
 ): Promise<never> {
   const watch: Watch = {
-    start: (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal }) as AsyncIterable<Told>,
+    start: (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal, timeoutMs: 0 }) as AsyncIterable<Told>,
     probe: (signal) => nodes.listNodes({ pageSize: 1 }, { signal }),
   };
-  return watchMany(watch, asJson);
+  return watchMany(watch, asJson, timeout);
 }
 
 /**
- * Prints each message as one line, until Ctrl-C. A broken stream is resumed by the cursor of the last message, and standard
+ * Prints each message as one line, until Ctrl-C or the end of `timeout`, in ms (null: none). A broken stream is resumed by the cursor of the last message, and standard
  * error says so.
- * @throws CommandFailure on Ctrl-C; the error of a stream that cannot be resumed, or that was broken before its first message
+ * @throws CommandFailure on Ctrl-C and after `timeout`; the error of a stream that cannot be resumed, or that was broken before its first message
  */
-async function watchMany(watch: Watch, asJson: boolean): Promise<never> {
+async function watchMany(watch: Watch, asJson: boolean, timeout: number | null): Promise<never> {
   const stop = new AbortController();
-  const interrupt = () => stop.abort();
+  const interrupt = () => stop.abort(new CommandFailure(EXIT_STATUS.interrupted, 'stopped watching'));
   process.once('SIGINT', interrupt);
+  const late = new CommandFailure(
+    EXIT_STATUS.timedOut,
+    `stopped watching after ${(timeout ?? 0) / 1000} s (--timeout)`,
+  );
+  const timer = timeout === null ? undefined : setTimeout(() => stop.abort(late), timeout);
   let cursor = '';
   let connected = false;
   let lost = false;
@@ -85,7 +90,7 @@ async function watchMany(watch: Watch, asJson: boolean): Promise<never> {
           if (told.cursor !== '') cursor = told.cursor;
         }
       } catch (error) {
-        if (stop.signal.aborted) throw interrupted();
+        if (stop.signal.aborted) throw stop.signal.reason;
         // Without any response so far, the service was not there to begin with.
         if (!connected || !isBroken(error)) throw error;
       }
@@ -95,16 +100,13 @@ async function watchMany(watch: Watch, asJson: boolean): Promise<never> {
         lost = true;
       }
       await delay(RETRY_INTERVAL, undefined, { signal: stop.signal }).catch(() => {
-        throw interrupted();
+        throw stop.signal.reason;
       });
     }
   } finally {
+    clearTimeout(timer);
     process.off('SIGINT', interrupt);
   }
-}
-
-function interrupted(): CommandFailure {
-  return new CommandFailure(EXIT_STATUS.interrupted, 'stopped watching');
 }
 
 function textLine({ event }: Told): string {

@@ -41,7 +41,8 @@ export const authKeys = z.strictObject({
       'How callers authenticate. `none` does not authenticate them, so the service then listens on loopback only.',
   }),
   http_basic_auth_user_file: optionalTextSetting({
-    description: 'For `http_basic`: the users file, as written by `htpasswd -B`. Reloaded when it changes.',
+    description:
+      'For `http_basic`: the users file, as written by `passthru user set` or `htpasswd -B`. Reloaded when it changes.',
     allowed: 'the path of a file with USER:BCRYPT-HASH lines',
   }),
   roles: mapSetting(ROLES, {

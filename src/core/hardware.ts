@@ -30,6 +30,11 @@ export interface HardwareType {
    */
   secretKeys?: readonly string[];
   /**
+   * The keys among `properties` that hold the address of a machine's API: a URL of http or https, or a host. A URL of another
+   * scheme is refused when a node is enrolled, and when the key is changed.
+   */
+  addressKeys?: readonly string[];
+  /**
    * Returns the longest time, in milliseconds, that a request to the machine of `node` may be under way after
    * `task.beforeSend()`. When a process is lost, its nodes stay reserved for that long. Default 60 s.
    */

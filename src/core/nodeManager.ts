@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { checkAddresses } from './addresses.ts';
 import type { Caller } from './caller.ts';
 import { CallSecrets } from './calls/callSecrets.ts';
 import type { LockedNode, LockRequest, Nodes, NodesWatch, RenewRequest } from './core.ts';
@@ -90,6 +91,7 @@ export class NodeManager implements Nodes {
       fence: this.#locks.firstFence(uuid),
     };
     checkFields(node);
+    checkAddresses(node.driverInfo, this.#registry.get(node.driver), {});
     const created = await this.#store.createNode(node);
     if ('taken' in created) throw taken(created, node);
     this.#log.info({ node: node.uuid, name, driver: node.driver, caller: caller.name }, 'node enrolled');
@@ -285,6 +287,11 @@ export class NodeManager implements Nodes {
       checked.vendorInterface = this.#vendorInterface(driver, vendorInterface === undefined ? same : vendorInterface);
     }
     checkFields(changes);
+    // A node may be of a driver that is not loaded any more.
+    if ((changes.driverInfo !== undefined || changes.driver !== undefined) && this.#registry.has(driver)) {
+      const before = changes.driver === undefined ? node.driverInfo : {};
+      checkAddresses(changes.driverInfo ?? node.driverInfo, this.#registry.get(driver), before);
+    }
     return checked;
   }
 

@@ -132,8 +132,10 @@ function findFault(value: unknown): string | null {
     return `${name}: properties must be an object with a description for each driver_info key`;
   const invalid = Object.keys(properties).find((key) => typeof properties[key] !== 'string');
   if (invalid !== undefined) return `${name}: properties.${invalid} must be a string`;
-  const secretFault = faultOfSecretKeys(value.secretKeys, properties);
-  if (secretFault !== null) return `${name}: ${secretFault}`;
+  for (const list of ['secretKeys', 'addressKeys']) {
+    const fault = faultOfKeys(list, value[list], properties);
+    if (fault !== null) return `${name}: ${fault}`;
+  }
   for (const hook of ['longestRequest', 'release', 'close']) {
     if (value[hook] !== undefined && typeof value[hook] !== 'function') return `${name}: ${hook} must be a function`;
   }
@@ -145,12 +147,11 @@ function findFault(value: unknown): string | null {
   return faults.find((fault) => fault !== null) ?? null;
 }
 
-function faultOfSecretKeys(keys: unknown, properties: object): string | null {
+function faultOfKeys(list: string, keys: unknown, properties: object): string | null {
   if (keys === undefined) return null;
-  if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'string'))
-    return 'secretKeys must be a list of strings';
+  if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'string')) return `${list} must be a list of strings`;
   const unknown = keys.find((key) => !Object.hasOwn(properties, key));
-  return unknown === undefined ? null : `secretKeys: '${unknown}' is not a key of properties`;
+  return unknown === undefined ? null : `${list}: '${unknown}' is not a key of properties`;
 }
 
 function faultOfVendorInterface(driver: string, value: unknown): string | null {

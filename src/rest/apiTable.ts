@@ -24,6 +24,8 @@ export interface Written {
   default: Json;
   /** Maximum length of a text, in characters. */
   maxLength?: number;
+  /** Minimum length of a text, in characters; default 0. */
+  minLength?: number;
   /** The only request that can set it; both when absent. */
   on?: 'create' | 'patch';
   /** The core's name of the field; absent for attributes, which the core stores. */
@@ -106,7 +108,7 @@ export const NODE_FIELDS: ReadonlyMap<string, NodeField> = new Map<string, NodeF
   ['inspection_started_at', same(6, null)],
   interfaceField('inspect'),
   ['instance_info', write(1, object())],
-  attribute(104, 'instance_name', text(255)),
+  attribute(104, 'instance_name', { ...text(255), minLength: 1 }),
   attribute(1, 'instance_uuid', uuid),
   ['last_error', read(1, 'lastError')],
   attribute(65, 'lessee', text(255)),

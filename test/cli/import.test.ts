@@ -190,7 +190,10 @@ describe('import fails', () => {
       status: 5,
       stderr: 'error: cannot reach http://127.0.0.1:1: connection refused\n',
     });
-    expect(await run('import', '--from', `${ironic.url}/elsewhere`)).toMatchObject({ status: 3 });
+    expect(await run('import', '--from', `${ironic.url}/elsewhere`)).toMatchObject({
+      status: 1,
+      stderr: `error: ${ironic.url}/elsewhere/v1/nodes/detail responded 404; is this the URL of an Ironic?\n`,
+    });
     const none = await startIronic([{ name: 'no uuid' }]);
     expect(await run('import', '--from', none.url)).toMatchObject({
       status: 1,

@@ -72,7 +72,12 @@ describe('usageText', () => {
 });
 
 describe('an error of the service', () => {
-  const server = { url: 'http://a', headers: {}, tls: {}, advice: { authorities: '', credentials: 'C', address: '' } };
+  const server = {
+    url: 'http://a',
+    headers: {},
+    tls: {},
+    advice: { authorities: '', credentials: 'C', address: '', api: '' },
+  };
 
   test.each([
     [

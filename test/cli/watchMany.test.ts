@@ -43,6 +43,17 @@ describe('following many', () => {
     expect((await watch.ended).status).toBe(130);
   });
 
+  test('ends with 124 after --timeout, which does not limit each connection', async () => {
+    const commands = [
+      ['node', 'watch'],
+      ['job', 'watch', '--all'],
+    ];
+    for (const ended of await Promise.all(commands.map((words) => run(...words, '--timeout', '4')))) {
+      expect([ended.status, ended.stderr]).toEqual([124, 'error: stopped watching after 4 s (--timeout)\n']);
+      expect(ended.stdout).toContain('that is the current state');
+    }
+  });
+
   test('node watch ends without a word when its reader leaves', async () => {
     const watch = startPassthru(['node', 'watch'], at);
     await watch.printed(/that is the current state/);

@@ -37,11 +37,12 @@ describe('the types of passthru/driver', () => {
   test('a hardware type and its vendor interfaces', () => {
     expectTypeOf<Required<HardwareType>>().toEqualTypeOf<'name' | 'vendorInterfaces' | 'properties'>();
     expectTypeOf<Exclude<keyof HardwareType, Required<HardwareType>>>().toEqualTypeOf<
-      'secretKeys' | 'driverMethods' | 'longestRequest' | 'release' | 'close'
+      'secretKeys' | 'addressKeys' | 'driverMethods' | 'longestRequest' | 'release' | 'close'
     >();
     expectTypeOf<HardwareType['vendorInterfaces']>().toEqualTypeOf<readonly [VendorInterface, ...VendorInterface[]]>();
     expectTypeOf<HardwareType['driverMethods']>().toEqualTypeOf<readonly Method<DriverTask>[] | undefined>();
     expectTypeOf<HardwareType['properties']>().toEqualTypeOf<Readonly<Record<string, string>>>();
+    expectTypeOf<HardwareType['addressKeys']>().toEqualTypeOf<readonly string[] | undefined>();
     expectTypeOf<NonNullable<HardwareType['longestRequest']>>().toEqualTypeOf<(node: Node) => number>();
     expectTypeOf<NonNullable<HardwareType['release']>>().toEqualTypeOf<(node: Node) => Promise<void>>();
     expectTypeOf<NonNullable<HardwareType['close']>>().toEqualTypeOf<() => Promise<void>>();

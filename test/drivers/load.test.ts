@@ -105,6 +105,11 @@ export default { ${TYPE}, driverMethods: [{ ...method, role: null }] };`,
       `export default { ${TYPE}, secretKeys: 'a' };`,
       /acme: secretKeys must be a list of strings/,
     ],
+    [
+      'an address key that is none of its properties',
+      `export default { ${TYPE}, properties: { a: 'A.' }, addressKeys: ['b'] };`,
+      /acme: addressKeys: 'b' is not a key of properties/,
+    ],
     ['a close that is not a function', `export default { ${TYPE}, close: true };`, /close must be a function/],
   ])('with %s is rejected, and the error names the module', async (what, source, fault) => {
     const name = `${what.replaceAll(' ', '-')}.mjs`;

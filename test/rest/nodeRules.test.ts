@@ -23,6 +23,16 @@ const names = async (query: string): Promise<string[]> =>
 const INSTANCE = 'dddddddd-1111-4111-8111-dddddddddddd';
 const OTHER = 'dddddddd-2222-4222-8222-dddddddddddd';
 
+test('the empty resource class of a new node is none', async () => {
+  expect((await create({ name: 'made', resource_class: '' })).json.resource_class).toBeNull();
+});
+
+test('the name of an instance is not empty', async () => {
+  expect(await create({ name: 'made', instance_name: '' })).toMatchObject({ status: 400 });
+  expect(await patch('n1', { instance_name: '' })).toMatchObject({ status: 400 });
+  expect((await show('n1')).instance_name).toBeNull();
+});
+
 describe('interfaces that are not served', () => {
   test('are null until they are set, then kept and shown', async () => {
     expect(await show('n1')).toMatchObject({ boot_interface: null, power_interface: null, firmware_interface: null });

@@ -58,7 +58,11 @@ export async function openSource(command: Command): Promise<Server> {
   const password = isGiven('osPassword') ? readText('--os-password', given) : given;
   if (osAuthUrl === undefined) return { ...source, headers: { authorization: basicCredentials(osUsername, password) } };
   // openrc files have it with or without `/v3`.
-  const keystone = { ...source, url: serverUrl(osAuthUrl, '--os-auth-url').replace(/\/v3$/, '') };
+  const keystone = {
+    ...source,
+    url: serverUrl(osAuthUrl, '--os-auth-url').replace(/\/v3$/, ''),
+    advice: { ...ADVICE, api: 'a Keystone' },
+  };
   return { ...source, headers: { 'x-auth-token': await requestToken(keystone, osUsername, password, options) } };
 }
 
@@ -70,6 +74,7 @@ const ADVICE: Server['advice'] = {
   authorities: '--os-cacert or NODE_EXTRA_CA_CERTS',
   credentials: 'Give credentials by --os-token, or --os-username with OS_PASSWORD (and --os-auth-url for Keystone).',
   address: '',
+  api: 'an Ironic',
 };
 
 /** Requests a token of Keystone's Identity API v3 for a password (POST /v3/auth/tokens). */

@@ -85,6 +85,7 @@ export function redfishMachines(
     ],
     properties: REDFISH_PROPERTIES,
     secretKeys: ['redfish_password'],
+    addressKeys: ['redfish_address'],
     longestRequest: (node) => read(node).target.limits.timeoutMs,
     async release(node) {
       let bmc: NodeBmc;

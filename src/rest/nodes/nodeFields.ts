@@ -27,6 +27,7 @@ export function checkField(schema: 'node' | 'patch', key: string, field: Written
     case 'text':
     case 'interface':
       if (typeof value !== 'string') throw bad('must be a string or null');
+      if (value.length < (field.minLength ?? 0)) throw bad('must not be empty');
       if (value.length > (field.maxLength ?? 255)) throw bad(`must be at most ${field.maxLength} characters long`);
       return value;
     case 'uuid':

@@ -31,7 +31,8 @@ export function readNewNode({ minor }: Pick<Exchange, 'minor'>, document: JsonOb
     // As in Ironic, even a version without it takes a field that is null, or has the empty text as its default.
     if (value !== null && !(value === '' && field.default === ''))
       checkVersion({ minor }, key, NODE_FIELDS.get(key)?.from ?? 1);
-    setField(node, key, field, checked);
+    // As in Ironic, for a new node the empty class is none.
+    setField(node, key, field, key === 'resource_class' && checked === '' ? null : checked);
   }
   checkName(minor, node.name, 'Cannot create node with invalid name');
   node.attributes = settleAttributes(

@@ -91,7 +91,7 @@ function nodeSchema(): Schema {
 function newNodeSchema(): Schema {
   const written = [...WRITABLE]
     .filter(([, { on }]) => on !== 'patch')
-    .map(([key, { kind, maxLength }]) => [key, { ...WRITTEN[kind], maxLength }]);
+    .map(([key, { kind, minLength, maxLength }]) => [key, { ...WRITTEN[kind], minLength, maxLength }]);
   return {
     type: 'object',
     properties: {
