@@ -9,6 +9,7 @@ import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { transcriptLine } from './failure.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
 import { readArguments, typesOf } from './keyValues.ts';
+import { listedArguments, missingArguments, requiredArguments } from './methodArguments.ts';
 import {
   type DurationMessage,
   lockWaitOption,
@@ -139,6 +140,11 @@ async function runCall(
   if (found === undefined) throw unknownMethod(method, methods);
   const { arg = [], record: recording, httpMethod, idempotencyKey, lockWait } = options;
   const args = readArguments(arg, found.argumentsSchema);
+  const missing = missingArguments(found.argumentsSchema ?? {}, args);
+  if (missing.length > 0) {
+    const needed = missing.map((key) => `--arg ${key}=VALUE`).join(' ');
+    throw usageError(`${method} requires ${missing.join(', ')}: add ${needed}`);
+  }
   const reservationKey = reservationKeyOf(options.reservationKey);
   const call = { method, arguments: args, httpMethod, idempotencyKey, lockWait, reservationKey, recording };
   checkOutput(found, options);
@@ -243,10 +249,9 @@ function methodListing(methods: readonly VendorMethod[], long = false): Listing 
 }
 
 /** Formats arguments as `Destination* string`, one per line, with the allowed values where the schema lists them. */
-function argumentLines({ properties, required }: { [key: string]: Json }): string {
-  if (!isJsonObject(properties)) return '';
-  const mandatory = new Set(Array.isArray(required) ? required : []);
-  return Object.entries(properties)
+function argumentLines(schema: JsonObject): string {
+  const mandatory = new Set(requiredArguments(schema));
+  return listedArguments(schema)
     .map(([key, schema]) => {
       const listed =
         isJsonObject(schema) && Array.isArray(schema.enum) ? schema.enum.filter((one) => one !== null) : null;

@@ -81,7 +81,9 @@ function refusal(server: Server, path: string, { statusCode: status, headers, te
   const { url, advice } = server;
   const fault = faultText(text);
   if (fault !== null || status === 401) {
-    const message = `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
+    const isNotFound = status === 404 && advice.api === 'a passthru service';
+    const message =
+      isNotFound && fault !== null ? fault : `${url} responded ${status}${fault === null ? '' : `: ${fault}`}`;
     const credentials = status === 401 ? `\n  ${advice.credentials}` : '';
     return new CommandFailure(STATUSES[status] ?? EXIT_STATUS.failed, message + credentials);
   }

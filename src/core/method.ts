@@ -110,7 +110,11 @@ export function defineMethod<
   if (!isRoleOrAbsent(role)) throw new TypeError(`method ${name}: ${roleFault(role)}`);
   // Unknown arguments are refused, unless the schema says what it does with them.
   const { catchall } = definition.arguments.def;
-  const strict = catchall === undefined ? definition.arguments.strict() : definition.arguments;
+  // The copy that refuses them has no metadata of its own.
+  const strict =
+    catchall === undefined
+      ? definition.arguments.strict().meta(definition.arguments.meta() ?? {})
+      : definition.arguments;
   const result = resultSchema(definition.result);
   const checkJson = resultChecker(name, result);
   const check = (returned: unknown) => {

@@ -69,7 +69,7 @@ describe('the start is refused', () => {
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: md5-users }',
-      'auth.http_basic_auth_user_file: md5-users: line 2: not a bcrypt hash; create one with "htpasswd -B"',
+      'auth.http_basic_auth_user_file: md5-users: line 2: not a bcrypt hash; create one with "passthru user set" or "htpasswd -B"',
     ],
     [
       'auth: { type: http_basic, http_basic_auth_user_file: users, roles: { ann: root } }',

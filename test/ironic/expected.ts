@@ -237,7 +237,7 @@ export const EXPECTED: readonly Expected[] = [
     class: 'neutral',
     why: 'the conductor has another name',
     matches: ({ path }, theirs, ours) =>
-      path.includes('conductor=localhost') && theirs.status === 200 && ours.status === 200,
+      /(conductor|marker)=localhost/.test(path) && [200, 404].includes(theirs.status) && ours.status === 200,
   },
   {
     class: 'better',

@@ -4,6 +4,7 @@ import { visible } from '../../process/terminalText.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import { readContexts } from '../contextFile.ts';
 import { UNUSED_PROPERTY } from '../driverKeys.ts';
+import { listedArguments } from '../methodArguments.ts';
 
 /** A candidate for a word, with a description. */
 interface Candidate {
@@ -167,7 +168,7 @@ async function argumentWords({ command, operands: [ident, method] }: Typed, last
     const values = Object.hasOwn(properties, key) ? fewValues(properties[key]) : [];
     return values.map((value) => plain(`${key}=${value}`));
   }
-  return Object.entries(properties).map(([key, schema]) => {
+  return listedArguments(described?.argumentsSchema ?? {}).map(([key, schema]) => {
     const about = isJsonObject(schema) && typeof schema.description === 'string' ? schema.description : 'argument';
     return { value: `${key}=`, about };
   });

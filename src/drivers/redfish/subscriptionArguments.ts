@@ -28,7 +28,10 @@ export const subscriptionId = z.object({
 export const newSubscription = z
   .object({
     Destination: uri('Destination').describe('The URL to which the BMC sends its events. Required'),
-    destination: uri('Destination').describe('Alias of Destination, from older help texts of Ironic'),
+    destination: uri('Destination').meta({
+      description: 'Alias of Destination, from older help texts of Ironic',
+      deprecated: true,
+    }),
     Context: z
       .string({ error: ({ input }) => `Context ${quote(input)} is not a valid string` })
       .optional()
@@ -66,7 +69,8 @@ export const newSubscription = z
         message: 'must be the same as Destination, or omitted',
       });
     }
-  });
+  })
+  .meta({ anyOf: [{ required: ['Destination'] }, { required: ['destination'] }] });
 
 /** Returns the error of invalid event types, worded as Ironic does. */
 export function eventTypesFault(types: Json, allowed: readonly string[]): string {
