@@ -8,7 +8,7 @@ import type { Json, JsonObject } from './json.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { Page } from './page.ts';
-import type { HostTimes, NodeQuery } from './store.ts';
+import type { AttributeCount, HostTimes, NodeQuery } from './store.ts';
 import type { Recording } from './transcript.ts';
 import type { WatchSink } from './watch/watchEvent.ts';
 
@@ -88,6 +88,8 @@ export interface Nodes {
   get(ident: string): Promise<Node>;
   /** Returns a page, which ends early when its nodes are long. Throws `node_not_found` when the marker does not exist. */
   list(query: NodeQuery): Promise<Page<Node>>;
+  /** Returns how many nodes are in each shard, and how many in none. */
+  shards(): Promise<AttributeCount[]>;
   /**
    * Makes the changes that `change` returns for the current node, under its reservation; none when it throws.
    * Throws `node_locked`, `invalid_argument`, `already_exists`.

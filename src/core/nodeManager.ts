@@ -24,7 +24,7 @@ import {
 import { type Page, readPage } from './page.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
-import type { NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
+import type { AttributeCount, NodeConflict, NodeQuery, Store, StoredNode } from './store.ts';
 import { settledWithin } from './waiting.ts';
 import { WatchHub } from './watch/hub.ts';
 import { type ChangedNode, NodeFeed, type NodeFilter } from './watch/nodeFeed.ts';
@@ -145,6 +145,10 @@ export class NodeManager implements Nodes {
     );
     if (page === null) throw nodeNotFound(marker ?? '');
     return page;
+  }
+
+  shards(): Promise<AttributeCount[]> {
+    return this.#store.countAttribute('shard');
   }
 
   async update(ident: string, change: (node: Node) => NodeUpdate, caller: Caller, signal: AbortSignal): Promise<Node> {

@@ -61,6 +61,12 @@ export interface NodeQuery {
   anyAttribute?: { names: readonly string[]; value: string | number | boolean };
 }
 
+/** How many nodes have an attribute with this value, as text; null for those without. */
+export interface AttributeCount {
+  value: string | null;
+  count: number;
+}
+
 export interface JobQuery {
   limit: number;
   /** As in `NodeQuery`. */
@@ -228,6 +234,8 @@ export interface Store extends ChangeStore {
   listNodes(query: NodeQuery): Promise<StoredNode[] | null>;
   /** Returns about how many bytes each of the nodes of `listNodes` takes, without reading them. */
   sizeNodes(query: NodeQuery): Promise<number[] | null>;
+  /** Returns how many nodes have each value of an attribute, and how many have none. */
+  countAttribute(name: string): Promise<AttributeCount[]>;
   /**
    * Changes a node whose reservation has this fence; null for a reservation that is not stored. Returns null, without a
    * change, when the fence is another or the node does not exist.

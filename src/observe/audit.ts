@@ -96,6 +96,7 @@ function auditedNodes(nodes: Nodes, sink: AuditSink): Nodes {
   return {
     get: (ident) => nodes.get(ident),
     list: (query) => nodes.list(query),
+    shards: () => nodes.shards(),
     validate: (ident) => nodes.validate(ident),
     watch: (request, to, signal) => nodes.watch(request, to, signal),
     create(given, caller) {

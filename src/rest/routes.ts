@@ -16,6 +16,7 @@ import {
   validateNode,
 } from './nodes/nodes.ts';
 import { endReservation, renewReservation, showReservation, takeReservation } from './nodes/reservation.ts';
+import { listShards } from './nodes/shards.ts';
 import { attachVmedia, detachVmedia, listVmedia } from './nodes/vmedia.ts';
 import type { RouteDescription } from './openapi/description.ts';
 import * as docs from './openapi/descriptions.ts';
@@ -63,6 +64,7 @@ export const ROUTES: readonly Route[] = [
   route(['GET'], '/v1/nodes/:ident/vmedia', 'call a method', listVmedia, docs.vmedia),
   route(['POST'], '/v1/nodes/:ident/vmedia', 'call a method', attachVmedia, docs.vmediaAttachment),
   route(['DELETE'], '/v1/nodes/:ident/vmedia', 'call a method', detachVmedia, docs.vmediaDetachment),
+  route(READ, '/v1/shards', 'list nodes', listShards, docs.shards),
 
   route(READ, '/v1/drivers', 'list drivers', listDrivers, docs.drivers),
   route(READ, '/v1/drivers/:driver', 'list drivers', showDriver, docs.driver),

@@ -17,7 +17,6 @@ const COLLECTIONS = [
   'portgroups',
   'ports',
   'runbooks',
-  'shards',
   'volume',
 ];
 

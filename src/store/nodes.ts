@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { PassthruError } from '../core/errors.ts';
 import type { NodeConflict, Store, StoredNode } from '../core/store.ts';
+import { countAttribute } from './attributeCounts.ts';
 import type { Database } from './database.ts';
 import { insertAttributes, replaceAttributes, TakenAttribute } from './nodeAttributes.ts';
 import { CompiledLists, LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
@@ -74,6 +75,7 @@ export function nodeStore(
 
     listNodes: (query) => listNodes(database, query, cipher, compiledLists, onUnreadable),
     sizeNodes: (query) => sizeNodes(database, query, cipher, compiledLists),
+    countAttribute: (name) => countAttribute(database, name, cipher),
 
     async updateNode(uuid, fence, changes, updateTime) {
       try {

@@ -37,6 +37,7 @@ const ROUTE_ROWS = `
   operator  ALL         /v1/drivers/:driver/vendor_passthru
   operator  ALL         /v1/drivers/:driver/vendor_passthru/:method
 
+  reader    GET,HEAD    /v1/shards
   reader    GET,HEAD    /v1/conductors
   reader    GET,HEAD    /v1/conductors/:host
 
@@ -58,7 +59,6 @@ const ROUTE_ROWS = `
   reader    ALL         /v1/portgroups
   reader    ALL         /v1/ports
   reader    ALL         /v1/runbooks
-  reader    ALL         /v1/shards
   reader    ALL         /v1/volume
   reader    ALL         /v1/nodes/:ident/allocation
   reader    ALL         /v1/nodes/:ident/bios

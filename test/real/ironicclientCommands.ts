@@ -46,6 +46,7 @@ export const SERVED: readonly string[] = [
   'driver passthru call redfish discover --arg address=BMC',
   'conductor list',
   'conductor show replica-1',
+  'shard list',
   `node show ${ABSENT}`,
   'create nodes.json',
   'node delete n-1b n-2 n-9',
@@ -120,7 +121,6 @@ export const NOT_SERVED: readonly string[] = [
   `runbook trait list ${ABSENT}`,
   `runbook trait add ${ABSENT} CUSTOM_GOLD`,
   `runbook trait remove ${ABSENT} CUSTOM_GOLD`,
-  'shard list',
   ...resource(
     'volume connector',
     `create --node ${ABSENT} --type ip --connector-id 192.0.2.1`,

@@ -52,6 +52,26 @@ export function nodeAttributesPromises(opened: Opened): void {
       expect(await find([])).toEqual([]);
     });
 
+    test('counts the nodes by the value of an attribute, and those without', async () => {
+      const { store, execute } = opened();
+      expect(await store.countAttribute('shard')).toEqual([]);
+      for (const shard of ['a', 'b', 'a']) await enrol(store, { attributes: { shard, owner: shard } });
+      const { uuid } = await enrol(store, { attributes: { shard: 'c' } });
+      await enrol(store, { attributes: { owner: 'a' } });
+      await update(store, uuid, { attributes: {} }, new Date());
+      // As an earlier program stored them.
+      await execute('update node_attributes set value = null');
+      const counts = await store.countAttribute('shard');
+      expect(counts).toHaveLength(3);
+      expect(counts).toEqual(
+        expect.arrayContaining([
+          { value: null, count: 2 },
+          { value: 'a', count: 2 },
+          { value: 'b', count: 1 },
+        ]),
+      );
+    });
+
     test('attributes that an earlier program stored without a value to sort by are sorted all the same', async () => {
       const { store, execute } = opened();
       const nodes = [];

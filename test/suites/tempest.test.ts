@@ -40,7 +40,6 @@ const OUT_OF_SCOPE: readonly OutOfScope[] = [
   { reason: 'provision states', tests: /test_nodes\.TestNodes?Protected(OldApi)?\..*/ },
   { reason: 'RAID', tests: /test_drivers\..*\.test_driver_logical_disk_properties/ },
   { reason: 'runbooks', tests: /test_microversion_enforcement\.TestRunbookMicroversions\.test_show_runbook/ },
-  { reason: 'shards', tests: /test_shards\.TestGetAllShards\.test_get_all_shards/ },
   {
     reason: 'traits',
     tests: /test_nodes\.TestNodesTraits\..*|test_microversion_enforcement\.TestNodeTraitsMicroversions\.test_remove_.*/,

@@ -295,6 +295,10 @@ export const driverProperties = returns('Show the driver_info keys of a driver',
   type: 'object',
   additionalProperties: text,
 });
+// 404 at a version before it.
+export const shards = returns('Count the nodes of each shard', 'The shards', ref('Shards'), {
+  errors: ['node_not_found'],
+});
 export const conductors = returns(
   'List the processes that share the store',
   'The processes',

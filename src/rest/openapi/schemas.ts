@@ -223,6 +223,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
   },
   Driver: driverSchema(),
+  Shards: record({ shards: arrayOf(record({ name: text, count: { type: 'integer', minimum: 1 } })) }),
   Conductor: {
     type: 'object',
     properties: {
