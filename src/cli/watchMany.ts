@@ -78,13 +78,20 @@ async function watchMany(watch: Watch, asJson: boolean, timeout: number | null):
   let lost = false;
   try {
     for (;;) {
+      let settled: NodeJS.Timeout | undefined;
+      const isBack = () => {
+        clearTimeout(settled);
+        if (lost) process.stderr.write('connected again\n');
+        lost = false;
+      };
       try {
         if (lost) {
           await watch.probe(stop.signal);
-          process.stderr.write('connected again\n');
-          lost = false;
+          // A service that is shutting down responds to requests, and ends each stream at once.
+          settled = setTimeout(isBack, RETRY_INTERVAL);
         }
         for await (const told of watch.start(cursor, stop.signal)) {
+          isBack();
           connected = true;
           process.stdout.write(`${asJson ? jsonLine(told) : textLine(told)}\n`);
           if (told.cursor !== '') cursor = told.cursor;
@@ -93,6 +100,8 @@ async function watchMany(watch: Watch, asJson: boolean, timeout: number | null):
         if (stop.signal.aborted) throw stop.signal.reason;
         // Without any response so far, the service was not there to begin with.
         if (!connected || !isBroken(error)) throw error;
+      } finally {
+        clearTimeout(settled);
       }
       if (!lost) {
         const from = cursor === '' ? 'from the current state' : 'where it broke off';
