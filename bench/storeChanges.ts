@@ -81,10 +81,10 @@ async function callAll(call: (node: string) => Promise<void>): Promise<void> {
 
 async function setTriggers(postgres: PostgresServer, database: string, on: boolean): Promise<void> {
   const word = on ? 'enable' : 'disable';
-  const statements = Object.entries(TRIGGERS).map(
-    ([table, trigger]) => `alter table ${table} ${word} trigger ${trigger}`,
-  );
-  await postgres.query(statements.join('; '), database);
+  for (const [table, trigger] of Object.entries(TRIGGERS)) {
+    // One table at a time: a transaction of the service that waits for one of the two may hold the other.
+    await postgres.query(`alter table ${table} ${word} trigger ${trigger}`, database);
+  }
 }
 
 /** Returns the process id of the database server. */

@@ -2,11 +2,11 @@
 //
 //     npx node test/attacks/replay.ts --at 5d5cbde [FINDING ...]
 //
-// The commit is checked out to a temporary folder and gets the packages of its own lock file. `--in FOLDER` is a checkout that
+// The commit is copied to a temporary folder and gets the packages of its own lock file. `--in FOLDER` is a checkout that
 // has its packages already; without either it is this one.
 // Run by hand; README.md has the result.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,10 @@ const folder = mkdtempSync(join(tmpdir(), 'passthru-replay-'));
 const checkout = values.at === undefined ? resolve(values.in ?? HERE) : join(folder, 'checkout');
 try {
   if (values.at !== undefined) {
-    execFileSync('git', ['-C', HERE, 'worktree', 'add', '--detach', checkout, values.at], { stdio: 'ignore' });
+    // Not a work tree of git, which would stay registered when this is interrupted.
+    mkdirSync(checkout);
+    const archive = execFileSync('git', ['-C', HERE, 'archive', values.at], { maxBuffer: Infinity });
+    execFileSync('tar', ['-x', '-C', checkout], { input: archive });
     execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--silent'], { cwd: checkout, stdio: 'ignore' });
   }
   for (const [finding, reproduce] of Object.entries(REPRODUCTIONS)) {
@@ -35,8 +38,5 @@ try {
     console.log(`${finding.padStart(2)}  ${seen === null ? 'held' : seen.replaceAll(/\s+/g, ' ').slice(0, 200)}`);
   }
 } finally {
-  if (values.at !== undefined) {
-    execFileSync('git', ['-C', HERE, 'worktree', 'remove', '--force', checkout], { stdio: 'ignore' });
-  }
   rmSync(folder, { recursive: true, force: true });
 }
