@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { PassthruError } from '../core/errors.ts';
 
 /** The length of an AES-256 key in bytes. */
@@ -48,7 +48,8 @@ export const PLAIN: SecretsCipher = createSecretsCipher([]);
 
 /** @param keys of `KEY_BYTES` each; the first encrypts, all decrypt */
 export function createSecretsCipher(keys: readonly Buffer[]): SecretsCipher {
-  const byId = new Map(keys.map((key) => [keyIdOf(key), key]));
+  // As key objects: Node makes one of a buffer in each use, which takes longer than to decrypt a node.
+  const byId = new Map(keys.map((key) => [keyIdOf(key), createSecretKey(key)]));
   const keyIds = [...byId.keys()];
   const keyId = keyIds[0] ?? null;
   let writing = keyId;
