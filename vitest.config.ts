@@ -45,6 +45,8 @@ const SLOW = [
 export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/patience.ts'],
+    expect: { poll: { timeout: 30_000 } },
     exclude: mode === 'quick' ? SLOW : [],
     // Vitest would leave one processor unused. More workers than processors: many tests wait for timers and sockets.
     maxWorkers: Math.ceil(Math.max(2, availableParallelism()) * (mode === 'quick' ? 2 : 1.5)),

@@ -92,7 +92,7 @@ export function conductorPromises(opened: Opened): void {
     test('extends the grace while the lease is valid, and never shortens it', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);
-      await store.addConductor(sampleConductor({ id: 'slow', host: 'host-4', lease: 300, grace: 0 }));
+      await store.addConductor(sampleConductor({ id: 'slow', host: 'host-4', lease: 2000, grace: 0 }));
       expect(await store.extendGrace('slow', 60_000)).toBe(true);
       expect(await store.extendGrace('slow', 10)).toBe(true);
       await store.acquire(uuid, sampleReservation(), 'slow');
@@ -105,7 +105,7 @@ export function conductorPromises(opened: Opened): void {
 
     test('fails the jobs of an expired lease at once, and frees its nodes after its grace', async () => {
       const { store } = opened();
-      await store.addConductor(sampleConductor({ id: 'short', host: 'host-3', lease: 300, grace: 600 }));
+      await store.addConductor(sampleConductor({ id: 'short', host: 'host-3', lease: 2000, grace: 600 }));
       const { uuid } = await enrol(store);
       const other = await enrol(store);
       const free = await enrol(store);
