@@ -48,6 +48,12 @@ const MAX_WAITING = 1000;
 /** How long concurrency stays reduced after a 503, in ms. */
 const REDUCED_MS = 60_000;
 
+/**
+ * A BMC that closes connections sooner than this after a response closes them while the next request is on its way, in ms: a
+ * busy service writes a request later than it means to. A change takes a new connection there.
+ */
+const EARLY_CLOSE_MS = 500;
+
 /** How long it counts that the BMC closed an idle connection early, in ms. */
 const SAFE_IDLE_MS = 10 * 60_000;
 
@@ -133,8 +139,9 @@ export class BmcConnections {
 
   /** Returns an idle connection that may serve the request; null when there is none. */
   #takeIdle({ key }: KeyedSettings, isChange: boolean): Client | null {
-    const since = isChange ? performance.now() - this.#safeIdleMs() : 0;
-    const index = this.#idle.findLastIndex((idle) => idle.key === key && idle.since >= since);
+    const safeMs = isChange ? this.#safeIdleMs() : Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    const index = this.#idle.findLastIndex((idle) => idle.key === key && now - idle.since < safeMs);
     return index >= 0 ? this.#idle.splice(index, 1)[0]!.client : null;
   }
 
@@ -178,7 +185,9 @@ export class BmcConnections {
       // `UND_ERR_INFO` is undici's own timeout.
       if (idle === undefined || code === 'UND_ERR_INFO') return;
       const now = performance.now();
-      this.#safeIdle = { ms: Math.min(this.#safeIdleMs(), (now - idle.since) / 2), until: now + SAFE_IDLE_MS };
+      const idleMs = now - idle.since;
+      const safeMs = idleMs < EARLY_CLOSE_MS ? 0 : idleMs / 2;
+      this.#safeIdle = { ms: Math.min(this.#safeIdleMs(), safeMs), until: now + SAFE_IDLE_MS };
     });
     return client;
   }

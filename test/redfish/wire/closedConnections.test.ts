@@ -82,16 +82,29 @@ test('a change whose connection closes after it was sent is not sent again', asy
 
 test('a change takes no connection that was idle nearly as long as the BMC has let another be', async () => {
   const { bmc, client, close } = await start();
-  await setTimeout(50);
+  await setTimeout(700);
   close();
   await setTimeout(50);
   await client.get('/a');
-  await setTimeout(300);
+  await setTimeout(600);
   await client.get('/a');
   expect(bmc.connections()).toBe(2);
-  await setTimeout(300);
+  await setTimeout(600);
   await client.post('/b', {});
   expect(bmc.connections()).toBe(3);
   await client.post('/b', {});
   expect(bmc.connections()).toBe(3);
+});
+
+test.each(changes)('a %s takes a new connection where the BMC closes them soon after a response', async (_, send) => {
+  const { bmc, client, close } = await start();
+  close();
+  // Noticed while the connection is idle.
+  await setTimeout(50);
+  await client.get('/a');
+  await client.get('/a');
+  expect(bmc.connections()).toBe(2);
+  await send(client);
+  await send(client);
+  expect(bmc.connections()).toBe(4);
 });
