@@ -33,7 +33,7 @@ COPY --from=build /build/dist dist
 COPY --from=dependencies --chown=nonroot:nonroot /data /data
 ENV NODE_ENV=production PASSTHRU_STORE=sqlite:/data/passthru.db
 # A third less memory under load: docs/operating.md, "Memory".
-ENV MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=16
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072 NODE_OPTIONS=--max-semi-space-size=16
 USER nonroot
 EXPOSE 6385
 VOLUME /data
