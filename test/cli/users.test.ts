@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseHtpasswd } from '../../src/auth/htpasswd.ts';
 import { needs } from '../needs.ts';
 import { passthru, serve } from './run.ts';
-import { hasTerminal, onTerminal } from './terminal.ts';
+import { hasTerminal, onTerminal, openTerminal } from './terminal.ts';
 
 // Each command is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -118,5 +118,18 @@ describe('passthru user', () => {
     const other = await onTerminal(['user', 'set', file, 'ann'], {}, typed('another-word'));
     expect([other.status, other.shown]).toEqual([2, expect.stringContaining('the two passwords differ')]);
     expect(compareSync('a-secret-word', hashOf('ann'))).toBe(true);
+  });
+
+  test('keeps what another command changes while a password is typed', NEEDS_TERMINAL, async () => {
+    set('ann', 'first');
+    const terminal = openTerminal([process.execPath, MAIN, 'user', 'set', file, 'ann'], {});
+    await terminal.shows(/New password of ann: $/);
+    expect(set('bob', 'his').status).toBe(0);
+    terminal.type('second\r');
+    await terminal.shows(/The same again: $/);
+    terminal.type('second\r');
+    expect((await terminal.ended).status).toBe(0);
+    expect(compareSync('second', hashOf('ann'))).toBe(true);
+    expect(compareSync('his', hashOf('bob'))).toBe(true);
   });
 });

@@ -7,7 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { text as readStream } from 'node:stream/consumers';
 import { Command } from 'commander';
@@ -43,11 +43,17 @@ function setCommand(): Command {
     .addHelpText('after', SET_HELP)
     .action(async (file: string, name: string) => {
       checkName(name);
-      const before = read(file, true);
+      // Reports an invalid file before a password is typed.
+      read(file, true);
       const password = await readPassword(name);
       const { hashSync } = await import('bcryptjs');
-      const isNew = !parseHtpasswd(before).hashes.has(name);
-      replace(file, withUser(before, name, hashSync(password, COST)));
+      const hash = hashSync(password, COST);
+      let isNew = true;
+      replace(file, () => {
+        const before = read(file, true);
+        isNew = !parseHtpasswd(before).hashes.has(name);
+        return withUser(before, name, hash);
+      });
       console.error(isNew ? `Added ${name} to ${file}.` : `Changed the password of ${name} in ${file}.`);
     });
 }
@@ -58,11 +64,14 @@ function deleteCommand(): Command {
     .argument('<file>', 'users file')
     .argument('<name>', 'name of the user')
     .action((file: string, name: string) => {
-      const before = read(file);
-      if (!parseHtpasswd(before).hashes.has(name)) {
-        throw new CommandFailure(EXIT_STATUS.notFound, `${visibleValue(name)} is not a user of ${file}`);
-      }
-      replace(file, withoutUser(before, name));
+      read(file);
+      replace(file, () => {
+        const before = read(file);
+        if (!parseHtpasswd(before).hashes.has(name)) {
+          throw new CommandFailure(EXIT_STATUS.notFound, `${visibleValue(name)} is not a user of ${file}`);
+        }
+        return withoutUser(before, name);
+      });
     });
 }
 
@@ -100,8 +109,11 @@ function read(file: string, mayLack = false): string {
   return text;
 }
 
-/** Replaces a file at once, so that the service never reads a part of it; a new one has mode 0600, another keeps its mode. */
-function replace(file: string, text: string): void {
+/**
+ * Replaces a file at once, so that the service never reads a part of it; a new one has mode 0600, another keeps its mode.
+ * @param makeText reads the file and returns its new text, while no other command can change it
+ */
+function replace(file: string, makeText: () => string): void {
   const known = statSync(file, { throwIfNoEntry: false });
   const path = known === undefined ? file : realpathSync(file);
   // Its name is the same for all, so that of two commands at once one does not undo the other's change.
@@ -112,7 +124,8 @@ function replace(file: string, text: string): void {
     isMine = true;
     try {
       chmodSync(draft, known === undefined ? 0o600 : known.mode & 0o777);
-      writeSync(opened, text);
+      // All of it, which `writeSync` does not promise on a full disk.
+      writeFileSync(opened, makeText());
       fsyncSync(opened);
     } finally {
       closeSync(opened);
@@ -120,6 +133,7 @@ function replace(file: string, text: string): void {
     renameSync(draft, path);
   } catch (error) {
     if (isMine) rmSync(draft, { force: true });
+    if (error instanceof CommandFailure) throw error;
     const isBusy = (error as NodeJS.ErrnoException).code === 'EEXIST';
     const why = isBusy
       ? `${draft} exists: another command is changing the file, or was killed; remove it if none is`
