@@ -376,6 +376,494 @@ impl WatchMarker {
         }
     }
 }
+/// Event is one hardware event of a node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Event {
+    /// The id: unique, and the same on every replica.
+    #[prost(string, tag="1")]
+    pub id: ::prost::alloc::string::String,
+    /// The UUID of the node.
+    #[prost(string, tag="2")]
+    pub node_uuid: ::prost::alloc::string::String,
+    /// The node's name when the event was received; empty when it had none.
+    #[prost(string, tag="3")]
+    pub node_name: ::prost::alloc::string::String,
+    /// What the event is.
+    #[prost(enumeration="EventKind", tag="4")]
+    pub kind: i32,
+    /// When the service received the event.
+    #[prost(message, optional, tag="5")]
+    pub receive_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it happened by the BMC's clock; absent when the BMC tells none.
+    #[prost(message, optional, tag="6")]
+    pub bmc_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The message id as the BMC sent it, for example
+    /// "ResourceEvent.1.0.ResourceChanged"; empty for none.
+    #[prost(string, tag="7")]
+    pub message_id: ::prost::alloc::string::String,
+    /// The name of the message's registry, for example "ResourceEvent"; empty when
+    /// the message id names none.
+    #[prost(string, tag="8")]
+    pub registry: ::prost::alloc::string::String,
+    /// The text: as sent, or from the BMC's message registries; empty when neither
+    /// has one.
+    #[prost(string, tag="9")]
+    pub message: ::prost::alloc::string::String,
+    /// The arguments of the message.
+    #[prost(string, repeated, tag="10")]
+    pub message_args: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How bad the condition is.
+    #[prost(enumeration="EventSeverity", tag="11")]
+    pub severity: i32,
+    /// The URI of the resource that the event is about; empty for none.
+    #[prost(string, tag="12")]
+    pub origin: ::prost::alloc::string::String,
+    /// The type as the BMC sent it, for example "Alert"; empty for none.
+    #[prost(string, tag="13")]
+    pub event_type: ::prost::alloc::string::String,
+    /// The BMC's own id of the record; empty for none.
+    #[prost(string, tag="14")]
+    pub bmc_event_id: ::prost::alloc::string::String,
+    /// The record as the BMC sent it; absent for a gap, and without
+    /// ListEventsRequest.with_raw.
+    #[prost(message, optional, tag="15")]
+    pub raw: ::core::option::Option<::prost_types::Struct>,
+    /// True when parts of the record were too long and were cut.
+    #[prost(bool, tag="16")]
+    pub truncated: bool,
+    /// The begin of a gap: the last time at which events could arrive.
+    #[prost(message, optional, tag="17")]
+    pub gap_start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The end of a gap.
+    #[prost(message, optional, tag="18")]
+    pub gap_end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// EventFilter selects events; unset members match all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventFilter {
+    /// Only events of these nodes (UUIDs or names).
+    #[prost(string, repeated, tag="1")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only events at least this bad.
+    #[prost(enumeration="EventSeverity", tag="2")]
+    pub min_severity: i32,
+    /// Only events with one of these message ids ("ResourceChanged",
+    /// "ResourceEvent.ResourceChanged" or with a version, in any case) or of one
+    /// of these registries ("ResourceEvent").
+    #[prost(string, repeated, tag="3")]
+    pub messages: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only events about this resource or one below it, for example
+    /// "/redfish/v1/Chassis/1".
+    #[prost(string, tag="4")]
+    pub origin: ::prost::alloc::string::String,
+}
+/// EventSelection is what a BMC is asked to send; unset members ask for
+/// everything. What the BMC cannot select is sent and kept.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventSelection {
+    /// Message registries, for example "ResourceEvent".
+    #[prost(string, repeated, tag="1")]
+    pub registry_prefixes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Message ids.
+    #[prost(string, repeated, tag="2")]
+    pub message_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Types of resources, for example "Chassis".
+    #[prost(string, repeated, tag="3")]
+    pub resource_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Severities.
+    #[prost(enumeration="EventSeverity", repeated, tag="4")]
+    pub severities: ::prost::alloc::vec::Vec<i32>,
+}
+/// EventSource is the wish that the events of a node arrive, and what became of
+/// it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventSource {
+    /// The UUID of the node.
+    #[prost(string, tag="1")]
+    pub node_uuid: ::prost::alloc::string::String,
+    /// The name of the node; empty when it has none.
+    #[prost(string, tag="2")]
+    pub node_name: ::prost::alloc::string::String,
+    /// The wished transport.
+    #[prost(enumeration="EventTransport", tag="3")]
+    pub transport: i32,
+    /// What the BMC is asked to send.
+    #[prost(message, optional, tag="4")]
+    pub selection: ::core::option::Option<EventSelection>,
+    /// How far the source is. Output only, as all that follows.
+    #[prost(enumeration="EventSourceState", tag="5")]
+    pub state: i32,
+    /// Why it is not active, in the operator's words; empty when it is.
+    #[prost(string, tag="6")]
+    pub reason: ::prost::alloc::string::String,
+    /// Since when the state is as it is.
+    #[prost(message, optional, tag="7")]
+    pub state_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The transport in use.
+    #[prost(enumeration="EventTransport", tag="8")]
+    pub active_transport: i32,
+    /// The URI of the subscription at the BMC; empty for none.
+    #[prost(string, tag="9")]
+    pub subscription: ::prost::alloc::string::String,
+    /// When the subscription was last found as wished.
+    #[prost(message, optional, tag="10")]
+    pub verify_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it is verified next.
+    #[prost(message, optional, tag="11")]
+    pub next_verify_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the last event arrived.
+    #[prost(message, optional, tag="12")]
+    pub last_event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The last test event; absent when there was none.
+    #[prost(message, optional, tag="13")]
+    pub last_test: ::core::option::Option<EventSourceTest>,
+    /// The last difference that was found and removed, for example "the BMC had
+    /// lost the subscription"; empty for none.
+    #[prost(string, tag="14")]
+    pub last_drift: ::prost::alloc::string::String,
+    /// When that was.
+    #[prost(message, optional, tag="15")]
+    pub last_drift_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often the subscription was made again.
+    #[prost(int64, tag="16")]
+    pub renewals: i64,
+    /// The replica that looks after the source; empty while none does.
+    #[prost(string, tag="17")]
+    pub owner: ::prost::alloc::string::String,
+    /// When the source was created.
+    #[prost(message, optional, tag="18")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the wish was last changed; absent if never.
+    #[prost(message, optional, tag="19")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// EventSourceTest is the outcome of a test event.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventSourceTest {
+    /// When the test event was requested.
+    #[prost(message, optional, tag="1")]
+    pub request_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The time from the request until it arrived; absent when it did not.
+    #[prost(message, optional, tag="2")]
+    pub round_trip: ::core::option::Option<::prost_types::Duration>,
+    /// Why it did not arrive; empty when it did.
+    #[prost(string, tag="3")]
+    pub error: ::prost::alloc::string::String,
+}
+/// SetEventSourceRequest is a wish.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetEventSourceRequest {
+    /// The node: UUID or name.
+    #[prost(string, tag="1")]
+    pub node: ::prost::alloc::string::String,
+    /// The transport.
+    #[prost(enumeration="EventTransport", tag="2")]
+    pub transport: i32,
+    /// What the BMC is asked to send; everything when absent.
+    #[prost(message, optional, tag="3")]
+    pub selection: ::core::option::Option<EventSelection>,
+}
+/// SetEventSourceResponse holds the source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetEventSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag="1")]
+    pub source: ::core::option::Option<EventSource>,
+}
+/// GetEventSourceRequest names a source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEventSourceRequest {
+    /// The node: UUID or name.
+    #[prost(string, tag="1")]
+    pub node: ::prost::alloc::string::String,
+}
+/// GetEventSourceResponse holds the source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEventSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag="1")]
+    pub source: ::core::option::Option<EventSource>,
+}
+/// ListEventSourcesRequest selects sources; unset filters match all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEventSourcesRequest {
+    /// The maximum number of sources; 0 means 100. At most 1000.
+    #[prost(int32, tag="1")]
+    pub page_size: i32,
+    /// The next_page_token of the previous page; empty for the first page.
+    #[prost(string, tag="2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only sources in this state.
+    #[prost(enumeration="EventSourceState", tag="3")]
+    pub state: i32,
+    /// Only sources of nodes with this hardware type.
+    #[prost(string, tag="4")]
+    pub driver: ::prost::alloc::string::String,
+}
+/// ListEventSourcesResponse is one page of sources.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventSourcesResponse {
+    /// The sources in the order of creation.
+    #[prost(message, repeated, tag="1")]
+    pub sources: ::prost::alloc::vec::Vec<EventSource>,
+    /// The page_token of the next page; empty on the last page.
+    #[prost(string, tag="2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// DeleteEventSourceRequest names a source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteEventSourceRequest {
+    /// The node: UUID or name.
+    #[prost(string, tag="1")]
+    pub node: ::prost::alloc::string::String,
+}
+/// DeleteEventSourceResponse is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteEventSourceResponse {
+}
+/// TestEventSourceRequest names a source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestEventSourceRequest {
+    /// The node: UUID or name.
+    #[prost(string, tag="1")]
+    pub node: ::prost::alloc::string::String,
+}
+/// TestEventSourceResponse holds the source after the test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestEventSourceResponse {
+    /// The source; its last_test is the outcome.
+    #[prost(message, optional, tag="1")]
+    pub source: ::core::option::Option<EventSource>,
+}
+/// ListEventsRequest selects events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEventsRequest {
+    /// The maximum number of events; 0 means 100. At most 1000.
+    #[prost(int32, tag="1")]
+    pub page_size: i32,
+    /// The next_page_token of the previous page; empty for the first page.
+    #[prost(string, tag="2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Which events.
+    #[prost(message, optional, tag="3")]
+    pub filter: ::core::option::Option<EventFilter>,
+    /// Only events received at this time or later.
+    #[prost(message, optional, tag="4")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only events received before this time.
+    #[prost(message, optional, tag="5")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Adds Event.raw.
+    #[prost(bool, tag="6")]
+    pub with_raw: bool,
+}
+/// ListEventsResponse is one page of events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventsResponse {
+    /// The events, newest first.
+    #[prost(message, repeated, tag="1")]
+    pub events: ::prost::alloc::vec::Vec<Event>,
+    /// The page_token of the next page; empty on the last page.
+    #[prost(string, tag="2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The cursor with which WatchEvents tells what came after this list; only on
+    /// the first page.
+    #[prost(string, tag="3")]
+    pub cursor: ::prost::alloc::string::String,
+}
+/// WatchEventsRequest selects the events to watch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEventsRequest {
+    /// Which events.
+    #[prost(message, optional, tag="1")]
+    pub filter: ::core::option::Option<EventFilter>,
+    /// The cursor of a message of an earlier watch with the same filter, or of
+    /// ListEvents; empty to begin with the next event.
+    #[prost(string, tag="2")]
+    pub cursor: ::prost::alloc::string::String,
+    /// Adds Event.raw.
+    #[prost(bool, tag="3")]
+    pub with_raw: bool,
+}
+/// WatchEventsResponse is one event, or a marker.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEventsResponse {
+    /// Resumes after this message.
+    #[prost(string, tag="3")]
+    pub cursor: ::prost::alloc::string::String,
+    /// What is told.
+    #[prost(oneof="watch_events_response::Update", tags="1, 2")]
+    pub update: ::core::option::Option<watch_events_response::Update>,
+}
+/// Nested message and enum types in `WatchEventsResponse`.
+pub mod watch_events_response {
+    /// What is told.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Update {
+        /// An event.
+        #[prost(message, tag="1")]
+        Event(super::Event),
+        /// WATCH_MARKER_CURRENT once the watch has begun and what came after the
+        /// cursor has been told; WATCH_MARKER_RESET when events after the cursor are
+        /// no longer kept: the oldest that is kept follows.
+        #[prost(enumeration="super::WatchMarker", tag="2")]
+        Marker(i32),
+    }
+}
+/// EventTransport is the way by which events of a BMC arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventTransport {
+    /// In a wish: whichever works, push first. In a state: none yet.
+    Unspecified = 0,
+    /// The BMC posts events to the service.
+    Push = 1,
+    /// The service reads the BMC's stream of Server-Sent Events.
+    Sse = 2,
+}
+impl EventTransport {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_TRANSPORT_UNSPECIFIED",
+            Self::Push => "EVENT_TRANSPORT_PUSH",
+            Self::Sse => "EVENT_TRANSPORT_SSE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_TRANSPORT_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_TRANSPORT_PUSH" => Some(Self::Push),
+            "EVENT_TRANSPORT_SSE" => Some(Self::Sse),
+            _ => None,
+        }
+    }
+}
+/// EventSeverity is how bad the condition is of which an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventSeverity {
+    /// The BMC sent none, and none is known for the message.
+    Unspecified = 0,
+    /// Informational, or back to normal.
+    Ok = 1,
+    /// Needs attention.
+    Warning = 2,
+    /// Needs immediate attention.
+    Critical = 3,
+}
+impl EventSeverity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_SEVERITY_UNSPECIFIED",
+            Self::Ok => "EVENT_SEVERITY_OK",
+            Self::Warning => "EVENT_SEVERITY_WARNING",
+            Self::Critical => "EVENT_SEVERITY_CRITICAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_SEVERITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_SEVERITY_OK" => Some(Self::Ok),
+            "EVENT_SEVERITY_WARNING" => Some(Self::Warning),
+            "EVENT_SEVERITY_CRITICAL" => Some(Self::Critical),
+            _ => None,
+        }
+    }
+}
+/// EventKind tells records of a BMC from those of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventKind {
+    /// Not set.
+    Unspecified = 0,
+    /// A record that a BMC sent.
+    Record = 1,
+    /// A metric report that a BMC sent; its values are in Event.raw.
+    MetricReport = 2,
+    /// Nothing could arrive between Event.gap_start_time and
+    /// Event.gap_end_time; Event.message tells why.
+    Gap = 3,
+}
+impl EventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_KIND_UNSPECIFIED",
+            Self::Record => "EVENT_KIND_RECORD",
+            Self::MetricReport => "EVENT_KIND_METRIC_REPORT",
+            Self::Gap => "EVENT_KIND_GAP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_KIND_RECORD" => Some(Self::Record),
+            "EVENT_KIND_METRIC_REPORT" => Some(Self::MetricReport),
+            "EVENT_KIND_GAP" => Some(Self::Gap),
+            _ => None,
+        }
+    }
+}
+/// EventSourceState is how far an event source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventSourceState {
+    /// Not set.
+    Unspecified = 0,
+    /// The subscription is being made.
+    Pending = 1,
+    /// Events arrive: the subscription, or the stream, was found as wished.
+    Active = 2,
+    /// Events may be missing; EventSource.reason tells why, and the service tries
+    /// again.
+    Degraded = 3,
+    /// The BMC cannot do what is wished; EventSource.reason tells what to do.
+    Failed = 4,
+    /// The subscription is being removed.
+    Deleting = 5,
+}
+impl EventSourceState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_SOURCE_STATE_UNSPECIFIED",
+            Self::Pending => "EVENT_SOURCE_STATE_PENDING",
+            Self::Active => "EVENT_SOURCE_STATE_ACTIVE",
+            Self::Degraded => "EVENT_SOURCE_STATE_DEGRADED",
+            Self::Failed => "EVENT_SOURCE_STATE_FAILED",
+            Self::Deleting => "EVENT_SOURCE_STATE_DELETING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_SOURCE_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_SOURCE_STATE_PENDING" => Some(Self::Pending),
+            "EVENT_SOURCE_STATE_ACTIVE" => Some(Self::Active),
+            "EVENT_SOURCE_STATE_DEGRADED" => Some(Self::Degraded),
+            "EVENT_SOURCE_STATE_FAILED" => Some(Self::Failed),
+            "EVENT_SOURCE_STATE_DELETING" => Some(Self::Deleting),
+            _ => None,
+        }
+    }
+}
 /// Job is one run of an asynchronous method.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Job {

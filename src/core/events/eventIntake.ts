@@ -1,0 +1,30 @@
+import type { EventGap, EventRecord } from './event.ts';
+
+/** Takes the events of nodes, by whichever transport they arrive. */
+export interface EventIntake {
+  /**
+   * Stores what a BMC sent, and resolves when it is committed. What the node has sent before is stored once. Records without
+   * a text get it from the BMC's message registries where that is possible in time.
+   * @throws kind `limit` when more arrive than can be stored, `store_unavailable` when the store cannot be reached: nothing
+   * was stored then, and the BMC may send it again
+   */
+  take(nodeUuid: string, records: readonly EventRecord[]): Promise<void>;
+  /** Stores that nothing could arrive between two times. */
+  noteGap(nodeUuid: string, gap: EventGap): Promise<void>;
+}
+
+/** A source that may send to the receiver. */
+export interface PushSender {
+  nodeUuid: string;
+  /** The host of the node's BMC as `driver_info` has it: a name or an address; null when it has none. */
+  bmcHost: string | null;
+}
+
+/** Finds who may send to the receiver. */
+export interface PushSenders {
+  /**
+   * Returns the source with this secret, which is compared in constant time; null for none.
+   * @param token the last part of the path that the source's subscription names
+   */
+  find(token: string): Promise<PushSender | null>;
+}
