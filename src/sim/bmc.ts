@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { SecureVersion } from 'node:tls';
-import type { JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { ConnectionHabits } from './connections.ts';
 import type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
+import type { EventHabits } from './events/habits.ts';
 import type { SessionTable } from './sessionTable.ts';
 
 // The types that the parts of the simulator share.
@@ -30,6 +31,8 @@ export interface RedfishResponse {
   body: string | null;
   /** How it is sent; whole by default. */
   delivery?: Delivery;
+  /** Takes over a response that stays open once its head is sent. */
+  stream?: (response: ServerResponse) => void;
 }
 
 /**
@@ -46,6 +49,20 @@ export type Delivery = 'no-body' | 'half-body' | 'reset-after-head' | 'reset' | 
 /** Why credentials are refused: none were sent, the token is of no live session, or name or password are wrong. */
 export type CredentialsFault = 'missing' | 'session' | 'password';
 
+/** The events of a BMC, as request handlers use them. */
+export interface EventOutlet {
+  readonly habits: EventHabits;
+  /** The number of open streams. */
+  readonly streams: number;
+  /** Begins to send to the subscription at `path`, with its `HttpHeaders`. */
+  subscribed(path: string, headers: Json): void;
+  headersChanged(path: string, headers: Json): void;
+  /** Ends to send to the subscription at `path`, or ends the stream that it stands for. */
+  unsubscribed(path: string): void;
+  /** Adds the subscription of a stream with these filters. Returns what takes over its response. */
+  openStream(filters: JsonObject, lastEventId: string | undefined): (response: ServerResponse) => void;
+}
+
 /** The state of one simulated BMC, which request handlers read and change. */
 export interface BmcState {
   blueprint: Blueprint;
@@ -58,6 +75,7 @@ export interface BmcState {
   lastSubscriptionId: number;
   /** `http://HOST:PORT`, without a trailing slash. */
   url: string;
+  events: EventOutlet;
   /** Restarts the BMC once the response to the current request is sent. */
   restart: () => void;
 }
@@ -85,6 +103,8 @@ export interface Blueprint {
   eventService: string | null;
   /** The collection of subscriptions; null without an event service. */
   subscriptions: string | null;
+  /** The path of `ServerSentEventUri`; null without one. */
+  streams: string | null;
 }
 
 /** A kind of BMC. */
@@ -122,6 +142,12 @@ export interface Quirk {
   refuseCredentials?(refused: RedfishResponse, fault: CredentialsFault, request: RedfishRequest): RedfishResponse;
   /** Changes any response before it is sent, errors included. */
   changeResponse?(response: RedfishResponse, request: RedfishRequest, bmc: BmcState): RedfishResponse;
+  /** Changes an event record before it is sent. */
+  changeRecord?(record: JsonObject, bmc: BmcState): JsonObject;
+  /** Changes the body in which records are sent. */
+  changeEnvelope?(body: Json, bmc: BmcState): Json;
+  /** How events are sent. */
+  events?: Partial<EventHabits>;
   /** Reacts to failed event delivery of the subscription at `path`. */
   deliveryFailed?(path: string, bmc: BmcState): void;
   /** Removes what the BMC loses in a restart. */

@@ -5,6 +5,7 @@ import Router from 'find-my-way';
 import { z } from 'zod';
 import { PassthruError } from '../core/errors.ts';
 import { listen, stop } from './connections.ts';
+import { EVENT } from './events/records.ts';
 import { FAULT, MILLISECONDS, validated } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { SimulatedBmc } from './simulatedBmc.ts';
@@ -68,6 +69,13 @@ function makeRouter(fleet: Fleet): Router.Instance<Router.HTTPVersion.V1> {
   on('POST', '/subscriptions/fail', (bmc, _number, body) => ({
     failed: bmc.failDeliveries(parse(DELIVERIES, body || '{}').id),
   }));
+  on('GET', '/events', (bmc) => ({
+    ...bmc.events.counters,
+    waiting: bmc.events.waiting,
+    streams: bmc.events.streams,
+  }));
+  on('GET', '/events/acknowledged', (bmc) => bmc.events.acknowledged);
+  on('POST', '/events', (bmc, _number, body) => ({ ids: bmc.events.send(parse(EVENT, body || '{}')) }));
   on('POST', '/reset', (bmc) => bmc.reset());
   return router;
 }

@@ -48,6 +48,11 @@ const MESSAGES = {
     severity: 'Warning',
     resolution: 'Add properties to the JSON object.',
   },
+  EventSubscriptionLimitExceeded: {
+    status: 503,
+    text: 'The event subscription failed due to the number of simultaneous subscriptions exceeding the limit of the implementation.',
+    resolution: 'Delete other subscriptions first.',
+  },
   GeneralError: {
     status: 500,
     text: 'A general error has occurred. See Resolution for information on how to resolve the error, or @Message.ExtendedInfo if Resolution is not provided.',

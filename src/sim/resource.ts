@@ -9,7 +9,7 @@ import { patchDocument } from './patch.ts';
 import { handleWith, isRead } from './quirk.ts';
 import { resetManager, resetSystem } from './resetActions.ts';
 import { documentResponse, Refusal, withHeaders } from './response.ts';
-import { subscribe, unsubscribe } from './subscriptions.ts';
+import { openStream, patchSubscription, subscribe, unsubscribe } from './subscriptions.ts';
 import { ejectMedia, insertMedia, patchDevice } from './virtualMedia.ts';
 
 type Handler = (request: RedfishRequest, bmc: BmcState) => RedfishResponse;
@@ -88,12 +88,13 @@ function perform(request: RedfishRequest, bmc: BmcState): RedfishResponse {
 }
 
 function resourceAt(path: string, bmc: BmcState): Resource | undefined {
-  const { actions, sessions, subscriptions } = bmc.blueprint;
+  const { actions, sessions, subscriptions, streams } = bmc.blueprint;
   if (path === '/redfish') return { GET: () => documentResponse(VERSIONS) };
   if (path === `${ROOT}/odata`) return { GET: () => odataService(bmc.documents.get(ROOT) as RedfishDocument) };
   if (path === `${ROOT}/$metadata`) return { GET: () => odataMetadata(bmc.blueprint.documents) };
   const action = actions.get(path);
   if (action) return { POST: (request) => runAction(request, bmc, action) };
+  if (path === streams) return { GET: openStream };
   const document = bmc.documents.get(path);
   if (!document) return undefined;
   const GET = () => documentResponse(document, 200, schemaLink(document));
@@ -101,7 +102,7 @@ function resourceAt(path: string, bmc: BmcState): Resource | undefined {
   if (path === subscriptions) return { GET, POST: subscribe };
   if (Array.isArray(document.Members)) return { GET };
   if (parentPath(path) === sessions) return { GET, DELETE: logOut };
-  if (parentPath(path) === subscriptions) return { GET, PATCH: patchDocument, DELETE: unsubscribe };
+  if (parentPath(path) === subscriptions) return { GET, PATCH: patchSubscription, DELETE: unsubscribe };
   const type = documentType(document);
   if (type === 'VirtualMedia') return { GET, PATCH: patchDevice };
   return type === null || READ_ONLY.has(type) ? { GET } : { GET, PATCH: patchDocument };

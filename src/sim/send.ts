@@ -22,7 +22,10 @@ export function send(response: ServerResponse, result: RedfishResponse, request:
   };
   // For the record of requests: a response that is written to the socket bypasses Node's.
   response.statusCode = status;
-  if (delivery === 'reset') cut(socket);
+  if (result.stream && request.method !== 'HEAD') {
+    response.writeHead(status, headers).flushHeaders();
+    result.stream(response);
+  } else if (delivery === 'reset') cut(socket);
   else if (delivery === 'no-body') {
     const { 'Content-Length': _, ...others } = { 'Content-Length': 0, ...headers };
     socket.end(head(status, { ...others, 'Transfer-Encoding': 'chunked' }));

@@ -9,6 +9,7 @@ import type { Blueprint, BmcState, RedfishRequest, RedfishResponse } from './bmc
 import { ROOT } from './bmc.ts';
 import { Connections, listen, stop } from './connections.ts';
 import { DocumentTree, documentPath, lastSegment } from './documents.ts';
+import { BmcEvents } from './events/bmcEvents.ts';
 import type { RequestMatch } from './faults.ts';
 import { FaultList, faultResponse, MILLISECONDS, validated } from './faults.ts';
 import { refuse } from './messages.ts';
@@ -41,6 +42,14 @@ export interface BmcOptions {
   onRequest?: (request: RecordedRequest, bmc: SimulatedBmc) => void;
   /** Decides which requests a fault with a probability affects; 1 by default. */
   seed?: number;
+  /** Milliseconds between two attempts to send an event; by default DeliveryRetryIntervalSeconds of the event service. */
+  eventRetryInterval?: number;
+  /** Milliseconds that a subscriber has to respond to an event; 30,000 by default. */
+  eventTimeout?: number;
+  /** Certificates (PEM) that the BMC trusts at the destinations of events, in place of the usual ones. */
+  eventCa?: string | Buffer;
+  /** The maximum number of ids kept in `events.acknowledged`; 100,000 by default. */
+  keepAcknowledged?: number;
 }
 
 /** How a BMC comes back from a restart. */
@@ -56,6 +65,8 @@ export class SimulatedBmc {
   readonly faults: FaultList;
   /** Its documents, which a test may change. */
   readonly documents: DocumentTree;
+  /** The events that it sends. */
+  readonly events: BmcEvents;
   readonly #blueprint: Blueprint;
   readonly #accounts: BmcState['accounts'];
   readonly #options: BmcOptions & { sessionTimeout: number };
@@ -82,6 +93,7 @@ export class SimulatedBmc {
     this.faults = new FaultList(seed);
     this.documents = new DocumentTree(blueprint.documents);
     this.#log = new RequestLog(keepRequests);
+    this.events = this.#makeEvents();
     this.#state = this.#initialState();
     this.#connections = new Connections(blueprint.quirks.map((quirk) => quirk.connections));
     const versions = blueprint.quirks.find((quirk) => quirk.tls)?.tls;
@@ -159,6 +171,7 @@ export class SimulatedBmc {
   /** Restores the initial state: documents, sessions, latency, faults and the record of requests. */
   reset(): void {
     this.expireSessions();
+    this.events.reset();
     this.documents.reset();
     this.#state = this.#initialState();
     this.faults.clear();
@@ -178,8 +191,32 @@ export class SimulatedBmc {
   /** Stops listening and cuts every connection. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.events.close();
     await this.#booting;
     if (this.#server.listening) await stop(this.#server);
+  }
+
+  #makeEvents(): BmcEvents {
+    const { eventRetryInterval = null, eventTimeout = 30_000, eventCa, keepAcknowledged = 100_000 } = this.#options;
+    const { quirks } = this.#blueprint;
+    return new BmcEvents(
+      quirks.map((quirk) => quirk.events),
+      {
+        state: () => this.#state,
+        now: Date.now,
+        isBooting: () => this.#booting !== null,
+        present: () => this.#booting,
+        deliveryFailed: (path) => {
+          const reactions = quirks.filter((quirk) => quirk.deliveryFailed);
+          for (const quirk of reactions) quirk.deliveryFailed?.(path, this.#state);
+          return reactions.length > 0;
+        },
+        retryInterval: eventRetryInterval,
+        timeout: eventTimeout,
+        trusted: eventCa,
+        keepAcknowledged,
+      },
+    );
   }
 
   #initialState(): BmcState {
@@ -195,6 +232,7 @@ export class SimulatedBmc {
       accounts: this.#accounts,
       lastSubscriptionId: 0,
       url: this.#url,
+      events: this.events,
       restart: () => {
         // Later, so that the response is sent first.
         if (bootTime > 0) setImmediate(() => void this.restart());
@@ -220,6 +258,7 @@ export class SimulatedBmc {
   #loseState({ serviceRoot = 'same' }: RestartOptions): void {
     this.expireSessions();
     for (const quirk of this.#blueprint.quirks) quirk.restarted?.(this.#state);
+    this.events.restarted();
     const root = this.documents.get(ROOT);
     if (!root || serviceRoot === 'same') return;
     if (serviceRoot === 'uuid') this.documents.set(ROOT, { ...root, UUID: randomUUID() });

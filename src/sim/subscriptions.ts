@@ -4,8 +4,10 @@ import { MASK } from '../core/secrets.ts';
 import type { BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
 import type { RedfishDocument } from './documents.ts';
 import { lastSegment, memberPaths } from './documents.ts';
+import { streamFilters } from './events/filters.ts';
 import type { Message } from './messages.ts';
-import { asArgument, refuseAll } from './messages.ts';
+import { asArgument, refuse, refuseAll } from './messages.ts';
+import { patchDocument } from './patch.ts';
 import { documentResponse, noContent, readObject } from './response.ts';
 
 /** EventDestination's `Protocol` (DSP0268). */
@@ -75,8 +77,18 @@ export function subscribe(request: RedfishRequest, bmc: BmcState): RedfishRespon
   const errors = findErrors(properties, eventTypes(bmc));
   if (errors.length > 0) return refuseAll(errors);
 
-  const id = nextId(request.path, bmc);
-  const path = `${request.path}/${id}`;
+  if (isFull(bmc)) return refuse('EventSubscriptionLimitExceeded');
+
+  const path = addSubscription(bmc, properties);
+  bmc.events.subscribed(path, properties.HttpHeaders ?? null);
+  return documentResponse(bmc.documents.get(path) as RedfishDocument, 201, { Location: path });
+}
+
+/** Adds the document of a subscription. Returns its path. */
+export function addSubscription(bmc: BmcState, properties: JsonObject): string {
+  const collection = bmc.blueprint.subscriptions ?? '';
+  const id = nextId(collection, bmc);
+  const path = `${collection}/${id}`;
   bmc.documents.addMember(path, {
     '@odata.id': path,
     '@odata.type': '#EventDestination.v1_13_0.EventDestination',
@@ -88,12 +100,40 @@ export function subscribe(request: RedfishRequest, bmc: BmcState): RedfishRespon
     // Null in every response, because it holds secrets (DSP0268).
     HttpHeaders: null,
   });
-  return documentResponse(bmc.documents.get(path) as RedfishDocument, 201, { Location: path });
+  return path;
+}
+
+/** PATCH of a subscription. */
+export function patchSubscription(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  const response = patchDocument(request, bmc);
+  const document = bmc.documents.get(request.path);
+  if (response.status >= 300 || !document?.HttpHeaders) return response;
+  bmc.events.headersChanged(request.path, document.HttpHeaders);
+  bmc.documents.set(request.path, { ...document, HttpHeaders: null });
+  return documentResponse(bmc.documents.get(request.path) as RedfishDocument);
+}
+
+/** GET of `ServerSentEventUri`: opens a stream, for which a subscription stands (DSP0266, "Server-sent events"). */
+export function openStream(request: RedfishRequest, bmc: BmcState): RedfishResponse {
+  const { maxStreams } = bmc.events.habits;
+  if (isFull(bmc) || (maxStreams !== null && bmc.events.streams >= maxStreams)) {
+    return refuse('EventSubscriptionLimitExceeded');
+  }
+  const head = { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: null };
+  if (request.method === 'HEAD') return head;
+  const last = request.headers['last-event-id'];
+  return { ...head, stream: bmc.events.openStream(streamFilters(request.target), last?.toString()) };
+}
+
+function isFull(bmc: BmcState): boolean {
+  const { maxSubscriptions } = bmc.events.habits;
+  return maxSubscriptions !== null && subscriptionPaths(bmc).length >= maxSubscriptions;
 }
 
 /** DELETE of a subscription. */
 export function unsubscribe(request: RedfishRequest, bmc: BmcState): RedfishResponse {
   bmc.documents.removeMember(request.path);
+  bmc.events.unsubscribed(request.path);
   return noContent();
 }
 

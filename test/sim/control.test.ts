@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Control, Fleet } from '../../src/sim/index.ts';
 import { startControl, startFleet } from '../../src/sim/index.ts';
-import { call, logIn, SYSTEM } from './client.ts';
+import { call, logIn, SUBSCRIPTIONS, SYSTEM } from './client.ts';
+import { startReceiver } from './events/receiver.ts';
 
 let fleet: Fleet;
 let control: Control;
@@ -76,4 +77,21 @@ test.each([
   const response = await send(method, path, body);
   expect(response).toEqual({ status, json: { error: expect.stringMatching(/\w/) } });
   expect(fleet.bmcs[0]!.faults.list()).toEqual([]);
+});
+
+test('sends an event, and tells what became of it', async () => {
+  await using receiver = await startReceiver();
+  const [bmc] = fleet.bmcs;
+  await call(bmc!, 'POST', SUBSCRIPTIONS, { body: { Destination: receiver.url } });
+  expect(await send('POST', '/bmcs/1/events', { severity: 'Critical' })).toEqual({ status: 200, json: { ids: ['1'] } });
+  await bmc!.events.idle();
+  expect(receiver.posts[0]!.json.Events[0].Severity).toBe('Critical');
+  expect((await send('GET', '/bmcs/1/events')).json).toMatchObject({
+    made: 1,
+    acknowledged: 1,
+    waiting: 0,
+    streams: 0,
+  });
+  expect((await send('GET', '/bmcs/1/events/acknowledged')).json).toEqual(['1']);
+  expect((await send('POST', '/bmcs/1/events', { colour: 'red' })).status).toBe(400);
 });

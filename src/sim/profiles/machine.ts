@@ -67,7 +67,6 @@ export function machine({ root, system, manager, chassis, eventService, media }:
       DeliveryRetryIntervalSeconds: 30,
       EventTypesForSubscription: ['StatusChange', 'ResourceUpdated', 'ResourceAdded', 'ResourceRemoved', 'Alert'],
       Subscriptions: link('/redfish/v1/EventService/Subscriptions'),
-      // No SubmitTestEvent, because the simulator sends no events; sushy requires the property.
       Actions: {},
       ...eventService,
     }),

@@ -64,7 +64,11 @@ export const plainProfile: Profile = {
         SerialNumber: '437XR1138R2',
         PowerState: 'On',
       },
-      eventService: { '@odata.type': '#EventService.v1_9_0.EventService', DeliveryRetryIntervalSeconds: 60 },
+      eventService: {
+        '@odata.type': '#EventService.v1_9_0.EventService',
+        DeliveryRetryIntervalSeconds: 60,
+        ServerSentEventUri: '/redfish/v1/EventService/SSE',
+      },
       media: {
         Floppy1: {
           ...WRITABLE,

@@ -1,0 +1,274 @@
+import type { ServerResponse } from 'node:http';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { BmcState, EventOutlet } from '../bmc.ts';
+import { ROOT } from '../bmc.ts';
+import type { RedfishDocument } from '../documents.ts';
+import { linkPath, memberPaths } from '../documents.ts';
+import { addSubscription } from '../subscriptions.ts';
+import { type EventCounters, noEvents } from './counters.ts';
+import { isWanted } from './filters.ts';
+import { DEFAULT_HABITS, type EventHabits } from './habits.ts';
+import type { Post } from './pushSender.ts';
+import { PushSender } from './pushSender.ts';
+import type { EventInput, SimEvent } from './records.ts';
+import { envelopeOf, recordOf } from './records.ts';
+import { EventStream, Replay } from './streams.ts';
+
+/** What the events of a BMC need of it. */
+export interface BmcEventsOptions {
+  state: () => BmcState;
+  /** Returns the BMC's clock, in milliseconds since the epoch. */
+  now: () => number;
+  /** Whether it is booting: nothing is noticed then. */
+  isBooting: () => boolean;
+  /** Resolves when the BMC is on the network; null while it is. */
+  present: () => Promise<void> | null;
+  /** Called when the retries of a subscription are used up. Returns whether the BMC has a reaction of its own. */
+  deliveryFailed: (path: string) => boolean;
+  /** Milliseconds between two attempts; null: as its event service says. */
+  retryInterval: number | null;
+  /** Milliseconds that a subscriber has to respond. */
+  timeout: number;
+  /** Certificates (PEM) that the BMC trusts in place of the usual ones. */
+  trusted: string | Buffer | undefined;
+  /** The maximum number of acknowledged ids kept. */
+  keepAcknowledged: number;
+}
+
+/** The events of one BMC: made on request, and sent to its subscriptions and streams. */
+export class BmcEvents implements EventOutlet {
+  readonly habits: EventHabits;
+  readonly #options: BmcEventsOptions;
+  /** Those that a client made; others, of a capture, may name real hosts. By path. */
+  readonly #senders = new Map<string, PushSender>();
+  readonly #headers = new Map<string, Json>();
+  readonly #streams = new Map<string, EventStream>();
+  readonly #replay: Replay;
+  #acknowledged: string[] = [];
+  #counters = noEvents();
+  #lastId = 0;
+
+  constructor(habits: readonly (Partial<EventHabits> | undefined)[], options: BmcEventsOptions) {
+    this.habits = Object.assign({}, DEFAULT_HABITS, ...habits);
+    this.#options = options;
+    this.#replay = new Replay(this.habits.replays);
+  }
+
+  /** The EventIds that subscribers have acknowledged, oldest first, once for each subscription. */
+  get acknowledged(): readonly string[] {
+    return this.#acknowledged;
+  }
+
+  get counters(): Readonly<EventCounters> {
+    return { ...this.#counters };
+  }
+
+  /** The number of posts that wait to be sent. */
+  get waiting(): number {
+    return [...this.#senders.values()].reduce((sum, sender) => sum + sender.waiting, 0);
+  }
+
+  /** The number of open streams. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Makes an event, or several that are sent in one post, and sends it. Returns the EventIds. */
+  send(input: EventInput | readonly EventInput[] = {}): string[] {
+    const inputs = Array.isArray(input) ? (input as readonly EventInput[]) : [input as EventInput];
+    const events = inputs.map((one) => this.#make(one));
+    this.#dispatch(events, this.habits.filters);
+    return events.map(({ id }) => id);
+  }
+
+  /** Resolves when nothing waits to be sent any more. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#senders.values()].map((sender) => sender.idle()));
+  }
+
+  subscribed(path: string, headers: Json): void {
+    this.#headers.set(path, headers);
+    this.#senders.set(path, this.#makeSender(path));
+  }
+
+  headersChanged(path: string, headers: Json): void {
+    this.#headers.set(path, headers);
+  }
+
+  unsubscribed(path: string): void {
+    this.#senders.get(path)?.close();
+    this.#senders.delete(path);
+    this.#headers.delete(path);
+    this.#streams.get(path)?.close();
+    this.#streams.delete(path);
+  }
+
+  openStream(filters: JsonObject, lastEventId: string | undefined): (response: ServerResponse) => void {
+    const { state } = this.#options;
+    const path = addSubscription(state(), { SubscriptionType: 'SSE', ...filters, Destination: null });
+    return (response) => {
+      const stream = new EventStream(path, response);
+      this.#streams.set(path, stream);
+      response.once('close', () => {
+        this.#streams.delete(path);
+        if (state().documents.get(path)) state().documents.removeMember(path);
+      });
+      const document = state().documents.get(path);
+      if (lastEventId === undefined || !document) return;
+      const missed = this.#replay.after(lastEventId, document) ?? this.#replay.all(document);
+      for (const event of missed) this.#write(stream, event);
+    };
+  }
+
+  /** Loses what a restart loses: what waits, what could be replayed, and the streams. */
+  restarted(): void {
+    for (const path of [...this.#senders.keys()]) {
+      this.#senders.get(path)?.close();
+      if (this.#document(path)) this.#senders.set(path, this.#makeSender(path));
+      else this.unsubscribed(path);
+    }
+    for (const stream of this.#streams.values()) stream.close();
+    this.#replay.clear();
+    if (this.habits.idsStartOver) this.#lastId = 0;
+  }
+
+  /** Restores the initial state. */
+  reset(): void {
+    this.close();
+    this.#senders.clear();
+    this.#headers.clear();
+    this.#replay.clear();
+    this.#counters = noEvents();
+    this.#acknowledged = [];
+    this.#lastId = 0;
+  }
+
+  /** Drops what waits, and closes connections and streams. */
+  close(): void {
+    for (const sender of this.#senders.values()) sender.close();
+    for (const stream of this.#streams.values()) stream.close();
+  }
+
+  #make(input: EventInput): SimEvent {
+    const origin = input.origin ?? this.#system();
+    const { messageId = 'ResourceEvent.1.3.ResourceErrorsDetected' } = input;
+    const { message = `The resource property ${origin} has detected errors of type 'simulated'.` } = input;
+    return {
+      id: input.id ?? String(++this.#lastId),
+      type: input.type ?? 'Alert',
+      time: input.time ?? this.#options.now(),
+      severity: input.severity ?? 'Warning',
+      messageId,
+      message,
+      args: input.args ?? [origin, 'simulated'],
+      origin,
+    };
+  }
+
+  #dispatch(events: readonly SimEvent[], filters: boolean): void {
+    this.#counters.made += events.length;
+    const { state, isBooting } = this.#options;
+    if (isBooting() || events.length === 0) return;
+    const { quirks } = state().blueprint;
+    const records = events.map((event, member) =>
+      quirks.reduce((record, quirk) => quirk.changeRecord?.(record, state()) ?? record, recordOf(event, member)),
+    );
+    const id = events[0]!.id;
+    const postFor = (subscription: RedfishDocument): Post | null => {
+      const wanted = filters ? events.map((event) => isWanted(event, subscription)) : events.map(() => true);
+      if (!wanted.includes(true)) return null;
+      const { Context = '' } = subscription;
+      const envelope = {
+        ...envelopeOf(
+          id,
+          records.filter((_, index) => wanted[index]),
+        ),
+        Context,
+      };
+      const changed = quirks.reduce<Json>((body, quirk) => quirk.changeEnvelope?.(body, state()) ?? body, envelope);
+      return {
+        ids: events.flatMap((event, index) => (wanted[index] ? [event.id] : [])),
+        body: JSON.stringify(changed),
+      };
+    };
+    this.#deliver(id, postFor);
+  }
+
+  #deliver(id: string, postFor: (subscription: RedfishDocument) => Post | null): void {
+    this.#replay.add(id, (subscription) => postFor(subscription)?.body ?? null);
+    for (const [path, sender] of this.#senders) {
+      const document = this.#document(path);
+      const post = document && postFor(document);
+      if (post) sender.push(post);
+    }
+    for (const [path, stream] of this.#streams) {
+      const document = this.#document(path);
+      const post = document && postFor(document);
+      if (post) this.#write(stream, { id, body: post.body });
+    }
+  }
+
+  #write(stream: EventStream, event: { id: string; body: string }): void {
+    this.#counters.streamed++;
+    stream.write(event);
+  }
+
+  #makeSender(path: string): PushSender {
+    const { present, timeout, trusted, keepAcknowledged } = this.#options;
+    return new PushSender({
+      habits: this.habits,
+      subscription: () => this.#document(path),
+      headers: () => this.#headers.get(path) ?? null,
+      retryInterval: () => this.#retryInterval(),
+      timeout,
+      trusted,
+      present,
+      counters: () => this.#counters,
+      acknowledged: (ids) => {
+        this.#acknowledged.push(...ids);
+        // Not at every one, as it copies the list.
+        if (this.#acknowledged.length > 2 * keepAcknowledged) {
+          this.#acknowledged = this.#acknowledged.slice(-keepAcknowledged);
+        }
+      },
+      failed: () => this.#failed(path),
+    });
+  }
+
+  /** Ends the subscription as its policy, or the BMC's own reaction, has it. */
+  #failed(path: string): void {
+    const { state, deliveryFailed } = this.#options;
+    const document = this.#document(path);
+    if (!document || deliveryFailed(path)) return;
+    const policy = document.DeliveryRetryPolicy ?? this.habits.retryPolicy;
+    if (policy === 'SuspendRetries') {
+      state().documents.set(path, { ...document, Status: { State: 'Disabled', Health: 'Warning' } });
+    } else {
+      state().documents.removeMember(path);
+      this.unsubscribed(path);
+    }
+  }
+
+  /** Returns the subscription; null when it is gone or switched off. */
+  #document(path: string): RedfishDocument | null {
+    const { documents, blueprint } = this.#options.state();
+    const document = documents.get(path);
+    if (!document || documents.get(blueprint.eventService ?? '')?.ServiceEnabled === false) return null;
+    const { Status: status } = document;
+    return typeof status === 'object' && status !== null && 'State' in status && status.State === 'Disabled'
+      ? null
+      : document;
+  }
+
+  #retryInterval(): number {
+    const { retryInterval, state } = this.#options;
+    const { documents, blueprint } = state();
+    const seconds = documents.get(blueprint.eventService ?? '')?.DeliveryRetryIntervalSeconds;
+    return retryInterval ?? (typeof seconds === 'number' ? seconds : 30) * 1000;
+  }
+
+  #system(): string {
+    const { documents } = this.#options.state();
+    return memberPaths(documents.get(linkPath(documents.get(ROOT)?.Systems) ?? ''))[0] ?? ROOT;
+  }
+}

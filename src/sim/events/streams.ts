@@ -1,0 +1,69 @@
+import type { ServerResponse } from 'node:http';
+import type { RedfishDocument } from '../documents.ts';
+
+/** A message of a stream. */
+export interface StreamedEvent {
+  /** The `id` line. */
+  id: string;
+  /** The body, possibly on several lines. */
+  body: string;
+}
+
+/** One open stream of Server-Sent Events (DSP0266, "Server-sent events"). */
+export class EventStream {
+  /** The path of the subscription that stands for it. */
+  readonly path: string;
+  readonly #response: ServerResponse;
+
+  constructor(path: string, response: ServerResponse) {
+    this.path = path;
+    this.#response = response;
+  }
+
+  write({ id, body }: StreamedEvent): void {
+    this.#response.write(`id: ${id}\ndata: ${body.replaceAll('\n', '\ndata: ')}\n\n`);
+  }
+
+  close(): void {
+    this.#response.end();
+  }
+}
+
+/** The newest events of a BMC, for streams that are opened again. */
+export class Replay {
+  readonly #keep: number;
+  readonly #events: { id: string; bodyFor: (subscription: RedfishDocument) => string | null }[] = [];
+
+  /** `keep`: the maximum number of events kept. */
+  constructor(keep: number) {
+    this.#keep = keep;
+  }
+
+  /** `bodyFor` returns the body for a subscription; null when its filters exclude the event. */
+  add(id: string, bodyFor: (subscription: RedfishDocument) => string | null): void {
+    if (this.#keep === 0) return;
+    this.#events.push({ id, bodyFor });
+    if (this.#events.length > this.#keep) this.#events.shift();
+  }
+
+  /** Returns the events after the one with this id; null when it is unknown, or too old. */
+  after(id: string, subscription: RedfishDocument): StreamedEvent[] | null {
+    const index = this.#events.findIndex((event) => event.id === id);
+    return index < 0 ? null : this.#from(index + 1, subscription);
+  }
+
+  all(subscription: RedfishDocument): StreamedEvent[] {
+    return this.#from(0, subscription);
+  }
+
+  clear(): void {
+    this.#events.length = 0;
+  }
+
+  #from(start: number, subscription: RedfishDocument): StreamedEvent[] {
+    return this.#events.slice(start).flatMap(({ id, bodyFor }) => {
+      const body = bodyFor(subscription);
+      return body === null ? [] : [{ id, body }];
+    });
+  }
+}
