@@ -12,6 +12,18 @@ export {
   type FieldViolation,
   PassthruError,
 } from './core/errors.ts';
+export type { EventSeverity } from './core/events/event.ts';
+export type { EventSelection } from './core/events/eventSource.ts';
+export type {
+  BmcState,
+  EventStreamSink,
+  EventSubscription,
+  EventSubscriptions,
+  EventsInterface,
+  EventsTask,
+  NewEventSubscription,
+  RegistryMessage,
+} from './core/events/eventsInterface.ts';
 export type { HardwareType, VendorInterface } from './core/hardware.ts';
 export type { Json, JsonObject } from './core/json.ts';
 export type { Logger } from './core/logger.ts';

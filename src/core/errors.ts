@@ -1,6 +1,7 @@
 import { cutEntries, cutText, ERROR_ENTRIES, MESSAGE_BYTES } from './bounds.ts';
 import type { JsonObject } from './json.ts';
 import { fromReservationRecord, type Reservation } from './reservation.ts';
+import { maskOwnSecrets } from './secrets.ts';
 
 /** The kinds of error. `ERROR_MAPPINGS` in `../contract/errorMapping.ts` alone maps them to REST statuses and gRPC codes. */
 const ERROR_KINDS = [
@@ -110,7 +111,8 @@ export class PassthruError extends Error {
   readonly call: FailedCall | undefined;
 
   constructor(kind: ErrorKind, message: string, context: ErrorContext = {}) {
-    const text = cutText(String(message), MESSAGE_BYTES);
+    const whole = maskOwnSecrets(String(message));
+    const text = cutText(whole, MESSAGE_BYTES);
     super(text, context.cause === undefined ? undefined : { cause: context.cause });
     // A driver in JavaScript may misspell it, and a job with an unknown kind cannot be shown.
     this.kind = KNOWN_KINDS.has(kind) ? kind : 'internal';
@@ -123,7 +125,7 @@ export class PassthruError extends Error {
     this.call = context.call;
     this.truncated =
       context.truncated === true ||
-      text !== message ||
+      text !== whole ||
       info?.cut === true ||
       given.length > this.violations.length ||
       this.violations.some((violation, at) => violation !== given[at]);

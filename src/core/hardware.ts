@@ -1,3 +1,4 @@
+import type { EventsInterface } from './events/eventsInterface.ts';
 import type { Method } from './method.ts';
 import type { Node } from './node.ts';
 import type { DriverTask, NodeTask } from './task.ts';
@@ -39,6 +40,8 @@ export interface HardwareType {
    * `task.beforeSend()`. When a process is lost, its nodes stay reserved for that long. Default 60 s.
    */
   longestRequest?(node: Node): number;
+  /** How the events of its nodes are received; without it they cannot be. */
+  events?: EventsInterface;
   /** Called when a node is removed or its driver_info changes; drops what is cached for it. Waited for up to 10 s. */
   release?(node: Node): Promise<void>;
   /** Closes connections and sessions; called once at shutdown, after the last task. Waited for up to 5 s. */

@@ -68,7 +68,7 @@ export function maskMember(name: string, value: unknown): typeof MASK | undefine
 }
 
 const MASKED: TextMapping = {
-  text: (text) => maskQuery(maskUserInfo(text.replace(RESERVATION_KEYS, MASK), MASK)),
+  text: (text) => maskQuery(maskUserInfo(text.replace(OWN_SECRETS, MASK), MASK)),
   member: maskMember,
 };
 
@@ -95,12 +95,17 @@ const QUERY = /(?<=[?&;])([\w.%-]+)=([^\s&;,"'<>)}\]#]+)/g;
 // A name begins where no character of one precedes: trying each of them took seconds for a long word.
 const ASSIGNED = /(["']?)(?<![\w.-])([\w.-]+)\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&,;"')}\]]+)/g;
 
-/** Keys of reservations (`newReservationKey`). */
-const RESERVATION_KEYS = /\bpassthru_rsv_[\w-]+/g;
+/** Keys of reservations (`newReservationKey`) and tokens of event sources (`newSourceToken`). */
+const OWN_SECRETS = /\bpassthru_(?:rsv|evt)_[\w-]+/g;
+
+/** Masks the secrets of this service in `text`. */
+export function maskOwnSecrets(text: string): string {
+  return text.includes('passthru_') ? text.replace(OWN_SECRETS, MASK) : text;
+}
 
 /** Masks the secrets in `text` that can be recognised by their form. It misses a secret without a name. */
 export function maskText(text: string): string {
-  const unkeyed = text.replace(RESERVATION_KEYS, MASK);
+  const unkeyed = text.replace(OWN_SECRETS, MASK);
   return maskQuery(maskUserInfo(unkeyed, MASK).replace(CREDENTIALS, `$1 ${MASK}`)).replace(
     ASSIGNED,
     (whole, quote: string, name: string, sign: string) =>

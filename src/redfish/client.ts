@@ -11,6 +11,7 @@ import { isError, type RequestMode } from './wire/meaning.ts';
 import { Repeats } from './wire/repeat.ts';
 import type { BmcRequest, RawResponse } from './wire/request.ts';
 import { type RedfishResponse, readResponse, responseError } from './wire/response.ts';
+import { openStream, type ResponseStream } from './wire/stream.ts';
 
 /** The options shared by all requests of one call. */
 export interface RequestOptions {
@@ -56,14 +57,15 @@ export class RedfishClient {
     this.#call = call ?? { noSession: null };
   }
 
-  /** Returns a client with other options; `headers` and `beforeSend` are added to those of this one. */
+  /** Returns a client with other options; `headers`, `secrets` and `beforeSend` are added to those of this one. */
   with(change: Partial<RequestOptions>): RedfishClient {
-    const { headers, beforeSend } = this.#options;
+    const { headers, secrets = [], beforeSend } = this.#options;
     if (change.secrets !== undefined) this.#limits.transcript?.hide(change.secrets);
     const options = {
       ...this.#options,
       ...change,
       headers: { ...headers, ...change.headers },
+      secrets: [...secrets, ...(change.secrets ?? [])],
       beforeSend() {
         beforeSend?.();
         change.beforeSend?.();
@@ -153,6 +155,27 @@ export class RedfishClient {
 
   delete(path: string): Promise<RedfishResponse> {
     return this.#request('change', 'DELETE', path);
+  }
+
+  /**
+   * Opens a stream at `path`, as `openStream`, with the account's credentials: a session that has ended is replaced once.
+   * @throws the BMC's error for any other status than 200
+   */
+  async openStream(path: string, headers: Record<string, string>): Promise<ResponseStream> {
+    const { transport, login } = this.#context;
+    const { timeoutMs } = this.#limits;
+    for (let tries = 1; ; tries++) {
+      const authorization = await login.authorize(this.#limits, this.signal, this.#call);
+      try {
+        const sent = { ...this.#options.headers, ...headers, ...authorization.headers };
+        const response = await openStream(transport, path, sent, timeoutMs, this.signal);
+        if (!('status' in response)) return response;
+        const hadEnded = login.judge(authorization, response, false);
+        if (!hadEnded || tries === 2) throw responseError('GET', this.origin + path, response, this.secrets);
+      } finally {
+        authorization.release();
+      }
+    }
   }
 
   async #request(

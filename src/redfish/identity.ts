@@ -3,7 +3,7 @@ import type { Discovered } from './discovered.ts';
 import { objectOf, optionalLinkPath, ownLinkPath, textOf } from './links.ts';
 
 /** The services and collections that a service root links to, as far as they are used. */
-export const SERVICES = ['Systems', 'Managers', 'EventService', 'TaskService', 'JobService'] as const;
+export const SERVICES = ['Systems', 'Managers', 'EventService', 'TaskService', 'JobService', 'Registries'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 /** The service root (DSP2046, ServiceRoot) as far as it is used. */

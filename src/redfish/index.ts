@@ -3,6 +3,17 @@ export type { BmcExchange, RedfishTarget } from './bmcContext.ts';
 export type { RedfishClient } from './client.ts';
 export { createRedfishClients, type RedfishClients } from './clients.ts';
 export { RedfishError, type RedfishErrorKind } from './errors.ts';
+export { type ManagerState, readManagerState } from './events/bmcState.ts';
+export { readEventStream } from './events/eventStream.ts';
+export {
+  listEventSubscriptions,
+  readEventSubscription,
+  readLinked,
+  removeEventSubscription,
+  subscribeToEvents,
+} from './events/eventSubscriptions.ts';
+export { readMessages } from './events/messageRegistries.ts';
+export { submitTestEvent } from './events/testEvent.ts';
 export { pathFault, segmentFault } from './links.ts';
 export type { AuthType } from './login/account.ts';
 export type { CertificateFacts } from './probe/certificate.ts';

@@ -37,7 +37,7 @@ describe('the types of passthru/driver', () => {
   test('a hardware type and its vendor interfaces', () => {
     expectTypeOf<Required<HardwareType>>().toEqualTypeOf<'name' | 'vendorInterfaces' | 'properties'>();
     expectTypeOf<Exclude<keyof HardwareType, Required<HardwareType>>>().toEqualTypeOf<
-      'secretKeys' | 'addressKeys' | 'driverMethods' | 'longestRequest' | 'release' | 'close'
+      'secretKeys' | 'addressKeys' | 'driverMethods' | 'longestRequest' | 'events' | 'release' | 'close'
     >();
     expectTypeOf<HardwareType['vendorInterfaces']>().toEqualTypeOf<readonly [VendorInterface, ...VendorInterface[]]>();
     expectTypeOf<HardwareType['driverMethods']>().toEqualTypeOf<readonly Method<DriverTask>[] | undefined>();

@@ -28,6 +28,8 @@ export interface EventSourceTest {
 /** The wish that the events of a node arrive, and what became of it. */
 export interface EventSource {
   nodeUuid: string;
+  /** Null when the node has none. */
+  nodeName: string | null;
   /** The wished transport; null for whichever works, push first. */
   transport: EventTransport | null;
   selection: EventSelection;

@@ -10,13 +10,16 @@ import {
 } from '../../redfish/index.ts';
 import type { NodeBmc, RedfishSettings } from './driverInfo.ts';
 
+/** What access to a BMC needs of a task. */
+type BmcTask = Pick<NodeTask, 'node' | 'fence' | 'signal' | 'recorder' | 'beforeSend'>;
+
 /**
  * Runs `use` with the BMC of a task's node and the path of its system; null to use the BMC's only one.
  * @param failed the part of an error before `node UUID`, for example `Failed to create subscription on`
  * @throws kind `invalid_argument` when driver_info is invalid; the result of `toBmcError` for an error of `use`
  */
 export type UseBmc = <T>(
-  task: NodeTask,
+  task: BmcTask,
   failed: string,
   use: (client: RedfishClient, systemPath: string | null) => Promise<T>,
 ) => Promise<T>;

@@ -15,6 +15,7 @@ import { ejectMethod } from './ejectMethod.ts';
 import { getMediaMethod } from './getMediaMethod.ts';
 import { insertMethod } from './insertMethod.ts';
 import { REDFISH_PROPERTIES } from './properties.ts';
+import { redfishEvents } from './redfishEvents.ts';
 import { subscriptionMethods } from './subscriptionMethods.ts';
 
 interface RedfishHardwareTypeOptions {
@@ -83,6 +84,7 @@ export function redfishMachines(
       },
       { name: 'no-vendor', methods: [] },
     ],
+    events: redfishEvents(useBmc, read),
     properties: REDFISH_PROPERTIES,
     secretKeys: ['redfish_password'],
     addressKeys: ['redfish_address'],

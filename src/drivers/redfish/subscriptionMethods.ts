@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { invalidArgument } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { defineMethod, type Method } from '../../core/method.ts';
+import { maskOwnSecrets } from '../../core/secrets.ts';
 import type { NodeTask } from '../../core/task.ts';
 import type { Destinations } from '../../net/destinations.ts';
 import {
@@ -138,9 +139,11 @@ function checkEventTypes(types: string[], allowed: readonly string[]): void {
 
 /** Returns the members that Ironic shows, and the state of a disabled subscription. */
 function toResult(document: JsonObject): JsonObject {
-  const { Status: status } = document;
+  const { Status: status, Destination: destination } = document;
   const disabled = isJsonObject(status) && status.State === 'Disabled';
-  return pick(document, disabled ? [...RESULT_KEYS, 'Status'] : RESULT_KEYS);
+  const result = pick(document, disabled ? [...RESULT_KEYS, 'Status'] : RESULT_KEYS);
+  // That of an event source ends with its secret.
+  return typeof destination === 'string' ? { ...result, Destination: maskOwnSecrets(destination) } : result;
 }
 
 function pick(document: JsonObject, keys: readonly string[]): JsonObject {

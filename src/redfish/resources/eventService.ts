@@ -2,7 +2,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/redaction.ts';
 import type { RedfishClient } from '../client.ts';
 import { ifFound, isNotFound, RedfishError, withFinding } from '../errors.ts';
-import { memberPath, ownLinkPath } from '../links.ts';
+import { memberPath, objectOf, ownLinkPath } from '../links.ts';
 import { extendedInfoText, mayBeFailure, type RedfishResponse, readExtendedInfo } from '../wire/response.ts';
 import { type Collection, getCollection } from './collection.ts';
 import { KnownSubscriptions } from './knownSubscriptions.ts';
@@ -19,6 +19,10 @@ export interface EventService {
   enabled: boolean | null;
   /** `EventTypesForSubscription`; null where the BMC no longer has it (deprecated; iLO 5 and iDRAC 9). */
   eventTypes: string[] | null;
+  /** `ServerSentEventUri`; null where the BMC has no stream of events. */
+  stream: string | null;
+  /** The target of the action SubmitTestEvent; null where the BMC has none. */
+  testAction: string | null;
   /** Why the service itself could not be read, though its subscriptions can. */
   unreadable?: Unreadable;
 }
@@ -82,14 +86,21 @@ async function readEventService(client: RedfishClient, doNotKeep = () => {}): Pr
     const { error: reason } = unreadable;
     if (isNotFound(reason) || (await findUnlinked(client, usual).catch(() => null)) === null) throw reason;
     doNotKeep();
-    return { path, subscriptions: usual, enabled: null, eventTypes: null, unreadable };
+    return { path, subscriptions: usual, enabled: null, eventTypes: null, stream: null, testAction: null, unreadable };
   }
   const subscriptions = ownLinkPath(document.Subscriptions, client.origin) ?? (await findUnlinked(client, usual));
   if (subscriptions === null) throw missing('The EventService of the BMC has no Subscriptions');
   const types = document.EventTypesForSubscription;
   const eventTypes = Array.isArray(types) ? types.filter((type) => typeof type === 'string') : [];
-  const enabled = document.ServiceEnabled !== false;
-  return { path, subscriptions, enabled, eventTypes: eventTypes.length > 0 ? eventTypes : null };
+  const action = objectOf(objectOf(document, 'Actions'), '#EventService.SubmitTestEvent');
+  return {
+    path,
+    subscriptions,
+    enabled: document.ServiceEnabled !== false,
+    eventTypes: eventTypes.length > 0 ? eventTypes : null,
+    stream: ownLinkPath(document.ServerSentEventUri, client.origin),
+    testAction: ownLinkPath(action.target, client.origin),
+  };
 }
 
 /** Returns the collection of subscriptions, with all its pages. */

@@ -21,8 +21,16 @@ import {
 import { followTask, poll } from './task.ts';
 import { asUnreadable } from './unreadable.ts';
 
-/** Sent unless the caller gives others; those that the BMC refuses are left out. */
-const DEFAULTS = { Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] };
+/** What is sent besides what the caller gives. */
+export interface SubscriptionDefaults {
+  /** Sent unless the caller gives others; those that the BMC refuses are left out. */
+  sent: JsonObject;
+  /** Sent only to a BMC that says that they are missing. */
+  ifMissing?: JsonObject;
+}
+
+/** As Ironic sends them. */
+const DEFAULTS: SubscriptionDefaults = { sent: { Protocol: 'Redfish', Context: '', EventTypes: ['Alert'] } };
 
 /** The properties of a new subscription that the caller gives. The values of HttpHeaders are redacted in errors. */
 export type NewSubscription = JsonObject & { Destination: string; HttpHeaders?: Record<string, string>[] };
@@ -47,15 +55,16 @@ export async function createSubscription(
   caller: RedfishClient,
   given: NewSubscription,
   ifExists: 'refuse' | 'return' = 'refuse',
+  defaults = DEFAULTS,
 ): Promise<JsonObject> {
   const client = caller.with({ secrets: (given.HttpHeaders ?? []).flatMap((header) => Object.values(header)) });
-  if (ifExists === 'refuse') return (await create(client, given, null)).document;
+  if (ifExists === 'refuse') return (await create(client, given, null, defaults)).document;
   return inTurn(client, async () => {
     const before = await findSubscriptions(client, wantedBy(given));
     const existing = foundIn(before);
     if (existing !== null) return existing.document;
     requireAllRead(before);
-    return keepOne(client, given, before, await create(client, given, before));
+    return keepOne(client, given, before, await create(client, given, before, defaults));
   });
 }
 
@@ -114,12 +123,17 @@ async function findOlder(
 }
 
 /** Sends the request, and returns what it has created. */
-async function create(client: RedfishClient, given: NewSubscription, before: Survey | null): Promise<Created> {
-  const wanted = wantedBy(given);
+async function create(
+  client: RedfishClient,
+  given: NewSubscription,
+  before: Survey | null,
+  defaults: SubscriptionDefaults,
+): Promise<Created> {
+  const wanted = wantedBy({ ...defaults.sent, ...given });
   let response: RedfishResponse | null;
   let collection: string;
   try {
-    ({ response, collection } = await post(client, given));
+    ({ response, collection } = await post(client, given, defaults));
   } catch (error) {
     if (!(error instanceof RedfishError)) throw error;
     return afterFailure(client, wanted, before, error);
@@ -133,7 +147,7 @@ async function create(client: RedfishClient, given: NewSubscription, before: Sur
     if (likely !== undefined) known.add(likely, wanted);
     return { document, path: likely ?? null };
   }
-  const found = await readCreated(client, { ...DEFAULTS, ...given }, paths, collection);
+  const found = await readCreated(client, { ...defaults.sent, ...given }, paths, collection);
   if (found !== null) {
     known.add(found.path, wanted);
     known.match(found.path, found.document, wanted);
@@ -150,11 +164,12 @@ async function create(client: RedfishClient, given: NewSubscription, before: Sur
   return { document: await findCreated(client, wanted, before, error, { isMade }), path: null };
 }
 
-async function post(client: RedfishClient, given: NewSubscription) {
+async function post(client: RedfishClient, given: NewSubscription, { sent, ifMissing = {} }: SubscriptionDefaults) {
   return onSubscriptions(client, async (collection) => {
     await requireEventsEnabled(client);
     const send = async (body: JsonObject) => followTask(client, await client.post(collection, body));
-    const response = await sendWithDefaults(given, DEFAULTS, send, {
+    const response = await sendWithDefaults(given, sent, send, {
+      ifMissing,
       isOther: (error) => meansDuplicate(error, given.Destination),
     });
     return { response, collection };

@@ -178,8 +178,7 @@ export class BmcConnections {
   }
 
   async #connect(settings: ConnectionSettings, signal: AbortSignal): Promise<Client> {
-    const tls = this.origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
-    const client = newClient(this.origin, settings, tls instanceof Promise ? await untilAborted(tls, signal) : tls);
+    const client = await openClient(this.origin, settings, signal);
     client.on('disconnect', (_origin, _targets, { code }) => {
       const idle = this.#idle.find((one) => one.client === client);
       // `UND_ERR_INFO` is undici's own timeout.
@@ -202,6 +201,12 @@ export class BmcConnections {
     this.#busy--;
     while (this.#busy < this.#limit && this.#waiting.grant()) this.#busy++;
   }
+}
+
+/** Makes a client of one connection, which connects with its first request. Throws what `connectOptions` throws. */
+export async function openClient(origin: string, settings: ConnectionSettings, signal: AbortSignal): Promise<Client> {
+  const tls = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
+  return newClient(origin, settings, tls instanceof Promise ? await untilAborted(tls, signal) : tls);
 }
 
 function newClient(origin: string, settings: ConnectionSettings, tls: Partial<ConnectOptions>): Client {

@@ -221,7 +221,7 @@ function hasDecided(status: number, { method }: BmcRequest): boolean {
   return status >= 300 || (status >= 200 && method !== 'GET');
 }
 
-function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+export function flatHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const key = name.toLowerCase();
@@ -234,7 +234,7 @@ function flatHeaders(headers: Record<string, string | string[] | undefined>): Re
 }
 
 /** Describes why a connection failed, with the system's code. */
-function describeBreak(error: Error): string {
+export function describeBreak(error: Error): string {
   const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
   const code = [inner, error].map((e) => (e !== undefined && 'code' in e ? String(e.code) : '')).find((c) => c !== '');
   const words = BREAKS[code ?? ''] ?? 'the connection failed';
