@@ -22,6 +22,10 @@ export const ACTIONS = {
   'watch a job': 'reader',
   'watch jobs': 'reader',
   'watch nodes': 'reader',
+  'list events': 'reader',
+  'watch events': 'reader',
+  'list event sources': 'reader',
+  'show an event source': 'reader',
   /** Routes of Ironic that this service does not have; they return 400. */
   'request an unserved route': 'reader',
 
@@ -31,6 +35,9 @@ export const ACTIONS = {
   'read a transcript': 'operator',
   /** Admin for jobs of other callers. */
   'cancel a job': 'operator',
+  'set an event source': 'operator',
+  'delete an event source': 'operator',
+  'test an event source': 'operator',
   'lock a node': 'operator',
   'renew a lock': 'operator',
   /** Admin for nodes that another caller locked. */

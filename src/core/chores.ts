@@ -1,6 +1,7 @@
 import type { AgeClock } from './ageClock.ts';
 import { INTERRUPTED, RETENTION, recordError } from './calls/idempotency.ts';
 import { PassthruError, toErrorRecord } from './errors.ts';
+import type { EventLog } from './events/eventLog.ts';
 import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
 import type { Locks } from './locks/locks.ts';
@@ -23,6 +24,7 @@ interface ChoresParts {
   locks: Locks;
   nodes: NodeManager;
   jobs: JobRunner;
+  events: EventLog;
   /** Milliseconds. */
   lease: number;
   retention: RetentionSettings;
@@ -39,6 +41,7 @@ export function startChores({
   locks,
   nodes,
   jobs,
+  events,
   lease,
   retention,
   clock,
@@ -51,7 +54,7 @@ export function startChores({
     periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
   ];
-  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, lease, retention, clock, log }));
+  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, events, lease, retention, clock, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -59,13 +62,15 @@ export function startChores({
 }
 
 /** Follows the changes of other processes, by the store's notifications and by polling. */
-function followOthers({ store, locks, nodes, jobs, lease, log }: ChoresParts): Periodic[] {
+function followOthers({ store, locks, nodes, jobs, events, lease, log }: ChoresParts): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };
   const failure = 'reading jobs changed by other processes failed, retrying';
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
   store.onChange((change) => {
+    if (change.kind === 'events_stored' || change.kind === 'missed') events.watched.wake();
+    if (change.kind === 'events_stored') return;
     jobs.watchedAll.wake();
     nodes.watched.wake();
     if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);
@@ -123,7 +128,11 @@ export interface RetentionSettings {
   count: number | null;
   /** How long changes are kept for watchers that resume, in milliseconds. Default: an hour. */
   changes?: number;
+  /** How long events are kept, in milliseconds, and how many at most. Default: 30 days, a million. */
+  events?: { time: number; count: number };
 }
+
+const EVENT_RETENTION = { time: 30 * 86_400_000, count: 1_000_000 };
 
 const CHANGE_RETENTION = 3_600_000;
 
@@ -140,7 +149,7 @@ const CHANGES = 1000;
 async function removeOld(
   store: Store,
   clock: AgeClock,
-  { time, count, changes }: RetentionSettings,
+  { time, count, changes, events = EVENT_RETENTION }: RetentionSettings,
   signal: AbortSignal,
 ): Promise<void> {
   await clock.follow(store);
@@ -159,6 +168,8 @@ async function removeOld(
     const notBefore = new Date(now - (changes ?? CHANGE_RETENTION));
     await inBatches(() => store.removeChanges(kind, notBefore, MAX_CHANGES, CHANGES), signal, CHANGES);
   }
+  const notBefore = new Date(now - events.time);
+  await inBatches(() => store.removeChanges('event', notBefore, events.count, CHANGES), signal, CHANGES);
 }
 
 async function inBatches(remove: () => Promise<number>, signal: AbortSignal, batch = BATCH): Promise<void> {

@@ -1,6 +1,7 @@
 // The core: dispatches calls, locks nodes, runs jobs. Independent of HTTP, Protobuf and SQL.
 
 import type { Caller, Role } from './caller.ts';
+import type { Events } from './events/events.ts';
 import type { HardwareType } from './hardware.ts';
 import type { JobState } from './job.ts';
 import type { ShownJob } from './jobs/shownJob.ts';
@@ -187,7 +188,7 @@ export interface Load {
   /** The number of running calls, excluding jobs. */
   runningCalls: number;
   runningJobs: number;
-  /** The number of watchers of jobs and nodes. */
+  /** The number of watchers of jobs, nodes and events. */
   watches: number;
 }
 
@@ -202,6 +203,7 @@ export interface Core {
   readonly nodes: Nodes;
   readonly drivers: Drivers;
   readonly jobs: Jobs;
+  readonly events: Events;
   /** The name shown by reservations of this process. */
   readonly host: string;
   /** Returns the distinct hosts of all processes on the same store, including this one, sorted. */

@@ -5,6 +5,7 @@ import { Idempotency } from './calls/idempotency.ts';
 import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
+import { EventLog } from './events/eventLog.ts';
 import type { HardwareType } from './hardware.ts';
 import { Running, type WorkerShares, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
@@ -92,6 +93,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const running = new Running();
   const holds = new Holds(locks, settings.maxLockDuration ?? MAX_LOCK_DURATION, log);
   const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
+  const events = new EventLog(store, nodes, log);
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', registry, log);
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
   const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
@@ -105,13 +107,14 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     nodes.watched.wake();
   });
   await lease.start();
-  const stopChores = startChores({ store, locks, nodes, jobs, lease: leaseTime, retention, clock, log });
+  const stopChores = startChores({ store, locks, nodes, jobs, events, lease: leaseTime, retention, clock, log });
 
   return {
     host,
     nodes,
     drivers: registry,
     jobs,
+    events,
     async listNodeMethods(ident) {
       const { driver, vendorInterface } = await nodes.interfaceOf(ident);
       return registry.nodeMethods(driver, vendorInterface).list;
@@ -127,7 +130,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         workers: workers.size,
         runningCalls: running.count - jobs.running,
         runningJobs: jobs.running,
-        watches: jobs.watched.count + jobs.watchedAll.count + nodes.watched.count,
+        watches: jobs.watched.count + jobs.watchedAll.count + nodes.watched.count + events.watched.count,
       };
     },
     async checkReady() {
@@ -139,6 +142,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       running.close();
       jobs.watchedAll.close();
       nodes.watched.close();
+      events.watched.close();
       await stopChores();
       if (!(await running.drain(grace))) {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));

@@ -1,5 +1,6 @@
 import type { Role } from './caller.ts';
 import type { ErrorRecord } from './errors.ts';
+import type { EventStore } from './events/eventStore.ts';
 import type { Job, JobState, Progress } from './job.ts';
 import type { JsonObject } from './json.ts';
 import type { Node, NodeChanges } from './node.ts';
@@ -150,6 +151,8 @@ export type Change =
   | { kind: 'job_changed'; id: string; revision: number }
   /** The cancellation of a job was requested. */
   | { kind: 'cancel_requested'; id: string }
+  /** Events were stored. */
+  | { kind: 'events_stored' }
   /** Changes may have been missed. */
   | { kind: 'missed' };
 
@@ -214,10 +217,10 @@ export interface EndPlace {
 }
 
 /**
- * Stores nodes, reservations, jobs and idempotency keys. Each method is atomic and visible to every later one, and throws
+ * Stores nodes, reservations, jobs, idempotency keys and events. Each method is atomic and visible to every later one, and throws
  * kind `store_unavailable`, with an unknown outcome, when the store is unreachable. Callers may modify what a method returns.
  */
-export interface Store extends ChangeStore {
+export interface Store extends ChangeStore, EventStore {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
   /** Fires when the store is closed: no step succeeds from then on. */

@@ -27,6 +27,9 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.JobService/GetTranscript': 'read a transcript',
   'passthru.v1.JobService/WatchJobs': 'watch jobs',
 
+  'passthru.v1.EventService/ListEvents': 'list events',
+  'passthru.v1.EventService/WatchEvents': 'watch events',
+
   'grpc.health.v1.Health/Check': 'check the health',
   'grpc.health.v1.Health/List': 'check the health',
   'grpc.health.v1.Health/Watch': 'check the health',

@@ -39,7 +39,7 @@ export function durationMs(field: string, duration: Duration | undefined): numbe
 }
 
 /** The kind of a list; a page token of one kind is refused by another. */
-type ListKind = 'nodes' | 'drivers' | 'jobs';
+type ListKind = 'nodes' | 'drivers' | 'jobs' | 'events';
 
 /**
  * Returns the number of items on a page: 100 for 0, which means absent.

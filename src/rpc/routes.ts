@@ -4,6 +4,7 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
+import { EventService } from '../../gen/passthru/v1/event_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
@@ -16,6 +17,7 @@ import { rpcAction } from './actions.ts';
 import { admit, createEnter, type Enter } from './authorize.ts';
 import { driverService } from './driverService.ts';
 import { toConnectError } from './errors.ts';
+import { eventService } from './eventService.ts';
 import { healthService } from './health.ts';
 import { jobService } from './jobService.ts';
 import { nodeService } from './nodeService.ts';
@@ -23,7 +25,7 @@ import { passthruService } from './passthruService.ts';
 import { reflectionService } from './reflection.ts';
 
 /** Adds one service to a router, for authenticated callers and with its errors as statuses. */
-type Serve = <S extends DescService>(service: S, implementation: ServiceImpl<S>) => void;
+type Serve = <S extends DescService>(service: S, implementation: Partial<ServiceImpl<S>>) => void;
 
 /** A set of services. */
 export interface RpcServices {
@@ -43,7 +45,7 @@ interface RpcRoutesOptions {
   endStreams: AbortSignal;
 }
 
-const CONTRACT = [PassthruService, NodeService, DriverService, JobService];
+const CONTRACT = [PassthruService, NodeService, DriverService, JobService, EventService];
 
 /** The services of the contract, gRPC health and server reflection. */
 export const SERVICES: RpcServices = {
@@ -53,6 +55,7 @@ export const SERVICES: RpcServices = {
     serve(NodeService, nodeService(enter));
     serve(DriverService, driverService(enter));
     serve(JobService, jobService(enter));
+    serve(EventService, eventService(enter));
     const names = CONTRACT.map((service) => service.typeName);
     serve(Health, healthService(core, names));
     const reflection = reflectionService(enter, [...CONTRACT, Health, ServerReflection, ServerReflectionAlpha]);
@@ -68,7 +71,8 @@ export function rpcRoutes(options: RpcRoutesOptions): (router: ConnectRouter) =>
     services.add(
       (service, implementation) => {
         for (const method of service.methods) {
-          const work = implementation[method.localName as keyof typeof implementation] as Work;
+          const work = implementation[method.localName as keyof typeof implementation] as Work | undefined;
+          if (work === undefined) continue;
           const name = `${service.typeName}/${method.name}`;
           const action = rpcAction(name);
           const entry = { name, action, isOpen: access.isOpen(action), log };

@@ -9,7 +9,10 @@ const SEQUENCED = 2000;
 /** More than what is written between two writes to the disk. */
 const LOST_POSITIONS = 1_000_000;
 
+/** Those whose changes get positions after their commit. */
 const TABLES = { job: 'job_changes', node: 'node_changes' } as const;
+
+type Sequenced = keyof typeof TABLES;
 
 /**
  * The bounds of the stored logs of changes, and the positions in them.
@@ -17,7 +20,7 @@ const TABLES = { job: 'job_changes', node: 'node_changes' } as const;
  * Transactions of PostgreSQL commit in another order than that in which their changes got their ids, so that a reader who
  * went by ids could pass over a change that is committed late. So a change has no position at first, and committed ones get
  * positions in a step of their own, one process at a time. Nobody does that while nobody watches. SQLite has one writer at a
- * time: there a change's id is its position.
+ * time: there a change's id is its position. Events have positions when they are committed, see `EventsTable`.
  */
 export class ChangeLog {
   readonly #database: Database;
@@ -33,7 +36,16 @@ export class ChangeLog {
   constructor(database: Database) {
     this.#database = database;
     this.#sequenced = database.dialect === 'postgres';
-    this.#bounds = { job: this.#boundsQuery('job'), node: this.#boundsQuery('node') };
+    this.#bounds = {
+      job: this.#boundsQuery('job'),
+      node: this.#boundsQuery('node'),
+      event: prepareQuery(() =>
+        database.kysely
+          .selectFrom('change_logs')
+          .select(['log', 'floor', 'position as last', sql<boolean>`false`.as('added')])
+          .where('kind', '=', 'event'),
+      ),
+    };
     this.#floor = prepareQuery((blank: { kind: ChangeKind }) =>
       database.kysely.selectFrom('change_logs').select('floor').where('kind', '=', blank.kind),
     );
@@ -42,7 +54,7 @@ export class ChangeLog {
   /** As `Store.changeBounds`. */
   async bounds(kind: ChangeKind): Promise<ChangeBounds> {
     let bounds = await this.#read(kind);
-    if (bounds.added === true) {
+    if (bounds.added === true && kind !== 'event') {
       await this.#sequencing[kind].run();
       bounds = await this.#read(kind);
     }
@@ -61,7 +73,7 @@ export class ChangeLog {
     return bounds!;
   }
 
-  #boundsQuery(kind: ChangeKind) {
+  #boundsQuery(kind: Sequenced) {
     const sequenced = this.#sequenced;
     const changes = sql.table(TABLES[kind]);
     return prepareQuery(() =>
@@ -82,12 +94,12 @@ export class ChangeLog {
     );
   }
 
-  async #sequenceAll(kind: ChangeKind): Promise<void> {
+  async #sequenceAll(kind: Sequenced): Promise<void> {
     while (await this.#sequence(kind));
   }
 
   /** Gives positions to changes that are committed. Returns whether there may be more. */
-  async #sequence(kind: ChangeKind): Promise<boolean> {
+  async #sequence(kind: Sequenced): Promise<boolean> {
     const changes = sql.table(TABLES[kind]);
     return this.#database.kysely.transaction().execute(async (transaction) => {
       // One process at a time. In a statement of its own, so that the next one sees what the process before has done.

@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import type { ChangeKind } from '../core/watch/changeStore.ts';
 import type { Database } from './database.ts';
 
 /** Implements `removeChanges` on SQLite, in order of the ids. */
@@ -30,7 +29,7 @@ export async function removeById(
 /** Implements `removeChanges` on PostgreSQL, for changes with positions, then for those that nobody has read. */
 export async function removeSequenced(
   { kysely: db }: Database,
-  kind: ChangeKind,
+  kind: 'job' | 'node',
   notBefore: Date,
   count: number,
   limit: number,

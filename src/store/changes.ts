@@ -8,6 +8,7 @@ import type { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
 import { ChangeLog } from './changeLog.ts';
 import { removeById, removeSequenced } from './changeRetention.ts';
 import type { Database } from './database.ts';
+import { removeEvents } from './events/eventRetention.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { jobColumns, type NodeChangeRow, octets, toJob, toNodeChange } from './rows.ts';
 
@@ -140,6 +141,7 @@ export function changeStore(database: Database, local: LocalNodeChanges | null) 
     },
 
     async removeChanges(kind, notBefore, count, limit) {
+      if (kind === 'event') return removeEvents(database, notBefore, count, limit);
       // The memory of `LocalNodeChanges` is bounded.
       if (kind === 'node' && local !== null) return 0;
       return sequenced

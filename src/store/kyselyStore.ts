@@ -7,6 +7,7 @@ import { withBusyRetry } from './busyRetry.ts';
 import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
+import { eventStore } from './events/eventStore.ts';
 import { FleetKeys } from './fleetKeys.ts';
 import { StoreHealth } from './health.ts';
 import { idempotencyStore } from './idempotency.ts';
@@ -76,6 +77,7 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
     ...idempotencyStore(database, cipher),
     ...conductorStore(database, endedJobs, log, cipher, fleetKeys),
     ...changeStore(database, local),
+    ...eventStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);
       await health.check();

@@ -223,6 +223,43 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`alter table conductors add column create_time bigint not null default 0`,
     ),
     '0010_cheaper_reservation_log': migration(...(postgres ? compareInTrigger() : [])),
+    '0011_events': migration(
+      sql`create table events (
+        position ${sql.raw(postgres ? 'bigint' : 'integer')} not null primary key,
+        time bigint not null,
+        node_uuid ${text} not null,
+        node_name ${text},
+        kind ${text} not null,
+        severity integer not null,
+        registry_key ${text} not null,
+        message_key ${text} not null,
+        message_id ${text} not null,
+        message ${text} not null,
+        message_args ${text},
+        origin ${text} not null,
+        event_type ${text} not null,
+        bmc_event_id ${text} not null,
+        bmc_time bigint,
+        gap_start bigint,
+        gap_end bigint,
+        truncated integer not null,
+        reference ${text},
+        digest ${text},
+        raw ${text},
+        bytes integer not null,
+        raw_bytes integer not null
+      )`,
+      sql`create index events_time on events (time, position)`,
+      sql`create index events_node on events (node_uuid, position)`,
+      sql`create index events_message on events (message_key, position)`,
+      sql`create index events_registry on events (registry_key, position)`,
+      sql`create index events_warning on events (position) where severity >= 2`,
+      sql`create index events_critical on events (position) where severity >= 3`,
+      sql`create index events_digest on events (digest, time) where digest is not null`,
+      sql`insert into change_logs (kind, log, position, floor) values ('event', ${sql.raw(
+        postgres ? 'substr(md5(random()::text || clock_timestamp()::text), 1, 16)' : 'lower(hex(randomblob(8)))',
+      )}, 0, 0)`,
+    ),
   };
 }
 

@@ -138,12 +138,12 @@ interface TranscriptsTable {
   document: Uint8Array;
 }
 
-/** One row for each log of changes: `job`, and on PostgreSQL `node`. */
+/** One row for each log of changes: `job`, `event`, and on PostgreSQL `node`. */
 interface ChangeLogsTable {
-  kind: 'job' | 'node';
+  kind: 'job' | 'node' | 'event';
   /** Made at random with the log. */
   log: string;
-  /** The last position given; on SQLite 0, as the greatest id is the last position. */
+  /** The last position given; on SQLite 0 for `job`, as the greatest id is the last position. */
   position: number;
   /** Changes up to this position may have been removed. */
   floor: number;
@@ -171,6 +171,43 @@ export interface NodeChangesTable {
   before: string | null;
 }
 
+/** One row for each event. Those of a deleted node stay. */
+export interface EventsTable {
+  /** Without gaps, in the order of commits: whoever stores events holds the row of `change_logs` until the commit. */
+  position: number;
+  /** When it was received. */
+  time: number;
+  node_uuid: string;
+  node_name: string | null;
+  kind: 'record' | 'metric_report' | 'gap';
+  /** As `severityRank`. */
+  severity: number;
+  /** As `messageKeys`, for filters. */
+  registry_key: string;
+  message_key: string;
+  message_id: string;
+  message: string;
+  /** A list as JSON; null for an empty one. */
+  message_args: string | null;
+  origin: string;
+  event_type: string;
+  bmc_event_id: string;
+  bmc_time: number | null;
+  /** Null unless a gap. */
+  gap_start: number | null;
+  gap_end: number | null;
+  truncated: number;
+  /** See `EventRecord.reference`. */
+  reference: string | null;
+  /** Equal for repeated deliveries of one record. */
+  digest: string | null;
+  /** The record as JSON; null for a gap. */
+  raw: string | null;
+  /** About the size of the row without `raw`, and of `raw`. */
+  bytes: number;
+  raw_bytes: number;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -184,4 +221,5 @@ export interface Tables {
   change_logs: ChangeLogsTable;
   job_changes: JobChangesTable;
   node_changes: NodeChangesTable;
+  events: EventsTable;
 }

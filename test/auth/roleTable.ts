@@ -106,6 +106,9 @@ const RPC_ROWS = `
   operator  passthru.v1.JobService/GetTranscript
   reader    passthru.v1.JobService/WatchJobs
 
+  reader    passthru.v1.EventService/ListEvents
+  reader    passthru.v1.EventService/WatchEvents
+
   open      grpc.health.v1.Health/Check
   open      grpc.health.v1.Health/List
   open      grpc.health.v1.Health/Watch

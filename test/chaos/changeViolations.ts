@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { toJsonString } from '@bufbuild/protobuf';
 import { JobSchema } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
-import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
 import { getJob, getNode, STATES } from './grpcClient.ts';
 import type { ManyWatcher } from './manyWatcher.ts';
 import type { Violation } from './violations.ts';
@@ -98,7 +97,7 @@ function watched({ driver }: ManyWatcher, log: readonly Logged[]): readonly Logg
   return driver === '' ? log : log.filter((change) => change.driver === driver);
 }
 
-async function readLog({ postgres, database, nodes, marks }: ChaosWorld, kind: ChangeKind): Promise<Logged[]> {
+async function readLog({ postgres, database, nodes, marks }: ChaosWorld, kind: 'job' | 'node'): Promise<Logged[]> {
   const rows = await postgres.query<{ position: string; id: string; driver: string | null }>(
     kind === 'job'
       ? `select position, job_id as id, driver from job_changes left join jobs on jobs.id = job_id order by position`
@@ -142,7 +141,11 @@ interface Now {
   driver: string;
 }
 
-async function readNow({ replicas }: ChaosWorld, kind: ChangeKind, log: readonly Logged[]): Promise<Map<string, Now>> {
+async function readNow(
+  { replicas }: ChaosWorld,
+  kind: 'job' | 'node',
+  log: readonly Logged[],
+): Promise<Map<string, Now>> {
   const url = replicas.find((replica) => replica.url !== null)?.url as string;
   const now = new Map<string, Now>();
   for (const id of new Set(log.map((change) => change.id))) {

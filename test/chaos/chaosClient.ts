@@ -1,6 +1,5 @@
 import type { Job } from '../../gen/passthru/v1/job_pb.ts';
 import type { Node } from '../../gen/passthru/v1/node_pb.ts';
-import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
 
 /** A method call. */
 export interface ChaosCall {
@@ -53,7 +52,13 @@ export interface ChaosClient {
    * Yields the changes of all jobs or nodes: of one hardware type, or of all for ''; after a cursor, or from the current state
    * on for ''. Throws when the stream breaks.
    */
-  watchMany(url: string, kind: ChangeKind, driver: string, cursor: string, signal: AbortSignal): AsyncIterable<Told>;
+  watchMany(
+    url: string,
+    kind: 'job' | 'node',
+    driver: string,
+    cursor: string,
+    signal: AbortSignal,
+  ): AsyncIterable<Told>;
   /** Throws when the job was not cancelled. */
   cancel(url: string, job: string): Promise<void>;
   /** Locks a node for `seconds` and returns the key. Throws when it was not locked. */

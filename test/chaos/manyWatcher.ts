@@ -4,7 +4,6 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Job, JobSchema, type JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { type Node, NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { ANONYMOUS } from '../../src/core/caller.ts';
-import type { ChangeKind } from '../../src/core/watch/changeStore.ts';
 import { readCursor } from '../../src/core/watch/cursor.ts';
 import type { Told } from './chaosClient.ts';
 import { grpcClient } from './grpcClient.ts';
@@ -17,7 +16,7 @@ const MAX_ERRORS = 20;
 
 /** Watches all jobs or nodes, or those of one hardware type, through changing replicas and protocols, by its cursor. */
 export class ManyWatcher {
-  readonly kind: ChangeKind;
+  readonly kind: 'job' | 'node';
   /** '' for all. */
   readonly driver: string;
   /** The position of its state; null before that was told. */
@@ -40,7 +39,7 @@ export class ManyWatcher {
   readonly #updated = new Map<string, number>();
   #cursor = '';
 
-  constructor(world: ChaosWorld, kind: ChangeKind, driver: string, random: Random) {
+  constructor(world: ChaosWorld, kind: 'job' | 'node', driver: string, random: Random) {
     this.kind = kind;
     this.driver = driver;
     this.#world = world;

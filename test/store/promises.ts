@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/core/store.ts';
 import { changePromises } from './change.promises.ts';
 import { conductorPromises } from './conductor.promises.ts';
+import { eventPromises } from './event.promises.ts';
 import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
@@ -49,5 +50,6 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     idempotencyPromises(current);
     conductorPromises(current);
     changePromises(current);
+    eventPromises(current);
   });
 }

@@ -1,8 +1,15 @@
 // Hardware events: what they are, where they come from, and how they are kept and told.
+import type { JsonObject } from '../json.ts';
+
 /** How bad the condition is of which an event tells. */
 export const EVENT_SEVERITIES = ['ok', 'warning', 'critical'] as const;
 
 export type EventSeverity = (typeof EVENT_SEVERITIES)[number];
+
+/** Returns 0 for none, and more for what is worse. */
+export function severityRank(severity: EventSeverity | null): number {
+  return severity === null ? 0 : EVENT_SEVERITIES.indexOf(severity) + 1;
+}
 
 /** `record` and `metric_report` are of a BMC; `gap` is of the service: nothing could arrive for a time. */
 export type EventKind = 'record' | 'metric_report' | 'gap';
@@ -27,11 +34,16 @@ export interface EventRecord {
   eventType: string;
   /** The BMC's own id of the record; '' for none. */
   bmcEventId: string;
-  /** The record as the BMC sent it. */
-  raw: Readonly<Record<string, unknown>>;
+  /** The record as the BMC sent it, with secrets masked; `NO_RAW` where it was not read. */
+  raw: JsonObject;
   /** Whether parts were too long and were cut. */
   truncated: boolean;
+  /** The URI at the BMC where the record can be read, when the BMC sent no more than that; null otherwise. */
+  reference: string | null;
 }
+
+/** Stands for a record's `raw` that was not read. */
+export const NO_RAW: JsonObject = Object.freeze({});
 
 /** Nothing could arrive between two times. */
 export interface EventGap {
@@ -44,7 +56,12 @@ export interface EventGap {
 
 /** A stored event of a node. */
 export interface StoredEvent {
+  /** Unique, and the same on every replica. */
   id: string;
+  /** Its place in the order in which events were committed; see `ChangeBounds`. */
+  position: number;
+  /** About the size of what it keeps in memory. */
+  bytes: number;
   nodeUuid: string;
   /** The node's name when the event was received; null when it had none. */
   nodeName: string | null;

@@ -5,12 +5,23 @@ export interface EventIntake {
   /**
    * Stores what a BMC sent, and resolves when it is committed. What the node has sent before is stored once. Records without
    * a text get it from the BMC's message registries where that is possible in time.
-   * @throws kind `limit` when more arrive than can be stored, `store_unavailable` when the store cannot be reached: nothing
+   * @throws kind `rate_limited` when more arrive than can be stored, `store_unavailable` when the store cannot be reached: nothing
    * was stored then, and the BMC may send it again
    */
   take(nodeUuid: string, records: readonly EventRecord[]): Promise<void>;
   /** Stores that nothing could arrive between two times. */
   noteGap(nodeUuid: string, gap: EventGap): Promise<void>;
+}
+
+/** Completes what BMCs left out of their records. */
+export interface EventResolver {
+  /**
+   * Returns the records, in their order, with the texts and severities of the BMC's message registries where it sent none, and
+   * what is found at a record's `reference` in its place (one record or more). What cannot be found in time stays as it is. The
+   * BMC waits for its response meanwhile.
+   * @param signal fires when the records are stored without
+   */
+  complete(nodeUuid: string, records: readonly EventRecord[], signal: AbortSignal): Promise<readonly EventRecord[]>;
 }
 
 /** A source that may send to the receiver. */

@@ -2,8 +2,8 @@ import type { Job, JobState } from '../job.ts';
 import type { Node } from '../node.ts';
 import type { Reservation } from '../reservation.ts';
 
-/** The logs of changes. */
-export type ChangeKind = 'job' | 'node';
+/** The logs of changes. That of events is their table itself. */
+export type ChangeKind = 'job' | 'node' | 'event';
 
 /**
  * The bounds of a log of changes. A change gets its position when it is committed; the changes of one job or node have

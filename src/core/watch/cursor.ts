@@ -6,7 +6,7 @@ import type { ChangeBounds, ChangeKind } from './changeStore.ts';
 export type Place = Pick<ChangeBounds, 'log'> & { position: number };
 
 const VERSION = 1;
-const KINDS: Readonly<Record<ChangeKind, number>> = { job: 1, node: 2 };
+const KINDS: Readonly<Record<ChangeKind, number>> = { job: 1, node: 2, event: 3 };
 
 /** Version, kind, the log's eight bytes, the position, and a checksum of these. */
 const CHECKED_BYTES = 18;

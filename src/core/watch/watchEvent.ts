@@ -1,10 +1,13 @@
-/** What a watcher of many jobs or nodes is told. The cursor resumes after it; '' while the current state is told. */
+/** What a watcher of many jobs, nodes or events is told. The cursor resumes after it; '' while the current state is told. */
 export type WatchEvent<T> =
   /** The job or node after a change, or as it is in the current state. */
   | { kind: 'item'; item: T; cursor: string }
   /** A node was removed, or no longer matches. */
   | { kind: 'removed'; uuid: string; cursor: string }
-  /** `current`: the current state has been told; `reset`: the cursor is too old, and the current state follows. */
+  /**
+   * `current`: the current state has been told; `reset`: the cursor is too old, and the current state follows. Without a current
+   * state: what came after the cursor has been told; what is left of it follows.
+   */
   | { kind: 'marker'; marker: 'current' | 'reset'; cursor: string };
 
 /** Takes what one watcher is told. */
@@ -20,12 +23,15 @@ export interface WatchSink<T> {
   ready(signal: AbortSignal): Promise<void>;
 }
 
-/** Tells watchers the changes of jobs or nodes. `C` is a change, `F` a filter, `T` a job or node. */
+/** Tells watchers the changes of jobs or nodes, or events. `C` is a change, `F` a filter, `T` a job, node or event. */
 export interface Feed<C extends { position: number }, F extends { key: string }, T> {
   /** Returns the first changes above `after`; null when they are not known any more. */
   read(after: number): Promise<C[] | null>;
   /** Returns what a watcher with this filter is told of a change; null for nothing. */
   select(change: C, filter: F, cursor: string): WatchEvent<T> | null;
-  /** Yields all that match as they are, page by page, but for those that have changed since the position `since`. */
-  current(filter: F, since: number): AsyncGenerator<T[], void>;
+  /**
+   * Yields all that match as they are, page by page, but for those that have changed since the position `since`. Null when the
+   * log tells what has happened, which is no state of anything.
+   */
+  readonly current: ((filter: F, since: number) => AsyncGenerator<T[], void>) | null;
 }

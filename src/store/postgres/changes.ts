@@ -153,6 +153,7 @@ export class PostgresChanges {
 
 function toText(change: Announcement): string {
   if (change.kind === 'node_freed') return `n ${change.nodeUuid}`;
+  if (change.kind === 'events_stored') return 'e';
   return change.kind === 'job_changed' ? `j ${change.id} ${change.revision}` : `c ${change.id}`;
 }
 
@@ -161,6 +162,7 @@ function toChange(text: string): Change | null {
   const [kind, id = '', revision = ''] = text.split(' ');
   if (kind === 'n') return { kind: 'node_freed', nodeUuid: id };
   if (kind === 'j') return { kind: 'job_changed', id, revision: Number(revision) };
+  if (kind === 'e') return { kind: 'events_stored' };
   return kind === 'c' ? { kind: 'cancel_requested', id } : null;
 }
 

@@ -19,6 +19,7 @@ const ALL = [
   '0008_fleet_keys',
   '0009_sorted_attributes',
   '0010_cheaper_reservation_log',
+  '0011_events',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

@@ -1,0 +1,26 @@
+/** The parts of a message id (DSP0266, "MessageId format"): `Registry.1.0.Message`, with or without a version. */
+export interface MessageParts {
+  /** As sent; '' when the id names none. */
+  registry: string;
+  /** As sent; '' when the id ends with the registry, or its version. */
+  message: string;
+}
+
+/** Returns the parts of a message id. BMCs leave out the version, or the registry. */
+export function messageParts(id: string): MessageParts {
+  const segments = id.split('.');
+  const isNumber = (segment: string) => /^\d+$/.test(segment);
+  const version = segments.findIndex(isNumber);
+  if (version > 0) {
+    let end = version;
+    while (end < segments.length && isNumber(segments[end]!)) end++;
+    return { registry: segments.slice(0, version).join('.'), message: segments.slice(end).join('.') };
+  }
+  const [first = '', ...rest] = segments;
+  return rest.length === 0 ? { registry: '', message: first } : { registry: first, message: rest.join('.') };
+}
+
+/** As `messageParts`, without a difference between upper and lower case: BMCs send the same id in either. */
+export function messageKeys(id: string): MessageParts {
+  return messageParts(id.toLowerCase());
+}

@@ -1,0 +1,173 @@
+// The store's part for events: their rows, lists, and removal.
+import { type Insertable, sql } from 'kysely';
+import {
+  EVENT_SEVERITIES,
+  type EventGap,
+  type EventRecord,
+  NO_RAW,
+  type StoredEvent,
+  severityRank,
+} from '../../core/events/event.ts';
+import type { NewEvent } from '../../core/events/eventStore.ts';
+import { messageKeys, messageParts } from '../../core/events/messageId.ts';
+import { storableText } from '../../core/json.ts';
+import type { EventsTable } from '../schema.ts';
+
+/** About the bytes of a row beside its texts. */
+const ROW_BYTES = 400;
+
+/** The columns of the table with their types in PostgreSQL. */
+export const COLUMNS: Readonly<Record<keyof EventsTable, 'bigint' | 'integer' | 'text'>> = {
+  position: 'bigint',
+  time: 'bigint',
+  node_uuid: 'text',
+  node_name: 'text',
+  kind: 'text',
+  severity: 'integer',
+  registry_key: 'text',
+  message_key: 'text',
+  message_id: 'text',
+  message: 'text',
+  message_args: 'text',
+  origin: 'text',
+  event_type: 'text',
+  bmc_event_id: 'text',
+  bmc_time: 'bigint',
+  gap_start: 'bigint',
+  gap_end: 'bigint',
+  truncated: 'integer',
+  reference: 'text',
+  digest: 'text',
+  raw: 'text',
+  bytes: 'integer',
+  raw_bytes: 'integer',
+};
+
+/** The columns that `toEvent` needs beside `raw`. */
+export const SHOWN_COLUMNS = (Object.keys(COLUMNS) as (keyof EventsTable)[]).filter(
+  (column) => !['raw', 'digest', 'registry_key', 'message_key'].includes(column),
+) as Exclude<keyof EventsTable, 'raw' | 'digest' | 'registry_key' | 'message_key'>[];
+
+/** A row as it is read; `raw` is absent when it was not. */
+export type EventRow = Pick<EventsTable, (typeof SHOWN_COLUMNS)[number]> & { raw?: string | null };
+
+/** Returns the row of an event. */
+export function toEventRow(
+  { nodeUuid, content, digest }: NewEvent,
+  place: { position: number; time: number; nodeName: string | null },
+): EventsTable {
+  const row = { ...columnsOf(content), node_uuid: nodeUuid, node_name: place.nodeName, digest };
+  const { message_id: id, message, message_args: args, origin, raw } = row;
+  const texts = [id, message, args ?? '', origin];
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), ROW_BYTES);
+  return {
+    ...row,
+    position: place.position,
+    time: place.time,
+    bytes,
+    raw_bytes: raw === null ? 0 : Buffer.byteLength(raw),
+  };
+}
+
+type ContentColumns = Omit<
+  EventsTable,
+  'position' | 'time' | 'node_uuid' | 'node_name' | 'digest' | 'bytes' | 'raw_bytes'
+>;
+
+function columnsOf(content: EventRecord | EventGap): ContentColumns {
+  if (content.kind === 'gap') {
+    const { start, end, message } = content;
+    return {
+      ...EMPTY,
+      kind: 'gap',
+      message: storableText(message),
+      gap_start: start.getTime(),
+      gap_end: end.getTime(),
+    };
+  }
+  const keys = messageKeys(content.messageId);
+  return {
+    ...EMPTY,
+    kind: content.kind,
+    severity: severityRank(content.severity),
+    registry_key: storableText(keys.registry),
+    message_key: storableText(keys.message),
+    message_id: storableText(content.messageId),
+    message: storableText(content.message),
+    message_args: content.messageArgs.length === 0 ? null : JSON.stringify(content.messageArgs),
+    origin: storableText(content.origin),
+    event_type: storableText(content.eventType),
+    bmc_event_id: storableText(content.bmcEventId),
+    bmc_time: content.bmcTime?.getTime() ?? null,
+    truncated: Number(content.truncated),
+    reference: content.reference === null ? null : storableText(content.reference),
+    raw: JSON.stringify(content.raw),
+  };
+}
+
+const EMPTY: ContentColumns = {
+  kind: 'gap',
+  severity: 0,
+  registry_key: '',
+  message_key: '',
+  message_id: '',
+  message: '',
+  message_args: null,
+  origin: '',
+  event_type: '',
+  bmc_event_id: '',
+  bmc_time: null,
+  gap_start: null,
+  gap_end: null,
+  truncated: 0,
+  reference: null,
+  raw: null,
+};
+
+/**
+ * Returns the event in `row`.
+ * @param log the id of the log of events, which makes the event's own unique
+ */
+export function toEvent(row: EventRow, log: string): StoredEvent {
+  return {
+    id: `${log}-${row.position}`,
+    position: row.position,
+    bytes: row.bytes + row.raw_bytes,
+    nodeUuid: row.node_uuid,
+    nodeName: row.node_name,
+    receiveTime: new Date(row.time),
+    content: toContent(row),
+  };
+}
+
+function toContent(row: EventRow): EventRecord | EventGap {
+  const { kind, message } = row;
+  if (kind === 'gap') {
+    return { kind, start: new Date(row.gap_start ?? 0), end: new Date(row.gap_end ?? 0), message };
+  }
+  return {
+    kind,
+    bmcTime: row.bmc_time === null ? null : new Date(row.bmc_time),
+    messageId: row.message_id,
+    registry: messageParts(row.message_id).registry,
+    message,
+    messageArgs: row.message_args === null ? [] : JSON.parse(row.message_args),
+    severity: EVENT_SEVERITIES[row.severity - 1] ?? null,
+    origin: row.origin,
+    eventType: row.event_type,
+    bmcEventId: row.bmc_event_id,
+    raw: row.raw == null ? NO_RAW : JSON.parse(row.raw),
+    truncated: row.truncated !== 0,
+    reference: row.reference,
+  };
+}
+
+/** The values of a list, as one parameter, so that the text of the statement is the same for each number of them. */
+export function listOf(dialect: 'sqlite' | 'postgres', values: readonly string[] | readonly number[]) {
+  const json = JSON.stringify(values);
+  if (dialect === 'sqlite') return sql`(select value from json_each(${json}))`;
+  const item = typeof values[0] === 'number' ? sql`cast(value as bigint)` : sql`value`;
+  return sql`(select ${item} from json_array_elements_text(cast(${json} as json)))`;
+}
+
+export type NewRow = Insertable<EventsTable>;
