@@ -3,10 +3,13 @@ import type { PassthruError } from '../core/errors.ts';
 import type { Change } from '../core/store.ts';
 import type { Tables } from './schema.ts';
 
+/** Runs a query at once and returns its rows. */
+export type RunAtOnce = <O>(query: CompiledQuery<O>) => O[];
+
 /**
  * A database that the store's queries run on; what differs between databases is behind this interface.
  *
- * A committed transaction of `kysely` survives a crash of the machine. A statement outside one is atomic and visible to
+ * A committed transaction, of `durably` or of `kysely`, survives a crash of the machine. A statement outside one is atomic and visible to
  * every later one, but may be lost: on SQLite when the machine crashes (not the process), on PostgreSQL, whose crash the
  * service outlives, only when it returns `mayBeLost`.
  */
@@ -21,6 +24,13 @@ export interface Database {
    * costs as much as SQLite itself.
    */
   run<O>(query: CompiledQuery<O>): Promise<O[]>;
+  /**
+   * Runs `work` in a transaction. On SQLite those that are requested in one turn of the event loop share one commit; one that
+   * fails does not affect the others.
+   */
+  durably<T>(work: (transaction: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /** As `durably`, for work that needs no wait between its statements, which costs less. Null on PostgreSQL. */
+  readonly durablyAtOnce: (<T>(work: (run: RunAtOnce) => T) => Promise<T>) | null;
   /**
    * Runs `work`, which reads and changes the tables' definitions, while no other process that shares the database does so.
    * No timeout applies.

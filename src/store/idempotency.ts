@@ -1,10 +1,8 @@
-import { type Kysely, sql } from 'kysely';
-import type { JsonObject } from '../core/json.ts';
-import type { IdempotentCall, Store } from '../core/store.ts';
+import { sql } from 'kysely';
+import type { Store } from '../core/store.ts';
 import { leaseCheck, validConductor } from './conductors.ts';
 import type { Database } from './database.ts';
 import { parseJsonObject } from './rows.ts';
-import type { Tables } from './schema.ts';
 import type { SecretsCipher } from './secretsCipher.ts';
 
 /**
@@ -69,7 +67,7 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher) {
     },
 
     async acceptIdempotent(caller, key, conductor) {
-      return db.transaction().execute(async (transaction) => {
+      return database.durably(async (transaction) => {
         if (!(await hasLease(transaction, conductor))) return false;
         const accepted = await transaction
           .updateTable('idempotency')
@@ -117,21 +115,4 @@ export function idempotencyStore(database: Database, cipher: SecretsCipher) {
       return removed.length;
     },
   } satisfies Partial<Store>;
-}
-
-/** Stores the outcome of a call that `owner` began. Returns false when that conductor does not own it any more. */
-export async function keepOutcome(
-  db: Kysely<Tables>,
-  { caller, key }: IdempotentCall,
-  owner: string,
-  outcome: JsonObject,
-): Promise<boolean> {
-  const updated = await db
-    .updateTable('idempotency')
-    .set({ state: 'done', outcome: JSON.stringify(outcome) })
-    .where(({ and }) => and({ caller, key, owner }))
-    .where('state', '<>', 'done')
-    .returning('key')
-    .execute();
-  return updated.length > 0;
 }

@@ -1,58 +1,24 @@
-import { type ExpressionBuilder, sql } from 'kysely';
-import type { Job, Progress } from '../core/job.ts';
+import { sql } from 'kysely';
+import type { Progress } from '../core/job.ts';
 import type { JobQuery, Store } from '../core/store.ts';
-import { leaseCheck } from './conductors.ts';
 import type { Database } from './database.ts';
-import { keepOutcome } from './idempotency.ts';
 import type { EndedJobs } from './jobRetention.ts';
+import { type Held, isHeld, NEXT_REVISION } from './jobWrites.ts';
 import type { NodeLog } from './nodeLog.ts';
+import { jobStatement } from './postgres/jobStatement.ts';
 import { prepareQuery, ShapedQuery } from './preparedQuery.ts';
-import {
-  AFTER_CALL,
-  fits,
-  type JobRow,
-  jobColumns,
-  octets,
-  selectJobs,
-  toJob,
-  toJsonColumn,
-  toRevision,
-} from './rows.ts';
-import type { JobRevisionsTable, JobsTable, Tables } from './schema.ts';
+import { fits, type JobRow, jobColumns, octets, selectJobs, toJob } from './rows.ts';
+import { jobTransaction } from './sqlite/jobTransaction.ts';
 
 /** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
-interface Held {
-  id: string;
-  owner: string;
-  fence: number;
-}
-
 /** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
 export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
   const db = database.kysely;
-  const hasLease = leaseCheck(database);
+  const { durablyAtOnce } = database;
+  const writes = durablyAtOnce === null ? jobStatement(database) : jobTransaction(db, durablyAtOnce, log);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
-
-  /** Matches the job while it runs and the hold is valid. A job without a reservation has 0, which is never a fence. */
-  const held = (hold: Held) => (where: ExpressionBuilder<Tables, 'jobs'>) =>
-    where.and([
-      where.and({ 'jobs.id': hold.id, 'jobs.state': 'running', 'jobs.owner': hold.owner }),
-      where.or([
-        where(sql<number>`cast(${hold.fence} as bigint)`, '=', 0),
-        where.exists(
-          where
-            .selectFrom('reservations')
-            .select('reservations.fence')
-            .whereRef('reservations.node_uuid', '=', 'jobs.node_uuid')
-            .where(({ and }) => and({ 'reservations.fence': hold.fence, 'reservations.kind': 'call' })),
-        ),
-      ]),
-    ]);
-
-  /** The number of the next revision. */
-  const nextRevision = sql<number>`(select max(newer.revision) + 1 from job_revisions as newer where newer.job_id = jobs.id)`;
 
   // One statement, so that progress needs no transaction, which would be durable.
   const insertProgress = prepareQuery((blank: Held & Progress) =>
@@ -64,64 +30,17 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
           .selectFrom('jobs')
           .select([
             'jobs.id',
-            nextRevision.as('revision'),
+            NEXT_REVISION.as('revision'),
             'jobs.state',
             sql<number | null>`cast(${blank.fraction} as double precision)`.as('fraction'),
             sql<string | null>`cast(${blank.message} as text)`.as('message'),
           ])
-          .where(held(blank))
+          .where(isHeld(blank))
           // Otherwise it could follow an end that is written concurrently.
           .modifyEnd(database.holdingRows),
       )
       .onConflict((conflict) => conflict.columns(['job_id', 'revision']).doNothing())
       .returning(['revision', database.mayBeLost.as('lost')]),
-  );
-
-  // Prepared, since building these each time takes longer than SQLite does.
-  const insertJob = prepareQuery((job: Omit<Job, 'createTime'> & { createTime: number; owner: string }) =>
-    db.insertInto('jobs').values({
-      id: job.id,
-      node_uuid: job.nodeUuid,
-      node_name: job.nodeName,
-      driver: job.driver,
-      method: job.method,
-      role: job.role,
-      state: job.state,
-      create_time: job.createTime,
-      requested_by: job.requestedBy,
-      owner: job.owner,
-    }),
-  );
-  const insertRevision = prepareQuery((revision: JobRevisionsTable) =>
-    db.insertInto('job_revisions').values({
-      job_id: revision.job_id,
-      revision: revision.revision,
-      state: revision.state,
-      fraction: revision.fraction,
-      message: revision.message,
-    }),
-  );
-  const nameJob = prepareQuery((blank: { nodeUuid: string; fence: number; job: string }) =>
-    db
-      .updateTable('reservations')
-      .set({ job: blank.job })
-      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence, kind: 'call' }))
-      .returning('fence'),
-  );
-  const endRunning = prepareQuery((end: Held & Pick<JobsTable, 'state' | 'end_time' | 'result' | 'error'>) =>
-    db
-      .updateTable('jobs')
-      .set({ state: end.state, end_time: end.end_time, result: end.result, error: end.error })
-      .where(held(end))
-      .returning(['node_uuid', nextRevision.as('revision')]),
-  );
-  const freeNode = prepareQuery((blank: { nodeUuid: string; fence: number }) =>
-    db
-      .updateTable('reservations')
-      .set(AFTER_CALL)
-      // A hold that the call ran within has its fence afterwards.
-      .where(({ and }) => and({ node_uuid: blank.nodeUuid, fence: blank.fence, kind: 'call' }))
-      .returning('wanted'),
   );
 
   const pageOfJobs = ({ olderThan, nodeUuid, driver, state, limit }: JobQuery) => {
@@ -144,29 +63,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
     db.selectFrom('jobs').where(({ and }) => and({ state: 'running', owner: conductor }));
 
   return {
-    async acceptJob(job, { owner, fence }, idempotent, outcome) {
-      try {
-        await log.transaction(async (transaction, note) => {
-          if (!(await hasLease(transaction, owner))) throw new HoldLost();
-          await transaction.executeQuery(insertJob({ ...job, createTime: job.createTime.getTime(), owner }));
-          await transaction.executeQuery(insertRevision(toRevision(job)));
-          if (job.nodeUuid !== null) {
-            await log.setLastError(transaction, note, job.nodeUuid, null);
-            if (fence !== null) {
-              const named = await transaction.executeQuery(nameJob({ nodeUuid: job.nodeUuid, fence, job: job.id }));
-              if (named.rows.length === 0) throw new HoldLost();
-            }
-          }
-          if (idempotent === null) return;
-          // Another process may own the key by now, if this one lost its lease meanwhile.
-          if (!(await keepOutcome(transaction, idempotent, owner, outcome))) throw new HoldLost();
-        });
-        return true;
-      } catch (error) {
-        if (error instanceof HoldLost) return false;
-        throw error;
-      }
-    },
+    acceptJob: writes.acceptJob,
 
     async recordProgress(id, { owner, fence }, progress) {
       const [stored] = await database.run(insertProgress({ ...progress, id, owner, fence: fence ?? 0 }));
@@ -175,30 +72,11 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
       return stored.revision;
     },
 
-    async endJob(end, { owner, fence }) {
-      const { id, state } = end;
-      const ended = await log.transaction(async (transaction, note) => {
-        const columns = {
-          end_time: end.endTime.getTime(),
-          result: toJsonColumn(end.result),
-          error: toJsonColumn(end.error),
-        };
-        const { rows } = await transaction.executeQuery(
-          endRunning({ id, owner, fence: fence ?? 0, state, ...columns }),
-        );
-        if (rows[0] === undefined) return null;
-        const { node_uuid: uuid, revision } = rows[0];
-        await transaction.executeQuery(insertRevision(toRevision({ ...end, revision })));
-        if (uuid === null) return { revision, freed: null };
-        const { lastError } = end;
-        if (lastError !== null) await log.setLastError(transaction, note, uuid, lastError);
-        if (fence === null) return { revision, freed: null };
-        const freed = await transaction.executeQuery(freeNode({ nodeUuid: uuid, fence }));
-        return { revision, freed: freed.rows[0]?.wanted === 1 ? uuid : null };
-      });
+    async endJob(end, hold) {
+      const ended = await writes.endJob(end, hold);
       if (ended === null) return null;
       endedJobs.add(1);
-      database.announce({ kind: 'job_changed', id, revision: ended.revision });
+      database.announce({ kind: 'job_changed', id: end.id, revision: ended.revision });
       if (ended.freed !== null) database.announce({ kind: 'node_freed', nodeUuid: ended.freed });
       return ended.revision;
     },
@@ -297,6 +175,3 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
     },
   } satisfies Partial<Store>;
 }
-
-/** Rolls back a transaction whose hold is lost. */
-class HoldLost extends Error {}

@@ -1,8 +1,8 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Node } from '../core/node.ts';
 import type { NodePart } from '../core/watch/changeStore.ts';
 import type { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
-import type { Database } from './database.ts';
+import type { Database, RunAtOnce } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { toPartColumn } from './rows.ts';
 import type { Tables } from './schema.ts';
@@ -42,10 +42,10 @@ export class NodeLog {
   }
 
   /** Runs a transaction, and logs what it notes if it is committed. */
-  async transaction<T>(work: (transaction: Transaction<Tables>, note: NoteChange) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (transaction: Kysely<Tables>, note: NoteChange) => Promise<T>): Promise<T> {
     const local = this.#local;
     const noted: Parameters<NoteChange>[] = [];
-    const result = await this.#database.kysely.transaction().execute((transaction) =>
+    const result = await this.#database.durably((transaction) =>
       work(transaction, async (...change) => {
         if (local !== null) noted.push(change);
         else {
@@ -54,13 +54,34 @@ export class NodeLog {
         }
       }),
     );
-    if (local?.begun) {
-      for (const [nodeUuid, part, readBefore] of noted) {
-        const before = readBefore();
-        local.add(nodeUuid, part, before, JSON.stringify(before).length);
-      }
-    }
+    this.#addLocal(noted);
     return result;
+  }
+
+  /** As `transaction`, for work of `Database.durablyAtOnce`, which can set the `last_error` of nodes. */
+  async transactionAtOnce<T>(
+    durablyAtOnce: NonNullable<Database['durablyAtOnce']>,
+    work: (run: RunAtOnce, setLastError: (uuid: string, lastError: string | null) => void) => T,
+  ): Promise<T> {
+    const noted: Parameters<NoteChange>[] = [];
+    const result = await durablyAtOnce((run) =>
+      work(run, (uuid, lastError) => {
+        const [before] = run(this.#readLastError({ uuid }));
+        if (before === undefined || before.last_error === lastError) return;
+        run(this.#writeLastError({ uuid, lastError }));
+        noted.push([uuid, 'last_error', () => ({ lastError: before.last_error })]);
+      }),
+    );
+    this.#addLocal(noted);
+    return result;
+  }
+
+  #addLocal(noted: Parameters<NoteChange>[]): void {
+    if (!this.#local?.begun) return;
+    for (const [nodeUuid, part, readBefore] of noted) {
+      const before = readBefore();
+      this.#local.add(nodeUuid, part, before, JSON.stringify(before).length);
+    }
   }
 
   /** Sets a node's `last_error`, if the node exists and that is a change. */

@@ -96,7 +96,7 @@ export function reservationStore(database: Database) {
   );
 
   async function durably<O>(query: CompiledQuery<O>): Promise<O[]> {
-    const { rows } = await db.transaction().execute((transaction) => transaction.executeQuery(query));
+    const { rows } = await database.durably((transaction) => transaction.executeQuery(query));
     return rows;
   }
 
@@ -128,7 +128,7 @@ export function reservationStore(database: Database) {
 
   return {
     async openReservations() {
-      return await db.transaction().execute(async (transaction) => {
+      return await database.durably(async (transaction) => {
         const { last } = await transaction
           .selectFrom('reservations')
           .select((column) => column.fn.max('fence').as('last'))

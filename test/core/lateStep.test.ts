@@ -60,7 +60,8 @@ test('a job stored after its acceptance was given up fails and does not run', as
   const running = await startJob(core, nodeCall('work', { node: 'n2' }));
   await hardware.call(0);
   const endJob = vi.spyOn(store, 'endJob');
-  proxy.delay('commit\0');
+  // Only the acceptance sends the name of the driver.
+  proxy.delay('gated');
   await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
   await vi.waitFor(async () => expect(await endJob.mock.results.at(-1)?.value).toBeNull(), { timeout: 10_000 });
   proxy.deliver();

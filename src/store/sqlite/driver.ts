@@ -33,8 +33,13 @@ export class NodeSqliteDialect extends SqliteDialect {
   }
 
   /** Runs a query and returns its rows; null while the connection is in use, so that the query must queue through kysely. */
-  runNow<O>({ sql, parameters }: CompiledQuery<O>): O[] | null {
-    return this.#driver.held ? null : (this.#database.prepare(sql).all(parameters) as O[]);
+  runNow<O>(query: CompiledQuery<O>): O[] | null {
+    return this.#driver.held ? null : this.run(query);
+  }
+
+  /** As `runNow`, for whoever has the connection. */
+  run<O>({ sql, parameters }: CompiledQuery<O>): O[] {
+    return this.#database.prepare(sql).all(parameters) as O[];
   }
 }
 
@@ -77,36 +82,48 @@ class NodeSqliteDriver extends SqliteDriver {
     else next();
   }
 
-  /**
-   * Commits every transaction with synchronous=FULL: in WAL mode its commit waits until it is on the disk, and all commits
-   * before it. Statements outside transactions use NORMAL, which does not wait. SQLite refuses the switch inside a
-   * transaction; outside, nothing comes between the switch and its transaction, since the connection has one user at a time
-   * and each of the two methods runs without an await.
-   *
-   * IMMEDIATE, because a deferred transaction that turns from reading to writing can fail without waiting
-   * (SQLITE_BUSY_SNAPSHOT).
-   */
   override async beginTransaction(_connection: DatabaseConnection): Promise<void> {
-    this.#sqlite.exec('pragma synchronous = full');
-    try {
-      this.#sqlite.exec('begin immediate');
-    } catch (error) {
-      this.#sqlite.exec('pragma synchronous = normal');
-      throw error;
-    }
+    beginDurable(this.#sqlite);
   }
 
   override async commitTransaction(_connection: DatabaseConnection): Promise<void> {
-    this.#sqlite.exec('commit');
-    this.#sqlite.exec('pragma synchronous = normal');
+    commitDurable(this.#sqlite);
   }
 
   override async rollbackTransaction(_connection: DatabaseConnection): Promise<void> {
-    if (!this.#sqlite.isOpen) return;
-    // Some errors (a full disk) have rolled it back already.
-    if (this.#sqlite.isTransaction) this.#sqlite.exec('rollback');
-    this.#sqlite.exec('pragma synchronous = normal');
+    rollBack(this.#sqlite);
   }
+}
+
+/**
+ * Begins a transaction that commits with synchronous=FULL: in WAL mode its commit waits until it is on the disk, and all commits
+ * before it. Statements outside transactions use NORMAL, which does not wait. SQLite refuses the switch inside a
+ * transaction; outside, nothing comes between the switch and its transaction, since the connection has one user at a time
+ * and neither this nor the commit awaits anything.
+ *
+ * IMMEDIATE, because a deferred transaction that turns from reading to writing can fail without waiting
+ * (SQLITE_BUSY_SNAPSHOT).
+ */
+export function beginDurable(sqlite: DatabaseSync): void {
+  try {
+    sqlite.exec('pragma synchronous = full; begin immediate');
+  } catch (error) {
+    sqlite.exec('pragma synchronous = normal');
+    throw error;
+  }
+}
+
+/** Commits the transaction of `beginDurable`. */
+export function commitDurable(sqlite: DatabaseSync): void {
+  sqlite.exec('commit; pragma synchronous = normal');
+}
+
+/** Undoes the transaction of `beginDurable`, also after a commit that failed. */
+export function rollBack(sqlite: DatabaseSync): void {
+  if (!sqlite.isOpen) return;
+  // Some errors (a full disk) have rolled it back already.
+  if (sqlite.isTransaction) sqlite.exec('rollback');
+  sqlite.exec('pragma synchronous = normal');
 }
 
 /** Gives a connection the shape that kysely expects, that of better-sqlite3. */

@@ -11,6 +11,7 @@ import type { Tables } from '../schema.ts';
 import { NodeSqliteDialect } from './driver.ts';
 import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
 import { FileGuard } from './fileGuard.ts';
+import { GroupCommit } from './groupCommit.ts';
 
 /** Milliseconds to wait for another program's write while the store is opened. The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
@@ -133,11 +134,14 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
+  const group = new GroupCommit(sqlite, kysely);
   return {
     kysely,
     dialect: 'sqlite',
     shared: false,
     run: async (query) => dialect.runNow(query) ?? (await kysely.executeQuery(query)).rows,
+    durably: (work) => group.run(work),
+    durablyAtOnce: (work) => group.run(() => work((query) => dialect.run(query))),
     alone: (work) => work(kysely),
     schema: null,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
