@@ -15,7 +15,8 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY gen gen
 COPY src src
-RUN npm run build
+COPY web web
+RUN npm run build && npm run build:console
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /dependencies
@@ -30,6 +31,7 @@ WORKDIR /app
 COPY package.json LICENSE ./
 COPY --from=dependencies /dependencies/node_modules node_modules
 COPY --from=build /build/dist dist
+COPY --from=build /build/web/dist web/dist
 COPY --from=dependencies --chown=nonroot:nonroot /data /data
 ENV NODE_ENV=production PASSTHRU_STORE=sqlite:/data/passthru.db
 # A third less memory under load: docs/operating.md, "Memory".

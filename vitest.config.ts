@@ -11,6 +11,7 @@ const SLOW = [
   'test/cli/**',
   'test/clients/**',
   'test/conformance/**',
+  'test/console/{login,nodes}.test.ts',
   'test/docs/**',
   'test/field/**',
   'test/fuzz/**',
@@ -45,6 +46,7 @@ const SLOW = [
 export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/console/build.ts'],
     setupFiles: ['test/patience.ts'],
     expect: { poll: { timeout: 30_000 } },
     exclude: mode === 'quick' ? SLOW : [],

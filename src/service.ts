@@ -5,6 +5,7 @@ import { warnOfFileAccess } from './config/fileAccess.ts';
 import { applyNodesFile } from './config/nodesFile.ts';
 import type { Config } from './config/schema.ts';
 import { readSecretsSource } from './config/secretsSettings.ts';
+import { createConsole } from './console/console.ts';
 import type { Core } from './core/core.ts';
 import { createCore } from './core/create.ts';
 import type { HardwareType } from './core/hardware.ts';
@@ -216,6 +217,7 @@ async function listen(config: Config, { core, metrics }: Observed, access: Acces
     calls,
     log,
     rest: createRestHandler({ core, access, calls, log, corsOrigins, metrics }),
+    console: config.console ? createConsole() : null,
     corsOrigins,
     tls,
     localNamesOnly: auth.type === 'none',
@@ -262,20 +264,28 @@ export function listenerLimits(limits: Config['limits']): ConfiguredLimits {
 interface ServeOptions
   extends Omit<RpcOptions, 'stop' | 'limits'>,
     Pick<ListenerOptions, 'host' | 'port' | 'tls' | 'limits'> {
-  /** Serves every request that is not RPC. */
+  /** Serves every request that is neither RPC nor for the console. */
   rest: HttpHandler;
+  /** Serves the console. Default: none. */
+  console?: HttpHandler | null;
   rpcLimits?: Partial<RpcLimits>;
   /** Whether to refuse requests that address the service by another name than localhost. */
   localNamesOnly: boolean;
 }
 
 /** Starts the listener that serves RPC and `rest` on one port. */
-export function serveApis({ rest, rpcLimits, localNamesOnly, ...options }: ServeOptions): Promise<Listener> {
+export function serveApis({
+  rest,
+  console = null,
+  rpcLimits,
+  localNamesOnly,
+  ...options
+}: ServeOptions): Promise<Listener> {
   const { host, port, core, access, log, tls, limits } = options;
   access.callRole = core.drivers.leastCallRole;
   const stop = { streams: new AbortController(), calls: new AbortController() };
   const signals = { streams: stop.streams.signal, calls: stop.calls.signal };
   const rpc = createRpcHandler({ ...options, stop: signals, limits: rpcLimits });
-  const handle = routeRequests({ rpc, rest, access, localNamesOnly });
+  const handle = routeRequests({ rpc, rest, console, access, localNamesOnly });
   return startListener({ host, port, log, handle, endsInTime: rpc.endsInTime, stop, tls, limits });
 }

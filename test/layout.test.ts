@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['config', 'drivers'],
   ['http', 'auth'],
   ['edge'],
-  ['observe', 'rest', 'rpc'],
+  ['console', 'observe', 'rest', 'rpc'],
   ['service.ts', 'driver.ts', 'testing.ts'],
   ['cli', 'demo'],
   ['main.js'],

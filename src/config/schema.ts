@@ -8,6 +8,7 @@ import { authKeys, checkAuth, tlsKeys } from './authSettings.ts';
 import { destinationKeys, limitKeys } from './limitSettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
+  booleanSetting,
   choiceSetting,
   durationSetting,
   integerSetting,
@@ -130,6 +131,10 @@ export const configKeys = z.strictObject({
     pattern: '^(\\*|https?://[^/?#]+)$',
     isAllowed: isOrigin,
   }),
+  console: booleanSetting(
+    'Whether the address serves the console, a web page for operators, at `/console/`; see console.md.',
+    true,
+  ),
   shutdown_grace: durationSetting(
     { initial: '10s', least: '0s', most: '1h' },
     'How long running calls may take to finish at shutdown before they are aborted.',

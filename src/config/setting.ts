@@ -56,9 +56,9 @@ export function integerSetting({ initial, least, most }: Bounds<number>, descrip
   return describe(z.int().min(least).max(most).prefault(initial), { kind: 'integer', description, allowed });
 }
 
-/** True or false; false by default. */
-export function booleanSetting(description: string) {
-  return describe(z.boolean().prefault(false), { kind: 'boolean', description, allowed: 'true or false' });
+/** True or false. */
+export function booleanSetting(description: string, initial = false) {
+  return describe(z.boolean().prefault(initial), { kind: 'boolean', description, allowed: 'true or false' });
 }
 
 /** A duration from `least` to `most`, written as `parseDuration` reads them; the value is in ms. */

@@ -1,6 +1,7 @@
 // The demo: a service with simulated BMCs.
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
+import { CONSOLE_PATH } from '../console/console.ts';
 import { PassthruError } from '../core/errors.ts';
 import { createServiceLog } from '../observe/log.ts';
 import { onStopSignal } from '../process/stopSignals.ts';
@@ -33,7 +34,8 @@ try {
   fleet = await startFleet({ count: BMCS });
   const nodes = await enrolDemoNodes(service.core, fleet);
   const job = await startDemoJob(service.core);
-  console.log(describe(service.url, nodes, demoCommands(service.url, job)));
+  const page = config.console ? `${service.url}${CONSOLE_PATH}` : null;
+  console.log(describe(service.url, page, nodes, demoCommands(service.url, job)));
   onStopSignal({ stop, stopNow: () => process.exit(1) });
 } catch (error) {
   if (!(error instanceof PassthruError || error instanceof ConfigError)) throw error;
@@ -49,9 +51,15 @@ async function stop(): Promise<void> {
   if (process.exitCode === undefined) console.log('stopped');
 }
 
-function describe(url: string, nodes: readonly DemoNode[], sections: readonly DemoSection[]): string {
+function describe(
+  url: string,
+  page: string | null,
+  nodes: readonly DemoNode[],
+  sections: readonly DemoSection[],
+): string {
   const lines = [
     `listening on ${url}`,
+    ...(page === null ? [] : [`console: ${page}, for a browser`]),
     '',
     `The service is running with ${BMCS} simulated BMCs. Ctrl-C stops it; nothing is kept. Its nodes:`,
     '',

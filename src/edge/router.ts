@@ -17,18 +17,23 @@ export interface RpcApi {
   actionOf(path: string): Action | undefined;
 }
 
+/** The paths of the console. */
+const CONSOLE = /^\/console(?:[/?]|$)/;
+
 interface RouterOptions {
   rpc: RpcApi;
-  /** Serves every path outside `rpc.pathPrefixes`. */
+  /** Serves every path outside `rpc.pathPrefixes` and `console`. */
   rest: HttpHandler;
+  /** Serves `/console` and the paths below it; null without a console. */
+  console: HttpHandler | null;
   /** Audits refused requests. */
   access: Access;
   /** Whether to refuse requests that address the service by another name than localhost; see `isLocalAuthority`. */
   localNamesOnly: boolean;
 }
 
-/** Returns a handler that passes each request to RPC or REST, by its path alone. */
-export function routeRequests({ rpc, rest, access, localNamesOnly }: RouterOptions): HttpHandler {
+/** Returns a handler that passes each request to RPC, REST or the console, by its path alone. */
+export function routeRequests({ rpc, rest, console, access, localNamesOnly }: RouterOptions): HttpHandler {
   const foreignName = new PassthruError(
     'permission_denied',
     'Without authentication (auth.type: none) the service must be addressed as localhost, 127.0.0.1 or [::1]',
@@ -49,6 +54,7 @@ export function routeRequests({ rpc, rest, access, localNamesOnly }: RouterOptio
       requestScope.run(scope, () => access.refuse(isRpc ? rpc.actionOf(path) : undefined, foreignName));
       sendForbidden(response, foreignName);
     } else if (isRpc) rpc.handle(request, response);
+    else if (console !== null && CONSOLE.test(path)) console(request, response);
     else rest(request, response);
   };
 }

@@ -20,6 +20,7 @@ beforeAll(async () => {
   cpSync(ROOT, source, { recursive: true, filter: (path) => !skipped.test(basename(path)) });
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(source, 'dist')], { cwd: ROOT });
+  cpSync(join(ROOT, 'web/dist'), join(source, 'web/dist'), { recursive: true });
   const options = ['--json', '--ignore-scripts', '--pack-destination', folder];
   const { stdout } = await run('npm', ['pack', ...options], { cwd: source });
   const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
@@ -45,6 +46,12 @@ describe('the packed package', () => {
     });
     // How to work on the project, in a checkout.
     expect(broken.filter((link) => !link.startsWith('CONTRIBUTING.md'))).toEqual([]);
+  });
+
+  test('has the built console, without its sources', () => {
+    const files = readdirSync(join(unpacked, 'web'), { recursive: true, encoding: 'utf8' });
+    expect(files).toContain(join('dist', 'index.html'));
+    expect(files.filter((file) => !file.startsWith('dist'))).toEqual([]);
   });
 
   test('has no tests, no databases and no keys', () => {
