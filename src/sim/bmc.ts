@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { ConnectionHabits } from './connections.ts';
 import type { Documents, DocumentTree, RedfishDocument } from './documents.ts';
 import type { EventHabits } from './events/habits.ts';
+import type { EventInput } from './events/records.ts';
 import type { SessionTable } from './sessionTable.ts';
 
 // The types that the parts of the simulator share.
@@ -57,6 +58,10 @@ export interface EventOutlet {
   /** Begins to send to the subscription at `path`, with its `HttpHeaders`. */
   subscribed(path: string, headers: Json): void;
   headersChanged(path: string, headers: Json): void;
+  /** Goes on to send to the subscription at `from` under its new path. */
+  moved(from: string, to: string): void;
+  /** Sends the event that SubmitTestEvent asks for. */
+  sendTest(input: EventInput): void;
   /** Ends to send to the subscription at `path`, or ends the stream that it stands for. */
   unsubscribed(path: string): void;
   /** Adds the subscription of a stream with these filters. Returns what takes over its response. */
@@ -119,6 +124,8 @@ export interface Profile {
   quirks?: readonly Quirk[];
   /** Whether links that are missing in its documents were missing at the machine, so that none is added. */
   verbatim?: boolean;
+  /** How it sends events, before its quirks. */
+  events?: Partial<EventHabits>;
   /** Whether it requires credentials, unless the fleet's options say so. */
   auth?: 'none';
 }
@@ -142,8 +149,8 @@ export interface Quirk {
   refuseCredentials?(refused: RedfishResponse, fault: CredentialsFault, request: RedfishRequest): RedfishResponse;
   /** Changes any response before it is sent, errors included. */
   changeResponse?(response: RedfishResponse, request: RedfishRequest, bmc: BmcState): RedfishResponse;
-  /** Changes an event record before it is sent. */
-  changeRecord?(record: JsonObject, bmc: BmcState): JsonObject;
+  /** Changes an event record before it is sent. `isTest`: SubmitTestEvent asked for it. */
+  changeRecord?(record: JsonObject, bmc: BmcState, isTest: boolean): JsonObject;
   /** Changes the body in which records are sent. */
   changeEnvelope?(body: Json, bmc: BmcState): Json;
   /** How events are sent. */

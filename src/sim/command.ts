@@ -8,6 +8,7 @@ import { loadCapture } from './capture.ts';
 import type { Control } from './control.ts';
 import { startControl } from './control.ts';
 import { linkPath, memberPaths } from './documents.ts';
+import { sendEvents } from './events/flow.ts';
 import { MAX_DELAY } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import { startFleet } from './fleet.ts';
@@ -27,6 +28,8 @@ interface SimOptions {
   transcript?: string;
   quirk: string[];
   bootTime: number;
+  eventRate?: number;
+  eventRetryInterval?: number;
   username: string;
   password: string;
   auth: boolean;
@@ -47,6 +50,7 @@ Examples:
   passthru sim --capture ilo5.json                 one BMC with the captured documents of a real one
   passthru sim --transcript transcript.json        the BMC of a recorded call, to repeat that call
   passthru sim --profile xcc --quirk tasks         a Lenovo BMC that performs each change as a task
+  passthru sim --count 200 --event-rate 1000       two hundred BMCs that send a thousand events a second in all
   passthru sim --control-port 7999                 with the control API, to make the next request to BMC 1 fail:
     curl -d '{"kind": "status", "status": 503, "times": 1}' http://127.0.0.1:7999/bmcs/1/faults
 
@@ -84,6 +88,8 @@ export function simCommand(visible: (text: string) => string): Command {
         'maxSessions',
         'sessionTimeout',
         'bootTime',
+        'eventRate',
+        'eventRetryInterval',
         'controlPort',
       ]),
     )
@@ -111,6 +117,24 @@ export function simCommand(visible: (text: string) => string): Command {
         '--boot-time <ms>',
         'milliseconds of a restart, during which connections are refused',
         0,
+        0,
+        MAX_DELAY,
+      ),
+    )
+    .addOption(
+      numberOption(
+        '--event-rate <n>',
+        'events that all BMCs together send in a second, from the start',
+        undefined,
+        1,
+        100_000,
+      ),
+    )
+    .addOption(
+      numberOption(
+        '--event-retry-interval <ms>',
+        'milliseconds until a failed event is sent again; by default as the event service says',
+        undefined,
         0,
         MAX_DELAY,
       ),
@@ -156,17 +180,21 @@ async function run(options: SimOptions): Promise<void> {
     maxSessions: options.maxSessions,
     sessionTimeout: options.sessionTimeout * 1000,
     bootTime: options.bootTime,
+    ...(options.eventRetryInterval === undefined ? {} : { eventRetryInterval: options.eventRetryInterval }),
     tls,
     keepRequests: 100,
   });
+  const ending = new AbortController();
   let control: Control | undefined;
   try {
     if (options.controlPort !== undefined) control = await startControl(fleet, options.host, options.controlPort);
     for (const [index, bmc] of fleet.bmcs.entries()) console.log(`bmc ${index + 1} listening on ${bmc.url}`);
     if (control) console.log(`control API on ${control.url}/bmcs`);
     if (profile) console.log(enrolCommand(fleet, profile, options));
+    if (options.eventRate !== undefined) void sendEvents(fleet.bmcs, { rate: options.eventRate }, ending.signal);
     await stopSignal();
   } finally {
+    ending.abort();
     await Promise.all([control?.close(), fleet.close()]);
   }
 }

@@ -48,6 +48,11 @@ const MESSAGES = {
     severity: 'Warning',
     resolution: 'Add properties to the JSON object.',
   },
+  EventBufferExceeded: {
+    text: 'Undelivered events may have been lost due to a lack of buffer space in the service.',
+    severity: 'Warning',
+    resolution: 'Read the logs of the service.',
+  },
   EventSubscriptionLimitExceeded: {
     status: 503,
     text: 'The event subscription failed due to the number of simultaneous subscriptions exceeding the limit of the implementation.',
@@ -159,6 +164,14 @@ const MESSAGES = {
 } satisfies Record<string, MessageTemplate>;
 
 type MessageName = keyof typeof MESSAGES;
+
+/** The messages as a registry has them: severity, text and resolution by name. */
+export const BASE_MESSAGES = Object.fromEntries(
+  Object.entries<MessageTemplate>(MESSAGES).map(([name, { severity = 'Critical', text, resolution }]) => [
+    name,
+    [severity, text, resolution] as const,
+  ]),
+);
 
 /** A message of the Base registry with its arguments. */
 export interface Message {

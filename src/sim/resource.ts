@@ -3,6 +3,7 @@ import { ROOT } from './bmc.ts';
 import { authenticate, logIn, logOut } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
 import { documentType, parentPath } from './documents.ts';
+import { submitTestEvent } from './events/testEvent.ts';
 import { refuse } from './messages.ts';
 import { odataMetadata, odataService, schemaLink } from './odata.ts';
 import { patchDocument } from './patch.ts';
@@ -24,6 +25,7 @@ const ACTIONS: ReadonlyMap<string, ActionHandler> = new Map([
   ['VirtualMedia.InsertMedia', insertMedia],
   ['HpeiLOVirtualMedia.EjectVirtualMedia', ejectMedia],
   ['HpeiLOVirtualMedia.InsertVirtualMedia', insertMedia],
+  ['EventService.SubmitTestEvent', submitTestEvent],
   ['ComputerSystem.Reset', resetSystem],
   ['Manager.Reset', resetManager],
 ]);
@@ -36,7 +38,10 @@ const READ_ONLY = new Set([
   'Task',
   'ActionInfo',
   'Role',
+  'MessageRegistry',
   'MessageRegistryFile',
+  'Event',
+  'LogEntry',
 ]);
 
 /** Readable without credentials (DSP0266, "Resource and operation authentication requirements"). */

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Blueprint, BmcState, RedfishRequest, RedfishResponse } from './bmc.ts';
+import { PassthruError } from '../core/errors.ts';
+import type { Blueprint, BmcState, Quirk, RedfishRequest, RedfishResponse } from './bmc.ts';
 import { ROOT } from './bmc.ts';
 import { Connections, listen, stop } from './connections.ts';
 import { DocumentTree, documentPath, lastSegment } from './documents.ts';
@@ -16,6 +17,7 @@ import { refuse } from './messages.ts';
 import type { RecordedRequest } from './requestLog.ts';
 import { RequestLog, recordedBody } from './requestLog.ts';
 import { handleRequest } from './resource.ts';
+import { withHeaders } from './response.ts';
 import { cut, send } from './send.ts';
 import type { Session } from './sessionTable.ts';
 import { SessionTable } from './sessionTable.ts';
@@ -73,6 +75,7 @@ export class SimulatedBmc {
   readonly #server: Server;
   readonly #log: RequestLog;
   readonly #connections: Connections;
+  readonly #tlsVersions: Quirk['tls'];
   #state: BmcState;
   /** Aborted by `close`, to end all waiting. */
   readonly #closing = new AbortController();
@@ -80,8 +83,12 @@ export class SimulatedBmc {
   #url = '';
   #host = '';
   #port = 0;
-  /** Resolves when the BMC has booted; null when it is up. */
-  #booting: Promise<void> | null = null;
+  /** Milliseconds by which its clock is ahead. */
+  #clockOffset = 0;
+  /** Resolves when the BMC listens again; null while it does. */
+  #absent: Promise<void> | null = null;
+  /** Whether it is absent because it boots. */
+  #boots = false;
 
   /** Makes a BMC that does not listen yet. `accounts` are passwords by user name; null requires no credentials. */
   constructor(blueprint: Blueprint, accounts: BmcState['accounts'], options: BmcOptions & { sessionTimeout: number }) {
@@ -96,8 +103,8 @@ export class SimulatedBmc {
     this.events = this.#makeEvents();
     this.#state = this.#initialState();
     this.#connections = new Connections(blueprint.quirks.map((quirk) => quirk.connections));
-    const versions = blueprint.quirks.find((quirk) => quirk.tls)?.tls;
-    this.#server = tls ? createTlsServer({ ...tls, ...versions }) : createServer();
+    this.#tlsVersions = blueprint.quirks.find((quirk) => quirk.tls)?.tls;
+    this.#server = tls ? createTlsServer({ ...tls, ...this.#tlsVersions }) : createServer();
     this.#server.on('request', (request, response) => void this.#serve(request, response));
     this.#server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => this.#connections.open(socket));
     this.#server.on('clientError', refuseUnreadable);
@@ -153,10 +160,51 @@ export class SimulatedBmc {
    * listens again. While it boots, returns the promise of the restart that is under way.
    */
   restart(options: RestartOptions = {}): Promise<void> {
-    this.#booting ??= this.#boot(options).finally(() => {
-      this.#booting = null;
+    this.#absent ??= this.#boot(options).finally(() => {
+      this.#absent = null;
+      this.#boots = false;
     });
-    return this.#booting;
+    return this.#absent;
+  }
+
+  /**
+   * Takes the BMC off the network for a time in milliseconds: it refuses connections and loses nothing; its events wait.
+   * Resolves when it listens again. While it boots or is away, returns the promise of that.
+   */
+  leave(ms: number): Promise<void> {
+    this.#absent ??= this.#disappear(validated(MILLISECONDS, ms)).finally(() => {
+      this.#absent = null;
+    });
+    return this.#absent;
+  }
+
+  /** Restarts the BMC without the changes that clients made: subscriptions, sessions, documents. Resolves as `restart`. */
+  factoryReset(options: RestartOptions = {}): Promise<void> {
+    this.expireSessions();
+    this.events.drop();
+    this.documents.reset();
+    return this.restart(options);
+  }
+
+  /** Milliseconds by which its clock is ahead; negative: behind. */
+  get clockOffset(): number {
+    return this.#clockOffset;
+  }
+
+  /** Sets its clock, which is in its events and in the Date of its responses. */
+  setClockOffset(ms: number): void {
+    this.#clockOffset = ms;
+  }
+
+  /** Replaces the certificate of a BMC with HTTPS, and cuts its connections. Throws `invalid_argument` for any other. */
+  setCertificate(certificate: { key: string | Buffer; cert: string | Buffer }): void {
+    if (!(this.#server instanceof TlsServer)) throw new PassthruError('invalid_argument', `${this.#url} has no HTTPS`);
+    try {
+      this.#server.setSecureContext({ ...certificate, ...this.#tlsVersions });
+    } catch (cause) {
+      throw new PassthruError('invalid_argument', `key and cert: ${(cause as Error).message}`, { cause });
+    }
+    this.#server.closeAllConnections();
   }
 
   /** Makes event delivery fail, for the subscription with this Id or for all; quirks react. Returns their number. */
@@ -176,6 +224,7 @@ export class SimulatedBmc {
     this.#state = this.#initialState();
     this.faults.clear();
     this.#latency = this.#options.latency ?? 0;
+    this.#clockOffset = 0;
     this.#log.clear();
   }
 
@@ -192,31 +241,28 @@ export class SimulatedBmc {
   async close(): Promise<void> {
     this.#closing.abort();
     this.events.close();
-    await this.#booting;
+    await this.#absent;
     if (this.#server.listening) await stop(this.#server);
   }
 
   #makeEvents(): BmcEvents {
     const { eventRetryInterval = null, eventTimeout = 30_000, eventCa, keepAcknowledged = 100_000 } = this.#options;
     const { quirks } = this.#blueprint;
-    return new BmcEvents(
-      quirks.map((quirk) => quirk.events),
-      {
-        state: () => this.#state,
-        now: Date.now,
-        isBooting: () => this.#booting !== null,
-        present: () => this.#booting,
-        deliveryFailed: (path) => {
-          const reactions = quirks.filter((quirk) => quirk.deliveryFailed);
-          for (const quirk of reactions) quirk.deliveryFailed?.(path, this.#state);
-          return reactions.length > 0;
-        },
-        retryInterval: eventRetryInterval,
-        timeout: eventTimeout,
-        trusted: eventCa,
-        keepAcknowledged,
+    return new BmcEvents([this.#blueprint.profile.events, ...quirks.map((quirk) => quirk.events)], {
+      state: () => this.#state,
+      now: () => Date.now() + this.#clockOffset,
+      isBooting: () => this.#boots,
+      present: () => this.#absent,
+      deliveryFailed: (path) => {
+        const reactions = quirks.filter((quirk) => quirk.deliveryFailed);
+        for (const quirk of reactions) quirk.deliveryFailed?.(path, this.#state);
+        return reactions.length > 0;
       },
-    );
+      retryInterval: eventRetryInterval,
+      timeout: eventTimeout,
+      trusted: eventCa,
+      keepAcknowledged,
+    });
   }
 
   #initialState(): BmcState {
@@ -245,9 +291,15 @@ export class SimulatedBmc {
     const { bootTime = this.#options.bootTime ?? 0 } = options;
     this.#loseState(options);
     if (bootTime <= 0 || this.#closing.signal.aborted) return;
+    this.#boots = true;
+    await this.#disappear(bootTime);
+  }
+
+  async #disappear(ms: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     await stop(this.#server);
     try {
-      await sleep(bootTime, undefined, { signal: this.#closing.signal });
+      await sleep(ms, undefined, { signal: this.#closing.signal });
       await listen(this.#server, this.#host, this.#port);
     } catch (error) {
       if (!this.#closing.signal.aborted) throw error;
@@ -290,12 +342,16 @@ export class SimulatedBmc {
       }
       if (instead?.kind === 'hang') return;
       if (instead?.kind === 'reset' || !result) return cut(request.socket);
-      send(response, result, request);
+      send(response, this.#clockOffset === 0 ? result : this.#dated(result), request);
       record.status = response.statusCode;
     } catch {
       // The client has gone, or the BMC is being closed.
       request.socket.destroy();
     }
+  }
+
+  #dated(response: RedfishResponse): RedfishResponse {
+    return withHeaders(response, { Date: new Date(Date.now() + this.#clockOffset).toUTCString() });
   }
 
   #perform(request: RedfishRequest): RedfishResponse {

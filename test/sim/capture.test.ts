@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fleet, SimulatedBmc } from '../../src/sim/index.ts';
 import { loadCapture, startFleet } from '../../src/sim/index.ts';
 import { call, logIn, messages, SESSIONS, SUBSCRIPTIONS } from './client.ts';
+import { startReceiver } from './events/receiver.ts';
 
 const link = (path: string) => ({ '@odata.id': path });
 const MEDIA = '/redfish/v1/Systems/1/VirtualMedia';
@@ -179,9 +180,30 @@ describe('a captured BMC', () => {
     expect((await call(bmc, 'GET', ILO_MEDIUM)).json.Image).toBe(image);
   });
 
-  test('returns 400 to an action that is not simulated', async () => {
+  test('sends a test event to a subscription that a client made, and to none of its own', async () => {
     const target = '/redfish/v1/EventService/Actions/EventService.SubmitTestEvent';
     const service = { ...INLINE['/redfish/v1/EventService'], Actions: { '#EventService.SubmitTestEvent': { target } } };
+    await using receiver = await startReceiver();
+    await using captured = await startReceiver();
+    const own = { '@odata.id': `${SUBSCRIPTIONS}/1`, Id: '1', Destination: captured.url };
+    const collection = { '@odata.id': SUBSCRIPTIONS, Members: [{ '@odata.id': `${SUBSCRIPTIONS}/1` }] };
+    const bmc = await serve({
+      ...INLINE,
+      '/redfish/v1/EventService': service,
+      [SUBSCRIPTIONS]: collection,
+      [`${SUBSCRIPTIONS}/1`]: own,
+    });
+    await call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: receiver.url } });
+    expect((await call(bmc, 'POST', target, { body: { MessageId: 'Vendor.1.0.Test' } })).status).toBe(204);
+    await bmc.events.idle();
+    expect(captured.posts).toEqual([]);
+    expect(receiver.posts.map(({ json }) => json.Events[0].MessageId)).toEqual(['Vendor.1.0.Test']);
+  });
+
+  test('returns 400 to an action that is not simulated', async () => {
+    const target = '/redfish/v1/EventService/Actions/EventService.TestEventSubscription';
+    const actions = { '#EventService.TestEventSubscription': { target } };
+    const service = { ...INLINE['/redfish/v1/EventService'], Actions: actions };
     const bmc = await serve({ ...INLINE, '/redfish/v1/EventService': service });
     const reply = await call(bmc, 'POST', target, { body: { MessageId: 'x' } });
     expect([reply.status, messages(reply)]).toEqual([400, ['ActionNotSupported']]);

@@ -158,6 +158,16 @@ test('combines --profile and repeated --quirk', async () => {
   expect(document.Members).toHaveLength(2);
 });
 
+test('--event-rate sends events from the start', async () => {
+  const child = sim('--port', '0', '--count', '2', '--control-port', '0', '--event-rate', '200');
+  const lines = await linesUntil(child, /control API/);
+  const url = lines.at(-1)!.split(' ').at(-1)!.replace('/bmcs', '/events');
+  const made = async () => ((await (await fetch(url)).json()) as { made: number }).made;
+  await expect.poll(made, { timeout: 20_000 }).toBeGreaterThan(10);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
 test('--help lists every option, with examples', async () => {
   const { out, status } = await ending(sim('--help'));
   expect(status).toBe(0);
@@ -172,6 +182,8 @@ test('--help lists every option, with examples', async () => {
     'transcript',
     'no-auth',
     'latency',
+    'event-rate',
+    'event-retry-interval',
     'control-port',
   ]) {
     expect(out).toContain(`--${option}`);

@@ -95,3 +95,35 @@ test('sends an event, and tells what became of it', async () => {
   expect((await send('GET', '/bmcs/1/events/acknowledged')).json).toEqual(['1']);
   expect((await send('POST', '/bmcs/1/events', { colour: 'red' })).status).toBe(400);
 });
+
+test('makes all BMCs send a flow of events, tells their sum, and ends flows', async () => {
+  await using receiver = await startReceiver();
+  for (const bmc of fleet.bmcs) await call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: receiver.url } });
+  expect((await send('POST', '/events/flow', { count: 20, event: { severity: 'OK' } })).status).toBe(204);
+  const { json } = await send('GET', '/events');
+  expect(json).toMatchObject({ made: 20 });
+  await Promise.all(fleet.bmcs.map(({ events }) => events.idle()));
+  expect((await send('GET', '/events')).json).toMatchObject({ made: 20, acknowledged: 20, waiting: 0 });
+  expect((await send('POST', '/bmcs/2/events/flow', { rate: 1000 })).status).toBe(204);
+  await expect.poll(() => fleet.bmcs[1]!.events.counters.made).toBeGreaterThan(10);
+  expect((await send('DELETE', '/events/flow')).status).toBe(204);
+  expect(fleet.bmcs[0]!.events.counters.made).toBe(10);
+  expect((await send('POST', '/events/flow', { rate: 0 })).status).toBe(400);
+});
+
+test('takes a BMC off the network, changes its clock, drops and disables subscriptions, and resets it', async () => {
+  const bmc = fleet.bmcs[0]!;
+  const create = () => call(bmc, 'POST', SUBSCRIPTIONS, { body: { Destination: 'https://events.example/x' } });
+  await create();
+  await create();
+  expect((await send('POST', '/bmcs/1/subscriptions/disable', { id: '5' })).json).toEqual({ disabled: 1 });
+  expect((await send('POST', '/bmcs/1/subscriptions/drop')).json).toEqual({ dropped: 2 });
+  expect((await send('PUT', '/bmcs/1/clock', { offset: -5000 })).status).toBe(204);
+  expect(bmc.clockOffset).toBe(-5000);
+  const report = { values: [{ id: 'Power', value: '1' }] };
+  expect((await send('POST', '/bmcs/1/events/report', report)).json).toEqual({ id: '1' });
+  expect((await send('PUT', '/bmcs/1/certificate', { key: 'k', cert: 'c' })).status).toBe(400);
+  expect((await send('POST', '/bmcs/1/factory-reset')).status).toBe(204);
+  expect((await send('POST', '/bmcs/1/leave', { ms: 60_000 })).status).toBe(204);
+  await expect(call(bmc, 'GET', SYSTEM)).rejects.toThrow();
+});

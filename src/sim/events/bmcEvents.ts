@@ -3,15 +3,17 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import type { BmcState, EventOutlet } from '../bmc.ts';
 import { ROOT } from '../bmc.ts';
 import type { RedfishDocument } from '../documents.ts';
-import { linkPath, memberPaths } from '../documents.ts';
+import { lastSegment, linkPath, memberPaths } from '../documents.ts';
 import { addSubscription } from '../subscriptions.ts';
 import { type EventCounters, noEvents } from './counters.ts';
-import { isWanted } from './filters.ts';
+import { isWanted, takesReports } from './filters.ts';
 import { DEFAULT_HABITS, type EventHabits } from './habits.ts';
+import { messagesOf } from './messageTexts.ts';
 import type { Post } from './pushSender.ts';
 import { PushSender } from './pushSender.ts';
-import type { EventInput, SimEvent } from './records.ts';
-import { envelopeOf, recordOf } from './records.ts';
+import type { EventInput, ReportInput, SimEvent } from './records.ts';
+import { envelopeOf, makeEvent, recordOf, reportOf } from './records.ts';
+import type { StreamedEvent } from './streams.ts';
 import { EventStream, Replay } from './streams.ts';
 
 /** What the events of a BMC need of it. */
@@ -47,6 +49,7 @@ export class BmcEvents implements EventOutlet {
   #acknowledged: string[] = [];
   #counters = noEvents();
   #lastId = 0;
+  #messageIds: readonly string[] | null = null;
 
   constructor(habits: readonly (Partial<EventHabits> | undefined)[], options: BmcEventsOptions) {
     this.habits = Object.assign({}, DEFAULT_HABITS, ...habits);
@@ -63,6 +66,12 @@ export class BmcEvents implements EventOutlet {
     return { ...this.#counters };
   }
 
+  /** The messages of its registries that are events, by their ids; never empty. */
+  get messageIds(): readonly string[] {
+    this.#messageIds ??= this.#findMessageIds();
+    return this.#messageIds;
+  }
+
   /** The number of posts that wait to be sent. */
   get waiting(): number {
     return [...this.#senders.values()].reduce((sum, sender) => sum + sender.waiting, 0);
@@ -76,9 +85,31 @@ export class BmcEvents implements EventOutlet {
   /** Makes an event, or several that are sent in one post, and sends it. Returns the EventIds. */
   send(input: EventInput | readonly EventInput[] = {}): string[] {
     const inputs = Array.isArray(input) ? (input as readonly EventInput[]) : [input as EventInput];
-    const events = inputs.map((one) => this.#make(one));
-    this.#dispatch(events, this.habits.filters);
-    return events.map(({ id }) => id);
+    return this.#send(inputs, false);
+  }
+
+  /** Sends the event that SubmitTestEvent asks for. */
+  sendTest(input: EventInput): string[] {
+    return this.#send([input], true);
+  }
+
+  /** Sends a metric report to the subscriptions that take them. Returns its ReportSequence. */
+  sendReport(input: ReportInput): string {
+    const { state, now, isBooting } = this.#options;
+    const id = this.#nextId();
+    this.#counters.made++;
+    if (isBooting()) return id;
+    const time = now();
+    this.#deliver(id, (subscription) => {
+      if (!takesReports(subscription)) return null;
+      return { ids: [id], body: this.#bodyOf(reportOf(id, input, time, subscription.Context ?? ''), state()) };
+    });
+    return id;
+  }
+
+  /** Whether the queue of a subscription is full, so that it would drop the next event. */
+  get isFull(): boolean {
+    return [...this.#senders.values()].some((sender) => sender.waiting >= this.habits.queue);
   }
 
   /** Resolves when nothing waits to be sent any more. */
@@ -93,6 +124,29 @@ export class BmcEvents implements EventOutlet {
 
   headersChanged(path: string, headers: Json): void {
     this.#headers.set(path, headers);
+  }
+
+  /** Loses a subscription by its Id, or all that clients made, as a BMC does without a word. Returns their number. */
+  drop(id?: string): number {
+    return this.#each(id, (path) => {
+      this.#options.state().documents.removeMember(path);
+      this.unsubscribed(path);
+    });
+  }
+
+  /** Disables a subscription by its Id, or all that clients made. Returns their number. */
+  disable(id?: string): number {
+    return this.#each(id, (path, document) => {
+      const { documents } = this.#options.state();
+      documents.set(path, { ...document, Status: { State: 'Disabled', Health: 'Warning' } });
+    });
+  }
+
+  moved(from: string, to: string): void {
+    const headers = this.#headers.get(from) ?? null;
+    if (!this.#senders.has(from)) return;
+    this.unsubscribed(from);
+    this.subscribed(to, headers);
   }
 
   unsubscribed(path: string): void {
@@ -115,8 +169,7 @@ export class BmcEvents implements EventOutlet {
       });
       const document = state().documents.get(path);
       if (lastEventId === undefined || !document) return;
-      const missed = this.#replay.after(lastEventId, document) ?? this.#replay.all(document);
-      for (const event of missed) this.#write(stream, event);
+      for (const event of this.#missed(lastEventId, document)) this.#write(stream, event);
     };
   }
 
@@ -127,7 +180,10 @@ export class BmcEvents implements EventOutlet {
       if (this.#document(path)) this.#senders.set(path, this.#makeSender(path));
       else this.unsubscribed(path);
     }
-    for (const stream of this.#streams.values()) stream.close();
+    for (const path of [...this.#streams.keys()]) {
+      this.#options.state().documents.removeMember(path);
+      this.unsubscribed(path);
+    }
     this.#replay.clear();
     if (this.habits.idsStartOver) this.#lastId = 0;
   }
@@ -149,49 +205,76 @@ export class BmcEvents implements EventOutlet {
     for (const stream of this.#streams.values()) stream.close();
   }
 
-  #make(input: EventInput): SimEvent {
-    const origin = input.origin ?? this.#system();
-    const { messageId = 'ResourceEvent.1.3.ResourceErrorsDetected' } = input;
-    const { message = `The resource property ${origin} has detected errors of type 'simulated'.` } = input;
-    return {
-      id: input.id ?? String(++this.#lastId),
-      type: input.type ?? 'Alert',
-      time: input.time ?? this.#options.now(),
-      severity: input.severity ?? 'Warning',
-      messageId,
-      message,
-      args: input.args ?? [origin, 'simulated'],
-      origin,
-    };
+  #each(id: string | undefined, change: (path: string, document: RedfishDocument) => void): number {
+    const { documents } = this.#options.state();
+    const paths = [...this.#senders.keys(), ...this.#streams.keys()].filter(
+      (path) => documents.get(path) && (id === undefined || lastSegment(path) === id),
+    );
+    for (const path of paths) change(path, documents.get(path) as RedfishDocument);
+    return paths.length;
   }
 
-  #dispatch(events: readonly SimEvent[], filters: boolean): void {
+  /** Returns what a stream missed; all that is kept, with a warning before, when its last event is too old. */
+  #missed(lastEventId: string, subscription: RedfishDocument): StreamedEvent[] {
+    if (this.habits.replays === 0) return [];
+    const missed = this.#replay.after(lastEventId, subscription);
+    if (missed) return missed;
+    const warning = this.#make({ messageId: 'Base.1.18.EventBufferExceeded' }, '');
+    const envelope = envelopeOf(warning.id, [recordOf(warning, 0)], subscription.Context ?? '');
+    return [{ id: warning.id, body: JSON.stringify(envelope) }, ...this.#replay.all(subscription)];
+  }
+
+  #findMessageIds(): string[] {
+    const known = [...messagesOf(this.#options.state().blueprint.documents).values()].map(({ id }) => id);
+    const ids = known.filter((id) => !id.startsWith('Base.'));
+    return ids.length > 0 ? ids : [this.habits.messageId];
+  }
+
+  #nextId(): string {
+    this.#lastId++;
+    return String(this.#lastId);
+  }
+
+  #make(input: EventInput, messageId: string): SimEvent {
+    const { state, now } = this.#options;
+    const defaults = { id: () => this.#nextId(), messageId, origin: this.#system(), now: now() };
+    return makeEvent(input, defaults, state().blueprint.documents);
+  }
+
+  #send(inputs: readonly EventInput[], isTest: boolean): string[] {
+    const { messageId, testMessageId, filters: hasFilters, testsFiltered } = this.habits;
+    const filters = hasFilters && (testsFiltered || !isTest);
+    const events = inputs.map((input) => this.#make(input, isTest ? testMessageId : messageId));
+    const ids = events.map(({ id }) => id);
     this.#counters.made += events.length;
     const { state, isBooting } = this.#options;
-    if (isBooting() || events.length === 0) return;
-    const { quirks } = state().blueprint;
+    const [id] = ids;
+    if (isBooting() || id === undefined) return ids;
+    const bmc = state();
     const records = events.map((event, member) =>
-      quirks.reduce((record, quirk) => quirk.changeRecord?.(record, state()) ?? record, recordOf(event, member)),
+      bmc.blueprint.quirks.reduce(
+        (record, quirk) => quirk.changeRecord?.(record, bmc, isTest) ?? record,
+        recordOf(event, member),
+      ),
     );
-    const id = events[0]!.id;
-    const postFor = (subscription: RedfishDocument): Post | null => {
+    this.#deliver(id, (subscription) => {
       const wanted = filters ? events.map((event) => isWanted(event, subscription)) : events.map(() => true);
       if (!wanted.includes(true)) return null;
-      const { Context = '' } = subscription;
-      const envelope = {
-        ...envelopeOf(
-          id,
-          records.filter((_, index) => wanted[index]),
-        ),
-        Context,
-      };
-      const changed = quirks.reduce<Json>((body, quirk) => quirk.changeEnvelope?.(body, state()) ?? body, envelope);
+      const chosen = records.filter((_, index) => wanted[index]);
       return {
-        ids: events.flatMap((event, index) => (wanted[index] ? [event.id] : [])),
-        body: JSON.stringify(changed),
+        ids: ids.filter((_, index) => wanted[index]),
+        body: this.#bodyOf(envelopeOf(id, chosen, subscription.Context ?? ''), bmc),
       };
-    };
-    this.#deliver(id, postFor);
+    });
+    return ids;
+  }
+
+  #bodyOf(body: JsonObject, bmc: BmcState): string {
+    const changed = bmc.blueprint.quirks.reduce<Json>(
+      (before, quirk) => quirk.changeEnvelope?.(before, bmc) ?? before,
+      body,
+    );
+    return JSON.stringify(changed, null, this.habits.indent);
   }
 
   #deliver(id: string, postFor: (subscription: RedfishDocument) => Post | null): void {
@@ -208,7 +291,7 @@ export class BmcEvents implements EventOutlet {
     }
   }
 
-  #write(stream: EventStream, event: { id: string; body: string }): void {
+  #write(stream: EventStream, event: StreamedEvent): void {
     this.#counters.streamed++;
     stream.write(event);
   }
@@ -241,8 +324,9 @@ export class BmcEvents implements EventOutlet {
     const document = this.#document(path);
     if (!document || deliveryFailed(path)) return;
     const policy = document.DeliveryRetryPolicy ?? this.habits.retryPolicy;
+    if (policy === 'None') return;
     if (policy === 'SuspendRetries') {
-      state().documents.set(path, { ...document, Status: { State: 'Disabled', Health: 'Warning' } });
+      this.disable(lastSegment(path));
     } else {
       state().documents.removeMember(path);
       this.unsubscribed(path);

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { RedfishDocument } from '../documents.ts';
 import { documentPath, linkPath } from '../documents.ts';
+import { messageIdParts } from './messageTexts.ts';
 import type { SimEvent } from './records.ts';
 
 /**
@@ -31,12 +32,6 @@ export function takesReports(subscription: RedfishDocument): boolean {
 
 function takesEvents({ EventFormatType: format }: RedfishDocument): boolean {
   return format === undefined || format === null || format === 'Event';
-}
-
-/** Returns the registry and the key of a MessageId, which may lack its version. */
-export function messageIdParts(id: string): { registry: string; key: string } {
-  const parts = id.split('.');
-  return { registry: parts.length > 1 ? (parts[0] ?? '') : '', key: parts.at(-1) ?? '' };
 }
 
 /** A subscription may name a message with its version, without it, or by its key alone. */

@@ -1,13 +1,22 @@
 // The events of a simulated BMC: what they look like, and how they are sent to its subscribers.
 
+/** What becomes of a subscription when the retries are used up; `None`: nothing, only the event is lost. */
+export type RetryPolicy = 'TerminateAfterRetries' | 'SuspendRetries' | 'RetryForever' | 'None';
+
 /** How a BMC sends events. Quirks change it, and so do the documents of its subscriptions. */
 export interface EventHabits {
+  /** The MessageId of an event that is given none. */
+  messageId: string;
+  /** The MessageId of a test event that is given none. */
+  testMessageId: string;
+  /** Whether a test event goes through the filters of subscriptions. */
+  testsFiltered: boolean;
   /** Whether a status tells the sender that its event has arrived. */
   accepts: (status: number) => boolean;
   /** The number of times that a post is repeated. */
   retries: number;
-  /** `DeliveryRetryPolicy` of a subscription that has none. */
-  retryPolicy: 'TerminateAfterRetries' | 'SuspendRetries' | 'RetryForever';
+  /** The policy of a subscription without `DeliveryRetryPolicy`. */
+  retryPolicy: RetryPolicy;
   /** The number of posts that wait for one subscriber; more are dropped. */
   queue: number;
   /** Whether posts to one subscriber share a connection. */
@@ -24,9 +33,14 @@ export interface EventHabits {
   filters: boolean;
   /** Whether event ids start over after a restart. */
   idsStartOver: boolean;
+  /** The number of spaces by which bodies are indented. */
+  indent: number;
 }
 
 export const DEFAULT_HABITS: EventHabits = {
+  messageId: 'ResourceEvent.1.3.ResourceErrorsDetected',
+  testMessageId: 'ResourceEvent.1.3.TestMessage',
+  testsFiltered: true,
   accepts: (status) => status >= 200 && status < 300,
   retries: 3,
   retryPolicy: 'TerminateAfterRetries',
@@ -38,4 +52,5 @@ export const DEFAULT_HABITS: EventHabits = {
   replays: 0,
   filters: true,
   idsStartOver: false,
+  indent: 0,
 };

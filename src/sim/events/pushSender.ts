@@ -68,7 +68,7 @@ export class PushSender {
   /** Drops what waits, and closes the connection. */
   close(): void {
     this.#stopped.abort();
-    this.#dropAll();
+    this.#drop(this.#queue.length);
     void this.#client?.client.destroy();
   }
 
@@ -76,19 +76,20 @@ export class PushSender {
     for (let post = this.#queue[0]; post !== undefined; post = this.#queue[0]) {
       const outcome = await this.#deliver(post);
       if (outcome === 'sent') this.#queue.shift();
-      else this.#dropAll();
+      else if (outcome === 'lost') this.#drop(1);
+      else this.#drop(this.#queue.length);
       if (outcome === 'failed') this.#options.failed();
     }
     // Here, so that a post that comes next starts another run.
     this.#running = null;
   }
 
-  #dropAll(): void {
+  #drop(count: number): void {
     const counters = this.#options.counters();
-    for (const { ids } of this.#queue.splice(0)) counters.dropped += ids.length;
+    for (const { ids } of this.#queue.splice(0, count)) counters.dropped += ids.length;
   }
 
-  async #deliver(post: Post): Promise<'sent' | 'failed' | 'gone' | 'stopped'> {
+  async #deliver(post: Post): Promise<'sent' | 'lost' | 'failed' | 'gone' | 'stopped'> {
     const { habits, subscription, present, retryInterval, acknowledged } = this.#options;
     const { signal } = this.#stopped;
     for (let attempt = 0; ; attempt++) {
@@ -108,7 +109,7 @@ export class PushSender {
       if (status === null) counters.unanswered++;
       else counters.refused++;
       const policy = document.DeliveryRetryPolicy ?? habits.retryPolicy;
-      if (policy !== 'RetryForever' && attempt >= habits.retries) return 'failed';
+      if (policy !== 'RetryForever' && attempt >= habits.retries) return policy === 'None' ? 'lost' : 'failed';
       await sleep(retryInterval(), undefined, { signal }).catch(() => {});
       if (signal.aborted) return 'stopped';
     }

@@ -2,6 +2,8 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Documents, RedfishDocument } from '../documents.ts';
 import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED, link, services } from './documentParts.ts';
+import { registries } from './registries.ts';
+import type { Registry } from './registryMessages.ts';
 
 /** The facts of a machine, apart from quirks. Each entry is added to the common properties. */
 interface MachineFacts {
@@ -15,6 +17,10 @@ interface MachineFacts {
   eventService: JsonObject;
   /** The virtual media devices by Id. They are under the system unless a quirk moves them. */
   media: Record<string, JsonObject>;
+  /** The vendor's own message registry, besides the standard ones. */
+  registry: Registry;
+  /** The folder of the registries; by default each is under its file. */
+  registryStore?: string;
 }
 
 /** The properties of a device that holds an image. */
@@ -26,7 +32,8 @@ export const INSERTED: JsonObject = {
 };
 
 /** Returns the documents of a machine with one system, one manager and one chassis. */
-export function machine({ root, system, manager, chassis, eventService, media }: MachineFacts): Documents {
+export function machine(facts: MachineFacts): Documents {
+  const { root, system, manager, chassis, eventService, media, registry, registryStore } = facts;
   const paths = {
     system: `/redfish/v1/Systems/${system.id}`,
     manager: `/redfish/v1/Managers/${manager.id}`,
@@ -67,12 +74,16 @@ export function machine({ root, system, manager, chassis, eventService, media }:
       DeliveryRetryIntervalSeconds: 30,
       EventTypesForSubscription: ['StatusChange', 'ResourceUpdated', 'ResourceAdded', 'ResourceRemoved', 'Alert'],
       Subscriptions: link('/redfish/v1/EventService/Subscriptions'),
-      Actions: {},
+      Actions: {
+        '#EventService.SubmitTestEvent': {
+          target: '/redfish/v1/EventService/Actions/EventService.SubmitTestEvent',
+        },
+      },
       ...eventService,
     }),
     collection('/redfish/v1/EventService/Subscriptions', 'EventDestination', 'Event Subscriptions Collection', []),
     ...services(),
-    ...registries(),
+    ...registries(registry, registryStore),
   ]);
 }
 
@@ -158,19 +169,4 @@ function device(place: string, id: string, properties: JsonObject): Part {
     },
     ...properties,
   });
-}
-
-/** The Base registry, of which the BMC holds the link only. */
-function registries(): Part[] {
-  const path = '/redfish/v1/Registries';
-  return [
-    collection(path, 'MessageRegistryFile', 'Registry File Collection', ['Base']),
-    document(`${path}/Base`, 'MessageRegistryFile.v1_1_0.MessageRegistryFile', {
-      Id: 'Base',
-      Name: 'Base Message Registry File',
-      Registry: 'Base.1.18',
-      Languages: ['en'],
-      Location: [{ Language: 'en', PublicationUri: 'https://redfish.dmtf.org/registries/Base.1.18.0.json' }],
-    }),
-  ];
 }

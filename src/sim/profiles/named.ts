@@ -3,11 +3,13 @@ import type { Profile } from '../bmc.ts';
 import { quirksNamed } from '../quirks/named.ts';
 import { INSERTED, machine } from './machine.ts';
 import { plainProfile } from './plain.ts';
+import { VENDOR_REGISTRIES } from './registryMessages.ts';
 
 /** Facts of a captured ProLiant (spyroot/redfish_ctl), with iLO 5's version; behaviour as met by sushy and gofish. */
 const ilo5: Profile = {
   name: 'ilo5',
   description: 'HPE ProLiant with iLO 5',
+  events: { messageId: 'iLOEvents.2.3.FanFailed', testMessageId: 'iLOEvents.2.3.ServerPoweredOn' },
   documents: machine({
     root: {
       Name: 'HPE RESTful Root Service',
@@ -39,6 +41,8 @@ const ilo5: Profile = {
       '1': { Name: 'VirtualMedia', MediaTypes: ['Floppy', 'USBStick'], Image: '' },
       '2': { Name: 'VirtualMedia', ...INSERTED },
     },
+    registry: VENDOR_REGISTRIES.ilo5,
+    registryStore: '/redfish/v1/RegistryStore/registries/en',
   }),
   quirks: quirksNamed(
     'redirect-to-slash',
@@ -54,6 +58,12 @@ const ilo5: Profile = {
     'refuses-retry-policy',
     'one-per-destination-ilo',
     'failed-delivery-deletes',
+    'event-wants-200',
+    'event-message-empty',
+    'event-severity-old',
+    'event-id-uuid',
+    'test-event-ilo',
+    'test-event-message-id-lower',
   ),
 };
 
@@ -61,6 +71,7 @@ const ilo5: Profile = {
 const idrac9: Profile = {
   name: 'idrac9',
   description: 'Dell PowerEdge with iDRAC 9',
+  events: { messageId: 'IDRAC.2.8.TMP0120', testMessageId: 'IDRAC.2.8.TST100' },
   documents: machine({
     root: { Product: 'Integrated Dell Remote Access Controller', Vendor: 'Dell' },
     system: {
@@ -79,11 +90,12 @@ const idrac9: Profile = {
       UUID: '3335394f-c0b7-5880-3210-00514c4c4544',
     },
     chassis: { id: 'System.Embedded.1', Manufacturer: 'Dell Inc.', Model: 'PowerEdge XR8620t' },
-    eventService: {},
+    eventService: { ServerSentEventUri: '/redfish/v1/SSE' },
     media: {
       '1': { Name: 'VirtualMedia Instance 1', MediaTypes: ['CD', 'DVD', 'USBStick'] },
       '2': { Name: 'VirtualMedia Instance 2', ...INSERTED },
     },
+    registry: VENDOR_REGISTRIES.idrac9,
   }),
   quirks: quirksNamed(
     'media-under-system',
@@ -94,6 +106,10 @@ const idrac9: Profile = {
     'create-location-only',
     'one-per-destination-idrac',
     'failed-delivery-disables',
+    'event-timestamp-local',
+    'event-message-id-no-version',
+    'test-event-idrac',
+    'test-event-ids-vendor',
   ),
 };
 
@@ -101,6 +117,7 @@ const idrac9: Profile = {
 const xcc: Profile = {
   name: 'xcc',
   description: 'Lenovo ThinkSystem with XClarity Controller (XCC)',
+  events: { messageId: 'EventRegistry.1.0.FQXSPPW0031J', testMessageId: 'EventRegistry.1.0.FQXSPEM4043I' },
   documents: machine({
     root: { Vendor: 'Lenovo', UUID: '5b2d9f6e-0d7c-11ec-8f3a-7cd30a5b1c22' },
     system: {
@@ -121,14 +138,23 @@ const xcc: Profile = {
       RDOC1: { Name: 'VirtualMedia' },
       Remote1: { Name: 'VirtualMedia', MediaTypes: ['CD', 'DVD', 'USBStick'] },
     },
+    registry: VENDOR_REGISTRIES.xcc,
   }),
-  quirks: quirksNamed('media-under-both', 'no-media-actions', 'if-match-wanted', 'insert-patch-wants-inserted'),
+  quirks: quirksNamed(
+    'media-under-both',
+    'no-media-actions',
+    'if-match-wanted',
+    'insert-patch-wants-inserted',
+    'event-origin-text',
+    'test-event-xcc',
+  ),
 };
 
 /** Behaviour as met by sushy. */
 const supermicro: Profile = {
   name: 'supermicro',
   description: 'Supermicro X11',
+  events: { messageId: 'Alert.1.0.PowerSupplyFailure', testMessageId: 'Alert.1.0.TestEvent' },
   documents: machine({
     root: { Vendor: 'Supermicro', UUID: '00000000-0000-0000-0000-3CECEF456D2A' },
     system: {
@@ -143,21 +169,37 @@ const supermicro: Profile = {
     chassis: { id: '1', Manufacturer: 'Supermicro', Model: 'X11DPU' },
     eventService: {},
     media: { CD1: { Name: 'Virtual CD', ...INSERTED }, Floppy1: { Name: 'Virtual Floppy', MediaTypes: ['Floppy'] } },
+    registry: VENDOR_REGISTRIES.supermicro,
   }),
-  quirks: quirksNamed('media-under-manager', 'insert-refuses-flags'),
+  quirks: quirksNamed(
+    'media-under-manager',
+    'insert-refuses-flags',
+    'subscriptions-lost-at-restart',
+    'event-not-repeated',
+    'event-type-missing',
+    'event-timestamp-compact',
+    'event-member-id-missing',
+    'test-event-needs-type',
+  ),
 };
 
 /** Behaviour from the source of bmcweb. */
 const openbmc: Profile = {
   name: 'openbmc',
   description: 'OpenBMC (bmcweb)',
+  events: { messageId: 'OpenBMC.0.5.PowerSupplyFailed', testMessageId: 'OpenBMC.0.5.TestEventLog' },
   documents: machine({
     root: { UUID: 'a1b2c3d4-5566-4777-8888-99aabbccddee' },
     system: { id: 'system', Name: 'system', Manufacturer: 'Simulated', Model: 'OpenBMC machine' },
     manager: { id: 'bmc', Name: 'OpenBmc Manager', Model: 'OpenBmc', FirmwareVersion: '2.14.0' },
     chassis: { id: 'chassis', Name: 'chassis' },
-    eventService: { RegistryPrefixes: ['Base', 'OpenBMC', 'TaskEvent'], ResourceTypes: ['Task'] },
+    eventService: {
+      RegistryPrefixes: ['Base', 'OpenBMC', 'TaskEvent', 'ResourceEvent'],
+      ResourceTypes: ['Task'],
+      ServerSentEventUri: '/redfish/v1/EventService/SSE',
+    },
     media: { Slot_0: { Name: 'Virtual Removable Media', ...INSERTED } },
+    registry: VENDOR_REGISTRIES.openbmc,
   }),
   quirks: quirksNamed(
     'media-under-manager',
@@ -166,6 +208,14 @@ const openbmc: Profile = {
     'create-location-only',
     'refuses-event-types',
     'errors-on-property',
+    'event-few-subscriptions',
+    'event-stream-replays',
+    'event-verifies',
+    'event-timestamp-utc',
+    'event-origin-missing',
+    'event-context-in-record',
+    'event-body-indented',
+    'test-event-unfiltered',
   ),
 };
 

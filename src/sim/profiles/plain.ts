@@ -3,6 +3,7 @@ import type { Profile } from '../bmc.ts';
 import type { Part } from './documentParts.ts';
 import { collection, document, ENABLED } from './documentParts.ts';
 import { machine } from './machine.ts';
+import { VENDOR_REGISTRIES } from './registryMessages.ts';
 
 /** A device of the mockup: inserted, writable, and of a newer schema than machine()'s. */
 const WRITABLE: JsonObject = {
@@ -86,6 +87,7 @@ export const plainProfile: Profile = {
           ConnectedVia: 'Applet',
         },
       },
+      registry: VENDOR_REGISTRIES.plain,
     }),
     collection(SUBSCRIPTIONS, 'EventDestination', 'Event Subscriptions Collection', ['1', '2', '3', '4']),
     subscription('1', {

@@ -7,6 +7,9 @@ import { refusedDefaultQuirks } from './defaults.ts';
 import { destinationQuirks } from './destinations.ts';
 import { errorQuirks } from './errors.ts';
 import { etagQuirks } from './etags.ts';
+import { eventBodyQuirks } from './eventBodies.ts';
+import { eventRecordQuirks } from './eventRecords.ts';
+import { eventSenderQuirks } from './eventSenders.ts';
 import { eventServiceQuirks } from './eventService.ts';
 import { loginQuirks } from './logins.ts';
 import { mediaActionQuirks } from './mediaActions.ts';
@@ -21,6 +24,7 @@ import { sessionQuirks } from './sessions.ts';
 import { sleepingPartQuirks } from './sleepingParts.ts';
 import { subscriptionQuirks } from './subscriptions.ts';
 import { taskQuirks } from './tasks.ts';
+import { testEventQuirks } from './testEvents.ts';
 
 /** The named quirks, by name, in the order of `--list-quirks`. */
 export const QUIRKS: ReadonlyMap<string, Quirk> = new Map(
@@ -33,6 +37,10 @@ export const QUIRKS: ReadonlyMap<string, Quirk> = new Map(
     ...subscriptionQuirks,
     ...refusedDefaultQuirks,
     ...destinationQuirks,
+    ...eventSenderQuirks,
+    ...eventRecordQuirks,
+    ...eventBodyQuirks,
+    ...testEventQuirks,
     ...collectionQuirks,
     ...sleepingPartQuirks,
     ...serviceRootQuirks,

@@ -5,7 +5,7 @@ import { probe, withBmc } from './probing.ts';
 
 /** Quirks that reading cannot show: they are in the responses to changes, to wrong passwords and to ended sessions. */
 const CHANGES =
-  /^(busy|tasks|create|destination|context|refuses|one-per|patch|eject|insert|image|failed|lingering|success|delete)-|^tasks$/;
+  /^(busy|tasks|create|destination|context|refuses|one-per|patch|eject|insert|image|failed|lingering|success|delete|event|test-event)-|^tasks$/;
 const LOGINS =
   /^(wrong-password|ended-session|session-serves|few-sessions|no-session-service-401|log-in-licence|basic-off)/;
 const CONNECTIONS = /^(idle|silent|stalls|few-requests|one-request|trickled|surplus|registries-not-identity)/;

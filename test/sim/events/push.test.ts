@@ -1,20 +1,9 @@
 import { expect, test } from 'vitest';
-import type { FleetOptions, SimulatedBmc } from '../../../src/sim/index.ts';
-import { call, SUBSCRIPTIONS, SYSTEM } from '../client.ts';
+import { call, SYSTEM } from '../client.ts';
 import { bmcWith } from '../quirkedBmc.ts';
 import { selfSigned } from '../selfSigned.ts';
 import { startReceiver } from './receiver.ts';
-
-/** Retries that a test need not wait for. */
-const QUICK: FleetOptions = { eventRetryInterval: 1 };
-
-/** Makes a subscription; returns its path. */
-async function subscribe(bmc: SimulatedBmc, url: string, properties: object = {}): Promise<string> {
-  const body = { Destination: url, Protocol: 'Redfish', ...properties };
-  const reply = await call(bmc, 'POST', SUBSCRIPTIONS, { body });
-  expect(reply.status).toBe(201);
-  return reply.headers.get('Location')!;
-}
+import { QUICK, subscribe } from './subscribe.ts';
 
 test('an event reaches the destination, with the Context and the headers of the subscription', async () => {
   await using receiver = await startReceiver();
