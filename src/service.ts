@@ -286,6 +286,6 @@ export function serveApis({
   const stop = { streams: new AbortController(), calls: new AbortController() };
   const signals = { streams: stop.streams.signal, calls: stop.calls.signal };
   const rpc = createRpcHandler({ ...options, stop: signals, limits: rpcLimits });
-  const handle = routeRequests({ rpc, rest, console, access, localNamesOnly });
-  return startListener({ host, port, log, handle, endsInTime: rpc.endsInTime, stop, tls, limits });
+  const handlers = routeRequests({ rpc, rest, console, access, localNamesOnly });
+  return startListener({ host, port, log, ...handlers, endsInTime: rpc.endsInTime, stop, tls, limits });
 }

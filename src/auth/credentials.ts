@@ -1,12 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { Http2ServerRequest } from 'node:http2';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { ClientCertificate, Credentials } from './authenticator.ts';
 
 const AUTHORIZATION = 'authorization';
 
 /** Returns the credentials of `request`; a duplicate Authorization header counts as absent. */
-export function credentialsOf(request: IncomingMessage | Http2ServerRequest): Credentials {
+export function credentialsOf(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'socket'>): Credentials {
   const { headers, socket } = request;
   const { authorization = null, 'x-auth-token': token = null } = headers;
   return {

@@ -1,7 +1,7 @@
-import type { Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '../core/caller.ts';
 import { PassthruError } from '../core/errors.ts';
-import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import type { HttpResponse, RequestHead } from '../http/message.ts';
 import { peerOf } from '../net/networks.ts';
 
 export interface CallLimits {
@@ -17,8 +17,9 @@ interface CallInFlight {
   caller: Caller | null;
   /** Whether it is a stream, which may stay open as long as its caller likes. */
   isWatch: boolean;
-  request: HttpRequest;
-  response: HttpResponse;
+  request: Pick<RequestHead, 'socket'>;
+  /** Over HTTP/2 also the stream itself. */
+  response: HttpResponse | ServerHttp2Stream;
 }
 
 /** Counts the concurrent calls of each caller over all protocols, so that one leaves room for the others. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { HttpRequest } from '../http/message.ts';
+import type { RequestHead } from '../http/message.ts';
 import { plainAddress } from '../net/networks.ts';
 
 /** The API and wire protocol of a request. */
@@ -46,7 +46,7 @@ const MAX_TRACESTATE_LENGTH = 512;
  * services can be correlated; a malformed one is replaced, as in oslo.middleware. The peer comes from the connection
  * alone: anyone can send an `X-Forwarded-For`.
  */
-export function openScope(request: HttpRequest, protocol: Protocol): RequestScope {
+export function openScope(request: RequestHead, protocol: Protocol): RequestScope {
   const { 'x-openstack-request-id': callerId, traceparent, tracestate } = request.headers;
   const { remoteAddress } = request.socket;
   return {

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
 import { PassthruError } from '../core/errors.ts';
-import { type HttpHandler, type HttpResponse, requestAuthority } from '../http/message.ts';
+import { type HttpHandler, type HttpResponse, requestAuthority, type StreamHandler } from '../http/message.ts';
 import { isLocalAuthority } from '../net/listenAddress.ts';
 import { openScope, type Protocol, requestScope } from './requestScope.ts';
 
@@ -12,6 +12,8 @@ export interface RpcApi {
   /** The path prefixes of its services. */
   readonly pathPrefixes: readonly string[];
   readonly handle: HttpHandler;
+  /** Serves some requests over HTTP/2, faster than `handle`. */
+  readonly handleStream: StreamHandler;
   protocolOf(headers: IncomingHttpHeaders): Protocol;
   /** Returns the action of the method at `path`; undefined when there is no such method. */
   actionOf(path: string): Action | undefined;
@@ -32,8 +34,15 @@ interface RouterOptions {
   localNamesOnly: boolean;
 }
 
-/** Returns a handler that passes each request to RPC, REST or the console, by its path alone. */
-export function routeRequests({ rpc, rest, console, access, localNamesOnly }: RouterOptions): HttpHandler {
+interface Router {
+  /** Serves any request. */
+  readonly handle: HttpHandler;
+  /** As `RpcApi.handleStream`. */
+  readonly handleStream: StreamHandler;
+}
+
+/** Returns handlers that pass each request to RPC, REST or the console, by its path alone. */
+export function routeRequests({ rpc, rest, console, access, localNamesOnly }: RouterOptions): Router {
   const foreignName = new PassthruError(
     'permission_denied',
     'Without authentication (auth.type: none) the service must be addressed as localhost, 127.0.0.1 or [::1]',
@@ -46,7 +55,7 @@ export function routeRequests({ rpc, rest, console, access, localNamesOnly }: Ro
     lastLocal = authority;
     return true;
   };
-  return (request, response) => {
+  const handle: HttpHandler = (request, response) => {
     const { url: path = '', headers } = request;
     const isRpc = rpc.pathPrefixes.some((prefix) => path.startsWith(prefix));
     if (localNamesOnly && !isLocal(requestAuthority(request))) {
@@ -56,6 +65,11 @@ export function routeRequests({ rpc, rest, console, access, localNamesOnly }: Ro
     } else if (isRpc) rpc.handle(request, response);
     else if (console !== null && CONSOLE.test(path)) console(request, response);
     else rest(request, response);
+  };
+  return {
+    handle,
+    // A refusal is left to `handle`.
+    handleStream: (request) => (!localNamesOnly || isLocal(requestAuthority(request))) && rpc.handleStream(request),
   };
 }
 

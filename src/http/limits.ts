@@ -1,5 +1,5 @@
-import { constants } from 'node:http2';
-import type { HttpResponse } from './message.ts';
+import type { ServerResponse } from 'node:http';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 
 /** The limits that the configuration sets (`limits`). */
 export interface ConfiguredLimits {
@@ -7,7 +7,10 @@ export interface ConfiguredLimits {
   maxConnections: number;
   /** The same for one peer: an IPv4 address, or the /64 of an IPv6 address. */
   maxConnectionsPerPeer: number;
-  /** How long a request may take to arrive completely, in ms. Streams of requests are exempt. */
+  /**
+   * How long a request may take to arrive completely, in ms. Over HTTP/2 it is noticed up to 5 s later. Streams of requests
+   * are exempt.
+   */
   requestTimeout: number;
   /**
    * The age, plus up to a tenth, at which an HTTP/2 session gets GOAWAY, in ms, so that callers spread over replicas
@@ -24,7 +27,7 @@ export interface FixedLimits {
   firstBytesTimeout: number;
   /** How long a request's header may take to arrive over HTTP/1.1. */
   headersTimeout: number;
-  /** How long a client may read nothing of a pending response. */
+  /** How long a client may read nothing of a pending response. Over HTTP/2 it is noticed up to 5 s later. */
   stallTimeout: number;
   /** How long an HTTP/1.1 connection is kept for its next request. */
   keepAliveTimeout: number;
@@ -76,13 +79,16 @@ export const FIXED_LIMITS: Readonly<FixedLimits> = {
  * Ends a response whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for as
  * long as the client likes. A response that is quiet because there is nothing to send stays open.
  */
-export function endStalledResponse(response: HttpResponse, timeout: number): void {
+export function endStalledResponse(response: ServerResponse, timeout: number): void {
   response.setTimeout(timeout, () => {
-    const stream = 'stream' in response ? response.stream : undefined;
-    // Over HTTP/1.1 pending data is in the socket, behind earlier pipelined responses.
-    const pending = stream === undefined ? response.socket?.writableLength : stream.writableLength;
-    if ((pending ?? 0) === 0) return;
-    if (stream === undefined) response.socket?.destroy();
-    else stream.close(constants.NGHTTP2_CANCEL);
+    // Pending data is in the socket, behind earlier pipelined responses.
+    if ((response.socket?.writableLength ?? 0) > 0) response.socket?.destroy();
+  });
+}
+
+/** The same for a response over HTTP/2. */
+export function endStalledStream(stream: ServerHttp2Stream, timeout: number): void {
+  stream.setTimeout(timeout, () => {
+    if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
   });
 }

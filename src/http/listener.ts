@@ -1,7 +1,13 @@
 // The sockets: one port for HTTP/1.1 and HTTP/2 with their limits and TLS; its handler comes from outside.
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { PassthruError, shuttingDown } from '../core/errors.ts';
@@ -15,7 +21,7 @@ import {
   type FixedLimits,
   type ListenerLimits,
 } from './limits.ts';
-import type { HttpHandler, HttpRequest, HttpResponse } from './message.ts';
+import type { HttpHandler, StreamHandler } from './message.ts';
 import { sniffHttpVersion } from './sniffProtocol.ts';
 import type { ListenerTls } from './tls.ts';
 
@@ -27,6 +33,8 @@ export interface ListenerOptions {
   log: Logger;
   /** Serves every request. */
   handle: HttpHandler;
+  /** Serves those requests over HTTP/2 that it can do faster than `handle`. Default: none. */
+  handleStream?: StreamHandler;
   /** Whether the request at `path` is subject to `requestTimeout`; streams of requests are not. */
   endsInTime(path: string | undefined): boolean;
   /** Aborted, with kind `shutting_down`, by `Listener.drain` (streams) and at the end of the grace period (calls). */
@@ -68,13 +76,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { host, port, log, stop, tls = null } = options;
   const limits: ListenerLimits = { ...FIXED_LIMITS, ...options.limits };
   const connections = new Connections(limits);
-  const handle = (request: HttpRequest, response: HttpResponse) => {
-    // The client has reset the stream before it was handled.
-    if ('stream' in request && request.stream.closed) return;
+  const handleHttp1: Http1Handler = (request, response) => {
     endStalledResponse(response, limits.stallTimeout);
     options.handle(request, response);
   };
-  const server = await createHttp1Server(tls, limits, log, limitPipelining(handle, connections, limits, stop.streams));
+  const limited = limitPipelining(handleHttp1, connections, limits, stop.streams);
+  const server = await createHttp1Server(tls, limits, log, limited);
   const http2Server = createHttp2Server(
     {
       settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
@@ -83,9 +90,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       streamResetBurst: limits.maxConcurrentStreams,
       streamResetRate: limits.streamResetRate,
     },
-    handle,
+    options.handle,
   );
-  const sessions = new Set<ServerHttp2Session>();
+  const sessions = new Map<ServerHttp2Session, Socket>();
+  serveStreams(http2Server, sessions, options.handleStream);
   acceptConnections(server, tls !== null, connections, limits, (socket) => {
     beginSession(http2Server, socket, sessions, connections, limits, options.endsInTime);
   });
@@ -95,7 +103,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const reason = shuttingDown();
   const drain = () => {
     stop.streams.abort(reason);
-    for (const session of sessions) session.close();
+    for (const session of sessions.keys()) session.close();
   };
   return {
     url: `${tls === null ? 'http' : 'https'}://${authority(host, (server.address() as AddressInfo).port)}`,
@@ -109,7 +117,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       if (!(await settlesWithin(closed, graceMs))) {
         stop.calls.abort(reason);
         if (!(await settlesWithin(closed, ABORT_GRACE))) {
-          for (const session of sessions) session.destroy();
+          for (const session of sessions.keys()) session.destroy();
           for (const socket of connections.sockets()) socket.destroy();
         }
       }
@@ -120,6 +128,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 type Http1Handler = (request: IncomingMessage, response: ServerResponse) => void;
+type StreamListener = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: string[],
+) => void;
 
 /** Creates the server of HTTP/1.1, under TLS if `tls` is given. It listens too: only then does Node arm its timers. */
 async function createHttp1Server(
@@ -149,7 +163,7 @@ async function createHttp1Server(
  * memory for its predecessors (RFC 9112, 9.3.2), and every connection once the service is stopping.
  */
 function limitPipelining(
-  handle: HttpHandler,
+  handle: Http1Handler,
   connections: Connections,
   limits: ListenerLimits,
   { signal }: AbortController,
@@ -226,11 +240,32 @@ function acceptConnections(
   });
 }
 
+/** Has the streams of `http2Server` served by `handleStream`, and those that it leaves by the handler of requests. */
+function serveStreams(
+  http2Server: Http2Server,
+  sessions: ReadonlyMap<ServerHttp2Session, Socket>,
+  handleStream: StreamHandler = () => false,
+): void {
+  // Node's own listener makes a request and a response of a stream for the handler of requests.
+  const serveRequests = http2Server.listeners('stream') as StreamListener[];
+  http2Server.removeAllListeners('stream');
+  http2Server.on('stream', ((stream, headers, flags, rawHeaders) => {
+    const socket = sessions.get(stream.session as ServerHttp2Session);
+    if (socket === undefined || stream.closed) {
+      // The stream was reset, or its session has ended, before it was served.
+      stream.on('error', () => {});
+      return;
+    }
+    if (handleStream({ stream, headers, rawHeaders, socket })) return;
+    for (const serve of serveRequests) serve.call(http2Server, stream, headers, flags, rawHeaders);
+  }) satisfies StreamListener);
+}
+
 /** Starts the HTTP/2 session of `socket`, with its guard; `sessions` holds it while it is open. */
 function beginSession(
   http2Server: Http2Server,
   socket: Socket,
-  sessions: Set<ServerHttp2Session>,
+  sessions: Map<ServerHttp2Session, Socket>,
   connections: Connections,
   limits: ListenerLimits,
   endsInTime: (path: string | undefined) => boolean,
@@ -239,7 +274,7 @@ function beginSession(
   // waiting for its flow control would keep the connection until a ping fails.
   socket.allowHalfOpen = false;
   http2Server.once('session', (session) => {
-    sessions.add(session);
+    sessions.set(session, socket);
     session.once('close', () => sessions.delete(session));
     guardSession(session, socket, connections.of(socket), limits, endsInTime);
   });

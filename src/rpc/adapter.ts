@@ -1,8 +1,8 @@
 import { constants } from 'node:http2';
+import type { Readable } from 'node:stream';
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
   Code,
-  ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
   createConnectRouter,
@@ -10,24 +10,22 @@ import {
   createMethodImplSpec,
   type MethodImplSpec,
 } from '@connectrpc/connect';
-import { type UniversalHandlerFn, validateUniversalHandlerOptions } from '@connectrpc/connect/protocol';
+import type { UniversalHandlerFn } from '@connectrpc/connect/protocol';
 import type { Access } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
-import { credentialsOf } from '../auth/credentials.ts';
-import { RETRY_AFTER_SECONDS } from '../contract/errorMapping.ts';
 import type { Caller } from '../core/caller.ts';
-import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
-import { type HttpHandler, type HttpRequest, type HttpResponse, MAX_DROPPED_BYTES } from '../http/message.ts';
+import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from '../http/message.ts';
 import { rpcAction } from './actions.ts';
 import { identityKey } from './authorize.ts';
 import { clampTimeout } from './deadline.ts';
-import { toConnectError } from './errors.ts';
-import { grpcUnaryHandler } from './grpcUnary.ts';
+import { grpcUnaryHandler, type UnaryMethod } from './grpcUnary.ts';
+import { afterIdentity, identify } from './identify.ts';
 import { refuseMalformed } from './malformedMessage.ts';
 import { ENVELOPE_BYTES } from './receivedMessage.ts';
-import { sendUniversalResponse, toUniversalRequest } from './universal.ts';
+import { Stopping } from './unaryContext.ts';
+import { dropRest, sendUniversalResponse, toUniversalRequest } from './universal.ts';
 import { responseKey } from './watchStream.ts';
 
 /** Media types without envelopes: those of unary Connect calls. */
@@ -38,13 +36,19 @@ interface RpcAdapterOptions extends ConnectRouterOptions {
   access: Access;
   calls: CallsInFlight;
   log: Logger;
-  /** The largest message, in bytes. */
+  /** The largest messages, in bytes. */
   readMaxBytes: number;
+  writeMaxBytes: number;
+  maxTimeoutMs: number;
+  compressMinBytes: number;
+  shutdownSignal: AbortSignal;
 }
 
 interface RpcAdapter {
   /** Serves one request. Throws a TypeError when its Host is missing or malformed. */
   handle: HttpHandler;
+  /** Serves unary gRPC calls by their stream. */
+  handleStream: StreamHandler;
   /** Returns the action of the method at `path`; undefined when there is none. */
   actionOf(path: string): Action | undefined;
   /** Whether requests at `path` end by themselves, unlike streams of requests. */
@@ -53,6 +57,8 @@ interface RpcAdapter {
 
 /** A method with everything about it that does not change between calls. */
 interface ServedMethod {
+  /** Its implementation. */
+  spec: MethodImplSpec;
   handle: UniversalHandlerFn;
   /** The path without its leading slash, for logs. */
   name: string;
@@ -71,7 +77,7 @@ interface ServedMethod {
 export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
   const { access, calls, log, readMaxBytes } = options;
   const methods = createMethods(options);
-  const find = (path: string) => methods.get(path.split('?', 1)[0] ?? '');
+  const find = (path: string) => methods.get(path) ?? methods.get(path.split('?', 1)[0]!);
 
   const handle = (request: HttpRequest, response: HttpResponse): void => {
     const method = find(request.url ?? '');
@@ -88,7 +94,7 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
       createContextValues().set(identityKey, identity).set(responseKey, response),
     );
     const finished = 'stream' in request ? request.stream : response;
-    finished.once('finish', () => dropRest(request));
+    finished.once('finish', () => dropRest(request as Readable));
     clampTimeout(universal.header);
     if (identity instanceof Promise) {
       const envelope = WITHOUT_ENVELOPE.test(request.headers['content-type'] ?? '') ? 0 : ENVELOPE_BYTES;
@@ -106,8 +112,10 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
         endUnwritten(request, response);
       });
   };
+  const stopping = new Stopping(options.shutdownSignal);
   return {
     handle,
+    handleStream: grpcUnaryHandler(unaryMethods(methods), { ...options, stopping }),
     actionOf: (path) => find(path)?.action,
     endsInTime: (path = '') => find(path)?.takesStream !== true,
   };
@@ -117,7 +125,7 @@ export function createRpcAdapter(options: RpcAdapterOptions): RpcAdapter {
 function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
   const router = createConnectRouter(options);
   const specs = new Map<DescMethod, MethodImplSpec>();
-  // Connect's router does not give back the implementations, which `grpcUnaryHandler` needs.
+  // Connect's router does not give back the implementations, which unary gRPC needs.
   const recorder: ConnectRouter = {
     ...router,
     rpc(method, implementation, own) {
@@ -127,11 +135,10 @@ function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
     },
   };
   options.routes(recorder);
-  const unaryOptions = validateUniversalHandlerOptions(options);
   return new Map(
     router.handlers.map((handler): [string, ServedMethod] => {
       const { method, requestPath } = handler;
-      const spec = specs.get(method);
+      const spec = specs.get(method)!;
       const name = requestPath.slice(1);
       const action = rpcAction(name);
       const { readMaxBytes, log } = options;
@@ -139,7 +146,8 @@ function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
       return [
         requestPath,
         {
-          handle: spec?.kind === 'unary' ? grpcUnaryHandler(spec, unaryOptions, checked) : checked,
+          spec,
+          handle: checked,
           name,
           action,
           isOpen: options.access.isOpen(action),
@@ -147,6 +155,15 @@ function createMethods(options: RpcAdapterOptions): Map<string, ServedMethod> {
           takesStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
         },
       ];
+    }),
+  );
+}
+
+function unaryMethods(methods: ReadonlyMap<string, ServedMethod>): Map<string, UnaryMethod> {
+  return new Map(
+    [...methods].flatMap(([path, method]) => {
+      const { spec } = method;
+      return spec.kind === 'unary' ? [[path, { ...method, spec }]] : [];
     }),
   );
 }
@@ -164,93 +181,4 @@ function endUnwritten(request: HttpRequest, response: HttpResponse): void {
   response.setHeader('Grpc-Status', String(Code.Internal));
   response.setHeader('Grpc-Message', 'the response could not be written');
   response.end();
-}
-
-/**
- * Reads and drops what a client still sends of a request that has its response, such as one that was too large: over
- * HTTP/1.1 the next request follows behind it, and over HTTP/2 the client may wait for flow control before it reads the
- * response. A client that sends more than `MAX_DROPPED_BYTES` is cut off.
- */
-function dropRest(request: HttpRequest): void {
-  if (request.readableEnded || request.destroyed) return;
-  let dropped = 0;
-  request.on('data', (chunk: Buffer) => {
-    dropped += chunk.length;
-    if (dropped > MAX_DROPPED_BYTES) request.destroy();
-  });
-  request.resume();
-}
-
-/**
- * Returns the authenticated caller of `request`; null for a method without authentication. Refusals reject with the
- * ConnectError for the caller.
- * @param begin lets the call begin for its caller, or throws
- */
-function identify(
-  request: HttpRequest,
-  { name, action, isOpen }: ServedMethod,
-  access: Access,
-  begin: (caller: Caller | null) => void,
-  log: Logger,
-): Caller | Promise<Caller> | null {
-  const rethrow = (thrown: unknown) => {
-    const error = toConnectError(thrown, log, name);
-    if (error.code === Code.Unauthenticated && access.challenge !== null) {
-      error.metadata.set('WWW-Authenticate', access.challenge);
-    }
-    if (error.cause instanceof PassthruError && error.cause.kind === 'rate_limited') {
-      error.metadata.set('Retry-After', String(RETRY_AFTER_SECONDS));
-    }
-    throw error;
-  };
-  const begun = (caller: Caller) => {
-    begin(caller);
-    return caller;
-  };
-  try {
-    if (isOpen) {
-      begin(null);
-      return null;
-    }
-    const identity = access.identify(credentialsOf(request), action);
-    if (!(identity instanceof Promise)) return begun(identity);
-    return handled(identity.then(begun).catch(rethrow));
-  } catch (error) {
-    return handled(Promise.reject(error).catch(rethrow));
-  }
-}
-
-/** Returns `promise`, kept from being an unhandled rejection while no one awaits it yet. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}
-
-/**
- * Yields `body` once its sender is authenticated. Fails with the refusal of an unauthenticated sender, whose body is
- * read without being kept, only to report that it is too large.
- * @param maxBytes the largest body; null for a stream, which has no bound
- */
-async function* afterIdentity(
-  body: AsyncIterable<Uint8Array>,
-  identity: Promise<unknown>,
-  maxBytes: number | null,
-): AsyncGenerator<Uint8Array> {
-  try {
-    await identity;
-  } catch (refusal) {
-    if (maxBytes !== null) await refuseLarge(body, maxBytes);
-    throw refusal;
-  }
-  yield* body;
-}
-
-async function refuseLarge(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBytes) {
-      throw new ConnectError(`The message is larger than ${maxBytes} bytes`, Code.ResourceExhausted);
-    }
-  }
 }

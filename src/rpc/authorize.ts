@@ -25,21 +25,25 @@ const admissionKey = createContextKey<Admission | null>(null);
 export type Enter = (context: HandlerContext) => { core: Core; caller: Caller };
 
 /**
- * Waits until the caller is authenticated and the call may begin.
+ * Waits until the caller is authenticated and the call may begin; returns undefined when that is so already.
  * @param action the action of the method
  * @param isOpen whether the method needs no authentication
  * @param subject the message, for the record of a refusal; null when it is not known yet
  * @throws kind `unauthenticated`, also when no one has authenticated the call; `rate_limited`
  */
-export async function admit(
+export function admit(
   context: HandlerContext,
   { action, isOpen }: { action: Action | undefined; isOpen: boolean },
   subject: Subject | null,
-): Promise<void> {
-  const caller = await context.values.get(identityKey);
-  if (isOpen) return;
-  if (caller === null) throw new PassthruError('unauthenticated', 'Authorization required');
-  context.values.set(admissionKey, { caller, action, subject });
+): Promise<void> | undefined {
+  const identity = context.values.get(identityKey);
+  const enter = (caller: Caller | null) => {
+    if (isOpen) return;
+    if (caller === null) throw new PassthruError('unauthenticated', 'Authorization required');
+    context.values.set(admissionKey, { caller, action, subject });
+  };
+  if (identity instanceof Promise) return identity.then(enter);
+  enter(identity);
 }
 
 export function createEnter(core: Core, access: Access): Enter {

@@ -1,6 +1,8 @@
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { PassthruError } from '../core/errors.ts';
 import { MAX_DELAY } from '../core/waiting.ts';
+import { callerGone, deadlinePassed } from './endReason.ts';
+import { UnaryContext } from './unaryContext.ts';
 
 /** When a call has to end. Disposed of with the call, so that its signal does not fire for one that has ended. */
 export interface CallEnd extends Disposable {
@@ -10,17 +12,11 @@ export interface CallEnd extends Disposable {
   deadline: Date | null;
 }
 
-/**
- * How early a cancellation may come and still count as the deadline, in ms: the caller's clock started before ours, by
- * the time that the request took to arrive.
- */
-const CLOCK_LEAD = 50;
-
 /** Returns the end of the call that `context` belongs to. */
 export function callEnd(context: HandlerContext): CallEnd {
+  if (context instanceof UnaryContext) return context;
   const timeoutMs = context.timeoutMs();
   const deadline = timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
-  // By the monotonic clock: a step of the wall clock makes no deadline of a cancellation.
   const endsAt = timeoutMs === undefined ? null : performance.now() + timeoutMs;
   const controller = new AbortController();
   const { signal } = context;
@@ -38,10 +34,7 @@ export function callEnd(context: HandlerContext): CallEnd {
 function endReason(reason: unknown, endsAt: number | null): PassthruError {
   if (reason instanceof PassthruError) return reason;
   const timedOut = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
-  if (timedOut || (endsAt !== null && endsAt - CLOCK_LEAD <= performance.now())) {
-    return new PassthruError('deadline_exceeded', 'The deadline of the call passed before it ended.');
-  }
-  return new PassthruError('cancelled', 'The caller cancelled the call or went away.');
+  return timedOut ? deadlinePassed() : callerGone(endsAt);
 }
 
 const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };

@@ -104,6 +104,11 @@ export function createRpcHandler(options: RpcOptions): RpcHandler {
   return {
     pathPrefixes: services.pathPrefixes,
     handle,
+    // Requests of pages, which browsers name, are served with what CORS wants.
+    handleStream: (request) =>
+      request.headers.origin === undefined &&
+      request.headers['sec-fetch-site'] === undefined &&
+      adapter.handleStream(request),
     protocolOf: rpcProtocol,
     actionOf: adapter.actionOf,
     endsInTime: adapter.endsInTime,

@@ -5,8 +5,6 @@ export const ENVELOPE_BYTES = 5;
 interface Received {
   chunks: Uint8Array[];
   rest: AsyncIterator<Uint8Array>;
-  /** The bytes of the only message; absent when the request is not one uncompressed message. */
-  message?: Uint8Array;
   /** Why reading ended early: the request broke off, or its caller was refused. */
   failure?: unknown;
 }
@@ -18,7 +16,7 @@ interface Received {
 export async function receiveMessage(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
-  isEnveloped = true,
+  isEnveloped: boolean,
 ): Promise<Received> {
   const received: Received = { chunks: [], rest: body[Symbol.asyncIterator]() };
   const { chunks, rest } = received;
@@ -33,14 +31,21 @@ export async function receiveMessage(
   } catch (error) {
     return { ...received, failure: error };
   }
-  const all = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
-  if (!isEnveloped) return { ...received, message: all };
-  if (all.length < ENVELOPE_BYTES || all[0] !== 0) return received;
-  const { buffer, byteOffset } = all;
-  if (new DataView(buffer, byteOffset).getUint32(1) === all.length - ENVELOPE_BYTES) {
-    received.message = all.subarray(ENVELOPE_BYTES);
-  }
   return received;
+}
+
+/** A message in its envelope. */
+interface Enveloped {
+  isCompressed: boolean;
+  content: Uint8Array;
+}
+
+/** Returns the message that is all of `bytes`; null when they are not one message in a known envelope. */
+export function onlyMessage(bytes: Uint8Array): Enveloped | null {
+  if (bytes.length < ENVELOPE_BYTES || bytes[0]! > 1) return null;
+  const length = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0;
+  if (length !== bytes.length - ENVELOPE_BYTES) return null;
+  return { isCompressed: bytes[0] === 1, content: bytes.subarray(ENVELOPE_BYTES) };
 }
 
 /** Yields a request as if nothing of it had been read. */
@@ -57,7 +62,7 @@ export async function* replay(received: Received): AsyncGenerator<Uint8Array> {
 }
 
 /** Returns the messages of the first complete envelopes of `bytes`, at most `count`. */
-export function envelopesOf(bytes: Uint8Array, count: number): { isCompressed: boolean; content: Uint8Array }[] {
+export function envelopesOf(bytes: Uint8Array, count: number): Enveloped[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const messages = [];
   for (let at = 0; messages.length < count && at + ENVELOPE_BYTES <= bytes.length; ) {

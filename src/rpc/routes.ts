@@ -104,7 +104,8 @@ function guardUnary(work: Work, entry: Entry): Work {
   const { name, log } = entry;
   return async (request, context) => {
     try {
-      await admit(context, entry, request as Subject);
+      const admitted = admit(context, entry, request as Subject);
+      if (admitted !== undefined) await admitted;
       return await work(request, context);
     } catch (error) {
       throw toConnectError(error, log, name);

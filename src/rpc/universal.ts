@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { Code, ConnectError, type ContextValues } from '@connectrpc/connect';
 import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
-import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { type HttpRequest, type HttpResponse, MAX_DROPPED_BYTES } from '../http/message.ts';
 
 /**
  * Returns `request` in the form that Connect takes. Replaces `universalRequestFromNodeRequest` of
@@ -22,7 +23,7 @@ export function toUniversalRequest(
   // When a request breaks off, its response is closed too.
   request.on('error', () => {});
   response.once('close', () => {
-    if (!response.writableEnded) disconnected.abort(new ConnectError('the caller has disconnected', Code.Canceled));
+    if (!response.writableEnded) disconnected.abort(disconnectedError());
   });
   return {
     httpVersion,
@@ -34,6 +35,26 @@ export function toUniversalRequest(
     signal: disconnected.signal,
     contextValues,
   };
+}
+
+/** Returns the reason of the signal of a call whose caller has disconnected. */
+export function disconnectedError(): ConnectError {
+  return new ConnectError('the caller has disconnected', Code.Canceled);
+}
+
+/**
+ * Reads and drops what a client still sends of a request that has its response, such as one that was too large: over
+ * HTTP/1.1 the next request follows behind it, and over HTTP/2 the client may wait for flow control before it reads the
+ * response. A client that sends more than `MAX_DROPPED_BYTES` is cut off.
+ */
+export function dropRest(request: Readable): void {
+  if (request.readableEnded || request.destroyed) return;
+  let dropped = 0;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > MAX_DROPPED_BYTES) request.destroy();
+  });
+  request.resume();
 }
 
 /**
@@ -70,7 +91,7 @@ export async function sendUniversalResponse(
   response.end(held.length === 1 ? held[0] : Buffer.concat(held));
 }
 
-function toWebHeaders(headers: IncomingHttpHeaders): Headers {
+export function toWebHeaders(headers: IncomingHttpHeaders): Headers {
   const web = new Headers();
   for (const name in headers) {
     const value = headers[name];
@@ -81,7 +102,7 @@ function toWebHeaders(headers: IncomingHttpHeaders): Headers {
   return web;
 }
 
-function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
+export function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = {};
   headers?.forEach((value, name) => {
     const earlier = all[name];

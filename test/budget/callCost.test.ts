@@ -42,11 +42,11 @@ const BUDGETS: Record<string, { request: Request; budget: Counts }> = {
   },
   'gRPC exclusive call': {
     request: call('grpc', FAKE_NODE),
-    budget: { bytes: 109_000, promises: 98, listeners: 38, timers: 5, abortControllers: 5, headers: 4, statements: 0 },
+    budget: { bytes: 65_300, promises: 56, listeners: 14, timers: 3, abortControllers: 2, headers: 0, statements: 0 },
   },
   'gRPC ListNodeMethods': {
     request: listMethods('grpc', REDFISH_NODE),
-    budget: { bytes: 76_500, promises: 63, listeners: 35, timers: 4, abortControllers: 3, headers: 4, statements: 0 },
+    budget: { bytes: 26_500, promises: 9, listeners: 12, timers: 2, abortControllers: 0, headers: 0, statements: 0 },
   },
 };
 

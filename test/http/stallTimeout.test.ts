@@ -53,6 +53,23 @@ test('over HTTP/2 its stream is reset, and the connection stays', async () => {
   session.destroy();
 });
 
+test('so is a small one of a gRPC call whose client takes no data at all', async () => {
+  const session = connectHttp2(service.url, { settings: { initialWindowSize: 0 } });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/passthru.v1.PassthruService/ListNodeMethods',
+    'content-type': 'application/grpc',
+  });
+  const closed = new Promise((resolve) => stream.on('error', () => {}).once('close', resolve));
+  // ListNodeMethodsRequest.node
+  stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, 4, 0x0a, 2]), Buffer.from('n1')]));
+  const [headers] = await once(stream, 'response');
+  expect(headers[':status']).toBe(200);
+  await closed;
+  expect(stream.rstCode).toBe(8);
+  session.destroy();
+});
+
 test('beside a large response others are sent on the same connection', async () => {
   const session = connectHttp2(service.url);
   await once(dumpOverHttp2(session), 'response');
