@@ -3,6 +3,7 @@ import type { Reservation } from '../core/reservation.ts';
 import type { NewReservation, Store } from '../core/store.ts';
 import { validConductor } from './conductors.ts';
 import type { Database } from './database.ts';
+import { CallBatches } from './postgres/callBatches.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { AFTER_CALL, AFTER_HOLD, toReservation } from './rows.ts';
 import type { ReservationsTable, Tables } from './schema.ts';
@@ -25,6 +26,7 @@ interface Taking extends Omit<Required<NewReservation>, 'since' | 'kind'> {
 export function reservationStore(database: Database) {
   const db = database.kysely;
   const { now } = database;
+  const batches = database.shared ? new CallBatches(database) : null;
 
   const updateNode = (nodeUuid: string) => db.updateTable('reservations').where('node_uuid', '=', nodeUuid);
   /** Matches a node that is held, whether or not a call runs within the hold. */
@@ -112,14 +114,20 @@ export function reservationStore(database: Database) {
     return rows.length > 0;
   }
 
+  /** Takes a free node for a call. Returns the fence; null when it is not free, or `batched` and locked by a transaction. */
+  async function takenForCall(taking: Taking, batched: boolean): Promise<number | null> {
+    if (batched && batches !== null && taking.job === null) return batches.take(taking);
+    const [call] = await database.run(callFree(taking));
+    return call?.fence ?? null;
+  }
+
   /** Takes the node if it is free, or held with the given key. Returns null otherwise. */
-  async function taken(taking: Taking, reservation: NewReservation) {
+  async function taken(taking: Taking, reservation: NewReservation, batched: boolean) {
     if (reservation.kind === 'call' && taking.key === null) {
-      const [call] = await database.run(callFree(taking));
-      if (call === undefined) return null;
+      const fence = await takenForCall(taking, batched);
+      if (fence === null) return null;
       const { holder, kind, method, requestedBy, job, since, reason } = reservation;
-      const shown = { holder, kind, method, requestedBy, job, since, reason, expireTime: null };
-      return { fence: call.fence, reservation: shown };
+      return { fence, reservation: { holder, kind, method, requestedBy, job, since, reason, expireTime: null } };
     }
     const held = reservation.kind === 'held';
     const [row] = held ? await durably(holdFree(taking)) : await database.run(callWithin(taking));
@@ -153,9 +161,9 @@ export function reservationStore(database: Database) {
       const { key = null, duration = null } = reservation;
       const within = reservation.kind === 'call' && key !== null;
       const taking = { ...reservation, key, duration, nodeUuid, since: reservation.since.getTime(), conductor };
-      // Repeats only if the node was released between the two statements.
-      for (;;) {
-        const acquired = await taken(taking, reservation);
+      // Repeats only if the node was released between the two statements, or locked by a transaction at the first.
+      for (let batched = true; ; batched = false) {
+        const acquired = await taken(taking, reservation, batched);
         if (acquired !== null) return { outcome: 'acquired', ...acquired };
         const [row] = await database.run(selectNode({ nodeUuid }));
         if (row === undefined) return { outcome: 'missing' };
@@ -182,7 +190,8 @@ export function reservationStore(database: Database) {
     },
 
     async release(nodeUuid, fence) {
-      return freed(nodeUuid, await database.run(endCall({ nodeUuid, fence })));
+      const ended = batches === null ? null : await batches.end({ nodeUuid, fence });
+      return freed(nodeUuid, ended === null ? await database.run(endCall({ nodeUuid, fence })) : [ended]);
     },
 
     async releaseOwn(nodeUuid, conductor, key) {

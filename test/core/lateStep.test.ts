@@ -62,7 +62,8 @@ test('a job stored after its acceptance was given up fails and does not run', as
   const endJob = vi.spyOn(store, 'endJob');
   // Only the acceptance sends the name of the driver.
   proxy.delay('gated');
-  await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
+  // Without a reservation, whose release would keep it from being stored.
+  await expect(core.callNodeMethod(nodeCall('shared_work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
   await vi.waitFor(async () => expect(await endJob.mock.results.at(-1)?.value).toBeNull(), { timeout: 10_000 });
   proxy.deliver();
   const { id } = await vi.waitUntil(async () =>
