@@ -40,11 +40,10 @@ export class Parties {
     return this.#service(name, nodes, environment, main);
   }
 
-  postgres(): Promise<Server> {
-    return this.#service('postgres', 64, async () => ({
-      PASSTHRU_STORE: await this.#database(),
-      PASSTHRU_SECRETS_PLAIN: 'true',
-    }));
+  /** As `sqlite`, with 64 nodes on PostgreSQL. */
+  postgres(main?: string): Promise<Server> {
+    const environment = async () => ({ PASSTHRU_STORE: await this.#database(), PASSTHRU_SECRETS_PLAIN: 'true' });
+    return this.#service(`postgres${main === undefined ? '' : '-other'}`, 64, environment, main);
   }
 
   /** Two statements for each request, with the response of `like` to `work`. */
