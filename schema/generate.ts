@@ -87,6 +87,10 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   'secrets.encryption_keys': 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
   host: 'passthru-1.example',
   'metrics.listen': '127.0.0.1:9385',
+  'events.listen': '192.0.2.10:6386',
+  'events.url': 'https://events.example:6386',
+  'events.tls.cert_file': './events-tls.crt',
+  'events.tls.key_file': './events-tls.key',
   'tracing.otlp_endpoint': 'http://127.0.0.1:4318',
 };
 

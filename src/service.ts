@@ -22,6 +22,7 @@ import {
 } from './drivers/redfish/redfishHardwareType.ts';
 import { type CallLimits, CallsInFlight } from './edge/callsInFlight.ts';
 import { routeRequests } from './edge/router.ts';
+import { receiverTls, startConfiguredReceiver } from './events/start.ts';
 import type { ConfiguredLimits } from './http/limits.ts';
 import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
 import type { HttpHandler } from './http/message.ts';
@@ -37,12 +38,17 @@ import { createRestHandler } from './rest/handler.ts';
 import { createRpcHandler, type RpcLimits, type RpcOptions } from './rpc/handler.ts';
 import { openStore } from './store/open.ts';
 
+/** The longest time for posts of events that are under way at shutdown, in ms. */
+const RECEIVER_GRACE = 2000;
+
 /** A running service. */
 export interface Service {
   /** Its URL, for example `http://127.0.0.1:6385`. */
   url: string;
   /** The URL of the metrics when they have their own address (`metrics.listen`); otherwise null. */
   metricsUrl: string | null;
+  /** The URL of the receiver of events; null when it is off (`events.listen`). */
+  eventsUrl: string | null;
   core: Core;
   /**
    * Stops the service: refuses new calls, gives running ones the configured grace period, then closes connections,
@@ -81,6 +87,8 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   undo.defer(() => core.shutdown(0));
   if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
   const observed = await observation.begin(core, clients);
+  const receiver = await startConfiguredReceiver(config, core, observation, log);
+  if (receiver !== null) undo.defer(() => receiver.close(0));
   const listener = await listen(config, observed, access, log);
   undo.move();
 
@@ -89,9 +97,11 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     const { runningCalls, runningJobs } = core.load();
     log.info({ grace_ms: config.shutdown_grace, calls: runningCalls, jobs: runningJobs }, 'shutting down');
     const begun = performance.now();
+    // Their posts take milliseconds, and what is not acknowledged is sent again.
+    const received = receiver?.close(Math.min(config.shutdown_grace, RECEIVER_GRACE));
     const stopped = core.shutdown(config.shutdown_grace);
     listener.drain();
-    await stopped;
+    await Promise.all([received, stopped]);
     // No call is running any more; only responses to slow clients are left.
     await listener.close(Math.max(0, begun + config.shutdown_grace - performance.now()));
     await Promise.all([store.close(), access.close(), observation.close()]);
@@ -100,6 +110,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   return {
     url: listener.url,
     metricsUrl: observed.metricsUrl,
+    eventsUrl: receiver?.url ?? null,
     core,
     close() {
       closing ??= close();
@@ -122,7 +133,9 @@ export async function checkService(given: Config, log: Logger): Promise<void> {
   const access = await createAccess(config.auth, log);
   undo.defer(() => access.close());
   const tls = listenerTls(config);
-  if (tls !== null) (await import('./http/tls.ts')).checkTlsFiles(tls);
+  for (const each of [tls, receiverTls(config)]) {
+    if (each !== null) (await import('./http/tls.ts')).checkTlsFiles(each);
+  }
   const { cipher } = readSecretsSource(given, log);
   const store = await openStore(config.store, { log, cipher, onUnavailable: () => {} });
   undo.defer(() => store.close());
@@ -157,7 +170,12 @@ async function makeCore(
         workerShares: workerShares(config),
         lease: config.node_lock_lease,
         rules: config.auth.rules,
-        retention: { time: config.job_retention_time, count: config.job_retention_count },
+        retention: {
+          time: config.job_retention_time,
+          count: config.job_retention_count,
+          events: { time: config.events.keep_time, count: config.events.keep_count },
+        },
+        events: { rate: config.events.rate, totalRate: config.events.total_rate },
         recorder: config.recorder,
       },
     });

@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['net', 'store', 'redfish', 'contract', 'sim', 'process'],
   ['config', 'drivers'],
   ['http', 'auth'],
-  ['edge'],
+  ['edge', 'events'],
   ['console', 'observe', 'rest', 'rpc'],
   ['service.ts', 'driver.ts', 'testing.ts'],
   ['cli', 'demo'],

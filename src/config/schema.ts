@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { isJsonObject } from '../core/json.ts';
 import { parseListenAddress } from '../net/listenAddress.ts';
 import { authKeys, checkAuth, tlsKeys } from './authSettings.ts';
+import { checkEvents, eventKeys } from './eventSettings.ts';
 import { destinationKeys, limitKeys } from './limitSettings.ts';
 import { secretsKeys } from './secretsSettings.ts';
 import {
@@ -51,6 +52,7 @@ export const configKeys = z.strictObject({
   secrets: secretsKeys.prefault({}),
   destinations: destinationKeys.prefault({}),
   limits: limitKeys.prefault({}),
+  events: eventKeys(ADDRESS).prefault({}),
   node_locked_retry_attempts: integerSetting(
     { initial: 3, least: 0, most: 1000 },
     'How often a call without its own lock wait tries to lock a node before it is refused.',
@@ -196,7 +198,8 @@ export const configSchema = configKeys
       return `at most ${most} with node_locked_retry_interval ${interval / 1000}s: the attempts may take 1d in all`;
     },
   })
-  .superRefine(checkAuth, { when });
+  .superRefine(checkAuth, { when })
+  .superRefine(checkEvents, { when });
 
 /** The validated configuration. Durations are in ms; paths are absolute. */
 export type Config = z.output<typeof configKeys>;
@@ -222,6 +225,10 @@ export function resolvePaths(config: Config, directory: string): Config {
       cert_file: optional(config.tls.cert_file),
       key_file: optional(config.tls.key_file),
       client_ca_file: optional(config.tls.client_ca_file),
+    },
+    events: {
+      ...config.events,
+      tls: { cert_file: optional(config.events.tls.cert_file), key_file: optional(config.events.tls.key_file) },
     },
     secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     redfish: { ...config.redfish, ca_folder: resolve(directory, config.redfish.ca_folder) },

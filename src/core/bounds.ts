@@ -80,6 +80,14 @@ export function cutEntries(given: readonly unknown[]): { entries: JsonObject[]; 
   return { entries, cut: cutter.cut || entries.length < given.length };
 }
 
+/**
+ * Returns a copy of `document` of about `bytes` at most: texts in it are cut, later members are left out, and what nests deeper
+ * than `depth` becomes `…`.
+ */
+export function cutDocument(document: JsonObject, bytes: number, depth: number): JsonObject {
+  return new Cutter(bytes).copy(document, depth) as JsonObject;
+}
+
 /** Copies JSON while there is room. */
 class Cutter {
   room: number;

@@ -1,6 +1,7 @@
 // The core: dispatches calls, locks nodes, runs jobs. Independent of HTTP, Protobuf and SQL.
 
 import type { Caller, Role } from './caller.ts';
+import type { EventIntake, PushSenders } from './events/eventIntake.ts';
 import type { Events } from './events/events.ts';
 import type { HardwareType } from './hardware.ts';
 import type { JobState } from './job.ts';
@@ -204,6 +205,10 @@ export interface Core {
   readonly drivers: Drivers;
   readonly jobs: Jobs;
   readonly events: Events;
+  /** Takes the events that BMCs send. */
+  readonly intake: EventIntake;
+  /** The sources that may send to the receiver. */
+  readonly senders: PushSenders;
   /** The name shown by reservations of this process. */
   readonly host: string;
   /** Returns the distinct hosts of all processes on the same store, including this one, sorted. */

@@ -5,7 +5,9 @@ import { Idempotency } from './calls/idempotency.ts';
 import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
+import type { PushSenders } from './events/eventIntake.ts';
 import { EventLog } from './events/eventLog.ts';
+import { type IntakeLimits, StoringIntake } from './events/intake.ts';
 import type { HardwareType } from './hardware.ts';
 import { Running, type WorkerShares, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
@@ -44,6 +46,8 @@ export interface CoreSettings {
   rules?: readonly CallRule[];
   /** How long ended jobs are kept. Default forever. */
   retention?: RetentionSettings;
+  /** How many events are taken. Default: 100 a second of a node, 5000 of all. */
+  events?: IntakeLimits;
   /** The transcripts that are kept, unless a call asks for others. Default `failures`. */
   recorder?: Recording;
 }
@@ -94,6 +98,8 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const holds = new Holds(locks, settings.maxLockDuration ?? MAX_LOCK_DURATION, log);
   const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
   const events = new EventLog(store, nodes, log);
+  const intake = new StoringIntake(store, log, observer, settings.events);
+  intake.onStored(() => events.watched.wake());
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', registry, log);
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
   const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
@@ -115,6 +121,8 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     drivers: registry,
     jobs,
     events,
+    intake,
+    senders: NO_SENDERS,
     async listNodeMethods(ident) {
       const { driver, vendorInterface } = await nodes.interfaceOf(ident);
       return registry.nodeMethods(driver, vendorInterface).list;
@@ -148,12 +156,16 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
         if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end in time at shutdown');
       }
+      await intake.drain();
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
       // Otherwise other processes clean up when the lease has run out.
       if (running.count === 0) await lease.stop();
     },
   };
 }
+
+/** Nobody. */
+const NO_SENDERS: PushSenders = { find: async () => null };
 
 /** Closes a hardware type; logs a failure or a timeout. */
 async function closeInTime(hardwareType: HardwareType, log: Logger): Promise<void> {

@@ -1,5 +1,6 @@
 import type { DriverCall, NodeCall, Outcome } from './core.ts';
 import { inCall, type PassthruError, toPassthruError } from './errors.ts';
+import type { StoredEvent } from './events/event.ts';
 import type { Job } from './job.ts';
 import type { HttpMethod } from './task.ts';
 
@@ -43,6 +44,8 @@ export interface Observer {
   lockRefused(): void;
   /** This process has lost its lease and aborted what ran under it. */
   leaseLost(): void;
+  /** Events were stored; `repeated` others were stored before. */
+  eventsStored(events: readonly StoredEvent[], repeated: number): void;
 }
 
 const ignore = () => {};
@@ -56,6 +59,7 @@ export const NO_OBSERVER: Observer = {
   lockTaken: ignore,
   lockRefused: ignore,
   leaseLost: ignore,
+  eventsStored: ignore,
 };
 
 /** Combines observers into one that calls them in order. */

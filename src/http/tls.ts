@@ -8,8 +8,10 @@ import { PassthruError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { readFault } from '../core/readFault.ts';
 
-/** The TLS settings of the listener. */
+/** The TLS settings of a listener. */
 export interface ListenerTls {
+  /** Their group in the configuration, for errors. Default `tls`. */
+  group?: string;
   /** PEM: the service's certificate, followed by its intermediates. */
   certFile: string;
   /** PEM, without a passphrase. */
@@ -26,12 +28,13 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
  * Returns the options of new connections from the current files: TLS 1.2 and up.
  * @throws kind `failed_precondition` with the configuration key and the reason
  */
-function readTlsOptions({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
-  const cert = read('tls.cert_file', certFile);
-  const [own] = certificates('tls.cert_file', certFile, cert);
-  const key = read('tls.key_file', keyFile);
-  if (!own.checkPrivateKey(privateKey(keyFile, key))) {
-    throw unusable('tls.key_file', keyFile, 'does not match the certificate in tls.cert_file');
+function readTlsOptions({ group = 'tls', certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
+  const [certKey, keyKey] = [`${group}.cert_file`, `${group}.key_file`];
+  const cert = read(certKey, certFile);
+  const [own] = certificates(certKey, certFile, cert);
+  const key = read(keyKey, keyFile);
+  if (!own.checkPrivateKey(privateKey(keyKey, keyFile, key))) {
+    throw unusable(keyKey, keyFile, `does not match the certificate in ${certKey}`);
   }
   const context: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2' };
   if (clientCaFile === null) return context;
@@ -107,11 +110,11 @@ function certificates(key: string, file: string, pem: string): [X509Certificate,
   throw unusable(key, file, 'contains no PEM certificate');
 }
 
-function privateKey(file: string, pem: string): KeyObject {
+function privateKey(key: string, file: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw unusable('tls.key_file', file, 'contains no PEM private key without a passphrase');
+    throw unusable(key, file, 'contains no PEM private key without a passphrase');
   }
 }
 

@@ -3,6 +3,7 @@ import type { Load } from '../core/core.ts';
 import type { ErrorKind } from '../core/errors.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
+import type { PostOutcome } from '../events/receiver.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
 import type { DroppedLines } from './standardError.ts';
@@ -24,6 +25,10 @@ export interface Metrics {
   ipmitoolRun(run: IpmitoolRun): void;
   /** Counts a request that authentication or authorization refused. */
   refused(kind: ErrorKind): void;
+  /** Counts a post to the receiver of events. */
+  eventPost(outcome: PostOutcome): void;
+  /** Counts a post that was taken from another address than that of its BMC. */
+  otherEventSender(): void;
   /** Counts a store operation that failed because the database was unavailable. */
   storeFailed(): void;
   /** Sets the sources of the gauges, which have no value before. */
@@ -50,6 +55,10 @@ const COUNTERS = {
   ],
   passthru_bmc_errors_total: ['Requests to BMCs without a response, by kind of error.', 'vendor', 'kind'],
   passthru_ipmitool_runs_total: ['Runs of ipmitool by outcome: done, or the kind of error.', 'command', 'outcome'],
+  passthru_event_posts_total: ['Requests to the receiver of events, by outcome.', 'outcome'],
+  passthru_event_other_senders_total: ['Posts of events that were taken from another address than that of their BMC.'],
+  passthru_events_stored_total: ['Stored events, by kind and severity.', 'kind', 'severity'],
+  passthru_events_repeated_total: ['Events that were delivered again, and not stored again.'],
   passthru_store_errors_total: ['Store operations that failed because the database was unavailable.'],
   passthru_leases_lost_total: ['Leases of this process that expired before their renewal.'],
 };
@@ -67,7 +76,7 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
   passthru_jobs_running: ['Running jobs.', (load) => load.runningJobs],
   passthru_workers_busy: ['Busy workers.', (load) => load.busyWorkers],
   passthru_workers_limit: ['Number of workers (workers_pool_size).', (load) => load.workers],
-  passthru_watch_streams: ['Open streams that watch jobs or nodes.', (load) => load.watches],
+  passthru_watch_streams: ['Open streams that watch jobs, nodes or events.', (load) => load.watches],
 };
 
 /**
@@ -136,6 +145,13 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
       lockTaken: (waited) => histograms.passthru_lock_wait_seconds.observe(waited / 1000),
       lockRefused: () => counters.passthru_lock_conflicts_total.inc(),
       leaseLost: () => counters.passthru_leases_lost_total.inc(),
+      eventsStored(events, repeated) {
+        for (const { content } of events) {
+          const severity = content.kind === 'gap' ? null : content.severity;
+          counters.passthru_events_stored_total.inc({ kind: content.kind, severity: severity ?? 'none' });
+        }
+        counters.passthru_events_repeated_total.inc(repeated);
+      },
     },
     mediaType: registry.contentType,
     bmcRequest({ vendor, method, status, error, durationMs }) {
@@ -152,6 +168,8 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
       histograms.passthru_ipmitool_duration_seconds.observe({ command }, durationMs / 1000);
     },
     refused: (kind) => counters.passthru_refused_total.inc({ kind }),
+    eventPost: (outcome) => counters.passthru_event_posts_total.inc({ outcome }),
+    otherEventSender: () => counters.passthru_event_other_senders_total.inc(),
     storeFailed: () => counters.passthru_store_errors_total.inc(),
     setSources(given) {
       sources = given;

@@ -14,7 +14,8 @@ import type { DroppedLines } from './standardError.ts';
 import { startTracing } from './tracing.ts';
 
 /** The audit, the metrics and the traces behind one interface; the service reports its work here. */
-export interface Observation extends Pick<Metrics, 'observer' | 'bmcRequest' | 'ipmitoolRun' | 'storeFailed'> {
+export interface Observation
+  extends Pick<Metrics, 'observer' | 'bmcRequest' | 'ipmitoolRun' | 'storeFailed' | 'eventPost' | 'otherEventSender'> {
   refused(refusal: Refusal): void;
   /**
    * Starts observing `core` and `clients`.
@@ -65,6 +66,8 @@ export async function createObservation(
       tracing?.ipmitoolRun(run);
     },
     storeFailed: () => metrics.storeFailed(),
+    eventPost: (outcome) => metrics.eventPost(outcome),
+    otherEventSender: () => metrics.otherEventSender(),
     async begin(core, clients) {
       metrics.setSources({ load: () => core.load(), downBmcs: () => clients.down() });
       const address = config.metrics.listen;

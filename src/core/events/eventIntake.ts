@@ -1,4 +1,4 @@
-import type { EventGap, EventRecord } from './event.ts';
+import type { EventGap, EventRecord, StoredEvent } from './event.ts';
 
 /** Takes the events of nodes, by whichever transport they arrive. */
 export interface EventIntake {
@@ -9,6 +9,10 @@ export interface EventIntake {
    * was stored then, and the BMC may send it again
    */
   take(nodeUuid: string, records: readonly EventRecord[]): Promise<void>;
+  /** Calls `listener` with events that were stored by this process, in order. It must not throw. */
+  onStored(listener: (events: readonly StoredEvent[]) => void): void;
+  /** Completes records from now on. */
+  completeWith(resolver: EventResolver): void;
   /** Stores that nothing could arrive between two times. */
   noteGap(nodeUuid: string, gap: EventGap): Promise<void>;
 }

@@ -192,7 +192,8 @@ storePromises('PostgreSQL, recorded', async () => {
   const record = () => {
     for (const [given] of query.mock.calls as unknown as [{ text?: string; values?: unknown[] }][]) {
       const { text = '', values = [] } = given;
-      if (/^(with |(select|insert|update|delete) .*")/.test(text) && !statements.has(text)) statements.set(text, values);
+      if (/^(with |(select|insert|update|delete) .*")/.test(text) && !statements.has(text))
+        statements.set(text, values);
     }
   };
   await server.query('drop schema public cascade; create schema public', promised);
