@@ -3,7 +3,6 @@ import type { Page } from '../core/page.ts';
 import { type HttpRequest, requestAuthority } from '../http/message.ts';
 import { parseAuthority } from '../net/listenAddress.ts';
 import type { Exchange } from './context.ts';
-import type { Query } from './query.ts';
 
 /**
  * Returns the scheme and authority that the client used, such as `http://127.0.0.1:6385`. An invalid Host is not
@@ -31,7 +30,7 @@ export function selfAndBookmark(base: string, path: string) {
 export function nextLink<T>(
   exchange: Exchange,
   path: string,
-  query: Query,
+  query: Iterable<readonly [string, string]>,
   limit: number,
   { items, more }: Page<T>,
   idOf: (entry: T) => string,

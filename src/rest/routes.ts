@@ -3,6 +3,7 @@ import { routeFrom } from './apiTable.ts';
 import { listConductors, showConductor } from './conductors.ts';
 import type { Handler } from './context.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
+import { listEvents } from './events.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob, showTranscript } from './jobs.ts';
 import { listNodes, listNodesInDetail } from './nodes/nodeList.ts';
@@ -21,11 +22,12 @@ import { attachVmedia, detachVmedia, listVmedia } from './nodes/vmedia.ts';
 import type { RouteDescription } from './openapi/description.ts';
 import * as docs from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/document.ts';
+import * as eventDocs from './openapi/eventDescriptions.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
 import { showHealth, showMetrics, showRoot, showV1 } from './rootDocuments.ts';
 import { type Route, VERBS, type Verb } from './router.ts';
 import { UNSUPPORTED_ROUTES } from './unsupportedRoutes.ts';
-import { streamJobs, streamNodes } from './watchEvents.ts';
+import { streamEvents, streamJobs, streamNodes } from './watchEvents.ts';
 
 const READ: readonly Verb[] = ['GET', 'HEAD'];
 
@@ -82,6 +84,10 @@ export const ROUTES: readonly Route[] = [
   route(['DELETE'], '/v1/jobs/:id', 'cancel a job', cancelJob, docs.jobCancel),
   route(['GET'], '/v1/jobs/:id/events', 'watch a job', streamJobEvents, docs.jobEvents),
   route(READ, '/v1/jobs/:id/transcript', 'read a transcript', showTranscript, docs.transcript),
+
+  // In every version: Ironic has the path for another purpose, since one of its versions.
+  { ...route(READ, '/v1/events', 'list events', listEvents, eventDocs.events), from: 1 },
+  { ...route(['GET'], '/v1/events/stream', 'watch events', streamEvents, eventDocs.eventsStream), from: 1 },
 
   ...UNSUPPORTED_ROUTES,
 ];

@@ -2,7 +2,7 @@ import { PassthruError } from '../core/errors.ts';
 import { routeFrom } from './apiTable.ts';
 import { type Exchange, enter } from './context.ts';
 import { sendHttpError } from './fault.ts';
-import { type Route, VERBS } from './router.ts';
+import { type Route, VERBS, type Verb } from './router.ts';
 import { notYet } from './versionGate.ts';
 
 const COLLECTIONS = [
@@ -10,7 +10,6 @@ const COLLECTIONS = [
   'chassis',
   'continue_inspection',
   'deploy_templates',
-  'events',
   'heartbeat',
   'inspection_rules',
   'lookup',
@@ -54,6 +53,8 @@ const EARLY: ReadonlyMap<string, EarlyStatus> = new Map<string, EarlyStatus>([
 /** Ironic's routes that are not supported here. They get an error of their own instead of 404. */
 export const UNSUPPORTED_ROUTES: readonly Route[] = [
   ...COLLECTIONS.flatMap((name) => unsupported(`/v1/${name}`, name)),
+  // Ironic's events, of networks, are posted to it. The events of hardware are read here.
+  ...unsupported('/v1/events', 'events of networks', ['POST', 'PUT', 'PATCH', 'DELETE']),
   ...NODE_PARTS.flatMap((name) => unsupported(`/v1/nodes/:ident/${name}`, `the ${name} of a node`)),
   ...unsupported('/v1/nodes/:ident/states/raid', 'the states of a node'),
   // Ironic has these in the reverse order as well, with the node at the end.
@@ -61,12 +62,12 @@ export const UNSUPPORTED_ROUTES: readonly Route[] = [
   ...unsupported('/v1/drivers/:driver/raid', 'the RAID properties of a driver'),
 ];
 
-function unsupported(path: string, subject: string): Route[] {
+function unsupported(path: string, subject: string, verbs: readonly Verb[] = VERBS): Route[] {
   const early = EARLY.get(path);
-  return [path, `${path}/*`].map((each) => refusing(each, subject, early));
+  return [path, `${path}/*`].map((each) => refusing(each, subject, early, each === path ? verbs : VERBS));
 }
 
-function refusing(path: string, subject: string, early?: EarlyStatus): Route {
+function refusing(path: string, subject: string, early?: EarlyStatus, verbs: readonly Verb[] = VERBS): Route {
   const from = routeFrom(path);
   const handler = (exchange: Exchange): void => {
     enter(exchange);
@@ -80,7 +81,7 @@ function refusing(path: string, subject: string, early?: EarlyStatus): Route {
     );
   };
   return {
-    verbs: VERBS,
+    verbs,
     path,
     action: 'request an unserved route',
     handler,

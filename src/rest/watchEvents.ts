@@ -3,18 +3,21 @@ import { toJson } from '@bufbuild/protobuf';
 import { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
 import { nodeToMessage } from '../contract/node.ts';
 import { PassthruError } from '../core/errors.ts';
+import type { StoredEvent } from '../core/events/event.ts';
 import type { ShownJob } from '../core/jobs/shownJob.ts';
 import type { Node } from '../core/node.ts';
 import { EventEncoder } from '../core/watch/eventEncoder.ts';
 import type { WatchEvent, WatchSink } from '../core/watch/watchEvent.ts';
 import { ResponseSink } from '../http/responseSink.ts';
 import { clientSignal, type Exchange, enter, header } from './context.ts';
+import { eventDocument, eventSelector, rawParameter, readEventQuery } from './events.ts';
 import { EVENT_HEADERS, KEEP_ALIVE_INTERVAL } from './jobEvents.ts';
 import { jobDocument, stateParameter } from './jobs.ts';
 import { readQuery, takeRepeated } from './query.ts';
 
 const JOBS = new EventEncoder<ShownJob>((event) => encode(event, 'job', jobDocument));
 const NODES = new EventEncoder<Node>((event) => encode(event, 'node', nodeDocument));
+const EVENTS = new EventEncoder<StoredEvent>((event) => encode(event, 'event', eventDocument));
 
 /**
  * GET /v1/jobs/events: Server-Sent Events of all jobs that match. The events `job` of the current state, oldest first, then
@@ -43,6 +46,18 @@ export async function streamNodes(exchange: Exchange): Promise<void> {
   const request = { nodes, driver: query.get('driver') ?? null, cursor };
   const core = enter(exchange);
   await stream(exchange, NODES, (sink, signal) => core.nodes.watch(request, sink, signal));
+}
+
+/**
+ * GET /v1/events/stream: an `event` for each hardware event from now on or after the cursor; `current` when what came after the
+ * cursor has been told, `reset` before the oldest that is kept when the cursor is too old.
+ */
+export async function streamEvents(exchange: Exchange): Promise<void> {
+  const { nodes, messages, query } = readEventQuery(exchange, ['cursor']);
+  const cursor = cursorOf(exchange, query.get('cursor'));
+  const request = { ...eventSelector(nodes, messages, query), cursor, withRaw: rawParameter(query) };
+  const core = enter(exchange);
+  await stream(exchange, EVENTS, (sink, signal) => core.events.watch(request, sink, signal));
 }
 
 function cursorOf({ request }: Exchange, given: string | undefined): string | null {

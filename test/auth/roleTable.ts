@@ -53,6 +53,7 @@ const ROUTE_ROWS = `
   reader    ALL         /v1/continue_inspection
   reader    ALL         /v1/deploy_templates
   reader    ALL         /v1/events
+  reader    GET         /v1/events/stream
   reader    ALL         /v1/heartbeat
   reader    ALL         /v1/inspection_rules
   reader    ALL         /v1/lookup

@@ -6,11 +6,12 @@ import { SORT_KEYS } from '../nodes/nodeList.ts';
 import { DEVICE_TYPES, DOWNLOAD_SOURCES } from '../nodes/vmedia.ts';
 import { REQUEST_HEADERS, type ResponseDescription, type RouteDescription, type Schema } from './description.ts';
 import { arrayOf, page, record, ref } from './schemas.ts';
+import { streamOf, WATCHED, WATCHED_NODE } from './streams.ts';
 
 const text = { type: 'string' };
-const flag = { description: 'A boolean, or a word for one: true, False, 1, no', type: ['boolean', 'string'] };
-const limit = { description: 'Maximum number of entries in the page.', type: 'integer', minimum: 1 };
-const marker = { description: 'ID of the last entry of the previous page.', type: 'string', format: 'uuid' };
+export const flag = { description: 'A boolean, or a word for one: true, False, 1, no', type: ['boolean', 'string'] };
+export const limit = { description: 'Maximum number of entries in the page.', type: 'integer', minimum: 1 };
+export const marker = { description: 'ID of the last entry of the previous page.', type: 'string', format: 'uuid' };
 const direction = { enum: ['asc', 'desc'] };
 const CONDUCTOR_FIELDS = ['hostname', 'conductor_group', 'alive', 'drivers', 'links', 'created_at', 'updated_at'];
 const fieldsOf = (keys: readonly string[]) => ({
@@ -41,7 +42,7 @@ function parameters(
 }
 
 /** Describes a route that responds with 200 and a document. */
-function returns(
+export function returns(
   summary: string,
   description: string,
   schema: Schema,
@@ -341,25 +342,6 @@ export const transcript = returns(
   },
   { errors: ['transcript_not_found'] },
 );
-const WATCHED = {
-  cursor: { ...REQUEST_HEADERS['Last-Event-ID'].schema, description: 'As Last-Event-ID, which takes precedence.' },
-};
-const WATCHED_NODE = { description: 'UUID or name of a node; repeatable.', type: 'string' };
-const streamOf = (item: string, events: readonly string[], schema: string) => ({
-  200: {
-    description: `A stream of events: \`${item}\` for each of the current state, then \`current\`, then every change; \`reset\` before the current state when the cursor is too old. \`id\` is the cursor. The schema describes one event`,
-    schema: {
-      ...record({
-        event: { enum: events },
-        id: text,
-        data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref(schema) },
-      }),
-      // The events of the current state have no cursor.
-      required: ['event', 'data'],
-    },
-    mediaType: 'text/event-stream',
-  },
-});
 export const jobsEvents: RouteDescription = {
   summary: 'Watch all jobs that match',
   query: { node: WATCHED_NODE, driver: text, state: { enum: STATES }, requested_by: text, ...WATCHED },
