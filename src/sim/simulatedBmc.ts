@@ -50,7 +50,7 @@ export interface BmcOptions {
   eventTimeout?: number;
   /** Certificates (PEM) that the BMC trusts at the destinations of events, in place of the usual ones. */
   eventCa?: string | Buffer;
-  /** The maximum number of ids kept in `events.acknowledged`; 100,000 by default. */
+  /** The number of ids, the newest ones, that `events.acknowledged` keeps at least; 100,000 by default. */
   keepAcknowledged?: number;
 }
 

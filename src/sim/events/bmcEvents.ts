@@ -33,7 +33,7 @@ export interface BmcEventsOptions {
   timeout: number;
   /** Certificates (PEM) that the BMC trusts in place of the usual ones. */
   trusted: string | Buffer | undefined;
-  /** The maximum number of acknowledged ids kept. */
+  /** The number of acknowledged ids that are kept at least, the newest ones. */
   keepAcknowledged: number;
 }
 
@@ -177,7 +177,7 @@ export class BmcEvents implements EventOutlet {
   restarted(): void {
     for (const path of [...this.#senders.keys()]) {
       this.#senders.get(path)?.close();
-      if (this.#document(path)) this.#senders.set(path, this.#makeSender(path));
+      if (this.#options.state().documents.get(path)) this.#senders.set(path, this.#makeSender(path));
       else this.unsubscribed(path);
     }
     for (const path of [...this.#streams.keys()]) {
@@ -322,7 +322,11 @@ export class BmcEvents implements EventOutlet {
   #failed(path: string): void {
     const { state, deliveryFailed } = this.#options;
     const document = this.#document(path);
-    if (!document || deliveryFailed(path)) return;
+    if (!document) return;
+    if (deliveryFailed(path)) {
+      if (!state().documents.get(path)) this.unsubscribed(path);
+      return;
+    }
     const policy = document.DeliveryRetryPolicy ?? this.habits.retryPolicy;
     if (policy === 'None') return;
     if (policy === 'SuspendRetries') {

@@ -212,14 +212,21 @@ test('while the BMC boots nothing is sent, and what waited is lost', async () =>
   expect(one.bmc.events.acknowledged).toEqual([id]);
 });
 
-test('a disabled event service sends nothing', async () => {
+test('a disabled event service sends nothing, also after a restart, until it is enabled', async () => {
   await using receiver = await startReceiver();
   await using one = await bmcWith([]);
   await subscribe(one.bmc, receiver.url);
-  await call(one.bmc, 'PATCH', '/redfish/v1/EventService', { body: { ServiceEnabled: false } });
+  const enable = (on: boolean) => call(one.bmc, 'PATCH', '/redfish/v1/EventService', { body: { ServiceEnabled: on } });
+  await enable(false);
+  one.bmc.events.send();
+  await one.bmc.restart();
   one.bmc.events.send();
   await one.bmc.events.idle();
   expect(receiver.posts).toEqual([]);
+  await enable(true);
+  const [id] = one.bmc.events.send();
+  await one.bmc.events.idle();
+  expect(receiver.ids()).toEqual([id]);
 });
 
 test('a reset restores the initial state', async () => {
