@@ -2,6 +2,7 @@ import { type Client, createClient, type Interceptor } from '@connectrpc/connect
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import type { Command } from 'commander';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
+import { EventService } from '../../gen/passthru/v1/event_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
@@ -17,6 +18,7 @@ export interface Connection {
   nodes: Client<typeof NodeService>;
   drivers: Client<typeof DriverService>;
   jobs: Client<typeof JobService>;
+  events: Client<typeof EventService>;
   /** How long a watch may take in all, in ms; null: without limit. */
   timeout: number | null;
 }
@@ -59,6 +61,7 @@ export async function withConnection<T>(
     nodes: createClient(NodeService, transport),
     drivers: createClient(DriverService, transport),
     jobs: createClient(JobService, transport),
+    events: createClient(EventService, transport),
     timeout: server.timeout ?? null,
   };
   try {

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Event, WatchEventsRequestSchema } from '../../gen/passthru/v1/event_pb.ts';
 import type { Job, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import type { Node } from '../../gen/passthru/v1/node_pb.ts';
 import { WatchMarker } from '../../gen/passthru/v1/watch_pb.ts';
 import type { Json } from '../core/json.ts';
 import { visible, visibleJson } from '../process/terminalText.ts';
 import type { Connection } from './connection.ts';
+import { eventLine, eventRecord } from './eventRecord.ts';
 import { CommandFailure, EXIT_STATUS } from './exitStatus.ts';
 import { isBroken } from './failure.ts';
 import { jobLine, jobRecord } from './jobRecord.ts';
@@ -20,6 +23,7 @@ interface Told {
   event:
     | { case: 'job'; value: Job }
     | { case: 'node'; value: Node }
+    | { case: 'event'; value: Event }
     | { case: 'removedUuid'; value: string }
     | { case: 'marker'; value: WatchMarker }
     | { case: undefined };
@@ -31,7 +35,19 @@ interface Watch {
   start(cursor: string, signal: AbortSignal): AsyncIterable<Told>;
   /** A short request, which shows that the service is there again: a stream says nothing until something changes. */
   probe(signal: AbortSignal): Promise<unknown>;
+  /** Texts for the markers. */
+  markers: { reset: string; current: string };
 }
+
+const STATE_MARKERS = {
+  reset: 'some changes are no longer known; the current state follows',
+  current: 'that is the current state; changes follow',
+};
+
+const EVENT_MARKERS = {
+  reset: 'some events are no longer kept; the oldest that is kept follows',
+  current: 'events follow',
+};
 
 /** Prints the changes of all jobs that match until Ctrl-C or `--timeout`; see `watchMany`. */
 export function watchAllJobs(
@@ -42,6 +58,7 @@ export function watchAllJobs(
   const watch: Watch = {
     start: (cursor, signal) => jobs.watchJobs({ ...filter, cursor }, { signal, timeoutMs: 0 }) as AsyncIterable<Told>,
     probe: (signal) => jobs.listJobs({ pageSize: 1 }, { signal }),
+    markers: STATE_MARKERS,
   };
   return watchMany(watch, asJson, timeout);
 }
@@ -55,8 +72,24 @@ export function watchAllNodes(
   const watch: Watch = {
     start: (cursor, signal) => nodes.watchNodes({ ...filter, cursor }, { signal, timeoutMs: 0 }) as AsyncIterable<Told>,
     probe: (signal) => nodes.listNodes({ pageSize: 1 }, { signal }),
+    markers: STATE_MARKERS,
   };
   return watchMany(watch, asJson, timeout);
+}
+
+/** Prints the events that match until Ctrl-C or `--timeout`; see `watchMany`. */
+export function watchAllEvents(
+  { events, timeout }: Connection,
+  request: Pick<MessageInitShape<typeof WatchEventsRequestSchema>, 'filter' | 'withRaw'>,
+  asJson: boolean,
+): Promise<never> {
+  async function* start(cursor: string, signal: AbortSignal): AsyncGenerator<Told, void> {
+    for await (const told of events.watchEvents({ ...request, cursor }, { signal, timeoutMs: 0 })) {
+      yield { cursor: told.cursor, event: told.update };
+    }
+  }
+  const probe = (signal: AbortSignal) => events.listEvents({ pageSize: 1 }, { signal });
+  return watchMany({ start, probe, markers: EVENT_MARKERS }, asJson, timeout);
 }
 
 /**
@@ -93,7 +126,7 @@ async function watchMany(watch: Watch, asJson: boolean, timeout: number | null):
         for await (const told of watch.start(cursor, stop.signal)) {
           isBack();
           connected = true;
-          process.stdout.write(`${asJson ? jsonLine(told) : textLine(told)}\n`);
+          process.stdout.write(`${asJson ? jsonLine(told) : textLine(told, watch)}\n`);
           if (told.cursor !== '') cursor = told.cursor;
         }
       } catch (error) {
@@ -118,22 +151,22 @@ async function watchMany(watch: Watch, asJson: boolean, timeout: number | null):
   }
 }
 
-function textLine({ event }: Told): string {
-  return visible(`${new Date().toISOString()} ${describe(event)}`).replaceAll('\n', ' ');
+function textLine({ event }: Told, watch: Watch): string {
+  return visible(`${new Date().toISOString()} ${describe(event, watch)}`).replaceAll('\n', ' ');
 }
 
-function describe(event: Told['event']): string {
+function describe(event: Told['event'], { markers }: Watch): string {
   switch (event.case) {
     case 'job':
       return `job ${event.value.id} ${event.value.nodeName || event.value.nodeUuid || event.value.driver} ${jobLine(event.value)}`;
     case 'node':
       return `node ${event.value.name || event.value.uuid} ${nodeState(event.value)}`;
+    case 'event':
+      return eventLine(event.value);
     case 'removedUuid':
       return `node ${event.value} removed`;
     case 'marker':
-      return event.value === WatchMarker.RESET
-        ? 'some changes are no longer known; the current state follows'
-        : 'that is the current state; changes follow';
+      return event.value === WatchMarker.RESET ? markers.reset : markers.current;
     default:
       return 'unknown message';
   }
@@ -159,6 +192,8 @@ function documentOf(event: Told['event']): Record<string, Json> {
       return { event: 'job', job: recordJson(jobRecord(event.value)) };
     case 'node':
       return { event: 'node', node: recordJson(nodeRecord(event.value)) };
+    case 'event':
+      return { event: 'event', record: recordJson(eventRecord(event.value)) };
     case 'removedUuid':
       return { event: 'removed', uuid: event.value };
     case 'marker':
