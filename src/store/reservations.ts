@@ -26,7 +26,6 @@ interface Taking extends Omit<Required<NewReservation>, 'since' | 'kind'> {
 export function reservationStore(database: Database) {
   const db = database.kysely;
   const { now } = database;
-  const batches = database.shared ? new CallBatches(database) : null;
 
   const updateNode = (nodeUuid: string) => db.updateTable('reservations').where('node_uuid', '=', nodeUuid);
   /** Matches a node that is held, whether or not a call runs within the hold. */
@@ -87,6 +86,7 @@ export function reservationStore(database: Database) {
       .where(({ and }) => and({ fence: blank.fence, kind: 'call' }))
       .returning('wanted'),
   );
+  const batches = database.shared ? new CallBatches<Taking>(database, { take: callFree, end: endCall }) : null;
   const endHold = (nodeUuid: string, fence: number) =>
     updateNode(nodeUuid).set(AFTER_HOLD).where('fence', '=', fence).where(isHeld).returning(['kind', 'wanted']);
   const selectNode = prepareQuery((blank: { nodeUuid: string }) =>
