@@ -1,4 +1,5 @@
-// Shows where the processor time of a request goes, by V8's profiler: npm run bench:profile -- [SECONDS]
+// Shows where the processor time of a request goes, by V8's profiler: npm run bench:profile -- [SECONDS [WORD...]]
+// WORDs choose the paths that have one of them in their name.
 // Prints for each path the parts of the program and the functions that take most, in µs of one request. The profiler itself
 // takes time: compare the shares, not the sums, with the benchmark.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +13,8 @@ import { findTools } from './tools.ts';
 import { http1, http2, type Work } from './work.ts';
 
 const FUNCTIONS = 25;
-const SECONDS = Number(process.argv[2] ?? 5);
+const [seconds = '5', ...words] = process.argv.slice(2);
+const SECONDS = Number(seconds);
 
 const nodes = Array.from({ length: 64 }, (_, index) => nodeUuid(index));
 const PATHS: Record<string, Work> = {
@@ -36,6 +38,7 @@ if (unable !== null) throw new Error(unable);
 const tools = await findTools();
 for (const [name, work] of Object.entries(PATHS)) {
   if (tools[work.tool] === undefined) continue;
+  if (words.length > 0 && !words.some((word) => name.toLowerCase().includes(word.toLowerCase()))) continue;
   const folder = mkdtempSync(join(tmpdir(), 'passthru-profile-'));
   const parties = new Parties(folder, ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
   const party = { name, server: await parties.sqlite(), work };
