@@ -10,6 +10,9 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** About the bytes of a change beside its content. */
 const CHANGE_BYTES = 300;
 
+/** What a node was that was free: one object for all, as half of the changes begin a reservation. */
+const UNRESERVED: Partial<Node> = Object.freeze({ reservation: null });
+
 type Kept = NodeChange & { position: number };
 
 /**
@@ -40,7 +43,7 @@ export class LocalNodeChanges {
     if (!this.#begun) return;
     if (after === null) this.#reservations.delete(nodeUuid);
     else this.#reservations.set(nodeUuid, after);
-    this.#add(nodeUuid, 'reservation', { reservation: before }, 0);
+    this.#add(nodeUuid, 'reservation', before === null ? UNRESERVED : { reservation: before }, 0);
   }
 
   /**
@@ -64,7 +67,7 @@ export class LocalNodeChanges {
       this.#bytes -= bytes;
       this.#forgottenBytes += bytes;
     }
-    if (this.#forgotten > MAX_CHANGES / 4 || this.#forgottenBytes > MAX_BYTES / 4) {
+    if (this.#forgotten > MAX_CHANGES / 8 || this.#forgottenBytes > MAX_BYTES / 8) {
       this.#changes = this.#changes.slice(this.#forgotten);
       this.#forgotten = 0;
       this.#forgottenBytes = 0;
