@@ -227,3 +227,27 @@ test('of a request with very many messages only those that Connect reads are loo
     Array.from({ length: 2 }, () => ({ isCompressed: true, content: text(1, 'n1') })),
   );
 });
+
+test('metadata of 12 KiB is taken; of 20 KiB it has the call refused, and other calls of the connection are served', async () => {
+  const session = connect(service.url);
+  const list = async (metadata: Record<string, string>) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/passthru.v1.PassthruService/ListNodeMethods',
+      'content-type': 'application/grpc',
+      ...metadata,
+    });
+    let status: unknown = null;
+    stream.on('trailers', (trailers) => {
+      status = trailers['grpc-status'];
+    });
+    stream.on('error', () => {}).resume();
+    stream.end(enveloped(text(1, 'n1')));
+    await new Promise((resolve) => stream.once('close', resolve));
+    return status;
+  };
+  expect(await list({ 'x-data-bin': 'A'.repeat(12 * 1024) })).toBe('0');
+  expect(await list({ 'x-data-bin': 'A'.repeat(20 * 1024) })).toBeNull();
+  expect(await list({})).toBe('0');
+  session.close();
+});
