@@ -7,7 +7,7 @@ import { countFitting } from '../../core/page.ts';
 import type { Store } from '../../core/store.ts';
 import type { Database } from '../database.ts';
 import { prepareQuery } from '../preparedQuery.ts';
-import { listOf, SHOWN_COLUMNS, toEvent } from './eventRows.ts';
+import { isOneOf, SHOWN_COLUMNS, toEvent } from './eventRows.ts';
 
 // SQLite runs a statement on the event loop, and everything else waits for it. So each statement here looks at a bounded
 // number of rows. What a filter selects is found by the index that is likely to skip most, and then looked at one by one.
@@ -138,7 +138,7 @@ export function eventList(database: Database, readLog: () => Promise<string>) {
       .selectFrom('events')
       .select([...SHOWN_COLUMNS])
       .$if(withRaw, (query) => query.select('raw'))
-      .where(sql<boolean>`position in ${listOf(database.dialect, positions)}`)
+      .where(isOneOf(database.dialect, 'position', positions))
       .orderBy('position', 'desc')
       .execute();
     return rows.map((row) => toEvent(row, log));

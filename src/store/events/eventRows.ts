@@ -1,5 +1,5 @@
 // The store's part for events: their rows, lists, and removal.
-import { type Insertable, sql } from 'kysely';
+import { type Insertable, type RawBuilder, sql } from 'kysely';
 import {
   EVENT_SEVERITIES,
   type EventGap,
@@ -162,12 +162,18 @@ function toContent(row: EventRow): EventRecord | EventGap {
   };
 }
 
-/** The values of a list, as one parameter, so that the text of the statement is the same for each number of them. */
-export function listOf(dialect: 'sqlite' | 'postgres', values: readonly string[] | readonly number[]) {
-  const json = JSON.stringify(values);
-  if (dialect === 'sqlite') return sql`(select value from json_each(${json}))`;
-  const item = typeof values[0] === 'number' ? sql`cast(value as bigint)` : sql`value`;
-  return sql`(select ${item} from json_array_elements_text(cast(${json} as json)))`;
+/**
+ * Whether a column has one of `values`. They are one parameter, so that the text of the statement is the same for each number
+ * of them; PostgreSQL looks up each of an array, where it would read a whole index to join it with rows of a function.
+ */
+export function isOneOf(
+  dialect: 'sqlite' | 'postgres',
+  column: string,
+  values: readonly string[] | readonly number[],
+): RawBuilder<boolean> {
+  if (dialect === 'sqlite') return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
+  const type = typeof values[0] === 'number' ? sql`bigint[]` : sql`text[]`;
+  return sql`${sql.ref(column)} = any(cast(${values} as ${type}))`;
 }
 
 export type NewRow = Insertable<EventsTable>;

@@ -7,7 +7,7 @@ import type { Database } from '../database.ts';
 import { prepareQuery } from '../preparedQuery.ts';
 import type { EventsTable, Tables } from '../schema.ts';
 import { eventList } from './eventList.ts';
-import { COLUMNS, listOf, SHOWN_COLUMNS, toEvent, toEventRow } from './eventRows.ts';
+import { COLUMNS, isOneOf, SHOWN_COLUMNS, toEvent, toEventRow } from './eventRows.ts';
 
 const NAMES = Object.keys(COLUMNS) as (keyof EventsTable)[];
 
@@ -111,7 +111,7 @@ export function eventStore(database: Database) {
     const rows = await transaction
       .selectFrom('events')
       .select(['digest', ({ fn }) => fn.max('time').as('time')])
-      .where(sql<boolean>`digest in ${listOf(dialect, digests)}`)
+      .where(isOneOf(dialect, 'digest', digests))
       .groupBy('digest')
       .execute();
     const times = new Map(rows.map((row) => [row.digest, Number(row.time)]));
@@ -132,7 +132,7 @@ export function eventStore(database: Database) {
     const rows = await transaction
       .selectFrom('nodes')
       .select(['uuid', 'name'])
-      .where(sql<boolean>`uuid in ${listOf(dialect, uuids)}`)
+      .where(isOneOf(dialect, 'uuid', uuids))
       .execute();
     return new Map(rows.map(({ uuid, name }) => [uuid, name]));
   }
