@@ -144,7 +144,8 @@ async function createHttp1Server(
 ): Promise<HttpServer> {
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeout,
+    // Node refuses a longer time for the header than for the whole request.
+    headersTimeout: Math.min(limits.headersTimeout, limits.requestTimeout),
     requestTimeout: limits.requestTimeout,
     keepAliveTimeout: limits.keepAliveTimeout,
     connectionsCheckingInterval: Math.min(limits.headersTimeout, limits.requestTimeout, 10_000) / 2,

@@ -55,7 +55,7 @@ async function start(options: { bmcHost?: string | null; refuseOthers?: boolean;
     otherSender: () => others++,
     maxConnections: 20,
     receiveTimeout: 300,
-    limits: { headersTimeout: 200, firstBytesTimeout: 200 },
+    limits: { firstBytesTimeout: 200 },
   });
 }
 

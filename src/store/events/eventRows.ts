@@ -1,5 +1,5 @@
 // The store's part for events: their rows, lists, and removal.
-import { type Insertable, type RawBuilder, sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import {
   EVENT_SEVERITIES,
   type EventGap,
@@ -175,5 +175,3 @@ export function isOneOf(
   const type = typeof values[0] === 'number' ? sql`bigint[]` : sql`text[]`;
   return sql`${sql.ref(column)} = any(cast(${values} as ${type}))`;
 }
-
-export type NewRow = Insertable<EventsTable>;
