@@ -23,30 +23,50 @@ export function looseBoolean() {
 }
 
 /**
- * Parses a call's arguments by a method's schema. An argument that is null counts as absent, as in Ironic.
+ * Returns the parser of the arguments of `method` by its schema. An argument that is null counts as absent, as in Ironic.
  *
  * A message that begins with "must" is prefixed with the name of its argument; any other (zod's `error` in the schema) is
  * used verbatim, so that a method can word it as Ironic does. None quotes a value of the wrong type, which may be a secret.
- * @throws kind `invalid_argument` with one violation for each invalid argument
+ *
+ * The parser throws kind `invalid_argument` with one violation for each invalid argument.
  */
-export function parseArguments<S extends z.ZodObject>(method: string, schema: S, raw: JsonObject): z.output<S> {
+export function argumentsParser<S extends z.ZodObject>(method: string, schema: S): (raw: JsonObject) => z.output<S> {
+  const names = Object.keys(schema.shape);
+  // An object has members by these names that nobody gave it.
+  const inherits = names.some((name) => name in Object.prototype);
+  const options = { error: (issue: z.core.$ZodRawIssue) => describeIssue(issue, names) };
+  return (raw) => {
+    const given = inherits || holdsNull(raw) ? withoutNulls(raw) : raw;
+    const outcome = schema.safeParse(given, options);
+    if (outcome.success) return outcome.data;
+    throw invalidArguments(method, outcome.error);
+  };
+}
+
+function holdsNull(raw: JsonObject): boolean {
+  for (const key in raw) if (raw[key] === null) return true;
+  return false;
+}
+
+function withoutNulls(raw: JsonObject): JsonObject {
   const present: JsonObject = Object.create(null);
   for (const [key, value] of Object.entries(raw)) {
     if (value !== null) present[key] = value;
   }
-  const outcome = schema.safeParse(present, { error: (issue) => describeIssue(issue, Object.keys(schema.shape)) });
-  if (outcome.success) return outcome.data;
+  return present;
+}
 
+function invalidArguments(method: string, error: z.ZodError): PassthruError {
   const violations: FieldViolation[] = [];
   const sentences: string[] = [];
-  for (const issue of outcome.error.issues) {
+  for (const issue of error.issues) {
     const path = issue.path.map(String).join('.');
     violations.push({ field: path === '' ? 'arguments' : `arguments.${path}`, description: issue.message });
     if (path === '') sentences.push(`Method ${method}: ${issue.message}`);
     else if (issue.message.startsWith('must ')) sentences.push(`Method ${method}: argument '${path}' ${issue.message}`);
     else sentences.push(issue.message);
   }
-  throw new PassthruError('invalid_argument', sentences.join('; '), { violations });
+  return new PassthruError('invalid_argument', sentences.join('; '), { violations });
 }
 
 /** Describes an issue of arguments or a result in words that follow its name. `names` are the arguments of the method. */

@@ -7,6 +7,7 @@ import type { HardwareType } from './hardware.ts';
 import type { JobState } from './job.ts';
 import type { ShownJob } from './jobs/shownJob.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { EndSignal } from './lazyAbort.ts';
 import type { Attachment, Method } from './method.ts';
 import type { NewNode, Node, NodeUpdate } from './node.ts';
 import type { Page } from './page.ts';
@@ -35,7 +36,7 @@ interface Call {
   recording?: Recording;
   caller: Caller;
   /** Ends a synchronous call, with a reason of kind `cancelled` or `deadline_exceeded`; an accepted job continues. */
-  signal: AbortSignal;
+  signal: EndSignal;
   /** Null when the caller set none. */
   deadline: Date | null;
 }
@@ -195,8 +196,11 @@ export interface Load {
 
 /** The service without its protocols. */
 export interface Core {
-  /** Returns the methods of a node's vendor interface, sorted by name. The array is the same object for the same interface. */
-  listNodeMethods(node: string): Promise<readonly Method<never>[]>;
+  /**
+   * Returns the methods of a node's vendor interface, sorted by name: at once when the node need not be read. The array is the
+   * same object for the same interface.
+   */
+  listNodeMethods(node: string): Promise<readonly Method<never>[]> | readonly Method<never>[];
   callNodeMethod(call: NodeCall): Promise<Outcome>;
   /** Returns the methods of a driver. Throws `driver_not_found`. The array is the same object for the same driver. */
   listDriverMethods(driver: string): readonly Method<never>[];

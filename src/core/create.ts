@@ -123,9 +123,9 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     events,
     intake,
     senders: NO_SENDERS,
-    async listNodeMethods(ident) {
-      const { driver, vendorInterface } = await nodes.interfaceOf(ident);
-      return registry.nodeMethods(driver, vendorInterface).list;
+    listNodeMethods(ident) {
+      const found = nodes.interfaceOf(ident);
+      return found instanceof Promise ? found.then((node) => registry.listOf(node)) : registry.listOf(found);
     },
     callNodeMethod: (call) => dispatch.callNode(call),
     listDriverMethods: (driver) => registry.driverMethods(driver).list,

@@ -1,9 +1,14 @@
 import { PassthruError, shuttingDown } from './errors.ts';
 import { settledWithin } from './waiting.ts';
 
+/** The AbortController of a job, or the `LazyAbort` of a call. */
+export interface Abortable {
+  abort(reason: unknown): void;
+}
+
 /** The calls and jobs that run in this process, so that a shutdown can wait for them and abort them. */
 export class Running {
-  readonly #work = new Map<Promise<unknown>, AbortController>();
+  readonly #work = new Map<Promise<unknown>, Abortable>();
   #open = true;
   /** The reason of `abort`; null before it. */
   #aborted: Error | null = null;
@@ -19,7 +24,7 @@ export class Running {
   }
 
   /** Tracks `work` until it settles. Aborts it immediately after `abort`. */
-  add(work: Promise<unknown>, controller: AbortController): void {
+  add(work: Promise<unknown>, controller: Abortable): void {
     this.#work.set(work, controller);
     if (this.#aborted !== null) controller.abort(this.#aborted);
     const remove = () => this.#work.delete(work);

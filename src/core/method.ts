@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseArguments } from './arguments.ts';
+import { argumentsParser } from './arguments.ts';
 import { ROLES, type Role } from './caller.ts';
 import { invalidArgument, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -134,7 +134,7 @@ export function defineMethod<
     listedFrom,
     argumentsSchema: jsonSchema(strict, 'input'),
     resultSchema: attach ? { description: 'An attachment: bytes with a media type' } : jsonSchema(result, 'output'),
-    parse: (raw) => parseArguments(name, strict, raw),
+    parse: argumentsParser(name, strict),
     run: async (task, args) => check(await definition.handler(task, args as z.output<A>)),
   };
 }

@@ -37,6 +37,9 @@ const MAX_TEXT_LENGTH = 4096;
 /** The maximum number of nodes that a watch names. */
 const MAX_WATCHED_NODES = 1000;
 
+/** What decides which methods a node has. */
+type NodeInterface = Pick<Node, 'driver' | 'vendorInterface'>;
+
 export class NodeManager implements Nodes {
   readonly watched: WatchHub<ChangedNode, NodeFilter, Node>;
   readonly #store: Store;
@@ -103,8 +106,8 @@ export class NodeManager implements Nodes {
   }
 
   /** Returns the driver and the vendor interface of a node, without reading it where only this process changes nodes. */
-  async interfaceOf(ident: string): Promise<Pick<Node, 'driver' | 'vendorInterface'>> {
-    return this.#locks.knownInterface(ident) ?? (await this.read(ident, true)).node;
+  interfaceOf(ident: string): NodeInterface | Promise<NodeInterface> {
+    return this.#locks.knownInterface(ident) ?? this.read(ident, true).then(({ node }) => node);
   }
 
   /**

@@ -66,14 +66,21 @@ export const NO_OBSERVER: Observer = {
 export function observers(...all: readonly Observer[]): Observer {
   const [only] = all;
   if (only !== undefined && all.length === 1) return only;
-  const combined = Object.keys(NO_OBSERVER).map((event) => {
-    const call = (...facts: unknown[]) => {
-      for (const each of all) (each[event as keyof Observer] as typeof call).apply(each, facts);
+  const combined = (Object.keys(NO_OBSERVER) as (keyof Observer)[]).map((event) => {
+    // Only those that do something: most events have one observer.
+    const calls = all.filter((each) => each[event] !== ignore).map((each) => each[event].bind(each) as Notified);
+    const [first = ignore, second] = calls;
+    if (second === undefined) return [event, first];
+    const call: Notified = (facts, more) => {
+      for (const each of calls) each(facts, more);
     };
     return [event, call];
   });
   return Object.fromEntries(combined);
 }
+
+/** Any method of an observer. */
+type Notified = (facts?: unknown, more?: unknown) => void;
 
 /** Runs `work`, which fills in the report of `call`, and reports its beginning and end to `observer`. */
 export async function reportCall(

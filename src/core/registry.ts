@@ -108,6 +108,11 @@ export class Registry implements Drivers {
     throw new PassthruError('driver_not_found', `The driver '${driver}' has no vendor interface '${vendorInterface}'.`);
   }
 
+  /** Returns the methods of a node, sorted by name. Throws as `nodeMethods`. */
+  listOf({ driver, vendorInterface }: Pick<Node, 'driver' | 'vendorInterface'>): readonly Method<NodeTask>[] {
+    return this.nodeMethods(driver, vendorInterface).list;
+  }
+
   /** Returns the methods of a driver itself. Throws kind `driver_not_found`. */
   driverMethods(driver: string): MethodTable<DriverTask> {
     return this.#get(driver).driverMethods;

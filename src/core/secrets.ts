@@ -48,15 +48,13 @@ export function mapTexts(value: unknown, mapping: TextMapping, depth = DEEPEST):
 }
 
 function mapMembers(from: object, mapping: TextMapping, copy: (member: unknown) => unknown): object {
-  const to = {};
+  const to: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(from)) {
-    // Not an assignment, which would lose a member called `__proto__`.
-    Object.defineProperty(to, mapping.name?.(name) ?? name, {
-      value: mapping.member?.(name, member) ?? copy(member),
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
+    const mapped = mapping.name?.(name) ?? name;
+    const value = mapping.member?.(name, member) ?? copy(member);
+    // An assignment would lose a member called `__proto__`.
+    if (mapped !== '__proto__') to[mapped] = value;
+    else Object.defineProperty(to, mapped, { value, enumerable: true, configurable: true, writable: true });
   }
   return to;
 }
@@ -68,7 +66,7 @@ export function maskMember(name: string, value: unknown): typeof MASK | undefine
 }
 
 const MASKED: TextMapping = {
-  text: (text) => maskQuery(maskUserInfo(text.replace(OWN_SECRETS, MASK), MASK)),
+  text: (text) => maskQuery(maskUserInfo(maskOwnSecrets(text), MASK)),
   member: maskMember,
 };
 
@@ -105,7 +103,7 @@ export function maskOwnSecrets(text: string): string {
 
 /** Masks the secrets in `text` that can be recognised by their form. It misses a secret without a name. */
 export function maskText(text: string): string {
-  const unkeyed = text.replace(OWN_SECRETS, MASK);
+  const unkeyed = maskOwnSecrets(text);
   return maskQuery(maskUserInfo(unkeyed, MASK).replace(CREDENTIALS, `$1 ${MASK}`)).replace(
     ASSIGNED,
     (whole, quote: string, name: string, sign: string) =>

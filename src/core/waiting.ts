@@ -1,3 +1,4 @@
+import type { EndSignal } from './lazyAbort.ts';
 import type { Logger } from './logger.ts';
 
 /** The delay before a step that the store could not do is repeated, in milliseconds. */
@@ -10,7 +11,7 @@ export const LATE_COMMIT_TIME = 600_000;
 export const MAX_DELAY = 2 ** 31 - 1;
 
 /** Waits `ms` milliseconds. Throws the signal's reason as soon as it fires. */
-export async function pause(ms: number, signal: AbortSignal, keepAlive = true): Promise<void> {
+export async function pause(ms: number, signal: EndSignal, keepAlive = true): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   if (!keepAlive) timer.unref();
@@ -21,19 +22,25 @@ export async function pause(ms: number, signal: AbortSignal, keepAlive = true): 
  * Returns what `work` returns, or throws the reason of `signal` when that fires first; `work` then continues to its end.
  * @param aborted called when the signal fires first
  */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, aborted?: () => void): Promise<T> {
-  const abort = Promise.withResolvers<never>();
-  const onAbort = () => {
-    aborted?.();
-    abort.reject(signal.reason);
-  };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, abort.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+export function untilAborted<T>(work: Promise<T>, signal: EndSignal, aborted?: () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      aborted?.();
+      reject(signal.reason);
+    };
+    work.then(
+      (value) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener('abort', onAbort);
+        reject(error);
+      },
+    );
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** Waits up to `time` milliseconds until all of `work` has settled. Returns whether it has. */
@@ -112,7 +119,7 @@ export class WaitingLine<T = void> {
    * @param late returns the error of a wait that timed out
    * @throws that error, the signal's reason, or the error given to `refuseAll`
    */
-  wait(ms: number, signal: AbortSignal, late: () => unknown): Promise<T> {
+  wait(ms: number, signal: EndSignal, late: () => unknown): Promise<T> {
     if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const leave = () => {

@@ -22,10 +22,17 @@ interface CallInFlight {
   response: HttpResponse | ServerHttp2Stream;
 }
 
+/** The open calls or streams of each caller, and of each peer. Never 0. */
+class Counts {
+  readonly ofCallers = new Map<string, number>();
+  readonly ofPeers = new Map<string, number>();
+}
+
 /** Counts the concurrent calls of each caller over all protocols, so that one leaves room for the others. */
 export class CallsInFlight {
   readonly #limits: Readonly<CallLimits>;
-  readonly #counts = new Map<string, number>();
+  readonly #calls = new Counts();
+  readonly #watches = new Counts();
 
   constructor(limits: Readonly<CallLimits>) {
     this.#limits = limits;
@@ -38,19 +45,21 @@ export class CallsInFlight {
   begin({ caller, isWatch, request, response }: CallInFlight): void {
     // Already closed: 'close' will not fire again.
     if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) return;
-    const owner = caller === null ? `peer ${peerOf(request.socket.remoteAddress ?? '')}` : `caller ${caller.name}`;
-    const key = `${isWatch ? 'watches' : 'calls'} of ${owner}`;
-    const count = this.#counts.get(key) ?? 0;
+    const { ofCallers, ofPeers } = isWatch ? this.#watches : this.#calls;
+    const counts = caller === null ? ofPeers : ofCallers;
+    const owner = caller === null ? peerOf(request.socket.remoteAddress ?? '') : caller.name;
+    const count = counts.get(owner) ?? 0;
     const limit = isWatch ? this.#limits.watchesPerCaller : this.#limits.callsPerCaller;
     if (count >= limit) {
       const kind = isWatch ? 'open streams' : 'concurrent calls';
       throw new PassthruError('rate_limited', `This caller already has ${count} ${kind}, the maximum allowed.`);
     }
-    this.#counts.set(key, count + 1);
-    response.once('close', () => {
-      const remaining = (this.#counts.get(key) ?? 1) - 1;
-      if (remaining === 0) this.#counts.delete(key);
-      else this.#counts.set(key, remaining);
+    counts.set(owner, count + 1);
+    // It fires once; `once` would cost more.
+    response.on('close', () => {
+      const remaining = (counts.get(owner) ?? 1) - 1;
+      if (remaining === 0) counts.delete(owner);
+      else counts.set(owner, remaining);
     });
   }
 }

@@ -16,6 +16,8 @@ interface Peer {
 export class Connection {
   readonly peer: Peer;
   readonly socket: Socket;
+  /** `end` as a listener, which all of its responses share. */
+  readonly onClose = () => this.end();
   #pending = 0;
 
   constructor(socket: Socket, peer: Peer) {

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 
 /** The limits that the configuration sets (`limits`). */
@@ -76,17 +75,9 @@ export const FIXED_LIMITS: Readonly<FixedLimits> = {
 };
 
 /**
- * Ends a response whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for as
- * long as the client likes. A response that is quiet because there is nothing to send stays open.
+ * Ends a response over HTTP/2 whose client reads nothing for `timeout` ms while data is pending: it would stay in memory for
+ * as long as the client likes. A response that is quiet because there is nothing to send stays open.
  */
-export function endStalledResponse(response: ServerResponse, timeout: number): void {
-  response.setTimeout(timeout, () => {
-    // Pending data is in the socket, behind earlier pipelined responses.
-    if ((response.socket?.writableLength ?? 0) > 0) response.socket?.destroy();
-  });
-}
-
-/** The same for a response over HTTP/2. */
 export function endStalledStream(stream: ServerHttp2Stream, timeout: number): void {
   stream.setTimeout(timeout, () => {
     if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);

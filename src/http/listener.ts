@@ -14,13 +14,7 @@ import { PassthruError, shuttingDown } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { Connections } from './connections.ts';
 import { guardSession } from './http2Session.ts';
-import {
-  type ConfiguredLimits,
-  endStalledResponse,
-  FIXED_LIMITS,
-  type FixedLimits,
-  type ListenerLimits,
-} from './limits.ts';
+import { type ConfiguredLimits, FIXED_LIMITS, type FixedLimits, type ListenerLimits } from './limits.ts';
 import type { HttpHandler, StreamHandler } from './message.ts';
 import { sniffHttpVersion } from './sniffProtocol.ts';
 import type { ListenerTls } from './tls.ts';
@@ -76,11 +70,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { host, port, log, stop, tls = null } = options;
   const limits: ListenerLimits = { ...FIXED_LIMITS, ...options.limits };
   const connections = new Connections(limits);
-  const handleHttp1: Http1Handler = (request, response) => {
-    endStalledResponse(response, limits.stallTimeout);
-    options.handle(request, response);
-  };
-  const limited = limitPipelining(handleHttp1, connections, limits, stop.streams);
+  const limited = limitPipelining(options.handle, connections, limits, stop.streams);
   const server = await createHttp1Server(tls, limits, log, limited);
   const http2Server = createHttp2Server(
     {
@@ -99,6 +89,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
   await listen(server, host, port);
   server.on('error', (error) => log.error({ err: error }, 'accepting a connection failed'));
+  endQuietConnections(server, connections, limits.stallTimeout);
 
   const reason = shuttingDown();
   const drain = () => {
@@ -152,6 +143,8 @@ async function createHttp1Server(
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEP_ALIVE,
     noDelay: true,
+    // A request without a body needs no stream that ends.
+    optimizeEmptyRequests: true,
   };
   if (tls === null) return createServer(options, handle);
   // Imported on demand, for a fast start without TLS.
@@ -183,10 +176,24 @@ function limitPipelining(
         return;
       }
       connection.begin();
-      response.once('close', () => connection.end());
+      response.on('close', connection.onClose);
     }
     handle(request, response);
   };
+}
+
+/**
+ * Ends the HTTP/1.1 connections of `server` on which nothing happens for too long: a kept one after `keepAliveTimeout`, and one
+ * whose client reads nothing of a pending response after `stallTimeout` ms, as `endStalledStream` does over HTTP/2.
+ */
+function endQuietConnections(server: HttpServer, connections: Connections, stallTimeout: number): void {
+  // One timer of the connection, where `response.setTimeout` would set another for each response.
+  server.timeout = stallTimeout;
+  server.on('timeout', (socket) => {
+    const isIdle = (connections.of(socket)?.pending ?? 0) === 0;
+    // Pending data is in the socket, behind earlier pipelined responses.
+    if (isIdle || socket.writableLength > 0) socket.destroy();
+  });
 }
 
 /** Whether `request` has several Host fields (RFC 9112, 3.2); nghttp2 refuses them over HTTP/2. A proxy may read another. */

@@ -1,7 +1,7 @@
 import type { Action } from '../auth/actions.ts';
 import type { Caller, Role } from '../core/caller.ts';
 import type { ErrorKind } from '../core/errors.ts';
-import { type Json, type JsonObject, nestsDeeperThan } from '../core/json.ts';
+import { type Json, type JsonObject, MAX_DEPTH } from '../core/json.ts';
 import { maskSecrets } from '../core/secrets.ts';
 import { type Protocol, requestScope } from '../edge/requestScope.ts';
 
@@ -95,16 +95,17 @@ function cut(text: string | null | undefined): string | null {
 
 /** Whether `args` are too long to record, or nest so deep (the core refuses those) that masking would overflow the stack. */
 function isTooLarge(args: JsonObject): boolean {
-  return nestsDeeperThan(args) || lengthOf(args, MAX_ARGUMENTS_LENGTH) > MAX_ARGUMENTS_LENGTH;
+  return lengthOf(args, MAX_ARGUMENTS_LENGTH, MAX_DEPTH) > MAX_ARGUMENTS_LENGTH;
 }
 
-/** Returns the approximate length of `value` as JSON; stops counting beyond `max`. */
-function lengthOf(value: Json, max: number): number {
+/** Returns the approximate length of `value` as JSON, infinite when it nests deeper than `depth`; stops counting beyond `max`. */
+function lengthOf(value: Json, max: number, depth: number): number {
   if (typeof value === 'string') return value.length + 2;
   if (typeof value !== 'object' || value === null) return 8;
+  if (depth === 0) return Number.POSITIVE_INFINITY;
   let length = 2;
   for (const [key, member] of Object.entries(value)) {
-    length += key.length + 4 + lengthOf(member, max - length);
+    length += key.length + 4 + lengthOf(member, max - length, depth - 1);
     if (length > max) break;
   }
   return length;

@@ -26,7 +26,7 @@ export function createServiceLog(level: string, target: DestinationStream = new 
     {
       level,
       base: undefined,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${isoTime()}"`,
       mixin: () => {
         const scope = requestScope.getStore();
         return scope === undefined ? {} : { request_id: scope.id };
@@ -53,8 +53,26 @@ export function createServiceLog(level: string, target: DestinationStream = new 
   );
 }
 
-/** Returns a sink that writes audit records to `log` regardless of its level; secrets in records are already masked. */
-export function createAuditLog(log: Logger): AuditSink {
-  const lines = log.child({}, { level: 'info', formatters: { log: (fields) => fields } });
-  return (record) => lines.info(record, 'audit');
+/**
+ * Returns a sink that writes audit records to `target`, as lines of the log of level info; secrets in records are already
+ * masked.
+ */
+export function createAuditLog(target: DestinationStream): AuditSink {
+  return (record) => {
+    // Without pino, which takes several times as long to walk over the fields, of which there is nothing left to mask.
+    target.write(`{"level":"info","time":"${isoTime()}",${JSON.stringify(record).slice(1, -1)},"msg":"audit"}\n`);
+  };
+}
+
+let isoMillisecond = 0;
+let isoText = '';
+
+/** Returns the current time in ISO 8601. The many lines of one millisecond share the text. */
+function isoTime(): string {
+  const now = Date.now();
+  if (now !== isoMillisecond) {
+    isoMillisecond = now;
+    isoText = new Date(now).toISOString();
+  }
+  return isoText;
 }

@@ -34,6 +34,7 @@ const headersByMinor = Array.from({ length: MAX_MINOR + 1 }, (_, minor): readonl
  * other header the last counts.
  */
 export function requestedVersion(standard: string | undefined, own: string | undefined): string | undefined {
+  if (standard === undefined && own !== undefined && minorByVersion.has(own)) return own;
   const entries = standard?.split(',').map((entry) => entry.trim().split(/\s+(.*)/, 2)) ?? [];
   const entry = entries.findLast(([service, version]) => service?.toLowerCase() === SERVICE_TYPE && version);
   // As in Ironic, an empty header is none.

@@ -6,23 +6,24 @@ import { type HttpRequest, MAX_DROPPED_BYTES } from '../http/message.ts';
 /** Maximum size of a body, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-const EMPTY = Buffer.alloc(0);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a request's body to its end, regardless of its Content-Length. Throws `too_large` over 1 MiB, `cancelled` if
- * the client disconnects.
+ * Whether a request may have a body: an HTTP/1.1 request with neither header has none (RFC 9112, 6.3). HTTP/2 signals the end
+ * of the stream.
+ */
+export function hasBody({ httpVersionMajor, headers }: HttpRequest): boolean {
+  return (
+    httpVersionMajor !== 1 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  );
+}
+
+/**
+ * Reads the body of a request that may have one to its end, regardless of its Content-Length. Throws `too_large` over 1 MiB,
+ * `cancelled` if the client disconnects.
  * @param keep whether to return the body; otherwise it is discarded
  */
 export function readBody(request: HttpRequest, keep = true): Promise<Buffer> {
-  // An HTTP/1.1 request with neither header has no body (RFC 9112, 6.3). HTTP/2 signals the end of the stream.
-  if (
-    request.httpVersionMajor === 1 &&
-    request.headers['content-length'] === undefined &&
-    request.headers['transfer-encoding'] === undefined
-  ) {
-    return Promise.resolve(EMPTY);
-  }
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -44,7 +45,8 @@ export function readBody(request: HttpRequest, keep = true): Promise<Buffer> {
       if (length > MAX_BODY_BYTES) reject(tooLarge());
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     });
-    request.on('error', onClose);
+    // An HTTP/1.1 request emits an error only to those who listen for one, and is closed too.
+    if ('stream' in request) request.on('error', onClose);
     request.on('close', onClose);
   });
 }
@@ -66,7 +68,8 @@ export function parseBody(body: Buffer): Json | undefined {
   }
   if (nestsDeeperThan(document))
     throw invalidArgument('body', `The request body nests deeper than ${MAX_DEPTH} levels`);
-  if (holdsBrokenText(document)) {
+  // Only an escape makes one: the bytes are valid UTF-8, and JSON has no null character in a string.
+  if (text.includes('\\u') && holdsBrokenText(document)) {
     throw invalidArgument(
       'body',
       'The request body contains a string with a null character or half of a surrogate pair',

@@ -4,6 +4,7 @@ import type { Action } from '../auth/actions.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
 import { invalidArgument, PassthruError } from '../core/errors.ts';
+import { LazyAbort } from '../core/lazyAbort.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkNodeIdent, isUuid } from '../core/node.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
@@ -64,9 +65,10 @@ export function enter(exchange: Exchange): Core {
  */
 export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   const ident = exchange.params.ident ?? '';
-  checkNodeIdent(ident);
+  const isName = !isUuid(ident);
+  if (isName) checkNodeIdent(ident);
   const core = enter(exchange);
-  if (isUuid(ident)) return { core, ident };
+  if (!isName) return { core, ident };
   if (exchange.minor < NAMES_MINOR)
     throw new PassthruError(
       'node_not_found',
@@ -87,15 +89,20 @@ export function enterNode(exchange: Exchange): { core: Core; ident: string } {
   return { core, ident };
 }
 
-/** Returns a signal that aborts, with kind `cancelled`, when the client disconnects before the response is complete. */
-export function clientSignal({ response }: Exchange): AbortSignal {
-  const controller = new AbortController();
+/** Returns what aborts, with kind `cancelled`, when the client disconnects before the response is complete. */
+export function clientEnd({ response }: Exchange): LazyAbort {
+  const end = new LazyAbort();
   const onClose = () => {
-    if (!response.writableEnded) controller.abort(new PassthruError('cancelled', 'The caller disconnected'));
+    if (!response.writableEnded) end.abort(new PassthruError('cancelled', 'The caller disconnected'));
   };
   if (response.destroyed || (response as Http2ServerResponse).stream?.destroyed) onClose();
-  else response.once('close', onClose);
-  return controller.signal;
+  else response.on('close', onClose);
+  return end;
+}
+
+/** The same as a signal. */
+export function clientSignal(exchange: Exchange): AbortSignal {
+  return clientEnd(exchange).signal;
 }
 
 /** Returns a header's value, undefined when absent. Only for headers that Node joins when they are repeated. */

@@ -19,7 +19,7 @@ import {
   VERSION_HEADER,
   versionHeaders,
 } from './apiVersion.ts';
-import { readBody } from './body.ts';
+import { hasBody, readBody } from './body.ts';
 import { type Exchange, header, type MetricsPage } from './context.ts';
 import { sendFault, sendHttpError } from './fault.ts';
 import { sendEmpty } from './response.ts';
@@ -63,8 +63,9 @@ export function createRestHandler(options: RestOptions): (request: HttpRequest, 
       params: {},
       minor: 1,
       jsonSuffix: false,
-      headers: [REQUEST_ID_HEADER, scope.id, X_REQUEST_ID_HEADER, scope.id, ...cors.headers(request)],
+      headers: [REQUEST_ID_HEADER, scope.id, X_REQUEST_ID_HEADER, scope.id],
     };
+    exchange.headers.push(...cors.headers(request));
     void requestScope.run(scope, serve, exchange, router, cors, calls);
   };
 }
@@ -75,12 +76,13 @@ const NO_BODY = Buffer.alloc(0);
 const WATCHES: ReadonlySet<Action | undefined> = new Set(['watch a job', 'watch jobs', 'watch nodes']);
 
 /** An exchange while it is read. One object that is filled in, since this is the hot path. */
-type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] };
+type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] } & { headers: string[] };
 
 /** Serves a request and logs it. Never throws. */
 async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: CallsInFlight): Promise<void> {
-  const started = performance.now();
-  const { request, response } = exchange;
+  const { request, response, log } = exchange;
+  const isTimed = log.isLevelEnabled?.('debug') !== false;
+  const started = isTimed ? performance.now() : 0;
   let path: string | null = null;
   try {
     const target = splitTarget(request.url ?? '');
@@ -93,23 +95,31 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
     refuseForeign(exchange, cors);
     // Browsers send preflight requests without credentials.
     const isOpen = exchange.access.isOpen(exchange.action) || request.method === 'OPTIONS';
-    const begin = (caller: Caller | null) =>
-      calls.begin({ caller, isWatch: WATCHES.has(exchange.action), request, response });
-    if (isOpen) begin(null);
-    else await admit(exchange, begin);
+    if (isOpen) begin(exchange, calls, null);
+    else {
+      // Without a wait where there is nothing to wait for: each one takes the longer, the more requests there are.
+      const admitted = admit(exchange, calls);
+      if (admitted !== null) await admitted;
+    }
     if (found === 'malformed') throw new PassthruError('invalid_argument', 'The path is not percent-encoded UTF-8');
     if (found === undefined) sendNoRoute(exchange, router, cors, target.path);
     else {
       path = found.route.path;
-      await found.route.handler(exchange);
+      const handled = found.route.handler(exchange);
+      if (handled !== undefined) await handled;
     }
   } catch (error) {
     reportFault(exchange, error);
   }
-  if (exchange.log.isLevelEnabled?.('debug') === false) return;
+  if (!isTimed) return;
   // The route's path, not the request's: that, its query, and its body may hold a secret.
   const fields = { verb: request.method, path, status: response.statusCode, milliseconds: performance.now() - started };
-  exchange.log.debug(fields, 'REST request served');
+  log.debug(fields, 'REST request served');
+}
+
+/** Counts the call of `caller`, or throws if there are too many. */
+function begin({ action, request, response }: OpenExchange, calls: CallsInFlight, caller: Caller | null): void {
+  calls.begin({ caller, isWatch: WATCHES.has(action), request, response });
 }
 
 /** The paths of this service's own that belong to no version. */
@@ -157,20 +167,38 @@ function reportFault(exchange: Exchange, thrown: unknown): void {
 
 /**
  * Authenticates the caller, then reads the body. The body of an unknown caller is discarded; that it is too large takes
- * precedence over the refusal.
- * @param begin counts the caller's call, or throws if there are too many
+ * precedence over the refusal. Returns null when it is done at once.
  */
-async function admit(exchange: OpenExchange, begin: (caller: Caller) => void): Promise<void> {
+function admit(exchange: OpenExchange, calls: CallsInFlight): Promise<void> | null {
   const { request, access, action } = exchange;
   try {
     const identity = access.identify(credentialsOf(request), action, exchange);
-    exchange.caller = identity instanceof Promise ? await identity : identity;
-    begin(exchange.caller);
+    if (identity instanceof Promise) return admitLater(exchange, calls, identity);
+    exchange.caller = identity;
+    begin(exchange, calls, identity);
   } catch (refusal) {
-    await readBody(request, false);
-    throw refusal;
+    return refuse(exchange, refusal);
   }
-  exchange.body = await readBody(request);
+  return hasBody(request) ? keepBody(exchange) : null;
+}
+
+async function admitLater(exchange: OpenExchange, calls: CallsInFlight, identity: Promise<Caller>): Promise<void> {
+  try {
+    exchange.caller = await identity;
+    begin(exchange, calls, exchange.caller);
+  } catch (refusal) {
+    await refuse(exchange, refusal);
+  }
+  if (hasBody(exchange.request)) await keepBody(exchange);
+}
+
+async function refuse({ request }: OpenExchange, refusal: unknown): Promise<never> {
+  if (hasBody(request)) await readBody(request, false);
+  throw refusal;
+}
+
+async function keepBody(exchange: OpenExchange): Promise<void> {
+  exchange.body = await readBody(exchange.request);
 }
 
 /**
@@ -201,7 +229,7 @@ function negotiate(exchange: OpenExchange): boolean {
     headers = versionHeaders(exchange.minor);
     return requested !== undefined;
   } finally {
-    exchange.headers = [...headers, ...exchange.headers];
+    exchange.headers.push(...headers);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Method } from '../core/method.ts';
 import { sendAttachment } from './attachment.ts';
 import { parseObjectBody } from './body.ts';
 import { readLockWait, readRecording, readReservationKey } from './callHeaders.ts';
-import { clientSignal, type Exchange, enter, enterNode, header } from './context.ts';
+import { clientEnd, type Exchange, enter, enterNode, header } from './context.ts';
 import { parseQuery, readQuery, refuseOthers } from './query.ts';
 import { sendBody, sendEmpty, sendJson } from './response.ts';
 import { transcriptHeader } from './transcriptHeader.ts';
@@ -12,17 +12,21 @@ import { transcriptHeader } from './transcriptHeader.ts';
 /** The JSON of a list of methods, and the first minor version that has it. */
 interface MethodsDocument {
   from: number;
-  json: string;
+  json: Buffer;
 }
+
+const NO_METHODS = Buffer.from('{}');
 
 /** The documents of each list, newest first: the most requested ones. The core keeps a list with its hardware type. */
 const methodsDocuments = new WeakMap<readonly Method<never>[], MethodsDocument[]>();
 
 /** GET /v1/nodes/N/vendor_passthru/methods */
-export async function listNodeMethods(exchange: Exchange): Promise<void> {
+export function listNodeMethods(exchange: Exchange): Promise<void> | void {
   readQuery(exchange.rawQuery);
   const { core, ident } = enterNode(exchange);
-  sendMethods(exchange, await core.listNodeMethods(ident));
+  const methods = core.listNodeMethods(ident);
+  if (!(methods instanceof Promise)) return sendMethods(exchange, methods);
+  return methods.then((list) => sendMethods(exchange, list));
 }
 
 /** GET /v1/drivers/D/vendor_passthru/methods */
@@ -37,7 +41,7 @@ export async function callNodeMethod(exchange: Exchange): Promise<void> {
   const options = readNodeCallOptions(exchange);
   const { core, ident } = enterNode(exchange);
   const httpMethod = exchange.request.method ?? null;
-  sendOutcome(exchange, await core.callNodeMethod({ ...call, ...options, httpMethod, node: ident }));
+  sendOutcome(exchange, await core.callNodeMethod(Object.assign(options, call, { httpMethod, node: ident })));
 }
 
 /** Any verb on /v1/drivers/D/vendor_passthru?method=M and /v1/drivers/D/vendor_passthru/M */
@@ -56,7 +60,7 @@ function sendMethods(exchange: Exchange, methods: readonly Method<never>[]): voi
     methodsDocuments.set(methods, documents);
   }
   const document = documents.find(({ from }) => exchange.minor >= from);
-  sendBody(exchange, 200, 'application/json', document?.json ?? '{}');
+  sendBody(exchange, 200, 'application/json', document?.json ?? NO_METHODS);
 }
 
 function renderMethods(methods: readonly Method<never>[]): MethodsDocument[] {
@@ -70,7 +74,7 @@ function renderMethods(methods: readonly Method<never>[]): MethodsDocument[] {
         name,
         { http_methods: httpMethods, async, description, attach, require_exclusive_lock: requireExclusiveLock },
       ]);
-      return { from, json: JSON.stringify(Object.fromEntries(entries)) };
+      return { from, json: Buffer.from(JSON.stringify(Object.fromEntries(entries))) };
     });
 }
 
@@ -82,7 +86,7 @@ function readCallOptions(exchange: Exchange) {
     idempotencyKey: header(request, 'idempotency-key') ?? null,
     recording: readRecording(request),
     caller,
-    signal: clientSignal(exchange),
+    signal: clientEnd(exchange),
     deadline: null,
   };
 }
@@ -106,11 +110,12 @@ function readArguments({ request, rawQuery, params, body }: Exchange): {
   arguments: JsonObject;
 } {
   const query = parseQuery(rawQuery);
-  const method = params.method ?? query.get('method') ?? null;
-  const others = params.method === undefined ? [...query].filter(([name]) => name !== 'method') : [...query];
+  const named = params.method === undefined ? query.get('method') : undefined;
+  const method = params.method ?? named ?? null;
 
   const fromBody = parseObjectBody(body);
-  if (others.length === 0) return { method, arguments: fromBody };
+  if (query.size === (named === undefined ? 0 : 1)) return { method, arguments: fromBody };
+  const others = [...query].filter(([name]) => params.method !== undefined || name !== 'method');
   const takesQuery = request.method === 'GET' || request.method === 'DELETE';
   if (!takesQuery || Object.keys(fromBody).length > 0) refuseOthers(others.map(([name]) => name));
   return { method, arguments: Object.fromEntries(others) };

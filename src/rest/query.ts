@@ -6,6 +6,8 @@ export type Query = ReadonlyMap<string, string>;
 
 const EMPTY: Query = new Map();
 
+const ENCODED = /[%+]/;
+
 /**
  * Parses a query (`a=1&b=2`, without `?`; `+` is a space). Throws `invalid_argument` if it is not percent-encoded
  * UTF-8, and for a parameter that occurs twice, which would be ambiguous; one of `lists` is joined with commas instead.
@@ -90,6 +92,7 @@ export function badParameter(name: string, description: string, message?: string
 }
 
 function decode(text: string): string {
+  if (!ENCODED.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

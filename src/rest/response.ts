@@ -20,20 +20,28 @@ export function sendBody(
   headers: readonly string[] = [],
 ): void {
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
-  const all = [...exchange.headers, 'Content-Type', mediaType, 'Content-Length', String(length), ...headers];
-  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : body);
+  const all = exchange.headers.concat('Content-Type', mediaType, 'Content-Length', String(length), headers);
+  // ASCII is written in one step with the head of the response, without another encoding.
+  const encoding = length === body.length ? 'latin1' : 'utf8';
+  send(exchange, status, all, exchange.request.method === 'HEAD' ? undefined : body, encoding);
 }
 
 /** Sends a response without a body and content type. */
 export function sendEmpty(exchange: Exchange, status: number, headers: readonly string[] = []): void {
   // A 204 has no Content-Length (RFC 9110, 8.6).
   const length = status === 204 ? [] : ['Content-Length', '0'];
-  send(exchange, status, [...exchange.headers, ...length, ...headers], undefined);
+  send(exchange, status, exchange.headers.concat(length, headers), undefined);
 }
 
-function send(exchange: Exchange, status: number, headers: string[], body: string | Uint8Array | undefined): void {
+function send(
+  exchange: Exchange,
+  status: number,
+  headers: string[],
+  body: string | Uint8Array | undefined,
+  encoding: BufferEncoding = 'utf8',
+): void {
   // Both types of response have these methods, but a union of overloads cannot be called.
   const response = exchange.response as ServerResponse;
   response.writeHead(status, headers);
-  response.end(body);
+  response.end(body, encoding);
 }

@@ -18,23 +18,15 @@ const REDFISH_NODE = 'ffffffff-0000-4000-8000-000000000000';
 const BUDGETS: Record<string, { request: Request; budget: Counts }> = {
   'REST methods list': {
     request: listMethods('rest', REDFISH_NODE),
-    budget: { bytes: 29_200, promises: 11, listeners: 6, timers: 2, abortControllers: 0, headers: 0, statements: 0 },
+    budget: { bytes: 16_100, promises: 1, listeners: 4, timers: 2, abortControllers: 0, headers: 0, statements: 0 },
   },
   'REST exclusive call': {
     request: call('rest', FAKE_NODE),
-    budget: { bytes: 63_000, promises: 58, listeners: 12, timers: 3, abortControllers: 2, headers: 0, statements: 0 },
+    budget: { bytes: 40_400, promises: 30, listeners: 8, timers: 3, abortControllers: 1, headers: 0, statements: 0 },
   },
   'REST asynchronous call, with its job to the end': {
     request: asyncCall(FAKE_NODE),
-    budget: {
-      bytes: 111_000,
-      promises: 147,
-      listeners: 12,
-      timers: 6,
-      abortControllers: 3,
-      headers: 0,
-      statements: 9,
-    },
+    budget: { bytes: 88_300, promises: 125, listeners: 8, timers: 6, abortControllers: 1, headers: 0, statements: 9 },
   },
   'Connect exclusive call (JSON)': {
     request: call('connect-json', FAKE_NODE),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { looseBoolean, parseArguments, pythonText } from '../../src/core/arguments.ts';
+import { argumentsParser, looseBoolean, pythonText } from '../../src/core/arguments.ts';
 import { newJobId } from '../../src/core/job.ts';
 import { checkNodeIdent, isNodeName } from '../../src/core/node.ts';
 import { findMask, maskSecrets } from '../../src/core/secrets.ts';
@@ -8,13 +8,13 @@ import { findMask, maskSecrets } from '../../src/core/secrets.ts';
 describe('a boolean argument', () => {
   const schema = z.object({ warm: looseBoolean() });
   test.each([true, 'True', 'true', '1', 1, 'yes', ' on '])('%j is true', (warm) => {
-    expect(parseArguments('m', schema, { warm })).toEqual({ warm: true });
+    expect(argumentsParser('m', schema)({ warm })).toEqual({ warm: true });
   });
   test.each([false, 'False', 'false', '0', 0, 'no', 'off'])('%j is false', (warm) => {
-    expect(parseArguments('m', schema, { warm })).toEqual({ warm: false });
+    expect(argumentsParser('m', schema)({ warm })).toEqual({ warm: false });
   });
   test.each(['maybe', 2, ''])('%j is invalid', (warm) => {
-    expect(() => parseArguments('m', schema, { warm })).toThrow("Method m: argument 'warm' must be a boolean");
+    expect(() => argumentsParser('m', schema)({ warm })).toThrow("Method m: argument 'warm' must be a boolean");
   });
 });
 
@@ -22,7 +22,7 @@ test('reports every invalid argument, without quoting a value of the wrong type'
   const schema = z
     .object({ password: z.string(), kind: z.enum(['a', 'b']), list: z.array(z.string()).max(1) })
     .strict();
-  const attempt = () => parseArguments('m', schema, { password: 12345, kind: 'c', list: ['x', 'y'], more: 1 });
+  const attempt = () => argumentsParser('m', schema)({ password: 12345, kind: 'c', list: ['x', 'y'], more: 1 });
   expect(attempt).toThrow(
     'Method m: argument \'password\' must be a string, not a number; Method m: argument \'kind\' must be one of "a", "b", not "c"; Method m: argument \'list\' must be at most 1 items long; Method m: Unexpected arguments: more (allowed: password, kind, list)',
   );

@@ -73,12 +73,19 @@ test('a check that never ends is given up after 10 s, and its node is free', asy
 test('a driver whose release never ends delays the removal of a node by 10 s only, and a change of it alike', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { core, hardware } = await startCore(['n1']);
-  hardware.hardwareType.release = () => new Promise(() => {});
+  let asked = Promise.withResolvers<void>();
+  hardware.hardwareType.release = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
   const { signal } = new AbortController();
   const changed = core.nodes.update('n1', () => ({ driverInfo: { port: 2 } }), operator, signal);
+  await asked.promise;
   await vi.advanceTimersByTimeAsync(10_000);
   expect(await changed).toMatchObject({ driverInfo: { port: 2 } });
+  asked = Promise.withResolvers<void>();
   const removed = core.nodes.delete('n1', operator, signal);
+  await asked.promise;
   await vi.advanceTimersByTimeAsync(10_000);
   await removed;
   await expect(core.nodes.get('n1')).rejects.toMatchObject({ kind: 'node_not_found' });

@@ -42,9 +42,9 @@ test('returns anything else unchanged', () => {
 
 test('audit records are logged at any level', () => {
   const lines: Record<string, unknown>[] = [];
-  const log = createServiceLog('error', { write: (line) => void lines.push(JSON.parse(line)) });
-  log.info({}, 'not this');
-  createAuditLog(log)(auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' }));
+  const target = { write: (line: string) => void lines.push(JSON.parse(line)) };
+  createServiceLog('error', target).info({}, 'not this');
+  createAuditLog(target)(auditRecord({ action: 'list nodes', caller: null, outcome: 'unauthenticated' }));
   expect(lines).toEqual([
     expect.objectContaining({
       level: 'info',
@@ -54,4 +54,25 @@ test('audit records are logged at any level', () => {
       msg: 'audit',
     }),
   ]);
+});
+
+test('an audit record is one line, whatever a caller sends', () => {
+  const lines: string[] = [];
+  const hostile = '"\n},"audit":false,\u2028\ud800\u0000';
+  createAuditLog({ write: (line) => void lines.push(line) })(
+    auditRecord({
+      action: 'call a method',
+      caller: null,
+      method: hostile,
+      arguments: { [hostile]: hostile, __proto__: hostile, password: 'calvin' },
+      outcome: 'unknown_method',
+    }),
+  );
+  const [line = '', ...others] = lines;
+  expect(others).toEqual([]);
+  expect(line.indexOf('\n')).toBe(line.length - 1);
+  const record = JSON.parse(line);
+  expect(Object.keys(record).slice(0, 4)).toEqual(['level', 'time', 'audit', 'request_id']);
+  expect(record).toMatchObject({ audit: true, method: hostile, arguments: { password: '******', [hostile]: hostile } });
+  expect(Date.parse(record.time)).toBeGreaterThan(0);
 });

@@ -39,7 +39,7 @@ async function serve(file: string | null): Promise<void> {
   const log = createServiceLog(config.log_level, output);
   logUncaught(log);
   if (file !== null) warnOfConfigAccess(file, log);
-  const audit = config.audit_log === 'on' ? createAuditLog(log) : null;
+  const audit = config.audit_log === 'on' ? createAuditLog(output) : null;
   // A failure is printed after the log that led to it.
   const started = startService(config, { log, audit, droppedLines: () => output.dropped }).finally(() => log.flush());
   const service = await explainFailure(FAILED, () => started);

@@ -2,20 +2,13 @@
 
 import { checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import {
-  type ErrorKind,
-  invalidArgument,
-  isStoreUnavailable,
-  outcomeUnknown,
-  PassthruError,
-  toPassthruError,
-  withTranscript,
-} from '../errors.ts';
+import { invalidArgument, isStoreUnavailable, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJob } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
 import { wholeJob } from '../jobs/shownJob.ts';
 import { type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
+import { type EndSignal, LazyAbort } from '../lazyAbort.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import { isCurrent, type NodeSnapshot } from '../locks/nodeCache.ts';
@@ -33,8 +26,10 @@ import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
 import { requiredRole } from './callRules.ts';
 import { CallSecrets } from './callSecrets.ts';
+import type { CheckedCall } from './checkedCall.ts';
+import { ifCutShort } from './cutShort.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
-import { type CalledMethod, type MethodRun, runMethod } from './runMethod.ts';
+import { type MethodRun, runMethod } from './runMethod.ts';
 
 /** The parts that a call passes through. */
 interface DispatchParts {
@@ -54,24 +49,7 @@ interface DispatchParts {
   observer: Observer;
 }
 
-/** A call that has passed the checks before the free worker. */
-interface CheckedCall extends CalledMethod {
-  /** Null for a driver method. */
-  node: StoredNode | null;
-  /** See `NodeSnapshot`. */
-  fence: number | null;
-  /** Whether the node comes from the cache. */
-  cached: boolean;
-  /** Milliseconds. */
-  lockWait: number;
-  /** The digest of the key of the hold to run within; null for none. */
-  key: string | null;
-  /** Whether the method may have acted. */
-  begun: boolean;
-  /** Whether the call continues without its caller: its outcome is stored under an idempotency key. */
-  detached: boolean;
-  report: CallReport;
-}
+const nothing = () => {};
 
 /**
  * Calls methods. The order of the checks is fixed: node or driver, method, verb, the rule for the method, free worker,
@@ -117,7 +95,7 @@ export class Dispatch {
   }
 
   /** Throws NodeChanged, before it does anything, when a cached node may be stale. */
-  async #callSnapshot(
+  #callSnapshot(
     call: NodeCall,
     key: string | null,
     snapshot: NodeSnapshot,
@@ -128,7 +106,8 @@ export class Dispatch {
     // Without the exclusive lock, a later change of the node would go unnoticed.
     if (cached && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
     report.node = node;
-    return this.#check(call, node.driver, this.#methods(node), { ...snapshot, cached, key }, report);
+    const target = { node, fence: snapshot.fence, cached, key };
+    return this.#check(call, node.driver, this.#methods(node), target, report);
   }
 
   /** Checks method, verb and role, and runs the call. */
@@ -144,12 +123,26 @@ export class Dispatch {
     report.method = method.name;
     const httpMethod = chooseHttpMethod(method, call.httpMethod);
     report.httpMethod = httpMethod;
-    // If the node gets another driver, its rules make another method, which `#currentNode` refuses.
+    // If the node gets another driver, its rules make another method, which `#readAgain` refuses.
     checkRole(call.caller, requiredRole(method), `call ${driver}.${method.name}`);
     const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
     const recorder = this.#parts.transcripts.recorder(call.recording);
-    const state = { begun: false, detached: false, report, recorder };
-    return this.#run({ ...target, call, driver, method, httpMethod, lockWait, ...state });
+    const { node, fence, cached, key } = target;
+    const state = { begun: false, detached: false };
+    return this.#run({
+      node,
+      fence,
+      cached,
+      key,
+      call,
+      driver,
+      method,
+      httpMethod,
+      lockWait,
+      recorder,
+      report,
+      ...state,
+    });
   }
 
   #methods({ driver, vendorInterface }: Node): MethodTable<NodeTask> {
@@ -162,14 +155,14 @@ export class Dispatch {
     // While the node was read, the shutdown may have begun or the caller disconnected.
     this.#parts.running.checkOpen();
     if (call.signal.aborted) throw toPassthruError(call.signal.reason);
-    const controller = new AbortController();
-    const work = this.#runOnce(checked, controller);
-    this.#parts.running.add(work, controller);
+    const end = new LazyAbort();
+    const work = this.#runOnce(checked, end);
+    this.#parts.running.add(work, end);
     try {
       return await untilAborted(work, call.signal, () => {
         // Once it has begun to act, a call with a key continues: its outcome is stored for the repeat. Before that it ends,
         // since its caller does not expect it to act on a machine much later.
-        if (!checked.detached) controller.abort(toPassthruError(call.signal.reason));
+        if (!checked.detached) end.abort(toPassthruError(call.signal.reason));
       });
     } catch (error) {
       throw checked.begun ? ifCutShort(error) : error;
@@ -177,12 +170,12 @@ export class Dispatch {
   }
 
   /** Runs a call, or returns the outcome of an earlier one with the same idempotency key. */
-  async #runOnce(checked: CheckedCall, controller: AbortController): Promise<Outcome> {
-    const claim = checked.call.idempotencyKey === null ? null : await this.#claim(checked, controller.signal);
+  async #runOnce(checked: CheckedCall, end: LazyAbort): Promise<Outcome> {
+    const claim = checked.call.idempotencyKey === null ? null : await this.#claim(checked, end);
     if (claim !== null && 'outcome' in claim) return claim.outcome;
     let outcome: Outcome;
     try {
-      outcome = await this.#execute(checked, controller, claim);
+      outcome = await this.#execute(checked, end, claim);
     } catch (thrown) {
       const error = await this.#withTranscript(checked, thrown);
       await claim?.release(error);
@@ -193,12 +186,12 @@ export class Dispatch {
       const transcriptId = await this.#parts.transcripts.keepCall(recorder, checked, null);
       if (transcriptId !== null) outcome = { ...outcome, transcriptId };
     }
-    await claim?.finish(outcome);
+    if (claim !== null) await claim.finish(outcome);
     return outcome;
   }
 
   /** Claims the idempotency key of a call, or returns the outcome of the first call with it. */
-  #claim(checked: CheckedCall, signal: AbortSignal): Promise<Claim | { outcome: Outcome }> {
+  #claim(checked: CheckedCall, signal: EndSignal): Promise<Claim | { outcome: Outcome }> {
     const { call, driver, method, httpMethod, node } = checked;
     const target = node === null ? `driver ${driver}` : `node ${node.uuid}`;
     const content = [target, method.name, httpMethod, call.arguments];
@@ -215,31 +208,33 @@ export class Dispatch {
   }
 
   /** Runs a call from the check for a free worker to its end, or, if asynchronous, to its acceptance. */
-  async #execute(checked: CheckedCall, controller: AbortController, claim: Claim | null): Promise<Outcome> {
+  async #execute(checked: CheckedCall, end: LazyAbort, claim: Claim | null): Promise<Outcome> {
     const { method } = checked;
     const { store, registry, lease, locks, workers, log } = this.#parts;
-    const { signal } = controller;
     const user = { caller: checked.call.caller.name, node: checked.node?.uuid ?? null };
     // Before the lock, so that a full pool refuses at once; taken under it, so that a call that waits holds none.
     if (method.async) workers.check(user);
-    let leaveWorker = () => {};
+    let leaveWorker = nothing;
     let lock: Lock | null = null;
-    let unguard = () => {};
     let handedOver = false;
+    // Waits only for what is not known at once: most calls get a free node that they know.
     try {
       let { node } = checked;
       if (node !== null && method.requireExclusiveLock) {
-        lock = await this.#lock(checked, node, signal);
-        unguard = lock.tenure.guard(controller);
-        node = await this.#currentNode(checked, node, lock);
+        const locking = this.#lock(checked, node, end);
+        lock = locking instanceof Promise ? await locking : locking;
+        lock.tenure.guard(end);
+        node = isCurrent(checked, lock) ? node : await this.#readAgain(checked, node);
+        locks.cache.keep(node, lock.fence);
       } else if (node !== null && checked.key !== null) await locks.checkHeld(node.uuid, checked.key);
       if (method.async) leaveWorker = workers.reserve(user);
-      const args = await this.#validate(checked, node, signal);
+      const validated = this.#validate(checked, node, end);
+      const args = validated instanceof Promise ? await validated : validated;
       const longestRequest = () => (node === null ? 0 : registry.longestRequest(node));
       if (store.shared && lock !== null) await lease.cover(lock.tenure, longestRequest());
-      signal.throwIfAborted();
+      end.throwIfAborted();
       checked.begun = true;
-      const run = { node, args, lock, longestRequest, log };
+      const run = { node, args, lock, longestRequest, end, progress: nothing, log };
       if (method.async) {
         const tenure = lock?.tenure ?? lease.current();
         const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.storedFence ?? null }, claim);
@@ -252,24 +247,30 @@ export class Dispatch {
         checked.detached = true;
         await claim.accept();
       }
-      return await this.#finish(checked, { ...run, signal, progress: () => {} });
+      end.throwIfAborted();
+      const returned = await runMethod(checked, run);
+      return returned instanceof Attachment
+        ? { kind: 'attachment', attachment: returned }
+        : { kind: 'result', result: returned };
     } finally {
-      unguard();
+      lock?.tenure.unguard(end);
       if (!handedOver) {
-        await lock?.release();
+        const released = lock?.release();
+        if (released !== undefined) await released;
         leaveWorker();
       }
     }
   }
 
-  async #lock(checked: CheckedCall, node: StoredNode, signal: AbortSignal): Promise<Lock> {
+  #lock(checked: CheckedCall, node: StoredNode, signal: EndSignal): Lock | Promise<Lock> {
     const { call, method, lockWait, key, report } = checked;
     const { host: holder, locks } = this.#parts;
     const from = performance.now();
     const requestedBy = call.caller.name;
+    const purpose = { holder, kind: 'call' as const, method: method.name, requestedBy, job: null, reason: null, key };
     try {
-      const purpose = { holder, kind: 'call' as const, method: method.name, requestedBy, job: null, reason: null, key };
-      return await locks.acquire(node, purpose, lockWait, signal);
+      const lock = locks.acquire(node, purpose, lockWait, signal);
+      return lock instanceof Promise ? this.#waitForLock(checked, lock, from) : lock;
     } catch (error) {
       throw ifGone(checked, error);
     } finally {
@@ -277,49 +278,61 @@ export class Dispatch {
     }
   }
 
-  /** Returns the node as it is under `lock`, and caches it for the next call. */
-  async #currentNode(checked: CheckedCall, snapshot: StoredNode, lock: Lock): Promise<StoredNode> {
-    const { call, method, cached, report } = checked;
-    const { nodes, locks } = this.#parts;
-    let node = snapshot;
-    if (!isCurrent(checked, lock)) {
-      // Another caller has held it since it was read.
-      node = await nodes.getAgain(node.uuid, 'node' in call ? call.node : node.uuid).catch((error: unknown) => {
-        throw ifGone(checked, error);
-      });
-      if (this.#methods(node).byName.get(method.name) !== method) {
-        throw cached ? new NodeChanged() : unknownMethod(method.name);
-      }
-      // Another hardware type may have the very same method.
-      checked.driver = node.driver;
-      report.driver = node.driver;
+  async #waitForLock(checked: CheckedCall, lock: Promise<Lock>, from: number): Promise<Lock> {
+    try {
+      return await lock;
+    } catch (error) {
+      throw ifGone(checked, error);
+    } finally {
+      checked.report.lock = { from, to: performance.now() };
     }
-    locks.cache.keep(node, lock.fence);
+  }
+
+  /** Returns a reserved node as it is now: another caller has held it since it was read. */
+  async #readAgain(checked: CheckedCall, { uuid }: StoredNode): Promise<StoredNode> {
+    const { call, method, cached, report } = checked;
+    const node = await this.#parts.nodes.getAgain(uuid, 'node' in call ? call.node : uuid).catch((error: unknown) => {
+      throw ifGone(checked, error);
+    });
+    if (this.#methods(node).byName.get(method.name) !== method) {
+      throw cached ? new NodeChanged() : unknownMethod(method.name);
+    }
+    // Another hardware type may have the very same method.
+    checked.driver = node.driver;
+    report.driver = node.driver;
     return node;
   }
 
-  /** Validates the node, then the arguments, and returns the handler's arguments. */
-  async #validate({ method, call, report }: CheckedCall, node: Node | null, signal: AbortSignal): Promise<unknown> {
+  /** Validates the node, then the arguments. Returns the handler's arguments, at once unless the driver takes its time. */
+  #validate(checked: CheckedCall, node: Node | null, signal: EndSignal): unknown {
+    const { method, call, report } = checked;
     const from = performance.now();
+    let validating: Promise<void> | null;
     try {
-      const validating = node === null ? null : this.#parts.registry.validate(node);
-      if (validating !== null) await untilAborted(validating, signal);
-      return method.parse(call.arguments);
+      validating = node === null ? null : this.#parts.registry.validate(node);
+      if (validating === null) return method.parse(call.arguments);
     } catch (error) {
-      // Ironic quotes arguments to their sender (recorded: "create_subscription bad headers").
-      throw new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).mask(error);
+      throw withoutSecrets(checked, node, error);
     } finally {
       report.validation = { from, to: performance.now() };
     }
+    return this.#validateInTime(checked, node, untilAborted(validating, signal), from);
   }
 
-  /** Runs a synchronous method to its end. */
-  async #finish(checked: CheckedCall, run: MethodRun): Promise<Outcome> {
-    run.signal.throwIfAborted();
-    const returned = await runMethod(checked, run);
-    return returned instanceof Attachment
-      ? { kind: 'attachment', attachment: returned }
-      : { kind: 'result', result: returned };
+  async #validateInTime(
+    checked: CheckedCall,
+    node: Node | null,
+    validating: Promise<void>,
+    from: number,
+  ): Promise<unknown> {
+    try {
+      await validating;
+      return checked.method.parse(checked.call.arguments);
+    } catch (error) {
+      throw withoutSecrets(checked, node, error);
+    } finally {
+      checked.report.validation = { from, to: performance.now() };
+    }
   }
 
   /** Stores the job of an asynchronous call. From here on the call is accepted. */
@@ -344,20 +357,25 @@ export class Dispatch {
   #start(
     checked: CheckedCall,
     job: Job,
-    run: Omit<MethodRun, 'signal' | 'progress'>,
+    run: Omit<MethodRun, 'end' | 'progress'>,
     tenure: Tenure,
     leaveWorker: () => void,
   ): void {
-    const controller = new AbortController();
-    const { signal } = controller;
+    const controller = new LazyAbort();
     // An asynchronous method has no attachment.
-    const work = (progress: MethodRun['progress']) => runMethod(checked, { ...run, signal, progress }) as Promise<Json>;
+    const work = (progress: MethodRun['progress']) =>
+      runMethod(checked, { ...run, end: controller, progress }) as Promise<Json>;
     const { jobs, running, transcripts } = this.#parts;
     const end = jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
     const { recorder } = checked;
     const kept = recorder === null ? end : transcripts.keepJob(recorder, checked, job.id, end);
     running.add(kept, controller);
   }
+}
+
+/** Returns an error of arguments without secrets. Ironic quotes arguments to their sender (recorded: "create_subscription bad headers"). */
+function withoutSecrets({ call }: CheckedCall, node: Node | null, error: unknown): unknown {
+  return new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).mask(error);
 }
 
 /** The error of a call whose cached node is stale. */
@@ -368,18 +386,3 @@ function ifGone({ cached }: CheckedCall, error: unknown): unknown {
   const isGone = error instanceof PassthruError && error.kind === 'node_not_found';
   return cached && isGone ? new NodeChanged() : error;
 }
-
-/** Maps a shutdown or a lost lease during a call that had begun to act to `outcome_unknown`. */
-function ifCutShort(error: unknown): unknown {
-  const why = error instanceof PassthruError ? CUT_SHORT[error.kind] : undefined;
-  // Not `shutting_down`, which callers repeat by themselves.
-  if (why === undefined) return error;
-  const { transcriptId } = error as PassthruError;
-  const unknown = outcomeUnknown(`${why} while the call ran`);
-  return transcriptId === undefined ? unknown : withTranscript(unknown, transcriptId);
-}
-
-const CUT_SHORT: Partial<Record<ErrorKind, string>> = {
-  shutting_down: 'The service was shut down',
-  worker_lost: 'The process that ran the call could not renew its lease on the node',
-};

@@ -14,6 +14,7 @@ import {
 import type { Job } from '../job.ts';
 import { wholeJob } from '../jobs/shownJob.ts';
 import { canonicalJson, type Json, type JsonObject } from '../json.ts';
+import type { EndSignal } from '../lazyAbort.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
 import { Attachment } from '../method.ts';
@@ -81,7 +82,7 @@ export class Idempotency {
    * @throws kind `invalid_argument` when the key was used for another call, or is not 1 to 255 printable characters; the
    *   error of the first call
    */
-  async claim(caller: string, key: string, content: Json, signal: AbortSignal): Promise<Claim | { outcome: Outcome }> {
+  async claim(caller: string, key: string, content: Json, signal: EndSignal): Promise<Claim | { outcome: Outcome }> {
     checkKey(key);
     const fingerprint = createHash('sha256').update(canonicalJson(content)).digest('base64url');
     const scope = JSON.stringify([caller, key]);
@@ -113,7 +114,7 @@ export class Idempotency {
   }
 
   /** Begins a call. Returns null for the first one; otherwise the outcome of the first, once it has one. */
-  async #begin(call: IdempotentCall, tenure: Tenure, signal: AbortSignal): Promise<JsonObject | null> {
+  async #begin(call: IdempotentCall, tenure: Tenure, signal: EndSignal): Promise<JsonObject | null> {
     for (;;) {
       const first = await this.#store.beginIdempotent(call, tenure.id, new Date(this.#clock.now() - RETENTION));
       if (first === null) return null;

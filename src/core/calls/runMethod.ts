@@ -2,11 +2,12 @@ import { cutText, MESSAGE_BYTES } from '../bounds.ts';
 import type { DriverCall, NodeCall } from '../core.ts';
 import { outcomeUnknown, type PassthruError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import type { EndSignal, LazyAbort } from '../lazyAbort.ts';
 import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
 import type { Attachment, Method } from '../method.ts';
 import type { Node } from '../node.ts';
-import type { DriverTask, HttpMethod, NodeTask, Task } from '../task.ts';
+import type { DriverTask, HttpMethod, Task } from '../task.ts';
 import type { CallRecorder } from '../transcripts/callRecorder.ts';
 import { MAX_DELAY } from '../waiting.ts';
 import { CallSecrets } from './callSecrets.ts';
@@ -34,7 +35,7 @@ export interface MethodRun {
   /** As `HardwareType.longestRequest`; 0 for a driver method. */
   longestRequest(): number;
   /** Its reason is rethrown unchanged when the handler throws it. */
-  signal: AbortSignal;
+  end: LazyAbort;
   progress: Task['progress'];
   log: Logger;
 }
@@ -46,69 +47,116 @@ export interface MethodRun {
  * send nothing more, and once its last request can no longer be under way, its call fails.
  * @throws what the handler throws; kind `outcome_unknown` when it is given up
  */
-export async function runMethod(
-  { call, driver, method, httpMethod, recorder }: CalledMethod,
-  { node, args, lock, longestRequest, signal, progress, log }: MethodRun,
-): Promise<Json | Attachment> {
-  const secrets = new CallSecrets([node?.driverInfo ?? {}, call.arguments]);
-  const about = { ...(node === null ? {} : { node: node.uuid, node_name: node.name }), driver, method: method.name };
-  let givenUp: PassthruError | null = null;
-  const giveUp = () => {
-    log.error(about, 'handler has not ended since it was aborted, it may send nothing more');
-    givenUp = outcomeUnknown(
-      `${method.name} of ${driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
-    );
-    return givenUp;
-  };
-  const task: NodeTask | DriverTask = {
-    ...(node === null ? {} : { node }),
-    driver,
-    method: method.name,
-    httpMethod,
-    requestedBy: call.caller.name,
-    signal,
-    deadline: method.async ? null : call.deadline,
-    fence: lock?.fence ?? null,
-    beforeSend: () => {
-      if (givenUp !== null) throw givenUp;
-      lock?.tenure.check();
-    },
-    progress: (fraction, message) =>
-      progress(fraction, typeof message === 'string' ? secrets.text(cutText(message, MESSAGE_BYTES)) : message),
-    log: secrets.log(log, about),
-    recorder,
-  };
+export async function runMethod(called: CalledMethod, run: MethodRun): Promise<Json | Attachment> {
+  const { method, recorder } = called;
+  const { node, args, lock, longestRequest, end } = run;
+  const task = new MethodTask(called, run);
   recorder?.begin(node);
   try {
-    const run = (method as Method).run(task, args);
-    return await untilGivenUp(run, signal, () => (lock === null ? 0 : longestRequest()), giveUp);
+    const returned = (method as Method).run(task, args);
+    return await untilGivenUp(returned, end, () => (lock === null ? 0 : longestRequest()), task);
   } catch (error) {
-    // The reason of the signal is the core's own and holds no secrets.
-    throw error === signal.reason ? error : secrets.mask(error);
+    // The reason of the end is the core's own and holds no secrets.
+    throw end.aborted && error === end.reason ? error : task.secrets.mask(error);
   }
 }
 
-/** Waits for a handler; after its signal for at most `STOP_TIME`, then `grace()`. Throws the error of `giveUp`. */
-async function untilGivenUp<T>(
-  run: Promise<T>,
-  signal: AbortSignal,
-  grace: () => number,
-  giveUp: () => Error,
-): Promise<T> {
-  const end = Promise.withResolvers<never>();
-  let timer: NodeJS.Timeout | undefined;
-  const aborted = () => {
-    timer = setTimeout(() => {
-      const error = giveUp();
-      timer = setTimeout(() => end.reject(error), Math.min(grace(), MAX_DELAY)).unref();
-    }, STOP_TIME).unref();
-  };
-  if (signal.aborted) aborted();
-  else signal.addEventListener('abort', aborted, { once: true });
-  try {
-    return await Promise.race([run, end.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', aborted);
+/** The task of a call. What few handlers use is made when they ask for it. */
+class MethodTask implements DriverTask {
+  /** Absent for a driver method. */
+  readonly node?: Node;
+  readonly driver: string;
+  readonly method: string;
+  readonly httpMethod: HttpMethod;
+  readonly requestedBy: string;
+  readonly deadline: Date | null;
+  readonly fence: number | null;
+  readonly recorder: CallRecorder | null;
+  readonly #run: MethodRun;
+  readonly #call: NodeCall | DriverCall;
+  #secrets: CallSecrets | null = null;
+  #log: Logger | null = null;
+  #givenUp: PassthruError | null = null;
+
+  constructor({ call, driver, method, httpMethod, recorder }: CalledMethod, run: MethodRun) {
+    if (run.node !== null) this.node = run.node;
+    this.driver = driver;
+    this.method = method.name;
+    this.httpMethod = httpMethod;
+    this.requestedBy = call.caller.name;
+    this.deadline = method.async ? null : call.deadline;
+    this.fence = run.lock?.fence ?? null;
+    this.recorder = recorder;
+    this.#run = run;
+    this.#call = call;
   }
+
+  get signal(): AbortSignal {
+    return this.#run.end.signal;
+  }
+
+  // Functions of their own, since a handler may take them out of the task.
+  readonly beforeSend = (): void => {
+    if (this.#givenUp !== null) throw this.#givenUp;
+    this.#run.lock?.tenure.check();
+  };
+
+  readonly progress = (fraction: number | null, message: string): void => {
+    const text = typeof message === 'string' ? this.secrets.text(cutText(message, MESSAGE_BYTES)) : message;
+    this.#run.progress(fraction, text);
+  };
+
+  get log(): Logger {
+    this.#log ??= this.secrets.log(this.#run.log, this.#about());
+    return this.#log;
+  }
+
+  get secrets(): CallSecrets {
+    this.#secrets ??= new CallSecrets([this.#run.node?.driverInfo ?? {}, this.#call.arguments]);
+    return this.#secrets;
+  }
+
+  /** Lets the handler send nothing more. Returns the error of its call. */
+  giveUp(): PassthruError {
+    this.#run.log.error(this.#about(), 'handler has not ended since it was aborted, it may send nothing more');
+    this.#givenUp = outcomeUnknown(
+      `${this.method} of ${this.driver} did not stop within ${STOP_TIME / 1000} s after it was aborted`,
+    );
+    return this.#givenUp;
+  }
+
+  #about(): object {
+    const { node, driver, method } = this;
+    return { ...(node === undefined ? {} : { node: node.uuid, node_name: node.name }), driver, method };
+  }
+}
+
+/** Waits for a handler; after its end for at most `STOP_TIME`, then `grace()`. Then throws the error of `giveUp`. */
+function untilGivenUp<T>(run: Promise<T>, end: EndSignal, grace: () => number, task: MethodTask): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const aborted = () => {
+      timer = setTimeout(() => {
+        const error = task.giveUp();
+        timer = setTimeout(() => reject(error), Math.min(grace(), MAX_DELAY)).unref();
+      }, STOP_TIME).unref();
+    };
+    const settled = () => {
+      if (timer !== undefined) clearTimeout(timer);
+      end.removeEventListener('abort', aborted);
+    };
+    if (end.aborted) aborted();
+    else end.addEventListener('abort', aborted, { once: true });
+    // A driver in JavaScript may return no promise.
+    Promise.resolve(run).then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settled();
+        reject(error);
+      },
+    );
+  });
 }

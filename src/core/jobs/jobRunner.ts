@@ -5,6 +5,7 @@ import type { Jobs, JobsQuery, JobsWatch } from '../core.ts';
 import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
 import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
 import { type Json, storableText } from '../json.ts';
+import type { LazyAbort } from '../lazyAbort.ts';
 import type { Lease, Tenure } from '../locks/lease.ts';
 import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
@@ -49,7 +50,7 @@ interface JobWork {
   tenure: Tenure;
   /** Null for a method without an exclusive lock. */
   lock: Lock | null;
-  controller: AbortController;
+  controller: LazyAbort;
   run(progress: (fraction: number | null, message: string) => void): Promise<Json>;
 }
 
@@ -58,7 +59,7 @@ interface RunningJob {
   /** The job as stored. */
   job: Job;
   hold: JobHold;
-  controller: AbortController;
+  controller: LazyAbort;
   /** The reported progress that is not stored yet. */
   pending: Progress | null;
   timer: NodeJS.Timeout | null;
@@ -134,9 +135,9 @@ export class JobRunner implements Jobs {
     };
     this.#running.set(work.job.id, running);
     this.#observer.jobBegan(work.job);
-    const unguard = work.tenure.guard(work.controller);
+    work.tenure.guard(work.controller);
     const outcome = await this.#settle(work, running);
-    unguard();
+    work.tenure.unguard(work.controller);
     running.ended = true;
     if (running.timer !== null) clearTimeout(running.timer);
     await running.write;
@@ -248,7 +249,7 @@ export class JobRunner implements Jobs {
       const result = await work.run((fraction, message) => this.#report(running, fraction, message));
       return { state: 'succeeded', result, error: null };
     } catch (error) {
-      const { signal } = work.controller;
+      const signal = work.controller;
       const stopped =
         signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'));
       const reason = toPassthruError(stopped ? signal.reason : error);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { uptime as machineUptime } from 'node:os';
 import { PassthruError } from '../errors.ts';
+import type { Abortable } from '../inFlight.ts';
 import type { Logger } from '../logger.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import type { Store } from '../store.ts';
@@ -28,7 +29,7 @@ export class Tenure {
   /** Milliseconds, as `Conductor.grace` in the store. */
   grace: number;
   readonly #now: () => number;
-  readonly #work = new Set<AbortController>();
+  readonly #work = new Set<Abortable>();
   /** By the lease clock, in milliseconds. */
   #goodUntil: number;
   #lost = false;
@@ -65,11 +66,15 @@ export class Tenure {
     this.#goodUntil = goodUntil;
   }
 
-  /** Aborts `controller` when the lease is lost. Returns a function that undoes this. */
-  guard(controller: AbortController): () => void {
+  /** Aborts `controller` when the lease is lost, until `unguard`. */
+  guard(controller: Abortable): void {
     if (this.#lost) controller.abort(leaseLost());
     this.#work.add(controller);
-    return () => this.#work.delete(controller);
+  }
+
+  /** Undoes `guard`. */
+  unguard(controller: Abortable): void {
+    this.#work.delete(controller);
   }
 
   /** Ends the lease and aborts all work under it. Returns the number of aborted controllers. */

@@ -65,13 +65,18 @@ export class LocalReservations {
   /** As `Store.acquire`, but the caller of a `call` checks whether the node exists once it holds it. */
   async acquire(nodeUuid: string, reservation: NewReservation, conductor: string): Promise<Acquired> {
     const { kind, key = null } = reservation;
+    if (kind === 'call') return this.acquireCall(nodeUuid, reservation, reservation.since);
     const present = this.#present.get(nodeUuid);
-    if (kind === 'held') {
-      if (present !== undefined) return locked(present);
-      const stored = await this.#store.acquire(nodeUuid, reservation, conductor);
-      if (stored.outcome !== 'acquired') return stored;
-      return this.#begin(nodeUuid, { reservation: stored.reservation, key, fence: stored.fence }, null);
-    }
+    if (present !== undefined) return locked(present);
+    const stored = await this.#store.acquire(nodeUuid, reservation, conductor);
+    if (stored.outcome !== 'acquired') return stored;
+    return this.#begin(nodeUuid, { reservation: stored.reservation, key, fence: stored.fence }, null);
+  }
+
+  /** Reserves a node for a `call`, as `acquire`. */
+  acquireCall(nodeUuid: string, call: Omit<NewReservation, 'since'>, since: Date): Acquired {
+    const { key = null } = call;
+    const present = this.#present.get(nodeUuid);
     if (key !== null) {
       const hold = present?.hold ?? null;
       if (present === undefined || hold === null || isOverdue(hold) || !isSameDigest(hold.key, key)) {
@@ -79,7 +84,7 @@ export class LocalReservations {
       }
     } else if (present !== undefined) return locked(present);
     if (present !== undefined && present.call !== null) return locked(present);
-    return this.#begin(nodeUuid, present?.hold ?? null, toCall(reservation));
+    return this.#begin(nodeUuid, present?.hold ?? null, toCall(call, since));
   }
 
   /** Releases a `call`, unless it has ended or the reservation is another one. */
@@ -197,7 +202,10 @@ function shown({ hold, call }: Present): Reservation {
   return call === null ? hold.reservation : { ...hold.reservation, method: call.method, job: call.job };
 }
 
-function toCall({ holder, kind, method, requestedBy, job, since, reason }: NewReservation): Reservation {
+function toCall(
+  { holder, kind, method, requestedBy, job, reason }: Omit<NewReservation, 'since'>,
+  since: Date,
+): Reservation {
   return { holder, kind, method, requestedBy, job, since, reason, expireTime: null };
 }
 

@@ -2,6 +2,7 @@
 
 import { randomInt } from 'node:crypto';
 import { invalidArgument, PassthruError } from '../errors.ts';
+import type { EndSignal } from '../lazyAbort.ts';
 import type { Logger } from '../logger.ts';
 import type { Node } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
@@ -37,7 +38,7 @@ export interface Lock {
   /** Shows the job that runs under the reservation, which the store has already, to callers that find the node locked. */
   nameJob(job: string): void;
   /** Ends the reservation, unless the tenure is lost, and passes the turn to the next in line. */
-  release(): Promise<void>;
+  release(): Promise<void> | void;
   /** Passes the turn without a step of the store: the reservation has ended there already, or stays. */
   leave(): void;
 }
@@ -137,16 +138,41 @@ export class Locks {
   }
 
   /**
-   * Reserves `node`, or with the key of a hold the node for a call within it.
+   * Reserves `node`, or with the key of a hold the node for a call within it; at once when this process decides and nobody is
+   * before the caller.
    * @param wait the longest time, in milliseconds, to wait while another caller has it
    * @throws kind `node_locked` with the holder, `reservation_ended`, `node_not_found`, `store_unavailable`, or the signal's
    *   reason
    */
-  async acquire(node: Node, purpose: Purpose, wait: number, signal: AbortSignal): Promise<Lock> {
+  acquire(node: Node, purpose: Purpose, wait: number, signal: EndSignal): Lock | Promise<Lock> {
     signal.throwIfAborted();
+    const key = purpose.kind === 'call' ? (purpose.key ?? null) : null;
+    if (this.#local !== null && purpose.kind === 'call' && this.#lines.get(node.uuid, key) === undefined) {
+      const lock = this.#acquireAtOnce(this.#local, node.uuid, purpose, key);
+      if (lock !== null) return lock;
+    }
+    return this.#acquireInTurn(node, purpose, key, wait, signal);
+  }
+
+  /** Returns null when the node is not free. */
+  #acquireAtOnce(local: LocalReservations, nodeUuid: string, purpose: Purpose, key: string | null): Lock | null {
+    const tenure = this.#lease.current();
+    const acquired = local.acquireCall(nodeUuid, purpose, new Date());
+    if (acquired.outcome !== 'acquired') return null;
+    const line = this.#lines.begin(nodeUuid, key, acquired.reservation);
+    line.holding = acquired.fence;
+    return this.#lock(line, acquired.fence, tenure);
+  }
+
+  async #acquireInTurn(
+    node: Node,
+    purpose: Purpose,
+    key: string | null,
+    wait: number,
+    signal: EndSignal,
+  ): Promise<Lock> {
     const began = performance.now();
     const end = began + wait;
-    const key = purpose.kind === 'call' ? (purpose.key ?? null) : null;
     let line = this.#lines.get(node.uuid, key);
     const waited = line !== undefined;
     if (line === undefined) {
@@ -243,7 +269,7 @@ export class Locks {
     node: Node,
     purpose: Purpose,
     end: number,
-    signal: AbortSignal,
+    signal: EndSignal,
   ): Promise<{ lock: Lock; waited: boolean }> {
     let waited = false;
     for (;;) {
@@ -291,14 +317,14 @@ export class Locks {
   }
 
   /** Resolves when the caller is the first in line. */
-  async #waitForTurn(line: Line, node: Node, end: number, signal: AbortSignal): Promise<void> {
+  async #waitForTurn(line: Line, node: Node, end: number, signal: EndSignal): Promise<void> {
     const remaining = end - performance.now();
     if (remaining <= 0) throw this.#refusal(node.uuid, line.blocker);
     await line.waiting.wait(remaining, signal, () => this.#refusal(node.uuid, line.blocker));
   }
 
   /** Resolves after `time` milliseconds or when the line is nudged. Throws the signal's reason. */
-  async #pause(line: Line, time: number, signal: AbortSignal): Promise<void> {
+  async #pause(line: Line, time: number, signal: EndSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     line.nudge = resolve;
     const timer = setTimeout(resolve, Math.min(time, MAX_DELAY));
@@ -325,35 +351,36 @@ export class Locks {
 
   #lock(line: Line, fence: number, tenure: Tenure): Lock {
     const local = this.#local;
-    const { nodeUuid } = line;
     const leave = () => {
-      local?.releaseCall(nodeUuid, fence);
+      local?.releaseCall(line.nodeUuid, fence);
       this.#passOn(line);
     };
     return {
-      nodeUuid,
+      nodeUuid: line.nodeUuid,
       fence,
       storedFence: local === null ? fence : null,
       tenure,
-      nameJob: (job) => {
-        local?.nameJob(nodeUuid, fence, job);
+      nameJob(job) {
+        local?.nameJob(line.nodeUuid, fence, job);
         line.blocker = { ...line.blocker, job };
       },
-      release: async () => {
-        // A request may be on its way to the machine: others free the node when the grace of the lost lease is over.
-        if (local !== null || tenure.lost) return leave();
-        try {
-          await this.#store.release(nodeUuid, fence);
-        } catch (error) {
-          // The node stays reserved, and the line closed, until the store responds again.
-          this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
-          void this.#passOnWhenStored(line, () => this.#store.release(nodeUuid, fence));
-          return;
-        }
-        leave();
-      },
+      // A request may be on its way to the machine: others free the node when the grace of the lost lease is over.
+      release: () => (local !== null || tenure.lost ? leave() : this.#releaseStored(line, fence)),
       leave,
     };
+  }
+
+  async #releaseStored(line: Line, fence: number): Promise<void> {
+    const { nodeUuid } = line;
+    try {
+      await this.#store.release(nodeUuid, fence);
+    } catch (error) {
+      // The node stays reserved, and the line closed, until the store responds again.
+      this.#log.error({ err: error, node: nodeUuid }, 'releasing a node failed, retrying');
+      void this.#passOnWhenStored(line, () => this.#store.release(nodeUuid, fence));
+      return;
+    }
+    this.#passOn(line);
   }
 
   /** Keeps the line closed until the store has done `step`, or is closed. */

@@ -41,6 +41,12 @@ export class NodeCache {
 
   /** Keeps content that is final after `fence`: a node that a call holds, which does not change it, or that was free. */
   keep(node: StoredNode, fence: number): void {
+    if (this.#byUuid.get(node.uuid)?.node === node) {
+      // Behind all others.
+      this.#byUuid.delete(node.uuid);
+      this.#byUuid.set(node.uuid, { node, fence });
+      return;
+    }
     this.forget(node.uuid);
     this.#byUuid.set(node.uuid, { node, fence });
     if (this.#byName && node.name !== null) this.#uuids.set(node.name, node.uuid);

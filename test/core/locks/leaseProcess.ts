@@ -162,7 +162,7 @@ export class LeaseProcess {
   /** Sends a few requests to the machine of a reserved node, with or without a job, and releases the node. */
   async #hold(node: string, fence: number, tenure: Tenure): Promise<void> {
     const controller = new AbortController();
-    const unguard = tenure.guard(controller);
+    tenure.guard(controller);
     const hold = { owner: tenure.id, fence };
     const job = this.#world.random(2) < 1 ? sampleJob(++jobs, { nodeUuid: node }) : null;
     if (job !== null) {
@@ -181,7 +181,7 @@ export class LeaseProcess {
     } catch (error) {
       if (!(error instanceof PassthruError) || error.kind !== 'worker_lost') throw error;
     }
-    unguard();
+    tenure.unguard(controller);
     const release =
       job === null
         ? () => this.#world.store.release(node, fence)
