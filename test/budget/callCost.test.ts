@@ -30,11 +30,11 @@ const BUDGETS: Record<string, { request: Request; budget: Counts }> = {
   },
   'Connect exclusive call (JSON)': {
     request: call('connect-json', FAKE_NODE),
-    budget: { bytes: 108_000, promises: 124, listeners: 20, timers: 3, abortControllers: 5, headers: 5, statements: 0 },
+    budget: { bytes: 88_400, promises: 90, listeners: 18, timers: 3, abortControllers: 5, headers: 5, statements: 0 },
   },
   'gRPC exclusive call': {
     request: call('grpc', FAKE_NODE),
-    budget: { bytes: 65_300, promises: 56, listeners: 14, timers: 3, abortControllers: 2, headers: 0, statements: 0 },
+    budget: { bytes: 48_600, promises: 28, listeners: 13, timers: 3, abortControllers: 2, headers: 0, statements: 0 },
   },
   'gRPC ListNodeMethods': {
     request: listMethods('grpc', REDFISH_NODE),
