@@ -331,11 +331,12 @@ describe('the plans of all statements', () => {
       if (faults.length === 0) needless.push(indexname);
       await client.query('rollback');
     }
-    expect(needless).toEqual([
+    // PostgreSQL lists them in any order.
+    expect(needless.sort()).toEqual([
+      // Without them events are read by the primary key to the limit, and those that a filter does not select are skipped.
+      ...['events_critical', 'events_message', 'events_node', 'events_registry', 'events_warning'],
       // Its loss shows in the rows read for 'nodes of an owner' above: each node is then looked up by the primary key.
       'node_attributes_digest',
-      // Without them events are read by the primary key to the limit, and those that a filter does not select are skipped.
-      ...['events_node', 'events_message', 'events_registry', 'events_warning', 'events_critical'],
     ]);
   });
 });
