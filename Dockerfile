@@ -1,4 +1,4 @@
-# The service on a distroless image: Node, the package and its dependencies; no shell, no npm, no root.
+# The service on a distroless image: Node and the bundle of the package; no shell, no npm, no root.
 #
 #   docker build -t passthru .
 #   docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges \
@@ -12,27 +12,20 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json rolldown.config.ts ./
 COPY gen gen
 COPY src src
 COPY web web
 RUN npm run build && npm run build:console
-
-FROM node:24-bookworm-slim AS dependencies
-WORKDIR /dependencies
-COPY package.json package-lock.json .npmrc ./
-# The image has its own Node; the ones that npm would install are optional dependencies.
-RUN npm ci --ignore-scripts --omit=dev --omit=optional
 # A named volume gets the owner of the directory that it covers.
 RUN mkdir /data
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot
 WORKDIR /app
 COPY package.json LICENSE ./
-COPY --from=dependencies /dependencies/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY --from=build /build/web/dist web/dist
-COPY --from=dependencies --chown=nonroot:nonroot /data /data
+COPY --from=build --chown=nonroot:nonroot /data /data
 ENV NODE_ENV=production PASSTHRU_STORE=sqlite:/data/passthru.db
 # A third less memory under load: docs/operating.md, "Memory".
 ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072 NODE_OPTIONS=--max-semi-space-size=16

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { comparisonsAgainst } from './against.ts';
 import { comparisons } from './comparisons.ts';
-import { type Idle, measureIdle } from './idle.ts';
+import { type Idles, measureIdle } from './idle.ts';
 import { findIronic } from './ironic.ts';
 import { describeLoad, describeMachine, leaveServerCore } from './machine.ts';
 import { Parties } from './parties.ts';
@@ -48,7 +48,7 @@ const chosen =
     : comparisonsAgainst(parties, values.against);
 const rows: Row[] = [];
 const ratios: Measured[] = [];
-let idle: Idle | null = null;
+let idle: Idles | null = null;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
 }

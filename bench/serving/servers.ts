@@ -4,7 +4,8 @@ import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SERVER_CORE } from './machine.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** The program of this checkout. */
+export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const END_WITH_PARENT = new URL('../usageProbe.ts', import.meta.url).href;
 
 /** A server under load, on the core that is its own. */

@@ -6,8 +6,11 @@ import type { BcryptTask } from './bcryptWorker.ts';
 /** Maximum number of threads: one hash takes a core for 0.1 s, and calls need the other cores. */
 const THREADS = Math.min(2, Math.max(1, availableParallelism() - 1));
 
-/** The worker's file, with the extension of this one (.ts or .js). */
-const WORKER = new URL(import.meta.url.replace(/bcryptPool(\.[cm]?[jt]s)[^/]*$/, 'bcryptWorker$1'));
+/** The worker's file: beside this source, or that of the bundle, in which this module is part of a file in `chunks`. */
+const WORKER = new URL(
+  /\.ts[^/]*$/.test(import.meta.url) ? 'bcryptWorker.ts' : '../auth/bcryptWorker.js',
+  import.meta.url,
+);
 
 interface Waiting {
   task: BcryptTask;

@@ -29,7 +29,7 @@ export function loadConfig(sources: ConfigSources): Config {
   const merged: Record<string, unknown> = structuredClone(content);
   for (const [setting, value] of values) set(merged, setting.path, value);
 
-  const outcome = configSchema.safeParse(merged);
+  const outcome = configSchema.safeParse(merged, { jitless: true });
   if (outcome.success && problems.length === 0) {
     return resolvePaths(outcome.data, file === null ? process.cwd() : dirname(resolve(file)));
   }

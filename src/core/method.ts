@@ -123,6 +123,8 @@ export function defineMethod<
     }
     return attach ? checkAttachment(name, returned as Attachment) : checkJson(returned);
   };
+  let argumentsSchema: JsonObject | null = null;
+  let returnedSchema: JsonObject | null = null;
   return {
     name,
     httpMethods,
@@ -132,8 +134,17 @@ export function defineMethod<
     requireExclusiveLock,
     role,
     listedFrom,
-    argumentsSchema: jsonSchema(strict, 'input'),
-    resultSchema: attach ? { description: 'An attachment: bytes with a media type' } : jsonSchema(result, 'output'),
+    // Made when somebody asks: most methods are never described.
+    get argumentsSchema() {
+      argumentsSchema ??= jsonSchema(strict, 'input');
+      return argumentsSchema;
+    },
+    get resultSchema() {
+      returnedSchema ??= attach
+        ? { description: 'An attachment: bytes with a media type' }
+        : jsonSchema(result, 'output');
+      return returnedSchema;
+    },
     parse: argumentsParser(name, strict),
     run: async (task, args) => check(await definition.handler(task, args as z.output<A>)),
   };

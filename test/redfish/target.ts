@@ -1,3 +1,5 @@
+// The service loads it for the first connection to a BMC, which would be part of the short timeouts of the first test.
+import 'undici';
 import { expect } from 'vitest';
 import { RedfishError, type RedfishTarget } from '../../src/redfish/index.ts';
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -35,6 +35,14 @@ afterEach(endLaunched);
 function npx(...args: string[]) {
   return spawnSync('npx', args, { cwd: project, env: plainEnvironment(), encoding: 'utf8' });
 }
+
+test('the package has the license of each package that it contains', () => {
+  const own = join(project, 'node_modules', 'passthru');
+  const { dependencies } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8'));
+  const licenses = readFileSync(join(own, 'dist', 'src', 'LICENSES.txt'), 'utf8');
+  for (const [name, version] of Object.entries(dependencies)) expect(licenses).toContain(`${name} ${version} (`);
+  expect(licenses).toMatch(/^zod 4\S+ \(MIT\)\n\nMIT License\n/m);
+});
 
 test('npx passthru serve --check says that a configuration is valid', () => {
   writeFileSync(join(project, 'good.yaml'), 'listen: 127.0.0.1:0\nstore: sqlite:./passthru.db\n');

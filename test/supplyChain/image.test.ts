@@ -12,7 +12,7 @@ import { type Image, imageFolder, makeImage, NONROOT } from './image.ts';
 /**
  * Runs the Dockerfile without a container engine: executes its steps, then starts the program with the options of
  * docs/container.md (`--read-only --cap-drop=ALL --security-opt=no-new-privileges`, a volume, a read-only mount) by
- * means of the kernel, which requires root on Linux. Fetches the packages twice.
+ * means of the kernel, which requires root on Linux. Fetches the packages.
  */
 const canRun = process.platform === 'linux' && process.getuid?.() === 0 && process.env.TEST_CLIENTS === 'all';
 

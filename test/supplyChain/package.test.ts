@@ -20,6 +20,8 @@ beforeAll(async () => {
   cpSync(ROOT, source, { recursive: true, filter: (path) => !skipped.test(basename(path)) });
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(source, 'dist')], { cwd: ROOT });
+  const rolldown = join(ROOT, 'node_modules/rolldown/bin/cli.mjs');
+  await run(process.execPath, [rolldown, '--config', '--dir', join(source, 'dist/src')], { cwd: ROOT });
   cpSync(join(ROOT, 'web/dist'), join(source, 'web/dist'), { recursive: true });
   const options = ['--json', '--ignore-scripts', '--pack-destination', folder];
   const { stdout } = await run('npm', ['pack', ...options], { cwd: source });

@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Client } from 'undici';
+import type { Client } from 'undici';
 import { untilAborted, WaitingLine } from '../../core/waiting.ts';
 import { RedfishError } from '../errors.ts';
 import { Breaker } from './breaker.ts';
@@ -203,13 +203,23 @@ export class BmcConnections {
   }
 }
 
+/** undici is loaded for the first connection: it takes 20 MB and a tenth of a start. */
+let undici: Promise<typeof import('undici')> | null = null;
+
 /** Makes a client of one connection, which connects with its first request. Throws what `connectOptions` throws. */
 export async function openClient(origin: string, settings: ConnectionSettings, signal: AbortSignal): Promise<Client> {
+  undici ??= import('undici');
+  const { Client } = await undici;
   const tls = origin.startsWith('https:') ? tlsContexts.connectOptions(settings.tls) : {};
-  return newClient(origin, settings, tls instanceof Promise ? await untilAborted(tls, signal) : tls);
+  return newClient(Client, origin, settings, tls instanceof Promise ? await untilAborted(tls, signal) : tls);
 }
 
-function newClient(origin: string, settings: ConnectionSettings, tls: Partial<ConnectOptions>): Client {
+function newClient(
+  Client: typeof import('undici').Client,
+  origin: string,
+  settings: ConnectionSettings,
+  tls: Partial<ConnectOptions>,
+): Client {
   return new Client(origin, {
     allowH2: false,
     pipelining: 1,
