@@ -88,7 +88,12 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
   const observed = await observation.begin(core, clients);
   const receiver = await startConfiguredReceiver(config, core, observation, log);
-  if (receiver !== null) undo.defer(() => receiver.close(0));
+  if (receiver !== null) {
+    undo.defer(() => receiver.close(0));
+    const { verify_interval: verifyInterval, test_interval: testInterval, test_timeout: testTimeout } = config.events;
+    const tests = testInterval === 0 ? null : testInterval;
+    await core.receiveEvents({ url: receiver.base, verifyInterval, testInterval: tests, testTimeout });
+  }
   const listener = await listen(config, observed, access, log);
   undo.move();
 

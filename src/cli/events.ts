@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { parseDuration } from '../config/duration.ts';
 import { collectPages, printsListing, withConnection } from './connection.ts';
 import { eventListing, SEVERITIES } from './eventRecord.ts';
+import { eventSourceCommands } from './eventSources.ts';
 import { usageError } from './exitStatus.ts';
 import { visibleValue } from './keyValues.ts';
 import { limitOption, repeatedOption } from './options.ts';
@@ -11,7 +12,9 @@ import { watchAllEvents } from './watchMany.ts';
 
 /** `passthru events …`. */
 export function eventsCommand(): Command {
-  return new Command('events').addCommand(listCommand()).addCommand(followCommand());
+  const command = new Command('events').addCommand(listCommand()).addCommand(followCommand());
+  for (const each of eventSourceCommands()) command.addCommand(each);
+  return command;
 }
 
 interface FilterOptions extends OutputOptions {

@@ -121,6 +121,7 @@ const EXIT_STATUSES: { [reason in ErrorReason]?: number } = {
   [ErrorReason.JOB_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.SUBSCRIPTION_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.TRANSCRIPT_NOT_FOUND]: EXIT_STATUS.notFound,
+  [ErrorReason.EVENT_SOURCE_NOT_FOUND]: EXIT_STATUS.notFound,
   [ErrorReason.NODE_LOCKED]: EXIT_STATUS.locked,
   [ErrorReason.SHUTTING_DOWN]: EXIT_STATUS.unreachable,
   [ErrorReason.STORE_UNAVAILABLE]: EXIT_STATUS.unreachable,

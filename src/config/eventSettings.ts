@@ -40,6 +40,18 @@ export function eventKeys(address: { allowed: string; pattern: string; isAllowed
       description:
         "Whether a post must come from an address of the node's BMC (the host in its `redfish_address`): other posts are taken, taken and logged, or refused. Set `off` behind a proxy or NAT, where all come from its address.",
     }),
+    verify_interval: durationSetting(
+      { initial: '5m', least: '1s', most: '1d' },
+      'How often the subscription of an event source is verified, and made again if it was lost. A source that is not active is looked at at least as often.',
+    ),
+    test_interval: durationSetting(
+      { initial: '1d', least: '0s', most: '365d' },
+      'How often a test event is requested from the BMC of each event source, which proves that its events arrive; 0s: only when a client asks for it.',
+    ),
+    test_timeout: durationSetting(
+      { initial: '30s', least: '100ms', most: '10m' },
+      'How long a test event may take to arrive.',
+    ),
     rate: integerSetting(
       { initial: 100, least: 1, most: 100_000 },
       'The number of events a second that are taken from one node, with bursts of ten times as many. More get 503, and BMCs send them again later.',

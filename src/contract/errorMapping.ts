@@ -30,6 +30,7 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorKind, ErrorMapping>> = {
   job_not_found: client(404, Code.NotFound, ErrorReason.JOB_NOT_FOUND),
   transcript_not_found: client(404, Code.NotFound, ErrorReason.TRANSCRIPT_NOT_FOUND),
   subscription_not_found: client(404, Code.NotFound, ErrorReason.SUBSCRIPTION_NOT_FOUND),
+  event_source_not_found: client(404, Code.NotFound, ErrorReason.EVENT_SOURCE_NOT_FOUND),
   already_exists: client(409, Code.AlreadyExists, ErrorReason.ALREADY_EXISTS),
   // Not 409: Ironic's clients retry a 409, which means a locked node to them.
   subscription_exists: client(400, Code.AlreadyExists, ErrorReason.SUBSCRIPTION_EXISTS),

@@ -2,6 +2,7 @@
 
 import type { Caller, Role } from './caller.ts';
 import type { EventIntake, PushSenders } from './events/eventIntake.ts';
+import type { EventSources, ReceivingSettings } from './events/eventSources.ts';
 import type { Events } from './events/events.ts';
 import type { HardwareType } from './hardware.ts';
 import type { JobState } from './job.ts';
@@ -213,6 +214,9 @@ export interface Core {
   readonly intake: EventIntake;
   /** The sources that may send to the receiver. */
   readonly senders: PushSenders;
+  readonly eventSources: EventSources;
+  /** Begins to look after event sources: events can reach this process. Throws kind `store_unavailable`. */
+  receiveEvents(settings: ReceivingSettings): Promise<void>;
   /** The name shown by reservations of this process. */
   readonly host: string;
   /** Returns the distinct hosts of all processes on the same store, including this one, sorted. */

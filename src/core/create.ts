@@ -5,9 +5,10 @@ import { Idempotency } from './calls/idempotency.ts';
 import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
-import type { PushSenders } from './events/eventIntake.ts';
 import { EventLog } from './events/eventLog.ts';
 import { type IntakeLimits, StoringIntake } from './events/intake.ts';
+import { parseEventBody } from './events/records/readRecords.ts';
+import { createEventReceiving } from './events/sources/eventReceiving.ts';
 import type { HardwareType } from './hardware.ts';
 import { Running, type WorkerShares, Workers } from './inFlight.ts';
 import { JobRunner } from './jobs/jobRunner.ts';
@@ -100,13 +101,19 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const events = new EventLog(store, nodes, log);
   const intake = new StoringIntake(store, log, observer, settings.events);
   intake.onStored(() => events.watched.wake());
+  const receiving = createEventReceiving({
+    ...{ store, registry, nodes, locks, lease, host, log, intake },
+    parse: parseEventBody,
+  });
+  const { sources } = receiving;
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', registry, log);
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
   const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
   const workers = new Workers(settings.workers, settings.workerShares);
   const idempotency = new Idempotency(store, lease, log, clock);
   const calls = { jobs, workers, running, idempotency, transcripts };
-  const dispatch = new Dispatch({ store, registry, nodes, lease, locks, ...calls, host, log, observer });
+  const sourceOf = sources.ofTask.bind(sources);
+  const dispatch = new Dispatch({ sourceOf, store, registry, nodes, lease, locks, ...calls, host, log, observer });
 
   store.onOwnChange(() => {
     jobs.watchedAll.wake();
@@ -121,8 +128,10 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     drivers: registry,
     jobs,
     events,
-    intake,
-    senders: NO_SENDERS,
+    intake: receiving.intake,
+    senders: receiving.senders,
+    eventSources: sources,
+    receiveEvents: (settings) => receiving.begin(settings),
     listNodeMethods(ident) {
       const found = nodes.interfaceOf(ident);
       return found instanceof Promise ? found.then((node) => registry.listOf(node)) : registry.listOf(found);
@@ -156,6 +165,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         running.abort(new PassthruError('shutting_down', 'The service was shut down before the call ended.'));
         if (!(await running.drain(ABORT_GRACE))) log.warn({}, 'some calls did not end in time at shutdown');
       }
+      await receiving.stop();
       await intake.drain();
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
       // Otherwise other processes clean up when the lease has run out.
@@ -163,9 +173,6 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     },
   };
 }
-
-/** Nobody. */
-const NO_SENDERS: PushSenders = { find: async () => null };
 
 /** Closes a hardware type; logs a failure or a timeout. */
 async function closeInTime(hardwareType: HardwareType, log: Logger): Promise<void> {

@@ -15,6 +15,7 @@ const ERROR_KINDS = [
   'job_not_found',
   'transcript_not_found',
   'subscription_not_found',
+  'event_source_not_found',
   'already_exists',
   'subscription_exists',
   'node_locked',

@@ -21,6 +21,7 @@ import {
   type NodeChanges,
   type NodeUpdate,
 } from './node.ts';
+import type { NodeFollower } from './nodeFollower.ts';
 import { type Page, readPage } from './page.ts';
 import type { Registry } from './registry.ts';
 import { findMask, MASK } from './secrets.ts';
@@ -49,6 +50,8 @@ export class NodeManager implements Nodes {
   readonly #running: Running;
   readonly #host: string;
   readonly #log: Logger;
+  /** What is told of changes of nodes that events depend on; set once. */
+  follower: NodeFollower | null = null;
 
   constructor(
     store: Store,
@@ -165,6 +168,7 @@ export class NodeManager implements Nodes {
       return { before: node, after: changed };
     });
     if (before.driver !== after.driver || canonicalJson(before.driverInfo) !== canonicalJson(after.driverInfo)) {
+      await this.follower?.nodeChanged(after.uuid);
       await this.#forget(before);
     }
     // It was read with the reservation of this update.
@@ -177,6 +181,7 @@ export class NodeManager implements Nodes {
       if (!(await this.#store.deleteNode(node.uuid, lock.storedFence))) throw await this.#notHeld(node.uuid);
       return node;
     });
+    await this.follower?.nodeDeleted(deleted.uuid);
     await this.#forget(deleted);
     this.#log.info({ node: deleted.uuid, name: deleted.name, caller: caller.name }, 'node removed');
   }

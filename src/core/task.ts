@@ -1,3 +1,4 @@
+import type { EventSelection } from './events/eventSource.ts';
 import type { Logger } from './logger.ts';
 import type { Node } from './node.ts';
 import type { Recorder } from './transcript.ts';
@@ -9,6 +10,18 @@ export interface NodeTask extends Task {
    * `reservation` may be older than the call.
    */
   readonly node: Node;
+  /** The event source of the node; absent where a test or an embedder has none. */
+  readonly eventSource?: NodeEventSource;
+}
+
+/** The event source of a task's node. */
+export interface NodeEventSource {
+  /** Makes the events of the node arrive, by whichever way works. Throws kind `failed_precondition` when none can. */
+  set(selection: EventSelection): Promise<void>;
+  /** Ends that. Returns false when there was no source. */
+  delete(): Promise<boolean>;
+  /** Returns the URI of its subscription at the machine; null when there is none. */
+  subscription(): Promise<string | null>;
 }
 
 /** The task of a driver method. */

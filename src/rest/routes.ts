@@ -3,6 +3,13 @@ import { routeFrom } from './apiTable.ts';
 import { listConductors, showConductor } from './conductors.ts';
 import type { Handler } from './context.ts';
 import { listDrivers, showDriver, showDriverProperties } from './drivers.ts';
+import {
+  deleteEventSource,
+  listEventSources,
+  setEventSource,
+  showEventSource,
+  testEventSource,
+} from './eventSources.ts';
 import { listEvents } from './events.ts';
 import { streamJobEvents } from './jobEvents.ts';
 import { cancelJob, listJobs, showJob, showTranscript } from './jobs.ts';
@@ -23,6 +30,7 @@ import type { RouteDescription } from './openapi/description.ts';
 import * as docs from './openapi/descriptions.ts';
 import { showOpenApi } from './openapi/document.ts';
 import * as eventDocs from './openapi/eventDescriptions.ts';
+import * as sources from './openapi/eventSourceDescriptions.ts';
 import { callDriverMethod, callNodeMethod, listDriverMethods, listNodeMethods } from './passthru.ts';
 import { showHealth, showMetrics, showRoot, showV1 } from './rootDocuments.ts';
 import { type Route, VERBS, type Verb } from './router.ts';
@@ -58,6 +66,22 @@ export const ROUTES: readonly Route[] = [
   route(['PUT'], '/v1/nodes/:ident/reservation', 'lock a node', takeReservation, docs.newReservation),
   route(['PATCH'], '/v1/nodes/:ident/reservation', 'renew a lock', renewReservation, docs.reservationRenewal),
   route(['DELETE'], '/v1/nodes/:ident/reservation', 'unlock a node', endReservation, docs.reservationEnd),
+  route(READ, '/v1/nodes/:ident/event_source', 'show an event source', showEventSource, sources.eventSource),
+  route(['PUT'], '/v1/nodes/:ident/event_source', 'set an event source', setEventSource, sources.newEventSource),
+  route(
+    ['DELETE'],
+    '/v1/nodes/:ident/event_source',
+    'delete an event source',
+    deleteEventSource,
+    sources.noEventSource,
+  ),
+  route(
+    ['POST'],
+    '/v1/nodes/:ident/event_source/test',
+    'test an event source',
+    testEventSource,
+    sources.eventSourceTest,
+  ),
   route(READ, '/v1/nodes/:ident/validate', 'validate a node', validateNode, docs.validation),
   route(READ, '/v1/nodes/:ident/vendor_passthru/methods', 'list methods', listNodeMethods, docs.nodeMethods),
   // Calls take every verb: the method's own verbs are checked later, by the core.
@@ -77,6 +101,8 @@ export const ROUTES: readonly Route[] = [
 
   route(READ, '/v1/conductors', 'list conductors', listConductors, docs.conductors),
   route(READ, '/v1/conductors/:host', 'list conductors', showConductor, docs.conductor),
+
+  route(READ, '/v1/event_sources', 'list event sources', listEventSources, sources.eventSources),
 
   route(READ, '/v1/jobs', 'list jobs', listJobs, docs.jobs),
   route(['GET'], '/v1/jobs/events', 'watch jobs', streamJobs, docs.jobsEvents),

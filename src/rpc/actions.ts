@@ -29,6 +29,11 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
 
   'passthru.v1.EventService/ListEvents': 'list events',
   'passthru.v1.EventService/WatchEvents': 'watch events',
+  'passthru.v1.EventService/SetEventSource': 'set an event source',
+  'passthru.v1.EventService/GetEventSource': 'show an event source',
+  'passthru.v1.EventService/ListEventSources': 'list event sources',
+  'passthru.v1.EventService/DeleteEventSource': 'delete an event source',
+  'passthru.v1.EventService/TestEventSource': 'test an event source',
 
   'grpc.health.v1.Health/Check': 'check the health',
   'grpc.health.v1.Health/List': 'check the health',

@@ -39,7 +39,7 @@ export function durationMs(field: string, duration: Duration | undefined): numbe
 }
 
 /** The kind of a list; a page token of one kind is refused by another. */
-type ListKind = 'nodes' | 'drivers' | 'jobs' | 'events';
+type ListKind = 'nodes' | 'drivers' | 'jobs' | 'events' | 'event_sources';
 
 /**
  * Returns the number of items on a page: 100 for 0, which means absent.

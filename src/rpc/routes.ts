@@ -18,6 +18,7 @@ import { admit, createEnter, type Enter } from './authorize.ts';
 import { driverService } from './driverService.ts';
 import { toConnectError } from './errors.ts';
 import { eventService } from './eventService.ts';
+import { eventSourceService } from './eventSourceService.ts';
 import { healthService } from './health.ts';
 import { jobService } from './jobService.ts';
 import { nodeService } from './nodeService.ts';
@@ -55,7 +56,7 @@ export const SERVICES: RpcServices = {
     serve(NodeService, nodeService(enter));
     serve(DriverService, driverService(enter));
     serve(JobService, jobService(enter));
-    serve(EventService, eventService(enter));
+    serve(EventService, { ...eventService(enter), ...eventSourceService(enter) });
     const names = CONTRACT.map((service) => service.typeName);
     serve(Health, healthService(core, names));
     const reflection = reflectionService(enter, [...CONTRACT, Health, ServerReflection, ServerReflectionAlpha]);

@@ -7,6 +7,7 @@ import { withBusyRetry } from './busyRetry.ts';
 import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
+import { eventSourceStore } from './events/eventSources.ts';
 import { eventStore } from './events/eventStore.ts';
 import { FleetKeys } from './fleetKeys.ts';
 import { StoreHealth } from './health.ts';
@@ -78,6 +79,7 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
     ...conductorStore(database, endedJobs, log, cipher, fleetKeys),
     ...changeStore(database, local),
     ...eventStore(database),
+    ...eventSourceStore(database, cipher),
     async ping() {
       await sql`select 1`.execute(database.kysely);
       await health.check();

@@ -3,6 +3,7 @@ import type { PassthruError } from '../core/errors.ts';
 import type { NodeConflict, Store, StoredNode } from '../core/store.ts';
 import { countAttribute } from './attributeCounts.ts';
 import type { Database } from './database.ts';
+import { keepFormerNode } from './events/eventSources.ts';
 import { insertAttributes, replaceAttributes, TakenAttribute } from './nodeAttributes.ts';
 import { CompiledLists, LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
 import type { NodeLog } from './nodeLog.ts';
@@ -110,6 +111,7 @@ export function nodeStore(
         const deleted = await transaction.deleteFrom('nodes').where(isReserved(uuid, fence)).returning('id').execute();
         const [row] = locked.rows;
         if (row === undefined || deleted.length === 0) return false;
+        await keepFormerNode(transaction, row);
         await note(uuid, 'existence', () => toLoggedNode(row, cipher));
         return true;
       });

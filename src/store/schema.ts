@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely';
 import type { Role } from '../core/caller.ts';
+import type { EventSourceState, EventTransport } from '../core/events/eventSource.ts';
 import type { JobState } from '../core/job.ts';
 import type { NodePart } from '../core/watch/changeStore.ts';
 
@@ -208,6 +209,49 @@ export interface EventsTable {
   raw_bytes: number;
 }
 
+/** One row for each event source; see `StoredSource`. */
+export interface EventSourcesTable {
+  /** Grows in the order of creation. */
+  id: Generated<number>;
+  /** Not a reference: the row outlives its node until the subscription is removed. */
+  node_uuid: string;
+  transport: EventTransport | null;
+  /** JSON. */
+  selection: string;
+  generation: number;
+  revision: number;
+  state: EventSourceState;
+  reason: string | null;
+  state_time: number;
+  active_transport: EventTransport | null;
+  subscription: string | null;
+  token_digest: string | null;
+  token_generation: number;
+  previous_digest: string | null;
+  address: string | null;
+  verify_time: number | null;
+  /** When a pass over it is due; 0: at once. */
+  due_time: number;
+  last_event_time: number | null;
+  test_time: number | null;
+  /** Milliseconds. */
+  test_round_trip: number | null;
+  test_error: string | null;
+  last_drift: string | null;
+  last_drift_time: number | null;
+  renewals: number;
+  last_reset: number | null;
+  last_event_id: string | null;
+  /** The conductor that looks after it. */
+  owner: string | null;
+  /** JSON without `driver_info`; null while the node exists. */
+  former_node: string | null;
+  /** As in `nodes`, encrypted. */
+  former_driver_info: string | null;
+  create_time: number;
+  update_time: number | null;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -222,4 +266,5 @@ export interface Tables {
   job_changes: JobChangesTable;
   node_changes: NodeChangesTable;
   events: EventsTable;
+  event_sources: EventSourcesTable;
 }

@@ -24,6 +24,9 @@ const ROUTE_ROWS = `
   admin     PUT,DELETE  /v1/nodes/:ident/maintenance
   reader    GET,HEAD    /v1/nodes/:ident/reservation
   operator  PUT,PATCH,DELETE /v1/nodes/:ident/reservation
+  reader    GET,HEAD    /v1/nodes/:ident/event_source
+  operator  PUT,DELETE  /v1/nodes/:ident/event_source
+  operator  POST        /v1/nodes/:ident/event_source/test
   reader    GET,HEAD    /v1/nodes/:ident/validate
   reader    GET,HEAD    /v1/nodes/:ident/vendor_passthru/methods
   operator  GET,POST,DELETE /v1/nodes/:ident/vmedia
@@ -40,6 +43,8 @@ const ROUTE_ROWS = `
   reader    GET,HEAD    /v1/shards
   reader    GET,HEAD    /v1/conductors
   reader    GET,HEAD    /v1/conductors/:host
+
+  reader    GET,HEAD    /v1/event_sources
 
   reader    GET,HEAD    /v1/jobs
   reader    GET         /v1/jobs/events
@@ -109,6 +114,11 @@ const RPC_ROWS = `
 
   reader    passthru.v1.EventService/ListEvents
   reader    passthru.v1.EventService/WatchEvents
+  operator  passthru.v1.EventService/SetEventSource
+  reader    passthru.v1.EventService/GetEventSource
+  reader    passthru.v1.EventService/ListEventSources
+  operator  passthru.v1.EventService/DeleteEventSource
+  operator  passthru.v1.EventService/TestEventSource
 
   open      grpc.health.v1.Health/Check
   open      grpc.health.v1.Health/List

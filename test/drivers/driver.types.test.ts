@@ -138,7 +138,7 @@ describe('the types of passthru/driver', () => {
       | 'log'
       | 'recorder'
     >();
-    expectTypeOf<Exclude<keyof NodeTask, keyof Task>>().toEqualTypeOf<'node'>();
+    expectTypeOf<Exclude<keyof NodeTask, keyof Task>>().toEqualTypeOf<'node' | 'eventSource'>();
     expectTypeOf<keyof DriverTask>().toEqualTypeOf<keyof Task>();
     expectTypeOf<Task['signal']>().toEqualTypeOf<AbortSignal>();
     expectTypeOf<Task['deadline']>().toEqualTypeOf<Date | null>();

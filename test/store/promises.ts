@@ -3,6 +3,7 @@ import type { Store } from '../../src/core/store.ts';
 import { changePromises } from './change.promises.ts';
 import { conductorPromises } from './conductor.promises.ts';
 import { eventPromises } from './event.promises.ts';
+import { eventSourcePromises } from './eventSource.promises.ts';
 import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
 import { jobPromises } from './job.promises.ts';
@@ -41,6 +42,7 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     });
     const current = () => opened;
     nodePromises(current);
+    eventSourcePromises(current);
     nodeAttributesPromises(current);
     nodeListPromises(current);
     reservationPromises(current);

@@ -1,6 +1,6 @@
 // Calls: runs each one through the checks and the lock to its result or job.
 
-import { checkRole } from '../caller.ts';
+import { type Caller, checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
 import { invalidArgument, isStoreUnavailable, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
@@ -21,7 +21,7 @@ import { type CallReport, type Observer, reportCall } from '../observer.ts';
 import { SHORT_SECRET } from '../redaction.ts';
 import { findMethod, type MethodTable, type Registry, unknownMethod } from '../registry.ts';
 import type { JobHold, Store, StoredNode } from '../store.ts';
-import type { DriverTask, NodeTask } from '../task.ts';
+import type { DriverTask, NodeEventSource, NodeTask } from '../task.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
 import { requiredRole } from './callRules.ts';
@@ -43,6 +43,8 @@ interface DispatchParts {
   running: Running;
   idempotency: Idempotency;
   transcripts: Transcripts;
+  /** Returns the event source of a node for a call of `caller`. */
+  sourceOf(nodeUuid: string, caller: Caller): NodeEventSource;
   /** The name that reservations show. */
   host: string;
   log: Logger;
@@ -234,7 +236,8 @@ export class Dispatch {
       if (store.shared && lock !== null) await lease.cover(lock.tenure, longestRequest());
       end.throwIfAborted();
       checked.begun = true;
-      const run = { node, args, lock, longestRequest, end, progress: nothing, log };
+      const source = (uuid: string) => this.#parts.sourceOf(uuid, checked.call.caller);
+      const run = { node, args, source, lock, longestRequest, end, progress: nothing, log };
       if (method.async) {
         const tenure = lock?.tenure ?? lease.current();
         const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.storedFence ?? null }, claim);

@@ -7,7 +7,7 @@ import type { Lock } from '../locks/locks.ts';
 import type { Logger } from '../logger.ts';
 import type { Attachment, Method } from '../method.ts';
 import type { Node } from '../node.ts';
-import type { DriverTask, HttpMethod, Task } from '../task.ts';
+import type { DriverTask, HttpMethod, NodeEventSource, Task } from '../task.ts';
 import type { CallRecorder } from '../transcripts/callRecorder.ts';
 import { MAX_DELAY } from '../waiting.ts';
 import { CallSecrets } from './callSecrets.ts';
@@ -30,6 +30,8 @@ export interface MethodRun {
   node: Node | null;
   /** As returned by the method's `parse`. */
   args: unknown;
+  /** Returns the event source of a node. */
+  source(nodeUuid: string): NodeEventSource;
   /** Null for a method without an exclusive lock. */
   lock: Lock | null;
   /** As `HardwareType.longestRequest`; 0 for a driver method. */
@@ -89,6 +91,11 @@ class MethodTask implements DriverTask {
     this.recorder = recorder;
     this.#run = run;
     this.#call = call;
+  }
+
+  get eventSource(): NodeEventSource | undefined {
+    const { node, source } = this.#run;
+    return node === null ? undefined : source(node.uuid);
   }
 
   get signal(): AbortSignal {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { pythonText } from '../../core/arguments.ts';
 import type { Json } from '../../core/json.ts';
 import { EVENT_TYPES, segmentFault } from '../../redfish/index.ts';
+import { SOURCE_DESTINATION } from './sourceSubscription.ts';
 
 const NO_ID = "id can't be None";
 const HEADER = 'HttpHeaders: each header must be an object of names and strings';
@@ -27,7 +28,9 @@ export const subscriptionId = z.object({
 /** The arguments of create_subscription, with Ironic's wording of each fault (recorded: "create_subscription …"). */
 export const newSubscription = z
   .object({
-    Destination: uri('Destination').describe('The URL to which the BMC sends its events. Required'),
+    Destination: uri('Destination').describe(
+      'The URL to which the BMC sends its events, or passthru: for this service, which then keeps the subscription alive as the node’s event source. Required',
+    ),
     destination: uri('Destination').meta({
       description: 'Alias of Destination, from older help texts of Ironic',
       deprecated: true,
@@ -81,6 +84,7 @@ function uri(name: string) {
   return z
     .string({ error: ({ input }) => `${name} ${quote(input)} is not a valid URI` })
     .superRefine((text, context) => {
+      if (text === SOURCE_DESTINATION) return;
       // Ironic requires a scheme and a host.
       if (/^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]/i.test(text) && !/\s/.test(text) && URL.canParse(text)) return;
       context.addIssue({ code: 'custom', message: destinationFault(text) });

@@ -15,6 +15,7 @@ import {
   type NewSubscription,
 } from '../../redfish/index.ts';
 import type { UseBmc } from './bmcAccess.ts';
+import { deleteSource, SOURCE_DESTINATION, setSource } from './sourceSubscription.ts';
 import { eventTypesFault, newSubscription, subscriptionId } from './subscriptionArguments.ts';
 import { toUnreadablePart, unreadablePart } from './unreadablePart.ts';
 
@@ -64,6 +65,9 @@ function create(useBmc: UseBmc, destinations: Destinations | undefined): Method<
       task: NodeTask,
       { destination, Destination = destination, if_exists: ifExists, HttpHeaders = [], ...given },
     ): Promise<JsonObject> {
+      if (Destination === SOURCE_DESTINATION) {
+        return setSource(task, HttpHeaders.length > 0 ? { ...given, HttpHeaders } : given);
+      }
       await destinations?.checkUrl('Destination', Destination!, task.signal);
       return useBmc(task, 'Failed to create subscription on', async (client) => {
         if (given.EventTypes !== undefined) {
@@ -87,6 +91,7 @@ function remove(useBmc: UseBmc): Method<NodeTask> {
     arguments: subscriptionId,
     result: z.null(),
     async handler(task: NodeTask, { id }): Promise<undefined> {
+      if (await deleteSource(task, id)) return;
       const failed = `Redfish delete_subscription failed for subscription ${id} on`;
       await useBmc(task, failed, (client) => deleteSubscription(client, id));
     },

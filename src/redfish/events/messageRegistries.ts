@@ -103,12 +103,16 @@ async function readRegistry(client: RedfishClient, name: string): Promise<Messag
 
 /** Returns the files that may be of a registry, the likely ones first. */
 async function registryFiles(client: RedfishClient, name: string): Promise<Member[]> {
-  const members = await client.discovered.get(MEMBERS_KEY, client.signal, async () => {
+  const members = await registryMembers(client);
+  const likely = members.filter(({ path }) => isNamed(path.replace(/\/+$/, '').split('/').at(-1)!, name));
+  return likely.length > 0 ? likely : members.slice(0, MAX_NAMES_READ);
+}
+
+function registryMembers(client: RedfishClient): Promise<Member[]> {
+  return client.discovered.get(MEMBERS_KEY, client.signal, async () => {
     const path = await findService(client, 'Registries');
     return path === null ? [] : (await getCollection(client, path)).members;
   });
-  const likely = members.filter(({ path }) => isNamed(path.replace(/\/+$/, '').split('/').at(-1)!, name));
-  return likely.length > 0 ? likely : members.slice(0, MAX_NAMES_READ);
 }
 
 /** Whether `text` is the name of a registry, with or without a version: `Base`, `Base.1.8`, `Base.1.8.1`. */
@@ -128,13 +132,17 @@ function placeOf({ Location: locations }: JsonObject, origin: string): string | 
   return null;
 }
 
-function toMessages(document: JsonObject): Messages {
+/** @param folded whether the keys are in lower case */
+function toMessages(document: JsonObject, folded = true): Messages {
   const messages = new Map<string, RegistryMessage>();
   for (const [key, message] of Object.entries(objectOf(document, 'Messages')).slice(0, MAX_MESSAGES)) {
     if (!isJsonObject(message)) continue;
     const text = (textOf(message, 'Message') ?? textOf(message, 'Description') ?? '').slice(0, MAX_TEXT);
     const severity = textOf(message, 'MessageSeverity') ?? textOf(message, 'Severity');
-    messages.set(key.toLowerCase(), { text, severity: SEVERITIES[severity?.toLowerCase() ?? ''] ?? null });
+    messages.set(folded ? key.toLowerCase() : key, {
+      text,
+      severity: SEVERITIES[severity?.toLowerCase() ?? ''] ?? null,
+    });
   }
   return messages;
 }
@@ -146,3 +154,42 @@ const SEVERITIES: Record<string, EventSeverity> = {
   critical: 'critical',
   fatal: 'critical',
 };
+
+/** The maximum number of the vendor's registries that are read for `vendorMessageIds`. */
+const MAX_VENDOR_REGISTRIES = 4;
+
+/**
+ * Returns ids of messages of the vendor's own registries, for a BMC that takes no others: tests first, then what is harmless.
+ * @param limit the maximum number
+ */
+export async function vendorMessageIds(caller: RedfishClient, limit: number): Promise<string[]> {
+  const client = patientFor(caller);
+  const found: { id: string; rank: number }[] = [];
+  let read = 0;
+  for (const { path } of await registryMembers(client)) {
+    if (read === MAX_VENDOR_REGISTRIES) break;
+    try {
+      const place = placeOf(await client.get(path), client.origin);
+      const document = place === null ? null : await client.get(place);
+      if (document === null || textOf(document, 'OwningEntity') === 'DMTF') continue;
+      read++;
+      found.push(...idsOf(document));
+    } catch (error) {
+      asUnreadable(client, path, error);
+    }
+  }
+  return found
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, limit)
+    .map(({ id }) => id);
+}
+
+function idsOf(document: JsonObject): { id: string; rank: number }[] {
+  const prefix = textOf(document, 'RegistryPrefix');
+  if (prefix === null) return [];
+  const version = (textOf(document, 'RegistryVersion') ?? '1.0').split('.').slice(0, 2).join('.');
+  return [...toMessages(document, false)].map(([key, { text, severity }]) => {
+    const isTest = /test/i.test(key) || /\btest\b/i.test(text);
+    return { id: `${prefix}.${version}.${key}`, rank: isTest ? 0 : severity === 'ok' ? 1 : 2 };
+  });
+}

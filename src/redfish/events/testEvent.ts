@@ -6,14 +6,18 @@ import { sendWithDefaults } from '../resources/defaults.ts';
 import { getEventService } from '../resources/eventService.ts';
 import { getServiceRoot } from '../resources/serviceRoot.ts';
 import { followTask } from '../resources/task.ts';
+import { vendorMessageIds } from './messageRegistries.ts';
 
 /**
- * Message ids of test events, of which a BMC takes some, by its firmware: those that its vendor's tools send first. The last is
- * for BMCs that demand none.
+ * Message ids of test events, of which a BMC takes some, by its firmware: those that its vendor's tools send first. When all are
+ * refused, some of the vendor's own registries follow.
  */
 const DELL = ['TMP0118'];
 const HPE = ['iLOEvents.0.9.ResourceStatusChanged', 'TestEvent'];
 const STANDARD = ['ResourceEvent.1.0.TestMessage', 'ResourceEvent.1.0.ResourceChanged', 'Base.1.0.Success'];
+
+/** The number of messages of the vendor's registries that are tried. */
+const MAX_VENDOR_IDS = 4;
 
 /** The key of the message id in `Discovered` that the BMC took. */
 const TAKEN_KEY = 'message id of test events';
@@ -29,8 +33,10 @@ export async function submitTestEvent(client: RedfishClient): Promise<string | n
   const root = await getServiceRoot(client);
   const target = await testAction(client);
   const taken = client.discovered.peek<string>(TAKEN_KEY);
-  const candidates = [...new Set([...(taken === undefined ? [] : [taken]), ...candidatesOf(root)])];
+  const candidates = new Set([...(taken === undefined ? [] : [taken]), ...candidatesOf(root)]);
   let refusal: unknown;
+  let isExtended = false;
+  // What is added to a set while it is iterated is visited too.
   for (const messageId of candidates) {
     try {
       const sent = await submit(client, target, messageId, root);
@@ -41,6 +47,9 @@ export async function submitTestEvent(client: RedfishClient): Promise<string | n
       // A refused request did nothing.
       if (!(error instanceof RedfishError) || error.kind !== 'refused') throw error;
       refusal = error;
+      if (isExtended || messageId !== [...candidates].at(-1)) continue;
+      isExtended = true;
+      for (const id of await vendorMessageIds(client, MAX_VENDOR_IDS)) candidates.add(id);
     }
   }
   throw refusal;

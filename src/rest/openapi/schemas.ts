@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { ErrorDetailSchema, ReservationSchema } from '../../../gen/passthru/v1/error_pb.ts';
-import { EventSchema } from '../../../gen/passthru/v1/event_pb.ts';
+import { EventSchema, EventSourceSchema } from '../../../gen/passthru/v1/event_pb.ts';
 import { JobSchema } from '../../../gen/passthru/v1/job_pb.ts';
 import { NodeSchema } from '../../../gen/passthru/v1/node_pb.ts';
 import { HTTP_METHODS } from '../../core/task.ts';
@@ -252,6 +252,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   },
   Job: messageSchema(JobSchema),
   Event: messageSchema(EventSchema),
+  EventSource: messageSchema(EventSourceSchema),
   WatchedNode: messageSchema(NodeSchema),
   Reservation: messageSchema(ReservationSchema),
 };

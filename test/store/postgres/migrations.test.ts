@@ -20,6 +20,7 @@ const ALL = [
   '0009_sorted_attributes',
   '0010_cheaper_reservation_log',
   '0011_events',
+  '0012_event_sources',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

@@ -58,6 +58,10 @@ async function open(size: number): Promise<void> {
       'driver-' || i % 3, 'v', '{}', '{}', '{}', '{}', 0, i from generate_series(1, ${sql.lit(size)}) i`.execute(db);
   await sql`insert into reservations (node_uuid) select uuid from nodes`.execute(db);
   await sql`insert into node_attributes select uuid, 'owner', 'owner-' || id % 1000 from nodes`.execute(db);
+  await sql`insert into event_sources (node_uuid, selection, generation, revision, state, state_time, token_digest, token_generation,
+      previous_digest, due_time, renewals, owner, create_time)
+    select uuid, '{}', 1, 1, case when id % 100 = 0 then 'degraded' else 'active' end, 1, 'd' || id, 1,
+      case when id % 100 = 0 then 'p' || id end, id, 0, 'process-1', 1 from nodes`.execute(db);
   await sql`insert into jobs (id, node_uuid, driver, method, state, create_time, end_time, requested_by, owner)
     select '0197c5a0-0000-7000-8000-' || lpad(i::text, 12, '0'), '00000000-0000-4000-8000-' || lpad((i % 1000)::text, 12, '0'),
       'driver-' || i % 3, 'm', case when i <= 10 then 'running' else 'succeeded' end, i, case when i <= 10 then null else i end,
@@ -259,6 +263,16 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
     part: /case when "nodes"\."(driver_info|attributes)" like/,
     fault: /^(Seq Scan|Index Scan) nodes$/,
     reason: 'the keys of all secrets are counted at the start, for a rotation, and while a key is missing',
+  },
+  {
+    part: /^update "event_sources" set "owner" = \$1, "due_time"/,
+    fault: / event_sources$/,
+    reason: 'sources without an owner are looked for among one row for each node, every few seconds',
+  },
+  {
+    part: /from "event_sources" group by "state"/,
+    fault: /^Index Only Scan event_sources$/,
+    reason: 'metrics count all sources',
   },
 ];
 const used = new Set<object>();

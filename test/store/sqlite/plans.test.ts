@@ -105,6 +105,21 @@ const EXCEPTIONS: { part: string; step: RegExp; reason: string }[] = [
   },
   { part: 'update "reservations" set "fence" = ?', step: /^SCAN reservations$/, reason: 'once at start' },
   { part: '"kind" = \'held\'', step: /^SCAN reservations$/, reason: 'once at start' },
+  {
+    part: 'update "event_sources" set "owner" = ?, "due_time"',
+    step: /^SCAN event_sources$/,
+    reason: 'sources without an owner are looked for among one row for each node, every few seconds',
+  },
+  {
+    part: 'from "event_sources" group by "state"',
+    step: /^SCAN event_sources USING COVERING INDEX event_sources_state$/,
+    reason: 'metrics count all sources',
+  },
+  {
+    part: '"nodes"."driver" = ? order by "event_sources"."id"',
+    step: /^USE TEMP B-TREE FOR ORDER BY$/,
+    reason: 'sorts only the sources of a driver',
+  },
   { part: `like '{%' then ''`, step: /^SCAN nodes$|GROUP BY$/, reason: 'once at start, and by rotate-key' },
 ];
 
@@ -148,13 +163,14 @@ describe('the plans of all statements', () => {
     const sqlite = await explained();
     const names = sqlite.prepare("select name from sqlite_schema where type = 'index' and sql is not null").all();
     expect(names.length).toBeGreaterThan(10);
+    const needless: string[] = [];
     for (const { name } of names) {
       sqlite.exec(`begin; drop index ${name}`);
-      expect(
-        [...statements].filter((text) => faultsOf(sqlite, text).length > 0),
-        String(name),
-      ).not.toEqual([]);
+      if ([...statements].every((text) => faultsOf(sqlite, text).length === 0)) needless.push(String(name));
       sqlite.exec('rollback');
     }
+    // Without them events are read by the primary key to the limit, and those that a filter does not select are skipped.
+    const ofEvents = ['events_critical', 'events_message', 'events_node', 'events_registry', 'events_warning'];
+    expect(needless.sort()).toEqual(ofEvents);
   });
 });

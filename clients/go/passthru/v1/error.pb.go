@@ -156,6 +156,8 @@ const (
 	// The reservation of the given reservation_key has ended, or is of another
 	// node; take a new one by LockNode.
 	ErrorReason_ERROR_REASON_RESERVATION_ENDED ErrorReason = 36
+	// The node has no event source.
+	ErrorReason_ERROR_REASON_EVENT_SOURCE_NOT_FOUND ErrorReason = 37
 )
 
 // Enum value maps for ErrorReason.
@@ -198,6 +200,7 @@ var (
 		34: "ERROR_REASON_BMC_TLS_FAILED",
 		35: "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
 		36: "ERROR_REASON_RESERVATION_ENDED",
+		37: "ERROR_REASON_EVENT_SOURCE_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -237,6 +240,7 @@ var (
 		"ERROR_REASON_BMC_TLS_FAILED":         34,
 		"ERROR_REASON_TRANSCRIPT_NOT_FOUND":   35,
 		"ERROR_REASON_RESERVATION_ENDED":      36,
+		"ERROR_REASON_EVENT_SOURCE_NOT_FOUND": 37,
 	}
 )
 
@@ -631,7 +635,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x0fReservationKind\x12 \n" +
 	"\x1cRESERVATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESERVATION_KIND_CALL\x10\x01\x12\x19\n" +
-	"\x15RESERVATION_KIND_HELD\x10\x02*\xdf\t\n" +
+	"\x15RESERVATION_KIND_HELD\x10\x02*\x88\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1f\n" +
@@ -670,7 +675,8 @@ const file_passthru_v1_error_proto_rawDesc = "" +
 	"\x1cERROR_REASON_BMC_UNSUPPORTED\x10!\x12\x1f\n" +
 	"\x1bERROR_REASON_BMC_TLS_FAILED\x10\"\x12%\n" +
 	"!ERROR_REASON_TRANSCRIPT_NOT_FOUND\x10#\x12\"\n" +
-	"\x1eERROR_REASON_RESERVATION_ENDED\x10$B\x8d\x01B\n" +
+	"\x1eERROR_REASON_RESERVATION_ENDED\x10$\x12'\n" +
+	"#ERROR_REASON_EVENT_SOURCE_NOT_FOUND\x10%B\x8d\x01B\n" +
 	"ErrorProtoP\x01Z2passthru.example/clients/go/passthru/v1;passthruv1\xa2\x02\x03PXX\xaa\x02\vPassthru.V1\xca\x02\vPassthru\\V1\xe2\x02\x17Passthru\\V1\\GPBMetadata\xea\x02\fPassthru::V1b\x06proto3"
 
 var (

@@ -131,6 +131,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The reservation of the given reservation_key has ended, or is of another
     node; take a new one by LockNode.
     """
+    ERROR_REASON_EVENT_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 37
+    """The node has no event source."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the kind of error, more specific than a status code."""
@@ -211,6 +213,8 @@ ERROR_REASON_RESERVATION_ENDED: ErrorReason.ValueType  # 36
 """The reservation of the given reservation_key has ended, or is of another
 node; take a new one by LockNode.
 """
+ERROR_REASON_EVENT_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 37
+"""The node has no event source."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -250,6 +250,8 @@ pub enum ErrorReason {
     /// The reservation of the given reservation_key has ended, or is of another
     /// node; take a new one by LockNode.
     ReservationEnded = 36,
+    /// The node has no event source.
+    EventSourceNotFound = 37,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -295,6 +297,7 @@ impl ErrorReason {
             Self::BmcTlsFailed => "ERROR_REASON_BMC_TLS_FAILED",
             Self::TranscriptNotFound => "ERROR_REASON_TRANSCRIPT_NOT_FOUND",
             Self::ReservationEnded => "ERROR_REASON_RESERVATION_ENDED",
+            Self::EventSourceNotFound => "ERROR_REASON_EVENT_SOURCE_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -337,6 +340,7 @@ impl ErrorReason {
             "ERROR_REASON_BMC_TLS_FAILED" => Some(Self::BmcTlsFailed),
             "ERROR_REASON_TRANSCRIPT_NOT_FOUND" => Some(Self::TranscriptNotFound),
             "ERROR_REASON_RESERVATION_ENDED" => Some(Self::ReservationEnded),
+            "ERROR_REASON_EVENT_SOURCE_NOT_FOUND" => Some(Self::EventSourceNotFound),
             _ => None,
         }
     }

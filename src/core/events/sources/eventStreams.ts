@@ -1,0 +1,204 @@
+import { PassthruError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Node } from '../../node.ts';
+import { pause, untilStored } from '../../waiting.ts';
+import type { EventRecord } from '../event.ts';
+import type { EventIntake } from '../eventIntake.ts';
+import type { EventsWork } from './eventsWork.ts';
+
+/** The pauses before a stream is opened again, in milliseconds: they double from the first to the last. */
+const FIRST_PAUSE = 1000;
+const LAST_PAUSE = 60_000;
+
+/** How long a stream must last to count as one that works, in milliseconds. */
+const STEADY = 30_000;
+
+/** A shorter break is no gap to tell, in milliseconds. */
+const SHORT_BREAK = 1000;
+
+/** How a stream of a node is. */
+export interface StreamStatus {
+  state: 'opening' | 'open' | 'broken';
+  /** Why it is broken; null otherwise. */
+  error: unknown;
+  /** The id of the last event that was stored; null before one with an id. */
+  lastEventId: string | null;
+}
+
+interface StreamParts {
+  work: EventsWork;
+  intake: EventIntake;
+  /** Returns the records in what a BMC sent. Throws when it holds none. */
+  parse: (body: string) => EventRecord[];
+  /** Milliseconds since 1970. */
+  now: () => number;
+  /** Called when the status of a node's stream has changed. */
+  changed: (nodeUuid: string) => void;
+  /** Ends the attempts to store what has arrived. */
+  storeClosed: AbortSignal;
+  log: Logger;
+}
+
+/** The streams of events that this process reads, one for each node, each opened again until it is stopped. */
+export class EventStreams {
+  readonly #parts: StreamParts;
+  readonly #streams = new Map<string, NodeStream>();
+
+  constructor(parts: StreamParts) {
+    this.#parts = parts;
+  }
+
+  /** Returns the status of the node's stream; null when there is none. */
+  status(nodeUuid: string): StreamStatus | null {
+    return this.#streams.get(nodeUuid)?.status ?? null;
+  }
+
+  /**
+   * Reads the stream of a node from now on, unless that is done already under the same key.
+   * @param key equal while the node's BMC and the wish are the same
+   * @param receivedUntil when events could arrive for the last time, in milliseconds since 1970; null when it is the first time
+   */
+  ensure(node: Node, key: string, lastEventId: string | null, receivedUntil: number | null): NodeStream {
+    const known = this.#streams.get(node.uuid);
+    if (known?.key === key) return known;
+    known?.stop();
+    const stream = new NodeStream(node, key, this.#parts, lastEventId, receivedUntil);
+    this.#streams.set(node.uuid, stream);
+    return stream;
+  }
+
+  /** Ends the stream of a node. */
+  stop(nodeUuid: string): void {
+    this.#streams.get(nodeUuid)?.stop();
+    this.#streams.delete(nodeUuid);
+  }
+
+  /** Ends all streams, and resolves when they have ended. */
+  async stopAll(): Promise<void> {
+    const all = [...this.#streams.values()];
+    this.#streams.clear();
+    for (const stream of all) stream.stop();
+    await Promise.all(all.map(({ ended }) => ended));
+  }
+}
+
+/** One stream. */
+export class NodeStream {
+  readonly key: string;
+  readonly ended: Promise<void>;
+  readonly status: StreamStatus;
+  readonly #node: Node;
+  readonly #parts: StreamParts;
+  readonly #stop = new AbortController();
+  /** When the BMC was last heard, in milliseconds since 1970; null before it was. */
+  #heard: number | null;
+  /** Why nothing arrives now. */
+  #why = 'the service did not read the stream';
+  #settled = Promise.withResolvers<void>();
+
+  constructor(node: Node, key: string, parts: StreamParts, lastEventId: string | null, heard: number | null) {
+    this.key = key;
+    this.#node = node;
+    this.#parts = parts;
+    this.#heard = heard;
+    this.status = { state: 'opening', error: null, lastEventId };
+    this.ended = this.#run();
+  }
+
+  /** Waits until the first attempt to open it has ended. */
+  settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  stop(): void {
+    this.#stop.abort(new PassthruError('cancelled', 'The stream of events was ended.'));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    let wait = FIRST_PAUSE;
+    while (!signal.aborted) {
+      const begun = this.#parts.now();
+      let error: unknown = new PassthruError('bmc_unreachable', 'The BMC ended the stream of events.');
+      try {
+        await this.#read();
+      } catch (thrown) {
+        error = thrown;
+      }
+      if (signal.aborted) break;
+      this.#why = error instanceof PassthruError ? error.message : 'the stream of events broke';
+      this.#set('broken', error);
+      this.#settled.resolve();
+      wait = this.#parts.now() - begun > STEADY ? FIRST_PAUSE : Math.min(wait * 2, LAST_PAUSE);
+      await pause(wait * (0.5 + Math.random() / 2), signal, false).catch(() => {});
+    }
+    this.#settled.resolve();
+  }
+
+  async #read(): Promise<void> {
+    const { work, now } = this.#parts;
+    const { signal } = this.#stop;
+    const node = this.#node;
+    const events = work.interfaceOf(node);
+    if (events.stream === undefined) {
+      throw new PassthruError('bmc_unsupported', `The driver '${node.driver}' reads no streams of events.`);
+    }
+    let told: Promise<void> = Promise.resolve();
+    await work.read(node, signal, (task) =>
+      events.stream!(task, this.status.lastEventId, {
+        opened: () => {
+          told = this.#noteGap();
+          this.#heard = now();
+          this.#set('open', null);
+          this.#settled.resolve();
+        },
+        alive: () => {
+          this.#heard = now();
+        },
+        event: async (id, body) => {
+          await told;
+          await this.#store(body);
+          if (id !== null) this.status.lastEventId = id;
+        },
+      }),
+    );
+    await told;
+  }
+
+  /** Stores an event however long that takes: the BMC does not send it again. */
+  async #store(body: string): Promise<void> {
+    const { intake, parse, log } = this.#parts;
+    let records: EventRecord[];
+    try {
+      records = parse(body);
+    } catch (error) {
+      return log.warn({ err: error, node: this.#node.uuid }, 'a BMC sent an event that cannot be read, dropped');
+    }
+    await this.#insist(() => intake.take(this.#node.uuid, records));
+  }
+
+  /** Tells that nothing could arrive since the BMC was last heard. */
+  async #noteGap(): Promise<void> {
+    const { intake, now } = this.#parts;
+    const [start, end] = [this.#heard, now()];
+    if (start === null || end - start < SHORT_BREAK) return;
+    const replay = this.status.lastEventId === null ? '' : '; the BMC sends again what it has kept';
+    const message = `The stream of events was broken${replay}: ${this.#why}`;
+    const gap = { kind: 'gap' as const, start: new Date(start), end: new Date(end), message };
+    await this.#insist(() => intake.noteGap(this.#node.uuid, gap));
+  }
+
+  #insist(step: () => Promise<void>): Promise<void> {
+    const { storeClosed, log } = this.#parts;
+    const end = AbortSignal.any([storeClosed, this.#stop.signal]);
+    return untilStored(step, end, (error) =>
+      log.warn({ err: error, node: this.#node.uuid }, 'storing an event of a stream failed, retrying'),
+    );
+  }
+
+  #set(state: StreamStatus['state'], error: unknown): void {
+    this.status.state = state;
+    this.status.error = error;
+    this.#parts.changed(this.#node.uuid);
+  }
+}
