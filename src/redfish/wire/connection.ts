@@ -203,7 +203,7 @@ export class BmcConnections {
   }
 }
 
-/** undici is loaded for the first connection: it takes 20 MB and a tenth of a start. */
+/** Loaded for the first connection: a hundred modules that a service without a BMC does not need. */
 let undici: Promise<typeof import('undici')> | null = null;
 
 /** Makes a client of one connection, which connects with its first request. Throws what `connectOptions` throws. */
