@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { EventStreamSink } from '../../../src/core/events/eventsInterface.ts';
@@ -63,6 +64,14 @@ describe('a source', () => {
     expect(subscription!.context).toBe(`passthru:${await store.serviceId()}:${node.uuid}:1`);
     expect(subscription!.destination).toMatch(/^https:\/\/passthru\.example:6386\/events\/passthru_evt_[\w-]{43}$/);
     expect(gaps()).toEqual([]);
+  });
+
+  test('is looked after outside the request that set it, whose id the log would show for others', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    bmc.onTest = () => seen.push(request.getStore());
+    await request.run('req-1', begin);
+    expect(seen).toEqual([undefined]);
   });
 
   test('is verified by one look at its subscription, and changes nothing then', async () => {

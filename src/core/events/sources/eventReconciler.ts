@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { CallSecrets } from '../../calls/callSecrets.ts';
 import { isStoreUnavailable, PassthruError, shuttingDown } from '../../errors.ts';
 import type { Lease, Tenure } from '../../locks/lease.ts';
@@ -61,6 +62,8 @@ interface Memory {
  */
 export class EventReconciler {
   readonly #parts: ReconcilerParts;
+  /** Leaves the request that wakes it: a pass may be over the source of another. */
+  readonly #outside = AsyncLocalStorage.snapshot();
   readonly #running = new Map<string, Promise<void>>();
   readonly #memory = new Map<string, Memory>();
   /** Ends the passes that run. */
@@ -145,7 +148,7 @@ export class EventReconciler {
         await this.#look();
       } while (this.#again && !this.#stop.signal.aborted);
     };
-    this.#ticking = run().finally(() => {
+    this.#ticking = this.#outside(run).finally(() => {
       this.#ticking = null;
     });
     return this.#ticking;
