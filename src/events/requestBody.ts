@@ -32,6 +32,9 @@ function collect(request: HttpRequest, max: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   const left = () => reject(new PassthruError('cancelled', 'The client has left'));
+  // Both may have come about while the sender was looked up; a request without a body has ended from the beginning.
+  if (request.readableEnded) resolve(Buffer.alloc(0));
+  else if (request.destroyed) left();
   request.on('data', (chunk: Buffer) => {
     size += chunk.length;
     if (size <= max) chunks.push(chunk);

@@ -140,11 +140,13 @@ class UnaryCall {
   #read(caller: Caller | null): void {
     const { stream } = this.#request;
     this.#caller = caller;
-    stream.on('data', (chunk: Buffer) => this.#take(chunk));
     // A request that breaks off ends too, once its stream is closed.
-    stream.on('end', () => {
+    const ended = () => {
       if (!stream.closed) this.#begin();
-    });
+    };
+    // A request without a message ends unread, before a caller who is identified late.
+    if (stream.readableEnded) ended();
+    else stream.on('data', (chunk: Buffer) => this.#take(chunk)).on('end', ended);
   }
 
   #take(chunk: Buffer): void {

@@ -25,6 +25,8 @@ let others: number;
 let lines: string[];
 /** What the next look-up of a secret fails with. */
 let broken: Error | null;
+/** What a look-up waits for. */
+let lookedUp: Promise<unknown>;
 
 async function start(options: { bmcHost?: string | null; refuseOthers?: boolean; rate?: number; path?: string } = {}) {
   const { bmcHost = '127.0.0.1', refuseOthers = false, rate = 10_000, path = '' } = options;
@@ -40,6 +42,7 @@ async function start(options: { bmcHost?: string | null; refuseOthers?: boolean;
     senders: {
       async find(token) {
         if (broken !== null) throw broken;
+        await lookedUp;
         if (token === SECRET) return { nodeUuid: NODE, bmcHost };
         return token === 'passthru_evt_other' ? { nodeUuid: OTHER_NODE, bmcHost: '192.0.2.9' } : null;
       },
@@ -61,7 +64,7 @@ async function start(options: { bmcHost?: string | null; refuseOthers?: boolean;
 
 beforeEach(async () => {
   store = await openStore('sqlite::memory:', { log: silentLogger });
-  [outcomes, others, lines, broken] = [[], 0, [], null];
+  [outcomes, others, lines, broken, lookedUp] = [[], 0, [], null, Promise.resolve()];
 });
 afterEach(async () => {
   await receiver.close(0);
@@ -191,6 +194,32 @@ describe('strangers are refused, counted, told nothing, and leave nothing', () =
     }
     expect(await stored()).toEqual([]);
     expect(outcomes.filter((outcome) => outcome === 'malformed')).toHaveLength(9);
+  });
+
+  test.each([
+    ['at once', 0],
+    ['after its end', 50],
+  ])('without a body, looked up %s', async (_, ms) => {
+    await start();
+    for (const head of ['HTTP/1.1\r\nHost: x\r\nConnection: close', 'HTTP/1.0', 'HTTP/1.0\r\nContent-Length: 0']) {
+      lookedUp = sleep(ms);
+      expect(await raw(`POST /${SECRET} ${head}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+    }
+    expect(outcomes).toEqual(['malformed', 'malformed', 'malformed']);
+  });
+
+  test('that leave while they are looked up', async () => {
+    await start();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lookedUp = promise;
+    const socket = connect(Number(new URL(receiver.url).port), '127.0.0.1');
+    socket.write(`POST /${SECRET} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{`);
+    await sleep(20);
+    socket.destroy();
+    await sleep(20);
+    resolve();
+    await expect.poll(() => outcomes, { timeout: 30_000 }).toEqual(['aborted']);
+    expect(await stored()).toEqual([]);
   });
 
   test('that are slow, or say nothing', async () => {

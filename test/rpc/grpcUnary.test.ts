@@ -439,7 +439,17 @@ describe('a caller who is authenticated late', () => {
     expect(textOf((await call([PLAIN])).body.subarray(5))).toBe('for n1');
   });
 
+  test.each([{ endStream: true }, {}])('is served by Connect’s handler without a message: %j', async (options) => {
+    access = lateAccess(() => ANONYMOUS);
+    const headers = { ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers' };
+    // In the header's frame, or in one of its own before the caller is known.
+    const { trailers } = await read(session.request(headers, options).end());
+    expect(trailers['grpc-status']).toBe('9');
+    expect(handedOn?.body).toEqual(Buffer.alloc(0));
+  });
+
   test.each([
+    ['no message', []],
     ['one message', [PLAIN]],
     ['two messages', [PLAIN, PLAIN]],
     ['a malformed message', [enveloped(Uint8Array.of(255, 255, 255))]],
