@@ -19,6 +19,9 @@ const SENDERS = 10;
 /** Acknowledged events between two kills. */
 const BETWEEN = 60;
 
+/** In milliseconds. The senders take what the machine has, also from a process that starts. */
+const TIMEOUT = 150_000 + KILLS * 30_000;
+
 /** A process that receives events, always at the same ports. */
 class Replica {
   readonly #store: string;
@@ -49,8 +52,10 @@ class Replica {
     await Promise.race([once(child.stdout!, 'data'), failed]);
   }
 
+  /** Kills the process, if it runs. */
   async kill(): Promise<void> {
-    const child = this.#process!;
+    const child = this.#process;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
@@ -71,20 +76,38 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Kills replicas under load, and returns what was acknowledged, stored and told to each watcher. */
-async function killUnderLoad(store: string, count: number) {
+async function killUnderLoad(store: string, count: number, signal: AbortSignal) {
   const ports = await freePorts(2 * count);
   const replicas = Array.from(
     { length: count },
     (_, index) => new Replica(store, ports.slice(2 * index, 2 * index + 2)),
   );
+  const [sending, watching] = [new AbortController(), new AbortController()];
+  try {
+    return await killThem(store, replicas, { sending, watching, signal });
+  } finally {
+    // Also when the test fails or takes too long.
+    sending.abort();
+    watching.abort();
+    await Promise.all(replicas.map((replica) => replica.kill()));
+  }
+}
+
+interface Stops {
+  sending: AbortController;
+  watching: AbortController;
+  /** Fires when the test has taken too long. */
+  signal: AbortSignal;
+}
+
+async function killThem(store: string, replicas: readonly Replica[], { sending, watching, signal }: Stops) {
   await Promise.all(replicas.map((replica) => replica.start()));
   const { cursor } = (await (await fetch(`${replicas[0]!.url}/v1/events`)).json()) as { cursor: string };
-  const [sending, watching] = [new AbortController(), new AbortController()];
   const acknowledged: string[] = [];
   const seen: string[][] = [[], [], []];
   const urls = replicas.map(({ url }) => url);
   const watches = seen.map((ids, index) =>
-    watchUntil(watching.signal, [...urls.slice(index % count), ...urls], cursor, (id) => ids.push(id)),
+    watchUntil(watching.signal, [...urls.slice(index % replicas.length), ...urls], cursor, (id) => ids.push(id)),
   );
   const receivers = replicas.map(({ receiver }) => receiver);
   const senders = Array.from({ length: SENDERS }, (_, sender) =>
@@ -92,14 +115,14 @@ async function killUnderLoad(store: string, count: number) {
   );
   for (let kill = 0; kill < KILLS; kill++) {
     const before = acknowledged.length;
-    while (acknowledged.length < before + BETWEEN) await sleep(5);
-    const replica = replicas[kill % count]!;
+    while (acknowledged.length < before + BETWEEN) await sleep(5, null, { signal });
+    const replica = replicas[kill % replicas.length]!;
     await replica.kill();
     await replica.start();
   }
   sending.abort();
   await Promise.all(senders);
-  while (seen.some((ids) => ids.length < acknowledged.length)) await sleep(20);
+  while (seen.some((ids) => ids.length < acknowledged.length)) await sleep(20, null, { signal });
   await Promise.all(replicas.map((replica) => replica.kill()));
   watching.abort();
   await Promise.all(watches);
@@ -127,11 +150,11 @@ describe('every event that was acknowledged is stored once, told once to each wa
     rmSync(directory, { recursive: true });
   });
 
-  test.each([
+  test.for<[string, number, () => Promise<string>]>([
     ['SQLite', 1, async () => `sqlite:${join(directory, 'events.db')}`],
     ['PostgreSQL, with three replicas', 3, async () => postgres.url(await postgres.createDatabase())],
-  ])('when the process is killed under load: %s', async (_, count, makeStore) => {
-    const { acknowledged, stored, seen } = await killUnderLoad(await makeStore(), count);
+  ])('when the process is killed under load: %s', { timeout: TIMEOUT }, async ([, count, makeStore], { signal }) => {
+    const { acknowledged, stored, seen } = await killUnderLoad(await makeStore(), count, signal);
     // Each sender repeated what was not acknowledged until it was.
     expect(new Set(stored).size).toBe(stored.length);
     expect([...stored].sort()).toEqual([...acknowledged].sort());
