@@ -59,3 +59,8 @@ export const IRONIC_ACTIONS: Readonly<Partial<Record<Action, Role>>> = {
 
 /** A key of `ACTIONS`. */
 export type Action = keyof typeof ACTIONS;
+
+/** Returns whether an action is to watch something: the request stays open, and counts as a stream and not as a call. */
+export function isWatch(action: Action | undefined): boolean {
+  return action?.startsWith('watch ') === true;
+}

@@ -1,6 +1,6 @@
 // REST: the API of OpenStack Ironic, with jobs and the root documents, as one handler of HTTP requests.
 import type { Access } from '../auth/access.ts';
-import type { Action } from '../auth/actions.ts';
+import { isWatch } from '../auth/actions.ts';
 import { credentialsOf } from '../auth/credentials.ts';
 import { ANONYMOUS, type Caller } from '../core/caller.ts';
 import type { Core } from '../core/core.ts';
@@ -72,9 +72,6 @@ export function createRestHandler(options: RestOptions): (request: HttpRequest, 
 
 const NO_BODY = Buffer.alloc(0);
 
-/** The actions of event streams, which count against the limit of streams. */
-const WATCHES: ReadonlySet<Action | undefined> = new Set(['watch a job', 'watch jobs', 'watch nodes']);
-
 /** An exchange while it is read. One object that is filled in, since this is the hot path. */
 type OpenExchange = { -readonly [Key in keyof Exchange]: Exchange[Key] } & { headers: string[] };
 
@@ -119,7 +116,7 @@ async function serve(exchange: OpenExchange, router: Router, cors: Cors, calls: 
 
 /** Counts the call of `caller`, or throws if there are too many. */
 function begin({ action, request, response }: OpenExchange, calls: CallsInFlight, caller: Caller | null): void {
-  calls.begin({ caller, isWatch: WATCHES.has(action), request, response });
+  calls.begin({ caller, isWatch: isWatch(action), request, response });
 }
 
 /** The paths of this service's own that belong to no version. */

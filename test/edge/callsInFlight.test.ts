@@ -6,6 +6,8 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { Access } from '../../src/auth/access.ts';
+import { isWatch } from '../../src/auth/actions.ts';
+import { ROUTES } from '../../src/rest/routes.ts';
 import { CLIENTS, detailOf } from '../rpc/clients.ts';
 import { startTestService, type TestService } from '../rpc/service.ts';
 
@@ -91,6 +93,26 @@ test('streams are counted separately', async () => {
   expect((await show('greedy')).status).toBe(200);
   watcher.abort();
   await expect.poll(async () => (await watch(AbortSignal.timeout(5000))).status).toBe(200);
+});
+
+const STREAMS = ['/v1/nodes/events', '/v1/jobs/events', '/v1/events/stream'];
+
+test.each(STREAMS)('GET %s counts as a stream', async (path) => {
+  const watcher = new AbortController();
+  const headers = { ...ironic, 'X-Auth-Token': 'greedy' };
+  const watch = () => fetch(service.url + path, { headers, signal: watcher.signal });
+  try {
+    expect((await watch()).status).toBe(200);
+    expect((await watch()).status).toBe(429);
+    expect((await show('greedy')).status).toBe(200);
+  } finally {
+    watcher.abort();
+  }
+});
+
+test('no other route is a stream', () => {
+  const paths = ROUTES.filter(({ action }) => isWatch(action)).map(({ path }) => path);
+  expect(paths.sort()).toEqual([...STREAMS, '/v1/jobs/:id/events'].sort());
 });
 
 describe('methods without authentication are counted by peer', () => {
