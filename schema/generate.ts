@@ -91,6 +91,8 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   'events.url': 'https://events.example:6386',
   'events.tls.cert_file': './events-tls.crt',
   'events.tls.key_file': './events-tls.key',
+  'events.webhook.url': 'https://receiver.example/events',
+  'events.webhook.secret_file': './webhook.secret',
   'tracing.otlp_endpoint': 'http://127.0.0.1:4318',
 };
 

@@ -23,6 +23,8 @@ import {
 import { type CallLimits, CallsInFlight } from './edge/callsInFlight.ts';
 import { routeRequests } from './edge/router.ts';
 import { receiverTls, startConfiguredReceiver } from './events/start.ts';
+import { readWebhookSecrets } from './events/webhook/secrets.ts';
+import { startConfiguredWebhook } from './events/webhook/start.ts';
 import type { ConfiguredLimits } from './http/limits.ts';
 import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
 import type { HttpHandler } from './http/message.ts';
@@ -87,6 +89,9 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   undo.defer(() => core.shutdown(0));
   if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
   const observed = await observation.begin(core, clients);
+  // Before the first event can be received.
+  const unwatchWebhook = await startConfiguredWebhook(config, core, log);
+  undo.defer(unwatchWebhook);
   const receiver = await startConfiguredReceiver(config, core, observation, log);
   if (receiver !== null) {
     undo.defer(() => receiver.close(0));
@@ -100,6 +105,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   let closing: Promise<void> | undefined;
   const close = async () => {
     const { runningCalls, runningJobs } = core.load();
+    unwatchWebhook();
     log.info({ grace_ms: config.shutdown_grace, calls: runningCalls, jobs: runningJobs }, 'shutting down');
     const begun = performance.now();
     // Their posts take milliseconds, and what is not acknowledged is sent again.
@@ -142,6 +148,8 @@ export async function checkService(given: Config, log: Logger): Promise<void> {
     if (each !== null) (await import('./http/tls.ts')).checkTlsFiles(each);
   }
   const { cipher } = readSecretsSource(given, log);
+  const { secret_file: webhookSecrets } = config.events.webhook;
+  if (webhookSecrets !== null) readWebhookSecrets(webhookSecrets);
   const store = await openStore(config.store, { log, cipher, onUnavailable: () => {} });
   undo.defer(() => store.close());
   const clients = createLoggedClients(log, () => {});

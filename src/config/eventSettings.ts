@@ -52,6 +52,27 @@ export function eventKeys(address: { allowed: string; pattern: string; isAllowed
       { initial: '30s', least: '100ms', most: '10m' },
       'How long a test event may take to arrive.',
     ),
+    webhook: z
+      .strictObject({
+        url: optionalTextSetting({
+          description:
+            'Where events are handed over to by POST, each as a signed CloudEvent, in their order and at least once; see events.md. Certificates are checked against the CAs of Node.js (`NODE_EXTRA_CA_CERTS`).',
+          allowed:
+            'an http:// or https:// URL without credentials and fragment, such as https://receiver.example/events',
+          pattern: '^https?://[^@#]+$',
+          isAllowed: isWebhook,
+        }),
+        secret_file: optionalTextSetting({
+          description:
+            'The secrets that sign them (Standard Webhooks), one per line: each signs, so that a new one can be rolled out. Loaded again when it changes. Required by `events.webhook.url`.',
+          allowed: 'the path of a file with secrets: `whsec_` and 24 to 64 bytes in base64',
+        }),
+        skip_after: durationSetting(
+          { initial: '1h', least: '0s', most: '365d' },
+          'How long an event that the receiver refuses (400, 413 or 422) is tried before it is skipped, logged and counted; 0s: for ever. Other failures never skip one.',
+        ),
+      })
+      .prefault({}),
     rate: integerSetting(
       { initial: 100, least: 1, most: 100_000 },
       'The number of events a second that are taken from one node, with bursts of ten times as many. More get 503, and BMCs send them again later.',
@@ -76,6 +97,13 @@ export function checkEvents({ events }: Record<string, unknown>, context: z.Refi
   const { cert_file: cert, key_file: key } = isJsonObject(events.tls) ? events.tls : {};
   const problem = (path: string[], message: string) =>
     context.addIssue({ code: 'custom', path: ['events', ...path], message });
+  const { url: webhook, secret_file: secret } = isJsonObject(events.webhook) ? events.webhook : {};
+  if ((webhook ?? null) === null && typeof secret === 'string') {
+    problem(['webhook', 'url'], 'required by events.webhook.secret_file');
+  }
+  if ((secret ?? null) === null && typeof webhook === 'string') {
+    problem(['webhook', 'secret_file'], 'required by events.webhook.url');
+  }
   if ((cert ?? null) === null && (key ?? null) !== null)
     problem(['tls', 'cert_file'], 'required by events.tls.key_file');
   if ((key ?? null) === null && (cert ?? null) !== null)
@@ -88,6 +116,12 @@ export function checkEvents({ events }: Record<string, unknown>, context: z.Refi
     );
   }
   if ((listen ?? null) === null && typeof url === 'string') problem(['listen'], 'required by events.url');
+}
+
+function isWebhook(text: string): boolean {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { username, password, hash } = new URL(text);
+  return username === '' && password === '' && hash === '';
 }
 
 function isBase(text: string): boolean {

@@ -14,7 +14,7 @@ const TRUSTED = 0o022;
 
 /** Warns about files of the configuration that other users of this machine can read or change. */
 export function warnOfFileAccess(config: Config, log: Logger): void {
-  const { nodes_file, auth, tls, drivers } = config;
+  const { nodes_file, auth, tls, events, drivers } = config;
   const files: (readonly [key: string, file: string | null, forbidden: number, holds: string])[] = [
     ['secrets.key_file', keyFileOf(config), SECRET, 'the keys of the secrets in the store'],
     ['nodes_file', nodes_file, SECRET, 'passwords of BMCs'],
@@ -23,6 +23,9 @@ export function warnOfFileAccess(config: Config, log: Logger): void {
     ['tls.cert_file', tls.cert_file, TRUSTED, 'the certificate of the service'],
     ['tls.client_ca_file', tls.client_ca_file, TRUSTED, 'the CAs of callers'],
     ['auth.jwt.jwks_file', auth.jwt.jwks_file, TRUSTED, 'the keys of the token issuer'],
+    ['events.tls.key_file', events.tls.key_file, SECRET, 'the private key of the receiver of events'],
+    ['events.tls.cert_file', events.tls.cert_file, TRUSTED, 'the certificate of the receiver of events'],
+    ['events.webhook.secret_file', events.webhook.secret_file, SECRET, 'the secrets that sign events'],
     // Packages are where npm has put them.
     ...drivers.filter(isAbsolute).map((path) => ['drivers', path, TRUSTED, 'code that the service runs'] as const),
   ];

@@ -229,6 +229,7 @@ export function resolvePaths(config: Config, directory: string): Config {
     events: {
       ...config.events,
       tls: { cert_file: optional(config.events.tls.cert_file), key_file: optional(config.events.tls.key_file) },
+      webhook: { ...config.events.webhook, secret_file: optional(config.events.webhook.secret_file) },
     },
     secrets: { ...config.secrets, key_file: optional(config.secrets.key_file) },
     redfish: { ...config.redfish, ca_folder: resolve(directory, config.redfish.ca_folder) },

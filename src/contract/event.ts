@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, toJson } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import {
   EventKind as EventKindEnum,
@@ -44,6 +44,11 @@ export function eventToMessage({ id, nodeUuid, nodeName, receiveTime, content }:
     receiveTime: timestampFromDate(receiveTime),
     ...(content.kind === 'gap' ? gapFields(content) : recordFields(content)),
   });
+}
+
+/** Returns an event in proto3 JSON with the proto's names and all implicit fields. */
+export function eventDocument(event: StoredEvent) {
+  return toJson(EventSchema, eventToMessage(event), { useProtoFieldName: true, alwaysEmitImplicit: true });
 }
 
 function gapFields({ start, end, message }: EventGap) {

@@ -1,7 +1,6 @@
 import type { AgeClock } from './ageClock.ts';
 import { INTERRUPTED, RETENTION, recordError } from './calls/idempotency.ts';
 import { PassthruError, toErrorRecord } from './errors.ts';
-import type { EventLog } from './events/eventLog.ts';
 import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
 import type { Locks } from './locks/locks.ts';
@@ -24,7 +23,8 @@ interface ChoresParts {
   locks: Locks;
   nodes: NodeManager;
   jobs: JobRunner;
-  events: EventLog;
+  /** Called when another process has stored events. */
+  eventsStored: () => void;
   /** Milliseconds. */
   lease: number;
   retention: RetentionSettings;
@@ -41,7 +41,7 @@ export function startChores({
   locks,
   nodes,
   jobs,
-  events,
+  eventsStored,
   lease,
   retention,
   clock,
@@ -54,7 +54,8 @@ export function startChores({
     periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
   ];
-  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, events, lease, retention, clock, log }));
+  if (store.shared)
+    chores.push(...followOthers({ store, locks, nodes, jobs, eventsStored, lease, retention, clock, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -62,14 +63,14 @@ export function startChores({
 }
 
 /** Follows the changes of other processes, by the store's notifications and by polling. */
-function followOthers({ store, locks, nodes, jobs, events, lease, log }: ChoresParts): Periodic[] {
+function followOthers({ store, locks, nodes, jobs, eventsStored, lease, log }: ChoresParts): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };
   const failure = 'reading jobs changed by other processes failed, retrying';
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
   store.onChange((change) => {
-    if (change.kind === 'events_stored' || change.kind === 'missed') events.watched.wake();
+    if (change.kind === 'events_stored' || change.kind === 'missed') eventsStored();
     if (change.kind === 'events_stored') return;
     jobs.watchedAll.wake();
     nodes.watched.wake();

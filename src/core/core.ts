@@ -4,6 +4,8 @@ import type { Caller, Role } from './caller.ts';
 import type { EventIntake, PushSenders } from './events/eventIntake.ts';
 import type { EventSources, ReceivingSettings } from './events/eventSources.ts';
 import type { Events } from './events/events.ts';
+import type { HandoverLag } from './events/handover/handoverStore.ts';
+import type { HandoverSettings } from './events/handover/handoverTarget.ts';
 import type { HardwareType } from './hardware.ts';
 import type { JobState } from './job.ts';
 import type { ShownJob } from './jobs/shownJob.ts';
@@ -217,6 +219,10 @@ export interface Core {
   readonly eventSources: EventSources;
   /** Begins to look after event sources: events can reach this process. Throws kind `store_unavailable`. */
   receiveEvents(settings: ReceivingSettings): Promise<void>;
+  /** Begins to hand over events; one of the processes that share a store does so at a time. Throws kind `store_unavailable`. */
+  handOverEvents(settings: HandoverSettings): Promise<void>;
+  /** Returns how far the hand-over is behind; null when this process takes no part in it. */
+  handoverLag(): Promise<HandoverLag | null>;
   /** The name shown by reservations of this process. */
   readonly host: string;
   /** Returns the distinct hosts of all processes on the same store, including this one, sorted. */

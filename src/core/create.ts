@@ -6,6 +6,7 @@ import { type RetentionSettings, reap, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
 import { EventLog } from './events/eventLog.ts';
+import { EventHandover } from './events/handover/eventHandover.ts';
 import { type IntakeLimits, StoringIntake } from './events/intake.ts';
 import { parseEventBody } from './events/records/readRecords.ts';
 import { createEventReceiving } from './events/sources/eventReceiving.ts';
@@ -100,7 +101,12 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const nodes = new NodeManager(store, registry, locks, holds, running, host, log);
   const events = new EventLog(store, nodes, log);
   const intake = new StoringIntake(store, log, observer, settings.events);
-  intake.onStored(() => events.watched.wake());
+  let handover: EventHandover | null = null;
+  const eventsStored = () => {
+    events.watched.wake();
+    handover?.wake();
+  };
+  intake.onStored(eventsStored);
   const receiving = createEventReceiving({
     ...{ store, registry, nodes, locks, lease, host, log, intake },
     parse: parseEventBody,
@@ -120,7 +126,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     nodes.watched.wake();
   });
   await lease.start();
-  const stopChores = startChores({ store, locks, nodes, jobs, events, lease: leaseTime, retention, clock, log });
+  const stopChores = startChores({ store, locks, nodes, jobs, eventsStored, lease: leaseTime, retention, clock, log });
 
   return {
     host,
@@ -132,6 +138,11 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     senders: receiving.senders,
     eventSources: sources,
     receiveEvents: (settings) => receiving.begin(settings),
+    async handOverEvents(settings) {
+      handover = new EventHandover({ ...settings, store, lease, observer, log });
+      await handover.begin();
+    },
+    handoverLag: async () => (handover === null ? null : store.handoverLag()),
     listNodeMethods(ident) {
       const found = nodes.interfaceOf(ident);
       return found instanceof Promise ? found.then((node) => registry.listOf(node)) : registry.listOf(found);
@@ -167,6 +178,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
       }
       await receiving.stop();
       await intake.drain();
+      await handover?.stop();
       await Promise.all(registry.list().map((hardwareType) => closeInTime(hardwareType, log)));
       // Otherwise other processes clean up when the lease has run out.
       if (running.count === 0) await lease.stop();

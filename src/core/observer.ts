@@ -46,6 +46,11 @@ export interface Observer {
   leaseLost(): void;
   /** Events were stored; `repeated` others were stored before. */
   eventsStored(events: readonly StoredEvent[], repeated: number): void;
+  /**
+   * What became of the hand-over of `count` events: `failed` and `refused` ones are tried again, `skipped` ones were refused for
+   * too long, `missed` ones were removed before.
+   */
+  eventsHandedOver(outcome: 'delivered' | 'failed' | 'refused' | 'skipped' | 'missed', count: number): void;
 }
 
 const ignore = () => {};
@@ -60,6 +65,7 @@ export const NO_OBSERVER: Observer = {
   lockRefused: ignore,
   leaseLost: ignore,
   eventsStored: ignore,
+  eventsHandedOver: ignore,
 };
 
 /** Combines observers into one that calls them in order. */

@@ -1,6 +1,7 @@
 import type { Role } from './caller.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { EventStore } from './events/eventStore.ts';
+import type { HandoverStore } from './events/handover/handoverStore.ts';
 import type { EventSourceStore } from './events/sources/sourceStore.ts';
 import type { Job, JobState, Progress } from './job.ts';
 import type { JsonObject } from './json.ts';
@@ -221,7 +222,7 @@ export interface EndPlace {
  * Stores nodes, reservations, jobs, idempotency keys and events. Each method is atomic and visible to every later one, and throws
  * kind `store_unavailable`, with an unknown outcome, when the store is unreachable. Callers may modify what a method returns.
  */
-export interface Store extends ChangeStore, EventStore, EventSourceStore {
+export interface Store extends ChangeStore, EventStore, EventSourceStore, HandoverStore {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
   /** Fires when the store is closed: no step succeeds from then on. */

@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Load } from '../core/core.ts';
 import type { ErrorKind } from '../core/errors.ts';
+import { EVENT_SOURCE_STATES, type EventSourceState } from '../core/events/eventSource.ts';
+import type { HandoverLag } from '../core/events/handover/handoverStore.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import type { IpmitoolRun } from '../drivers/ipmi/ipmitool.ts';
 import type { PostOutcome } from '../events/receiver.ts';
@@ -13,6 +15,10 @@ interface MetricsSources {
   load(): Load;
   /** The vendor of each BMC that is down. */
   downBmcs(): (string | null)[];
+  /** The number of event sources in each state. */
+  eventSources(): Promise<{ state: EventSourceState; count: number }[]>;
+  /** How far the hand-over of events is behind; null without one. */
+  handoverLag(): Promise<HandoverLag | null>;
 }
 
 /** The metrics of this process, for Prometheus. */
@@ -59,6 +65,10 @@ const COUNTERS = {
   passthru_event_other_senders_total: ['Posts of events that were taken from another address than that of their BMC.'],
   passthru_events_stored_total: ['Stored events, by kind and severity.', 'kind', 'severity'],
   passthru_events_repeated_total: ['Events that were delivered again, and not stored again.'],
+  passthru_webhook_events_total: [
+    'Events for events.webhook.url: delivered, skipped or missed; failed and refused attempts are repeated.',
+    'outcome',
+  ],
   passthru_store_errors_total: ['Store operations that failed because the database was unavailable.'],
   passthru_leases_lost_total: ['Leases of this process that expired before their renewal.'],
 };
@@ -123,6 +133,7 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
       for (const vendor of sources?.downBmcs() ?? []) this.inc({ vendor: vendorLabel(vendor) });
     },
   });
+  registerEventGauges(registry, () => sources);
 
   return {
     observer: {
@@ -152,6 +163,7 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
         }
         counters.passthru_events_repeated_total.inc(repeated);
       },
+      eventsHandedOver: (outcome, count) => counters.passthru_webhook_events_total.inc({ outcome }, count),
     },
     mediaType: registry.contentType,
     bmcRequest({ vendor, method, status, error, durationMs }) {
@@ -181,6 +193,51 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
 function mapEntries<K extends string, V, T>(entries: Record<K, V>, make: (name: string, value: V) => T) {
   const made = Object.entries<V>(entries).map(([name, value]) => [name, make(name, value)]);
   return Object.fromEntries(made) as Record<K, T>;
+}
+
+/** Registers the gauges of what the store has about events. They have no value while the store cannot be reached. */
+function registerEventGauges(registry: Registry, sources: () => MetricsSources | null): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'passthru_event_sources',
+    help: 'Event sources by state, the same on all replicas.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      this.reset();
+      const counts = await sources()
+        ?.eventSources()
+        .catch(() => null);
+      if (counts == null) return;
+      for (const state of EVENT_SOURCE_STATES) {
+        this.set({ state }, counts.find((each) => each.state === state)?.count ?? 0);
+      }
+    },
+  });
+  const lag: Record<string, [string, (lag: HandoverLag) => number]> = {
+    passthru_webhook_lag_events: [
+      'Stored events that were not delivered to events.webhook.url yet.',
+      ({ events }) => events,
+    ],
+    passthru_webhook_lag_seconds: [
+      'The age of the oldest of them.',
+      ({ oldest }) => (oldest === null ? 0 : Math.max(0, Date.now() - oldest.getTime()) / 1000),
+    ],
+  };
+  for (const [name, [help, value]] of Object.entries(lag)) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        this.remove();
+        const behind = await sources()
+          ?.handoverLag()
+          .catch(() => null);
+        if (behind != null) this.set(value(behind));
+      },
+    });
+  }
 }
 
 /** The vendors with a label of their own. A closed list, because a BMC may report any text. */

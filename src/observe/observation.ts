@@ -69,7 +69,12 @@ export async function createObservation(
     eventPost: (outcome) => metrics.eventPost(outcome),
     otherEventSender: () => metrics.otherEventSender(),
     async begin(core, clients) {
-      metrics.setSources({ load: () => core.load(), downBmcs: () => clients.down() });
+      metrics.setSources({
+        load: () => core.load(),
+        downBmcs: () => clients.down(),
+        eventSources: () => core.eventSources.counts(),
+        handoverLag: () => core.handoverLag(),
+      });
       const address = config.metrics.listen;
       if (address !== null) {
         listener = await startMetricsListener(parseListenAddress(address)!, metrics, refused, log);

@@ -5,10 +5,10 @@ import { eventSourceToMessage } from '../contract/eventSource.ts';
 import { invalidArgument } from '../core/errors.ts';
 import { EVENT_SEVERITIES, type EventSeverity } from '../core/events/event.ts';
 import {
+  EVENT_SOURCE_STATES,
   EVENT_TRANSPORTS,
   type EventSelection,
   type EventSource,
-  type EventSourceState,
   type EventTransport,
 } from '../core/events/eventSource.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
@@ -23,16 +23,13 @@ import { sendEmpty, sendJson } from './response.ts';
 const MAX_LIMIT = 1000;
 const DEFAULT_LIMIT = 100;
 
-/** The states by which sources are listed. */
-export const SOURCE_STATES: readonly EventSourceState[] = ['pending', 'active', 'degraded', 'failed', 'deleting'];
-
 /** GET /v1/event_sources: in the order of creation. */
 export async function listEventSources(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, ['state', 'driver', 'limit', 'marker']);
   const limit = limitParameter(query, MAX_LIMIT, DEFAULT_LIMIT);
   const marker = query.get('marker') ?? null;
   if (marker !== null && !isUuid(marker)) throw badParameter('marker', 'must be the UUID of a node');
-  const state = oneOf('state', query.get('state'), SOURCE_STATES, 'EVENT_SOURCE_STATE_');
+  const state = oneOf('state', query.get('state'), EVENT_SOURCE_STATES, 'EVENT_SOURCE_STATE_');
   const after = marker?.toLowerCase() ?? null;
   const driver = query.get('driver') ?? null;
   const { sources, next } = await enter(exchange).eventSources.list({ limit, after, state, driver });

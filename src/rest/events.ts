@@ -1,8 +1,6 @@
 // Hardware events over REST: the same documents as in RPC, in proto3 JSON.
-import { toJson } from '@bufbuild/protobuf';
-import { EventSchema } from '../../gen/passthru/v1/event_pb.ts';
-import { eventToMessage } from '../contract/event.ts';
-import { EVENT_SEVERITIES, type EventSeverity, type StoredEvent } from '../core/events/event.ts';
+import { eventDocument } from '../contract/event.ts';
+import { EVENT_SEVERITIES, type EventSeverity } from '../core/events/event.ts';
 import type { EventSelector } from '../core/events/events.ts';
 import { type Exchange, enter } from './context.ts';
 import { nextLink } from './links.ts';
@@ -50,11 +48,6 @@ export function eventSelector(nodes: readonly string[], messages: readonly strin
 /** Whether the documents have `raw`. */
 export function rawParameter(query: Query): boolean {
   return booleanParameter(query, 'raw') ?? false;
-}
-
-/** Returns an event in proto3 JSON with the proto's names and all implicit fields. */
-export function eventDocument(event: StoredEvent) {
-  return toJson(EventSchema, eventToMessage(event), { useProtoFieldName: true, alwaysEmitImplicit: true });
 }
 
 /** Returns the least severity, as in the document (`EVENT_SEVERITY_WARNING`) or short (`warning`); null when absent. */

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { toJson } from '@bufbuild/protobuf';
 import { NodeSchema } from '../../gen/passthru/v1/node_pb.ts';
+import { eventDocument } from '../contract/event.ts';
 import { nodeToMessage } from '../contract/node.ts';
 import { PassthruError } from '../core/errors.ts';
 import type { StoredEvent } from '../core/events/event.ts';
@@ -10,7 +11,7 @@ import { EventEncoder } from '../core/watch/eventEncoder.ts';
 import type { WatchEvent, WatchSink } from '../core/watch/watchEvent.ts';
 import { ResponseSink } from '../http/responseSink.ts';
 import { clientSignal, type Exchange, enter, header } from './context.ts';
-import { eventDocument, eventSelector, rawParameter, readEventQuery } from './events.ts';
+import { eventSelector, rawParameter, readEventQuery } from './events.ts';
 import { EVENT_HEADERS, KEEP_ALIVE_INTERVAL } from './jobEvents.ts';
 import { jobDocument, stateParameter } from './jobs.ts';
 import { readQuery, takeRepeated } from './query.ts';

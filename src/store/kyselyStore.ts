@@ -7,6 +7,7 @@ import { withBusyRetry } from './busyRetry.ts';
 import { changeStore } from './changes.ts';
 import { conductorStore } from './conductors.ts';
 import type { Database } from './database.ts';
+import { eventHandoverStore } from './events/eventHandover.ts';
 import { eventSourceStore } from './events/eventSources.ts';
 import { eventStore } from './events/eventStore.ts';
 import { FleetKeys } from './fleetKeys.ts';
@@ -80,6 +81,7 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
     ...changeStore(database, local),
     ...eventStore(database),
     ...eventSourceStore(database, cipher),
+    ...eventHandoverStore(database),
     async ping() {
       await sql`select 1`.execute(database.kysely);
       await health.check();

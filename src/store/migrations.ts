@@ -299,6 +299,13 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
       sql`create index event_sources_token on event_sources (token_digest)`,
       sql`create index event_sources_previous on event_sources (previous_digest) where previous_digest is not null`,
     ),
+    '0013_event_handovers': migration(
+      sql`create table event_handovers (
+        name ${text} not null primary key,
+        position bigint not null,
+        owner ${text}
+      )`,
+    ),
   };
 }
 

@@ -252,6 +252,15 @@ export interface EventSourcesTable {
   update_time: number | null;
 }
 
+/** One row for each hand-over of events that has begun. */
+interface EventHandoversTable {
+  name: string;
+  /** The position of the last event that was handed over. */
+  position: number;
+  /** The conductor that hands over. */
+  owner: string | null;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -267,4 +276,5 @@ export interface Tables {
   node_changes: NodeChangesTable;
   events: EventsTable;
   event_sources: EventSourcesTable;
+  event_handovers: EventHandoversTable;
 }

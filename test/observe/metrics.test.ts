@@ -129,7 +129,12 @@ test('gauges: running jobs, workers and watch streams', async () => {
   const metrics = createMetrics();
   const store = await openStore('sqlite::memory:', { log: silentLogger, onUnavailable: () => metrics.storeFailed() });
   const { core, hardware } = await startCoreOn(store, 'host-a');
-  metrics.setSources({ load: () => core.load(), downBmcs: () => ['Dell Inc.', 'Dell', null] });
+  metrics.setSources({
+    load: () => core.load(),
+    downBmcs: () => ['Dell Inc.', 'Dell', null],
+    eventSources: async () => [{ state: 'degraded', count: 3 }],
+    handoverLag: async () => ({ events: 7, oldest: new Date(Date.now() - 5000) }),
+  });
   await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
   const job = await startJob(core, nodeCall('work'));
   const follow = core.jobs.watch(job.id, null, ANONYMOUS, new AbortController().signal);
@@ -141,6 +146,10 @@ test('gauges: running jobs, workers and watch streams', async () => {
     passthru_watch_streams: '1',
     'passthru_bmcs_down{vendor="dell"}': '2',
     'passthru_bmcs_down{vendor="unknown"}': '1',
+    'passthru_event_sources{state="degraded"}': '3',
+    'passthru_event_sources{state="active"}': '0',
+    passthru_webhook_lag_events: '7',
+    passthru_webhook_lag_seconds: expect.stringMatching(/^[5-9]\b|^\d\d/),
     passthru_store_errors_total: '0',
   });
   (await hardware.call(0)).finish(null);

@@ -3,6 +3,7 @@ import type { Store } from '../../src/core/store.ts';
 import { changePromises } from './change.promises.ts';
 import { conductorPromises } from './conductor.promises.ts';
 import { eventPromises } from './event.promises.ts';
+import { eventHandoverPromises } from './eventHandover.promises.ts';
 import { eventSourcePromises } from './eventSource.promises.ts';
 import { holdPromises } from './hold.promises.ts';
 import { idempotencyPromises } from './idempotency.promises.ts';
@@ -53,5 +54,6 @@ export function storePromises(name: string, open: () => Promise<OpenedStore>): v
     conductorPromises(current);
     changePromises(current);
     eventPromises(current);
+    eventHandoverPromises(current);
   });
 }

@@ -6,7 +6,9 @@ export const EVENT_TRANSPORTS = ['push', 'sse'] as const;
 export type EventTransport = (typeof EVENT_TRANSPORTS)[number];
 
 /** `failed`: the BMC cannot do what is wished. `degraded`: events may be missing; the service tries again. */
-export type EventSourceState = 'pending' | 'active' | 'degraded' | 'failed' | 'deleting';
+export const EVENT_SOURCE_STATES = ['pending', 'active', 'degraded', 'failed', 'deleting'] as const;
+
+export type EventSourceState = (typeof EVENT_SOURCE_STATES)[number];
 
 /** What a BMC is asked to send; an empty list asks for everything. */
 export interface EventSelection {

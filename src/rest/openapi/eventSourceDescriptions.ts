@@ -1,6 +1,5 @@
 import { EVENT_SEVERITIES } from '../../core/events/event.ts';
-import { EVENT_TRANSPORTS } from '../../core/events/eventSource.ts';
-import { SOURCE_STATES } from '../eventSources.ts';
+import { EVENT_SOURCE_STATES, EVENT_TRANSPORTS } from '../../core/events/eventSource.ts';
 import type { RouteDescription, Schema } from './description.ts';
 import { limit, marker, returns } from './descriptions.ts';
 import { page, ref } from './schemas.ts';
@@ -13,7 +12,7 @@ const texts: Schema = {
 const source = ref('EventSource');
 
 export const eventSources = returns('List event sources', 'A page of sources', page('event_sources', source), {
-  query: { state: { enum: SOURCE_STATES }, driver: { type: 'string' }, limit, marker },
+  query: { state: { enum: EVENT_SOURCE_STATES }, driver: { type: 'string' }, limit, marker },
 });
 export const eventSource = returns('Show the event source of a node', 'The source', source, {
   errors: ['event_source_not_found'],

@@ -21,7 +21,7 @@ afterAll(async () => {
 storePromises('PostgreSQL', async () => {
   await server.query(
     'delete from nodes; delete from jobs; delete from transcripts; delete from job_changes; delete from node_changes; delete from idempotency; delete from conductors; ' +
-      "delete from events; delete from event_sources; update change_logs set floor = position where kind = 'event'",
+      "delete from events; delete from event_sources; delete from event_handovers; update change_logs set floor = position where kind = 'event'",
     database,
   );
   const url = server.url(database);
