@@ -1,14 +1,17 @@
 import type { Refusal, Subject } from '../auth/access.ts';
 import type { Action } from '../auth/actions.ts';
+import type { Caller } from '../core/caller.ts';
 import type { Core, Jobs, Nodes } from '../core/core.ts';
 import { toPassthruError } from '../core/errors.ts';
+import type { EventSelection } from '../core/events/eventSource.ts';
+import type { EventSources } from '../core/events/eventSources.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { NewNode, NodeUpdate } from '../core/node.ts';
 import { NO_OBSERVER, type Observer } from '../core/observer.ts';
 import { type AuditFacts, type AuditSink, auditRecord } from './auditRecord.ts';
 import { limitRefusals } from './refusalLimit.ts';
 
-/** Writes one audit record for each call, change of a node, cancelled job and refused request. */
+/** Writes one audit record for each call, change of a node or an event source, cancelled job and refused request. */
 interface Audit {
   /** Records calls of vendor methods. */
   readonly observer: Observer;
@@ -48,7 +51,12 @@ export function createAudit(sink: AuditSink): Audit {
     refused({ action = null, caller, error, subject }) {
       refusals.record(auditRecord({ ...subjectFacts(subject), action, caller, outcome: error.kind }));
     },
-    wrap: (core) => ({ ...core, nodes: auditedNodes(core.nodes, sink), jobs: auditedJobs(core.jobs, sink) }),
+    wrap: (core) => ({
+      ...core,
+      nodes: auditedNodes(core.nodes, sink),
+      jobs: auditedJobs(core.jobs, sink),
+      eventSources: auditedSources(core, sink),
+    }),
     close: () => refusals.close(),
   };
 }
@@ -177,8 +185,29 @@ function auditedJobs(jobs: Jobs, sink: AuditSink): Jobs {
   };
 }
 
+function auditedSources({ eventSources: sources, nodes }: Core, sink: AuditSink): EventSources {
+  /** Records `work` on the source of a node, which need not have one. */
+  const ofNode = <T>(action: Action, ident: string, caller: Caller, work: () => Promise<T>, given?: JsonObject) =>
+    recorded(sink, action, { caller, node: ident, arguments: given }, async (details) => {
+      addNode(details, await nodes.get(ident));
+      return work();
+    });
+  return {
+    get: (ident) => sources.get(ident),
+    list: (query) => sources.list(query),
+    counts: () => sources.counts(),
+    set(ident, wish, caller) {
+      const given = { transport: wish.transport, selection: fields(wish.selection) };
+      return ofNode('set an event source', ident, caller, () => sources.set(ident, wish, caller), given);
+    },
+    delete: (ident, caller) => ofNode('delete an event source', ident, caller, () => sources.delete(ident, caller)),
+    test: (ident, caller, signal) =>
+      ofNode('test an event source', ident, caller, () => sources.test(ident, caller, signal)),
+  };
+}
+
 /** Returns the fields being set under their API names (snake_case). All values are JSON. */
-function fields(given: NewNode | NodeUpdate): JsonObject {
+function fields(given: NewNode | NodeUpdate | EventSelection): JsonObject {
   const named = Object.entries(given).map(([name, value]) => [
     name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     value,

@@ -327,6 +327,34 @@ test('records changes of a node, with the secrets of driver_info masked', async 
   ]);
 });
 
+test('records what is done with event sources, whatever its outcome', async () => {
+  await using receiving = await startObserved({ PASSTHRU_EVENTS_LISTEN: '127.0.0.1:0' });
+  const source = '/v1/nodes/rf-1/event_source';
+  const selection = { registry_prefixes: ['ResourceEvent'] };
+  const send = async (verb: string, path: string, body?: object) => (await receiving.send(verb, path, body)).status;
+  expect(await send('PUT', source, { transport: 'push', selection })).toBe(200);
+  await vi.waitFor(async () => expect(await send('POST', `${source}/test`)).toBe(200), { timeout: 30_000 });
+  expect(await send('PUT', '/v1/nodes/fake-1/event_source', {})).toBe(409);
+  expect(await send('DELETE', source)).toBe(204);
+  expect(await send('DELETE', '/v1/nodes/nobody/event_source')).toBe(404);
+  expect(await send('GET', '/v1/event_sources')).toBe(200);
+  const { uuid } = await receiving.service.core.nodes.get('rf-1');
+  const of = (action: string, outcome: string) =>
+    receiving.records.filter((each) => each.action === action && each.outcome === outcome);
+  const target = { node: uuid, node_name: 'rf-1', driver: 'redfish', caller: 'anonymous', way: 'rest' };
+  expect(of('set an event source', 'done')).toMatchObject([
+    {
+      ...target,
+      arguments: { transport: 'push', selection: { registry_prefixes: ['ResourceEvent'], message_ids: [] } },
+    },
+  ]);
+  expect(of('test an event source', 'done')).toMatchObject([target]);
+  expect(of('set an event source', 'failed_precondition')).toMatchObject([{ node_name: 'fake-1' }]);
+  expect(of('delete an event source', 'done')).toMatchObject([target]);
+  expect(of('delete an event source', 'node_not_found')).toMatchObject([{ node: 'nobody', node_name: null }]);
+  expect(receiving.records.map(({ action }) => action)).not.toContain('list event sources');
+});
+
 test('reading leaves no record', async () => {
   for (const path of ['/v1/nodes', '/v1/jobs', `${CALL}methods`, '/metrics']) {
     expect((await observed.send('GET', path, undefined, as('rita'))).status).toBe(200);
