@@ -25,6 +25,8 @@ interface ChoresParts {
   jobs: JobRunner;
   /** Called when another process has stored events. */
   eventsStored: () => void;
+  /** Called when another process has made event sources due. */
+  sourcesDue: () => void;
   /** Milliseconds. */
   lease: number;
   retention: RetentionSettings;
@@ -42,6 +44,7 @@ export function startChores({
   nodes,
   jobs,
   eventsStored,
+  sourcesDue,
   lease,
   retention,
   clock,
@@ -55,7 +58,7 @@ export function startChores({
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
   ];
   if (store.shared)
-    chores.push(...followOthers({ store, locks, nodes, jobs, eventsStored, lease, retention, clock, log }));
+    chores.push(...followOthers({ store, locks, nodes, jobs, eventsStored, sourcesDue, lease, retention, clock, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -63,7 +66,7 @@ export function startChores({
 }
 
 /** Follows the changes of other processes, by the store's notifications and by polling. */
-function followOthers({ store, locks, nodes, jobs, eventsStored, lease, log }: ChoresParts): Periodic[] {
+function followOthers({ store, locks, nodes, jobs, eventsStored, sourcesDue, lease, log }: ChoresParts): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };
@@ -71,7 +74,8 @@ function followOthers({ store, locks, nodes, jobs, eventsStored, lease, log }: C
   const followJobsNow = () => void followJobs().catch((error: unknown) => log.warn({ err: error }, failure));
   store.onChange((change) => {
     if (change.kind === 'events_stored' || change.kind === 'missed') eventsStored();
-    if (change.kind === 'events_stored') return;
+    if (change.kind === 'event_sources_due' || change.kind === 'missed') sourcesDue();
+    if (change.kind === 'events_stored' || change.kind === 'event_sources_due') return;
     jobs.watchedAll.wake();
     nodes.watched.wake();
     if (change.kind === 'node_freed') locks.nudge(change.nodeUuid);

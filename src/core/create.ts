@@ -20,7 +20,7 @@ import { LocalReservations } from './locks/localReservations.ts';
 import { Locks } from './locks/locks.ts';
 import type { Logger } from './logger.ts';
 import { NodeManager } from './nodeManager.ts';
-import { NO_OBSERVER, type Observer } from './observer.ts';
+import { NO_OBSERVER, type Observer, observers } from './observer.ts';
 import { Registry } from './registry.ts';
 import type { Store } from './store.ts';
 import type { Recording } from './transcript.ts';
@@ -112,21 +112,44 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     parse: parseEventBody,
   });
   const { sources } = receiving;
+  const calling = observers(observer, receiving.observer);
   const transcripts = new Transcripts(store, settings.recorder ?? 'failures', registry, log);
   const show: ShowJob = (job, caller) => showJob(job, caller, registry.roleOfPast(job));
-  const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, observer);
+  const jobs = new JobRunner(store, lease, log, nodes, transcripts, show, calling);
   const workers = new Workers(settings.workers, settings.workerShares);
   const idempotency = new Idempotency(store, lease, log, clock);
   const calls = { jobs, workers, running, idempotency, transcripts };
   const sourceOf = sources.ofTask.bind(sources);
-  const dispatch = new Dispatch({ sourceOf, store, registry, nodes, lease, locks, ...calls, host, log, observer });
+  const dispatch = new Dispatch({
+    sourceOf,
+    store,
+    registry,
+    nodes,
+    lease,
+    locks,
+    ...calls,
+    host,
+    log,
+    observer: calling,
+  });
 
   store.onOwnChange(() => {
     jobs.watchedAll.wake();
     nodes.watched.wake();
   });
   await lease.start();
-  const stopChores = startChores({ store, locks, nodes, jobs, eventsStored, lease: leaseTime, retention, clock, log });
+  const stopChores = startChores({
+    store,
+    locks,
+    nodes,
+    jobs,
+    eventsStored,
+    sourcesDue: () => sources.othersDue(),
+    lease: leaseTime,
+    retention,
+    clock,
+    log,
+  });
 
   return {
     host,

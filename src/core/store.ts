@@ -155,6 +155,8 @@ export type Change =
   | { kind: 'cancel_requested'; id: string }
   /** Events were stored. */
   | { kind: 'events_stored' }
+  /** Event sources have become due. */
+  | { kind: 'event_sources_due' }
   /** Changes may have been missed. */
   | { kind: 'missed' };
 

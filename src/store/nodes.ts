@@ -3,7 +3,7 @@ import type { PassthruError } from '../core/errors.ts';
 import type { NodeConflict, Store, StoredNode } from '../core/store.ts';
 import { countAttribute } from './attributeCounts.ts';
 import type { Database } from './database.ts';
-import { keepFormerNode } from './events/eventSources.ts';
+import { keepFormerBmc, keepFormerNode } from './events/formerNodes.ts';
 import { insertAttributes, replaceAttributes, TakenAttribute } from './nodeAttributes.ts';
 import { CompiledLists, LONG_COLUMNS, listNodes, sizeNodes } from './nodeList.ts';
 import type { NodeLog } from './nodeLog.ts';
@@ -92,6 +92,7 @@ export function nodeStore(
           const [row] = before.rows;
           if (row === undefined || updated.length === 0) return null;
           await note(uuid, 'content', () => toLoggedContent(row, cipher));
+          if (changes.driverInfo !== undefined || changes.driver !== undefined) await keepFormerBmc(transaction, row);
           const node = await readNode(transaction, uuid);
           if (changes.attributes !== undefined) {
             await replaceAttributes(transaction, uuid, changes.attributes);

@@ -17,9 +17,9 @@ export async function countSecretsKeys(database: Database): Promise<Map<string |
   for (const column of SECRET_COLUMNS) {
     const found = await database.kysely
       .selectFrom('nodes')
-      .select((select) => [keyColumn(column).as('key'), select.fn.countAll().as('nodes')])
+      .select((select) => [keyColumn(`nodes.${column}`).as('key'), select.fn.countAll().as('nodes')])
       .where(column, '<>', '{}')
-      .groupBy(keyColumn(column))
+      .groupBy(keyColumn(`nodes.${column}`))
       .execute();
     for (const { key, nodes } of found) {
       const id = key === '' ? null : key;
@@ -66,9 +66,13 @@ export async function rotateSecrets(
 ): Promise<Rotated> {
   const before = await countSecretsKeys(database);
   before.delete(cipher.keyId);
-  if (before.size === 0 && !(await database.isErasing())) return { changed: 0, remaining: 0 };
+  const former = await oldFormer(database.kysely, cipher);
+  if (before.size === 0 && former.length === 0 && !(await database.isErasing())) return { changed: 0, remaining: 0 };
   cipher.writeWith(cipher.keyId);
-  const changed = await database.erasing(() => rotateAll(database, cipher, progress));
+  const changed = await database.erasing(async () => {
+    const nodes = await rotateAll(database, cipher, progress);
+    return nodes + (await rotateFormer(database.kysely, cipher));
+  });
   const counts = await countSecretsKeys(database);
   let remaining = 0;
   for (const [id, nodes] of counts) if (id !== cipher.keyId) remaining += nodes;
@@ -89,7 +93,7 @@ async function rotateAll(
         .selectFrom('nodes')
         .select(['uuid', ...SECRET_COLUMNS])
         .where('uuid', '>', after)
-        .where((where) => where.or(SECRET_COLUMNS.map((column) => isOld(column, cipher))))
+        .where((where) => where.or(SECRET_COLUMNS.map((column) => isOld(`nodes.${column}`, cipher))))
         .orderBy('uuid')
         .limit(BATCH)
         .execute();
@@ -104,13 +108,47 @@ async function rotateAll(
   return changed;
 }
 
+/** A column with secrets. */
+type Column = `nodes.${SecretColumn}` | 'event_sources.former_driver_info';
+
 /** `sealedWith` in SQL, with '' for plain text. */
-function keyColumn(column: SecretColumn) {
-  return sql<string>`case when ${sql.ref(`nodes.${column}`)} like '{%' then '' else substr(${sql.ref(`nodes.${column}`)}, 1, 16) end`;
+function keyColumn(column: Column) {
+  return sql<string>`case when ${sql.ref(column)} like '{%' then '' else substr(${sql.ref(column)}, 1, 16) end`;
 }
 
-function isOld(column: SecretColumn, cipher: SecretsCipher) {
-  return sql<boolean>`(${sql.ref(`nodes.${column}`)} <> '{}' and ${keyColumn(column)} <> ${cipher.keyId ?? ''})`;
+function isOld(column: Column, cipher: SecretsCipher) {
+  return sql<boolean>`(${sql.ref(column)} <> '{}' and ${keyColumn(column)} <> ${cipher.keyId ?? ''})`;
+}
+
+/** Returns the driver_info of BMCs that nodes had, kept by event sources, which another key has encrypted. */
+async function oldFormer(db: Kysely<Tables>, cipher: SecretsCipher) {
+  return db
+    .selectFrom('event_sources')
+    .select(['node_uuid as uuid', 'former_driver_info as sealed'])
+    .where('former_driver_info', 'is not', null)
+    .where(isOld('event_sources.former_driver_info', cipher))
+    .$narrowType<{ sealed: string }>()
+    .execute();
+}
+
+/** Encrypts those as `rotateAll` does nodes. What cannot be decrypted stays: its source does without. */
+async function rotateFormer(db: Kysely<Tables>, cipher: SecretsCipher): Promise<number> {
+  let changed = 0;
+  for (const { uuid, sealed } of await oldFormer(db, cipher)) {
+    const from = sealedWith(sealed);
+    if (from !== null && !cipher.keyIds.includes(from)) continue;
+    const place = secretsPlace(uuid, 'driver_info');
+    const updated = await db.transaction().execute((transaction) =>
+      transaction
+        .updateTable('event_sources')
+        .set({ former_driver_info: cipher.seal(cipher.open(sealed, place), place) })
+        .where(({ and }) => and({ node_uuid: uuid, former_driver_info: sealed }))
+        .returning('id')
+        .execute(),
+    );
+    changed += updated.length;
+  }
+  return changed;
 }
 
 /** Encrypts a node's secrets unless it has changed since `row` was read; returns whether it did. Sets no `update_time`. */

@@ -20,6 +20,15 @@ afterEach(async () => {
 });
 
 async function start(profile: string, ...quirks: string[]): Promise<SimulatedBmc> {
+  return startWith({}, profile, ...quirks);
+}
+
+/** @param settings of the service, beside those of all */
+async function startWith(
+  settings: Record<string, string>,
+  profile: string,
+  ...quirks: string[]
+): Promise<SimulatedBmc> {
   fleet = await startFleet({ profile: PROFILES.get(profile)!, quirks: quirks.map((name) => QUIRKS.get(name)!) });
   const bmc = fleet.bmcs[0]!;
   const environment = {
@@ -30,6 +39,7 @@ async function start(profile: string, ...quirks: string[]): Promise<SimulatedBmc
     PASSTHRU_EVENTS_VERIFY_INTERVAL: '1s',
     PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: '1',
     PASSTHRU_SECRETS_PLAIN: 'true',
+    ...settings,
   };
   service = await startService(loadConfig({ file: null, environment }), { log: silentLogger });
   const driverInfo = {
@@ -131,6 +141,30 @@ test('create_subscription with the destination passthru: sets the source, and de
   await expect(call('delete_subscription', { id: 'passthru' })).rejects.toMatchObject({
     kind: expect.stringMatching(/subscription_not_found|failed_precondition/),
   });
+});
+
+test('a call that finds the BMC away has its source looked at, long before the interval of the source', async () => {
+  const bmc = await startWith({ PASSTHRU_EVENTS_VERIFY_INTERVAL: '1d' }, 'plain');
+  const { verifyTime } = await begin();
+  for (const path of ours(bmc)) bmc.documents.removeMember(path);
+  const back = bmc.leave(1000);
+  await expect(
+    service!.core.callNodeMethod({
+      ...{ node: 'n1', method: 'get_all_subscriptions', arguments: {}, httpMethod: null, idempotencyKey: null, caller },
+      ...{ signal: new AbortController().signal, deadline: null, lockWait: 10_000 },
+    }),
+  ).rejects.toMatchObject({ kind: 'bmc_unreachable' });
+  await until(({ state }) => state === 'degraded');
+  await back;
+  const healed = await until(({ state, renewals }) => state === 'active' && renewals === 1);
+  expect(healed.verifyTime!.getTime()).toBeGreaterThan(verifyTime!.getTime());
+});
+
+test('an event by which a BMC tells of its restart has its source looked at', async () => {
+  const bmc = await startWith({ PASSTHRU_EVENTS_VERIFY_INTERVAL: '1d' }, 'plain');
+  const { verifyTime } = await begin();
+  bmc.events.send([{ messageId: 'ResourceEvent.1.0.ResourceStateChanged', origin: '/redfish/v1/Managers/1' }]);
+  await until(({ verifyTime: later }) => later!.getTime() > verifyTime!.getTime());
 });
 
 test('a BMC whose event service is switched off is told so, and heals when it is switched on', async () => {

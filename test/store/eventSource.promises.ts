@@ -110,10 +110,32 @@ export function eventSourcePromises(opened: Opened): void {
       const node = (await store.getNodeByUuid(uuid))!;
       await store.deleteNode(uuid, null);
       const { name, driver, vendorInterface, driverInfo } = node;
-      const formerNode = { name, driver, vendorInterface, driverInfo };
+      const formerNode = { name, driver, vendorInterface, driverInfo, left: null };
       expect(await store.getEventSource(uuid)).toMatchObject({ state: 'deleting', formerNode, nodeName: null });
       const query = { limit: 10, after: null, state: null, driver: null };
       expect(await store.listEventSources(query)).toEqual([]);
+    });
+
+    test('keeps the BMC that its node had before a change, until a pass has left it', async () => {
+      const { store } = opened();
+      const uuid = await begin(store);
+      const { driverInfo } = (await store.getNodeByUuid(uuid))!;
+      const change = (bmc: string) => store.updateNode(uuid, null, { driverInfo: { bmc } }, NOW);
+      await change('before anything was subscribed to');
+      expect(await store.getEventSource(uuid)).toMatchObject({ formerNode: null, revision: 2, nextVerifyTime: null });
+      await store.claimEventSources('process-1', 10);
+      const made = { tokenDigest: 'digest', subscription: '/1' };
+      await store.recordEventSource(uuid, 'process-1', 2, made, NOW);
+      await change('b');
+      await change('c');
+      const left = { subscription: '/1', digests: ['digest'] };
+      const formerNode = { driverInfo: { bmc: 'before anything was subscribed to' }, left };
+      expect(await store.getEventSource(uuid)).toMatchObject({ formerNode, revision: 4 });
+      await store.recordEventSource(uuid, 'process-1', 3, { formerNode: null }, NOW);
+      expect(await store.getEventSource(uuid)).toMatchObject({ formerNode });
+      await store.recordEventSource(uuid, 'process-1', 4, { formerNode: null }, NOW);
+      expect(await store.getEventSource(uuid)).toMatchObject({ formerNode: null });
+      expect(driverInfo).not.toEqual({ bmc: 'c' });
     });
 
     test('lists sources in the order of creation, by state and driver', async () => {

@@ -67,6 +67,20 @@ describe.each(Object.entries(PLACES))('on %s', (_name, make) => {
     }
   }
 
+  test('the driver_info that an event source keeps of a deleted node is encrypted anew', async () => {
+    const node = await withStore([FIRST], async (store) => {
+      const enrolled = await enrol(store, { driverInfo: { password: SECRET } });
+      const selection = { registryPrefixes: [], messageIds: [], resourceTypes: [], severities: [] };
+      await store.setEventSource(enrolled.uuid, { transport: null, selection }, new Date());
+      await store.deleteNode(enrolled.uuid, null);
+      return enrolled;
+    });
+    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: 1, remaining: 0 });
+    expect(await rotate(createSecretsCipher([SECOND, FIRST]))).toEqual({ changed: 0, remaining: 0 });
+    const source = await withStore([SECOND], (store) => store.getEventSource(node.uuid));
+    expect(source).toMatchObject({ formerNode: { driverInfo: { password: SECRET } } });
+  });
+
   async function enrolMany(store: Store, count: number): Promise<void> {
     await store.addConductor(sampleConductor());
     for (let index = 0; index < count; index++) {

@@ -1,21 +1,16 @@
 import { type InferResult, type Kysely, sql, type Updateable } from 'kysely';
 import type { EventSelection, EventSourceTest } from '../../core/events/eventSource.ts';
-import type {
-  EventSourceStore,
-  FormerNode,
-  SourceProgress,
-  StoredSource,
-} from '../../core/events/sources/sourceStore.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { EventSourceStore, SourceProgress, StoredSource } from '../../core/events/sources/sourceStore.ts';
 import { validConductor } from '../conductors.ts';
 import type { Database } from '../database.ts';
-import { type NodeRow, secretsPlace } from '../rows.ts';
 import type { EventSourcesTable, Tables } from '../schema.ts';
 import type { SecretsCipher } from '../secretsCipher.ts';
+import { toFormerNode } from './formerNodes.ts';
 
 /** The part of the store that keeps event sources. Changes of a wish are durable. */
 export function eventSourceStore(database: Database, cipher: SecretsCipher): EventSourceStore {
   const db = database.kysely;
+  const announce = () => database.announce({ kind: 'event_sources_due' });
   const woken = { due_time: 0, revision: sql<number>`revision + 1` };
 
   const read = async (kysely: Kysely<Tables>, nodeUuid: string): Promise<StoredSource | null> => {
@@ -25,7 +20,7 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
 
   return {
     async setEventSource(nodeUuid, { transport, selection }, now) {
-      return await db.transaction().execute(async (transaction) => {
+      const source = await db.transaction().execute(async (transaction) => {
         const node = await transaction
           .selectFrom('nodes')
           .select('uuid')
@@ -66,6 +61,8 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
           .execute();
         return read(transaction, nodeUuid);
       });
+      if (source !== null) announce();
+      return source;
     },
 
     getEventSource: (nodeUuid) => read(db, nodeUuid),
@@ -107,6 +104,7 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
           .returning('id')
           .execute(),
       );
+      if (marked.length > 0) announce();
       return marked.length > 0 || (await read(db, nodeUuid)) !== null;
     },
 
@@ -120,7 +118,13 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
     },
 
     async wakeEventSource(nodeUuid) {
-      await db.updateTable('event_sources').set(woken).where('node_uuid', '=', nodeUuid).execute();
+      const due = await db
+        .updateTable('event_sources')
+        .set(woken)
+        .where('node_uuid', '=', nodeUuid)
+        .returning('id')
+        .execute();
+      if (due.length > 0) announce();
     },
 
     async findEventSource(digest) {
@@ -207,26 +211,6 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
   };
 }
 
-/** Marks the source of a node that is deleted in this transaction, and keeps what it takes to remove its subscription. */
-export async function keepFormerNode(transaction: Kysely<Tables>, row: NodeRow): Promise<void> {
-  const { name, driver, vendor_interface: vendorInterface } = row;
-  await transaction
-    .updateTable('event_sources')
-    .set({
-      due_time: 0,
-      revision: sql<number>`revision + 1`,
-      state: 'deleting',
-      reason: null,
-      state_time: Date.now(),
-      update_time: Date.now(),
-      former_node: JSON.stringify({ name, driver, vendorInterface }),
-      // Encrypted for the same place, from which it is read.
-      former_driver_info: row.driver_info,
-    })
-    .where('node_uuid', '=', row.uuid)
-    .execute();
-}
-
 function selectSources(db: Kysely<Tables>) {
   return db
     .selectFrom('event_sources')
@@ -308,21 +292,6 @@ function toTest({ test_time, test_round_trip, test_error }: SourceRow): EventSou
   return { requestTime: new Date(Number(test_time)), roundTrip, error: test_error };
 }
 
-function toFormerNode(row: SourceRow, cipher: SecretsCipher): FormerNode | null {
-  if (row.former_node === null) return null;
-  const node = JSON.parse(row.former_node) as Omit<FormerNode, 'driverInfo'>;
-  return { ...node, driverInfo: openDriverInfo(row, cipher) };
-}
-
-/** Returns an empty object when the key is missing: then nothing can be removed from the BMC. */
-function openDriverInfo({ node_uuid: uuid, former_driver_info: sealed }: SourceRow, cipher: SecretsCipher): JsonObject {
-  try {
-    return JSON.parse(cipher.open(sealed ?? '{}', secretsPlace(uuid, 'driver_info'))) as JsonObject;
-  } catch {
-    return {};
-  }
-}
-
 function toTime(time: number | null): Date | null {
   return time === null ? null : new Date(Number(time));
 }
@@ -363,6 +332,10 @@ function toColumns(progress: Partial<SourceProgress>, revision: number, due: Dat
   for (const [member, column] of Object.entries(PLAIN_COLUMNS)) {
     const value = progress[member as keyof typeof PLAIN_COLUMNS];
     if (value !== undefined) columns[column] = value;
+  }
+  if (progress.formerNode === null) {
+    columns.former_node = unlessChanged(null, 'text', 'former_node');
+    columns.former_driver_info = unlessChanged(null, 'text', 'former_driver_info');
   }
   for (const [member, column] of Object.entries(TIME_COLUMNS)) {
     const value = progress[member as keyof typeof TIME_COLUMNS];

@@ -154,6 +154,7 @@ export class PostgresChanges {
 function toText(change: Announcement): string {
   if (change.kind === 'node_freed') return `n ${change.nodeUuid}`;
   if (change.kind === 'events_stored') return 'e';
+  if (change.kind === 'event_sources_due') return 's';
   return change.kind === 'job_changed' ? `j ${change.id} ${change.revision}` : `c ${change.id}`;
 }
 
@@ -163,6 +164,7 @@ function toChange(text: string): Change | null {
   if (kind === 'n') return { kind: 'node_freed', nodeUuid: id };
   if (kind === 'j') return { kind: 'job_changed', id, revision: Number(revision) };
   if (kind === 'e') return { kind: 'events_stored' };
+  if (kind === 's') return { kind: 'event_sources_due' };
   return kind === 'c' ? { kind: 'cancel_requested', id } : null;
 }
 

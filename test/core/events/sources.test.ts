@@ -295,6 +295,18 @@ describe('a BMC', () => {
     expect(await later()).toMatchObject({ state: 'active', reason: null });
   });
 
+  test('that selects some events is active although no test event arrives, and tells so', async () => {
+    bmc.delivers = false;
+    const selection = { ...EVERYTHING, severities: ['critical' as const] };
+    await replica.receiving.sources.set('n1', { transport: null, selection }, operator);
+    const { state, lastTest } = await replica.pass();
+    expect(state).toBe('active');
+    expect(lastTest?.error).toContain('check that the selection leaves test events in');
+    const tests = bmc.calls.filter((name) => name === 'requestTest').length;
+    await later();
+    expect(bmc.calls.filter((name) => name === 'requestTest')).toHaveLength(tests);
+  });
+
   test('without test events is active all the same', async () => {
     bmc.hasTests = false;
     expect(await begin()).toMatchObject({ state: 'active', lastTest: null });
@@ -315,6 +327,57 @@ describe('a BMC', () => {
     const [later] = bmcs.get('n2')!.subscriptions.values();
     expect(tokenOf(later!.destination)).not.toBe(old);
     expect((await nodes.get('n1')).driverInfo).toEqual({ bmc: 'n2' });
+  });
+
+  /** Gives n1 another BMC. */
+  async function move(): Promise<FakeBmc> {
+    const other = new FakeBmc();
+    other.delivers = false;
+    bmcs.set('n2', other);
+    await replica.nodes.update('n1', () => ({ driverInfo: { bmc: 'n2' } }), operator, new AbortController().signal);
+    return other;
+  }
+
+  test.each([false, true])(
+    'that has another BMC leaves nothing at the one before; contexts dropped: %s',
+    async (drops) => {
+      bmc.dropsContexts = drops;
+      const others = bmc.add({ destination: 'https://other.example/', context: 'of another', fault: null });
+      await begin();
+      expect(bmc.uris()).toHaveLength(2);
+      const other = await move();
+      const { nodeUuid } = await replica.pass();
+      expect(bmc.uris()).toEqual([others]);
+      expect(other.uris()).toHaveLength(1);
+      expect((await store.getEventSource(nodeUuid))!.formerNode).toBeNull();
+    },
+  );
+
+  test('does not wait for the BMC that its node had before, which is tried a few times', async () => {
+    await begin();
+    const left = bmc.uris();
+    bmc.errors.set('all', new PassthruError('bmc_unreachable', 'connection refused'));
+    const other = await move();
+    const tries = () => bmc.calls.filter((name) => name === 'listSubscriptions').length;
+    const before = tries();
+    const { nodeUuid } = await replica.pass();
+    expect(other.uris()).toHaveLength(1);
+    expect((await store.getEventSource(nodeUuid))!.formerNode).toMatchObject({ driverInfo: { bmc: 'n1' } });
+    for (let pass = 0; pass < 8; pass++) await later();
+    expect(tries() - before).toBe(5);
+    expect((await store.getEventSource(nodeUuid))!.formerNode).toBeNull();
+    expect(bmc.uris()).toEqual(left);
+    expect(other.uris()).toHaveLength(1);
+  });
+
+  test('keeps its subscription when other parts of driver_info change', async () => {
+    const { nodeUuid } = await begin();
+    const subscriptions = [...bmc.subscriptions.values()];
+    const changes = () => ({ driverInfo: { bmc: 'n1', password: 'another' } });
+    await replica.nodes.update('n1', changes, operator, new AbortController().signal);
+    await replica.pass();
+    expect([...bmc.subscriptions.values()]).toEqual(subscriptions);
+    expect((await store.getEventSource(nodeUuid))!.formerNode).toBeNull();
   });
 });
 

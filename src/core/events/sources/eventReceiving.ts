@@ -3,6 +3,7 @@ import type { Lease } from '../../locks/lease.ts';
 import type { Locks } from '../../locks/locks.ts';
 import type { Logger } from '../../logger.ts';
 import type { NodeManager } from '../../nodeManager.ts';
+import type { Observer } from '../../observer.ts';
 import type { Registry } from '../../registry.ts';
 import type { Store } from '../../store.ts';
 import type { EventRecord } from '../event.ts';
@@ -12,6 +13,7 @@ import { Arrivals } from './arrivals.ts';
 import { EventReconciler } from './eventReconciler.ts';
 import { EventStreams } from './eventStreams.ts';
 import { EventsWork } from './eventsWork.ts';
+import { RestartSigns } from './restartSigns.ts';
 import { SourceManager } from './sourceManager.ts';
 import { SourceResolver } from './sourceResolver.ts';
 import { SourceSenders } from './sourceSenders.ts';
@@ -38,6 +40,8 @@ export interface EventReceiving {
   senders: PushSenders;
   /** Where the receiver and streams deliver events. */
   intake: EventIntake;
+  /** Notices calls that tell that a BMC may have restarted. */
+  observer: Observer;
   /** Begins to look after sources. Until then they are left to other processes. Throws kind `store_unavailable`. */
   begin(settings: ReceivingSettings): Promise<void>;
   /** Looks for due sources now. */
@@ -57,6 +61,8 @@ export function createEventReceiving(parts: ReceivingParts): EventReceiving {
   const sources = new SourceManager({ store, nodes, registry, now, log, senders });
   nodes.follower = sources;
   let reconciler: EventReconciler | null = null;
+  const signs = new RestartSigns((nodeUuid) => void sources.look(nodeUuid));
+  parts.intake.onStored((events) => signs.stored(events));
   const streams = new EventStreams({
     work,
     intake: arrivals,
@@ -70,6 +76,7 @@ export function createEventReceiving(parts: ReceivingParts): EventReceiving {
     sources,
     senders,
     intake: arrivals,
+    observer: signs.observer,
     async begin(settings) {
       const serviceId = await store.serviceId();
       const test = { work, arrivals, now, testTimeout: settings.testTimeout };
@@ -82,6 +89,7 @@ export function createEventReceiving(parts: ReceivingParts): EventReceiving {
     wake: async () => reconciler?.wake(),
     running: (nodeUuid) => reconciler?.running(nodeUuid) ?? false,
     async stop() {
+      signs.stop();
       await reconciler?.stop();
       await arrivals.stop();
     },

@@ -7,6 +7,7 @@ import type { Node } from '../../node.ts';
 import type { NodeManager } from '../../nodeManager.ts';
 import type { Registry } from '../../registry.ts';
 import { type Periodic, periodically, settledWithin } from '../../waiting.ts';
+import { asFormerNode, leaveFormerBmc } from './formerBmc.ts';
 import { faultChange } from './sourceChange.ts';
 import { sourceFault } from './sourceFault.ts';
 import { type PassParts, SourcePass } from './sourcePass.ts';
@@ -37,6 +38,9 @@ const THOROUGH = 12;
 /** How long a subscription that cannot be removed is tried, in milliseconds: then its BMC counts as gone for good. */
 const REMOVAL_TIME = 7 * 86_400_000;
 
+/** How often a BMC that a node has no more is tried for the removal of a subscription. */
+const FORMER_TRIES = 5;
+
 /** How long passes may take to end at a shutdown, in milliseconds. */
 const STOP_TIME = 5000;
 
@@ -53,7 +57,11 @@ interface ReconcilerParts extends PassParts {
 interface Memory {
   passes: number;
   failures: number;
+  /** How often the BMC that the node has no more was tried. */
+  formerTries: number;
 }
+
+const NO_MEMORY: Memory = { passes: 0, failures: 0, formerTries: 0 };
 
 /**
  * Keeps the event sources of this process as they are wished. A process owns a source by its lease; when that ends, another one
@@ -213,7 +221,7 @@ export class EventReconciler {
   ): Promise<void> {
     const { nodes, verifyInterval, now, work, log } = this.#parts;
     const { nodeUuid } = source;
-    const memory = this.#memory.get(nodeUuid) ?? { passes: 0, failures: 0 };
+    const memory = this.#memory.get(nodeUuid) ?? { ...NO_MEMORY };
     this.#memory.set(nodeUuid, memory);
     let progress: Partial<SourceProgress>;
     let node: Node | null = null;
@@ -242,7 +250,23 @@ export class EventReconciler {
     if (state !== source.state || reason !== source.reason) {
       log.info({ node: nodeUuid, state, reason }, 'event source changed its state');
     }
-    await record(progress, spread(healthy ? verifyInterval : this.#retryAfter(memory)));
+    const wait = spread(healthy ? verifyInterval : this.#retryAfter(memory));
+    await record(progress, wait);
+    if (node !== null && source.formerNode !== null && (await this.#leaveFormer(source, node, memory, signal))) {
+      await record({ formerNode: null }, wait);
+    }
+  }
+
+  /** Removes what is left at the BMC that a node had before. Returns whether that is done or was tried for long enough. */
+  async #leaveFormer(source: StoredSource, node: Node, memory: Memory, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    const inTurn = (address: string, work: () => Promise<void>) => this.#inTurn(address, work);
+    const done = await leaveFormerBmc({ ...this.#parts, inTurn }, source, node, signal);
+    if (!done && ++memory.formerTries < FORMER_TRIES) return false;
+    if (!done)
+      this.#parts.log.warn({ node: node.uuid }, 'an event subscription stays at the BMC that the node had before');
+    memory.formerTries = 0;
+    return true;
   }
 
   async #remove(
@@ -252,9 +276,10 @@ export class EventReconciler {
   ): Promise<void> {
     const { store, nodes, registry, work, log, now } = this.#parts;
     const { nodeUuid, revision, formerNode, updateTime, stateTime } = source;
-    const memory = this.#memory.get(nodeUuid) ?? { passes: 0, failures: 0 };
+    const memory = this.#memory.get(nodeUuid) ?? { ...NO_MEMORY };
     this.#memory.set(nodeUuid, memory);
-    const node = formerNode === null ? await nodes.get(nodeUuid) : asNode(nodeUuid, formerNode);
+    const node = formerNode === null ? await nodes.get(nodeUuid) : asFormerNode(nodeUuid, formerNode);
+    this.#parts.streams.stop(nodeUuid);
     try {
       if (mayHaveSubscription(source)) {
         await this.#inTurn(work.interfaceOf(node).address(node), () =>
@@ -273,7 +298,6 @@ export class EventReconciler {
       }
       log.warn({ err: shown, node: nodeUuid }, 'the subscription of a removed event source stays at its BMC');
     }
-    this.#parts.streams.stop(nodeUuid);
     this.#memory.delete(nodeUuid);
     if (await store.removeEventSource(nodeUuid, revision)) log.info({ node: nodeUuid }, 'event source removed');
     if (formerNode !== null && registry.has(node.driver)) await registry.get(node.driver).release?.(node);
@@ -324,22 +348,4 @@ function isKind(error: unknown, kind: string): boolean {
 
 function late(): PassthruError {
   return new PassthruError('bmc_timeout', `The BMC took more than ${PASS_TIME / 60_000} minutes.`);
-}
-
-/** Returns a deleted node as far as a driver needs it. */
-function asNode(uuid: string, former: NonNullable<StoredSource['formerNode']>): Node {
-  return {
-    uuid,
-    ...former,
-    extra: {},
-    properties: {},
-    description: null,
-    maintenance: false,
-    maintenanceReason: null,
-    attributes: {},
-    lastError: null,
-    reservation: null,
-    createTime: new Date(0),
-    updateTime: null,
-  };
 }

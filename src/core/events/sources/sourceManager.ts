@@ -91,12 +91,12 @@ export class SourceManager implements EventSources {
     const { store, nodes, log } = this.#parts;
     const { test: parts, reconciler } = this.#receiving();
     const node = await nodes.get(ident);
-    const { state, activeTransport } = await this.#get(node);
+    const { state, activeTransport, selection } = await this.#get(node);
     if (state === 'deleting' || activeTransport === null) {
       const message = `The event source of node ${node.uuid} is ${state}; it can be tested once it is active.`;
       throw new PassthruError('failed_precondition', message);
     }
-    const test = await testSource(parts, node, signal);
+    const test = await testSource(parts, node, selection, signal);
     if (test === null) {
       throw new PassthruError('bmc_unsupported', `The BMC of node ${node.uuid} has no test events (SubmitTestEvent).`);
     }
@@ -116,16 +116,26 @@ export class SourceManager implements EventSources {
     return this.#parts.store.countEventSources();
   }
 
-  /** Looks after the source of a node that was changed. Never rejects. */
-  async nodeChanged(nodeUuid: string): Promise<void> {
-    const { store, senders, log } = this.#parts;
-    senders.forget(nodeUuid);
+  /** Has the source of a node that was changed looked at. Never rejects. */
+  nodeChanged(nodeUuid: string): Promise<void> {
+    this.#parts.senders.forget(nodeUuid);
+    return this.look(nodeUuid);
+  }
+
+  /** Has the source of a node looked at by the replica that owns it. Never rejects. */
+  async look(nodeUuid: string): Promise<void> {
+    const { store, log } = this.#parts;
     try {
       await store.wakeEventSource(nodeUuid);
       void this.receiving?.reconciler.wake();
     } catch (error) {
-      log.warn({ err: error, node: nodeUuid }, 'the event source of a changed node is looked at later');
+      log.warn({ err: error, node: nodeUuid }, 'an event source is looked at later');
     }
+  }
+
+  /** Another replica has made sources due. */
+  othersDue(): void {
+    void this.receiving?.reconciler.wake();
   }
 
   /** Waits a while until the subscription of a deleted node is removed. Never rejects. */

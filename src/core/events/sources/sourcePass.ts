@@ -12,7 +12,7 @@ import { sourceFault, UNREACHABLE } from './sourceFault.ts';
 import type { SourceProgress, StoredSource } from './sourceStore.ts';
 import { newSourceToken, sourceTokenDigest } from './sourceToken.ts';
 import { SubscriptionMarks } from './subscriptionMarks.ts';
-import { NOT_ARRIVED, testSource } from './testEvent.ts';
+import { isSelective, NOT_ARRIVED, testSource } from './testEvent.ts';
 
 /** How far the times of restarts that a BMC tells may differ without a restart, in milliseconds: some count back from now. */
 const RESET_TOLERANCE = 60_000;
@@ -95,9 +95,8 @@ export class SourcePass {
 
   /** Removes all subscriptions of this service for the node. */
   async remove(former: boolean): Promise<void> {
-    const { streams, work } = this.#parts;
+    const { work } = this.#parts;
     const { subscription } = this.#source;
-    streams.stop(this.#node.uuid);
     const removeAll = async (task: Parameters<EventsInterface['unsubscribe']>[0]) => {
       const { subscriptions, complete } = await this.#events.listSubscriptions(task);
       const own = subscriptions.filter((each) => this.#isOwn(each)).map(({ uri }) => uri);
@@ -328,21 +327,22 @@ export class SourcePass {
 
   /**
    * Requests a test event when one is due.
-   * @returns why it did not arrive; null when it did, or none was due
+   * @returns why it did not arrive; null when it did, none was due, or that proves nothing
    */
   async #test(isNew: boolean): Promise<string | null> {
     const { testInterval, now } = this.#parts;
-    const { lastTest, lastEventTime } = this.#source;
+    const { lastTest, lastEventTime, selection } = this.#source;
+    const proves = !isSelective(selection);
     const heardSince = lastTest !== null && (lastEventTime?.getTime() ?? 0) > lastTest.requestTime.getTime();
-    const failed = lastTest?.error?.startsWith(NOT_ARRIVED) === true && !heardSince;
+    const failed = proves && lastTest?.error?.startsWith(NOT_ARRIVED) === true && !heardSince;
     const old = testInterval !== null && (lastTest === null || now() - lastTest.requestTime.getTime() > testInterval);
     if (testInterval === null || !(isNew || failed || old)) return null;
     const requestTime = new Date(now());
     try {
-      const test = await testSource(this.#parts, this.#node, this.#signal);
+      const test = await testSource(this.#parts, this.#node, selection, this.#signal);
       if (test === null) return null;
       this.#set({ lastTest: test });
-      return test.error;
+      return proves ? test.error : null;
     } catch (error) {
       if (!(error instanceof PassthruError) || !REFUSALS.has(error.kind)) throw error;
       // The subscription is there; that it cannot be proven is no fault of it.

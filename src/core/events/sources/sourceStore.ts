@@ -28,10 +28,18 @@ export interface SourceProgress
   lastReset: Date | null;
   /** The id of the last event of a stream. */
   lastEventId: string | null;
+  /**
+   * Set when the node was deleted, or when its driver_info was changed, until it is known that the BMC is the same or nothing is
+   * left at the one before. A pass sets it to null.
+   */
+  formerNode: FormerNode | null;
 }
 
-/** A node that was deleted, as far as it takes to remove its subscription. */
-export type FormerNode = Pick<Node, 'name' | 'driver' | 'vendorInterface' | 'driverInfo'>;
+/** A node that was deleted, or as it was with another BMC, as far as it takes to remove its subscription. */
+export interface FormerNode extends Pick<Node, 'name' | 'driver' | 'vendorInterface' | 'driverInfo'> {
+  /** What it had subscribed to at the BMC that it has no more: the URI and the digests of the secrets; null when deleted. */
+  left: { subscription: string | null; digests: readonly string[] } | null;
+}
 
 /** A source as it is stored. */
 export interface StoredSource extends EventSource, SourceProgress {
@@ -39,8 +47,6 @@ export interface StoredSource extends EventSource, SourceProgress {
   generation: number;
   /** Grows with each change that a pass must not overlook. */
   revision: number;
-  /** Set when the node was deleted. */
-  formerNode: FormerNode | null;
 }
 
 /** A wish. */

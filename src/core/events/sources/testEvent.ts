@@ -1,7 +1,7 @@
 import { PassthruError } from '../../errors.ts';
 import type { Node } from '../../node.ts';
 import type { EventRecord } from '../event.ts';
-import type { EventSourceTest } from '../eventSource.ts';
+import type { EventSelection, EventSourceTest } from '../eventSource.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { EventsWork } from './eventsWork.ts';
 import { clockFault } from './sourceFault.ts';
@@ -23,12 +23,14 @@ const MATCH_TIME = 1000;
 
 /**
  * Requests a test event, and waits until it has arrived.
+ * @param selection what the BMC was asked to send
  * @returns null when the BMC has no test events
  * @throws what the driver throws
  */
 export async function testSource(
   { work, arrivals, now, testTimeout }: TestParts,
   node: Node,
+  selection: EventSelection,
   signal: AbortSignal,
 ): Promise<EventSourceTest | null> {
   const events = work.interfaceOf(node);
@@ -56,8 +58,14 @@ export async function testSource(
     .catch(() => null);
   const clock = clockFault(state?.clock ?? null, new Date(now()));
   const seconds = testTimeout / 1000;
-  const error = `${NOT_ARRIVED} within ${seconds} s: check that the BMC can reach events.url (route, firewall, name, certificate)`;
+  const selected = isSelective(selection) ? 'that the selection leaves test events in, and ' : '';
+  const error = `${NOT_ARRIVED} within ${seconds} s: check ${selected}that the BMC can reach events.url (route, firewall, name, certificate)`;
   return { requestTime: new Date(requestTime), roundTrip: null, error: clock === null ? error : `${error}. ${clock}` };
+}
+
+/** Whether a BMC was asked for some events alone: then it may leave out test events, and their absence proves nothing. */
+export function isSelective(selection: EventSelection): boolean {
+  return Object.values(selection).some((values: readonly string[]) => values.length > 0);
 }
 
 /** Whether a record is the test event; BMCs change the case of the message id, and put their registry before it. */
