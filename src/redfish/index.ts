@@ -3,7 +3,7 @@ export type { BmcExchange, RedfishTarget } from './bmcContext.ts';
 export type { RedfishClient } from './client.ts';
 export { createRedfishClients, type RedfishClients } from './clients.ts';
 export { RedfishError, type RedfishErrorKind } from './errors.ts';
-export { type ManagerState, readManagerState } from './events/bmcState.ts';
+export { type ManagerState, readBmcState } from './events/bmcState.ts';
 export { readEventStream } from './events/eventStream.ts';
 export {
   listEventSubscriptions,

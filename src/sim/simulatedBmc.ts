@@ -75,6 +75,8 @@ export class SimulatedBmc {
   readonly #server: Server;
   readonly #log: RequestLog;
   readonly #connections: Connections;
+  /** The open sockets of a BMC with HTTPS, below TLS. */
+  readonly #sockets = new Set<Socket>();
   readonly #tlsVersions: Quirk['tls'];
   #state: BmcState;
   /** Aborted by `close`, to end all waiting. */
@@ -108,6 +110,7 @@ export class SimulatedBmc {
     this.#server.on('request', (request, response) => void this.#serve(request, response));
     this.#server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => this.#connections.open(socket));
     this.#server.on('clientError', refuseUnreadable);
+    if (tls) this.#server.on('connection', (socket: Socket) => this.#keep(socket));
   }
 
   /** `http://HOST:PORT`, without a trailing slash; empty until it listens. */
@@ -204,7 +207,8 @@ export class SimulatedBmc {
     } catch (cause) {
       throw new PassthruError('invalid_argument', `key and cert: ${(cause as Error).message}`, { cause });
     }
-    this.#server.closeAllConnections();
+    // Also those whose handshake is under way, with the one before.
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Makes event delivery fail, for the subscription with this Id or for all; quirks react. Returns their number. */
@@ -243,6 +247,11 @@ export class SimulatedBmc {
     this.events.close();
     await this.#absent;
     if (this.#server.listening) await stop(this.#server);
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
   }
 
   #makeEvents(): BmcEvents {

@@ -34,12 +34,14 @@ export interface EventSubscriptions {
   complete: boolean;
 }
 
-/** What tells whether a BMC has restarted, and how wrong its clock is; null for what it does not tell. */
+/** How a BMC is, apart from one subscription; null for what it does not tell. */
 export interface BmcState {
   /** The time by its clock. */
   clock: Date | null;
   /** When it restarted last, by its clock. */
   lastReset: Date | null;
+  /** The URIs of all subscriptions, in any order. */
+  subscriptions: readonly string[] | null;
 }
 
 /** A message of a registry. */
@@ -79,7 +81,7 @@ export interface EventsInterface {
   unsubscribe(task: EventsTask, uri: string): Promise<void>;
   /** Makes the BMC send a test event. Returns its message id, without registry and version; null when that is not known. */
   requestTest(task: EventsTask): Promise<string | null>;
-  /** Default: nothing is told. */
+  /** Throws kind `bmc_unsupported` when the BMC sends no events now, whatever is subscribed. Default: nothing is told. */
   readState?(task: EventsTask): Promise<BmcState>;
   /**
    * Reads the BMC's stream of events until the BMC ends it. Throws when it cannot be opened, breaks, or the signal fires.

@@ -3,10 +3,10 @@ import type { Node } from '../../core/node.ts';
 import {
   listEventSubscriptions,
   type RedfishClient,
+  readBmcState,
   readEventStream,
   readEventSubscription,
   readLinked,
-  readManagerState,
   readMessages,
   removeEventSubscription,
   submitTestEvent,
@@ -35,7 +35,7 @@ export function redfishEvents(useBmc: UseBmc, read: (node: Node) => NodeBmc): Ev
     unsubscribe: (task, uri) =>
       on(task, 'delete an event subscription of', (client) => removeEventSubscription(client, uri)),
     requestTest: (task) => on(task, 'request a test event from', submitTestEvent),
-    readState: (task) => on(task, 'read the state of the BMC of', readManagerState),
+    readState: (task) => on(task, 'read the state of the BMC of', readBmcState),
     stream: (task, lastEventId, sink) =>
       on(task, 'read the event stream of', (client) => readEventStream(client, lastEventId, sink)),
     messages: (task, messageIds) =>

@@ -3,15 +3,40 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RedfishClient } from '../client.ts';
 import { isNotFound, RedfishError } from '../errors.ts';
 import { textOf } from '../links.ts';
+import { getCollection } from '../resources/collection.ts';
+import { checkEventsSent, getEventService } from '../resources/eventService.ts';
 import { findOnlySystem, getSystem, managersOf } from '../resources/system.ts';
 import { asUnreadable, patientFor } from '../resources/unreadable.ts';
 
 /** What a BMC's manager tells of the BMC itself. */
-export interface ManagerState extends BmcState {
+export interface ManagerState extends Pick<BmcState, 'clock' | 'lastReset'> {
   firmwareVersion: string | null;
 }
 
 const NOTHING: ManagerState = { clock: null, lastReset: null, firmwareVersion: null };
+
+/**
+ * Reads how the BMC is, by three requests once its parts are known.
+ * @param systemPath null for the BMC's only system
+ * @throws as `checkEventsSent`
+ */
+export async function readBmcState(client: RedfishClient, systemPath: string | null): Promise<BmcState> {
+  const { clock, lastReset } = await readManagerState(client, systemPath);
+  await checkEventsSent(client);
+  return { clock, lastReset, subscriptions: await readPaths(client) };
+}
+
+/** Returns the paths of all subscriptions; null when they cannot be read. */
+async function readPaths(client: RedfishClient): Promise<string[] | null> {
+  const { subscriptions } = await getEventService(client);
+  try {
+    const { members, complete } = await getCollection(patientFor(client), subscriptions);
+    return complete ? members.map(({ path }) => path) : null;
+  } catch (error) {
+    asUnreadable(client, subscriptions, error);
+    return null;
+  }
+}
 
 /**
  * Reads the state of the BMC from the manager of a system; one request once the manager is known. Tells nothing where the BMC

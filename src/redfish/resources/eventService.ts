@@ -8,7 +8,7 @@ import { type Collection, getCollection } from './collection.ts';
 import { KnownSubscriptions } from './knownSubscriptions.ts';
 import { confirmDiscovered, findService, findUnlinked } from './serviceRoot.ts';
 import { followTask, poll } from './task.ts';
-import { asUnreadable, type Unreadable } from './unreadable.ts';
+import { asUnreadable, patientFor, type Unreadable } from './unreadable.ts';
 
 /** The EventService (DSP2046) as far as it is used. */
 export interface EventService {
@@ -64,6 +64,22 @@ export async function requireEventsEnabled(client: RedfishClient): Promise<void>
   if (now.enabled !== false) return client.discovered.set(EVENT_SERVICE_KEY, now);
   const message =
     'The EventService of the BMC is switched off (ServiceEnabled is false), so it takes no new subscriptions';
+  throw new RedfishError('unsupported', message, { url: client.origin });
+}
+
+/**
+ * Checks that events are sent to the subscriptions. Where the service cannot be read, they are believed.
+ * @throws kind `unsupported` when the event service is disabled, or the BMC has none
+ */
+export async function checkEventsSent(client: RedfishClient): Promise<void> {
+  const { path } = await getEventService(client);
+  try {
+    const { ServiceEnabled: enabled } = await patientFor(client).get(path);
+    if (enabled !== false) return;
+  } catch (error) {
+    return void asUnreadable(client, path, error);
+  }
+  const message = 'The EventService of the BMC is switched off (ServiceEnabled is false), so it sends no events';
   throw new RedfishError('unsupported', message, { url: client.origin });
 }
 

@@ -38,7 +38,7 @@ export class FakeBmc {
   /** The calls, in order. */
   readonly calls: string[] = [];
   readonly fences: (number | null)[] = [];
-  state: BmcState = { clock: null, lastReset: null };
+  state: BmcState = { clock: null, lastReset: null, subscriptions: null };
   /** Whether it drops contexts, as some do. */
   dropsContexts = false;
   /** Whether test events arrive. */

@@ -273,11 +273,15 @@ describe('a BMC', () => {
 
   test('that has restarted is noticed by its own time, however wrong its clock is', async () => {
     const ahead = 365 * 86_400_000;
-    bmc.state = { clock: new Date(clock.time + ahead), lastReset: new Date(clock.time + ahead - 86_400_000) };
+    bmc.state = {
+      clock: new Date(clock.time + ahead),
+      lastReset: new Date(clock.time + ahead - 86_400_000),
+      subscriptions: null,
+    };
     await begin();
     const restart = clock.time + 3 * MINUTE;
     clock.time += 6 * MINUTE;
-    bmc.state = { clock: new Date(clock.time + ahead), lastReset: new Date(restart + ahead) };
+    bmc.state = { clock: new Date(clock.time + ahead), lastReset: new Date(restart + ahead), subscriptions: null };
     const source = await replica.pass();
     expect(source).toMatchObject({ state: 'active', lastDrift: 'the BMC had restarted' });
     expect(gaps()).toEqual([[restart, clock.time, 'Nothing could arrive: the BMC restarted']]);
@@ -285,7 +289,7 @@ describe('a BMC', () => {
 
   test('whose test event does not arrive is told, with its wrong clock, and tested again', async () => {
     bmc.delivers = false;
-    bmc.state = { clock: new Date(clock.time + 3 * 86_400_000), lastReset: null };
+    bmc.state = { clock: new Date(clock.time + 3 * 86_400_000), lastReset: null, subscriptions: null };
     const source = await begin();
     expect(source.state).toBe('degraded');
     expect(source.reason).toContain('No test event arrived');

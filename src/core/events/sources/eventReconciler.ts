@@ -32,7 +32,7 @@ const FIRST_RETRY = 5000;
 /** How long a pass that has recorded a part of its progress keeps the source from being due, in milliseconds. */
 const PASS_GRACE = 60_000;
 
-/** Every how many passes duplicates are looked for. */
+/** Every how many passes duplicates are looked for, where the BMC does not tell that subscriptions have come or gone. */
 const THOROUGH = 12;
 
 /** How long a subscription that cannot be removed is tried, in milliseconds: then its BMC counts as gone for good. */
@@ -59,9 +59,11 @@ interface Memory {
   failures: number;
   /** How often the BMC that the node has no more was tried. */
   formerTries: number;
+  /** `SourcePass.found` of the last pass. */
+  found: string | null;
 }
 
-const NO_MEMORY: Memory = { passes: 0, failures: 0, formerTries: 0 };
+const NO_MEMORY: Memory = { passes: 0, failures: 0, formerTries: 0, found: null };
 
 /**
  * Keeps the event sources of this process as they are wished. A process owns a source by its lease; when that ends, another one
@@ -232,7 +234,10 @@ export class EventReconciler {
       progress = await this.#inTurn(address, () => {
         const early = (part: Partial<SourceProgress>) => record(part, PASS_GRACE);
         const pass = new SourcePass(this.#parts, source, given, early, signal);
-        return pass.run(memory.passes % THOROUGH === 0 || memory.failures > 0);
+        const thorough = memory.passes % THOROUGH === 0 || memory.failures > 0;
+        return pass.run(thorough, memory.found).finally(() => {
+          memory.found = pass.found;
+        });
       });
       memory.passes++;
     } catch (error) {

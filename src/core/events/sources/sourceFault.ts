@@ -13,6 +13,9 @@ export interface SourceFault {
 /** The begin of a reason. */
 export const UNREACHABLE = 'The BMC cannot be reached';
 
+/** The begin of the reason of a BMC that sends nothing to anybody. */
+export const SWITCHED_OFF = 'Switch on the EventService of the BMC';
+
 /** What the BMC's words mean, and what to do. The first that matches counts. */
 const REFUSALS: { words: RegExp; advice: string }[] = [
   {
@@ -23,7 +26,7 @@ const REFUSALS: { words: RegExp; advice: string }[] = [
   },
   {
     words: /switched off|ServiceEnabled|ServiceDisabled/i,
-    advice: 'Switch on the EventService of the BMC (ServiceEnabled)',
+    advice: `${SWITCHED_OFF} (ServiceEnabled)`,
   },
   { words: /no EventService|has no Subscriptions/i, advice: 'Delete the source: this BMC cannot send events' },
   {

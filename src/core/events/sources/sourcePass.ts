@@ -8,7 +8,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { EventStreams } from './eventStreams.ts';
 import type { EventsWork } from './eventsWork.ts';
 import { sameUri, stateChange } from './sourceChange.ts';
-import { sourceFault, UNREACHABLE } from './sourceFault.ts';
+import { SWITCHED_OFF, sourceFault, UNREACHABLE } from './sourceFault.ts';
 import type { SourceProgress, StoredSource } from './sourceStore.ts';
 import { newSourceToken, sourceTokenDigest } from './sourceToken.ts';
 import { SubscriptionMarks } from './subscriptionMarks.ts';
@@ -56,6 +56,8 @@ export class SourcePass {
   /** What has changed so far. */
   #progress: Partial<SourceProgress> = {};
   #drift: string | null = null;
+  /** See `BmcState.subscriptions`, as one text; null when the BMC did not tell. */
+  found: string | null = null;
 
   /**
    * @param record stores a part of the progress at once; throws when another replica has the source by now
@@ -74,15 +76,16 @@ export class SourcePass {
   /**
    * Makes the events of the node arrive. Returns what is to be recorded.
    * @param thorough whether to look for duplicates too
+   * @param before `found` of the pass before; where it differs, the look is thorough
    * @throws what the steps throw that decide about the source
    */
-  async run(thorough: boolean): Promise<Partial<SourceProgress>> {
+  async run(thorough: boolean, before: string | null): Promise<Partial<SourceProgress>> {
     const { transport: wished, activeTransport, tokenGeneration, generation } = this.#source;
     this.#checkAddress();
     const stays = wished === null && activeTransport === 'sse' && tokenGeneration === generation;
     if (wished === 'sse' || stays) return this.#stream(thorough);
     try {
-      return await this.#push(thorough);
+      return await this.#push(thorough, before);
     } catch (error) {
       if (wished !== null || !sourceFault(error).refused || this.#events.stream === undefined) throw error;
       // What the BMC refuses by push it may send by a stream; if not, the first refusal says more.
@@ -123,13 +126,15 @@ export class SourcePass {
     this.#set({ address });
   }
 
-  async #push(thorough: boolean): Promise<Partial<SourceProgress>> {
+  async #push(thorough: boolean, before: string | null): Promise<Partial<SourceProgress>> {
     const { work, streams } = this.#parts;
     const state = await work.read(this.#node, this.#signal, (task) => this.#readState(task));
+    this.found = state.subscriptions?.toSorted().join('\n') ?? null;
+    const changed = this.found !== null && this.found !== before;
     const reset = this.#restartedAt(state);
     const known = await this.#known();
     let fault = this.#fault(known);
-    if (fault !== null || reset !== null || thorough || this.#get('previousDigest') !== null) {
+    if (fault !== null || reset !== null || thorough || changed || this.#get('previousDigest') !== null) {
       fault = await this.#repair(fault, reset);
     }
     streams.stop(this.#node.uuid);
@@ -293,7 +298,7 @@ export class SourcePass {
   }
 
   async #readState(task: Parameters<EventsInterface['subscribe']>[0]): Promise<BmcState> {
-    return (await this.#events.readState?.(task)) ?? { clock: null, lastReset: null };
+    return (await this.#events.readState?.(task)) ?? { clock: null, lastReset: null, subscriptions: null };
   }
 
   /** Returns when the BMC has restarted since the last pass, by this service's clock; null when it has not, or does not tell. */
@@ -315,11 +320,18 @@ export class SourcePass {
     if (reset !== null) this.#note('the BMC had restarted');
     const lost = fault !== null && fault !== 'new' && fault !== 'the wish was changed';
     const away = reason?.startsWith(UNREACHABLE) === true;
-    if (verifyTime === null || !(lost || away || reset !== null)) return;
+    const off = reason?.startsWith(SWITCHED_OFF) === true;
+    if (verifyTime === null || !(lost || away || off || reset !== null)) return;
     const end = this.#parts.now();
     const sure = Math.max(verifyTime.getTime(), lastEventTime?.getTime() ?? 0);
     const start = Math.min(end, Math.max(sure, reset ?? 0));
-    const why = lost ? fault : away ? 'the BMC could not be reached' : 'the BMC restarted';
+    const why = lost
+      ? fault
+      : off
+        ? 'the EventService of the BMC was switched off'
+        : away
+          ? 'the BMC could not be reached'
+          : 'the BMC restarted';
     const message = lost || !away ? `Nothing could arrive: ${why}` : `Events may be missing: ${why}`;
     const gap = { kind: 'gap' as const, start: new Date(start), end: new Date(end), message };
     await this.#parts.arrivals.noteGap(this.#node.uuid, gap);
