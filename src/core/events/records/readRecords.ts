@@ -61,7 +61,7 @@ function readOne(document: Json): EventRecord[] {
   if (Array.isArray(list)) return list.map((item) => readRecord(item));
   if (isJsonObject(list)) return [readRecord(list)];
   if (isReport(fields)) return [readReport(document)];
-  if (isLink(document) || RECORD_FIELDS.some((name) => fields.has(name))) return [readRecord(document)];
+  if (isLink(fields) || isRecord(fields)) return [readRecord(document)];
   throw unreadable('must have Events or Alerts, or be a record, a log entry, a metric report or a link to one');
 }
 
@@ -87,7 +87,7 @@ function readRecord(item: Json): EventRecord {
     bmcEventId: text(ID_BYTES, 'eventid', 'id'),
     raw,
     truncated: false,
-    reference: isLink(raw) ? bounded(textOf(fields, '@odata.id'), URI_BYTES, isWhole) : null,
+    reference: isLink(fields) ? bounded(textOf(fields, '@odata.id'), URI_BYTES, isWhole) : null,
   };
   return { ...record, truncated: !isWhole.value };
 }
@@ -121,10 +121,13 @@ function isReport(fields: Fields): boolean {
   return Array.isArray(fields.get('metricvalues')) || /#MetricReport\./i.test(textOf(fields, '@odata.type'));
 }
 
-/** Whether an object has a link, and nothing that it links to. */
-function isLink(object: JsonObject): boolean {
-  const names = Object.keys(object);
-  return typeof object['@odata.id'] === 'string' && names.every((name) => name.startsWith('@odata.'));
+function isRecord(fields: Fields): boolean {
+  return RECORD_FIELDS.some((name) => fields.has(name));
+}
+
+/** Whether an object has a link, and nothing of the record that it links to: the `Context` of the subscription may be there. */
+function isLink(fields: Fields): boolean {
+  return typeof fields.get('@odata.id') === 'string' && !isRecord(fields);
 }
 
 /** Returns what is kept of a record: without secrets, and of bounded size and depth. */
