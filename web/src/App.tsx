@@ -1,16 +1,14 @@
 // The page as a whole: who is logged in, the navigation, and the page that the address names.
-import { useEffect, useRef } from 'react';
+import { Suspense, useEffect, useRef } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { link } from './live/link.ts';
-import { NodesPage } from './nodes/NodesPage.tsx';
+import { PAGES } from './pages.tsx';
 import { useChanges } from './parts/emitter.ts';
 import { Message } from './parts/Message.tsx';
 import { Page } from './parts/Page.tsx';
 import { Login } from './session/Login.tsx';
 import { session } from './session/session.ts';
 import { texts } from './texts.ts';
-
-const PAGES = [{ path: '/nodes', name: texts.nodes.title }] as const;
 
 export function App() {
   useChanges(session);
@@ -57,7 +55,7 @@ function Shell() {
           {texts.product}
         </Link>
         <nav aria-label={texts.navigation}>
-          {PAGES.map((page) => (
+          {PAGES.filter(({ name }) => name !== undefined).map((page) => (
             <Link
               key={page.path}
               href={page.path}
@@ -71,17 +69,22 @@ function Shell() {
       </header>
       <Connection />
       <main id="content" ref={content} tabIndex={-1}>
-        <Switch>
-          <Route path="/">
-            <Redirect to="/nodes" replace />
-          </Route>
-          <Route path="/nodes" component={NodesPage} />
-          <Route>
-            <Page title={texts.notFound}>
-              <Link href="/">{texts.home}</Link>
-            </Page>
-          </Route>
-        </Switch>
+        {/* For a page that is loaded when it is first shown. */}
+        <Suspense fallback={<p className="page">{texts.loading}</p>}>
+          <Switch>
+            <Route path="/">
+              <Redirect to={PAGES[0]!.path} replace />
+            </Route>
+            {PAGES.map((page) => (
+              <Route key={page.path} path={page.path} component={page.component} />
+            ))}
+            <Route>
+              <Page title={texts.notFound}>
+                <Link href="/">{texts.home}</Link>
+              </Page>
+            </Route>
+          </Switch>
+        </Suspense>
       </main>
     </div>
   );

@@ -1,0 +1,16 @@
+// Which pages there are: a new one is a line here.
+import type { ComponentType } from 'react';
+import { NodesPage } from './nodes/NodesPage.tsx';
+import { texts } from './texts.ts';
+
+export interface PageRoute {
+  /** As the address names it; `:name` stands for a part that `component` gets as `params.name`. */
+  path: string;
+  /** How the navigation calls it; a page without one is reached by a link of another. */
+  name?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: which parameters a page takes stands in its own path
+  component: ComponentType<any>;
+}
+
+/** In the order of the navigation. The first is the page of `/`. */
+export const PAGES: readonly PageRoute[] = [{ path: '/nodes', name: texts.nodes.title, component: NodesPage }];
