@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { passwordOf } from '../auth/users.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -38,6 +39,21 @@ export async function visit(
   });
   await page.goto(`${url}/console/${path}`);
   return { page, faults, close: () => context.close() };
+}
+
+/** As `visit`, and logs in by the user name and password of `user`. */
+export async function logInAs(
+  browser: Browser,
+  url: string,
+  user: string,
+  path = '',
+  options: BrowserContextOptions = {},
+): Promise<Visit> {
+  const visited = await visit(browser, url, path, options);
+  await visited.page.getByLabel('User name').fill(user);
+  await visited.page.getByLabel('Password').fill(passwordOf(user));
+  await visited.page.getByRole('button', { name: 'Log in' }).click();
+  return visited;
 }
 
 /** Expects that axe finds nothing on the page as it is. */

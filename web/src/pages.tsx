@@ -1,5 +1,7 @@
 // Which pages there are: a new one is a line here.
 import type { ComponentType } from 'react';
+import { JobPage } from './jobs/JobPage.tsx';
+import { JobsPage } from './jobs/JobsPage.tsx';
 import { NodesPage } from './nodes/NodesPage.tsx';
 import { texts } from './texts.ts';
 
@@ -13,4 +15,8 @@ export interface PageRoute {
 }
 
 /** In the order of the navigation. The first is the page of `/`. */
-export const PAGES: readonly PageRoute[] = [{ path: '/nodes', name: texts.nodes.title, component: NodesPage }];
+export const PAGES: readonly PageRoute[] = [
+  { path: '/nodes', name: texts.nodes.title, component: NodesPage },
+  { path: '/jobs', name: texts.jobs.title, component: JobsPage },
+  { path: '/jobs/:id', component: JobPage },
+];

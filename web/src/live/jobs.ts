@@ -21,9 +21,55 @@ async function* newest(signal: AbortSignal): AsyncGenerator<Job[], void> {
     read += page.jobs.length;
     pageToken = page.nextPageToken;
   } while (pageToken !== '' && read < NEWEST_JOBS);
+  olderJobs.reset(pageToken);
   // Running ones may be older.
   if (pageToken !== '')
     yield (await client.listJobs({ pageSize: PAGE_SIZE, state: JobState.RUNNING }, { signal })).jobs;
+}
+
+/** What older jobs are narrowed to by the service. */
+export interface JobsFilter {
+  /** A UUID or name; empty for all. */
+  node: string;
+  /** UNSPECIFIED for all. */
+  state: JobState;
+}
+
+/** The jobs before the newest, which are read only when someone asks for them. */
+class OlderJobs extends Emitter {
+  /** Where the newest end; empty when there are no others. */
+  #end = '';
+  /** Where what has been read ends, by filter. */
+  #ends = new Map<string, string>();
+
+  reset(end: string): void {
+    this.#end = end;
+    this.#ends.clear();
+    this.emit();
+  }
+
+  /** Whether there may be more jobs of `filter`. */
+  more(filter: JobsFilter): boolean {
+    return this.#place(filter) !== '';
+  }
+
+  /** Reads a further page of the jobs of `filter` into `liveJobs`. */
+  async read(filter: JobsFilter): Promise<void> {
+    const page = await client.listJobs({ pageSize: PAGE_SIZE, pageToken: this.#place(filter), ...filter });
+    for (const job of page.jobs) liveJobs.put(job);
+    this.#ends.set(keyOf(filter), page.nextPageToken);
+    this.emit();
+  }
+
+  #place(filter: JobsFilter): string {
+    return this.#ends.get(keyOf(filter)) ?? this.#end;
+  }
+}
+
+export const olderJobs = new OlderJobs();
+
+function keyOf({ node, state }: JobsFilter): string {
+  return `${state} ${node}`;
 }
 
 /** The newest jobs, and those that run. */
