@@ -2,6 +2,7 @@
 import type { ComponentType } from 'react';
 import { JobPage } from './jobs/JobPage.tsx';
 import { JobsPage } from './jobs/JobsPage.tsx';
+import { LocksPage } from './locks/LocksPage.tsx';
 import { NodesPage } from './nodes/NodesPage.tsx';
 import { texts } from './texts.ts';
 
@@ -18,5 +19,6 @@ export interface PageRoute {
 export const PAGES: readonly PageRoute[] = [
   { path: '/nodes', name: texts.nodes.title, component: NodesPage },
   { path: '/jobs', name: texts.jobs.title, component: JobsPage },
+  { path: '/locks', name: texts.locks.title, component: LocksPage },
   { path: '/jobs/:id', component: JobPage },
 ];
