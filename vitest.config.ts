@@ -11,7 +11,7 @@ const SLOW = [
   'test/cli/**',
   'test/clients/**',
   'test/conformance/**',
-  'test/console/{login,nodes}.test.ts',
+  'test/console/!(server).test.ts',
   'test/docs/**',
   'test/field/**',
   'test/fuzz/**',

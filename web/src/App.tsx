@@ -3,6 +3,7 @@ import { Suspense, useEffect, useRef } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { link } from './live/link.ts';
 import { PAGES } from './pages.tsx';
+import { Boundary } from './parts/Boundary.tsx';
 import { useChanges } from './parts/emitter.ts';
 import { Message } from './parts/Message.tsx';
 import { Page } from './parts/Page.tsx';
@@ -69,22 +70,24 @@ function Shell() {
       </header>
       <Connection />
       <main id="content" ref={content} tabIndex={-1}>
-        {/* For a page that is loaded when it is first shown. */}
-        <Suspense fallback={<p className="page">{texts.loading}</p>}>
-          <Switch>
-            <Route path="/">
-              <Redirect to={PAGES[0]!.path} replace />
-            </Route>
-            {PAGES.map((page) => (
-              <Route key={page.path} path={page.path} component={page.component} />
-            ))}
-            <Route>
-              <Page title={texts.notFound}>
-                <Link href="/">{texts.home}</Link>
-              </Page>
-            </Route>
-          </Switch>
-        </Suspense>
+        <Boundary key={path}>
+          {/* For a page that is loaded when it is first shown. */}
+          <Suspense fallback={<p className="page">{texts.loading}</p>}>
+            <Switch>
+              <Route path="/">
+                <Redirect to={PAGES[0]!.path} replace />
+              </Route>
+              {PAGES.map((page) => (
+                <Route key={page.path} path={page.path} component={page.component} />
+              ))}
+              <Route>
+                <Page title={texts.notFound}>
+                  <Link href="/">{texts.home}</Link>
+                </Page>
+              </Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </main>
     </div>
   );

@@ -1,5 +1,5 @@
 // Which pages there are: a new one is a line here.
-import type { ComponentType } from 'react';
+import { type ComponentType, lazy } from 'react';
 import { JobPage } from './jobs/JobPage.tsx';
 import { JobsPage } from './jobs/JobsPage.tsx';
 import { LocksPage } from './locks/LocksPage.tsx';
@@ -15,10 +15,14 @@ export interface PageRoute {
   component: ComponentType<any>;
 }
 
+// Loaded when it is first shown: the first view needs none of it.
+const NodePage = lazy(async () => ({ default: (await import('./nodes/NodePage.tsx')).NodePage }));
+
 /** In the order of the navigation. The first is the page of `/`. */
 export const PAGES: readonly PageRoute[] = [
   { path: '/nodes', name: texts.nodes.title, component: NodesPage },
   { path: '/jobs', name: texts.jobs.title, component: JobsPage },
   { path: '/locks', name: texts.locks.title, component: LocksPage },
+  { path: '/nodes/:node', component: NodePage },
   { path: '/jobs/:id', component: JobPage },
 ];
