@@ -15,8 +15,11 @@ export interface PageRoute {
   component: ComponentType<any>;
 }
 
-// Loaded when it is first shown: the first view needs none of it.
+// Loaded when they are first shown: the first view needs none of them.
 const NodePage = lazy(async () => ({ default: (await import('./nodes/NodePage.tsx')).NodePage }));
+const EventsPage = lazy(async () => ({ default: (await import('./events/EventsPage.tsx')).EventsPage }));
+const SourcesPage = lazy(async () => ({ default: (await import('./events/SourcesPage.tsx')).SourcesPage }));
+const SourcePage = lazy(async () => ({ default: (await import('./events/SourcePage.tsx')).SourcePage }));
 
 /** In the order of the navigation. The first is the page of `/`. */
 export const PAGES: readonly PageRoute[] = [
@@ -25,4 +28,7 @@ export const PAGES: readonly PageRoute[] = [
   { path: '/locks', name: texts.locks.title, component: LocksPage },
   { path: '/nodes/:node', component: NodePage },
   { path: '/jobs/:id', component: JobPage },
+  { path: '/events', name: texts.events.title, component: EventsPage },
+  { path: '/events/sources', component: SourcesPage },
+  { path: '/events/sources/:node', component: SourcePage },
 ];

@@ -3,7 +3,7 @@ import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import { ConnectError } from '@connectrpc/connect';
 import { useQuery } from '@connectrpc/connect-query';
 import { useMutation } from '@tanstack/react-query';
-import { type ReactNode, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { type Job, JobService, JobState } from '../../../gen/passthru/v1/job_pb.ts';
 import { liveJobs } from '../live/jobs.ts';
@@ -11,6 +11,7 @@ import { link } from '../live/link.ts';
 import { useLive } from '../live/useLive.ts';
 import { ErrorReport } from '../parts/ErrorReport.tsx';
 import { useChanges } from '../parts/emitter.ts';
+import { Fact, Facts } from '../parts/Facts.tsx';
 import { GuardedButton } from '../parts/GuardedButton.tsx';
 import { Json } from '../parts/Json.tsx';
 import { Message } from '../parts/Message.tsx';
@@ -40,7 +41,7 @@ export function JobPage({ params: { id } }: { params: { id: string } }) {
   return (
     <Page title={texts.jobs.of(job.method, targetOf(job))} actions={<CancelJob job={job} onProblem={setRefused} />}>
       {refused !== null && <Message kind="error">{refused}</Message>}
-      <Facts job={job} />
+      <About job={job} />
       <Outcome job={job} />
       <History job={job} />
     </Page>
@@ -64,11 +65,11 @@ function useJob(id: string): { job: Job | undefined; problem: string | null } {
   return { job, problem: error === null ? null : error.rawMessage };
 }
 
-function Facts({ job }: { job: Job }) {
+function About({ job }: { job: Job }) {
   const began = millis(job.createTime);
   const ended = millis(job.endTime);
   return (
-    <dl className="facts">
+    <Facts>
       <Fact name={texts.jobs.state}>
         <span role="status">
           <JobChip state={job.state} />
@@ -94,16 +95,7 @@ function Facts({ job }: { job: Job }) {
       <Fact name={texts.jobs.id}>
         <code>{job.id}</code>
       </Fact>
-    </dl>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    </Facts>
   );
 }
 

@@ -19,12 +19,16 @@ export interface Source<T> {
   watch(cursor: string | null, signal: AbortSignal): AsyncIterable<Change<T>>;
   /** Whether `item` may take the place of `known`. */
   isNewer?(item: T, known: T): boolean;
+  /** How many items are kept at most: those that came first are dropped. All when absent. */
+  most?: number;
 }
 
 /** Milliseconds between two times that the page is told of changes, however many there were. */
 const TELL_INTERVAL = 200;
 /** Milliseconds of work after which the page gets its turn to scroll and to react. */
 const TURN = 8;
+/** What the service answers when it refuses the request, so that the reader has to know why. */
+const REFUSED = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.NotFound, Code.InvalidArgument]);
 /** Milliseconds between two tries at a stream that fails again and again: the first, and the most. */
 const RETRY_FIRST = 250;
 const RETRY_MOST = 5_000;
@@ -39,7 +43,10 @@ export class LiveTable<T> extends Emitter {
   #shown: readonly T[] | null = null;
   #telling: ReturnType<typeof setTimeout> | null = null;
   #turnBegan = 0;
-  #started = false;
+  /** Null while it is not followed. */
+  #following: AbortController | null = null;
+  /** How many items were dropped because there were more than `most`. */
+  dropped = 0;
   /** Whether every item has been read once. */
   complete = false;
   /** Why the items cannot be read; null when they can. */
@@ -65,24 +72,31 @@ export class LiveTable<T> extends Emitter {
     const key = this.#source.keyOf(item);
     const known = this.#items.get(key);
     if (known === undefined || (this.#source.isNewer?.(item, known) ?? true)) this.#items.set(key, item);
+    this.#dropFirst();
     this.#tell();
   }
 
-  /** Begins to follow; later calls do nothing. */
+  /** Begins to follow; does nothing while it is followed. */
   start(): void {
-    if (this.#started) return;
-    this.#started = true;
-    void this.#follow();
+    if (this.#following !== null) return;
+    this.#following = new AbortController();
+    void this.#follow(this.#following.signal);
   }
 
-  async #follow(): Promise<void> {
+  /** Ends the following. The items stay as they are. */
+  stop(): void {
+    this.#following?.abort();
+    this.#following = null;
+  }
+
+  async #follow(stopped: AbortSignal): Promise<void> {
     let cursor: string | null = null;
     let failures = 0;
-    for (let failed = false; ; ) {
+    for (let failed = false; !stopped.aborted; ) {
       await link.ready(failed);
       // A service that can be reached and still refuses must not be asked without end.
       if (failures > 1) await pause(Math.min(RETRY_MOST, RETRY_FIRST * 2 ** failures));
-      const { signal } = link;
+      const signal = AbortSignal.any([link.signal, stopped]);
       failed = true;
       failures++;
       try {
@@ -103,8 +117,9 @@ export class LiveTable<T> extends Emitter {
       } catch (thrown) {
         const error = ConnectError.from(thrown);
         // A cursor of another database: that of a service which was set up anew.
-        if (error.code === Code.InvalidArgument) cursor = null;
-        if (error.code === Code.Unauthenticated || error.code === Code.PermissionDenied) {
+        const foreign = error.code === Code.InvalidArgument && cursor !== null;
+        if (foreign) cursor = null;
+        else if (REFUSED.has(error.code)) {
           this.problem = error;
           this.emit();
           if (error.code === Code.PermissionDenied) return;
@@ -132,6 +147,15 @@ export class LiveTable<T> extends Emitter {
     this.problem = null;
     this.#tell();
     return cursor;
+  }
+
+  #dropFirst(): void {
+    const { most = Number.POSITIVE_INFINITY } = this.#source;
+    for (const key of this.#items.keys()) {
+      if (this.#items.size <= most) return;
+      this.#items.delete(key);
+      this.dropped++;
+    }
   }
 
   #remove(key: string): void {

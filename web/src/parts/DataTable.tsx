@@ -94,7 +94,7 @@ export function DataTable<T extends object>({ label, rows, columns, keyOf, sort,
     virtualizer.scrollToIndex(index);
     // The row is made when the scroll has been rendered.
     const focus = (triesLeft: number) => {
-      const target = scroller.current?.querySelector<HTMLElement>(`[aria-rowindex="${index + 2}"] a`);
+      const target = scroller.current?.querySelector<HTMLElement>(`[aria-rowindex="${index + 2}"] :is(a, button)`);
       if (target) target.focus();
       else if (triesLeft > 0) requestAnimationFrame(() => focus(triesLeft - 1));
     };

@@ -1,4 +1,4 @@
-import { type ReactNode, useId } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { texts } from '../texts.ts';
 
 interface FieldProps {
@@ -22,6 +22,36 @@ export function TextFilter({ label, value, onChange, help }: FieldProps & { help
         onChange={(event) => onChange(event.target.value)}
       />
     </div>
+  );
+}
+
+/** As `TextFilter`, for what the service looks for: it takes effect with Enter, and when the reader goes on to something else. */
+export function SentFilter({ label, value, onChange, help }: FieldProps & { help?: string }) {
+  const id = useId();
+  const [draft, setDraft] = useState<string | null>(null);
+  const commit = () => {
+    if (draft !== null && draft.trim() !== value) onChange(draft.trim());
+    setDraft(null);
+  };
+  return (
+    <form
+      className="field"
+      onSubmit={(event) => {
+        event.preventDefault();
+        commit();
+      }}
+    >
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        type="search"
+        value={draft ?? value}
+        placeholder={help}
+        spellCheck={false}
+        onChange={(event) => setDraft(event.target.value)}
+        onBlur={commit}
+      />
+    </form>
   );
 }
 
