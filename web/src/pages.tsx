@@ -17,6 +17,7 @@ export interface PageRoute {
 
 // Loaded when they are first shown: the first view needs none of them.
 const NodePage = lazy(async () => ({ default: (await import('./nodes/NodePage.tsx')).NodePage }));
+const OverviewPage = lazy(async () => ({ default: (await import('./overview/OverviewPage.tsx')).OverviewPage }));
 const EventsPage = lazy(async () => ({ default: (await import('./events/EventsPage.tsx')).EventsPage }));
 const SourcesPage = lazy(async () => ({ default: (await import('./events/SourcesPage.tsx')).SourcesPage }));
 const SourcePage = lazy(async () => ({ default: (await import('./events/SourcePage.tsx')).SourcePage }));
@@ -31,4 +32,5 @@ export const PAGES: readonly PageRoute[] = [
   { path: '/events', name: texts.events.title, component: EventsPage },
   { path: '/events/sources', component: SourcesPage },
   { path: '/events/sources/:node', component: SourcePage },
+  { path: '/overview', name: texts.overview.title, component: OverviewPage },
 ];

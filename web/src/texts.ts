@@ -1,6 +1,7 @@
 // Every text of the console.
 
 const number = new Intl.NumberFormat('en');
+const rounded = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 function withArticle(type: string): string {
   if (type === 'null') return type;
@@ -26,6 +27,7 @@ export const texts = {
   back: 'Back',
   close: 'Close',
   needsRole: (role: string) => `Requires the role ${role}.`,
+  count: (count: number) => number.format(count),
   percent: (fraction: number) => `${Math.round(fraction * 100)} %`,
   milliseconds: (milliseconds: number) => `${number.format(milliseconds)} ms`,
   connectionLost: 'The connection to the service is lost. Trying again…',
@@ -243,6 +245,35 @@ export const texts = {
     showExchanges: 'Show the exchanges with the machine',
     transcriptLater: 'What was exchanged is kept when the job has ended.',
     states: { running: 'Running', succeeded: 'Succeeded', failed: 'Failed', cancelled: 'Cancelled' },
+  },
+  overview: {
+    title: 'Overview',
+    firmware: 'Firmware (properties.firmware)',
+    notEntered: 'Not entered',
+    others: (groups: number) => `${number.format(groups)} others`,
+    lastHour: 'The last hour',
+    perMinute: (value: string) => `${value} per minute`,
+    ms: (value: string) => `${value} ms`,
+    plain: (value: string) => value,
+    inAll: (count: number) => `${number.format(count)} in this hour`,
+    value: (value: number) => rounded.format(value),
+    none: 'none yet',
+    jobs: 'Asynchronous calls',
+    began: 'Began',
+    failed: 'Failed',
+    fromJobs: 'Counted from the jobs that the service keeps.',
+    fromNewestJobs: (first: string) => `Counted from the newest jobs, which reach back to ${first}.`,
+    calls: 'All calls',
+    allCalls: 'Calls',
+    locked: 'Locked nodes',
+    conflicts: 'Tries to lock that failed',
+    latency: 'Requests to BMCs',
+    mean: 'On average',
+    most: '95 % took at most',
+    fromMetrics: 'From the metrics of the replica that answers.',
+    measured: (since: string) => `The service keeps no record of this: measured by this page since ${since}.`,
+    noMetrics: (status: number) =>
+      `Not known: the service does not serve its metrics here (status ${status}), as with metrics.listen.`,
   },
   events: {
     title: 'Events',
