@@ -34,6 +34,7 @@ import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
 import { createObservation, type Observation, type Observed } from './observe/observation.ts';
 import type { DroppedLines } from './observe/standardError.ts';
+import type { WorkerMetrics } from './observe/workerMetrics.ts';
 import { affordableConnections, openFileLimit } from './process/openFiles.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
@@ -65,6 +66,8 @@ interface ServiceOptions {
   audit?: AuditSink | null;
   /** Returns the numbers of log lines dropped since the start, for the metrics. */
   droppedLines?: () => DroppedLines;
+  /** The metrics of all workers; null, the default, when this is the only process. */
+  workers?: WorkerMetrics | null;
 }
 
 /**
@@ -73,9 +76,9 @@ interface ServiceOptions {
  *   store, a driver module or the address cannot be used
  */
 export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
-  const { log, audit = null, droppedLines } = options;
+  const { log, audit = null, droppedLines, workers } = options;
   await using undo = new AsyncDisposableStack();
-  const observation = await createObservation(config, audit, log, droppedLines);
+  const observation = await createObservation(config, audit, log, droppedLines, workers);
   undo.defer(() => observation.close());
   warnOfFileAccess(config, log);
   const access = await createAccess(config.auth, log, (refusal) => observation.refused(refusal));

@@ -38,7 +38,12 @@ export async function explainFailure<T>(what: string, step: () => T | Promise<T>
   try {
     return await step();
   } catch (error) {
-    if (!(error instanceof Error && (error.name === 'ConfigError' || error.name === 'PassthruError'))) throw error;
+    if (!isForOperator(error)) throw error;
     throw new CommandFailure(EXIT_STATUS.failed, `${what}:\n  ${error.message.replaceAll('\n', '\n  ')}`);
   }
+}
+
+/** Whether `error` is one that the operator can fix, whose message says how. */
+export function isForOperator(error: unknown): error is Error {
+  return error instanceof Error && (error.name === 'ConfigError' || error.name === 'PassthruError');
 }

@@ -18,6 +18,7 @@ import {
   optionalTextSetting,
   textSetting,
 } from './setting.ts';
+import { checkWorkers, workersKey } from './workerSettings.ts';
 
 /** An address to listen on. */
 const ADDRESS = {
@@ -43,6 +44,7 @@ export const configKeys = z.strictObject({
     pattern: '^(sqlite:.|postgres(ql)?://)',
     isAllowed: isStore,
   }),
+  workers: workersKey,
   nodes_file: optionalTextSetting({
     description: 'A file of nodes to enrol at startup; see "The nodes file".',
     allowed: 'the path of a YAML file',
@@ -199,7 +201,8 @@ export const configSchema = configKeys
     },
   })
   .superRefine(checkAuth, { when })
-  .superRefine(checkEvents, { when });
+  .superRefine(checkEvents, { when })
+  .superRefine(checkWorkers, { when });
 
 /** The validated configuration. Durations are in ms; paths are absolute. */
 export type Config = z.output<typeof configKeys>;

@@ -20,12 +20,17 @@ const MASKED: TextMapping = {
  * request. On a terminal, lines are formatted for people.
  * @param level the lowest level to log
  * @param target where to write
+ * @param worker the number of this worker; null when this is the only process
  */
-export function createServiceLog(level: string, target: DestinationStream = new StandardError()): Logger {
+export function createServiceLog(
+  level: string,
+  target: DestinationStream = new StandardError(),
+  worker: number | null = null,
+): Logger {
   return pino(
     {
       level,
-      base: undefined,
+      base: worker === null ? undefined : { worker },
       timestamp: () => `,"time":"${isoTime()}"`,
       mixin: () => {
         const scope = requestScope.getStore();
@@ -56,11 +61,15 @@ export function createServiceLog(level: string, target: DestinationStream = new 
 /**
  * Returns a sink that writes audit records to `target`, as lines of the log of level info; secrets in records are already
  * masked.
+ * @param worker the number of this worker; null when this is the only process
  */
-export function createAuditLog(target: DestinationStream): AuditSink {
+export function createAuditLog(target: DestinationStream, worker: number | null = null): AuditSink {
+  const origin = worker === null ? '' : `"worker":${worker},`;
   return (record) => {
     // Without pino, which takes several times as long to walk over the fields, of which there is nothing left to mask.
-    target.write(`{"level":"info","time":"${isoTime()}",${JSON.stringify(record).slice(1, -1)},"msg":"audit"}\n`);
+    target.write(
+      `{"level":"info","time":"${isoTime()}",${origin}${JSON.stringify(record).slice(1, -1)},"msg":"audit"}\n`,
+    );
   };
 }
 

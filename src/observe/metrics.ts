@@ -9,6 +9,7 @@ import type { PostOutcome } from '../events/receiver.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
 import type { DroppedLines } from './standardError.ts';
+import { DROPPED_LINES, renderReports, type WorkerMetrics } from './workerMetrics.ts';
 
 /** The sources of the gauges, queried whenever the metrics are read. */
 interface MetricsSources {
@@ -39,7 +40,7 @@ export interface Metrics {
   storeFailed(): void;
   /** Sets the sources of the gauges, which have no value before. */
   setSources(sources: MetricsSources): void;
-  /** Returns all metrics in Prometheus' text format. */
+  /** Returns all metrics, those of the other workers included, in Prometheus' text format. */
   render(): Promise<string>;
 }
 
@@ -93,9 +94,14 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
  * Creates the metrics. Labels are bounded: only loaded drivers and methods have their own label, regardless of what
  * callers send, and there is no label per node.
  * @param dropped returns the numbers of log lines dropped since the start
+ * @param workers the metrics of all workers; null when this is the only process
  */
-export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, audit: 0 })): Metrics {
+export function createMetrics(
+  dropped: () => DroppedLines = () => ({ log: 0, audit: 0 }),
+  workers: WorkerMetrics | null = null,
+): Metrics {
   const registry = new Registry();
+  workers?.onReport(() => registry.getMetricsAsJSON());
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   let sources: MetricsSources | null = null;
@@ -114,7 +120,7 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
     new Gauge({ name, help, registers, collect });
   }
   new Counter({
-    name: 'passthru_log_lines_dropped_total',
+    name: DROPPED_LINES,
     help: 'Lines of the log and records of the audit that could not be written to standard error.',
     labelNames: ['kind'],
     registers,
@@ -186,7 +192,7 @@ export function createMetrics(dropped: () => DroppedLines = () => ({ log: 0, aud
     setSources(given) {
       sources = given;
     },
-    render: () => registry.metrics(),
+    render: async () => (workers === null ? registry.metrics() : renderReports(await workers.collectReports())),
   };
 }
 

@@ -12,6 +12,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { type MetricsListener, startMetricsListener } from './metricsListener.ts';
 import type { DroppedLines } from './standardError.ts';
 import { startTracing } from './tracing.ts';
+import type { WorkerMetrics } from './workerMetrics.ts';
 
 /** The audit, the metrics and the traces behind one interface; the service reports its work here. */
 export interface Observation
@@ -38,14 +39,16 @@ export interface Observed {
 /**
  * @param audit receives the audit records; null turns the audit off
  * @param dropped returns the numbers of log lines dropped since the start
+ * @param workers the metrics of all workers; null when this is the only process
  */
 export async function createObservation(
   config: Config,
   audit: AuditSink | null,
   log: Logger,
   dropped?: () => DroppedLines,
+  workers: WorkerMetrics | null = null,
 ): Promise<Observation> {
-  const metrics = createMetrics(dropped);
+  const metrics = createMetrics(dropped, workers);
   const records = audit === null ? null : createAudit(audit);
   const tracing = await startTracing(config, log);
   let listener: MetricsListener | null = null;

@@ -58,6 +58,13 @@ test('a configuration for a database that is away is valid', async () => {
   expect(status).toBe(0);
 });
 
+test('several workers on SQLite are reported, and valid on PostgreSQL', async () => {
+  const { config, ...checked } = await check('workers: 3\nstore: sqlite:data.db');
+  expect(checked).toMatchObject({ status: 1, stdout: '' });
+  expect(checked.stderr).toContain(`${config}: workers: 3 is not allowed; allowed: 1 with store "sqlite:data.db"`);
+  expect((await check('workers: 3\nstore: postgres://u@h/db\nsecrets: { plain: true }')).status).toBe(0);
+});
+
 test.each<[what: string, yaml: string, message: RegExp]>([
   [
     'unknown keys and bad values, all at once',

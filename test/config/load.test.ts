@@ -102,6 +102,15 @@ describe('an invalid configuration reports the key, the value and what is allowe
     ],
     ['lock_wait_max: 2d', `lock_wait_max: "2d" is not allowed; allowed: a duration from 0s to 1d, ${DURATION}`],
     ['node_lock_lease: 0', `node_lock_lease: 0 is not allowed; allowed: a duration from 1s to 1h, ${DURATION}`],
+    ['workers: 0', 'workers: 0 is not allowed; allowed: a whole number from 1 to 128'],
+    [
+      'workers: 3',
+      'workers: 3 is not allowed; allowed: 1 with store "sqlite:./passthru.db", because one process owns a SQLite database; for more set store to postgres://USER@HOST/DATABASE',
+    ],
+    [
+      'workers: 2\nstore: "sqlite::memory:"',
+      'workers: 2 is not allowed; allowed: 1 with store "sqlite::memory:", because one process owns a SQLite database; for more set store to postgres://USER@HOST/DATABASE',
+    ],
     ['workers_pool_size: 0', 'workers_pool_size: 0 is not allowed; allowed: a whole number from 1 to 10000'],
     ['workers_pool_size: "7"', 'workers_pool_size: "7" is not allowed; allowed: a whole number from 1 to 10000'],
     ...['10.0.0.0/33', '10.0.0/8', 'bmc.example', 'fe80::1%eth0', '10.0.0.0/', '::/129'].map(
@@ -152,6 +161,13 @@ describe('an invalid configuration reports the key, the value and what is allowe
     expect(problemsOf(yaml)).toEqual([]);
   });
 
+  test('several workers are allowed on PostgreSQL, and an invalid store or number is one problem', () => {
+    expect(problemsOf('workers: 128\nstore: postgres://u@h/db')).toEqual([]);
+    for (const yaml of ['workers: 3\nstore: mysql://h/db', 'workers: 129\nstore: postgres://u@h/db', 'workers: "3"']) {
+      expect(problemsOf(yaml), yaml).toHaveLength(1);
+    }
+  });
+
   test('a key such as __proto__ is unknown like any other', () => {
     expect(problemsOf('__proto__: { listen: x }')[0]).toMatch(/^__proto__: unknown key/);
     expect(problemsOf('constructor: 1')[0]).toMatch(/^constructor: unknown key/);
@@ -194,7 +210,8 @@ describe('the environment', () => {
   test('sets every key, and takes precedence over the file', () => {
     const examples: Record<string, [text: string, value: unknown]> = {
       PASSTHRU_LISTEN: ['[::1]:7000', '[::1]:7000'],
-      PASSTHRU_STORE: ['sqlite::memory:', 'sqlite::memory:'],
+      PASSTHRU_STORE: ['postgres://u@h/db', 'postgres://u@h/db'],
+      PASSTHRU_WORKERS: ['3', 3],
       PASSTHRU_NODES_FILE: ['/etc/nodes.yaml', '/etc/nodes.yaml'],
       PASSTHRU_AUTH_TYPE: ['http_basic', 'http_basic'],
       PASSTHRU_AUTH_HTTP_BASIC_AUTH_USER_FILE: ['/etc/users', '/etc/users'],
@@ -292,6 +309,8 @@ describe('the environment', () => {
       const value = path.reduce<unknown>((group, part) => (group as Record<string, unknown>)[part], config);
       expect([variable, value]).toEqual([variable, examples[variable]![1]]);
     }
+    // As which workers get it.
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
 
   test.each([
@@ -397,6 +416,7 @@ test('without a file every key has its default', () => {
     job_retention_time: 30 * 86_400_000,
     job_retention_count: 100_000,
     recorder: 'failures',
+    workers: 1,
     workers_pool_size: 100,
     host: hostname(),
     log_level: 'info',

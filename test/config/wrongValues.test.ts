@@ -34,6 +34,7 @@ const ANY_TEXT = null;
 const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_TEXT]>> = {
   listen: ['example', '6385'],
   store: ['mysql://h/db', 'passthru.db'],
+  workers: [0, 'many'],
   nodes_file: ['', ANY_TEXT],
   'auth.type': ['digest', 'basic'],
   'auth.http_basic_auth_user_file': [true, ANY_TEXT],

@@ -1,12 +1,10 @@
 // The commands on the side of the service: running it, and managing its keys.
-import { flushCompileCache } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
-import type { Logger } from '../../core/logger.ts';
+import { isWorker } from '../../process/primary.ts';
 import { onStopSignal } from '../../process/stopSignals.ts';
 import type { Service } from '../../service.ts';
-import { EXIT_STATUS, explainFailure } from '../exitStatus.ts';
+import { explainFailure } from '../exitStatus.ts';
+import { closeAndExit, FAILED, finishStart, openServiceLog, signalStatus, startInProcess } from './start.ts';
 
 /** `passthru serve`. */
 export function serveCommand(): Command {
@@ -20,33 +18,19 @@ export function serveCommand(): Command {
     });
 }
 
-const FAILED = 'passthru cannot start';
-
 /** Starts the service, which runs until a signal stops it. */
 async function serve(file: string | null): Promise<void> {
+  if (isWorker()) return (await import('./workers.ts')).serveAsWorker();
   const { loadConfig } = await import('../../config/load.ts');
   const config = await explainFailure(FAILED, () => loadConfig({ file, environment: process.env }));
-  const [{ startService }, { warnOfConfigAccess }, { createServiceLog, createAuditLog }, { StandardError }] =
-    await Promise.all([
-      import('../../service.ts'),
-      import('../../config/fileAccess.ts'),
-      import('../../observe/log.ts'),
-      import('../../observe/standardError.ts'),
-    ]);
-  const output = new StandardError();
-  // Node reports failed writes of its own, such as those of its warnings, as exceptions.
-  process.stderr.on('error', () => {});
-  const log = createServiceLog(config.log_level, output);
-  logUncaught(log);
-  if (file !== null) warnOfConfigAccess(file, log);
-  const audit = config.audit_log === 'on' ? createAuditLog(output) : null;
-  // A failure is printed after the log that led to it.
-  const started = startService(config, { log, audit, droppedLines: () => output.dropped }).finally(() => log.flush());
-  const service = await explainFailure(FAILED, () => started);
+  const { warnOfConfigAccess } = await import('../../config/fileAccess.ts');
+  const opened = await openServiceLog(config);
+  if (file !== null) warnOfConfigAccess(file, opened.log);
+  if (config.workers > 1) return (await import('./workers.ts')).serveByWorkers(config, opened);
+  const service = await explainFailure(FAILED, () => startInProcess(config, opened));
   stopOnSignal(service);
   console.log(`listening on ${service.url}`);
-  flushCompileCache();
-  collectGarbage();
+  finishStart();
 }
 
 /** Checks what a start would, and prints the result. */
@@ -65,42 +49,11 @@ async function checkStart(file: string | null): Promise<void> {
   console.log(`${file ?? 'the configuration'}: valid`);
 }
 
-/**
- * Collects the garbage of the start once; an idle V8 would keep its pages forever. Takes 60 ms, after the service
- * accepts calls, and saves 30 MB of 140. The flag only adds `gc` to the new context.
- */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: { type: string; execution: string; flavor: string }) => void;
-  setFlagsFromString('--no-expose-gc');
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-}
-
-/**
- * Logs errors that nothing caught; Node would print them without masking secrets. A promise that a driver made and did
- * not await must not end the calls on every other machine; an exception leaves an unknown state and ends the process.
- */
-function logUncaught(log: Logger): void {
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled promise rejection'));
-  process.on('uncaughtException', (error) => {
-    log.error({ err: error }, 'uncaught exception, exiting');
-    process.exit(EXIT_STATUS.failed);
-  });
-}
-
 /** Stops the service on a signal; a second one ends the process at once. */
 function stopOnSignal(service: Service): void {
   onStopSignal({
-    async stop() {
-      try {
-        await service.close();
-        process.exit(0);
-      } catch (error) {
-        console.error(error);
-        process.exit(EXIT_STATUS.failed);
-      }
-    },
-    stopNow: (signal) => process.exit(signal === 'SIGTERM' ? 143 : EXIT_STATUS.interrupted),
+    stop: () => void closeAndExit(service),
+    stopNow: (signal) => process.exit(signalStatus(signal)),
   });
 }
 
