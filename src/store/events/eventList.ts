@@ -12,9 +12,12 @@ import { isOneOf, SHOWN_COLUMNS, toEvent } from './eventRows.ts';
 // SQLite runs a statement on the event loop, and everything else waits for it. So each statement here looks at a bounded
 // number of rows. What a filter selects is found by the index that is likely to skip most, and then looked at one by one.
 
-/** Rows that one statement looks at, and that one page does: then it ends early, and the next goes on. */
+/**
+ * Rows that one statement looks at, and statements of one page: then it ends early, and the next goes on. So a page costs little
+ * also where no index helps, as by an origin alone; an index of origins would cost each event that is stored.
+ */
 const STEP = 1000;
-const MOST_STEPS = 200;
+const MOST_STEPS = 20;
 
 /** The number of values of a filter up to which each is looked up in the index. */
 const FEW = 8;
