@@ -23,6 +23,9 @@ import { sendEmpty, sendJson } from './response.ts';
 const MAX_LIMIT = 1000;
 const DEFAULT_LIMIT = 100;
 
+/** The length to which a wrong value is cut in an error. */
+const MAX_SHOWN = 100;
+
 /** GET /v1/event_sources: in the order of creation. */
 export async function listEventSources(exchange: Exchange): Promise<void> {
   const query = readQuery(exchange.rawQuery, ['state', 'driver', 'limit', 'marker']);
@@ -110,7 +113,7 @@ function oneOf<T extends string>(
   const short = typeof value === 'string' ? value.toUpperCase().replace(prefix, '').toLowerCase() : '';
   const name = names.find((each) => each === short);
   if (name !== undefined) return name;
-  throw badMember(field, `must be one of ${names.join(', ')}`);
+  throw badMember(field, `must be one of ${names.join(', ')}, not ${JSON.stringify(value).slice(0, MAX_SHOWN)}`);
 }
 
 function refuseMembers(place: string, others: JsonObject): void {
