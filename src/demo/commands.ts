@@ -67,6 +67,16 @@ export function demoCommands(url: string, job: string): DemoSection[] {
       ],
     },
     {
+      title: 'Hardware events, which the BMCs of rf-2 and rf-3 send',
+      commands: [
+        { command: `${passthru}events follow`, note: 'events as they arrive, until Ctrl-C' },
+        { command: `${passthru}events list --limit 5` },
+        { command: `${passthru}events sources`, note: 'what keeps the subscriptions of the BMCs alive' },
+        { command: `${passthru}events test rf-2`, note: 'requests a test event from the BMC, and times it' },
+        { command: `curl -s '${url}/v1/events?node=rf-2&limit=2'` },
+      ],
+    },
+    {
       title: "Ironic's own client",
       commands: [
         { command: `${baremetal} node list` },

@@ -8,7 +8,7 @@ import { onStopSignal } from '../process/stopSignals.ts';
 import { type Service, startService } from '../service.ts';
 import { type Fleet, startFleet } from '../sim/index.ts';
 import { type DemoSection, demoCommands } from './commands.ts';
-import { type DemoNode, enrolDemoNodes, startDemoJob } from './nodes.ts';
+import { type DemoNode, enrolDemoNodes, startDemoEvents, startDemoJob } from './nodes.ts';
 
 /** The number of simulated BMCs. */
 const BMCS = 3;
@@ -22,10 +22,13 @@ const SETTINGS = {
   PASSTHRU_FAKE_VENDOR_DELAY: '3s',
   // The BMCs and the listeners for their events are on loopback.
   PASSTHRU_DESTINATIONS_ALLOW: '127.0.0.0/8,::1',
+  // The BMCs post their events here.
+  PASSTHRU_EVENTS_LISTEN: '127.0.0.1:0',
   // Calls to the unreachable BMC fail at once.
   PASSTHRU_REDFISH_CONNECTION_ATTEMPTS: '1',
 };
 
+const stopping = new AbortController();
 let fleet: Fleet | undefined;
 let service: Service | undefined;
 try {
@@ -33,6 +36,7 @@ try {
   service = await startService(config, { log: createServiceLog(config.log_level) });
   fleet = await startFleet({ count: BMCS });
   const nodes = await enrolDemoNodes(service.core, fleet);
+  await startDemoEvents(service.core, fleet, stopping.signal);
   const job = await startDemoJob(service.core);
   const page = config.console ? `${service.url}${CONSOLE_PATH}` : null;
   console.log(describe(service.url, page, nodes, demoCommands(service.url, job)));
@@ -46,6 +50,7 @@ try {
 }
 
 async function stop(): Promise<void> {
+  stopping.abort();
   await service?.close();
   await fleet?.close();
   if (process.exitCode === undefined) console.log('stopped');
@@ -61,7 +66,7 @@ function describe(
     `listening on ${url}`,
     ...(page === null ? [] : [`console: ${page}, for a browser`]),
     '',
-    `The service is running with ${BMCS} simulated BMCs. Ctrl-C stops it; nothing is kept. Its nodes:`,
+    `The service is running with ${BMCS} simulated BMCs, which send it events. Ctrl-C stops it; nothing is kept. Its nodes:`,
     '',
     ...nodes.map(({ uuid, name, about }) => `    ${name.padEnd(8)}  ${uuid}  ${about}`),
     '',

@@ -1,6 +1,6 @@
 import type { Core } from '../core/core.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Fleet } from '../sim/index.ts';
+import { type Fleet, sendEvents } from '../sim/index.ts';
 
 const CALLER = { name: 'demo', role: 'admin' } as const;
 
@@ -51,6 +51,16 @@ export async function enrolDemoNodes(core: Core, fleet: Fleet): Promise<DemoNode
   const { signal } = new AbortController();
   await core.nodes.lock('locked-1', { holder: 'conductor-b.example', lockWait: 0, caller: CALLER, signal });
   return nodes;
+}
+
+/** Lets the events of the simulated BMCs but the first arrive, and makes these send some until the signal fires. */
+export async function startDemoEvents(core: Core, fleet: Fleet, signal: AbortSignal): Promise<void> {
+  const selection = { registryPrefixes: [], messageIds: [], resourceTypes: [], severities: [] };
+  const [, ...senders] = fleet.bmcs;
+  for (const index of senders.keys()) {
+    await core.eventSources.set(`rf-${index + 2}`, { transport: null, selection }, CALLER);
+  }
+  void sendEvents(senders, { rate: 1 }, signal);
 }
 
 /** Starts an asynchronous call, so that there is a job to show; returns its ID. */

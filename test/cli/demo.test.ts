@@ -47,28 +47,43 @@ describe('every command printed by the demo works as printed', () => {
       expect({ line, status }).toEqual({ line, status: 0 });
       outputs.push(stdout);
     }
-    const [methods, created, listed, accepted, jobs, events, connect] = outputs;
+    const [methods, created, listed, accepted, jobs, changes, connect, events] = outputs;
     expect(JSON.parse(methods!)).toHaveProperty('eject_vmedia.async', true);
     expect(JSON.parse(created!)).toMatchObject({ Destination: 'https://listener.example/events' });
     expect(JSON.parse(listed!)).toHaveProperty('Members');
     expect(accepted).toMatch(/^HTTP\/1\.1 202 [\s\S]*^Location: \S*\/v1\/jobs\/[0-9a-f-]{36}\r$/m);
     expect(JSON.parse(jobs!).jobs.length).toBeGreaterThanOrEqual(2);
-    expect(events).toMatch(/^event: job$[\s\S]*"state":"JOB_STATE_SUCCEEDED"/m);
+    expect(changes).toMatch(/^event: job$[\s\S]*"state":"JOB_STATE_SUCCEEDED"/m);
     expect(JSON.parse(connect!)).toHaveProperty('result.Members');
-    expect(outputs).toHaveLength(7);
+    expect(JSON.parse(events!).events[0]).toMatchObject({ node_name: 'rf-2', kind: 'EVENT_KIND_RECORD' });
+    expect(outputs).toHaveLength(8);
   });
 
   test('npm run passthru', async () => {
     const ended = [];
-    for (const line of commandsOf('npm')) ended.push(await shell(line));
-    const [nodes, methods, eject, fake, locked, jobs] = ended;
-    expect(ended.map(({ status }) => status)).toEqual([0, 0, 0, 0, 4, 0]);
+    for (const line of commandsOf('npm')) if (!line.endsWith(' follow')) ended.push(await shell(line));
+    const [nodes, methods, eject, fake, locked, jobs, events, sources, tested] = ended;
+    expect(ended.map(({ status }) => status)).toEqual([0, 0, 0, 0, 4, 0, 0, 0, 0]);
     expect(nodes!.stdout).toMatch(/\| rf-3 +\|/);
     expect(methods!.stdout).toMatch(/\| get_all_subscriptions +\| GET +\|/);
     expect(eject!.stdout).toMatch(/\| state +\| succeeded +\|/);
     expect(fake!.stdout).toMatch(/\| result +\| True +\|/);
     expect(locked!.stderr).toMatch(/held by conductor-b\.example/);
     expect(jobs!.stdout).toMatch(/eject_vmedia +\| succeeded/);
+    expect(events!.stdout).toMatch(/\| rf-[23] +\|/);
+    expect(sources!.stdout).toMatch(/\| rf-2 +\| active +\| push +\|/);
+    expect(tested!.stdout).toMatch(/^A test event of node rf-2 arrived after \d+ ms$/m);
+  });
+
+  test('npm run passthru -- events follow', async () => {
+    const [line, ...others] = commandsOf('npm').filter((each) => each.endsWith(' follow'));
+    expect(others).toEqual([]);
+    // Without the shell and npm, which would stay when they are killed.
+    const follow = start(process.execPath, ['src/main.js', ...line!.split(' -- ')[1]!.split(' ')]);
+    const ended = follow.ended;
+    await follow.printed(/ rf-[23] \w+ .*\n.* rf-[23] /);
+    follow.process.kill('SIGINT');
+    await ended;
   });
 
   test('buf curl, over gRPC with reflection', async () => {
