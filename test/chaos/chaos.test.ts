@@ -12,6 +12,8 @@ const MINIMUM = new Map([
   ['watches of many: resumed by a cursor', 20],
   ['changes of jobs told', 100],
   ['changes of nodes told', 200],
+  ['events told', 500],
+  ['watches of events: resumed by a cursor', 10],
 ]);
 
 /** Of the failures and callers. What they meet depends on the machine too. */
@@ -37,7 +39,7 @@ test('keeps all promises while replicas are killed and paused and the database i
   ).toEqual([]);
   // The result means something only after enough events.
   expect(counts.get('database restarts')).toBeGreaterThanOrEqual(1);
-  for (const event of ['requests with a fence', 'jobs: succeeded', ...MINIMUM.keys()]) {
+  for (const event of ['requests with a fence', 'events acknowledged', 'jobs: succeeded', ...MINIMUM.keys()]) {
     expect(counts.get(event), event).toBeGreaterThan(10);
   }
   // Only a process that is paused between checking its lease and sending can cause this, which is rare.

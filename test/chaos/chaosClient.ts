@@ -59,6 +59,12 @@ export interface ChaosClient {
     cursor: string,
     signal: AbortSignal,
   ): AsyncIterable<Told>;
+  /** Watches all events after a cursor, or from now on for ''. Each is told with the cursor after it. */
+  watchEvents(
+    url: string,
+    cursor: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ kind: 'event' | 'current' | 'reset'; cursor: string }>;
   /** Throws when the job was not cancelled. */
   cancel(url: string, job: string): Promise<void>;
   /** Locks a node for `seconds` and returns the key. Throws when it was not locked. */

@@ -2,6 +2,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/passthru/v1/error_pb.ts';
+import { EventService, EventTransport } from '../../gen/passthru/v1/event_pb.ts';
 import { type Job, JobService, JobState } from '../../gen/passthru/v1/job_pb.ts';
 import { type Node, NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
@@ -85,6 +86,14 @@ export const grpcClient: ChaosClient = {
     }
   },
 
+  async *watchEvents(url, cursor, signal) {
+    for await (const told of createClient(EventService, transport(url)).watchEvents({ cursor }, { signal })) {
+      const { update } = told;
+      const marker = update.case === 'marker' && update.value === WatchMarker.RESET ? 'reset' : 'current';
+      yield { kind: update.case === 'event' ? 'event' : marker, cursor: told.cursor };
+    }
+  },
+
   async cancel(url, job) {
     await createClient(JobService, transport(url)).cancelJob({ jobId: job }, { timeoutMs: CALL_TIMEOUT });
   },
@@ -104,6 +113,12 @@ export const grpcClient: ChaosClient = {
     await nodes(url).unlockNode({ node, reservationKey: key }, { timeoutMs: CALL_TIMEOUT });
   },
 };
+
+/** Sets the event source of a node, by push. */
+export async function setEventSource(url: string, node: string): Promise<void> {
+  const request = { node, transport: EventTransport.PUSH };
+  await createClient(EventService, transport(url)).setEventSource(request, { timeoutMs: CALL_TIMEOUT });
+}
 
 /** Locks a node. Throws when it was not locked. */
 export async function lockNode(url: string, node: string, holder: string): Promise<void> {

@@ -17,6 +17,10 @@ export class Replica {
   readonly name: string;
   readonly #store: string;
   readonly #history: History;
+  /** The port of its receiver of events, the same after each start. */
+  readonly eventsPort: number;
+  /** How BMCs reach the receivers. */
+  eventsUrl = '';
   #command: Command | null = null;
   #url: string | null = null;
   #paused = false;
@@ -24,8 +28,9 @@ export class Replica {
   crashes = 0;
 
   /** @param store the URL of its database */
-  constructor(name: string, store: string, history: History) {
+  constructor(name: string, store: string, eventsPort: number, history: History) {
     this.name = name;
+    this.eventsPort = eventsPort;
     this.#store = store;
     this.#history = history;
   }
@@ -40,6 +45,10 @@ export class Replica {
     const command = startPassthru(['serve'], {
       PASSTHRU_LISTEN: '127.0.0.1:0',
       PASSTHRU_STORE: this.#store,
+      PASSTHRU_EVENTS_LISTEN: `127.0.0.1:${this.eventsPort}`,
+      PASSTHRU_EVENTS_URL: this.eventsUrl,
+      PASSTHRU_EVENTS_VERIFY_INTERVAL: '3s',
+      PASSTHRU_EVENTS_VERIFY_SENDER: 'off',
       PASSTHRU_SECRETS_ENCRYPTION_KEYS: KEY,
       PASSTHRU_HOST: this.name,
       PASSTHRU_LOG_LEVEL: 'error',

@@ -58,6 +58,12 @@ export const restClient: ChaosClient = {
     }
   },
 
+  async *watchEvents(url, cursor, signal) {
+    for await (const { event, id } of events(`${url}/v1/events/stream`, cursor, signal)) {
+      yield { kind: event === 'event' || event === 'reset' ? event : 'current', cursor: id };
+    }
+  },
+
   async cancel(url, job) {
     const response = await fetch(`${url}/v1/jobs/${job}`, {
       method: 'DELETE',

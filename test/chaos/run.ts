@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleet } from '../../src/sim/index.ts';
+import { freePorts } from '../freePorts.ts';
 import { startPostgres } from '../store/postgres/embeddedPostgres.ts';
 import { Arrivals } from './arrivals.ts';
 import { Callers } from './callers.ts';
 import { catchUp } from './changeViolations.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';
+import { balance, EventTraffic } from './eventTraffic.ts';
+import { catchUpWithEvents } from './eventViolations.ts';
+import { EventWatcher } from './eventWatcher.ts';
 import { injectFailures } from './failures.ts';
 import { enrolNode, unlockNode } from './grpcClient.ts';
 import { History } from './history.ts';
@@ -17,9 +21,13 @@ import type { ChaosNode, ChaosWorld } from './world.ts';
 
 const REPLICAS = 3;
 const NODES = 20;
+const EVENT_WATCHERS = 3;
 
 /** Milliseconds after the last failure within which all calls and jobs must end. */
 const RECOVERY_TIMEOUT = 60_000;
+
+/** Milliseconds within which what BMCs could not send meanwhile must be acknowledged: they send one after the other. */
+const DELIVERY_TIMEOUT = 180_000;
 
 /** The maximum number of further rounds of failures while too little has happened. */
 const MAX_ROUNDS = 5;
@@ -41,8 +49,8 @@ export interface ChaosReport {
 }
 
 /**
- * Runs three replicas on one PostgreSQL, 20 nodes, callers, and watchers of one job and of many jobs and nodes, while replicas are killed and the database is
- * restarted. Then everything recovers, and the promises are checked.
+ * Runs three replicas on one PostgreSQL, 20 nodes, callers, BMCs that send events, and watchers of one job, of many jobs and nodes,
+ * and of events, while replicas are killed and the database is restarted. Then everything recovers, and the promises are checked.
  */
 export async function runChaos({ duration, seed, pauses, minimum = new Map() }: ChaosOptions): Promise<ChaosReport> {
   const history = new History();
@@ -54,10 +62,15 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
     const postgres = await startPostgres();
     ends.push(() => postgres.remove());
     const database = await postgres.createDatabase();
+    const ports = await freePorts(REPLICAS);
     const replicas = Array.from(
       { length: REPLICAS },
-      (_, index) => new Replica(`replica-${index + 1}`, postgres.url(database), history),
+      (_, index) => new Replica(`replica-${index + 1}`, postgres.url(database), ports[index]!, history),
     );
+    const random = new Random(seed);
+    const balancer = await balance(replicas, random.fork());
+    ends.push(async () => balancer.close());
+    for (const replica of replicas) replica.eventsUrl = balancer.url;
     ends.push(async () => void (await Promise.all(replicas.map((replica) => replica.end('SIGKILL')))));
     await Promise.all(replicas.map((replica) => replica.start()));
     const nodes: ChaosNode[] = [];
@@ -66,6 +79,8 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
       const uuid = await enrolNode(replicas[0]?.url as string, `node-${index}`, driver, bmc.url);
       nodes.push({ uuid, index, driver });
     }
+    const events = await EventTraffic.start(replicas[0]?.url as string);
+    ends.push(() => events.close());
     const world: ChaosWorld = {
       replicas,
       nodes,
@@ -74,11 +89,13 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
       database,
       history,
       arrivals,
-      random: new Random(seed),
+      random,
       creations: [],
       jobs: new Map(),
       watchers: [],
       manyWatchers: [],
+      events,
+      eventWatchers: [],
       marks: [],
       holds: [],
       outside: [],
@@ -111,7 +128,12 @@ async function play(
     }
   }
   // What follows is told to all of them as changes.
-  while (world.manyWatchers.some(({ start }) => start === null)) await sleep(50);
+  for (let watcher = 0; watcher < EVENT_WATCHERS; watcher++) {
+    world.eventWatchers.push(new EventWatcher(world, world.random.fork()));
+  }
+  const watchers = [...world.manyWatchers, ...world.eventWatchers];
+  while (watchers.some(({ start }) => start === null)) await sleep(50);
+  world.events.begin();
   const callers = new Callers(world, deadline.signal);
   await injectFailures(world, performance.now() + duration, pauses);
   // On a busy machine little may have happened so far.
@@ -123,12 +145,14 @@ async function play(
   const timer = setTimeout(() => deadline.abort(), RECOVERY_TIMEOUT);
   try {
     await Promise.all([callers.stop().finally(() => deadline.abort()), unlockAll(world, deadline.signal)]);
+    await world.events.finish(DELIVERY_TIMEOUT);
     await waitUntilIdle(world);
     await catchUp(world);
+    await catchUpWithEvents(world);
   } finally {
     clearTimeout(timer);
     deadline.abort();
-    await Promise.all(world.manyWatchers.map((watcher) => watcher.stop()));
+    await Promise.all([...world.manyWatchers, ...world.eventWatchers].map((watcher) => watcher.stop()));
   }
 }
 

@@ -1,5 +1,6 @@
 import { changeViolations } from './changeViolations.ts';
 import { TERMINAL } from './chaosClient.ts';
+import { eventViolations } from './eventViolations.ts';
 import { type ChaosNode, type ChaosWorld, type Creation, count } from './world.ts';
 
 /** A broken promise. */
@@ -23,6 +24,7 @@ export async function findViolations(world: ChaosWorld, pauses: boolean): Promis
     ...creationViolations(world),
     ...holdViolations(world),
     ...(await changeViolations(world)),
+    ...(await eventViolations(world)),
     ...world.replicas
       .filter(({ crashes }) => crashes > 0)
       .map(({ name, crashes }) => ({ text: `${name} crashed ${crashes} times`, node: null })),

@@ -2,6 +2,8 @@ import type { Fleet } from '../../src/sim/index.ts';
 import type { PostgresServer } from '../store/postgres/embeddedPostgres.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { ChaosCall, Outcome } from './chaosClient.ts';
+import type { EventTraffic } from './eventTraffic.ts';
+import type { EventWatcher } from './eventWatcher.ts';
 import type { History } from './history.ts';
 import type { CertainHold, OutsideCall } from './holder.ts';
 import type { ManyWatcher } from './manyWatcher.ts';
@@ -49,6 +51,8 @@ export interface ChaosWorld {
   readonly jobs: Map<string, ChaosNode>;
   readonly watchers: Watcher[];
   readonly manyWatchers: ManyWatcher[];
+  readonly events: EventTraffic;
+  readonly eventWatchers: EventWatcher[];
   /** What every watcher of nodes must have been told. */
   readonly marks: Mark[];
   /** When nodes were held with keys, and exclusive calls on these nodes without one that had an effect. */
