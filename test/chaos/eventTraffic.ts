@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fleet, sendEvents, startFleet } from '../../src/sim/index.ts';
+import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
 import { enrolNode, setEventSource } from './grpcClient.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
 
-/** The number of BMCs that send, and their events per second together. */
+/** The number of BMCs that send. */
 const BMCS = 6;
-const RATE = 60;
+
+/** Milliseconds between two events of a BMC, and the number of its events that may wait. */
+const INTERVAL = 100;
+const MAX_WAITING = 5;
 
 /** Milliseconds between two attempts of a BMC to send an event. */
 const RETRY_INTERVAL = 200;
@@ -70,7 +73,7 @@ export class EventTraffic {
   /** The nodes of the BMCs, in their order. */
   readonly nodes: readonly string[];
   readonly #stop = new AbortController();
-  #flow: Promise<number> | null = null;
+  #sending: Promise<void>[] = [];
 
   private constructor(fleet: Fleet, nodes: readonly string[]) {
     this.fleet = fleet;
@@ -96,20 +99,28 @@ export class EventTraffic {
 
   /** Begins to send. */
   begin(): void {
-    this.#flow = sendEvents(this.fleet.bmcs, { rate: RATE, patient: true }, this.#stop.signal);
+    this.#sending = this.fleet.bmcs.map((bmc) => this.#send(bmc));
   }
 
   /** Sends no more, and waits until what was made has been acknowledged, for a limited time in milliseconds. */
   async finish(time: number): Promise<void> {
     this.#stop.abort();
-    await this.#flow;
+    await Promise.all(this.#sending);
     const end = performance.now() + time;
     while (this.fleet.bmcs.some(({ events }) => events.waiting > 0) && performance.now() < end) await sleep(50);
   }
 
+  /** Makes events of one BMC, and no more of them than a slow machine takes. */
+  async #send({ events }: SimulatedBmc): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      if (events.waiting < MAX_WAITING) events.send();
+      await sleep(INTERVAL);
+    }
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#flow;
+    await Promise.all(this.#sending);
     await this.fleet.close();
   }
 }

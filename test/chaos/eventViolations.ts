@@ -61,7 +61,8 @@ function storedViolations(
     if (invented.length > 0) violations.push(`${name}: nobody sent ${invented.slice(0, 5)}`);
     if (waiting > 0) violations.push(`${name}: ${waiting} events were never acknowledged`);
     count(world, 'events acknowledged', acknowledged[index]!.length);
-    count(world, 'events sent again', counters.repeated);
+    count(world, 'posts of events refused', counters.refused);
+    count(world, 'posts of events without response', counters.unanswered);
   }
   return violations.map((text) => ({ text, node: null }));
 }

@@ -1,0 +1,102 @@
+// Posts events as fast as they are acknowledged, or at a pace, over plain sockets: a load that costs little itself.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answer } from './child.ts';
+
+export interface Load {
+  /** The destinations, of which each gets connections of its own. */
+  destinations: string[];
+  /** Connections for each destination. */
+  connections: number;
+  /** The end: by time, or by the number of posts of all connections together. */
+  seconds: number | null;
+  posts: number | null;
+  /** Milliseconds between two posts of a connection; 0 for none. */
+  pause: number;
+  /** Begins the ids of the events. */
+  name: string;
+}
+
+export interface Posted {
+  /** The ids of the events that were acknowledged. */
+  acknowledged: string[];
+  refused: number;
+  /** Milliseconds. */
+  time: number;
+  /** Milliseconds from a post to its response, ascending. */
+  latencies: number[];
+}
+
+answer({ post });
+
+async function post(load: Load): Promise<Posted> {
+  const { destinations, connections, seconds, posts } = load;
+  const begun = performance.now();
+  const posted: Posted = { acknowledged: [], refused: 0, time: 0, latencies: [] };
+  let left = posts ?? Number.POSITIVE_INFINITY;
+  const isOver = () => left-- <= 0 || (seconds !== null && performance.now() - begun > seconds * 1000);
+  await Promise.all(
+    destinations.flatMap((destination, source) =>
+      Array.from({ length: connections }, (_, connection) =>
+        postOver(destination, `${load.name}-${source}-${connection}`, load.pause, isOver, posted),
+      ),
+    ),
+  );
+  posted.time = performance.now() - begun;
+  posted.latencies.sort((a, b) => a - b);
+  return posted;
+}
+
+async function postOver(
+  destination: string,
+  name: string,
+  pause: number,
+  isOver: () => boolean,
+  posted: Posted,
+): Promise<void> {
+  const { hostname, port, pathname } = new URL(destination);
+  const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  await once(socket, 'connect');
+  // Apart from each other.
+  if (pause > 0) await sleep(Math.random() * pause);
+  for (let number = 0; !isOver(); number++) {
+    const id = `${name}-${number}`;
+    const body = bodyOf(id);
+    const begun = performance.now();
+    socket.write(
+      `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    // Heads without bodies, each in one piece.
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    const time = performance.now() - begun;
+    if (head.toString('latin1', 9, 12) === '200') posted.acknowledged.push(id);
+    else posted.refused++;
+    posted.latencies.push(time);
+    if (pause > 0) await sleep(Math.max(0, pause - time));
+  }
+  socket.destroy();
+}
+
+function bodyOf(id: string): string {
+  return JSON.stringify({
+    '@odata.type': '#Event.v1_7_0.Event',
+    Id: id,
+    Name: 'Event Array',
+    Context: 'bench',
+    Events: [
+      {
+        EventType: 'Alert',
+        EventId: id,
+        EventTimestamp: `${new Date().toISOString().slice(0, 19)}Z`,
+        Severity: 'Warning',
+        MessageSeverity: 'Warning',
+        Message: 'The resource property Fan 3 has detected errors of type Overheated.',
+        MessageId: 'ResourceEvent.1.3.ResourceErrorsDetected',
+        MessageArgs: ['Fan 3', 'Overheated'],
+        OriginOfCondition: { '@odata.id': '/redfish/v1/Chassis/1/ThermalSubsystem/Fans/3' },
+        MemberId: '0',
+      },
+    ],
+  });
+}

@@ -1,0 +1,45 @@
+/** Watches all events of a service by Server-Sent Events, and notes how long each took from its commit. */
+export class EventWatcher {
+  /** The ids of the events, as their BMCs gave them, behind the node. */
+  readonly told = new Set<string>();
+  repeated = 0;
+  /** Milliseconds from `receive_time`, the moment at which the transaction began. */
+  latencies: number[] = [];
+  readonly #stop = new AbortController();
+  readonly #ended: Promise<void>;
+
+  private constructor(response: Response) {
+    this.#ended = this.#read(response).catch(() => {});
+  }
+
+  static async start(url: string): Promise<EventWatcher> {
+    const stop = new AbortController();
+    const watcher = new EventWatcher(await fetch(`${url}/v1/events/stream`, { signal: stop.signal }));
+    watcher.#stop.signal.addEventListener('abort', () => stop.abort());
+    return watcher;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#ended;
+  }
+
+  async #read(response: Response): Promise<void> {
+    let rest = '';
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      const now = Date.now();
+      const messages = (rest + chunk).split('\n\n');
+      rest = messages.pop()!;
+      for (const message of messages) {
+        const data = /^event: event\n(?:.*\n)*?data: (.*)$/m.exec(message)?.[1];
+        if (data === undefined) continue;
+        const event = JSON.parse(data);
+        if (event.kind !== 'EVENT_KIND_RECORD') continue;
+        const id = `${event.node_uuid} ${event.bmc_event_id}`;
+        if (this.told.has(id)) this.repeated++;
+        this.told.add(id);
+        this.latencies.push(now - Date.parse(event.receive_time));
+      }
+    }
+  }
+}
