@@ -84,7 +84,11 @@ async function measure(
   storeOf: (party: string) => Promise<string>,
   readStored: (store: string) => Promise<string[]>,
 ): Promise<void> {
-  console.log(`${name}, load of the machine ${loadavg().map((load) => load.toFixed(1)).join(' ')}`);
+  console.log(
+    `${name}, load of the machine ${loadavg()
+      .map((load) => load.toFixed(1))
+      .join(' ')}`,
+  );
   const fleet = await Child.start('fleet.ts', { COUNT: String(BMCS) });
   const posts = await Child.start('posts.ts');
   const store = await storeOf('service');
@@ -137,7 +141,11 @@ function startService(store: string, bmcs: readonly string[]): Promise<BenchRepl
 async function setSources({ url }: BenchReplica): Promise<string[]> {
   const nodes: string[] = [];
   for (let index = 0; index < BMCS; index++) {
-    const response = await fetch(`${url}/v1/nodes/n-${index}/event_source`, { method: 'PUT', headers: VERSION, body: '{"transport":"push"}' });
+    const response = await fetch(`${url}/v1/nodes/n-${index}/event_source`, {
+      method: 'PUT',
+      headers: VERSION,
+      body: '{"transport":"push"}',
+    });
     const source = (await response.json()) as { node_uuid: string };
     if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(source)}`);
     nodes.push(source.node_uuid);
@@ -150,7 +158,12 @@ async function setSources({ url }: BenchReplica): Promise<string[]> {
   }
 }
 
-async function steady(service: BenchReplica, fleet: Child, nodes: readonly string[], expected: Set<string>): Promise<void> {
+async function steady(
+  service: BenchReplica,
+  fleet: Child,
+  nodes: readonly string[],
+  expected: Set<string>,
+): Promise<void> {
   const watcher = await EventWatcher.start(service.url);
   const before = (await service.usage()).cpu;
   const begun = performance.now();
@@ -166,7 +179,9 @@ async function steady(service: BenchReplica, fleet: Child, nodes: readonly strin
   if (watcher.repeated > 0) fail(`${watcher.repeated} events were told again`);
   const [p50, p99] = percentiles(watcher.latencies.sort((a, b) => a - b));
   const rate = (ids.length / time).toFixed(0);
-  console.log(`  steady: ${BMCS} BMCs, ${ids.length} events, ${rate}/s acknowledged, ${(cpu / ids.length).toFixed(0)} µs of processor time each`);
+  console.log(
+    `  steady: ${BMCS} BMCs, ${ids.length} events, ${rate}/s acknowledged, ${(cpu / ids.length).toFixed(0)} µs of processor time each`,
+  );
   console.log(`    from commit to watcher: p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`);
   await watcher.stop();
 }
@@ -194,18 +209,23 @@ async function saturation(
       const before = await usage();
       const posted = await posts.ask<Posted>('post', {
         ...{ connections: 1, seconds: ROUND, posts: null, pause: 0, name: `${party[0]}${round}` },
-        destinations: destinations.map((destination) => (party === 'bare' ? bareUrl + new URL(destination).pathname : destination)),
+        destinations: destinations.map((destination) =>
+          party === 'bare' ? bareUrl + new URL(destination).pathname : destination,
+        ),
       } satisfies Load);
       const count = posted.acknowledged.length;
       if (party === 'service') note(posted);
       // The first warms up.
-      if (round > 0) rounds[party].push({ rate: (count / posted.time) * 1000, cpu: ((await usage()) - before) / count });
+      if (round > 0)
+        rounds[party].push({ rate: (count / posted.time) * 1000, cpu: ((await usage()) - before) / count });
     }
   }
   const of = (party: 'service' | 'bare', what: keyof Round) => median(rounds[party].map((round) => round[what]));
   console.log(`  saturation: ${destinations.length} connections, medians of ${ROUNDS} rounds of ${ROUND} s`);
   for (const party of ['service', 'bare'] as const) {
-    console.log(`    ${party.padEnd(8)} ${of(party, 'rate').toFixed(0)} posts/s, ${of(party, 'cpu').toFixed(0)} µs of processor time each`);
+    console.log(
+      `    ${party.padEnd(8)} ${of(party, 'rate').toFixed(0)} posts/s, ${of(party, 'cpu').toFixed(0)} µs of processor time each`,
+    );
   }
   const byRate = of('service', 'rate') / of('bare', 'rate');
   const byTime = of('bare', 'cpu') / of('service', 'cpu');
@@ -217,7 +237,14 @@ async function storm(posts: Child, destinations: readonly string[], note: Note):
   const quiet = await posts.ask<Posted>('post', { ...others, seconds: ROUND, name: 'quiet' });
   const stormer = await Child.start('posts.ts');
   const raging = stormer.ask<Posted>('post', {
-    ...{ destinations: destinations.slice(0, 1), connections: 20, seconds: null, posts: STORM, pause: 0, name: 'storm' },
+    ...{
+      destinations: destinations.slice(0, 1),
+      connections: 20,
+      seconds: null,
+      posts: STORM,
+      pause: 0,
+      name: 'storm',
+    },
   } satisfies Load);
   let isOver = false;
   void raging.then(() => {
@@ -236,8 +263,12 @@ async function storm(posts: Child, destinations: readonly string[], note: Note):
   const [, before] = percentiles(quiet.latencies);
   const [, worse] = percentiles(during.sort((a, b) => a - b));
   const { acknowledged, refused, time } = stormed;
-  console.log(`  storm: ${acknowledged.length} events of one BMC in ${(time / 1000).toFixed(1)} s (${refused} refused), beside ${destinations.length - 1} that send 2.5/s each`);
-  console.log(`    p99 of theirs: quiet ${before.toFixed(1)} ms, in the storm ${worse.toFixed(1)} ms: ${(worse / before).toFixed(1)} times`);
+  console.log(
+    `  storm: ${acknowledged.length} events of one BMC in ${(time / 1000).toFixed(1)} s (${refused} refused), beside ${destinations.length - 1} that send 2.5/s each`,
+  );
+  console.log(
+    `    p99 of theirs: quiet ${before.toFixed(1)} ms, in the storm ${worse.toFixed(1)} ms: ${(worse / before).toFixed(1)} times`,
+  );
 }
 
 function percentiles(sorted: readonly number[]): [p50: number, p99: number] {

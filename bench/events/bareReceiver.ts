@@ -63,7 +63,7 @@ function overPostgres(url: string): (rows: Row[]) => Promise<void> {
   };
 }
 
-let waiting: { body: string; response: ServerResponse }[] = [];
+const waiting: { body: string; response: ServerResponse }[] = [];
 let isStoring = false;
 
 async function storeWaiting(): Promise<void> {

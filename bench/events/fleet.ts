@@ -12,7 +12,9 @@ answer({
   destinations: () =>
     fleet.bmcs.map(({ documents }) => {
       const { Members: members } = documents.get('/redfish/v1/EventService/Subscriptions')!;
-      const all = (members as { '@odata.id': string }[]).map((member) => documents.get(member['@odata.id'])!.Destination);
+      const all = (members as { '@odata.id': string }[]).map(
+        (member) => documents.get(member['@odata.id'])!.Destination,
+      );
       return all.find((destination) => String(destination).includes('passthru_evt_')) ?? null;
     }),
   /** Sends at a rate, and waits until all is acknowledged. Returns the ids that were, for each BMC. */
